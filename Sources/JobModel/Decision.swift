@@ -1,0 +1,65 @@
+package import Chronology
+
+/// What became of a due instant that did not get a run of its own. (A run's decision is its `RunRecord`.)
+public enum DecisionKind: String, Sendable, Hashable, CaseIterable {
+  /// Taken together with another instant into one run.
+  case coalesced
+  /// Later than `misfire_grace_time`.
+  case misfired
+  case skipped
+  /// The wall clock was set back so far that the schedule was armed anew.
+  case clock
+}
+
+/// Why an instant was skipped.
+public enum SkipReason: String, Sendable, Hashable, CaseIterable {
+  /// `max_instances` runs of the job were active.
+  case overlap
+  case paused
+  case disabled
+  /// A queue was full, or `catch_up_max` was exceeded.
+  case limit
+  /// The job's script, or the job, was gone.
+  case orphaned
+  /// Another node runs it.
+  case node
+}
+
+/// A stretch of due instants of one schedule that share one decision.
+package struct DecisionRange: Sendable, Equatable {
+  package var job: String
+  package var kind: DecisionKind
+  package var reason: SkipReason?
+  package var first: Instant
+  package var last: Instant
+  package var count: Int
+  /// Counting stopped at 10,000: there may be more than `count`.
+  package var isAtLeast: Bool
+  package var clockEpoch: ClockEpoch
+  package var decidedAt: Instant
+  /// The run that stands for coalesced instants.
+  package var run: RunID?
+
+  package init(
+    job: String, kind: DecisionKind, reason: SkipReason? = nil, first: Instant, last: Instant, count: Int,
+    isAtLeast: Bool = false, clockEpoch: ClockEpoch, decidedAt: Instant, run: RunID? = nil
+  ) {
+    self.job = job
+    self.kind = kind
+    self.reason = reason
+    self.first = first
+    self.last = last
+    self.count = count
+    self.isAtLeast = isAtLeast
+    self.clockEpoch = clockEpoch
+    self.decidedAt = decidedAt
+    self.run = run
+  }
+
+  /// Whether `next` continues this range, so that one row can hold both: same job and decision, later, nothing between them
+  /// that was decided otherwise (the caller knows that).
+  package func isContinued(by next: DecisionRange) -> Bool {
+    job == next.job && kind == next.kind && reason == next.reason && clockEpoch == next.clockEpoch && run == next.run
+      && next.first > last
+  }
+}

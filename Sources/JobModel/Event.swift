@@ -1,0 +1,26 @@
+package import Chronology
+
+/// Everything observable that the scheduler does. One fact, one event, where it becomes true; log lines, metrics and the event
+/// stream are renderings of it.
+package enum Event: Sendable {
+  case hostStarted(generation: Generation, jobs: Int)
+  case jobAdded(String, nextFire: Instant?)
+  case jobChanged(String, nextFire: Instant?)
+  case jobOrphaned(String)
+  case jobResumedFromOrphan(String, nextFire: Instant?)
+  case jobPaused(String)
+  case jobResumed(String, nextFire: Instant?)
+  case scheduleEnded(String)
+  case runClaimed(RunID, job: String, scheduledAt: Instant)
+  case runStarted(RunID, job: String, attempt: Int)
+  case runFinished(RunRecord)
+  case runRetrying(RunID, job: String, attempt: Int, delay: Int64, outcome: Outcome, error: RunError?)
+  case runStuck(RunID, job: String)
+  case decided(DecisionRange, maxInstances: Int)
+  case claimFailed(job: String, error: String)
+  case storeFailed(String)
+  case storeRecovered
+  case clockChanged(by: Int64, epoch: ClockEpoch)
+  case draining(running: Int)
+  case stopped
+}

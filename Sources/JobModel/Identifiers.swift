@@ -1,0 +1,88 @@
+package import Chronology
+
+/// Names one run of one job in one store, for ever.
+///
+/// Run ids are small whole numbers that a store hands out in rising order and never twice, not even after its history was
+/// pruned: short enough to read aloud from a log line (`run 1042`), and the rowid of the run in a SQLite store.
+public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  public let number: Int64
+
+  public init(_ number: Int64) { self.number = number }
+
+  /// Reads the form that `description` writes, with or without a leading `#`.
+  public init?(_ text: some StringProtocol) {
+    let digits = text.hasPrefix("#") ? text.dropFirst() : text[...]
+    guard let number = Int64(digits), number > 0 else { return nil }
+    self.number = number
+  }
+
+  public static func < (a: RunID, b: RunID) -> Bool { a.number < b.number }
+  public var description: String { String(number) }
+}
+
+/// The place of a job in the scheduler's table while the host runs. Dense, reused after a job has gone; never persisted.
+package struct JobIndex: Hashable, Sendable {
+  package let position: Int32
+  package init(_ position: Int) { self.position = Int32(truncatingIfNeeded: position) }
+  package var offset: Int { Int(position) }
+}
+
+/// Names an active run inside the scheduler: its slot and how often that slot was used before, so that a late report about a
+/// run that ended is recognised as late instead of being taken for its successor's.
+package struct RunToken: Hashable, Sendable {
+  package let slot: Int32
+  package let use: UInt32
+  package init(slot: Int, use: UInt32) {
+    self.slot = Int32(truncatingIfNeeded: slot)
+    self.use = use
+  }
+}
+
+/// One loaded set of scripts. Rises by one at each reload that changed something.
+public struct Generation: Hashable, Comparable, Sendable {
+  public let number: Int
+  public init(_ number: Int) { self.number = number }
+  public static func < (a: Generation, b: Generation) -> Bool { a.number < b.number }
+}
+
+/// Counts how often the wall clock was set back beyond what a schedule bridges (3 hours). Fire times are unique within one epoch.
+public struct ClockEpoch: Hashable, Comparable, Sendable {
+  public let number: Int32
+  public init(_ number: Int32) { self.number = number }
+  public static func < (a: ClockEpoch, b: ClockEpoch) -> Bool { a.number < b.number }
+}
+
+/// Where in a script something was declared or went wrong. Prints as `backup.lua:4`.
+public struct SourceLocation: Hashable, Sendable, CustomStringConvertible {
+  /// Path below the scripts directory.
+  public let file: String
+  /// Counted from 1; 0 when only the file is known.
+  public let line: Int
+
+  public init(file: String, line: Int) {
+    self.file = file
+    self.line = line
+  }
+  public var description: String { line > 0 ? "\(file):\(line)" : file }
+}
+
+/// A JSON document as text. Parameters, results and event payloads travel in this form: whoever needs the value decodes it, and
+/// everybody else copies a string.
+public struct JSONText: Hashable, Sendable {
+  public let text: String
+  /// - Parameter text: one complete JSON document; not checked here.
+  public init(_ text: String) { self.text = text }
+}
+
+/// What the clocks said at one moment. Every decision of the scheduler takes one, so that it never reads a clock itself.
+package struct Moment: Sendable, Equatable {
+  /// Civil time: compared with fire times.
+  package var wall: Instant
+  /// Nanoseconds of CLOCK_MONOTONIC: compared with delays that must not feel a clock being set (retries, debounce).
+  package var monotonic: Int64
+
+  package init(wall: Instant, monotonic: Int64) {
+    self.wall = wall
+    self.monotonic = monotonic
+  }
+}

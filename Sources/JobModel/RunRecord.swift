@@ -1,0 +1,104 @@
+package import Chronology
+
+/// Why a run exists.
+public enum RunCause: String, Sendable, Hashable, CaseIterable {
+  /// Its trigger fell due.
+  case schedule
+  /// `run_at_start`, or `@reboot`.
+  case startup
+  /// Somebody asked: `jobs.run`, `moondial trigger`, the API.
+  case manual
+  /// An event that the job listens to.
+  case event
+  /// Another job's run succeeded.
+  case after
+  /// It was interrupted and the job asked to `recover`.
+  case recovery
+}
+
+/// One run as the history keeps it: accepted (waiting), claimed, finished.
+///
+/// The hot fields are flat; what most runs lack (error, result, parameters, event) hides behind one pointer, so that a million
+/// records a second can be copied through batches.
+package struct RunRecord: Sendable, Equatable {
+  package var id: RunID
+  package var job: String
+  package var cause: RunCause
+  /// Nominal fire time, or when it was asked for.
+  package var scheduledAt: Instant
+  package var clockEpoch = ClockEpoch(0)
+  /// Further instants that were coalesced into this run.
+  package var missed = 0
+  /// nil while it waits: due and accepted, not claimed.
+  package var claimedAt: Instant?
+  /// Start of the last attempt.
+  package var startedAt: Instant?
+  package var finishedAt: Instant?
+  /// Attempts made so far.
+  package var attempts: Int32 = 0
+  /// nil until it has ended.
+  package var outcome: Outcome?
+  package var memoryPeakBytes = 0
+  /// Sum over the attempts, nanoseconds of monotonic time.
+  package var duration: Int64 = 0
+  private var details: Details?
+
+  package init(id: RunID, job: String, cause: RunCause, scheduledAt: Instant, claimedAt: Instant? = nil) {
+    self.id = id
+    self.job = job
+    self.cause = cause
+    self.scheduledAt = scheduledAt
+    self.claimedAt = claimedAt
+  }
+
+  package var error: RunError? {
+    get { details?.error }
+    set { change { $0.error = newValue } }
+  }
+  package var result: JSONText? {
+    get { details?.result }
+    set { change { $0.result = newValue } }
+  }
+  package var params: JSONText? {
+    get { details?.params }
+    set { change { $0.params = newValue } }
+  }
+  /// `{"name": …, "data": …}` of the event that caused it.
+  package var event: JSONText? {
+    get { details?.event }
+    set { change { $0.event = newValue } }
+  }
+  /// The run that this one makes good for (`recover`).
+  package var recovers: RunID? {
+    get { details?.recovers }
+    set { change { $0.recovers = newValue } }
+  }
+
+  private mutating func change(_ edit: (inout Details.Fields) -> Void) {
+    var fields = details?.fields ?? Details.Fields()
+    edit(&fields)
+    details = fields == Details.Fields() ? nil : Details(fields)
+  }
+
+  package static func == (a: RunRecord, b: RunRecord) -> Bool {
+    a.id == b.id && a.job == b.job && a.cause == b.cause && a.scheduledAt == b.scheduledAt && a.clockEpoch == b.clockEpoch
+      && a.missed == b.missed && a.claimedAt == b.claimedAt && a.startedAt == b.startedAt && a.finishedAt == b.finishedAt
+      && a.attempts == b.attempts && a.outcome == b.outcome && a.memoryPeakBytes == b.memoryPeakBytes
+      && a.duration == b.duration && (a.details?.fields ?? Details.Fields()) == (b.details?.fields ?? Details.Fields())
+  }
+
+  /// Immutable: a change makes a new one, so copies of a record never see each other's edits.
+  @dynamicMemberLookup
+  private final class Details: Sendable {
+    struct Fields: Sendable, Equatable {
+      var error: RunError?
+      var result: JSONText?
+      var params: JSONText?
+      var event: JSONText?
+      var recovers: RunID?
+    }
+    let fields: Fields
+    init(_ fields: Fields) { self.fields = fields }
+    subscript<T>(dynamicMember path: KeyPath<Fields, T>) -> T { fields[keyPath: path] }
+  }
+}

@@ -1,0 +1,29 @@
+package import Chronology
+
+/// What must survive a restart about one job's schedule.
+package struct ScheduleRecord: Sendable, Equatable {
+  package var job: String
+  /// The trigger's canonical text; a different one in the script means an edited schedule.
+  package var trigger: String?
+  package var nextFire: Instant?
+  /// Phase of an `every` without start date: the instant that its fires are whole intervals away from.
+  package var anchor: Instant?
+  /// Latest instant that has a decision.
+  package var lastFire: Instant?
+  /// Fires so far, for `limit`.
+  package var fireCount: Int
+  package var registeredAt: Instant
+  package var clockEpoch: ClockEpoch
+  package var isPaused: Bool
+  /// Since when its script, or the job in it, has been missing.
+  package var orphanedAt: Instant?
+
+  package init(job: String, trigger: String?, registeredAt: Instant) {
+    self.job = job
+    self.trigger = trigger
+    self.registeredAt = registeredAt
+    fireCount = 0
+    clockEpoch = ClockEpoch(0)
+    isPaused = false
+  }
+}

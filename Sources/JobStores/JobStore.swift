@@ -1,0 +1,177 @@
+package import Chronology
+package import JobModel
+
+/// Keeps what must outlive the process: schedules, runs, decisions.
+///
+/// The scheduler hands over batches of changes and gets exactly one completion per batch, when the batch is as durable as the
+/// store promises (SQLite: committed) or when it failed as a whole. Batches of one caller take effect in the order in which
+/// they were handed over; a failed one leaves no trace. The memory store completes inside the call; a store with a writer
+/// thread completes there. Every change is an upsert or a removal by key, so applying a batch twice is the same as once.
+///
+/// Threading: every method may be called from any thread. `apply` never blocks on I/O; the queries may.
+package protocol JobStore: AnyObject, Sendable {
+  /// For messages: `memory`, or `sqlite moondial.db`.
+  var name: String { get }
+
+  /// What a scheduler must know when it starts. Called once, before the first `apply`.
+  func load() throws(StoreError) -> StoreSnapshot
+
+  /// Makes `batch` durable, then calls `completion` with nil, or with why nothing of it was.
+  func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void)
+
+  /// Runs, newest first (by id).
+  func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord]
+
+  /// Decision ranges of a job, newest first.
+  func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange]
+
+  /// All schedule records, by job name.
+  func schedules() throws(StoreError) -> [ScheduleRecord]
+
+  /// Log lines that runs wrote, kept beside the history as long as their run. Best effort: a lost one is not an error.
+  func append(log lines: [RunLogLine])
+  func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine]
+
+  /// Durable values of scripts.
+  var keyValues: any KeyValueStore { get }
+
+  /// Waits for what was handed over, then closes. Calling it twice is fine.
+  func close()
+}
+
+/// All changes that must land together. Order inside a batch: the order of the fields.
+package struct StoreBatch: Sendable {
+  /// Upserts by job name.
+  package var schedules: [ScheduleRecord] = []
+  /// The small, frequent change of a schedule.
+  package var fires: [FireUpdate] = []
+  /// Accepted fires that cannot be claimed yet (queue, window, event): upserts by run id, `claimedAt == nil`.
+  package var waiting: [RunRecord] = []
+  /// Claims: upserts by run id, `claimedAt != nil`, `outcome == nil`.
+  package var claims: [RunRecord] = []
+  /// Outcomes: upserts by run id, `outcome != nil`.
+  package var finished: [RunRecord] = []
+  /// Waiting rows whose instants ended in a decision range after all: removed.
+  package var dropped: [RunID] = []
+  /// Appended. A store may extend its newest range of the job when `isContinued(by:)` holds.
+  package var decisions: [DecisionRange] = []
+  /// Set when the wall clock was set back beyond the bridge.
+  package var clockEpoch: ClockEpoch?
+
+  package init() {}
+
+  package var isEmpty: Bool {
+    schedules.isEmpty && fires.isEmpty && waiting.isEmpty && claims.isEmpty && finished.isEmpty && dropped.isEmpty
+      && decisions.isEmpty && clockEpoch == nil
+  }
+
+  /// Appends `later`, whose changes take effect after this batch's own.
+  ///
+  /// Only legal when no key of `later` occurs in this batch in a field that is applied after it; a scheduler merges what it
+  /// retries with what has come since, where that holds because runs only move forward (waiting → claimed → finished).
+  package mutating func append(_ later: StoreBatch) {
+    schedules += later.schedules
+    fires += later.fires
+    waiting += later.waiting
+    claims += later.claims
+    finished += later.finished
+    dropped += later.dropped
+    decisions += later.decisions
+    clockEpoch = later.clockEpoch ?? clockEpoch
+  }
+
+  package mutating func removeAll() {
+    schedules.removeAll(keepingCapacity: true)
+    fires.removeAll(keepingCapacity: true)
+    waiting.removeAll(keepingCapacity: true)
+    claims.removeAll(keepingCapacity: true)
+    finished.removeAll(keepingCapacity: true)
+    dropped.removeAll(keepingCapacity: true)
+    decisions.removeAll(keepingCapacity: true)
+    clockEpoch = nil
+  }
+}
+
+/// A schedule moved on: `nextFire` is the first instant without a decision, a claim or a waiting row.
+package struct FireUpdate: Sendable, Equatable {
+  package var job: String
+  package var nextFire: Instant?
+  package var lastFire: Instant
+  package var fireCount: Int
+
+  package init(job: String, nextFire: Instant?, lastFire: Instant, fireCount: Int) {
+    self.job = job
+    self.nextFire = nextFire
+    self.lastFire = lastFire
+    self.fireCount = fireCount
+  }
+}
+
+/// What a store knows when it is opened.
+package struct StoreSnapshot: Sendable {
+  package var schedules: [ScheduleRecord] = []
+  /// Runs without an outcome: waiting ones, and claimed ones whose host has died.
+  package var unfinished: [RunRecord] = []
+  /// Above every id ever handed out in this store.
+  package var nextRunID: RunID
+  package var clockEpoch: ClockEpoch
+
+  package init(nextRunID: RunID = RunID(1), clockEpoch: ClockEpoch = ClockEpoch(0)) {
+    self.nextRunID = nextRunID
+    self.clockEpoch = clockEpoch
+  }
+}
+
+package struct RunQuery: Sendable {
+  package var job: String?
+  package var id: RunID?
+  package var outcomes: Set<Outcome>?
+  /// Scheduled in this range of instants.
+  package var from: Instant?
+  package var to: Instant?
+  /// Only ids below this one: the next page.
+  package var before: RunID?
+  package var limit: Int
+
+  package init(
+    job: String? = nil, id: RunID? = nil, outcomes: Set<Outcome>? = nil, from: Instant? = nil, to: Instant? = nil,
+    before: RunID? = nil, limit: Int = 100
+  ) {
+    self.job = job
+    self.id = id
+    self.outcomes = outcomes
+    self.from = from
+    self.to = to
+    self.before = before
+    self.limit = limit
+  }
+}
+
+package struct DecisionQuery: Sendable {
+  package var job: String?
+  /// Ranges that contain this instant.
+  package var at: Instant?
+  package var limit: Int
+  package init(job: String? = nil, at: Instant? = nil, limit: Int = 100) {
+    self.job = job
+    self.at = at
+    self.limit = limit
+  }
+}
+
+/// One line that a run logged.
+package struct RunLogLine: Sendable, Equatable {
+  package var run: RunID
+  package var at: Instant
+  package var level: String
+  package var message: String
+  /// A JSON object, or nil.
+  package var fields: JSONText?
+  package init(run: RunID, at: Instant, level: String, message: String, fields: JSONText? = nil) {
+    self.run = run
+    self.at = at
+    self.level = level
+    self.message = message
+    self.fields = fields
+  }
+}

@@ -1,0 +1,24 @@
+/// Why a store could not do what it was asked, as a sentence an operator can act on.
+package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
+  package enum Code: Sendable, Equatable {
+    /// Another host holds the store.
+    case locked
+    /// No space left.
+    case full
+    case readOnly
+    /// The file is damaged, or not a store.
+    case corrupt
+    /// Written by a newer version.
+    case version
+    /// The store is closed.
+    case closed
+    case io
+  }
+  package var code: Code
+  package var message: String
+  package init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+  package var description: String { message }
+}
