@@ -1,4 +1,3 @@
-package import Chronology
 package import Triggers
 
 /// What a script (or a Swift program) declares about one job: pure values, checked when it was built.
