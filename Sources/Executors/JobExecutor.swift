@@ -70,12 +70,6 @@ package final class OrderContext: Sendable {
   }
 }
 
-/// A job's definition, shared by reference between the scheduler's table and all orders of one generation of the job.
-package final class JobEntry: Sendable {
-  package let definition: JobDefinition
-  package init(_ definition: JobDefinition) { self.definition = definition }
-}
-
 /// What became of an order.
 package struct RunReport: Sendable {
   package enum Kind: Sendable {

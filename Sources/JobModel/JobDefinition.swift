@@ -79,3 +79,9 @@ package struct JobDefinition: Sendable {
       && timeZone == other.timeZone
   }
 }
+
+/// A job's definition, shared by reference between the scheduler's table and all orders of one generation of the job.
+package final class JobEntry: Sendable {
+  package let definition: JobDefinition
+  package init(_ definition: JobDefinition) { self.definition = definition }
+}

@@ -1,3 +1,5 @@
+import Triggers
+
 /// What becomes of several instants of one schedule that are found due at once (after downtime, a suspend, a full window).
 public enum CoalescePolicy: Sendable, Hashable {
   /// One run, for the latest instant. The default.
@@ -91,15 +93,6 @@ public struct RetryPolicy: Sendable, Hashable {
     let bounded = Swift.min(Swift.max(0, plain), cap)
     guard jitter, bounded > 1 else { return bounded }
     let half = bounded / 2
-    return bounded - Int64(mix(UInt64(bitPattern: run.number) &* 31 &+ UInt64(steps)) % UInt64(half + 1))
+    return bounded - Int64(StableHash.mix(UInt64(bitPattern: run.number) &* 31 &+ UInt64(steps)) % UInt64(half + 1))
   }
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): a bijection whose
-/// output bits each depend on all input bits.
-package func mix(_ value: UInt64) -> UInt64 {
-  var z = value &+ 0x9e37_79b9_7f4a_7c15
-  z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-  z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-  return z ^ (z >> 31)
 }

@@ -1,0 +1,67 @@
+import Chronology
+import Triggers
+
+/// A stretch of instants of one trigger, counted as far as is worth it.
+struct DueSpan {
+  var first: Instant
+  var last: Instant
+  var count: Int
+  /// Counting stopped early: there may be more than `count` between `first` and `last`.
+  var isAtLeast: Bool
+}
+
+extension AnyTrigger {
+  /// The instants from `first` (one of this trigger's own) to `end`, inclusive.
+  ///
+  /// Counts at most `limit` of them one by one; beyond it the last one is found by halving, so that a week of a job that runs
+  /// every millisecond costs microseconds, not minutes.
+  func span(from first: Instant, through end: Instant, countingTo limit: Int) -> DueSpan {
+    var span = DueSpan(first: first, last: first, count: 1, isAtLeast: false)
+    while let next = next(after: span.last), next <= end {
+      if span.count == limit {
+        span.isAtLeast = true
+        span.last = latest(from: next, through: end)
+        return span
+      }
+      span.count += 1
+      span.last = next
+    }
+    return span
+  }
+
+  /// The latest instant at or before `end`, given one (`known`) that is.
+  ///
+  /// Keeps `low`, an instant of the trigger at or before `end`, and `high`, a point after which none follows up to `end`.
+  /// Each probe moves one of them to the middle or beyond: at most 63 probes.
+  func latest(from known: Instant, through end: Instant) -> Instant {
+    var low = known
+    var high = end
+    while low < high {
+      let middle = Instant(nanoseconds: low.nanoseconds + (high.nanoseconds - low.nanoseconds) / 2)
+      if let next = next(after: middle), next <= end {
+        low = next
+      } else if middle > low {
+        high = middle
+      } else {
+        break
+      }
+    }
+    // `high` may stand one step above `low` with an instant exactly on it.
+    if let next = next(after: low), next <= end { return next }
+    return low
+  }
+
+  /// The last `limit` instants from `first` to `end`, in order.
+  func lastInstants(_ limit: Int, from first: Instant, through end: Instant) -> [Instant] {
+    var found: [Instant] = []
+    var edge = end
+    while found.count < limit {
+      guard first <= edge else { break }
+      let instant = latest(from: first, through: edge)
+      found.append(instant)
+      if instant == first { break }
+      edge = instant.advanced(byNanoseconds: -1)
+    }
+    return found.reversed()
+  }
+}

@@ -1,0 +1,78 @@
+package import JobModel
+
+/// One run from its acceptance to its end.
+package struct ActiveRun: Sendable {
+  package var record: RunRecord
+  package var job: JobIndex
+  /// The definition that it runs under: the job's newest when it is dispatched, and from then on that one.
+  package var entry: JobEntry
+  package internal(set) var state: RunState
+  /// Whether the store holds a row for it (waiting or claimed).
+  var isStored = false
+  /// Whether that row is a claim: a retry is dispatched without another.
+  var isClaimed = false
+  var isCancelled = false
+  /// Retries used so far.
+  var retries: Int32 = 0
+  /// Monotonic nanoseconds at which `debouncing` or `retrying` ends.
+  var resumesAt: Int64 = 0
+  var use: UInt32
+}
+
+/// The active runs, in slots that are used again.
+///
+/// - Complexity: O(1) for everything. A slot's `use` rises when it is freed, so that tokens of ended runs are recognised.
+package struct RunTable: Sendable {
+  private var slots: ContiguousArray<ActiveRun> = []
+  private var free: ContiguousArray<Int32> = []
+
+  package init() {}
+
+  /// Active runs.
+  package var count: Int { slots.count - free.count }
+
+  mutating func add(_ record: RunRecord, job: JobIndex, entry: JobEntry, state: RunState) -> Int {
+    precondition(RunState.free.canBecome(state), "a run cannot begin as \(state)")
+    if let slot = free.popLast() {
+      let slot = Int(slot)
+      let use = slots[slot].use
+      slots[slot] = ActiveRun(record: record, job: job, entry: entry, state: state, use: use)
+      return slot
+    }
+    slots.append(ActiveRun(record: record, job: job, entry: entry, state: state, use: 0))
+    return slots.count - 1
+  }
+
+  /// Ends the run in `slot`.
+  mutating func remove(_ slot: Int) {
+    precondition(slots[slot].state != .free, "run slot \(slot) is free already")
+    slots[slot].state = .free
+    slots[slot].use &+= 1
+    free.append(Int32(truncatingIfNeeded: slot))
+  }
+
+  package subscript(slot: Int) -> ActiveRun {
+    @inline(__always) _read { yield slots[slot] }
+    @inline(__always) _modify { yield &slots[slot] }
+  }
+
+  func token(_ slot: Int) -> RunToken { RunToken(slot: slot, use: slots[slot].use) }
+
+  /// The slot of `token` while its run is active.
+  func slot(_ token: RunToken) -> Int? { slot(Int(token.slot), use: token.use) }
+
+  @inline(__always)
+  func slot(_ slot: Int, use: UInt32) -> Int? {
+    guard slot >= 0, slot < slots.count, slots[slot].use == use, slots[slot].state != .free else { return nil }
+    return slot
+  }
+
+  mutating func move(_ slot: Int, to next: RunState) {
+    let state = slots[slot].state
+    precondition(state.canBecome(next), "run \(slots[slot].record.id) cannot go from \(state) to \(next)")
+    slots[slot].state = next
+  }
+
+  /// The slots in use, in rising order. O(slots).
+  package var activeSlots: [Int] { slots.indices.filter { slots[$0].state != .free } }
+}

@@ -1,0 +1,40 @@
+package import JobModel
+package import JobStores
+package import Executors
+
+/// What the scheduler decided and somebody must do: filled by `SchedulerCore`, performed by the service in this order: write
+/// the store batches; submit the orders; cancel; publish.
+package struct SchedulerActions: Sendable {
+  /// By store index. The runs in `claims` are dispatched when the batch has been committed, and not before.
+  package var stores: [StoreActions]
+  /// By executor index: attempts to start now, in order.
+  package var orders: [[RunOrder]]
+  package var cancellations: [(executor: Int, token: RunToken)] = []
+  package var events: [Event] = []
+
+  package init(stores: Int, executors: Int) {
+    self.stores = Array(repeating: StoreActions(), count: stores)
+    orders = Array(repeating: [], count: executors)
+  }
+
+  package mutating func removeAll() {
+    for index in stores.indices { stores[index].removeAll() }
+    for index in orders.indices { orders[index].removeAll(keepingCapacity: true) }
+    cancellations.removeAll(keepingCapacity: true)
+    events.removeAll(keepingCapacity: true)
+  }
+}
+
+/// A batch for one store, and the runs that wait for it.
+package struct StoreActions: Sendable {
+  package var batch = StoreBatch()
+  /// Answer with `SchedulerCore.committed` or `.claimsFailed`.
+  package var claims: [RunToken] = []
+
+  package init() {}
+
+  mutating func removeAll() {
+    batch.removeAll()
+    claims.removeAll(keepingCapacity: true)
+  }
+}

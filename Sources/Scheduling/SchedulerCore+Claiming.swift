@@ -1,0 +1,249 @@
+import Chronology
+import Executors
+package import JobModel
+package import JobStores
+
+/// Accepted fires → overlap → claim order → window → claim → dispatch.
+extension SchedulerCore {
+  /// Takes on a run of `index`, now or when the overlap policy lets it. nil: it was decided otherwise (and recorded).
+  @discardableResult
+  mutating func accept(
+    _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
+    event: JSONText? = nil, recovers: RunID? = nil, now: Moment, into actions: inout SchedulerActions
+  ) -> RunID? {
+    let job = jobs[index.offset]!
+    let definition = job.definition
+    let mustWait = job.active >= definition.maxInstances || !job.queue.isEmpty
+    if mustWait, definition.overlap == .skip || (definition.overlap == .queue && job.queue.count >= SchedulingLimits.queueDepth) {
+      let reason: SkipReason = definition.overlap == .skip ? .overlap : .limit
+      record(.skipped, reason, instant: fireTime, of: index, at: now, into: &actions)
+      return nil
+    }
+    var record = RunRecord(id: makeRunID(), job: definition.name, cause: cause, scheduledAt: fireTime)
+    record.clockEpoch = clockEpoch
+    record.missed = missed
+    if params != nil { record.params = params }
+    if event != nil { record.event = event }
+    if recovers != nil { record.recovers = recovers }
+    let slot = runs.add(record, job: index, entry: job.entry, state: mustWait ? .waiting : .ready)
+    jobs[index.offset]!.unstored += 1
+    if mustWait {
+      enqueue(slot, of: index, at: now, into: &actions)
+    } else {
+      makeReady(slot)
+    }
+    if cause != .schedule { accepted.append(runs.token(slot)) }
+    return record.id
+  }
+
+  /// Puts a waiting run into its job's queue; `queue_one` and `replace` keep only the newest.
+  private mutating func enqueue(
+    _ slot: Int, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    let overlap = jobs[index.offset]!.definition.overlap
+    if overlap != .queue {
+      while let older = jobs[index.offset]!.queue.popLast() {
+        let fireTime = runs[Int(older)].record.scheduledAt
+        drop(Int(older), into: &actions)
+        record(.skipped, .overlap, instant: fireTime, of: index, at: now, into: &actions)
+      }
+    }
+    jobs[index.offset]!.queue.append(Int32(truncatingIfNeeded: slot))
+    touch(index)
+    if overlap == .replace { cancelOldestInstance(of: index, into: &actions) }
+  }
+
+  private mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {
+    let instances = runs.activeSlots.filter {
+      runs[$0].job == index && !runs[$0].isCancelled && runs[$0].state != .waiting && runs[$0].state != .debouncing
+    }
+    guard let oldest = instances.min(by: { runs[$0].record.id < runs[$1].record.id }) else { return }
+    requestCancel(oldest, into: &actions)
+  }
+
+  /// Removes a run that has not been claimed, with its row; what became of its instant is the caller's to record.
+  mutating func drop(_ slot: Int, into actions: inout SchedulerActions) {
+    let run = runs[slot]
+    if run.isStored {
+      actions.stores[Int(jobs[run.job.offset]!.store)].batch.dropped.append(run.record.id)
+    } else {
+      jobs[run.job.offset]!.unstored -= 1
+    }
+    runs.remove(slot)
+  }
+
+  /// Puts a run that was not counted so far among those whose turn it is.
+  mutating func makeReady(_ slot: Int) {
+    jobs[runs[slot].job.offset]!.active += 1
+    queueForClaim(slot)
+  }
+
+  mutating func queueForClaim(_ slot: Int) {
+    let run = runs[slot]
+    sequence += 1
+    let key = ClaimOrder(
+      rank: -Int32(truncatingIfNeeded: jobs[run.job.offset]!.definition.priority),
+      fireTime: run.record.scheduledAt.nanoseconds, sequence: sequence)
+    ready.push(key, slot: Int32(truncatingIfNeeded: slot), use: run.use)
+  }
+
+  /// Claims ready runs in order, as far as the window reaches.
+  mutating func claim(at now: Moment, into actions: inout SchedulerActions) {
+    guard isStarted, !isDraining else { return }
+    var held: [KeyedHeap<ClaimOrder>.Entry] = []
+    while inWindow < configuration.window, let entry = ready.popFirst() {
+      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs[slot].state == .ready else { continue }
+      let index = runs[slot].job
+      let store = Int(jobs[index.offset]!.store)
+      if runs[slot].isCancelled {
+        end(slot, .cancelled, details: nil, at: now, into: &actions)
+      } else if failedStores[store] {
+        held.append(entry)
+      } else if runs[slot].isClaimed {
+        dispatch(slot, into: &actions)
+      } else if isTooLate(slot, at: now) {
+        misfire(slot, at: now, into: &actions)
+      } else {
+        runs.move(slot, to: .claiming)
+        inWindow += 1
+        if !runs[slot].isStored { jobs[index.offset]!.unstored -= 1 }
+        runs[slot].record.claimedAt = now.wall
+        actions.stores[store].batch.claims.append(runs[slot].record)
+        actions.stores[store].claims.append(runs.token(slot))
+        if configuration.publishesRuns {
+          let record = runs[slot].record
+          actions.events.append(.runClaimed(record.id, job: record.job, scheduledAt: record.scheduledAt))
+        }
+        if runs[slot].record.cause == .schedule { touch(index) }
+      }
+    }
+    for entry in held { ready.push(entry.key, slot: entry.slot, use: entry.use) }
+  }
+
+  /// Lateness is judged at the claim: a run that waited for the window, or in a queue, beyond its grace is misfired.
+  private func isTooLate(_ slot: Int, at now: Moment) -> Bool {
+    let run = runs[slot]
+    guard run.record.cause == .schedule, let job = jobs[run.job.offset], let grace = job.definition.misfireGraceTime else {
+      return false
+    }
+    return now.wall.nanoseconds - job.due(run.record.scheduledAt) > grace
+  }
+
+  /// A run that may not start any more: its row goes, its instant is recorded as misfired, the next in line gets its turn.
+  mutating func misfire(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+    let run = runs[slot]
+    drop(slot, into: &actions)
+    record(.misfired, nil, instant: run.record.scheduledAt, of: run.job, at: now, into: &actions)
+    releaseInstance(of: run.job, into: &actions)
+  }
+
+  /// Hands a claimed run to its executor, under its job's newest definition.
+  private mutating func dispatch(_ slot: Int, into actions: inout SchedulerActions) {
+    let wasInWindow = runs[slot].state.isInWindow
+    runs.move(slot, to: .dispatched)
+    if !wasInWindow { inWindow += 1 }
+    let job = jobs[runs[slot].job.offset]!
+    runs[slot].entry = job.entry
+    let record = runs[slot].record
+    let needsContext = record.params != nil || record.event != nil
+    var startBefore: Instant?
+    if record.cause == .schedule, record.attempts == 0, let grace = job.definition.misfireGraceTime {
+      startBefore = Instant(nanoseconds: job.due(record.scheduledAt)).advanced(byNanoseconds: grace)
+    }
+    actions.orders[Int(job.executor)].append(
+      RunOrder(
+        token: runs.token(slot), id: record.id, job: job.entry, attempt: record.attempts + 1,
+        scheduledAt: record.scheduledAt, missed: record.missed, startBefore: startBefore,
+        context: needsContext ? OrderContext(params: record.params, event: record.event) : nil))
+  }
+
+  /// The claims are on disk: their runs may start.
+  package mutating func committed(_ tokens: [RunToken], at now: Moment, into actions: inout SchedulerActions) {
+    for token in tokens {
+      guard let slot = runs.slot(token), runs[slot].state == .claiming else { continue }
+      runs[slot].isStored = true
+      runs[slot].isClaimed = true
+      if runs[slot].isCancelled {
+        end(slot, .cancelled, details: nil, at: now, into: &actions)
+      } else {
+        dispatch(slot, into: &actions)
+      }
+    }
+  }
+
+  /// The store could not write: nothing of the batch took place. Its runs stay due, and nothing more is claimed in that store
+  /// until `storeRecovered`.
+  package mutating func claimsFailed(
+    _ tokens: [RunToken], store: Int, error: StoreError, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    if !failedStores[store] {
+      failedStores[store] = true
+      actions.events.append(.storeFailed("\(storeNames[store]): \(error.message)"))
+    }
+    for token in tokens {
+      guard let slot = runs.slot(token), runs[slot].state == .claiming else { continue }
+      runs.move(slot, to: .ready)
+      inWindow -= 1
+      if !runs[slot].isStored { jobs[runs[slot].job.offset]!.unstored += 1 }
+      runs[slot].record.claimedAt = nil
+      if runs[slot].isCancelled {
+        end(slot, .cancelled, details: nil, at: now, into: &actions)
+      } else {
+        // Its schedule may have moved past it in the batch that is tried again: that one must hold its waiting row.
+        accepted.append(token)
+        queueForClaim(slot)
+      }
+    }
+  }
+
+  /// Everything handed to the store before is written now.
+  package mutating func storeRecovered(_ store: Int, into actions: inout SchedulerActions) {
+    guard failedStores[store] else { return }
+    failedStores[store] = false
+    actions.events.append(.storeRecovered)
+  }
+
+  /// Ends an evaluation: says where each schedule that moved stands now.
+  ///
+  /// The law that crash recovery rests on: a store is never told that a schedule moved past an instant unless the same batch,
+  /// or an earlier one, holds that instant's claim, waiting row or decision.
+  mutating func settle(into actions: inout SchedulerActions) {
+    for token in accepted {
+      guard let slot = runs.slot(token), !runs[slot].isStored else { continue }
+      persistIfWaiting(slot, into: &actions)
+    }
+    accepted.removeAll(keepingCapacity: true)
+    guard !touched.isEmpty else { return }
+    persistUnclaimedFires(into: &actions)
+    for index in touched {
+      guard var job = jobs[index.offset] else { continue }
+      job.isTouched = false
+      jobs[index.offset] = job
+      if let last = job.lastFire {
+        actions.stores[Int(job.store)].batch.fires.append(
+          FireUpdate(job: job.definition.name, nextFire: job.nextFire, lastFire: last, fireCount: job.fireCount))
+      }
+    }
+    touched.removeAll(keepingCapacity: true)
+  }
+
+  /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored. Rare (a full window, a queue):
+  /// one scan of the active runs is cheaper than a list per job that nearly always is empty.
+  private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
+    guard touched.contains(where: { (jobs[$0.offset]?.unstored ?? 0) > 0 }) else { return }
+    for slot in runs.activeSlots where jobs[runs[slot].job.offset]?.isTouched == true {
+      persistIfWaiting(slot, into: &actions)
+    }
+  }
+
+  private mutating func persistIfWaiting(_ slot: Int, into actions: inout SchedulerActions) {
+    switch runs[slot].state {
+    case .ready, .waiting, .debouncing:
+      guard !runs[slot].isStored else { return }
+      runs[slot].isStored = true
+      jobs[runs[slot].job.offset]!.unstored -= 1
+      actions.stores[Int(jobs[runs[slot].job.offset]!.store)].batch.waiting.append(runs[slot].record)
+    default: return
+    }
+  }
+}

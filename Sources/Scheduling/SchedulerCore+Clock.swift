@@ -1,0 +1,46 @@
+import Chronology
+import JobModel
+import JobStores
+import Triggers
+
+/// A wall clock that is set.
+extension SchedulerCore {
+  /// Steps of the wall clock smaller than this are slewing, and nobody's business. Nanoseconds.
+  private static let noticed: Int64 = 1_000_000_000
+
+  /// Forward needs nothing: what is due is late, and the policies for late runs apply. Back by up to 3 hours needs nothing
+  /// either: the next fire times stay, so nothing that has a decision is repeated. Further back starts a new clock epoch: every
+  /// schedule is armed anew from now.
+  mutating func noticeClock(_ now: Moment, into actions: inout SchedulerActions) {
+    let offset = now.wall.nanoseconds &- now.monotonic
+    let step = clockOffset.map { offset &- $0 } ?? 0
+    let behind = latestWall == .distantPast ? 0 : latestWall.nanoseconds(since: now.wall)
+    if behind > SchedulingLimits.clockBridge {
+      latestWall = now.wall
+      rearmAll(at: now, into: &actions)
+      actions.events.append(.clockChanged(by: -behind, epoch: clockEpoch))
+      clockOffset = offset
+    } else {
+      latestWall = max(latestWall, now.wall)
+      if abs(step) >= Self.noticed {
+        actions.events.append(.clockChanged(by: step, epoch: clockEpoch))
+        clockOffset = offset
+      } else if clockOffset == nil {
+        clockOffset = offset
+      }
+    }
+  }
+
+  private mutating func rearmAll(at now: Moment, into actions: inout SchedulerActions) {
+    clockEpoch = ClockEpoch(clockEpoch.number + 1)
+    for store in actions.stores.indices { actions.stores[store].batch.clockEpoch = clockEpoch }
+    for offset in jobs.indices {
+      guard let job = jobs[offset], let trigger = job.trigger, job.nextFire != nil else { continue }
+      let index = JobIndex(offset)
+      jobs[offset]!.nextFire = trigger.next(after: now.wall)
+      jobs[offset]!.lastFire = now.wall
+      record(.clock, nil, instant: now.wall, of: index, at: now, into: &actions)
+      arm(index)
+    }
+  }
+}

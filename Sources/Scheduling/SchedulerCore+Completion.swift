@@ -1,0 +1,147 @@
+import Chronology
+package import Executors
+package import JobModel
+import JobStores
+
+/// What executors report → started, retried, ended; and who gets the free place.
+extension SchedulerCore {
+  /// Takes executors' reports, in the order in which each run's were made.
+  package mutating func report(_ reports: [RunReport], at now: Moment, into actions: inout SchedulerActions) {
+    for report in reports {
+      guard let slot = runs.slot(report.token) else { continue }
+      switch report.kind {
+      case .started: begin(slot, report, into: &actions)
+      case .late where runs[slot].state == .dispatched:
+        inWindow -= 1
+        misfire(slot, at: now, into: &actions)
+      case .late: continue
+      case .stuck where runs[slot].state == .running:
+        runs.move(slot, to: .stuck)
+        actions.events.append(.runStuck(runs[slot].record.id, job: runs[slot].record.job))
+      case .stuck: continue
+      case .ended:
+        begin(slot, report, into: &actions)
+        endAttempt(slot, report, at: now, into: &actions)
+      }
+    }
+  }
+
+  private mutating func begin(_ slot: Int, _ report: RunReport, into actions: inout SchedulerActions) {
+    guard runs[slot].state == .dispatched else { return }
+    // A queued order that was cancelled ends without having started: it is not an attempt.
+    guard report.kind == .started || report.outcome != .cancelled || report.duration > 0 else { return }
+    runs.move(slot, to: .running)
+    inWindow -= 1
+    runs[slot].record.startedAt = report.startedAt
+    runs[slot].record.attempts += 1
+    if configuration.publishesRuns {
+      let record = runs[slot].record
+      actions.events.append(.runStarted(record.id, job: record.job, attempt: Int(record.attempts)))
+    }
+  }
+
+  private mutating func endAttempt(
+    _ slot: Int, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    runs[slot].record.duration += report.duration
+    runs[slot].record.memoryPeakBytes = max(runs[slot].record.memoryPeakBytes, report.memoryPeakBytes)
+    if let delay = delayBeforeRetry(slot, report) {
+      return retry(slot, after: delay, report, at: now, into: &actions)
+    }
+    end(slot, report.outcome, details: report.details, at: now, into: &actions)
+  }
+
+  /// Nanoseconds until the next attempt, nil when this one was the last.
+  private func delayBeforeRetry(_ slot: Int, _ report: RunReport) -> Int64? {
+    let run = runs[slot]
+    guard !run.isCancelled, !isDraining, run.state == .running || run.state == .dispatched else { return nil }
+    let asked = report.details?.retry
+    guard asked != nil || report.outcome.isRetried else { return nil }
+    guard let policy = run.entry.definition.retry ?? (asked != nil ? .onRequest : nil), run.retries < policy.max else {
+      return nil
+    }
+    return asked?.delay ?? policy.delay(beforeRetry: Int(run.retries) + 1, of: run.record.id)
+  }
+
+  private mutating func retry(
+    _ slot: Int, after delay: Int64, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    if runs[slot].state.isInWindow { inWindow -= 1 }
+    runs.move(slot, to: .retrying)
+    runs[slot].retries += 1
+    let (resumesAt, overflow) = now.monotonic.addingReportingOverflow(max(0, delay))
+    runs[slot].resumesAt = overflow ? .max : resumesAt
+    delayed.push(runs[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs[slot].use)
+    let record = runs[slot].record
+    actions.events.append(
+      .runRetrying(
+        record.id, job: record.job, attempt: Int(record.attempts), delay: delay, outcome: report.outcome,
+        error: report.details?.error))
+  }
+
+  /// A `retrying` or `debouncing` run's time has come.
+  mutating func endDelay(of slot: Int32, use: UInt32, at now: Moment, into actions: inout SchedulerActions) {
+    guard let slot = runs.slot(Int(slot), use: use), runs[slot].resumesAt <= now.monotonic else { return }
+    switch runs[slot].state {
+    case .retrying:
+      runs.move(slot, to: .ready)
+      queueForClaim(slot)
+    case .debouncing: endDebounce(slot, at: now, into: &actions)
+    default: return
+    }
+  }
+
+  /// Ends a run with its outcome: its row is completed, its place is free.
+  mutating func end(
+    _ slot: Int, _ outcome: Outcome, details: AttemptDetails?, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    if runs[slot].state.isInWindow { inWindow -= 1 }
+    let index = runs[slot].job
+    var record = runs[slot].record
+    record.outcome = outcome
+    record.finishedAt = now.wall
+    if record.claimedAt == nil { record.claimedAt = now.wall }
+    if let details {
+      if let error = details.error { record.error = error }
+      if let result = details.result, outcome == .succeeded { record.result = result }
+    }
+    let isCounted = runs[slot].state != .waiting && runs[slot].state != .debouncing
+    if !runs[slot].isStored, runs[slot].state == .ready || !isCounted { jobs[index.offset]!.unstored -= 1 }
+    actions.stores[Int(jobs[index.offset]!.store)].batch.finished.append(record)
+    runs.remove(slot)
+    if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(record)) }
+    if isCounted { releaseInstance(of: index, into: &actions) }
+    if outcome == .succeeded, let waiting = downstream[record.job] {
+      let event = JSONText("{\"name\":\"after\",\"data\":{\"job\":\(quoted(record.job)),\"run\":\(record.id)}}")
+      for next in waiting where canRunOnEvent(next) {
+        accept(next, cause: .after, at: now.wall, event: event, now: now, into: &actions)
+      }
+    }
+  }
+
+  /// One counted run of the job is over: the next in its queue gets its turn, or a job that has gone gives up its place.
+  mutating func releaseInstance(of index: JobIndex, into actions: inout SchedulerActions) {
+    jobs[index.offset]!.active -= 1
+    while jobs[index.offset]!.active < jobs[index.offset]!.definition.maxInstances, !jobs[index.offset]!.queue.isEmpty {
+      let next = Int(jobs[index.offset]!.queue.removeFirst())
+      runs.move(next, to: .ready)
+      makeReady(next)
+    }
+  }
+}
+
+/// `text` as a JSON string.
+func quoted(_ text: String) -> String {
+  var quoted = "\""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\"": quoted += "\\\""
+    case "\\": quoted += "\\\\"
+    case _ where scalar.value < 0x20:
+      let hex = String(scalar.value, radix: 16)
+      quoted += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+    default: quoted.unicodeScalars.append(scalar)
+    }
+  }
+  return quoted + "\""
+}

@@ -1,0 +1,172 @@
+import Chronology
+package import JobModel
+import JobStores
+
+/// What people, scripts and events ask for.
+extension SchedulerCore {
+  /// Why a request about a job cannot be met.
+  package enum Refusal: Error, Sendable, Equatable {
+    case unknownJob(String)
+    case unknownRun(RunID)
+    /// Its script, or the job in it, has gone.
+    case orphaned(String)
+    /// `max_instances` runs are active and the overlap policy is to skip.
+    case overlap(String, maxInstances: Int)
+    case draining
+  }
+
+  /// Runs a job now, whether it is paused or not. It follows the overlap policy like any other fire.
+  package mutating func runNow(
+    _ name: String, params: JSONText?, at now: Moment, into actions: inout SchedulerActions
+  ) throws(Refusal) -> RunID {
+    let index = try liveJob(name)
+    guard !isDraining else { throw .draining }
+    guard let id = accept(index, cause: .manual, at: now.wall, params: params, now: now, into: &actions) else {
+      throw .overlap(name, maxInstances: jobs[index.offset]!.definition.maxInstances)
+    }
+    return id
+  }
+
+  /// From now on what falls due is recorded as skipped (paused).
+  package mutating func pause(_ name: String, into actions: inout SchedulerActions) throws(Refusal) {
+    try setPaused(true, name, into: &actions)
+  }
+
+  /// What fell due meanwhile stays skipped; the next fire is the next one from now.
+  package mutating func resume(
+    _ name: String, at now: Moment, into actions: inout SchedulerActions
+  ) throws(Refusal) {
+    // Instants up to now belong to the pause.
+    let index = try liveJob(name)
+    if let next = jobs[index.offset]!.nextFire, next <= now.wall { fire(index, at: now, into: &actions) }
+    try setPaused(false, name, into: &actions)
+  }
+
+  private mutating func setPaused(_ paused: Bool, _ name: String, into actions: inout SchedulerActions) throws(Refusal) {
+    let index = try liveJob(name)
+    guard jobs[index.offset]!.isPaused != paused else { return }
+    jobs[index.offset]!.isPaused = paused
+    let job = jobs[index.offset]!
+    actions.stores[Int(job.store)].batch.schedules.append(job.record(clockEpoch: clockEpoch))
+    actions.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: job.nextFire))
+  }
+
+  /// Ends a run as cancelled: at once when it has not started, otherwise through its executor.
+  package mutating func cancel(
+    _ id: RunID, at now: Moment, into actions: inout SchedulerActions
+  ) throws(Refusal) {
+    guard let slot = runs.activeSlots.first(where: { runs[$0].record.id == id }) else { throw .unknownRun(id) }
+    switch runs[slot].state {
+    case .ready, .retrying: end(slot, .cancelled, details: nil, at: now, into: &actions)
+    case .waiting:
+      jobs[runs[slot].job.offset]!.queue.removeAll { Int($0) == slot }
+      end(slot, .cancelled, details: nil, at: now, into: &actions)
+    case .debouncing:
+      jobs[runs[slot].job.offset]!.debouncing = -1
+      end(slot, .cancelled, details: nil, at: now, into: &actions)
+    default: requestCancel(slot, into: &actions)
+    }
+  }
+
+  mutating func requestCancel(_ slot: Int, into actions: inout SchedulerActions) {
+    guard !runs[slot].isCancelled else { return }
+    runs[slot].isCancelled = true
+    switch runs[slot].state {
+    case .dispatched, .running, .stuck:
+      let executor = Int(jobs[runs[slot].job.offset]!.executor)
+      actions.cancellations.append((executor: executor, token: runs.token(slot)))
+    case .retrying:
+      // Its time is now: the claim order is where a cancelled run that holds a claim ends.
+      runs[slot].resumesAt = .min
+      delayed.push(.min, slot: Int32(truncatingIfNeeded: slot), use: runs[slot].use)
+    default: break
+    }
+  }
+
+  /// Something happened that jobs may listen to. Returns how many do.
+  @discardableResult
+  package mutating func emit(
+    _ name: String, data: JSONText?, at now: Moment, into actions: inout SchedulerActions
+  ) -> Int {
+    guard let jobs = listeners[name] else { return 0 }
+    let event = JSONText("{\"name\":\(quoted(name)),\"data\":\(data?.text ?? "null")}")
+    var count = 0
+    for index in jobs where canRunOnEvent(index) {
+      count += 1
+      if let debounce = self.jobs[index.offset]!.definition.debounce {
+        collect(event, for: index, during: debounce, at: now)
+      } else {
+        accept(index, cause: .event, at: now.wall, event: event, now: now, into: &actions)
+      }
+    }
+    return count
+  }
+
+  func canRunOnEvent(_ index: JobIndex) -> Bool {
+    guard let job = jobs[index.offset] else { return false }
+    return !job.isOrphaned && !job.isPaused && job.definition.enabled
+  }
+
+  /// Trailing debounce: the newest event stands for all that came within the span, and each one starts the span anew.
+  private mutating func collect(_ event: JSONText, for index: JobIndex, during debounce: Int64, at now: Moment) {
+    let job = jobs[index.offset]!
+    var slot = Int(job.debouncing)
+    if slot < 0 {
+      var record = RunRecord(id: makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
+      record.clockEpoch = clockEpoch
+      slot = runs.add(record, job: index, entry: job.entry, state: .debouncing)
+      jobs[index.offset]!.debouncing = Int32(truncatingIfNeeded: slot)
+    } else {
+      runs[slot].record.missed += 1
+      // Its row, if it has one, is written again with the newest event.
+      if runs[slot].isStored { runs[slot].isStored = false } else { jobs[index.offset]!.unstored -= 1 }
+    }
+    jobs[index.offset]!.unstored += 1
+    runs[slot].record.event = event
+    runs[slot].resumesAt = now.monotonic.addingReportingOverflow(debounce).partialValue
+    delayed.push(runs[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs[slot].use)
+    accepted.append(runs.token(slot))
+  }
+
+  /// The span has passed: the collected run goes the way of every accepted one.
+  mutating func endDebounce(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+    let index = runs[slot].job
+    jobs[index.offset]!.debouncing = -1
+    let job = jobs[index.offset]!
+    if job.active < job.definition.maxInstances, job.queue.isEmpty {
+      runs.move(slot, to: .ready)
+      makeReady(slot)
+    } else if job.definition.overlap == .skip {
+      let fireTime = runs[slot].record.scheduledAt
+      drop(slot, into: &actions)
+      record(.skipped, .overlap, instant: fireTime, of: index, at: now, into: &actions)
+    } else {
+      runs.move(slot, to: .waiting)
+      jobs[index.offset]!.queue.append(Int32(truncatingIfNeeded: slot))
+    }
+  }
+
+  /// Claims nothing from now on; what runs goes on.
+  package mutating func drain(into actions: inout SchedulerActions) {
+    guard !isDraining else { return }
+    isDraining = true
+    actions.events.append(.draining(running: claimedRuns))
+  }
+
+  /// Asks every claimed run to end as cancelled.
+  package mutating func cancelAll(at now: Moment, into actions: inout SchedulerActions) {
+    for slot in runs.activeSlots {
+      switch runs[slot].state {
+      case .retrying: end(slot, .cancelled, details: nil, at: now, into: &actions)
+      case .claiming, .dispatched, .running, .stuck: requestCancel(slot, into: &actions)
+      case .free, .debouncing, .waiting, .ready: continue
+      }
+    }
+  }
+
+  func liveJob(_ name: String) throws(Refusal) -> JobIndex {
+    guard let index = indices[name] else { throw .unknownJob(name) }
+    guard jobs[index.offset]?.isOrphaned == false else { throw .orphaned(name) }
+    return index
+  }
+}

@@ -1,0 +1,153 @@
+import Chronology
+import JobModel
+import JobStores
+import Triggers
+
+/// Due instants → misfired, coalesced, skipped, accepted.
+extension SchedulerCore {
+  /// Decides every instant of `job` that is due, and arms the next one.
+  mutating func fire(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+    guard let job = jobs[index.offset], !job.isOrphaned, let trigger = job.trigger, let first = job.nextFire else { return }
+    // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
+    guard job.due(first) <= now.wall.nanoseconds else { return arm(index) }
+    let following = trigger.next(after: first)
+    if following.map({ job.due($0) > now.wall.nanoseconds }) ?? true {
+      move(index, past: first, to: following)
+      decide(DueSpan(first: first, last: first, count: 1, isAtLeast: false), of: index, at: now, into: &actions)
+    } else {
+      fireMany(index, trigger: trigger, from: first, at: now, into: &actions)
+    }
+    arm(index)
+  }
+
+  /// Several instants found due in one evaluation: late ones are misfired, the rest coalesced.
+  private mutating func fireMany(
+    _ index: JobIndex, trigger: AnyTrigger, from first: Instant, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    let job = jobs[index.offset]!
+    // The last instant may be due by its fire time and not yet by its jitter.
+    var end = trigger.latest(from: first, through: now.wall)
+    if job.due(end) > now.wall.nanoseconds {
+      end = trigger.latest(from: first, through: end.advanced(byNanoseconds: -1))
+    }
+    move(index, past: end, to: trigger.next(after: end))
+    if isRefused(index) {
+      let span = trigger.span(from: first, through: end, countingTo: SchedulingLimits.countedInstants)
+      return decide(span, of: index, at: now, into: &actions)
+    }
+    var start = first
+    if let grace = job.definition.misfireGraceTime {
+      let oldest = now.wall.advanced(byNanoseconds: -grace)
+      if start < oldest {
+        guard let fresh = trigger.next(after: oldest.advanced(byNanoseconds: -1)), fresh <= end else {
+          let span = trigger.span(from: start, through: end, countingTo: SchedulingLimits.countedInstants)
+          return record(.misfired, nil, span, of: index, at: now, into: &actions)
+        }
+        let last = trigger.latest(from: start, through: fresh.advanced(byNanoseconds: -1))
+        let span = trigger.span(from: start, through: last, countingTo: SchedulingLimits.countedInstants)
+        record(.misfired, nil, span, of: index, at: now, into: &actions)
+        start = fresh
+      }
+    }
+    coalesce(index, trigger: trigger, from: start, through: end, at: now, into: &actions)
+  }
+
+  private mutating func coalesce(
+    _ index: JobIndex, trigger: AnyTrigger, from start: Instant, through end: Instant, at now: Moment,
+    into actions: inout SchedulerActions
+  ) {
+    let job = jobs[index.offset]!
+    let limit = SchedulingLimits.countedInstants
+    switch job.definition.coalesce {
+    case .latest, .earliest:
+      let span = trigger.span(from: start, through: end, countingTo: limit)
+      guard span.count > 1 else {
+        accept(index, fireTime: start, missed: 0, at: now, into: &actions)
+        return
+      }
+      let earliest = job.definition.coalesce == .earliest
+      let rest =
+        earliest
+        ? trigger.span(from: trigger.next(after: start)!, through: end, countingTo: limit)
+        : trigger.span(
+          from: start, through: trigger.latest(from: start, through: end.advanced(byNanoseconds: -1)), countingTo: limit)
+      let run = accept(index, fireTime: earliest ? start : end, missed: rest.count, at: now, into: &actions)
+      record(.coalesced, nil, rest, of: index, run: run, at: now, into: &actions)
+    case .all:
+      let instants = trigger.lastInstants(job.definition.catchUpMax, from: start, through: end)
+      if let oldest = instants.first, oldest > start {
+        let before = trigger.latest(from: start, through: oldest.advanced(byNanoseconds: -1))
+        let span = trigger.span(from: start, through: before, countingTo: limit)
+        record(.skipped, .limit, span, of: index, at: now, into: &actions)
+      }
+      for instant in instants { accept(index, fireTime: instant, missed: 0, at: now, into: &actions) }
+    }
+  }
+
+  /// One instant, or a span of a job that runs none of them.
+  private mutating func decide(
+    _ span: DueSpan, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    let job = jobs[index.offset]!
+    if job.isPaused { return record(.skipped, .paused, span, of: index, at: now, into: &actions) }
+    if !job.definition.enabled { return record(.skipped, .disabled, span, of: index, at: now, into: &actions) }
+    if let grace = job.definition.misfireGraceTime, now.wall.nanoseconds - job.due(span.first) > grace {
+      return record(.misfired, nil, span, of: index, at: now, into: &actions)
+    }
+    accept(index, fireTime: span.first, missed: 0, at: now, into: &actions)
+  }
+
+  private func isRefused(_ index: JobIndex) -> Bool {
+    let job = jobs[index.offset]!
+    return job.isPaused || !job.definition.enabled
+  }
+
+  @discardableResult
+  private mutating func accept(
+    _ index: JobIndex, fireTime: Instant, missed: Int, at now: Moment, into actions: inout SchedulerActions
+  ) -> RunID? {
+    if let limit = jobs[index.offset]!.definition.limit {
+      guard jobs[index.offset]!.fireCount < limit else {
+        record(.skipped, .limit, instant: fireTime, of: index, at: now, into: &actions)
+        return nil
+      }
+      if jobs[index.offset]!.fireCount + 1 == limit { jobs[index.offset]!.nextFire = nil }
+    }
+    jobs[index.offset]!.fireCount += 1
+    return accept(index, cause: .schedule, at: fireTime, missed: missed, now: now, into: &actions)
+  }
+
+  /// The schedule's first undecided instant is now `next`.
+  private mutating func move(_ index: JobIndex, past last: Instant, to next: Instant?) {
+    jobs[index.offset]!.lastFire = last
+    jobs[index.offset]!.nextFire = next
+  }
+
+  /// Enters the job's next due time in the queue, or takes it out.
+  mutating func arm(_ index: JobIndex, notBefore earliest: Int64 = .min) {
+    guard let job = jobs[index.offset], !job.isOrphaned, let next = job.nextFire else { return due.remove(index) }
+    due.set(index, due: max(job.due(next), earliest))
+  }
+
+  /// Notes a decision about instants that get no run.
+  mutating func record(
+    _ kind: DecisionKind, _ reason: SkipReason?, _ span: DueSpan, of index: JobIndex, run: RunID? = nil, at now: Moment,
+    into actions: inout SchedulerActions
+  ) {
+    let job = jobs[index.offset]!
+    let range = DecisionRange(
+      job: job.definition.name, kind: kind, reason: reason, first: span.first, last: span.last, count: span.count,
+      isAtLeast: span.isAtLeast, clockEpoch: clockEpoch, decidedAt: now.wall, run: run)
+    actions.stores[Int(job.store)].batch.decisions.append(range)
+    actions.events.append(.decided(range, maxInstances: job.definition.maxInstances))
+    touch(index)
+  }
+
+  mutating func record(
+    _ kind: DecisionKind, _ reason: SkipReason?, instant: Instant, of index: JobIndex, at now: Moment,
+    into actions: inout SchedulerActions
+  ) {
+    let span = DueSpan(first: instant, last: instant, count: 1, isAtLeast: false)
+    record(kind, reason, span, of: index, at: now, into: &actions)
+  }
+}

@@ -1,0 +1,117 @@
+package import Chronology
+package import JobModel
+
+/// The scheduler's decisions: a pure state machine that takes what happened, at a moment, and says what to do.
+///
+/// It has no clock, no lock, no thread and no randomness: the same inputs give the same actions, which is what lets the
+/// simulator and the service run the same code. Every due instant ends as exactly one decision: a run's row (even if the run
+/// failed), or a place in a `DecisionRange`.
+///
+///     var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
+///     core.reconcile(definitions, at: moment, into: &actions)
+///     core.start(at: moment, into: &actions)
+///     core.advance(to: later, into: &actions)      // due instants become claims in actions.stores[0]
+///     core.committed(tokens, at: later, into: &actions)   // …and, once on disk, orders for the executor
+///
+/// Threading: owned by one thread at a time.
+package struct SchedulerCore: Sendable {
+  package struct Configuration: Sendable {
+    /// Claimed runs that have not started, at most.
+    package var window = SchedulingLimits.windowMinimum
+    /// Nanoseconds between the first catch-up evaluations of overdue jobs after a start.
+    package var catchUpStep = SchedulingLimits.catchUpSpread / Int64(SchedulingLimits.catchUpSpreadJobs)
+    /// Whether `runClaimed`, `runStarted` and `runFinished` events are wanted; off, a run costs no event.
+    package var publishesRuns = true
+
+    package init() {}
+  }
+
+  package var configuration: Configuration
+  package let storeNames: [String]
+  package let executorNames: [String]
+
+  /// By `JobIndex`; nil where a job was and its place is free. Names of live entries are in `indices`.
+  package internal(set) var jobs: ContiguousArray<ScheduledJob?> = []
+  var freeJobs: [JobIndex] = []
+  package internal(set) var indices: [String: JobIndex] = [:]
+  var due = DueQueue()
+  package internal(set) var runs = RunTable()
+  var ready = KeyedHeap<ClaimOrder>()
+  /// Runs in `retrying` and `debouncing`, by monotonic nanoseconds.
+  var delayed = KeyedHeap<Int64>()
+  var sequence: UInt64 = 0
+  /// Claimed and not started.
+  package internal(set) var inWindow = 0
+  package internal(set) var clockEpoch = ClockEpoch(0)
+  /// By store: whether its last write failed. Nothing is claimed there until it has recovered.
+  package internal(set) var failedStores: [Bool]
+  package internal(set) var isStarted = false
+  package internal(set) var isDraining = false
+  var nextRun: Int64 = 1
+  /// Who listens: event name → jobs, upstream job → jobs. Derived from the definitions.
+  var listeners: [String: [JobIndex]] = [:]
+  var downstream: [String: [JobIndex]] = [:]
+  /// Records of schedules that the stores know and no script has declared so far, with their store.
+  var restored: [String: (record: ScheduleRecord, store: Int)] = [:]
+  /// What the stores hold without an outcome, until `start` decides about it.
+  var unfinished: [(record: RunRecord, store: Int)] = []
+  /// The latest wall clock reading of this epoch.
+  var latestWall = Instant.distantPast
+  /// Jobs whose schedule moved in this evaluation.
+  var touched: [JobIndex] = []
+  /// Runs accepted in this evaluation for another reason than their trigger: they get a row even when they must wait.
+  var accepted: [RunToken] = []
+  /// Wall minus monotonic clock when last seen.
+  var clockOffset: Int64?
+
+  package init(configuration: Configuration, stores: [String], executors: [String]) {
+    precondition(!stores.isEmpty && !executors.isEmpty, "a scheduler needs a store and an executor")
+    self.configuration = configuration
+    storeNames = stores
+    executorNames = executors
+    failedStores = Array(repeating: false, count: stores.count)
+  }
+
+  /// When `advance` must be called next, on either clock; nil: only an input can bring work.
+  package struct Wake: Sendable, Equatable {
+    package var wall: Instant?
+    /// Nanoseconds of the monotonic clock.
+    package var monotonic: Int64?
+  }
+
+  package var nextWake: Wake {
+    Wake(
+      wall: isStarted && !isDraining ? due.first.map { Instant(nanoseconds: $0.due) } : nil,
+      monotonic: isDraining ? nil : delayed.first?.key)
+  }
+
+  /// Runs that are claimed and not over.
+  package var claimedRuns: Int { runs.activeSlots.count { runs[$0].isClaimed || runs[$0].state == .claiming } }
+
+  /// Makes everything that is due by now happen. Call it after every input and whenever `nextWake` has come.
+  package mutating func advance(to now: Moment, into actions: inout SchedulerActions) {
+    noticeClock(now, into: &actions)
+    while !isDraining, let entry = delayed.first, entry.key <= now.monotonic {
+      _ = delayed.popFirst()
+      endDelay(of: entry.slot, use: entry.use, at: now, into: &actions)
+    }
+    if isStarted, !isDraining {
+      while let entry = due.popFirst(dueBy: now.wall.nanoseconds) { fire(entry.job, at: now, into: &actions) }
+    }
+    claim(at: now, into: &actions)
+    settle(into: &actions)
+  }
+
+  mutating func makeRunID() -> RunID {
+    defer { nextRun += 1 }
+    return RunID(nextRun)
+  }
+
+  mutating func touch(_ job: JobIndex) {
+    guard jobs[job.offset]?.isTouched == false else { return }
+    jobs[job.offset]!.isTouched = true
+    touched.append(job)
+  }
+
+  func name(of job: JobIndex) -> String { jobs[job.offset]!.definition.name }
+}
