@@ -23,7 +23,8 @@ package struct ActiveRun: Sendable {
 ///
 /// - Complexity: O(1) for everything. A slot's `use` rises when it is freed, so that tokens of ended runs are recognised.
 package struct RunTable: Sendable {
-  private var slots: ContiguousArray<ActiveRun> = []
+  /// By slot. Read and changed in place; `state` only through `move`.
+  package internal(set) var slots: ContiguousArray<ActiveRun> = []
   private var free: ContiguousArray<Int32> = []
 
   package init() {}
@@ -49,11 +50,6 @@ package struct RunTable: Sendable {
     slots[slot].state = .free
     slots[slot].use &+= 1
     free.append(Int32(truncatingIfNeeded: slot))
-  }
-
-  package subscript(slot: Int) -> ActiveRun {
-    @inline(__always) _read { yield slots[slot] }
-    @inline(__always) _modify { yield &slots[slot] }
   }
 
   func token(_ slot: Int) -> RunToken { RunToken(slot: slot, use: slots[slot].use) }

@@ -43,7 +43,7 @@ extension SchedulerCore {
     let overlap = jobs[index.offset]!.definition.overlap
     if overlap != .queue {
       while let older = jobs[index.offset]!.queue.popLast() {
-        let fireTime = runs[Int(older)].record.scheduledAt
+        let fireTime = runs.slots[Int(older)].record.scheduledAt
         drop(Int(older), into: &actions)
         record(.skipped, .overlap, instant: fireTime, of: index, at: now, into: &actions)
       }
@@ -55,15 +55,15 @@ extension SchedulerCore {
 
   private mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {
     let instances = runs.activeSlots.filter {
-      runs[$0].job == index && !runs[$0].isCancelled && runs[$0].state != .waiting && runs[$0].state != .debouncing
+      runs.slots[$0].job == index && !runs.slots[$0].isCancelled && runs.slots[$0].state != .waiting && runs.slots[$0].state != .debouncing
     }
-    guard let oldest = instances.min(by: { runs[$0].record.id < runs[$1].record.id }) else { return }
+    guard let oldest = instances.min(by: { runs.slots[$0].record.id < runs.slots[$1].record.id }) else { return }
     requestCancel(oldest, into: &actions)
   }
 
   /// Removes a run that has not been claimed, with its row; what became of its instant is the caller's to record.
   mutating func drop(_ slot: Int, into actions: inout SchedulerActions) {
-    let run = runs[slot]
+    let run = runs.slots[slot]
     if run.isStored {
       actions.stores[Int(jobs[run.job.offset]!.store)].batch.dropped.append(run.record.id)
     } else {
@@ -74,12 +74,12 @@ extension SchedulerCore {
 
   /// Puts a run that was not counted so far among those whose turn it is.
   mutating func makeReady(_ slot: Int) {
-    jobs[runs[slot].job.offset]!.active += 1
+    jobs[runs.slots[slot].job.offset]!.active += 1
     queueForClaim(slot)
   }
 
   mutating func queueForClaim(_ slot: Int) {
-    let run = runs[slot]
+    let run = runs.slots[slot]
     sequence += 1
     let key = ClaimOrder(
       rank: -Int32(truncatingIfNeeded: jobs[run.job.offset]!.definition.priority),
@@ -92,29 +92,29 @@ extension SchedulerCore {
     guard isStarted, !isDraining else { return }
     var held: [KeyedHeap<ClaimOrder>.Entry] = []
     while inWindow < configuration.window, let entry = ready.popFirst() {
-      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs[slot].state == .ready else { continue }
-      let index = runs[slot].job
+      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].state == .ready else { continue }
+      let index = runs.slots[slot].job
       let store = Int(jobs[index.offset]!.store)
-      if runs[slot].isCancelled {
+      if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
       } else if failedStores[store] {
         held.append(entry)
-      } else if runs[slot].isClaimed {
+      } else if runs.slots[slot].isClaimed {
         dispatch(slot, into: &actions)
       } else if isTooLate(slot, at: now) {
         misfire(slot, at: now, into: &actions)
       } else {
         runs.move(slot, to: .claiming)
         inWindow += 1
-        if !runs[slot].isStored { jobs[index.offset]!.unstored -= 1 }
-        runs[slot].record.claimedAt = now.wall
-        actions.stores[store].batch.claims.append(runs[slot].record)
+        if !runs.slots[slot].isStored { jobs[index.offset]!.unstored -= 1 }
+        runs.slots[slot].record.claimedAt = now.wall
+        let record = runs.slots[slot].record
+        actions.stores[store].batch.claims.append(record)
         actions.stores[store].claims.append(runs.token(slot))
         if configuration.publishesRuns {
-          let record = runs[slot].record
           actions.events.append(.runClaimed(record.id, job: record.job, scheduledAt: record.scheduledAt))
         }
-        if runs[slot].record.cause == .schedule { touch(index) }
+        if record.cause == .schedule { touch(index) }
       }
     }
     for entry in held { ready.push(entry.key, slot: entry.slot, use: entry.use) }
@@ -122,7 +122,7 @@ extension SchedulerCore {
 
   /// Lateness is judged at the claim: a run that waited for the window, or in a queue, beyond its grace is misfired.
   private func isTooLate(_ slot: Int, at now: Moment) -> Bool {
-    let run = runs[slot]
+    let run = runs.slots[slot]
     guard run.record.cause == .schedule, let job = jobs[run.job.offset], let grace = job.definition.misfireGraceTime else {
       return false
     }
@@ -131,7 +131,7 @@ extension SchedulerCore {
 
   /// A run that may not start any more: its row goes, its instant is recorded as misfired, the next in line gets its turn.
   mutating func misfire(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
-    let run = runs[slot]
+    let run = runs.slots[slot]
     drop(slot, into: &actions)
     record(.misfired, nil, instant: run.record.scheduledAt, of: run.job, at: now, into: &actions)
     releaseInstance(of: run.job, into: &actions)
@@ -139,12 +139,12 @@ extension SchedulerCore {
 
   /// Hands a claimed run to its executor, under its job's newest definition.
   private mutating func dispatch(_ slot: Int, into actions: inout SchedulerActions) {
-    let wasInWindow = runs[slot].state.isInWindow
+    let wasInWindow = runs.slots[slot].state.isInWindow
     runs.move(slot, to: .dispatched)
     if !wasInWindow { inWindow += 1 }
-    let job = jobs[runs[slot].job.offset]!
-    runs[slot].entry = job.entry
-    let record = runs[slot].record
+    let job = jobs[runs.slots[slot].job.offset]!
+    runs.slots[slot].entry = job.entry
+    let record = runs.slots[slot].record
     let needsContext = record.params != nil || record.event != nil
     var startBefore: Instant?
     if record.cause == .schedule, record.attempts == 0, let grace = job.definition.misfireGraceTime {
@@ -160,10 +160,10 @@ extension SchedulerCore {
   /// The claims are on disk: their runs may start.
   package mutating func committed(_ tokens: [RunToken], at now: Moment, into actions: inout SchedulerActions) {
     for token in tokens {
-      guard let slot = runs.slot(token), runs[slot].state == .claiming else { continue }
-      runs[slot].isStored = true
-      runs[slot].isClaimed = true
-      if runs[slot].isCancelled {
+      guard let slot = runs.slot(token), runs.slots[slot].state == .claiming else { continue }
+      runs.slots[slot].isStored = true
+      runs.slots[slot].isClaimed = true
+      if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
       } else {
         dispatch(slot, into: &actions)
@@ -181,12 +181,12 @@ extension SchedulerCore {
       actions.events.append(.storeFailed("\(storeNames[store]): \(error.message)"))
     }
     for token in tokens {
-      guard let slot = runs.slot(token), runs[slot].state == .claiming else { continue }
+      guard let slot = runs.slot(token), runs.slots[slot].state == .claiming else { continue }
       runs.move(slot, to: .ready)
       inWindow -= 1
-      if !runs[slot].isStored { jobs[runs[slot].job.offset]!.unstored += 1 }
-      runs[slot].record.claimedAt = nil
-      if runs[slot].isCancelled {
+      if !runs.slots[slot].isStored { jobs[runs.slots[slot].job.offset]!.unstored += 1 }
+      runs.slots[slot].record.claimedAt = nil
+      if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
       } else {
         // Its schedule may have moved past it in the batch that is tried again: that one must hold its waiting row.
@@ -209,7 +209,7 @@ extension SchedulerCore {
   /// or an earlier one, holds that instant's claim, waiting row or decision.
   mutating func settle(into actions: inout SchedulerActions) {
     for token in accepted {
-      guard let slot = runs.slot(token), !runs[slot].isStored else { continue }
+      guard let slot = runs.slot(token), !runs.slots[slot].isStored else { continue }
       persistIfWaiting(slot, into: &actions)
     }
     accepted.removeAll(keepingCapacity: true)
@@ -231,18 +231,18 @@ extension SchedulerCore {
   /// one scan of the active runs is cheaper than a list per job that nearly always is empty.
   private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
     guard touched.contains(where: { (jobs[$0.offset]?.unstored ?? 0) > 0 }) else { return }
-    for slot in runs.activeSlots where jobs[runs[slot].job.offset]?.isTouched == true {
+    for slot in runs.activeSlots where jobs[runs.slots[slot].job.offset]?.isTouched == true {
       persistIfWaiting(slot, into: &actions)
     }
   }
 
   private mutating func persistIfWaiting(_ slot: Int, into actions: inout SchedulerActions) {
-    switch runs[slot].state {
+    switch runs.slots[slot].state {
     case .ready, .waiting, .debouncing:
-      guard !runs[slot].isStored else { return }
-      runs[slot].isStored = true
-      jobs[runs[slot].job.offset]!.unstored -= 1
-      actions.stores[Int(jobs[runs[slot].job.offset]!.store)].batch.waiting.append(runs[slot].record)
+      guard !runs.slots[slot].isStored else { return }
+      runs.slots[slot].isStored = true
+      jobs[runs.slots[slot].job.offset]!.unstored -= 1
+      actions.stores[Int(jobs[runs.slots[slot].job.offset]!.store)].batch.waiting.append(runs.slots[slot].record)
     default: return
     }
   }

@@ -11,13 +11,13 @@ extension SchedulerCore {
       guard let slot = runs.slot(report.token) else { continue }
       switch report.kind {
       case .started: begin(slot, report, into: &actions)
-      case .late where runs[slot].state == .dispatched:
+      case .late where runs.slots[slot].state == .dispatched:
         inWindow -= 1
         misfire(slot, at: now, into: &actions)
       case .late: continue
-      case .stuck where runs[slot].state == .running:
+      case .stuck where runs.slots[slot].state == .running:
         runs.move(slot, to: .stuck)
-        actions.events.append(.runStuck(runs[slot].record.id, job: runs[slot].record.job))
+        actions.events.append(.runStuck(runs.slots[slot].record.id, job: runs.slots[slot].record.job))
       case .stuck: continue
       case .ended:
         begin(slot, report, into: &actions)
@@ -27,15 +27,15 @@ extension SchedulerCore {
   }
 
   private mutating func begin(_ slot: Int, _ report: RunReport, into actions: inout SchedulerActions) {
-    guard runs[slot].state == .dispatched else { return }
+    guard runs.slots[slot].state == .dispatched else { return }
     // A queued order that was cancelled ends without having started: it is not an attempt.
     guard report.kind == .started || report.outcome != .cancelled || report.duration > 0 else { return }
     runs.move(slot, to: .running)
     inWindow -= 1
-    runs[slot].record.startedAt = report.startedAt
-    runs[slot].record.attempts += 1
+    runs.slots[slot].record.startedAt = report.startedAt
+    runs.slots[slot].record.attempts += 1
     if configuration.publishesRuns {
-      let record = runs[slot].record
+      let record = runs.slots[slot].record
       actions.events.append(.runStarted(record.id, job: record.job, attempt: Int(record.attempts)))
     }
   }
@@ -43,8 +43,8 @@ extension SchedulerCore {
   private mutating func endAttempt(
     _ slot: Int, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
   ) {
-    runs[slot].record.duration += report.duration
-    runs[slot].record.memoryPeakBytes = max(runs[slot].record.memoryPeakBytes, report.memoryPeakBytes)
+    runs.slots[slot].record.duration += report.duration
+    runs.slots[slot].record.memoryPeakBytes = max(runs.slots[slot].record.memoryPeakBytes, report.memoryPeakBytes)
     if let delay = delayBeforeRetry(slot, report) {
       return retry(slot, after: delay, report, at: now, into: &actions)
     }
@@ -53,7 +53,7 @@ extension SchedulerCore {
 
   /// Nanoseconds until the next attempt, nil when this one was the last.
   private func delayBeforeRetry(_ slot: Int, _ report: RunReport) -> Int64? {
-    let run = runs[slot]
+    let run = runs.slots[slot]
     guard !run.isCancelled, !isDraining, run.state == .running || run.state == .dispatched else { return nil }
     let asked = report.details?.retry
     guard asked != nil || report.outcome.isRetried else { return nil }
@@ -66,13 +66,13 @@ extension SchedulerCore {
   private mutating func retry(
     _ slot: Int, after delay: Int64, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
   ) {
-    if runs[slot].state.isInWindow { inWindow -= 1 }
+    if runs.slots[slot].state.isInWindow { inWindow -= 1 }
     runs.move(slot, to: .retrying)
-    runs[slot].retries += 1
+    runs.slots[slot].retries += 1
     let (resumesAt, overflow) = now.monotonic.addingReportingOverflow(max(0, delay))
-    runs[slot].resumesAt = overflow ? .max : resumesAt
-    delayed.push(runs[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs[slot].use)
-    let record = runs[slot].record
+    runs.slots[slot].resumesAt = overflow ? .max : resumesAt
+    delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    let record = runs.slots[slot].record
     actions.events.append(
       .runRetrying(
         record.id, job: record.job, attempt: Int(record.attempts), delay: delay, outcome: report.outcome,
@@ -81,8 +81,8 @@ extension SchedulerCore {
 
   /// A `retrying` or `debouncing` run's time has come.
   mutating func endDelay(of slot: Int32, use: UInt32, at now: Moment, into actions: inout SchedulerActions) {
-    guard let slot = runs.slot(Int(slot), use: use), runs[slot].resumesAt <= now.monotonic else { return }
-    switch runs[slot].state {
+    guard let slot = runs.slot(Int(slot), use: use), runs.slots[slot].resumesAt <= now.monotonic else { return }
+    switch runs.slots[slot].state {
     case .retrying:
       runs.move(slot, to: .ready)
       queueForClaim(slot)
@@ -95,9 +95,9 @@ extension SchedulerCore {
   mutating func end(
     _ slot: Int, _ outcome: Outcome, details: AttemptDetails?, at now: Moment, into actions: inout SchedulerActions
   ) {
-    if runs[slot].state.isInWindow { inWindow -= 1 }
-    let index = runs[slot].job
-    var record = runs[slot].record
+    if runs.slots[slot].state.isInWindow { inWindow -= 1 }
+    let index = runs.slots[slot].job
+    var record = runs.slots[slot].record
     record.outcome = outcome
     record.finishedAt = now.wall
     if record.claimedAt == nil { record.claimedAt = now.wall }
@@ -105,8 +105,8 @@ extension SchedulerCore {
       if let error = details.error { record.error = error }
       if let result = details.result, outcome == .succeeded { record.result = result }
     }
-    let isCounted = runs[slot].state != .waiting && runs[slot].state != .debouncing
-    if !runs[slot].isStored, runs[slot].state == .ready || !isCounted { jobs[index.offset]!.unstored -= 1 }
+    let isCounted = runs.slots[slot].state != .waiting && runs.slots[slot].state != .debouncing
+    if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted { jobs[index.offset]!.unstored -= 1 }
     actions.stores[Int(jobs[index.offset]!.store)].batch.finished.append(record)
     runs.remove(slot)
     if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(record)) }

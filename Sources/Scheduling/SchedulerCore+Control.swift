@@ -55,30 +55,30 @@ extension SchedulerCore {
   package mutating func cancel(
     _ id: RunID, at now: Moment, into actions: inout SchedulerActions
   ) throws(Refusal) {
-    guard let slot = runs.activeSlots.first(where: { runs[$0].record.id == id }) else { throw .unknownRun(id) }
-    switch runs[slot].state {
+    guard let slot = runs.activeSlots.first(where: { runs.slots[$0].record.id == id }) else { throw .unknownRun(id) }
+    switch runs.slots[slot].state {
     case .ready, .retrying: end(slot, .cancelled, details: nil, at: now, into: &actions)
     case .waiting:
-      jobs[runs[slot].job.offset]!.queue.removeAll { Int($0) == slot }
+      jobs[runs.slots[slot].job.offset]!.queue.removeAll { Int($0) == slot }
       end(slot, .cancelled, details: nil, at: now, into: &actions)
     case .debouncing:
-      jobs[runs[slot].job.offset]!.debouncing = -1
+      jobs[runs.slots[slot].job.offset]!.debouncing = -1
       end(slot, .cancelled, details: nil, at: now, into: &actions)
     default: requestCancel(slot, into: &actions)
     }
   }
 
   mutating func requestCancel(_ slot: Int, into actions: inout SchedulerActions) {
-    guard !runs[slot].isCancelled else { return }
-    runs[slot].isCancelled = true
-    switch runs[slot].state {
+    guard !runs.slots[slot].isCancelled else { return }
+    runs.slots[slot].isCancelled = true
+    switch runs.slots[slot].state {
     case .dispatched, .running, .stuck:
-      let executor = Int(jobs[runs[slot].job.offset]!.executor)
+      let executor = Int(jobs[runs.slots[slot].job.offset]!.executor)
       actions.cancellations.append((executor: executor, token: runs.token(slot)))
     case .retrying:
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
-      runs[slot].resumesAt = .min
-      delayed.push(.min, slot: Int32(truncatingIfNeeded: slot), use: runs[slot].use)
+      runs.slots[slot].resumesAt = .min
+      delayed.push(.min, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     default: break
     }
   }
@@ -117,27 +117,27 @@ extension SchedulerCore {
       slot = runs.add(record, job: index, entry: job.entry, state: .debouncing)
       jobs[index.offset]!.debouncing = Int32(truncatingIfNeeded: slot)
     } else {
-      runs[slot].record.missed += 1
+      runs.slots[slot].record.missed += 1
       // Its row, if it has one, is written again with the newest event.
-      if runs[slot].isStored { runs[slot].isStored = false } else { jobs[index.offset]!.unstored -= 1 }
+      if runs.slots[slot].isStored { runs.slots[slot].isStored = false } else { jobs[index.offset]!.unstored -= 1 }
     }
     jobs[index.offset]!.unstored += 1
-    runs[slot].record.event = event
-    runs[slot].resumesAt = now.monotonic.addingReportingOverflow(debounce).partialValue
-    delayed.push(runs[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs[slot].use)
+    runs.slots[slot].record.event = event
+    runs.slots[slot].resumesAt = now.monotonic.addingReportingOverflow(debounce).partialValue
+    delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     accepted.append(runs.token(slot))
   }
 
   /// The span has passed: the collected run goes the way of every accepted one.
   mutating func endDebounce(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
-    let index = runs[slot].job
+    let index = runs.slots[slot].job
     jobs[index.offset]!.debouncing = -1
     let job = jobs[index.offset]!
     if job.active < job.definition.maxInstances, job.queue.isEmpty {
       runs.move(slot, to: .ready)
       makeReady(slot)
     } else if job.definition.overlap == .skip {
-      let fireTime = runs[slot].record.scheduledAt
+      let fireTime = runs.slots[slot].record.scheduledAt
       drop(slot, into: &actions)
       record(.skipped, .overlap, instant: fireTime, of: index, at: now, into: &actions)
     } else {
@@ -156,7 +156,7 @@ extension SchedulerCore {
   /// Asks every claimed run to end as cancelled.
   package mutating func cancelAll(at now: Moment, into actions: inout SchedulerActions) {
     for slot in runs.activeSlots {
-      switch runs[slot].state {
+      switch runs.slots[slot].state {
       case .retrying: end(slot, .cancelled, details: nil, at: now, into: &actions)
       case .claiming, .dispatched, .running, .stuck: requestCancel(slot, into: &actions)
       case .free, .debouncing, .waiting, .ready: continue

@@ -262,7 +262,7 @@ extension SchedulerCore {
     let job = jobs[index.offset]!
     let mustWait = job.active >= job.definition.maxInstances || !job.queue.isEmpty
     let slot = runs.add(record, job: index, entry: job.entry, state: mustWait ? .waiting : .ready)
-    runs[slot].isStored = true
+    runs.slots[slot].isStored = true
     if mustWait {
       jobs[index.offset]!.queue.append(Int32(truncatingIfNeeded: slot))
     } else {
@@ -272,7 +272,7 @@ extension SchedulerCore {
 
   /// Ends what is still claimed as interrupted: the host gives up on it.
   package mutating func interruptAll(at now: Moment, into actions: inout SchedulerActions) {
-    for slot in runs.activeSlots where runs[slot].isClaimed {
+    for slot in runs.activeSlots where runs.slots[slot].isClaimed {
       end(
         slot, .interrupted,
         details: AttemptDetails(error: RunError(message: "the host stopped before this run ended")), at: now, into: &actions)

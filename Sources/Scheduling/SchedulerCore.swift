@@ -86,7 +86,7 @@ package struct SchedulerCore: Sendable {
   }
 
   /// Runs that are claimed and not over.
-  package var claimedRuns: Int { runs.activeSlots.count { runs[$0].isClaimed || runs[$0].state == .claiming } }
+  package var claimedRuns: Int { runs.activeSlots.count { runs.slots[$0].isClaimed || runs.slots[$0].state == .claiming } }
 
   /// Makes everything that is due by now happen. Call it after every input and whenever `nextWake` has come.
   package mutating func advance(to now: Moment, into actions: inout SchedulerActions) {

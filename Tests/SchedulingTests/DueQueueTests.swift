@@ -1,0 +1,60 @@
+import JobModel
+import Scheduling
+import Testing
+
+@Suite("The due queue")
+struct DueQueueTests {
+  @Test("it agrees with a sorted list over random operations", arguments: 0..<20 as Range<UInt64>)
+  func agrees(seed: UInt64) {
+    var random = SplitMix(seed)
+    var queue = DueQueue()
+    var model: [Int: Int64] = [:]
+    for _ in 0..<2_000 {
+      let job = Int(random.next() % 50)
+      switch random.next() % 4 {
+      case 0, 1:
+        let due = Int64(random.next() % 100)
+        queue.set(JobIndex(job), due: due)
+        model[job] = due
+      case 2:
+        queue.remove(JobIndex(job))
+        model[job] = nil
+      default:
+        let limit = Int64(random.next() % 100)
+        let expected = model.filter { $0.value <= limit }.min { ($0.value, $0.key) < ($1.value, $1.key) }
+        let popped = queue.popFirst(dueBy: limit)
+        #expect(popped?.job.offset == expected?.key && popped?.due == expected?.value)
+        if let expected { model[expected.key] = nil }
+      }
+      queue.checkInvariants()
+      #expect(queue.count == model.count)
+    }
+  }
+
+  @Test("a keyed heap gives out what went in, in order", arguments: 0..<20 as Range<UInt64>)
+  func sorts(seed: UInt64) {
+    var random = SplitMix(seed)
+    var heap = KeyedHeap<Int64>()
+    var keys: [Int64] = []
+    for _ in 0..<500 {
+      let key = Int64(random.next() % 64)
+      keys.append(key)
+      heap.push(key, slot: 0, use: 0)
+    }
+    var out: [Int64] = []
+    while let entry = heap.popFirst() { out.append(entry.key) }
+    #expect(out == keys.sorted())
+  }
+}
+
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+  init(_ seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
