@@ -40,7 +40,13 @@ package enum DurationText {
       while position < bytes.count, bytes[position] != UInt8(ascii: "."), !(48...57).contains(bytes[position]) {
         position += 1
       }
-      var name = String(decoding: bytes[unitStart..<position], as: UTF8.self)
+      let written = bytes[unitStart..<position].drop { $0 == 32 }
+      var name = String(decoding: written.prefix { $0 != 32 }, as: UTF8.self)
+      guard written.count == position - unitStart, name.utf8.count == written.count else {
+        let hint = words[name] ?? name
+        throw TimeTextError(
+          message: "\"\(text)\" has spaces in it: write \(number.text)\(hint.isEmpty ? "s" : hint)", position: unitStart)
+      }
       if name == "µs" || name == "μs" { name = "us" }
       if name.isEmpty {
         // A number without a unit is seconds, but only when it stands alone: "1h30" might mean minutes.
@@ -121,9 +127,17 @@ package enum DurationText {
   /// The shortest text that parses to `duration`: `1h30m`, `500ms`, `0s`.
   package static func format(_ duration: Duration) -> String { format(nanoseconds: duration.wholeNanoseconds) }
 
-  /// The shortest text that parses to this many nanoseconds.
+  /// The shortest text that parses to this many nanoseconds: `90s`, `36h`, `1d1s`.
   package static func format(nanoseconds: Int64) -> String {
     guard nanoseconds != 0 else { return "0s" }
+    let mixed = formatMixed(nanoseconds)
+    // One unit alone is often shorter than the mixture. Weeks are left out: few people read "26w" at a glance.
+    guard let unit = units.first(where: { $0.name != "w" && nanoseconds % $0.nanoseconds == 0 }) else { return mixed }
+    let single = "\(nanoseconds / unit.nanoseconds)\(unit.name)"
+    return single.utf8.count < mixed.utf8.count ? single : mixed
+  }
+
+  private static func formatMixed(_ nanoseconds: Int64) -> String {
     var text = nanoseconds < 0 ? "-" : ""
     var rest = nanoseconds.magnitude
     for unit in units where unit.name != "w" {

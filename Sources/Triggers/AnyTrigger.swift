@@ -10,26 +10,42 @@ public struct AnyTrigger: Trigger, Hashable {
 
   /// The kinds of triggers there are. Each payload is one reference to an immutable object.
   package enum Kind: Sendable, Hashable {
+    case cron(CronTrigger)
     case every(IntervalTrigger)
     case at(DateListTrigger)
+    case calendar(CalendarTrigger)
     case anyOf(UnionTrigger)
+    case allOf(IntersectionTrigger)
+    case except(ExceptTrigger)
+    case bounded(BoundedTrigger)
     /// Fires once at each start of the host, never at an instant.
     case startup
   }
 
   public func next(after instant: Instant) -> Instant? {
     switch kind {
+    case .cron(let trigger): trigger.next(after: instant)
     case .every(let trigger): trigger.next(after: instant)
     case .at(let trigger): trigger.next(after: instant)
+    case .calendar(let trigger): trigger.next(after: instant)
     case .anyOf(let trigger): trigger.next(after: instant)
+    case .allOf(let trigger): trigger.next(after: instant)
+    case .except(let trigger): trigger.next(after: instant)
+    case .bounded(let trigger): trigger.next(after: instant)
     case .startup: nil
     }
   }
 
   /// The first fire time strictly after `instant`; unlike ``next(after:)`` it tells "never" from "not found in the steps
-  /// allowed", which only combinations can answer.
+  /// allowed", which `all_of` and `except` can answer after some milliseconds.
   public func nextFire(after instant: Instant) -> NextFire {
-    NextFire(next(after: instant))
+    switch kind {
+    case .anyOf(let trigger): trigger.nextFire(after: instant)
+    case .allOf(let trigger): trigger.nextFire(after: instant)
+    case .except(let trigger): trigger.nextFire(after: instant)
+    case .bounded(let trigger): trigger.nextFire(after: instant)
+    default: NextFire(next(after: instant))
+    }
   }
 
   /// Whether it also fires once at each start of the host (`@reboot`, `@startup`).
@@ -37,6 +53,7 @@ public struct AnyTrigger: Trigger, Hashable {
     switch kind {
     case .startup: true
     case .anyOf(let trigger): trigger.members.contains { $0.firesAtStart }
+    case .bounded(let trigger): trigger.base.firesAtStart
     default: false
     }
   }
@@ -61,26 +78,71 @@ extension AnyTrigger {
 }
 
 extension AnyTrigger {
-  /// Whether it holds an interval that has no anchor yet, so that a schedule must assign and keep one.
+  /// Whether it holds an interval or calendar that has no anchor yet, so that a schedule must assign and keep one.
   public var needsAnchor: Bool {
     switch kind {
     case .every(let trigger): trigger.anchor == nil
+    case .calendar(let trigger): trigger.anchor == nil
     case .anyOf(let trigger): trigger.members.contains { $0.needsAnchor }
-    case .at, .startup: false
+    case .allOf(let trigger): trigger.needsAnchor
+    case .except(let trigger): trigger.needsAnchor
+    case .bounded(let trigger): trigger.base.needsAnchor
+    case .cron, .at, .startup: false
     }
   }
 
-  /// The trigger with `anchor` assigned to the intervals inside it that have no start date.
+  /// The trigger with `anchor` assigned to the intervals and calendars inside it that have no anchor or start date yet.
   public func anchored(at anchor: Instant) -> AnyTrigger {
     switch kind {
     case .every(let trigger): AnyTrigger(.every(trigger.anchored(at: anchor)))
+    case .calendar(let trigger): AnyTrigger(.calendar(trigger.anchored(at: anchor)))
     case .anyOf(let trigger): AnyTrigger(.anyOf(UnionTrigger(trigger.members.map { $0.anchored(at: anchor) })))
-    case .at, .startup: self
+    case .allOf(let trigger): AnyTrigger(.allOf(IntersectionTrigger(trigger.members.map { $0.anchored(at: anchor) })))
+    case .except(let trigger): AnyTrigger(.except(trigger.anchored(at: anchor)))
+    case .bounded(let trigger):
+      AnyTrigger(.bounded(BoundedTrigger(trigger.base.anchored(at: anchor), from: trigger.from, until: trigger.until)))
+    case .cron, .at, .startup: self
     }
   }
 
   /// The interval of a plain `every`, in nanoseconds; `nil` for every other kind.
   public var intervalNanoseconds: Int64? {
     if case .every(let trigger) = kind { trigger.nanoseconds } else { nil }
+  }
+
+  /// The fires from `from` to `until`, both inclusive. An interval or calendar without an anchor starts at `from`.
+  public func bounded(from: Instant?, until: Instant?) -> AnyTrigger {
+    if from == nil && until == nil { return self }
+    switch kind {
+    case .every(let trigger) where trigger.anchor == nil && trigger.until == nil:
+      return AnyTrigger(
+        .every(
+          IntervalTrigger(nanoseconds: trigger.nanoseconds, anchor: from, startsAtAnchor: from != nil, until: until)))
+    case .calendar(let trigger) where trigger.anchor == nil && from != nil:
+      return AnyTrigger(.calendar(trigger.starting(at: from))).bounded(from: nil, until: until)
+    default:
+      return AnyTrigger(.bounded(BoundedTrigger(self, from: from, until: until)))
+    }
+  }
+
+  /// The names of the zones whose clocks it reads, sorted.
+  public var zoneNames: [String] {
+    var names: Set<String> = []
+    collectZones(into: &names)
+    return names.sorted()
+  }
+
+  private func collectZones(into names: inout Set<String>) {
+    switch kind {
+    case .cron(let trigger): names.insert(trigger.zone.name)
+    case .calendar(let trigger): names.insert(trigger.zone.name)
+    case .anyOf(let trigger): for member in trigger.members { member.collectZones(into: &names) }
+    case .allOf(let trigger): for member in trigger.members { member.collectZones(into: &names) }
+    case .except(let trigger):
+      trigger.base.collectZones(into: &names)
+      trigger.excluded?.collectZones(into: &names)
+    case .bounded(let trigger): trigger.base.collectZones(into: &names)
+    case .every, .at, .startup: break
+    }
   }
 }

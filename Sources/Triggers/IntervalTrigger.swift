@@ -42,10 +42,9 @@ package final class IntervalTrigger: Trigger {
     return overflow ? nil : Instant(nanoseconds: sum)
   }
 
-  /// The same rate, counted from `anchor`; a start date stays what it is.
+  /// The same rate, counted from `anchor`, unless it has an anchor or start date already.
   package func anchored(at anchor: Instant) -> IntervalTrigger {
-    startsAtAnchor
-      ? self : IntervalTrigger(nanoseconds: nanoseconds, anchor: anchor, startsAtAnchor: false, until: until)
+    self.anchor != nil ? self : IntervalTrigger(nanoseconds: nanoseconds, anchor: anchor, until: until)
   }
 }
 

@@ -10,9 +10,25 @@ package final class UnionTrigger: Trigger {
     var earliest: Instant?
     for member in members {
       guard let next = member.next(after: instant) else { continue }
-      if earliest == nil || next < earliest! { earliest = next }
+      if let known = earliest, known <= next { continue }
+      earliest = next
     }
     return earliest
+  }
+
+  /// A member whose search gave up hides whatever it may have after that point, but not what others have before it.
+  func nextFire(after instant: Instant) -> NextFire {
+    var earliest: Instant?
+    var unsearched: Instant?
+    for member in members {
+      switch member.nextFire(after: instant) {
+      case .at(let next): earliest = min(next, earliest ?? next)
+      case .unknown(let searched): unsearched = min(searched, unsearched ?? searched)
+      case .never: break
+      }
+    }
+    if let unsearched, earliest.map({ $0 > unsearched }) ?? true { return .unknown(searchedTo: unsearched) }
+    return NextFire(earliest)
   }
 }
 

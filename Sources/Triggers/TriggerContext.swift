@@ -1,0 +1,37 @@
+package import Chronology
+
+/// What surrounds a trigger that is being made: where its zone, policy and name come from when it does not say.
+package struct TriggerContext: Sendable {
+  /// Where named zones are looked up.
+  package var zones: TimeZoneDatabase
+  /// The zone of a trigger that names none: the job's, the script's or the host's.
+  package var zone: TimeZoneRules
+  /// The policy of a trigger that gives none.
+  package var dst: DSTPolicy
+  /// The job's name, for `H`.
+  package var jobName: String?
+  /// The present, for notes about times that are over and for proving that combinations fire; `nil` leaves both out.
+  package var now: Instant?
+
+  package init(
+    zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, dst: DSTPolicy = DSTPolicy(), jobName: String? = nil,
+    now: Instant? = nil
+  ) {
+    self.zones = zones
+    self.zone = zone
+    self.dst = dst
+    self.jobName = jobName
+    self.now = now
+  }
+}
+
+/// A trigger, and what is worth saying about it.
+package struct BuiltTrigger: Sendable {
+  package let trigger: AnyTrigger
+  package let notes: [TriggerNote]
+
+  package init(_ trigger: AnyTrigger, notes: [TriggerNote] = []) {
+    self.trigger = trigger
+    self.notes = notes
+  }
+}
