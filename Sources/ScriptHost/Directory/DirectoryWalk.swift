@@ -1,0 +1,173 @@
+internal import Glibc
+
+/// One scan under way: searches the tree, and collects what it finds.
+///
+/// Real directories come first, in the order in which they are met; then the ones behind links, in path order. Each directory is
+/// loaded once, under the first path that leads to it, so that neither a loop of links nor a hundred links to one place can
+/// make the tree infinite, and a link never takes a directory away from its own place.
+struct DirectoryWalk {
+  private let directory: ScriptDirectory
+  private let former: DirectorySnapshot
+  private let visit: (String, WatchRole) -> Void
+  private var reader: FileReader
+  private var problems: [ScanProblem] = []
+  private var identities: [DirectoryIdentity: ScriptPath] = [:]
+  private var directories: Set<ScriptPath> = []
+  /// Directories still to be searched, the next one last.
+  private var real: [ScriptPath] = [.root]
+  /// Links to directories still to be searched.
+  private var linked: [ScriptPath] = []
+  private var fileCount = 0
+
+  init(
+    _ directory: ScriptDirectory, former: DirectorySnapshot, isFull: Bool, visit: @escaping (String, WatchRole) -> Void
+  ) {
+    self.directory = directory
+    self.former = former
+    self.visit = visit
+    self.reader = FileReader(former: former, isFull: isFull, directory.limits, directory.surroundings)
+  }
+
+  /// Walks. To be called once.
+  mutating func run() -> DirectoryScan {
+    visitWayToRoot()
+    readConfiguration()
+    while true {
+      if let path = real.popLast() {
+        search(path)
+      } else if let first = linked.indices.min(by: { linked[$0] < linked[$1] }) {
+        search(linked.remove(at: first))
+      } else {
+        break
+      }
+    }
+    let (files, unsettled) = reader.finish()
+    return DirectoryScan(
+      snapshot: DirectorySnapshot(files, problems: problems), unsettled: unsettled, directories: directories)
+  }
+
+  /// Where the root can be replaced: in its parent, and wherever a component of its path is a link. When some of the path does
+  /// not exist, the place where it would appear.
+  private func visitWayToRoot() {
+    let root = directory.root
+    var path = "/"
+    let components = root.split(separator: "/").map(String.init)
+    for (index, name) in components.enumerated() {
+      let next = AbsolutePath.appending(name, to: path)
+      let status = SystemCall.status(of: next, followingLinks: false)
+      guard case .success(let status) = status else {
+        visit(path, .entry(name))
+        return
+      }
+      if status.kind == .link || index == components.count - 1 { visit(path, .entry(name)) }
+      path = next
+    }
+  }
+
+  private mutating func readConfiguration() {
+    let path = directory.configuration
+    visit(AbsolutePath.parent(of: path), .configuration(AbsolutePath.name(of: path)))
+    let link = SystemCall.status(of: path, followingLinks: false)
+    guard case .success(let status) = link else { return }
+    take(.configuration, .configuration, at: path, isLink: status.kind == .link)
+  }
+
+  private mutating func search(_ path: ScriptPath) {
+    let absolute = path == .root ? directory.root : AbsolutePath.appending(path.text, to: directory.root)
+    guard directories.count < directory.limits.directories else {
+      return report(.tooMany(limit: directory.limits.directories), .root)
+    }
+    visit(absolute, .scripts(path))
+    let listing: Result<(DirectoryIdentity, [DirectoryEntry]), Errno> =
+      directory.surroundings.check(.listDirectory, absolute).map { .failure($0) } ?? SystemCall.list(absolute)
+    switch listing {
+    case .failure(let error) where path == .root && (error.code == ENOENT || error.code == ENOTDIR):
+      // As if unreadable: a volume that is not mounted looks like this, and is no reason to drop every job.
+      keepFormer(below: path, .noRoot(errno: error.code))
+    case .failure(let error) where error.code == ENOENT || error.code == ENOTDIR:
+      // Gone since its parent was read.
+      break
+    case .failure(let error):
+      keepFormer(below: path, .unreadable(errno: error.code))
+    case .success((let identity, let entries)):
+      if let first = identities[identity] { return report(.repeatedDirectory(first: first), path) }
+      identities[identity] = path
+      directories.insert(path)
+      let found = real.count
+      for entry in entries { consider(entry, in: path, absolute) }
+      // The file system lists them as it likes; the walk takes them in path order, to do the same every time.
+      real[found...].sort(by: >)
+    }
+  }
+
+  private mutating func consider(_ entry: DirectoryEntry, in parent: ScriptPath, _ absoluteParent: String) {
+    let (name, isText) = FileNaming.decode(entry.name)
+    let path = parent.appending(name)
+    let kind = FileNaming.kind(of: path)
+    guard isText else {
+      if let kind, entry.kind != .directory {
+        add(ScriptFile(path, kind, .failure(ScanProblem(.nameNotUTF8, path))))
+      } else if entry.kind == .directory, FileNaming.isSearched(path) {
+        report(.nameNotUTF8, path)
+      }
+      return
+    }
+    switch entry.kind {
+    case .directory:
+      if FileNaming.isSearched(path) { real.append(path) }
+    case .file, .other:
+      if let kind { take(path, kind, at: AbsolutePath.appending(name, to: absoluteParent), isLink: false) }
+    case .link, .unknown:
+      guard kind != nil || FileNaming.isSearched(path) else { return }
+      follow(path, kind, at: AbsolutePath.appending(name, to: absoluteParent), isLink: entry.kind == .link)
+    }
+  }
+
+  /// A link, or an entry of a file system that does not tell what its entries are.
+  private mutating func follow(_ path: ScriptPath, _ kind: ScriptFile.Kind?, at absolute: String, isLink: Bool) {
+    var isLink = isLink
+    if !isLink, case .success(let status) = SystemCall.status(of: absolute, followingLinks: false) {
+      isLink = status.kind == .link
+    }
+    switch SystemCall.status(of: absolute) {
+    case .success(let status) where status.kind == .directory:
+      guard FileNaming.isSearched(path) else { return }
+      if isLink { linked.append(path) } else { real.append(path) }
+    case .failure(let error) where kind == nil && error.code != ENOENT:
+      // Perhaps a directory of scripts, which nothing can tell now.
+      keepFormer(below: path, .unreadable(errno: error.code))
+    default:
+      if let kind { take(path, kind, at: absolute, isLink: isLink) }
+    }
+  }
+
+  /// Hands a file to the reader.
+  private mutating func take(_ path: ScriptPath, _ kind: ScriptFile.Kind, at absolute: String, isLink: Bool) {
+    // An edit to the file behind a link shows where that file lies.
+    if isLink, let target = SystemCall.resolve(absolute) {
+      visit(AbsolutePath.parent(of: target), .entry(AbsolutePath.name(of: target)))
+    }
+    guard countFile() else { return }
+    reader.take(path, kind, at: absolute)
+  }
+
+  private mutating func add(_ file: ScriptFile) {
+    if countFile() { reader.add(file) }
+  }
+
+  private mutating func countFile() -> Bool {
+    fileCount += 1
+    if fileCount == directory.limits.files + 1 { report(.tooMany(limit: directory.limits.files), .root) }
+    return fileCount <= directory.limits.files
+  }
+
+  private mutating func keepFormer(below path: ScriptPath, _ code: ScanProblem.Code) {
+    report(code, path)
+    for file in former.unordered where file.path.isBelow(path) { reader.add(file) }
+  }
+
+  private mutating func report(_ code: ScanProblem.Code, _ path: ScriptPath) {
+    let problem = ScanProblem(code, path, isDirectory: true)
+    if !problems.contains(problem) { problems.append(problem) }
+  }
+}

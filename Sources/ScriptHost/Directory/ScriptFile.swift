@@ -1,0 +1,90 @@
+/// What a file held when it was read.
+package struct FileContent: Sendable, Hashable {
+  package let bytes: [UInt8]
+  package let hash: ContentHash
+
+  /// Complexity: O(`bytes.count`), for the hash.
+  package init(_ bytes: [UInt8]) {
+    self.bytes = bytes
+    self.hash = ContentHash(of: bytes)
+  }
+
+  package static func == (left: FileContent, right: FileContent) -> Bool { left.hash == right.hash }
+  package func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+}
+
+/// One file that the host knows: a script, a module, a test or the configuration.
+///
+/// Equal files have the same path and hold the same bytes, or cannot be read for the same reason; when they were touched, and
+/// which inode holds them, does not matter.
+package struct ScriptFile: Sendable {
+  package enum Kind: Sendable, Hashable {
+    /// Evaluated when it is loaded.
+    case script
+    /// Loaded when a script requires `name`.
+    case module(name: String)
+    /// `*_test.lua`: for `moondial test` only.
+    case test
+    /// `moondial.lua`
+    case configuration
+  }
+
+  package let path: ScriptPath
+  package let kind: Kind
+  /// The bytes; or why the file, which is there, could not be read. A failure is no deletion: what was loaded before stays.
+  package let content: Result<FileContent, ScanProblem>
+  /// The file as the kernel described it when it was read; `nil` when it could not be, or is to be read again.
+  let stamp: FileStamp?
+
+  package init(_ path: ScriptPath, _ kind: Kind, _ content: Result<FileContent, ScanProblem>) {
+    self.init(path, kind, content, stamp: nil)
+  }
+
+  init(_ path: ScriptPath, _ kind: Kind, _ content: Result<FileContent, ScanProblem>, stamp: FileStamp?) {
+    self.path = path
+    self.kind = kind
+    self.content = content
+    self.stamp = stamp
+  }
+
+  /// Whether the file's content may be a moment in the middle of a save: nothing in it yet, or not readable.
+  var isDoubtful: Bool {
+    switch content {
+    case .success(let content): content.bytes.isEmpty
+    case .failure: true
+    }
+  }
+}
+
+extension ScriptFile: Equatable {
+  package static func == (left: ScriptFile, right: ScriptFile) -> Bool {
+    left.path == right.path && left.content == right.content
+  }
+}
+
+/// What the kernel says of a file without reading it. When nothing of this changed since the file was read, and the file was at
+/// rest then, its bytes are the same.
+struct FileStamp: Sendable, Hashable {
+  var device: UInt64
+  var inode: UInt64
+  var size: Int64
+  /// Nanoseconds since the epoch, of the last write.
+  var modified: Int64
+  /// Nanoseconds since the epoch, of the last change to the file or to its inode. Nobody can set it back.
+  var changed: Int64
+  /// How many names the inode has: a file that was replaced by a rename while it was open has one less, and a later `changed`.
+  var links: UInt64
+
+  /// Whether nothing was written between the two: like equality, but a change of the number of names is allowed to have moved
+  /// `changed`.
+  func holdsSameBytes(as other: FileStamp) -> Bool {
+    device == other.device && inode == other.inode && size == other.size && modified == other.modified
+      && (changed == other.changed || links != other.links)
+  }
+}
+
+/// Which directory: the same for every path that leads to it.
+struct DirectoryIdentity: Hashable, Sendable {
+  var device: UInt64
+  var inode: UInt64
+}
