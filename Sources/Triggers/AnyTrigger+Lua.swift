@@ -14,7 +14,7 @@ extension AnyTrigger {
     switch kind {
     case .cron(let trigger): trigger.written(options: [], complete: form == .complete)
     case .every(let trigger): trigger.written()
-    case .at(let trigger): AnyTrigger.written(trigger)
+    case .at(let trigger): AnyTrigger.written(trigger, form)
     case .calendar(let trigger): trigger.written(until: nil, complete: form == .complete)
     case .anyOf(let trigger): AnyTrigger.written("any_of", trigger.members, form)
     case .allOf(let trigger): AnyTrigger.written("all_of", trigger.members, form)
@@ -24,8 +24,11 @@ extension AnyTrigger {
     }
   }
 
-  private static func written(_ trigger: DateListTrigger) -> String {
-    let times = trigger.instants.map { LuaText.quote($0.description) }
+  private static func written(_ trigger: DateListTrigger, _ form: Form) -> String {
+    // Equal triggers may be shown in different zones: the complete form is in UTC.
+    let times = trigger.instants.map { instant in
+      LuaText.quote(form == .complete ? instant.description : ISO8601.format(instant, in: trigger.zone))
+    }
     return times.count == 1 ? "at \(times[0])" : "at { \(times.joined(separator: ", ")) }"
   }
 

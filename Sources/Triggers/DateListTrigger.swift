@@ -4,8 +4,11 @@ package import Chronology
 package final class DateListTrigger: Trigger {
   /// Ascending, without duplicates.
   package let instants: [Instant]
+  /// The zone that they are shown in. It has no part in when the trigger fires, nor in what it equals.
+  let zone: TimeZoneRules
 
-  package init(_ instants: [Instant]) {
+  package init(_ instants: [Instant], zone: TimeZoneRules = .utc) {
+    self.zone = zone
     var sorted: [Instant] = []
     sorted.reserveCapacity(instants.count)
     for instant in instants.sorted() where instant != sorted.last { sorted.append(instant) }

@@ -117,7 +117,7 @@ extension TriggerBuilder {
         notes.append(TriggerNote("\(ISO8601.format(instant, in: common.zone)) is in the past: it will not run then"))
       }
     }
-    let trigger = AnyTrigger.at(instants).bounded(from: common.from, until: common.until)
+    let trigger = AnyTrigger(.at(DateListTrigger(instants, zone: common.zone))).bounded(from: common.from, until: common.until)
     return BuiltTrigger(trigger, notes: notes)
   }
 
