@@ -1,0 +1,42 @@
+package import Chronology
+package import JobModel
+
+/// A job that is a Swift closure.
+///
+///     JobDefinition(name: "sweep", source: here, payload: ClosurePayload { context in
+///       try sweep(until: context.deadline) { context.isCancelled }
+///       return nil
+///     })
+///
+/// A closure that throws `RunError` fails with that message; one that throws `CancellationError` ends as cancelled, or as timed out
+/// after its deadline; any other error fails with its description. Swift code cannot be stopped from outside: it looks at
+/// `context.isCancelled` now and then, or (async) at `Task.isCancelled`.
+package final class ClosurePayload: JobPayload {
+  enum Body: Sendable {
+    case blocking(@Sendable (ClosureContext) throws -> JSONText?)
+    case async(@Sendable (ClosureContext) async throws -> JSONText?)
+  }
+  let body: Body
+
+  /// - Parameter body: runs on a worker and holds it until it returns; what it returns is the run's result.
+  package init(_ body: @escaping @Sendable (ClosureContext) throws -> JSONText?) { self.body = .blocking(body) }
+
+  /// - Parameter async: runs as a task of its own and holds no worker. A run that is cancelled, or beyond its deadline, ends at once; its
+  ///   task is cancelled, and what it still does is not heard of.
+  package init(async body: @escaping @Sendable (ClosureContext) async throws -> JSONText?) { self.body = .async(body) }
+
+  /// Closures cannot be compared: another payload is other code.
+  package func difference(from other: any JobPayload) -> PayloadDifference { other === self ? .none : .code }
+}
+
+/// What a closure is told about its run.
+package struct ClosureContext: Sendable {
+  package let order: RunOrder
+  package let startedAt: Instant
+  /// Nanoseconds of CLOCK_MONOTONIC (`monotonicNow()`) at which it should be over; `.max` when it has no timeout.
+  package let deadline: Int64
+  let isStopped: @Sendable () -> Bool
+
+  /// Whether it should return soon: it was cancelled, is beyond its deadline, or the pool is being stopped. Meant for the closure, while it runs.
+  package var isCancelled: Bool { isStopped() || (deadline < .max && monotonicNow() >= deadline) }
+}

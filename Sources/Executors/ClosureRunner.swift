@@ -1,0 +1,96 @@
+internal import Chronology
+internal import JobModel
+
+/// Runs jobs whose payload is a `ClosurePayload`.
+///
+/// A blocking closure is a run of one step. An async closure is a run that suspends once, until its task is over.
+package final class ClosureRunner: StepRunner {
+  package init() {}
+
+  private final class Context {}
+  package func makeContext(for worker: StepWorker) -> AnyObject { Context() }
+
+  package func begin(_ order: RunOrder, at time: StepTime, on worker: StepWorker) -> StepVerdict {
+    guard let payload = order.job.definition.payload as? ClosurePayload else {
+      let message = "job \"\(order.job.definition.name)\" is not a Swift closure: give it to another executor"
+      return .ended(RunEnding(.failed, details: AttemptDetails(error: RunError(message: message))))
+    }
+    switch payload.body {
+    case .blocking(let body):
+      let context = ClosureContext(
+        order: order, startedAt: time.wall, deadline: time.deadline, isStopped: { worker.interruption != nil })
+      do {
+        return .ended(ClosureRunner.ending(try body(context)))
+      } catch {
+        return .ended(ClosureRunner.ending(error, deadline: time.deadline))
+      }
+    case .async(let body):
+      let call = AsyncCall()
+      let run = PoolRun(continuing: order, begunAt: time, on: worker, body: call)
+      let context = ClosureContext(
+        order: order, startedAt: time.wall, deadline: time.deadline, isStopped: { call.isStopped })
+      call.start {
+        let ending: RunEnding
+        do {
+          ending = ClosureRunner.ending(try await body(context))
+        } catch {
+          ending = ClosureRunner.ending(error, deadline: time.deadline)
+        }
+        call.finish(ending)
+        run.resume()
+      }
+      return .suspended(run, until: .max)
+    }
+  }
+
+  package func step(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
+    if let ending = (run.body as? AsyncCall)?.ending { .ended(ending) } else { .suspended(run, until: .max) }
+  }
+
+  package func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding {
+    (run.body as? AsyncCall)?.stop()
+    return RunEnding(reason.outcome)
+  }
+
+  /// Closures look at `ClosureContext.isCancelled`, which is set by now.
+  package func interrupt(_ worker: StepWorker, because reason: StopReason) {}
+
+  private static func ending(_ result: JSONText?) -> RunEnding {
+    RunEnding(details: result.map { AttemptDetails(result: $0) })
+  }
+
+  private static func ending(_ error: any Error, deadline: Int64) -> RunEnding {
+    if error is CancellationError { return RunEnding(monotonicNow() >= deadline ? .timedOut : .cancelled) }
+    let shown = error as? RunError ?? RunError(message: String(describing: error))
+    return RunEnding(.failed, details: AttemptDetails(error: shown))
+  }
+}
+
+/// The task of an async closure, and what came of it.
+private final class AsyncCall: Sendable {
+  private struct State: Sendable {
+    var task: Task<Void, Never>?
+    var ending: RunEnding?
+    var isStopped = false
+  }
+  private let state = Monitor(State())
+
+  var ending: RunEnding? { state.withLock { $0.ending } }
+  var isStopped: Bool { state.withLock { $0.isStopped } }
+
+  /// The task is cancelled by `stop`, or ends by itself.
+  func start(_ body: @escaping @Sendable () async -> Void) {
+    let task = Task.detached { await body() }
+    state.withLock { $0.task = task }
+  }
+
+  func finish(_ ending: RunEnding) { state.withLock { $0.ending = ending } }
+
+  func stop() {
+    let task = state.withLock { state in
+      state.isStopped = true
+      return state.task
+    }
+    task?.cancel()
+  }
+}

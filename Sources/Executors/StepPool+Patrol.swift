@@ -1,0 +1,108 @@
+package import JobModel
+internal import Synchronization
+
+/// What an operator should know about a pool.
+package enum StepPoolEvent: Sendable, Equatable {
+  /// The worker's run could not be stopped; another worker took its place.
+  case workerReplaced(index: Int, by: Int, run: RunToken)
+  /// The same, but too many threads are stuck already (or the system gives no more): the pool goes on with fewer workers.
+  case replacementRefused(index: Int, run: RunToken, stuck: Int)
+  /// A stuck run returned after all, and its thread has ended.
+  case stuckWorkerReturned(index: Int)
+  /// The system refused a thread; what to do is in the text.
+  case threadFailed(String)
+  /// `stop` waited long enough: so many threads still run.
+  case threadsLeftBehind(Int)
+}
+
+/// Watching over workers that are in long steps, and replacing those that are stuck.
+extension StepPool {
+  static let patrolInterval: Int64 = 10_000_000
+
+  /// Hands over what workers in long steps cannot: old reports, and that their run has started. On the timer thread, every 10 ms
+  /// while workers begin steps; it ends by itself when each worker is idle or in a step that is known.
+  func patrol() {
+    let now = monotonicNow()
+    let all = state.withLock { $0.workers }
+    for worker in all {
+      worker.deliver(to: sink) { local in
+        guard local.fate == .works else { return false }
+        if let run = local.current, run.needsStarted, now - run.began > StepPool.longStep { local.reportStarted(at: now) }
+        return !local.reports.isEmpty && now - local.oldestReport > StepPool.longStep || local.current?.needsStarted == false
+      }
+    }
+    let isShort = state.withLock { $0.phase == .open && $0.workers.count < configuration.workers && $0.stuck.count < configuration.stuckThreads }
+    if isShort { addWorker() }
+    let goesOn = state.withLock { state -> Bool in
+      let quiet = state.workers.filter { worker in
+        worker.local.withLock { $0.current?.needsStarted == false && $0.reports.isEmpty && $0.queue.count == 0 }
+      }
+      state.isPatrolled = !state.queue.isEmpty || quiet.count + state.idle < state.workers.count
+      return state.isPatrolled
+    }
+    if goesOn { timers.patrol(at: now + StepPool.patrolInterval) }
+  }
+
+  /// Tells the pool that the run with this token cannot be stopped and keeps its thread.
+  ///
+  /// It is reported as stuck, what waited behind it goes back to the front of the queue, and a new thread takes the worker's place at once. If
+  /// the thread ever returns, the run is reported as ended (stuck), and the thread ends.
+  ///
+  /// - Returns: false, and nothing happens, when that run is not on that worker (any more).
+  @discardableResult
+  package func workerIsStuck(_ index: Int, running token: RunToken) -> Bool {
+    guard let worker = state.withLock({ $0.workers.first { $0.index == index } }) else { return false }
+    var waiting: [Work] = []
+    var isStuck = false
+    worker.deliver(to: sink) { local in
+      guard local.fate == .works, let current = local.current, current.token == token else { return false }
+      let now = monotonicNow()
+      local.reportStarted(at: now)
+      local.report(
+        RunReport(token: token, kind: .stuck, outcome: .stuck, startedAt: current.startedAt, duration: now - current.began), at: now)
+      local.fate = .stuck
+      waiting = local.queue.takeAll()
+      worker.queued.store(0, ordering: .relaxed)
+      isStuck = true
+      return true
+    }
+    guard isStuck else { return false }
+    let (mayReplace, stuck) = state.withLock { state in
+      state.workers.removeAll { $0 === worker }
+      state.stuck[index] = worker
+      state.liveThreads -= 1
+      state.threads.removeValue(forKey: index)?.abandon()
+      return (state.stuck.count <= configuration.stuckThreads, state.stuck.count)
+    }
+    enqueue { state in
+      state.queue.giveBack(waiting)
+      return true
+    }
+    if mayReplace, let replacement = addWorker() {
+      onEvent(.workerReplaced(index: index, by: replacement, run: token))
+    } else {
+      onEvent(.replacementRefused(index: index, run: token, stuck: stuck))
+    }
+    return true
+  }
+
+  /// A worker's thread is about to end because there is nothing to do any more.
+  func threadEnds(_ worker: PoolWorker) {
+    state.withLock { state in
+      state.workers.removeAll { $0 === worker }
+      state.liveThreads -= 1
+    }
+    state.broadcast()
+  }
+
+  /// A thread that was given up is about to end after all.
+  func stuckThreadEnds(_ worker: PoolWorker, _ fate: PoolWorker.Fate) {
+    guard fate == .stuck else { return }
+    let isShort = state.withLock { state in
+      state.stuck[worker.index] = nil
+      return state.phase == .open && state.workers.count < configuration.workers
+    }
+    if isShort { addWorker() }
+    onEvent(.stuckWorkerReturned(index: worker.index))
+  }
+}

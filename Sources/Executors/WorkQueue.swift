@@ -1,0 +1,225 @@
+internal import DequeModule
+internal import JobModel
+
+/// A stretch of a submitted batch of orders. The batch itself is never copied or changed: taking, stealing and giving back
+/// orders moves two numbers.
+struct OrderRange: Sendable {
+  let orders: [RunOrder]
+  var next: Int
+  var end: Int
+  var count: Int { end - next }
+
+  /// Takes the first `n` (at most `count`) away as a range of their own.
+  mutating func split(first n: Int) -> OrderRange {
+    let taken = OrderRange(orders: orders, next: next, end: next + n)
+    next += n
+    return taken
+  }
+
+  /// Takes the last `n` (at most `count`) away as a range of their own.
+  mutating func split(last n: Int) -> OrderRange {
+    let taken = OrderRange(orders: orders, next: end - n, end: end)
+    end -= n
+    return taken
+  }
+}
+
+/// What waits in a queue.
+enum Work: Sendable {
+  case orders(OrderRange)
+  case run(PoolRun)
+
+  var count: Int {
+    switch self {
+    case .orders(let range): range.count
+    case .run: 1
+    }
+  }
+}
+
+/// What a worker has taken for itself: it takes from the front, thieves from the back.
+struct LocalQueue: Sendable {
+  /// Where most steps come from, beside the deque so that taking one changes a number in place.
+  private var front: OrderRange?
+  private var rest = Deque<Work>()
+  private(set) var count = 0
+
+  enum Item {
+    case order(RunOrder)
+    case run(PoolRun)
+  }
+
+  mutating func append(_ work: Work) {
+    count += work.count
+    if front == nil, rest.isEmpty, case .orders(let range) = work { front = range } else { rest.append(work) }
+  }
+
+  mutating func popFirst() -> Item? {
+    guard count > 0 else { return nil }
+    count -= 1
+    if front == nil {
+      switch rest.removeFirst() {
+      case .run(let run): return .run(run)
+      case .orders(let range): front = range
+      }
+    }
+    let order = front!.orders[front!.next]
+    front!.next += 1
+    if front!.next == front!.end { front = nil }
+    return .order(order)
+  }
+
+  /// Takes the last `n` things away, in their order.
+  mutating func takeLast(_ n: Int) -> [Work] {
+    var wanted = min(n, count)
+    count -= wanted
+    var taken: [Work] = []
+    while wanted > 0, let last = rest.popLast() {
+      switch last {
+      case .orders(var range) where range.count > wanted:
+        taken.append(.orders(range.split(last: wanted)))
+        rest.append(.orders(range))
+        wanted = 0
+      default:
+        taken.append(last)
+        wanted -= last.count
+      }
+    }
+    if wanted > 0 {
+      taken.append(.orders(front!.split(last: wanted)))
+      if front!.count == 0 { front = nil }
+    }
+    taken.reverse()
+    return taken
+  }
+
+  mutating func takeAll() -> [Work] { takeLast(count) }
+
+  /// Takes one order out. O(count)
+  mutating func remove(_ token: RunToken) -> RunOrder? {
+    if let range = front, let (order, before, after) = range.without(token) {
+      front = before.count > 0 ? before : nil
+      if after.count > 0 { rest.prepend(.orders(after)) }
+      count -= 1
+      return order
+    }
+    guard let order = rest.removeOrder(token) else { return nil }
+    count -= 1
+    return order
+  }
+}
+
+/// What waits in a pool and belongs to no worker yet.
+///
+/// Two lines, served in turn when both have something: orders in the order of their submission with the sliced runs behind those
+/// that were there before them, and resumed runs. So a hog waits for everybody who was there, and neither a flood of orders nor
+/// one of resumed runs keeps the others out.
+struct SharedQueue: Sendable {
+  private var line = Deque<Work>()
+  private var resumed = Deque<PoolRun>()
+  /// Things in `line`; an order counts as one.
+  private var lineCount = 0
+  private var isTurnOfResumed = false
+
+  var count: Int { lineCount + resumed.count }
+  var isEmpty: Bool { lineCount == 0 && resumed.isEmpty }
+
+  mutating func append(_ orders: [RunOrder]) {
+    guard !orders.isEmpty else { return }
+    line.append(.orders(OrderRange(orders: orders, next: 0, end: orders.count)))
+    lineCount += orders.count
+  }
+
+  mutating func append(resumed run: PoolRun) { resumed.append(run) }
+
+  mutating func append(sliced run: PoolRun) {
+    line.append(.run(run))
+    lineCount += 1
+  }
+
+  /// Puts work back to where it came from: before everything else in its line.
+  mutating func giveBack(_ works: [Work]) {
+    for work in works.reversed() {
+      line.prepend(work)
+      lineCount += work.count
+    }
+  }
+
+  /// Moves the next turn's work to `local`: at most `limit` things, and no more than a fair part, so that the other workers
+  /// find some too. A sliced run is a turn of its own, because it is long.
+  ///
+  /// - Complexity: O(limit)
+  mutating func take(into local: inout LocalQueue, limit: Int, workers: Int) {
+    if !resumed.isEmpty, isTurnOfResumed || lineCount == 0 {
+      isTurnOfResumed = false
+      for _ in 0..<SharedQueue.part(of: resumed.count, workers: workers, limit: limit) {
+        local.append(.run(resumed.removeFirst()))
+      }
+      return
+    }
+    isTurnOfResumed = true
+    var wanted = SharedQueue.part(of: lineCount, workers: workers, limit: limit)
+    while wanted > 0, let first = line.first {
+      switch first {
+      case .run:
+        if local.count == 0 {
+          local.append(line.removeFirst())
+          lineCount -= 1
+        }
+        return
+      case .orders(var range):
+        let n = min(wanted, range.count)
+        wanted -= n
+        lineCount -= n
+        if n == range.count {
+          local.append(line.removeFirst())
+        } else {
+          local.append(.orders(range.split(first: n)))
+          line[0] = .orders(range)
+        }
+      }
+    }
+  }
+
+  /// Empties both lines.
+  mutating func takeAll() -> [Work] {
+    let all = Array(line) + resumed.map { .run($0) }
+    line.removeAll()
+    resumed.removeAll()
+    lineCount = 0
+    return all
+  }
+
+  /// Takes one order out. O(orders that wait)
+  mutating func remove(_ token: RunToken) -> RunOrder? {
+    guard let order = line.removeOrder(token) else { return nil }
+    lineCount -= 1
+    return order
+  }
+
+  private static func part(of count: Int, workers: Int, limit: Int) -> Int {
+    max(1, min(count / (2 * workers), limit))
+  }
+}
+
+extension OrderRange {
+  /// The order with this token, and what is before and after it.
+  fileprivate func without(_ token: RunToken) -> (order: RunOrder, before: OrderRange, after: OrderRange)? {
+    guard let index = orders[next..<end].firstIndex(where: { $0.token == token }) else { return nil }
+    return (
+      orders[index], OrderRange(orders: orders, next: next, end: index), OrderRange(orders: orders, next: index + 1, end: end)
+    )
+  }
+}
+
+extension Deque<Work> {
+  /// Takes one order out of the range that holds it.
+  fileprivate mutating func removeOrder(_ token: RunToken) -> RunOrder? {
+    for index in indices {
+      guard case .orders(let range) = self[index], let (order, before, after) = range.without(token) else { continue }
+      replaceSubrange(index...index, with: [before, after].filter { $0.count > 0 }.map { .orders($0) })
+      return order
+    }
+    return nil
+  }
+}
