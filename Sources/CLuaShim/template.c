@@ -1,0 +1,211 @@
+// The template: one sandboxed state with all host modules in it, saved as an image that can be copied to any slot.
+//
+// Lua keeps no memory but what the allocator gave it, and all of it lies in the slot, so the slot's bytes are the state. Copied
+// to another address, the words that point into the slot have to be moved: they are found once, by value. A word of another
+// kind that happens to look like such an address would be broken; the slot's addresses are 47-bit numbers at random, and the
+// count of words found is checked against a second template built elsewhere.
+//
+// No table of the template may be keyed by an object of the slot: its hash would be the old address. Strings, numbers,
+// booleans and addresses outside the slot are fine.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "include/moon_capsule.h"
+#include "internal.h"
+
+static int panic(lua_State *L) {
+  fprintf(stderr, "moondial: unprotected Lua error: %s\n", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "?");
+  return 0;   // liblua aborts
+}
+
+static int set_up(lua_State *L) {
+  moon_state *s = state_of(L);
+  moon_open_sandbox(L);
+  lua_newtable(L);   // the module "@host"
+  lua_pushcfunction(L, moon_branch);
+  lua_setfield(L, -2, "branch");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_host_key);
+  s->run = lua_newthread(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_run_key);
+  return 0;
+}
+
+moon_state *moon_template_new(moon_runtime *r) {
+  moon_state *s = moon_chunk_take(&r->region);
+  if (!s) return NULL;
+  memset(s, 0, MOON_CHUNK);
+  s->runtime = r;
+  s->limit = SIZE_MAX / 4;
+  s->source_limit = r->options.source_limit;
+  s->declaring = true;
+  moon_arena_init(s);
+  moon_guard guard;
+  MOON_ENTER(s, guard);
+  if (_setjmp(guard.jump) == 0) s->L = lua_newstate(moon_allocate, s);
+  MOON_EXIT(s, guard);
+  if (s->L) {
+    *(moon_state **)lua_getextraspace(s->L) = s;
+    lua_atpanic(s->L, panic);
+    if (moon_protected(s->L, set_up, NULL, 0) == MOON_OK) return s;
+  }
+  moon_state_free(s);
+  return NULL;
+}
+
+/// Pushes the table of a module: the globals for "", the internal functions for "@host", else a global table, made if need be.
+void moon_get_module(lua_State *L, const char *name) {
+  if (name[0] == 0) {
+    lua_pushglobaltable(L);
+  } else if (strcmp(name, "@host") == 0) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &moon_host_key);
+  } else {
+    lua_pushglobaltable(L);
+    lua_pushstring(L, name);
+    lua_rawget(L, -2);
+    if (!lua_istable(L, -1)) {
+      lua_pop(L, 1);
+      lua_newtable(L);
+      lua_pushstring(L, name);
+      lua_pushvalue(L, -2);
+      lua_rawset(L, -4);
+      // Tracebacks find the names of C functions through this table.
+      luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+      lua_pushvalue(L, -2);
+      lua_setfield(L, -2, name);
+      lua_pop(L, 1);
+    }
+    lua_remove(L, -2);
+  }
+}
+
+typedef struct {
+  const char *module, *name;
+  int32_t number, modes;
+  moon_function code;
+} definition;
+
+static int define(lua_State *L) {
+  definition *d = lua_touserdata(L, 1);
+  moon_get_module(L, d->module);
+  lua_pushstring(L, d->name);
+  if (d->code) {
+    lua_pushcfunction(L, d->code);
+  } else {
+    lua_pushinteger(L, (lua_Integer)d->number * 4 + d->modes);
+    lua_pushcclosure(L, moon_host_call, 1);
+  }
+  lua_rawset(L, -3);
+  return 0;
+}
+
+moon_status moon_template_function(
+  moon_state *s, const char *module, const char *name, int32_t number, int32_t modes, moon_function code) {
+  definition d = {module, name, number, modes, code};
+  return moon_protected(s->L, define, &d, 0);
+}
+
+static int set_constant(lua_State *L) {   // stack: value, definition
+  definition *d = lua_touserdata(L, 2);
+  moon_get_module(L, d->module);
+  lua_pushstring(L, d->name);
+  lua_pushvalue(L, 1);
+  lua_rawset(L, -3);
+  return 0;
+}
+
+moon_status moon_template_constant(moon_state *s, const char *module, const char *name) {
+  definition d = {module, name, 0, 0, NULL};
+  lua_State *L = s->L;
+  lua_pushcfunction(L, set_constant);
+  lua_insert(L, -2);
+  lua_pushlightuserdata(L, &d);
+  moon_guard guard;
+  MOON_ENTER(s, guard);
+  moon_status status = MOON_ABANDONED;
+  if (_setjmp(guard.jump) == 0) status = lua_pcall(L, 2, 0, 0) == LUA_OK ? MOON_OK : MOON_ERROR;
+  MOON_EXIT(s, guard);
+  return status;
+}
+
+typedef struct {
+  const char *module, *source, *chunk;
+  size_t size;
+} prelude;
+
+static int register_context(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_pushvalue(L, 1);
+  moon_capsule_name(L, "context");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_context_key);
+  return 0;
+}
+
+static int run_prelude(lua_State *L) {
+  prelude *p = lua_touserdata(L, 1);
+  if (luaL_loadbufferx(L, p->source, p->size, p->chunk, "t") != LUA_OK) return lua_error(L);
+  moon_get_module(L, p->module);
+  moon_get_module(L, "@host");
+  lua_pushcfunction(L, register_context);
+  lua_setfield(L, -2, "context");
+  lua_call(L, 2, 0);
+  lua_gc(L, LUA_GCCOLLECT);
+  return 0;
+}
+
+moon_status moon_template_prelude(
+  moon_state *s, const char *module, const char *source, size_t size, const char *chunk) {
+  prelude p = {module, source, chunk, size};
+  return moon_protected(s->L, run_prelude, &p, 0);
+}
+
+// ---- the image -----------------------------------------------------------------------------------------------------------
+
+static int finish(lua_State *L) {
+  moon_capsule_prepare(L);
+  moon_capsule_loaded(L);
+  lua_pop(L, 1);
+  lua_settop(L, 0);
+  // The pause is read at the end of a cycle: a fresh state starts its first collection at four times the image's size,
+  // still inside its slot, later ones at twice what is alive, as usual.
+  lua_gc(L, LUA_GCCOLLECT);
+  lua_gc(L, LUA_GCINC, 400, 0, 0);
+  lua_gc(L, LUA_GCCOLLECT);
+  lua_gc(L, LUA_GCINC, 200, 0, 0);
+  return 0;
+}
+
+static bool take_image(moon_state *s) {
+  moon_runtime *r = s->runtime;
+  if (s->arena.overflow > 0) return false;   // the host's modules do not fit a slot
+  size_t size = (size_t)(s->arena.bump - ((char *)s + MOON_IMAGE_START));
+  size = (size + 7) & ~(size_t)7;
+  r->image = malloc(size);
+  r->pointers = malloc(size / 8 * sizeof *r->pointers);
+  if (!r->image || !r->pointers) return false;
+  memcpy(r->image, (char *)s + MOON_IMAGE_START, size);
+  r->image_size = size;
+  r->image_base = (char *)s;
+  const uintptr_t *words = (const uintptr_t *)r->image, low = (uintptr_t)s, high = low + MOON_CHUNK;
+  r->pointer_count = 0;
+  for (size_t i = 0; i < size / 8; i++)
+    if (words[i] >= low && words[i] <= high) r->pointers[r->pointer_count++] = (uint16_t)i;
+  return true;
+}
+
+moon_status moon_template_seal(moon_state *s) {
+  moon_runtime *r = s->runtime;
+  moon_status status = moon_protected(s->L, finish, NULL, 0);
+  if (status == MOON_OK) {
+    s->arena.peak = s->arena.used;
+    if (!take_image(s)) {
+      free(r->image);
+      free(r->pointers);
+      r->image = NULL;
+      r->pointers = NULL;
+      status = MOON_ABANDONED;
+    }
+  }
+  if (status != MOON_ERROR) moon_state_free(s);   // after an error the caller still reads its message
+  return status;
+}

@@ -1,0 +1,144 @@
+// The flat form of values on their way across the border; `encoding.h` in CLuaShim has the tags.
+
+private enum Tag {
+  static let `nil`: UInt8 = 0
+  static let `false`: UInt8 = 1
+  static let `true`: UInt8 = 2
+  static let integer: UInt8 = 3
+  static let number: UInt8 = 4
+  static let string: UInt8 = 5
+  static let table: UInt8 = 6
+  static let end: UInt8 = 7
+  static let function: UInt8 = 8
+  static let object: UInt8 = 9
+}
+
+/// Writes values for `moon_push_values`.
+struct LuaFlatWriter {
+  private(set) var bytes: [UInt8] = []
+  /// Gives objects their numbers.
+  private let instance: LuaInstance
+
+  init(for instance: LuaInstance) { self.instance = instance }
+
+  private mutating func put(_ word: UInt32) { unsafe withUnsafeBytes(of: word) { unsafe bytes.append(contentsOf: $0) } }
+  private mutating func put(_ word: UInt64) { unsafe withUnsafeBytes(of: word) { unsafe bytes.append(contentsOf: $0) } }
+
+  private mutating func put(_ text: String) {
+    bytes.append(Tag.string)
+    put(UInt32(truncatingIfNeeded: text.utf8.count))
+    bytes.append(contentsOf: text.utf8)
+  }
+
+  /// Appends one value.
+  mutating func write(_ value: LuaValue) {
+    switch value {
+    case .nil: bytes.append(Tag.nil)
+    case .object(let object):
+      let name = object.luaTypeName.utf8
+      let description = object.luaDescription.utf8
+      bytes.append(Tag.object)
+      put(instance.handle(for: object))
+      put(UInt32(truncatingIfNeeded: name.count))
+      put(UInt32(truncatingIfNeeded: description.count))
+      bytes.append(contentsOf: name)
+      bytes.append(contentsOf: description)
+    case .bool(let b): bytes.append(b ? Tag.true : Tag.false)
+    case .integer(let i):
+      bytes.append(Tag.integer)
+      put(UInt64(bitPattern: i))
+    case .number(let n):
+      bytes.append(Tag.number)
+      put(n.bitPattern)
+    case .string(let s):
+      bytes.append(Tag.string)
+      put(UInt32(truncatingIfNeeded: s.bytes.count))
+      bytes.append(contentsOf: s.bytes)
+    case .function(let reference):
+      bytes.append(Tag.function)
+      put(UInt32(bitPattern: reference.slot))
+    case .table(let table):
+      bytes.append(Tag.table)
+      put(UInt32(truncatingIfNeeded: table.array.count))
+      for element in table.array { write(element) }
+      for field in table.fields where field.value != .nil {
+        put(field.key)
+        write(field.value)
+      }
+      for other in table.others where other.value != .nil && other.key != .nil {
+        write(other.key)
+        write(other.value)
+      }
+      bytes.append(Tag.end)
+    }
+  }
+}
+
+/// Reads what `moon_read_value` wrote.
+@safe struct LuaFlatReader {   // `bytes` is read where the writer put a whole value, with bounds checked in debug builds
+  private let bytes: UnsafeRawBufferPointer
+  private var at = 0
+  private let objects: [any LuaObject]
+
+  /// `bytes` must outlive the reader; `objects` are those of the state that the value comes from.
+  init(_ bytes: UnsafeRawBufferPointer, objects: [any LuaObject]) {
+    unsafe self.bytes = bytes
+    self.objects = objects
+  }
+
+  private mutating func word<T: FixedWidthInteger>(_: T.Type) -> T {
+    defer { at += MemoryLayout<T>.size }
+    // The writer put a whole word there; loadUnaligned traps rather than reads past the end.
+    return unsafe bytes.loadUnaligned(fromByteOffset: at, as: T.self)
+  }
+
+  private mutating func take(_ count: Int) -> UnsafeRawBufferPointer {
+    defer { at += count }
+    return unsafe UnsafeRawBufferPointer(rebasing: bytes[at..<at + count])
+  }
+
+  mutating func read() -> LuaValue {
+    let tag = unsafe bytes[at]
+    at += 1
+    switch tag {
+    case Tag.false: return .bool(false)
+    case Tag.true: return .bool(true)
+    case Tag.integer: return .integer(word(Int64.self))
+    case Tag.number: return .number(Double(bitPattern: word(UInt64.self)))
+    case Tag.string:
+      let count = Int(word(UInt32.self))
+      return .string(LuaString(bytes: unsafe [UInt8](take(count))))
+    case Tag.table: return .table(table())
+    case Tag.function:
+      let slot = Int32(bitPattern: word(UInt32.self))
+      let line = Int(word(UInt32.self))
+      let count = Int(word(UInt32.self))
+      let file = unsafe String(decoding: take(count), as: UTF8.self)
+      return .function(LuaReference(slot: slot, location: line > 0 ? LuaLocation(file: file, line: line) : nil))
+    case Tag.object:
+      let handle = Int(word(UInt32.self))
+      return handle < objects.count ? .object(objects[handle]) : .nil
+    default: return .nil
+    }
+  }
+
+  private mutating func table() -> LuaTable {
+    let count = Int(word(UInt32.self))
+    var array: [LuaValue] = []
+    array.reserveCapacity(count)
+    for _ in 0..<count { array.append(read()) }
+    var fields: [(key: String, value: LuaValue)] = []
+    var others: [(key: LuaValue, value: LuaValue)] = []
+    while unsafe bytes[at] != Tag.end {
+      let key = read()
+      let value = read()
+      if case .string(let name) = key {
+        fields.append((key: name.text, value: value))
+      } else {
+        others.append((key: key, value: value))
+      }
+    }
+    at += 1
+    return LuaTable(array: array, fields: fields, others: others)
+  }
+}

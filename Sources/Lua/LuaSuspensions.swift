@@ -1,0 +1,180 @@
+internal import CLuaShim
+internal import Synchronization
+
+/// Names one suspension of one state. Never used twice by the same state, so a late completion finds nothing.
+package struct LuaTicket: Sendable, Hashable {
+  package let number: UInt32
+
+  package init(number: UInt32) { self.number = number }
+}
+
+/// A request that a step brought, and the ticket to complete when it is done.
+package struct LuaSuspension: Sendable {
+  package let ticket: LuaTicket
+  package let request: any LuaRequest
+}
+
+/// The suspensions of one state: what its coroutines wait for, what has come, and whether the run as a whole is asleep.
+///
+/// A run usually waits for one ticket. With `host.branch` and `host.wait` (see docs/lua-runtime.md) it can have several out, and
+/// waits for a *group*: a ticket without a request that is complete when one of its members is. Groups nest.
+///
+/// The step's thread opens and delivers; any thread completes.
+final class LuaSuspensions: Sendable {
+  enum Answer: Sendable {
+    case results([LuaValue])
+    case failure(String)
+  }
+
+  private struct Entry {
+    var request: (any LuaRequest)?
+    var answer: Answer?
+    /// The groups that wait for this one.
+    var groups: [UInt32] = []
+  }
+
+  private struct Book {
+    var next: UInt32 = 1
+    var entries: [UInt32: Entry] = [:]
+    /// Requests that the host has not been told of.
+    var fresh: [LuaSuspension] = []
+    /// The ticket that the run as a whole waits for; nil while it runs or is ready to.
+    var asleepOn: UInt32?
+  }
+
+  private let book = Mutex(Book())
+
+  /// A ticket for a request. The step will hand both to the host.
+  func open(_ request: any LuaRequest) -> LuaTicket {
+    book.withLock { book in
+      let number = book.next
+      book.next += 1
+      book.entries[number] = Entry(request: request)
+      book.fresh.append(LuaSuspension(ticket: LuaTicket(number: number), request: request))
+      return LuaTicket(number: number)
+    }
+  }
+
+  /// A ticket that is complete when one of the members is; complete already if one of them is. Nil: a member is unknown.
+  func openGroup(_ members: [UInt32]) -> LuaTicket? {
+    book.withLock { book in
+      if members.isEmpty || !members.allSatisfy({ book.entries[$0] != nil }) { return nil }
+      let number = book.next
+      book.next += 1
+      var group = Entry()
+      if let ready = members.first(where: { book.entries[$0]?.answer != nil }) {
+        group.answer = .results([.integer(Int64(ready))])
+      } else {
+        for member in members { book.entries[member]?.groups.append(number) }
+      }
+      book.entries[number] = group
+      return LuaTicket(number: number)
+    }
+  }
+
+  /// Gives up tickets whose answers nobody wants any more.
+  func forget(_ tickets: [UInt32]) {
+    let abandoned = book.withLock { book in
+      tickets.compactMap { number -> (any LuaRequest)? in
+        let entry = book.entries.removeValue(forKey: number)
+        book.fresh.removeAll { $0.ticket.number == number }
+        return entry?.answer == nil ? entry?.request : nil
+      }
+    }
+    for request in abandoned { request.abandon() }
+  }
+
+  /// The end of a run: forgets everything that is open.
+  func forgetAll() {
+    let abandoned = book.withLock { book in
+      let requests = book.entries.values.filter { $0.answer == nil }.compactMap(\.request)
+      book.entries.removeAll()
+      book.fresh.removeAll()
+      book.asleepOn = nil
+      return requests
+    }
+    for request in abandoned { request.abandon() }
+  }
+
+  /// Records an answer. True: the run was asleep and has become ready; this is told once.
+  func complete(_ ticket: LuaTicket, _ answer: Answer) -> Bool {
+    book.withLock { book in
+      guard book.entries[ticket.number] != nil, book.entries[ticket.number]?.answer == nil else { return false }
+      book.entries[ticket.number]?.answer = answer
+      // Groups of groups: each is answered with the member that completed it.
+      var done = [ticket.number]
+      while let member = done.popLast() {
+        for group in book.entries[member]?.groups ?? [] where book.entries[group]?.answer == nil {
+          guard book.entries[group] != nil else { continue }
+          book.entries[group]?.answer = .results([.integer(Int64(member))])
+          done.append(group)
+        }
+      }
+      guard let asleep = book.asleepOn, book.entries[asleep]?.answer != nil else { return false }
+      book.asleepOn = nil
+      return true
+    }
+  }
+
+  /// The run has suspended. The new requests, and whether it can go on at once because its answer is already there.
+  func sleep(on number: UInt32) -> (fresh: [LuaSuspension], ready: Bool) {
+    book.withLock { book in
+      let fresh = book.fresh
+      book.fresh.removeAll()
+      let ready = book.entries[number]?.answer != nil || book.entries[number] == nil
+      book.asleepOn = ready ? nil : number
+      return (fresh, ready)
+    }
+  }
+
+  /// New requests of a step that did not suspend (branches of a run that goes on).
+  func takeFresh() -> [LuaSuspension] {
+    book.withLock { book in
+      if book.fresh.isEmpty { return [] }
+      defer { book.fresh.removeAll() }
+      return book.fresh
+    }
+  }
+
+  /// Wakes a sleeping run without an answer, to be stopped. True: it was asleep.
+  func wake() -> Bool {
+    book.withLock { book in
+      defer { book.asleepOn = nil }
+      return book.asleepOn != nil
+    }
+  }
+
+  /// Pushes what a ticket brought; the coroutine that waited for it goes on with that.
+  func deliver(_ ticket: LuaTicket, to call: inout LuaCall) -> LuaReturn {
+    let answer = book.withLock { $0.entries.removeValue(forKey: ticket.number)?.answer }
+    switch answer {
+    case .results(let values):
+      for value in values { call.push(value) }
+      return .results(values.count)
+    case .failure(let message): return .raise(message)
+    case nil: return .raise("the answer to a suspended call is not there")
+    }
+  }
+
+  /// The host functions that preludes build `all` and `any` from.
+  static let module = LuaModule("@host", functions: [
+    LuaFunction("wait", in: .run) { call in
+      guard let state = call.instance as? LuaState, call.canSuspend else { return LuaCall.refusal }
+      guard let group = state.suspensions.openGroup(tickets(call)) else { return .raise("host.wait: not an open ticket") }
+      unsafe moon_state_set_ticket(state.state, group.number)
+      return .suspend
+    },
+    LuaFunction("forget", in: .run) { call in
+      (call.instance as? LuaState)?.suspensions.forget(tickets(call))
+      return .none
+    },
+  ])
+
+  private static func tickets(_ call: borrowing LuaCall) -> [UInt32] {
+    var tickets: [UInt32] = []
+    for index in stride(from: 1, through: call.count, by: 1) {
+      if let number = call.integer(index) { tickets.append(UInt32(truncatingIfNeeded: number)) }
+    }
+    return tickets
+  }
+}

@@ -1,0 +1,20 @@
+internal import CLuaShim
+
+/// A thread's licence to step runs: its signal timer and its place with the monitor. Made on the thread and used by no other.
+package final class LuaWorker {
+  /// Attaches the calling thread. It needs a stack of 1 MiB or more.
+  init() { _ = moon_worker_attach() }
+
+  /// Runs until the run is done, suspended, sliced or stopped.
+  ///
+  /// - Parameter deadline: CLOCK_MONOTONIC nanoseconds at which the run is stopped, whatever it does; nil for none.
+  package func step(_ state: LuaState, deadline: Int64? = nil) -> LuaStep {
+    state.step(deadline: deadline ?? .max)
+  }
+
+  /// Detaches the thread. Not calling it costs nothing but the timer until the thread ends.
+  package func close() { moon_worker_detach() }
+
+  /// The monotonic clock in nanoseconds, in which deadlines are given.
+  package static var now: Int64 { moon_now() }
+}
