@@ -1,0 +1,177 @@
+import Chronology
+import JobModel
+import Testing
+
+@testable import Executors
+
+@Suite("Monitor, threads, lane")
+struct ThreadTests {
+  @Test("a monitor lets one thread in at a time")
+  func exclusion() throws {
+    let sum = Monitor(0)
+    let threads = try (0..<4).map { n in try NamedThread("adder\(n)") { for _ in 0..<10_000 { sum.withLock { $0 += 1 } } } }
+    for thread in threads { thread.join() }
+    #expect(sum.withLock { $0 } == 40_000)
+  }
+
+  @Test("a wait ends at its deadline, and looks once more then")
+  func deadline() {
+    let monitor = Monitor(0)
+    let looks = monitor.wait(until: monotonicNow() - 1) { (count: inout Int) -> Int? in
+      count += 1
+      return count == 2 ? count : nil
+    }
+    #expect(looks == 2)
+    #expect(monitor.wait(until: monotonicNow() + 1_000) { _ in Bool?.none } == nil)
+  }
+
+  @Test("a thread takes its name, at most 15 bytes of it")
+  func name() throws {
+    let names = Monitor([String]())
+    for name in ["lane", "a-rather-long-thread-name"] {
+      try NamedThread(name) { names.withLock { $0.append(try! nameOfThisThread()) } }.join()
+    }
+    #expect(names.withLock { $0 } == ["lane", "a-rather-long-t"])
+  }
+
+  @Test("a lane does everything, in order on one thread, and nothing after stop", arguments: [1, 3])
+  func lane(threads: Int) {
+    let lane = BlockingLane(threads: threads)
+    let done = Monitor([Int]())
+    for n in 0..<1_000 { lane.run { done.withLock { $0.append(n) } } }
+    lane.stop()
+    let result = done.withLock { $0 }
+    #expect(threads == 1 ? result == Array(0..<1_000) : Set(result) == Set(0..<1_000))
+    #expect(!lane.run {})
+    #expect(lane.threadCount == 0)
+    lane.stop()
+  }
+
+  @Test("a lane grows to its limit while its threads are blocked, and shrinks when they are idle")
+  func laneSize() {
+    let lane = BlockingLane(threads: 3, idleAfter: 1_000)
+    #expect(lane.threadCount == 0)
+    let gate = Gate()
+    for _ in 0..<5 { lane.run { gate.wait() } }
+    #expect(lane.threadCount == 3)
+    gate.open()
+    #expect(lane.waitUntilEmpty())
+    // It serves again afterwards.
+    let again = Gate()
+    lane.run { again.open() }
+    #expect(again.wait())
+    lane.stop()
+  }
+}
+
+extension BlockingLane {
+  /// Waits until its idle threads have ended by themselves.
+  fileprivate func waitUntilEmpty() -> Bool {
+    let end = monotonicNow() + patience
+    while monotonicNow() < end {
+      if threadCount == 0 { return true }
+      _ = Monitor(()).wait(until: monotonicNow() + 100_000) { _ in Bool?.none }
+    }
+    return false
+  }
+}
+
+@Suite("Queues and timers")
+struct QueueTests {
+  func slots(_ works: [Work]) -> [Int32] {
+    works.flatMap { work -> [Int32] in
+      switch work {
+      case .orders(let range): range.orders[range.next..<range.end].map(\.token.slot)
+      case .run(let run): [run.token.slot]
+      }
+    }
+  }
+
+  func slots(_ queue: LocalQueue) -> [Int32] {
+    var queue = queue
+    return slots(queue.takeAll())
+  }
+
+  func orders(_ range: Range<Int>) -> [RunOrder] { range.map { n in order(n) { _ in } } }
+
+  @Test("a worker takes a fair part, at most its limit, over the borders of batches", arguments: [
+    (10, 64, 1, 5), (10, 3, 1, 3), (1, 64, 4, 1), (1_000, 64, 2, 64), (7, 64, 1, 3),
+  ])
+  func parts(count: Int, limit: Int, workers: Int, expected: Int) {
+    var queue = SharedQueue()
+    for n in 0..<count { queue.append(orders(n..<n + 1)) }
+    var local = LocalQueue()
+    queue.take(into: &local, limit: limit, workers: workers)
+    #expect(slots(local) == (0..<Int32(expected)).map { $0 })
+    #expect(queue.count == count - expected)
+  }
+
+  @Test("thieves take from the back and keep the order", arguments: 0...12)
+  func theft(n: Int) {
+    var local = LocalQueue()
+    for range in [0..<3, 3..<4, 4..<10] { local.append(.orders(OrderRange(orders: orders(range), next: 0, end: range.count))) }
+    _ = local.popFirst()
+    let loot = local.takeLast(n)
+    #expect(slots(loot) + [] == Array(Int32(max(1, 10 - n))..<10))
+    #expect(slots(local) == Array(1..<Int32(max(1, 10 - n))))
+    #expect(local.count == max(0, 9 - n))
+  }
+
+  @Test("what is given back comes first again")
+  func givenBack() {
+    var queue = SharedQueue()
+    queue.append(orders(0..<8))
+    var local = LocalQueue()
+    queue.take(into: &local, limit: 4, workers: 1)
+    queue.giveBack(local.takeAll())
+    #expect(slots(queue.takeAll()) == Array(0..<8))
+    #expect(queue.isEmpty)
+  }
+
+  @Test("an order can be taken out of any place", arguments: [0, 1, 2, 5, 6, 9])
+  func removal(n: Int) {
+    var queue = SharedQueue()
+    var local = LocalQueue()
+    for range in [0..<3, 3..<6, 6..<10] {
+      queue.append(orders(range))
+      local.append(.orders(OrderRange(orders: orders(range), next: 0, end: range.count)))
+    }
+    #expect(queue.remove(token(n))?.token == token(n) && local.remove(token(n))?.token == token(n))
+    #expect(queue.remove(token(n)) == nil && local.remove(token(n)) == nil)
+    #expect(queue.count == 9 && local.count == 9)
+    #expect(slots(queue.takeAll()) == (0..<10).filter { $0 != Int32(n) })
+    #expect(slots(local) == (0..<10).filter { $0 != Int32(n) })
+  }
+
+  @Test("timers come out by time, whatever was taken out in between", arguments: [1, 2, 3] as [UInt64])
+  func heap(seed: UInt64) {
+    var dice = StressTests.Dice(seed)
+    let worker = StepWorker(index: 0, host: NoHost())
+    let some = order(0) { _ in }
+    var heap = TimerHeap()
+    var expected: [(at: Int64, run: PoolRun)] = []
+    for _ in 0..<2_000 {
+      if dice.roll(3) == 0, !expected.isEmpty {
+        heap.remove(expected.remove(at: Int(dice.roll(UInt64(expected.count)))).run)
+      } else {
+        let run = PoolRun(continuing: some, begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max), on: worker, body: NoHost())
+        let at = Int64(dice.roll(500))
+        heap.insert(TimerHeap.Entry(at: at, suspension: 1, run: run))
+        expected.append((at, run))
+      }
+      #expect(heap.count == expected.count)
+      #expect(heap.earliest == expected.map(\.at).min() ?? .max)
+    }
+    var times: [Int64] = []
+    while let entry = heap.popDue(at: 499) { times.append(entry.at) }
+    #expect(times == expected.map(\.at).sorted())
+    heap.remove(worker.anyRun)
+  }
+}
+
+extension StepWorker {
+  /// A run that is in no heap.
+  fileprivate var anyRun: PoolRun {
+    PoolRun(continuing: order(0) { _ in }, begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max), on: self, body: NoHost())
+  }
+}
