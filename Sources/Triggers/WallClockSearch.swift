@@ -27,8 +27,9 @@ struct WallClockSearch {
     let stretch = zone.stretch(at: second)
     let local = second &+ stretch.offset
     let match = schedule.nextLocal(from: local)
-    // Nothing later is shown before `local`, so `match` is the only candidate, and no gap before it holds another.
-    if local <= stretch.settledLocalEnd {
+    // Nothing later is shown before `local`, so `match` is the only candidate, and no gap before it holds another; unless a
+    // gap ends at this very second.
+    if local <= stretch.settledLocalEnd, second != stretch.start {
       if match < stretch.settledLocalEnd, match >= stretch.settledLocalStart {
         return WallClockSearch.instant(match &- stretch.offset)
       }
@@ -51,6 +52,7 @@ struct WallClockSearch {
   @inline(never)
   private func nearChange(of schedule: some WallClockSchedule, from second: Int) -> Instant? {
     var index = zone.stretchIndex(at: second)
+    if second == zone.stretches[index].start, isGapEnd(index, of: schedule) { return WallClockSearch.instant(second) }
     while true {
       let stretch = zone.stretches[index]
       var local = max(second, stretch.start) + stretch.offset
@@ -64,18 +66,21 @@ struct WallClockSearch {
       }
       index += 1
       guard index < zone.stretches.count else { return nil }
-      let following = zone.stretches[index]
-      if policy.gap == .shift, following.localStart > stretch.localEnd,
-        schedule.nextLocal(from: stretch.localEnd) < following.localStart
-      {
-        return WallClockSearch.instant(following.start)
-      }
+      if isGapEnd(index, of: schedule) { return WallClockSearch.instant(zone.stretches[index].start) }
       // When no later stretch shows a time before `local`, there is nothing until the neighbourhood of `match`.
       if local <= stretch.settledLocalEnd {
         if match == neverLocal { return nil }
         index = max(index, zone.stretchIndex(at: match - TimeZoneRules.farthestOffset))
       }
     }
+  }
+
+  /// Whether the stretch follows a gap that swallows a time of the schedule, which therefore is due at the stretch's start.
+  private func isGapEnd(_ index: Int, of schedule: some WallClockSchedule) -> Bool {
+    guard policy.gap == .shift, index > 0 else { return false }
+    let skippedFrom = zone.stretches[index - 1].localEnd
+    let skippedUntil = zone.stretches[index].localStart
+    return skippedFrom < skippedUntil && schedule.nextLocal(from: skippedFrom) < skippedUntil
   }
 
   /// Whether the policy leaves the local time `match` to another stretch than `index`; if so, the first local time that it
