@@ -19,7 +19,7 @@ struct DirectoryScanFaultTests {
   }
 
   /// A second after now: files that the test writes are at rest.
-  private var later: SettableClock { SettableClock(SystemWallClock().now + .seconds(1)) }
+  private var later: ScanClock { ScanClock(SystemWallClock().now + .seconds(1)) }
 
   @Test(
     "an unreadable file is an entry that says why, never a deletion",
@@ -32,9 +32,12 @@ struct DirectoryScanFaultTests {
     disk.write("b.lua", "b")
     let before = directory(clock: later).scan().snapshot
     disk.write("a.lua", "new")
-    let after = directory(clock: later, fault: { step, path in
-      if case .openFile = step, path.hasSuffix("a.lua") { error } else { 0 }
-    }).scan(after: before).snapshot
+    let after = directory(
+      clock: later,
+      fault: { step, path in
+        if case .openFile = step, path.hasSuffix("a.lua") { error } else { 0 }
+      }
+    ).scan(after: before).snapshot
     #expect(after.contents == ["a.lua": entry, "b.lua": "b"])
   }
 
@@ -47,12 +50,17 @@ struct DirectoryScanFaultTests {
     disk.write("subway.lua", "c")
     let before = directory(clock: later).scan().snapshot
     disk.remove("subway.lua")
-    let after = directory(clock: later, fault: { step, path in
-      if case .listDirectory = step, path.hasSuffix("/sub") { EACCES } else { 0 }
-    }).scan(after: before).snapshot
+    let after = directory(
+      clock: later,
+      fault: { step, path in
+        if case .listDirectory = step, path.hasSuffix("/sub") { EACCES } else { 0 }
+      }
+    ).scan(after: before).snapshot
     #expect(after.contents == ["sub/a.lua": "a", "sub/deep/b.lua": "b"])
     #expect(
-      after.problems.map(\.description) == ["sub: Permission denied; give the host's user read access to this directory"])
+      after.problems.map(\.description) == [
+        "sub: Permission denied; give the host's user read access to this directory"
+      ])
   }
 
   @Test("a directory that goes between being seen and being read has no entries")
@@ -60,9 +68,12 @@ struct DirectoryScanFaultTests {
     disk.makeDirectory("sub")
     disk.write("sub/a.lua", "a")
     let before = directory(clock: later).scan().snapshot
-    let after = directory(clock: later, fault: { step, path in
-      if case .listDirectory = step, path.hasSuffix("/sub") { ENOENT } else { 0 }
-    }).scan(after: before).snapshot
+    let after = directory(
+      clock: later,
+      fault: { step, path in
+        if case .listDirectory = step, path.hasSuffix("/sub") { ENOENT } else { 0 }
+      }
+    ).scan(after: before).snapshot
     #expect(after.contents == [:])
     #expect(after.problems == [])
   }
@@ -83,12 +94,15 @@ struct DirectoryScanFaultTests {
   @Test("a file that changes once while it is read is read again")
   func changedOnce() {
     disk.write("a.lua", "1")
-    let count = Counter()
+    let count = ScanCounter()
     let disk = disk
-    let scan = directory(clock: later, fault: { step, _ in
-      if case .confirmFile = step, count.increment() == 1 { disk.write("a.lua", "22") }
-      return 0
-    }).scan()
+    let scan = directory(
+      clock: later,
+      fault: { step, _ in
+        if case .confirmFile = step, count.increment() == 1 { disk.write("a.lua", "22") }
+        return 0
+      }
+    ).scan()
     #expect(scan.snapshot.contents == ["a.lua": "22"])
     #expect(scan.unsettled == [])
     #expect(count.value == 2)
@@ -101,15 +115,18 @@ struct DirectoryScanFaultTests {
     let before = directory(clock: later).scan().snapshot
     disk.write("a.lua", "22")
     disk.write("new.lua", "n")
-    let count = Counter()
+    let count = ScanCounter()
     let disk = disk
-    let scan = directory(clock: later, fault: { step, path in
-      if case .confirmFile = step, !path.hasSuffix("quiet.lua") {
-        let name = path.hasSuffix("new.lua") ? "new.lua" : "a.lua"
-        disk.write(name, String(repeating: "x", count: 3 + count.increment()))
+    let scan = directory(
+      clock: later,
+      fault: { step, path in
+        if case .confirmFile = step, !path.hasSuffix("quiet.lua") {
+          let name = path.hasSuffix("new.lua") ? "new.lua" : "a.lua"
+          disk.write(name, String(repeating: "x", count: 3 + count.increment()))
+        }
+        return 0
       }
-      return 0
-    }).scan(after: before)
+    ).scan(after: before)
     #expect(scan.snapshot.contents == ["a.lua": "1", "quiet.lua": "q"])
     #expect(scan.unsettled == [ScriptPath("a.lua"), ScriptPath("new.lua")])
     // Once at once, then after each of three pauses.
@@ -120,8 +137,8 @@ struct DirectoryScanFaultTests {
   func atRest() {
     disk.write("a.lua", "half")
     let disk = disk
-    let clock = SettableClock(SystemWallClock().now)
-    let pauses = Counter()
+    let clock = ScanClock(SystemWallClock().now)
+    let pauses = ScanCounter()
     let scan = directory(
       clock: clock,
       pause: { duration in
@@ -138,7 +155,7 @@ struct DirectoryScanFaultTests {
   func replacedAtRest() {
     disk.write("a.lua", "complete")
     let disk = disk
-    let clock = SettableClock(SystemWallClock().now)
+    let clock = ScanClock(SystemWallClock().now)
     let scan = directory(
       clock: clock,
       pause: { duration in
@@ -154,7 +171,7 @@ struct DirectoryScanFaultTests {
   func future() {
     disk.write("a.lua", "a")
     disk.setModified("a.lua", 4_000_000_000)
-    let pauses = Counter()
+    let pauses = ScanCounter()
     let scan = directory(clock: later, pause: { _ in pauses.increment() }).scan()
     #expect(scan.snapshot.contents == ["a.lua": "a"])
     #expect(pauses.value == 0)
@@ -163,8 +180,8 @@ struct DirectoryScanFaultTests {
   @Test("a thousand young files are read with few descriptors and few pauses")
   func many() {
     for number in 0..<200 { disk.write("\(number).lua", "\(number)") }
-    let clock = SettableClock(SystemWallClock().now)
-    let pauses = Counter()
+    let clock = ScanClock(SystemWallClock().now)
+    let pauses = ScanCounter()
     let scan = directory(
       clock: clock,
       pause: { duration in
@@ -179,7 +196,7 @@ struct DirectoryScanFaultTests {
 }
 
 /// Counts from any thread.
-final class Counter: Sendable {
+final class ScanCounter: Sendable {
   private let count = Mutex(0)
   var value: Int { count.withLock { $0 } }
   @discardableResult func increment() -> Int {
@@ -191,7 +208,7 @@ final class Counter: Sendable {
 }
 
 /// A wall clock that stands where a test puts it.
-final class SettableClock: WallClock {
+final class ScanClock: WallClock {
   private let instant: Mutex<Instant>
   init(_ instant: Instant) { self.instant = Mutex(instant) }
   var now: Instant {

@@ -77,7 +77,8 @@ struct DirectoryScanTests {
     disk.remove("removed.lua")
     disk.write("added.lua", "1")
     let after = scan(after: before)
-    #expect(after.changes(since: before) == [ScriptPath("added.lua"), ScriptPath("edited.lua"), ScriptPath("removed.lua")])
+    #expect(
+      after.changes(since: before) == [ScriptPath("added.lua"), ScriptPath("edited.lua"), ScriptPath("removed.lua")])
     #expect(after.changes(since: after) == [])
   }
 
@@ -94,13 +95,13 @@ struct DirectoryScanTests {
   @Test("an unchanged file is not read again once its stamp is old enough to be believed")
   func reuse() {
     disk.write("a.lua", "1")
-    let reads = Counter()
+    let reads = ScanCounter()
     let opening: @Sendable (ScanStep, String) -> Int32 = { step, _ in
       if case .openFile = step { reads.increment() }
       return 0
     }
     // 3 s after the file was written, as the scan sees it.
-    let late = SettableClock(Instant(nanoseconds: SystemWallClock().now.nanoseconds + 3_000_000_000))
+    let late = ScanClock(Instant(nanoseconds: SystemWallClock().now.nanoseconds + 3_000_000_000))
     let directory = ScriptDirectory(
       disk.path, configuration: nil, limits: ScanLimits(), surroundings: ScanSurroundings(clock: late, fault: opening))
     let first = directory.scan().snapshot
@@ -109,7 +110,7 @@ struct DirectoryScanTests {
     #expect(directory.scan(after: second, isFull: true).snapshot == second)
     #expect(reads.value == 2)
     // At the time of writing, another write in the same tick could look the same.
-    let early = SettableClock(Instant(nanoseconds: SystemWallClock().now.nanoseconds + 20_000_000))
+    let early = ScanClock(Instant(nanoseconds: SystemWallClock().now.nanoseconds + 20_000_000))
     let young = ScriptDirectory(
       disk.path, configuration: nil, limits: ScanLimits(), surroundings: ScanSurroundings(clock: early, fault: opening))
     let third = young.scan().snapshot

@@ -2,7 +2,7 @@
 ///
 /// A shorter hash would tell versions of a script apart as well. This one is what `sha256sum scripts/backup.lua` prints, so that
 /// an operator can compare two machines by hand; it is the same in every process and on every node; and no pair of files
-/// with one hash is known, so that nobody has to argue about it. It costs 4 ms for the largest file allowed.
+/// with one hash is known, so that nobody has to argue about it. It costs 5 ms for the largest file allowed.
 package struct ContentHash: Hashable, Sendable {
   private let words: [4 of UInt64]
 

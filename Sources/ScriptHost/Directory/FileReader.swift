@@ -42,6 +42,7 @@ struct FileReader {
     self.isFull = isFull
     self.limits = limits
     self.surroundings = surroundings
+    files.reserveCapacity(former.count)
   }
 
   /// Takes an entry as it is.
@@ -102,7 +103,8 @@ struct FileReader {
       return true
     }
     guard before.kind == .file, before.stamp.size <= Int64(limits.bytesPerFile) else {
-      refuse(path, kind, before.kind == .file ? .tooLarge(bytes: before.stamp.size, limit: limits.bytesPerFile) : .notAFile)
+      refuse(
+        path, kind, before.kind == .file ? .tooLarge(bytes: before.stamp.size, limit: limits.bytesPerFile) : .notAFile)
       return true
     }
     let now = surroundings.clock.now.nanoseconds

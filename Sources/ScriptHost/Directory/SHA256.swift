@@ -51,12 +51,16 @@ package struct SHA256: Sendable {
     // A one bit, zeros up to eight bytes before the end of a block, then the length in bits.
     var padding = [UInt8](repeating: 0, count: (filled < 56 ? 56 : 120) - filled)
     padding[0] = 0x80
-    for shift in stride(from: 56, through: 0, by: -8) { padding.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift))) }
+    for shift in stride(from: 56, through: 0, by: -8) {
+      padding.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift)))
+    }
     update(padding)
     var digest: [UInt8] = []
     digest.reserveCapacity(32)
     for index in 0..<8 {
-      for shift in stride(from: 24, through: 0, by: -8) { digest.append(UInt8(truncatingIfNeeded: state[index] >> UInt32(shift))) }
+      for shift in stride(from: 24, through: 0, by: -8) {
+        digest.append(UInt8(truncatingIfNeeded: state[index] >> UInt32(shift)))
+      }
     }
     return digest
   }

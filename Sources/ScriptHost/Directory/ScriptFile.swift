@@ -29,22 +29,37 @@ package struct ScriptFile: Sendable {
     case configuration
   }
 
-  package let path: ScriptPath
-  package let kind: Kind
+  package var path: ScriptPath { storage.path }
+  package var kind: Kind { storage.kind }
   /// The bytes; or why the file, which is there, could not be read. A failure is no deletion: what was loaded before stays.
-  package let content: Result<FileContent, ScanProblem>
+  package var content: Result<FileContent, ScanProblem> { storage.content }
   /// The file as the kernel described it when it was read; `nil` when it could not be, or is to be read again.
-  let stamp: FileStamp?
+  var stamp: FileStamp? { storage.stamp }
+
+  /// Immutable, and shared by all snapshots between two changes of the file: so that comparing two snapshots is mostly comparing
+  /// pointers.
+  private let storage: Storage
+
+  private final class Storage: Sendable {
+    let path: ScriptPath
+    let kind: Kind
+    let content: Result<FileContent, ScanProblem>
+    let stamp: FileStamp?
+
+    init(_ path: ScriptPath, _ kind: Kind, _ content: Result<FileContent, ScanProblem>, _ stamp: FileStamp?) {
+      self.path = path
+      self.kind = kind
+      self.content = content
+      self.stamp = stamp
+    }
+  }
 
   package init(_ path: ScriptPath, _ kind: Kind, _ content: Result<FileContent, ScanProblem>) {
     self.init(path, kind, content, stamp: nil)
   }
 
   init(_ path: ScriptPath, _ kind: Kind, _ content: Result<FileContent, ScanProblem>, stamp: FileStamp?) {
-    self.path = path
-    self.kind = kind
-    self.content = content
-    self.stamp = stamp
+    storage = Storage(path, kind, content, stamp)
   }
 
   /// Whether the file's content may be a moment in the middle of a save: nothing in it yet, or not readable.
@@ -58,7 +73,7 @@ package struct ScriptFile: Sendable {
 
 extension ScriptFile: Equatable {
   package static func == (left: ScriptFile, right: ScriptFile) -> Bool {
-    left.path == right.path && left.content == right.content
+    left.storage === right.storage || left.path == right.path && left.content == right.content
   }
 }
 

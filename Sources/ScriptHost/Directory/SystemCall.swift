@@ -46,7 +46,8 @@ enum SystemCall {
       // shorter than the struct that declares it.
       let name = unsafe UnsafeRawPointer(entry).advanced(by: MemoryLayout<dirent>.offset(of: \.d_name)!)
       let bytes = unsafe UnsafeRawBufferPointer(start: name, count: strlen(name.assumingMemoryBound(to: CChar.self)))
-      if unsafe bytes.first == UInt8(ascii: "."), unsafe bytes.count == 1 || (bytes.count == 2 && bytes[1] == bytes[0]) {
+      if unsafe bytes.first == UInt8(ascii: "."), unsafe bytes.count == 1 || (bytes.count == 2 && bytes[1] == bytes[0])
+      {
         continue
       }
       unsafe entries.append(DirectoryEntry(name: Array(bytes), kind: .init(type: Int32(entry.pointee.d_type))))

@@ -37,7 +37,8 @@ struct EventMask: OptionSet, Hashable, Sendable {
   /// What every directory is watched for. Single writes are not among it: a file matters when it is closed, and a log that is
   /// written beside the scripts must not wake the host with each line.
   static let watched: EventMask = [
-    .attributes, .closedAfterWriting, .movedFrom, .movedTo, .created, .deleted, .selfDeleted, .selfMoved, .onlyDirectories,
+    .attributes, .closedAfterWriting, .movedFrom, .movedTo, .created, .deleted, .selfDeleted, .selfMoved,
+    .onlyDirectories,
   ]
   static let appeared: EventMask = [.created, .movedTo]
   static let disappeared: EventMask = [.deleted, .movedFrom]
