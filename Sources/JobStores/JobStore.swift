@@ -126,8 +126,9 @@ package struct RunQuery: Sendable {
   package var job: String?
   package var id: RunID?
   package var outcomes: Set<Outcome>?
-  /// Scheduled in this range of instants.
+  /// Scheduled at or after this instant.
   package var from: Instant?
+  /// Scheduled before this instant.
   package var to: Instant?
   /// Only ids below this one: the next page.
   package var before: RunID?

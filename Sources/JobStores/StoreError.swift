@@ -22,3 +22,10 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   }
   package var description: String { message }
 }
+
+extension StoreError {
+  /// The answer of a store after `close()`.
+  package static func closed(_ store: String) -> StoreError {
+    StoreError(.closed, "the store \(store) is closed: open it again to use it")
+  }
+}

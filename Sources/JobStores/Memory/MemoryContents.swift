@@ -1,0 +1,126 @@
+internal import Chronology
+internal import JobModel
+
+/// What a memory store knows. Owned by the store's lock.
+struct MemoryContents: ~Copyable {
+  var isClosed = false
+  var log = Ring<RunLogLine>(capacity: MemoryStore.logLines)
+  private var jobs: [String: JobMemory] = [:]
+  private var clockEpoch = ClockEpoch(0)
+  private var highestRun = RunID(0)
+  /// Numbers decision ranges over all jobs, so that those of several jobs can be put in order.
+  private var lastSequence: Int64 = 0
+
+  // MARK: Changes
+
+  mutating func apply(_ batch: borrowing StoreBatch) {
+    for record in batch.schedules { memory(of: record.job).schedule = record }
+    for update in batch.fires {
+      let memory = memory(of: update.job)
+      guard memory.schedule != nil else { continue }
+      memory.schedule?.nextFire = update.nextFire
+      memory.schedule?.lastFire = update.lastFire
+      memory.schedule?.fireCount = update.fireCount
+    }
+    for run in batch.waiting { put(run) }
+    for run in batch.claims { put(run) }
+    for run in batch.finished { put(run) }
+    for id in batch.dropped { drop(id) }
+    for range in batch.decisions { decide(range) }
+    if let epoch = batch.clockEpoch { clockEpoch = epoch }
+  }
+
+  private mutating func put(_ run: RunRecord) {
+    memory(of: run.job).put(run)
+    if run.id > highestRun { highestRun = run.id }
+  }
+
+  /// Drops are rare and name no job, so all jobs are asked. O(jobs).
+  private mutating func drop(_ id: RunID) {
+    for memory in jobs.values where memory.drop(id) { return }
+  }
+
+  private mutating func decide(_ range: DecisionRange) {
+    let memory = memory(of: range.job)
+    if let newest = memory.decisions.newest, newest.range.isContinued(by: range) {
+      memory.decisions.newest = (newest.sequence, newest.range.extended(by: range))
+    } else if !memory.decisions.contains(where: { $0.range.covers(range) }) {
+      lastSequence += 1
+      memory.decisions.append((lastSequence, range))
+    }
+  }
+
+  private mutating func memory(of job: String) -> JobMemory {
+    if let memory = jobs[job] { return memory }
+    let memory = JobMemory()
+    jobs[job] = memory
+    return memory
+  }
+
+  // MARK: Questions
+
+  borrowing func snapshot() -> StoreSnapshot {
+    var snapshot = StoreSnapshot(nextRunID: RunID(highestRun.number + 1), clockEpoch: clockEpoch)
+    snapshot.schedules = schedules()
+    for memory in jobs.values { snapshot.unfinished += memory.runs.inOrder.filter { $0.outcome == nil } }
+    snapshot.unfinished.sort { $0.id < $1.id }
+    return snapshot
+  }
+
+  borrowing func schedules() -> [ScheduleRecord] { jobs.values.compactMap(\.schedule) }
+
+  borrowing func runs(_ query: RunQuery) -> [RunRecord] {
+    var found: [RunRecord] = []
+    for memory in memories(of: query.job) { found += memory.runs.inOrder.filter(query.matches) }
+    found.sort { $0.id > $1.id }
+    return Array(found.prefix(max(0, query.limit)))
+  }
+
+  borrowing func decisions(_ query: DecisionQuery) -> [DecisionRange] {
+    var found: [(sequence: Int64, range: DecisionRange)] = []
+    for memory in memories(of: query.job) { found += memory.decisions.inOrder.filter { query.matches($0.range) } }
+    found.sort { $0.sequence > $1.sequence }
+    return found.prefix(max(0, query.limit)).map(\.range)
+  }
+
+  private borrowing func memories(of job: String?) -> [JobMemory] {
+    guard let job else { return Array(jobs.values) }
+    return jobs[job].map { [$0] } ?? []
+  }
+}
+
+/// One job's schedule and the ends of its histories. A class, so that a change is not a copy out of the dictionary and back.
+private final class JobMemory {
+  var schedule: ScheduleRecord?
+  var runs = Ring<RunRecord>(capacity: MemoryStore.runsPerJob)
+  var decisions = Ring<(sequence: Int64, range: DecisionRange)>(capacity: MemoryStore.rangesPerJob)
+
+  /// Replaces the run of that id, or adds it. A run that changes is almost always the newest or close to it, so looking for it
+  /// from the newest end is quicker than keeping an index.
+  func put(_ run: RunRecord) {
+    if !runs.replaceNewest(with: run, where: { $0.id == run.id }) { runs.append(run) }
+  }
+
+  func drop(_ id: RunID) -> Bool { runs.remove { $0.id == id } }
+}
+
+extension RunQuery {
+  /// Whether `run` belongs to the answer, the limit aside.
+  func matches(_ run: RunRecord) -> Bool {
+    if let job, run.job != job { return false }
+    if let id, run.id != id { return false }
+    if let before, run.id >= before { return false }
+    if let from, run.scheduledAt < from { return false }
+    if let to, run.scheduledAt >= to { return false }
+    guard let outcomes else { return true }
+    return run.outcome.map(outcomes.contains) ?? false
+  }
+}
+
+extension DecisionQuery {
+  func matches(_ range: DecisionRange) -> Bool {
+    if let job, range.job != job { return false }
+    guard let at else { return true }
+    return range.first <= at && at <= range.last
+  }
+}

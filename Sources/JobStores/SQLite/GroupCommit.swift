@@ -1,0 +1,252 @@
+internal import Chronology
+internal import GRDB
+internal import GRDBSQLite
+internal import JobModel
+
+/// The one thread that writes to a store file. Whatever waits when it is free becomes one transaction, so the cost of a commit (an
+/// fsync, with synchronous FULL) is shared by all who wait for it, and the busier the host, the larger the share.
+///
+/// If a transaction of several fails, each is tried alone, so that one bad batch fails nobody else. Everyone gets exactly one
+/// completion, on this thread, after the commit.
+final class GroupCommit: Sendable {
+  /// Something to write, with what to call afterwards.
+  enum Operation: Sendable {
+    case batch(StoreBatch, @Sendable (StoreError?) -> Void)
+    case keyValue(KeyValueChange, Instant, @Sendable (Result<Bool, StoreError>) -> Void)
+    case log([RunLogLine])
+    /// A run id for a process beside the host.
+    case visit(@Sendable (Result<RunID, StoreError>) -> Void)
+
+    /// About how many rows it changes.
+    var weight: Int {
+      switch self {
+      case .batch(let batch, _):
+        batch.schedules.count + batch.fires.count + batch.waiting.count + batch.claims.count + batch.finished.count
+          + batch.dropped.count + batch.decisions.count
+      case .keyValue, .visit: 1
+      case .log(let lines): lines.count
+      }
+    }
+  }
+
+  private struct State {
+    var waiting: [Operation] = []
+    var waitingLogLines = 0
+    var retention: Retention?
+    var isClosing = false
+  }
+
+  /// Lines that may wait for a slow disk; more are dropped, because a log must not fill the memory of a host.
+  private static let mostWaitingLogLines = 100_000
+  /// Rows of one transaction, about a tenth of a second of work.
+  private static let mostRows = 20_000
+
+  private let state = Monitor(State())
+  private let thread: Monitor<StoreThread?> = Monitor(nil)
+  private let storeName: String
+
+  /// Starts the thread. `writer` is its own from here on.
+  init(pool: DatabasePool, writer: StoreWriter, options: SQLiteStore.Options, storeName: String) {
+    self.storeName = storeName
+    let state = state
+    let thread = StoreThread(name: "store-writer") {
+      Self.run(state: state, pool: pool, writer: writer, options: options)
+    }
+    self.thread.withLock { $0 = thread }
+  }
+
+  /// Hands something over. Never waits for the disk.
+  func submit(_ operation: Operation) {
+    let isAccepted = state.change { state in
+      guard !state.isClosing else { return false }
+      if case .log(let lines) = operation {
+        guard state.waitingLogLines + lines.count <= Self.mostWaitingLogLines else { return true }
+        state.waitingLogLines += lines.count
+      }
+      state.waiting.append(operation)
+      return true
+    }
+    if !isAccepted { operation.complete(.closed(storeName)) }
+  }
+
+  func set(_ retention: Retention) {
+    state.change { $0.retention = retention }
+  }
+
+  /// Writes what was handed over, then ends the thread.
+  func close() {
+    state.change { $0.isClosing = true }
+    thread.withLock { $0 }?.join()
+  }
+
+  // MARK: The thread
+
+  private static func run(
+    state: Monitor<State>, pool: DatabasePool, writer: StoreWriter, options: SQLiteStore.Options
+  ) {
+    var checkpoints = Checkpoints(pagesBetween: options.checkpointPages)
+    pool.writeWithoutTransaction { checkpoints.watch($0) }
+    /// After a failure, background work waits for a success: it is not urgent, and would only fail again and again.
+    var isHealthy = true
+
+    while true {
+      let hasMaintenance = isHealthy && writer.hasMaintenance
+      let (operations, retention, isClosing) = state.wait { state -> ([Operation], Retention?, Bool)? in
+        if !state.waiting.isEmpty || state.retention != nil || state.isClosing || hasMaintenance {
+          return take(from: &state)
+        }
+        return nil
+      }
+      if let retention { writer.setRetention(retention) }
+      if operations.isEmpty, isClosing { break }
+      guard !operations.isEmpty || hasMaintenance else { continue }
+      writer.timePassed(options.clock.now)
+      pool.writeWithoutTransaction { database in
+        isHealthy = commit(operations, writer: writer, isHealthy: isHealthy)
+        checkpoints.checkpointIfNeeded(database)
+      }
+    }
+    pool.writeWithoutTransaction { checkpoints.unwatch($0) }
+  }
+
+  /// The first operations that wait, up to the most rows of a transaction.
+  private static func take(from state: inout State) -> ([Operation], Retention?, Bool) {
+    var operations: [Operation] = []
+    let total = state.waiting.reduce(0) { $0 + $1.weight }
+    if total <= mostRows {
+      swap(&operations, &state.waiting)
+    } else {
+      var rows = 0
+      let end = state.waiting.firstIndex { operation in
+        rows += operation.weight
+        return rows > mostRows
+      }
+      let count = max(1, end ?? state.waiting.count)
+      operations = Array(state.waiting[..<count])
+      state.waiting.removeFirst(count)
+    }
+    for case .log(let lines) in operations { state.waitingLogLines -= lines.count }
+    defer { state.retention = nil }
+    return (operations, state.retention, state.isClosing)
+  }
+
+  /// Writes `operations` as one transaction, or each alone if that fails, and completes them. Answers whether it went well.
+  private static func commit(_ operations: [Operation], writer: StoreWriter, isHealthy: Bool) -> Bool {
+    do {
+      let answers = try transaction(operations, writer: writer, withMaintenance: isHealthy)
+      for (operation, answer) in zip(operations, answers) { operation.complete(answer) }
+      return true
+    } catch {
+      // Somebody else holds the file: waiting once more for each of them would make a queue of minutes.
+      if error.code == .locked {
+        for operation in operations { operation.complete(error) }
+        return false
+      }
+    }
+    var isHealthy = !operations.isEmpty
+    for operation in operations {
+      do {
+        let answers = try transaction([operation], writer: writer, withMaintenance: false)
+        operation.complete(answers[0])
+      } catch {
+        operation.complete(error)
+        isHealthy = false
+      }
+    }
+    return isHealthy
+  }
+
+  /// For each operation its answer: a run id, or 1 for done and 0 for a compare-and-swap that was not.
+  private static func transaction(
+    _ operations: [Operation], writer: StoreWriter, withMaintenance: Bool
+  ) throws(StoreError) -> [Int64] {
+    var answers: [Int64] = []
+    answers.reserveCapacity(operations.count)
+    try writer.begin()
+    do {
+      var finished = 0
+      for operation in operations {
+        switch operation {
+        case .batch(let batch, _):
+          try writer.apply(batch)
+          finished += batch.finished.count
+          answers.append(1)
+        case .keyValue(let change, let now, _):
+          answers.append(try writer.apply(change, at: now) ? 1 : 0)
+        case .log(let lines):
+          try writer.append(log: lines)
+          answers.append(1)
+        case .visit:
+          answers.append(try writer.newVisitor())
+        }
+      }
+      if withMaintenance, writer.hasMaintenance { try writer.maintain(entries: max(512, 2 * finished)) }
+      try writer.commit()
+    } catch {
+      writer.rollback()
+      throw error
+    }
+    return answers
+  }
+}
+
+extension GroupCommit.Operation {
+  func complete(_ answer: Int64) {
+    switch self {
+    case .batch(_, let completion): completion(nil)
+    case .keyValue(_, _, let completion): completion(.success(answer != 0))
+    case .visit(let completion): completion(.success(RunID(answer)))
+    case .log: break
+    }
+  }
+
+  func complete(_ error: StoreError) {
+    switch self {
+    case .batch(_, let completion): completion(error)
+    case .keyValue(_, _, let completion): completion(.failure(error))
+    case .visit(let completion): completion(.failure(error))
+    case .log: break  // Best effort, as the protocol says.
+    }
+  }
+}
+
+/// Copies the write-ahead log back into the database, now and then, after completions were called: nobody waits for it. Passive
+/// checkpoints never block readers or other writers.
+@safe private struct Checkpoints {
+  let pagesBetween: Int32
+  /// Pages in the log after the last commit; SQLite writes it from inside COMMIT, on this thread.
+  private let pages: UnsafeMutablePointer<Int32>
+  private var pagesAtLast: Int32 = 0
+
+  init(pagesBetween: Int) {
+    self.pagesBetween = Int32(pagesBetween)
+    unsafe pages = .allocate(capacity: 1)
+    unsafe pages.initialize(to: 0)
+  }
+
+  /// Replaces SQLite's own checkpoints, which run inside COMMIT.
+  func watch(_ database: Database) {
+    // Safe: `pages` lives until `unwatch`, and the hook is called on the thread that commits.
+    _ = unsafe sqlite3_wal_hook(
+      database.sqliteConnection,
+      { context, _, _, pages in
+        unsafe context?.assumingMemoryBound(to: Int32.self).pointee = pages
+        return SQLITE_OK
+      }, pages)
+  }
+
+  func unwatch(_ database: Database) {
+    _ = unsafe sqlite3_wal_hook(database.sqliteConnection, nil, nil)
+    unsafe pages.deallocate()
+  }
+
+  mutating func checkpointIfNeeded(_ database: Database) {
+    let now = unsafe pages.pointee
+    // The log began anew; or a reader kept the last checkpoint from finishing, and then the next one waits for as many pages more.
+    if now < pagesAtLast { pagesAtLast = 0 }
+    guard now - pagesAtLast >= pagesBetween else { return }
+    pagesAtLast = now
+    // A failure loses nothing: the log keeps what it has, and the next commit reports a disk that does not write.
+    _ = unsafe sqlite3_wal_checkpoint_v2(database.sqliteConnection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+  }
+}

@@ -1,0 +1,257 @@
+internal import Chronology
+internal import GRDB
+internal import JobModel
+
+/// Removes history beyond the limits, in slices of at most 200 rows that ride along with commits.
+///
+/// Runs go in the order of their ids: neighbours lie on the same pages, while the oldest runs of one job lie on as many pages as
+/// there are runs. So the pruner knows a *cutoff* per job (everything up to that id is beyond the job's count) and walks the table
+/// from its beginning in *passes*. A pass costs a look at each row it passes, kept ones included, so one only starts when there is
+/// enough to remove: a twentieth of what the last pass looked at. Entries of `job_runs` follow 64 at a time for the same reason.
+///
+/// Cutoffs are computed when a job's runs have just been indexed, from pages that are warm then.
+///
+/// Owned by the writer. What it knows is a cache: losing it (a rollback, a restart) only delays pruning.
+struct Pruner {
+  static let rowsPerSlice = 200
+  private static let rowsLookedAt = 1_000
+  /// How often age is looked at. Nanoseconds of wall time.
+  private static let agePeriod: Int64 = 60 * 1_000_000_000
+
+  private let isActive: Bool
+  private var retention: Retention
+  private var limits: [Int64: Retention.Limit] = [:]
+  private var now = Instant.epoch
+  private var nextAgeCheck = Instant.distantPast
+
+  /// Everything of the job up to this run is to go.
+  private var cutoffs: [Int64: Int64] = [:]
+  private var highestCutoff: Int64 = 0
+  /// Runs indexed since the job's cutoff was computed.
+  private var fresh: [Int64: Int] = [:]
+  /// About how many rows are beyond their cutoff.
+  private var excess = 0
+  /// Entries of `job_runs` without a run: how many, and up to which run.
+  private var stale: [Int64: (count: Int, through: Int64)] = [:]
+  private var staleJobs: [Int64] = []
+  /// Ranges added per job since they were last counted, and the jobs to count.
+  private var freshRanges: [Int64: Int] = [:]
+  private var crowdedJobs: [Int64] = []
+  private var expiresKeyValues = false
+
+  /// The job after which the walk over all jobs goes on that finds cutoffs anew (after opening, and when limits changed).
+  private var surveyed: Int64? = 0
+  /// The last row the pass looked at; nil when there is no pass.
+  private var cursor: Int64?
+  private var lookedAt = 0
+  private var lookedAtInLastPass = 0
+  /// Whether the open transaction has removed runs.
+  private var hasRemoved = false
+
+  private let statements: Statements
+  private struct Statements {
+    let nextJob, jobName, cutoff, next, delete, deleteLog, deleteEntries, deleteRanges, deleteExpired: PreparedStatement
+  }
+
+  init(on database: Database, isActive: Bool, options: SQLiteStore.Options, failure: SQLiteFailure) throws(StoreError) {
+    func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
+      try PreparedStatement(sql, on: database, failure: failure)
+    }
+    self.isActive = isActive
+    retention = options.retention
+    statements = Statements(
+      nextJob: try prepare("SELECT job FROM job_runs WHERE job > ?1 ORDER BY job LIMIT 1"),
+      jobName: try prepare("SELECT name FROM jobs WHERE id = ?1"),
+      cutoff: try prepare("SELECT run FROM job_runs WHERE job = ?1 ORDER BY run DESC LIMIT 1 OFFSET ?2"),
+      next: try prepare("SELECT id, job, finished_at FROM runs WHERE id > ?1 ORDER BY id LIMIT ?2"),
+      delete: try prepare("DELETE FROM runs WHERE id = ?1"),
+      deleteLog: try prepare("DELETE FROM run_log WHERE run = ?1"),
+      // A run that took very long may have outlived one with a higher id, and keeps its entry.
+      deleteEntries: try prepare(
+        """
+        DELETE FROM job_runs WHERE job = ?1 AND run <= ?2 AND NOT EXISTS (SELECT 1 FROM runs WHERE id = job_runs.run)
+        """),
+      deleteRanges: try prepare(
+        """
+        DELETE FROM decisions WHERE job = ?1 AND sequence <= \
+        (SELECT sequence FROM decisions WHERE job = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)
+        """),
+      deleteExpired: try prepare(
+        """
+        DELETE FROM kv WHERE (space, key) IN \
+        (SELECT space, key FROM kv WHERE expires_at <= ?1 LIMIT \(Self.rowsPerSlice))
+        """))
+  }
+
+  // MARK: What happened
+
+  mutating func set(_ retention: Retention) {
+    guard retention != self.retention else { return }
+    self.retention = retention
+    limits.removeAll()
+    cutoffs.removeAll()
+    excess = 0
+    highestCutoff = 0
+    cursor = nil
+    lookedAtInLastPass = 0
+    surveyed = 0
+    nextAgeCheck = .distantPast
+  }
+
+  /// `runs` more of `job` have entries in `job_runs`.
+  mutating func indexed(_ job: Int64, runs: Int) throws(StoreError) {
+    guard isActive, let kept = try limit(of: job).runs else { return }
+    let count = fresh[job, default: 0] + runs
+    fresh[job] = count
+    if count >= max(16, kept / 8) { try findCutoff(of: job, keeping: kept) }
+  }
+
+  mutating func addedDecision(of job: Int64) {
+    guard isActive else { return }
+    let count = freshRanges[job, default: retention.ranges / 8] + 1
+    freshRanges[job] = count
+    if count >= max(16, retention.ranges / 8) {
+      crowdedJobs.append(job)
+      freshRanges[job] = 0
+    }
+  }
+
+  mutating func timePassed(_ now: Instant) {
+    self.now = now
+    guard isActive, now >= nextAgeCheck else { return }
+    nextAgeCheck = now.advanced(byNanoseconds: Self.agePeriod)
+    expiresKeyValues = true
+    if cursor == nil { startPass() }
+  }
+
+  // MARK: Work
+
+  var isDue: Bool {
+    isActive
+      && (cursor != nil || surveyed != nil || !staleJobs.isEmpty || !crowdedJobs.isEmpty || expiresKeyValues
+        || excess >= max(64, lookedAtInLastPass / 20))
+  }
+
+  /// Does a little of what is due. Answers how many runs were removed.
+  mutating func slice() throws(StoreError) -> Int {
+    if let job = staleJobs.popLast() {
+      try removeEntries(of: job)
+    } else if let job = crowdedJobs.popLast() {
+      statements.deleteRanges.bind(1, job)
+      statements.deleteRanges.bind(2, retention.ranges)
+      try statements.deleteRanges.run()
+    } else if expiresKeyValues {
+      statements.deleteExpired.bind(1, now.nanoseconds)
+      try statements.deleteExpired.run()
+      expiresKeyValues = statements.deleteExpired.changes == Self.rowsPerSlice
+    } else if surveyed != nil {
+      try survey()
+    } else {
+      if cursor == nil { startPass() }
+      return try advance()
+    }
+    return 0
+  }
+
+  private mutating func startPass() {
+    cursor = .min
+    lookedAt = 0
+    excess = 0
+  }
+
+  /// Looks at the next rows and removes those that are to go.
+  private mutating func advance() throws(StoreError) -> Int {
+    guard var position = cursor else { return 0 }
+    statements.next.bind(1, position)
+    statements.next.bind(2, Self.rowsLookedAt)
+    var doomed: [(run: Int64, job: Int64)] = []
+    var seen = 0
+    try statements.next.forEachRow { row throws(StoreError) in
+      let (run, job) = (row.integer(0), row.integer(1))
+      if try isDoomed(run, job: job, finishedAt: row.optionalInteger(2)) { doomed.append((run, job)) }
+      position = run
+      seen += 1
+      return doomed.count < Self.rowsPerSlice
+    }
+    for (run, job) in doomed { try remove(run, job: job) }
+    lookedAt += seen
+    cursor = position
+    // Rows are in order of id, and so nearly of age: past the last cutoff, a whole look without an old row ends the pass.
+    let isAtEnd = seen < Self.rowsLookedAt && doomed.count < Self.rowsPerSlice
+    if isAtEnd || (doomed.isEmpty && position >= highestCutoff) {
+      cursor = nil
+      lookedAtInLastPass = lookedAt
+    }
+    return doomed.count
+  }
+
+  private mutating func isDoomed(_ run: Int64, job: Int64, finishedAt: Int64?) throws(StoreError) -> Bool {
+    if let cutoff = cutoffs[job], run <= cutoff { return true }
+    guard let age = try limit(of: job).age, let finishedAt else { return false }
+    return Instant(nanoseconds: finishedAt).advanced(byNanoseconds: age) < now
+  }
+
+  private mutating func remove(_ run: Int64, job: Int64) throws(StoreError) {
+    statements.delete.bind(1, run)
+    try statements.delete.run()
+    statements.deleteLog.bind(1, run)
+    try statements.deleteLog.run()
+    hasRemoved = true
+    let count = (stale[job]?.count ?? 0) + 1
+    stale[job] = (count, run)
+    if count == 64 { staleJobs.append(job) }
+  }
+
+  private mutating func removeEntries(of job: Int64) throws(StoreError) {
+    guard let (_, through) = stale.removeValue(forKey: job) else { return }
+    statements.deleteEntries.bind(1, job)
+    statements.deleteEntries.bind(2, through)
+    try statements.deleteEntries.run()
+  }
+
+  /// Finds the cutoffs of the next few jobs.
+  private mutating func survey() throws(StoreError) {
+    // Finding a cutoff steps over all entries that stay.
+    var stepped = 0
+    while stepped < 20_000, let last = surveyed {
+      stepped += 1_000
+      statements.nextJob.bind(1, last)
+      surveyed = try statements.nextJob.first { $0.integer(0) }
+      guard let job = surveyed, let kept = try limit(of: job).runs else { continue }
+      try findCutoff(of: job, keeping: kept)
+      stepped += kept
+    }
+  }
+
+  private mutating func findCutoff(of job: Int64, keeping kept: Int) throws(StoreError) {
+    statements.cutoff.bind(1, job)
+    statements.cutoff.bind(2, max(0, kept))
+    let gained = fresh.updateValue(0, forKey: job) ?? 1
+    guard let cutoff = try statements.cutoff.first({ $0.integer(0) }), cutoff > cutoffs[job] ?? 0 else { return }
+    cutoffs[job] = cutoff
+    highestCutoff = max(highestCutoff, cutoff)
+    excess += max(1, gained)
+  }
+
+  private mutating func limit(of job: Int64) throws(StoreError) -> Retention.Limit {
+    guard !retention.jobs.isEmpty else { return retention.standard }
+    if let known = limits[job] { return known }
+    statements.jobName.bind(1, job)
+    let name = try statements.jobName.first { $0.text(0) }
+    let limit = name.flatMap { retention.jobs[$0] } ?? retention.standard
+    limits[job] = limit
+    return limit
+  }
+
+  // MARK: Transactions
+
+  mutating func transactionCommitted() { hasRemoved = false }
+
+  /// Rows that were removed are back, and a new pass finds them again.
+  mutating func transactionRolledBack() {
+    guard hasRemoved else { return }
+    hasRemoved = false
+    limits.removeAll()
+    startPass()
+  }
+}

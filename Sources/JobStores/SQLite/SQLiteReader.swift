@@ -1,0 +1,133 @@
+internal import Chronology
+internal import GRDB
+internal import JobModel
+
+/// Answers questions about a store file, each on a connection of its own from a small pool and from one consistent snapshot.
+/// Never waits for the writer.
+///
+/// Threading: any thread; blocks on the disk.
+final class SQLiteReader: Sendable {
+  let pool: DatabasePool
+  private let failure: SQLiteFailure
+
+  init(pool: DatabasePool, failure: SQLiteFailure) {
+    self.pool = pool
+    self.failure = failure
+  }
+
+  func close() {
+    // Statements that are still in use (a query on another thread) make it fail, and then the last one to go closes the file.
+    try? pool.close()
+  }
+
+  /// Runs `body` in a read transaction.
+  func read<Result>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
+    do {
+      return try pool.read(body)
+    } catch {
+      throw failure.error(error)
+    }
+  }
+
+  // MARK: What a scheduler asks
+
+  /// About 3 µs per schedule.
+  func load() throws(StoreError) -> StoreSnapshot {
+    try read { database in
+      let highest = try HighWaterMark.read(on: database, failure: failure)
+      let epoch = try integer("SELECT value FROM meta WHERE key = 'clock_epoch'", on: database) ?? 0
+      var snapshot = StoreSnapshot(
+        nextRunID: RunID(highest + 1), clockEpoch: ClockEpoch(Int32(truncatingIfNeeded: epoch)))
+      snapshot.schedules = try schedules(on: database, order: "s.job")
+      // Runs of visitors belong to processes that may well be alive, and no host ends or repeats them.
+      let open = try statement("SELECT \(RunRows.selection) FROM open_runs r WHERE r.id < ?1 ORDER BY r.id", on: database)
+      open.bind(1, HighWaterMark.firstVisitor)
+      snapshot.unfinished = try open.all { row throws(StoreError) in try RunRows.record(from: row, failure: failure) }
+      return snapshot
+    }
+  }
+
+  func schedules() throws(StoreError) -> [ScheduleRecord] {
+    try read { try schedules(on: $0, order: "j.name") }
+  }
+
+  private func schedules(on database: Database, order: String) throws(StoreError) -> [ScheduleRecord] {
+    let sql = """
+      SELECT j.name, s.trigger, s.next_fire, s.anchor, s.last_fire, s.fire_count, s.registered_at, s.clock_epoch, s.paused, \
+      s.orphaned_at FROM schedules s JOIN jobs j ON j.id = s.job ORDER BY \(order)
+      """
+    return try statement(sql, on: database).all { row in
+      var record = ScheduleRecord(
+        job: row.text(0), trigger: row.optionalText(1), registeredAt: Instant(nanoseconds: row.integer(6)))
+      record.nextFire = row.instant(2)
+      record.anchor = row.instant(3)
+      record.lastFire = row.instant(4)
+      record.fireCount = Int(row.integer(5))
+      record.clockEpoch = ClockEpoch(Int32(truncatingIfNeeded: row.integer(7)))
+      record.isPaused = row.integer(8) != 0
+      record.orphanedAt = row.instant(9)
+      return record
+    }
+  }
+
+  // MARK: History
+
+  func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] {
+    try read { database in
+      var terms: [String] = []
+      var values: [Int64] = []
+      func require(_ term: String, _ value: Int64) {
+        values.append(value)
+        terms.append(term.replacing("?", with: "?\(values.count)"))
+      }
+      if let job = query.job {
+        guard let number = try self.job(named: job, on: database) else { return [] }
+        require("d.job = ?", number)
+      }
+      if let at = query.at {
+        require("d.first <= ?", at.nanoseconds)
+        require("d.last >= ?", at.nanoseconds)
+      }
+      values.append(Int64(max(0, query.limit)))
+      let found = try statement(
+        """
+        SELECT \(DecisionRows.selection) FROM decisions d WHERE \(terms.isEmpty ? "1" : terms.joined(separator: " AND ")) \
+        ORDER BY d.sequence DESC LIMIT ?\(values.count)
+        """, on: database)
+      for (index, value) in values.enumerated() { found.bind(Int32(index + 1), value) }
+      return try found.all { row throws(StoreError) in try DecisionRows.range(from: row, failure: failure) }
+    }
+  }
+
+  /// The last `limit` lines, oldest first.
+  func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
+    try read { database in
+      let lines = try statement(
+        "SELECT at, level, message, fields FROM run_log WHERE run = ?1 ORDER BY line DESC LIMIT ?2", on: database)
+      lines.bind(1, run.number)
+      lines.bind(2, max(0, limit))
+      let newestFirst = try lines.all { row in
+        RunLogLine(
+          run: run, at: Instant(nanoseconds: row.integer(0)), level: row.text(1), message: row.text(2),
+          fields: row.optionalText(3).map { JSONText($0) })
+      }
+      return newestFirst.reversed()
+    }
+  }
+
+  // MARK: Building blocks
+
+  func statement(_ sql: String, on database: Database) throws(StoreError) -> PreparedStatement {
+    try PreparedStatement(sql, on: database, failure: failure)
+  }
+
+  func integer(_ sql: String, on database: Database) throws(StoreError) -> Int64? {
+    try statement(sql, on: database).first { $0.optionalInteger(0) } ?? nil
+  }
+
+  func job(named name: String, on database: Database) throws(StoreError) -> Int64? {
+    let find = try statement("SELECT id FROM jobs WHERE name = ?1", on: database)
+    find.bind(1, name)
+    return try find.first { $0.integer(0) }
+  }
+}

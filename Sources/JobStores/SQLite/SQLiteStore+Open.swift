@@ -1,0 +1,64 @@
+internal import GRDB
+internal import Glibc
+internal import JobModel
+
+extension SQLiteStore {
+  /// The connections of a store, and its writer unless it only reads.
+  static func open(
+    _ path: String, mode: Mode, options: Options, failure: SQLiteFailure
+  ) throws(StoreError) -> (pool: DatabasePool, writer: StoreWriter?) {
+    // Safe: the path is passed as a C string for the length of the call.
+    if mode == .reader, unsafe access(path, F_OK) != 0 { throw failure.cannotOpen }
+    do {
+      var configuration = Configuration()
+      configuration.label = "moondial"
+      configuration.foreignKeysEnabled = false  // There are none: each key has one writer, which knows.
+      configuration.readonly = mode == .reader
+      configuration.busyMode = .timeout(options.busySeconds)
+      configuration.maximumReaderCount = 4
+      configuration.persistentReadOnlyConnections = true
+      // Runs on each connection before anything else, so that nothing of a foreign or newer file is ever changed.
+      configuration.prepareDatabase { database in try check(database, mode: mode, failure: failure) }
+      let pool = try DatabasePool(path: path, configuration: configuration)
+      guard mode != .reader else { return (pool, nil) }
+      let writer = try pool.writeWithoutTransaction { database -> StoreWriter in
+        try prepareForWriting(database, options: options)
+        return try StoreWriter(database, isBeside: mode == .beside, options: options, failure: failure)
+      }
+      return (pool, writer)
+    } catch {
+      throw failure.error(error)
+    }
+  }
+
+  private static func check(_ database: Database, mode: Mode, failure: SQLiteFailure) throws {
+    try database.execute(sql: "PRAGMA temp_store = MEMORY")
+    switch try SQLiteSchema.identity(of: database) {
+    case .foreign: throw failure.foreign
+    case .empty:
+      if mode == .reader { throw failure.foreign }
+    case .store(let version):
+      if version > SQLiteSchema.currentVersion { throw failure.newer }
+      if mode == .reader, version < SQLiteSchema.currentVersion { throw failure.older }
+    }
+  }
+
+  private static func prepareForWriting(_ database: Database, options: Options) throws {
+    // GRDB's pools set NORMAL; the promise of this store is FULL unless asked otherwise.
+    try database.execute(sql: "PRAGMA synchronous = \(options.synchronous.rawValue)")
+    // The log is cut back to this size when it begins anew after a burst.
+    try database.execute(sql: "PRAGMA journal_size_limit = \(64 << 20)")
+    // 32 MiB: the pages of 100,000 schedules and the working set of a pruning pass.
+    try database.execute(sql: "PRAGMA cache_size = -32768")
+    if try SQLiteSchema.identity(of: database) != .store(version: SQLiteSchema.currentVersion) {
+      try SQLiteSchema.migrate(database)
+    }
+  }
+}
+
+extension SQLiteFailure {
+  var older: StoreError {
+    StoreError(
+      .version, "\(path): written by an older moondial: start a host on it once, which upgrades the file, then try again")
+  }
+}

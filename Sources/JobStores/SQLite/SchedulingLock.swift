@@ -1,0 +1,97 @@
+internal import Chronology
+internal import Glibc
+internal import JobModel
+
+/// The right to schedule from one store file, held by one process at a time.
+///
+/// It is an open-file-description lock (fcntl `F_OFD_SETLK`, Linux 3.15) on a file beside the database. The kernel gives it back when
+/// the holder's descriptor goes, however it died; unlike a POSIX lock it does not vanish when some other code of the process closes
+/// the file, and unlike `flock` it can be asked about without being taken. The file is never removed: removing it would let two
+/// processes lock two files of one name. Its text says who holds it, for people.
+final class SchedulingLock: Sendable {
+  /// Who holds a lock.
+  struct Holder: Sendable, Equatable {
+    var process: Int32
+    var host: String
+    var since: String
+    var description: String { "process \(process) on \(host), since \(since)" }
+  }
+
+  private let descriptor: Int32
+
+  static func path(forStore path: String) -> String { path + ".lock" }
+
+  /// Takes the lock of the store at `path`, or throws `.locked` with who has it.
+  init(store path: String, now: Instant, failure: SQLiteFailure) throws(StoreError) {
+    let lockPath = Self.path(forStore: path)
+    // Safe: the path is passed as a C string for the length of the call.
+    descriptor = unsafe open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw [EACCES, EPERM, EROFS].contains(errno)
+        ? failure.readOnly : errno == ENOSPC ? failure.full : failure.cannotOpen
+    }
+    var wanted = Self.wholeFile
+    // Safe: `wanted` lives across the call, which only reads it.
+    guard unsafe fcntl(descriptor, Self.setLock, &wanted) == 0 else {
+      let cause = errno
+      let holder = Self.text(of: descriptor)
+      Glibc.close(descriptor)
+      guard cause == EAGAIN || cause == EACCES else {
+        throw StoreError(.io, "\(lockPath): cannot be locked (\(SQLiteFailure.text(of: cause))): keep the store on a local disk")
+      }
+      throw StoreError(
+        .locked,
+        "\(path): another host schedules from this store (\(holder?.description ?? "it has just started")): stop it, or name another store")
+    }
+    let text = "\(getpid())\n\(Self.hostName())\n\(now)\n"
+    ftruncate(descriptor, 0)
+    // The text only informs people, so a full disk does not stop a host that holds the lock.
+    _ = unsafe text.utf8CString.withUnsafeBufferPointer { unsafe pwrite(descriptor, $0.baseAddress, $0.count - 1, 0) }
+  }
+
+  /// Gives the lock back.
+  func release() { Glibc.close(descriptor) }
+
+  /// Who schedules from the store at `path` at this moment; nil when nobody does. Takes nothing.
+  static func holder(ofStore path: String) -> Holder? {
+    let descriptor = unsafe open(Self.path(forStore: path), O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { Glibc.close(descriptor) }
+    var asked = wholeFile
+    // A read lock would conflict with the holder's write lock, and a descriptor that is open for reading may ask for one.
+    asked.l_type = Int16(F_RDLCK)
+    guard unsafe fcntl(descriptor, getLock, &asked) == 0, asked.l_type != Int16(F_UNLCK) else { return nil }
+    return text(of: descriptor) ?? Holder(process: 0, host: "an unknown host", since: "just now")
+  }
+
+  // `F_OFD_GETLK` and `F_OFD_SETLK` of <fcntl.h>, which shows them only to _GNU_SOURCE. They are 36 and 37 on all of Linux.
+  private static let getLock: Int32 = 36
+  private static let setLock: Int32 = 37
+
+  /// A write lock on all of a file. `l_pid` must be 0 for this kind of lock.
+  private static var wholeFile: flock {
+    var lock = flock()
+    lock.l_type = Int16(F_WRLCK)
+    lock.l_whence = Int16(SEEK_SET)
+    return lock
+  }
+
+  private static func text(of descriptor: Int32) -> Holder? {
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 512) { buffer, count in
+      // Safe: reads at most the buffer's size into it.
+      count = unsafe max(0, pread(descriptor, buffer.baseAddress, buffer.count, 0))
+    }
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    guard lines.count == 3, let process = Int32(lines[0]) else { return nil }
+    return Holder(process: process, host: String(lines[1]), since: String(lines[2]))
+  }
+
+  private static func hostName() -> String {
+    // Safe: the buffer is as long as it says and ends in a zero of our own.
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 257) { buffer in
+      unsafe buffer.initialize(repeating: 0)
+      guard let start = buffer.baseAddress, unsafe gethostname(start, 256) == 0 else { return "localhost" }
+      return unsafe String(cString: start)
+    }
+  }
+}

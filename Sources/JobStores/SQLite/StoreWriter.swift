@@ -1,0 +1,241 @@
+internal import Chronology
+internal import GRDB
+internal import JobModel
+
+/// Everything that writes to a store file: statements, and what is remembered between transactions to write less.
+///
+/// Threading: belongs to the write connection; used inside its `write` closures only. `GroupCommit` is its one caller.
+final class StoreWriter: @unchecked Sendable {
+  // @unchecked: made before the thread of `GroupCommit` starts, and touched by that thread only from then on.
+  let failure: SQLiteFailure
+  private(set) var names: JobNames
+  private(set) var index: RunIndex
+  private(set) var pruner: Pruner
+  private var ledger: DecisionLedger
+  private var keyValues: KeyValueWriter
+  private var logLines: LogWriter
+  private let statements: Statements
+  private var highWater: HighWaterMark
+
+  private struct Statements {
+    let begin, commit, rollback: PreparedStatement
+    let putSchedule, fire: PreparedStatement
+    let claim, openWithDetails, close, finish, finishWithDetails: PreparedStatement
+    let setClockEpoch, nextVisitor: PreparedStatement
+  }
+
+  /// - Parameters:
+  ///   - isBeside: another process schedules from the file.
+  init(_ database: Database, isBeside: Bool, options: SQLiteStore.Options, failure: SQLiteFailure) throws(StoreError) {
+    func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
+      try PreparedStatement(sql, on: database, failure: failure)
+    }
+    self.failure = failure
+    names = try JobNames(on: database, failure: failure)
+    index = try RunIndex(
+      on: database, isImmediate: isBeside, largestTail: options.largestUnindexedTail, failure: failure)
+    pruner = try Pruner(on: database, isActive: !isBeside, options: options, failure: failure)
+    ledger = try DecisionLedger(on: database, failure: failure)
+    keyValues = try KeyValueWriter(on: database, failure: failure)
+    logLines = try LogWriter(on: database, failure: failure)
+    highWater = try HighWaterMark(on: database, failure: failure)
+    statements = Statements(
+      begin: try prepare("BEGIN IMMEDIATE"), commit: try prepare("COMMIT"), rollback: try prepare("ROLLBACK"),
+      putSchedule: try prepare(Self.putSchedule), fire: try prepare(Self.fire),
+      claim: try prepare(RunRows.claim), openWithDetails: try prepare(RunRows.openWithDetails),
+      close: try prepare(RunRows.close), finish: try prepare(RunRows.finish),
+      finishWithDetails: try prepare(RunRows.finishWithDetails),
+      setClockEpoch: try prepare("INSERT OR REPLACE INTO meta(key, value) VALUES('clock_epoch', ?1)"),
+      nextVisitor: try prepare(
+        """
+        INSERT INTO meta(key, value) VALUES('last_visitor', \(HighWaterMark.firstVisitor)) \
+        ON CONFLICT(key) DO UPDATE SET value = value + 1 RETURNING value
+        """))
+  }
+
+  static let fire = "UPDATE schedules SET next_fire = ?2, last_fire = ?3, fire_count = ?4 WHERE job = ?1"
+  private static let putSchedule = """
+    INSERT OR REPLACE INTO schedules(job, trigger, next_fire, anchor, last_fire, fire_count, registered_at, clock_epoch, \
+    paused, orphaned_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    """
+
+  // MARK: Transactions
+
+  func begin() throws(StoreError) { try statements.begin.run() }
+
+  func commit() throws(StoreError) {
+    try highWater.saveIfNeeded()
+    try statements.commit.run()
+    names.transactionCommitted()
+    index.transactionCommitted()
+    ledger.transactionCommitted()
+    pruner.transactionCommitted()
+    highWater.transactionCommitted()
+  }
+
+  /// Undoes the open transaction, in the file and in memory. Some errors have SQLite roll back by itself, and then this finds nothing
+  /// to do, which is no error.
+  func rollback() {
+    try? statements.rollback.run()  // Fails only when there is no transaction any more, which is what we want.
+    names.transactionRolledBack()
+    index.transactionRolledBack()
+    ledger.transactionRolledBack()
+    pruner.transactionRolledBack()
+    highWater.transactionRolledBack()
+  }
+
+  // MARK: Changes
+
+  func apply(_ batch: borrowing StoreBatch) throws(StoreError) {
+    for record in batch.schedules { try put(record) }
+    for update in batch.fires { try apply(update) }
+    for run in batch.waiting { try open(run) }
+    for run in batch.claims { try open(run) }
+    for run in batch.finished { try finish(run) }
+    for id in batch.dropped {
+      statements.close.bind(1, id.number)
+      try statements.close.run()
+      highWater.mustBeSaved = true
+    }
+    for range in batch.decisions { try ledger.append(range, job: names.number(of: range.job), pruner: &pruner) }
+    if let epoch = batch.clockEpoch {
+      statements.setClockEpoch.bind(1, epoch.number)
+      try statements.setClockEpoch.run()
+    }
+  }
+
+  func apply(_ change: KeyValueChange, at now: Instant) throws(StoreError) -> Bool { try keyValues.apply(change, at: now) }
+
+  func append(log lines: [RunLogLine]) throws(StoreError) { try logLines.append(lines) }
+
+  /// A run id that no host and no other process gets.
+  func newVisitor() throws(StoreError) -> Int64 {
+    guard let id = try statements.nextVisitor.first({ $0.integer(0) }) else {
+      preconditionFailure("an upsert with RETURNING answers a row")
+    }
+    return id
+  }
+
+  private func put(_ record: ScheduleRecord) throws(StoreError) {
+    let statement = statements.putSchedule
+    statement.bind(1, try names.number(of: record.job))
+    statement.bind(2, record.trigger)
+    statement.bind(3, record.nextFire?.nanoseconds)
+    statement.bind(4, record.anchor?.nanoseconds)
+    statement.bind(5, record.lastFire?.nanoseconds)
+    statement.bind(6, record.fireCount)
+    statement.bind(7, record.registeredAt.nanoseconds)
+    statement.bind(8, record.clockEpoch.number)
+    statement.bind(9, record.isPaused)
+    statement.bind(10, record.orphanedAt?.nanoseconds)
+    try statement.run()
+  }
+
+  private func apply(_ update: FireUpdate) throws(StoreError) {
+    let statement = statements.fire
+    statement.bind(1, try names.number(of: update.job))
+    statement.bind(2, update.nextFire?.nanoseconds)
+    statement.bind(3, update.lastFire.nanoseconds)
+    statement.bind(4, update.fireCount)
+    try statement.run()
+  }
+
+  private func open(_ run: borrowing RunRecord) throws(StoreError) {
+    highWater.saw(run.id)
+    let job = try names.number(of: run.job)
+    if run.isPlainClaim {
+      RunRows.bindClaim(run, job: job, to: statements.claim)
+      try statements.claim.run()
+    } else {
+      RunRows.bindWithDetails(copy run, job: job, to: statements.openWithDetails)
+      try statements.openWithDetails.run()
+    }
+  }
+
+  private func finish(_ run: borrowing RunRecord) throws(StoreError) {
+    highWater.saw(run.id)
+    let job = try names.number(of: run.job)
+    statements.close.bind(1, run.id.number)
+    try statements.close.run()
+    if run.hasDetails {
+      RunRows.bindWithDetails(copy run, job: job, to: statements.finishWithDetails)
+      try statements.finishWithDetails.run()
+    } else {
+      RunRows.bind(run, job: job, to: statements.finish)
+      try statements.finish.run()
+    }
+    try index.add(job: job, run: run.id.number)
+  }
+
+  // MARK: Maintenance
+
+  /// Whether a slice of background work is waiting.
+  var hasMaintenance: Bool { index.isDue(jobs: names.count) || pruner.isDue }
+
+  /// One slice of background work, inside the open transaction. At most about 2 ms: 200 rows pruned, or `entries` index entries.
+  func maintain(entries: Int) throws(StoreError) {
+    if index.isDue(jobs: names.count) {
+      try index.write(limit: entries) { job, count throws(StoreError) in try pruner.indexed(job, runs: count) }
+    }
+    if pruner.isDue, try pruner.slice() > 0 { highWater.mustBeSaved = true }
+  }
+
+  /// Lets age do its work; called now and then with the wall clock.
+  func timePassed(_ now: Instant) { pruner.timePassed(now) }
+
+  func setRetention(_ retention: Retention) { pruner.set(retention) }
+}
+
+/// The largest run id that was ever seen in this file, so that pruning the newest runs never makes an id come back.
+///
+/// It is the larger of a saved number and the largest id of a row, so it is only saved when rows go.
+struct HighWaterMark {
+  /// Set when rows have been removed in the open transaction.
+  var mustBeSaved = false
+  private var highest: Int64
+  private var saved: Int64
+  private var committed: Int64
+  private let save: PreparedStatement
+
+  /// Runs that another process records beside a host take ids from here on, so that the two never meet. No host gets here: at a
+  /// million runs a second it would take twelve days, at a thousand, 34 years.
+  static let firstVisitor: Int64 = 1 << 40
+
+  init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
+    save = try PreparedStatement(
+      "INSERT OR REPLACE INTO meta(key, value) VALUES('highest_run', ?1)", on: database, failure: failure)
+    highest = try Self.read(on: database, failure: failure)
+    saved = try PreparedStatement("SELECT value FROM meta WHERE key = 'highest_run'", on: database, failure: failure)
+      .first { $0.integer(0) } ?? 0
+    committed = saved
+  }
+
+  static func read(on database: Database, failure: SQLiteFailure) throws(StoreError) -> Int64 {
+    let sql = """
+      SELECT max(coalesce((SELECT value FROM meta WHERE key = 'highest_run'), 0),
+        coalesce((SELECT max(id) FROM runs WHERE id < ?1), 0), coalesce((SELECT max(id) FROM open_runs WHERE id < ?1), 0))
+      """
+    let statement = try PreparedStatement(sql, on: database, failure: failure)
+    statement.bind(1, firstVisitor)
+    return try statement.first { $0.integer(0) } ?? 0
+  }
+
+  mutating func saw(_ run: RunID) {
+    if run.number > highest, run.number < Self.firstVisitor { highest = run.number }
+  }
+
+  mutating func saveIfNeeded() throws(StoreError) {
+    guard mustBeSaved, highest > saved else { return }
+    save.bind(1, highest)
+    try save.run()
+    saved = highest
+  }
+
+  mutating func transactionCommitted() {
+    mustBeSaved = false
+    committed = saved
+  }
+
+  /// `highest` may stay too large: an id that is skipped harms nobody.
+  mutating func transactionRolledBack() { saved = committed }
+}
