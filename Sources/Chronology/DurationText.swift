@@ -107,8 +107,12 @@ package enum DurationText {
         seenPoint = true
       } else if (48...57).contains(byte) {
         count += 1
-        guard count <= 18 else { throw TimeTextError(message: "a number of over 18 digits", position: start) }
-        number.digits = number.digits * 10 + Int64(byte - 48)
+        let (shifted, overflow) = number.digits.multipliedReportingOverflow(by: 10)
+        let (digits, overflowed) = shifted.addingReportingOverflow(Int64(byte - 48))
+        guard !overflow, !overflowed, count <= 18 || number.places == 0 else {
+          throw TimeTextError(message: "a number with too many digits", position: start)
+        }
+        number.digits = digits
         if seenPoint { number.places += 1 }
       } else {
         break

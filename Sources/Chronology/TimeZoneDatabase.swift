@@ -52,12 +52,18 @@ package final class TimeZoneDatabase: Sendable {
     return changed.sorted()
   }
 
-  private func path(of name: String) -> String { directory + "/" + name }
+  /// The files below "right" count leap seconds, which our clock does not, and end when the next one is unknown: the same
+  /// rules without them are in the plain file.
+  private func path(of name: String) -> String {
+    let plain = name.hasPrefix("right/") ? String(name.dropFirst(6)) : name
+    return directory + "/" + plain
+  }
 
   private func load(_ name: String) throws(TimeZoneError) -> Cached {
     guard TimeZoneDatabase.isPlausible(name) else { throw unknown(name) }
-    let stamp = FileStamp(path: path(of: name))
-    guard let bytes = FileBytes.read(path(of: name), limit: 1 << 20) else {
+    let path = path(of: name)
+    let stamp = FileStamp(path: path)
+    guard let bytes = FileBytes.read(path, limit: 1 << 20) else {
       if ["UTC", "Etc/UTC", "Z", "Zulu", "GMT", "Etc/GMT"].contains(name) {
         return Cached(rules: TimeZoneRules(name: name, fixedOffset: 0), stamp: stamp)
       }
@@ -66,7 +72,7 @@ package final class TimeZoneDatabase: Sendable {
     do {
       return Cached(rules: try TimeZoneRules(name: name, tzif: bytes), stamp: stamp)
     } catch {
-      throw TimeZoneError("the file of time zone \"\(name)\", \(path(of: name)), is unusable: \(error.message)")
+      throw TimeZoneError("the file of time zone \"\(name)\", \(path), is unusable: \(error.message)")
     }
   }
 

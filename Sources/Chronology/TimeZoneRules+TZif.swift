@@ -6,8 +6,8 @@ extension TimeZoneRules {
     if !file.footer.isEmpty {
       let rule = try PosixTimeZone(file.footer)
       if let last = changes.last?.at {
-        let firstYear = CivilDateTime(localSeconds: max(last, -10_000_000_000)).date.year
-        for year in firstYear...TimeZoneRules.lastYear {
+        let first = CivilDateTime(localSeconds: min(max(last, -10_000_000_000), 10_000_000_000)).date.year
+        for year in stride(from: first, through: TimeZoneRules.lastYear, by: 1) {
           for change in rule.changes(in: year) where change.at > last { changes.append(change) }
         }
       } else {

@@ -67,10 +67,16 @@ package final class TimeZoneRules: Sendable {
   package init(name: String, firstOffset: Int, changes: [(at: Int, offset: Int)]) {
     var starts = [TimeZoneRules.startOfTime]
     var offsets = [firstOffset]
-    for change in changes where change.offset != offsets.last {
-      // A change at the same second replaces the one before it.
+    for change in changes where change.offset != offsets.last && change.at < TimeZoneRules.endOfTime {
+      // Some files begin with the Big Bang, which is before our time: it replaces the first offset. So does, further on, a
+      // change at the same second as the one before it.
       if change.at <= starts[starts.count - 1] {
         offsets[offsets.count - 1] = change.offset
+        // Neighbours differ, also when a replacement makes them equal.
+        if offsets.count > 1, offsets[offsets.count - 2] == change.offset {
+          starts.removeLast()
+          offsets.removeLast()
+        }
       } else {
         starts.append(change.at)
         offsets.append(change.offset)
@@ -78,9 +84,9 @@ package final class TimeZoneRules: Sendable {
     }
     self.name = name
     stretches = TimeZoneRules.settle(starts: starts, offsets: offsets)
-    let first = starts.count > 1 ? starts[1] : 0
-    bucketBase = first
-    buckets = TimeZoneRules.index(starts: starts, base: first)
+    // Buckets begin with the first change, or where instants begin.
+    bucketBase = max(starts.count > 1 ? starts[1] : 0, -TimeZoneRules.lastSecond - 1_000_000)
+    buckets = TimeZoneRules.index(starts: starts, base: bucketBase)
     var hasher = Hasher()
     hasher.combine(name)
     hasher.combine(stretches)
