@@ -14,6 +14,24 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// C is held to the same: no warnings.
+let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
+
+/// A library target; arrows point down only (docs/architecture.md).
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+/// Tests of one target, or of several together.
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict)
+}
+
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
   name: "moondial",
   products: [
@@ -21,7 +39,49 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
-  targets: []
+  targets: [
+    // Lua, from the bottom up.
+    .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
+    .target(name: "CLuaShim", dependencies: ["CLua"], cSettings: strictC),
+    library("Lua", ["CLuaShim"]),
+
+    // The Linux calls that Swift's Glibc module leaves out.
+    .target(name: "CLinux", cSettings: strictC),
+
+    // Time and schedules: pure.
+    library("Chronology"),
+    library("Triggers", ["Chronology"]),
+    library("JobModel", ["Chronology", "Triggers"]),
+    library("Scheduling", ["Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
+
+    // What keeps and what runs.
+    library("JobStores", ["Chronology", "JobModel", grdb]),
+    library("Executors", ["Chronology", "JobModel", deques]),
+    library("ScriptHost", ["Lua", "CLuaShim", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
+    library("SchedulerService", ["CLinux", "Chronology", "JobModel", "JobStores", "Executors", "Scheduling"]),
+
+    .executableTarget(
+      name: "moondial",
+      dependencies: [
+        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService",
+        arguments,
+      ],
+      swiftSettings: strict),
+
+    // Proofs.
+    library("MoondialTesting", ["Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling", "SchedulerService"]),
+    tests("ChronologyTests", ["Chronology"]),
+    tests("TriggersTests", ["Triggers", "Chronology"]),
+    tests("LuaTests", ["Lua", "CLuaShim"]),
+    tests("SchedulingTests", ["Scheduling", "JobModel", "JobStores", "Executors", "Chronology", "Triggers"]),
+    tests("JobStoresTests", ["JobStores", "JobModel", "Chronology", "Triggers", "MoondialTesting", grdb]),
+    tests("ConformanceTests", ["JobStores", "JobModel", "Chronology", "Triggers", "MoondialTesting"]),
+    tests("ExecutorsTests", ["Executors", "JobModel", "Chronology", "Triggers"]),
+    tests(
+      "ScriptHostTests",
+      ["ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "Chronology", "Triggers"]),
+  ]
 )

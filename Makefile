@@ -1,0 +1,44 @@
+# Moondial. `make run` and `make test` are all that a fresh Debian 12 machine with Swift 6.3 needs.
+
+SCRIPTS ?= scripts
+STATE ?= .moondial
+JOBS ?= 2
+RELEASE = --configuration release --static-swift-stdlib --jobs $(JOBS)
+BINARY = .build/release/moondial
+.DEFAULT_GOAL := help
+
+## run: set up, build the release binary, and host the scripts in scripts/ (Ctrl-C ends it)
+run: build
+	@$(BINARY) run $(SCRIPTS) --state $(STATE)
+
+## test: set up, and run every test
+test: setup
+	@swift build --build-tests --jobs $(JOBS)
+	@swift test --skip-build
+
+## build: set up, and build the release binary .build/release/moondial
+build: setup
+	@swift build $(RELEASE) --product moondial
+
+## setup: install the Debian packages that are missing
+setup:
+	@.ci/setup
+
+## install: put the binary into PREFIX/bin (default /usr/local)
+PREFIX ?= /usr/local
+install: build
+	install -D $(BINARY) $(DESTDIR)$(PREFIX)/bin/moondial
+
+## format: format the sources in place
+format:
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests
+
+## clean: remove what was built
+clean:
+	@swift package clean
+
+## help: show this list
+help:
+	@sed -n 's/^## //p' Makefile
+
+.PHONY: run test build setup install format clean help

@@ -1,0 +1,20 @@
+// The Linux calls that Swift's Glibc module leaves out: timers and events as file descriptors, and prctl (variadic).
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+/// A timer on CLOCK_REALTIME as a descriptor (timerfd_create(2)), not inherited, not blocking. -1 on failure.
+int linux_wall_timer(void);
+
+/// Arms it for an absolute time in nanoseconds since the epoch; readable also when somebody sets the clock
+/// (TFD_TIMER_CANCEL_ON_SET).
+void linux_wall_timer_set(int timer, int64_t nanoseconds);
+
+/// An event counter as a descriptor (eventfd(2)), not inherited, not blocking. -1 on failure.
+int linux_event(void);
+
+/// Waits until one of two descriptors is readable, or for `timeout` nanoseconds (negative: for ever), and empties both.
+void linux_wait_either(int first, int second, int64_t timeout);
+
+/// Makes this thread's sleeps as exact as the kernel can: the default slack of 50 us batches wake-ups (PR_SET_TIMERSLACK).
+void linux_sharpen_timers(void);

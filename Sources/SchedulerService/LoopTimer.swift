@@ -1,0 +1,42 @@
+import CLinux
+import Chronology
+import Glibc
+import Scheduling
+
+/// Where the scheduler's thread sleeps: until a fire time on the wall clock, a delay on the monotonic one, or `wake()`.
+///
+/// The wall clock part is a timerfd with TFD_TIMER_CANCEL_ON_SET (timerfd_create(2)): when somebody sets the clock the wait ends
+/// at once, and it keeps counting over a suspend of the machine. An eventfd carries `wake`. Idle, it costs nothing.
+///
+/// Threading: `wait` on one thread; `wake` from any.
+final class LoopTimer: Sendable {
+  private let timer: Int32
+  private let event: Int32
+
+  init() {
+    timer = linux_wall_timer()
+    event = linux_event()
+    precondition(timer >= 0 && event >= 0, "no file descriptors are left for the scheduler's timer: raise the limit (ulimit -n)")
+  }
+
+  deinit {
+    close(timer)
+    close(event)
+  }
+
+  /// Makes the calling thread's own sleeps as exact as the kernel can; a failure leaves the default, which is only later.
+  static func sharpenThisThread() { linux_sharpen_timers() }
+
+  /// Returns when `wake` has come, the clock was set, or `wake()` was called; also now and then for no reason.
+  func wait(_ wake: SchedulerCore.Wake, monotonicNow: Int64) {
+    // With nothing due it still listens for the clock being set.
+    linux_wall_timer_set(timer, wake.wall?.nanoseconds ?? .max)
+    linux_wait_either(timer, event, wake.monotonic.map { max(0, $0 - monotonicNow) } ?? -1)
+  }
+
+  func wake() {
+    var one: UInt64 = 1
+    // Safe: writes the eight bytes of a local. EAGAIN (the counter is full) means it is awake anyway.
+    unsafe _ = write(event, &one, 8)
+  }
+}

@@ -1,0 +1,232 @@
+package import Chronology
+import Executors
+package import JobModel
+package import JobStores
+package import Scheduling
+import Synchronization
+
+/// A scheduler that runs: one thread that sleeps until something is due or comes in, decides, and acts.
+///
+///     let service = SchedulerService(configuration)
+///     try service.start(definitions)        // returns; jobs run in the background
+///     try service.runNow("cleanup")
+///     service.drain(grace: .seconds(30))    // finish what runs, then everything is written and closed
+///
+/// Threading: every method may be called from any thread, and blocks only where it says so. Started once, stopped once; stopping
+/// twice, or without a start, is fine.
+package final class SchedulerService: Sendable {
+  package enum Phase: Sendable, Equatable { case idle, running, draining, stopped }
+
+  private struct State: Sendable {
+    var phase = Phase.idle
+    var rest: ServiceTurn.Rest?
+    /// Nobody waits for runs any more.
+    var isHurried = false
+    /// The thread ends after its present turn.
+    var mustEnd = false
+  }
+
+  private let turn: ServiceTurn
+  private let timer: LoopTimer
+  private let state = Monitor(State())
+  private let thread = Mutex<NamedThread?>(nil)
+  /// Held for a turn on a caller's thread, once the scheduler's own has ended.
+  private let afterwards = Mutex(())
+  private let stores: [any JobStore]
+  private let executors: [any JobExecutor]
+
+  package init(_ configuration: ServiceConfiguration) {
+    let timer = LoopTimer()
+    self.timer = timer
+    turn = ServiceTurn(configuration) { timer.wake() }
+    stores = configuration.stores.map(\.store)
+    executors = configuration.executors.map(\.executor)
+  }
+
+  package var phase: Phase { state.withLock { $0.phase } }
+
+  // MARK: Life
+
+  /// Reads the stores, takes in `definitions` and begins to fire.
+  ///
+  /// - Throws: `StoreError` when a store cannot be read: then nothing was started. `ThreadError` when the system gives no thread.
+  package func start(_ definitions: [JobDefinition]) throws {
+    let isFirst = state.withLock { state in
+      defer { if state.phase == .idle { state.phase = .running } }
+      return state.phase == .idle
+    }
+    precondition(isFirst, "a scheduler service is started once")
+    try turn.restore()
+    for executor in executors { executor.start(reportingTo: turn) }
+    turn.post { core, now, actions in
+      core.reconcile(definitions, at: now, into: &actions)
+      core.start(at: now, into: &actions)
+      actions.events.append(.hostStarted(generation: Generation(1), jobs: definitions.count))
+    }
+    let loop = try NamedThread("moondial-loop", stackSize: 8 << 20) { [self] in run() }
+    thread.withLock { $0 = loop }
+  }
+
+  private func run() {
+    LoopTimer.sharpenThisThread()
+    while true {
+      let now = turn.now
+      let rest = turn.turn(at: now)
+      let mustEnd = state.withLock { state in
+        state.rest = rest
+        return state.mustEnd
+      }
+      state.broadcast()
+      if mustEnd { return }
+      timer.wait(rest.wake, monotonicNow: now.monotonic)
+    }
+  }
+
+  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes everything and closes the
+  /// stores. Blocks until then. `endNow` ends the waiting.
+  package func drain(grace: Int64) {
+    guard enterDraining() else { return awaitStopped() }
+    turn.post { core, _, actions in core.drain(into: &actions) }
+    awaitRest(within: grace) { $0.claimedRuns == 0 }
+    if !isQuiet { turn.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
+    // A cancelled run ends within its hard stop; a stuck one never does.
+    awaitRest(within: 1_000_000_000) { $0.claimedRuns == 0 }
+    finish()
+  }
+
+  /// Ends a drain's waiting: what still runs is interrupted. From any thread, also a signal's.
+  package func endNow() {
+    if enterDraining() {
+      turn.post { core, _, actions in core.drain(into: &actions) }
+      finish()
+    } else {
+      state.withLock { $0.isHurried = true }
+      state.broadcast()
+    }
+  }
+
+  private func enterDraining() -> Bool {
+    state.withLock { state in
+      guard state.phase == .running || state.phase == .idle else { return false }
+      if state.phase == .idle {
+        state.phase = .stopped
+        return false
+      }
+      state.phase = .draining
+      state.rest = nil
+      return true
+    }
+  }
+
+  private var isQuiet: Bool { state.withLock { $0.rest?.claimedRuns == 0 } }
+
+  private func awaitStopped() { _ = state.wait { $0.phase == .stopped ? true : nil } }
+
+  private func awaitRest(within nanoseconds: Int64, _ holds: @escaping @Sendable (ServiceTurn.Rest) -> Bool) {
+    let (deadline, overflow) = monotonicNow().addingReportingOverflow(nanoseconds)
+    _ = state.wait(until: overflow ? .max : deadline) { state -> Bool? in
+      if state.isHurried { return true }
+      return state.rest.map(holds) == true ? true : nil
+    }
+  }
+
+  private func finish() {
+    turn.post { core, now, actions in core.interruptAll(at: now, into: &actions) }
+    for executor in executors { executor.stop() }
+    state.withLock { $0.rest = nil }
+    turn.post { _, _, _ in }
+    // The last outcomes; a store that cannot be written must not hold the exit for ever.
+    let deadline = monotonicNow() + 10_000_000_000
+    _ = state.wait(until: deadline) { $0.rest?.isWritten == true ? true : nil }
+    state.withLock { $0.mustEnd = true }
+    turn.post { _, _, actions in actions.events.append(.stopped) }
+    thread.withLock { $0 }?.join()
+    for store in stores { store.close() }
+    state.withLock { $0.phase = .stopped }
+    state.broadcast()
+  }
+
+  // MARK: Control
+
+  /// Does something with the scheduler's state at its next turn and waits for the answer. Not from the scheduler's own thread.
+  package func ask<R: Sendable>(
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> R
+  ) -> R {
+    let answer = Monitor<R?>(nil)
+    turn.post { core, now, actions in
+      let result = body(&core, now, &actions)
+      answer.withLock { $0 = result }
+      answer.broadcast()
+    }
+    while true {
+      if let result = answer.wait(until: monotonicNow() + 100_000_000, for: { $0 }) { return result }
+      // The thread ended before it saw the question: then the state is whoever's asks, one at a time.
+      if phase == .stopped { afterwards.withLock { _ in _ = turn.turn(at: turn.now) } }
+    }
+  }
+
+  /// Does something with the scheduler's state at its next turn; `whenDurable` is called (on a store's thread) when what it
+  /// decided is on disk.
+  package func post(
+    whenDurable: (@Sendable (StoreError?) -> Void)? = nil,
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void
+  ) {
+    turn.post(whenDurable: whenDurable, body)
+  }
+
+  /// Swaps in a new generation's definitions. Blocks until it has taken effect.
+  @discardableResult
+  package func reload(_ definitions: [JobDefinition]) -> SchedulerCore.Reconciliation {
+    ask { core, now, actions in core.reconcile(definitions, at: now, into: &actions) }
+  }
+
+  /// Runs a job now. Blocks for one turn.
+  @discardableResult
+  package func runNow(_ job: String, params: JSONText? = nil) throws(SchedulerCore.Refusal) -> RunID {
+    try ask { core, now, actions -> Result<RunID, SchedulerCore.Refusal> in
+      Result { () throws(SchedulerCore.Refusal) in try core.runNow(job, params: params, at: now, into: &actions) }
+    }.get()
+  }
+
+  package func pause(_ job: String) throws(SchedulerCore.Refusal) {
+    try ask { core, _, actions -> Result<Void, SchedulerCore.Refusal> in
+      Result { () throws(SchedulerCore.Refusal) in try core.pause(job, into: &actions) }
+    }.get()
+  }
+
+  package func resume(_ job: String) throws(SchedulerCore.Refusal) {
+    try ask { core, now, actions -> Result<Void, SchedulerCore.Refusal> in
+      Result { () throws(SchedulerCore.Refusal) in try core.resume(job, at: now, into: &actions) }
+    }.get()
+  }
+
+  package func cancel(_ run: RunID) throws(SchedulerCore.Refusal) {
+    try ask { core, now, actions -> Result<Void, SchedulerCore.Refusal> in
+      Result { () throws(SchedulerCore.Refusal) in try core.cancel(run, at: now, into: &actions) }
+    }.get()
+  }
+
+  /// The jobs as they stand, in the order of registration.
+  package func jobs() -> [JobStatus] {
+    ask { core, _, _ in core.jobs.compactMap { $0.map(JobStatus.init) } }
+  }
+}
+
+/// One job as `list` and `status` show it.
+package struct JobStatus: Sendable {
+  package var definition: JobDefinition
+  package var nextFire: Instant?
+  package var lastFire: Instant?
+  package var active: Int
+  package var isPaused: Bool
+  package var isOrphaned: Bool
+
+  init(_ job: ScheduledJob) {
+    definition = job.entry.definition
+    nextFire = job.nextFire
+    lastFire = job.lastFire
+    active = Int(job.active)
+    isPaused = job.isPaused
+    isOrphaned = job.isOrphaned
+  }
+}

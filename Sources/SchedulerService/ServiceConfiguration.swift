@@ -1,0 +1,30 @@
+package import Chronology
+package import Executors
+package import JobModel
+package import JobStores
+
+/// What a scheduler service is made of. Plain values; nothing is started by making one.
+package struct ServiceConfiguration {
+  /// By name; the first is the default. At least one.
+  package var stores: [(name: String, store: any JobStore)]
+  /// By name; the first is the default. At least one.
+  package var executors: [(name: String, executor: any JobExecutor)]
+  package var wallClock: any WallClock = SystemWallClock()
+  package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
+  /// Claimed runs that have not started, at most. The default is 64 for each worker, at least 1,024.
+  package var window: Int?
+  /// Nanoseconds between the first evaluations of overdue jobs after a start. The default spreads 100 jobs over 1 s.
+  package var catchUpStep: Int64?
+  /// Whether each run's claim, start and success are published; failures always are. The default is true.
+  package var publishesRuns = true
+  /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and must not call the service's
+  /// blocking methods.
+  package var onEvents: @Sendable ([Event]) -> Void = { _ in }
+
+  package init(
+    stores: [(name: String, store: any JobStore)], executors: [(name: String, executor: any JobExecutor)]
+  ) {
+    self.stores = stores
+    self.executors = executors
+  }
+}

@@ -1,0 +1,186 @@
+import Chronology
+package import Executors
+package import JobModel
+package import JobStores
+package import Scheduling
+import Synchronization
+
+/// The scheduler's inbox and one turn of its loop: take what came, decide, act. Nothing here sleeps or starts a thread, so that
+/// the simulator drives the same code under a clock of its own.
+///
+/// Threading: `post`, `report` and store completions from any thread; `turn` on one thread at a time.
+package final class ServiceTurn: RunReportSink, @unchecked Sendable {
+  // `@unchecked`: `core`, `lanes`, `actions` and `isOver` are touched by `turn` (and before the first turn) only, which the owner
+  // calls on one thread at a time; everything that other threads touch is in `inbox`, behind its lock.
+  package typealias Command = @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void
+
+  private struct Inbox: Sendable {
+    var reports: [RunReport] = []
+    var commands: [(command: Command, whenDurable: (@Sendable (StoreError?) -> Void)?)] = []
+    var stores: [(store: Int, error: StoreError?)] = []
+    /// Whether `wake` was called since the last turn began.
+    var isAwake = true
+    var isEmpty: Bool { reports.isEmpty && commands.isEmpty && stores.isEmpty }
+  }
+
+  private let inbox = Mutex(Inbox())
+  private let configuration: ServiceConfiguration
+  private let wake: @Sendable () -> Void
+  private var taken = Inbox()
+  private var core: SchedulerCore
+  private var lanes: [StoreLane]
+  private var actions: SchedulerActions
+
+  /// - Parameter wake: ends the owner's sleep; called at most once between two turns.
+  package init(_ configuration: ServiceConfiguration, wake: @escaping @Sendable () -> Void) {
+    self.configuration = configuration
+    self.wake = wake
+    var settings = SchedulerCore.Configuration()
+    let workers = configuration.executors.reduce(0) { $0 + $1.executor.workers }
+    settings.window = configuration.window ?? max(SchedulingLimits.windowMinimum, SchedulingLimits.windowPerWorker * workers)
+    settings.catchUpStep = configuration.catchUpStep ?? settings.catchUpStep
+    settings.publishesRuns = configuration.publishesRuns
+    core = SchedulerCore(
+      configuration: settings, stores: configuration.stores.map(\.name), executors: configuration.executors.map(\.name))
+    lanes = configuration.stores.map { StoreLane($0.store) }
+    actions = SchedulerActions(stores: configuration.stores.count, executors: configuration.executors.count)
+  }
+
+  /// Reads what the stores know. Once, before the first turn.
+  package func restore() throws(StoreError) {
+    for (index, lane) in lanes.enumerated() { core.restore(try lane.store.load(), store: index) }
+  }
+
+  // MARK: From any thread
+
+  /// Hands in something to do on the scheduler's state at the next turn; `whenDurable` is called when what it decided is on disk.
+  package func post(whenDurable: (@Sendable (StoreError?) -> Void)? = nil, _ command: @escaping Command) {
+    enter { $0.commands.append((command, whenDurable)) }
+  }
+
+  package func report(_ reports: [RunReport]) { enter { $0.reports += reports } }
+
+  private func completed(_ store: Int, _ error: StoreError?) { enter { $0.stores.append((store, error)) } }
+
+  private func enter(_ change: (inout Inbox) -> Void) {
+    let mustWake = inbox.withLock { inbox in
+      change(&inbox)
+      defer { inbox.isAwake = true }
+      return !inbox.isAwake
+    }
+    if mustWake { wake() }
+  }
+
+  // MARK: The turn
+
+  package var now: Moment {
+    Moment(wall: configuration.wallClock.now, monotonic: configuration.monotonicClock.now.nanoseconds)
+  }
+
+  /// What the owner needs to know after a turn.
+  package struct Rest: Sendable {
+    /// When the next turn is due at the latest.
+    package var wake: SchedulerCore.Wake
+    /// Claimed runs that are not over; only counted while draining, 0 otherwise.
+    package var claimedRuns: Int
+    /// Whether the stores have everything.
+    package var isWritten: Bool
+  }
+
+  /// Takes in what came, decides what is due at `now`, acts. Turns until nothing more can be done at that moment.
+  package func turn(at now: Moment) -> Rest {
+    repeat {
+      takeInbox()
+      if !taken.stores.isEmpty { finishBatches(at: now) }
+      core.report(taken.reports, at: now, into: &actions)
+      taken.reports.removeAll(keepingCapacity: true)
+      var callbacks: [@Sendable (StoreError?) -> Void] = []
+      for (command, whenDurable) in taken.commands {
+        command(&core, now, &actions)
+        if let whenDurable { callbacks.append(whenDurable) }
+      }
+      taken.commands.removeAll(keepingCapacity: true)
+      core.advance(to: now, into: &actions)
+      act(callbacks, at: now)
+    } while !goToSleep()
+    var wake = core.nextWake
+    for lane in lanes { if let at = lane.retryAt { wake.monotonic = min(wake.monotonic ?? at, at) } }
+    return Rest(
+      wake: wake, claimedRuns: core.isDraining ? core.claimedRuns : 0, isWritten: lanes.allSatisfy(\.isIdle))
+  }
+
+  private func takeInbox() {
+    inbox.withLock { inbox in
+      swap(&inbox.reports, &taken.reports)
+      swap(&inbox.commands, &taken.commands)
+      swap(&inbox.stores, &taken.stores)
+      inbox.isAwake = true
+    }
+  }
+
+  /// - Returns: false when something came in meanwhile.
+  private func goToSleep() -> Bool {
+    inbox.withLock { inbox in
+      guard inbox.isEmpty else { return false }
+      inbox.isAwake = false
+      return true
+    }
+  }
+
+  private func finishBatches(at now: Moment) {
+    for (store, error) in taken.stores {
+      switch lanes[store].finish(error, at: now.monotonic) {
+      case .durable(let claims, let waiting, let recovered):
+        if recovered { core.storeRecovered(store, into: &actions) }
+        core.committed(claims, at: now, into: &actions)
+        for completion in waiting { completion(nil) }
+      case .failed(let claims, let waiting):
+        core.claimsFailed(claims, store: store, error: error!, at: now, into: &actions)
+        for completion in waiting { completion(error) }
+      }
+    }
+    taken.stores.removeAll(keepingCapacity: true)
+  }
+
+  /// Store first, then the executors, then whoever listens.
+  private func act(_ callbacks: [@Sendable (StoreError?) -> Void], at now: Moment) {
+    for store in lanes.indices { lanes[store].collect(&actions.stores[store]) }
+    if !callbacks.isEmpty { callWhenDurable(callbacks) }
+    for store in lanes.indices {
+      guard let batch = lanes[store].nextBatch(at: now.monotonic) else { continue }
+      lanes[store].store.apply(batch) { [self] error in completed(store, error) }
+    }
+    for executor in actions.orders.indices where !actions.orders[executor].isEmpty {
+      configuration.executors[executor].executor.submit(actions.orders[executor])
+    }
+    for (executor, token) in actions.cancellations { configuration.executors[executor].executor.cancel(token) }
+    if !actions.events.isEmpty { configuration.onEvents(actions.events) }
+    actions.removeAll()
+  }
+
+  /// A command may have touched several stores: its caller hears of the last one, or of the first failure.
+  private func callWhenDurable(_ callbacks: [@Sendable (StoreError?) -> Void]) {
+    let countdown = DurableCountdown(lanes.count) { error in for callback in callbacks { callback(error) } }
+    for store in lanes.indices { lanes[store].whenDurable { countdown.finish($0) } }
+  }
+}
+
+/// Calls once, when all of several batches are durable or have failed.
+private final class DurableCountdown: Sendable {
+  private let state: Mutex<(left: Int, error: StoreError?)>
+  private let completion: @Sendable (StoreError?) -> Void
+
+  init(_ count: Int, _ completion: @escaping @Sendable (StoreError?) -> Void) {
+    state = Mutex((count, nil))
+    self.completion = completion
+  }
+
+  func finish(_ error: StoreError?) {
+    let (isLast, error) = state.withLock { state in
+      state.left -= 1
+      state.error = state.error ?? error
+      return (state.left == 0, state.error)
+    }
+    if isLast { completion(error) }
+  }
+}

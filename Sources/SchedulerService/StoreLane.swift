@@ -1,0 +1,87 @@
+import Executors
+import JobModel
+import JobStores
+import Scheduling
+
+/// What goes to one store: at most one batch is with it at a time, the next one collects what comes meanwhile.
+///
+/// That keeps the order of batches strict even when one fails, is a natural group commit (the slower the store, the larger the
+/// batches), and means that a slow store delays a claim by two of its commits at the most.
+struct StoreLane {
+  let store: any JobStore
+  private var collecting = StoreActions()
+  private var waiting: [@Sendable (StoreError?) -> Void] = []
+  private(set) var inFlight: Flight?
+  /// Monotonic nanoseconds before which a failed batch is not tried again.
+  private(set) var retryAt: Int64?
+  private var hasFailed = false
+
+  /// A batch that the store has.
+  struct Flight {
+    var actions: StoreActions
+    var waiting: [@Sendable (StoreError?) -> Void]
+  }
+
+  /// How long a store that failed is left alone. Nanoseconds.
+  static let retryPause: Int64 = 1_000_000_000
+
+  init(_ store: any JobStore) { self.store = store }
+
+  var isIdle: Bool { inFlight == nil && collecting.batch.isEmpty }
+
+  /// Takes over what an evaluation decided; `actions` is empty afterwards.
+  mutating func collect(_ actions: inout StoreActions) {
+    guard !actions.batch.isEmpty else { return }
+    if collecting.batch.isEmpty {
+      swap(&collecting, &actions)
+    } else {
+      collecting.batch.append(actions.batch)
+      collecting.claims += actions.claims
+      actions = StoreActions()
+    }
+  }
+
+  /// Calls `completion` when what was collected last is durable, or with why it is not; at once when nothing is collected.
+  mutating func whenDurable(_ completion: @escaping @Sendable (StoreError?) -> Void) {
+    if collecting.batch.isEmpty { completion(nil) } else { waiting.append(completion) }
+  }
+
+  /// The next batch to hand over, if there is one and its time has come.
+  mutating func nextBatch(at monotonic: Int64) -> StoreBatch? {
+    guard inFlight == nil, !collecting.batch.isEmpty else { return nil }
+    if let retryAt, monotonic < retryAt { return nil }
+    retryAt = nil
+    let flight = Flight(actions: collecting, waiting: waiting)
+    collecting = StoreActions()
+    waiting = []
+    inFlight = flight
+    return flight.actions.batch
+  }
+
+  enum Ending {
+    /// Its claims may start. `recovered`: the store had failed before.
+    case durable([RunToken], waiting: [@Sendable (StoreError?) -> Void], recovered: Bool)
+    /// Its claims, and those collected since, did not take place.
+    case failed([RunToken], waiting: [@Sendable (StoreError?) -> Void])
+  }
+
+  /// The store has answered about the batch in flight.
+  mutating func finish(_ error: StoreError?, at monotonic: Int64) -> Ending {
+    guard let flight = inFlight else { preconditionFailure("\(store.name) completed a batch that it was not given") }
+    inFlight = nil
+    guard error != nil else {
+      defer { hasFailed = false }
+      return .durable(flight.actions.claims, waiting: flight.waiting, recovered: hasFailed)
+    }
+    hasFailed = true
+    retryAt = monotonic + Self.retryPause
+    // Everything but the claims is tried again, in order, before anything newer; what waits for it is told that it failed.
+    var merged = flight.actions
+    merged.batch.append(collecting.batch)
+    let claims = flight.actions.claims + collecting.claims
+    merged.batch.claims.removeAll()
+    merged.claims.removeAll()
+    collecting = merged
+    return .failed(claims, waiting: flight.waiting)
+  }
+}
