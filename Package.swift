@@ -77,6 +77,9 @@ let package = Package(
     tests("TriggersTests", ["Triggers", "Chronology"]),
     tests("LuaTests", ["Lua", "CLuaShim"]),
     tests("SchedulingTests", ["Scheduling", "JobModel", "JobStores", "Executors", "Chronology", "Triggers"]),
+    tests(
+      "SchedulerServiceTests",
+      ["SchedulerService", "Scheduling", "JobModel", "JobStores", "Executors", "Chronology", "Triggers"]),
     tests("JobStoresTests", ["JobStores", "JobModel", "Chronology", "Triggers", "MoondialTesting", grdb]),
     tests("ConformanceTests", ["JobStores", "JobModel", "Chronology", "Triggers", "MoondialTesting"]),
     tests("ExecutorsTests", ["Executors", "JobModel", "Chronology", "Triggers"]),

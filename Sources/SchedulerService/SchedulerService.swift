@@ -10,7 +10,7 @@ import Synchronization
 ///     let service = SchedulerService(configuration)
 ///     try service.start(definitions)        // returns; jobs run in the background
 ///     try service.runNow("cleanup")
-///     service.drain(grace: .seconds(30))    // finish what runs, then everything is written and closed
+///     service.drain(grace: 30_000_000_000)    // finish what runs, then everything is written
 ///
 /// Threading: every method may be called from any thread, and blocks only where it says so. Started once, stopped once; stopping
 /// twice, or without a start, is fine.
@@ -32,14 +32,12 @@ package final class SchedulerService: Sendable {
   private let thread = Mutex<NamedThread?>(nil)
   /// Held for a turn on a caller's thread, once the scheduler's own has ended.
   private let afterwards = Mutex(())
-  private let stores: [any JobStore]
   private let executors: [any JobExecutor]
 
   package init(_ configuration: ServiceConfiguration) {
     let timer = LoopTimer()
     self.timer = timer
     turn = ServiceTurn(configuration) { timer.wake() }
-    stores = configuration.stores.map(\.store)
     executors = configuration.executors.map(\.executor)
   }
 
@@ -82,8 +80,8 @@ package final class SchedulerService: Sendable {
     }
   }
 
-  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes everything and closes the
-  /// stores. Blocks until then. `endNow` ends the waiting.
+  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, and hands everything to the stores,
+  /// which stay open: whoever opened them closes them. Blocks until then. `endNow` ends the waiting.
   package func drain(grace: Int64) {
     guard enterDraining() else { return awaitStopped() }
     turn.post { core, _, actions in core.drain(into: &actions) }
@@ -141,7 +139,6 @@ package final class SchedulerService: Sendable {
     state.withLock { $0.mustEnd = true }
     turn.post { _, _, actions in actions.events.append(.stopped) }
     thread.withLock { $0 }?.join()
-    for store in stores { store.close() }
     state.withLock { $0.phase = .stopped }
     state.broadcast()
   }
