@@ -88,7 +88,7 @@ struct ServiceTests {
       job("slow") { context in
         tally.note("began")
         while !context.isCancelled { yieldThread() }
-        return nil
+        throw CancellationError()
       }
     ])
     try service.runNow("slow")
