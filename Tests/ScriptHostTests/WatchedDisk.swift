@@ -34,16 +34,20 @@ final class WatchedDisk: Sendable {
 
   /// - Parameters:
   ///   - root: the directory to watch, relative to the temporary one.
+  ///   - surroundings: what happens during scans.
   ///   - onChange: called on the watcher's thread, after the delivery was noted.
   init(
     _ disk: TemporaryDirectory, root: String = "", timing: RescanTiming = timing, watchLimit: Int = .max,
+    surroundings: ScanSurroundings = ScanSurroundings(),
     onChange: @escaping @Sendable (DirectoryChange) -> Void = { _ in }
   ) {
     self.disk = disk
     let log = DeliveryLog()
     self.log = log
     watcher = DirectoryWatcher(
-      ScriptDirectory(disk.absolute(root)), timing: timing, watchLimit: watchLimit, onNotice: { log.add($0) },
+      ScriptDirectory(
+        disk.absolute(root), configuration: nil, limits: ScanLimits(), surroundings: surroundings),
+      timing: timing, watchLimit: watchLimit, onNotice: { log.add($0) },
       onChange: { change in
         log.add(change)
         onChange(change)

@@ -27,7 +27,7 @@ package struct ScanProblem: Error, Sendable, Hashable {
   package let code: Code
   /// The file or directory.
   package let path: ScriptPath
-  /// Whether `path` is a directory; then what was known below it stays.
+  /// Whether `path` is a directory. Below one that cannot be read, what was known stays.
   package let isDirectory: Bool
 
   package init(_ code: Code, _ path: ScriptPath, isDirectory: Bool = false) {

@@ -1,4 +1,6 @@
 package import Chronology
+internal import Executors
+internal import Glibc
 internal import Synchronization
 
 /// Watches a scripts directory, and delivers a snapshot when its content changed.
@@ -25,7 +27,9 @@ package final class DirectoryWatcher: Sendable {
     /// `nil` before the start.
     var policy: RescanPolicy?
     /// `nil` before the start and after the stop.
-    var thread: WatchThread?
+    var thread: NamedThread?
+    /// The thread as it calls itself, to tell who calls ``stop()``.
+    var runner: pthread_t?
     var isStopped = false
   }
 
@@ -52,20 +56,28 @@ package final class DirectoryWatcher: Sendable {
   /// Scans for the first time, on the caller's thread, and starts watching. Watches are set before each directory is read, so that
   /// every later change is delivered.
   ///
-  /// - Returns: what is there; it is not delivered again.
+  /// - Returns: what is there; it is not delivered again. When the system has no thread to give, that is a notice, and nothing is
+  ///   ever delivered: what was loaded can still run.
   package func start() -> DirectorySnapshot {
     var loop = WatchLoop(watches: WatchSet(limit: watchLimit), isPolling: false)
     let first = scan(after: .empty, isFull: false, &loop)
     let snapshot = first.snapshot
-    state.withLock { state in
+    let notice = state.withLock { state -> WatchNotice? in
       precondition(state.policy == nil, "a DirectoryWatcher starts once; make another one")
       var policy = RescanPolicy(timing, first: first, at: clock.now)
       policy.setPolling(loop.isPolling)
       state.policy = policy
-      if state.isStopped { return }
+      if state.isStopped { return nil }
       let handOver = HandOver(loop)
-      state.thread = WatchThread("md-watch") { self.run(handOver.loop) }
+      do throws(ThreadError) {
+        // Scripts are evaluated on this thread: they recurse, and their runtime interrupts them by real-time signals.
+        state.thread = try NamedThread("md-watch", stackSize: 8 << 20, signals: .realTime) { self.run(handOver.loop) }
+        return nil
+      } catch {
+        return .blind(reason: error.description)
+      }
     }
+    if let notice { onNotice(notice) }
     return snapshot
   }
 
@@ -91,12 +103,13 @@ package final class DirectoryWatcher: Sendable {
   package func stop() {
     let thread = state.withLock { state in
       state.isStopped = true
+      precondition(
+        state.runner != pthread_self(), "DirectoryWatcher.stop() waits for onChange, so it cannot be called from there")
       let thread = state.thread
       state.thread = nil
       return thread
     }
     guard let thread else { return }
-    precondition(!thread.isCurrent, "DirectoryWatcher.stop() waits for onChange, so it cannot be called from there")
     wake.wake()
     thread.join()
   }
@@ -121,11 +134,15 @@ extension DirectoryWatcher {
 
   private func run(_ initial: WatchLoop) {
     var loop = initial
+    state.withLock { $0.runner = pthread_self() }
     while true {
       let events = loop.watches.takeEvents()
       let now = clock.now
       switch nextAct(noting: events, at: now) {
-      case .stop: return
+      case .stop:
+        // The number may soon be another thread's.
+        state.withLock { $0.runner = nil }
+        return
       case .wait(let nanoseconds): wake.wait(for: loop.watches.descriptorOwner, nanoseconds: nanoseconds)
       case .scan(let former, let isFull):
         let result = scan(after: former, isFull: isFull, &loop)

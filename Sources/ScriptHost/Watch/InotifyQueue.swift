@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// An inotify descriptor. All pointers of this folder are in this file, `WakeSignal.swift` and `WatchThread.swift`.
+/// An inotify descriptor. All pointers of this folder are in this file and in `WakeSignal.swift`.
 ///
 /// Used by one thread at a time: its owner's.
 final class InotifyQueue {

@@ -6,6 +6,8 @@ package enum WatchNotice: Sendable, Hashable {
   case watching(directories: Int)
   /// Events were lost; a scan makes up for them.
   case overflow
+  /// There is no thread to watch with: changes will not be noticed.
+  case blind(reason: String)
 
   package enum Reason: Sendable, Hashable {
     /// The user's share of watches is used up.
@@ -19,7 +21,10 @@ package enum WatchNotice: Sendable, Hashable {
 
   /// Whether somebody should do something about it.
   package var isWarning: Bool {
-    if case .polling = self { true } else { false }
+    switch self {
+    case .polling, .blind: true
+    case .watching, .overflow: false
+    }
   }
 }
 
@@ -32,6 +37,8 @@ extension WatchNotice: CustomStringConvertible {
       "watching \(directories) \(directories == 1 ? "directory" : "directories") again"
     case .overflow:
       "so much changed at once that the kernel dropped events; scanning everything"
+    case .blind(let reason):
+      "changes of scripts will not be noticed until the host is restarted: \(reason)"
     }
   }
 }
