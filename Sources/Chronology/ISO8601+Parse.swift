@@ -11,7 +11,7 @@ package struct WrittenTime: Sendable, Hashable {
   /// shows the time twice, the end of the gap when it never shows it.
   package func instant(in zone: TimeZoneRules) -> Instant {
     guard let offset else { return zone.instant(of: civil) }
-    return Instant(seconds: Int64(civil.localSeconds - offset)).advanced(byNanoseconds: Int64(civil.nanosecond))
+    return Instant(seconds: civil.localSeconds - offset, nanosecond: civil.nanosecond)
   }
 }
 
@@ -26,10 +26,10 @@ extension ISO8601 {
   /// Reads `2027-01-01`, `2027-01-01 00:00`, `2027-01-01T00:00:30.25`, each with or without `Z`, `+01:00`, `+0100` or `+01`.
   ///
   /// Strict: every field has its digits, the date and the time exist (24:00 does not, a leap second does not), the year is
-  /// one an ``Instant`` can hold (1678 to 2261), and nothing follows. At most nine fraction digits.
+  /// one an ``Instant`` can hold (1677 to 2262), and nothing follows. At most nine fraction digits.
   package static func parse(_ text: String) throws(TimeTextError) -> WrittenTime {
     var scanner = ByteScanner(text)
-    let year = try scanner.number(digits: 4, what: "the year", in: 1678...2261)
+    let year = try scanner.number(digits: 4, what: "the year", in: 1677...2262)
     try scanner.expect("-", after: "the year")
     let month = try scanner.number(digits: 2, what: "the month", in: 1...12)
     try scanner.expect("-", after: "the month")

@@ -19,6 +19,12 @@ public struct Instant: Sendable, Hashable, Comparable {
     self.nanoseconds = overflow ? (seconds < 0 ? .min : .max) : product
   }
 
+  /// The instant `seconds` and then `nanosecond` after the epoch, stopping at the ends of the range.
+  package init(seconds: Int, nanosecond: Int) {
+    let exact = Int128(seconds) * Int128(Instant.perSecond) + Int128(nanosecond)
+    self.nanoseconds = Int64(clamping: exact)
+  }
+
   /// Before every instant a trigger can answer.
   public static let distantPast = Instant(nanoseconds: .min)
   /// After every instant a trigger can answer.

@@ -13,8 +13,7 @@ extension TimeZoneRules {
       let stretch = stretches[index]
       if stretch.start > local + TimeZoneRules.farthestOffset { break }
       if local >= stretch.localStart, local < stretch.localEnd {
-        let instant = Instant(seconds: Int64(local - stretch.offset))
-          .advanced(byNanoseconds: Int64(civil.nanosecond))
+        let instant = Instant(seconds: local - stretch.offset, nanosecond: civil.nanosecond)
         if first == nil { first = instant }
         last = instant
       } else if resumes == nil, local < stretch.localStart, index > 0, local >= stretches[index - 1].localEnd {

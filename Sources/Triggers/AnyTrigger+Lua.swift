@@ -27,9 +27,20 @@ extension AnyTrigger {
   private static func written(_ trigger: DateListTrigger, _ form: Form) -> String {
     // Equal triggers may be shown in different zones: the complete form is in UTC.
     let times = trigger.instants.map { instant in
-      LuaText.quote(form == .complete ? instant.description : ISO8601.format(instant, in: trigger.zone))
+      LuaText.quote(form == .complete ? instant.description : shortTime(instant, trigger))
     }
     return times.count == 1 ? "at \(times[0])" : "at { \(times.joined(separator: ", ")) }"
+  }
+
+  /// `2027-01-01`, `2027-01-01 09:00` on the clocks of the surroundings; with its offset where those would not do.
+  private static func shortTime(_ instant: Instant, _ trigger: DateListTrigger) -> String {
+    let civil = trigger.zone.civilTime(at: instant)
+    guard !trigger.hasOwnZone, trigger.zone.instant(of: civil) == instant else {
+      return ISO8601.format(instant, in: trigger.zone)
+    }
+    if civil.secondOfDay == 0, civil.nanosecond == 0 { return civil.date.description }
+    let time = civil.description.replacing("T", with: " ")
+    return civil.second == 0 && civil.nanosecond == 0 ? String(time.dropLast(3)) : time
   }
 
   private static func written(

@@ -1,3 +1,5 @@
+internal import Chronology
+
 /// Reads the text of one cron field: lists of `*`, values, ranges and steps, and the special forms of its field.
 ///
 /// Positions in errors are bytes of the whole expression, in which this field begins at `start`.
@@ -203,7 +205,7 @@ extension CronFieldParser {
     if let near = field.names.first(where: { written.hasPrefix($0) }) {
       return error("unknown \(field.title) \"\(string(range))\"", range, suggestion: "write \(near)")
     }
-    if let near = closest(written) {
+    if let near = Spelling.closest(to: String(written.prefix(3)), among: field.names, limit: 1).first {
       return error("unknown \(field.title) \"\(string(range))\"", range, suggestion: "did you mean \(near)?")
     }
     let examples: String
@@ -316,10 +318,6 @@ extension CronFieldParser {
       number = number * 10 + Int(byte) - 48
     }
     return number
-  }
-
-  private func closest(_ word: String) -> String? {
-    field.names.first { name in zip(name.utf8, word.utf8).filter { $0 == $1 }.count >= 2 && word.utf8.count <= 4 }
   }
 
   private func error(_ message: String, _ range: Range<Int>, suggestion: String? = nil) -> TriggerError {

@@ -137,8 +137,8 @@ extension CronParser {
       throw TriggerError("@every is not cron", at: words[0], suggestion: "write every(\"\(rest)\")")
     }
     guard name == "@reboot" || name == "@startup" || nicknames[name] != nil else {
-      let known = nicknames.keys + ["@reboot", "@startup"]
-      let near = known.sorted().first { $0.utf8.prefix(3).elementsEqual(name.utf8.prefix(3)) }
+      let known = (nicknames.keys + ["@reboot", "@startup"]).sorted()
+      let near = Spelling.closest(to: name, among: known, limit: 1).first
       throw TriggerError(
         "unknown nickname \"\(name)\"", at: words[0],
         suggestion: near.map { "did you mean \($0)?" }
@@ -185,7 +185,7 @@ extension CronParser {
 
   /// Why fields that are each fine never meet.
   static func impossibleReason(_ texts: [CronField: String]) -> String {
-    let given = [CronField.day, .month, .weekday, .week, .year].filter { texts[$0] != nil && texts[$0] != "*" }
+    let given = [CronField.day, .month, .weekday, .week, .year].filter { ![nil, "*", "?"].contains(texts[$0]) }
     if given == [.day, .month], let day = texts[.day], let month = texts[.month] {
       return "day \(day) never comes in month \(month)"
     }

@@ -6,9 +6,12 @@ package final class DateListTrigger: Trigger {
   package let instants: [Instant]
   /// The zone that they are shown in. It has no part in when the trigger fires, nor in what it equals.
   let zone: TimeZoneRules
+  /// Whether the zone was written with the trigger, rather than taken from its surroundings.
+  let hasOwnZone: Bool
 
-  package init(_ instants: [Instant], zone: TimeZoneRules = .utc) {
+  package init(_ instants: [Instant], zone: TimeZoneRules = .utc, hasOwnZone: Bool = true) {
     self.zone = zone
+    self.hasOwnZone = hasOwnZone
     var sorted: [Instant] = []
     sorted.reserveCapacity(instants.count)
     for instant in instants.sorted() where instant != sorted.last { sorted.append(instant) }

@@ -62,7 +62,12 @@ enum LuaText {
     let letters = text.utf8
     guard let first = letters.first, !(48...57).contains(first) else { return false }
     return letters.allSatisfy { (65...90).contains($0 & 0xDF) || (48...57).contains($0) || $0 == 95 }
-      && !["and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil",
-        "not", "or", "repeat", "return", "then", "true", "until", "while"].contains(text)
+      && !reserved.contains(text)
   }
+
+  /// The words that are no names in Lua.
+  static let reserved: Set<String> = [
+    "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil", "not", "or",
+    "repeat", "return", "then", "true", "until", "while",
+  ]
 }

@@ -74,6 +74,9 @@ extension TriggerBuilder {
       total = sum
     }
     guard !isEmpty else {
+      for field in options.remaining where ["month", "months", "year", "years"].contains(field.key) {
+        throw TriggerError("\(field.key) have no fixed length", suggestion: "write calendar { \(field.key) = \(field.value) }")
+      }
       if !options.remaining.isEmpty { try options.finish() }
       throw TriggerError("it has no length", suggestion: "write { minutes = 5 } or every \"5m\"")
     }
@@ -111,13 +114,14 @@ extension TriggerBuilder {
     var instants: [Instant] = []
     var notes: [TriggerNote] = []
     for time in times {
-      let instant = try TriggerOptions.instant(time, name: "the time", zone: common.zone)
+      let instant = try TriggerOptions.instant(time, name: times.count > 1 ? "the time" : nil, zone: common.zone)
       instants.append(instant)
       if let now = context.now, instant <= now {
         notes.append(TriggerNote("\(ISO8601.format(instant, in: common.zone)) is in the past: it will not run then"))
       }
     }
-    let trigger = AnyTrigger(.at(DateListTrigger(instants, zone: common.zone))).bounded(from: common.from, until: common.until)
+    let list = DateListTrigger(instants, zone: common.zone, hasOwnZone: common.hasOwnZone)
+    let trigger = AnyTrigger(.at(list)).bounded(from: common.from, until: common.until)
     return BuiltTrigger(trigger, notes: notes)
   }
 

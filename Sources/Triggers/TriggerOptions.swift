@@ -58,26 +58,34 @@ struct TriggerOptions {
     return try TriggerOptions.instant(value, name: key, zone: zone)
   }
 
-  static func instant(_ value: SpecValue, name: String, zone: TimeZoneRules) throws(TriggerError) -> Instant {
+  private static func instant(_ seconds: Double, _ instant: Instant?) throws(TriggerError) -> Instant {
+    guard let instant, abs(seconds) < 9.2e9 else {
+      throw TriggerError("\(seconds) seconds since 1970 is no time between 1678 and 2261")
+    }
+    return instant
+  }
+
+  /// `name` introduces the value in messages; `nil` when the value is all there is.
+  static func instant(_ value: SpecValue, name: String?, zone: TimeZoneRules) throws(TriggerError) -> Instant {
     switch value {
     case .integer(let seconds):
-      return Instant(seconds: seconds)
+      return try instant(Double(seconds), Instant(seconds: seconds))
     case .number(let seconds):
-      guard let instant = Instant(fractionalSeconds: seconds) else { break }
-      return instant
+      return try instant(seconds, Instant(fractionalSeconds: seconds))
     case .string(let text):
       return try written(text, name: name).instant(in: zone)
     default:
       break
     }
-    throw TriggerError("\(name) is a time like \"2027-01-31 09:00\" or seconds since 1970, not \(value.typeName)")
+    throw TriggerError("\(name ?? "it") is a time like \"2027-01-31 09:00\" or seconds since 1970, not \(value.typeName)")
   }
 
-  static func written(_ text: String, name: String) throws(TriggerError) -> WrittenTime {
+  static func written(_ text: String, name: String?) throws(TriggerError) -> WrittenTime {
     do {
       return try ISO8601.parse(text)
     } catch {
-      throw TriggerError("\(name) \"\(text)\": \(error.message)", at: error.position..<error.position)
+      let introduction = name.map { "\($0) \"\(text)\": " } ?? ""
+      throw TriggerError(introduction + error.message, at: error.position..<error.position)
     }
   }
 

@@ -89,7 +89,9 @@ struct LuaLiteralReader {
     default: break
     }
     skipSpace()
-    guard position < bytes.count else { throw NotLiteral(message: "\"\(name)\" is no literal", position: start) }
+    guard position < bytes.count, !LuaText.reserved.contains(name) else {
+      throw NotLiteral(message: "\"\(name)\" is no literal", position: start)
+    }
     let arguments: [SpecValue]
     switch bytes[position] {
     case UInt8(ascii: "("):

@@ -40,7 +40,7 @@ struct ZoneInfoComparisonTests {
     let database = TimeZoneDatabase(directory: root)
     let names = database.names
     let isLong = ProcessInfo.processInfo.environment["MOONDIAL_LONG_TESTS"] == "1"
-    guard let output = try runPython(Self.script, [root, isLong ? "5000" : "400"], input: names.joined(separator: "\n"))
+    guard let output = try runPython(Self.script, [root, isLong ? "5000" : "150"], input: names.joined(separator: "\n"))
     else {
       print("skipped: python3 with zoneinfo is not on this machine; install python3 to compare time zones with it")
       return
