@@ -18,11 +18,12 @@ struct RingTests {
       var ring = Ring<Int>(capacity: 5)
       for number in 0..<count { ring.append(number) }
       var model = Array((0..<count).suffix(5))
-      #expect(ring.replaceNewest(with: -1, where: { $0 == victim }) == model.contains(victim))
+      let slot = ring.newestSlot { $0 == victim }
+      #expect((slot != nil) == model.contains(victim))
+      if let slot { ring[slot] = -1 }
       model = model.map { $0 == victim ? -1 : $0 }
       #expect(ring.inOrder == model)
-      let doomed = model.first
-      #expect(ring.remove { $0 == doomed } == !model.isEmpty)
+      if let doomed = model.first, let slot = ring.newestSlot(where: { $0 == doomed }) { ring.remove(slot: slot) }
       model = Array(model.dropFirst())
       ring.append(50)
       #expect(ring.inOrder == model + [50])

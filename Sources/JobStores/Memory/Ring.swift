@@ -32,27 +32,28 @@ struct Ring<Element> {
     }
   }
 
-  /// Replaces the newest element that `matches`. O(distance from the newest end).
-  mutating func replaceNewest(with element: Element, where matches: (borrowing Element) -> Bool) -> Bool {
+  /// Where the newest element lies that `matches`; good for the subscript until the next removal. O(distance from the newest end).
+  func newestSlot(where matches: (Element) -> Bool) -> Int? {
     var index = newestIndex
     for _ in 0..<elements.count {
-      if matches(elements[index]) {
-        elements[index] = element
-        return true
-      }
+      if matches(elements[index]) { return index }
       index = index == 0 ? elements.count - 1 : index - 1
     }
-    return false
+    return nil
   }
 
-  /// Removes the first element, in order of age, that `matches`. O(count).
-  mutating func remove(where matches: (Element) -> Bool) -> Bool {
+  /// The element in a slot. Two rings of one capacity that are appended to and removed from together use the same slots.
+  subscript(slot: Int) -> Element {
+    get { elements[slot] }
+    set { elements[slot] = newValue }
+  }
+
+  /// Removes what lies in a slot. O(count).
+  mutating func remove(slot: Int) {
     var ordered = inOrder
-    guard let index = ordered.firstIndex(where: matches) else { return false }
-    ordered.remove(at: index)
+    ordered.remove(at: slot >= oldest ? slot - oldest : slot + elements.count - oldest)
     elements = ordered
     oldest = 0
-    return true
   }
 
   func contains(where matches: (Element) -> Bool) -> Bool { elements.contains(where: matches) }

@@ -1,5 +1,6 @@
 internal import GRDB
 internal import GRDBSQLite
+internal import Glibc
 internal import JobModel
 
 /// One prepared statement, bound by index and stepped without intermediate values.
@@ -110,10 +111,11 @@ internal import JobModel
   }
 
   private func stepFailed(_ code: Int32) -> StoreError {
+    // First of all, before another call changes it. SQLite keeps it only for errors that it sees when opening files.
+    let systemError = errno
     // Safe: the handle is alive; the message is copied before anything else uses the connection.
     let connection = unsafe sqlite3_db_handle(handle)
     let message = unsafe sqlite3_errmsg(connection).map { unsafe String(cString: $0) } ?? ""
-    let systemError = unsafe sqlite3_system_errno(connection)
     unsafe sqlite3_reset(handle)
     return failure.error(code: code, message: message, systemError: systemError)
   }

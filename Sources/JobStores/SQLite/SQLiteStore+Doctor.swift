@@ -81,7 +81,7 @@ extension SQLiteStore {
     }
   }
 
-  private static func size(of path: String) -> Int64 {
+  static func size(of path: String) -> Int64 {
     var status = stat()
     // Safe: writes that one struct. A file that is not there has no bytes.
     return unsafe stat(path, &status) == 0 ? Int64(status.st_size) : 0

@@ -19,8 +19,8 @@ extension SQLiteStore {
       configuration.persistentReadOnlyConnections = true
       // Runs on each connection before anything else, so that nothing of a foreign or newer file is ever changed.
       configuration.prepareDatabase { database in try check(database, mode: mode, failure: failure) }
+      guard mode != .reader else { return (try openForReading(path, configuration), nil) }
       let pool = try DatabasePool(path: path, configuration: configuration)
-      guard mode != .reader else { return (pool, nil) }
       let writer = try pool.writeWithoutTransaction { database -> StoreWriter in
         try prepareForWriting(database, options: options)
         return try StoreWriter(database, isBeside: mode == .beside, options: options, failure: failure)
@@ -28,6 +28,18 @@ extension SQLiteStore {
       return (pool, writer)
     } catch {
       throw failure.error(error)
+    }
+  }
+
+  /// A database in WAL mode cannot be read from a directory where its -wal and -shm files cannot be made. If there is no log, nobody
+  /// is writing (a host keeps one), and the file can be read as one that does not change.
+  private static func openForReading(_ path: String, _ configuration: Configuration) throws -> DatabasePool {
+    do {
+      return try DatabasePool(path: path, configuration: configuration)
+    } catch let error as DatabaseError where [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode) {
+      guard size(of: path + "-wal") == 0 else { throw error }
+      let escaped = path.replacing("%", with: "%25").replacing("?", with: "%3f").replacing("#", with: "%23")
+      return try DatabasePool(path: "file:\(escaped)?immutable=1", configuration: configuration)
     }
   }
 
@@ -48,6 +60,8 @@ extension SQLiteStore {
     try database.execute(sql: "PRAGMA synchronous = \(options.synchronous.rawValue)")
     // The log is cut back to this size when it begins anew after a burst.
     try database.execute(sql: "PRAGMA journal_size_limit = \(64 << 20)")
+    // Debian's SQLite overwrites what is deleted with zeros; history is not a secret from those who can read the file.
+    _ = try Int.fetchOne(database, sql: "PRAGMA secure_delete = OFF")
     // 32 MiB: the pages of 100,000 schedules and the working set of a pruning pass.
     try database.execute(sql: "PRAGMA cache_size = -32768")
     if try SQLiteSchema.identity(of: database) != .store(version: SQLiteSchema.currentVersion) {
