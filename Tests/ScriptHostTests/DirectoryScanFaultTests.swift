@@ -167,6 +167,22 @@ struct DirectoryScanFaultTests {
     #expect(scan.unsettled == [])
   }
 
+  @Test("a file that is replaced while it is read is read as the version it was")
+  func replacedWhileRead() {
+    disk.write("a.lua", "complete")
+    let disk = disk
+    let count = ScanCounter()
+    let scan = directory(
+      clock: later,
+      fault: { step, _ in
+        if case .confirmFile = step, count.increment() == 1 { disk.replace("a.lua", "next version") }
+        return 0
+      }
+    ).scan()
+    #expect(scan.snapshot.contents == ["a.lua": "complete"])
+    #expect(scan.unsettled == [])
+  }
+
   @Test("a time stamp from the future is no reason to wait")
   func future() {
     disk.write("a.lua", "a")

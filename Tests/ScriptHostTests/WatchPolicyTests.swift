@@ -174,6 +174,22 @@ struct WatchPolicyTests {
     #expect(bench.scans.count == 11)
   }
 
+  @Test("a file that was gone, and is being written whenever it is looked at, is not removed meanwhile")
+  func unsettledAfterGap() {
+    var bench = PolicyBench(["a.lua": "1"])
+    bench.disk["a.lua"] = nil
+    bench.note(.removed("a.lua"))
+    bench.run(to: 200)
+    bench.disk["a.lua"] = "2"
+    bench.unsettled = ["a.lua"]
+    bench.note(.created("a.lua"))
+    bench.run(to: 2_000)
+    #expect(bench.deliveries == [])
+    bench.unsettled = []
+    bench.run(to: 3_000)
+    #expect(bench.deliveries == [.init(2_100, ["a.lua"], ["a.lua": "2"])])
+  }
+
   @Test("a request scans everything at once, skips the holds, and is answered even when nothing changed")
   func request() {
     var bench = PolicyBench(["a.lua": "1", "b.lua": "1"])

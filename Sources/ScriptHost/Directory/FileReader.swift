@@ -123,7 +123,7 @@ struct FileReader {
       fail(path, kind, error, at: candidate.absolute)
       return true
     }
-    guard case .success(let after) = candidate.file.status(), after.stamp.holdsSameBytes(as: before.stamp),
+    guard case .success(let after) = candidate.file.status(), after.stamp == before.stamp,
       bytes.count == Int(before.stamp.size)
     else { return false }
     let isTrusted = now &- max(before.stamp.modified, before.stamp.changed) >= Self.trustedAge

@@ -87,15 +87,6 @@ struct FileStamp: Sendable, Hashable {
   var modified: Int64
   /// Nanoseconds since the epoch, of the last change to the file or to its inode. Nobody can set it back.
   var changed: Int64
-  /// How many names the inode has: a file that was replaced by a rename while it was open has one less, and a later `changed`.
-  var links: UInt64
-
-  /// Whether nothing was written between the two: like equality, but a change of the number of names is allowed to have moved
-  /// `changed`.
-  func holdsSameBytes(as other: FileStamp) -> Bool {
-    device == other.device && inode == other.inode && size == other.size && modified == other.modified
-      && (changed == other.changed || links != other.links)
-  }
 }
 
 /// Which directory: the same for every path that leads to it.

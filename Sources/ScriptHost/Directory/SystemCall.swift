@@ -125,8 +125,7 @@ struct FileStatus: Sendable {
     }
     stamp = FileStamp(
       device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: Int64(status.st_size),
-      modified: Self.nanoseconds(status.st_mtim), changed: Self.nanoseconds(status.st_ctim),
-      links: UInt64(status.st_nlink))
+      modified: Self.nanoseconds(status.st_mtim), changed: Self.nanoseconds(status.st_ctim))
   }
 
   /// Wraps where a damaged file system claims a year beyond 2262: a stamp is only compared for equality.
