@@ -140,18 +140,25 @@ struct moon_state {
 static inline moon_state *state_of(lua_State *L) { return *(moon_state **)lua_getextraspace(L); }
 static inline char *zone_end(moon_state *s) { return (char *)s + MOON_CHUNK; }
 
+/// A saved template.
+typedef struct {
+  char *bytes;               // from MOON_IMAGE_START on
+  size_t size;
+  uint16_t *pointers;        // word offsets in it that hold addresses of the slot
+  size_t pointer_count;
+} moon_image;
+
+enum { MOON_HOT = 64 };
+
 struct moon_runtime {
   moon_options options;
   moon_region region;
   _Atomic bool others_waiting;
-  char *image;               // bytes of the template from MOON_IMAGE_START on
-  size_t image_size;
-  char *image_base;          // the address the template had
-  uint16_t *pointers;        // word offsets in the image that hold addresses of the slot
-  size_t pointer_count;
+  moon_image images[2];      // of job states, and of declaring ones: those know what the host had before the script
+  char *image_base;          // the address that both had
   pthread_mutex_t lock;      // guards `hot`
-  moon_state *hot[64];       // slots that were used before, header and pristine copy intact
-  uint32_t hot_count;
+  moon_state *hot[2][MOON_HOT];   // by image: slots that were used before, header and pristine copy intact
+  uint32_t hot_count[2];
 };
 
 // ---- hook.c, worker.c, monitor.c --------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-// The template: one sandboxed state with all host modules in it, saved as an image that can be copied to any slot.
+// The template: one sandboxed state with all host modules in it, saved as an image that can be copied to any slot. Saved twice:
+// for jobs, and with the capsules' list of what the host had before the script, which is as large again and only captures need.
 //
 // Lua keeps no memory but what the allocator gave it, and all of it lies in the slot, so the slot's bytes are the state. Copied
 // to another address, the words that point into the slot have to be moved: they are found once, by value. A word of another
-// kind that happens to look like such an address would be broken; the slot's addresses are 47-bit numbers at random, and the
-// count of words found is checked against a second template built elsewhere.
+// kind that happens to look like such an address would be broken: the slot's addresses are 47-bit numbers that differ from
+// process to process, and a test compares the words found in templates at several addresses.
 //
 // No table of the template may be keyed by an object of the slot: its hash would be the old address. Strings, numbers,
 // booleans and addresses outside the slot are fine.
@@ -161,51 +162,54 @@ moon_status moon_template_prelude(
 
 // ---- the image -----------------------------------------------------------------------------------------------------------
 
-static int finish(lua_State *L) {
-  moon_capsule_prepare(L);
-  moon_capsule_loaded(L);
-  lua_pop(L, 1);
+/// Ends with as little garbage as can be and a short way to the first collection of a fresh state: at four times the image's
+/// size, still inside its slot. (The pause is read at the end of a cycle; later ones come at twice what is alive, as usual.)
+static void settle(lua_State *L) {
   lua_settop(L, 0);
-  // The pause is read at the end of a cycle: a fresh state starts its first collection at four times the image's size,
-  // still inside its slot, later ones at twice what is alive, as usual.
   lua_gc(L, LUA_GCCOLLECT);
   lua_gc(L, LUA_GCINC, 400, 0, 0);
   lua_gc(L, LUA_GCCOLLECT);
   lua_gc(L, LUA_GCINC, 200, 0, 0);
+}
+
+static int finish_for_jobs(lua_State *L) {
+  lua_pushliteral(L, "");
+  if (lua_getmetatable(L, -1)) moon_capsule_name(L, "string metatable");
+  moon_capsule_loaded(L);
+  settle(L);
   return 0;
 }
 
-static bool take_image(moon_state *s) {
-  moon_runtime *r = s->runtime;
+static int finish_for_declaring(lua_State *L) {
+  moon_capsule_prepare(L);
+  settle(L);
+  return 0;
+}
+
+static bool take_image(moon_state *s, moon_image *image) {
   if (s->arena.overflow > 0) return false;   // the host's modules do not fit a slot
   size_t size = (size_t)(s->arena.bump - ((char *)s + MOON_IMAGE_START));
   size = (size + 7) & ~(size_t)7;
-  r->image = malloc(size);
-  r->pointers = malloc(size / 8 * sizeof *r->pointers);
-  if (!r->image || !r->pointers) return false;
-  memcpy(r->image, (char *)s + MOON_IMAGE_START, size);
-  r->image_size = size;
-  r->image_base = (char *)s;
-  const uintptr_t *words = (const uintptr_t *)r->image, low = (uintptr_t)s, high = low + MOON_CHUNK;
-  r->pointer_count = 0;
+  image->bytes = malloc(size);
+  image->pointers = malloc(size / 8 * sizeof *image->pointers);
+  if (!image->bytes || !image->pointers) return false;   // freed with the runtime
+  s->arena.peak = s->arena.used;
+  memcpy(image->bytes, (char *)s + MOON_IMAGE_START, size);
+  image->size = size;
+  const uintptr_t *words = (const uintptr_t *)image->bytes, low = (uintptr_t)s, high = low + MOON_CHUNK;
+  image->pointer_count = 0;
   for (size_t i = 0; i < size / 8; i++)
-    if (words[i] >= low && words[i] <= high) r->pointers[r->pointer_count++] = (uint16_t)i;
+    if (words[i] >= low && words[i] <= high) image->pointers[image->pointer_count++] = (uint16_t)i;
   return true;
 }
 
 moon_status moon_template_seal(moon_state *s) {
   moon_runtime *r = s->runtime;
-  moon_status status = moon_protected(s->L, finish, NULL, 0);
-  if (status == MOON_OK) {
-    s->arena.peak = s->arena.used;
-    if (!take_image(s)) {
-      free(r->image);
-      free(r->pointers);
-      r->image = NULL;
-      r->pointers = NULL;
-      status = MOON_ABANDONED;
-    }
-  }
+  r->image_base = (char *)s;
+  moon_status status = moon_protected(s->L, finish_for_jobs, NULL, 0);
+  if (status == MOON_OK && !take_image(s, &r->images[0])) status = MOON_ABANDONED;
+  if (status == MOON_OK) status = moon_protected(s->L, finish_for_declaring, NULL, 0);
+  if (status == MOON_OK && !take_image(s, &r->images[1])) status = MOON_ABANDONED;
   if (status != MOON_ERROR) moon_state_free(s);   // after an error the caller still reads its message
   return status;
 }

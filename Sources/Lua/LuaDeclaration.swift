@@ -16,6 +16,11 @@ package struct LuaRequiredModule: Sendable, Equatable {
   package let name: String
   /// Nil: it was not found.
   package let chunkName: String?
+
+  package init(name: String, chunkName: String?) {
+    self.name = name
+    self.chunkName = chunkName
+  }
 }
 
 /// A state in which a script's top level runs: it declares, and its functions are captured from there.

@@ -37,11 +37,15 @@ package struct LuaFunction: Sendable {
     code = .swift(body)
   }
 
-  /// A `lua_CFunction` of CLuaShim. Always available in both modes.
-  package init(_ name: String, in availability: Availability = .both, c function: @escaping moon_function) {
+  private init(name: String, code: Code) {
     self.name = name
-    self.availability = availability
-    unsafe code = .c(function)
+    availability = .both
+    self.code = code
+  }
+
+  /// A `lua_CFunction` of CLuaShim, such as `moon_json_encode`; available in both modes.
+  package static func native(_ name: String, _ function: @escaping moon_function) -> LuaFunction {
+    unsafe LuaFunction(name: name, code: .c(function))
   }
 }
 

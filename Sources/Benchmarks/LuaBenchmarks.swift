@@ -1,0 +1,169 @@
+import Lua
+
+/// What the Lua runtime costs. Each figure is the best of several rounds on one thread: the machine's noise only adds.
+///
+///     for figure in try LuaBenchmarks.all() { print(figure) }
+enum LuaBenchmarks {
+  struct Figure: CustomStringConvertible {
+    let name: String
+    let nanoseconds: Double
+
+    var description: String {
+      let text = "\((nanoseconds * 10).rounded() / 10)"
+      return "\(name): \(text) ns"
+    }
+  }
+
+  /// The best time of one operation.
+  private static func best(_ name: String, rounds: Int = 15, per count: Int, _ body: () throws -> Void) rethrows -> Figure {
+    var best = Int64.max
+    for _ in 0..<rounds {
+      let start = LuaWorker.now
+      try body()
+      best = min(best, LuaWorker.now - start)
+    }
+    return Figure(name: name, nanoseconds: Double(best) / Double(count))
+  }
+
+  private static func step(_ worker: LuaWorker, _ state: LuaState) {
+    loop: while true {
+      switch worker.step(state) {
+      case .sliced: continue
+      case .finished: break loop
+      case let other: fatalError("\(other)")
+      }
+    }
+  }
+
+  static func all() throws -> [Figure] {
+    let nop = LuaFunction("nop") { _ in .none }
+    let add = LuaFunction("add") { call in
+      call.push((call.integer(1) ?? 0) + (call.integer(2) ?? 0))
+      return .results(1)
+    }
+    let length = LuaFunction("length") { call in
+      call.push(unsafe call.withBytes(1) { $0.count } ?? 0)   // only the count leaves the closure
+      return .results(1)
+    }
+    let wait = LuaFunction("wait", in: .run) { call in call.suspend(Request()) }
+    let runtime = try LuaRuntime(modules: [
+      LuaModule("host", functions: [nop, add, length, wait],
+                prelude: "local _, host = ... host.context({ __index = function(_, k) return k end })")
+    ])
+    let worker = runtime.makeWorker()
+    var figures: [Figure] = [Figure(name: "template bytes", nanoseconds: Double(runtime.templateBytes)),
+                             Figure(name: "template words moved", nanoseconds: Double(runtime.templatePointers))]
+
+    let declaration = try runtime.makeDeclaration()
+    figures.append(best("reset of a hot state", per: 1000) { for _ in 0..<1000 { declaration.reset() } })
+    figures.append(try best("evaluate an expression", per: 1000) {
+      for _ in 0..<1000 { _ = try declaration.evaluate(expression: "1 + 1") }
+    })
+    var kept: [LuaDeclaration] = []
+    figures.append(try best("fresh state in a new slot", rounds: 3, per: 2000) {
+      for _ in 0..<2000 { kept.append(try runtime.makeDeclaration()) }
+    })
+    kept.removeAll()
+
+    let state = try runtime.makeState(source: "return { run = function(ctx) end }", chunkName: "nop.lua")
+    figures.append(try best("warm call of an empty run", per: 10_000) {
+      for _ in 0..<10_000 {
+        try state.start(entry: "run", context: nil)
+        step(worker, state)
+      }
+    })
+    figures.append(try best("warm call with a deadline", per: 10_000) {
+      for _ in 0..<10_000 {
+        try state.start(entry: "run", context: nil)
+        _ = worker.step(state, deadline: LuaWorker.now + 60_000_000_000)
+      }
+    })
+
+    func loop(_ name: String, _ body: String, per count: Int, minus base: Double = 0) throws -> Figure {
+      let state = try runtime.makeState(source: "return { run = function() \(body) end }", chunkName: "loop.lua")
+      let figure = try best(name, per: count) {
+        try state.start(entry: "run", context: nil)
+        step(worker, state)
+      }
+      return Figure(name: name, nanoseconds: figure.nanoseconds - base)
+    }
+    figures.append(try loop("Lua -> Swift, no arguments", "local f = host.nop for i = 1, 100000 do f() end", per: 100_000))
+    figures.append(try loop("Lua -> Swift, two integers, one result", "local f = host.add for i = 1, 100000 do f(i, i) end", per: 100_000))
+    figures.append(try loop("Lua -> Swift, bytes of a string", "local f, s = host.length, 'hello' for i = 1, 100000 do f(s) end", per: 100_000))
+    figures.append(try loop("Lua -> C (math.abs)", "local f = math.abs for i = 1, 100000 do f(i) end", per: 100_000))
+    figures.append(try loop("pcall of an empty function", "local f = function() end for i = 1, 100000 do pcall(f) end", per: 100_000))
+    figures.append(try loop("coroutine resume and yield",
+      "local co = coroutine.wrap(function() while true do coroutine.yield() end end) for i = 1, 100000 do co() end", per: 100_000))
+
+    let waiting = try runtime.makeState(source: "return { run = function() for i = 1, 1000 do host.wait() end end }", chunkName: "wait.lua")
+    figures.append(try best("suspend, complete, resume", per: 1000) {
+      try waiting.start(entry: "run", context: nil)
+      while case .suspended(let new) = worker.step(waiting) { _ = waiting.complete(new[0].ticket, with: []) }
+    })
+
+    // Slices: the same loop alone and with others waiting.
+    for (name, body) in [("arithmetic", "local x = 0 for i = 1, 20000000 do x = x + i % 7 end"),
+                         ("calls", "local function f(n) return n < 2 and n or f(n - 1) + f(n - 2) end f(29)"),
+                         ("tables", "for j = 1, 100 do local t = {} for i = 1, 5000 do t[i] = { i } end end")] {
+      runtime.setOthersWaiting(false)
+      let alone = try loop("\(name) alone", body, per: 1)
+      runtime.setOthersWaiting(true)
+      let sliced = try loop("\(name) sliced", body, per: 1)
+      runtime.setOthersWaiting(false)
+      figures.append(Figure(name: "slices, \(name), percent", nanoseconds: (sliced.nanoseconds / alone.nanoseconds - 1) * 100))
+    }
+    figures += try memory(runtime, worker)
+    figures += try kills()
+    return figures
+  }
+
+  /// 30,000 strings of 2 KB, made and freed at once.
+  private static func memory(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Figure] {
+    let state = try runtime.makeState(
+      source: "return { run = function() local t = {} for i = 1, 30000 do t[i] = ('x'):rep(2040) .. i end end }",
+      chunkName: "strings.lua", memoryLimit: 256 << 20)
+    let make = try best("30,000 strings of 2 KB, ms", rounds: 3, per: 1_000_000) {
+      try state.start(entry: "run", context: nil)
+      step(worker, state)
+    }
+    try state.start(entry: "run", context: nil)
+    step(worker, state)
+    let free = best("collecting them, ms", rounds: 1, per: 1_000_000) { state.collect() }
+    return [make, free]
+  }
+
+  /// From the deadline to the end of the step, over ways to resist.
+  private static func kills() throws -> [Figure] {
+    var configuration = LuaConfiguration()
+    configuration.grace = 10_000_000
+    let runtime = try LuaRuntime(configuration)
+    let worker = runtime.makeWorker()
+    let bodies = [
+      "while true do end", "while true do pcall(function() while true do end end) end",
+      "local function s() while true do end end xpcall(s, s)", "table.sort({ 3, 2, 1 }, function() while true do end end)",
+      "return (('a'):rep(100000)):find(('a*'):rep(20) .. 'b')", "return (''):rep(1 << 62)",
+      "table.move({}, 1, math.maxinteger - 1, 2)",
+    ]
+    var late: [Int64] = []
+    for body in bodies {
+      let state = try runtime.makeState(source: "return { run = function() \(body) end }", chunkName: "hog.lua")
+      for _ in 0..<15 {
+        try state.start(entry: "run", context: nil)
+        let deadline = LuaWorker.now + 5_000_000
+        guard case .stopped = worker.step(state, deadline: deadline) else { fatalError("not stopped: \(body)") }
+        late.append(LuaWorker.now - deadline)
+        try state.reset()
+      }
+    }
+    late.sort()
+    return [
+      Figure(name: "kill latency p50", nanoseconds: Double(late[late.count / 2])),
+      Figure(name: "kill latency p99", nanoseconds: Double(late[late.count * 99 / 100])),
+      Figure(name: "kill latency max", nanoseconds: Double(late[late.count - 1])),
+    ]
+  }
+
+  private final class Request: LuaRequest {
+    func abandon() {}
+  }
+}

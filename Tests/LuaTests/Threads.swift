@@ -1,0 +1,48 @@
+import Glibc
+
+/// Plain threads for tests: with the stack that a worker has, and joined.
+enum Threads {
+  private final class Job: Sendable {
+    let body: @Sendable (Int) -> Void
+    let index: Int
+
+    init(_ index: Int, _ body: @escaping @Sendable (Int) -> Void) {
+      self.index = index
+      self.body = body
+    }
+  }
+
+  /// Runs the body on `count` threads at once and waits for all of them.
+  static func run(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    var attributes = pthread_attr_t()
+    unsafe pthread_attr_init(&attributes)
+    unsafe pthread_attr_setstacksize(&attributes, 2 << 20)
+    var threads: [pthread_t] = []
+    for index in 0..<count {
+      var thread = pthread_t()
+      let job = unsafe Unmanaged.passRetained(Job(index, body))
+      // The thread takes over the reference.
+      _ = unsafe pthread_create(&thread, &attributes, { argument in
+        let job = unsafe Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue()
+        job.body(job.index)
+        return nil
+      }, job.toOpaque())
+      threads.append(thread)
+    }
+    for thread in threads { pthread_join(thread, nil) }
+    unsafe pthread_attr_destroy(&attributes)
+  }
+}
+
+/// The memory of this process.
+enum Resident {
+  /// Bytes in RAM, from /proc/self/statm.
+  static var bytes: Int {
+    guard let file = unsafe fopen("/proc/self/statm", "r") else { return 0 }
+    defer { unsafe fclose(file) }
+    var buffer = [CChar](repeating: 0, count: 256)
+    guard unsafe fgets(&buffer, 255, file) != nil else { return 0 }
+    let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return (Int(text.split(separator: " ")[1]) ?? 0) * 4096
+  }
+}
