@@ -276,6 +276,33 @@ struct WatchIntegrationTests {
     #expect(watched.deliveries.count == 2)
   }
 
+  @Test("what happens while the first snapshot is loaded is delivered after it, and a half save among it once more")
+  func loadsFirst() {
+    disk.write("a.lua", "half")
+    let watched = WatchedDisk(disk)
+    var isLoaded = false
+    watched.watcher.start { snapshot in
+      #expect(watched.watcher.retryLater(snapshot["a.lua"]!))
+      disk.write("b.lua", "b")
+      watched.watcher.rescanNow()
+      #expect(watched.deliveries.isEmpty)
+      isLoaded = snapshot.contents == ["a.lua": "half"]
+    }
+    #expect(isLoaded)
+    watched.wait(for: ["a.lua": "half", "b.lua": "b"])
+    watched.wait("once more") { $0.changes.contains("a.lua") }
+  }
+
+  @Test("when loading fails, nothing is watched")
+  func loadingFails() {
+    struct Failure: Error {}
+    let watched = WatchedDisk(disk)
+    #expect(throws: Failure.self) { try watched.watcher.start { _ in throw Failure() } }
+    watched.watcher.rescanNow()
+    watched.watcher.stop()
+    #expect(watched.deliveries.isEmpty)
+  }
+
   @Test("it stops twice, without a start, and at once; nothing is delivered afterwards")
   func stops() {
     let watched = WatchedDisk(disk)

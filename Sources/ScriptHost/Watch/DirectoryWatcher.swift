@@ -6,7 +6,7 @@ internal import Synchronization
 /// Watches a scripts directory, and delivers a snapshot when its content changed.
 ///
 ///     let watcher = DirectoryWatcher(ScriptDirectory("scripts")) { change in reload(change) }
-///     load(watcher.start())
+///     watcher.start { snapshot in load(snapshot) }
 ///     …
 ///     watcher.stop()
 ///
@@ -53,22 +53,30 @@ package final class DirectoryWatcher: Sendable {
     self.onChange = onChange
   }
 
-  /// Scans for the first time, on the caller's thread, and starts watching. Watches are set before each directory is read, so that
-  /// every later change is delivered.
+  /// Scans for the first time and starts watching. Watches are set before each directory is read, so that every later change is
+  /// delivered.
   ///
+  ///     try watcher.start { snapshot in try service.start(loader.load(snapshot).jobs) }
+  ///
+  /// - Parameter load: takes what is there, on the caller's thread. Only when it has returned are changes delivered, those that
+  ///   happened meanwhile among them: so a receiver never sees the second snapshot before the first is loaded. It may call
+  ///   ``retryLater(_:)``. When it throws, nothing is watched.
   /// - Returns: what is there; it is not delivered again. When the system has no thread to give, that is a notice, and nothing is
   ///   ever delivered: what was loaded can still run.
-  package func start() -> DirectorySnapshot {
+  @discardableResult
+  package func start(_ load: (DirectorySnapshot) throws -> Void) rethrows -> DirectorySnapshot {
     var loop = WatchLoop(watches: WatchSet(limit: watchLimit), isPolling: false)
     let first = scan(after: .empty, isFull: false, &loop)
-    let snapshot = first.snapshot
-    let notice = state.withLock { state -> WatchNotice? in
+    state.withLock { state in
       precondition(state.policy == nil, "a DirectoryWatcher starts once; make another one")
       var policy = RescanPolicy(timing, first: first, at: clock.now)
       policy.setPolling(loop.isPolling)
       state.policy = policy
+    }
+    try load(first.snapshot)
+    let handOver = HandOver(loop)
+    let notice = state.withLock { state -> WatchNotice? in
       if state.isStopped { return nil }
-      let handOver = HandOver(loop)
       do throws(ThreadError) {
         // Scripts are evaluated on this thread: they recurse, and their runtime interrupts them by real-time signals.
         state.thread = try NamedThread("md-watch", stackSize: 8 << 20, signals: .realTime) { self.run(handOver.loop) }
@@ -78,8 +86,11 @@ package final class DirectoryWatcher: Sendable {
       }
     }
     if let notice { onNotice(notice) }
-    return snapshot
+    return first.snapshot
   }
+
+  /// As above, for receivers that need nothing done before the first change.
+  package func start() -> DirectorySnapshot { start { _ in } }
 
   /// Reads every file again and delivers the result at once, even if nothing changed: the answer to SIGHUP and to a request to
   /// reload. Files that are missing are removed without waiting for them to come back. From any thread; does not block.
