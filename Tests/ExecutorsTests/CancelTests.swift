@@ -145,6 +145,7 @@ struct CancelTests {
   @Test("stop leaves a thread that does not return behind, and reports its run once")
   func leavesBehind() {
     var configuration = StepPool.Configuration()
+    configuration.workers = 1
     configuration.stopPatience = 1_000_000
     let events = Monitor([StepPoolEvent]())
     let (isIn, gate) = (Gate(), Gate())

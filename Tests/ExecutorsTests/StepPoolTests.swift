@@ -160,22 +160,24 @@ struct StepPoolTests {
   }
 
   @Test("an async closure holds no worker, and its result is reported")
-  func asyncClosure() {
-    withPool(workers: 1) { pool, sink, _ in
-      let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
-      pool.submit([order(0, payload: ClosurePayload(async: { _ in
-        var sum = 0
-        for await value in stream { sum += value }
-        return JSONText("\(sum)")
-      }))])
-      pool.submit([order(1) { _ in
-        continuation.yield(40)
-        continuation.yield(2)
-        continuation.finish()
-      }])
-      let end = sink.ends(2).first { $0.token == token(0) }
-      #expect(end?.outcome == .succeeded)
-      #expect(end?.details?.result == JSONText("42"))
+  func asyncClosure() async throws {
+    try await onThread {
+      withPool(workers: 1) { pool, sink, _ in
+        let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
+        pool.submit([order(0, payload: ClosurePayload(async: { _ in
+          var sum = 0
+          for await value in stream { sum += value }
+          return JSONText("\(sum)")
+        }))])
+        pool.submit([order(1) { _ in
+          continuation.yield(40)
+          continuation.yield(2)
+          continuation.finish()
+        }])
+        let end = sink.ends(2).first { $0.token == token(0) }
+        #expect(end?.outcome == .succeeded)
+        #expect(end?.details?.result == JSONText("42"))
+      }
     }
   }
 

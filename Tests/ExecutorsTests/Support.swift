@@ -184,7 +184,10 @@ final class SteppingRunner: StepRunner {
     state.broadcast()
   }
 
-  func workerEnds(_ worker: StepWorker) { state.withLock { $0.threadsEnded += 1 } }
+  func workerEnds(_ worker: StepWorker) {
+    state.withLock { $0.threadsEnded += 1 }
+    state.broadcast()
+  }
 }
 
 /// A pool with its sink and runner, stopped at the end of `body`.
@@ -202,4 +205,18 @@ func withPool(
   pool.start(reportingTo: sink)
   defer { pool.stop() }
   try body(pool, sink, runner)
+}
+
+/// Runs a test's body on a thread of its own, so that its waits hold none of the threads that its tasks need.
+func onThread(_ body: @escaping @Sendable () -> Void) async throws {
+  try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+    do {
+      try NamedThread("test") {
+        body()
+        continuation.resume()
+      }.abandon()
+    } catch {
+      continuation.resume(throwing: error)
+    }
+  }
 }
