@@ -20,7 +20,7 @@ static int safe_load(lua_State *L) {
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_call(L, count, 2);
-  return 2;
+  return lua_isnil(L, -2) ? 2 : (lua_pop(L, 1), 1);
 }
 
 /// setmetatable without finalizers. upvalue 1: the stock setmetatable

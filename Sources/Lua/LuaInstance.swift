@@ -148,6 +148,12 @@ package import CLuaShim
   }
 }
 
+// For tests.
+extension LuaInstance {
+  /// The n-th allocation from now on abandons the run, as if memory were over. 0: none does.
+  package func failAllocation(_ nth: Int) { unsafe moon_state_fail_allocation(state, UInt64(nth)) }
+}
+
 extension moon_stop {
   var file_text: String {
     unsafe withUnsafeBytes(of: file) { bytes in

@@ -135,11 +135,6 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
       return .stopped(stop())
     }
   }
-
-  // MARK: Tests
-
-  /// The n-th allocation from now on abandons the run, as if memory were over. 0: none does.
-  func failAllocation(_ nth: Int) { unsafe moon_state_fail_allocation(state, UInt64(nth)) }
 }
 
 /// How a state gets its entries, each time it is new.
