@@ -153,7 +153,13 @@ struct WatchIntegrationTests {
     disk.makeDirectory("../deep")
     disk.makeDirectory("../deep/down")
     disk.write("../deep/down/c.lua", "c")
-    later.wait(for: ["c.lua": "c"])
+    let found = later.wait(for: ["c.lua": "c"])
+    // The directory around the root goes, and comes back.
+    disk.move("../deep", "../gone")
+    let lostAgain = later.wait(after: found, "the root's parent is gone") { !$0.snapshot.problems.isEmpty }
+    disk.move("../gone", "../deep")
+    later.wait(after: lostAgain, "it is back") { $0.snapshot.problems.isEmpty }
+    #expect(later.deliveries.last?.snapshot.contents == ["c.lua": "c"])
   }
 
   @Test("the configuration beside the directory is watched, and its neighbours are not")

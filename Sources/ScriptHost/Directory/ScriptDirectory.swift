@@ -42,7 +42,7 @@ package struct ScriptDirectory: Sendable {
   ///   - former: the snapshot before; it keeps what cannot be read now.
   ///   - isFull: whether to read every file even if it looks unchanged.
   /// - Complexity: two system calls per directory, one per file, three more per file that is read. 10,000 unchanged scripts
-  ///   take about 25 ms.
+  ///   in 100 directories take 37 ms of processor time.
   package func scan(after former: DirectorySnapshot = .empty, isFull: Bool = false) -> DirectoryScan {
     scan(after: former, isFull: isFull) { _, _ in }
   }
