@@ -1,10 +1,12 @@
 internal import DequeModule
 
-/// Threads for work that blocks in the kernel: files, the store, name resolution. So that no worker of a pool ever does.
+/// Threads for work that blocks in the kernel: files, the store, name resolution. So that no worker of a pool ever
+/// does.
 ///
-/// It has none while it has nothing to do, makes them as they are needed up to its limit, and lets them end after some seconds without
-/// work. Work is begun in the order in which it was given. All asynchronous signals are blocked on these threads, the runtime's real-time
-/// signals among them: `poll`, `connect` and `nanosleep` do not return early for somebody else's reason.
+/// It has none while it has nothing to do, makes them as they are needed up to its limit, and lets them end after some
+/// seconds without work. Work is begun in the order in which it was given. All asynchronous signals are blocked on
+/// these threads, the runtime's real-time signals among them: `poll`, `connect` and `nanosleep` do not return early for
+/// somebody else's reason.
 package final class BlockingLane: Sendable {
   private struct State: Sendable {
     var queue = Deque<@Sendable () -> Void>()
@@ -71,7 +73,8 @@ package final class BlockingLane: Sendable {
     }
   }
 
-  /// Finishes what was given before, and returns when the threads have ended. Twice is fine; not from a thread of the lane.
+  /// Finishes what was given before, and returns when the threads have ended. Twice is fine; not from a thread of the
+  /// lane.
   package func stop() {
     state.withLock { $0.isStopped = true }
     state.broadcast()

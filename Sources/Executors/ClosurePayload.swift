@@ -8,9 +8,9 @@ package import JobModel
 ///       return nil
 ///     })
 ///
-/// A closure that throws `RunError` fails with that message; one that throws `CancellationError` ends as cancelled, or as timed out
-/// after its deadline; any other error fails with its description. Swift code cannot be stopped from outside: it looks at
-/// `context.isCancelled` now and then, or (async) at `Task.isCancelled`.
+/// A closure that throws `RunError` fails with that message; one that throws `CancellationError` ends as cancelled, or
+/// as timed out after its deadline; any other error fails with its description. Swift code cannot be stopped from
+/// outside: it looks at `context.isCancelled` now and then, or (async) at `Task.isCancelled`.
 package final class ClosurePayload: JobPayload {
   enum Body: Sendable {
     case blocking(@Sendable (ClosureContext) throws -> JSONText?)
@@ -21,8 +21,8 @@ package final class ClosurePayload: JobPayload {
   /// - Parameter body: runs on a worker and holds it until it returns; what it returns is the run's result.
   package init(_ body: @escaping @Sendable (ClosureContext) throws -> JSONText?) { self.body = .blocking(body) }
 
-  /// - Parameter async: runs as a task of its own and holds no worker. A run that is cancelled, or beyond its deadline, ends at once; its
-  ///   task is cancelled, and what it still does is not heard of.
+  /// - Parameter async: runs as a task of its own and holds no worker. A run that is cancelled, or beyond its deadline,
+  ///   ends at once; its task is cancelled, and what it still does is not heard of.
   package init(async body: @escaping @Sendable (ClosureContext) async throws -> JSONText?) { self.body = .async(body) }
 
   /// Closures cannot be compared: another payload is other code.
@@ -37,6 +37,7 @@ package struct ClosureContext: Sendable {
   package let deadline: Int64
   let isStopped: @Sendable () -> Bool
 
-  /// Whether it should return soon: it was cancelled, is beyond its deadline, or the pool is being stopped. Meant for the closure, while it runs.
+  /// Whether it should return soon: it was cancelled, is beyond its deadline, or the pool is being stopped. Meant for
+  /// the closure, while it runs.
   package var isCancelled: Bool { isStopped() || (deadline < .max && monotonicNow() >= deadline) }
 }

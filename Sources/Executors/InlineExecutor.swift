@@ -1,10 +1,12 @@
 package import Chronology
 package import JobModel
 
-/// Runs orders at once, on the thread that submits them: for tests and simulations, where what happens must not depend on threads.
+/// Runs orders at once, on the thread that submits them: for tests and simulations, where what happens must not depend
+/// on threads.
 ///
-/// Steps never nest: what a step or a report submits waits until that step is over. A sliced run goes to the end of the queue; a
-/// suspended one stays until it is resumed, or until `advance` finds that its time has come by the clocks given to it.
+/// Steps never nest: what a step or a report submits waits until that step is over. A sliced run goes to the end of the
+/// queue; a suspended one stays until it is resumed, or until `advance` finds that its time has come by the clocks
+/// given to it.
 ///
 /// Threading: any thread may call it; the first of several does the work of all.
 package final class InlineExecutor: JobExecutor {
@@ -66,7 +68,8 @@ package final class InlineExecutor: JobExecutor {
     drain()
   }
 
-  /// The earliest time at which `advance` would do something, in nanoseconds of the monotonic clock; nil when nobody sleeps.
+  /// The earliest time at which `advance` would do something, in nanoseconds of the monotonic clock; nil when nobody
+  /// sleeps.
   package var nextWake: Int64? { state.withLock { $0.timers.count > 0 ? $0.timers.earliest : nil } }
 
   /// Resumes sleepers whose time has come, and ends suspended runs that are beyond their deadline.
@@ -81,8 +84,8 @@ package final class InlineExecutor: JobExecutor {
     }
   }
 
-  /// Everything that has not ended is reported as interrupted. In the middle of a step, that step is asked to end and the rest
-  /// follows when it has.
+  /// Everything that has not ended is reported as interrupted. In the middle of a step, that step is asked to end and
+  /// the rest follows when it has.
   package func stop() {
     let runs = state.withLock { state -> [PoolRun] in
       guard !state.isStopped else { return [] }
@@ -118,10 +121,12 @@ package final class InlineExecutor: JobExecutor {
   /// Works until nothing is left, unless a caller further down (or another thread) does that already.
   private func drain() {
     guard let face = worker.withLock({ $0 }) else { return }
-    guard state.withLock({ state in
-      defer { state.isDraining = true }
-      return !state.isDraining
-    }) else { return }
+    guard
+      state.withLock({ state in
+        defer { state.isDraining = true }
+        return !state.isDraining
+      })
+    else { return }
     while true {
       let (reports, item) = state.withLock { state -> ([RunReport], LocalQueue.Item?) in
         let reports = state.reports
@@ -210,7 +215,8 @@ package final class InlineExecutor: JobExecutor {
   ) -> RunReport {
     RunReport(
       token: token, kind: .ended, outcome: ending.outcome(for: reason), startedAt: startedAt,
-      duration: monotonicClock.now.nanoseconds - began, memoryPeakBytes: ending.memoryPeakBytes, details: ending.details)
+      duration: monotonicClock.now.nanoseconds - began, memoryPeakBytes: ending.memoryPeakBytes, details: ending.details
+    )
   }
 }
 

@@ -17,21 +17,23 @@ package func monotonicNow() -> Int64 {
 ///     inbox.signal()
 ///     let first = inbox.wait { $0.popLast() }      // 7; blocks while there is none
 ///
-/// Law: the state is touched only inside the closures, by one thread at a time. A closure must not use the same monitor again
-/// (that deadlocks), and should be short: nothing in it blocks, and it calls nobody who might.
+/// Law: the state is touched only inside the closures, by one thread at a time. A closure must not use the same monitor
+/// again (that deadlocks), and should be short: nothing in it blocks, and it calls nobody who might.
 ///
-/// Why not `Synchronization.Mutex`: it has no condition to wait for, and a sanitizer sees a pthread mutex. Deadlines are on the
-/// monotonic clock, so that setting the wall clock moves no wait. An uncontended lock and unlock take about 20 ns.
+/// Why not `Synchronization.Mutex`: it has no condition to wait for, and a sanitizer sees a pthread mutex. Deadlines
+/// are on the monotonic clock, so that setting the wall clock moves no wait. An uncontended lock and unlock take about
+/// 20 ns.
 @safe
 package final class Monitor<State: Sendable>: @unchecked Sendable {
-  // `@safe`: the pointers do not leave this file. `@unchecked Sendable`: `state` is only reached between lock and unlock of `mutex`; the pointers never change.
+  // `@safe`: the pointers do not leave this file. `@unchecked Sendable`: `state` is only reached between lock and
+  // unlock of `mutex`; the pointers never change.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private let state: UnsafeMutablePointer<State>
 
   package init(_ initial: State) {
-    // Safe: each pointer is allocated and initialised here, owned by this object alone, and freed in deinit. pthread objects
-    // need an address that never moves, which a stored property would not promise.
+    // Safe: each pointer is allocated and initialised here, owned by this object alone, and freed in deinit. pthread
+    // objects need an address that never moves, which a stored property would not promise.
     unsafe mutex = .allocate(capacity: 1)
     unsafe condition = .allocate(capacity: 1)
     unsafe state = .allocate(capacity: 1)
@@ -39,7 +41,8 @@ package final class Monitor<State: Sendable>: @unchecked Sendable {
     unsafe mutex.initialize(to: pthread_mutex_t())
     unsafe condition.initialize(to: pthread_cond_t())
     var clock = pthread_condattr_t()
-    let failure = unsafe pthread_mutex_init(mutex, nil) | pthread_condattr_init(&clock)
+    let failure =
+      unsafe pthread_mutex_init(mutex, nil) | pthread_condattr_init(&clock)
       | pthread_condattr_setclock(&clock, CLOCK_MONOTONIC) | pthread_cond_init(condition, &clock)
     unsafe pthread_condattr_destroy(&clock)
     precondition(failure == 0, "a pthread mutex and condition could not be made")
@@ -66,8 +69,8 @@ package final class Monitor<State: Sendable>: @unchecked Sendable {
   /// Blocks until `ready` answers, and returns its answer; nil when `deadline` passed first.
   ///
   /// - Parameter deadline: nanoseconds of `monotonicNow()`; `.max` waits for ever.
-  /// - Parameter ready: looked at under the lock: at once, after each wake-up, and once more at the deadline. It may change the
-  ///   state, and may be called more often than the state was changed.
+  /// - Parameter ready: looked at under the lock: at once, after each wake-up, and once more at the deadline. It may
+  ///   change the state, and may be called more often than the state was changed.
   package func wait<R>(until deadline: Int64 = .max, for ready: (inout State) -> R?) -> R? {
     // Safe: as in withLock; a wait releases and takes back the lock that this thread holds.
     unsafe pthread_mutex_lock(mutex)
@@ -82,8 +85,8 @@ package final class Monitor<State: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Blocks until `deadline(state)` has passed, or until `ready` answers; the deadline is asked for again after each wake-up, so
-  /// that a change of the state can move it.
+  /// Blocks until `deadline(state)` has passed, or until `ready` answers; the deadline is asked for again after each
+  /// wake-up, so that a change of the state can move it.
   package func wait<R>(for ready: (inout State) -> R?, orUntil deadline: (borrowing State) -> Int64) -> R? {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }

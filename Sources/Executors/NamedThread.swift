@@ -5,7 +5,8 @@ internal import Synchronization
 package enum SignalMask: Sendable {
   /// None: signals sent to the process are for the threads that ask for them.
   case blocked
-  /// Only the real-time signals (`SIGRTMIN` to `SIGRTMAX`): for threads whose code a runtime interrupts by `pthread_kill`.
+  /// Only the real-time signals (`SIGRTMIN` to `SIGRTMAX`): for threads whose code a runtime interrupts by
+  /// `pthread_kill`.
   case realTime
 }
 
@@ -16,15 +17,16 @@ package struct ThreadError: Error, Sendable, Equatable, CustomStringConvertible 
   package let code: Int32
 
   package var description: String {
-    let cause = code == EAGAIN ? "the limit of threads is reached (see ulimit -u and the cgroup's pids.max)" : "error \(code)"
+    let cause =
+      code == EAGAIN ? "the limit of threads is reached (see ulimit -u and the cgroup's pids.max)" : "error \(code)"
     return "thread \"\(name)\" could not be started: \(cause)"
   }
 }
 
 /// An operating-system thread with a name, a stack size and a signal mask, owned by whoever holds this object.
 ///
-/// The owner ends it by telling its body to return, and then calls `join` (once), or lets go of it for good with `abandon`.
-/// The name (at most 15 bytes are kept, as the kernel does) is what `top -H` and debuggers show.
+/// The owner ends it by telling its body to return, and then calls `join` (once), or lets go of it for good with
+/// `abandon`. The name (at most 15 bytes are kept, as the kernel does) is what `top -H` and debuggers show.
 package final class NamedThread: Sendable {
   package let name: String
   private let thread: pthread_t
@@ -43,7 +45,8 @@ package final class NamedThread: Sendable {
     // Safe: attribute, masks and thread id are local and live across the calls that fill them.
     unsafe pthread_attr_init(&attributes)
     unsafe pthread_attr_setstacksize(&attributes, max(stackSize, 1 << 16))
-    // The new thread inherits the mask of this one at this moment: no signal can reach it with another mask than its own.
+    // The new thread inherits the mask of this one at this moment: no signal can reach it with another mask than its
+    // own.
     var wanted = signals.set
     var former = sigset_t()
     unsafe pthread_sigmask(SIG_SETMASK, &wanted, &former)
@@ -101,8 +104,8 @@ private func enter(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoin
   return nil
 }
 
-/// Gives the calling thread its name, through /proc because glibc shows `pthread_setname_np` to GNU sources only. A name that cannot be
-/// set (no /proc) is not worth a failure.
+/// Gives the calling thread its name, through /proc because glibc shows `pthread_setname_np` to GNU sources only. A
+/// name that cannot be set (no /proc) is not worth a failure.
 private func nameThisThread(_ name: String) {
   // Safe: the path is terminated and lives across the call; the bytes written are those of the array.
   let file = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)

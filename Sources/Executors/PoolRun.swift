@@ -2,18 +2,19 @@ package import Chronology
 package import JobModel
 internal import Synchronization
 
-/// A run that goes on after its first step: where it is between two steps, and the handshake between the worker that leaves it and
-/// whoever resumes it.
+/// A run that goes on after its first step: where it is between two steps, and the handshake between the worker that
+/// leaves it and whoever resumes it.
 ///
-/// The runner makes one in `begin` before it starts anything that could resume it. From then on one word says where the run is:
+/// The runner makes one in `begin` before it starts anything that could resume it. From then on one word says where the
+/// run is:
 ///
 ///     running ──suspended──▶ parked ──resume──▶ ready ──worker──▶ running
 ///        │                                       ▲
 ///        └──sliced, or resumed before it parked──┘          any ──▶ ended
 ///
-/// A resume that comes before the worker has returned `.suspended` is kept in that word, and the run is then ready at once: none
-/// is lost, and no lock is taken. Suspensions are numbered, so that a late resume (a timer that lost the race against an
-/// answer) is recognised and does nothing.
+/// A resume that comes before the worker has returned `.suspended` is kept in that word, and the run is then ready at
+/// once: none is lost, and no lock is taken. Suspensions are numbered, so that a late resume (a timer that lost the
+/// race against an answer) is recognised and does nothing.
 package final class PoolRun: Sendable {
   package let token: RunToken
   package let startedAt: Instant
@@ -27,8 +28,8 @@ package final class PoolRun: Sendable {
   private let word: Atomic<UInt64>
   /// Place in the timer heap, −1 when in none. Guarded by the lock of the timers.
   nonisolated(unsafe) var timerPosition: Int32 = -1
-  /// It was given to the timers when it last suspended. Touched by the worker that has the run; the hand-over from worker to worker
-  /// orders that.
+  /// It was given to the timers when it last suspended. Touched by the worker that has the run; the hand-over from
+  /// worker to worker orders that.
   nonisolated(unsafe) var hasTimer = false
 
   /// - Parameters:
@@ -46,8 +47,8 @@ package final class PoolRun: Sendable {
     word = Atomic(Word(phase: .running, suspension: 1).bits)
   }
 
-  /// Makes the run go on: at once when it is parked; as soon as it suspends when it is in a step. Any thread, any time; more
-  /// than once is harmless (at most one further step comes of it), and so is an ended run.
+  /// Makes the run go on: at once when it is parked; as soon as it suspends when it is in a step. Any thread, any time;
+  /// more than once is harmless (at most one further step comes of it), and so is an ended run.
   package func resume() {
     let (before, after) = change { word in
       guard !word.isClaimed else { return }
@@ -60,18 +61,22 @@ package final class PoolRun: Sendable {
     if before.phase == .parked, after.phase == .ready { host.enqueueResumed(self) }
   }
 
-  /// Number of the suspension that the present step may end in. Ask during the step, and give it to whoever will resume.
+  /// Number of the suspension that the present step may end in. Ask during the step, and give it to whoever will
+  /// resume.
   package var suspension: UInt32 { current.suspension }
 
   /// Ends one particular suspension, and tells whether it was this call that did.
   ///
-  /// - Parameter deliver: called only then, before the run can be stepped: the place to leave results. It may still run beside the
-  ///   end of a step that did not suspend after all.
-  /// - Returns: false when the suspension is over, or already about to be: another resume was first, or the run has ended.
+  /// - Parameter deliver: called only then, before the run can be stepped: the place to leave results. It may still run
+  ///   beside the end of a step that did not suspend after all.
+  /// - Returns: false when the suspension is over, or already about to be: another resume was first, or the run has
+  ///   ended.
   @discardableResult
   package func resume(suspension: UInt32, delivering deliver: () -> Void = {}) -> Bool {
     let (before, after) = change { word in
-      guard word.suspension == suspension, word.phase == .running || word.phase == .parked, !word.isResumed else { return }
+      guard word.suspension == suspension, word.phase == .running || word.phase == .parked, !word.isResumed else {
+        return
+      }
       word.isClaimed = true
     }
     guard !before.isClaimed, after.isClaimed else { return false }
@@ -131,7 +136,9 @@ package final class PoolRun: Sendable {
       // While results are being delivered, the deliverer makes it ready.
       if word.phase == .parked, !word.isClaimed { word.phase = .ready }
     }
-    guard after.stop != nil, before.phase != .ended, suspension == nil || suspension == before.suspension else { return .nothing }
+    guard after.stop != nil, before.phase != .ended, suspension == nil || suspension == before.suspension else {
+      return .nothing
+    }
     if before.phase == .parked, after.phase == .ready { host.enqueueResumed(self) }
     return before.phase == .running ? .interruptWorker : .willStop
   }
@@ -142,7 +149,8 @@ package final class PoolRun: Sendable {
 
   private var current: Word { Word(bits: word.load(ordering: .acquiring)) }
 
-  /// One transition. Acquire and release: what a thread wrote before it moved the run is seen by the thread that moves it next.
+  /// One transition. Acquire and release: what a thread wrote before it moved the run is seen by the thread that moves
+  /// it next.
   @discardableResult
   private func change(_ edit: (inout Word) -> Void) -> (before: Word, after: Word) {
     var before = word.load(ordering: .relaxed)
@@ -159,7 +167,12 @@ package final class PoolRun: Sendable {
 
 /// The word of a run: phase, two marks of resuming, why it is to be stopped, and the number of its suspension.
 private struct Word {
-  enum Phase: UInt64 { case running = 0, parked = 1, ready = 2, ended = 3 }
+  enum Phase: UInt64 {
+    case running = 0
+    case parked = 1
+    case ready = 2
+    case ended = 3
+  }
   var bits: UInt64
 
   init(bits: UInt64) { self.bits = bits }

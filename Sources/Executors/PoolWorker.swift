@@ -4,9 +4,9 @@ internal import Synchronization
 
 /// A worker as its pool sees it: the thread's own queue, what it runs now, and the reports that it has not delivered.
 ///
-/// Everything that others may look at is in `local`, whose lock the worker takes once per step. Work comes into the queue only while
-/// the pool's lock is held as well (order of locks: the pool's, then a worker's; two workers' never at once). So a thread
-/// that holds the pool's lock sees each order in exactly one place.
+/// Everything that others may look at is in `local`, whose lock the worker takes once per step. Work comes into the
+/// queue only while the pool's lock is held as well (order of locks: the pool's, then a worker's; two workers' never at
+/// once). So a thread that holds the pool's lock sees each order in exactly one place.
 final class PoolWorker: Sendable {
   /// The step that is on the worker.
   struct Current: Sendable {
@@ -31,8 +31,8 @@ final class PoolWorker: Sendable {
     var reports: [RunReport] = []
     /// When the first of `reports` was added.
     var oldestReport: Int64 = 0
-    /// Another thread is handing over reports of this worker; whoever wants to hand over the next ones waits, because those of one
-    /// run must arrive in order.
+    /// Another thread is handing over reports of this worker; whoever wants to hand over the next ones waits, because
+    /// those of one run must arrive in order.
     var isDelivering = false
     var fate = Fate.works
 

@@ -1,10 +1,11 @@
 internal import JobModel
 
-/// What a pool must do later, and the one thread that does it: wake sleeping runs, end suspended runs at their deadline, look
-/// after workers that are in a long step, and hand over reports for callers who must not call the sink themselves.
+/// What a pool must do later, and the one thread that does it: wake sleeping runs, end suspended runs at their
+/// deadline, look after workers that are in a long step, and hand over reports for callers who must not call the sink
+/// themselves.
 ///
-/// The thread sleeps until the earliest of these; nothing to do costs nothing. Lateness of a wake-up is that of the kernel's
-/// timers (50 µs of slack by default).
+/// The thread sleeps until the earliest of these; nothing to do costs nothing. Lateness of a wake-up is that of the
+/// kernel's timers (50 µs of slack by default).
 final class RunTimers: Sendable {
   struct State: Sendable {
     var heap = TimerHeap()

@@ -5,7 +5,8 @@ internal import Synchronization
 package enum StepPoolEvent: Sendable, Equatable {
   /// The worker's run could not be stopped; another worker took its place.
   case workerReplaced(index: Int, by: Int, run: RunToken)
-  /// The same, but too many threads are stuck already (or the system gives no more): the pool goes on with fewer workers.
+  /// The same, but too many threads are stuck already (or the system gives no more): the pool goes on with fewer
+  /// workers.
   case replacementRefused(index: Int, run: RunToken, stuck: Int)
   /// A stuck run returned after all, and its thread has ended.
   case stuckWorkerReturned(index: Int)
@@ -19,19 +20,25 @@ package enum StepPoolEvent: Sendable, Equatable {
 extension StepPool {
   static let patrolInterval: Int64 = 10_000_000
 
-  /// Hands over what workers in long steps cannot: old reports, and that their run has started. On the timer thread, every 10 ms
-  /// while workers begin steps; it ends by itself when each worker is idle or in a step that is known.
+  /// Hands over what workers in long steps cannot: old reports, and that their run has started. On the timer thread,
+  /// every 10 ms while workers begin steps; it ends by itself when each worker is idle or in a step that is known.
   func patrol() {
     let now = monotonicNow()
     let all = state.withLock { $0.workers }
     for worker in all {
       worker.deliver(to: sink) { local in
         guard local.fate == .works else { return false }
-        if let run = local.current, run.needsStarted, now - run.began > StepPool.longStep { local.reportStarted(at: now) }
-        return !local.reports.isEmpty && now - local.oldestReport > StepPool.longStep || local.current?.needsStarted == false
+        if let run = local.current, run.needsStarted, now - run.began > StepPool.longStep {
+          local.reportStarted(at: now)
+        }
+        return !local.reports.isEmpty && now - local.oldestReport > StepPool.longStep
+          || local.current?.needsStarted == false
       }
     }
-    let isShort = state.withLock { $0.phase == .open && $0.workers.count < configuration.workers && $0.stuck.count < configuration.stuckThreads }
+    let isShort = state.withLock { state in
+      state.phase == .open && state.workers.count < configuration.workers
+        && state.stuck.count <= configuration.stuckThreads
+    }
     if isShort { addWorker() }
     let goesOn = state.withLock { state -> Bool in
       let quiet = state.workers.filter { worker in
@@ -45,8 +52,8 @@ extension StepPool {
 
   /// Tells the pool that the run with this token cannot be stopped and keeps its thread.
   ///
-  /// It is reported as stuck, what waited behind it goes back to the front of the queue, and a new thread takes the worker's place at once. If
-  /// the thread ever returns, the run is reported as ended (stuck), and the thread ends.
+  /// It is reported as stuck, what waited behind it goes back to the front of the queue, and a new thread takes the
+  /// worker's place at once. If the thread ever returns, the run is reported as ended (stuck), and the thread ends.
   ///
   /// - Returns: false, and nothing happens, when that run is not on that worker (any more).
   @discardableResult
@@ -59,7 +66,9 @@ extension StepPool {
       let now = monotonicNow()
       local.reportStarted(at: now)
       local.report(
-        RunReport(token: token, kind: .stuck, outcome: .stuck, startedAt: current.startedAt, duration: now - current.began), at: now)
+        RunReport(
+          token: token, kind: .stuck, outcome: .stuck, startedAt: current.startedAt, duration: now - current.began),
+        at: now)
       local.fate = .stuck
       waiting = local.queue.takeAll()
       worker.queued.store(0, ordering: .relaxed)

@@ -2,36 +2,39 @@ internal import Synchronization
 
 /// How workers get work: from the shared queue, from each other, by waiting.
 extension StepPool {
-  /// Moves work into the worker's own queue, waiting until there is some. False when the pool is being stopped and nothing is left
-  /// to do.
+  /// Moves work into the worker's own queue, waiting until there is some. False when the pool is being stopped and
+  /// nothing is left to do.
   ///
   /// - Parameter limit: the most things to take.
   func refill(_ worker: PoolWorker, limit: Int) -> Bool {
     var isIdle = false
-    let (hasWork, wakes) = state.wait { state -> (Bool, Bool)? in
-      if isIdle {
-        // Woken, or falsely awake: either way this worker looks now, so the next submitter must wake somebody itself.
-        state.isWaking = false
-      }
-      let isFilled = takeShared(for: worker, limit: limit, &state) || steal(for: worker, &state)
-      let isOver = !isFilled && state.phase == .closing && runCount.load(ordering: .acquiring) == 0
-      guard isFilled || isOver else {
-        if !isIdle { state.idle += 1 }
-        isIdle = true
-        setOthersWaiting(false, &state)
-        return nil
-      }
-      if isIdle { state.idle -= 1 }
-      guard isFilled else { return (false, false) }
-      // Wake-ups spread from worker to worker, so that who submits pays for one at most.
-      let isMore = !state.queue.isEmpty || worker.queued.load(ordering: .relaxed) > 1
-      let wakes = isMore && state.idle > 0 && !state.isWaking
-      if wakes { state.isWaking = true }
-      if !isMore, state.othersWaiting, !state.workers.contains(where: { $0 !== worker && $0.queued.load(ordering: .relaxed) > 0 }) {
-        setOthersWaiting(false, &state)
-      }
-      return (true, wakes)
-    } ?? (false, false)
+    let (hasWork, wakes) =
+      state.wait { state -> (Bool, Bool)? in
+        if isIdle {
+          // Woken, or falsely awake: either way this worker looks now, so the next submitter must wake somebody itself.
+          state.isWaking = false
+        }
+        let isFilled = takeShared(for: worker, limit: limit, &state) || steal(for: worker, &state)
+        let isOver = !isFilled && state.phase == .closing && runCount.load(ordering: .acquiring) == 0
+        guard isFilled || isOver else {
+          if !isIdle { state.idle += 1 }
+          isIdle = true
+          setOthersWaiting(false, &state)
+          return nil
+        }
+        if isIdle { state.idle -= 1 }
+        guard isFilled else { return (false, false) }
+        // Wake-ups spread from worker to worker, so that who submits pays for one at most.
+        let isMore = !state.queue.isEmpty || worker.queued.load(ordering: .relaxed) > 1
+        let wakes = isMore && state.idle > 0 && !state.isWaking
+        if wakes { state.isWaking = true }
+        if !isMore, state.othersWaiting,
+          !state.workers.contains(where: { $0 !== worker && $0.queued.load(ordering: .relaxed) > 0 })
+        {
+          setOthersWaiting(false, &state)
+        }
+        return (true, wakes)
+      } ?? (false, false)
     if wakes { wakeWorker() }
     return hasWork
   }
@@ -43,8 +46,8 @@ extension StepPool {
     return true
   }
 
-  /// Takes half of what the best supplied worker has, from the end. (Half: it will probably need the rest itself; and a worker
-  /// in a long step loses everything to repeated visits.)
+  /// Takes half of what the best supplied worker has, from the end. (Half: it will probably need the rest itself; and a
+  /// worker in a long step loses everything to repeated visits.)
   private func steal(for worker: PoolWorker, _ state: inout State) -> Bool {
     guard state.phase == .open else { return false }
     var victim: PoolWorker?
@@ -58,8 +61,8 @@ extension StepPool {
     return true
   }
 
-  /// Takes orders back from workers that have been in one step for a millisecond, so that they start in their turn although no worker
-  /// is idle. At most once a millisecond.
+  /// Takes orders back from workers that have been in one step for a millisecond, so that they start in their turn
+  /// although no worker is idle. At most once a millisecond.
   private func rescue(for worker: PoolWorker, _ state: inout State) {
     guard state.workers.contains(where: { $0 !== worker && $0.queued.load(ordering: .relaxed) > 0 }) else { return }
     let now = monotonicNow()

@@ -5,8 +5,9 @@ internal import Synchronization
 /// Cancelling one run, and ending all of them.
 extension StepPool {
   package func cancel(_ token: RunToken) {
-    // A run that goes on has a word to be marked; one that does not is in a queue or in its first step. It may change from one to
-    // the other while we look, but only in this direction, and it is in the table before it leaves its worker: look there again.
+    // A run that goes on has a word to be marked; one that does not is in a queue or in its first step. It may change
+    // from one to the other while we look, but only in this direction, and it is in the table before it leaves its
+    // worker: look there again.
     for _ in 0..<2 {
       if let run = runs.withLock({ $0[token] }) {
         if case .interruptWorker = run.requestStop(.cancelled) { interruptStep(of: token, because: .cancelled) }
@@ -32,8 +33,8 @@ extension StepPool {
 
   /// Kills what runs, drops what waits, and ends the threads. All of it is reported as interrupted, each run once.
   ///
-  /// Blocks until the threads have ended, at most `stopPatience`; the run of a thread that does not return is reported as well, and
-  /// what it does later is not heard of.
+  /// Blocks until the threads have ended, at most `stopPatience`; the run of a thread that does not return is reported
+  /// as well, and what it does later is not heard of.
   package func stop() {
     let (isMine, wasStarted, waiting) = state.withLock { state -> (Bool, Bool, [Work]) in
       switch state.phase {
@@ -96,23 +97,29 @@ extension StepPool {
 
   /// Reports what these workers and the runs that nobody could stop have not reported, and silences them.
   private func leaveBehind(_ workers: [PoolWorker]) {
+    var reported = Set<RunToken>()
     for worker in workers {
       worker.deliver(to: sink) { local in
-        let now = monotonicNow()
-        if let run = local.current, local.fate == .works {
+        guard local.fate != .leftBehind else { return false }
+        if let run = local.current, reported.insert(run.token).inserted {
+          let now = monotonicNow()
           local.report(
             RunReport(
-              token: run.token, kind: .ended, outcome: .interrupted, startedAt: run.startedAt, duration: now - run.began), at: now)
+              token: run.token, kind: .ended, outcome: local.fate == .stuck ? .stuck : .interrupted,
+              startedAt: run.startedAt, duration: now - run.began),
+            at: now)
         }
         local.fate = .leftBehind
         return true
       }
     }
-    let rest = runs.withLock { Array($0.values) }
-    let reports = rest.filter { $0.end() }.map { run in
+    // `end` in any case: a run that is on one of these workers must not be reported when it returns.
+    let rest = runs.withLock { Array($0.values) }.filter { $0.end() && !reported.contains($0.token) }
+    let now = monotonicNow()
+    let reports = rest.map { run in
       RunReport(
         token: run.token, kind: .ended, outcome: .interrupted, startedAt: run.startedAt,
-        duration: monotonicNow() - run.startedMonotonic)
+        duration: now - run.startedMonotonic)
     }
     if !reports.isEmpty { sink.report(reports) }
     if !workers.isEmpty { onEvent(.threadsLeftBehind(workers.count)) }
@@ -128,7 +135,8 @@ extension StepPool {
     for worker in workers where interrupt(worker, running: token, because: reason) { return }
   }
 
-  /// Interrupts the step on `worker`, if it is one of `token` (nil: of anybody). The worker's lock keeps it from leaving that step meanwhile.
+  /// Interrupts the step on `worker`, if it is one of `token` (nil: of anybody). The worker's lock keeps it from
+  /// leaving that step meanwhile.
   private func interrupt(_ worker: PoolWorker, running token: RunToken?, because reason: StopReason) -> Bool {
     worker.local.withLock { local in
       guard let current = local.current, token == nil || token == current.token else { return false }

@@ -19,7 +19,8 @@ extension StepPool {
     var now = monotonicNow()
     /// Wall clock minus monotonic clock, read again with each portion of work and after each long step.
     var wallOffset: Int64 = 0
-    /// A moving mean of how long steps take; bounds how much work is taken at a time. Starts high: the first portion is one order.
+    /// A moving mean of how long steps take; bounds how much work is taken at a time. Starts high: the first portion is
+    /// one order.
     var meanStep: Int64 = StepPool.portion
     /// The report of the step that has just ended.
     var finished: RunReport?
@@ -231,7 +232,8 @@ extension StepPool {
       runs[run.token] = nil
       runCount.store(runs.count, ordering: .releasing)
     }
-    // Workers that wait for the last run of a pool that is being stopped. The lock: none of them is between looking and waiting.
+    // Workers that wait for the last run of a pool that is being stopped. The lock: none of them is between looking and
+    // waiting.
     if isClosing.load(ordering: .acquiring) {
       state.withLock { _ in }
       state.broadcast()

@@ -6,20 +6,22 @@ internal import Synchronization
 /// Runs orders on named operating-system threads, step by step.
 ///
 /// What it promises:
-/// - Orders start in the order of their submission, on whichever worker is free. A worker takes several at a time, but never more
-///   than it should finish in a fraction of a millisecond; idle workers take them away again, and so do busy ones when the
-///   owner is in a long step. A sliced run goes behind everything that waits; resumed runs and new orders take turns.
+/// - Orders start in the order of their submission, on whichever worker is free. A worker takes several at a time, but
+///   never more than it should finish in a fraction of a millisecond; idle workers take them away again, and so do busy
+///   ones when the owner is in a long step. A sliced run goes behind everything that waits; resumed runs and new orders
+///   take turns.
 /// - Each order ends in exactly one report: `ended` or `late`. Reports of one run reach the sink in order; calls about
-///   different runs may be concurrent. They come in batches: when a worker has nothing more of its own, every 64 of them, when
-///   the oldest is 200 µs old at the end of a step, and before a run that goes on can be stepped again.
-/// - `started` of a run whose first step is short comes with its end, or not at all (see `RunReport.Kind.ended`). In a long
-///   first step a patrol of the timer thread reports it, within about 10 ms: so the hot path pays nothing for it, neither a
-///   clock nor a lock, and a run that hogs its worker is still seen at once. The patrol sleeps when no worker begins anything.
+///   different runs may be concurrent. They come in batches: when a worker has nothing more of its own, every 64 of
+///   them, when the oldest is 200 µs old at the end of a step, and before a run that goes on can be stepped again.
+/// - `started` of a run whose first step is short comes with its end, or not at all (see `RunReport.Kind.ended`). In a
+///   long first step a patrol of the timer thread reports it, within about 10 ms: so the hot path pays nothing for it,
+///   neither a clock nor a lock, and a run that hogs its worker is still seen at once. The patrol sleeps when no worker
+///   begins anything.
 /// - Ten thousand suspended runs need no more threads than none.
 ///
-/// Why work is in batches: one lock per order between two threads that both want it costs more than the run of a small job. Why
-/// the workers' queues have locks of their own rather than a lock-free deque: an uncontended lock is 20 ns, and cancelling, giving back
-/// and patrolling need to see a queue as a whole.
+/// Why work is in batches: one lock per order between two threads that both want it costs more than the run of a small
+/// job. Why the workers' queues have locks of their own rather than a lock-free deque: an uncontended lock is 20 ns,
+/// and cancelling, giving back and patrolling need to see a queue as a whole.
 ///
 /// It must be stopped: its threads hold it.
 package final class StepPool: JobExecutor {
@@ -85,7 +87,9 @@ package final class StepPool: JobExecutor {
     _ runner: any StepRunner, configuration: Configuration = .init(), wallClock: any WallClock = SystemWallClock(),
     onEvent: @escaping @Sendable (StepPoolEvent) -> Void = { _ in }
   ) {
-    precondition(configuration.workers > 0 && configuration.batch > 0, "a pool has at least one worker, which takes at least one order")
+    precondition(
+      configuration.workers > 0 && configuration.batch > 0,
+      "a pool has at least one worker, which takes at least one order")
     self.runner = runner
     self.configuration = configuration
     self.wallClock = wallClock
@@ -152,7 +156,8 @@ package final class StepPool: JobExecutor {
     return !isAdded
   }
 
-  /// Wakes an idle worker. (While the pool is being stopped, `stop` waits for the same condition, and must not take the only signal.)
+  /// Wakes an idle worker. (While the pool is being stopped, `stop` waits for the same condition, and must not take the
+  /// only signal.)
   func wakeWorker() {
     if isClosing.load(ordering: .acquiring) { state.broadcast() } else { state.signal() }
   }

@@ -3,30 +3,32 @@ package import JobModel
 
 /// What a pool's threads call to get a run done, step by step. The pool knows when and where; the runner knows how.
 ///
-/// A *step* runs a run until it has ended, waits for something (suspended), or has used up its time slice while others wait
-/// (sliced). Most runs end in their first step, and cost no object. A run that goes on is a `PoolRun` that the runner makes in
-/// `begin`; its steps may be on different workers, never on two at once, and each sees what the former one wrote.
+/// A *step* runs a run until it has ended, waits for something (suspended), or has used up its time slice while others
+/// wait (sliced). Most runs end in their first step, and cost no object. A run that goes on is a `PoolRun` that the
+/// runner makes in `begin`; its steps may be on different workers, never on two at once, and each sees what the former
+/// one wrote.
 package protocol StepRunner: AnyObject, Sendable {
-  /// Called once on each worker's own thread, before its first step: what the runner needs per thread. It is `worker.context`
-  /// from then on.
+  /// Called once on each worker's own thread, before its first step: what the runner needs per thread. It is
+  /// `worker.context` from then on.
   func makeContext(for worker: StepWorker) -> AnyObject
 
   /// The first step of an order.
   func begin(_ order: RunOrder, at time: StepTime, on worker: StepWorker) -> StepVerdict
 
-  /// A further step of a run that was resumed or sliced. It may come without a reason (two causes of a wake-up met): a runner that
-  /// finds nothing to do returns `.suspended` again.
+  /// A further step of a run that was resumed or sliced. It may come without a reason (two causes of a wake-up met): a
+  /// runner that finds nothing to do returns `.suspended` again.
   func step(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict
 
-  /// Ends a run that is between two steps: closes what it holds, and says how it ended. On a worker's thread; nothing else of the
-  /// run is called afterwards.
+  /// Ends a run that is between two steps: closes what it holds, and says how it ended. On a worker's thread; nothing
+  /// else of the run is called afterwards.
   func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding
 
   /// Asks the step that is on `worker` to end soon.
   ///
-  /// Called from any thread, under a lock that keeps the worker inside that step: it must be quick and must not call the pool. It may
-  /// come just before `begin` or `step` has really begun. So a runner first registers what can be interrupted, and then looks at
-  /// `worker.interruption`, which is set before this call and stays set until the step has ended.
+  /// Called from any thread, under a lock that keeps the worker inside that step: it must be quick and must not call
+  /// the pool. It may come just before `begin` or `step` has really begun. So a runner first registers what can be
+  /// interrupted, and then looks at `worker.interruption`, which is set before this call and stays set until the step
+  /// has ended.
   func interrupt(_ worker: StepWorker, because reason: StopReason)
 
   /// The last call on a worker's thread.
@@ -63,7 +65,8 @@ package struct RunEnding: Sendable {
     self.details = details
   }
 
-  /// The outcome to report. A runner stops a run in one way; whether that was a cancel or the pool's end is the pool's knowledge.
+  /// The outcome to report. A runner stops a run in one way; whether that was a cancel or the pool's end is the pool's
+  /// knowledge.
   func outcome(for reason: StopReason?) -> Outcome {
     reason == .interrupted && outcome == .cancelled ? .interrupted : outcome
   }

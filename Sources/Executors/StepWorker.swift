@@ -6,10 +6,11 @@ package final class StepWorker: Sendable {
   package let index: Int
   /// Where runs that continue on this worker are resumed.
   let host: any RunHost
-  /// Raw value of the `StopReason` that the step on this worker was asked to end for; 0 is none. Written under the worker's lock, so
-  /// that it concerns the run that is there; read by the step without it.
+  /// Raw value of the `StopReason` that the step on this worker was asked to end for; 0 is none. Written under the
+  /// worker's lock, so that it concerns the run that is there; read by the step without it.
   private let request = Atomic<UInt8>(0)
-  // Written once, on the worker's thread before its first step; read there, and by interrupters, who come after a step began.
+  // Written once, on the worker's thread before its first step; read there, and by interrupters, who come after a step
+  // began.
   private nonisolated(unsafe) var storage: AnyObject?
 
   init(index: Int, host: any RunHost) {
@@ -20,7 +21,9 @@ package final class StepWorker: Sendable {
   /// What the runner's `makeContext` made for this worker.
   package var context: AnyObject {
     // Safe: see `storage`. A step begins under the worker's lock, after `adopt`; whoever interrupts takes that lock.
-    guard let context = unsafe storage else { preconditionFailure("worker \(index) has no context before its first step") }
+    guard let context = unsafe storage else {
+      preconditionFailure("worker \(index) has no context before its first step")
+    }
     return context
   }
 

@@ -1,8 +1,8 @@
-/// Sleeping runs by the time at which they are to be looked at: a heap of four children per node, in which each run knows its
-/// place, so that a run that is resumed earlier is taken out at once instead of being skipped later.
+/// Sleeping runs by the time at which they are to be looked at: a heap of four children per node, in which each run
+/// knows its place, so that a run that is resumed earlier is taken out at once instead of being skipped later.
 ///
-/// 24 bytes a sleeper. Entries of equal time come in no particular order. (Why four: half the levels of a binary heap, and the
-/// children of a node share one or two cache lines.)
+/// 24 bytes a sleeper. Entries of equal time come in no particular order. (Why four: half the levels of a binary heap,
+/// and the children of a node share one or two cache lines.)
 struct TimerHeap: Sendable {
   struct Entry: Sendable {
     let at: Int64
@@ -63,7 +63,8 @@ struct TimerHeap: Sendable {
       let first = 4 * position + 1
       guard first < entries.count else { break }
       var least = first
-      for child in (first + 1)..<max(first + 1, min(first + 4, entries.count)) where entries[child].at < entries[least].at {
+      for child in (first + 1)..<max(first + 1, min(first + 4, entries.count))
+      where entries[child].at < entries[least].at {
         least = child
       }
       guard entries[least].at < entry.at else { break }

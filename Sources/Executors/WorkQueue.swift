@@ -1,8 +1,8 @@
 internal import DequeModule
 internal import JobModel
 
-/// A stretch of a submitted batch of orders. The batch itself is never copied or changed: taking, stealing and giving back
-/// orders moves two numbers.
+/// A stretch of a submitted batch of orders. The batch itself is never copied or changed: taking, stealing and giving
+/// back orders moves two numbers.
 struct OrderRange: Sendable {
   let orders: [RunOrder]
   var next: Int
@@ -111,9 +111,9 @@ struct LocalQueue: Sendable {
 
 /// What waits in a pool and belongs to no worker yet.
 ///
-/// Two lines, served in turn when both have something: orders in the order of their submission with the sliced runs behind those
-/// that were there before them, and resumed runs. So a hog waits for everybody who was there, and neither a flood of orders nor
-/// one of resumed runs keeps the others out.
+/// Two lines, served in turn when both have something: orders in the order of their submission with the sliced runs
+/// behind those that were there before them, and resumed runs. So a hog waits for everybody who was there, and neither
+/// a flood of orders nor one of resumed runs keeps the others out.
 struct SharedQueue: Sendable {
   private var line = Deque<Work>()
   private var resumed = Deque<PoolRun>()
@@ -145,8 +145,8 @@ struct SharedQueue: Sendable {
     }
   }
 
-  /// Moves the next turn's work to `local`: at most `limit` things, and no more than a fair part, so that the other workers
-  /// find some too. A sliced run is a turn of its own, because it is long.
+  /// Moves the next turn's work to `local`: at most `limit` things, and no more than a fair part, so that the other
+  /// workers find some too. A sliced run is a turn of its own, because it is long.
   ///
   /// - Complexity: O(limit)
   mutating func take(into local: inout LocalQueue, limit: Int, workers: Int) {
@@ -207,7 +207,8 @@ extension OrderRange {
   fileprivate func without(_ token: RunToken) -> (order: RunOrder, before: OrderRange, after: OrderRange)? {
     guard let index = orders[next..<end].firstIndex(where: { $0.token == token }) else { return nil }
     return (
-      orders[index], OrderRange(orders: orders, next: next, end: index), OrderRange(orders: orders, next: index + 1, end: end)
+      orders[index], OrderRange(orders: orders, next: next, end: index),
+      OrderRange(orders: orders, next: index + 1, end: end)
     )
   }
 }

@@ -14,16 +14,21 @@ struct CancelTests {
       // Short ones first, so that the worker takes a portion of its own.
       pool.submit((1_000..<1_500).map { n in order(n) { _ in } })
       _ = sink.ends(500)
-      pool.submit([order(0) { _ in
-        isIn.open()
-        gate.wait()
-      }] + (1...300).map { n in order(n) { _ in begun.withLock { _ = $0.insert(n) } } })
+      pool.submit(
+        [
+          order(0) { _ in
+            isIn.open()
+            gate.wait()
+          }
+        ] + (1...300).map { n in order(n) { _ in begun.withLock { _ = $0.insert(n) } } })
       isIn.wait()
       let victims = [1, 2, 40, 150, 299, 300]
       for n in victims { pool.cancel(token(n)) }
       pool.cancel(token(40))
       pool.cancel(token(7_777))
-      let cancelled = sink.waitFor { $0.count { $0.outcome == .cancelled } == victims.count }.filter { $0.outcome == .cancelled }
+      let cancelled = sink.waitFor { $0.count { $0.outcome == .cancelled } == victims.count }.filter {
+        $0.outcome == .cancelled
+      }
       #expect(Set(cancelled.map(\.token)) == Set(victims.map(token)))
       gate.open()
       #expect(Set(sink.ends(801).map(\.token)).count == 801)
@@ -35,11 +40,13 @@ struct CancelTests {
   func firstStep() {
     withPool { pool, sink, runner in
       let isIn = Gate()
-      pool.submit([order(0) { context in
-        isIn.open()
-        _ = runner.state.wait(until: monotonicNow() + patience) { $0.interrupts.isEmpty ? nil : true }
-        if context.isCancelled { throw CancellationError() }
-      }])
+      pool.submit([
+        order(0) { context in
+          isIn.open()
+          _ = runner.state.wait(until: monotonicNow() + patience) { $0.interrupts.isEmpty ? nil : true }
+          if context.isCancelled { throw CancellationError() }
+        }
+      ])
       isIn.wait()
       pool.cancel(token(0))
       #expect(sink.ends(1).map(\.outcome) == [.cancelled])
@@ -51,11 +58,15 @@ struct CancelTests {
   func firstStepThatSuspends() {
     withPool { pool, sink, runner in
       let isIn = Gate()
-      pool.submit([order(0, payload: SteppedPayload { _, _ in
-        isIn.open()
-        _ = runner.state.wait(until: monotonicNow() + patience) { $0.interrupts.isEmpty ? nil : true }
-        return .suspend()
-      })])
+      pool.submit([
+        order(
+          0,
+          payload: SteppedPayload { _, _ in
+            isIn.open()
+            _ = runner.state.wait(until: monotonicNow() + patience) { $0.interrupts.isEmpty ? nil : true }
+            return .suspend()
+          })
+      ])
       isIn.wait()
       pool.cancel(token(0))
       #expect(sink.ends(1).map(\.outcome) == [.cancelled])
@@ -68,10 +79,12 @@ struct CancelTests {
     withPool { pool, sink, runner in
       pool.submit([
         order(0, payload: SteppedPayload { _, _ in .suspend() }),
-        order(1, payload: ClosurePayload(async: { _ in
-          try await Task.sleep(nanoseconds: UInt64(patience))
-          return nil
-        })),
+        order(
+          1,
+          payload: ClosurePayload(async: { _ in
+            try await Task.sleep(nanoseconds: UInt64(patience))
+            return nil
+          })),
       ])
       _ = sink.waitFor { $0.count { $0.kind == .started } == 2 }
       pool.cancel(token(0))
@@ -85,12 +98,16 @@ struct CancelTests {
   func furtherStep() {
     withPool { pool, sink, runner in
       let isIn = Gate()
-      pool.submit([order(0, payload: SteppedPayload { step, _ in
-        if step == 0 { return .slice }
-        isIn.open()
-        _ = runner.state.wait(until: monotonicNow() + patience) { $0.interrupts.isEmpty ? nil : true }
-        return .suspend()
-      })])
+      pool.submit([
+        order(
+          0,
+          payload: SteppedPayload { step, _ in
+            if step == 0 { return .slice }
+            isIn.open()
+            _ = runner.state.wait(until: monotonicNow() + patience) { $0.interrupts.isEmpty ? nil : true }
+            return .suspend()
+          })
+      ])
       isIn.wait()
       pool.cancel(token(0))
       #expect(sink.ends(1).map(\.outcome) == [.cancelled])
@@ -119,12 +136,16 @@ struct CancelTests {
     let isIn = Gate()
     pool.submit((0..<100).map { n in order(n, payload: SteppedPayload { _, _ in .suspend() }) })
     _ = sink.waitFor { $0.count { $0.kind == .started } == 100 }
-    pool.submit((100..<104).map { n in order(n) { context in
-      isIn.open()
-      _ = runner.state.wait(until: monotonicNow() + patience) { $0.interrupts.isEmpty ? nil : true }
-      if context.isCancelled { throw CancellationError() }
-    } })
-    pool.submit((104..<200).map { n in order(n, payload: SteppedPayload { _, _ in .suspend(until: monotonicNow() + patience) }) })
+    pool.submit(
+      (100..<104).map { n in
+        order(n) { context in
+          isIn.open()
+          _ = runner.state.wait(until: monotonicNow() + patience) { $0.interrupts.isEmpty ? nil : true }
+          if context.isCancelled { throw CancellationError() }
+        }
+      })
+    pool.submit(
+      (104..<200).map { n in order(n, payload: SteppedPayload { _, _ in .suspend(until: monotonicNow() + patience) }) })
     isIn.wait()
     pool.stop()
     let ends = sink.all.filter { $0.kind.isEnd }
@@ -150,13 +171,16 @@ struct CancelTests {
     let events = Monitor([StepPoolEvent]())
     let (isIn, gate) = (Gate(), Gate())
     let runner = SteppingRunner()
-    let pool = StepPool(runner, configuration: configuration, onEvent: { event in events.withLock { $0.append(event) } })
+    let pool = StepPool(
+      runner, configuration: configuration, onEvent: { event in events.withLock { $0.append(event) } })
     let sink = CollectingSink()
     pool.start(reportingTo: sink)
-    pool.submit([order(0) { _ in
-      isIn.open()
-      gate.wait()
-    }])
+    pool.submit([
+      order(0) { _ in
+        isIn.open()
+        gate.wait()
+      }
+    ])
     isIn.wait()
     pool.stop()
     #expect(sink.ends(1).map(\.outcome) == [.interrupted])
@@ -164,6 +188,38 @@ struct CancelTests {
     gate.open()
     _ = runner.state.wait(until: monotonicNow() + patience) { $0.threadsEnded == pool.workers ? true : nil }
     #expect(sink.ends(1).count == 1)
+  }
+
+  @Test("a run in a further step and a stuck run that are left behind are reported once as well")
+  func leavesFurtherSteps() {
+    var configuration = StepPool.Configuration()
+    configuration.stopPatience = 1_000_000
+    let gate = Gate()
+    let isIn = [Gate(), Gate()]
+    let runner = SteppingRunner()
+    let pool = StepPool(runner, configuration: configuration)
+    let sink = CheckingSink()
+    pool.start(reportingTo: sink)
+    pool.submit(
+      (0..<2).map { n in
+        order(
+          n,
+          payload: SteppedPayload { step, body in
+            if step == 0 { return .slice }
+            if n == 1, step == 1 { return .slice }
+            isIn[n].open()
+            if n == 1 { _ = pool.workerIsStuck(body.worker.index, running: token(1)) }
+            gate.wait()
+            return n == 0 ? .slice : .end()
+          })
+      })
+    for gate in isIn { gate.wait() }
+    pool.stop()
+    gate.open()
+    // Two workers, one replacement for the stuck one.
+    _ = runner.state.wait(until: monotonicNow() + patience) { $0.threadsEnded >= 2 ? true : nil }
+    let state = sink.waitForEnds(2)
+    #expect(state.ended.count == 2 && state.offences == [])
   }
 
   @Test("a run may stop its own pool")
@@ -183,17 +239,23 @@ struct StuckTests {
   @Test("a stuck run is reported, its worker replaced, and its queue given back; when it returns it ends as stuck")
   func replacement() {
     let events = Monitor([StepPoolEvent]())
-    withPool(workers: 1, onEvent: { event in
-      events.withLock { $0.append(event) }
-      events.broadcast()
-    }) { pool, sink, _ in
+    withPool(
+      workers: 1,
+      onEvent: { event in
+        events.withLock { $0.append(event) }
+        events.broadcast()
+      }
+    ) { pool, sink, _ in
       let (isIn, gate) = (Gate(), Gate())
       pool.submit((1_000..<1_500).map { n in order(n) { _ in } })
       _ = sink.ends(500)
-      pool.submit([order(0) { _ in
-        isIn.open()
-        gate.wait()
-      }] + (1...100).map { n in order(n) { _ in } })
+      pool.submit(
+        [
+          order(0) { _ in
+            isIn.open()
+            gate.wait()
+          }
+        ] + (1...100).map { n in order(n) { _ in } })
       isIn.wait()
       #expect(!pool.workerIsStuck(0, running: token(5)), "another run is on that worker")
       #expect(!pool.workerIsStuck(7, running: token(0)), "there is no such worker")
@@ -214,12 +276,16 @@ struct StuckTests {
   func returnsSuspended() {
     withPool(workers: 1) { pool, sink, runner in
       let (isIn, gate) = (Gate(), Gate())
-      pool.submit([order(0, payload: SteppedPayload { step, _ in
-        if step == 0 { return .slice }
-        isIn.open()
-        gate.wait()
-        return .suspend()
-      })])
+      pool.submit([
+        order(
+          0,
+          payload: SteppedPayload { step, _ in
+            if step == 0 { return .slice }
+            isIn.open()
+            gate.wait()
+            return .suspend()
+          })
+      ])
       isIn.wait()
       #expect(pool.workerIsStuck(0, running: token(0)))
       gate.open()
@@ -231,14 +297,17 @@ struct StuckTests {
   @Test("replacements are bounded; when a stuck thread returns, the pool is whole again")
   func bounded() {
     let events = Monitor([StepPoolEvent]())
-    withPool(workers: 1, { $0.stuckThreads = 2 }, onEvent: { event in events.withLock { $0.append(event) } }) { pool, sink, _ in
+    withPool(workers: 1, { $0.stuckThreads = 2 }, onEvent: { event in events.withLock { $0.append(event) } }) {
+      pool, sink, _ in
       let gates = (0..<3).map { _ in Gate() }
       for n in 0..<3 {
         let isIn = Gate()
-        pool.submit([order(n) { _ in
-          isIn.open()
-          gates[n].wait()
-        }])
+        pool.submit([
+          order(n) { _ in
+            isIn.open()
+            gates[n].wait()
+          }
+        ])
         isIn.wait()
         #expect(pool.workerIsStuck(n, running: token(n)))
       }

@@ -39,10 +39,12 @@ struct InlineExecutorTests {
   @Test("what a step submits runs after that step")
   func notNested() {
     let trace = Monitor([Int]())
-    executor.submit([order(0) { [executor] _ in
-      executor.submit([order(1) { _ in trace.withLock { $0.append(1) } }])
-      trace.withLock { $0.append(0) }
-    }])
+    executor.submit([
+      order(0) { [executor] _ in
+        executor.submit([order(1) { _ in trace.withLock { $0.append(1) } }])
+        trace.withLock { $0.append(0) }
+      }
+    ])
     #expect(trace.withLock { $0 } == [0, 1])
   }
 

@@ -9,7 +9,9 @@ struct ThreadTests {
   @Test("a monitor lets one thread in at a time")
   func exclusion() throws {
     let sum = Monitor(0)
-    let threads = try (0..<4).map { n in try NamedThread("adder\(n)") { for _ in 0..<10_000 { sum.withLock { $0 += 1 } } } }
+    let threads = try (0..<4).map { n in
+      try NamedThread("adder\(n)") { for _ in 0..<10_000 { sum.withLock { $0 += 1 } } }
+    }
     for thread in threads { thread.join() }
     #expect(sum.withLock { $0 } == 40_000)
   }
@@ -94,9 +96,11 @@ struct QueueTests {
 
   func orders(_ range: Range<Int>) -> [RunOrder] { range.map { n in order(n) { _ in } } }
 
-  @Test("a worker takes a fair part, at most its limit, over the borders of batches", arguments: [
-    (10, 64, 1, 5), (10, 3, 1, 3), (1, 64, 4, 1), (1_000, 64, 2, 64), (7, 64, 1, 3),
-  ])
+  @Test(
+    "a worker takes a fair part, at most its limit, over the borders of batches",
+    arguments: [
+      (10, 64, 1, 5), (10, 3, 1, 3), (1, 64, 4, 1), (1_000, 64, 2, 64), (7, 64, 1, 3),
+    ])
   func parts(count: Int, limit: Int, workers: Int, expected: Int) {
     var queue = SharedQueue()
     for n in 0..<count { queue.append(orders(n..<n + 1)) }
@@ -109,7 +113,9 @@ struct QueueTests {
   @Test("thieves take from the back and keep the order", arguments: 0...12)
   func theft(n: Int) {
     var local = LocalQueue()
-    for range in [0..<3, 3..<4, 4..<10] { local.append(.orders(OrderRange(orders: orders(range), next: 0, end: range.count))) }
+    for range in [0..<3, 3..<4, 4..<10] {
+      local.append(.orders(OrderRange(orders: orders(range), next: 0, end: range.count)))
+    }
     _ = local.popFirst()
     let loot = local.takeLast(n)
     #expect(slots(loot) + [] == Array(Int32(max(1, 10 - n))..<10))
@@ -154,7 +160,8 @@ struct QueueTests {
       if dice.roll(3) == 0, !expected.isEmpty {
         heap.remove(expected.remove(at: Int(dice.roll(UInt64(expected.count)))).run)
       } else {
-        let run = PoolRun(continuing: some, begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max), on: worker, body: NoHost())
+        let run = PoolRun(
+          continuing: some, begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max), on: worker, body: NoHost())
         let at = Int64(dice.roll(500))
         heap.insert(TimerHeap.Entry(at: at, suspension: 1, run: run))
         expected.append((at, run))
@@ -172,6 +179,8 @@ struct QueueTests {
 extension StepWorker {
   /// A run that is in no heap.
   fileprivate var anyRun: PoolRun {
-    PoolRun(continuing: order(0) { _ in }, begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max), on: self, body: NoHost())
+    PoolRun(
+      continuing: order(0) { _ in }, begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max), on: self,
+      body: NoHost())
   }
 }

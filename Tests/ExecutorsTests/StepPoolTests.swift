@@ -11,7 +11,8 @@ struct StepPoolTests {
     withPool(workers: 1) { pool, sink, _ in
       let started = Monitor([Int]())
       for first in stride(from: 0, to: 2_000, by: batch) {
-        pool.submit((first..<min(first + batch, 2_000)).map { n in order(n) { _ in started.withLock { $0.append(n) } } })
+        pool.submit(
+          (first..<min(first + batch, 2_000)).map { n in order(n) { _ in started.withLock { $0.append(n) } } })
       }
       #expect(sink.ends(2_000).count == 2_000)
       #expect(started.withLock { $0 } == Array(0..<2_000))
@@ -54,7 +55,9 @@ struct StepPoolTests {
       // Fast steps first, so that workers dare to take many at a time.
       pool.submit((1...5_000).map { n in order(n) { _ in } })
       _ = sink.ends(5_000)
-      pool.submit([order(10_000) { _ in gate.wait() }] + (0..<200).map { n in order(10_001 + n) { _ in isWantedDone.withLock { $0 = n == 199 } } })
+      pool.submit(
+        [order(10_000) { _ in gate.wait() }]
+          + (0..<200).map { n in order(10_001 + n) { _ in isWantedDone.withLock { $0 = n == 199 } } })
       chain(0)
       _ = sink.waitFor { $0.contains { $0.token == token(10_000) } }
     }
@@ -91,7 +94,10 @@ struct StepPoolTests {
         isRun.withLock { $0 = true }
         return nil
       }
-      pool.submit([order(0, payload: payload, startBefore: Instant(seconds: 1)), order(1, payload: ClosurePayload { _ in nil }, startBefore: .distantFuture)])
+      pool.submit([
+        order(0, payload: payload, startBefore: Instant(seconds: 1)),
+        order(1, payload: ClosurePayload { _ in nil }, startBefore: .distantFuture),
+      ])
       let ends = sink.ends(2)
       #expect(ends.first { $0.token == token(0) }?.kind == .late)
       #expect(ends.first { $0.token == token(1) }?.kind == .ended)
@@ -105,10 +111,14 @@ struct StepPoolTests {
       let gate = Gate()
       let trace = Monitor([String]())
       pool.submit([order(9) { _ in gate.wait() }])
-      pool.submit([order(0, payload: SteppedPayload { n, _ in
-        trace.withLock { $0.append("hog \(n)") }
-        return n < 2 ? .slice : .end()
-      })])
+      pool.submit([
+        order(
+          0,
+          payload: SteppedPayload { n, _ in
+            trace.withLock { $0.append("hog \(n)") }
+            return n < 2 ? .slice : .end()
+          })
+      ])
       pool.submit((1...3).map { n in order(n) { _ in trace.withLock { $0.append("job \(n)") } } })
       gate.open()
       _ = sink.ends(5)
@@ -121,17 +131,21 @@ struct StepPoolTests {
   func othersWaiting() {
     withPool(workers: 1) { pool, sink, _ in
       let (isIn, mayLook, answers) = (Gate(), Gate(), Monitor([Bool]()))
-      pool.submit([order(0, payload: SteppedPayload { n, body in
-        if n == 0 {
-          answers.withLock { $0.append(body.worker.othersWaiting) }
-          isIn.open()
-          mayLook.wait()
-          answers.withLock { $0.append(body.worker.othersWaiting) }
-          return .slice
-        }
-        answers.withLock { $0.append(body.worker.othersWaiting) }
-        return .end()
-      })])
+      pool.submit([
+        order(
+          0,
+          payload: SteppedPayload { n, body in
+            if n == 0 {
+              answers.withLock { $0.append(body.worker.othersWaiting) }
+              isIn.open()
+              mayLook.wait()
+              answers.withLock { $0.append(body.worker.othersWaiting) }
+              return .slice
+            }
+            answers.withLock { $0.append(body.worker.othersWaiting) }
+            return .end()
+          })
+      ])
       isIn.wait()
       pool.submit([order(1) { _ in }])
       mayLook.open()
@@ -140,19 +154,23 @@ struct StepPoolTests {
     }
   }
 
-  @Test("errors of closures become outcomes with a message", arguments: [
-    ("run", Outcome.failed, "no space"), ("other", .failed, "Other()"), ("cancel", .cancelled, nil),
-  ] as [(String, Outcome, String?)])
+  @Test(
+    "errors of closures become outcomes with a message",
+    arguments: [
+      ("run", Outcome.failed, "no space"), ("other", .failed, "Other()"), ("cancel", .cancelled, nil),
+    ] as [(String, Outcome, String?)])
   func closureErrors(kind: String, outcome: Outcome, message: String?) {
     struct Other: Error {}
     withPool { pool, sink, _ in
-      pool.submit([order(0) { _ in
-        switch kind {
-        case "run": throw RunError(message: "no space")
-        case "other": throw Other()
-        default: throw CancellationError()
+      pool.submit([
+        order(0) { _ in
+          switch kind {
+          case "run": throw RunError(message: "no space")
+          case "other": throw Other()
+          default: throw CancellationError()
+          }
         }
-      }])
+      ])
       let end = sink.ends(1)[0]
       #expect(end.outcome == outcome)
       #expect(end.details?.error?.message == message)
@@ -164,16 +182,22 @@ struct StepPoolTests {
     try await onThread {
       withPool(workers: 1) { pool, sink, _ in
         let (stream, continuation) = AsyncStream.makeStream(of: Int.self)
-        pool.submit([order(0, payload: ClosurePayload(async: { _ in
-          var sum = 0
-          for await value in stream { sum += value }
-          return JSONText("\(sum)")
-        }))])
-        pool.submit([order(1) { _ in
-          continuation.yield(40)
-          continuation.yield(2)
-          continuation.finish()
-        }])
+        pool.submit([
+          order(
+            0,
+            payload: ClosurePayload(async: { _ in
+              var sum = 0
+              for await value in stream { sum += value }
+              return JSONText("\(sum)")
+            }))
+        ])
+        pool.submit([
+          order(1) { _ in
+            continuation.yield(40)
+            continuation.yield(2)
+            continuation.finish()
+          }
+        ])
         let end = sink.ends(2).first { $0.token == token(0) }
         #expect(end?.outcome == .succeeded)
         #expect(end?.details?.result == JSONText("42"))

@@ -4,7 +4,8 @@ import Testing
 
 @testable import Executors
 
-/// Everything at once, at random: each order must still end in exactly one report, and none may be reported out of order.
+/// Everything at once, at random: each order must still end in exactly one report, and none may be reported out of
+/// order.
 @Suite("Stress")
 struct StressTests {
   /// A small generator, seeded where it is used: SplitMix64.
@@ -21,7 +22,9 @@ struct StressTests {
     }
   }
 
-  @Test("random verdicts, resumers, sleepers, cancels and stuck workers", arguments: [1, 2, 3, UInt64.random(in: 1_000...(1 << 40))])
+  @Test(
+    "random verdicts, resumers, sleepers, cancels and stuck workers",
+    arguments: [1, 2, 3, UInt64.random(in: 1_000...(1 << 40))])
   func random(seed: UInt64) {
     let count = 3_000
     let stuck = Monitor([Gate]())
@@ -71,7 +74,8 @@ struct StressTests {
     var next = 0
     while next < count {
       let batch = min(count - next, 1 + Int(dice.roll(200)))
-      pool.submit((next..<next + batch).map { n in order(n, payload: payload(n), timeout: n % 7 == 0 ? 3_000_000 : nil) })
+      pool.submit(
+        (next..<next + batch).map { n in order(n, payload: payload(n), timeout: n % 7 == 0 ? 3_000_000 : nil) })
       next += batch
     }
     let state = sink.waitForEnds(count)
@@ -91,18 +95,21 @@ struct StressTests {
     let sink = CheckingSink()
     pool.start(reportingTo: sink)
     for first in stride(from: 0, to: count, by: 50) {
-      pool.submit((first..<first + 50).map { n in
-        order(n, payload: SteppedPayload { step, body in
-          switch (n + step) % 4 {
-          case 0: return step > 20 ? .end() : .slice
-          case 1:
-            body.run.resume()
-            return .suspend()
-          case 2: return .suspend(until: monotonicNow() + 50_000)
-          default: return n % 2 == 0 ? .suspend() : .end()
-          }
+      pool.submit(
+        (first..<first + 50).map { n in
+          order(
+            n,
+            payload: SteppedPayload { step, body in
+              switch (n + step) % 4 {
+              case 0: return step > 20 ? .end() : .slice
+              case 1:
+                body.run.resume()
+                return .suspend()
+              case 2: return .suspend(until: monotonicNow() + 50_000)
+              default: return n % 2 == 0 ? .suspend() : .end()
+              }
+            })
         })
-      })
     }
     // Stop after some number of ends, another one each round.
     _ = sink.waitForEnds(round * 5)

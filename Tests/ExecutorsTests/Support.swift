@@ -60,8 +60,12 @@ final class CheckingSink: RunReportSink {
   func report(_ reports: [RunReport]) {
     state.withLock { state in
       for report in reports {
-        if state.ended.contains(report.token) { state.offences.append("\(report.kind) after the end of \(report.token)") }
-        if report.kind == .started, !state.started.insert(report.token).inserted { state.offences.append("started twice: \(report.token)") }
+        if state.ended.contains(report.token) {
+          state.offences.append("\(report.kind) after the end of \(report.token)")
+        }
+        if report.kind == .started, !state.started.insert(report.token).inserted {
+          state.offences.append("started twice: \(report.token)")
+        }
         if report.kind.isEnd {
           state.ended.insert(report.token)
           state.outcomes[report.outcome, default: 0] += 1
@@ -79,7 +83,8 @@ final class CheckingSink: RunReportSink {
 func token(_ number: Int) -> RunToken { RunToken(slot: number, use: 1) }
 
 func order(_ number: Int, payload: any JobPayload, timeout: Int64? = nil, startBefore: Instant? = nil) -> RunOrder {
-  var definition = JobDefinition(name: "job\(number)", source: SourceLocation(file: "test.lua", line: 1), payload: payload)
+  var definition = JobDefinition(
+    name: "job\(number)", source: SourceLocation(file: "test.lua", line: 1), payload: payload)
   definition.timeout = timeout
   return RunOrder(
     token: token(number), id: RunID(Int64(number) + 1), job: JobEntry(definition), attempt: 1, scheduledAt: .epoch,
@@ -87,10 +92,12 @@ func order(_ number: Int, payload: any JobPayload, timeout: Int64? = nil, startB
 }
 
 func order(_ number: Int, _ body: @escaping @Sendable (ClosureContext) throws -> Void) -> RunOrder {
-  order(number, payload: ClosurePayload { context in
-    try body(context)
-    return nil
-  })
+  order(
+    number,
+    payload: ClosurePayload { context in
+      try body(context)
+      return nil
+    })
 }
 
 /// What a test wants a step to come to.
@@ -144,7 +151,9 @@ final class SteppingRunner: StepRunner {
   func makeContext(for worker: StepWorker) -> AnyObject { closures.makeContext(for: worker) }
 
   func begin(_ order: RunOrder, at time: StepTime, on worker: StepWorker) -> StepVerdict {
-    guard let payload = order.job.definition.payload as? SteppedPayload else { return closures.begin(order, at: time, on: worker) }
+    guard let payload = order.job.definition.payload as? SteppedPayload else {
+      return closures.begin(order, at: time, on: worker)
+    }
     return step(SteppedRun(order, time, on: worker), payload)
   }
 

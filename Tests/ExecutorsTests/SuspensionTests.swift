@@ -13,14 +13,17 @@ struct SuspensionTests {
       let lane = BlockingLane(threads: 2)
       defer { lane.stop() }
       let rounds = 100
-      pool.submit((0..<200).map { n in
-        order(n, payload: SteppedPayload { step, body in
-          if step == rounds { return .end() }
-          let run = body.run
-          if step % 3 == 0 { run.resume() } else { lane.run { run.resume() } }
-          return .suspend()
+      pool.submit(
+        (0..<200).map { n in
+          order(
+            n,
+            payload: SteppedPayload { step, body in
+              if step == rounds { return .end() }
+              let run = body.run
+              if step % 3 == 0 { run.resume() } else { lane.run { run.resume() } }
+              return .suspend()
+            })
         })
-      })
       let ends = sink.ends(200)
       #expect(ends.count == 200 && ends.allSatisfy { $0.outcome == .succeeded })
     }
@@ -34,22 +37,25 @@ struct SuspensionTests {
       let wins = Monitor(0)
       let wrong = Monitor(0)
       let (runs, rounds) = (50, 60)
-      pool.submit((0..<runs).map { n in
-        let box = Monitor(-1)
-        return order(n, payload: SteppedPayload { step, body in
-          if step > 0, box.withLock({ $0 }) != step - 1 { wrong.withLock { $0 += 1 } }
-          if step == rounds { return .end() }
-          let run = body.run
-          let suspension = run.suspension
-          for _ in 0..<3 {
-            lane.run {
-              let isMine = run.resume(suspension: suspension) { box.withLock { $0 = step } }
-              if isMine { wins.withLock { $0 += 1 } }
-            }
-          }
-          return .suspend()
+      pool.submit(
+        (0..<runs).map { n in
+          let box = Monitor(-1)
+          return order(
+            n,
+            payload: SteppedPayload { step, body in
+              if step > 0, box.withLock({ $0 }) != step - 1 { wrong.withLock { $0 += 1 } }
+              if step == rounds { return .end() }
+              let run = body.run
+              let suspension = run.suspension
+              for _ in 0..<3 {
+                lane.run {
+                  let isMine = run.resume(suspension: suspension) { box.withLock { $0 = step } }
+                  if isMine { wins.withLock { $0 += 1 } }
+                }
+              }
+              return .suspend()
+            })
         })
-      })
       #expect(sink.ends(runs).allSatisfy { $0.outcome == .succeeded })
       lane.stop()
       #expect(wins.withLock { $0 } == runs * rounds)
@@ -62,18 +68,22 @@ struct SuspensionTests {
     withPool { pool, sink, _ in
       let parked = Gate()
       let late = Monitor<(PoolRun, UInt32)?>(nil)
-      pool.submit([order(0, payload: SteppedPayload { step, body in
-        switch step {
-        case 0:
-          late.withLock { $0 = (body.run, body.run.suspension) }
-          body.run.resume()
-          return .suspend()
-        case 1:
-          parked.open()
-          return .suspend()
-        default: return .end()
-        }
-      })])
+      pool.submit([
+        order(
+          0,
+          payload: SteppedPayload { step, body in
+            switch step {
+            case 0:
+              late.withLock { $0 = (body.run, body.run.suspension) }
+              body.run.resume()
+              return .suspend()
+            case 1:
+              parked.open()
+              return .suspend()
+            default: return .end()
+            }
+          })
+      ])
       parked.wait()
       let (run, suspension) = late.withLock { $0 }!
       #expect(!run.resume(suspension: suspension))
@@ -91,14 +101,17 @@ struct SuspensionTests {
     let sink = CheckingSink()
     pool.start(reportingTo: sink)
     defer { pool.stop() }
-    pool.submit((0..<2_000).map { n in
-      order(n, payload: SteppedPayload { step, body in
-        if step == 3 { return .end() }
-        if step % 2 == 0 { return .slice }
-        body.run.resume()
-        return .suspend()
+    pool.submit(
+      (0..<2_000).map { n in
+        order(
+          n,
+          payload: SteppedPayload { step, body in
+            if step == 3 { return .end() }
+            if step % 2 == 0 { return .slice }
+            body.run.resume()
+            return .suspend()
+          })
       })
-    })
     let state = sink.waitForEnds(2_000)
     #expect(state.offences == [])
     #expect(state.started.count == 2_000)
@@ -109,15 +122,18 @@ struct SuspensionTests {
     withPool { pool, sink, _ in
       let early = Monitor(0)
       let start = monotonicNow()
-      pool.submit((0..<10_000).map { n in
-        // Spread over 100 ms, in no order.
-        let wake = start + Int64(n * 7_919 % 10_000) * 10_000
-        return order(n, payload: SteppedPayload { step, _ in
-          if step == 0 { return .suspend(until: wake) }
-          if monotonicNow() < wake { early.withLock { $0 += 1 } }
-          return .end()
+      pool.submit(
+        (0..<10_000).map { n in
+          // Spread over 100 ms, in no order.
+          let wake = start + Int64(n * 7_919 % 10_000) * 10_000
+          return order(
+            n,
+            payload: SteppedPayload { step, _ in
+              if step == 0 { return .suspend(until: wake) }
+              if monotonicNow() < wake { early.withLock { $0 += 1 } }
+              return .end()
+            })
         })
-      })
       #expect(sink.ends(10_000).count == 10_000)
       #expect(early.withLock { $0 } == 0)
       #expect(pool.counts.continuing == 0)
@@ -130,10 +146,12 @@ struct SuspensionTests {
       pool.submit([
         order(0, payload: SteppedPayload { _, _ in .suspend() }, timeout: 1_000_000),
         order(1, payload: SteppedPayload { _, _ in .suspend(until: monotonicNow() + patience) }, timeout: 2_000_000),
-        order(2, payload: ClosurePayload(async: { context in
-          try await Task.sleep(nanoseconds: UInt64(patience))
-          return nil
-        }), timeout: 3_000_000),
+        order(
+          2,
+          payload: ClosurePayload(async: { context in
+            try await Task.sleep(nanoseconds: UInt64(patience))
+            return nil
+          }), timeout: 3_000_000),
       ])
       let ends = sink.ends(3)
       #expect(ends.allSatisfy { $0.outcome == .timedOut && $0.duration >= 1_000_000 })
@@ -148,7 +166,10 @@ struct SuspensionTests {
     let orders = (0..<4).map { n in order(n) { _ in } }
     queue.append(orders)
     for n in 10..<13 {
-      queue.append(resumed: PoolRun(continuing: order(n) { _ in }, begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max), on: worker, body: NoHost()))
+      queue.append(
+        resumed: PoolRun(
+          continuing: order(n) { _ in }, begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max), on: worker,
+          body: NoHost()))
     }
     var taken: [Int32] = []
     while !queue.isEmpty {
