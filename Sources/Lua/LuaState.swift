@@ -25,6 +25,9 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
 
   deinit { suspensions.forgetAll() }
 
+  /// What the state was made of, if that is a capsule.
+  package var capsule: LuaCapsule? { origin as? LuaCapsule }
+
   /// Whether there is a function under that name.
   package func hasEntry(_ name: String) -> Bool {
     var name = name
