@@ -80,6 +80,7 @@ let package = Package(
     tests(
       "SchedulerServiceTests",
       ["SchedulerService", "Scheduling", "JobModel", "JobStores", "Executors", "Chronology", "Triggers"]),
+    tests("SimulationTests", ["MoondialTesting", "JobModel", "JobStores"]),
     tests("JobStoresTests", ["JobStores", "JobModel", "Chronology", "Triggers", "MoondialTesting", grdb]),
     tests("ConformanceTests", ["JobStores", "JobModel", "Chronology", "Triggers", "MoondialTesting"]),
     tests("ExecutorsTests", ["Executors", "JobModel", "Chronology", "Triggers"]),

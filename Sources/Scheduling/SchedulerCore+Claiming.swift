@@ -14,7 +14,8 @@ extension SchedulerCore {
     let job = jobs[index.offset]!
     let definition = job.definition
     let mustWait = job.active >= definition.maxInstances || !job.queue.isEmpty
-    if mustWait, definition.overlap == .skip || (definition.overlap == .queue && job.queue.count >= SchedulingLimits.queueDepth) {
+    // A recovery's instant has its decision, the interrupted run: it is not skipped but waits, whatever the policy.
+    if mustWait, cause != .recovery, definition.overlap == .skip || (definition.overlap == .queue && job.queue.count >= SchedulingLimits.queueDepth) {
       let reason: SkipReason = definition.overlap == .skip ? .overlap : .limit
       record(.skipped, reason, instant: fireTime, of: index, at: now, into: &actions)
       return nil
@@ -41,16 +42,24 @@ extension SchedulerCore {
     _ slot: Int, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
   ) {
     let overlap = jobs[index.offset]!.definition.overlap
-    if overlap != .queue {
-      while let older = jobs[index.offset]!.queue.popLast() {
-        let fireTime = runs.slots[Int(older)].record.scheduledAt
-        drop(Int(older), into: &actions)
-        record(.skipped, .overlap, instant: fireTime, of: index, at: now, into: &actions)
-      }
+    if overlap == .queueOne || overlap == .replace {
+      while let older = jobs[index.offset]!.queue.popLast() { giveUp(Int(older), at: now, into: &actions) }
     }
     jobs[index.offset]!.queue.append(Int32(truncatingIfNeeded: slot))
     touch(index)
     if overlap == .replace { cancelOldestInstance(of: index, into: &actions) }
+  }
+
+  /// A waiting run whose place a newer one takes.
+  private mutating func giveUp(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+    let run = runs.slots[slot]
+    if run.record.cause == .recovery {
+      let why = RunError(message: "a newer run of the job took its place while it waited")
+      end(slot, .cancelled, details: AttemptDetails(error: why), at: now, into: &actions)
+    } else {
+      drop(slot, into: &actions)
+      record(.skipped, .overlap, instant: run.record.scheduledAt, of: run.job, at: now, into: &actions)
+    }
   }
 
   private mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {

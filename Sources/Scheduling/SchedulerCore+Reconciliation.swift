@@ -70,6 +70,7 @@ extension SchedulerCore {
     precondition(!isStarted, "a scheduler is started once")
     isStarted = true
     noticeClock(now, into: &actions)
+    settleUnfinished(at: now, into: &actions)
     var late = 0
     for offset in jobs.indices {
       guard let job = jobs[offset], !job.isOrphaned else { continue }
@@ -79,7 +80,6 @@ extension SchedulerCore {
       }
       runAtStart(JobIndex(offset), at: now, into: &actions)
     }
-    settleUnfinished(at: now, into: &actions)
     for (_, orphan) in restored where orphan.record.orphanedAt == nil {
       var record = orphan.record
       record.orphanedAt = now.wall

@@ -1,0 +1,64 @@
+package import JobModel
+package import JobStores
+internal import Synchronization
+
+/// A store as the protocol describes it and nothing more: dictionaries that survive a simulated crash, whole batches or
+/// nothing. It keeps every row and range for ever, unmerged, so that a simulation can check each decision.
+package final class ModelStore: JobStore {
+  package struct Contents: Sendable {
+    package var schedules: [String: ScheduleRecord] = [:]
+    package var runs: [RunID: RunRecord] = [:]
+    package var decisions: [DecisionRange] = []
+    package var clockEpoch = ClockEpoch(0)
+    package var highestRun: Int64 = 0
+  }
+
+  package let name = "model"
+  private let state = Mutex(Contents())
+  package let keyValues: any KeyValueStore = MemoryStore().keyValues
+
+  package init() {}
+
+  package var contents: Contents { state.withLock { $0 } }
+
+  package func load() throws(StoreError) -> StoreSnapshot {
+    state.withLock { state in
+      var snapshot = StoreSnapshot(nextRunID: RunID(state.highestRun + 1), clockEpoch: state.clockEpoch)
+      snapshot.schedules = state.schedules.values.sorted { $0.job < $1.job }
+      snapshot.unfinished = state.runs.values.filter { $0.outcome == nil }.sorted { $0.id < $1.id }
+      return snapshot
+    }
+  }
+
+  package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
+    state.withLock { state in
+      for record in batch.schedules { state.schedules[record.job] = record }
+      for fire in batch.fires {
+        state.schedules[fire.job]?.nextFire = fire.nextFire
+        state.schedules[fire.job]?.lastFire = fire.lastFire
+        state.schedules[fire.job]?.fireCount = fire.fireCount
+      }
+      for record in batch.waiting + batch.claims + batch.finished {
+        state.runs[record.id] = record
+        state.highestRun = max(state.highestRun, record.id.number)
+      }
+      for id in batch.dropped { state.runs[id] = nil }
+      for range in batch.decisions where !state.decisions.contains(range) { state.decisions.append(range) }
+      state.clockEpoch = batch.clockEpoch ?? state.clockEpoch
+    }
+    completion(nil)
+  }
+
+  package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] {
+    state.withLock { $0.runs.values.filter { query.job == nil || $0.job == query.job }.sorted { $0.id > $1.id } }
+  }
+  package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] {
+    state.withLock { $0.decisions.filter { query.job == nil || $0.job == query.job }.reversed() }
+  }
+  package func schedules() throws(StoreError) -> [ScheduleRecord] {
+    state.withLock { $0.schedules.values.sorted { $0.job < $1.job } }
+  }
+  package func append(log lines: [RunLogLine]) {}
+  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
+  package func close() {}
+}

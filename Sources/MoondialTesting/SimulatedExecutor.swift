@@ -1,0 +1,110 @@
+internal import Chronology
+package import Executors
+package import JobModel
+internal import Synchronization
+
+/// An executor without threads: every order gets a random delay, duration and outcome, and ends when the simulation's clock
+/// says so. It knows nothing of limits, so it can witness that the scheduler keeps them.
+package final class SimulatedExecutor: JobExecutor {
+  private struct Attempt: Sendable {
+    var order: RunOrder
+    var startsAt: Int64
+    var endsAt: Int64
+    var outcome: Outcome
+    var isStarted = false
+    var isCancelled = false
+  }
+  private struct State: Sendable {
+    var random: SeededGenerator
+    var attempts: [Attempt] = []
+    var sink: (any RunReportSink)?
+    var violations: [String] = []
+    var started = 0
+  }
+
+  private let state: Mutex<State>
+  private let clock: ManualClock
+  package let workers = 4
+
+  package init(clock: ManualClock, seed: UInt64) {
+    self.clock = clock
+    state = Mutex(State(random: SeededGenerator(seed)))
+  }
+
+  package func start(reportingTo sink: any RunReportSink) { state.withLock { $0.sink = sink } }
+
+  package func submit(_ orders: [RunOrder]) {
+    let now = clock.monotonic.now.nanoseconds
+    state.withLock { state in
+      for order in orders {
+        if state.attempts.contains(where: { $0.order.token == order.token }) {
+          state.violations.append("run \(order.id) was dispatched while its attempt goes on")
+        }
+        let delay = state.random.oneIn(4) ? state.random.number(0...5_000_000_000) : 0
+        let length = state.random.oneIn(5) ? state.random.number(0...90_000_000_000) : state.random.number(0...900_000_000)
+        let outcome: Outcome = state.random.oneIn(4) ? state.random.pick([.failed, .timedOut, .outOfMemory]) : .succeeded
+        state.attempts.append(
+          Attempt(order: order, startsAt: now + delay, endsAt: now + delay + length, outcome: outcome))
+        let active = state.attempts.count { $0.order.job.definition.name == order.job.definition.name }
+        // A reload may have lowered the limit while runs of the old one go on; the simulation never does.
+        if active > order.job.definition.maxInstances {
+          state.violations.append("job \(order.job.definition.name) has \(active) instances, more than its limit")
+        }
+      }
+    }
+  }
+
+  package func cancel(_ token: RunToken) {
+    let now = clock.monotonic.now.nanoseconds
+    state.withLock { state in
+      guard let index = state.attempts.firstIndex(where: { $0.order.token == token }) else { return }
+      state.attempts[index].isCancelled = true
+      state.attempts[index].endsAt = min(state.attempts[index].endsAt, now + 1_000_000)
+      state.attempts[index].outcome = .cancelled
+    }
+  }
+
+  package func stop() { state.withLock { $0.attempts.removeAll() } }
+
+  // MARK: The simulation's side
+
+  /// When something happens here next, on the monotonic clock.
+  package var nextEvent: Int64? {
+    state.withLock { $0.attempts.map { $0.isStarted || $0.isCancelled ? $0.endsAt : $0.startsAt }.min() }
+  }
+
+  /// Reports what has started and ended by now.
+  package func work() {
+    let now = clock.monotonic.now.nanoseconds
+    let wall = clock.now
+    let (reports, sink) = state.withLock { state in
+      var reports: [RunReport] = []
+      state.attempts.removeAll { attempt in
+        if !attempt.isStarted, attempt.startsAt <= now, !attempt.isCancelled {
+          if let limit = attempt.order.startBefore, wall > limit {
+            reports.append(RunReport(token: attempt.order.token, kind: .late, startedAt: wall))
+            return true
+          }
+          reports.append(RunReport(token: attempt.order.token, kind: .started, startedAt: wall))
+        }
+        guard attempt.endsAt <= now else { return false }
+        let length = attempt.isStarted || attempt.startsAt <= now ? max(1, attempt.endsAt - attempt.startsAt) : 0
+        reports.append(
+          RunReport(
+            token: attempt.order.token, kind: .ended, outcome: attempt.outcome, startedAt: wall,
+            duration: attempt.isCancelled && !attempt.isStarted ? 0 : length))
+        return true
+      }
+      for index in state.attempts.indices where state.attempts[index].startsAt <= now { state.attempts[index].isStarted = true }
+      state.started += reports.count { $0.kind == .started }
+      return (reports, state.sink)
+    }
+    if !reports.isEmpty { sink?.report(reports) }
+  }
+
+  /// Laws that the scheduler broke.
+  package var violations: [String] { state.withLock { $0.violations } }
+  /// Runs that are under way.
+  package var running: Int { state.withLock { $0.attempts.count } }
+  package var started: Int { state.withLock { $0.started } }
+}

@@ -1,0 +1,56 @@
+internal import Chronology
+package import JobModel
+internal import Triggers
+
+/// Random jobs for a simulation: every policy, short and long schedules.
+package enum SimulatedJobs {
+  package static func make(_ count: Int, _ random: inout SeededGenerator) -> [JobDefinition] {
+    (0..<count).map { make("job \($0)", &random) }
+  }
+
+  private static func make(_ name: String, _ random: inout SeededGenerator) -> JobDefinition {
+    var job = JobDefinition(name: name, source: SourceLocation(file: "simulated.lua", line: 1), payload: SimulatedPayload())
+    switch random.next() % 8 {
+    case 0: job.trigger = nil
+    case 1: job.trigger = .every(nanoseconds: random.number(2...30) * 1_000_000_000)
+    case 2, 3: job.trigger = .every(nanoseconds: random.number(30...900) * 1_000_000_000)
+    default:
+      let text = random.pick(["* * * * *", "*/5 * * * *", "0 * * * *", "30 3 * * *", "*/10 8-18 * * mon-fri", "0 2 * * *"])
+      let zone = random.pick(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+      job.timeZone = zone
+      job.trigger = cron(text, in: zone)
+    }
+    job.coalesce = random.pick([.latest, .latest, .earliest, .all])
+    job.catchUpMax = Int(random.number(1...20))
+    job.misfireGraceTime = random.oneIn(3) ? random.number(0...120) * 1_000_000_000 : nil
+    job.maxInstances = Int(random.number(1...3))
+    job.overlap = random.pick([.skip, .skip, .queue, .queueOne, .replace])
+    job.priority = Int(random.number(-5...5))
+    job.retry =
+      random.oneIn(3)
+      ? RetryPolicy(max: Int(random.number(1...3)), backoff: random.pick([.fixed, .linear, .exponential]), base: 2_000_000_000)
+      : nil
+    job.recover = random.oneIn(3)
+    job.runAtStart = random.oneIn(6)
+    job.jitter = random.oneIn(4) ? random.number(1...10) * 1_000_000_000 : 0
+    job.limit = random.oneIn(8) ? Int(random.number(1...50)) : nil
+    if random.oneIn(3) { job.events = ["event"] }
+    if random.oneIn(6) { job.debounce = random.number(1...30) * 1_000_000_000 }
+    return job
+  }
+
+  private static let zones = TimeZoneDatabase()
+
+  private static func cron(_ text: String, in zone: String) -> AnyTrigger {
+    // The texts and zones above are constants of this file: if one does not parse, the simulation is wrong.
+    do {
+      let context = TriggerContext(zones: zones, zone: try zones.zone(named: zone))
+      return try TriggerBuilder.build("cron", [.string(text)], context: context).trigger
+    } catch { preconditionFailure("\(text): \(error)") }
+  }
+}
+
+/// Code that never differs and is never run.
+final class SimulatedPayload: JobPayload {
+  func difference(from other: any JobPayload) -> PayloadDifference { .none }
+}

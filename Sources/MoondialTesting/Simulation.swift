@@ -1,0 +1,216 @@
+internal import Chronology
+internal import Executors
+internal import JobModel
+package import JobStores
+internal import Scheduling
+internal import SchedulerService
+internal import Synchronization
+
+/// Runs the real scheduler (core, service turn, store lanes) under a seed: random jobs, policies, durations, clock steps,
+/// crashes, write failures, reloads, pauses. No thread, no sleep, no real clock: the same seed is the same story.
+///
+/// It must survive: a store that fails or answers late, even one that stored and says it failed; the host dying at any moment; the
+/// wall clock set forward or back by hours; jobs that vanish and return. After each step the executor's witness must have seen no
+/// limit broken; at the end `InvariantChecker` accounts for every due instant.
+package struct Simulation {
+  package struct Options: Sendable {
+    package var steps = 150
+    package var crashes = true
+    package var storeFaults = true
+    package var clockSteps = true
+    package var reloads = true
+    package init() {}
+  }
+
+  /// What happened, for a failure's message and for tests that want to know that something did.
+  package struct Report: Sendable {
+    package var violations: [String] = []
+    package var runs = 0
+    package var ranges = 0
+    package var crashes = 0
+    package var storeFailures = 0
+    package var clockSteps = 0
+
+    package init() {}
+  }
+
+  private let options: Options
+  private let store: any JobStore
+  private let reader: any JobStore
+  private var random: SeededGenerator
+  private let clock: ManualClock
+  private let definitions: [JobDefinition]
+  private var host: SimulatedHost
+  private var absent: Set<String> = []
+  private let faults: FaultPlan
+  private var report = Report()
+  private let seed: UInt64
+  private var lives: UInt64 = 0
+
+  /// - Parameters:
+  ///   - store: what survives crashes; a model or a real one.
+  ///   - wrapping: puts something between the scheduler and `store` (a planted bug).
+  package init(
+    seed: UInt64, options: Options = Options(), store: any JobStore, wrapping: (any JobStore) -> any JobStore = { $0 }
+  ) {
+    self.seed = seed
+    self.options = options
+    random = SeededGenerator(seed)
+    clock = ManualClock(at: Instant(seconds: 1_767_225_600 + random.number(0...86_400 * 300)))
+    definitions = SimulatedJobs.make(Int(random.number(1...10)), &random)
+    let faults = FaultPlan()
+    self.faults = faults
+    reader = store
+    let wrapped = wrapping(store)
+    self.store = FaultyJobStore(wrapped) { _ in faults.next() }
+    host = SimulatedHost(store: self.store, clock: clock, seed: seed, definitions: definitions)
+  }
+
+  /// Lives through the whole story, lets the faults end, and checks.
+  package mutating func run() -> Report {
+    for _ in 0..<options.steps where report.violations.isEmpty {
+      disturb()
+      pass(random.oneIn(15) ? random.number(0...3_600_000_000_000) : random.number(0...60_000_000_000))
+    }
+    calm()
+    report.violations += InvariantChecker.check(
+      definitions.map { ($0, absent.contains($0.name)) }, store: reader, now: clock.now)
+    let runs = (try? reader.runs(RunQuery(limit: 1_000_000))) ?? []
+    report.runs = runs.count
+    report.ranges = ((try? reader.decisions(DecisionQuery(limit: 1_000_000))) ?? []).count
+    return report
+  }
+
+  /// Time passes, stopping wherever something is due.
+  private mutating func pass(_ span: Int64) {
+    let end = clock.monotonic.now.nanoseconds + span
+    while true {
+      host.turn()
+      let now = clock.monotonic.now.nanoseconds
+      report.violations += host.violations
+      guard now < end, report.violations.isEmpty else { return }
+      let next = min(host.nextEvent(wall: clock.now, monotonic: now) ?? end, end)
+      clock.advance(by: max(1, next - now))
+    }
+  }
+
+  private mutating func disturb() {
+    if options.crashes, random.oneIn(25) { crash() }
+    if options.storeFaults, random.oneIn(15) {
+      faults.plan(count: Int(random.number(1...4)), random.pick([.fail(.full), .fail(.io), .failAfterStoring(.io)]))
+      report.storeFailures += 1
+    }
+    if options.clockSteps, random.oneIn(40) {
+      let hours = random.pick([-30, -5, -2, -1, 1, 6, 50] as [Int64])
+      clock.set(to: clock.now.advanced(byNanoseconds: hours * 3_600_000_000_000 + random.number(0...59_000_000_000)))
+      report.clockSteps += 1
+    }
+    if options.reloads, random.oneIn(20) {
+      let name = random.pick(definitions).name
+      if absent.remove(name) == nil { absent.insert(name) }
+      host.reload(definitions.filter { !absent.contains($0.name) })
+    }
+    let name = random.pick(definitions).name
+    switch random.next() % 12 {
+    case 0: host.pause(name)
+    case 1, 2: host.resume(name)
+    case 3: host.runNow(name)
+    case 4: host.cancelSomething(&random)
+    case 5: host.emit("event")
+    default: break
+    }
+  }
+
+  /// The host dies: everything but the store is gone.
+  private mutating func crash() {
+    report.crashes += 1
+    lives += 1
+    clock.advance(by: random.number(0...600_000_000_000))
+    host = SimulatedHost(
+      store: store, clock: clock, seed: seed &+ lives, definitions: definitions.filter { !absent.contains($0.name) })
+  }
+
+  /// Faults stop and everybody is resumed: what is due must be decided, and what runs must end.
+  private mutating func calm() {
+    guard report.violations.isEmpty else { return }
+    faults.clear()
+    for definition in definitions { host.resume(definition.name) }
+    pass(10 * 60_000_000_000)
+    host.reload([])
+    absent = Set(definitions.map(\.name))
+    pass(3_600_000_000_000)
+    if host.running > 0 { report.violations.append("\(host.running) runs go on an hour after the last job was removed") }
+  }
+}
+
+/// What the store does to the next batches. Any thread.
+final class FaultPlan: Sendable {
+  private let planned = Mutex<[FaultyJobStore.Fault]>([])
+  func plan(count: Int, _ fault: FaultyJobStore.Fault) {
+    planned.withLock { $0 += Array(repeating: fault, count: count) }
+  }
+  func next() -> FaultyJobStore.Fault { planned.withLock { $0.isEmpty ? .pass : $0.removeFirst() } }
+  func clear() { planned.withLock { $0.removeAll() } }
+}
+
+/// One life of a host: a service turn and an executor over a store that outlives it.
+final class SimulatedHost: Sendable {
+  private let service: ServiceTurn
+  private let executor: SimulatedExecutor
+  private let rest = Mutex<ServiceTurn.Rest?>(nil)
+
+  init(store: any JobStore, clock: ManualClock, seed: UInt64, definitions: [JobDefinition]) {
+    let executor = SimulatedExecutor(clock: clock, seed: seed)
+    self.executor = executor
+    var configuration = ServiceConfiguration(stores: [("default", store)], executors: [("default", executor)])
+    configuration.wallClock = clock
+    configuration.monotonicClock = clock.monotonic
+    configuration.window = 16
+    service = ServiceTurn(configuration, wake: {})
+    executor.start(reportingTo: service)
+    do { try service.restore() } catch { preconditionFailure("the simulated store cannot be read: \(error)") }
+    service.post { core, now, actions in
+      core.reconcile(definitions, at: now, into: &actions)
+      core.start(at: now, into: &actions)
+    }
+  }
+
+  func turn() {
+    executor.work()
+    let rest = service.turn(at: service.now)
+    self.rest.withLock { $0 = rest }
+  }
+
+  /// Nearest thing to happen, on the monotonic clock.
+  func nextEvent(wall: Instant, monotonic: Int64) -> Int64? {
+    let wake = rest.withLock { $0 }?.wake
+    let due = wake?.wall.map { monotonic + max(0, $0.nanoseconds(since: wall)) }
+    return [due, wake?.monotonic, executor.nextEvent].compactMap { $0 }.min()
+  }
+
+  var violations: [String] { executor.violations }
+  var running: Int { executor.running }
+
+  func reload(_ definitions: [JobDefinition]) {
+    service.post { core, now, actions in core.reconcile(definitions, at: now, into: &actions) }
+  }
+  func pause(_ name: String) { service.post { core, _, actions in try? core.pause(name, into: &actions) } }
+  func resume(_ name: String) {
+    service.post { core, now, actions in try? core.resume(name, at: now, into: &actions) }
+  }
+  func runNow(_ name: String) {
+    service.post { core, now, actions in _ = try? core.runNow(name, params: nil, at: now, into: &actions) }
+  }
+  func emit(_ name: String) {
+    service.post { core, now, actions in core.emit(name, data: nil, at: now, into: &actions) }
+  }
+  func cancelSomething(_ random: inout SeededGenerator) {
+    let choice = random.next()
+    service.post { core, now, actions in
+      let active = core.runs.activeSlots
+      guard !active.isEmpty else { return }
+      let id = core.runs.slots[active[Int(choice % UInt64(active.count))]].record.id
+      try? core.cancel(id, at: now, into: &actions)
+    }
+  }
+}
