@@ -99,7 +99,7 @@ struct SQLiteFaultTests {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
     try await #require(processExitsWith: .success) { [path = path as String] in
-      let store = try SQLiteStore(path, options: options())
+      let store = try SQLiteStore(path, options: options { $0.retention.standard.runs = nil })
       try store.commit(batch { $0.finished = [finished(1, "a")] })
       // A limit on the size of a file stands for a full disk: the same write fails at the same place.
       signal(SIGXFSZ, SIG_IGN)
@@ -149,7 +149,7 @@ struct SQLiteFaultTests {
   func busy() throws {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
-    let store = try SQLiteStore(path, options: options())
+    let store = try SQLiteStore(path, options: options { $0.busySeconds = 0.02 })
     defer { store.close() }
     try holdingWriteLock(path) {
       let error = #expect(throws: StoreError.self) { try store.commit(batch { $0.claims = [claim(1, "a")] }) }

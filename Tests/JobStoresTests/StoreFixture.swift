@@ -16,7 +16,7 @@ func options(_ edit: (inout SQLiteStore.Options) -> Void = { _ in }) -> SQLiteSt
   var options = SQLiteStore.Options()
   options.synchronous = .normal
   options.clock = StoppedClock()
-  options.busySeconds = 0.02
+  options.busySeconds = 30
   edit(&options)
   return options
 }

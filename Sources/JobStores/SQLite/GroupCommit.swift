@@ -66,7 +66,7 @@ final class GroupCommit: Sendable {
       state.waiting.append(operation)
       return true
     }
-    if !isAccepted { operation.complete(.closed(storeName)) }
+    if !isAccepted { operation.complete(.failure(.closed(storeName))) }
   }
 
   func set(_ retention: Retention) {
@@ -101,10 +101,13 @@ final class GroupCommit: Sendable {
       if operations.isEmpty, isClosing { break }
       guard !operations.isEmpty || hasMaintenance else { continue }
       writer.timePassed(options.clock.now)
-      pool.writeWithoutTransaction { database in
-        isHealthy = commit(operations, writer: writer, isHealthy: isHealthy)
-        checkpoints.checkpointIfNeeded(database)
+      // Completions are called with nothing held, so they may ask the store whatever they like.
+      let (answers, wentWell) = pool.writeWithoutTransaction { _ in
+        commit(operations, writer: writer, withMaintenance: isHealthy)
       }
+      isHealthy = wentWell
+      for (operation, answer) in zip(operations, answers) { operation.complete(answer) }
+      pool.writeWithoutTransaction { checkpoints.checkpointIfNeeded($0) }
     }
     pool.writeWithoutTransaction { checkpoints.unwatch($0) }
   }
@@ -130,30 +133,27 @@ final class GroupCommit: Sendable {
     return (operations, state.retention, state.isClosing)
   }
 
-  /// Writes `operations` as one transaction, or each alone if that fails, and completes them. Answers whether it went well.
-  private static func commit(_ operations: [Operation], writer: StoreWriter, isHealthy: Bool) -> Bool {
-    do {
-      let answers = try transaction(operations, writer: writer, withMaintenance: isHealthy)
-      for (operation, answer) in zip(operations, answers) { operation.complete(answer) }
-      return true
+  /// Writes `operations` as one transaction, or each alone if that fails. Answers what became of each, and whether all went well.
+  private static func commit(
+    _ operations: [Operation], writer: StoreWriter, withMaintenance: Bool
+  ) -> (answers: [Result<Int64, StoreError>], wentWell: Bool) {
+    do throws(StoreError) {
+      let answers = try transaction(operations, writer: writer, withMaintenance: withMaintenance)
+      return (answers.map { .success($0) }, true)
     } catch {
       // Somebody else holds the file: waiting once more for each of them would make a queue of minutes.
-      if error.code == .locked {
-        for operation in operations { operation.complete(error) }
-        return false
-      }
+      if error.code == .locked { return (operations.map { _ in .failure(error) }, false) }
     }
-    var isHealthy = !operations.isEmpty
-    for operation in operations {
-      do {
-        let answers = try transaction([operation], writer: writer, withMaintenance: false)
-        operation.complete(answers[0])
+    var wentWell = !operations.isEmpty
+    let answers = operations.map { operation -> Result<Int64, StoreError> in
+      do throws(StoreError) {
+        return .success(try transaction([operation], writer: writer, withMaintenance: false)[0])
       } catch {
-        operation.complete(error)
-        isHealthy = false
+        wentWell = false
+        return .failure(error)
       }
     }
-    return isHealthy
+    return (answers, wentWell)
   }
 
   /// For each operation its answer: a run id, or 1 for done and 0 for a compare-and-swap that was not.
@@ -191,20 +191,15 @@ final class GroupCommit: Sendable {
 }
 
 extension GroupCommit.Operation {
-  func complete(_ answer: Int64) {
+  func complete(_ answer: Result<Int64, StoreError>) {
     switch self {
-    case .batch(_, let completion): completion(nil)
-    case .keyValue(_, _, let completion): completion(.success(answer != 0))
-    case .visit(let completion): completion(.success(RunID(answer)))
-    case .log: break
-    }
-  }
-
-  func complete(_ error: StoreError) {
-    switch self {
-    case .batch(_, let completion): completion(error)
-    case .keyValue(_, _, let completion): completion(.failure(error))
-    case .visit(let completion): completion(.failure(error))
+    case .batch(_, let completion):
+      switch answer {
+      case .success: completion(nil)
+      case .failure(let error): completion(error)
+      }
+    case .keyValue(_, _, let completion): completion(answer.map { $0 != 0 })
+    case .visit(let completion): completion(answer.map { RunID($0) })
     case .log: break  // Best effort, as the protocol says.
     }
   }
