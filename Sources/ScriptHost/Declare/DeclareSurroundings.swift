@@ -1,0 +1,49 @@
+package import Chronology
+package import Lua
+internal import Triggers
+
+/// What scripts are declared against: the names they may use, the host's defaults, and the present.
+///
+/// One object serves all scripts of one load, so that equal triggers, names and option texts of all their jobs are one object.
+/// Not thread-safe: it belongs to the thread that loads.
+package final class DeclareSurroundings {
+  package let zones: TimeZoneDatabase
+  /// The zone of jobs that name none: the host's.
+  package let zone: TimeZoneRules
+  /// Names of configured executors and stores, sorted.
+  package let executors: [String]
+  package let stores: [String]
+  /// `job_defaults` of the host, decoded before.
+  package let hostDefaults: LuaTable
+  /// For notes about times that are over.
+  package let now: Instant
+
+  var strings = StringPool()
+  var triggers = TriggerCache()
+
+  package init(
+    zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
+    stores: [String] = ["default"], hostDefaults: LuaTable = LuaTable(), now: Instant
+  ) {
+    self.zones = zones
+    self.zone = zone
+    self.executors = executors.sorted()
+    self.stores = stores.sorted()
+    self.hostDefaults = hostDefaults
+    self.now = now
+  }
+}
+
+/// Hands out one copy of equal strings. Only texts that do not fit into a `String` value itself (15 bytes) are worth keeping.
+struct StringPool {
+  private var strings: Set<String> = []
+  private var lists: Set<[String]> = []
+
+  mutating func shared(_ text: String) -> String {
+    text.utf8.count <= 15 ? text : strings.insert(text).memberAfterInsert
+  }
+
+  mutating func shared(_ list: [String]) -> [String] {
+    list.isEmpty ? [] : lists.insert(list).memberAfterInsert
+  }
+}

@@ -1,0 +1,155 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+internal import Triggers
+
+/// A mistake in a trigger value, which is reported where the value was made.
+struct RecipeProblem {
+  var location: SourceLocation?
+  var message: String
+}
+
+/// The part of decoding that needs to know everything else about a job: its time triggers.
+struct TriggerAssembly {
+  private let surroundings: DeclareSurroundings
+  private let draft: JobDraft
+  private let context: TriggerContext
+  private(set) var complaints: [String] = []
+  /// Mistakes of trigger values made elsewhere than in the job's table.
+  private(set) var recipeProblems: [RecipeProblem] = []
+  private(set) var notes: [String] = []
+  /// The trigger values that the job uses.
+  private(set) var recipes: [TriggerRecipe] = []
+
+  init(_ draft: JobDraft, _ surroundings: DeclareSurroundings) {
+    self.draft = draft
+    self.surroundings = surroundings
+    context = TriggerContext(
+      zones: surroundings.zones, zone: draft.zone, dst: draft.dst, jobName: draft.definition.name, now: surroundings.now)
+  }
+
+  private var isFine: Bool { complaints.isEmpty && recipeProblems.isEmpty }
+
+  /// All time triggers of the job as one, within its dates; `nil` when it has none, or when something is wrong with them.
+  mutating func assemble() -> AnyTrigger? {
+    var triggers: [AnyTrigger] = []
+    for time in draft.times { triggers += build(time.field, time.value) }
+    let from = date(.startDate, draft.startDate)
+    let until = date(.endDate, draft.endDate)
+    guard isFine else { return nil }
+    guard !draft.times.isEmpty else {
+      noteUselessOptions()
+      return nil
+    }
+    if let from, let until, until < from {
+      complaints.append("end_date is before start_date, so it can never fire; swap them")
+      return nil
+    }
+    var trigger = triggers.count == 1 ? triggers[0] : AnyTrigger.anyOf(triggers)
+    if from != nil || until != nil { trigger = trigger.bounded(from: from, until: until) }
+    check(trigger)
+    return complaints.isEmpty ? trigger : nil
+  }
+
+  // MARK: Building
+
+  /// The triggers of one field. `cron` and `trigger` may be lists.
+  private mutating func build(_ field: JobField, _ value: LuaValue) -> [AnyTrigger] {
+    if field == .cron || field == .trigger, case .table(let table) = value, !table.array.isEmpty, table.isSequence {
+      return table.array.compactMap { buildOne(field, $0) }
+    }
+    return buildOne(field, value).map { [$0] } ?? []
+  }
+
+  private mutating func buildOne(_ field: JobField, _ value: LuaValue) -> AnyTrigger? {
+    let recipe: TriggerRecipe
+    if case .object(let object) = value {
+      guard let made = object as? TriggerRecipe else {
+        complaints.append("\(field.rawValue) must be a trigger, not \(value.shown)")
+        return nil
+      }
+      guard field == .trigger || made.constructor == field.rawValue else {
+        complaints.append("\(field.rawValue) holds a trigger made by \(made.constructor); write trigger = … for it")
+        return nil
+      }
+      recipe = made
+      recipes.append(made)
+    } else if field == .trigger {
+      complaints.append("trigger must be a trigger value like cron \"0 3 * * *\" or any_of { … }, not \(value.shown)")
+      return nil
+    } else {
+      recipe = TriggerRecipe(constructor: field.rawValue, arguments: [value])
+    }
+    do {
+      let built = try surroundings.triggers.build(recipe, in: context)
+      for note in built.notes where !notes.contains(note.message) { notes.append(note.message) }
+      return built.trigger
+    } catch {
+      if let location = recipe.location {
+        recipeProblems.append(RecipeProblem(location: location, message: error.description))
+      } else {
+        complaints.append(error.description)
+      }
+      return nil
+    }
+  }
+
+  // MARK: Dates
+
+  /// An instant as scripts write it. The end of the job's time includes the day that it names.
+  private mutating func date(_ field: JobField, _ value: LuaValue?) -> Instant? {
+    let name = field.rawValue
+    switch value {
+    case nil:
+      return nil
+    case .integer(let seconds)?:
+      return Instant(seconds: seconds)
+    case .number(let seconds)?:
+      if let instant = Instant(fractionalSeconds: seconds) { return instant }
+    case .string(let string)?:
+      do {
+        let written = try ISO8601.parse(string.text)
+        guard field == .endDate, !written.hasTimeOfDay else { return written.instant(in: draft.zone) }
+        return WrittenTime.end(of: written.civil.date, in: draft.zone)
+      } catch {
+        complaints.append("\(name) \(quoted(string.text)): \(error.message)")
+        return nil
+      }
+    default:
+      break
+    }
+    complaints.append("\(name) must be a time like \"2027-01-31 09:00\" or seconds since 1970, not \(value?.shown ?? "nil")")
+    return nil
+  }
+
+  // MARK: Sense
+
+  private mutating func check(_ trigger: AnyTrigger) {
+    if trigger.firesAtStart { return }
+    switch trigger.nextFire(after: .distantPast) {
+    case .at: break
+    case .never:
+      complaints.append("its trigger can never fire; change it, or leave it out for a job that runs only when asked")
+      return
+    case .unknown(let searched):
+      notes.append("no fire time was found up to \(ISO8601.format(searched, in: draft.zone)); check what its triggers have in common")
+      return
+    }
+    guard notes.isEmpty, !trigger.needsAnchor, case .never = trigger.nextFire(after: surroundings.now) else { return }
+    notes.append("its last fire time is over, so it runs only when asked")
+  }
+
+  private mutating func noteUselessOptions() {
+    for field in draft.timeOptions {
+      notes.append("\(field.rawValue) has no effect, because the job has no cron, every, at, calendar or trigger")
+    }
+  }
+}
+
+extension WrittenTime {
+  /// The last nanosecond of a day on a zone's clocks.
+  fileprivate static func end(of date: CivilDate, in zone: TimeZoneRules) -> Instant {
+    let next = CivilDateTime(date: CivilDate(daysSinceEpoch: date.daysSinceEpoch + 1))
+    return zone.instant(of: next).advanced(byNanoseconds: -1)
+  }
+}

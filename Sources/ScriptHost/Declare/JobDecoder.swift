@@ -1,0 +1,239 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+internal import Triggers
+
+/// Reads tables of job fields into a ``JobDraft``, strictly: every key must be known, every value have its type and limits.
+///
+/// It finds all mistakes of a table in one pass; each is one sentence in `reading.complaints`.
+struct JobDecoder {
+  /// What jobs may refer to.
+  let surroundings: DeclareSurroundings
+  let scope: JobField.Scope
+  var reading = FieldReading()
+
+  init(_ surroundings: DeclareSurroundings, _ scope: JobField.Scope) {
+    self.surroundings = surroundings
+    self.scope = scope
+  }
+
+  /// Applies a table's fields to `draft`.
+  mutating func apply(_ table: LuaTable, to draft: inout JobDraft) {
+    reading.namedKeysOnly(table, in: scope == .job ? "the job's table" : "job_defaults")
+    for (key, value) in table.fields {
+      guard let field = JobField.named[key], field.isAllowed(in: scope) else {
+        reading.complain(complaint(aboutKey: key))
+        continue
+      }
+      guard field.isSupported else {
+        reading.complain("\(key) is not supported: this version has no watch, groups or rates; remove it")
+        continue
+      }
+      apply(field, value, to: &draft)
+    }
+  }
+
+  /// Why a key is refused.
+  private func complaint(aboutKey key: String) -> String {
+    if let field = JobField.named[key] {
+      return field == .onError || field == .onSuccess
+        ? "\(key) is a function and cannot be a default in moondial.lua; set it in a script's job_defaults"
+        : "\(key) cannot be a default: it belongs to one job"
+    }
+    if let advice = JobField.advice[key] { return "unknown field \(quoted(key)): \(advice)" }
+    let names = JobField.names(in: scope)
+    let suggestion = FieldReading.suggestion(for: key, among: names)
+    return "unknown field \(quoted(key))\(suggestion)"
+  }
+
+  // MARK: One field
+
+  private mutating func apply(_ field: JobField, _ value: LuaValue, to draft: inout JobDraft) {
+    let name = field.rawValue
+    switch field {
+    case .name:
+      if let text = reading.string(name, value) { draft.definition.name = text }
+    case .run:
+      if let function = function(name, value) { draft.run = function }
+    case .onError:
+      if let function = function(name, value) { draft.onError = function }
+    case .onSuccess:
+      if let function = function(name, value) { draft.onSuccess = function }
+    case .description:
+      if let text = reading.string(name, value) { draft.definition.description = surroundings.strings.shared(text) }
+    case .tags:
+      if let tags = reading.names(name, value, of: "a string") {
+        draft.definition.tags = surroundings.strings.shared(tags)
+      }
+    case .params:
+      applyParams(value, to: &draft)
+
+    case .cron, .every, .at, .calendar, .trigger:
+      draft.times.append((field, value))
+    case .on:
+      if let events = reading.names(name, value, of: "an event's name") { draft.definition.events = events }
+    case .after:
+      if let jobs = reading.names(name, value, of: "a job's name") { draft.definition.after = jobs }
+    case .timezone:
+      applyZone(value, to: &draft)
+    case .dst:
+      applyDST(value, to: &draft)
+    case .startDate:
+      draft.startDate = value
+      noteTimeOption(field, in: &draft)
+    case .endDate:
+      draft.endDate = value
+      noteTimeOption(field, in: &draft)
+    case .jitter:
+      if let span = reading.duration(name, value, atLeast: 0) { draft.definition.jitter = span }
+      noteTimeOption(field, in: &draft)
+    case .limit:
+      if let limit = reading.integer(name, value, in: 1...Int.max) { draft.definition.limit = limit }
+      noteTimeOption(field, in: &draft)
+    case .debounce:
+      if let span = reading.optionalDuration(name, value, atLeast: 1_000_000) { draft.definition.debounce = span }
+    case .runAtStart:
+      if let flag = reading.bool(name, value) { draft.definition.runAtStart = flag }
+
+    case .coalesce:
+      applyCoalesce(value, to: &draft)
+    case .catchUpMax:
+      if let count = reading.integer(name, value, in: 1...1_000_000) { draft.definition.catchUpMax = count }
+    case .misfireGraceTime:
+      if let span = reading.optionalDuration(name, value, atLeast: 0) { draft.definition.misfireGraceTime = span }
+    case .maxInstances:
+      if let count = reading.integer(name, value, in: 1...100_000) { draft.definition.maxInstances = count }
+    case .overlap:
+      if let policy = reading.choice(name, value, OverlapPolicy.self) { draft.definition.overlap = policy }
+    case .priority:
+      if let priority = reading.integer(name, value, in: -100...100) { draft.definition.priority = priority }
+
+    case .timeout:
+      if let span = reading.optionalDuration(name, value, atLeast: 1_000_000) { draft.definition.timeout = span }
+    case .memory:
+      if let bytes = reading.size(name, value, in: 1 << 20...16 << 30) { draft.definition.memoryLimit = bytes }
+    case .retry:
+      applyRetry(value, to: &draft)
+    case .recover:
+      if let flag = reading.bool(name, value) { draft.definition.recover = flag }
+    case .state:
+      if let state = reading.choice(name, value, StateLifetime.self) { draft.definition.state = state }
+
+    case .executor:
+      if let text = place(name, value, among: surroundings.executors) { draft.definition.executor = text }
+    case .store:
+      if let text = place(name, value, among: surroundings.stores) { draft.definition.store = text }
+    case .enabled:
+      if let flag = reading.bool(name, value) { draft.definition.enabled = flag }
+    case .watch, .group, .rate:
+      preconditionFailure("a field that is not supported was let through")
+    }
+  }
+
+  private mutating func function(_ name: String, _ value: LuaValue) -> LuaReference? {
+    if case .function(let reference) = value { return reference }
+    reading.complain("\(name) must be a function, not \(value.shown)")
+    return nil
+  }
+
+  /// What has no effect without a time trigger is worth a note in a job, but not in defaults, which serve many.
+  private func noteTimeOption(_ field: JobField, in draft: inout JobDraft) {
+    if scope == .job { draft.timeOptions.append(field) }
+  }
+
+  private mutating func applyParams(_ value: LuaValue, to draft: inout JobDraft) {
+    guard case .table(let table) = value, table.array.isEmpty, table.others.isEmpty else {
+      reading.complain("params must be a table of named fields like { region = \"eu\" }, not \(listOr(value))")
+      return
+    }
+    do {
+      draft.definition.params = table.isEmpty ? nil : JSONText(surroundings.strings.shared(try value.json()))
+    } catch {
+      reading.complain("params: \(error.message)")
+    }
+  }
+
+  private func listOr(_ value: LuaValue) -> String {
+    if case .table = value { "a list" } else { value.shown }
+  }
+
+  private mutating func applyZone(_ value: LuaValue, to draft: inout JobDraft) {
+    guard let name = reading.string("timezone", value, "the name of a time zone like \"Europe/Berlin\"") else { return }
+    do {
+      draft.zone = try surroundings.zones.zone(named: name)
+      // The zone's own copy of its name: one string for all jobs.
+      draft.definition.timeZone = draft.zone.name
+    } catch {
+      reading.complain("timezone: \(error.message)")
+    }
+  }
+
+  private mutating func applyDST(_ value: LuaValue, to draft: inout JobDraft) {
+    do {
+      let spec = try SpecValue(value) { (_) throws(TriggerError) in throw TriggerError("dst cannot hold a trigger") }
+      let policy = try TriggerBuilder.dst(spec)
+      draft.dst = DSTPolicy(gap: policy.gap ?? draft.dst.gap, overlap: policy.overlap ?? draft.dst.overlap)
+    } catch {
+      reading.complain(error.description)
+    }
+  }
+
+  private mutating func applyCoalesce(_ value: LuaValue, to draft: inout JobDraft) {
+    switch value {
+    case .bool(true), .string("latest"): draft.definition.coalesce = .latest
+    case .string("earliest"): draft.definition.coalesce = .earliest
+    case .bool(false), .string("all"): draft.definition.coalesce = .all
+    default:
+      reading.complain("coalesce must be true, false, \"latest\", \"earliest\" or \"all\", not \(value.shown)")
+    }
+  }
+
+  private mutating func applyRetry(_ value: LuaValue, to draft: inout JobDraft) {
+    switch value {
+    case .bool(false):
+      draft.definition.retry = nil
+    case .integer:
+      if let count = reading.integer("retry", value, in: 0...1_000_000) { draft.definition.retry = RetryPolicy(max: count) }
+    case .table(let table):
+      if let policy = retry(table) { draft.definition.retry = policy }
+    default:
+      reading.complain("retry must be a table like { max = 3, base = \"2s\" } or a number of retries, not \(value.shown)")
+    }
+  }
+
+  private mutating func retry(_ table: LuaTable) -> RetryPolicy? {
+    let complaintsBefore = reading.complaints.count
+    reading.namedKeysOnly(table, in: "retry")
+    var policy = RetryPolicy(max: 3)
+    for (key, value) in table.fields {
+      let name = "retry.\(key)"
+      switch key {
+      case "max": policy.max = reading.integer(name, value, in: 0...1_000_000) ?? 0
+      case "backoff": policy.backoff = reading.choice(name, value, RetryPolicy.Backoff.self) ?? .exponential
+      case "base": policy.base = reading.duration(name, value, atLeast: 0) ?? 0
+      case "cap": policy.cap = reading.duration(name, value, atLeast: 0) ?? .max
+      case "jitter": policy.jitter = reading.bool(name, value) ?? true
+      default:
+        let keys = ["max", "backoff", "base", "cap", "jitter"]
+        reading.complain("unknown field \"\(name)\"\(FieldReading.suggestion(for: key, among: keys))")
+      }
+    }
+    if table.field("cap") == .none {
+      // A base above the default cap means itself.
+      policy.cap = max(policy.cap, policy.base)
+    } else if policy.cap < policy.base, reading.complaints.count == complaintsBefore {
+      reading.complain("retry.cap is shorter than retry.base; no delay can be both")
+    }
+    return reading.complaints.count == complaintsBefore ? policy : nil
+  }
+
+  private mutating func place(_ name: String, _ value: LuaValue, among known: [String]) -> String? {
+    guard let text = reading.string(name, value) else { return nil }
+    // The table's own copy of the name: one string for all jobs.
+    if let index = known.firstIndex(of: text) { return known[index] }
+    let suggestion = FieldReading.suggestion(for: text, among: known)
+    let listed = known.map { "\"\($0)\"" }.joined(separator: ", ")
+    reading.complain("there is no \(name) \(quoted(text))\(suggestion.isEmpty ? "; moondial.lua has \(listed)" : suggestion)")
+    return nil
+  }
+}

@@ -1,0 +1,40 @@
+package import JobModel
+package import Lua
+package import Triggers
+
+/// A trigger value in Lua, as `cron("0 3 * * *")` returns it: the constructor and what it was given.
+///
+/// It is built when a job uses it, because only then its surroundings are known: the job's zone and DST policy, and its name for
+/// `H` fields. One recipe may therefore mean 3 o'clock in Vienna in one job and in New York in another.
+///
+///     local nightly = cron "0 3 * * *"
+///     job "a" { trigger = nightly, timezone = "Europe/Vienna", run = … }
+///     job "b" { trigger = any_of { nightly, at "2027-01-01" }, run = … }
+///
+/// Immutable.
+package final class TriggerRecipe: LuaObject {
+  /// `cron`, `every`, `any_of`, …
+  package let constructor: String
+  package let arguments: [LuaValue]
+  /// Where the constructor was called; `nil` when that is not known.
+  package let location: SourceLocation?
+
+  package init(constructor: String, arguments: [LuaValue], location: SourceLocation? = nil) {
+    self.constructor = constructor
+    self.arguments = arguments
+    self.location = location
+  }
+
+  package var luaTypeName: String { "trigger" }
+
+  /// The call that made it: `cron("0 3 * * *")`.
+  package var luaDescription: String { "\(constructor)(\(arguments.map(\.luaText).joined(separator: ", ")))" }
+
+  /// The trigger that this recipe makes in `context`. Recipes inside it are built first, in the same context.
+  ///
+  /// Whoever builds many should go through a ``TriggerCache``.
+  package func build(in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+    var cache = TriggerCache()
+    return try cache.build(self, in: context)
+  }
+}

@@ -1,0 +1,147 @@
+/// What `moondial init` writes for editors: types for the Lua language server (LuaLS, as in VS Code's and Neovim's Lua extensions)
+/// and its settings. With them the editor completes the fields of a job, shows what they mean, and marks misspelt ones.
+package enum EditorFiles {
+  /// Where ``typeStubs`` goes, relative to the scripts directory.
+  package static let typeStubsPath = "types/moondial.d.lua"
+
+  /// `.luarc.json` beside the scripts.
+  package static let settings = """
+    {
+      "$schema": "https://raw.githubusercontent.com/LuaLS/vscode-lua/master/setting/schema.json",
+      "runtime.version": "Lua 5.4",
+      "runtime.path": ["lib/?.lua", "lib/?/init.lua"],
+      "runtime.builtin": { "io": "disable", "debug": "disable", "package": "disable" },
+      "workspace.library": ["types"],
+      "diagnostics.disable": ["lowercase-global"]
+    }
+
+    """
+
+  /// `types/moondial.d.lua`: the declaring part of the Lua API, written from the same tables that check scripts.
+  package static var typeStubs: String {
+    """
+    ---@meta moondial
+    -- Types for editors, written by `moondial init`. Nothing here runs.
+
+    ---A duration: a text like "90s", "1h30m", "2d", "500ms", or a number of seconds.
+    ---@alias moondial.Duration string|number
+
+    ---A time: ISO 8601 like "2027-01-31", "2027-01-31 09:00", "2027-01-31T09:00:00+01:00", or seconds since 1970.
+    ---@alias moondial.Time string|number
+
+    ---A trigger value, as the constructors below return it.
+    ---@class (exact) moondial.Trigger
+
+    ---Fields of a cron table. What is left out above the smallest field given is "every"; what is below it is its first value.
+    ---@class (exact) moondial.CronTable
+    ---@field second? string|integer
+    ---@field minute? string|integer
+    ---@field hour? string|integer
+    ---@field day? string|integer
+    ---@field month? string|integer
+    ---@field day_of_week? string|integer
+    ---@field week? string|integer
+    ---@field year? string|integer
+    ---@field timezone? string
+    ---@field dst? table
+    ---@field start_date? moondial.Time
+    ---@field end_date? moondial.Time
+
+    ---When and how often an unsuccessful attempt is tried again.
+    ---@class (exact) moondial.Retry
+    ---@field max? integer Retries after the first attempt. Default: 3.
+    ---@field backoff? "fixed"|"linear"|"exponential" How the delay grows. Default: "exponential".
+    ---@field base? moondial.Duration The first delay. Default: "1s".
+    ---@field cap? moondial.Duration The longest delay. Default: "5m".
+    ---@field jitter? boolean Draws each delay from the upper half of its length. Default: true.
+
+    ---Options that every trigger constructor takes.
+    ---@class moondial.TriggerOptions
+    ---@field timezone? string
+    ---@field dst? table
+    ---@field start_date? moondial.Time
+    ---@field end_date? moondial.Time
+
+    ---@class (exact) moondial.Job
+    \(fields(in: .job))
+
+    ---@class (exact) moondial.JobDefaults
+    \(fields(in: .scriptDefaults))
+
+    ---What a run knows about itself. All methods take a colon.
+    ---@class moondial.Context
+    ---@field id integer The run's number.
+    ---@field job string
+    ---@field attempt integer 1, or more after retries.
+    ---@field missed integer Fire times that were coalesced into this run.
+    ---@field scheduled_at number Seconds since 1970: when it was due.
+    ---@field started_at number Seconds since 1970: when this attempt began.
+    ---@field event? { name: string, data: any } The event that caused it.
+    ---@field params table<string, any>
+    local Context = {}
+    ---Seconds until the attempt's timeout; nil without one.
+    ---@return number?
+    function Context:deadline() end
+    ---@return boolean
+    function Context:cancelled() end
+    ---Ends the attempt and asks for another one. Use it as `return ctx:retry(err)`.
+    ---@param err? any
+    ---@param delay? moondial.Duration
+    function Context:retry(err, delay) end
+    ---Ends the run as failed, with data for whoever reads the history.
+    ---@param message string
+    ---@param data? any
+    function Context:fail(message, data) end
+    ---@param progress number|string A fraction from 0 to 1, or a few words.
+    function Context:progress(progress) end
+
+    ---Declares a job: `job "name" { … }` or `job { name = "name", … }`.
+    ---@param name string
+    ---@return fun(fields: moondial.Job): string
+    ---@overload fun(fields: moondial.Job): string
+    ---@overload fun(name: string, fields: moondial.Job): string
+    function job(name) end
+
+    ---Sets defaults for the jobs of this script. Once, before its first job.
+    ---@param defaults moondial.JobDefaults
+    function job_defaults(defaults) end
+
+    \(constructors)
+    """
+  }
+
+  private static func fields(in scope: JobField.Scope) -> String {
+    JobField.allCases.filter { $0.isAllowed(in: scope) && $0.isSupported }.map { field in
+      // `name` is given before the table as a rule, so only `run` must be in it.
+      let mark = field == .run ? "" : "?"
+      return "---@field \(field.rawValue)\(mark) \(field.luaType) \(field.summary)"
+    }.joined(separator: "\n")
+  }
+
+  /// One entry for each constructor: its parameters and what it makes.
+  private static let signatures: [(name: String, summary: String, parameters: [String])] = [
+    ("cron", "Fires by a cron expression or a table of fields: `cron \"0 3 * * mon-fri\"`.",
+      ["expression string|moondial.CronTable", "options? moondial.TriggerOptions"]),
+    ("every", "Fires at a fixed rate: `every \"90s\"`.", ["interval moondial.Duration|table", "options? moondial.TriggerOptions"]),
+    ("at", "Fires once at a time, or at each of several: `at \"2027-01-31 09:00\"`.",
+      ["time moondial.Time|moondial.Time[]", "options? moondial.TriggerOptions"]),
+    ("calendar", "Fires after whole months, weeks or days on the calendar: `calendar { months = 1, hour = 6 }`.", ["fields table"]),
+    ("any_of", "Fires whenever one of its triggers does.", ["triggers moondial.Trigger[]"]),
+    ("all_of", "Fires when all of its triggers do at the same instant.", ["triggers moondial.Trigger[]"]),
+    ("except", "Fires when the first trigger does and the others do not.", ["trigger moondial.Trigger|table", "exceptions? moondial.Trigger|table"]),
+    ("startup", "Fires once at each start of the host.", []),
+  ]
+
+  /// The names that ``typeStubs`` declares as constructors; a test compares them with those there are.
+  static let constructorNames = signatures.map(\.name)
+
+  private static var constructors: String {
+    signatures.map { signature in
+      let parameters = signature.parameters.map { "---@param \($0)\n" }.joined()
+      let names = signature.parameters.map { parameter in
+        String(parameter.prefix { $0 != " " && $0 != "?" })
+      }.joined(separator: ", ")
+      return "---\(signature.summary)\n\(parameters)---@return moondial.Trigger\nfunction \(signature.name)(\(names)) end\n"
+    }.joined(separator: "\n")
+  }
+}

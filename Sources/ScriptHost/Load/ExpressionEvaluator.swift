@@ -1,0 +1,78 @@
+package import Chronology
+internal import JobModel
+package import Lua
+package import Triggers
+
+/// Reads trigger expressions, as `moondial next` is given them: `cron "0 9 * * mon-fri"`, `any_of { every "1h", at "2027-01-01" }`,
+/// any Lua expression that is a trigger; and, since people type it, a bare cron expression.
+///
+///     let evaluator = try ExpressionEvaluator(runtime: runtime, zones: zones)
+///     try evaluator.trigger("cron \"0 9 * * mon-fri\"", zone: berlin).trigger.next(after: now)
+///
+/// One state serves all expressions and is reset in between: thousands a second. Not thread-safe.
+package final class ExpressionEvaluator {
+  private let declaration: LuaDeclaration
+  private let session = DeclareSession()
+  private let zones: TimeZoneDatabase
+
+  package init(runtime: LuaRuntime, zones: TimeZoneDatabase) throws(LuaError) {
+    declaration = try runtime.makeDeclaration(
+      memoryLimit: 16 << 20, timeout: 1_000_000_000, context: session,
+      loader: { _ in .missing("an expression cannot require modules") })
+    self.zones = zones
+  }
+
+  /// The trigger of `expression`, with `zone` where it names none.
+  ///
+  /// - Parameter jobName: what `H` fields are derived from.
+  package func trigger(
+    _ expression: String, zone: TimeZoneRules, jobName: String? = nil, now: Instant? = nil
+  ) throws(ExpressionError) -> BuiltTrigger {
+    let context = TriggerContext(zones: zones, zone: zone, jobName: jobName ?? expression, now: now)
+    do {
+      if ExpressionEvaluator.isBareCron(expression) {
+        return try TriggerBuilder.build("cron", [.string(expression)], context: context)
+      }
+      return try recipe(expression).build(in: context)
+    } catch let error as TriggerError {
+      throw ExpressionError(error.description)
+    } catch let error as LuaError {
+      throw ExpressionError(ExpressionEvaluator.plain(error))
+    } catch {
+      throw ExpressionError("\(error)")
+    }
+  }
+
+  /// The trigger value that the expression evaluates to.
+  private func recipe(_ expression: String) throws -> TriggerRecipe {
+    session.begin(.expression, file: "expression")
+    defer { declaration.reset() }
+    let value = try declaration.evaluate(expression: expression)
+    if case .object(let object) = value, let recipe = object as? TriggerRecipe { return recipe }
+    if let problem = session.problems.sorted(in: "expression").first { throw ExpressionError(problem.message) }
+    throw ExpressionError(
+      "\(quoted(expression)) is \(value.shown), not a trigger; write one like cron \"0 9 * * mon-fri\" or every \"90s\"")
+  }
+
+  /// Five or more words that begin like a field of numbers, or a nickname: no Lua expression looks like that.
+  private static func isBareCron(_ text: String) -> Bool {
+    guard let first = text.utf8.first(where: { $0 != 32 }) else { return false }
+    if first == UInt8(ascii: "@") || first == UInt8(ascii: "*") { return true }
+    return (48...57).contains(first) && text.split(separator: " ").count >= 5
+  }
+
+  /// A message without its place: an expression has but one line.
+  private static func plain(_ error: LuaError) -> String {
+    if let file = error.file, let line = error.line, error.message.hasPrefix("\(file):\(line): ") {
+      return String(error.message.dropFirst("\(file):\(line): ".count))
+    }
+    return error.message
+  }
+}
+
+/// Why something is not a trigger expression: one sentence.
+package struct ExpressionError: Error, Sendable, Hashable, CustomStringConvertible {
+  package let message: String
+  package init(_ message: String) { self.message = ScriptPath.printable(message) }
+  package var description: String { message }
+}

@@ -1,0 +1,126 @@
+package import Lua
+
+/// How the host is set up: what `moondial.lua`, the environment and the command line say together, checked.
+///
+/// A plain value that an embedder can also make directly. The default is a host that needs no configuration: an SQLite store
+/// in the state directory and one pool of threads.
+package struct HostConfiguration: Sendable, Equatable {
+  /// IANA name of the zone of jobs and scripts that name none; `nil` is the system's.
+  package var timeZone: String?
+  /// By name; there is always one called `default`.
+  package var stores: [String: StoreConfiguration]
+  /// By name; there is always one called `default`.
+  package var executors: [String: ExecutorConfiguration]
+  /// Fields of jobs that do not say otherwise; a table that ``JobField`` allows as host defaults.
+  package var jobDefaults: LuaTable
+  package var http: HTTPConfiguration
+  /// Which scripts may do what: script patterns to tables of grants. Decoded by `GrantTable`.
+  package var grants: LuaValue
+
+  package init() {
+    timeZone = nil
+    stores = ["default": .standard]
+    executors = ["default": ExecutorConfiguration()]
+    jobDefaults = LuaTable()
+    http = HTTPConfiguration()
+    grants = .table(LuaTable())
+  }
+
+  /// Whether scripts declare the same jobs under both: then a change from one to the other needs no new evaluation.
+  package func declaresTheSame(as other: HostConfiguration) -> Bool {
+    timeZone == other.timeZone && jobDefaults == other.jobDefaults && stores.keys == other.stores.keys
+      && executors.keys == other.executors.keys
+  }
+
+  /// The names of the settings that differ and that a running host cannot take over, sorted: `stores`, `http`, ….
+  package func settingsNeedingRestart(from former: HostConfiguration) -> [String] {
+    var names: [String] = []
+    if executors != former.executors { names.append("executors") }
+    if http != former.http { names.append("http") }
+    if stores != former.stores { names.append("stores") }
+    if timeZone != former.timeZone { names.append("timezone") }
+    return names
+  }
+}
+
+/// Where schedules, history and `kv` are kept, as a URL-like text.
+package struct StoreConfiguration: Sendable, Hashable {
+  package enum Kind: String, Sendable, Hashable, CaseIterable {
+    case sqlite, memory, postgres, mongodb
+  }
+  package var kind: Kind
+  /// What was written; for `postgres` and `mongodb` what their drivers take. May hold a password: not for logs.
+  package var url: String
+
+  package init(_ kind: Kind, url: String) {
+    self.kind = kind
+    self.url = url
+  }
+
+  /// `moondial.db` in the state directory.
+  package static let standard = StoreConfiguration(.sqlite, url: "sqlite:moondial.db")
+
+  /// The file of an SQLite store, as written; relative ones are below the state directory.
+  package var path: String? { kind == .sqlite ? String(url.dropFirst("sqlite:".count)) : nil }
+
+  /// Reads `sqlite:FILE`, `memory`, `postgres://…` or `mongodb://…`; `nil` for anything else.
+  package init?(_ text: String) {
+    if text == "memory" || text == "memory:" {
+      self.init(.memory, url: "memory:")
+    } else if text.hasPrefix("sqlite:"), text.utf8.count > 7 {
+      self.init(.sqlite, url: text)
+    } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
+      self.init(.postgres, url: text)
+    } else if text.hasPrefix("mongodb://") || text.hasPrefix("mongodb+srv://") {
+      self.init(.mongodb, url: text)
+    } else {
+      return nil
+    }
+  }
+}
+
+/// One pool that runs jobs.
+package struct ExecutorConfiguration: Sendable, Hashable {
+  package enum Kind: String, Sendable, Hashable, CaseIterable {
+    case threads, process
+  }
+  package var kind: Kind
+  /// `nil`: as many as there are processors, at least 2.
+  package var workers: Int?
+
+  package init(_ kind: Kind = .threads, workers: Int? = nil) {
+    self.kind = kind
+    self.workers = workers
+  }
+}
+
+/// Where the HTTP interface listens.
+package struct HTTPConfiguration: Sendable, Hashable {
+  package var host: String
+  /// 0 is a free port of the system's choice.
+  package var port: Int
+  /// `listen = false` turns it off.
+  package var isEnabled: Bool
+
+  package init(host: String = "127.0.0.1", port: Int = 8047, isEnabled: Bool = true) {
+    self.host = host
+    self.port = port
+    self.isEnabled = isEnabled
+  }
+
+  /// Reads `HOST:PORT`, `[::1]:8047` or `:8047` (every address); `nil` for anything else.
+  package init?(listen text: String) {
+    guard let colon = text.lastIndex(of: ":") else { return nil }
+    var host = String(text[..<colon])
+    let digits = text[text.index(after: colon)...]
+    guard !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }), let port = Int(digits), port <= 65_535 else {
+      return nil
+    }
+    if host.hasPrefix("["), host.hasSuffix("]") {
+      host = String(host.dropFirst().dropLast())
+    } else if host.contains(":") {
+      return nil
+    }
+    self.init(host: host.isEmpty ? "0.0.0.0" : host, port: port)
+  }
+}

@@ -1,0 +1,61 @@
+package import Lua
+internal import Synchronization
+
+/// The modules of `lib/` as one generation sees them: what `require` finds, while a script loads and, when a module is first
+/// asked for inside a run, for as long as that generation's jobs run. Never the disk.
+///
+/// A value behind a reference; safe to share.
+package final class ModuleLibrary: Sendable {
+  private let snapshot: DirectorySnapshot
+
+  package init(_ snapshot: DirectorySnapshot) { self.snapshot = snapshot }
+
+  /// The source of `require(name)`, or what was looked for (the runtime says before it that the module was not found).
+  package func source(named name: String) -> LuaModuleSource {
+    switch snapshot.module(named: name) {
+    case .found(let file):
+      switch file.content {
+      case .success(let content): return .source(content.bytes, chunkName: file.path.text)
+      case .failure(let problem): return .missing(problem.description)
+      }
+    case .missing(let candidates):
+      let places = candidates.map(\.description).joined(separator: " or ")
+      let names = snapshot.modules.compactMap { file -> String? in
+        if case .module(let name) = file.kind { name } else { nil }
+      }
+      let hint = FieldReading.suggestion(for: name, among: names)
+      return .missing("no file \(places) in the scripts directory\(hint)")
+    case .illegalName:
+      return .missing("write names of directories and files below lib/ joined by dots, like require \"net.retry\"")
+    }
+  }
+
+  /// The bytes' hash of a module, for telling whether it changed; `nil` when there is no such module.
+  func contentHash(ofModule name: String) -> ContentHash? {
+    guard case .found(let file) = snapshot.module(named: name), case .success(let content) = file.content else { return nil }
+    return content.hash
+  }
+}
+
+/// Which modules runs asked for that their scripts had not required while loading: they too belong to the script, and when they
+/// change its jobs have changed.
+///
+/// Runs add from any thread, the loader takes them at its next load.
+package final class LateRequires: Sendable {
+  private let requires = Mutex<[ScriptPath: Set<String>]>([:])
+
+  package init() {}
+
+  /// A run of a job of `script` asked for `module`.
+  package func record(_ script: ScriptPath, asksFor module: String) {
+    requires.withLock { _ = $0[script, default: []].insert(module) }
+  }
+
+  /// All that were recorded so far.
+  var recorded: [ScriptPath: Set<String>] { requires.withLock { $0 } }
+
+  /// Scripts that are gone will not be asked about again.
+  func keep(only scripts: Set<ScriptPath>) {
+    requires.withLock { $0 = $0.filter { scripts.contains($0.key) } }
+  }
+}

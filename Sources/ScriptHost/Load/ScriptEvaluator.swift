@@ -1,0 +1,115 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+internal import Synchronization
+
+/// Evaluates one script after the other in a fresh declare state: top level, checks, capture.
+///
+/// One Lua state serves all scripts and is reset in between, so nothing of one script reaches another. Not thread-safe.
+final class ScriptEvaluator {
+  private let declaration: LuaDeclaration
+  private let session: DeclareSession
+  private let library: LibraryInUse
+
+  /// What `require` reads from; the declaration's loader must be `Sendable`, hence the lock.
+  private final class LibraryInUse: Sendable {
+    let library = Mutex(ModuleLibrary(.empty))
+  }
+
+  init(runtime: LuaRuntime) throws(LuaError) {
+    let library = LibraryInUse()
+    let session = DeclareSession()
+    declaration = try runtime.makeDeclaration(
+      context: session, loader: { name in library.library.withLock { $0 }.source(named: name) })
+    self.session = session
+    self.library = library
+  }
+
+  /// What a script needs to know of its surroundings.
+  struct Conditions {
+    let surroundings: DeclareSurroundings
+    let library: ModuleLibrary
+    /// Modules that runs of the script's jobs have asked for.
+    let lateModules: Set<String>
+    /// The version in force: jobs that have not changed keep their payload, and with it their states.
+    let former: ScriptVersion?
+  }
+
+  /// The result of an evaluation, and whether it may be the middle of a save.
+  struct Outcome {
+    let evaluation: ScriptEvaluation
+    /// The file that ends in the middle of something: the script, or a module that it requires.
+    let unfinished: ScriptPath?
+  }
+
+  func evaluate(_ file: ScriptFile, _ conditions: Conditions) -> Outcome {
+    let path = file.path
+    switch file.content {
+    case .failure(let problem):
+      return Outcome(
+        evaluation: ScriptEvaluation(path: path, version: nil, problems: [ScriptProblem(problem)]), unfinished: nil)
+    case .success(let content):
+      library.library.withLock { $0 = conditions.library }
+      session.begin(.script, file: path.text, surroundings: conditions.surroundings)
+      defer {
+        session.begin(.expression, file: "")
+        declaration.reset()
+      }
+      var unfinished = ScriptEvaluator.isBlank(content.bytes) ? path : nil
+      do {
+        _ = try declaration.evaluate(content.bytes, chunkName: path.text)
+        session.finish()
+      } catch {
+        let problem = ScriptProblem(error, in: path.text)
+        session.finish(after: problem)
+        if error.isUnfinishedSource { unfinished = ScriptPath(problem.location.file) }
+      }
+      let jobs = session.problems.hasErrors ? nil : capture(path, conditions)
+      if let jobs, jobs.isEmpty {
+        session.problems.note(at: SourceLocation(file: path.text, line: 0), "it declares no job")
+      }
+      let evaluation = ScriptEvaluation(
+        path: path,
+        version: session.problems.hasErrors ? nil : jobs.map { ScriptVersion(jobs: $0, content: content.hash) },
+        problems: session.problems.sorted(in: path.text), modules: declaration.requiredModules.map(\.name))
+      return Outcome(evaluation: evaluation, unfinished: unfinished)
+    }
+  }
+
+  /// Nothing but white space: many editors empty a file before they write it.
+  private static func isBlank(_ bytes: [UInt8]) -> Bool {
+    bytes.allSatisfy { $0 == 32 || (9...13).contains($0) }
+  }
+
+  /// The definitions with their captured functions, or `nil` after an error.
+  private func capture(_ path: ScriptPath, _ conditions: Conditions) -> [JobDefinition]? {
+    let declared = session.jobs
+    guard let capsules = JobCapture.capture(declared, in: declaration, script: path.text, problems: &session.problems) else {
+      return nil
+    }
+    var former: [String: JobDefinition] = [:]
+    for job in conditions.former?.jobs ?? [] { former[job.name] = job }
+    var jobs: [JobDefinition] = []
+    jobs.reserveCapacity(declared.count)
+    for (job, capsule) in zip(declared, capsules) {
+      var definition = job.definition
+      let payload = LuaJobPayload(
+        capsule: capsule, script: path, memoryLimit: definition.memoryLimit, entries: Array(job.roots.keys),
+        library: conditions.library, lateModules: conditions.lateModules)
+      definition.payload = payload
+      if let old = former[definition.name], old.hasSameOptions(as: definition),
+        case .none = payload.difference(from: old.payload)
+      {
+        definition.payload = old.payload
+      }
+      jobs.append(definition)
+    }
+    return jobs
+  }
+}
+
+extension LuaError {
+  /// Whether the parser was still waiting for something when a text ended. In a module that is a run time error of `require`, so
+  /// only the words tell.
+  var isUnfinishedSource: Bool { message.hasSuffix("near <eof>") }
+}

@@ -1,0 +1,156 @@
+package import Chronology
+internal import JobModel
+package import Lua
+
+/// Turns snapshots of a scripts directory into generations: evaluates what changed, keeps the rest, and puts consistent versions in
+/// force.
+///
+///     let loader = try ScriptLoader(runtime: host.runtime, zones: zones, retryLater: watcher.retryLater)
+///     var generation = loader.load(watcher.start(), configuration: configuration)
+///     // later, on the watcher's thread:
+///     generation = loader.load(change.snapshot, after: generation, configuration: configuration, changes: change.changes)
+///
+/// Never throws: what is wrong with a script is a problem of the generation, and the script keeps its last good version. One
+/// thread at a time; evaluating takes as long as the scripts do, at most the runtime's budget for each.
+package final class ScriptLoader {
+  private let runtime: LuaRuntime
+  private let zones: TimeZoneDatabase
+  private let clock: any WallClock
+  private let systemZone: String
+  private let retryLater: (ScriptFile) -> Bool
+  private let evaluator: ScriptEvaluator
+  /// Where runs tell which modules they asked for that loading their script did not.
+  package let lateRequires = LateRequires()
+
+  /// - Parameter systemZone: the zone of jobs when neither they, their script nor the configuration name one.
+  /// - Parameter retryLater: asked about a file that looks half-written (empty, or with a syntax error at its end): `true` when the
+  ///   file will be delivered again, and nothing is said about it until then.
+  package init(
+    runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock(), systemZone: String = "UTC",
+    retryLater: @escaping (ScriptFile) -> Bool = { _ in false }
+  ) throws(LuaError) {
+    self.runtime = runtime
+    self.zones = zones
+    self.clock = clock
+    self.systemZone = systemZone
+    self.retryLater = retryLater
+    evaluator = try ScriptEvaluator(runtime: runtime)
+  }
+
+  /// The generation of `snapshot`.
+  ///
+  /// Evaluated are scripts that are new or differ from the snapshot of `previous`, those that asked for a module that does, and those
+  /// that `changes` names; all of them when `previous` is `nil`, when `configuration` changes what scripts declare, or when
+  /// `everything` is set (after an update of the time zone files).
+  package func load(
+    _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, configuration: HostConfiguration = .init(),
+    changes: Set<ScriptPath> = [], everything: Bool = false
+  ) -> LoadedGeneration {
+    var kept: [ScriptPath: LoadedScript] = [:]
+    for script in previous?.scripts ?? [] { kept[script.path] = script }
+    var plan = Plan(snapshot, previous, configuration, changes, everything: everything)
+    let library = plan.librarySurvives ? previous?.library : nil
+    let conditions = Conditions(
+      surroundings: surroundings(configuration), library: library ?? ModuleLibrary(snapshot),
+      lateRequires: lateRequires.recorded)
+    for (path, modules) in conditions.lateRequires where kept[path] != nil {
+      for module in modules { plan.requires.add(path, asksFor: module) }
+    }
+    let affected = plan.affected()
+    var evaluations: [(evaluation: ScriptEvaluation, former: ScriptVersion?)] = []
+    var pending: Set<ScriptPath> = []
+    let scripts = snapshot.scripts
+    for file in scripts {
+      let old = kept[file.path]
+      if let old, !affected.contains(file.path) {
+        evaluations.append((old.evaluation, old.active))
+        continue
+      }
+      let outcome = evaluator.evaluate(file, conditions.of(file.path, former: old?.active))
+      if let unfinished = outcome.unfinished, let source = snapshot[unfinished], retryLater(source) {
+        pending.insert(file.path)
+        if let old { evaluations.append((old.evaluation, old.active)) }
+        continue
+      }
+      plan.requires.record(file.path, asksFor: outcome.evaluation.modules)
+      for module in conditions.lateRequires[file.path] ?? [] { plan.requires.add(file.path, asksFor: module) }
+      evaluations.append((outcome.evaluation, old?.active))
+    }
+    let present = Set(scripts.map(\.path))
+    for path in kept.keys where !present.contains(path) { plan.requires.remove(path) }
+    lateRequires.keep(only: present)
+
+    var assembly = GenerationAssembly(evaluations)
+    let choices = assembly.resolve()
+    let loaded = zip(evaluations, choices).map { evaluated, choice in
+      LoadedScript(evaluation: evaluated.evaluation, active: choice.active, conflicts: choice.conflicts)
+    }
+    return LoadedGeneration(
+      number: plan.number(of: loaded), snapshot: snapshot, library: conditions.library, configuration: configuration,
+      scripts: loaded, requires: plan.requires, pending: pending)
+  }
+
+  private struct Conditions {
+    let surroundings: DeclareSurroundings
+    let library: ModuleLibrary
+    let lateRequires: [ScriptPath: Set<String>]
+
+    func of(_ path: ScriptPath, former: ScriptVersion?) -> ScriptEvaluator.Conditions {
+      ScriptEvaluator.Conditions(
+        surroundings: surroundings, library: library, lateModules: lateRequires[path] ?? [], former: former)
+    }
+  }
+
+  private func surroundings(_ configuration: HostConfiguration) -> DeclareSurroundings {
+    // The configuration's zone was checked when it was read; a zone file that has gone since must not stop the host.
+    let zone = (try? zones.zone(named: configuration.timeZone ?? systemZone)) ?? .utc
+    return DeclareSurroundings(
+      zones: zones, zone: zone, executors: Array(configuration.executors.keys), stores: Array(configuration.stores.keys),
+      hostDefaults: configuration.jobDefaults, now: clock.now)
+  }
+}
+
+extension ScriptLoader {
+  /// What a load must look at again.
+  private struct Plan {
+    private let snapshot: DirectorySnapshot
+    private let previous: LoadedGeneration?
+    private let changes: Set<ScriptPath>
+    private let everything: Bool
+    var requires: RequireGraph
+
+    init(
+      _ snapshot: DirectorySnapshot, _ previous: LoadedGeneration?, _ configuration: HostConfiguration,
+      _ changes: Set<ScriptPath>, everything: Bool
+    ) {
+      self.snapshot = snapshot
+      self.previous = previous
+      guard let previous else {
+        self.everything = true
+        self.changes = changes
+        requires = RequireGraph()
+        return
+      }
+      self.everything = everything || !configuration.declaresTheSame(as: previous.configuration)
+      self.changes = changes.union(snapshot.changes(since: previous.snapshot)).union(previous.pending)
+      requires = previous.requires
+    }
+
+    /// Whether no module differs, so that the former library, which jobs already hold, serves on.
+    var librarySurvives: Bool { previous != nil && !changes.contains { $0.isInLibrary } }
+
+    /// The scripts to evaluate. A new script is always among them: it has no evaluation to keep.
+    func affected() -> Set<ScriptPath> {
+      if everything { return Set(snapshot.scripts.map(\.path)) }
+      return requires.scripts(affectedBy: changes).union(changes)
+    }
+
+    /// Rises when any version in force is another one, so that it counts swaps and not scans.
+    func number(of scripts: [LoadedScript]) -> Generation {
+      guard let previous else { return Generation(1) }
+      let before = previous.scripts.compactMap { script in script.active.map { (script.path, ObjectIdentifier($0)) } }
+      let after = scripts.compactMap { script in script.active.map { (script.path, ObjectIdentifier($0)) } }
+      return before.elementsEqual(after, by: ==) ? previous.number : Generation(previous.number.number + 1)
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import Lua
+import Testing
+
+@testable import ScriptHost
+
+@Suite("the host's configuration")
+struct LoadConfigurationTests {
+  private func load(_ text: String?, _ settings: [ConfigurationSetting] = []) throws -> ConfigurationLoader.Loaded {
+    let loader = try ConfigurationLoader(runtime: LoadFixture.runtime.get(), zones: LoadFixture.zones, clock: FixedClock())
+    let file = text.map { ScriptFile(.configuration, .configuration, .success(FileContent(Array($0.utf8)))) }
+    return loader.load(file: file, settings: settings)
+  }
+
+  @Test("without a file everything has its default")
+  func none() throws {
+    let loaded = try load(nil)
+    #expect(loaded.configuration == HostConfiguration())
+    #expect(loaded.problems.isEmpty)
+  }
+
+  @Test("every setting arrives")
+  func everySetting() throws {
+    let loaded = try load(
+      """
+      local workers = 4 * 5
+      return {
+        timezone = "Europe/Vienna",
+        stores = { default = "sqlite:jobs.db", fast = "memory", shared = "postgres://host/db", mongo = "mongodb://host/db" },
+        executors = { default = { type = "threads", workers = workers }, isolated = { type = "process", workers = 5 } },
+        job_defaults = { coalesce = false, max_instances = 3, executor = "isolated" },
+        http = { listen = "[::1]:9000" },
+        grants = { ["*"] = { fs = { "data:rw" }, exec = false } },
+      }
+      """)
+    #expect(loaded.problems.isEmpty)
+    let configuration = try #require(loaded.configuration)
+    #expect(configuration.timeZone == "Europe/Vienna")
+    #expect(configuration.stores["default"]?.path == "jobs.db" && configuration.stores["fast"]?.kind == .memory)
+    #expect(configuration.stores["shared"]?.kind == .postgres && configuration.stores["mongo"]?.kind == .mongodb)
+    #expect(configuration.executors["default"] == ExecutorConfiguration(.threads, workers: 20))
+    #expect(configuration.executors["isolated"] == ExecutorConfiguration(.process, workers: 5))
+    #expect(configuration.jobDefaults == LuaTable(fields: [("coalesce", false), ("max_instances", 3), ("executor", "isolated")]))
+    #expect(configuration.http == HTTPConfiguration(host: "::1", port: 9000))
+    #expect(configuration.grants == ["*": ["fs": ["data:rw"], "exec": false]])
+  }
+
+  @Test("each mistake is one sentence", arguments: [
+    ("return { timezon = 'UTC' }", "moondial.lua: unknown setting \"timezon\"; did you mean \"timezone\"?"),
+    ("return { timezone = 'Europe/Berln' }", "moondial.lua: timezone: no time zone \"Europe/Berln\"; did you mean Europe/Berlin?"),
+    ("return { timezone = 5 }", "moondial.lua: timezone must be the name of a time zone like \"Europe/Berlin\", not 5"),
+    ("return { stores = 'memory' }", "moondial.lua: stores must be a table like { default = \"sqlite:moondial.db\" }, not \"memory\""),
+    ("return { stores = { default = 'mysql://secret@host' } }", "moondial.lua: stores.default must be \"sqlite:FILE\", \"memory\", \"postgres://…\" or \"mongodb://…\"; what it begins with is none of them"),
+    ("return { executors = { default = 5 } }", "moondial.lua: executors.default must be a table like { type = \"threads\", workers = 20 }, not 5"),
+    ("return { executors = { default = { wokers = 5 } } }", "moondial.lua: unknown setting \"executors.default.wokers\"; did you mean \"workers\"?"),
+    ("return { executors = { default = { workers = 0 } } }", "moondial.lua: executors.default.workers must be 1 to 10000, not 0"),
+    ("return { executors = { default = { type = 'thread' } } }", "moondial.lua: executors.default.type must be \"threads\" or \"process\", not \"thread\"; did you mean \"threads\"?"),
+    ("return { http = { port = 80 } }", "moondial.lua: unknown setting \"http.port\""),
+    ("return { http = { listen = 'localhost' } }", "moondial.lua: http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \"localhost\""),
+    ("return { grants = { ['*'] = true } }", "moondial.lua: grants[\"*\"] must be a table like { exec = true }, not true"),
+    ("return { groups = {} }", "moondial.lua: groups are not supported by this version; remove the table"),
+    ("return { job_defaults = { max_instance = 3 } }", "moondial.lua: job_defaults: unknown field \"max_instance\"; did you mean \"max_instances\"?"),
+    ("return { job_defaults = { on_error = print } }", "moondial.lua: job_defaults: on_error is a function and cannot be a default in moondial.lua; set it in a script's job_defaults"),
+    ("return { job_defaults = { executor = 'big' } }", "moondial.lua: job_defaults: there is no executor \"big\"; moondial.lua has \"default\""),
+    ("return { 'UTC' }", "moondial.lua: the table has a value without a name (\"UTC\"); write name = value"),
+    ("timezone = 'UTC'", "moondial.lua: it must return a table of settings, not nothing; write return { … }"),
+    ("return 5", "moondial.lua: it must return a table of settings, not 5; write return { … }"),
+    ("return {", "moondial.lua:1: unexpected symbol near <eof>"),
+    ("job 'x' { run = print }\nreturn {}", "moondial.lua:1: a job cannot be declared here; put it in a script of the scripts directory"),
+  ])
+  func mistakes(_ text: String, _ sentence: String) throws {
+    let loaded = try load(text)
+    let found = loaded.problems.map(\.description)
+    #expect(found == [sentence])
+    #expect(loaded.configuration == nil)
+  }
+
+  @Test("all mistakes are told at once")
+  func several() throws {
+    #expect(try load("return { timezon = 1, htp = 2, executors = { default = { workers = 'x' } } }").problems.count == 3)
+  }
+
+  @Test("settings lie over the file, later ones over earlier ones")
+  func layers() throws {
+    let environment = ConfigurationSetting.settings(inEnvironment: [
+      "MOONDIAL_EXECUTORS__DEFAULT__WORKERS": "20", "MOONDIAL_TIMEZONE": "Europe/Berlin", "MOONDIAL_STATE": "/tmp", "PATH": "/bin",
+      "MOONDIAL_JOB_DEFAULTS__TIMEOUT": "90",
+    ])
+    let flags = [try #require(ConfigurationSetting(flag: "executors.default.workers=8"))]
+    let loaded = try load("return { executors = { default = { type = 'process', workers = 2 } } }", environment + flags)
+    #expect(loaded.problems.isEmpty)
+    let configuration = try #require(loaded.configuration)
+    #expect(configuration.executors["default"] == ExecutorConfiguration(.process, workers: 8))
+    #expect(configuration.timeZone == "Europe/Berlin")
+    #expect(configuration.jobDefaults == LuaTable(fields: [("timeout", 90)]))
+  }
+
+  @Test("a mistake names the variable or flag it came from")
+  func origins() throws {
+    let environment = ConfigurationSetting.settings(inEnvironment: [
+      "MOONDIAL_EXECUTORS__DEFAULT__WORKERS": "many", "MOONDIAL_EXECUTRS__DEFAULT__WORKERS": "5",
+    ])
+    let flags = [try #require(ConfigurationSetting(flag: "timezone=Mars/Olympus"))]
+    let found = try load("return {}", environment + flags).problems.map(\.description)
+    #expect(
+      found == [
+        "MOONDIAL_EXECUTORS__DEFAULT__WORKERS: executors.default.workers must be a whole number, not \"many\"",
+        "MOONDIAL_EXECUTRS__DEFAULT__WORKERS: unknown setting \"executrs\"; did you mean \"executors\"?",
+        "--set timezone: timezone: no time zone \"Mars/Olympus\": write an IANA name like \"Europe/Berlin\", \"America/New_York\" or \"UTC\"",
+      ])
+  }
+
+  @Test("a flag needs a key and a value", arguments: ["workers", "=5", "a..b=5", ".a=5"])
+  func flags(_ text: String) {
+    #expect(ConfigurationSetting(flag: text) == nil)
+  }
+
+  @Test("addresses", arguments: [
+    ("127.0.0.1:80", "127.0.0.1", 80), (":8047", "0.0.0.0", 8047), ("[::]:0", "::", 0), ("host.example:65535", "host.example", 65_535),
+  ])
+  func addresses(_ text: String, _ host: String, _ port: Int) {
+    #expect(HTTPConfiguration(listen: text) == HTTPConfiguration(host: host, port: port))
+  }
+
+  @Test("what is no address", arguments: ["", "host", "host:", "host:65536", "::1:80", "host:8a", "host:-1"])
+  func noAddresses(_ text: String) {
+    #expect(HTTPConfiguration(listen: text) == nil)
+  }
+}

@@ -1,0 +1,78 @@
+import Chronology
+import JobModel
+import Lua
+import Triggers
+
+@testable import ScriptHost
+
+/// A clock that stands still: 2026-06-01T12:00:00Z.
+struct FixedClock: WallClock {
+  var now = Instant(seconds: 1_780_315_200)
+}
+
+/// Loads scripts given as texts, without a disk.
+final class LoadFixture {
+  static let zones = TimeZoneDatabase()
+  static let runtime = Result { try LuaRuntime(modules: DeclareModules.modules + [printing]) }
+  private static let printing = LuaModule("", functions: [LuaFunction("print") { _ in .results(0) }])
+  let runtime: LuaRuntime
+  let loader: ScriptLoader
+  /// Answers `retryLater`, and counts how often it was asked.
+  private let retry: Retry
+
+  final class Retry {
+    var answers: [Bool] = []
+    var asked: [ScriptPath] = []
+  }
+
+  init(retries: [Bool] = []) throws {
+    runtime = try Self.runtime.get()
+    let retry = Retry()
+    retry.answers = retries
+    self.retry = retry
+    loader = try ScriptLoader(
+      runtime: runtime, zones: Self.zones, clock: FixedClock(), systemZone: "UTC",
+      retryLater: { file in
+        retry.asked.append(file.path)
+        return retry.answers.isEmpty ? false : retry.answers.removeFirst()
+      })
+  }
+
+  /// The paths that `retryLater` was asked about so far.
+  var retried: [ScriptPath] { retry.asked }
+
+  /// A snapshot of files by path.
+  static func snapshot(_ files: KeyValuePairs<String, String>) -> DirectorySnapshot {
+    DirectorySnapshot(
+      files.map { path, text in
+        let path = ScriptPath(path)
+        let content = FileContent(Array(text.utf8))
+        if let name = path.moduleName { return ScriptFile(path, .module(name: name), .success(content)) }
+        return ScriptFile(path, .script, .success(content))
+      })
+  }
+
+  func load(
+    _ files: KeyValuePairs<String, String>, after previous: LoadedGeneration? = nil,
+    configuration: HostConfiguration = .init(), changes: Set<ScriptPath> = []
+  ) -> LoadedGeneration {
+    loader.load(Self.snapshot(files), after: previous, configuration: configuration, changes: changes)
+  }
+
+  /// The one job that `script` declares; fails the test with its problems when there is none.
+  func job(_ script: String, configuration: HostConfiguration = .init()) throws -> JobDefinition {
+    let generation = load(["a.lua": script], configuration: configuration)
+    guard let job = generation.jobs.first, generation.errors.isEmpty else { throw NoJob(problems: generation.problems) }
+    return job
+  }
+
+  struct NoJob: Error, CustomStringConvertible {
+    let problems: [ScriptProblem]
+    var description: String { problems.map(\.description).joined(separator: "\n") }
+  }
+
+  /// Everything there is to tell about one script called a.lua.
+  func problems(_ script: String, configuration: HostConfiguration = .init()) -> [String] {
+    load(["a.lua": script], configuration: configuration).problems.map(\.description)
+  }
+}
