@@ -1,0 +1,177 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+
+/// A host function was called in a way that cannot be meant: an error in the script, at the line of the call.
+struct Misuse: Error {
+  let message: String
+  init(_ message: String) { self.message = message }
+}
+
+extension LuaFunction {
+  /// A host function whose body may throw `Misuse`. `full` is its name as scripts write it, for messages: `kv.get`.
+  static func host(
+    _ name: String, as full: String, in availability: Availability = .run,
+    _ body: @escaping @Sendable (inout LuaCall, Arguments) throws(Misuse) -> LuaReturn
+  ) -> LuaFunction {
+    let arguments = Arguments(function: full)
+    return LuaFunction(name, in: availability) { (call: inout LuaCall) -> LuaReturn in
+      do throws(Misuse) {
+        return try body(&call, arguments)
+      } catch {
+        return .raise(error.message)
+      }
+    }
+  }
+}
+
+/// Reads the arguments of a call with error messages that say what to write instead.
+struct Arguments {
+  /// The function's name in messages.
+  let function: String
+
+  func misuse(_ text: String) -> Misuse { Misuse("\(function): \(text)") }
+
+  /// The run that calls.
+  func run(_ call: borrowing LuaCall) throws(Misuse) -> RunContext {
+    guard let context = call.context as? RunContext else {
+      throw misuse("works only in a run; at the top level of a script there is nothing to do it for")
+    }
+    return context
+  }
+
+  /// A string; `what` names the parameter.
+  func string(_ call: borrowing LuaCall, _ index: Int, _ what: String) throws(Misuse) -> String {
+    if let text = call.string(index) { return text }
+    throw misuse("expected \(what) (a string) as argument \(index), got \(name(call, index))")
+  }
+
+  func string(_ call: borrowing LuaCall, optional index: Int, _ what: String) throws(Misuse) -> String? {
+    call.isNil(index) ? nil : try string(call, index, what)
+  }
+
+  func bytes(_ call: borrowing LuaCall, _ index: Int, _ what: String) throws(Misuse) -> [UInt8] {
+    if let bytes = unsafe call.withBytes(index, { unsafe Array($0) }) { return bytes }
+    throw misuse("expected \(what) (a string) as argument \(index), got \(name(call, index))")
+  }
+
+  func number(_ call: borrowing LuaCall, _ index: Int, _ what: String) throws(Misuse) -> Double {
+    if let number = call.number(index) { return number }
+    throw misuse("expected \(what) (a number) as argument \(index), got \(name(call, index))")
+  }
+
+  /// A duration: seconds, or text such as `"1h30m"`. Nanoseconds, not negative.
+  func duration(_ call: borrowing LuaCall, _ index: Int, _ what: String) throws(Misuse) -> Int64 {
+    if let seconds = call.number(index) { return try duration(seconds: seconds, what) }
+    if let text = call.string(index) { return try duration(text: text, what) }
+    throw misuse("expected \(what) (seconds, or text like \"1m30s\") as argument \(index), got \(name(call, index))")
+  }
+
+  func duration(seconds: Double, _ what: String) throws(Misuse) -> Int64 {
+    guard seconds >= 0, seconds < 9.2e9 else {
+      throw misuse("\(what) must be a number of seconds from 0 up, not \(seconds)")
+    }
+    return Int64((seconds * 1e9).rounded())
+  }
+
+  func duration(text: String, _ what: String) throws(Misuse) -> Int64 {
+    let nanoseconds: Int64
+    do {
+      nanoseconds = try DurationText.parseNanoseconds(text)
+    } catch {
+      throw misuse("\(what): \(error.message)")
+    }
+    guard nanoseconds >= 0 else { throw misuse("\(what) must not be negative: \"\(text)\"") }
+    return nanoseconds
+  }
+
+  /// An options table, or an empty one when it is left out. Unknown keys are errors.
+  func options(_ call: borrowing LuaCall, _ index: Int, _ allowed: [String]) throws(Misuse) -> Options {
+    if call.isNil(index) { return Options(arguments: self, reader: nil) }
+    guard call.type(index) == .table else {
+      throw misuse("expected a table of options as argument \(index), got \(name(call, index))")
+    }
+    do {
+      let reader = LuaReader(try call.value(index, limits: LuaLimits(functions: false)), path: "options")
+      try reader.allow(allowed)
+      return Options(arguments: self, reader: reader)
+    } catch {
+      throw misuse(error.message)
+    }
+  }
+
+  /// Any value without functions.
+  func value(_ call: borrowing LuaCall, _ index: Int) throws(Misuse) -> LuaValue {
+    do {
+      return try call.value(index, limits: LuaLimits(functions: false))
+    } catch {
+      throw misuse(error.message)
+    }
+  }
+
+  /// Any value, as JSON. `nil` for nil.
+  func json(_ call: borrowing LuaCall, _ index: Int, _ what: String, limit: Int) throws(Misuse) -> JSONText? {
+    if call.isNil(index) { return nil }
+    switch JSONText.encoding(try value(call, index), limit: limit) {
+    case .success(let text): return text
+    case .failure(let refusal): throw misuse("\(what): \(refusal.message)")
+    }
+  }
+
+  /// What is at an index, for messages.
+  func name(_ call: borrowing LuaCall, _ index: Int) -> String {
+    call.type(index).description
+  }
+}
+
+/// A table of named options.
+struct Options {
+  let arguments: Arguments
+  let reader: LuaReader?
+
+  func string(_ key: String) throws(Misuse) -> String? {
+    guard let field = reader?.field(key) else { return nil }
+    do { return try field.string() } catch { throw arguments.misuse(error.message) }
+  }
+
+  func bool(_ key: String) throws(Misuse) -> Bool? {
+    guard let field = reader?.field(key) else { return nil }
+    do { return try field.bool() } catch { throw arguments.misuse(error.message) }
+  }
+
+  func integer(_ key: String) throws(Misuse) -> Int? {
+    guard let field = reader?.field(key) else { return nil }
+    do { return Int(clamping: try field.integer()) } catch { throw arguments.misuse(error.message) }
+  }
+
+  /// Nanoseconds.
+  func duration(_ key: String) throws(Misuse) -> Int64? {
+    guard let field = reader?.field(key) else { return nil }
+    switch field.value {
+    case .integer(let seconds): return try arguments.duration(seconds: Double(seconds), field.path)
+    case .number(let seconds): return try arguments.duration(seconds: seconds, field.path)
+    case .string(let text): return try arguments.duration(text: text.text, field.path)
+    default:
+      throw arguments.misuse("\(field.path): expected seconds, or text like \"1m30s\", got \(field.value.typeName)")
+    }
+  }
+
+  /// A table with string keys and string, number or boolean values, as text.
+  func strings(_ key: String) throws(Misuse) -> [(key: String, value: String)]? {
+    guard let field = reader?.field(key) else { return nil }
+    guard case .table(let table) = field.value, table.array.isEmpty, table.others.isEmpty else {
+      throw arguments.misuse("\(field.path): expected a table of names and values, got \(field.value.typeName)")
+    }
+    var result: [(key: String, value: String)] = []
+    for (name, value) in table.fields {
+      switch value {
+      case .string(let text): result.append((name, text.text))
+      case .integer(let number): result.append((name, String(number)))
+      case .number(let number): result.append((name, String(number)))
+      case .bool(let flag): result.append((name, flag ? "true" : "false"))
+      default: throw arguments.misuse("\(field.path).\(name): expected a string, got \(value.typeName)")
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,273 @@
+internal import Executors
+internal import Glibc
+internal import Synchronization
+
+/// How a child ended, and what it wrote.
+struct ChildEnding: Sendable {
+  /// Exit code; 128 + signal when a signal ended it.
+  var code: Int
+  var signal: Int?
+  var output: [UInt8]
+  var errors: [UInt8]
+  var isTruncated: Bool
+}
+
+/// The children of scripts, and the one thread that serves their pipes: `moondial-exec`.
+///
+/// The thread starts with the first child and sleeps in `poll` until something happens. A child that is told to end gets SIGTERM, and
+/// after two seconds SIGKILL, with its whole process group. `stop` kills all at once.
+///
+/// Threading: everything may be called from any thread; completions come on the thread.
+final class ChildProcesses: Sendable {
+  /// From SIGTERM to SIGKILL. Nanoseconds.
+  static let patience: Int64 = 2_000_000_000
+
+  private enum Order: Sendable {
+    case start(Int, ChildCommand, limit: Int, @Sendable (Result<ChildEnding, Errno>) -> Void)
+    case end(Int)
+  }
+
+  private struct Desk: Sendable {
+    var orders: [Order] = []
+    var nextNumber = 0
+    var thread: NamedThread?
+    var isStopped = false
+    var alive = 0
+  }
+  private let desk = Mutex(Desk())
+  private let wake: ChildWake?
+
+  init() { wake = ChildWake() }
+
+  /// Children that have not ended.
+  var count: Int { desk.withLock { $0.alive } }
+
+  /// Starts a child soon. `completion` comes once, unless `stop` comes first.
+  ///
+  /// - Parameter limit: bytes of standard output, and of standard error, that are kept.
+  /// - Returns: a number for `end`; nil when there is no thread for it (the host is stopping, or out of threads or descriptors).
+  func start(
+    _ command: ChildCommand, limit: Int, completion: @escaping @Sendable (Result<ChildEnding, Errno>) -> Void
+  ) -> Int? {
+    guard let wake else { return nil }
+    let number: Int? = desk.withLock { desk in
+      guard !desk.isStopped else { return nil }
+      if desk.thread == nil {
+        desk.thread = try? NamedThread("moondial-exec") { [self] in serve() }
+        guard desk.thread != nil else { return nil }
+      }
+      desk.nextNumber += 1
+      desk.orders.append(.start(desk.nextNumber, command, limit: limit, completion))
+      return desk.nextNumber
+    }
+    if number != nil { wake.wake() }
+    return number
+  }
+
+  /// Tells a child to end. A number that is not (or no longer) in use is ignored.
+  func end(_ number: Int) {
+    desk.withLock { $0.orders.append(.end(number)) }
+    wake?.wake()
+  }
+
+  /// Kills what is left, and returns when the thread has ended. Twice is fine.
+  func stop() {
+    let thread = desk.withLock { desk in
+      desk.isStopped = true
+      defer { desk.thread = nil }
+      return desk.thread
+    }
+    wake?.wake()
+    thread?.join()
+  }
+
+  // MARK: The thread
+
+  private func serve() {
+    guard let wake else { return }
+    var children: [Child] = []
+    while true {
+      let (orders, isStopped) = desk.withLock { desk in
+        defer { desk.orders = [] }
+        return (desk.orders, desk.isStopped)
+      }
+      for order in orders { obey(order, &children) }
+      if isStopped {
+        for child in children { child.kill() }
+        desk.withLock { $0.alive = 0 }
+        return
+      }
+      var descriptors = [pollfd(fd: wake.reading, events: Int16(POLLIN), revents: 0)]
+      var timeout: Int64 = .max
+      let now = monotonicNow()
+      for child in children { child.ask(&descriptors, &timeout, now) }
+      // Safe: the array outlives the call, and the count is its own. A signal cannot come here.
+      let milliseconds = timeout == .max ? -1 : Int32(clamping: (timeout + 999_999) / 1_000_000)
+      _ = unsafe poll(&descriptors, nfds_t(descriptors.count), milliseconds)
+      wake.clear()
+      let later = monotonicNow()
+      children.removeAll { $0.serve(at: later) }
+      let alive = children.count
+      desk.withLock { $0.alive = alive }
+    }
+  }
+
+  private func obey(_ order: Order, _ children: inout [Child]) {
+    switch order {
+    case .end(let number): children.first { $0.number == number }?.end(at: monotonicNow())
+    case .start(let number, let command, let limit, let completion):
+      switch ProcessCalls.spawn(command) {
+      case .failure(let error): completion(.failure(error))
+      case .success(let spawned):
+        children.append(Child(number, spawned, input: command.input ?? [], limit: limit, completion))
+      }
+    }
+  }
+}
+
+/// One running child. Used by the thread of its `ChildProcesses` only.
+private final class Child {
+  let number: Int
+  private let process: pid_t
+  private var ending: Int32
+  private var input: Int32
+  private var output: Int32
+  private var errors: Int32
+  private var rest: ArraySlice<UInt8>
+  private let limit: Int
+  private let completion: @Sendable (Result<ChildEnding, Errno>) -> Void
+  private var written: (output: [UInt8], errors: [UInt8], isTruncated: Bool) = ([], [], false)
+  private var wasToldToEnd = false
+  private var killAt: Int64 = .max
+
+  init(
+    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], limit: Int,
+    _ completion: @escaping @Sendable (Result<ChildEnding, Errno>) -> Void
+  ) {
+    self.number = number
+    process = spawned.process
+    ending = spawned.ending
+    self.input = spawned.input
+    output = spawned.output
+    errors = spawned.errors
+    rest = input[...]
+    self.limit = limit
+    self.completion = completion
+  }
+
+  deinit { for descriptor in [ending, input, output, errors] where descriptor >= 0 { close(descriptor) } }
+
+  func end(at now: Int64) {
+    guard !wasToldToEnd else { return }
+    wasToldToEnd = true
+    killAt = now + ChildProcesses.patience
+    ProcessCalls.signal(group: process, SIGTERM)
+  }
+
+  /// At once, with its group, and reaped: the signal cannot be refused, so the wait is short.
+  func kill() {
+    ProcessCalls.signal(group: process, SIGKILL)
+    while ProcessCalls.reap(process) == nil { SystemCall.pause(.milliseconds(1)) }
+  }
+
+  /// Adds what it waits for.
+  func ask(_ descriptors: inout [pollfd], _ timeout: inout Int64, _ now: Int64) {
+    for descriptor in [ending, output, errors] where descriptor >= 0 {
+      descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+    }
+    if input >= 0 { descriptors.append(pollfd(fd: input, events: Int16(POLLOUT), revents: 0)) }
+    if killAt != .max { timeout = min(timeout, max(0, killAt - now)) }
+    // Without a descriptor for the end one has to look now and then.
+    if ending < 0 { timeout = min(timeout, 20_000_000) }
+  }
+
+  /// Does what can be done without waiting; everything is non-blocking, so there is no need to know which descriptor was ready. True
+  /// when it has ended.
+  func serve(at now: Int64) -> Bool {
+    if now >= killAt {
+      killAt = .max
+      ProcessCalls.signal(group: process, SIGKILL)
+    }
+    feed()
+    // The end is looked at first: what it wrote before is then surely in the pipes.
+    let isOver = ending < 0 || isReadable(ending)
+    drain(&output, &written.output)
+    drain(&errors, &written.errors)
+    guard isOver else { return false }
+    // Before it is reaped its number cannot belong to another group.
+    if wasToldToEnd, ending >= 0 { ProcessCalls.signal(group: process, SIGKILL) }
+    guard let status = ProcessCalls.reap(process) else { return false }
+    let signal = status & 0x7f
+    completion(
+      .success(
+        ChildEnding(
+          code: signal == 0 ? Int(status >> 8 & 0xff) : 128 + Int(signal), signal: signal == 0 ? nil : Int(signal),
+          output: written.output, errors: written.errors, isTruncated: written.isTruncated)))
+    return true
+  }
+
+  private func feed() {
+    while input >= 0 {
+      guard !rest.isEmpty else { return shut(&input) }
+      switch ProcessCalls.write(input, rest) {
+      case .bytes(let count): rest = rest.dropFirst(count)
+      case .wouldBlock: return
+      case .ended: shut(&input)
+      }
+    }
+  }
+
+  /// Reads a pipe until it is empty. A grandchild that keeps it open does not hold up the end: what comes later is not waited for.
+  private func drain(_ descriptor: inout Int32, _ bytes: inout [UInt8]) {
+    // A child that writes without end must not keep the thread from the others.
+    for _ in 0..<16 where descriptor >= 0 {
+      switch ProcessCalls.read(descriptor, into: &bytes, limit: limit, isTruncated: &written.isTruncated) {
+      case .bytes: break
+      case .wouldBlock: return
+      case .ended: shut(&descriptor)
+      }
+    }
+  }
+
+  private func shut(_ descriptor: inout Int32) {
+    close(descriptor)
+    descriptor = -1
+  }
+
+  private func isReadable(_ descriptor: Int32) -> Bool {
+    var asked = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    // Safe: the call reads and writes that one struct.
+    return unsafe poll(&asked, 1, 0) > 0
+  }
+}
+
+/// Ends a `poll` from another thread: a connected pair of sockets.
+private final class ChildWake: Sendable {
+  let reading: Int32
+  private let writing: Int32
+
+  init?() {
+    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+    var pair: [Int32] = [-1, -1]
+    // Safe: the call writes two numbers into an array of two.
+    guard unsafe socketpair(AF_UNIX, type, 0, &pair) == 0 else { return nil }
+    (reading, writing) = (pair[0], pair[1])
+  }
+
+  deinit {
+    close(reading)
+    close(writing)
+  }
+
+  func wake() {
+    var byte: UInt8 = 1
+    // Safe: the call reads that one byte. A full pair has wakes that nobody has seen yet: one more would say nothing.
+    _ = unsafe write(writing, &byte, 1)
+  }
+
+  func clear() {
+    var bytes = [UInt8](repeating: 0, count: 256)
+    // Safe: the call writes inside the array, which outlives it.
+    while unsafe read(reading, &bytes, bytes.count) > 0 {}
+  }
+}

@@ -1,0 +1,82 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+internal import Synchronization
+
+/// `emit(name, data)` and `wait(name, timeout)`.
+enum EventModule {
+  static let dataLimit = 1 << 20
+
+  static func module() -> LuaModule { LuaModule("", functions: [emit, wait]) }
+
+  /// True when the event is durable; nil and why not otherwise.
+  private static let emit = LuaFunction.host("emit", as: "emit") { call, arguments throws(Misuse) in
+    let events = try arguments.run(call).services.events
+    let name = try name(call, arguments)
+    let data = try arguments.json(call, 2, "the data", limit: dataLimit)
+    return call.suspend(
+      CallRequest { request in
+        events.emit(name, data: data) { refusal in
+          if let refusal { request.complete(refusing: refusal.message) } else { request.complete([true]) }
+        }
+      })
+  }
+
+  /// The next event of that name as `{ name =, data = }`, or nil and "timeout". Events from before the call do not count.
+  private static let wait = LuaFunction.host("wait", as: "wait") { call, arguments throws(Misuse) in
+    let run = try arguments.run(call)
+    let name = try name(call, arguments)
+    let timeout = call.isNil(2) ? nil : try arguments.duration(call, 2, "the timeout")
+    let until = timeout.map { run.services.monotonic.now.advanced(byNanoseconds: $0).nanoseconds } ?? .max
+    return call.suspend(EventRequest(name, events: run.services.events, until: until))
+  }
+
+  private static func name(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> String {
+    let name = try arguments.string(call, 1, "an event's name")
+    guard !name.isEmpty, name.utf8.count <= 200 else {
+      throw arguments.misuse("an event's name has 1 to 200 bytes, this one has \(name.utf8.count)")
+    }
+    return name
+  }
+}
+
+/// A run that waits for an event.
+private final class EventRequest: HostRequest, @unchecked Sendable {
+  // @unchecked: constants and a locked subscription.
+  private let name: String
+  private let events: any EventHub
+  private let until: Int64
+  private let subscription = Mutex<EventSubscription?>(nil)
+
+  init(_ name: String, events: any EventHub, until: Int64) {
+    self.name = name
+    self.events = events
+    self.until = until
+  }
+
+  override func begin() {
+    let name = name
+    let opened = events.subscribe(to: name) { [weak self] data in
+      guard let self else { return }
+      let value: LuaValue = .table(
+        LuaTable(fields: [
+          ("name", .string(LuaString(name))), ("data", data.flatMap(LuaValue.init(json:)) ?? .nil),
+        ]))
+      if complete([value]) { close() }
+    }
+    subscription.withLock { $0 = opened }
+    // It may have come, or the run may have been stopped, before the subscription was stored.
+    if !isOpen { close() }
+  }
+
+  override var expiry: Int64 { until }
+  override func expire() { if complete(refusing: "timeout") { close() } }
+  override func release() { close() }
+
+  private func close() {
+    subscription.withLock { subscription in
+      defer { subscription = nil }
+      return subscription
+    }?.cancel()
+  }
+}

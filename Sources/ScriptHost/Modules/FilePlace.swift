@@ -1,0 +1,176 @@
+internal import Glibc
+
+/// A directory held open, so that what is done in it cannot be led elsewhere by renaming a path meanwhile.
+final class OpenDirectory {
+  let descriptor: Int32
+
+  init(_ descriptor: Int32) { self.descriptor = descriptor }
+  deinit { close(descriptor) }
+
+  /// Opens `path`, following links.
+  static func open(_ path: String) -> Result<OpenDirectory, Errno> {
+    // Safe: the path is passed as a terminated copy.
+    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    return descriptor >= 0 ? .success(OpenDirectory(descriptor)) : .failure(.current)
+  }
+
+  /// Opens the entry `name`, which must be a directory and not a link.
+  func openDirectory(_ name: String) -> Result<OpenDirectory, Errno> {
+    // Safe: as in `open`.
+    let found = unsafe openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    return found >= 0 ? .success(OpenDirectory(found)) : .failure(.current)
+  }
+
+  /// Where the link `name` leads; `EINVAL` when it is none.
+  func target(of name: String) -> Result<String, Errno> {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    // Safe: the call writes at most `count` bytes into the array, which outlives it.
+    let count = unsafe buffer.withUnsafeMutableBytes { buffer in
+      unsafe readlinkat(descriptor, name, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+    }
+    guard count >= 0 else { return .failure(.current) }
+    return .success(String(decoding: buffer[..<count], as: UTF8.self))
+  }
+}
+
+/// Why a path could not be reached.
+enum PlaceError: Error, Equatable {
+  /// The kernel's word.
+  case system(Errno)
+  /// A link on the way leads out of the granted directory.
+  case leadsOut(String)
+
+  func message(_ path: String) -> String {
+    switch self {
+    case .system(let error): "\(path): \(SystemCall.message(for: error.code))"
+    case .leadsOut(let link): "\(path): the link \(link) leads out of what was granted"
+    }
+  }
+}
+
+/// A name in a directory that is held open: what a script's path means, once every link on the way has been looked at.
+///
+/// Below a granted root each component is opened by itself and never followed blindly: a link is read, and its target walked like the
+/// path, from where the link lies; `..` goes back to a directory held open, and never above the root. So no race with
+/// somebody who swaps directories for links can lead outside. (`openat2` with `RESOLVE_BENEATH` does this in the kernel, but containers
+/// often forbid it, so the walk is needed anyway; and it says which link leads out.)
+struct FilePlace {
+  let directory: OpenDirectory
+  /// One component, or ".".
+  let name: String
+
+  enum Last {
+    /// A link at the end is followed: reading.
+    case followed
+    /// A link at the end is itself what is meant: replacing, removing.
+    case itself
+  }
+
+  /// - Parameters:
+  ///   - path: absolute, worked out.
+  ///   - root: what was granted, absolute; nil when everything is.
+  ///   - makingDirectories: directories missing on the way are made.
+  static func find(
+    _ path: String, below root: String?, last: Last, makingDirectories: Bool = false
+  ) -> Result<FilePlace, PlaceError> {
+    let start = root ?? "/"
+    guard let components = PlainPath.components(of: path, below: start) else { return .failure(.system(Errno(code: EACCES))) }
+    guard !components.isEmpty else { return exactly(start) }
+    if root != nil, makingDirectories { makeRoot(start) }
+    switch OpenDirectory.open(start) {
+    case .failure(let error): return .failure(.system(error))
+    case .success(let opened):
+      var walk = PlaceWalk(
+        root: opened, path: start, isFenced: root != nil, last: last, makingDirectories: makingDirectories)
+      return walk.walk(components)
+    }
+  }
+
+  /// The root itself, which the operator named: links to it are fine. It may be a file.
+  private static func exactly(_ root: String) -> Result<FilePlace, PlaceError> {
+    let resolved = SystemCall.resolve(root) ?? root
+    guard let slash = resolved.lastIndex(of: "/"), resolved != "/" else {
+      return OpenDirectory.open("/").map { FilePlace(directory: $0, name: ".") }.mapError(PlaceError.system)
+    }
+    let parent = resolved[..<slash].isEmpty ? "/" : String(resolved[..<slash])
+    return OpenDirectory.open(parent)
+      .map { FilePlace(directory: $0, name: String(resolved[resolved.index(after: slash)...])) }
+      .mapError(PlaceError.system)
+  }
+
+  /// A granted directory that is not there yet is made when something is to be written below it.
+  private static func makeRoot(_ root: String) {
+    var path = ""
+    for component in root.split(separator: "/") {
+      path += "/\(component)"
+      // Safe: the path is passed as a terminated copy. What fails here shows when the directory is opened.
+      _ = unsafe mkdir(path, 0o777)
+    }
+  }
+}
+
+/// The walk from a root down to a place.
+private struct PlaceWalk {
+  private var stack: [OpenDirectory]
+  private let rootPath: String
+  private let isFenced: Bool
+  private let last: FilePlace.Last
+  private let makingDirectories: Bool
+  /// Links followed so far; the kernel's own limit is 40.
+  private var links = 0
+
+  init(root: OpenDirectory, path: String, isFenced: Bool, last: FilePlace.Last, makingDirectories: Bool) {
+    stack = [root]
+    rootPath = path
+    self.isFenced = isFenced
+    self.last = last
+    self.makingDirectories = makingDirectories
+  }
+
+  mutating func walk(_ components: [String]) -> Result<FilePlace, PlaceError> {
+    var rest = Array(components.reversed())
+    while let name = rest.popLast() {
+      if name == "." { continue }
+      if name == ".." {
+        if stack.count > 1 { stack.removeLast() } else if isFenced { return .failure(.leadsOut("..")) }
+        continue
+      }
+      let directory = stack[stack.count - 1]
+      if rest.isEmpty, last == .itself { return .success(FilePlace(directory: directory, name: name)) }
+      switch directory.target(of: name) {
+      case .success(let target):
+        links += 1
+        guard links <= 40 else { return .failure(.system(Errno(code: ELOOP))) }
+        guard let more = enter(target) else { return .failure(.leadsOut("\(name) (to \(target))")) }
+        rest += more.reversed()
+      case .failure(Errno(code: EINVAL)):
+        if rest.isEmpty { return .success(FilePlace(directory: directory, name: name)) }
+        switch directory.openDirectory(name) {
+        case .success(let next): stack.append(next)
+        case .failure(let error): return .failure(.system(error))
+        }
+      case .failure(Errno(code: ENOENT)):
+        if rest.isEmpty { return .success(FilePlace(directory: directory, name: name)) }
+        guard makingDirectories else { return .failure(.system(Errno(code: ENOENT))) }
+        // Safe: the name is passed as a terminated copy. Somebody else may have made it meanwhile.
+        if unsafe mkdirat(directory.descriptor, name, 0o777) != 0, errno != EEXIST { return .failure(.system(.current)) }
+        rest.append(name)
+      case .failure(let error): return .failure(.system(error))
+      }
+    }
+    return .success(FilePlace(directory: stack[stack.count - 1], name: "."))
+  }
+
+  /// The components of a link's target; an absolute one starts over at the root, when it lies below it.
+  private mutating func enter(_ target: String) -> [String]? {
+    guard target.hasPrefix("/") else { return target.split(separator: "/").map(String.init) }
+    // The root may itself be reached through links.
+    for root in [rootPath, SystemCall.resolve(rootPath)].compactMap({ $0 }) {
+      if let components = PlainPath.components(of: PlainPath.absolute(target, from: "/"), below: root) {
+        stack.removeLast(stack.count - 1)
+        return components
+      }
+    }
+    return nil
+  }
+}

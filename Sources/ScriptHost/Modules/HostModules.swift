@@ -1,0 +1,12 @@
+internal import Lua
+
+/// All modules that every script has.
+enum HostModules {
+  static func all(children: ChildProcesses) -> [LuaModule] {
+    [
+      ContextModule.module(), SleepModule.module(), TimeModule.module(), KeyValueModule.module(), JobsModule.module(),
+      EventModule.module(), FanOutModule.module(), HashModule.module(), JSONModule.module(), MetricModule.module(),
+      ExecModule.module(children), FileModule.module(),
+    ] + LogModule.modules() + EnvironmentModule.modules()
+  }
+}

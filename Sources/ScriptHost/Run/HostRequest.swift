@@ -1,0 +1,110 @@
+internal import Executors
+internal import Lua
+internal import Synchronization
+
+/// What a suspended run waits for: an answer from the store, the end of a child process, an event, a time.
+///
+/// Subclasses override what they need of `begin`, `expiry`, `expire` and `release`, and call `complete` or `fail` once, from any
+/// thread; of several such calls the first counts. The order is: the script's step ends; `begin` (worker thread); `expiry` is
+/// read; then either an answer, or `expire` (worker thread) when that time has come, or `abandon` when the run was killed or
+/// nobody wants the answer any more. A request that was answered is not released.
+///
+/// Threading: `phase` is locked; what subclasses keep, they guard.
+class HostRequest: LuaRequest, @unchecked Sendable {
+  // @unchecked because subclasses may have state: each says what guards it.
+
+  private enum Phase {
+    case made
+    case waiting(JobInstance, PoolRun, LuaTicket)
+    case over
+  }
+  private let phase = Mutex(Phase.made)
+
+  /// Starts the work. An answer inside this call lets the run go on without leaving its worker.
+  func begin() {}
+  /// Monotonic nanoseconds at which `expire` is called unless there was an answer; `.max` is never. Read once, after `begin`.
+  var expiry: Int64 { .max }
+  /// The time has come: answer, or arrange that an answer follows.
+  func expire() {}
+  /// Nobody waits any more: close what is held. Any thread; at most once, and not after an answer.
+  func release() {}
+
+  /// Whether an answer is still awaited.
+  final var isOpen: Bool {
+    phase.withLock { if case .over = $0 { false } else { true } }
+  }
+
+  /// Connects the request with the run that waits for it, and begins.
+  final func start(for instance: JobInstance, as run: PoolRun, ticket: LuaTicket) {
+    let begins = phase.withLock { phase in
+      guard case .made = phase else { return false }
+      phase = .waiting(instance, run, ticket)
+      return true
+    }
+    if begins { begin() }
+  }
+
+  /// The results of the host function. False when nobody waits any more: then the caller closes what it was about to hand over.
+  @discardableResult
+  final func complete(_ results: [LuaValue]) -> Bool {
+    guard let (instance, run, ticket) = finish() else { return false }
+    instance.deliver(to: run) { $0.complete(ticket, with: results) }
+    return true
+  }
+
+  /// `nil, message`: the failure of something that scripts must expect to fail.
+  @discardableResult
+  final func complete(refusing message: String) -> Bool {
+    complete([.nil, .string(LuaString(message))])
+  }
+
+  /// An error in the calling script, at the line that called.
+  @discardableResult
+  final func complete(raising message: String) -> Bool {
+    guard let (instance, run, ticket) = finish() else { return false }
+    instance.deliver(to: run) { $0.complete(ticket, raising: message) }
+    return true
+  }
+
+  final func abandon() {
+    let wasOpen = phase.withLock { phase in
+      if case .over = phase { return false }
+      phase = .over
+      return true
+    }
+    if wasOpen { release() }
+  }
+
+  private func finish() -> (JobInstance, PoolRun, LuaTicket)? {
+    phase.withLock { phase in
+      guard case .waiting(let instance, let run, let ticket) = phase else { return nil }
+      phase = .over
+      return (instance, run, ticket)
+    }
+  }
+}
+
+/// A request whose work is one asynchronous call: the store, the scheduler, a file on the blocking lane. It holds nothing that
+/// would have to be closed; an answer that comes too late is dropped.
+final class CallRequest: HostRequest, @unchecked Sendable {
+  // @unchecked: immutable.
+  private let work: @Sendable (CallRequest) -> Void
+
+  init(_ work: @escaping @Sendable (CallRequest) -> Void) { self.work = work }
+  override func begin() { work(self) }
+}
+
+/// `sleep`, and what else only waits for a time. The pool's timers wake the run; there is no thread and no timer of its own.
+final class SleepRequest: HostRequest, @unchecked Sendable {
+  // @unchecked: immutable.
+  private let until: Int64
+  private let results: [LuaValue]
+
+  /// - Parameter until: monotonic nanoseconds.
+  init(until: Int64, results: [LuaValue] = []) {
+    self.until = until
+    self.results = results
+  }
+  override var expiry: Int64 { until }
+  override func expire() { complete(results) }
+}

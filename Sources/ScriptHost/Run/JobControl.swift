@@ -1,0 +1,88 @@
+package import Chronology
+package import JobModel
+
+/// Why the host did not do what a script asked for, in one sentence. In Lua it is the second result: `nil, message`.
+package struct HostRefusal: Error, Sendable, Equatable, CustomStringConvertible {
+  package var message: String
+  package init(_ message: String) { self.message = message }
+  package var description: String { message }
+}
+
+/// What a script sees of a job (`jobs.list()`).
+package struct JobSummary: Sendable, Equatable {
+  package var name: String
+  /// Path of the script that declares it.
+  package var script: String?
+  package var nextFire: Instant?
+  package var isPaused: Bool
+  package var isEnabled: Bool
+  /// Active runs.
+  package var running: Int
+  package var lastOutcome: Outcome?
+  package var tags: [String]
+
+  package init(
+    name: String, script: String? = nil, nextFire: Instant? = nil, isPaused: Bool = false, isEnabled: Bool = true,
+    running: Int = 0, lastOutcome: Outcome? = nil, tags: [String] = []
+  ) {
+    self.name = name
+    self.script = script
+    self.nextFire = nextFire
+    self.isPaused = isPaused
+    self.isEnabled = isEnabled
+    self.running = running
+    self.lastOutcome = lastOutcome
+    self.tags = tags
+  }
+}
+
+/// The scheduler as scripts may use it (`jobs`). A completion may come inside the call or later on any thread, exactly once.
+package protocol JobControl: AnyObject, Sendable {
+  /// All jobs, by name.
+  func jobs() -> [JobSummary]
+  /// Asks for a run now; completes when the request is as durable as the job's store makes it.
+  func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void)
+  func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
+  func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
+}
+
+/// Events between jobs (`emit`, `wait`).
+package protocol EventHub: AnyObject, Sendable {
+  /// Completes after the event is durable; inside the call or later on any thread, exactly once.
+  func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void)
+  /// `receive` is called, on any thread, with the data of each later event of that name until the subscription is cancelled.
+  func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription
+}
+
+/// An open `subscribe`. Cancelling twice is fine.
+package final class EventSubscription: Sendable {
+  private let end: @Sendable () -> Void
+  package init(cancel end: @escaping @Sendable () -> Void) { self.end = end }
+  package func cancel() { end() }
+}
+
+/// Stands for services that a host does not have (`moondial exec` beside no scheduler, a bare embedder): every request is refused.
+package final class MissingServices: JobControl, EventHub {
+  private static let refusal = HostRefusal("there is no scheduler here: this works in jobs that a running host has started")
+  package init() {}
+
+  package func jobs() -> [JobSummary] { [] }
+  package func run(
+    _ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void
+  ) { completion(.failure(Self.refusal)) }
+  package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
+  package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
+  package func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    completion(Self.refusal)
+  }
+  package func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription {
+    EventSubscription {}
+  }
+}
+
+/// How far a run says it is.
+package enum RunProgress: Sendable, Equatable {
+  /// From 0 to 1.
+  case fraction(Double)
+  case text(String)
+}

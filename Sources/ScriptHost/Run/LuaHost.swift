@@ -1,0 +1,115 @@
+internal import Chronology
+package import Lua
+internal import JobModel
+internal import Executors
+internal import Synchronization
+
+/// Limits of running scripts that are not the Lua runtime's own.
+package struct LuaHostConfiguration: Sendable {
+  /// Bytes of idle kept states (`state = "job"`). The default is 512 MB.
+  package var keptBytes = 512 << 20
+  /// States that each worker keeps ready for `state = "run"`. The default is 4.
+  package var hotSlots = 4
+  /// Lines and bytes that one run may log. The defaults are 10,000 lines and 1 MB.
+  package var logLines = 10_000
+  package var logBytes = 1 << 20
+  /// Bytes of JSON that the result of `run` may have in the history. The default is 1 MB.
+  package var resultBytes = 1 << 20
+
+  package init() {}
+}
+
+/// What all Lua jobs of a process share: the runtime with its host modules, the services behind them, the kept states.
+///
+///     let host = try LuaHost(services: services, declareModules: DeclareModules.modules(zones: zones))
+///     let runner = LuaRunner(host)
+///     let pool = StepPool(runner)
+///
+/// Threading: everything may be called from any thread.
+package final class LuaHost: Sendable {
+  package let runtime: LuaRuntime
+  package let services: HostServices
+  package let configuration: LuaHostConfiguration
+  let kept: KeptStates
+  let workers = WorkerRegistry()
+  private let children: ChildProcesses
+
+  /// - Parameters:
+  ///   - declareModules: what only exists while scripts are loaded (`job`, triggers), beside the host modules.
+  ///   - lua: slices, memory and deadlines of the runtime.
+  /// - Throws: when the address space for states cannot be reserved, or a module is wrong.
+  package init(
+    services: HostServices, declareModules: [LuaModule] = [], lua: LuaConfiguration = .init(),
+    configuration: LuaHostConfiguration = .init()
+  ) throws(LuaError) {
+    self.services = services
+    self.configuration = configuration
+    children = ChildProcesses()
+    let reporter = EvictionReporter(services: services, limit: configuration.keptBytes)
+    kept = KeptStates(limit: configuration.keptBytes) { reporter.report($0, bytes: $1, job: $2) }
+    let workers = workers
+    runtime = try LuaRuntime(
+      lua, modules: HostModules.all(children: children) + declareModules, onStuck: { workers.isStuck($0) })
+  }
+
+  /// The kept states at this moment.
+  package var keptStates: KeptStateCounts { kept.counts }
+
+  /// Ends the children that scripts have started, and the thread that waits for them. Call it after the pools have stopped; twice is
+  /// fine.
+  package func stop() {
+    children.stop()
+    kept.removeAll()
+  }
+}
+
+/// Turns evictions into log lines: the first at once, then one line for all that came meanwhile, at most every ten seconds.
+private final class EvictionReporter: Sendable {
+  private struct Pending {
+    var states = 0
+    var bytes = 0
+    var silentUntil: Int64 = .min
+  }
+  private let services: HostServices
+  private let limit: Int
+  private let pending = Mutex(Pending())
+  private static let pause: Int64 = 10_000_000_000
+
+  init(services: HostServices, limit: Int) {
+    self.services = services
+    self.limit = limit
+  }
+
+  func report(_ states: Int, bytes: Int, job: String) {
+    let now = services.monotonic.now.nanoseconds
+    let due: (states: Int, bytes: Int)? = pending.withLock { pending in
+      pending.states += states
+      pending.bytes += bytes
+      guard now >= pending.silentUntil else { return nil }
+      defer { pending = Pending(silentUntil: now + Self.pause) }
+      return (pending.states, pending.bytes)
+    }
+    guard let due else { return }
+    let megabytes = { (bytes: Int) in (bytes + (1 << 19)) >> 20 }
+    services.log.write(
+      LogLine(
+        run: nil, job: nil, level: .info,
+        message: "dropped \(due.states) kept Lua states (\(megabytes(due.bytes)) MB), longest idle first, \"\(job)\" among "
+          + "them: all kept states together may have \(megabytes(limit)) MB", at: services.wall.now))
+  }
+}
+
+/// Knows which run is on which worker, for the one question that comes from outside: this state cannot be stopped, whose is it?
+final class WorkerRegistry: Sendable {
+  private let workers = Mutex<[LuaThread]>([])
+
+  func add(_ worker: LuaThread) { workers.withLock { $0.append(worker) } }
+  func remove(_ worker: LuaThread) { workers.withLock { $0.removeAll { $0 === worker } } }
+
+  /// From the runtime's monitor thread.
+  func isStuck(_ state: LuaState) {
+    for worker in workers.withLock({ $0 }) {
+      if let token = worker.token(of: state) { worker.reportStuck(token) }
+    }
+  }
+}

@@ -1,0 +1,235 @@
+internal import Chronology
+package import Executors
+package import JobModel
+internal import Lua
+internal import Synchronization
+
+/// Runs Lua jobs on a `StepPool`: order → state → steps → report.
+///
+/// The way of a run: take the job's idle state, or make one from its capsule; start `run(ctx)`; step it. Most runs end there, and
+/// cost no allocation on this side. A run that waits or has used up its slice leaves the worker as a `PoolRun`; answers and timers bring
+/// it back, on any worker. When `run` has ended, `on_success` or `on_error` is executed in the same state as part of the attempt. Then
+/// the state is kept (`state = "job"`) or reset and put on the worker's hot list (`state = "run"`); after a kill it is dropped.
+///
+/// Jobs that are Swift closures (`ClosurePayload`) are passed on to a `ClosureRunner`, so that one pool runs both kinds.
+package final class LuaRunner: StepRunner {
+  let host: LuaHost
+  private let closures = ClosureRunner()
+  private let stuckReport = Mutex<(@Sendable (Int, RunToken) -> Void)?>(nil)
+
+  /// One runner for each pool; they may share a host.
+  package init(_ host: LuaHost) { self.host = host }
+
+  /// Whom to tell that a run cannot be stopped on its worker: the pool's `workerIsStuck`. Called on the runtime's monitor thread.
+  package func reportStuckRuns(to report: @escaping @Sendable (_ worker: Int, _ run: RunToken) -> Void) {
+    stuckReport.withLock { $0 = report }
+  }
+
+  // MARK: Workers
+
+  package func makeContext(for worker: StepWorker) -> AnyObject {
+    let thread = LuaThread(
+      lua: host.runtime.makeWorker(), index: worker.index, hotLimit: host.configuration.hotSlots,
+      report: { [weak self] index, token in self?.stuckReport.withLock { $0 }?(index, token) })
+    host.workers.add(thread)
+    return thread
+  }
+
+  package func workerEnds(_ worker: StepWorker) {
+    let thread = Self.thread(of: worker)
+    host.workers.remove(thread)
+    thread.close()
+  }
+
+  package func othersWaiting(_ waiting: Bool) { host.runtime.setOthersWaiting(waiting) }
+
+  package func interrupt(_ worker: StepWorker, because reason: StopReason) {
+    // A closure job is on this worker when no state is; it looks at the worker itself.
+    Self.thread(of: worker).interrupt()
+  }
+
+  private static func thread(of worker: StepWorker) -> LuaThread {
+    guard let thread = worker.context as? LuaThread else { preconditionFailure("a LuaRunner has workers of its own") }
+    return thread
+  }
+
+  // MARK: Steps
+
+  package func begin(_ order: RunOrder, at time: StepTime, on worker: StepWorker) -> StepVerdict {
+    guard let payload = order.job.definition.payload as? LuaJobPayload else {
+      return closures.begin(order, at: time, on: worker)
+    }
+    let thread = Self.thread(of: worker)
+    let instance: JobInstance
+    do {
+      instance = try takeInstance(for: order, payload, on: thread)
+      try instance.begin(order, at: time)
+    } catch {
+      return .ended(RunEnding(.failed, details: AttemptDetails(error: RunError(error))))
+    }
+    return advance(instance, as: nil, at: time, payload, on: worker, thread)
+  }
+
+  package func step(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
+    guard let instance = run.body as? JobInstance else { return closures.step(run, at: time, on: worker) }
+    let thread = Self.thread(of: worker)
+    if !instance.attend() {
+      instance.expireTimers(at: time.monotonic)
+      if instance.leave() { return .suspended(run, until: instance.nextTimer) }
+    }
+    return advance(instance, as: run, at: time, Self.payload(of: instance), on: worker, thread)
+  }
+
+  package func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding {
+    guard let instance = run.body as? JobInstance else { return closures.stop(run, because: reason, on: worker) }
+    let thread = Self.thread(of: worker)
+    // A step of a cancelled run does not execute anything: it abandons the open requests and says where the script was.
+    instance.state.cancel()
+    var location: LuaLocation?
+    if case .stopped(let stop) = thread.lua.step(instance.state, deadline: nil) { location = stop.location }
+    let ending: RunEnding
+    switch instance.phase {
+    case .body:
+      ending = Ending.stopped(reason.outcome, at: location, instance)
+    case .hook(let name, let bodyEnding):
+      noteHook(name, of: instance, "was stopped (\(reason.outcome.rawValue))")
+      ending = bodyEnding
+    }
+    instance.end()
+    return ending
+  }
+
+  private static func payload(of instance: JobInstance) -> LuaJobPayload {
+    guard let payload = instance.context.definition.payload as? LuaJobPayload else {
+      preconditionFailure("a JobInstance runs Lua jobs")
+    }
+    return payload
+  }
+
+  /// Steps until the run has ended or leaves the worker.
+  private func advance(
+    _ instance: JobInstance, as known: PoolRun?, at time: StepTime, _ payload: LuaJobPayload, on worker: StepWorker,
+    _ thread: LuaThread
+  ) -> StepVerdict {
+    var run = known
+    thread.enter(instance.state, instance.context.current.token)
+    defer { thread.exit() }
+    // Registered first, then looked: a request to stop that came before is not lost.
+    if worker.interruption != nil { instance.state.cancel() }
+    let deadline: Int64? = time.deadline == .max ? nil : time.deadline
+    while true {
+      switch thread.lua.step(instance.state, deadline: deadline) {
+      case .finished:
+        if let ending = finished(instance, payload) { return .ended(close(instance, payload, ending, thread)) }
+      case .failed(let error):
+        if let ending = failed(instance, payload, error) { return .ended(close(instance, payload, ending, thread)) }
+      case .stopped(let stop):
+        let ending = stopped(instance, stop, worker.interruption)
+        return .ended(close(instance, payload, ending, thread))
+      case .sliced(let requests):
+        if !requests.isEmpty || worker.othersWaiting {
+          let present = run ?? makeRun(instance, at: time, on: worker)
+          run = present
+          instance.startRequests(requests, as: present)
+          if worker.othersWaiting {
+            instance.leaveSliced()
+            return .sliced(present)
+          }
+        }
+      case .suspended(let requests):
+        let present = run ?? makeRun(instance, at: time, on: worker)
+        run = present
+        instance.startRequests(requests, as: present)
+        if instance.leave() { return .suspended(present, until: instance.nextTimer) }
+      }
+    }
+  }
+
+  private func makeRun(_ instance: JobInstance, at time: StepTime, on worker: StepWorker) -> PoolRun {
+    PoolRun(continuing: instance.context.current, begunAt: time, on: worker, body: instance)
+  }
+
+  // MARK: States
+
+  private func takeInstance(
+    for order: RunOrder, _ payload: LuaJobPayload, on thread: LuaThread
+  ) throws(LuaError) -> JobInstance {
+    switch order.job.definition.state {
+    case .job: if let kept = host.kept.take(for: payload.slot) { return kept }
+    case .run: if let hot = thread.takeHot(payload.capsule) { return hot }
+    }
+    let state = try host.runtime.makeState(payload.capsule, memoryLimit: payload.memoryLimit)
+    return JobInstance(
+      payload.capsule, state: state, context: RunContext(services: host.services, limits: host.configuration),
+      memoryLimit: payload.memoryLimit ?? host.runtime.configuration.memoryLimit)
+  }
+
+  /// The run is over: what becomes of its state?
+  private func close(
+    _ instance: JobInstance, _ payload: LuaJobPayload, _ ending: RunEnding, _ thread: LuaThread
+  ) -> RunEnding {
+    let lifetime = instance.context.definition.state
+    instance.end()
+    // A killed state is garbage: it is dropped, and the next run gets a fresh one.
+    guard instance.state.isReusable else { return ending }
+    switch lifetime {
+    case .job: host.kept.keep(instance, for: payload.slot)
+    case .run:
+      // It could not be reset (no memory): then it is not kept.
+      if (try? instance.state.reset()) != nil { thread.keepHot(instance) }
+    }
+    return ending
+  }
+
+  // MARK: Endings
+
+  /// The entry returned. Nil when a hook has begun and is to be stepped.
+  private func finished(_ instance: JobInstance, _ payload: LuaJobPayload) -> RunEnding? {
+    if case .hook(_, let ending) = instance.phase { return ending }
+    let ending = Ending.succeeded(instance, resultLimit: host.configuration.resultBytes)
+    guard payload.hasOnSuccess else { return ending }
+    return beginHook("on_success", on: instance, after: ending, [ending.details?.result.flatMap(LuaValue.init(json:)) ?? .nil])
+  }
+
+  /// The entry raised. Nil when a hook has begun and is to be stepped.
+  private func failed(_ instance: JobInstance, _ payload: LuaJobPayload, _ error: LuaError) -> RunEnding? {
+    if case .hook(let name, let ending) = instance.phase {
+      noteHook(name, of: instance, "failed: \(error.message)")
+      return ending
+    }
+    let ending = Ending.failed(instance, error)
+    guard payload.hasOnError, instance.state.isReusable, let runError = ending.details?.error else { return ending }
+    return beginHook("on_error", on: instance, after: ending, [runError.luaValue(ending.outcome)])
+  }
+
+  private func stopped(_ instance: JobInstance, _ stop: LuaStop, _ interruption: StopReason?) -> RunEnding {
+    let outcome: Outcome =
+      switch stop.reason {
+      case .deadline: .timedOut
+      case .cancelled: interruption?.outcome ?? .cancelled
+      case .outOfMemory: .outOfMemory
+      }
+    if case .hook(let name, let ending) = instance.phase {
+      noteHook(name, of: instance, "was stopped (\(outcome.rawValue))" + (stop.location.map { " at \($0)" } ?? ""))
+      return ending
+    }
+    return Ending.stopped(outcome, at: stop.location, instance)
+  }
+
+  private func beginHook(
+    _ name: String, on instance: JobInstance, after ending: RunEnding, _ extra: [LuaValue]
+  ) -> RunEnding? {
+    do {
+      try instance.beginHook(name, after: ending, extra)
+      return nil
+    } catch {
+      noteHook(name, of: instance, "could not start: \(error.message)")
+      return ending
+    }
+  }
+
+  /// What happens in a hook is logged and changes nothing about the run.
+  private func noteHook(_ name: String, of instance: JobInstance, _ text: String) {
+    instance.context.note(.error, "\(name) \(text)")
+  }
+}

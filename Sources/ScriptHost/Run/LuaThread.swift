@@ -1,0 +1,62 @@
+internal import Executors
+internal import JobModel
+internal import Lua
+internal import Synchronization
+
+/// What the runner keeps per worker thread: its Lua worker, its hot states, and the run that may be interrupted.
+final class LuaThread: @unchecked Sendable {
+  // @unchecked: `lua` and `hot` are used on the worker's own thread only; `present` is locked; the others are constant.
+
+  let lua: LuaWorker
+  private let index: Int
+  private let report: @Sendable (Int, RunToken) -> Void
+  private let present = Mutex<(state: LuaState, token: RunToken)?>(nil)
+  private var hot: [JobInstance] = []
+  private let hotLimit: Int
+
+  init(lua: LuaWorker, index: Int, hotLimit: Int, report: @escaping @Sendable (Int, RunToken) -> Void) {
+    self.lua = lua
+    self.index = index
+    self.hotLimit = hotLimit
+    self.report = report
+    hot.reserveCapacity(hotLimit + 1)
+  }
+
+  // MARK: The run on this thread
+
+  /// From now on `interrupt` reaches this run.
+  func enter(_ state: LuaState, _ token: RunToken) { present.withLock { $0 = (state, token) } }
+
+  /// From now on it does not: a cancel that is late must not hit the state's next run.
+  func exit() { present.withLock { $0 = nil } }
+
+  /// From any thread.
+  func interrupt() { present.withLock { _ = $0?.state.cancel() } }
+
+  func token(of state: LuaState) -> RunToken? {
+    present.withLock { $0?.state === state ? $0?.token : nil }
+  }
+
+  func reportStuck(_ token: RunToken) { report(index, token) }
+
+  // MARK: Hot states (`state = "run"`)
+
+  /// A state that has been reset to this capsule.
+  func takeHot(_ capsule: LuaCapsule) -> JobInstance? {
+    guard let place = hot.lastIndex(where: { $0.capsule === capsule }) else { return nil }
+    return hot.remove(at: place)
+  }
+
+  /// Keeps a state that has been reset; the one unused longest goes when there are too many.
+  func keepHot(_ instance: JobInstance) {
+    guard hotLimit > 0 else { return }
+    hot.append(instance)
+    if hot.count > hotLimit { hot.removeFirst() }
+  }
+
+  /// The thread ends.
+  func close() {
+    hot.removeAll()
+    lua.close()
+  }
+}

@@ -1,0 +1,70 @@
+internal import Chronology
+internal import Executors
+internal import JobModel
+internal import Lua
+
+/// What host functions know of the run that calls them: `LuaCall.context` of every job state.
+///
+/// One object per state, filled anew for each run, so that a run costs no allocation.
+///
+/// Threading: only the thread that steps the run touches it, and the pool hands runs over between threads.
+final class RunContext: @unchecked Sendable {
+  // @unchecked: see above.
+
+  let services: HostServices
+  private let limits: LuaHostConfiguration
+  /// Nil between runs: an order leads to its job's payload, and a kept state must not keep that alive.
+  private(set) var order: RunOrder?
+  private(set) var time: StepTime
+  private var allowance: LogAllowance
+  /// Set by `ctx:retry`; counts when the run fails with that error.
+  var retry: RetryRequest?
+
+  init(services: HostServices, limits: LuaHostConfiguration) {
+    self.services = services
+    self.limits = limits
+    time = StepTime(wall: .epoch, monotonic: 0, deadline: .max)
+    allowance = LogAllowance(lines: 0, bytes: 0)
+  }
+
+  func begin(_ order: RunOrder, at time: StepTime) {
+    self.order = order
+    self.time = time
+    allowance = LogAllowance(lines: limits.logLines, bytes: limits.logBytes)
+    retry = nil
+  }
+
+  func end() { order = nil }
+
+  /// The order of the run that is on this state.
+  var current: RunOrder {
+    guard let order else { preconditionFailure("host functions run between begin and end of a run") }
+    return order
+  }
+
+  var definition: JobDefinition { current.job.definition }
+  var script: ScriptPath { ScriptPath(current.job.definition.source.file) }
+
+  /// Writes a line of the script, as long as the run's allowance lasts.
+  func log(_ level: LogLevel, _ message: String, fields: JSONText? = nil) {
+    guard level >= services.log.threshold else { return }
+    switch allowance.take(message.utf8.count + (fields?.text.utf8.count ?? 0)) {
+    case .write: write(level, message, fields)
+    case .dropFromHere:
+      write(.warn, "further log lines of this run are dropped: it has written \(limits.logLines) lines or "
+        + "\(limits.logBytes / 1024) KB, which is what one run may write", nil)
+    case .drop: break
+    }
+  }
+
+  /// Writes a line of the host about this run, whatever the script has written.
+  func note(_ level: LogLevel, _ message: String) { write(level, message, nil) }
+
+  private func write(_ level: LogLevel, _ message: String, _ fields: JSONText?) {
+    let order = current
+    services.log.write(
+      LogLine(
+        run: order.id, job: order.job.definition.name, level: level, message: message, fields: fields,
+        at: services.wall.now))
+  }
+}
