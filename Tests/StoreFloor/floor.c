@@ -28,6 +28,12 @@ static double now(void) {
   return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+static double cpu_time(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return t.tv_sec + t.tv_nsec / 1e9;
+}
+
 static void fail(const char *what) {
   fprintf(stderr, "floor: %s: %s\n", what, db ? sqlite3_errmsg(db) : "");
   exit(1);
@@ -153,7 +159,7 @@ int main(int count, char **arguments) {
   long pending_count = 0, stroke_count = 0, stroke_position = 0, fires = 0;
   unsigned random = 1;
   int pages_at_last = 0;
-  double start = now(), end = start;
+  double start = now(), end = start, cpu = cpu_time();
   while ((end = now()) - start < seconds) {
     step(begin);
     for (int i = 0; i < batch; i++) {
@@ -190,7 +196,8 @@ int main(int count, char **arguments) {
       sqlite3_wal_checkpoint_v2(db, 0, SQLITE_CHECKPOINT_PASSIVE, 0, 0);
     }
   }
-  printf("program=floor-c sqlite=%s synchronous=%s batch=%d jobs=%d history=%lld fires_per_second=%.0f fsync_p50_ms=%.3f\n",
-    sqlite3_libversion(), sync, batch, jobs, history, fires / (end - start), fsync_ms);
+  printf("program=floor-c sqlite=%s synchronous=%s batch=%d jobs=%d history=%lld fires_per_second=%.0f cpu_us=%.2f fsync_p50_ms=%.3f\n",
+    sqlite3_libversion(), sync, batch, jobs, history, fires / (end - start),
+    (cpu_time() - cpu) * 1e6 / fires, fsync_ms);
   return 0;
 }

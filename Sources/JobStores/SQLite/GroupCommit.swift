@@ -180,7 +180,7 @@ final class GroupCommit: Sendable {
           answers.append(try writer.newVisitor())
         }
       }
-      if withMaintenance, writer.hasMaintenance { try writer.maintain(entries: max(512, 2 * finished)) }
+      if withMaintenance, writer.hasMaintenance { try writer.maintain(finished: finished) }
       try writer.commit()
     } catch {
       writer.rollback()

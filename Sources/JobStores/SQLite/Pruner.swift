@@ -2,7 +2,8 @@ internal import Chronology
 internal import GRDB
 internal import JobModel
 
-/// Removes history beyond the limits, in slices of at most 200 rows that ride along with commits.
+/// Removes history beyond the limits, in slices that ride along with commits: at most 200 rows, or half as many again as the same
+/// commit adds, so that pruning keeps up with any load.
 ///
 /// Runs go in the order of their ids: neighbours lie on the same pages, while the oldest runs of one job lie on as many pages as
 /// there are runs. So the pruner knows a *cutoff* per job (everything up to that id is beyond the job's count) and walks the table
@@ -133,10 +134,15 @@ struct Pruner {
   }
 
   /// Does a little of what is due. Answers how many runs were removed.
-  mutating func slice() throws(StoreError) -> Int {
-    if let job = staleJobs.popLast() {
+  ///
+  /// - Parameter finished: runs that the open transaction adds.
+  mutating func slice(finished: Int) throws(StoreError) -> Int {
+    let rows = max(Self.rowsPerSlice, finished + finished / 2)
+    for _ in 0..<max(4, rows / 64 + 1) {
+      guard let job = staleJobs.popLast() else { break }
       try removeEntries(of: job)
-    } else if let job = crowdedJobs.popLast() {
+    }
+    if let job = crowdedJobs.popLast() {
       statements.deleteRanges.bind(1, job)
       statements.deleteRanges.bind(2, retention.ranges)
       try statements.deleteRanges.run()
@@ -148,7 +154,7 @@ struct Pruner {
       try survey()
     } else {
       if cursor == nil { startPass() }
-      return try advance()
+      return try advance(rows)
     }
     return 0
   }
@@ -160,10 +166,11 @@ struct Pruner {
   }
 
   /// Looks at the next rows and removes those that are to go.
-  private mutating func advance() throws(StoreError) -> Int {
+  private mutating func advance(_ rows: Int) throws(StoreError) -> Int {
     guard var position = cursor else { return 0 }
     statements.next.bind(1, position)
-    statements.next.bind(2, Self.rowsLookedAt)
+    let lookAt = max(Self.rowsLookedAt, rows)
+    statements.next.bind(2, lookAt)
     var doomed: [(run: Int64, job: Int64)] = []
     var seen = 0
     try statements.next.forEachRow { row throws(StoreError) in
@@ -171,13 +178,13 @@ struct Pruner {
       if try isDoomed(run, job: job, finishedAt: row.optionalInteger(2)) { doomed.append((run, job)) }
       position = run
       seen += 1
-      return doomed.count < Self.rowsPerSlice
+      return doomed.count < rows
     }
     for (run, job) in doomed { try remove(run, job: job) }
     lookedAt += seen
     cursor = position
     // Rows are in order of id, and so nearly of age: past the last cutoff, a whole look without an old row ends the pass.
-    let isAtEnd = seen < Self.rowsLookedAt && doomed.count < Self.rowsPerSlice
+    let isAtEnd = seen < lookAt && doomed.count < rows
     if isAtEnd || (doomed.isEmpty && position >= highestCutoff) {
       cursor = nil
       lookedAtInLastPass = lookedAt

@@ -172,12 +172,14 @@ final class StoreWriter: @unchecked Sendable {
   /// Whether a slice of background work is waiting.
   var hasMaintenance: Bool { index.isDue(jobs: names.count) || pruner.isDue }
 
-  /// One slice of background work, inside the open transaction. At most about 2 ms: 200 rows pruned, or `entries` index entries.
-  func maintain(entries: Int) throws(StoreError) {
+  /// One slice of background work, inside the open transaction: at most about 2 ms, or what keeps up with the transaction's own work.
+  ///
+  /// - Parameter finished: runs that the open transaction adds.
+  func maintain(finished: Int) throws(StoreError) {
     if index.isDue(jobs: names.count) {
-      try index.write(limit: entries) { job, count throws(StoreError) in try pruner.indexed(job, runs: count) }
+      try index.write(limit: max(512, 2 * finished)) { job, count throws(StoreError) in try pruner.indexed(job, runs: count) }
     }
-    if pruner.isDue, try pruner.slice() > 0 { highWater.mustBeSaved = true }
+    if pruner.isDue, try pruner.slice(finished: finished) > 0 { highWater.mustBeSaved = true }
   }
 
   /// Lets age do its work; called now and then with the wall clock.
