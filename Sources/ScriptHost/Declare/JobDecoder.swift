@@ -146,10 +146,10 @@ struct JobDecoder {
       reading.complain("params must be a table of named fields like { region = \"eu\" }, not \(listOr(value))")
       return
     }
-    do {
-      draft.definition.params = table.isEmpty ? nil : JSONText(surroundings.strings.shared(try value.json()))
-    } catch {
-      reading.complain("params: \(error.message)")
+    guard !table.isEmpty else { return draft.definition.params = nil }
+    switch JSONText.encoding(value, limit: 1 << 20) {
+    case .success(let json): draft.definition.params = JSONText(surroundings.strings.shared(json.text))
+    case .failure(let refusal): reading.complain("params: \(refusal.message)")
     }
   }
 

@@ -1,5 +1,5 @@
-internal import JobModel
-internal import Lua
+package import JobModel
+package import Lua
 
 extension JSONText {
   /// A Lua value as JSON.
@@ -7,7 +7,7 @@ extension JSONText {
   /// A table with the keys 1…n is an array, one with string keys an object with its keys sorted; an empty one is `[]`. Refused are
   /// functions and objects, NaN and infinities, tables with both kinds of keys or others, strings that are not UTF-8, nesting deeper than
   /// 100, and more than `limit` bytes. O(n).
-  static func encoding(_ value: LuaValue, limit: Int) -> Result<JSONText, HostRefusal> {
+  package static func encoding(_ value: LuaValue, limit: Int) -> Result<JSONText, HostRefusal> {
     var writer = JSONWriter(limit: limit)
     do throws(HostRefusal) {
       try writer.write(value, depth: 0)
@@ -27,7 +27,7 @@ extension LuaValue {
 
   /// A JSON document (RFC 8259, strictly) as a Lua value, or why it is none, with line and column. Whole numbers beyond 64 bits become
   /// floats; of equal keys the last one counts. O(n).
-  static func decodingJSON(_ bytes: [UInt8]) -> Result<LuaValue, HostRefusal> {
+  package static func decodingJSON(_ bytes: [UInt8]) -> Result<LuaValue, HostRefusal> {
     var reader = JSONReader(bytes)
     do throws(HostRefusal) {
       return .success(try reader.document())
