@@ -57,32 +57,48 @@ struct SchedulingLockTests {
     #expect(try store.runs(RunQuery(outcomes: [.succeeded])) == [finished(2, "a")])
   }
 
-  @Test("runs beside a host get ids that the host never uses, and no host ends them")
+  @Test("a run beside a host gets an id that nobody else gets, and a host never touches it while its process lives")
   func visitors() throws {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
-    let host = try SQLiteStore(path, options: options())
+    var host = try SQLiteStore(path, options: options())
     try host.commit(batch { $0.claims = [claim(1, "a")] })
-    var ids: Set<RunID> = []
-    for _ in 0..<3 {
-      let visitor = try SQLiteStore(path, mode: .beside, options: options())
-      for _ in 0..<3 {
-        let id = try visitor.load().nextRunID
-        #expect(ids.insert(id).inserted)
-        var run = claim(id.number, "a")
-        try visitor.commit(batch { $0.claims = [run] })
-        if ids.count % 2 == 0 {
-          run.outcome = .succeeded
-          try visitor.commit(batch { $0.finished = [run] })
-        }
-      }
-      visitor.close()
+    var ids: Set<RunID> = [RunID(1)]
+    let living = try SQLiteStore(path, mode: .beside, options: options())
+    let dying = try SQLiteStore(path, mode: .beside, options: options())
+    var open: [RunID] = []
+    for visitor in [living, dying, living, dying] {
+      let id = try visitor.load().nextRunID
+      #expect(ids.insert(id).inserted && id.number >= 1 << 40)
+      try visitor.commit(batch { $0.claims = [claim(id.number, "a")] })
+      if ids.count <= 3 { open.append(id) } else { try visitor.commit(batch { $0.finished = [finished(id.number, "a")] }) }
     }
-    #expect(try host.runs(RunQuery(job: "a")).count == 10)
+    #expect(try host.runs(RunQuery(job: "a")).count == 5)
+    dying.close()
     host.close()
-    let next = try SQLiteStore(path, options: options())
-    defer { next.close() }
-    #expect(try next.load().nextRunID == RunID(2))
-    #expect(try next.load().unfinished.map(\.id) == [RunID(1)])
+    host = try SQLiteStore(path, options: options())
+    #expect(try host.load().nextRunID == RunID(2), "the host's ids go on where they were")
+    #expect(try host.load().unfinished.map(\.id) == [RunID(1), open[1]], "its own, and the one whose process is gone")
+    living.close()
+    #expect(try host.load().unfinished.map(\.id) == [RunID(1)] + open)
+    host.close()
+  }
+
+  @Test("with no host up, a run takes the next id, and a host that starts goes on after it")
+  func lonelyVisitor() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path("moondial.db")
+    let visitor = try SQLiteStore(path, mode: .beside, options: options())
+    #expect(try visitor.load().nextRunID == RunID(1))
+    #expect(try visitor.load().nextRunID == RunID(2))
+    try visitor.commit(batch { $0.claims = [claim(2, "a")] })
+    let host = try SQLiteStore(path, options: options())
+    #expect(try host.load().nextRunID == RunID(3))
+    #expect(try host.load().unfinished.isEmpty)
+    #expect(try visitor.load().nextRunID.number >= 1 << 40)
+    try visitor.commit(batch { $0.finished = [finished(2, "a")] })
+    #expect(try host.runs(RunQuery(job: "a")) == [finished(2, "a")])
+    visitor.close()
+    host.close()
   }
 }

@@ -39,9 +39,7 @@ final class SQLiteReader: Sendable {
       var snapshot = StoreSnapshot(
         nextRunID: RunID(highest + 1), clockEpoch: ClockEpoch(Int32(truncatingIfNeeded: epoch)))
       snapshot.schedules = try schedules(on: database, order: "s.job")
-      // Runs of visitors belong to processes that may well be alive, and no host ends or repeats them.
-      let open = try statement("SELECT \(RunRows.selection) FROM open_runs r WHERE r.id < ?1 ORDER BY r.id", on: database)
-      open.bind(1, HighWaterMark.firstVisitor)
+      let open = try statement("SELECT \(RunRows.selection) FROM open_runs r ORDER BY r.id", on: database)
       snapshot.unfinished = try open.all { row throws(StoreError) in try RunRows.record(from: row, failure: failure) }
       return snapshot
     }

@@ -23,6 +23,12 @@ extension SQLiteStore {
       let pool = try DatabasePool(path: path, configuration: configuration)
       let writer = try pool.writeWithoutTransaction { database -> StoreWriter in
         try prepareForWriting(database, options: options)
+        if mode == .scheduler {
+          // The first transaction under the lock: from now on a process beside this host knows of it. See `newVisitor`.
+          try database.execute(
+            sql: "INSERT OR REPLACE INTO meta(key, value) VALUES('last_host', ?)",
+            arguments: [SchedulingLock.holder(ofStore: path)?.description ?? ""])
+        }
         return try StoreWriter(database, isBeside: mode == .beside, options: options, failure: failure)
       }
       return (pool, writer)

@@ -52,6 +52,7 @@ package final class SQLiteStore: JobStore {
   private let lock: SchedulingLock?
   private let commits: GroupCommit?
   private let kvReader: SQLiteKeyValues
+  private let visitors: VisitorMarks?
   private let isClosed = Monitor(false)
 
   /// Opens or creates the file.
@@ -65,6 +66,7 @@ package final class SQLiteStore: JobStore {
     name = "sqlite \(path)"
     let lock = mode == .scheduler ? try SchedulingLock(store: path, now: options.clock.now, failure: failure) : nil
     self.lock = lock
+    visitors = mode == .beside ? VisitorMarks(store: path) : nil
     do {
       let opened = try Self.open(path, mode: mode, options: options, failure: failure)
       reader = SQLiteReader(pool: opened.pool, failure: failure)
@@ -72,6 +74,7 @@ package final class SQLiteStore: JobStore {
       kvReader = SQLiteKeyValues(reader: reader, commits: commits, failure: failure)
       keyValues = kvReader
     } catch {
+      visitors?.close()
       lock?.release()
       throw error
     }
@@ -81,14 +84,17 @@ package final class SQLiteStore: JobStore {
 
   // MARK: JobStore
 
-  /// - Returns: in mode `.beside`, a snapshot whose `nextRunID` is a fresh id from a range that no host uses; the process may use that
-  ///   one, and calls `load` again for another.
+  /// - Returns: unfinished runs without those of living processes beside the host. In mode `.beside`, a snapshot whose `nextRunID` is a
+  ///   fresh id that belongs to the caller alone; it may use that one, and calls `load` again for another.
   package func load() throws(StoreError) -> StoreSnapshot {
     var snapshot = try reader.load()
+    let alive = VisitorMarks.alive(among: snapshot.unfinished, store: path)
+    if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
     if mode == .beside, let commits {
       let answer = Monitor<Result<RunID, StoreError>?>(nil)
       commits.submit(.visit { result in answer.change { $0 = result } })
       snapshot.nextRunID = try answer.wait { $0 }.get()
+      visitors?.mark(snapshot.nextRunID)
     }
     return snapshot
   }
@@ -113,6 +119,7 @@ package final class SQLiteStore: JobStore {
     commits?.close()
     kvReader.close()
     reader.close()
+    visitors?.close()
     lock?.release()
   }
 

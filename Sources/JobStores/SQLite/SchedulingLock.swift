@@ -8,6 +8,8 @@ internal import JobModel
 /// the holder's descriptor goes, however it died; unlike a POSIX lock it does not vanish when some other code of the process closes
 /// the file, and unlike `flock` it can be asked about without being taken. The file is never removed: removing it would let two
 /// processes lock two files of one name. Its text says who holds it, for people.
+///
+/// The lock is the file's first byte. The bytes after it are for runs beside the host: see `VisitorMarks`.
 final class SchedulingLock: Sendable {
   /// Who holds a lock.
   struct Holder: Sendable, Equatable {
@@ -30,7 +32,7 @@ final class SchedulingLock: Sendable {
       throw [EACCES, EPERM, EROFS].contains(errno)
         ? failure.readOnly : errno == ENOSPC ? failure.full : failure.cannotOpen
     }
-    var wanted = Self.wholeFile
+    var wanted = Self.writeLock(onByte: 0)
     // Safe: `wanted` lives across the call, which only reads it.
     guard unsafe fcntl(descriptor, Self.setLock, &wanted) == 0 else {
       let cause = errno
@@ -49,31 +51,46 @@ final class SchedulingLock: Sendable {
     _ = unsafe text.utf8CString.withUnsafeBufferPointer { unsafe pwrite(descriptor, $0.baseAddress, $0.count - 1, 0) }
   }
 
-  /// Gives the lock back.
-  func release() { Glibc.close(descriptor) }
+  /// Gives the lock back. Unlocks before closing: a child that is just being started (between fork and exec) shares the open file
+  /// description, and would keep the lock a moment longer.
+  func release() {
+    var unlocked = Self.writeLock(onByte: 0)
+    unlocked.l_type = Int16(F_UNLCK)
+    // Safe: `unlocked` lives across the call, which only reads it.
+    _ = unsafe fcntl(descriptor, Self.setLock, &unlocked)
+    Glibc.close(descriptor)
+  }
 
   /// Who schedules from the store at `path` at this moment; nil when nobody does. Takes nothing.
   static func holder(ofStore path: String) -> Holder? {
     let descriptor = unsafe open(Self.path(forStore: path), O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { Glibc.close(descriptor) }
-    var asked = wholeFile
-    // A read lock would conflict with the holder's write lock, and a descriptor that is open for reading may ask for one.
-    asked.l_type = Int16(F_RDLCK)
-    guard unsafe fcntl(descriptor, getLock, &asked) == 0, asked.l_type != Int16(F_UNLCK) else { return nil }
+    guard isLocked(byte: 0, of: descriptor) else { return nil }
     return text(of: descriptor) ?? Holder(process: 0, host: "an unknown host", since: "just now")
   }
 
   // `F_OFD_GETLK` and `F_OFD_SETLK` of <fcntl.h>, which shows them only to _GNU_SOURCE. They are 36 and 37 on all of Linux.
   private static let getLock: Int32 = 36
-  private static let setLock: Int32 = 37
+  fileprivate static let setLock: Int32 = 37
 
-  /// A write lock on all of a file. `l_pid` must be 0 for this kind of lock.
-  private static var wholeFile: flock {
+  /// `l_pid` must be 0 for this kind of lock. Bytes beyond the end of a file can be locked like any other.
+  fileprivate static func writeLock(onByte byte: Int64) -> flock {
     var lock = flock()
     lock.l_type = Int16(F_WRLCK)
     lock.l_whence = Int16(SEEK_SET)
+    lock.l_start = Int(byte)
+    lock.l_len = 1
     return lock
+  }
+
+  /// Whether somebody holds a write lock on that byte, seen from another open file description than theirs.
+  fileprivate static func isLocked(byte: Int64, of descriptor: Int32) -> Bool {
+    var asked = writeLock(onByte: byte)
+    // A read lock would conflict with it, and a descriptor that is open for reading may ask for one.
+    asked.l_type = Int16(F_RDLCK)
+    // Safe: `asked` lives across the call, which writes that one struct.
+    return unsafe fcntl(descriptor, getLock, &asked) == 0 && asked.l_type != Int16(F_UNLCK)
   }
 
   private static func text(of descriptor: Int32) -> Holder? {
@@ -93,5 +110,35 @@ final class SchedulingLock: Sendable {
       guard let start = buffer.baseAddress, unsafe gethostname(start, 256) == 0 else { return "localhost" }
       return unsafe String(cString: start)
     }
+  }
+}
+
+/// Says which runs belong to living processes beside the host: each holds the byte of the lock file whose number is the run's id, and
+/// the kernel lets go of it when the process ends. So a host that starts never ends, or repeats, a run that is alive, and does end one
+/// whose process died.
+final class VisitorMarks: Sendable {
+  private let descriptor: Int32
+
+  /// - Parameter path: of the store. Without a lock file (nobody ever scheduled) it is made.
+  init(store path: String) {
+    // Safe: the path is passed as a C string for the length of the call. If it fails, a host may take the run for a dead one's.
+    descriptor = unsafe open(SchedulingLock.path(forStore: path), O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+  }
+
+  /// Marks `run` as alive until this is closed.
+  func mark(_ run: RunID) {
+    var wanted = SchedulingLock.writeLock(onByte: run.number)
+    // Safe: `wanted` lives across the call, which only reads it.
+    _ = unsafe fcntl(descriptor, SchedulingLock.setLock, &wanted)
+  }
+
+  func close() { if descriptor >= 0 { Glibc.close(descriptor) } }
+
+  /// The runs among `runs` whose process is alive beside the host of the store at `path`.
+  static func alive(among runs: [RunRecord], store path: String) -> Set<RunID> {
+    let descriptor = unsafe open(SchedulingLock.path(forStore: path), O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return [] }
+    defer { Glibc.close(descriptor) }
+    return Set(runs.map(\.id).filter { SchedulingLock.isLocked(byte: $0.number, of: descriptor) })
   }
 }

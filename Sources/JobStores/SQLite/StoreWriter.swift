@@ -109,7 +109,11 @@ final class StoreWriter: @unchecked Sendable {
   func append(log lines: [RunLogLine]) throws(StoreError) { try logLines.append(lines) }
 
   /// A run id that no host and no other process gets.
+  ///
+  /// While no host is up it is the next one. A host takes the lock before its first transaction, and looks for the highest id after it;
+  /// so either this transaction sees the lock, or that host sees the id.
   func newVisitor() throws(StoreError) -> Int64 {
+    if SchedulingLock.holder(ofStore: failure.path) == nil { return try highWater.next() }
     guard let id = try statements.nextVisitor.first({ $0.integer(0) }) else {
       preconditionFailure("an upsert with RETURNING answers a row")
     }
@@ -197,13 +201,14 @@ struct HighWaterMark {
   private var highest: Int64
   private var saved: Int64
   private var committed: Int64
-  private let save: PreparedStatement
+  private let save, find: PreparedStatement
 
-  /// Runs that another process records beside a host take ids from here on, so that the two never meet. No host gets here: at a
+  /// Runs that another process records while a host is up take ids from here on, so that the two never meet. No host gets here: at a
   /// million runs a second it would take twelve days, at a thousand, 34 years.
   static let firstVisitor: Int64 = 1 << 40
 
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
+    find = try Self.statement(on: database, failure: failure)
     save = try PreparedStatement(
       "INSERT OR REPLACE INTO meta(key, value) VALUES('highest_run', ?1)", on: database, failure: failure)
     highest = try Self.read(on: database, failure: failure)
@@ -213,13 +218,26 @@ struct HighWaterMark {
   }
 
   static func read(on database: Database, failure: SQLiteFailure) throws(StoreError) -> Int64 {
+    try statement(on: database, failure: failure).first { $0.integer(0) } ?? 0
+  }
+
+  private static func statement(on database: Database, failure: SQLiteFailure) throws(StoreError) -> PreparedStatement {
     let sql = """
       SELECT max(coalesce((SELECT value FROM meta WHERE key = 'highest_run'), 0),
         coalesce((SELECT max(id) FROM runs WHERE id < ?1), 0), coalesce((SELECT max(id) FROM open_runs WHERE id < ?1), 0))
       """
     let statement = try PreparedStatement(sql, on: database, failure: failure)
     statement.bind(1, firstVisitor)
-    return try statement.first { $0.integer(0) } ?? 0
+    return statement
+  }
+
+  /// Takes the next id, and remembers in the file that it is taken.
+  mutating func next() throws(StoreError) -> Int64 {
+    highest = max(highest, try find.first { $0.integer(0) } ?? 0) + 1
+    save.bind(1, highest)
+    try save.run()
+    saved = highest
+    return highest
   }
 
   mutating func saw(_ run: RunID) {
