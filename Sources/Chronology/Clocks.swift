@@ -17,6 +17,7 @@ public struct MonotonicInstant: Sendable, Hashable, Comparable {
   /// Nanoseconds since the clock's own zero.
   public let nanoseconds: Int64
 
+  /// A reading of so many nanoseconds.
   public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
   /// Later than every reading: "no deadline".
@@ -34,14 +35,17 @@ public struct MonotonicInstant: Sendable, Hashable, Comparable {
     return overflow ? (nanoseconds < other.nanoseconds ? .min : .max) : difference
   }
 
+  /// Whether `left` was read earlier.
   public static func < (left: MonotonicInstant, right: MonotonicInstant) -> Bool {
     left.nanoseconds < right.nanoseconds
   }
 
+  /// The reading `duration` later, stopping at the ends of the range.
   public static func + (reading: MonotonicInstant, duration: Duration) -> MonotonicInstant {
     reading.advanced(byNanoseconds: duration.wholeNanoseconds)
   }
 
+  /// The time from `right` to `left`.
   public static func - (left: MonotonicInstant, right: MonotonicInstant) -> Duration {
     .nanoseconds(left.nanoseconds(since: right))
   }
@@ -49,13 +53,17 @@ public struct MonotonicInstant: Sendable, Hashable, Comparable {
 
 /// The machine's `CLOCK_REALTIME`.
 public struct SystemWallClock: WallClock {
+  /// The clock of this machine.
   public init() {}
+  /// The present instant: a system call of some tens of nanoseconds.
   public var now: Instant { Instant(nanoseconds: readClock(CLOCK_REALTIME)) }
 }
 
 /// The machine's `CLOCK_MONOTONIC`.
 public struct SystemMonotonicClock: MonotonicClock {
+  /// The clock of this machine.
   public init() {}
+  /// The present reading: a system call of some tens of nanoseconds.
   public var now: MonotonicInstant { MonotonicInstant(nanoseconds: readClock(CLOCK_MONOTONIC)) }
 }
 

@@ -65,6 +65,7 @@ public struct Instant: Sendable, Hashable, Comparable {
     self = Instant(nanoseconds: Int64(whole) * Instant.perSecond + Int64(fraction))
   }
 
+  /// Whether `left` is earlier.
   public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 }
 
@@ -81,20 +82,25 @@ extension Instant {
     return overflow ? (nanoseconds < other.nanoseconds ? .min : .max) : difference
   }
 
+  /// The instant `duration` later, to the nanosecond, stopping at the ends of the range.
   public static func + (instant: Instant, duration: Duration) -> Instant {
     instant.advanced(byNanoseconds: duration.wholeNanoseconds)
   }
 
+  /// The instant `duration` earlier, to the nanosecond, stopping at the ends of the range.
   public static func - (instant: Instant, duration: Duration) -> Instant {
     let nanoseconds = duration.wholeNanoseconds
     return instant.advanced(byNanoseconds: nanoseconds == .min ? .max : -nanoseconds)
   }
 
+  /// The time from `right` to `left`, at most 292 years.
   public static func - (left: Instant, right: Instant) -> Duration {
     .nanoseconds(left.nanoseconds(since: right))
   }
 
+  /// Moves the instant later.
   public static func += (instant: inout Instant, duration: Duration) { instant = instant + duration }
+  /// Moves the instant earlier.
   public static func -= (instant: inout Instant, duration: Duration) { instant = instant - duration }
 }
 

@@ -127,6 +127,8 @@ extension CronTrigger {
     switch source {
     case .expression(let text):
       return LuaText.call("cron", LuaText.quote(text), options: options)
+    case .onCalendar(let text):
+      return LuaText.call("on_calendar", LuaText.quote(text), options: options)
     case .table(let fields):
       let written = fields.map { field in
         // A plain number needs no quotes, as long as it reads back as itself.

@@ -22,6 +22,7 @@ public struct AnyTrigger: Trigger, Hashable {
     case startup
   }
 
+  /// The first fire time strictly after `instant`, or `nil` when there will never be another. See ``Trigger``.
   public func next(after instant: Instant) -> Instant? {
     switch kind {
     case .cron(let trigger): trigger.next(after: instant)

@@ -160,7 +160,11 @@ extension CronExplanation {
     } else if !numbers.isEmpty {
       items.append("day\(numbers.count == 1 ? "" : "s") \(EnglishText.runs(numbers) { "\($0)" })")
     }
-    for distance in CronExplanation.numbers(set.fromEnd) {
+    let distances = CronExplanation.numbers(set.fromEnd)
+    if distances.count >= 3, distances[distances.count - 1] == distances.count - 1 {
+      items.append("the last \(distances.count) days")
+    }
+    for distance in items.last?.hasPrefix("the last ") == true ? [] : distances {
       switch distance {
       case 0: items.append("the last day")
       case 1: items.append("the day before the last")

@@ -10,6 +10,8 @@ package final class CronTrigger: Trigger {
     case expression(String)
     /// The fields that were given, most significant first.
     case table([TableField])
+    /// A calendar event of systemd, without its zone, words separated by one space.
+    case onCalendar(String)
   }
 
   struct TableField: Sendable, Hashable {

@@ -20,9 +20,12 @@ public struct DSTPolicy: Sendable, Hashable {
     case both
   }
 
+  /// What to do with skipped times; `nil` leaves it to the shape of the schedule.
   public var gap: Gap?
+  /// What to do with repeated times; `nil` leaves it to the shape of the schedule.
   public var overlap: Overlap?
 
+  /// A policy; what is left out follows from the shape of the schedule.
   public init(gap: Gap? = nil, overlap: Overlap? = nil) {
     self.gap = gap
     self.overlap = overlap

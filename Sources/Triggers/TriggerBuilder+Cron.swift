@@ -24,7 +24,8 @@ extension TriggerBuilder {
     }
   }
 
-  private static func finish(
+  /// Puts what an expression says together with its options.
+  static func finish(
     _ parsed: CronParser.Result, _ options: inout TriggerOptions, _ context: TriggerContext, hashName: String?
   ) throws(TriggerError) -> BuiltTrigger {
     let common = try CommonOptions(&options, context: context, prefixZone: parsed.zoneName)

@@ -34,5 +34,6 @@ public struct TriggerNote: Sendable, Hashable, CustomStringConvertible {
 
   package init(_ message: String) { self.message = message }
 
+  /// The message.
   public var description: String { message }
 }
