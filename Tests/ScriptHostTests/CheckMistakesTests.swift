@@ -136,7 +136,7 @@ struct CheckMistakesTests {
       "a.lua:2: cron \"61 * * * *\": minute 61 is outside 0-59"),
     Mistake("local unused = every 'x'\njob 'x' { run = print }", "a.lua:1: every \"x\": expected a number at \"x\": write a duration like \"90s\", \"1h30m\", \"2d\" or \"500ms\""),
     Mistake("require 'net.retry'", "a.lua:1: module 'net.retry' not found: no file lib/net/retry.lua or lib/net/retry/init.lua in the scripts directory"),
-    Mistake("job 'x' { after = 'y', run = print }", "a.lua:1: job \"x\": after names \"y\", but there is no such job; declare it or remove it from after"),
+    Mistake("job 'x' { after = 'y', run = print }", "a.lua:1: job \"x\": after names \"y\", but no job of that name is loaded; declare it or remove it from after"),
     Mistake("job 'x' { after = 'x', run = print }", "a.lua:1: job \"x\" would wait for itself: \"x\" after \"x\"; remove one of them"),
     Mistake("error 'stop'", "a.lua:1: stop"),
     Mistake("error({})", "a.lua: table: #1"),

@@ -7,8 +7,8 @@ import Triggers
 struct LoadEditorFilesTests {
   @Test("every constructor and every field is in the stubs")
   func complete() {
-    #expect(EditorFiles.constructorNames == TriggerBuilder.constructors)
     let stubs = EditorFiles.typeStubs
+    for name in TriggerBuilder.constructors { #expect(stubs.contains("\nfunction \(name)("), "\(name)") }
     for field in JobField.names(in: .job) { #expect(stubs.contains("---@field \(field)"), "\(field)") }
     #expect(!stubs.contains("Not in this version"))
   }

@@ -1,3 +1,5 @@
+internal import Triggers
+
 /// What `moondial init` writes for editors: types for the Lua language server (LuaLS, as in VS Code's and Neovim's Lua extensions)
 /// and its settings. With them the editor completes the fields of a job, shows what they mean, and marks misspelt ones.
 package enum EditorFiles {
@@ -118,30 +120,41 @@ package enum EditorFiles {
     }.joined(separator: "\n")
   }
 
-  /// One entry for each constructor: its parameters and what it makes.
-  private static let signatures: [(name: String, summary: String, parameters: [String])] = [
-    ("cron", "Fires by a cron expression or a table of fields: `cron \"0 3 * * mon-fri\"`.",
-      ["expression string|moondial.CronTable", "options? moondial.TriggerOptions"]),
-    ("every", "Fires at a fixed rate: `every \"90s\"`.", ["interval moondial.Duration|table", "options? moondial.TriggerOptions"]),
-    ("at", "Fires once at a time, or at each of several: `at \"2027-01-31 09:00\"`.",
-      ["time moondial.Time|moondial.Time[]", "options? moondial.TriggerOptions"]),
-    ("calendar", "Fires after whole months, weeks or days on the calendar: `calendar { months = 1, hour = 6 }`.", ["fields table"]),
-    ("any_of", "Fires whenever one of its triggers does.", ["triggers moondial.Trigger[]"]),
-    ("all_of", "Fires when all of its triggers do at the same instant.", ["triggers moondial.Trigger[]"]),
-    ("except", "Fires when the first trigger does and the others do not.", ["trigger moondial.Trigger|table", "exceptions? moondial.Trigger|table"]),
-    ("startup", "Fires once at each start of the host.", []),
+  /// Parameters and summaries of constructors. One that is missing here is declared with any arguments.
+  private static let signatures: [String: (summary: String, parameters: [String])] = [
+    "cron": (
+      "Fires by a cron expression or a table of fields: `cron \"0 3 * * mon-fri\"`.",
+      ["expression string|moondial.CronTable", "options? moondial.TriggerOptions"]
+    ),
+    "every": (
+      "Fires at a fixed rate: `every \"90s\"`.", ["interval moondial.Duration|table", "options? moondial.TriggerOptions"]
+    ),
+    "at": (
+      "Fires once at a time, or at each of several: `at \"2027-01-31 09:00\"`.",
+      ["time moondial.Time|moondial.Time[]", "options? moondial.TriggerOptions"]
+    ),
+    "calendar": (
+      "Fires after whole months, weeks or days on the calendar: `calendar { months = 1, hour = 6 }`.", ["fields table"]
+    ),
+    "any_of": ("Fires whenever one of its triggers does.", ["triggers moondial.Trigger[]"]),
+    "all_of": ("Fires when all of its triggers do at the same instant.", ["triggers moondial.Trigger[]"]),
+    "except": (
+      "Fires when the first trigger does and the others do not.",
+      ["trigger moondial.Trigger|table", "exceptions? moondial.Trigger|table"]
+    ),
+    "on_calendar": (
+      "Fires by a calendar expression of systemd: `on_calendar \"Mon..Fri *-*-* 09:00\"`.",
+      ["expression string", "options? moondial.TriggerOptions"]
+    ),
+    "startup": ("Fires once at each start of the host.", []),
   ]
 
-  /// The names that ``typeStubs`` declares as constructors; a test compares them with those there are.
-  static let constructorNames = signatures.map(\.name)
-
   private static var constructors: String {
-    signatures.map { signature in
-      let parameters = signature.parameters.map { "---@param \($0)\n" }.joined()
-      let names = signature.parameters.map { parameter in
-        String(parameter.prefix { $0 != " " && $0 != "?" })
-      }.joined(separator: ", ")
-      return "---\(signature.summary)\n\(parameters)---@return moondial.Trigger\nfunction \(signature.name)(\(names)) end\n"
+    TriggerBuilder.constructors.map { name in
+      let (summary, parameters) = signatures[name] ?? ("Makes a trigger.", ["... any"])
+      let lines = parameters.map { "---@param \($0)\n" }.joined()
+      let names = parameters.map { parameter in String(parameter.prefix { $0 != " " && $0 != "?" }) }.joined(separator: ", ")
+      return "---\(summary)\n\(lines)---@return moondial.Trigger\nfunction \(name)(\(names)) end\n"
     }.joined(separator: "\n")
   }
 }

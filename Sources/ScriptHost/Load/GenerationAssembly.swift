@@ -42,8 +42,11 @@ struct GenerationAssembly {
     return entries.map { ($0.choice, $0.conflicts) }
   }
 
-  private mutating func conflict(_ index: Int, at place: SourceLocation, _ message: String, _ severity: ScriptProblem.Severity = .error) {
-    let problem = ScriptProblem(severity, at: place, message)
+  private mutating func conflict(_ index: Int, at place: SourceLocation, _ message: String) {
+    add(ScriptProblem(.error, at: place, message), to: index)
+  }
+
+  private mutating func add(_ problem: ScriptProblem, to index: Int) {
     if !entries[index].conflicts.contains(problem) { entries[index].conflicts.append(problem) }
   }
 
@@ -79,31 +82,31 @@ struct GenerationAssembly {
 
   // MARK: after
 
-  /// A name in `after` that no script declares. While some script is not loaded as its file says, the job may be declared there:
-  /// then it is a note, and the script stays.
+  /// A name in `after` that no script declares keeps its script out; but not while some script is not loaded as its file says, since
+  /// the job may be declared there, and one bad script must not stop another.
   private mutating func takeBackUnknownUpstreams() -> Bool {
     var names: Set<String>?
     let isWhole = entries.allSatisfy { $0.candidate != nil && $0.choice === $0.candidate }
-    var losers: Set<Int> = []
+    var found: [Int: [ScriptProblem]] = [:]
     for index in entries.indices {
       for job in entries[index].choice?.jobs ?? [] {
         for upstream in job.after {
           let known = names ?? Set(entries.flatMap { $0.choice?.jobs.map(\.name) ?? [] })
           names = known
           if known.contains(upstream) { continue }
-          let title = "job \(quoted(job.name))"
-          if isWhole || !entries[index].isNew {
-            let hint = FieldReading.suggestion(for: upstream, among: known.sorted())
-            let remedy = hint.isEmpty ? "; declare it or remove it from after" : hint
-            conflict(index, at: job.source, "\(title): after names \(quoted(upstream)), but there is no such job\(remedy)")
-            if entries[index].isNew { losers.insert(index) }
-          } else {
-            conflict(
-              index, at: job.source,
-              "\(title): after names \(quoted(upstream)), which is not loaded; a script that has errors may declare it", .note)
-          }
+          let hint = FieldReading.suggestion(for: upstream, among: known.sorted())
+          let remedy = hint.isEmpty ? "; declare it or remove it from after" : hint
+          found[index, default: []].append(
+            ScriptProblem(
+              .error, at: job.source,
+              "job \(quoted(job.name)): after names \(quoted(upstream)), but no job of that name is loaded\(remedy)"))
         }
       }
+    }
+    let losers = found.keys.filter { isWhole && entries[$0].isNew }
+    // While scripts are still taken back, what the others lack may change: only the last pass tells it.
+    for index in losers.isEmpty ? Array(found.keys) : losers {
+      for problem in found[index] ?? [] { add(problem, to: index) }
     }
     for index in losers { entries[index].takeBack() }
     return !losers.isEmpty

@@ -3,52 +3,69 @@ package import Lua
 
 /// What a Lua job carries through the scheduler to the runner: its captured code, and what a run of it needs besides.
 ///
-/// Immutable, but for the states that the runner keeps in `slot`.
+/// Immutable, but for the states that the runner keeps in `slot`. There is one for each of very many jobs, so what the jobs of a
+/// script have in common is one object.
 package final class LuaJobPayload: JobPayload {
   /// The job's functions with everything they can reach; entries `run`, and `on_error` and `on_success` where given.
   package let capsule: LuaCapsule
-  /// The script that declared it: the name of its `kv` space, and what grants are matched against.
-  package let script: ScriptPath
-  /// Bytes; `nil` is the runtime's default.
-  package let memoryLimit: Int?
+  /// What the jobs of its script share.
+  let scope: ScriptScope
+  /// Bytes; 0 is the runtime's default.
+  private let memoryBytes: Int
   package let hasOnError: Bool
   package let hasOnSuccess: Bool
-  /// Answers a `require` that is first reached inside a run.
-  package let library: ModuleLibrary
-  /// What such modules, as far as runs have asked for any, held in this generation.
-  private let lateModules: [String: ContentHash?]
   /// The job's idle Lua states; they go when the payload goes.
   package let slot = JobStates()
 
-  package init(
-    capsule: LuaCapsule, script: ScriptPath, memoryLimit: Int?, entries: [String], library: ModuleLibrary,
-    lateModules: Set<String> = []
-  ) {
+  init(capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, entries: some Collection<String>) {
     self.capsule = capsule
-    self.script = script
-    self.memoryLimit = memoryLimit
+    self.scope = scope
+    memoryBytes = memoryLimit ?? 0
     hasOnError = entries.contains("on_error")
     hasOnSuccess = entries.contains("on_success")
-    self.library = library
-    var hashes: [String: ContentHash?] = [:]
-    for name in lateModules { hashes[name] = .some(library.contentHash(ofModule: name)) }
-    self.lateModules = hashes
   }
+
+  /// The script that declared it: the name of its `kv` space, and what grants are matched against.
+  package var script: ScriptPath { scope.script }
+  /// Bytes; `nil` is the runtime's default.
+  package var memoryLimit: Int? { memoryBytes == 0 ? nil : memoryBytes }
+  /// Answers a `require` that is first reached inside a run.
+  package var library: ModuleLibrary { scope.library }
 
   /// Whether the code is the same, but for lines, names of files and names of locals; and lies in the same script, so that `kv`
   /// and grants mean the same.
   package func difference(from other: any JobPayload) -> PayloadDifference {
-    guard let other = other as? LuaJobPayload, script == other.script, hasSameLateModules(as: other) else { return .code }
+    guard let other = other as? LuaJobPayload, scope.meansTheSame(as: other.scope) else { return .code }
     return switch capsule.difference(from: other.capsule) {
     case .none: .none
     case .lines: .lineInformation
     case .code: .code
     }
   }
+}
 
-  /// Modules that only one of the two knows of were not yet asked for when the other was loaded; they say nothing.
-  private func hasSameLateModules(as other: LuaJobPayload) -> Bool {
-    lateModules.allSatisfy { name, hash in other.library.contentHash(ofModule: name) == hash }
+/// What the jobs of one version of a script have in common. Immutable.
+final class ScriptScope: Sendable {
+  let script: ScriptPath
+  let library: ModuleLibrary
+  /// The modules that runs have asked for without loading having required them, and what they held in this generation; `nil` for
+  /// one that was missing.
+  private let lateModules: [String: ContentHash?]
+
+  init(script: ScriptPath, library: ModuleLibrary, lateModules: Set<String> = []) {
+    self.script = script
+    self.library = library
+    var hashes: [String: ContentHash?] = [:]
+    for name in lateModules { hashes[name] = .some(library.contentHash(ofModule: name)) }
+    self.lateModules = hashes
+  }
+
+  /// Whether code runs alike in both. A module that only one of them knows of was not asked for yet when the other was loaded; what
+  /// counts is whether both libraries hold the same.
+  func meansTheSame(as other: ScriptScope) -> Bool {
+    if self === other { return true }
+    return script == other.script
+      && lateModules.allSatisfy { name, hash in other.library.contentHash(ofModule: name) == hash }
       && other.lateModules.allSatisfy { name, hash in library.contentHash(ofModule: name) == hash }
   }
 }

@@ -91,11 +91,11 @@ final class ScriptEvaluator {
     for job in conditions.former?.jobs ?? [] { former[job.name] = job }
     var jobs: [JobDefinition] = []
     jobs.reserveCapacity(declared.count)
+    let scope = ScriptScope(script: path, library: conditions.library, lateModules: conditions.lateModules)
     for (job, capsule) in zip(declared, capsules) {
       var definition = job.definition
       let payload = LuaJobPayload(
-        capsule: capsule, script: path, memoryLimit: definition.memoryLimit, entries: Array(job.roots.keys),
-        library: conditions.library, lateModules: conditions.lateModules)
+        capsule: capsule, scope: scope, memoryLimit: definition.memoryLimit, entries: job.roots.keys)
       definition.payload = payload
       if let old = former[definition.name], old.hasSameOptions(as: definition),
         case .none = payload.difference(from: old.payload)
