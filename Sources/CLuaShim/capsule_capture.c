@@ -424,11 +424,13 @@ static void fill_pristine(lua_State *L) {
   lua_pop(L, 3);
 }
 
-// Pushes the tables that live as long as the capture (kept in the registry under its address) and the state's own.
+/// Where the registry has the tables of the last capture.
+static const char kept_key = 'k';
+
+// Pushes the tables that live as long as the capture and the state's own.
 static void enter(walk *w) {
   lua_State *L = w->L;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, w->c) != LUA_TTABLE) {
-    lua_pop(L, 1);
+  if (!w->c->entered) {                                        // those of an earlier capture go
     lua_createtable(L, KEPT, 0);
     for (int i = WORK; i <= KEPT; i++) {
       lua_newtable(L);
@@ -436,8 +438,9 @@ static void enter(walk *w) {
     }
     fill_pristine(L);
     lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, w->c);
-  }
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &kept_key);
+    w->c->entered = true;
+  } else lua_rawgetp(L, LUA_REGISTRYINDEX, &kept_key);
   for (int i = WORK; i <= KEPT; i++) lua_rawgeti(L, w->base + 1, i);
   lua_remove(L, w->base + 1);                                  // stack: WORK, GLOBAL_NODES, MODULE_NODES, PRISTINE
   lua_pushglobaltable(L);

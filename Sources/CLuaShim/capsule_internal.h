@@ -127,7 +127,7 @@ struct moon_capture {
   moon_map proto_index;            // moon_proto_key → index into `protos`
   uint32_t all;                    // the ALL node, or MOON_NONE
   uint32_t load, require;          // these host objects, or MOON_NONE
-  bool started, finished, collected;
+  bool started, entered, finished, collected;
   const char *error;
   size_t failed_job;
 };

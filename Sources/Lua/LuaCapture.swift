@@ -22,6 +22,11 @@ package struct LuaCaptureError: Error, Sendable, Equatable, CustomStringConverti
   /// What is in the way: `upvalue 'conn' of run: cannot keep a coroutine`.
   package let message: String
   package var description: String { message }
+
+  package init(job: Int?, message: String) {
+    self.job = job
+    self.message = message
+  }
 }
 
 /// The capsules of a script's jobs, taken after its top level has ended.

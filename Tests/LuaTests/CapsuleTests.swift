@@ -83,6 +83,23 @@ struct CapsuleTests {
     }
   }
 
+  @Test("after a failure the same declaration can be captured again, without the job that failed")
+  func again() throws {
+    let declaration = try Fixture.plain.makeDeclaration()
+    let script = "X = 1 local co = coroutine.create(type) return function() return X end, function() return co end, function() return X + 1 end"
+    let functions = try declaration.evaluate(script, chunkName: "s.lua").map { value in
+      guard case .function(let reference) = value else { fatalError("functions expected") }
+      return ["run": reference]
+    }
+    for _ in 0..<3 {
+      #expect(throws: LuaCaptureError(job: 1, message: "upvalue 'co' of run: cannot keep a coroutine")) {
+        try LuaCapture(of: functions, in: declaration)
+      }
+      let capture = try LuaCapture(of: [functions[0], functions[2]], in: declaration)
+      #expect(try Fixture.finish(Fixture.plain.makeState(capture.capsules[1])) == 2)
+    }
+  }
+
   @Test("a coroutine in a global that no job can name is no hindrance")
   func unreached() throws {
     #expect(try CapsuleFixture.run("conn = coroutine.create(function() end) return { run = function() return 1 end }") == 1)
