@@ -1,6 +1,5 @@
 internal import Executors
 internal import Glibc
-internal import Synchronization
 
 /// How a child ended, and what it wrote.
 struct ChildEnding: Sendable {
@@ -33,14 +32,23 @@ final class ChildProcesses: Sendable {
     var thread: NamedThread?
     var isStopped = false
     var alive = 0
+
+    /// Whether that is news.
+    mutating func change(_ count: Int) -> Bool {
+      defer { alive = count }
+      return alive != count
+    }
   }
-  private let desk = Mutex(Desk())
+  private let desk = Monitor(Desk())
   private let wake: ChildWake?
 
   init() { wake = ChildWake() }
 
   /// Children that have not ended.
   var count: Int { desk.withLock { $0.alive } }
+
+  /// Returns when that many are running. For tests.
+  func waitForCount(_ count: Int) { _ = desk.wait { $0.alive == count ? () : nil } }
 
   /// Starts a child soon. `completion` comes once, unless `stop` comes first.
   ///
@@ -95,8 +103,11 @@ final class ChildProcesses: Sendable {
       if isStopped {
         for child in children { child.kill() }
         desk.withLock { $0.alive = 0 }
+        desk.broadcast()
         return
       }
+      let alive = children.count
+      if desk.withLock({ $0.change(alive) }) { desk.broadcast() }
       var descriptors = [pollfd(fd: wake.reading, events: Int16(POLLIN), revents: 0)]
       var timeout: Int64 = .max
       let now = monotonicNow()
@@ -107,8 +118,6 @@ final class ChildProcesses: Sendable {
       wake.clear()
       let later = monotonicNow()
       children.removeAll { $0.serve(at: later) }
-      let alive = children.count
-      desk.withLock { $0.alive = alive }
     }
   }
 
@@ -136,7 +145,9 @@ private final class Child {
   private var rest: ArraySlice<UInt8>
   private let limit: Int
   private let completion: @Sendable (Result<ChildEnding, Errno>) -> Void
-  private var written: (output: [UInt8], errors: [UInt8], isTruncated: Bool) = ([], [], false)
+  private var outputBytes: [UInt8] = []
+  private var errorBytes: [UInt8] = []
+  private var isTruncated = false
   private var wasToldToEnd = false
   private var killAt: Int64 = .max
 
@@ -191,8 +202,8 @@ private final class Child {
     feed()
     // The end is looked at first: what it wrote before is then surely in the pipes.
     let isOver = ending < 0 || isReadable(ending)
-    drain(&output, &written.output)
-    drain(&errors, &written.errors)
+    drain(&output, &outputBytes)
+    drain(&errors, &errorBytes)
     guard isOver else { return false }
     // Before it is reaped its number cannot belong to another group.
     if wasToldToEnd, ending >= 0 { ProcessCalls.signal(group: process, SIGKILL) }
@@ -202,7 +213,7 @@ private final class Child {
       .success(
         ChildEnding(
           code: signal == 0 ? Int(status >> 8 & 0xff) : 128 + Int(signal), signal: signal == 0 ? nil : Int(signal),
-          output: written.output, errors: written.errors, isTruncated: written.isTruncated)))
+          output: outputBytes, errors: errorBytes, isTruncated: isTruncated)))
     return true
   }
 
@@ -221,7 +232,7 @@ private final class Child {
   private func drain(_ descriptor: inout Int32, _ bytes: inout [UInt8]) {
     // A child that writes without end must not keep the thread from the others.
     for _ in 0..<16 where descriptor >= 0 {
-      switch ProcessCalls.read(descriptor, into: &bytes, limit: limit, isTruncated: &written.isTruncated) {
+      switch ProcessCalls.read(descriptor, into: &bytes, limit: limit, isTruncated: &isTruncated) {
       case .bytes: break
       case .wouldBlock: return
       case .ended: shut(&descriptor)

@@ -5,7 +5,7 @@ enum HostModules {
   static func all(children: ChildProcesses) -> [LuaModule] {
     [
       ContextModule.module(), SleepModule.module(), TimeModule.module(), KeyValueModule.module(), JobsModule.module(),
-      EventModule.module(), FanOutModule.module(), HashModule.module(), JSONModule.module(), MetricModule.module(),
+      EventModule.module(), FanOutModule.module(), HashModule.module(), .json, MetricModule.module(),
       ExecModule.module(children), FileModule.module(),
     ] + LogModule.modules() + EnvironmentModule.modules()
   }

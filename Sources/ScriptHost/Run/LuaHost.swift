@@ -31,8 +31,10 @@ package final class LuaHost: Sendable {
   package let services: HostServices
   package let configuration: LuaHostConfiguration
   let kept: KeptStates
+  private let late = Mutex<LateRequires?>(nil)
   let workers = WorkerRegistry()
-  private let children: ChildProcesses
+  /// Programs that scripts have started.
+  let children: ChildProcesses
 
   /// - Parameters:
   ///   - declareModules: what only exists while scripts are loaded (`job`, triggers), beside the host modules.
@@ -50,6 +52,19 @@ package final class LuaHost: Sendable {
     let workers = workers
     runtime = try LuaRuntime(
       lua, modules: HostModules.all(children: children) + declareModules, onStuck: { workers.isStuck($0) })
+  }
+
+  /// Where a `require` is recorded that is first reached inside a run: the script loader's `lateRequires`.
+  package func recordLateRequires(in requires: LateRequires) { late.withLock { $0 = requires } }
+
+  /// What `require` finds in the runs of a job: its generation's snapshot of `lib/`, never the disk.
+  func moduleLoader(for payload: LuaJobPayload) -> LuaModuleLoader {
+    // Not the payload: its kept states must not keep it alive.
+    let (script, library) = (payload.script, payload.library)
+    return { [weak self] name in
+      self?.late.withLock { $0 }?.record(script, asksFor: name)
+      return library.source(named: name)
+    }
   }
 
   /// The kept states at this moment.

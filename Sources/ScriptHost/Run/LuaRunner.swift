@@ -158,7 +158,8 @@ package final class LuaRunner: StepRunner {
     case .job: if let kept = host.kept.take(for: payload.slot) { return kept }
     case .run: if let hot = thread.takeHot(payload.capsule) { return hot }
     }
-    let state = try host.runtime.makeState(payload.capsule, memoryLimit: payload.memoryLimit)
+    let state = try host.runtime.makeState(
+      payload.capsule, memoryLimit: payload.memoryLimit, loader: host.moduleLoader(for: payload))
     return JobInstance(
       payload.capsule, state: state, context: RunContext(services: host.services, limits: host.configuration),
       memoryLimit: payload.memoryLimit ?? host.runtime.configuration.memoryLimit)

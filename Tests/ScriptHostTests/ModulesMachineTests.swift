@@ -1,0 +1,235 @@
+import Executors
+import Glibc
+import JobModel
+import Lua
+import Testing
+
+@testable import ScriptHost
+
+@Suite struct ModulesGrantTests {
+  @Test(
+    "without a grant the error names the line to add",
+    arguments: [
+      ("fs.read('data/x')", "fs = { \"data:r\" }"), ("fs.write('x', '')", "fs = { \".:rw\" }"),
+      ("exec({ 'ls' })", "exec = { \"ls\" }"), ("env.get('HOME')", "env = { \"HOME\" }"), ("secret('key')", "secret = { \"key\" }"),
+    ])
+  func refused(body: String, grant: String) throws {
+    let message = try PoolFixture(base: "/srv").run(body).error?.message ?? ""
+    #expect(message.contains("grants = { [\"test.lua\"] = { \(grant) } }") && message.contains("--allow-all"))
+  }
+
+  @Test("patterns add up")
+  func table() throws {
+    let table = try GrantTable(
+      [
+        "*": ["env": ["HOME"]], "ops/*": ["exec": true],
+        "ops/backup.lua": ["fs": ["data:rw", "/srv/cache", "../x/./y:r"], "env": ["APP_*"]],
+      ], baseDirectory: "/opt/md")
+    let grants = table.grants(for: ScriptPath("ops/backup.lua"))
+    #expect(grants.env.allows("HOME") && grants.env.allows("APP_X") && !grants.env.allows("PATH"))
+    #expect(grants.exec == .any)
+    #expect(
+      grants.files
+        == .below([
+          .init(path: "/opt/md/data", isWritable: true), .init(path: "/srv/cache", isWritable: false),
+          .init(path: "/opt/x/y", isWritable: false),
+        ]))
+    #expect(table.grants(for: ScriptPath("a.lua")).exec == .none)
+  }
+
+  @Test(
+    "mistakes in the table have a path",
+    arguments: [
+      (["a.lua": ["fss": true]] as LuaValue, "grants[\"a.lua\"].fss"), (["a.lua": ["fs": ["x:w"]]], "grants[\"a.lua\"].fs[1]"),
+      (["a.lua": ["env": [1]]], "grants[\"a.lua\"].env[1]"), ([1], "grants"),
+    ] as [(LuaValue, String)])
+  func mistakes(value: LuaValue, path: String) {
+    let error = #expect(throws: LuaError.self) { try GrantTable(value, baseDirectory: "/") }
+    #expect(error?.message.hasPrefix(path) == true)
+  }
+
+  @Test("stars match anything", arguments: [("a*c", "abbc", true), ("*", "", true), ("a*b*c", "aXbYbc", true), ("a*c", "abcd", false), ("", "a", false)])
+  func stars(pattern: String, name: String, matches: Bool) {
+    #expect(Grants.matches(name, pattern: pattern) == matches)
+  }
+}
+
+@Suite struct ModulesEnvironmentTests {
+  @Test("granted variables and secrets are read")
+  func read() throws {
+    let directory = try TemporaryFolder()
+    try directory.write("api", "s3cret\n")
+    let source = SecretFiles.source(directory: directory.path, environment: { $0 == "MOONDIAL_SECRET_DB_KEY" ? "k" : nil })
+    let fixture = try PoolFixture(grants: .all) { $0.secrets = source }
+    #expect(
+      try fixture.run("return { env.get('GREETING'), env.get('NONE', 'default'), secret('api'), secret('db-key'), (select(2, secret('none'))) }").result
+        == #"["hello","default","s3cret","k","there is no secret called \"none\""]"#)
+    #expect(try fixture.run("local v, why = secret('../api') return why:match('^[^:]+')").result?.contains("a secret's name") == true)
+  }
+}
+
+@Suite struct ModulesExecTests {
+  private func fixture() throws -> PoolFixture { try PoolFixture(grants: .all, base: "/tmp") }
+
+  @Test("a program's output and code come back")
+  func output() throws {
+    let report = try fixture().run(
+      "local r = exec({ 'sh', '-c', 'echo out; echo err >&2; exit 3' }) return { r.code, r.stdout, r.stderr, r.timed_out, r.truncated }")
+    #expect(report.result == #"[3,"out\n","err\n",false,false]"#)
+  }
+
+  @Test("words are passed as they are, with directory, environment and input")
+  func options() throws {
+    let fixture = try fixture()
+    #expect(try fixture.run("return exec({ 'printf', '%s|', 'a b', '$X', '*' }).stdout").result == "\"a b|$X|*|\"")
+    #expect(try fixture.run("return exec({ 'pwd' }, { cwd = '/usr' }).stdout").result == "\"/usr\\n\"")
+    #expect(try fixture.run("return exec({ 'sh', '-c', 'echo $A-$GREETING-$PATH' }, { env = { A = 1 } }).stdout").result == "\"1--/usr/bin:/bin\\n\"")
+    #expect(try fixture.run("local s = ('x'):rep(300000) return exec({ 'cat' }, { stdin = s }).stdout == s").result == "true")
+  }
+
+  @Test("output beyond the limit is cut")
+  func limit() throws {
+    let report = try fixture().run("local r = exec({ 'sh', '-c', 'yes | head -c 200000' }, { max_output = 10 }) return { r.code, #r.stdout, r.truncated }")
+    #expect(report.result == "[0,10,true]")
+  }
+
+  @Test("a program that is not there is nil and a sentence")
+  func missing() throws {
+    let fixture = try fixture()
+    #expect(try fixture.run("local r, why = exec({ 'no-such-program' }) return why").result?.contains("there is no program \\\"no-such-program\\\"") == true)
+    #expect(try fixture.run("local r, why = exec({ 'ls' }, { cwd = '/nowhere' }) return why").result?.contains("cannot start") == true)
+    #expect(try fixture.run("exec('ls -l')").error?.message.contains("expected a list of words") == true)
+  }
+
+  @Test("the timeout ends the program and its children")
+  func timeout() throws {
+    let report = try fixture().run(
+      "local r = exec({ 'sh', '-c', 'sleep 1000 & sleep 1000' }, { timeout = '50ms' }) return { r.timed_out, r.signal, r.code }")
+    #expect(report.result == "[true,15,143]")
+  }
+
+  @Test("killing the run ends the program and closes its pipes")
+  func killed() throws {
+    let fixture = try fixture()
+    let token = fixture.submit(try fixture.job("exec({ 'sh', '-c', 'sleep 1000' })"))
+    fixture.host.children.waitForCount(1)
+    fixture.pool.cancel(token)
+    #expect(fixture.reports.ending(of: token).outcome == .cancelled)
+    // A child is counted until it has been reaped and its pipes are closed.
+    fixture.host.children.waitForCount(0)
+  }
+
+  @Test("a background process does not hold up the end")
+  func background() throws {
+    let report = try fixture().run("local r = exec({ 'sh', '-c', 'sleep 2 & echo done' }) return r.stdout")
+    #expect(report.result == "\"done\\n\"")
+  }
+}
+
+@Suite struct ModulesFileTests {
+  private func fixture(_ directory: TemporaryFolder, writable: Bool = true) throws -> PoolFixture {
+    var grants = Grants()
+    grants.files = .below([.init(path: directory.path + "/data", isWritable: writable)])
+    return try PoolFixture(grants: grants, base: directory.path)
+  }
+
+  @Test("files are written, read, appended, listed, removed")
+  func roundTrip() throws {
+    let directory = try TemporaryFolder()
+    let report = try fixture(directory).run(
+      """
+      assert(fs.mkdir("data/a/b"))
+      assert(fs.write("data/a/x.txt", "one"))
+      assert(fs.write("data/a/x.txt", "two"))
+      assert(fs.append("data/a/x.txt", "+\\0", { sync = true }))
+      local names = {}
+      for i, e in ipairs(fs.list("data/a")) do names[i] = e.kind .. ":" .. e.name end
+      local s = fs.stat("data/a/x.txt")
+      return { fs.read("data/a/x.txt") == "two+\\0", names, s.kind, s.size, fs.remove("data/a/x.txt"), fs.remove("data/a/x.txt"), fs.remove("data/a/b") }
+      """)
+    #expect(report.result == #"[true,["directory:b","file:x.txt"],"file",5,true,false,true]"#)
+  }
+
+  @Test("what fails is nil and a sentence")
+  func failures() throws {
+    let directory = try TemporaryFolder()
+    try directory.write("data/f", "12345")
+    let fixture = try fixture(directory)
+    #expect(try fixture.run("return select(2, fs.read('data/none'))").result == "\"data/none: No such file or directory\"")
+    #expect(try fixture.run("return select(2, fs.read('data/f', { max = 3 }))").result?.contains("more than the limit of 3") == true)
+    #expect(try fixture.run("return select(2, fs.read('data'))").result == "\"data is a directory, not a file\"")
+    #expect(try fixture.run("return select(2, fs.stat('data/none'))").result == "\"data/none does not exist\"")
+    #expect(try fixture.run("return select(2, fs.list('data/f'))").result == "\"data/f: Not a directory\"")
+  }
+
+  @Test(
+    "nothing outside the granted directory is reached",
+    arguments: ["../out", "data/../out", "data/link", "data/up/out", "data/abs", "data/deep/../../out"])
+  func outside(path: String) throws {
+    let directory = try TemporaryFolder()
+    try directory.write("out", "secret")
+    try directory.write("data/in", "fine")
+    try directory.link("data/link", to: "../out")
+    try directory.link("data/up", to: "..")
+    try directory.link("data/abs", to: directory.path + "/out")
+    let fixture = try fixture(directory)
+    for body in ["return fs.read('\(path)')", "fs.append('\(path)', 'x')"] {
+      let report = try fixture.run(body)
+      #expect(report.result == nil || report.result == "null")
+      #expect(report.outcome == .failed)
+    }
+    #expect(try directory.read("out") == "secret")
+  }
+
+  @Test("links that stay inside are followed, and writing replaces a link instead of what it leads to")
+  func inside() throws {
+    let directory = try TemporaryFolder()
+    try directory.write("data/real/f", "text")
+    try directory.link("data/link", to: "real/../real")
+    try directory.link("data/abs", to: directory.path + "/data/real/f")
+    let fixture = try fixture(directory)
+    #expect(try fixture.run("return fs.read('data/link/f') .. fs.read('data/abs')").result == "\"texttext\"")
+    #expect(try fixture.run("return fs.write('data/abs', 'new')").result == "true")
+    #expect(try directory.read("data/real/f") == "text" && directory.read("data/abs") == "new")
+  }
+
+  @Test("a read-only root cannot be written")
+  func readOnly() throws {
+    let directory = try TemporaryFolder()
+    try directory.write("data/f", "1")
+    let fixture = try fixture(directory, writable: false)
+    #expect(try fixture.run("return fs.read('data/f')").result == "\"1\"")
+    #expect(try fixture.run("fs.write('data/f', '2')").error?.message.contains("no grant for writing data/f") == true)
+  }
+}
+
+/// A directory that goes with the test.
+final class TemporaryFolder {
+  let path: String
+
+  init() throws {
+    var template = Array("/tmp/modules-XXXXXX".utf8CString)
+    // Safe: the call writes inside the array.
+    guard unsafe mkdtemp(&template) != nil else { throw Errno.current }
+    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  deinit { unsafe _ = system("rm -rf '\(path)'") }
+
+  func write(_ name: String, _ text: String) throws {
+    if let slash = name.lastIndex(of: "/") { unsafe _ = system("mkdir -p '\(path)/\(name[..<slash])'") }
+    let file = unsafe fopen("\(path)/\(name)", "w")
+    guard let file = unsafe file else { throw Errno.current }
+    unsafe fputs(text, file)
+    unsafe fclose(file)
+  }
+
+  func read(_ name: String) throws -> String {
+    let bytes = try OpenFile.open("\(path)/\(name)").get().read(1 << 20).get()
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  func link(_ name: String, to target: String) throws {
+    guard unsafe symlink(target, "\(path)/\(name)") == 0 else { throw Errno.current }
+  }
+}

@@ -1,0 +1,266 @@
+import Chronology
+import Executors
+import JobModel
+import JobStores
+import Lua
+import Synchronization
+
+@testable import ScriptHost
+
+/// A monotonic clock that tests move. Nothing in a test waits for real time: who sleeps is woken by `PoolFixture.advance`.
+final class ManualTime: MonotonicClock {
+  private let value = Atomic<Int64>(1_000_000_000)
+  var now: MonotonicInstant { MonotonicInstant(nanoseconds: value.load(ordering: .sequentiallyConsistent)) }
+  func advance(_ nanoseconds: Int64) { value.add(nanoseconds, ordering: .sequentiallyConsistent) }
+}
+
+/// Keeps what scripts log, and lets a test wait for a line.
+final class LogCollector: LogSink {
+  private let lines = Monitor<[LogLine]>([])
+
+  func write(_ line: LogLine) {
+    lines.withLock { $0.append(line) }
+    lines.broadcast()
+  }
+  var all: [LogLine] { lines.withLock { $0 } }
+  var messages: [String] { all.map(\.message) }
+  /// The message of the first line that satisfies `test`, when it has come.
+  @discardableResult
+  func wait(for test: @escaping (LogLine) -> Bool) -> LogLine {
+    lines.wait { lines in lines.first(where: test) }!
+  }
+  @discardableResult
+  func wait(for message: String) -> LogLine { wait { $0.message == message } }
+}
+
+/// Collects reports and lets a test wait for the end of a run.
+final class ReportCollector: RunReportSink {
+  private let reports = Monitor<[RunReport]>([])
+
+  func report(_ new: [RunReport]) {
+    reports.withLock { $0 += new }
+    reports.broadcast()
+  }
+  var all: [RunReport] { reports.withLock { $0 } }
+  func ending(of token: RunToken) -> RunReport {
+    reports.wait { reports in reports.first { $0.token == token && $0.kind == .ended } }!
+  }
+  func started(_ token: RunToken) { _ = reports.wait { reports in reports.first { $0.token == token } } }
+}
+
+/// A store of values in memory that completes inside the call, or when a test says so.
+final class TestValues: KeyValueStore {
+  private struct State: Sendable {
+    var values: [String: KeyValue] = [:]
+    var version: Int64 = 0
+    var isHeld = false
+    var held: [@Sendable () -> Void] = []
+    var failure: StoreError?
+  }
+  private let state = Monitor(State())
+
+  /// From now on completions wait for `release`.
+  func hold() { state.withLock { $0.isHeld = true } }
+  /// Lets the completions go that wait, on the caller's thread.
+  func release() {
+    let held = state.withLock { state in
+      state.isHeld = false
+      defer { state.held = [] }
+      return state.held
+    }
+    for completion in held { completion() }
+  }
+  func waitUntilHeld() { state.wait { $0.held.isEmpty ? nil : () } }
+  func fail(_ error: StoreError?) { state.withLock { $0.failure = error } }
+  var raw: [String: KeyValue] { state.withLock { $0.values } }
+  func put(_ key: String, _ json: String, in space: String) {
+    state.withLock { state in
+      state.version += 1
+      state.values["\(space)/\(key)"] = KeyValue(value: JSONText(json), version: state.version, expiresAt: nil)
+    }
+  }
+
+  private func answer<T: Sendable>(
+    _ completion: @escaping @Sendable (Result<T, StoreError>) -> Void, _ make: (inout State) -> T
+  ) {
+    let now: Result<T, StoreError>? = state.withLock { state in
+      let result: Result<T, StoreError> = state.failure.map { .failure($0) } ?? .success(make(&state))
+      guard state.isHeld else { return result }
+      state.held.append { completion(result) }
+      return nil
+    }
+    state.broadcast()
+    if let now { completion(now) }
+  }
+
+  func value(
+    of key: String, in space: String, at now: Instant,
+    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
+  ) {
+    answer(completion) { state in
+      state.values["\(space)/\(key)"].flatMap { value in value.expiresAt.map { $0 <= now } ?? false ? nil : value }
+    }
+  }
+
+  func keys(
+    prefix: String, in space: String, limit: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<[String], StoreError>) -> Void
+  ) {
+    answer(completion) { state in
+      let head = "\(space)/"
+      let keys = state.values.keys.filter { $0.hasPrefix(head + prefix) }.map { String($0.dropFirst(head.count)) }
+      return Array(keys.sorted().prefix(limit))
+    }
+  }
+
+  func change(
+    _ change: KeyValueChange, at now: Instant, completion: @escaping @Sendable (Result<Bool, StoreError>) -> Void
+  ) {
+    answer(completion) { state in
+      let key = "\(change.space)/\(change.key)"
+      if let expected = change.expecting, expected != state.values[key]?.version ?? 0 { return false }
+      state.version += 1
+      state.values[key] = change.value.map {
+        KeyValue(value: $0, version: state.version, expiresAt: change.expiresAt)
+      }
+      return true
+    }
+  }
+}
+
+/// A scheduler that records what it is asked.
+final class TestScheduler: JobControl, EventHub {
+  private struct State: Sendable {
+    var asked: [String] = []
+    var receivers: [Int: (String, @Sendable (JSONText?) -> Void)] = [:]
+    var next = 0
+  }
+  private let state = Monitor(State())
+  var asked: [String] { state.withLock { $0.asked } }
+  var subscriptions: Int { state.withLock { $0.receivers.count } }
+  func waitForSubscriptions(_ count: Int) { state.wait { $0.receivers.count == count ? () : nil } }
+
+  func jobs() -> [JobSummary] {
+    [
+      JobSummary(name: "a", script: "a.lua", nextFire: Instant(seconds: 60), running: 1, lastOutcome: .succeeded, tags: ["x"]),
+      JobSummary(name: "b", isPaused: true),
+    ]
+  }
+  private func note(_ text: String) { state.withLock { $0.asked.append(text) } }
+  func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void) {
+    note("run \(job) \(params?.text ?? "-")")
+    completion(job == "missing" ? .failure(HostRefusal("there is no job \"missing\"")) : .success(RunID(77)))
+  }
+  func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    note("pause \(job)")
+    completion(nil)
+  }
+  func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    note("resume \(job)")
+    completion(nil)
+  }
+  func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    note("emit \(name) \(data?.text ?? "-")")
+    completion(nil)
+    for receiver in state.withLock({ $0.receivers.values.filter { $0.0 == name } }) { receiver.1(data) }
+  }
+  func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription {
+    let number = state.withLock { state in
+      state.next += 1
+      state.receivers[state.next] = (name, receive)
+      return state.next
+    }
+    state.broadcast()
+    return EventSubscription { [state] in
+      state.withLock { $0.receivers[number] = nil }
+      state.broadcast()
+    }
+  }
+}
+
+/// A host with a real pool of two workers, jobs from real scripts, and fakes behind the services.
+final class PoolFixture {
+  let log = LogCollector()
+  let reports = ReportCollector()
+  let values = TestValues()
+  let scheduler = TestScheduler()
+  let host: LuaHost
+  let pool: StepPool
+  private let loader: ScriptLoader
+  private var generation: LoadedGeneration?
+  private var slots = 0
+
+  init(
+    workers: Int = 2, configuration: LuaHostConfiguration = .init(), grants: Grants = .none, base: String = "/",
+    lua: LuaConfiguration = .init(), edit: (inout HostServices) -> Void = { _ in }
+  ) throws {
+    var services = HostServices()
+    services.log = log
+    services.grants = { _ in grants }
+    services.baseDirectory = base
+    services.environment = { ["PATH": "/usr/bin:/bin", "GREETING": "hello"][$0] }
+    let values = values
+    services.keyValues = { _ in values }
+    services.jobs = scheduler
+    services.events = scheduler
+    edit(&services)
+    host = try LuaHost(
+      services: services, declareModules: DeclareModules.modules, lua: lua, configuration: configuration)
+    let runner = LuaRunner(host)
+    var pools = StepPool.Configuration()
+    pools.workers = workers
+    pool = StepPool(runner, configuration: pools)
+    runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
+    loader = try ScriptLoader(runtime: host.runtime, zones: services.zones)
+    pool.start(reportingTo: reports)
+  }
+
+  deinit {
+    pool.stop()
+    host.stop()
+    host.services.lane.stop()
+  }
+
+  struct LoadProblem: Error, CustomStringConvertible { var description: String }
+
+  /// Loads a script and answers its jobs.
+  func load(_ text: String, path: String = "test.lua") throws -> [JobEntry] {
+    let file = ScriptFile(ScriptPath(path), .script, .success(FileContent(Array(text.utf8))))
+    let loaded = loader.load(DirectorySnapshot([file]), after: generation)
+    generation = loaded
+    guard loaded.errors.isEmpty else {
+      throw LoadProblem(description: loaded.errors.map(\.description).joined(separator: "\n"))
+    }
+    return loaded.jobs.map { JobEntry($0) }
+  }
+
+  /// A script with one job, whose `run` has this body.
+  func job(_ body: String, fields: String = "") throws -> JobEntry {
+    try load("job \"test\" { \(fields) run = function(ctx)\n\(body)\nend }")[0]
+  }
+
+  /// Gives a run of the job to the pool.
+  func submit(_ job: JobEntry, attempt: Int32 = 1, missed: Int = 0, context: OrderContext? = nil) -> RunToken {
+    slots += 1
+    let token = RunToken(slot: slots, use: 1)
+    pool.submit([
+      RunOrder(
+        token: token, id: RunID(Int64(slots)), job: job, attempt: attempt, scheduledAt: Instant(seconds: 1_000), missed: missed,
+        context: context)
+    ])
+    return token
+  }
+
+  /// Runs the job and waits for its end.
+  func run(_ job: JobEntry, attempt: Int32 = 1, missed: Int = 0, context: OrderContext? = nil) -> RunReport {
+    reports.ending(of: submit(job, attempt: attempt, missed: missed, context: context))
+  }
+
+  /// Runs a job with this body; what it returns is the report's result.
+  func run(_ body: String, fields: String = "") throws -> RunReport { run(try job(body, fields: fields)) }
+}
+
+extension RunReport {
+  var result: String? { details?.result?.text }
+  var error: RunError? { details?.error }
+}
