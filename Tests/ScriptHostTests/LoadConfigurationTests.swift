@@ -56,7 +56,7 @@ struct LoadConfigurationTests {
     ("return { executors = { default = { type = 'thread' } } }", "moondial.lua: executors.default.type must be \"threads\" or \"process\", not \"thread\"; did you mean \"threads\"?"),
     ("return { http = { port = 80 } }", "moondial.lua: unknown setting \"http.port\""),
     ("return { http = { listen = 'localhost' } }", "moondial.lua: http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \"localhost\""),
-    ("return { grants = { ['*'] = true } }", "moondial.lua: grants[\"*\"] must be a table like { exec = true }, not true"),
+    ("return { grants = { ['*'] = { exce = true } } }", "moondial.lua: grants[\"*\"].exce: unknown field (did you mean \"exec\"?)"),
     ("return { groups = {} }", "moondial.lua: groups are not supported by this version; remove the table"),
     ("return { job_defaults = { max_instance = 3 } }", "moondial.lua: job_defaults: unknown field \"max_instance\"; did you mean \"max_instances\"?"),
     ("return { job_defaults = { on_error = print } }", "moondial.lua: job_defaults: on_error is a function and cannot be a default in moondial.lua; set it in a script's job_defaults"),

@@ -14,7 +14,7 @@ package struct HostConfiguration: Sendable, Equatable {
   /// Fields of jobs that do not say otherwise; a table that ``JobField`` allows as host defaults.
   package var jobDefaults: LuaTable
   package var http: HTTPConfiguration
-  /// Which scripts may do what: script patterns to tables of grants. Decoded by `GrantTable`.
+  /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
   package var grants: LuaValue
 
   package init() {
