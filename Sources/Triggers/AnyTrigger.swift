@@ -38,14 +38,21 @@ public struct AnyTrigger: Trigger, Hashable {
   }
 
   /// The first fire time strictly after `instant`; unlike ``next(after:)`` it tells "never" from "not found in the steps
-  /// allowed", which `all_of` and `except` can answer after some milliseconds.
+  /// allowed", which only `all_of` and `except` may answer, after some milliseconds.
   public func nextFire(after instant: Instant) -> NextFire {
+    var budget = SearchBudget()
+    return nextFire(after: instant, &budget)
+  }
+
+  func nextFire(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {
     switch kind {
-    case .anyOf(let trigger): trigger.nextFire(after: instant)
-    case .allOf(let trigger): trigger.nextFire(after: instant)
-    case .except(let trigger): trigger.nextFire(after: instant)
-    case .bounded(let trigger): trigger.nextFire(after: instant)
-    default: NextFire(next(after: instant))
+    case .anyOf(let trigger): return trigger.nextFire(after: instant, &budget)
+    case .allOf(let trigger): return trigger.nextFire(after: instant, &budget)
+    case .except(let trigger): return trigger.nextFire(after: instant, &budget)
+    case .bounded(let trigger): return trigger.nextFire(after: instant, &budget)
+    default:
+      budget.spend()
+      return NextFire(next(after: instant))
     }
   }
 

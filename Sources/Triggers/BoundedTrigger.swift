@@ -12,12 +12,19 @@ package final class BoundedTrigger: Trigger {
     self.until = until
   }
 
-  package func next(after instant: Instant) -> Instant? { nextFire(after: instant).instant }
+  package func next(after instant: Instant) -> Instant? {
+    guard let next = base.next(after: start(instant)) else { return nil }
+    if let until, next > until { return nil }
+    return next
+  }
 
-  func nextFire(after instant: Instant) -> NextFire {
-    var start = instant
-    if let from, from > start { start = from.advanced(byNanoseconds: -1) }
-    let fire = base.nextFire(after: start)
+  private func start(_ instant: Instant) -> Instant {
+    guard let from, from > instant else { return instant }
+    return from.advanced(byNanoseconds: -1)
+  }
+
+  func nextFire(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {
+    let fire = base.nextFire(after: start(instant), &budget)
     switch fire {
     case .at(let next):
       if let until, next > until { return .never }

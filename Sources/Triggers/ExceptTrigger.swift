@@ -23,24 +23,32 @@ package final class ExceptTrigger: Trigger {
     self.excluded = excluded
   }
 
-  package func next(after instant: Instant) -> Instant? { nextFire(after: instant).instant }
+  package func next(after instant: Instant) -> Instant? {
+    var budget = SearchBudget()
+    return nextFire(after: instant, &budget).instant
+  }
 
-  /// - Complexity: a step for each fire that is left out, at most ``searchSteps``.
-  func nextFire(after instant: Instant) -> NextFire {
-    if needsAnchor { return anchored(at: instant).nextFire(after: instant) }
+  /// - Complexity: a step for each fire that is left out, until the budget is spent; then `.unknown`.
+  func nextFire(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {
+    if needsAnchor { return anchored(at: instant).nextFire(after: instant, &budget) }
     var start = instant
-    for _ in 0..<searchSteps {
-      let fire = base.nextFire(after: start)
+    while true {
+      budget.spend()
+      let fire = base.nextFire(after: start, &budget)
       guard case .at(let candidate) = fire else { return fire }
       if let end = endOfExclusion(at: candidate) {
         start = end.advanced(byNanoseconds: -1)
-      } else if excluded?.next(after: candidate.advanced(byNanoseconds: -1)) == candidate {
-        start = candidate
+      } else if let excluded {
+        switch excluded.nextFire(after: candidate.advanced(byNanoseconds: -1), &budget) {
+        case .at(candidate): start = candidate
+        case .unknown: return .unknown(searchedTo: candidate.advanced(byNanoseconds: -1))
+        default: return fire
+        }
       } else {
         return fire
       }
+      if budget.isSpent { return .unknown(searchedTo: start) }
     }
-    return .unknown(searchedTo: start)
   }
 
   private func endOfExclusion(at instant: Instant) -> Instant? {
@@ -60,9 +68,6 @@ package final class ExceptTrigger: Trigger {
       base.anchored(at: anchor), stretches: stretches, excluded: excluded?.anchored(at: anchor), zoneOfDates: zoneOfDates)
   }
 }
-
-/// How many fires a search over combined triggers looks at before it gives up: a few milliseconds.
-let searchSteps = 20_000
 
 extension ExceptTrigger: Hashable {
   package static func == (left: ExceptTrigger, right: ExceptTrigger) -> Bool {

@@ -16,7 +16,7 @@ package final class IntersectionTrigger: Trigger {
     self.members = members
     var grid: Grid?
     var others: [AnyTrigger] = []
-    for member in members {
+    for member in IntersectionTrigger.flattened(members) {
       if case .every(let interval) = member.kind, let own = Grid(interval) {
         grid = grid.map { $0.merged(with: own) } ?? own
       } else {
@@ -27,24 +27,40 @@ package final class IntersectionTrigger: Trigger {
     self.others = others
   }
 
-  package func next(after instant: Instant) -> Instant? { nextFire(after: instant).instant }
+  /// An intersection inside an intersection is nothing but more members.
+  private static func flattened(_ members: [AnyTrigger]) -> [AnyTrigger] {
+    members.flatMap { member in
+      if case .allOf(let inner) = member.kind { flattened(inner.members) } else { [member] }
+    }
+  }
 
-  /// - Complexity: a step for each candidate, at most ``searchSteps``; then `.unknown`.
-  func nextFire(after instant: Instant) -> NextFire {
-    if needsAnchor { return IntersectionTrigger(members.map { $0.anchored(at: instant) }).nextFire(after: instant) }
+  package func next(after instant: Instant) -> Instant? {
+    var budget = SearchBudget()
+    return nextFire(after: instant, &budget).instant
+  }
+
+  /// - Complexity: a step for each candidate, until the budget is spent; then `.unknown`.
+  func nextFire(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {
+    if needsAnchor {
+      return IntersectionTrigger(members.map { $0.anchored(at: instant) }).nextFire(after: instant, &budget)
+    }
     var candidate = instant.advanced(byNanoseconds: 1)
     guard candidate > instant else { return .never }
-    for _ in 0..<searchSteps {
+    while !budget.isSpent {
+      budget.spend()
       var latest = candidate
       if let grid {
         guard let next = grid.next(from: latest) else { return .never }
         latest = next
       }
       for member in others {
-        let fire = member.nextFire(after: latest.advanced(byNanoseconds: -1))
+        let fire = member.nextFire(after: latest.advanced(byNanoseconds: -1), &budget)
         guard case .at(let next) = fire else { return fire }
         latest = next
+        if budget.isSpent { break }
       }
+      // A broken off round proves nothing.
+      if budget.isSpent { break }
       // Members after the one that moved `latest` were asked from there; only those before it must be asked again.
       if latest == candidate { return .at(candidate) }
       candidate = latest

@@ -17,11 +17,11 @@ package final class UnionTrigger: Trigger {
   }
 
   /// A member whose search gave up hides whatever it may have after that point, but not what others have before it.
-  func nextFire(after instant: Instant) -> NextFire {
+  func nextFire(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {
     var earliest: Instant?
     var unsearched: Instant?
     for member in members {
-      switch member.nextFire(after: instant) {
+      switch member.nextFire(after: instant, &budget) {
       case .at(let next): earliest = min(next, earliest ?? next)
       case .unknown(let searched): unsearched = min(searched, unsearched ?? searched)
       case .never: break

@@ -1,7 +1,7 @@
 """Compares cron expressions with cronsim, which follows Debian's cron.
 
 Explained differences (see docs/triggers.md, "Other schedulers"): cronsim has no rules for fixed times when an expression
-has seconds, accepts dates that do not exist, and reads `20-20/9` as `20/9`.
+has seconds, accepts days that never meet, reads `20-20/9` as `20/9`, and steps hour by hour over half-hour changes of clocks.
 """
 
 import random
@@ -62,6 +62,11 @@ def theirs(case):
         return f"refused: {error}"
 
 
+def half_hour_change(case, ours, their):
+    _, our, their = peer.first_difference(case, ours, their)
+    return our is not None and (peer.changes_near(case["timezone"], our) or peer.changes_near(case["timezone"], their))
+
+
 def main():
     options = peer.arguments(__doc__.splitlines()[0])
     rng = random.Random(options.seed)
@@ -89,6 +94,8 @@ def main():
             report.equal()
         elif re.search(r"\b(\d+)-\1/", case["expression"]):
             report.explained("a step over a range of one value, which cronsim runs to the field's end")
+        elif case["timezone"] == "Australia/Lord_Howe" and half_hour_change(case, ours, their):
+            report.explained("a change of clocks by half an hour, which cronsim steps over hour by hour")
         elif (len(fields) == 6 and fields[1][0] != "*" and fields[2][0] != "*"
               and any(peer.changes_near(case["timezone"], fire) for fire in ours + their)):
             report.explained("seconds and fixed times near a change of clocks: cronsim keeps Debian's rules to five fields")

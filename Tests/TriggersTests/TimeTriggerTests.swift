@@ -237,3 +237,22 @@ struct JitterTests {
     #expect(Jitter.offsetNanoseconds(schedule: 1, fireTime: .epoch, jitter: 5, nextFireTime: Instant(nanoseconds: 1)) == 0)
   }
 }
+
+@Suite("Nested combinations")
+struct NestedCombinationTests {
+  @Test("searches inside searches share one budget instead of multiplying")
+  func budget() throws {
+    let context = TriggerContext(zones: zones)
+    var text = "all_of { cron \"* * * * * *\", cron \"* * * * * *\" }"
+    for level in 0..<8 {
+      text = level.isMultiple(of: 2)
+        ? "except(any_of { \(text), cron \"0 0 1 1 *\" }, cron \"* * * * * *\")" : "all_of { \(text), cron \"*/2 * * * * *\" }"
+    }
+    let trigger = try TriggerText.parse(text, context: context).trigger
+    // Multiplied, this would take hours.
+    guard case .unknown = trigger.nextFire(after: .epoch) else {
+      Issue.record("expected an unknown")
+      return
+    }
+  }
+}

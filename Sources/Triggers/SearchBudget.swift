@@ -1,0 +1,13 @@
+/// How much one question may cost, shared by all searches nested in it: combinations of combinations must not multiply.
+struct SearchBudget {
+  /// Questions to parts, and steps of searches: some milliseconds in all.
+  static let questions = 50_000
+
+  private var left = SearchBudget.questions
+
+  /// Whether a search should give up. Only searches ask; a plain union of any size is always answered.
+  var isSpent: Bool { left <= 0 }
+
+  /// Counts a question or a step.
+  mutating func spend() { left &-= 1 }
+}
