@@ -154,11 +154,11 @@ struct moon_runtime {
   moon_options options;
   moon_region region;
   _Atomic bool others_waiting;
-  moon_image images[2];      // of job states, and of declaring ones: those know what the host had before the script
-  char *image_base;          // the address that both had
+  moon_image image;          // of every state
+  char *image_base;          // the address that it had
   pthread_mutex_t lock;      // guards `hot`
-  moon_state *hot[2][MOON_HOT];   // by image: slots that were used before, header and pristine copy intact
-  uint32_t hot_count[2];
+  moon_state *hot[MOON_HOT];      // slots that were used before, header and pristine copy intact
+  uint32_t hot_count;
 };
 
 // ---- hook.c, worker.c, monitor.c --------------------------------------------------------------------------------------

@@ -20,11 +20,9 @@ moon_runtime *moon_runtime_new(const moon_options *options) {
 }
 
 void moon_runtime_free(moon_runtime *r) {
-  for (int kind = 0; kind < 2; kind++) {
-    for (uint32_t i = 0; i < r->hot_count[kind]; i++) free(r->hot[kind][i]->pristine);
-    free(r->images[kind].bytes);
-    free(r->images[kind].pointers);
-  }
+  for (uint32_t i = 0; i < r->hot_count; i++) free(r->hot[i]->pristine);
+  free(r->image.bytes);
+  free(r->image.pointers);
   moon_region_close(&r->region);
   pthread_mutex_destroy(&r->lock);
   free(r);
@@ -57,7 +55,7 @@ void moon_state_seed(moon_state *s, const uint64_t *words) {
 /// Fills the slot with the image. A slot that is used again keeps a copy with its own addresses, so the next time is a plain
 /// memcpy (0.1 µs instead of 0.6).
 static void copy_image(moon_state *s, bool again) {
-  const moon_image *image = &s->runtime->images[s->declaring];
+  const moon_image *image = &s->runtime->image;
   char *to = (char *)s + MOON_IMAGE_START;
   if (s->pristine) {
     memcpy(to, s->pristine, image->size);
@@ -87,7 +85,7 @@ static void clear_run(moon_state *s) {
 moon_state *moon_state_new(moon_runtime *r, void *owner, size_t memory_limit, bool declaring) {
   moon_state *s = NULL;
   pthread_mutex_lock(&r->lock);
-  if (r->hot_count[declaring] > 0) s = r->hot[declaring][--r->hot_count[declaring]];
+  if (r->hot_count > 0) s = r->hot[--r->hot_count];
   pthread_mutex_unlock(&r->lock);
   bool again = s != NULL;
   if (!s) {
@@ -117,8 +115,8 @@ void moon_state_free(moon_state *s) {
   clear_run(s);
   s->owner = NULL;
   pthread_mutex_lock(&r->lock);
-  bool kept = r->images[s->declaring].bytes && r->hot_count[s->declaring] < MOON_HOT;
-  if (kept) r->hot[s->declaring][r->hot_count[s->declaring]++] = s;
+  bool kept = r->image.bytes && r->hot_count < MOON_HOT;
+  if (kept) r->hot[r->hot_count++] = s;
   pthread_mutex_unlock(&r->lock);
   if (kept) return;
   free(s->pristine);
@@ -140,8 +138,8 @@ void moon_state_fail_allocation(moon_state *s, uint64_t nth) { s->fail_in = nth;
 uint64_t moon_state_allocations_left(const moon_state *s) { return s->fail_in; }
 void moon_state_set_ticket(moon_state *s, uint32_t ticket) { s->ticket = ticket; }
 uint32_t moon_state_ticket(const moon_state *s) { return s->ticket; }
-size_t moon_template_size(const moon_runtime *r) { return r->images[0].size; }
-size_t moon_template_pointers(const moon_runtime *r) { return r->images[0].pointer_count; }
+size_t moon_template_size(const moon_runtime *r) { return r->image.size; }
+size_t moon_template_pointers(const moon_runtime *r) { return r->image.pointer_count; }
 
 static int collect(lua_State *L) {
   lua_gc(L, LUA_GCCOLLECT);

@@ -142,9 +142,51 @@ static int register_context(lua_State *L) {
   return 0;
 }
 
+typedef struct {
+  char *bytes;
+  size_t size, capacity;
+} code;
+
+static int append_code(lua_State *L, const void *bytes, size_t size, void *argument) {
+  (void)L;
+  code *c = argument;
+  if (c->capacity - c->size < size) {
+    size_t capacity = (c->size + size) * 2;
+    char *grown = realloc(c->bytes, capacity);
+    if (!grown) return 1;
+    c->bytes = grown;
+    c->capacity = capacity;
+  }
+  memcpy(c->bytes + c->size, bytes, size);
+  c->size += size;
+  return 0;
+}
+
+/// Compiles a prelude in a state of its own and keeps the code without its debug information: what the compiler leaves behind would
+/// otherwise stay as holes in the image that every state is a copy of. Returns NULL, or the error message (malloc'ed).
+static char *compile_prelude(const prelude *p, code *out) {
+  lua_State *C = luaL_newstate();
+  if (!C) return strdup("out of memory");
+  char *message = NULL;
+  if (luaL_loadbufferx(C, p->source, p->size, p->chunk, "t") != LUA_OK)
+    message = strdup(lua_tostring(C, -1));   // a syntax error's message is a string
+  else if (lua_dump(C, append_code, out, 1) != 0)
+    message = strdup("out of memory");
+  lua_close(C);
+  return message;
+}
+
+static int raise_text(lua_State *L) { return luaL_error(L, "%s", (const char *)lua_touserdata(L, 1)); }
+
+typedef struct {
+  const prelude *prelude;
+  const code *code;
+} compiled;
+
 static int run_prelude(lua_State *L) {
-  prelude *p = lua_touserdata(L, 1);
-  if (luaL_loadbufferx(L, p->source, p->size, p->chunk, "t") != LUA_OK) return lua_error(L);
+  const compiled *c = lua_touserdata(L, 1);
+  const prelude *p = c->prelude;
+  if (luaL_loadbufferx(L, c->code->bytes, c->code->size, p->chunk, "b") != LUA_OK) return lua_error(L);
   moon_get_module(L, p->module);
   moon_get_module(L, "@host");
   lua_pushcfunction(L, register_context);
@@ -157,7 +199,18 @@ static int run_prelude(lua_State *L) {
 moon_status moon_template_prelude(
   moon_state *s, const char *module, const char *source, size_t size, const char *chunk) {
   prelude p = {module, source, chunk, size};
-  return moon_protected(s->L, run_prelude, &p, 0);
+  code out = {0};
+  char *message = compile_prelude(&p, &out);
+  moon_status status;
+  if (message) {
+    status = moon_protected(s->L, raise_text, message, 0);
+  } else {
+    compiled c = {&p, &out};
+    status = moon_protected(s->L, run_prelude, &c, 0);
+  }
+  free(message);
+  free(out.bytes);
+  return status;
 }
 
 // ---- the image -----------------------------------------------------------------------------------------------------------
@@ -180,11 +233,13 @@ static int finish_for_jobs(lua_State *L) {
   return 0;
 }
 
-static int finish_for_declaring(lua_State *L) {
+static int prepare_capture(lua_State *L) {
   moon_capsule_prepare(L);
-  settle(L);
+  lua_gc(L, LUA_GCCOLLECT);
   return 0;
 }
+
+moon_status moon_state_prepare_capture(moon_state *s) { return moon_protected(s->L, prepare_capture, NULL, 0); }
 
 static bool take_image(moon_state *s, moon_image *image) {
   if (s->arena.overflow > 0) return false;   // the host's modules do not fit a slot
@@ -207,9 +262,7 @@ moon_status moon_template_seal(moon_state *s) {
   moon_runtime *r = s->runtime;
   r->image_base = (char *)s;
   moon_status status = moon_protected(s->L, finish_for_jobs, NULL, 0);
-  if (status == MOON_OK && !take_image(s, &r->images[0])) status = MOON_ABANDONED;
-  if (status == MOON_OK) status = moon_protected(s->L, finish_for_declaring, NULL, 0);
-  if (status == MOON_OK && !take_image(s, &r->images[1])) status = MOON_ABANDONED;
+  if (status == MOON_OK && !take_image(s, &r->image)) status = MOON_ABANDONED;
   if (status != MOON_ERROR) moon_state_free(s);   // after an error the caller still reads its message
   return status;
 }

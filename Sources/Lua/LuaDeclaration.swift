@@ -35,6 +35,8 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
   /// What was required, in the order of first requests.
   package private(set) var requiredModules: [LuaRequiredModule] = []
 
+  private var isPrepared = false
+
   init(
     runtime: LuaRuntime, state: OpaquePointer, timeout: Int64, context: AnyObject?, loader: LuaModuleLoader?
   ) {
@@ -50,6 +52,7 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
     if source.count > runtime.configuration.sourceLimit {
       throw LuaError(.syntax, "\(chunkName): the source has \(source.count) bytes; the limit is \(runtime.configuration.sourceLimit)")
     }
+    try prepareCapture()
     seed(source)
     return try run(source, name: "@\(chunkName)")
   }
@@ -79,7 +82,20 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
   package func reset() {
     forgetObjects()
     requiredModules.removeAll()
+    isPrepared = false
     unsafe moon_state_reset(state)
+  }
+
+  /// Notes what the host had before the script, so that a capture can tell the script's own globals. Only scripts pay for it:
+  /// expressions are never captured.
+  private func prepareCapture() throws(LuaError) {
+    guard !isPrepared else { return }
+    isPrepared = true
+    switch unsafe moon_state_prepare_capture(state) {
+    case MOON_OK: return
+    case MOON_ERROR: throw unsafe popError(from: lua, .host)
+    default: throw abandoned()
+    }
   }
 
   func note(_ name: String, _ answer: LuaModuleSource) {

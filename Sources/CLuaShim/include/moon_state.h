@@ -85,6 +85,9 @@ moon_state *_Nullable moon_state_new(
   moon_runtime *_Nonnull runtime, void *_Nullable owner, size_t memory_limit, bool declaring);
 /// Drops everything of the state and copies the template again.
 void moon_state_reset(moon_state *_Nonnull state);
+/// Makes a fresh state ready for a script whose functions are to be captured: notes what the host had before it. Some 0.5 MB of the
+/// state's memory, which is why the template does not bring it.
+moon_status moon_state_prepare_capture(moon_state *_Nonnull state);
 /// Gives the slot back. O(number of overflow blocks).
 void moon_state_free(moon_state *_Nonnull state);
 lua_State *_Nonnull moon_state_lua(moon_state *_Nonnull state);

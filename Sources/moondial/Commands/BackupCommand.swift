@@ -1,0 +1,28 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+struct BackupCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backup", abstract: "Copy the store to a file, whole and consistent, while a host uses it.",
+    discussion: "Example:\n  moondial backup /var/backups/moondial.db")
+
+  @Argument(help: "The file to write; it must not exist.") var file: String
+  @OptionGroup var options: StoreOptions
+
+  func run() throws {
+    if case .missing = FileKind(file) {} else { throw CommandFailure(.usage, "\(file) exists already: name a new file") }
+    let store = try HistoryStore.open(options.path)
+    defer { store.close() }
+    do { try store.backup(to: file) } catch { throw CommandFailure("\(error)") }
+    Terminal.line("\(options.path) is copied to \(file)")
+  }
+}

@@ -1,0 +1,107 @@
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+/// `moondial next --batch`: one JSON line in, one JSON line out, thousands a second.
+///
+/// `{"id": any, "expr": …, "timezone": …, "after": … | "from": …, "count": …}` is answered by `{"id": …, "fires": […]}` or
+/// `{"id": …, "error": "…"}`. A bad line is answered, too; only the end of the input ends it.
+struct BatchAnswers {
+  private let evaluator: ExpressionEvaluator
+  private let zones: TimeZoneDatabase
+  private static let fields = ["id", "expr", "timezone", "after", "from", "count"]
+  private static let largestCount = 10_000
+
+  init(_ evaluator: ExpressionEvaluator, zones: TimeZoneDatabase) {
+    self.evaluator = evaluator
+    self.zones = zones
+  }
+
+  func answerStandardInput() {
+    while let line = readLine(strippingNewline: true) {
+      if line.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+      Terminal.line(answer(line))
+    }
+  }
+
+  private struct Refusal: Error { var sentence: String }
+
+  private func answer(_ line: String) -> String {
+    var document = JSONObject()
+    switch LuaValue.decodingJSON(Array(line.utf8)) {
+    case .failure(let refusal):
+      document.setNull("id")
+      document.set("error", "this line is not JSON: \(refusal)")
+    case .success(let value):
+      guard case .table(let request) = value, request.array.isEmpty else {
+        document.setNull("id")
+        document.set("error", "give one JSON object a line, e.g. {\"expr\": \"every \\\"90s\\\"\", \"count\": 3}")
+        break
+      }
+      document.set("id", json: id(request["id"]))
+      do {
+        document.set("fires", json: JSONObject.array(try fires(request).map(JSONObject.quote)))
+      } catch let refusal as Refusal {
+        document.set("error", refusal.sentence)
+      } catch { document.set("error", "\(error)") }
+    }
+    return document.json
+  }
+
+  /// The caller's id comes back as it was.
+  private func id(_ value: LuaValue?) -> String {
+    guard let value, case .success(let json) = JSONText.encoding(value, limit: 1 << 16) else { return "null" }
+    return json.text
+  }
+
+  private func fires(_ request: LuaTable) throws -> [String] {
+    for (key, _) in request.fields where !Self.fields.contains(key) {
+      let near = closestName(to: key, in: Self.fields).map { " (did you mean \"\($0)\"?)" } ?? ""
+      throw Refusal(sentence: "unknown field \"\(key)\"\(near)")
+    }
+    guard let expression = try text("expr", request) else { throw Refusal(sentence: "the field \"expr\" is missing") }
+    let zone = try zones.zone(named: try text("timezone", request) ?? "UTC")
+    let count = try count(request)
+    let start = try start(request, zone)
+    let trigger = try evaluator.trigger(expression, zone: zone).trigger
+    return FireTimes.list(trigger, start, count: count).map { ISO8601.format($0, in: zone) }
+  }
+
+  private func text(_ name: String, _ request: LuaTable) throws -> String? {
+    switch request[name] {
+    case nil, .nil?: return nil
+    case .string(let text)?: return text.text
+    default: throw Refusal(sentence: "the field \"\(name)\" must be a string")
+    }
+  }
+
+  private func count(_ request: LuaTable) throws -> Int {
+    switch request["count"] {
+    case nil, .nil?: return 1
+    case .integer(let count)? where (1...Int64(Self.largestCount)).contains(count): return Int(count)
+    default: throw Refusal(sentence: "the field \"count\" must be a whole number from 1 to \(Self.largestCount)")
+    }
+  }
+
+  private func start(_ request: LuaTable, _ zone: TimeZoneRules) throws -> FireTimes.Start {
+    switch (try text("after", request), try text("from", request)) {
+    case (let after?, nil): return .after(try instant(after, "after", zone))
+    case (nil, let from?): return .from(try instant(from, "from", zone))
+    case (nil, nil): return .after(SystemWallClock().now)
+    case (_?, _?): throw Refusal(sentence: "give either \"after\" (exclusive) or \"from\" (inclusive), not both")
+    }
+  }
+
+  private func instant(_ text: String, _ name: String, _ zone: TimeZoneRules) throws -> Instant {
+    do { return try ISO8601.parse(text).instant(in: zone) } catch {
+      throw Refusal(sentence: "\(name): \(error.message)")
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Load and validate everything, run nothing, and print every mistake with file and line. Exit code 1 if there is any.",
+    discussion: "Example:\n  moondial check scripts --json")
+
+  @OptionGroup var scripts: ScriptOptions
+  @Flag(help: "One JSON document.") var json = false
+
+  func run() throws {
+    let session = try ScriptSession(
+      scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
+    let generation = try session.loadOnce()
+    if json {
+      Terminal.line(document(generation))
+    } else {
+      for problem in generation.problems {
+        Terminal.error(problem.severity == .note ? "\(problem) (note)" : problem.description)
+      }
+      let errors = generation.errors.count
+      let summary = "\(counted(generation.jobs.count, "job")) in \(counted(generation.scripts.count, "script"))"
+      if errors == 0 {
+        Terminal.line("\(summary), no mistakes")
+      } else {
+        Terminal.error("\(summary), \(counted(errors, "mistake"))")
+      }
+    }
+    if !generation.errors.isEmpty { throw CommandFailure.silent }
+  }
+
+  private func document(_ generation: LoadedGeneration) -> String {
+    var document = JSONObject()
+    document.set("jobs", generation.jobs.count)
+    document.set("scripts", generation.scripts.count)
+    document.set(
+      "problems",
+      json: JSONObject.array(
+        generation.problems.map { problem in
+          var entry = JSONObject()
+          entry.set("severity", problem.severity == .error ? "error" : "note")
+          entry.set("file", problem.location.file)
+          entry.set("line", problem.location.line)
+          entry.set("message", problem.message)
+          return entry.json
+        }))
+    return document.json
+  }
+}

@@ -1,0 +1,134 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+struct ExplainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain", abstract: "What became of a job's fire times, and why, in sentences.",
+    discussion: "Example:\n  moondial explain backup --at 2026-03-29T03:00")
+
+  @Argument(help: "The job.") var job: String
+  @OptionGroup var options: StoreOptions
+  @Option(help: "Only what was decided about this instant.") var at: String?
+  @Option(help: "How many decisions.") var limit = 10
+  @Flag(help: "One JSON document.") var json = false
+
+  func run() throws {
+    let zone = options.zone
+    let instant = try at.map { try moondial.instant($0, "--at", in: zone) }
+    let store = try HistoryStore.open(options.path)
+    defer { store.close() }
+    let answer: Answer
+    do { answer = try Answer(store, job: job, at: instant, limit: limit) } catch { throw CommandFailure("\(error)") }
+    guard answer.isKnown else { throw CommandFailure("the store \(options.path) knows no job \"\(job)\"") }
+    if json {
+      Terminal.line(answer.json(zone))
+    } else {
+      for sentence in answer.sentences(zone) { Terminal.line(sentence) }
+    }
+  }
+
+  /// What a store says of a job: its schedule, its runs and its decision ranges.
+  struct Answer {
+    let job: String
+    let at: Instant?
+    let schedule: ScheduleRecord?
+    let runs: [RunRecord]
+    let ranges: [DecisionRange]
+
+    init(_ store: SQLiteStore, job: String, at: Instant?, limit: Int) throws(StoreError) {
+      self.job = job
+      self.at = at
+      schedule = try store.schedules().first { $0.job == job }
+      runs = try store.runs(RunQuery(job: job, from: at, to: at, limit: limit))
+      ranges = try store.decisions(DecisionQuery(job: job, at: at, limit: limit))
+    }
+
+    var isKnown: Bool { schedule != nil || !runs.isEmpty || !ranges.isEmpty }
+
+    func sentences(_ zone: TimeZoneRules) -> [String] {
+      var entries = runs.map { ($0.scheduledAt, sentence($0, zone)) } + ranges.map { ($0.last, sentence($0, zone)) }
+      entries.sort { $0.0 > $1.0 }
+      var lines = entries.map(\.1)
+      if lines.isEmpty, let at { lines.append("\(ISO8601.format(at, in: zone)) was not a fire time of this job, or its record is pruned") }
+      if at == nil, let schedule { lines.insert(sentence(schedule, zone), at: 0) }
+      return lines
+    }
+
+    private func sentence(_ schedule: ScheduleRecord, _ zone: TimeZoneRules) -> String {
+      if let gone = schedule.orphanedAt {
+        return "orphaned since \(ISO8601.format(gone, in: zone)): its script, or the job in it, is gone"
+      }
+      let next = schedule.nextFire.map { "next fire time \(ISO8601.format($0, in: zone))" } ?? "no further fire time"
+      return schedule.isPaused ? "paused; \(next) will be skipped" : next
+    }
+
+    private func sentence(_ run: RunRecord, _ zone: TimeZoneRules) -> String {
+      var text = "\(ISO8601.format(run.scheduledAt, in: zone)) run \(run.id) (\(run.cause.rawValue))"
+      guard let outcome = run.outcome else {
+        return text + (run.claimedAt == nil ? ": due, and waits for its turn" : ": claimed, and has not ended")
+      }
+      text += ": \(outcome.rawValue)"
+      if let started = run.startedAt {
+        let late = started.nanoseconds(since: run.scheduledAt)
+        if late > 0 { text += ", started \(DurationText.format(nanoseconds: late / 1_000 * 1_000)) late" }
+      }
+      if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
+      if run.attempts > 1 { text += ", after \(run.attempts) attempts" }
+      if let error = run.error { text += " (\(LogRenderer.oneLine(error.message)))" }
+      return text
+    }
+
+    private func sentence(_ range: DecisionRange, _ zone: TimeZoneRules) -> String {
+      let first = ISO8601.format(range.first, in: zone)
+      let span = range.first == range.last ? first : "\(first) to \(ISO8601.format(range.last, in: zone))"
+      let count = range.count == 1 ? "" : " (\(range.isAtLeast ? "at least " : "")\(range.count) fire times)"
+      let why: String
+      switch (range.kind, range.reason) {
+      case (.coalesced, _): why = "coalesced into run \(range.run.map(\.description) ?? "?")"
+      case (.misfired, _): why = "misfired: later than its misfire_grace_time"
+      case (.clock, _): why = "the clock was set far back: armed anew from there"
+      case (.skipped, .overlap): why = "skipped: the maximum number of instances was running"
+      case (.skipped, .paused): why = "skipped: the job was paused"
+      case (.skipped, .disabled): why = "skipped: the job is disabled"
+      case (.skipped, .limit): why = "skipped: its queue, catch_up_max or limit was reached"
+      case (.skipped, .orphaned): why = "skipped: its script, or the job in it, was gone"
+      case (.skipped, .node): why = "skipped: another node runs it"
+      case (.skipped, nil): why = "skipped"
+      }
+      return "\(span)\(count) \(why)"
+    }
+
+    func json(_ zone: TimeZoneRules) -> String {
+      var document = JSONObject()
+      document.set("job", job)
+      document.set("next_run_time", schedule?.nextFire.map { ISO8601.format($0, in: zone) })
+      document.set("paused", schedule?.isPaused)
+      document.set("runs", json: JSONObject.array(runs.map { RunRendering.json($0, zone: zone) }))
+      document.set(
+        "decisions",
+        json: JSONObject.array(
+          ranges.map { range in
+            var entry = JSONObject()
+            entry.set("kind", range.kind.rawValue)
+            entry.set("reason", range.reason?.rawValue)
+            entry.set("first", ISO8601.format(range.first, in: zone))
+            entry.set("last", ISO8601.format(range.last, in: zone))
+            entry.set("count", range.count)
+            entry.set("at_least", range.isAtLeast)
+            entry.set("run", range.run?.number)
+            return entry.json
+          }))
+      document.set("sentences", json: JSONObject.array(sentences(zone).map(JSONObject.quote)))
+      return document.json
+    }
+  }
+}

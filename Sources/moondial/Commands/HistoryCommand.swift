@@ -1,0 +1,161 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+/// Where the commands find a store, without loading any script.
+struct StoreOptions: ParsableArguments {
+  @Option(help: "The state directory. Default: $MOONDIAL_STATE, else ./.moondial.")
+  var state: String?
+
+  @Option(help: "The store file. Default: moondial.db in the state directory.")
+  var store: String?
+
+  var path: String {
+    let directory = state ?? Environment["MOONDIAL_STATE"] ?? ".moondial"
+    let name = store ?? "moondial.db"
+    return name.contains("/") ? name : directory + "/" + name
+  }
+
+  /// Times are shown in the system's zone.
+  var zone: TimeZoneRules {
+    let zones = Environment["TZDIR"].map { TimeZoneDatabase(directory: $0) } ?? TimeZoneDatabase()
+    let name = Environment["TZ"].flatMap { $0.isEmpty ? nil : $0 } ?? TimeZoneDatabase.systemZoneName() ?? "UTC"
+    return (try? zones.zone(named: name)) ?? .utc
+  }
+}
+
+struct HistoryCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "history", abstract: "Runs, newest first, from the store, whether a host is up or not.",
+    discussion: "Example:\n  moondial history backup --outcome failed --limit 5")
+
+  @Argument(help: "Only runs of this job.") var job: String?
+  @OptionGroup var options: StoreOptions
+  @Option(help: "How many.") var limit = 20
+  @Option(help: "Only this outcome; may be repeated.") var outcome: [String] = []
+  @Option(name: .customLong("run"), help: "One run with everything known about it, its log included.") var runID: String?
+  @Flag(help: "JSON lines.") var json = false
+
+  func run() throws {
+    guard limit > 0 else { throw CommandFailure(.usage, "--limit \(limit): give a number above 0") }
+    var query = RunQuery(job: job, limit: limit)
+    if let runID {
+      guard let id = RunID(runID) else { throw CommandFailure(.usage, "--run \(runID): a run id is a number, as the log shows it") }
+      query.id = id
+    }
+    if !outcome.isEmpty {
+      query.outcomes = Set(
+        try outcome.map { name in
+          guard let outcome = Outcome(rawValue: name) else {
+            let all = Outcome.allCases.map(\.rawValue).joined(separator: ", ")
+            throw CommandFailure(.usage, "--outcome \(name): the outcomes are \(all)")
+          }
+          return outcome
+        })
+    }
+    let store = try HistoryStore.open(options.path)
+    defer { store.close() }
+    let runs: [RunRecord]
+    do { runs = try store.runs(query) } catch { throw CommandFailure("\(error)") }
+    if let runID, runs.isEmpty { throw CommandFailure("there is no run \(runID) in \(options.path)") }
+    let zone = options.zone
+    if json {
+      for record in runs { Terminal.line(RunRendering.json(record, zone: zone)) }
+    } else if runID != nil {
+      try show(runs[0], store, zone)
+    } else {
+      show(runs, zone)
+    }
+  }
+
+  private func show(_ runs: [RunRecord], _ zone: TimeZoneRules) {
+    var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
+    for record in runs {
+      table.add([
+        record.id.description, record.job, ISO8601.format(record.scheduledAt, in: zone),
+        record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running"),
+        record.outcome == nil ? "-" : DurationText.format(nanoseconds: record.duration / 1_000 * 1_000),
+        String(record.attempts), LogRenderer.oneLine(record.error?.message ?? ""),
+      ])
+    }
+    for line in table.lines { Terminal.line(line) }
+  }
+
+  private func show(_ record: RunRecord, _ store: SQLiteStore, _ zone: TimeZoneRules) throws {
+    for (name, value) in RunRendering.fields(record, zone: zone) { Terminal.line("\(name.padded(to: 14)) \(value)") }
+    if let traceback = record.error?.traceback { Terminal.line(traceback) }
+    let lines: [RunLogLine]
+    do { lines = try store.log(of: record.id, limit: 10_000) } catch { throw CommandFailure("\(error)") }
+    for line in lines {
+      let fields = line.fields.map { " " + $0.text } ?? ""
+      Terminal.line("\(ISO8601.format(line.at, in: zone)) \(line.level.padded(to: 5)) \(LogRenderer.oneLine(line.message))\(fields)")
+    }
+  }
+}
+
+/// A run as JSON, and as named fields.
+enum RunRendering {
+  static func fields(_ record: RunRecord, zone: TimeZoneRules) -> [(String, String)] {
+    var fields = [
+      ("run", record.id.description), ("job", record.job), ("cause", record.cause.rawValue),
+      ("scheduled_at", ISO8601.format(record.scheduledAt, in: zone)),
+    ]
+    if let at = record.claimedAt { fields.append(("claimed_at", ISO8601.format(at, in: zone))) }
+    if let at = record.startedAt { fields.append(("started_at", ISO8601.format(at, in: zone))) }
+    if let at = record.finishedAt { fields.append(("finished_at", ISO8601.format(at, in: zone))) }
+    fields.append(("outcome", record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running")))
+    fields.append(("attempts", String(record.attempts)))
+    if record.missed > 0 { fields.append(("missed", String(record.missed))) }
+    if record.outcome != nil { fields.append(("took", DurationText.format(nanoseconds: record.duration / 1_000 * 1_000))) }
+    if record.memoryPeakBytes > 0 { fields.append(("memory_peak", "\(record.memoryPeakBytes) bytes")) }
+    if let params = record.params { fields.append(("params", params.text)) }
+    if let event = record.event { fields.append(("event", event.text)) }
+    if let result = record.result { fields.append(("result", result.text)) }
+    if let error = record.error { fields.append(("error", error.message)) }
+    return fields
+  }
+
+  static func json(_ record: RunRecord, zone: TimeZoneRules) -> String {
+    var run = JSONObject()
+    run.set("id", record.id.number)
+    run.set("job", record.job)
+    run.set("cause", record.cause.rawValue)
+    run.set("scheduled_at", ISO8601.format(record.scheduledAt, in: zone))
+    run.set("claimed_at", record.claimedAt.map { ISO8601.format($0, in: zone) })
+    run.set("started_at", record.startedAt.map { ISO8601.format($0, in: zone) })
+    run.set("finished_at", record.finishedAt.map { ISO8601.format($0, in: zone) })
+    run.set("missed", record.missed)
+    setOutcome(of: record, into: &run)
+    return run.json
+  }
+
+  /// The fields that `exec --json` and `history --json` share.
+  static func setOutcome(of record: RunRecord, into run: inout JSONObject) {
+    if let outcome = record.outcome { run.set("outcome", outcome.rawValue) } else { run.setNull("outcome") }
+    if let result = record.result { run.set("result", json: result.text) } else { run.setNull("result") }
+    if let error = record.error {
+      var object = JSONObject()
+      object.set("message", error.message)
+      object.set("file", error.file)
+      object.set("line", error.line)
+      object.set("traceback", error.traceback)
+      object.set("data", json: error.data)
+      run.set("error", json: object.json)
+    } else {
+      run.setNull("error")
+    }
+    run.set("duration_ms", Double(record.duration) / 1e6)
+    run.set("memory_peak_bytes", record.memoryPeakBytes)
+    run.set("attempts", record.attempts)
+    run.set("params", json: record.params?.text)
+    run.set("event", json: record.event?.text)
+  }
+}

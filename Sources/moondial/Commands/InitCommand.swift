@@ -1,0 +1,57 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+struct InitCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Make a scripts directory with an example job and editor types. Overwrites nothing.",
+    discussion: "Example:\n  moondial init scripts && moondial run scripts")
+
+  @Argument(help: "The directory to make.") var directory = "scripts"
+
+  func run() throws {
+    _ = try StateDirectory(making: directory)
+    _ = try StateDirectory(making: directory + "/types")
+    try write("hello.lua", Self.example)
+    try write(".luarc.json", EditorFiles.settings)
+    try write(EditorFiles.typeStubsPath, EditorFiles.typeStubs)
+    Terminal.line("\(directory)/hello.lua is ready: start it with `moondial run \(directory)`, then edit it")
+  }
+
+  private func write(_ name: String, _ text: String) throws {
+    let path = directory + "/" + name
+    // Safe: the path is passed as a C string for the call only.
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      if errno == EEXIST { return Terminal.line("\(path) exists already and stays as it is") }
+      // Safe: strerror returns a C string of its own for a known errno; copied at once.
+      throw CommandFailure("cannot write \(path): \(unsafe String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    var text = text
+    let isWritten = text.withUTF8 { bytes in
+      // Safe: `bytes` is valid for this closure.
+      unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count) == bytes.count
+    }
+    guard isWritten else { throw CommandFailure("cannot write \(path): the disk is full, or the file system refused") }
+  }
+
+  static let example = """
+    -- A job script: edit and save it while the host runs.
+    job "hello" {
+      every = "5s",
+      run = function(ctx)
+        log.info("hello", { due = ctx.scheduled_at })
+      end,
+    }
+
+    """
+}

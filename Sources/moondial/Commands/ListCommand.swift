@@ -1,0 +1,109 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+struct ListCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "The jobs with their trigger in words, next fire time and last outcome.",
+    discussion: "Example:\n  moondial list scripts")
+
+  @OptionGroup var scripts: ScriptOptions
+  @Flag(help: "One JSON document.") var json = false
+
+  func run() throws {
+    let session = try ScriptSession(
+      scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
+    let generation = try session.loadOnce()
+    for problem in generation.errors { Terminal.error("moondial: \(problem)") }
+    let known = try KnownSchedules(session.configuration, state: scripts.settings.stateDirectory)
+    let now = SystemWallClock().now
+    let rows = try generation.jobs.map { job in
+      let record = known.schedules[job.name]
+      let zone = try session.zones.zone(named: job.timeZone)
+      let next = Self.nextFire(job, record, after: now)
+      return Row(
+        job: job, trigger: job.whenInWords, next: next.map { ISO8601.format($0, in: zone) }, last: try known.lastRun(of: job.name),
+        isPaused: record?.isPaused ?? false)
+    }
+    if json { Terminal.line(JSONObject.array(rows.map(\.json))) } else { show(rows) }
+    if !generation.errors.isEmpty { throw CommandFailure.silent }
+  }
+
+  /// What a host would fire next: where the store stands, if it knows this very trigger, else as if it were registered now.
+  static func nextFire(_ job: JobDefinition, _ record: ScheduleRecord?, after now: Instant) -> Instant? {
+    guard let trigger = job.trigger else { return nil }
+    if let record, record.trigger == trigger.text { return record.nextFire }
+    return trigger.anchored(at: now).next(after: now)
+  }
+
+  private func show(_ rows: [Row]) {
+    var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "SCRIPT"])
+    for row in rows {
+      let state = !row.job.enabled ? "disabled" : row.isPaused ? "paused" : row.next ?? "-"
+      table.add([row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.job.source.description])
+    }
+    for line in table.lines { Terminal.line(line) }
+  }
+
+  private struct Row {
+    var job: JobDefinition
+    var trigger: String
+    var next: String?
+    var last: RunRecord?
+    var isPaused: Bool
+
+    var json: String {
+      var row = JSONObject()
+      row.set("name", job.name)
+      row.set("trigger", trigger)
+      row.set("lua", job.trigger?.lua)
+      row.set("timezone", job.timeZone)
+      row.set("next_run_time", next)
+      row.set("last_outcome", last?.outcome?.rawValue)
+      row.set("enabled", job.enabled)
+      row.set("paused", isPaused)
+      row.set("file", job.source.file)
+      row.set("line", job.source.line)
+      row.set("tags", json: JSONObject.array(job.tags.map(JSONObject.quote)))
+      row.set("description", job.description)
+      return row.json
+    }
+  }
+}
+
+extension JobDefinition {
+  /// When it runs, as one phrase.
+  var whenInWords: String {
+    var parts: [String] = []
+    if let trigger { parts.append(trigger.description) }
+    if runAtStart { parts.append("at each start") }
+    if !events.isEmpty { parts.append("on " + events.joined(separator: ", ")) }
+    if !after.isEmpty { parts.append("after " + after.joined(separator: ", ")) }
+    return parts.isEmpty ? "when asked" : parts.joined(separator: "; ")
+  }
+}
+
+/// What the default store of a state directory knows, if there is one; read without disturbing a running host.
+struct KnownSchedules {
+  private let store: SQLiteStore?
+  let schedules: [String: ScheduleRecord]
+
+  init(_ configuration: HostConfiguration, state: String) throws {
+    store = try HistoryStore.openIfPresent(configuration, state: state)
+    do {
+      schedules = Dictionary(try store?.schedules().map { ($0.job, $0) } ?? [], uniquingKeysWith: { first, _ in first })
+    } catch { throw CommandFailure("\(error)") }
+  }
+
+  func lastRun(of job: String) throws -> RunRecord? {
+    do { return try store?.runs(RunQuery(job: job, limit: 1)).first } catch { throw CommandFailure("\(error)") }
+  }
+}

@@ -1,0 +1,122 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+struct NextCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "next", abstract: "The next fire times of a trigger expression, or of a job.",
+    discussion: """
+      Examples:
+        moondial next 'cron "0 9 * * mon-fri"' -n 5 --timezone Europe/Berlin --after 2026-03-28T00:00:00Z
+        moondial next '*/15 * * * *'
+        moondial next backup --dir scripts
+        echo '{"id":1,"expr":"every \\"90s\\"","after":"2026-01-01T00:00:00Z","count":3}' | moondial next --batch
+      """)
+
+  @Argument(help: "Trigger expressions as in a script, bare crontab lines, or job names.") var expressions: [String] = []
+  @Option(name: .shortAndLong, help: "How many fire times of each.") var number = 5
+  @Option(help: "IANA zone of the expressions and of the answers. Default: the system's.") var timezone: String?
+  @Option(help: "Fire times after this instant, exclusive. Default: now.") var after: String?
+  @Option(help: "Fire times from this instant on, inclusive.") var from: String?
+  @Option(help: "Where job names are looked up.") var dir = "scripts"
+  @Flag(help: "Read JSON lines from standard input and answer each with one.") var batch = false
+  @Flag(help: "One JSON document.") var json = false
+  @OptionGroup var settings: SettingOptions
+
+  func run() throws {
+    let zones = Environment["TZDIR"].map { TimeZoneDatabase(directory: $0) } ?? TimeZoneDatabase()
+    let evaluator: ExpressionEvaluator
+    do {
+      let runtime = try LuaHost(services: HostServices(), declareModules: DeclareModules.modules).runtime
+      evaluator = try ExpressionEvaluator(runtime: runtime, zones: zones)
+    } catch { throw CommandFailure("the Lua runtime cannot start: \(error)") }
+    if batch {
+      guard expressions.isEmpty else { throw CommandFailure(.usage, "--batch reads its expressions from standard input") }
+      return BatchAnswers(evaluator, zones: zones).answerStandardInput()
+    }
+    guard !expressions.isEmpty else {
+      throw CommandFailure(.usage, "name a trigger expression or a job, e.g. moondial next '0 9 * * mon-fri'")
+    }
+    guard number > 0 else { throw CommandFailure(.usage, "-n \(number): give a number above 0") }
+    let zone = try zone(timezone ?? Environment["TZ"] ?? TimeZoneDatabase.systemZoneName() ?? "UTC", zones)
+    let start = try begin(zone)
+    var documents: [String] = []
+    for expression in expressions {
+      let (trigger, shown, words) = try trigger(expression, evaluator, zone, zones)
+      let fires = FireTimes.list(trigger, start, count: number).map { ISO8601.format($0, in: shown) }
+      if json {
+        var document = JSONObject()
+        document.set("expr", expression)
+        document.set("words", words)
+        document.set("fires", json: JSONObject.array(fires.map(JSONObject.quote)))
+        documents.append(document.json)
+      } else {
+        Terminal.line(words)
+        for fire in fires { Terminal.line("  " + fire) }
+        if fires.count < number { Terminal.line(fires.isEmpty ? "  never" : "  and never again") }
+      }
+    }
+    if json { Terminal.line(documents.count == 1 ? documents[0] : JSONObject.array(documents)) }
+  }
+
+  private func begin(_ zone: TimeZoneRules) throws -> FireTimes.Start {
+    if after != nil, from != nil { throw CommandFailure(.usage, "give either --after (exclusive) or --from (inclusive)") }
+    if let from { return .from(try instant(from, "--from", in: zone)) }
+    return .after(try after.map { try instant($0, "--after", in: zone) } ?? SystemWallClock().now)
+  }
+
+  private func zone(_ name: String, _ zones: TimeZoneDatabase) throws -> TimeZoneRules {
+    do { return try zones.zone(named: name) } catch { throw CommandFailure(.usage, "--timezone: \(error)") }
+  }
+
+  /// An expression, or else the name of a job.
+  private func trigger(
+    _ text: String, _ evaluator: ExpressionEvaluator, _ zone: TimeZoneRules, _ zones: TimeZoneDatabase
+  ) throws -> (AnyTrigger, TimeZoneRules, String) {
+    do {
+      let built = try evaluator.trigger(text, zone: zone)
+      for note in built.notes { Terminal.error("note: \(note.message)") }
+      return (built.trigger, zone, built.trigger.description)
+    } catch {
+      guard case .directory = FileKind(dir) else { throw CommandFailure("\(error)") }
+      let session = try ScriptSession(dir, settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
+      guard let job = try session.loadOnce().job(named: text) else { throw CommandFailure("\(error)") }
+      let shown = try timezone == nil ? self.zone(job.timeZone, zones) : zone
+      guard let trigger = job.trigger else { throw CommandFailure("job \"\(text)\" has no trigger: it runs \(job.whenInWords)") }
+      return (trigger, shown, "\(text): \(job.whenInWords)")
+    }
+  }
+}
+
+/// Fire times of a trigger, from an instant on.
+enum FireTimes {
+  enum Start {
+    case after(Instant)
+    case from(Instant)
+  }
+
+  /// At most `count` of them; fewer when it ends.
+  static func list(_ trigger: AnyTrigger, _ start: Start, count: Int) -> [Instant] {
+    var edge: Instant
+    let anchor: Instant
+    switch start {
+    case .after(let instant): (edge, anchor) = (instant, instant)
+    case .from(let instant): (edge, anchor) = (instant.advanced(byNanoseconds: -1), instant)
+    }
+    let trigger = trigger.anchored(at: anchor)
+    var fires: [Instant] = []
+    while fires.count < count, let next = trigger.next(after: edge) {
+      fires.append(next)
+      edge = next
+    }
+    return fires
+  }
+}

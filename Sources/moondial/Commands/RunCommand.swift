@@ -1,0 +1,54 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Host the scripts of a directory: load, schedule, watch. Stays in the foreground and logs to standard error.",
+    discussion: """
+      Example:
+        moondial run scripts --grace 10s
+      Ctrl-C (or SIGTERM) lets what runs finish, a second one stops at once; SIGHUP reloads.
+      """)
+
+  @OptionGroup var scripts: ScriptOptions
+
+  @Option(help: "How long running jobs may take to finish when the host is stopped.")
+  var grace = "30s"
+
+  @Flag(name: .shortAndLong, help: "Also log each run's start and end.")
+  var verbose = false
+
+  func run() throws {
+    Signals.block()
+    let log = LogRenderer(zone: .utc, threshold: verbose ? .debug : .info)
+    let host = try Host(scripts.directory, scripts.settings, grace: try duration(grace, "--grace"), log: log)
+    let signals = try Signals { host.receive($0) }
+    try host.start()
+    host.awaitEnd()
+    _ = signals
+  }
+}
+
+/// A duration given as an option. Nanoseconds.
+func duration(_ text: String, _ option: String) throws -> Int64 {
+  do { return try DurationText.parseNanoseconds(text) } catch {
+    throw CommandFailure(.usage, "\(option) \(text): \(error.message)")
+  }
+}
+
+/// An instant given as an option: ISO 8601; without an offset, in `zone`.
+func instant(_ text: String, _ option: String, in zone: TimeZoneRules) throws -> Instant {
+  do { return try ISO8601.parse(text).instant(in: zone) } catch {
+    throw CommandFailure(.usage, "\(option) \(text): \(error.message)")
+  }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+struct SimulateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate",
+    abstract: "Everything that would run in a window of time, on a virtual clock, in milliseconds. No job runs.",
+    discussion: "Example:\n  moondial simulate scripts --from 2026-03-28T00:00 --to 2026-03-30T00:00")
+
+  @OptionGroup var scripts: ScriptOptions
+  @Option(help: "Begin of the window. Default: now.") var from: String?
+  @Option(help: "End of the window, exclusive. Default: one day after its begin.") var to: String?
+  @Option(help: "Only this job.") var job: String?
+  @Option(help: "At most so many runs.") var limit = 10_000
+  @Flag(help: "JSON lines.") var json = false
+
+  func run() throws {
+    let session = try ScriptSession(
+      scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
+    let generation = try session.loadOnce()
+    for problem in generation.errors { Terminal.error("moondial: \(problem)") }
+    let zone = try session.zones.zone(named: session.configuration.timeZone ?? session.systemZone)
+    let begin = try from.map { try instant($0, "--from", in: zone) } ?? SystemWallClock().now
+    let end = try to.map { try instant($0, "--to", in: zone) } ?? begin.advanced(byNanoseconds: 86_400_000_000_000)
+    guard begin < end else { throw CommandFailure(.usage, "--to must be later than --from") }
+    if let job, generation.job(named: job) == nil { throw CommandFailure("no job is named \"\(job)\" in \(scripts.directory)") }
+    let jobs = job.map { name in generation.jobs.filter { $0.name == name } } ?? generation.jobs
+    var simulation = ScheduleSimulation(jobs, from: begin)
+    var count = 0
+    while count < limit, let run = simulation.nextRun(before: end) {
+      count += 1
+      let time = ISO8601.format(run.scheduledAt, in: zone)
+      if json {
+        var line = JSONObject()
+        line.set("job", run.job)
+        line.set("scheduled_at", time)
+        line.set("cause", run.cause.rawValue)
+        Terminal.line(line.json)
+      } else {
+        Terminal.line("\(time)  \(run.job)\(run.cause == .schedule ? "" : " (\(run.cause.rawValue))")")
+      }
+    }
+    if !json { Terminal.error(count == limit ? "stopped at \(limit) runs: --limit shows more" : counted(count, "run")) }
+    if !generation.errors.isEmpty { throw CommandFailure.silent }
+  }
+}
+
+/// The real scheduler under a virtual clock: claims are durable at once, and every run succeeds in no time.
+struct ScheduleSimulation {
+  private var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
+  private var actions = SchedulerActions(stores: 1, executors: 1)
+  private var now: Moment
+  private var pending: [RunRecord] = []
+
+  init(_ definitions: [JobDefinition], from begin: Instant) {
+    now = Moment(wall: begin, monotonic: 0)
+    let local = definitions.map { definition in
+      var definition = definition
+      definition.store = "default"
+      definition.executor = "default"
+      return definition
+    }
+    // Registered just before the window, so that an instant on its first nanosecond counts.
+    let before = Moment(wall: begin.advanced(byNanoseconds: -1), monotonic: 0)
+    core.reconcile(local, at: before, into: &actions)
+    core.start(at: before, into: &actions)
+    settle(at: before)
+  }
+
+  /// The next run that would start before `end`, in the order of starts.
+  mutating func nextRun(before end: Instant) -> RunRecord? {
+    while pending.isEmpty {
+      guard let wake = core.nextWake.wall, wake < end else { return nil }
+      now.monotonic += max(0, wake.nanoseconds(since: now.wall))
+      now.wall = max(now.wall, wake)
+      settle(at: now)
+    }
+    return pending.removeFirst()
+  }
+
+  private mutating func settle(at now: Moment) {
+    repeat {
+      core.advance(to: now, into: &actions)
+      let claims = actions.stores[0].claims
+      let orders = actions.orders[0]
+      pending += actions.stores[0].batch.claims
+      actions.removeAll()
+      guard !claims.isEmpty || !orders.isEmpty else { return }
+      core.committed(claims, at: now, into: &actions)
+      core.report(
+        orders.map { .init(token: $0.token, kind: .ended, startedAt: now.wall) }, at: now, into: &actions)
+    } while true
+  }
+}

@@ -1,0 +1,141 @@
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Synchronization
+import Triggers
+
+/// What scripts ask of the scheduler (`jobs`, `emit`, `wait`), handed on to the service that runs.
+///
+/// It exists before the service does, because the Lua runtime wants its services first; until `attach` everything is refused.
+///
+/// Threading: any thread.
+final class ServiceBridge: JobControl, EventHub {
+  private struct Subscribers: Sendable {
+    var next = 0
+    var byName: [String: [Int: @Sendable (JSONText?) -> Void]] = [:]
+  }
+
+  private let attached = Mutex<SchedulerService?>(nil)
+  private let subscribers = Mutex(Subscribers())
+  private let outcomes = Mutex<[String: Outcome]>([:])
+
+  func attach(_ service: SchedulerService) { attached.withLock { $0 = service } }
+
+  private var service: SchedulerService? { attached.withLock { $0 } }
+  private static let refusal = HostRefusal("no scheduler is running here: this works in a host, not in a single run")
+
+  // MARK: JobControl
+
+  func jobs() -> [JobSummary] {
+    guard let service else { return [] }
+    let last = outcomes.withLock { $0 }
+    return service.jobs().filter { !$0.isOrphaned }.map { job in
+      JobSummary(
+        name: job.definition.name, script: job.definition.source.file, nextFire: job.nextFire, isPaused: job.isPaused,
+        isEnabled: job.definition.enabled, running: job.active, lastOutcome: last[job.definition.name],
+        tags: job.definition.tags)
+    }.sorted { $0.name < $1.name }
+  }
+
+  func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void) {
+    guard let service else { return completion(.failure(Self.refusal)) }
+    let box = Box<Result<RunID, HostRefusal>>(.failure(Self.refusal))
+    service.post(whenDurable: { error in
+      completion(error.map { .failure(HostRefusal($0.message)) } ?? box.value)
+    }) { core, now, actions in
+      do throws(SchedulerCore.Refusal) {
+        box.value = .success(try core.runNow(job, params: params, at: now, into: &actions))
+      } catch {
+        box.value = .failure(HostRefusal(error.sentence))
+      }
+    }
+  }
+
+  func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    change(completion) { core, _, actions throws(SchedulerCore.Refusal) in try core.pause(job, into: &actions) }
+  }
+
+  func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    change(completion) { core, now, actions throws(SchedulerCore.Refusal) in
+      try core.resume(job, at: now, into: &actions)
+    }
+  }
+
+  private func change(
+    _ completion: @escaping @Sendable (HostRefusal?) -> Void,
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) throws(SchedulerCore.Refusal) -> Void
+  ) {
+    guard let service else { return completion(Self.refusal) }
+    let box = Box<HostRefusal?>(nil)
+    service.post(whenDurable: { error in completion(error.map { HostRefusal($0.message) } ?? box.value) }) {
+      core, now, actions in
+      do throws(SchedulerCore.Refusal) {
+        try body(&core, now, &actions)
+      } catch {
+        box.value = HostRefusal(error.sentence)
+      }
+    }
+  }
+
+  // MARK: EventHub
+
+  func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    guard let service else { return completion(Self.refusal) }
+    service.post(whenDurable: { [self] error in
+      if error == nil {
+        for receive in subscribers.withLock({ Array(($0.byName[name] ?? [:]).values) }) { receive(data) }
+      }
+      completion(error.map { HostRefusal($0.message) })
+    }) { core, now, actions in core.emit(name, data: data, at: now, into: &actions) }
+  }
+
+  func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription {
+    let number = subscribers.withLock { subscribers in
+      subscribers.next += 1
+      subscribers.byName[name, default: [:]][subscribers.next] = receive
+      return subscribers.next
+    }
+    return EventSubscription { [weak self] in
+      self?.subscribers.withLock { subscribers in
+        subscribers.byName[name]?[number] = nil
+        if subscribers.byName[name]?.isEmpty == true { subscribers.byName[name] = nil }
+      }
+    }
+  }
+
+  /// Notes how a job's latest run ended, for `jobs.list`.
+  func note(_ record: RunRecord) {
+    guard let outcome = record.outcome else { return }
+    outcomes.withLock { $0[record.job] = outcome }
+  }
+}
+
+/// A value that one closure leaves for a later one.
+private final class Box<Value: Sendable>: Sendable {
+  private let mutex: Mutex<Value>
+  init(_ value: Value) { mutex = Mutex(value) }
+  var value: Value {
+    get { mutex.withLock { $0 } }
+    set { mutex.withLock { $0 = newValue } }
+  }
+}
+
+extension SchedulerCore.Refusal {
+  /// One sentence for a person.
+  var sentence: String {
+    switch self {
+    case .unknownJob(let name): "no job is named \"\(name)\""
+    case .unknownRun(let run): "run \(run) is not active"
+    case .orphaned(let name): "job \"\(name)\" is orphaned: its script, or the job in it, is gone"
+    case .overlap(let name, let max):
+      "Execution of job \"\(name)\" skipped: maximum number of running instances reached (\(max))"
+    case .draining: "the host is stopping and starts nothing more"
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+/// One job, run once in the foreground with its retries, recorded in the store beside whatever host uses it.
+final class SingleRun: RunReportSink {
+  private struct State: Sendable {
+    var ended: RunReport?
+    var isCancelled = false
+    var attempt: Int32 = 0
+  }
+
+  private let definition: JobDefinition
+  private let entry: JobEntry
+  private let pool: StepPool
+  private let store: any JobStore
+  private let log: LogRenderer
+  private let state = Monitor(State())
+  private let id: RunID
+  private let params: JSONText?
+  private let scheduledAt: Instant
+
+  init(_ definition: JobDefinition, params: JSONText?, session: ScriptSession, store: any JobStore, log: LogRenderer) throws {
+    self.definition = definition
+    self.params = params
+    self.store = store
+    self.log = log
+    entry = JobEntry(definition)
+    do { id = try store.load().nextRunID } catch { throw CommandFailure("\(error)") }
+    let runner = LuaRunner(session.luaHost)
+    let pool = StepPool(runner)
+    runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
+    self.pool = pool
+    scheduledAt = SystemWallClock().now
+  }
+
+  func report(_ reports: [RunReport]) {
+    for report in reports where report.kind == .ended || report.kind == .stuck {
+      state.withLock { $0.ended = report }
+      state.broadcast()
+    }
+  }
+
+  /// Ends the run as cancelled; twice is fine.
+  func cancel() {
+    let attempt = state.withLock { state in
+      state.isCancelled = true
+      return state.attempt
+    }
+    pool.cancel(RunToken(slot: 0, use: UInt32(attempt)))
+    state.broadcast()
+  }
+
+  /// Runs all attempts. Blocks until the run has ended and is recorded.
+  func run() -> RunRecord {
+    var record = RunRecord(id: id, job: definition.name, cause: .manual, scheduledAt: scheduledAt, claimedAt: scheduledAt)
+    record.params = params
+    save(record) { $0.claims.append($1) }
+    pool.start(reportingTo: self)
+    var retries: Int32 = 0
+    while true {
+      let report = attempt(&record)
+      guard let delay = delay(afterRetries: retries, report) else {
+        record.outcome = report.kind == .stuck ? .stuck : report.outcome
+        break
+      }
+      retries += 1
+      let why = report.details?.error.map { ": \($0.message)" } ?? ""
+      log.write(
+        .warn, job: record.job, run: id,
+        "attempt \(record.attempts) \(report.outcome.rawValue)\(why); next attempt in \(DurationText.format(nanoseconds: delay))")
+      if state.wait(until: monotonicNow() + delay, for: { $0.isCancelled ? true : nil }) == true {
+        record.outcome = .cancelled
+        break
+      }
+    }
+    pool.stop()
+    record.finishedAt = SystemWallClock().now
+    save(record) { $0.finished.append($1) }
+    return record
+  }
+
+  private func attempt(_ record: inout RunRecord) -> RunReport {
+    record.attempts += 1
+    let attempt = record.attempts
+    state.withLock { state in
+      state.ended = nil
+      state.attempt = attempt
+    }
+    pool.submit([
+      RunOrder(
+        token: RunToken(slot: 0, use: UInt32(attempt)), id: id, job: entry, attempt: attempt, scheduledAt: scheduledAt,
+        context: params.map { OrderContext(params: $0, event: nil) })
+    ])
+    let report = state.wait { $0.ended }!
+    record.startedAt = report.startedAt
+    record.duration += report.duration
+    record.memoryPeakBytes = max(record.memoryPeakBytes, report.memoryPeakBytes)
+    record.error = report.details?.error
+    record.result = report.outcome == .succeeded ? report.details?.result : nil
+    return report
+  }
+
+  private func delay(afterRetries retries: Int32, _ report: RunReport) -> Int64? {
+    guard report.kind == .ended, !state.withLock({ $0.isCancelled }) else { return nil }
+    let asked = report.details?.retry
+    guard asked != nil || report.outcome.isRetried else { return nil }
+    guard let policy = definition.retry ?? (asked != nil ? .onRequest : nil), retries < policy.max else { return nil }
+    return asked?.delay ?? policy.delay(beforeRetry: Int(retries) + 1, of: id)
+  }
+
+  private func save(_ record: RunRecord, _ add: (inout StoreBatch, RunRecord) -> Void) {
+    var batch = StoreBatch()
+    add(&batch, record)
+    let answer = Monitor<StoreError??>(nil)
+    store.apply(batch) { error in
+      answer.withLock { $0 = .some(error) }
+      answer.broadcast()
+    }
+    if let error = answer.wait(for: { $0 }) ?? nil { log.write(.error, "the run is not recorded: \(error.message)") }
+  }
+}

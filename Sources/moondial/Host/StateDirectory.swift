@@ -1,0 +1,46 @@
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+/// The directory that holds the database and other state: made when it is missing, for its owner only.
+struct StateDirectory {
+  let path: String
+
+  /// Makes the directory when it is missing.
+  init(making path: String) throws {
+    self.path = path
+    var prefix = path.hasPrefix("/") ? "/" : ""
+    for component in path.split(separator: "/") {
+      prefix += prefix.isEmpty || prefix.hasSuffix("/") ? String(component) : "/" + component
+      // Safe: the path is passed as a C string for the call only.
+      if unsafe mkdir(prefix, 0o700) != 0, errno != EEXIST {
+        // Safe: strerror returns a C string of its own for a known errno; copied at once.
+        throw CommandFailure("cannot make the state directory \(path): \(unsafe String(cString: strerror(errno))); name another with --state DIR")
+      }
+    }
+  }
+
+  func file(_ name: String) -> String { name.hasPrefix("/") ? name : path + "/" + name }
+}
+
+/// Whether something is a directory, or a file.
+enum FileKind {
+  case directory, file, missing
+
+  init(_ path: String) {
+    var status = stat()
+    // Safe: fills the local struct; on failure it is not read.
+    guard unsafe stat(path, &status) == 0 else {
+      self = .missing
+      return
+    }
+    self = status.st_mode & S_IFMT == S_IFDIR ? .directory : .file
+  }
+}

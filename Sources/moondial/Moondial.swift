@@ -1,0 +1,71 @@
+import ArgumentParser
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Triggers
+
+/// The `moondial` command. Exit codes: 0 fine, 1 the thing asked for failed, 2 usage, 3 no host is running.
+@main
+struct Moondial: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "moondial",
+    abstract: "Hosts Lua job scripts: loads a directory of them, runs their jobs when they are due, and follows every edit.",
+    discussion: """
+      Examples:
+        moondial run                        host the scripts in ./scripts
+        moondial check                      load everything, run nothing, print every mistake
+        moondial next 'cron "0 9 * * mon-fri"' --timezone Europe/Berlin
+        moondial exec backup --param dry=true
+      """,
+    version: "\(version) (\(LuaRuntime.luaVersion))",
+    subcommands: [
+      RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, ExecCommand.self,
+      HistoryCommand.self, ExplainCommand.self, BackupCommand.self, DoctorCommand.self, InitCommand.self,
+    ])
+
+  static let version = "0.1.0"
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let failure as CommandFailure {
+      if !failure.message.isEmpty { Terminal.error("moondial: " + failure.message) }
+      Terminal.exit(failure.code)
+    } catch {
+      let isFine = exitCode(for: error) == .success
+      let message = fullMessage(for: error)
+      if isFine { Terminal.line(message) } else { Terminal.error(message) }
+      Terminal.exit(isFine ? .fine : .usage)
+    }
+    Terminal.exit(.fine)
+  }
+}
+
+/// Why a command ends early: one sentence, and the exit code that says what kind of failure it is.
+struct CommandFailure: Error {
+  enum Code: Int32 {
+    case fine = 0
+    case failed = 1
+    case usage = 2
+    case noHost = 3
+  }
+  var code: Code
+  var message: String
+
+  init(_ message: String) { self.init(.failed, message) }
+
+  init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  /// The command has said everything already.
+  static let silent = CommandFailure(.failed, "")
+}

@@ -1,0 +1,117 @@
+import Chronology
+import Executors
+import Glibc
+import JobModel
+import JobStores
+import Lua
+import SchedulerService
+import Scheduling
+import ScriptHost
+import Synchronization
+import Triggers
+
+/// Renders the scheduler's events as log lines. Skips are logged at once the first time, and then as one summary per job and
+/// ten seconds.
+final class EventRenderer: Sendable {
+  private struct Skips: Sendable {
+    var quietUntil = Instant.distantPast
+    var count = 0
+  }
+
+  private let log: LogRenderer
+  private let clock: any WallClock
+  private let skips = Mutex<[String: Skips]>([:])
+
+  private static let summaryPeriod: Int64 = 10_000_000_000
+
+  init(_ log: LogRenderer, clock: any WallClock = SystemWallClock()) {
+    self.log = log
+    self.clock = clock
+  }
+
+  func render(_ event: Event) {
+    switch event {
+    case .hostStarted, .stopped: break
+    case .jobAdded(let job, let next): log.write(.info, job: job, "added, \(describe(next))")
+    case .jobChanged(let job, let next): log.write(.info, job: job, "changed, \(describe(next))")
+    case .jobOrphaned(let job): log.write(.warn, job: job, "its script is gone: kept, not run until it returns")
+    case .jobResumedFromOrphan(let job, let next): log.write(.info, job: job, "is back, \(describe(next))")
+    case .jobPaused(let job): log.write(.info, job: job, "paused")
+    case .jobResumed(let job, let next): log.write(.info, job: job, "resumed, \(describe(next))")
+    case .scheduleEnded(let job): log.write(.info, job: job, "its schedule has ended")
+    case .runClaimed: break
+    case .runStarted(let run, let job, let attempt):
+      log.write(.debug, job: job, run: run, attempt > 1 ? "attempt \(attempt) started" : "started")
+    case .runFinished(let record): finished(record)
+    case .runRetrying(let run, let job, let attempt, let delay, let outcome, let error):
+      let why = error.map { ": \($0.message)" } ?? ""
+      log.write(
+        .warn, job: job, run: run,
+        "attempt \(attempt) \(outcome.rawValue)\(why); next attempt in \(DurationText.format(nanoseconds: delay))")
+    case .runStuck(let run, let job):
+      log.write(.error, job: job, run: run, "cannot be stopped: its thread is given up and replaced")
+    case .decided(let range, let maxInstances): decided(range, maxInstances)
+    case .claimFailed(let job, let error): log.write(.error, job: job, "not started: \(error)")
+    case .storeFailed(let text): log.write(.error, "store \(text); its jobs stay due and are tried again every second")
+    case .storeRecovered: log.write(.info, "the store can be written again")
+    case .clockChanged(let by, let epoch):
+      let amount = DurationText.format(nanoseconds: by.magnitude > UInt64(Int64.max) ? .max : abs(by))
+      log.write(.warn, "the clock was set \(by < 0 ? "back" : "forward") by \(amount) (clock epoch \(epoch.number))")
+    case .draining(let running): log.write(.info, running == 0 ? "stopping" : "stopping: waiting for \(running) running")
+    }
+  }
+
+  private func describe(_ next: Instant?) -> String {
+    next.map { "next run \($0)" } ?? "runs when asked"
+  }
+
+  private func finished(_ record: RunRecord) {
+    let took = DurationText.format(nanoseconds: max(0, record.duration) / 1_000 * 1_000)
+    let result = record.result.map { " → \($0.text)" } ?? ""
+    switch record.outcome {
+    case .succeeded: log.write(.debug, job: record.job, run: record.id, "succeeded in \(took)\(result)")
+    case .cancelled, .interrupted:
+      log.write(.warn, job: record.job, run: record.id, "\(record.outcome!.rawValue)\(reason(record))")
+    default:
+      log.write(.error, job: record.job, run: record.id, "\(record.outcome?.rawValue ?? "ended") after \(took)\(reason(record))")
+      if let traceback = record.error?.traceback, log.shows(.debug) {
+        log.write(.debug, job: record.job, run: record.id, traceback)
+      }
+    }
+  }
+
+  private func reason(_ record: RunRecord) -> String { record.error.map { ": \($0.message)" } ?? "" }
+
+  private func decided(_ range: DecisionRange, _ maxInstances: Int) {
+    guard let text = sentence(range, maxInstances) else { return }
+    let now = clock.now
+    let summary: Int? = skips.withLock { skips in
+      var entry = skips[range.job] ?? Skips()
+      defer { skips[range.job] = entry }
+      guard now >= entry.quietUntil else {
+        entry.count += range.count
+        return nil
+      }
+      let count = entry.count
+      entry = Skips(quietUntil: now.advanced(byNanoseconds: Self.summaryPeriod), count: 0)
+      return count
+    }
+    guard let summary else { return }
+    let more = summary > 0 ? " (and \(summary) more like it in the last 10 s)" : ""
+    log.write(.warn, text + more)
+  }
+
+  /// In the words that users of this field search for.
+  private func sentence(_ range: DecisionRange, _ maxInstances: Int) -> String? {
+    let count = range.isAtLeast ? "at least \(range.count)" : "\(range.count)"
+    switch (range.kind, range.reason) {
+    case (.skipped, .overlap):
+      return "Execution of job \"\(range.job)\" skipped: maximum number of running instances reached (\(maxInstances))"
+    case (.skipped, .limit): return "Execution of job \"\(range.job)\" skipped: its queue or catch-up limit is reached"
+    case (.skipped, .orphaned): return "job \"\(range.job)\": \(count) fire times skipped while its script was gone"
+    case (.misfired, _):
+      return "Run time of job \"\(range.job)\" was missed: \(count) later than its misfire_grace_time (first \(range.first))"
+    case (.skipped, _), (.coalesced, _), (.clock, _): return nil
+    }
+  }
+}

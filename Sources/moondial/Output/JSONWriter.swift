@@ -1,0 +1,66 @@
+import JobModel
+
+/// Builds one JSON object field by field, in the order given, without a tree in between.
+struct JSONObject {
+  private var text = "{"
+
+  private mutating func name(_ name: String) {
+    if text.utf8.count > 1 { text += "," }
+    text += JSONObject.quote(name) + ":"
+  }
+
+  /// Leaves the field out when `value` is nil.
+  mutating func set(_ name: String, _ value: String?) {
+    guard let value else { return }
+    self.name(name)
+    text += JSONObject.quote(value)
+  }
+  mutating func set(_ name: String, _ value: (some BinaryInteger)?) {
+    guard let value else { return }
+    self.name(name)
+    text += String(value)
+  }
+  mutating func set(_ name: String, _ value: Double?) {
+    guard let value, value.isFinite else { return }
+    self.name(name)
+    text += String(value)
+  }
+  mutating func set(_ name: String, _ value: Bool?) {
+    guard let value else { return }
+    self.name(name)
+    text += value ? "true" : "false"
+  }
+  mutating func setNull(_ name: String) {
+    self.name(name)
+    text += "null"
+  }
+  /// `json` is a document of its own.
+  mutating func set(_ name: String, json: String?) {
+    guard let json else { return }
+    self.name(name)
+    text += json
+  }
+
+  var json: String { text + "}" }
+
+  static func array(_ documents: some Sequence<String>) -> String { "[" + documents.joined(separator: ",") + "]" }
+
+  /// RFC 8259: quotes, backslashes and control characters are escaped, everything else stays UTF-8.
+  static func quote(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": quoted += "\\\""
+      case "\\": quoted += "\\\\"
+      case "\n": quoted += "\\n"
+      case "\r": quoted += "\\r"
+      case "\t": quoted += "\\t"
+      case _ where scalar.value < 0x20:
+        let hex = String(scalar.value, radix: 16)
+        quoted += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+      default: quoted.unicodeScalars.append(scalar)
+      }
+    }
+    return quoted + "\""
+  }
+}
