@@ -32,6 +32,8 @@ package final class LuaHost: Sendable {
   package let configuration: LuaHostConfiguration
   let kept: KeptStates
   private let late = Mutex<LateRequires?>(nil)
+  /// Runners in whose pools work waits for a worker.
+  private let waiting = Mutex<Set<ObjectIdentifier>>([])
   let workers = WorkerRegistry()
   /// Programs that scripts have started.
   let children: ChildProcesses
@@ -52,6 +54,14 @@ package final class LuaHost: Sendable {
     let workers = workers
     runtime = try LuaRuntime(
       lua, modules: HostModules.all(children: children) + declareModules, onStuck: { workers.isStuck($0) })
+  }
+
+  /// Slices preempt while work waits in any of the pools. The runtime is told inside the lock, so that the last word is right.
+  func othersWait(_ isWaiting: Bool, in runner: LuaRunner) {
+    waiting.withLock { waiting in
+      if isWaiting { waiting.insert(ObjectIdentifier(runner)) } else { waiting.remove(ObjectIdentifier(runner)) }
+      runtime.setOthersWaiting(!waiting.isEmpty)
+    }
   }
 
   /// Where a `require` is recorded that is first reached inside a run: the script loader's `lateRequires`.

@@ -41,7 +41,7 @@ package final class LuaRunner: StepRunner {
     thread.close()
   }
 
-  package func othersWaiting(_ waiting: Bool) { host.runtime.setOthersWaiting(waiting) }
+  package func othersWaiting(_ waiting: Bool) { host.othersWait(waiting, in: self) }
 
   package func interrupt(_ worker: StepWorker, because reason: StopReason) {
     // A closure job is on this worker when no state is; it looks at the worker itself.
@@ -65,7 +65,9 @@ package final class LuaRunner: StepRunner {
       instance = try takeInstance(for: order, payload, on: thread)
       try instance.begin(order, at: time)
     } catch {
-      return .ended(RunEnding(.failed, details: AttemptDetails(error: RunError(error))))
+      // Not enough memory for the job's own code, or no room for another state; else the host's mistake.
+      let outcome: Outcome = error.kind == .memory ? .outOfMemory : .failed
+      return .ended(RunEnding(outcome, details: AttemptDetails(error: RunError(error))))
     }
     return advance(instance, as: nil, at: time, payload, on: worker, thread)
   }
