@@ -200,11 +200,11 @@ import Testing
   func endless() throws {
     let fixture = try PoolFixture()
     let job = try fixture.load(
-      "job 'a' { timeout = '40ms', run = function() end, on_success = function() while true do end end }")[0]
+      "job 'a' { timeout = '300ms', run = function() end, on_success = function() while true do end end }")[0]
     #expect(fixture.run(job).outcome == .succeeded)
     #expect(fixture.log.messages.first?.hasPrefix("on_success was stopped (timed_out)") == true)
     let sleeping = try fixture.load(
-      "job 'a' { timeout = '40ms', run = function() error('x') end, on_error = function() sleep('1h') end }", path: "b.lua")[0]
+      "job 'a' { timeout = '300ms', run = function() error('x') end, on_error = function() sleep('1h') end }", path: "b.lua")[0]
     #expect(fixture.run(sleeping).outcome == .failed)
     #expect(fixture.log.messages.last == "on_error was stopped (timed_out)")
   }

@@ -71,7 +71,7 @@ import Testing
   func killed(body: String, outcome: Outcome) throws {
     let fixture = try PoolFixture()
     let job = try fixture.load(
-      "local n = 0\njob 'a' { timeout = '60ms', memory = '2MB', run = function() n = n + 1 if n == 2 then \(body) end return n end }")[0]
+      "local n = 0\njob 'a' { timeout = '400ms', memory = '2MB', run = function() n = n + 1 if n == 2 then \(body) end return n end }")[0]
     #expect(fixture.run(job).result == "1")
     #expect(fixture.run(job).outcome == outcome)
     #expect(fixture.run(job).result == "1")
