@@ -1,3 +1,4 @@
+import Glibc
 import Lua
 import Synchronization
 import Testing
@@ -90,14 +91,15 @@ struct MemoryTests {
     Issue.record("it never got through")
   }
 
-  @Test("memory goes back: a thousand runs that use eight megabytes each do not grow the process")
+  @Test("memory goes back: runs that use sixteen megabytes each do not grow the process")
   func noLeak() throws {
     let state = try Fixture.plain.makeState(
       source: "return { run = function() local t = {} for i = 1, 2000 do t[i] = ('x'):rep(4000) .. i end end }", chunkName: "m.lua")
     for _ in 0..<5 { _ = try Fixture.finish(state); try state.reset() }
     let before = Resident.bytes
     for _ in 0..<30 { _ = try Fixture.finish(state); try state.reset() }
-    #expect(Resident.bytes - before < 24 << 20)
+    // A sanitizer keeps freed blocks.
+    if unsafe getenv("MOONDIAL_SANITIZER") == nil { #expect(Resident.bytes - before < 24 << 20) }
   }
 
   @Test("a run over its limit holds less than twice of it", arguments: [8, 32])

@@ -155,7 +155,7 @@ struct StopTests {
       }
     ])])
     #expect(try Fixture.run("return nap(1)", in: runtime) == true)
-    let stopped = #expect(throws: Fixture.Stopped.self) { try Fixture.run("nap(60000)", in: runtime, timeout: 10_000_000) }
+    let stopped = #expect(throws: Fixture.Stopped.self) { try Fixture.run("nap(60000)", in: runtime, timeout: 200_000_000) }
     #expect(stopped?.stop.reason == .deadline)
     #expect(stopped?.stop.location?.line == 2)
   }
