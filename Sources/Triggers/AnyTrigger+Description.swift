@@ -24,6 +24,16 @@ extension AnyTrigger: CustomStringConvertible {
     case .bounded(let trigger):
       let zone = trigger.base.firstZone ?? .utc
       return trigger.base.description + AnyTrigger.bounds(from: trigger.from, until: trigger.until, zone: zone)
+    case .calendarDays(let calendar):
+      return "When a day begins that is \(calendar.words)" + AnyTrigger.clock(calendar.zone, DSTPolicy())
+    case .dayRule(let trigger):
+      let base = trigger.base.description
+      switch trigger.rule {
+      case .only: return "\(base), only on \(trigger.calendar.words)"
+      case .except: return "\(base), except on \(trigger.calendar.words)"
+      case .next: return "\(base); on \(trigger.calendar.words) it waits for the next other day"
+      case .previous: return "\(base); on \(trigger.calendar.words) it comes on the last other day before"
+      }
     case .startup:
       return "Once at each start of the host"
     }

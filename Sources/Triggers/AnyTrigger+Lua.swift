@@ -20,6 +20,8 @@ extension AnyTrigger {
     case .allOf(let trigger): AnyTrigger.written("all_of", trigger.members, form)
     case .except(let trigger): AnyTrigger.written(trigger, form)
     case .bounded(let trigger): AnyTrigger.written(trigger, form)
+    case .calendarDays(let calendar): calendar.written(complete: form == .complete)
+    case .dayRule(let trigger): AnyTrigger.written(trigger, form)
     case .startup: "startup()"
     }
   }
@@ -61,6 +63,14 @@ extension AnyTrigger {
     var options = ""
     if form == .complete, let zone = trigger.zoneOfDates { options = ", { timezone = \(LuaText.quote(zone.name)) }" }
     return "except(\(trigger.base.written(form)), \(list)\(options))"
+  }
+
+  private static func written(_ trigger: DayRuleTrigger, _ form: Form) -> String {
+    let parts = "\(trigger.base.written(form)), \(trigger.calendar.written(complete: form == .complete))"
+    switch trigger.rule {
+    case .only, .except: return "\(trigger.rule.rawValue)(\(parts))"
+    case .next, .previous: return "shift(\(parts), \"\(trigger.rule.rawValue)\")"
+    }
   }
 
   private static func written(_ trigger: BoundedTrigger, _ form: Form) -> String {

@@ -18,6 +18,8 @@ public struct AnyTrigger: Trigger, Hashable {
     case allOf(IntersectionTrigger)
     case except(ExceptTrigger)
     case bounded(BoundedTrigger)
+    case calendarDays(DayCalendar)
+    case dayRule(DayRuleTrigger)
     /// Fires once at each start of the host, never at an instant.
     case startup
   }
@@ -33,6 +35,8 @@ public struct AnyTrigger: Trigger, Hashable {
     case .allOf(let trigger): trigger.next(after: instant)
     case .except(let trigger): trigger.next(after: instant)
     case .bounded(let trigger): trigger.next(after: instant)
+    case .calendarDays(let calendar): calendar.next(after: instant)
+    case .dayRule(let trigger): trigger.next(after: instant)
     case .startup: nil
     }
   }
@@ -50,6 +54,7 @@ public struct AnyTrigger: Trigger, Hashable {
     case .allOf(let trigger): return trigger.nextFire(after: instant, &budget)
     case .except(let trigger): return trigger.nextFire(after: instant, &budget)
     case .bounded(let trigger): return trigger.nextFire(after: instant, &budget)
+    case .dayRule(let trigger): return trigger.nextFire(after: instant, &budget)
     default:
       budget.spend()
       return NextFire(next(after: instant))
@@ -95,7 +100,8 @@ extension AnyTrigger {
     case .allOf(let trigger): trigger.needsAnchor
     case .except(let trigger): trigger.needsAnchor
     case .bounded(let trigger): trigger.base.needsAnchor
-    case .cron, .at, .startup: false
+    case .dayRule(let trigger): trigger.base.needsAnchor
+    case .cron, .at, .startup, .calendarDays: false
     }
   }
 
@@ -109,7 +115,8 @@ extension AnyTrigger {
     case .except(let trigger): AnyTrigger(.except(trigger.anchored(at: anchor)))
     case .bounded(let trigger):
       AnyTrigger(.bounded(BoundedTrigger(trigger.base.anchored(at: anchor), from: trigger.from, until: trigger.until)))
-    case .cron, .at, .startup: self
+    case .dayRule(let trigger): AnyTrigger(.dayRule(trigger.anchored(at: anchor)))
+    case .cron, .at, .startup, .calendarDays: self
     }
   }
 
@@ -150,6 +157,10 @@ extension AnyTrigger {
       trigger.base.collectZones(into: &names)
       trigger.excluded?.collectZones(into: &names)
     case .bounded(let trigger): trigger.base.collectZones(into: &names)
+    case .calendarDays(let calendar): names.insert(calendar.zone.name)
+    case .dayRule(let trigger):
+      trigger.base.collectZones(into: &names)
+      names.insert(trigger.calendar.zone.name)
     case .every, .at, .startup: break
     }
   }

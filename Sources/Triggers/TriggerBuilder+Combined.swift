@@ -22,6 +22,9 @@ extension TriggerBuilder {
   @Sendable static func except(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
     try requireArguments(arguments, 2...3, "a trigger, and dates or a trigger to leave out, and options")
     let base = try trigger(arguments[0], context: context)
+    if arguments.count == 2, case .trigger(let other) = arguments[1], case .calendarDays(let calendar) = other.kind {
+      return try dayRule(base, calendar, .except, context)
+    }
     var options = try TriggerOptions(argument: arguments.count > 2 ? arguments[2] : nil)
     var dateContext = context
     // Dates are days on the clocks that the trigger reads.
@@ -90,7 +93,7 @@ extension TriggerBuilder {
   }
 
   /// Refuses a combination that has no fire time within the reach of a search from now.
-  private static func proveFires(
+  static func proveFires(
     _ trigger: AnyTrigger, _ context: TriggerContext, _ reason: String
   ) throws(TriggerError) {
     guard let now = context.now else { return }
@@ -115,6 +118,8 @@ extension AnyTrigger {
     case .allOf(let trigger): trigger.members.lazy.compactMap(\.firstZone).first
     case .except(let trigger): trigger.base.firstZone
     case .bounded(let trigger): trigger.base.firstZone
+    case .calendarDays(let calendar): calendar.zone
+    case .dayRule(let trigger): trigger.base.firstZone
     case .every, .at, .startup: nil
     }
   }

@@ -32,6 +32,9 @@ struct TriggerRoundTripTests {
     "any_of { every \"6h\", start_date = \"2026-01-01\", end_date = \"2026-02-01\" }",
     "except(cron \"0 9 * * *\", { \"2026-11-23\", \"2026-12-24..2026-12-31\", cron \"0 9 1 * *\" })",
     "except(every \"1h\", \"2026-11-23 12:00\")", "on_calendar \"Mon..Fri *-*~03 0/6:00\"", "on_calendar \"weekly Asia/Tokyo\"",
+    "calendar_of { dates = { \"2026-12-25\", \"2026-12-28..2026-12-31\" }, weekdays = { \"sat\", \"sun\" } }",
+    "only(cron \"0 9 * * *\", calendar_of { weekdays = \"mon-fri\" })", "except(every \"1h\", calendar_of { weekdays = \"sat,sun\" })",
+    "shift(cron \"0 9 1 * *\", calendar_of { weekdays = \"sat,sun\", timezone = \"Asia/Tokyo\" }, \"previous\")",
     "on_calendar(\"02:30\", { dst = { gap = \"skip\" } })", "startup()", "cron \"@reboot\"",
     "all_of { except(cron \"0 * * * *\", cron \"0 12 * * *\"), any_of { cron \"0 */3 * * *\", every(\"1h\", { anchor = 0 }) } }",
   ]

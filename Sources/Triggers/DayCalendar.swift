@@ -1,0 +1,138 @@
+package import Chronology
+
+/// A set of days: holidays, weekends, any days that matter to other triggers. As a trigger it fires when each of its days begins.
+///
+/// Days are counted on the clocks of its zone.
+package final class DayCalendar: Sendable {
+  /// Days since the epoch, ascending, apart from one another.
+  let ranges: [ClosedRange<Int>]
+  /// Weekdays that are in it every week: bits 0...6 from Sunday.
+  let weekdays: UInt64
+  package let zone: TimeZoneRules
+  let hasOwnZone: Bool
+  private let search: WallClockSearch
+
+  /// Days beyond this are outside the range of instants.
+  static let farthestDays = 200_000
+
+  init(ranges: [ClosedRange<Int>], weekdays: UInt64, zone: TimeZoneRules, hasOwnZone: Bool) {
+    var merged: [ClosedRange<Int>] = []
+    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if let last = merged.last, range.lowerBound <= last.upperBound + 1 {
+        merged[merged.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
+      } else {
+        merged.append(range)
+      }
+    }
+    self.ranges = merged
+    self.weekdays = weekdays
+    self.zone = zone
+    self.hasOwnZone = hasOwnZone
+    search = WallClockSearch(zone: zone, policy: DSTPolicy().resolved(followsClock: false))
+  }
+
+  /// Whether the day that lies `day` days after the epoch is in it.
+  ///
+  /// - Complexity: O(log n) in the number of ranges.
+  func contains(_ day: Int) -> Bool {
+    if weekdays >> UInt64(CivilDate.weekday(daysSinceEpoch: day)) & 1 != 0 { return true }
+    let index = firstRange(endingAtOrAfter: day)
+    return index < ranges.count && ranges[index].lowerBound <= day
+  }
+
+  private func firstRange(endingAtOrAfter day: Int) -> Int {
+    var low = 0
+    var high = ranges.count
+    while low < high {
+      let middle = (low + high) / 2
+      if ranges[middle].upperBound >= day { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+
+  /// The first day at or after `day` that is in it, or `nil` when there is none.
+  func firstDay(from day: Int) -> Int? {
+    if contains(day) { return day }
+    let index = firstRange(endingAtOrAfter: day)
+    let dated = index < ranges.count ? ranges[index].lowerBound : nil
+    guard weekdays != 0 else { return dated }
+    // One of the next seven days is one of its weekdays.
+    let weekly = (day...day + 6).first { contains($0) }
+    return [dated, weekly].compactMap { $0 }.min()
+  }
+
+  /// The nearest day at or after (`step` 1) or at or before (−1) `day` that is not in it, or `nil` when there is none in reach.
+  ///
+  /// - Complexity: a step per range or weekday passed over.
+  func freeDay(from day: Int, step: Int) -> Int? {
+    var day = day
+    while abs(day) < DayCalendar.farthestDays {
+      if weekdays >> UInt64(CivilDate.weekday(daysSinceEpoch: day)) & 1 == 0 {
+        let index = firstRange(endingAtOrAfter: day)
+        guard index < ranges.count, ranges[index].contains(day) else { return day }
+        day = step > 0 ? ranges[index].upperBound : ranges[index].lowerBound
+      }
+      day += step
+    }
+    return nil
+  }
+
+  /// The day that an instant falls on.
+  func day(of instant: Instant) -> Int { zone.civilTime(at: instant).date.daysSinceEpoch }
+
+  /// When a day begins.
+  func start(of day: Int) -> Instant { zone.instant(of: CivilDateTime(date: CivilDate(daysSinceEpoch: day))) }
+}
+
+extension DayCalendar: Trigger, WallClockSchedule {
+  /// The beginning of its next day.
+  package func next(after instant: Instant) -> Instant? { search.next(of: self, after: instant) }
+
+  func nextLocal(from local: Int) -> Int {
+    guard let day = firstDay(from: (local + 86_399).flooredQuotient(by: 86_400)), day < 110_000 else { return neverLocal }
+    return day * 86_400
+  }
+}
+
+extension DayCalendar: Hashable {
+  package static func == (left: DayCalendar, right: DayCalendar) -> Bool {
+    left === right || left.ranges == right.ranges && left.weekdays == right.weekdays && left.zone == right.zone
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(ranges)
+    hasher.combine(weekdays)
+  }
+}
+
+extension DayCalendar {
+  /// `calendar_of { dates = { … }, weekdays = "sat,sun" }`.
+  func written(complete: Bool) -> String {
+    var fields: [(key: String, literal: String)] = []
+    let dates = ranges.map { range in
+      let first = CivilDate(daysSinceEpoch: range.lowerBound)
+      return LuaText.quote(
+        range.count == 1 ? first.description : "\(first)..\(CivilDate(daysSinceEpoch: range.upperBound))")
+    }
+    if !dates.isEmpty { fields.append(("dates", "{ \(dates.joined(separator: ", ")) }")) }
+    let names = CronField.weekday.names.indices.filter { weekdays >> UInt64($0) & 1 != 0 }
+      .map { CronField.weekday.names[$0] }
+    if !names.isEmpty { fields.append(("weekdays", LuaText.quote(names.joined(separator: ",")))) }
+    if hasOwnZone || complete { fields.append(("timezone", LuaText.quote(zone.name))) }
+    return "calendar_of \(LuaText.table(fields))"
+  }
+
+  /// `Saturday, Sunday, 2026-12-25 and 2026-12-28 to 2026-12-31`; long lists are counted.
+  var words: String {
+    var items = [1, 2, 3, 4, 5, 6, 0].filter { weekdays >> UInt64($0) & 1 != 0 }.map { EnglishText.weekdays[$0] }
+    if ranges.count > 5 {
+      items.append("\(ranges.reduce(0) { $0 + $1.count }) dates")
+    } else {
+      for range in ranges {
+        let first = CivilDate(daysSinceEpoch: range.lowerBound)
+        items.append(range.count == 1 ? "\(first)" : "\(first) to \(CivilDate(daysSinceEpoch: range.upperBound))")
+      }
+    }
+    return EnglishText.list(items)
+  }
+}
