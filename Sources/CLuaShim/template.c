@@ -1,10 +1,9 @@
-// The template: one sandboxed state with all host modules in it, saved as an image that can be copied to any slot. Saved twice:
-// for jobs, and with the capsules' list of what the host had before the script, which is as large again and only captures need.
+// The template: one sandboxed state with all host modules in it, saved as an image that can be copied to any slot.
 //
 // Lua keeps no memory but what the allocator gave it, and all of it lies in the slot, so the slot's bytes are the state. Copied
 // to another address, the words that point into the slot have to be moved: they are found once, by value. A word of another
-// kind that happens to look like such an address would be broken: the slot's addresses are 47-bit numbers that differ from
-// process to process, and a test compares the words found in templates at several addresses.
+// kind that happens to look like such an address would be broken: the slot's addresses are 64 KB out of 2^47 bytes, at a place that
+// differs from process to process, so a number or a pair of instructions is one by a chance of about 1 in 10^9 per word.
 //
 // No table of the template may be keyed by an object of the slot: its hash would be the old address. Strings, numbers,
 // booleans and addresses outside the slot are fine.
