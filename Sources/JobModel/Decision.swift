@@ -39,6 +39,9 @@ package struct DecisionRange: Sendable, Equatable {
   package var decidedAt: Instant
   /// The run that stands for coalesced instants.
   package var run: RunID?
+  /// Between the job's range before this one and this one something was decided otherwise, or may have been: they stay two rows.
+  /// Said by who decided, to the store; not kept.
+  package var isApart = false
 
   package init(
     job: String, kind: DecisionKind, reason: SkipReason? = nil, first: Instant, last: Instant, count: Int,
@@ -57,9 +60,9 @@ package struct DecisionRange: Sendable, Equatable {
   }
 
   /// Whether `next` continues this range, so that one row can hold both: same job and decision, later, nothing between them
-  /// that was decided otherwise (the caller knows that).
+  /// that was decided otherwise.
   package func isContinued(by next: DecisionRange) -> Bool {
     job == next.job && kind == next.kind && reason == next.reason && clockEpoch == next.clockEpoch && run == next.run
-      && next.first > last
+      && next.first > last && !next.isApart
   }
 }

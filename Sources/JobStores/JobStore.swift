@@ -70,6 +70,11 @@ package struct StoreBatch: Sendable {
   /// Only legal when no key of `later` occurs in this batch in a field that is applied after it; a scheduler merges what it
   /// retries with what has come since, where that holds because runs only move forward (waiting → claimed → finished).
   package mutating func append(_ later: StoreBatch) {
+    if !later.schedules.isEmpty, !fires.isEmpty {
+      // A whole schedule record says more, and later, than the small changes before it, which are applied after it.
+      let renewed = Set(later.schedules.map(\.job))
+      fires.removeAll { renewed.contains($0.job) }
+    }
     schedules += later.schedules
     fires += later.fires
     waiting += later.waiting

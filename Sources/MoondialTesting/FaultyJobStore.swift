@@ -58,6 +58,9 @@ package final class FaultyJobStore: JobStore {
     for action in held { action() }
   }
 
+  /// The power goes: what was held back never happens, and nobody hears of it.
+  package func forget() { state.withLock { $0.held.removeAll() } }
+
   package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
     let number = state.withLock { state in
       state.applied += 1

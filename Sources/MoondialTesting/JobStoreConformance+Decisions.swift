@@ -48,6 +48,19 @@ extension JobStoreConformance {
         try expectEqual(store.decisions(DecisionQuery(limit: 2)).count, 2, "the limit")
       }
     },
+    Claim("ranges that their decider keeps apart stay apart, also when their batch is applied again") { subject in
+      try with(subject) { store in
+        try store.commit(.make { $0.decisions = [decision("a", 1)] })
+        var next = decision("a", 3)
+        next.isApart = true
+        let batch = StoreBatch.make { $0.decisions = [next, decision("a", 4)] }
+        try store.commit(batch)
+        try store.commit(batch)
+        var whole = decision("a", 3, to: 4)
+        whole.decidedAt = second(5)
+        try expectEqual(store.decisions(DecisionQuery(job: "a")), [whole, decision("a", 1)], "two ranges")
+      }
+    },
     Claim("asking at an instant finds the ranges that contain it") { subject in
       try with(subject) { store in
         try store.commit(

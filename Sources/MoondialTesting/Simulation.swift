@@ -7,7 +7,7 @@ internal import SchedulerService
 internal import Synchronization
 
 /// Runs the real scheduler (core, service turn, store lanes) under a seed: random jobs, policies, durations, clock steps,
-/// crashes, write failures, reloads, pauses. No thread, no sleep, no real clock: the same seed is the same story.
+/// crashes, write failures and late answers, reloads, pauses. No thread, no sleep, no real clock: the same seed is the same story.
 ///
 /// It must survive: a store that fails or answers late, even one that stored and says it failed; the host dying at any moment; the
 /// wall clock set forward or back by hours; jobs that vanish and return. After each step the executor's witness must have seen no
@@ -15,10 +15,8 @@ internal import Synchronization
 package struct Simulation {
   package struct Options: Sendable {
     package var steps = 150
-    package var crashes = true
-    package var storeFaults = true
-    package var clockSteps = true
-    package var reloads = true
+    /// How often each kind of trouble comes; nil: the seed draws it (`SimulationWeights.drawn`).
+    package var weights: SimulationWeights?
     package init() {}
   }
 
@@ -35,8 +33,12 @@ package struct Simulation {
   }
 
   private let options: Options
-  private let store: any JobStore
-  private let reader: any JobStore
+  private let weights: SimulationWeights
+  private let disk: any SimulatedDisk
+  private let wrapping: @Sendable (any JobStore) -> any JobStore
+  /// The store of this life, and what is between it and the scheduler.
+  private var opened: any JobStore
+  private var store: FaultyJobStore
   private var random: SeededGenerator
   private let clock: ManualClock
   private let definitions: [JobDefinition]
@@ -48,36 +50,40 @@ package struct Simulation {
   private var lives: UInt64 = 0
 
   /// - Parameters:
-  ///   - store: what survives crashes; a model or a real one.
-  ///   - wrapping: puts something between the scheduler and `store` (a planted bug).
+  ///   - disk: what survives crashes: a model, or a real file.
+  ///   - wrapping: puts something between the scheduler and its store (a planted bug).
   package init(
-    seed: UInt64, options: Options = Options(), store: any JobStore, wrapping: (any JobStore) -> any JobStore = { $0 }
-  ) {
+    seed: UInt64, options: Options = Options(), disk: any SimulatedDisk,
+    wrapping: @escaping @Sendable (any JobStore) -> any JobStore = { $0 }
+  ) throws {
     self.seed = seed
     self.options = options
+    self.disk = disk
+    self.wrapping = wrapping
     random = SeededGenerator(seed)
+    weights = options.weights ?? .drawn(&random)
     clock = ManualClock(at: Instant(seconds: 1_767_225_600 + random.number(0...86_400 * 300)))
     definitions = SimulatedJobs.make(Int(random.number(1...10)), &random)
     let faults = FaultPlan()
     self.faults = faults
-    reader = store
-    let wrapped = wrapping(store)
-    self.store = FaultyJobStore(wrapped) { _ in faults.next() }
-    host = SimulatedHost(store: self.store, clock: clock, seed: seed, definitions: definitions)
+    let opened = try disk.open(clock: clock)
+    self.opened = opened
+    store = FaultyJobStore(wrapping(opened)) { _ in faults.next() }
+    host = SimulatedHost(store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions)
   }
 
   /// Lives through the whole story, lets the faults end, and checks.
-  package mutating func run() -> Report {
+  package mutating func run() throws -> Report {
+    defer { opened.close() }
     for _ in 0..<options.steps where report.violations.isEmpty {
-      disturb()
+      try disturb()
       pass(random.oneIn(15) ? random.number(0...3_600_000_000_000) : random.number(0...60_000_000_000))
     }
     calm()
     report.violations += InvariantChecker.check(
-      definitions.map { ($0, absent.contains($0.name)) }, store: reader, now: clock.now)
-    let runs = (try? reader.runs(RunQuery(limit: 1_000_000))) ?? []
-    report.runs = runs.count
-    report.ranges = ((try? reader.decisions(DecisionQuery(limit: 1_000_000))) ?? []).count
+      definitions.map { ($0, absent.contains($0.name)) }, store: opened, now: clock.now)
+    report.runs = try opened.runs(RunQuery(limit: 1_000_000)).count
+    report.ranges = try opened.decisions(DecisionQuery(limit: 1_000_000)).count
     return report
   }
 
@@ -94,46 +100,52 @@ package struct Simulation {
     }
   }
 
-  private mutating func disturb() {
-    if options.crashes, random.oneIn(25) { crash() }
-    if options.storeFaults, random.oneIn(15) {
-      faults.plan(count: Int(random.number(1...4)), random.pick([.fail(.full), .fail(.io), .failAfterStoring(.io)]))
+  private mutating func disturb() throws {
+    if weights.happens(weights.crash, &random) { try crash() }
+    if weights.happens(weights.storeFault, &random) {
+      faults.plan(
+        count: Int(random.number(1...4)),
+        random.pick([.fail(.full), .fail(.io), .failAfterStoring(.io), .delay, .delayCompletion]))
       report.storeFailures += 1
     }
-    if options.clockSteps, random.oneIn(40) {
+    if random.oneIn(2) { store.release() }
+    if weights.happens(weights.clockStep, &random) {
       let hours = random.pick([-30, -5, -2, -1, 1, 6, 50] as [Int64])
       clock.set(to: clock.now.advanced(byNanoseconds: hours * 3_600_000_000_000 + random.number(0...59_000_000_000)))
       report.clockSteps += 1
     }
-    if options.reloads, random.oneIn(20) {
+    if weights.happens(weights.reload, &random) {
       let name = random.pick(definitions).name
       if absent.remove(name) == nil { absent.insert(name) }
       host.reload(definitions.filter { !absent.contains($0.name) })
     }
     let name = random.pick(definitions).name
-    switch random.next() % 12 {
-    case 0: host.pause(name)
-    case 1, 2: host.resume(name)
-    case 3: host.runNow(name)
-    case 4: host.cancelSomething(&random)
-    case 5: host.emit("event")
-    default: break
-    }
+    if weights.happens(weights.pause, &random) { host.pause(name) }
+    if weights.happens(weights.resume, &random) { host.resume(random.pick(definitions).name) }
+    if weights.happens(weights.runNow, &random) { host.runNow(name) }
+    if weights.happens(weights.cancel, &random) { host.cancelSomething(&random) }
+    if weights.happens(weights.emit, &random) { host.emit("event") }
   }
 
   /// The host dies: everything but the store is gone.
-  private mutating func crash() {
+  private mutating func crash() throws {
     report.crashes += 1
     lives += 1
+    store.forget()
+    opened.close()
     clock.advance(by: random.number(0...600_000_000_000))
+    opened = try disk.open(clock: clock)
+    store = FaultyJobStore(wrapping(opened)) { [faults] _ in faults.next() }
     host = SimulatedHost(
-      store: store, clock: clock, seed: seed &+ lives, definitions: definitions.filter { !absent.contains($0.name) })
+      store: store, clock: clock, seed: seed &+ lives, window: weights.window,
+      definitions: definitions.filter { !absent.contains($0.name) })
   }
 
   /// Faults stop and everybody is resumed: what is due must be decided, and what runs must end.
   private mutating func calm() {
     guard report.violations.isEmpty else { return }
     faults.clear()
+    store.release()
     for definition in definitions { host.resume(definition.name) }
     pass(10 * 60_000_000_000)
     host.reload([])
@@ -159,13 +171,13 @@ final class SimulatedHost: Sendable {
   private let executor: SimulatedExecutor
   private let rest = Mutex<ServiceTurn.Rest?>(nil)
 
-  init(store: any JobStore, clock: ManualClock, seed: UInt64, definitions: [JobDefinition]) {
+  init(store: any JobStore, clock: ManualClock, seed: UInt64, window: Int, definitions: [JobDefinition]) {
     let executor = SimulatedExecutor(clock: clock, seed: seed)
     self.executor = executor
     var configuration = ServiceConfiguration(stores: [("default", store)], executors: [("default", executor)])
     configuration.wallClock = clock
     configuration.monotonicClock = clock.monotonic
-    configuration.window = 16
+    configuration.window = window
     service = ServiceTurn(configuration, wake: {})
     executor.start(reportingTo: service)
     do { try service.restore() } catch { preconditionFailure("the simulated store cannot be read: \(error)") }

@@ -22,6 +22,8 @@ package final class SchedulerService: Sendable {
     var rest: ServiceTurn.Rest?
     /// Nobody waits for runs any more.
     var isHurried = false
+    /// `rest` is about the time after the last outcomes.
+    var isLast = false
     /// The thread ends after its present turn.
     var mustEnd = false
   }
@@ -54,7 +56,10 @@ package final class SchedulerService: Sendable {
       return state.phase == .idle
     }
     precondition(isFirst, "a scheduler service is started once")
-    try turn.restore()
+    do { try turn.restore() } catch {
+      state.withLock { $0.phase = .stopped }
+      throw error
+    }
     for executor in executors { executor.start(reportingTo: turn) }
     turn.post { core, now, actions in
       core.reconcile(definitions, at: now, into: &actions)
@@ -84,7 +89,7 @@ package final class SchedulerService: Sendable {
   /// which stay open: whoever opened them closes them. Blocks until then. `endNow` ends the waiting.
   package func drain(grace: Int64) {
     guard enterDraining() else { return awaitStopped() }
-    turn.post { core, _, actions in core.drain(into: &actions) }
+    turn.post { core, now, actions in core.drain(at: now, into: &actions) }
     awaitRest(within: grace) { $0.claimedRuns == 0 }
     if !isQuiet { turn.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
     // A cancelled run ends within its hard stop; a stuck one never does.
@@ -95,7 +100,7 @@ package final class SchedulerService: Sendable {
   /// Ends a drain's waiting: what still runs is interrupted. From any thread, also a signal's.
   package func endNow() {
     if enterDraining() {
-      turn.post { core, _, actions in core.drain(into: &actions) }
+      turn.post { core, now, actions in core.drain(at: now, into: &actions) }
       finish()
     } else {
       state.withLock { $0.isHurried = true }
@@ -131,11 +136,16 @@ package final class SchedulerService: Sendable {
   private func finish() {
     turn.post { core, now, actions in core.interruptAll(at: now, into: &actions) }
     for executor in executors { executor.stop() }
-    state.withLock { $0.rest = nil }
-    turn.post { _, _, _ in }
+    // Forgets what earlier turns said on the thread that says it, so that the answer below is about everything up to here.
+    turn.post { [state] _, _, _ in
+      state.withLock { state in
+        state.rest = nil
+        state.isLast = true
+      }
+    }
     // The last outcomes; a store that cannot be written must not hold the exit for ever.
     let deadline = monotonicNow() + 10_000_000_000
-    _ = state.wait(until: deadline) { $0.rest?.isWritten == true ? true : nil }
+    _ = state.wait(until: deadline) { $0.isLast && $0.rest?.isWritten == true ? true : nil }
     state.withLock { $0.mustEnd = true }
     turn.post { _, _, actions in actions.events.append(.stopped) }
     thread.withLock { $0 }?.join()
@@ -205,7 +215,7 @@ package final class SchedulerService: Sendable {
 
   /// The jobs as they stand, in the order of registration.
   package func jobs() -> [JobStatus] {
-    ask { core, _, _ in core.jobs.compactMap { $0.map(JobStatus.init) } }
+    ask { core, _, _ in core.jobs.map(JobStatus.init) }
   }
 }
 

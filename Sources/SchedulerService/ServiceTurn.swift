@@ -81,15 +81,22 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   package struct Rest: Sendable {
     /// When the next turn is due at the latest.
     package var wake: SchedulerCore.Wake
-    /// Claimed runs that are not over; only counted while draining, 0 otherwise.
-    package var claimedRuns: Int
+    /// Claimed runs that are not over; only counted while draining, nil otherwise.
+    package var claimedRuns: Int?
     /// Whether the stores have everything.
     package var isWritten: Bool
   }
 
-  /// Takes in what came, decides what is due at `now`, acts. Turns until nothing more can be done at that moment.
+  /// Rounds of one turn at most: under a load that never lets the inbox empty, `now` would stand still and nothing more fall due.
+  private static let roundsMax = 16
+
+  /// Takes in what came, decides what is due at `now`, acts. Goes round until nothing more can be done at that moment, or until it
+  /// is time for another moment: then the wake that it returns is at once.
   package func turn(at now: Moment) -> Rest {
+    var rounds = 0
+    var isAsleep = false
     repeat {
+      rounds += 1
       takeInbox()
       if !taken.stores.isEmpty { finishBatches(at: now) }
       core.report(taken.reports, at: now, into: &actions)
@@ -102,11 +109,13 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
       taken.commands.removeAll(keepingCapacity: true)
       core.advance(to: now, into: &actions)
       act(callbacks, at: now)
-    } while !goToSleep()
+      isAsleep = goToSleep()
+    } while !isAsleep && rounds < Self.roundsMax
     var wake = core.nextWake
+    if !isAsleep { wake.monotonic = now.monotonic }
     for lane in lanes { if let at = lane.retryAt { wake.monotonic = min(wake.monotonic ?? at, at) } }
     return Rest(
-      wake: wake, claimedRuns: core.isDraining ? core.claimedRuns : 0, isWritten: lanes.allSatisfy(\.isIdle))
+      wake: wake, claimedRuns: core.isDraining ? core.claimedRuns : nil, isWritten: isAsleep && lanes.allSatisfy(\.isIdle))
   }
 
   private func takeInbox() {

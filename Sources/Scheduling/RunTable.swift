@@ -7,6 +7,10 @@ package struct ActiveRun: Sendable {
   /// The definition that it runs under: the job's newest when it is dispatched, and from then on that one.
   package var entry: JobEntry
   package internal(set) var state: RunState
+  /// Index of the store that has, or will have, its row: the job's at its acceptance, whatever a reload says later.
+  let store: Int16
+  /// Index of the executor that it was handed to.
+  var executor: Int16 = 0
   /// Whether the store holds a row for it (waiting or claimed).
   var isStored = false
   /// Whether that row is a claim: a retry is dispatched without another.
@@ -32,15 +36,15 @@ package struct RunTable: Sendable {
   /// Active runs.
   package var count: Int { slots.count - free.count }
 
-  mutating func add(_ record: RunRecord, job: JobIndex, entry: JobEntry, state: RunState) -> Int {
+  mutating func add(_ record: RunRecord, job: JobIndex, of scheduled: ScheduledJob, state: RunState) -> Int {
     precondition(RunState.free.canBecome(state), "a run cannot begin as \(state)")
     if let slot = free.popLast() {
       let slot = Int(slot)
       let use = slots[slot].use
-      slots[slot] = ActiveRun(record: record, job: job, entry: entry, state: state, use: use)
+      slots[slot] = ActiveRun(record: record, job: job, entry: scheduled.entry, state: state, store: scheduled.store, use: use)
       return slot
     }
-    slots.append(ActiveRun(record: record, job: job, entry: entry, state: state, use: 0))
+    slots.append(ActiveRun(record: record, job: job, entry: scheduled.entry, state: state, store: scheduled.store, use: 0))
     return slots.count - 1
   }
 

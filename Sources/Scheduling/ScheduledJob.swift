@@ -23,13 +23,35 @@ package struct ScheduledJob: Sendable {
   var unstored: Int32 = 0
   /// Slot of the run that collects events; −1 when there is none.
   var debouncing: Int32 = -1
+  /// The decision that was recorded last, nil when what is recorded next cannot continue it.
+  var latestRange: LatestRange?
   /// Index into the scheduler's stores and executors.
   var store: Int16
   var executor: Int16
   /// Jitter's and `H`'s seed.
   let hash: UInt64
-  /// Whether this evaluation must tell the store where the schedule stands now.
-  var isTouched = false
+  /// What the end of this evaluation must tell the store about where the schedule stands.
+  var untold = Untold.nothing
+
+  enum Untold: Sendable {
+    case nothing
+    /// It fired: the small, frequent change.
+    case fires
+    /// The whole record.
+    case record
+  }
+
+  var isTouched: Bool { untold != .nothing }
+
+  /// What must be known of a decision to tell whether the next one continues it.
+  struct LatestRange: Sendable {
+    var kind: DecisionKind
+    var reason: SkipReason?
+    var clockEpoch: ClockEpoch
+    var last: Instant
+    /// Whether it is about the trigger's own instants rather than those of events and requests.
+    var isAboutFireTimes: Bool
+  }
 
   var definition: JobDefinition { entry.definition }
   package var isOrphaned: Bool { orphanedAt != nil }
@@ -41,6 +63,17 @@ package struct ScheduledJob: Sendable {
     let offset = Jitter.offsetNanoseconds(
       schedule: hash, fireTime: fireTime, jitter: jitter, nextFireTime: trigger?.next(after: fireTime))
     return fireTime.advanced(byNanoseconds: offset).nanoseconds
+  }
+
+  /// Whether nothing of another kind was decided between the latest range and `range`.
+  ///
+  /// Fire times continue each other when they are neighbours. For other instants there is no "next" to ask for, and whatever is
+  /// accepted between two of them clears `latestRange`.
+  func isContinued(by range: DecisionRange, isAboutFireTimes: Bool) -> Bool {
+    guard let latest = latestRange, range.run == nil, latest.kind == range.kind, latest.reason == range.reason,
+      latest.clockEpoch == range.clockEpoch, latest.isAboutFireTimes == isAboutFireTimes, latest.last < range.first
+    else { return false }
+    return isAboutFireTimes ? trigger?.next(after: latest.last) == range.first : true
   }
 
   /// The row that survives a restart.

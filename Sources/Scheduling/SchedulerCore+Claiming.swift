@@ -11,13 +11,15 @@ extension SchedulerCore {
     _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
     event: JSONText? = nil, recovers: RunID? = nil, now: Moment, into actions: inout SchedulerActions
   ) -> RunID? {
-    let job = jobs[index.offset]!
+    let job = jobs[index.offset]
     let definition = job.definition
     let mustWait = job.active >= definition.maxInstances || !job.queue.isEmpty
     // A recovery's instant has its decision, the interrupted run: it is not skipped but waits, whatever the policy.
-    if mustWait, cause != .recovery, definition.overlap == .skip || (definition.overlap == .queue && job.queue.count >= SchedulingLimits.queueDepth) {
+    let isFull = definition.overlap == .queue && job.queue.count >= SchedulingLimits.queueDepth
+    if mustWait, cause != .recovery, definition.overlap == .skip || isFull {
       let reason: SkipReason = definition.overlap == .skip ? .overlap : .limit
-      record(.skipped, reason, instant: fireTime, of: index, at: now, into: &actions)
+      record(
+        .skipped, reason, instant: fireTime, of: index, isAboutFireTimes: cause == .schedule, at: now, into: &actions)
       return nil
     }
     var record = RunRecord(id: makeRunID(), job: definition.name, cause: cause, scheduledAt: fireTime)
@@ -26,8 +28,9 @@ extension SchedulerCore {
     if params != nil { record.params = params }
     if event != nil { record.event = event }
     if recovers != nil { record.recovers = recovers }
-    let slot = runs.add(record, job: index, entry: job.entry, state: mustWait ? .waiting : .ready)
-    jobs[index.offset]!.unstored += 1
+    let slot = runs.add(record, job: index, of: job, state: mustWait ? .waiting : .ready)
+    jobs[index.offset].unstored += 1
+    if jobs[index.offset].latestRange?.isAboutFireTimes == false { jobs[index.offset].latestRange = nil }
     if mustWait {
       enqueue(slot, of: index, at: now, into: &actions)
     } else {
@@ -41,11 +44,11 @@ extension SchedulerCore {
   private mutating func enqueue(
     _ slot: Int, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
   ) {
-    let overlap = jobs[index.offset]!.definition.overlap
+    let overlap = jobs[index.offset].definition.overlap
     if overlap == .queueOne || overlap == .replace {
-      while let older = jobs[index.offset]!.queue.popLast() { giveUp(Int(older), at: now, into: &actions) }
+      while let older = jobs[index.offset].queue.popLast() { giveUp(Int(older), at: now, into: &actions) }
     }
-    jobs[index.offset]!.queue.append(Int32(truncatingIfNeeded: slot))
+    jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
     touch(index)
     if overlap == .replace { cancelOldestInstance(of: index, into: &actions) }
   }
@@ -58,7 +61,7 @@ extension SchedulerCore {
       end(slot, .cancelled, details: AttemptDetails(error: why), at: now, into: &actions)
     } else {
       drop(slot, into: &actions)
-      record(.skipped, .overlap, instant: run.record.scheduledAt, of: run.job, at: now, into: &actions)
+      record(.skipped, .overlap, insteadOf: run.record, of: run.job, at: now, into: &actions)
     }
   }
 
@@ -74,16 +77,16 @@ extension SchedulerCore {
   mutating func drop(_ slot: Int, into actions: inout SchedulerActions) {
     let run = runs.slots[slot]
     if run.isStored {
-      actions.stores[Int(jobs[run.job.offset]!.store)].batch.dropped.append(run.record.id)
+      actions.stores[Int(run.store)].batch.dropped.append(run.record.id)
     } else {
-      jobs[run.job.offset]!.unstored -= 1
+      jobs[run.job.offset].unstored -= 1
     }
     runs.remove(slot)
   }
 
   /// Puts a run that was not counted so far among those whose turn it is.
   mutating func makeReady(_ slot: Int) {
-    jobs[runs.slots[slot].job.offset]!.active += 1
+    jobs[runs.slots[slot].job.offset].active += 1
     queueForClaim(slot)
   }
 
@@ -91,23 +94,31 @@ extension SchedulerCore {
     let run = runs.slots[slot]
     sequence += 1
     let key = ClaimOrder(
-      rank: -Int32(truncatingIfNeeded: jobs[run.job.offset]!.definition.priority),
+      rank: -Int32(truncatingIfNeeded: jobs[run.job.offset].definition.priority),
       fireTime: run.record.scheduledAt.nanoseconds, sequence: sequence)
-    ready.push(key, slot: Int32(truncatingIfNeeded: slot), use: run.use)
+    ready[Int(run.store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: run.use)
+  }
+
+  /// The run whose turn it is, among those whose store can be written; stores are few.
+  private mutating func popReady() -> KeyedHeap<ClaimOrder>.Entry? {
+    var best: (store: Int, key: ClaimOrder)?
+    for store in ready.indices where !failedStores[store] {
+      guard let key = ready[store].first?.key else { continue }
+      if let known = best, known.key < key { continue }
+      best = (store, key)
+    }
+    return best.flatMap { ready[$0.store].popFirst() }
   }
 
   /// Claims ready runs in order, as far as the window reaches.
   mutating func claim(at now: Moment, into actions: inout SchedulerActions) {
     guard isStarted, !isDraining else { return }
-    var held: [KeyedHeap<ClaimOrder>.Entry] = []
-    while inWindow < configuration.window, let entry = ready.popFirst() {
+    while inWindow < configuration.window, let entry = popReady() {
       guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].state == .ready else { continue }
       let index = runs.slots[slot].job
-      let store = Int(jobs[index.offset]!.store)
+      let store = Int(runs.slots[slot].store)
       if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
-      } else if failedStores[store] {
-        held.append(entry)
       } else if runs.slots[slot].isClaimed {
         dispatch(slot, into: &actions)
       } else if isTooLate(slot, at: now) {
@@ -115,7 +126,7 @@ extension SchedulerCore {
       } else {
         runs.move(slot, to: .claiming)
         inWindow += 1
-        if !runs.slots[slot].isStored { jobs[index.offset]!.unstored -= 1 }
+        if !runs.slots[slot].isStored { jobs[index.offset].unstored -= 1 }
         runs.slots[slot].record.claimedAt = now.wall
         let record = runs.slots[slot].record
         actions.stores[store].batch.claims.append(record)
@@ -126,15 +137,13 @@ extension SchedulerCore {
         if record.cause == .schedule { touch(index) }
       }
     }
-    for entry in held { ready.push(entry.key, slot: entry.slot, use: entry.use) }
   }
 
   /// Lateness is judged at the claim: a run that waited for the window, or in a queue, beyond its grace is misfired.
   private func isTooLate(_ slot: Int, at now: Moment) -> Bool {
     let run = runs.slots[slot]
-    guard run.record.cause == .schedule, let job = jobs[run.job.offset], let grace = job.definition.misfireGraceTime else {
-      return false
-    }
+    let job = jobs[run.job.offset]
+    guard run.record.cause == .schedule, let grace = job.definition.misfireGraceTime else { return false }
     return now.wall.nanoseconds - job.due(run.record.scheduledAt) > grace
   }
 
@@ -142,7 +151,7 @@ extension SchedulerCore {
   mutating func misfire(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
     let run = runs.slots[slot]
     drop(slot, into: &actions)
-    record(.misfired, nil, instant: run.record.scheduledAt, of: run.job, at: now, into: &actions)
+    record(.misfired, nil, insteadOf: run.record, of: run.job, at: now, into: &actions)
     releaseInstance(of: run.job, into: &actions)
   }
 
@@ -151,8 +160,9 @@ extension SchedulerCore {
     let wasInWindow = runs.slots[slot].state.isInWindow
     runs.move(slot, to: .dispatched)
     if !wasInWindow { inWindow += 1 }
-    let job = jobs[runs.slots[slot].job.offset]!
+    let job = jobs[runs.slots[slot].job.offset]
     runs.slots[slot].entry = job.entry
+    runs.slots[slot].executor = job.executor
     let record = runs.slots[slot].record
     let needsContext = record.params != nil || record.event != nil
     var startBefore: Instant?
@@ -174,6 +184,8 @@ extension SchedulerCore {
       runs.slots[slot].isClaimed = true
       if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
+      } else if isOver {
+        interrupt(slot, at: now, into: &actions)
       } else {
         dispatch(slot, into: &actions)
       }
@@ -193,7 +205,7 @@ extension SchedulerCore {
       guard let slot = runs.slot(token), runs.slots[slot].state == .claiming else { continue }
       runs.move(slot, to: .ready)
       inWindow -= 1
-      if !runs.slots[slot].isStored { jobs[runs.slots[slot].job.offset]!.unstored += 1 }
+      if !runs.slots[slot].isStored { jobs[runs.slots[slot].job.offset].unstored += 1 }
       runs.slots[slot].record.claimedAt = nil
       if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
@@ -225,10 +237,11 @@ extension SchedulerCore {
     guard !touched.isEmpty else { return }
     persistUnclaimedFires(into: &actions)
     for index in touched {
-      guard var job = jobs[index.offset] else { continue }
-      job.isTouched = false
-      jobs[index.offset] = job
-      if let last = job.lastFire {
+      let job = jobs[index.offset]
+      jobs[index.offset].untold = .nothing
+      if job.untold == .record {
+        actions.stores[Int(job.store)].batch.schedules.append(job.record(clockEpoch: clockEpoch))
+      } else if let last = job.lastFire {
         actions.stores[Int(job.store)].batch.fires.append(
           FireUpdate(job: job.definition.name, nextFire: job.nextFire, lastFire: last, fireCount: job.fireCount))
       }
@@ -239,8 +252,8 @@ extension SchedulerCore {
   /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored. Rare (a full window, a queue):
   /// one scan of the active runs is cheaper than a list per job that nearly always is empty.
   private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
-    guard touched.contains(where: { (jobs[$0.offset]?.unstored ?? 0) > 0 }) else { return }
-    for slot in runs.activeSlots where jobs[runs.slots[slot].job.offset]?.isTouched == true {
+    guard touched.contains(where: { jobs[$0.offset].unstored > 0 }) else { return }
+    for slot in runs.activeSlots where jobs[runs.slots[slot].job.offset].isTouched {
       persistIfWaiting(slot, into: &actions)
     }
   }
@@ -250,8 +263,8 @@ extension SchedulerCore {
     case .ready, .waiting, .debouncing:
       guard !runs.slots[slot].isStored else { return }
       runs.slots[slot].isStored = true
-      jobs[runs.slots[slot].job.offset]!.unstored -= 1
-      actions.stores[Int(jobs[runs.slots[slot].job.offset]!.store)].batch.waiting.append(runs.slots[slot].record)
+      jobs[runs.slots[slot].job.offset].unstored -= 1
+      actions.stores[Int(runs.slots[slot].store)].batch.waiting.append(runs.slots[slot].record)
     default: return
     }
   }

@@ -34,13 +34,25 @@ extension SchedulerCore {
   private mutating func rearmAll(at now: Moment, into actions: inout SchedulerActions) {
     clockEpoch = ClockEpoch(clockEpoch.number + 1)
     for store in actions.stores.indices { actions.stores[store].batch.clockEpoch = clockEpoch }
-    for offset in jobs.indices {
-      guard let job = jobs[offset], let trigger = job.trigger, job.nextFire != nil else { continue }
-      let index = JobIndex(offset)
-      jobs[offset]!.nextFire = trigger.next(after: now.wall)
-      jobs[offset]!.lastFire = now.wall
-      record(.clock, nil, instant: now.wall, of: index, at: now, into: &actions)
-      arm(index)
+    for offset in jobs.indices { rearm(JobIndex(offset), at: now, into: &actions) }
+  }
+
+  /// Computes a schedule's next fire time from now, in the present clock epoch.
+  mutating func rearm(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+    let job = jobs[index.offset]
+    guard let trigger = job.definition.trigger, job.nextFire != nil else { return }
+    if let anchor = job.anchor, anchor > now.wall {
+      // An interval fires after its anchor only; an earlier one of the same phase keeps its beat.
+      let interval = trigger.intervalNanoseconds ?? 0
+      let ahead = anchor.nanoseconds(since: now.wall)
+      let earlier = interval > 0 ? anchor.advanced(byNanoseconds: -((ahead + interval - 1) / interval * interval)) : now.wall
+      jobs[index.offset].anchor = earlier
+      jobs[index.offset].trigger = trigger.anchored(at: earlier)
     }
+    jobs[index.offset].nextFire = jobs[index.offset].trigger?.next(after: now.wall)
+    jobs[index.offset].lastFire = now.wall
+    record(.clock, nil, instant: now.wall, of: index, isAboutFireTimes: false, at: now, into: &actions)
+    keep(index)
+    arm(index)
   }
 }

@@ -106,14 +106,14 @@ extension SchedulerCore {
       if let result = details.result, outcome == .succeeded { record.result = result }
     }
     let isCounted = runs.slots[slot].state != .waiting && runs.slots[slot].state != .debouncing
-    if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted { jobs[index.offset]!.unstored -= 1 }
-    actions.stores[Int(jobs[index.offset]!.store)].batch.finished.append(record)
+    if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted { jobs[index.offset].unstored -= 1 }
+    actions.stores[Int(runs.slots[slot].store)].batch.finished.append(record)
     runs.remove(slot)
     if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(record)) }
     if isCounted { releaseInstance(of: index, into: &actions) }
     if outcome == .succeeded, let waiting = downstream[record.job] {
       let event = JSONText("{\"name\":\"after\",\"data\":{\"job\":\(quoted(record.job)),\"run\":\(record.id)}}")
-      for next in waiting where canRunOnEvent(next) {
+      for next in waiting where listens(next, at: now, into: &actions) {
         accept(next, cause: .after, at: now.wall, event: event, now: now, into: &actions)
       }
     }
@@ -121,9 +121,9 @@ extension SchedulerCore {
 
   /// One counted run of the job is over: the next in its queue gets its turn, or a job that has gone gives up its place.
   mutating func releaseInstance(of index: JobIndex, into actions: inout SchedulerActions) {
-    jobs[index.offset]!.active -= 1
-    while jobs[index.offset]!.active < jobs[index.offset]!.definition.maxInstances, !jobs[index.offset]!.queue.isEmpty {
-      let next = Int(jobs[index.offset]!.queue.removeFirst())
+    jobs[index.offset].active -= 1
+    while jobs[index.offset].active < jobs[index.offset].definition.maxInstances, !jobs[index.offset].queue.isEmpty {
+      let next = Int(jobs[index.offset].queue.removeFirst())
       runs.move(next, to: .ready)
       makeReady(next)
     }

@@ -22,7 +22,7 @@ extension SchedulerCore {
     let index = try liveJob(name)
     guard !isDraining else { throw .draining }
     guard let id = accept(index, cause: .manual, at: now.wall, params: params, now: now, into: &actions) else {
-      throw .overlap(name, maxInstances: jobs[index.offset]!.definition.maxInstances)
+      throw .overlap(name, maxInstances: jobs[index.offset].definition.maxInstances)
     }
     return id
   }
@@ -38,17 +38,16 @@ extension SchedulerCore {
   ) throws(Refusal) {
     // Instants up to now belong to the pause.
     let index = try liveJob(name)
-    if let next = jobs[index.offset]!.nextFire, next <= now.wall { fire(index, at: now, into: &actions) }
+    if let next = jobs[index.offset].nextFire, next <= now.wall { fire(index, at: now, into: &actions) }
     try setPaused(false, name, into: &actions)
   }
 
   private mutating func setPaused(_ paused: Bool, _ name: String, into actions: inout SchedulerActions) throws(Refusal) {
     let index = try liveJob(name)
-    guard jobs[index.offset]!.isPaused != paused else { return }
-    jobs[index.offset]!.isPaused = paused
-    let job = jobs[index.offset]!
-    actions.stores[Int(job.store)].batch.schedules.append(job.record(clockEpoch: clockEpoch))
-    actions.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: job.nextFire))
+    guard jobs[index.offset].isPaused != paused else { return }
+    jobs[index.offset].isPaused = paused
+    keep(index)
+    actions.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
   }
 
   /// Ends a run as cancelled: at once when it has not started, otherwise through its executor.
@@ -59,10 +58,10 @@ extension SchedulerCore {
     switch runs.slots[slot].state {
     case .ready, .retrying: end(slot, .cancelled, details: nil, at: now, into: &actions)
     case .waiting:
-      jobs[runs.slots[slot].job.offset]!.queue.removeAll { Int($0) == slot }
+      jobs[runs.slots[slot].job.offset].queue.removeAll { Int($0) == slot }
       end(slot, .cancelled, details: nil, at: now, into: &actions)
     case .debouncing:
-      jobs[runs.slots[slot].job.offset]!.debouncing = -1
+      jobs[runs.slots[slot].job.offset].debouncing = -1
       end(slot, .cancelled, details: nil, at: now, into: &actions)
     default: requestCancel(slot, into: &actions)
     }
@@ -73,7 +72,7 @@ extension SchedulerCore {
     runs.slots[slot].isCancelled = true
     switch runs.slots[slot].state {
     case .dispatched, .running, .stuck:
-      let executor = Int(jobs[runs.slots[slot].job.offset]!.executor)
+      let executor = Int(runs.slots[slot].executor)
       actions.cancellations.append((executor: executor, token: runs.token(slot)))
     case .retrying:
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
@@ -83,7 +82,7 @@ extension SchedulerCore {
     }
   }
 
-  /// Something happened that jobs may listen to. Returns how many do.
+  /// Something happened that jobs may listen to. Returns how many it will run, or make wait for its debounce.
   @discardableResult
   package mutating func emit(
     _ name: String, data: JSONText?, at now: Moment, into actions: inout SchedulerActions
@@ -91,9 +90,9 @@ extension SchedulerCore {
     guard let jobs = listeners[name] else { return 0 }
     let event = JSONText("{\"name\":\(quoted(name)),\"data\":\(data?.text ?? "null")}")
     var count = 0
-    for index in jobs where canRunOnEvent(index) {
+    for index in jobs where listens(index, at: now, into: &actions) {
       count += 1
-      if let debounce = self.jobs[index.offset]!.definition.debounce {
+      if let debounce = self.jobs[index.offset].definition.debounce {
         collect(event, for: index, during: debounce, at: now)
       } else {
         accept(index, cause: .event, at: now.wall, event: event, now: now, into: &actions)
@@ -102,26 +101,34 @@ extension SchedulerCore {
     return count
   }
 
-  func canRunOnEvent(_ index: JobIndex) -> Bool {
-    guard let job = jobs[index.offset] else { return false }
-    return !job.isOrphaned && !job.isPaused && job.definition.enabled
+  /// Whether an event, or another job's success, may run the job now. That it may not because it is paused or disabled is a
+  /// decision: somebody will ask why it did not run.
+  mutating func listens(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) -> Bool {
+    let job = jobs[index.offset]
+    guard !job.isOrphaned else { return false }
+    guard job.isPaused || !job.definition.enabled else { return true }
+    record(
+      .skipped, job.isPaused ? .paused : .disabled, instant: now.wall, of: index, isAboutFireTimes: false, at: now,
+      into: &actions)
+    return false
   }
 
   /// Trailing debounce: the newest event stands for all that came within the span, and each one starts the span anew.
   private mutating func collect(_ event: JSONText, for index: JobIndex, during debounce: Int64, at now: Moment) {
-    let job = jobs[index.offset]!
+    let job = jobs[index.offset]
     var slot = Int(job.debouncing)
     if slot < 0 {
       var record = RunRecord(id: makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
       record.clockEpoch = clockEpoch
-      slot = runs.add(record, job: index, entry: job.entry, state: .debouncing)
-      jobs[index.offset]!.debouncing = Int32(truncatingIfNeeded: slot)
+      slot = runs.add(record, job: index, of: job, state: .debouncing)
+      if job.latestRange?.isAboutFireTimes == false { jobs[index.offset].latestRange = nil }
+      jobs[index.offset].debouncing = Int32(truncatingIfNeeded: slot)
     } else {
       runs.slots[slot].record.missed += 1
       // Its row, if it has one, is written again with the newest event.
-      if runs.slots[slot].isStored { runs.slots[slot].isStored = false } else { jobs[index.offset]!.unstored -= 1 }
+      if runs.slots[slot].isStored { runs.slots[slot].isStored = false } else { jobs[index.offset].unstored -= 1 }
     }
-    jobs[index.offset]!.unstored += 1
+    jobs[index.offset].unstored += 1
     runs.slots[slot].record.event = event
     runs.slots[slot].resumesAt = now.monotonic.addingReportingOverflow(debounce).partialValue
     delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
@@ -131,25 +138,32 @@ extension SchedulerCore {
   /// The span has passed: the collected run goes the way of every accepted one.
   mutating func endDebounce(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
     let index = runs.slots[slot].job
-    jobs[index.offset]!.debouncing = -1
-    let job = jobs[index.offset]!
+    jobs[index.offset].debouncing = -1
+    let job = jobs[index.offset]
     if job.active < job.definition.maxInstances, job.queue.isEmpty {
       runs.move(slot, to: .ready)
       makeReady(slot)
     } else if job.definition.overlap == .skip {
-      let fireTime = runs.slots[slot].record.scheduledAt
+      let run = runs.slots[slot].record
       drop(slot, into: &actions)
-      record(.skipped, .overlap, instant: fireTime, of: index, at: now, into: &actions)
+      record(.skipped, .overlap, insteadOf: run, of: index, at: now, into: &actions)
     } else {
       runs.move(slot, to: .waiting)
-      jobs[index.offset]!.queue.append(Int32(truncatingIfNeeded: slot))
+      jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
     }
   }
 
-  /// Claims nothing from now on; what runs goes on.
-  package mutating func drain(into actions: inout SchedulerActions) {
+  /// Claims nothing from now on; what runs goes on. What waits for its next attempt is interrupted: nothing would come of waiting
+  /// for it.
+  package mutating func drain(at now: Moment, into actions: inout SchedulerActions) {
     guard !isDraining else { return }
     isDraining = true
+    for slot in runs.activeSlots where runs.slots[slot].isClaimed {
+      switch runs.slots[slot].state {
+      case .retrying, .ready: interrupt(slot, at: now, into: &actions)
+      default: continue
+      }
+    }
     actions.events.append(.draining(running: claimedRuns))
   }
 
@@ -166,7 +180,7 @@ extension SchedulerCore {
 
   func liveJob(_ name: String) throws(Refusal) -> JobIndex {
     guard let index = indices[name] else { throw .unknownJob(name) }
-    guard jobs[index.offset]?.isOrphaned == false else { throw .orphaned(name) }
+    guard !jobs[index.offset].isOrphaned else { throw .orphaned(name) }
     return index
   }
 }

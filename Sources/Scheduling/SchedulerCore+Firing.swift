@@ -7,7 +7,8 @@ import Triggers
 extension SchedulerCore {
   /// Decides every instant of `job` that is due, and arms the next one.
   mutating func fire(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
-    guard let job = jobs[index.offset], !job.isOrphaned, let trigger = job.trigger, let first = job.nextFire else { return }
+    let job = jobs[index.offset]
+    guard !job.isOrphaned, let trigger = job.trigger, let first = job.nextFire else { return }
     // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
     guard job.due(first) <= now.wall.nanoseconds else { return arm(index) }
     let following = trigger.next(after: first)
@@ -24,7 +25,7 @@ extension SchedulerCore {
   private mutating func fireMany(
     _ index: JobIndex, trigger: AnyTrigger, from first: Instant, at now: Moment, into actions: inout SchedulerActions
   ) {
-    let job = jobs[index.offset]!
+    let job = jobs[index.offset]
     // The last instant may be due by its fire time and not yet by its jitter.
     var end = trigger.latest(from: first, through: now.wall)
     if job.due(end) > now.wall.nanoseconds {
@@ -35,28 +36,34 @@ extension SchedulerCore {
       let span = trigger.span(from: first, through: end, countingTo: SchedulingLimits.countedInstants)
       return decide(span, of: index, at: now, into: &actions)
     }
-    var start = first
-    if let grace = job.definition.misfireGraceTime {
-      let oldest = now.wall.advanced(byNanoseconds: -grace)
-      if start < oldest {
-        guard let fresh = trigger.next(after: oldest.advanced(byNanoseconds: -1)), fresh <= end else {
-          let span = trigger.span(from: start, through: end, countingTo: SchedulingLimits.countedInstants)
-          return record(.misfired, nil, span, of: index, at: now, into: &actions)
-        }
-        let last = trigger.latest(from: start, through: fresh.advanced(byNanoseconds: -1))
-        let span = trigger.span(from: start, through: last, countingTo: SchedulingLimits.countedInstants)
-        record(.misfired, nil, span, of: index, at: now, into: &actions)
-        start = fresh
-      }
+    var start: Instant? = first
+    if let last = lastTooLate(job, trigger, from: first, through: end, at: now) {
+      let span = trigger.span(from: first, through: last, countingTo: SchedulingLimits.countedInstants)
+      record(.misfired, nil, span, of: index, at: now, into: &actions)
+      start = trigger.next(after: last)
     }
+    guard let start, start <= end else { return }
     coalesce(index, trigger: trigger, from: start, through: end, at: now, into: &actions)
+  }
+
+  /// The last of the instants from `first` to `end` that is due for longer than the job's grace; nil: none is.
+  private func lastTooLate(
+    _ job: ScheduledJob, _ trigger: AnyTrigger, from first: Instant, through end: Instant, at now: Moment
+  ) -> Instant? {
+    guard let grace = job.definition.misfireGraceTime else { return nil }
+    let oldest = now.wall.advanced(byNanoseconds: -grace)
+    guard first < oldest else { return nil }
+    let last = trigger.latest(from: first, through: min(end, oldest.advanced(byNanoseconds: -1)))
+    // Jitter may have made it due later than its fire time, but not those before it: jitter never reaches the next fire time.
+    guard job.due(last) >= oldest.nanoseconds else { return last }
+    return last > first ? trigger.latest(from: first, through: last.advanced(byNanoseconds: -1)) : nil
   }
 
   private mutating func coalesce(
     _ index: JobIndex, trigger: AnyTrigger, from start: Instant, through end: Instant, at now: Moment,
     into actions: inout SchedulerActions
   ) {
-    let job = jobs[index.offset]!
+    let job = jobs[index.offset]
     let limit = SchedulingLimits.countedInstants
     switch job.definition.coalesce {
     case .latest, .earliest:
@@ -88,7 +95,7 @@ extension SchedulerCore {
   private mutating func decide(
     _ span: DueSpan, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
   ) {
-    let job = jobs[index.offset]!
+    let job = jobs[index.offset]
     if job.isPaused { return record(.skipped, .paused, span, of: index, at: now, into: &actions) }
     if !job.definition.enabled { return record(.skipped, .disabled, span, of: index, at: now, into: &actions) }
     if let grace = job.definition.misfireGraceTime, now.wall.nanoseconds - job.due(span.first) > grace {
@@ -98,7 +105,7 @@ extension SchedulerCore {
   }
 
   private func isRefused(_ index: JobIndex) -> Bool {
-    let job = jobs[index.offset]!
+    let job = jobs[index.offset]
     return job.isPaused || !job.definition.enabled
   }
 
@@ -106,48 +113,69 @@ extension SchedulerCore {
   private mutating func accept(
     _ index: JobIndex, fireTime: Instant, missed: Int, at now: Moment, into actions: inout SchedulerActions
   ) -> RunID? {
-    if let limit = jobs[index.offset]!.definition.limit {
-      guard jobs[index.offset]!.fireCount < limit else {
+    if let limit = jobs[index.offset].definition.limit {
+      guard jobs[index.offset].fireCount < limit else {
+        // Only a limit that was lowered below what has fired already gets here.
         record(.skipped, .limit, instant: fireTime, of: index, at: now, into: &actions)
+        jobs[index.offset].nextFire = nil
         return nil
       }
-      if jobs[index.offset]!.fireCount + 1 == limit { jobs[index.offset]!.nextFire = nil }
+      if jobs[index.offset].fireCount + 1 == limit { jobs[index.offset].nextFire = nil }
     }
-    jobs[index.offset]!.fireCount += 1
+    jobs[index.offset].fireCount += 1
     return accept(index, cause: .schedule, at: fireTime, missed: missed, now: now, into: &actions)
   }
 
   /// The schedule's first undecided instant is now `next`.
   private mutating func move(_ index: JobIndex, past last: Instant, to next: Instant?) {
-    jobs[index.offset]!.lastFire = last
-    jobs[index.offset]!.nextFire = next
+    jobs[index.offset].lastFire = last
+    jobs[index.offset].nextFire = next
   }
 
   /// Enters the job's next due time in the queue, or takes it out.
   mutating func arm(_ index: JobIndex, notBefore earliest: Int64 = .min) {
-    guard let job = jobs[index.offset], !job.isOrphaned, let next = job.nextFire else { return due.remove(index) }
+    let job = jobs[index.offset]
+    guard !job.isOrphaned, let next = job.nextFire else { return due.remove(index) }
     due.set(index, due: max(job.due(next), earliest))
   }
 
   /// Notes a decision about instants that get no run.
+  ///
+  /// - Parameters:
+  ///   - epoch: the clock epoch that the instants belong to; nil: the present one.
+  ///   - isAboutFireTimes: whether they are the trigger's own.
   mutating func record(
-    _ kind: DecisionKind, _ reason: SkipReason?, _ span: DueSpan, of index: JobIndex, run: RunID? = nil, at now: Moment,
-    into actions: inout SchedulerActions
+    _ kind: DecisionKind, _ reason: SkipReason?, _ span: DueSpan, of index: JobIndex, run: RunID? = nil,
+    epoch: ClockEpoch? = nil, isAboutFireTimes: Bool = true, at now: Moment, into actions: inout SchedulerActions
   ) {
-    let job = jobs[index.offset]!
-    let range = DecisionRange(
+    let job = jobs[index.offset]
+    var range = DecisionRange(
       job: job.definition.name, kind: kind, reason: reason, first: span.first, last: span.last, count: span.count,
-      isAtLeast: span.isAtLeast, clockEpoch: clockEpoch, decidedAt: now.wall, run: run)
+      isAtLeast: span.isAtLeast, clockEpoch: epoch ?? clockEpoch, decidedAt: now.wall, run: run)
+    range.isApart = !job.isContinued(by: range, isAboutFireTimes: isAboutFireTimes)
+    jobs[index.offset].latestRange = ScheduledJob.LatestRange(
+      kind: kind, reason: reason, clockEpoch: range.clockEpoch, last: span.last, isAboutFireTimes: isAboutFireTimes)
     actions.stores[Int(job.store)].batch.decisions.append(range)
     actions.events.append(.decided(range, maxInstances: job.definition.maxInstances))
     touch(index)
   }
 
   mutating func record(
-    _ kind: DecisionKind, _ reason: SkipReason?, instant: Instant, of index: JobIndex, at now: Moment,
-    into actions: inout SchedulerActions
+    _ kind: DecisionKind, _ reason: SkipReason?, instant: Instant, of index: JobIndex, epoch: ClockEpoch? = nil,
+    isAboutFireTimes: Bool = true, at now: Moment, into actions: inout SchedulerActions
   ) {
     let span = DueSpan(first: instant, last: instant, count: 1, isAtLeast: false)
-    record(kind, reason, span, of: index, at: now, into: &actions)
+    record(
+      kind, reason, span, of: index, epoch: epoch, isAboutFireTimes: isAboutFireTimes, at: now, into: &actions)
+  }
+
+  /// Notes that an accepted run gets no turn after all.
+  mutating func record(
+    _ kind: DecisionKind, _ reason: SkipReason?, insteadOf run: RunRecord, of index: JobIndex, at now: Moment,
+    into actions: inout SchedulerActions
+  ) {
+    record(
+      kind, reason, instant: run.scheduledAt, of: index, epoch: run.clockEpoch, isAboutFireTimes: run.cause == .schedule,
+      at: now, into: &actions)
   }
 }

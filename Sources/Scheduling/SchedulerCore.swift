@@ -30,13 +30,13 @@ package struct SchedulerCore: Sendable {
   package let storeNames: [String]
   package let executorNames: [String]
 
-  /// By `JobIndex`; nil where a job was and its place is free. Names of live entries are in `indices`.
-  package internal(set) var jobs: ContiguousArray<ScheduledJob?> = []
-  var freeJobs: [JobIndex] = []
+  /// By `JobIndex`. A job that has gone stays, orphaned: its place is never another's.
+  package internal(set) var jobs: ContiguousArray<ScheduledJob> = []
   package internal(set) var indices: [String: JobIndex] = [:]
   var due = DueQueue()
   package internal(set) var runs = RunTable()
-  var ready = KeyedHeap<ClaimOrder>()
+  /// Whose turn it is, by store: what waits for a store that cannot be written is never in another's way.
+  var ready: [KeyedHeap<ClaimOrder>]
   /// Runs in `retrying` and `debouncing`, by monotonic nanoseconds.
   var delayed = KeyedHeap<Int64>()
   var sequence: UInt64 = 0
@@ -47,6 +47,8 @@ package struct SchedulerCore: Sendable {
   package internal(set) var failedStores: [Bool]
   package internal(set) var isStarted = false
   package internal(set) var isDraining = false
+  /// What runs is interrupted, and so is what is claimed from now on.
+  var isOver = false
   var nextRun: Int64 = 1
   /// Who listens: event name → jobs, upstream job → jobs. Derived from the definitions.
   var listeners: [String: [JobIndex]] = [:]
@@ -70,6 +72,7 @@ package struct SchedulerCore: Sendable {
     storeNames = stores
     executorNames = executors
     failedStores = Array(repeating: false, count: stores.count)
+    ready = Array(repeating: KeyedHeap(), count: stores.count)
   }
 
   /// When `advance` must be called next, on either clock; nil: only an input can bring work.
@@ -108,10 +111,14 @@ package struct SchedulerCore: Sendable {
   }
 
   mutating func touch(_ job: JobIndex) {
-    guard jobs[job.offset]?.isTouched == false else { return }
-    jobs[job.offset]!.isTouched = true
+    guard !jobs[job.offset].isTouched else { return }
+    jobs[job.offset].untold = .fires
     touched.append(job)
   }
 
-  func name(of job: JobIndex) -> String { jobs[job.offset]!.definition.name }
+  /// Has the store keep the whole record of a schedule, as it stands at the end of this evaluation.
+  mutating func keep(_ job: JobIndex) {
+    touch(job)
+    jobs[job.offset].untold = .record
+  }
 }

@@ -146,7 +146,7 @@ struct CompletionTests {
     var f = Fixture([definition("a") { $0.retry = RetryPolicy(max: 3) }])
     f.advance(to: 10)
     f.startRun()
-    f.core.drain(into: &f.actions)
+    f.core.drain(at: f.now, into: &f.actions)
     #expect(f.core.claimedRuns == 1)
     f.endRun(0, .failed)
     #expect(f.core.claimedRuns == 0)

@@ -74,9 +74,8 @@ struct OverlapTests {
       definition("job \(i)", every: Int64(10 + i) * second) { $0.priority = i == 5 ? 50 : 0 }
     }
     jobs.reverse()
-    var f = Fixture(jobs, window: 2, start: false)
-    f.now = Moment(wall: t(15.5), monotonic: 15_500_000_000)
-    f.start()
+    var f = Fixture(jobs, window: 2)
+    f.jump(to: 15.5)
     #expect(f.orders.map { $0.job.definition.name } == ["job 5", "job 0"])
     f.startRun(0)
     #expect(f.orders.map { $0.job.definition.name } == ["job 5", "job 0", "job 1"])

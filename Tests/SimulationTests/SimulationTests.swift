@@ -1,39 +1,66 @@
+import FoundationEssentials
 import JobModel
 import JobStores
 import MoondialTesting
 import Synchronization
 import Testing
 
+/// One seed is one story. `MOONDIAL_SEEDS=10000` tells so many fresh ones (a tenth of them on SQLite); `MOONDIAL_SEED=n` tells the
+/// one story n, on the model and on SQLite, after a failure.
 @Suite("The scheduler under seeds")
 struct SimulationTests {
-  /// A seed that the last run had not, printed so that it can be replayed.
-  static let fresh: UInt64 = {
-    let seed = UInt64.random(in: 1_000_000...999_999_999)
-    print("simulation: fresh seeds \(seed)..<\(seed + 10)")
-    return seed
-  }()
+  static let replayed = number("MOONDIAL_SEED")
+  static let count = number("MOONDIAL_SEEDS") ?? 10
 
-  private func story(_ seed: UInt64) -> Simulation.Report {
-    var simulation = Simulation(seed: seed, store: ModelStore())
-    return simulation.run()
+  /// Seeds that the last run had not, printed so that they can be replayed.
+  static let fresh: [UInt64] = {
+    if let replayed { return [replayed] }
+    let first = UInt64.random(in: 1_000_000...999_999_999)
+    print("simulation: fresh seeds \(first)..<\(first + count)")
+    return Array(first..<first + count)
+  }()
+  static let freshOnSQLite = Array(fresh.prefix(max(1, fresh.count / 10)))
+
+  private static func number(_ variable: String) -> UInt64? {
+    ProcessInfo.processInfo.environment[variable].flatMap { UInt64($0) }
+  }
+
+  private func hold(_ seed: UInt64, on disk: any SimulatedDisk, sourceLocation: Testing.SourceLocation = #_sourceLocation) throws {
+    var simulation = try Simulation(seed: seed, disk: disk)
+    let violations = try simulation.run().violations
+    #expect(
+      violations == [], "replay: MOONDIAL_SEED=\(seed) swift test --filter SimulationTests", sourceLocation: sourceLocation)
   }
 
   @Test("fixed seeds: one decision per due instant, limits held, everything ends", arguments: 1...30 as ClosedRange<UInt64>)
-  func fixed(seed: UInt64) {
-    #expect(story(seed).violations == [], "seed \(seed)")
-  }
+  func fixed(seed: UInt64) throws { try hold(seed, on: ModelDisk()) }
 
-  @Test("fresh seeds", arguments: 0..<10 as Range<UInt64>)
-  func freshSeeds(offset: UInt64) {
-    let seed = Self.fresh + offset
-    #expect(story(seed).violations == [], "seed \(seed)")
+  @Test("fixed seeds on SQLite, whose file is opened anew after each crash", arguments: 1...4 as ClosedRange<UInt64>)
+  func fixedOnSQLite(seed: UInt64) throws { try hold(seed, on: SQLiteDisk()) }
+
+  @Test("fresh seeds", arguments: fresh)
+  func freshSeeds(seed: UInt64) throws { try hold(seed, on: ModelDisk()) }
+
+  @Test("fresh seeds on SQLite", arguments: freshOnSQLite)
+  func freshSeedsOnSQLite(seed: UInt64) throws { try hold(seed, on: SQLiteDisk()) }
+
+  @Test("a story on SQLite is the story on the model: the same runs")
+  func sameStory() throws {
+    var model = try Simulation(seed: 7, disk: ModelDisk())
+    var sqlite = try Simulation(seed: 7, disk: SQLiteDisk())
+    let (a, b) = (try model.run(), try sqlite.run())
+    #expect(a.runs == b.runs && a.crashes == b.crashes)
+    #expect(a.ranges >= b.ranges, "SQLite merges neighbours")
   }
 
   @Test("the stories are worth telling: they hold runs, ranges, crashes, failures and clock steps")
-  func worth() {
+  func worth() throws {
     var total = Simulation.Report()
     for seed in 1...10 as ClosedRange<UInt64> {
-      let report = story(seed)
+      var options = Simulation.Options()
+      options.weights = SimulationWeights()
+      var simulation = try Simulation(seed: seed, options: options, disk: ModelDisk())
+      let report = try simulation.run()
       total.runs += report.runs
       total.ranges += report.ranges
       total.crashes += report.crashes
@@ -45,10 +72,10 @@ struct SimulationTests {
   }
 
   @Test("a canary: a store that forgets one batch in fifty is found out")
-  func canary() {
-    let found = (1...10 as ClosedRange<UInt64>).contains { seed in
-      var simulation = Simulation(seed: seed, store: ModelStore(), wrapping: { ForgetfulStore($0) })
-      return !simulation.run().violations.isEmpty
+  func canary() throws {
+    let found = try (1...10 as ClosedRange<UInt64>).contains { seed in
+      var simulation = try Simulation(seed: seed, disk: ModelDisk(), wrapping: { ForgetfulStore($0) })
+      return try !simulation.run().violations.isEmpty
     }
     #expect(found)
   }

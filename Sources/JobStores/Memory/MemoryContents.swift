@@ -46,7 +46,9 @@ struct MemoryContents: ~Copyable {
       memory.decisions.newest = (newest.sequence, newest.range.extended(by: range))
     } else if !memory.decisions.contains(where: { $0.range.covers(range) }) {
       lastSequence += 1
-      memory.decisions.append((lastSequence, range))
+      var kept = range
+      kept.isApart = false
+      memory.decisions.append((lastSequence, kept))
     }
   }
 

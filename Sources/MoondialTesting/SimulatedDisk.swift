@@ -1,0 +1,57 @@
+internal import Chronology
+internal import JobModel
+package import JobStores
+
+/// What outlives a simulated host. Every life opens it anew; a store that is opened is closed before the next one is.
+package protocol SimulatedDisk: Sendable {
+  func open(clock: ManualClock) throws -> any JobStore
+}
+
+/// Dictionaries that survive.
+package final class ModelDisk: SimulatedDisk {
+  private let store = ModelStore()
+  package init() {}
+  package func open(clock: ManualClock) -> any JobStore { store }
+}
+
+/// A real SQLite file in a temporary directory, opened and closed with every life of the host.
+///
+/// Each batch is waited for, so that the story does not depend on how quick the disk is: what is in flight when the host dies is the
+/// part of `FaultyJobStore` in front of it.
+package final class SQLiteDisk: SimulatedDisk {
+  private let directory: TemporaryDirectory
+  package init() throws { directory = try TemporaryDirectory() }
+
+  package func open(clock: ManualClock) throws -> any JobStore {
+    var options = SQLiteStore.Options()
+    // No power cut here, and the checker wants to see every row.
+    options.synchronous = .normal
+    options.retention.standard = Retention.Limit(runs: nil, age: nil)
+    options.retention.ranges = 1_000_000
+    options.clock = clock
+    return WaitedStore(try SQLiteStore(directory.path("simulated.db"), options: options))
+  }
+}
+
+/// A store that completes inside `apply`, whatever the one behind it does.
+private final class WaitedStore: JobStore {
+  private let store: any JobStore
+  init(_ store: any JobStore) { self.store = store }
+
+  func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
+    do throws(StoreError) {
+      try store.commit(batch)
+      completion(nil)
+    } catch { completion(error) }
+  }
+
+  var name: String { store.name }
+  var keyValues: any KeyValueStore { store.keyValues }
+  func load() throws(StoreError) -> StoreSnapshot { try store.load() }
+  func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try store.runs(query) }
+  func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try store.decisions(query) }
+  func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
+  func append(log lines: [RunLogLine]) { store.append(log: lines) }
+  func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try store.log(of: run, limit: limit) }
+  func close() { store.close() }
+}
