@@ -1,8 +1,8 @@
 /// A day of the proleptic Gregorian calendar, without a time zone.
 ///
 /// Day arithmetic follows Neri and Schneider, "Euclidean affine functions and their application to calendar algorithms"
-/// (2022): a year starts in March, so that the leap day is the last one, and every division is by a constant. Valid for the
-/// years -32,000 to 32,000; all functions are O(1) and free of branches on the date.
+/// (2022): a year starts in March, so that the leap day is the last one, and every division is by a constant. Valid for
+/// the years -32,000 to 32,000; all functions are O(1) and free of branches on the date.
 package struct CivilDate: Sendable, Hashable, Comparable {
   /// The year; 0 is 1 BC.
   package let year: Int
@@ -78,8 +78,8 @@ package struct CivilDate: Sendable, Hashable, Comparable {
     month == 2 ? (isLeap(year) ? 29 : 28) : 30 | (month ^ (month >> 3))
   }
 
-  /// The week number of ISO 8601 (1...53) and the year that week belongs to: weeks start on Monday, and week 1 holds the
-  /// year's first Thursday.
+  /// The week number of ISO 8601 (1...53) and the year that week belongs to: weeks start on Monday, and week 1 holds
+  /// the year's first Thursday.
   package var isoWeek: (year: Int, week: Int) {
     let days = daysSinceEpoch
     let mondayBased = (CivilDate.weekday(daysSinceEpoch: days) + 6) % 7

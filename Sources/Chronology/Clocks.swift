@@ -6,7 +6,8 @@ public protocol WallClock: Sendable {
   var now: Instant { get }
 }
 
-/// A clock that only goes forward, for timeouts and measurements. Its zero means nothing; it stops while the machine sleeps.
+/// A clock that only goes forward, for timeouts and measurements. Its zero means nothing; it stops while the machine
+/// sleeps.
 public protocol MonotonicClock: Sendable {
   /// The present reading.
   var now: MonotonicInstant { get }

@@ -1,7 +1,7 @@
 /// Durations as text: `90s`, `1h30m`, `2d`, `500ms`.
 ///
-/// Units are `w`, `d` (24 hours, whatever the wall clock does), `h`, `m`, `s`, `ms`, `us` (or `µs`) and `ns`, largest first,
-/// each at most once; a number may have a fraction (`1.5h`). A bare number is seconds.
+/// Units are `w`, `d` (24 hours, whatever the wall clock does), `h`, `m`, `s`, `ms`, `us` (or `µs`) and `ns`, largest
+/// first, each at most once; a number may have a fraction (`1.5h`). A bare number is seconds.
 package enum DurationText {
   /// Unit names with their nanoseconds, largest first.
   private static let units: [(name: String, nanoseconds: Int64)] = [
@@ -45,7 +45,8 @@ package enum DurationText {
       guard written.count == position - unitStart, name.utf8.count == written.count else {
         let hint = words[name] ?? name
         throw TimeTextError(
-          message: "\"\(text)\" has spaces in it: write \(number.text)\(hint.isEmpty ? "s" : hint)", position: unitStart)
+          message: "\"\(text)\" has spaces in it: write \(number.text)\(hint.isEmpty ? "s" : hint)", position: unitStart
+        )
       }
       if name == "µs" || name == "μs" { name = "us" }
       if name.isEmpty {

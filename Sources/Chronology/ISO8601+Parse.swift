@@ -7,8 +7,8 @@ package struct WrittenTime: Sendable, Hashable {
   /// Whether a time of day was written.
   package let hasTimeOfDay: Bool
 
-  /// The instant it names. Without an offset it is read on the wall clock of `zone`: the first of two when that wall clock
-  /// shows the time twice, the end of the gap when it never shows it.
+  /// The instant it names. Without an offset it is read on the wall clock of `zone`: the first of two when that wall
+  /// clock shows the time twice, the end of the gap when it never shows it.
   package func instant(in zone: TimeZoneRules) -> Instant {
     guard let offset else { return zone.instant(of: civil) }
     return Instant(seconds: civil.localSeconds - offset, nanosecond: civil.nanosecond)
@@ -23,10 +23,11 @@ package struct TimeTextError: Error, Sendable, Hashable, CustomStringConvertible
 }
 
 extension ISO8601 {
-  /// Reads `2027-01-01`, `2027-01-01 00:00`, `2027-01-01T00:00:30.25`, each with or without `Z`, `+01:00`, `+0100` or `+01`.
+  /// Reads `2027-01-01`, `2027-01-01 00:00`, `2027-01-01T00:00:30.25`, each with or without `Z`, `+01:00`, `+0100` or
+  /// `+01`.
   ///
-  /// Strict: every field has its digits, the date and the time exist (24:00 does not, a leap second does not), the year is
-  /// one an ``Instant`` can hold (1677 to 2262), and nothing follows. At most nine fraction digits.
+  /// Strict: every field has its digits, the date and the time exist (24:00 does not, a leap second does not), the year
+  /// is one an ``Instant`` can hold (1677 to 2262), and nothing follows. At most nine fraction digits.
   package static func parse(_ text: String) throws(TimeTextError) -> WrittenTime {
     var scanner = ByteScanner(text)
     let year = try scanner.number(digits: 4, what: "the year", in: 1677...2262)

@@ -1,8 +1,8 @@
 /// Times as text: what we write, and what we accept from scripts and command lines.
 ///
-/// Written is the extended format of ISO 8601 (RFC 3339): `2026-11-22T15:41:00+01:00`, with `Z` for UTC and three, six or
-/// nine fraction digits only when they are needed. Offsets with seconds (local mean time before 1900 or so) are written in
-/// full, `+00:19:32`, as ISO 8601-2 and Java do.
+/// Written is the extended format of ISO 8601 (RFC 3339): `2026-11-22T15:41:00+01:00`, with `Z` for UTC and three, six
+/// or nine fraction digits only when they are needed. Offsets with seconds (local mean time before 1900 or so) are
+/// written in full, `+00:19:32`, as ISO 8601-2 and Java do.
 package enum ISO8601 {
   /// `instant` on a clock `offset` seconds ahead of UTC; `nil` writes `Z`.
   package static func format(_ instant: Instant, offset: Int?) -> String {

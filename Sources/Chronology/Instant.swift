@@ -1,8 +1,8 @@
 /// A point on the UTC time line, to the nanosecond.
 ///
-/// Stored as nanoseconds since 1970-01-01T00:00:00Z, without leap seconds, as the kernel and POSIX count. An `Int64` reaches
-/// from 1677-09-21 to 2262-04-11; arithmetic that would leave that range stops at its ends instead of trapping, because
-/// instants are computed from what scripts and files say. Those ends mean "before everything" and "never".
+/// Stored as nanoseconds since 1970-01-01T00:00:00Z, without leap seconds, as the kernel and POSIX count. An `Int64`
+/// reaches from 1677-09-21 to 2262-04-11; arithmetic that would leave that range stops at its ends instead of trapping,
+/// because instants are computed from what scripts and files say. Those ends mean "before everything" and "never".
 ///
 ///     let start = Instant(seconds: 1_767_225_600)     // 2026-01-01T00:00:00Z
 ///     start + .seconds(90)                             // 2026-01-01T00:01:30Z

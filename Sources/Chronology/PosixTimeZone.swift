@@ -1,4 +1,5 @@
-/// A POSIX `TZ` string with the extensions of RFC 9636: `CET-1CEST,M3.5.0,M10.5.0/3`, `<-02>2<-01>,M3.5.0/-1,M10.5.0/0`.
+/// A POSIX `TZ` string with the extensions of RFC 9636: `CET-1CEST,M3.5.0,M10.5.0/3`,
+/// `<-02>2<-01>,M3.5.0/-1,M10.5.0/0`.
 ///
 /// It is the rule that a zone follows after the last change in its file.
 struct PosixTimeZone {
@@ -13,7 +14,8 @@ struct PosixTimeZone {
     let end: Change
   }
 
-  /// A yearly change: a day, and seconds after that day's midnight on the clock in force (may be negative or over 24 hours).
+  /// A yearly change: a day, and seconds after that day's midnight on the clock in force (may be negative or over 24
+  /// hours).
   struct Change {
     let day: Day
     let second: Int

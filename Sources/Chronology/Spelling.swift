@@ -1,7 +1,8 @@
 /// Suggestions for misspelt names.
 package enum Spelling {
-  /// Up to `limit` of `names` that are near `word`, nearest first: at most a third of its letters differ, or it is a whole part
-  /// of the name (`Berlin` is a part of `Europe/Berlin`). Case, `_`, `-` and spaces do not count as differences.
+  /// Up to `limit` of `names` that are near `word`, nearest first: at most a third of its letters differ, or it is a
+  /// whole part of the name (`Berlin` is a part of `Europe/Berlin`). Case, `_`, `-` and spaces do not count as
+  /// differences.
   package static func closest(to word: String, among names: [String], limit: Int = 3) -> [String] {
     let plain = fold(word)
     guard !plain.isEmpty, plain.count <= 80 else { return [] }

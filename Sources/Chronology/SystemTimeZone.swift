@@ -1,6 +1,6 @@
 extension TimeZoneDatabase {
-  /// The name of the machine's own zone: what `/etc/localtime` links to, else the line in `/etc/timezone`; `nil` when neither
-  /// says. (`TZ` in the environment comes before both; the executable looks there.)
+  /// The name of the machine's own zone: what `/etc/localtime` links to, else the line in `/etc/timezone`; `nil` when
+  /// neither says. (`TZ` in the environment comes before both; the executable looks there.)
   package static func systemZoneName(
     localtime: String = "/etc/localtime", timezone: String = "/etc/timezone"
   ) -> String? {

@@ -6,8 +6,8 @@ internal import Synchronization
 ///     try zones.zone(named: "Europe/Berlin").offset(at: now)
 ///     try zones.zone(named: "Europe/Berln")     // throws: no time zone "Europe/Berln"; did you mean Europe/Berlin?
 ///
-/// `UTC` needs no files. Everything may be called from any thread; the first use of a zone reads a file of a few KB, the others
-/// take a lock for a dictionary lookup.
+/// `UTC` needs no files. Everything may be called from any thread; the first use of a zone reads a file of a few KB,
+/// the others take a lock for a dictionary lookup.
 package final class TimeZoneDatabase: Sendable {
   /// Where the files are.
   package let directory: String
@@ -33,10 +33,11 @@ package final class TimeZoneDatabase: Sendable {
     }
   }
 
-  /// Looks at the files of all zones in use, reads those that changed, and answers the names whose rules are different now.
+  /// Looks at the files of all zones in use, reads those that changed, and answers the names whose rules are different
+  /// now.
   ///
-  /// Rules handed out before stay as they were: what should follow asks for its zone again. A zone whose file has become
-  /// unreadable keeps its last good rules.
+  /// Rules handed out before stay as they were: what should follow asks for its zone again. A zone whose file has
+  /// become unreadable keeps its last good rules.
   package func reload() -> [String] {
     let known = cache.withLock { $0 }
     var changed: [String] = []
@@ -52,8 +53,8 @@ package final class TimeZoneDatabase: Sendable {
     return changed.sorted()
   }
 
-  /// The files below "right" count leap seconds, which our clock does not, and end when the next one is unknown: the same
-  /// rules without them are in the plain file.
+  /// The files below "right" count leap seconds, which our clock does not, and end when the next one is unknown: the
+  /// same rules without them are in the plain file.
   private func path(of name: String) -> String {
     let plain = name.hasPrefix("right/") ? String(name.dropFirst(6)) : name
     return directory + "/" + plain

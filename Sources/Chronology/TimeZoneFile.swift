@@ -1,7 +1,7 @@
 /// What a TZif file says (RFC 9636, versions 1 to 4): changes of offset, and a POSIX rule for the time after them.
 ///
-/// Files come from the system, but a directory may be pointed anywhere, so every length is checked. Leap seconds are read
-/// over: "right" files count them in their times, which are converted back to POSIX time.
+/// Files come from the system, but a directory may be pointed anywhere, so every length is checked. Leap seconds are
+/// read over: "right" files count them in their times, which are converted back to POSIX time.
 struct TimeZoneFile {
   /// The offset before the first change.
   var firstOffset = 0

@@ -31,19 +31,20 @@ package enum LocalTimeMeaning: Sendable, Hashable {
 
 /// The rules of one time zone: which offset from UTC its clocks had, have and will have.
 ///
-/// An immutable value behind a reference, so that triggers share it. Rules that a zone's file gives as a formula for the
-/// future are expanded into stretches up to the end of ``Instant``'s range when the zone is loaded (some 20 KB for a zone with
-/// daylight saving time); from then on every lookup is an index into buckets of 194 days and a step or two.
+/// An immutable value behind a reference, so that triggers share it. Rules that a zone's file gives as a formula for
+/// the future are expanded into stretches up to the end of ``Instant``'s range when the zone is loaded (some 20 KB for
+/// a zone with daylight saving time); from then on every lookup is an index into buckets of 194 days and a step or two.
 ///
 ///     let berlin = try zones.zone(named: "Europe/Berlin")
 ///     berlin.offset(at: instant)             // 7200 in summer
 ///
-/// Two rules are equal when their names and stretches are: an update of the zone files that does not touch a zone leaves
-/// what uses it equal.
+/// Two rules are equal when their names and stretches are: an update of the zone files that does not touch a zone
+/// leaves what uses it equal.
 package final class TimeZoneRules: Sendable {
   /// The name it was asked for by: `Europe/Berlin`, `UTC`.
   package let name: String
-  /// All stretches, in order; the first one starts at ``startOfTime``, each ends where the next starts. Neighbours differ.
+  /// All stretches, in order; the first one starts at ``startOfTime``, each ends where the next starts. Neighbours
+  /// differ.
   package let stretches: [TimeZoneStretch]
   /// For each bucket of `2^bucketShift` seconds since `bucketBase`: the stretch that its first second lies in.
   private let buckets: [UInt16]
@@ -62,14 +63,14 @@ package final class TimeZoneRules: Sendable {
     self.init(name: name, firstOffset: offset, changes: [])
   }
 
-  /// A zone from its changes: from `at` on (seconds since the epoch, ascending), clocks are `offset` seconds ahead of UTC.
-  /// Changes that change nothing are dropped.
+  /// A zone from its changes: from `at` on (seconds since the epoch, ascending), clocks are `offset` seconds ahead of
+  /// UTC. Changes that change nothing are dropped.
   package init(name: String, firstOffset: Int, changes: [(at: Int, offset: Int)]) {
     var starts = [TimeZoneRules.startOfTime]
     var offsets = [firstOffset]
     for change in changes where change.offset != offsets.last && change.at < TimeZoneRules.endOfTime {
-      // Some files begin with the Big Bang, which is before our time: it replaces the first offset. So does, further on, a
-      // change at the same second as the one before it.
+      // Some files begin with the Big Bang, which is before our time: it replaces the first offset. So does, further
+      // on, a change at the same second as the one before it.
       if change.at <= starts[starts.count - 1] {
         offsets[offsets.count - 1] = change.offset
         // Neighbours differ, also when a replacement makes them equal.

@@ -55,7 +55,9 @@ extension AnyTrigger: CustomStringConvertible {
   static func clock(_ zone: TimeZoneRules, _ dst: DSTPolicy) -> String {
     var text = zone.name == "UTC" ? ", UTC" : ", \(zone.name) time"
     var changes: [String] = []
-    if let gap = dst.gap { changes.append(gap == .shift ? "skipped times run after the gap" : "skipped times do not run") }
+    if let gap = dst.gap {
+      changes.append(gap == .shift ? "skipped times run after the gap" : "skipped times do not run")
+    }
     switch dst.overlap {
     case .first?: changes.append("repeated times run the first time")
     case .last?: changes.append("repeated times run the last time")
@@ -73,7 +75,8 @@ extension AnyTrigger: CustomStringConvertible {
       // The last instant of a day is how a date alone is kept.
       let next = zone.civilTime(at: until.advanced(byNanoseconds: 1))
       let isEndOfDay = next.secondOfDay == 0 && next.nanosecond == 0
-      text += isEndOfDay
+      text +=
+        isEndOfDay
         ? ", until the end of \(zone.civilTime(at: until).date)" : ", until \(ISO8601.format(until, in: zone))"
     }
     return text

@@ -4,8 +4,8 @@ extension AnyTrigger {
   /// The shortest Lua that makes it where it was made: what its surroundings provide (zone, policy, name) is left out.
   public var lua: String { written(.short) }
 
-  /// The Lua that makes it anywhere: with its zone, policy and name. Equal triggers have equal texts; stores keep it to tell
-  /// an edited trigger from an unchanged one.
+  /// The Lua that makes it anywhere: with its zone, policy and name. Equal triggers have equal texts; stores keep it to
+  /// tell an edited trigger from an unchanged one.
   public var text: String { written(.complete) }
 
   private enum Form { case short, complete }

@@ -2,7 +2,8 @@ public import Chronology
 
 /// Any trigger, as one concrete value: what definitions and schedules hold.
 ///
-/// One word wide, immutable, cheap to copy and compare; asking it switches over an enum, not over a protocol's witness table.
+/// One word wide, immutable, cheap to copy and compare; asking it switches over an enum, not over a protocol's witness
+/// table.
 public struct AnyTrigger: Trigger, Hashable {
   package let kind: Kind
 
@@ -41,8 +42,8 @@ public struct AnyTrigger: Trigger, Hashable {
     }
   }
 
-  /// The first fire time strictly after `instant`; unlike ``next(after:)`` it tells "never" from "not found in the steps
-  /// allowed", which only `all_of` and `except` may answer, after some milliseconds.
+  /// The first fire time strictly after `instant`; unlike ``next(after:)`` it tells "never" from "not found in the
+  /// steps allowed", which only `all_of` and `except` may answer, after some milliseconds.
   public func nextFire(after instant: Instant) -> NextFire {
     var budget = SearchBudget()
     return nextFire(after: instant, &budget)

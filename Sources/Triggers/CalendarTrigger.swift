@@ -2,9 +2,9 @@ package import Chronology
 
 /// Fires every so many years, months, weeks and days, at a time of day on the clocks of a zone.
 ///
-/// The k-th date is the first one plus k times the months, plus k times the days. Months keep the day of the month: "every
-/// two months on the 31st" leaves out the months that have none. The first date is the start date, or the first day on or after
-/// it that has the wanted day of the month.
+/// The k-th date is the first one plus k times the months, plus k times the days. Months keep the day of the month:
+/// "every two months on the 31st" leaves out the months that have none. The first date is the start date, or the first
+/// day on or after it that has the wanted day of the month.
 package final class CalendarTrigger: Trigger {
   /// Which day of the month a step of months lands on.
   enum DayRule: Sendable, Hashable {

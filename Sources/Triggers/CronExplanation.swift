@@ -189,7 +189,9 @@ extension CronExplanation {
     for position in CronExplanation.numbers(set.nthWeekdays) {
       items.append("the \(EnglishText.ordinals[position / 7]) \(EnglishText.weekdays[position % 7])")
     }
-    for weekday in CronExplanation.numbers(set.lastWeekdays) { items.append("the last \(EnglishText.weekdays[weekday])") }
+    for weekday in CronExplanation.numbers(set.lastWeekdays) {
+      items.append("the last \(EnglishText.weekdays[weekday])")
+    }
     return items
   }
 

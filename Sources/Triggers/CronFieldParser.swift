@@ -34,7 +34,8 @@ struct CronFieldParser {
       let end = text[itemStart...].firstIndex(of: UInt8(ascii: ",")) ?? text.count
       guard end > itemStart else {
         throw error(
-          "the \(field.title) field \"\(string(0..<text.count))\" has an empty item", itemStart..<max(end, itemStart + 1),
+          "the \(field.title) field \"\(string(0..<text.count))\" has an empty item",
+          itemStart..<max(end, itemStart + 1),
           suggestion: "remove the extra comma")
       }
       if try parse(item: itemStart..<end) { everything = true }
@@ -76,7 +77,9 @@ struct CronFieldParser {
     default:
       break
     }
-    if text[base.lowerBound] | 0x20 == UInt8(ascii: "h"), base.count == 1 || text[base.lowerBound + 1] == UInt8(ascii: "(") {
+    if text[base.lowerBound] | 0x20 == UInt8(ascii: "h"),
+      base.count == 1 || text[base.lowerBound + 1] == UInt8(ascii: "(")
+    {
       try insertHash(base, step: step, item: item)
       return false
     }
@@ -95,7 +98,8 @@ struct CronFieldParser {
       throw error("\"\(string(item))\" in the \(field.title) field has no number after the \"/\"", item)
     }
     guard step > 0 else {
-      throw error("step 0 in \"\(string(item))\" in the \(field.title) field", range, suggestion: "a step is at least 1")
+      throw error(
+        "step 0 in \"\(string(item))\" in the \(field.title) field", range, suggestion: "a step is at least 1")
     }
     return step
   }
@@ -157,8 +161,10 @@ extension CronFieldParser {
   private func upright(_ base: Range<Int>, _ dash: Int) -> String {
     let (first, last) = (string(base.lowerBound..<dash), string(dash + 1..<base.upperBound))
     guard field != .year else { return "write \(last)-\(first)" }
-    let (lowest, highest) = field.names.isEmpty
-      ? ("\(field.range.lowerBound)", "\(field.range.upperBound)") : (field.names[0], field.names[field.names.count - 1])
+    let (lowest, highest) =
+      field.names.isEmpty
+      ? ("\(field.range.lowerBound)", "\(field.range.upperBound)")
+      : (field.names[0], field.names[field.names.count - 1])
     return "write \(last)-\(first), or \(first)-\(highest),\(lowest)-\(last) to go round"
   }
 
@@ -184,7 +190,8 @@ extension CronFieldParser {
   /// A number or a name.
   private mutating func parseValue(_ range: Range<Int>) throws(TriggerError) -> Int {
     guard !range.isEmpty else {
-      throw error("the \(field.title) field \"\(string(0..<text.count))\" has a range with an open end",
+      throw error(
+        "the \(field.title) field \"\(string(0..<text.count))\" has a range with an open end",
         0..<text.count, suggestion: "write both ends")
     }
     if let number = number(range) {

@@ -2,9 +2,10 @@ internal import Chronology
 
 /// A cron schedule as sets of bits: the whole of its state while it searches.
 ///
-/// The search goes from the date to the time: the days of the month at hand are one word, computed from the month's shape;
-/// the next day, hour, minute and second are counts of trailing zeros; months that cannot match are skipped by the month
-/// word, years by the year set. A rule like "29 February, if a Sunday" costs a few steps per year, up to 40 years.
+/// The search goes from the date to the time: the days of the month at hand are one word, computed from the month's
+/// shape; the next day, hour, minute and second are counts of trailing zeros; months that cannot match are skipped by
+/// the month word, years by the year set. A rule like "29 February, if a Sunday" costs a few steps per year, up to 40
+/// years.
 struct CronFields: Sendable, Hashable {
   /// Bits 0...59.
   var seconds: UInt64 = 1

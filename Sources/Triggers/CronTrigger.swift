@@ -47,8 +47,8 @@ package final class CronTrigger: Trigger {
     search = WallClockSearch(zone: zone, policy: dst.resolved(followsClock: followsClock))
   }
 
-  /// - Complexity: O(1) for most expressions: some tens of nanoseconds; a few steps per year that must be passed over for
-  ///   dates that are years apart. Does not allocate.
+  /// - Complexity: O(1) for most expressions: some tens of nanoseconds; a few steps per year that must be passed over
+  ///   for dates that are years apart. Does not allocate.
   package func next(after instant: Instant) -> Instant? {
     search.next(of: fields, after: instant)
   }

@@ -31,9 +31,9 @@ public struct DSTPolicy: Sendable, Hashable {
     self.overlap = overlap
   }
 
-  /// The policy with nothing left open. A schedule that follows the clock (its minute or hour field begins with `*`) has its
-  /// rhythm from the clock: times skipped are skipped, times repeated are repeated. One with fixed times promises a run: at
-  /// the end of a gap, and only once in an overlap.
+  /// The policy with nothing left open. A schedule that follows the clock (its minute or hour field begins with `*`)
+  /// has its rhythm from the clock: times skipped are skipped, times repeated are repeated. One with fixed times
+  /// promises a run: at the end of a gap, and only once in an overlap.
   func resolved(followsClock: Bool) -> ResolvedDST {
     ResolvedDST(gap: gap ?? (followsClock ? .skip : .shift), overlap: overlap ?? (followsClock ? .both : .first))
   }

@@ -1,6 +1,7 @@
 package import Chronology
 
-/// A set of days: holidays, weekends, any days that matter to other triggers. As a trigger it fires when each of its days begins.
+/// A set of days: holidays, weekends, any days that matter to other triggers. As a trigger it fires when each of its
+/// days begins.
 ///
 /// Days are counted on the clocks of its zone.
 package final class DayCalendar: Sendable {
@@ -61,7 +62,8 @@ package final class DayCalendar: Sendable {
     return [dated, weekly].compactMap { $0 }.min()
   }
 
-  /// The nearest day at or after (`step` 1) or at or before (−1) `day` that is not in it, or `nil` when there is none in reach.
+  /// The nearest day at or after (`step` 1) or at or before (−1) `day` that is not in it, or `nil` when there is none
+  /// in reach.
   ///
   /// - Complexity: a step per range or weekday passed over.
   func freeDay(from day: Int, step: Int) -> Int? {
@@ -89,7 +91,9 @@ extension DayCalendar: Trigger, WallClockSchedule {
   package func next(after instant: Instant) -> Instant? { search.next(of: self, after: instant) }
 
   func nextLocal(from local: Int) -> Int {
-    guard let day = firstDay(from: (local + 86_399).flooredQuotient(by: 86_400)), day < 110_000 else { return neverLocal }
+    guard let day = firstDay(from: (local + 86_399).flooredQuotient(by: 86_400)), day < 110_000 else {
+      return neverLocal
+    }
     return day * 86_400
   }
 }

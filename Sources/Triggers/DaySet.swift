@@ -35,7 +35,8 @@ struct MonthShape {
 
 /// A set of days in a month, by number, by weekday and by position: what one day field says.
 ///
-/// Days of a month are bits 1...31 of a word throughout, so that a rule is a few shifts and the next day is a count of zeros.
+/// Days of a month are bits 1...31 of a word throughout, so that a rule is a few shifts and the next day is a count of
+/// zeros.
 struct DaySet: Sendable, Hashable {
   /// Days by number: bits 1...31.
   var numbers: UInt64 = 0

@@ -65,7 +65,8 @@ package final class ExceptTrigger: Trigger {
 
   func anchored(at anchor: Instant) -> ExceptTrigger {
     ExceptTrigger(
-      base.anchored(at: anchor), stretches: stretches, excluded: excluded?.anchored(at: anchor), zoneOfDates: zoneOfDates)
+      base.anchored(at: anchor), stretches: stretches, excluded: excluded?.anchored(at: anchor),
+      zoneOfDates: zoneOfDates)
   }
 }
 

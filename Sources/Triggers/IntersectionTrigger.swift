@@ -2,9 +2,9 @@ package import Chronology
 
 /// Fires at the instants that all members share.
 ///
-/// Intervals among the members are merged by arithmetic first (the Chinese remainder theorem): "every 7 s" and "every 11 s" is
-/// every 77 s, and intervals that never meet are known never to. Then the members leapfrog: each one is asked for its
-/// first fire at or after the latest answer, until all agree.
+/// Intervals among the members are merged by arithmetic first (the Chinese remainder theorem): "every 7 s" and "every
+/// 11 s" is every 77 s, and intervals that never meet are known never to. Then the members leapfrog: each one is asked
+/// for its first fire at or after the latest answer, until all agree.
 package final class IntersectionTrigger: Trigger {
   package let members: [AnyTrigger]
   /// The merged intervals, if there are any.
@@ -111,8 +111,8 @@ private struct Grid: Sendable {
     guard common >= Grid.wholeRange else {
       return Grid(modulus: common, residue: meeting, from: from, until: until, isEmpty: false)
     }
-    // Wider than the range of instants: at most one common instant is in it. Residues are positive, so it is the residue
-    // itself or the one before.
+    // Wider than the range of instants: at most one common instant is in it. Residues are positive, so it is the
+    // residue itself or the one before.
     let low = max(Int128(Int64.min), from)
     let high = min(Int128(Int64.max), until)
     guard let only = [meeting, meeting - common].first(where: { $0 >= low && $0 <= high }) else { return Grid.nothing }

@@ -2,9 +2,9 @@ package import Chronology
 
 /// Fires at a fixed rate: at `anchor`, plus whole intervals. Elapsed time, whatever wall clocks do.
 ///
-/// The rate never drifts, because every fire time is computed from the anchor. With a start date the anchor is that date, and
-/// it fires then too; otherwise the schedule assigns one, and it fires one interval later for the first time. Without any
-/// anchor it counts from the instant it is asked about.
+/// The rate never drifts, because every fire time is computed from the anchor. With a start date the anchor is that
+/// date, and it fires then too; otherwise the schedule assigns one, and it fires one interval later for the first time.
+/// Without any anchor it counts from the instant it is asked about.
 package final class IntervalTrigger: Trigger {
   /// At least 1.
   package let nanoseconds: Int64

@@ -2,10 +2,11 @@ public import Chronology
 
 /// How far a schedule's jitter moves one of its fire times.
 ///
-/// A pure function of the schedule and the fire time, so that a restart or another node moves it by the same amount, and no
-/// state is kept. The nominal fire time stays what `scheduled_at` says.
+/// A pure function of the schedule and the fire time, so that a restart or another node moves it by the same amount,
+/// and no state is kept. The nominal fire time stays what `scheduled_at` says.
 public enum Jitter {
-  /// Nanoseconds in `0...jitter`, and less than the distance to `nextFireTime`: a run never reaches the fire time after its own.
+  /// Nanoseconds in `0...jitter`, and less than the distance to `nextFireTime`: a run never reaches the fire time after
+  /// its own.
   ///
   /// `schedule` is a stable hash of the schedule's identity (``hash(of:)``). A negative jitter counts as none.
   public static func offsetNanoseconds(

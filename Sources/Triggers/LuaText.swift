@@ -67,7 +67,8 @@ enum LuaText {
 
   /// The words that are no names in Lua.
   static let reserved: Set<String> = [
-    "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil", "not", "or",
+    "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil",
+    "not", "or",
     "repeat", "return", "then", "true", "until", "while",
   ]
 }

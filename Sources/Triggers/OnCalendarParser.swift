@@ -1,10 +1,11 @@
 internal import Chronology
 
-/// Reads calendar events as systemd timers write them (`systemd.time(7)`): `Mon..Fri *-*-* 09:00`, `*-*-01/7 0/6:00`, `weekly`.
+/// Reads calendar events as systemd timers write them (`systemd.time(7)`): `Mon..Fri *-*-* 09:00`, `*-*-01/7 0/6:00`,
+/// `weekly`.
 ///
-/// An event is weekdays, a date, a time and a zone, each of which may be absent. A component is `*`, or a list of values, ranges
-/// `a..b` and repetitions `a/n` and `a..b/n`; `~` before the day counts from the end of the month. All parts must match. Differs
-/// from systemd in that seconds are whole.
+/// An event is weekdays, a date, a time and a zone, each of which may be absent. A component is `*`, or a list of
+/// values, ranges `a..b` and repetitions `a/n` and `a..b/n`; `~` before the day counts from the end of the month. All
+/// parts must match. Differs from systemd in that seconds are whole.
 struct OnCalendarParser {
   private static let shorthands = [
     "minutely": "*-*-* *:*:00", "hourly": "*-*-* *:00:00", "daily": "*-*-* 00:00:00", "monthly": "*-*-01 00:00:00",
@@ -68,13 +69,16 @@ struct OnCalendarParser {
   private static func weekdays(_ word: String) throws(TriggerError) -> UInt64 {
     var bits: UInt64 = 0
     for item in word.split(separator: ",", omittingEmptySubsequences: false) {
-      let ends = item.replacing("..", with: "-").split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+      let ends = item.replacing("..", with: "-").split(separator: "-", omittingEmptySubsequences: false).map(
+        String.init)
       var numbers: [Int] = []
       for end in ends {
         guard let number = weekday(end) else {
-          let near = Spelling.closest(to: end, among: CronField.weekday.names + fullNames + shorthands.keys, limit: 1).first
+          let near = Spelling.closest(to: end, among: CronField.weekday.names + fullNames + shorthands.keys, limit: 1)
+            .first
           throw TriggerError(
-            "\"\(end)\" is no weekday", suggestion: near.map { "did you mean \($0)?" } ?? "write Mon, Tue … or Mon..Fri")
+            "\"\(end)\" is no weekday", suggestion: near.map { "did you mean \($0)?" } ?? "write Mon, Tue … or Mon..Fri"
+          )
         }
         numbers.append(number)
       }
@@ -90,7 +94,8 @@ struct OnCalendarParser {
   private static func date(_ word: String, into fields: inout CronFields) throws(TriggerError) {
     let isFromEnd = word.contains("~")
     let parts = word.replacing("~", with: "-").split(separator: "-", omittingEmptySubsequences: false).map(String.init)
-    guard (2...3).contains(parts.count), !isFromEnd || word.split(separator: "~").last.map({ !$0.contains("-") }) == true
+    guard (2...3).contains(parts.count),
+      !isFromEnd || word.split(separator: "~").last.map({ !$0.contains("-") }) == true
     else {
       throw TriggerError("\"\(word)\" is no date", suggestion: "write 2027-01-31, *-*-01 or *-02~01")
     }
@@ -166,7 +171,8 @@ struct OnCalendarParser {
     _ item: String, _ name: String, _ range: ClosedRange<Int>
   ) throws(TriggerError) -> (first: Int, last: Int?, step: Int?) {
     let halves = item.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-    let ends = halves[0].replacing("..", with: "/").split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    let ends = halves[0].replacing("..", with: "/").split(separator: "/", omittingEmptySubsequences: false).map(
+      String.init)
     guard halves.count <= 2, ends.count <= 2 else { throw TriggerError("\"\(item)\" is no \(name)") }
     let first = try number(ends[0], name, range)
     let last = ends.count == 2 ? try number(ends[1], name, range) : nil
@@ -181,7 +187,8 @@ struct OnCalendarParser {
   }
 
   private static func number(_ text: String, _ name: String, _ range: ClosedRange<Int>) throws(TriggerError) -> Int {
-    guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text) else {
+    guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text)
+    else {
       throw TriggerError("\"\(text)\" is no \(name)")
     }
     guard range.contains(number) || name == "year" && number < 100 else {
@@ -193,7 +200,9 @@ struct OnCalendarParser {
 
 extension TriggerBuilder {
   /// `on_calendar("Mon..Fri *-*-* 09:00 Europe/Berlin", { … })`.
-  @Sendable static func onCalendar(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func onCalendar(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError)
+    -> BuiltTrigger
+  {
     try requireArguments(arguments, 1...2, "a calendar event and options")
     guard case .string(let text) = arguments[0] else {
       throw TriggerError("expected a calendar event like \"Mon..Fri 09:00\", not \(arguments[0].typeName)")

@@ -2,8 +2,8 @@ public import Chronology
 
 /// Computes when something should fire.
 ///
-/// A trigger is a value: it has no clock and no memory, so asking twice gives the same answer. The laws, for every trigger
-/// and all instants `a <= b`:
+/// A trigger is a value: it has no clock and no memory, so asking twice gives the same answer. The laws, for every
+/// trigger and all instants `a <= b`:
 ///
 /// - `next(after: a)` is later than `a`, or `nil`;
 /// - `next(after: a) <= next(after: b)`, where `nil` counts as later than everything;
@@ -16,8 +16,8 @@ public import Chronology
 public protocol Trigger: Sendable {
   /// The first fire time strictly after `instant`, or `nil` when there will never be another.
   ///
-  /// Safe to call from any thread. Costs at most some hundred nanoseconds, and does not allocate, except for combinations
-  /// (see ``AnyTrigger/nextFire(after:)``).
+  /// Safe to call from any thread. Costs at most some hundred nanoseconds, and does not allocate, except for
+  /// combinations (see ``AnyTrigger/nextFire(after:)``).
   func next(after instant: Instant) -> Instant?
 }
 

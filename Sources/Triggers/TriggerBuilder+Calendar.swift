@@ -2,7 +2,9 @@ internal import Chronology
 
 extension TriggerBuilder {
   /// `calendar_of { dates = { "2026-12-25", "2026-12-28..2026-12-31" }, weekdays = "sat,sun" }`.
-  @Sendable static func calendarOf(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func calendarOf(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError)
+    -> BuiltTrigger
+  {
     try requireArguments(arguments, 1...1, "one table")
     var options = TriggerOptions(try fields(arguments[0]))
     var ranges: [ClosedRange<Int>] = []
@@ -21,7 +23,9 @@ extension TriggerBuilder {
       }
       let text = texts.joined(separator: ",").replacing(" ", with: "").lowercased()
       let parsed = try CronFieldParser.parse(Array(text.utf8), as: .weekday, at: 0, nameHash: nil)
-      guard !parsed.days.hasPositions else { throw TriggerError("weekdays are names like \"sat,sun\", not \"\(text)\"") }
+      guard !parsed.days.hasPositions else {
+        throw TriggerError("weekdays are names like \"sat,sun\", not \"\(text)\"")
+      }
       weekdays = parsed.days.weekdays
     }
     let common = try CommonOptions(&options, context: context)
@@ -29,7 +33,9 @@ extension TriggerBuilder {
     guard !ranges.isEmpty || weekdays != 0 else {
       throw TriggerError("it has no day", suggestion: "write { dates = { \"2026-12-25\" }, weekdays = \"sat,sun\" }")
     }
-    guard weekdays != DaySet.everyWeekday else { throw TriggerError("it has every weekday", suggestion: "leave some out") }
+    guard weekdays != DaySet.everyWeekday else {
+      throw TriggerError("it has every weekday", suggestion: "leave some out")
+    }
     let calendar = DayCalendar(ranges: ranges, weekdays: weekdays, zone: common.zone, hasOwnZone: common.hasOwnZone)
     return BuiltTrigger(AnyTrigger(.calendarDays(calendar)).bounded(from: common.from, until: common.until))
   }
@@ -41,7 +47,8 @@ extension TriggerBuilder {
   }
 
   /// `shift(trigger, calendar, "next" or "previous")`: fires on days of the calendar move to the nearest other day.
-  @Sendable static func shift(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func shift(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger
+  {
     try requireArguments(arguments, 3...3, "a trigger, a calendar, and \"next\" or \"previous\"")
     switch arguments[2] {
     case .string("next"): return try dayRule(arguments, .next, context)
@@ -75,7 +82,9 @@ extension TriggerBuilder {
     let parts = text.replacing("..", with: " ").split(separator: " ", omittingEmptySubsequences: false)
     for part in parts {
       let time = try TriggerOptions.written(String(part), name: "the date")
-      guard !time.hasTimeOfDay else { throw TriggerError("\"\(text)\" has a time of day", suggestion: "write a date alone") }
+      guard !time.hasTimeOfDay else {
+        throw TriggerError("\"\(text)\" has a time of day", suggestion: "write a date alone")
+      }
       ends.append(time.civil.date.daysSinceEpoch)
     }
     guard let first = ends.first, let last = ends.last, ends.count <= 2 else {

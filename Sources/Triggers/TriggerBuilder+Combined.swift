@@ -2,13 +2,15 @@ internal import Chronology
 
 extension TriggerBuilder {
   /// `any_of { cron "…", every "…" }`: whenever one of them fires.
-  @Sendable static func anyOf(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func anyOf(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger
+  {
     let (members, common) = try members(arguments, context)
     return BuiltTrigger(AnyTrigger.anyOf(members).bounded(from: common.from, until: common.until))
   }
 
   /// `all_of { cron "…", cron "…" }`: at the instants that all of them share.
-  @Sendable static func allOf(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func allOf(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger
+  {
     let (members, common) = try members(arguments, context)
     if members.contains(where: \.firesAtStart) {
       throw TriggerError("a start of the host is no instant that another trigger can share", suggestion: "use any_of")
@@ -19,7 +21,8 @@ extension TriggerBuilder {
   }
 
   /// `except(trigger, "2026-12-25" or { dates } or trigger)`: without what falls on those days, or coincides.
-  @Sendable static func except(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func except(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger
+  {
     try requireArguments(arguments, 2...3, "a trigger, and dates or a trigger to leave out, and options")
     let base = try trigger(arguments[0], context: context)
     if arguments.count == 2, case .trigger(let other) = arguments[1], case .calendarDays(let calendar) = other.kind {

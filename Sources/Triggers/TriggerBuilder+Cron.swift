@@ -47,8 +47,8 @@ extension TriggerBuilder {
   }
 }
 
-/// Reads cron tables: APScheduler's fields, where what is less significant than the least significant field given takes its
-/// lowest value, and everything else is `*`.
+/// Reads cron tables: APScheduler's fields, where what is less significant than the least significant field given takes
+/// its lowest value, and everything else is `*`.
 struct CronTable {
   /// Most significant first; a field that has no lowest value of its own stays `*`.
   private static let layout: [(key: String, field: CronField, lowest: String?)] = [

@@ -2,7 +2,8 @@ internal import Chronology
 
 extension TriggerBuilder {
   /// `every("90s", { … })`, `every(90)` or `every { hours = 1, … }`.
-  @Sendable static func every(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func every(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger
+  {
     try requireArguments(arguments, 1...2, "a duration or a table, and options")
     var options: TriggerOptions
     let nanoseconds: Int64
@@ -75,7 +76,8 @@ extension TriggerBuilder {
     }
     guard !isEmpty else {
       for field in options.remaining where ["month", "months", "year", "years"].contains(field.key) {
-        throw TriggerError("\(field.key) have no fixed length", suggestion: "write calendar { \(field.key) = \(field.value) }")
+        throw TriggerError(
+          "\(field.key) have no fixed length", suggestion: "write calendar { \(field.key) = \(field.value) }")
       }
       if !options.remaining.isEmpty { try options.finish() }
       throw TriggerError("it has no length", suggestion: "write { minutes = 5 } or every \"5m\"")
@@ -126,7 +128,9 @@ extension TriggerBuilder {
   }
 
   /// `calendar { months = 1, day = "last", hour = 6, … }`.
-  @Sendable static func calendar(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func calendar(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError)
+    -> BuiltTrigger
+  {
     try requireArguments(arguments, 1...1, "one table")
     var options = TriggerOptions(try fields(arguments[0]))
     var steps = CalendarTrigger.Steps()

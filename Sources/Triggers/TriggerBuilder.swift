@@ -2,8 +2,8 @@ internal import Chronology
 
 /// Makes triggers from what scripts write.
 ///
-/// One function per constructor of the Lua API, given the arguments as values. Every error is one sentence that begins with
-/// what was written; the caller puts the place in the script before it.
+/// One function per constructor of the Lua API, given the arguments as values. Every error is one sentence that begins
+/// with what was written; the caller puts the place in the script before it.
 ///
 ///     try TriggerBuilder.build("cron", [.string("61 3 * * *")], context: context)
 ///     // cron "61 3 * * *": minute 61 is outside 0-59
@@ -36,7 +36,8 @@ package enum TriggerBuilder {
     }
   }
 
-  /// The trigger in a `trigger =`, or in a member of a combination: one that was made, or a cron expression, or a duration.
+  /// The trigger in a `trigger =`, or in a member of a combination: one that was made, or a cron expression, or a
+  /// duration.
   package static func trigger(_ value: SpecValue, context: TriggerContext) throws(TriggerError) -> AnyTrigger {
     guard case .trigger(let trigger) = value else {
       throw TriggerError("expected a trigger like cron \"0 3 * * *\" or every \"90s\", not \(value.typeName)")
@@ -102,14 +103,18 @@ extension TriggerBuilder {
     }
   }
 
-  static func requireArguments(_ arguments: [SpecValue], _ range: ClosedRange<Int>, _ shape: String) throws(TriggerError) {
+  static func requireArguments(_ arguments: [SpecValue], _ range: ClosedRange<Int>, _ shape: String)
+    throws(TriggerError)
+  {
     guard range.contains(arguments.count) else {
       throw TriggerError("expected \(shape), not \(arguments.count) arguments")
     }
   }
 
   /// `startup()`: once at each start of the host.
-  @Sendable static func startup(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  @Sendable static func startup(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError)
+    -> BuiltTrigger
+  {
     guard arguments.allSatisfy({ $0 == .nothing }) else { throw TriggerError("it takes no arguments") }
     return BuiltTrigger(.startup)
   }

@@ -13,7 +13,8 @@ struct TriggerOptions {
     switch argument {
     case nil, .nothing?, .list([])?: self.init()
     case .table(let fields)?: self.init(fields)
-    case let other?: throw TriggerError("options are a table like { timezone = \"Europe/Berlin\" }, not \(other.typeName)")
+    case let other?:
+      throw TriggerError("options are a table like { timezone = \"Europe/Berlin\" }, not \(other.typeName)")
     }
   }
 
@@ -77,7 +78,8 @@ struct TriggerOptions {
     default:
       break
     }
-    throw TriggerError("\(name ?? "it") is a time like \"2027-01-31 09:00\" or seconds since 1970, not \(value.typeName)")
+    throw TriggerError(
+      "\(name ?? "it") is a time like \"2027-01-31 09:00\" or seconds since 1970, not \(value.typeName)")
   }
 
   static func written(_ text: String, name: String?) throws(TriggerError) -> WrittenTime {

@@ -2,8 +2,8 @@
 /// `any_of { cron("0 3 * * *", { timezone = "Europe/Berlin" }), every "90s" }`.
 ///
 /// That is the form in which triggers print and store themselves, and nearly everything that people type. Variables,
-/// arithmetic and functions need a Lua state; for those ``parse(_:context:)`` throws ``NotLiteral``, and the caller may turn to one.
-/// A bare cron expression (`0 3 * * *`) is read as `cron "0 3 * * *"`.
+/// arithmetic and functions need a Lua state; for those ``parse(_:context:)`` throws ``NotLiteral``, and the caller may
+/// turn to one. A bare cron expression (`0 3 * * *`) is read as `cron "0 3 * * *"`.
 package enum TriggerText {
   /// The text is not a constructor call with literals: one sentence, and where (in bytes).
   package struct NotLiteral: Error, Sendable, CustomStringConvertible {
@@ -12,8 +12,8 @@ package enum TriggerText {
     package var description: String { message }
   }
 
-  /// The trigger that `text` writes. Throws ``TriggerError`` when a constructor refuses its arguments, ``NotLiteral`` when the
-  /// text is not in this form.
+  /// The trigger that `text` writes. Throws ``TriggerError`` when a constructor refuses its arguments, ``NotLiteral``
+  /// when the text is not in this form.
   package static func parse(_ text: String, context: TriggerContext) throws -> BuiltTrigger {
     if isBareCron(text) { return try TriggerBuilder.build("cron", [.string(text)], context: context) }
     var reader = LuaLiteralReader(text, context: context)
@@ -54,7 +54,8 @@ struct LuaLiteralReader {
   mutating func expectEnd() throws {
     skipSpace()
     guard position == bytes.count else {
-      throw fail("unexpected text \"\(String(decoding: bytes[position...].prefix(40), as: UTF8.self))\" after the trigger")
+      throw fail(
+        "unexpected text \"\(String(decoding: bytes[position...].prefix(40), as: UTF8.self))\" after the trigger")
     }
   }
 

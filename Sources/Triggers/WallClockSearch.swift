@@ -2,8 +2,8 @@ internal import Chronology
 
 /// A set of times on a wall clock, without a zone: what cron and calendar schedules are before daylight saving time.
 protocol WallClockSchedule {
-  /// The first local second at or after `local` (seconds since 1970-01-01T00:00 on the same clock) that is in the set, or
-  /// ``never``. Pure; does not allocate.
+  /// The first local second at or after `local` (seconds since 1970-01-01T00:00 on the same clock) that is in the set,
+  /// or ``never``. Pure; does not allocate.
   func nextLocal(from local: Int) -> Int
 }
 
@@ -12,9 +12,9 @@ let neverLocal = Int.max
 
 /// Finds when clocks in a zone show a time of a schedule.
 ///
-/// Nearly always the answer lies in a part of the zone's history where local time runs on without a change, and is the next
-/// local time less the offset: one lookup of a stretch, or two when the answer is far away. The bounds that prove it are in
-/// ``TimeZoneStretch``. What is left, times near a change, goes stretch by stretch.
+/// Nearly always the answer lies in a part of the zone's history where local time runs on without a change, and is the
+/// next local time less the offset: one lookup of a stretch, or two when the answer is far away. The bounds that prove
+/// it are in ``TimeZoneStretch``. What is left, times near a change, goes stretch by stretch.
 struct WallClockSearch {
   let zone: TimeZoneRules
   let policy: ResolvedDST
@@ -27,8 +27,8 @@ struct WallClockSearch {
     let stretch = zone.stretch(at: second)
     let local = second &+ stretch.offset
     let match = schedule.nextLocal(from: local)
-    // Nothing later is shown before `local`, so `match` is the only candidate, and no gap before it holds another; unless a
-    // gap ends at this very second.
+    // Nothing later is shown before `local`, so `match` is the only candidate, and no gap before it holds another;
+    // unless a gap ends at this very second.
     if local <= stretch.settledLocalEnd, second != stretch.start {
       if match < stretch.settledLocalEnd, match >= stretch.settledLocalStart {
         return WallClockSearch.instant(match &- stretch.offset)
@@ -75,7 +75,8 @@ struct WallClockSearch {
     }
   }
 
-  /// Whether the stretch follows a gap that swallows a time of the schedule, which therefore is due at the stretch's start.
+  /// Whether the stretch follows a gap that swallows a time of the schedule, which therefore is due at the stretch's
+  /// start.
   private func isGapEnd(_ index: Int, of schedule: some WallClockSchedule) -> Bool {
     guard policy.gap == .shift, index > 0 else { return false }
     let skippedFrom = zone.stretches[index - 1].localEnd
@@ -83,8 +84,8 @@ struct WallClockSearch {
     return skippedFrom < skippedUntil && schedule.nextLocal(from: skippedFrom) < skippedUntil
   }
 
-  /// Whether the policy leaves the local time `match` to another stretch than `index`; if so, the first local time that it
-  /// may not leave to that one.
+  /// Whether the policy leaves the local time `match` to another stretch than `index`; if so, the first local time that
+  /// it may not leave to that one.
   private func endOfRejection(of match: Int, shownIn index: Int) -> Int? {
     let stretches = zone.stretches
     switch policy.overlap {

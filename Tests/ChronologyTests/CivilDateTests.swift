@@ -14,7 +14,8 @@ struct CivilDateTests {
       guard date.year == year, date.month == month, date.day == day, date.daysSinceEpoch == number,
         date.weekday == weekday, date.isoWeek == (weekYear, week)
       else {
-        Issue.record("day \(number) is \(date), week \(date.isoWeek), not \(year)-\(month)-\(day), \(weekYear)-W\(week)")
+        Issue.record(
+          "day \(number) is \(date), week \(date.isoWeek), not \(year)-\(month)-\(day), \(weekYear)-W\(week)")
         return
       }
       let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
@@ -36,16 +37,21 @@ struct CivilDateTests {
     #expect((year, month, day) == (2401, 1, 1))
   }
 
-  @Test("dates that do not exist are refused", arguments: [
-    (2026, 2, 29), (2100, 2, 29), (2026, 4, 31), (2026, 0, 1), (2026, 13, 1), (2026, 1, 0), (2026, 1, 32), (40_000, 1, 1),
-  ])
+  @Test(
+    "dates that do not exist are refused",
+    arguments: [
+      (2026, 2, 29), (2100, 2, 29), (2026, 4, 31), (2026, 0, 1), (2026, 13, 1), (2026, 1, 0), (2026, 1, 32),
+      (40_000, 1, 1),
+    ])
   func impossible(year: Int, month: Int, day: Int) {
     #expect(CivilDate(validating: year, month: month, day: day) == nil)
   }
 
-  @Test("civil times go to local seconds and back, before and after the epoch", arguments: [
-    -1, 0, 86_399, 86_400, -86_400, -86_401, 1_790_000_000, -2_208_988_800,
-  ])
+  @Test(
+    "civil times go to local seconds and back, before and after the epoch",
+    arguments: [
+      -1, 0, 86_399, 86_400, -86_400, -86_401, 1_790_000_000, -2_208_988_800,
+    ])
   func localSeconds(second: Int) {
     #expect(CivilDateTime(localSeconds: second).localSeconds == second)
   }

@@ -9,20 +9,22 @@ struct TimeZoneTests {
 
   private func local(_ text: String) throws -> CivilDateTime { try ISO8601.parse(text).civil }
 
-  @Test("local times mean one instant, two or none", arguments: [
-    ("Europe/Berlin", "2026-03-29 01:59:59", "2026-03-29T00:59:59Z", nil),
-    ("Europe/Berlin", "2026-03-29 02:30", nil, "2026-03-29T01:00:00Z"),
-    ("Europe/Berlin", "2026-10-25 02:30", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
-    ("Europe/Berlin", "2100-10-31 02:30", "2100-10-31T00:30:00Z", "2100-10-31T01:30:00Z"),
-    ("Australia/Lord_Howe", "2026-10-04 02:15", nil, "2026-10-03T15:30:00Z"),
-    ("Australia/Lord_Howe", "2026-04-05 01:45", "2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z"),
-    ("Pacific/Apia", "2011-12-30 12:00", nil, "2011-12-30T10:00:00Z"),
-    ("Africa/Cairo", "2026-04-24 00:30", nil, "2026-04-23T22:00:00Z"),
-    ("America/Santiago", "2026-09-06 00:30", nil, "2026-09-06T04:00:00Z"),
-    ("Asia/Kolkata", "2026-06-01 12:00", "2026-06-01T06:30:00Z", nil),
-    ("America/Nuuk", "2026-03-28 23:30", nil, "2026-03-29T01:00:00Z"),
-    ("Africa/Monrovia", "1972-01-07 00:10", nil, "1972-01-07T00:44:30Z"),
-  ] as [(String, String, String?, String?)])
+  @Test(
+    "local times mean one instant, two or none",
+    arguments: [
+      ("Europe/Berlin", "2026-03-29 01:59:59", "2026-03-29T00:59:59Z", nil),
+      ("Europe/Berlin", "2026-03-29 02:30", nil, "2026-03-29T01:00:00Z"),
+      ("Europe/Berlin", "2026-10-25 02:30", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+      ("Europe/Berlin", "2100-10-31 02:30", "2100-10-31T00:30:00Z", "2100-10-31T01:30:00Z"),
+      ("Australia/Lord_Howe", "2026-10-04 02:15", nil, "2026-10-03T15:30:00Z"),
+      ("Australia/Lord_Howe", "2026-04-05 01:45", "2026-04-04T14:45:00Z", "2026-04-04T15:15:00Z"),
+      ("Pacific/Apia", "2011-12-30 12:00", nil, "2011-12-30T10:00:00Z"),
+      ("Africa/Cairo", "2026-04-24 00:30", nil, "2026-04-23T22:00:00Z"),
+      ("America/Santiago", "2026-09-06 00:30", nil, "2026-09-06T04:00:00Z"),
+      ("Asia/Kolkata", "2026-06-01 12:00", "2026-06-01T06:30:00Z", nil),
+      ("America/Nuuk", "2026-03-28 23:30", nil, "2026-03-29T01:00:00Z"),
+      ("Africa/Monrovia", "1972-01-07 00:10", nil, "1972-01-07T00:44:30Z"),
+    ] as [(String, String, String?, String?)])
   func meanings(name: String, text: String, first: String?, other: String?) throws {
     let meaning = try zones.zone(named: name).meaning(of: local(text))
     switch meaning {
@@ -44,11 +46,13 @@ struct TimeZoneTests {
     do { _ = try empty.zone(named: "Europe/Berlin") } catch { #expect(error.message.contains("apt install tzdata")) }
   }
 
-  @Test("unknown zones come with the closest names", arguments: [
-    ("Europe/Berln", "did you mean Europe/Berlin?"), ("berlin", "Europe/Berlin"), ("New York", "America/New_York"),
-    ("Asia/Calcuta", "Asia/Calcutta"), ("Qqqqqq", "write an IANA name"), ("../../etc/passwd", "no time zone"),
-    ("", "no time zone"), ("Europe", "no time zone"), ("Europe/", "no time zone"), ("/etc/passwd", "no time zone"),
-  ])
+  @Test(
+    "unknown zones come with the closest names",
+    arguments: [
+      ("Europe/Berln", "did you mean Europe/Berlin?"), ("berlin", "Europe/Berlin"), ("New York", "America/New_York"),
+      ("Asia/Calcuta", "Asia/Calcutta"), ("Qqqqqq", "write an IANA name"), ("../../etc/passwd", "no time zone"),
+      ("", "no time zone"), ("Europe", "no time zone"), ("Europe/", "no time zone"), ("/etc/passwd", "no time zone"),
+    ])
   func unknown(name: String, part: String) {
     do {
       _ = try zones.zone(named: name)
@@ -116,33 +120,39 @@ struct TimeZoneTests {
     // Such a file ends when the next leap second is unknown; until then its changes are those of the plain one.
     let right = try TimeZoneRules(name: "right", tzif: Array(try Data(contentsOf: URL(filePath: path))))
     let end = Instant(seconds: 1_700_000_000)
-    #expect(right.changes(from: .distantPast, to: end).map(\.at) == plain.changes(from: .distantPast, to: end).map(\.at))
+    #expect(
+      right.changes(from: .distantPast, to: end).map(\.at) == plain.changes(from: .distantPast, to: end).map(\.at))
   }
 }
 
 @Suite("POSIX rules")
 struct PosixTimeZoneTests {
-  @Test("rules give their changes", arguments: [
-    ("CET-1CEST,M3.5.0,M10.5.0/3", 2026, ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"]),
-    ("EST5EDT,M3.2.0,M11.1.0", 2026, ["2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z"]),
-    ("<-02>2<-01>,M3.5.0/-1,M10.5.0/0", 2026, ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"]),
-    ("AEST-10AEDT,M10.1.0,M4.1.0/3", 2026, ["2026-04-04T16:00:00Z", "2026-10-03T16:00:00Z"]),
-    ("IST-1GMT0,M10.5.0,M3.5.0/1", 2026, ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"]),
-    ("EET-2EEST,M4.5.5/0,M10.5.4/24", 2026, ["2026-04-23T22:00:00Z", "2026-10-29T21:00:00Z"]),
-    ("IST-2IDT,M3.4.4/26,M10.5.0", 2026, ["2026-03-27T00:00:00Z", "2026-10-24T23:00:00Z"]),
-    ("AAA3BBB,J60,J300", 2028, ["2028-03-01T05:00:00Z", "2028-10-27T04:00:00Z"]),
-    ("AAA3BBB,59/0,299", 2028, ["2028-02-29T03:00:00Z", "2028-10-26T04:00:00Z"]),
-    ("JST-9", 2026, []),
-  ])
+  @Test(
+    "rules give their changes",
+    arguments: [
+      ("CET-1CEST,M3.5.0,M10.5.0/3", 2026, ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"]),
+      ("EST5EDT,M3.2.0,M11.1.0", 2026, ["2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z"]),
+      ("<-02>2<-01>,M3.5.0/-1,M10.5.0/0", 2026, ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"]),
+      ("AEST-10AEDT,M10.1.0,M4.1.0/3", 2026, ["2026-04-04T16:00:00Z", "2026-10-03T16:00:00Z"]),
+      ("IST-1GMT0,M10.5.0,M3.5.0/1", 2026, ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"]),
+      ("EET-2EEST,M4.5.5/0,M10.5.4/24", 2026, ["2026-04-23T22:00:00Z", "2026-10-29T21:00:00Z"]),
+      ("IST-2IDT,M3.4.4/26,M10.5.0", 2026, ["2026-03-27T00:00:00Z", "2026-10-24T23:00:00Z"]),
+      ("AAA3BBB,J60,J300", 2028, ["2028-03-01T05:00:00Z", "2028-10-27T04:00:00Z"]),
+      ("AAA3BBB,59/0,299", 2028, ["2028-02-29T03:00:00Z", "2028-10-26T04:00:00Z"]),
+      ("JST-9", 2026, []),
+    ])
   func changes(rule: String, year: Int, expected: [String]) throws {
     let changes = try PosixTimeZone(rule).changes(in: year)
     #expect(changes.map { Instant(seconds: Int64($0.at)).description } == expected)
   }
 
-  @Test("rules that cannot be read are refused", arguments: [
-    "", "C", "CET", "CET-1CEST", "CET-1CEST,M3.5.0", "CET-1CEST,M13.5.0,M10.5.0", "<CET-1", "CET-99", "CET-1CEST,J0,J5",
-    "CET-1CEST,M3.5.0,M10.5.0/3x", "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,M3.5.7,M10.5.0", "CET--1",
-  ])
+  @Test(
+    "rules that cannot be read are refused",
+    arguments: [
+      "", "C", "CET", "CET-1CEST", "CET-1CEST,M3.5.0", "CET-1CEST,M13.5.0,M10.5.0", "<CET-1", "CET-99",
+      "CET-1CEST,J0,J5",
+      "CET-1CEST,M3.5.0,M10.5.0/3x", "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,M3.5.7,M10.5.0", "CET--1",
+    ])
   func refuses(rule: String) {
     #expect(throws: TimeZoneError.self) { try PosixTimeZone(rule) }
   }
@@ -172,7 +182,8 @@ struct TimeZoneFileTests {
     #expect(zone.offset(at: .distantFuture) == 7200)
   }
 
-  @Test("a file cut short anywhere is refused, never trapped on", arguments: ["Europe/Berlin", "Asia/Tokyo", "right/UTC"])
+  @Test(
+    "a file cut short anywhere is refused, never trapped on", arguments: ["Europe/Berlin", "Asia/Tokyo", "right/UTC"])
   func truncated(name: String) throws {
     let whole = try bytes(name)
     for count in 0..<whole.count {
@@ -180,7 +191,9 @@ struct TimeZoneFileTests {
     }
   }
 
-  @Test("files with random damage are refused or read, never trapped on", arguments: [1, 2, UInt64.random(in: 0...UInt64.max)])
+  @Test(
+    "files with random damage are refused or read, never trapped on",
+    arguments: [1, 2, UInt64.random(in: 0...UInt64.max)])
   func damaged(seed: UInt64) throws {
     var state = seed
     func random(_ bound: Int) -> Int {

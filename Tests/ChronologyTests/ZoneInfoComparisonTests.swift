@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Offsets agree with Python's zoneinfo")
 struct ZoneInfoComparisonTests {
-  /// For each zone: a line of name, then pairs of second and offset, around every change in the file and at odd times up to
-  /// the year 2200.
+  /// For each zone: a line of name, then pairs of second and offset, around every change in the file and at odd times
+  /// up to the year 2200.
   private static let script = """
     import sys, zoneinfo, struct
     from datetime import datetime, timedelta, timezone
@@ -40,7 +40,8 @@ struct ZoneInfoComparisonTests {
     let database = TimeZoneDatabase(directory: root)
     let names = database.names
     let isLong = ProcessInfo.processInfo.environment["MOONDIAL_LONG_TESTS"] == "1"
-    guard let output = try runPython(Self.script, [root, isLong ? "5000" : "150"], input: names.joined(separator: "\n"))
+    guard
+      let output = try runPython(Self.script, [root, isLong ? "5000" : "150"], input: names.joined(separator: "\n"))
     else {
       print("skipped: python3 with zoneinfo is not on this machine; install python3 to compare time zones with it")
       return

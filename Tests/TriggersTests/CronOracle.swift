@@ -2,8 +2,8 @@ import Chronology
 
 @testable import Triggers
 
-/// A cron expression made at random, together with what it means: made by generating the meaning first and writing it down,
-/// so that the parser under test has no part in it.
+/// A cron expression made at random, together with what it means: made by generating the meaning first and writing it
+/// down, so that the parser under test has no part in it.
 struct RandomCron {
   var text = ""
   var seconds = [Bool](repeating: false, count: 60)
@@ -54,7 +54,8 @@ struct RandomCron {
       switch Int.random(in: 0..<10, using: &random) {
       case 0..<6:
         values[first] = true
-        items.append(range.upperBound == 12 && random.chance(30) ? CronField.month.names[first - 1].uppercased() : "\(first)")
+        items.append(
+          range.upperBound == 12 && random.chance(30) ? CronField.month.names[first - 1].uppercased() : "\(first)")
       case 6..<8:
         let last = Int.random(in: first...range.upperBound, using: &random)
         for value in first...last { values[value] = true }
@@ -167,7 +168,9 @@ extension RandomCron {
     case .lastWorkday:
       // Monday to Friday, and no such day follows.
       return (1...5).contains(day.weekday)
-        && (day.day + 1..<max(length + 1, day.day + 1)).allSatisfy { [0, 6].contains((day.weekday + $0 - day.day) % 7) }
+        && (day.day + 1..<max(length + 1, day.day + 1)).allSatisfy {
+          [0, 6].contains((day.weekday + $0 - day.day) % 7)
+        }
     case .nearestWorkday(let wanted):
       guard wanted <= length, (1...5).contains(day.weekday) else { return false }
       let weekday = ((day.weekday + wanted - day.day) % 7 + 7) % 7
@@ -228,7 +231,8 @@ struct CronOracle {
     self.cron = cron
     self.zone = zone
     policy = ResolvedDST(
-      gap: dst.gap ?? (cron.followsClock ? .skip : .shift), overlap: dst.overlap ?? (cron.followsClock ? .both : .first))
+      gap: dst.gap ?? (cron.followsClock ? .skip : .shift), overlap: dst.overlap ?? (cron.followsClock ? .both : .first)
+    )
   }
 
   private func matches(local: Int) -> Bool {
@@ -236,8 +240,8 @@ struct CronOracle {
     return cron.matches(secondOfDay: local - day * 86_400) && cron.matches(PlainDay.at(daysSinceEpoch: day))
   }
 
-  /// All fires in `from...until` (seconds since the epoch), by walking the clock of the zone minute by minute (or second by
-  /// second) through the window and two days on both sides.
+  /// All fires in `from...until` (seconds since the epoch), by walking the clock of the zone minute by minute (or
+  /// second by second) through the window and two days on both sides.
   func walk(from: Int, until: Int) -> [Int] {
     let step = cron.hasSeconds ? 1 : 60
     var shown: [Int: [Int]] = [:]

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Triggers
 
-/// Zones with everything that has gone wrong in schedulers: half hours, midnight gaps, skipped and repeated days, negative daylight
-/// saving time, changes without it, Ramadan, and plain ones.
+/// Zones with everything that has gone wrong in schedulers: half hours, midnight gaps, skipped and repeated days,
+/// negative daylight saving time, changes without it, Ramadan, and plain ones.
 let oracleZones = [
   "UTC", "Europe/Berlin", "Europe/London", "Europe/Dublin", "Europe/Moscow", "Europe/Istanbul", "Europe/Volgograd",
   "America/New_York", "America/Chicago", "America/Los_Angeles", "America/St_Johns", "America/Sao_Paulo",
@@ -68,7 +68,8 @@ struct CronOracleTests {
         let until = middle + Int.random(in: 0...86_400, using: &random)
         let expected = CronOracle(cron, zone: zone, dst: dst).walk(from: from, until: until)
         #expect(
-          fires(trigger, from: from, until: until) == expected, "seed \(seed): \(cron.text) in \(name), \(dst), from \(from)")
+          fires(trigger, from: from, until: until) == expected,
+          "seed \(seed): \(cron.text) in \(name), \(dst), from \(from)")
       }
     }
   }
@@ -105,7 +106,8 @@ struct CronOracleTests {
       var instant = Instant(seconds: Int64(from))
       for second in expected {
         let next = trigger.next(after: instant)
-        #expect(next == Instant(seconds: Int64(second)), "seed \(seed): \(cron.text) in \(name), \(dst), after \(instant)")
+        #expect(
+          next == Instant(seconds: Int64(second)), "seed \(seed): \(cron.text) in \(name), \(dst), after \(instant)")
         guard let next else { break }
         instant = next
       }
@@ -119,7 +121,8 @@ struct CronOracleTests {
       let zone = try zones.zone(named: random.pick(oracleZones))
       let cron = RandomCron(using: &random, seconds: random.chance(20), sparse: random.chance(50))
       guard let trigger = try trigger(cron, zone, random.pick(Self.policies)) else { continue }
-      let after = Instant(nanoseconds: Int64.random(in: -2_208_988_800_000_000_000...7_258_118_400_000_000_000, using: &random))
+      let after = Instant(
+        nanoseconds: Int64.random(in: -2_208_988_800_000_000_000...7_258_118_400_000_000_000, using: &random))
       guard let next = trigger.next(after: after) else {
         // Nothing is left only where the range of instants ends.
         #expect(after.wholeSeconds > 7_000_000_000, "\(cron.text) in \(zone.name) after \(after)")

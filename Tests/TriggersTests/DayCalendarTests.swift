@@ -12,7 +12,8 @@ struct DayCalendarTests {
       let first = 20_000 + Int.random(in: 0..<400, using: &random)
       return first...first + (random.chance(60) ? 0 : Int.random(in: 1...9, using: &random))
     }
-    let weekdays: UInt64 = ranges.isEmpty || random.chance(50) ? [0b100_0001, 0b10, 0b110_0000].randomElement(using: &random) ?? 1 : 0
+    let weekdays: UInt64 =
+      ranges.isEmpty || random.chance(50) ? [0b100_0001, 0b10, 0b110_0000].randomElement(using: &random) ?? 1 : 0
     return DayCalendar(ranges: ranges, weekdays: weekdays, zone: zone, hasOwnZone: false)
   }
 
@@ -32,12 +33,16 @@ struct DayCalendarTests {
     for _ in 0..<60 {
       let zone = try zones.zone(named: random.pick(["UTC", "Europe/Berlin", "Asia/Tokyo", "Pacific/Apia"]))
       let calendar = randomCalendar(&random, zone)
-      let cron = random.pick(["0 9 * * *", "30 8,17 * * mon-fri", "0 12 1,15 * *", "15 */6 * * *", "0 0 * * sat", "59 23 L * *"])
+      let cron = random.pick([
+        "0 9 * * *", "30 8,17 * * mon-fri", "0 12 1,15 * *", "15 */6 * * *", "0 0 * * sat", "59 23 L * *",
+      ])
       let context = TriggerContext(zones: zones, zone: zone)
       let base = try TriggerText.parse(cron, context: context).trigger
       // Far enough around the window that nothing moves in from outside.
       let all = fires(base, from: calendar.start(of: 19_900), until: calendar.start(of: 20_600))
-      let from = calendar.start(of: 20_000 + Int.random(in: 0..<300, using: &random)) + .seconds(Int.random(in: 0..<86_400, using: &random))
+      let from =
+        calendar.start(of: 20_000 + Int.random(in: 0..<300, using: &random))
+        + .seconds(Int.random(in: 0..<86_400, using: &random))
       let until = from + .seconds(100 * 86_400)
       func inWindow(_ instants: [Instant]) -> [Instant] { Set(instants).filter { $0 > from && $0 <= until }.sorted() }
       func moved(_ instant: Instant, _ step: Int) -> Instant {

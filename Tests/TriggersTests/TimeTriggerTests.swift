@@ -70,7 +70,8 @@ private func fires(_ trigger: AnyTrigger, after: Instant, limit: Int) -> [Int64]
 struct CalendarTriggerTests {
   /// Goes through the steps one by one with dates of its own.
   private func expected(
-    _ steps: CalendarTrigger.Steps, _ rule: CalendarTrigger.DayRule, start: CivilDate, second: Int, after: Int, count: Int
+    _ steps: CalendarTrigger.Steps, _ rule: CalendarTrigger.DayRule, start: CivilDate, second: Int, after: Int,
+    count: Int
   ) -> [Int] {
     var first = start
     if case .number(let day) = rule {
@@ -109,7 +110,8 @@ struct CalendarTriggerTests {
       let second = Int.random(in: 0..<86_400, using: &random)
       let trigger = CalendarTrigger(
         steps: steps, dayRule: rule, secondOfDay: second,
-        anchor: Instant(seconds: Int64(start.daysSinceEpoch * 86_400)), startsAtAnchor: true, zone: .utc, hasOwnZone: false,
+        anchor: Instant(seconds: Int64(start.daysSinceEpoch * 86_400)), startsAtAnchor: true, zone: .utc,
+        hasOwnZone: false,
         dst: DSTPolicy())
       let after = (start.daysSinceEpoch + Int.random(in: -400...20_000, using: &random)) * 86_400
       let expected = expected(steps, rule, start: start, second: second, after: after, count: 4)
@@ -152,7 +154,9 @@ struct CombinedTriggerTests {
       let expected = (start + 1...start + 70_000).first { instant in
         parts.allSatisfy { instant >= $0.1 + $0.0 && (instant - $0.1) % $0.0 == 0 }
       }
-      #expect(trigger.nextFire(after: Instant(nanoseconds: start)) == (expected.map { .at(Instant(nanoseconds: $0)) } ?? .never))
+      #expect(
+        trigger.nextFire(after: Instant(nanoseconds: start))
+          == (expected.map { .at(Instant(nanoseconds: $0)) } ?? .never))
     }
   }
 
@@ -193,7 +197,9 @@ struct CombinedTriggerTests {
       let after = Int64.random(in: -1..<30, using: &random)
       func all(_ trigger: AnyTrigger) -> [Int64] { fires(trigger, after: Instant(nanoseconds: after), limit: 99) }
       #expect(all(.anyOf([at(left), at(right)])) == left.union(right).filter { $0 > after }.sorted())
-      #expect(all(AnyTrigger(.allOf(IntersectionTrigger([at(left), at(right)])))) == left.intersection(right).filter { $0 > after }.sorted())
+      #expect(
+        all(AnyTrigger(.allOf(IntersectionTrigger([at(left), at(right)]))))
+          == left.intersection(right).filter { $0 > after }.sorted())
       let except = ExceptTrigger(at(left), stretches: [], excluded: at(right), zoneOfDates: nil)
       #expect(all(AnyTrigger(.except(except))) == left.subtracting(right).filter { $0 > after }.sorted())
     }
@@ -222,10 +228,12 @@ struct JitterTests {
     var buckets = [Int](repeating: 0, count: 10)
     for index in 0..<10_000 {
       let fire = Instant(seconds: Int64(index) * 60)
-      let offset = Jitter.offsetNanoseconds(schedule: schedule, fireTime: fire, jitter: 9_999_999_999, nextFireTime: nil)
+      let offset = Jitter.offsetNanoseconds(
+        schedule: schedule, fireTime: fire, jitter: 9_999_999_999, nextFireTime: nil)
       #expect((0...9_999_999_999).contains(offset))
       #expect(
-        offset == Jitter.offsetNanoseconds(schedule: schedule, fireTime: fire, jitter: 9_999_999_999, nextFireTime: nil))
+        offset == Jitter.offsetNanoseconds(schedule: schedule, fireTime: fire, jitter: 9_999_999_999, nextFireTime: nil)
+      )
       buckets[Int(offset / 1_000_000_000)] += 1
       let near = Jitter.offsetNanoseconds(
         schedule: schedule, fireTime: fire, jitter: .max, nextFireTime: fire + .nanoseconds(7))
@@ -234,7 +242,8 @@ struct JitterTests {
     #expect(buckets.allSatisfy { (850...1150).contains($0) }, "\(buckets)")
     #expect(Jitter.offsetNanoseconds(schedule: 1, fireTime: .epoch, jitter: 0, nextFireTime: nil) == 0)
     #expect(Jitter.offsetNanoseconds(schedule: 1, fireTime: .epoch, jitter: -5, nextFireTime: nil) == 0)
-    #expect(Jitter.offsetNanoseconds(schedule: 1, fireTime: .epoch, jitter: 5, nextFireTime: Instant(nanoseconds: 1)) == 0)
+    #expect(
+      Jitter.offsetNanoseconds(schedule: 1, fireTime: .epoch, jitter: 5, nextFireTime: Instant(nanoseconds: 1)) == 0)
   }
 }
 
@@ -245,8 +254,10 @@ struct NestedCombinationTests {
     let context = TriggerContext(zones: zones)
     var text = "all_of { cron \"* * * * * *\", cron \"* * * * * *\" }"
     for level in 0..<8 {
-      text = level.isMultiple(of: 2)
-        ? "except(any_of { \(text), cron \"0 0 1 1 *\" }, cron \"* * * * * *\")" : "all_of { \(text), cron \"*/2 * * * * *\" }"
+      text =
+        level.isMultiple(of: 2)
+        ? "except(any_of { \(text), cron \"0 0 1 1 *\" }, cron \"* * * * * *\")"
+        : "all_of { \(text), cron \"*/2 * * * * *\" }"
     }
     let trigger = try TriggerText.parse(text, context: context).trigger
     // Multiplied, this would take hours.

@@ -23,17 +23,22 @@ struct TriggerRoundTripTests {
     "cron \"0 3 * * *\"", "cron \"*/5 9-17 * * mon-fri\"", "cron \"0 0 LW,15W,L-3 * friL,mon#2\"", "cron \"@daily\"",
     "cron \"H H(0-5) * * *\"", "cron(\"30 0 12 * * ? 2030\", { timezone = \"Asia/Tokyo\" })",
     "cron(\"0 3 * * *\", { dst = { gap = \"skip\", overlap = \"both\" }, start_date = \"2026-01-01\", end_date = \"2027-01-01\" })",
-    "cron { hour = \"9-17\", minute = 30 }", "cron { day = \"2nd fri,last sun,15\", hour = 3 }", "cron { week = \"*/2\", day_of_week = \"mon\" }",
-    "every \"90s\"", "every \"250ms\"", "every(\"1d\", { start_date = \"2026-01-01T00:00:00.5Z\", end_date = \"2027-01-01\" })",
+    "cron { hour = \"9-17\", minute = 30 }", "cron { day = \"2nd fri,last sun,15\", hour = 3 }",
+    "cron { week = \"*/2\", day_of_week = \"mon\" }",
+    "every \"90s\"", "every \"250ms\"",
+    "every(\"1d\", { start_date = \"2026-01-01T00:00:00.5Z\", end_date = \"2027-01-01\" })",
     "every(\"7s\", { anchor = 0 })", "at \"2027-01-01\"", "at { \"2027-01-01\", \"2026-06-01 12:00:00.123\" }",
-    "calendar { months = 2, day = 31, hour = 6 }", "calendar { years = 1, weeks = 1, hour = 6, minute = 5, second = 4 }",
+    "calendar { months = 2, day = 31, hour = 6 }",
+    "calendar { years = 1, weeks = 1, hour = 6, minute = 5, second = 4 }",
     "calendar { months = 1, day = \"last\", start_date = \"2026-01-31 06:00\", end_date = \"2030-01-01\" }",
     "any_of { cron \"0 3 * * *\", every \"6h\", startup() }", "all_of { cron \"0 0 13 * *\", cron \"0 0 * * fri\" }",
     "any_of { every \"6h\", start_date = \"2026-01-01\", end_date = \"2026-02-01\" }",
     "except(cron \"0 9 * * *\", { \"2026-11-23\", \"2026-12-24..2026-12-31\", cron \"0 9 1 * *\" })",
-    "except(every \"1h\", \"2026-11-23 12:00\")", "on_calendar \"Mon..Fri *-*~03 0/6:00\"", "on_calendar \"weekly Asia/Tokyo\"",
+    "except(every \"1h\", \"2026-11-23 12:00\")", "on_calendar \"Mon..Fri *-*~03 0/6:00\"",
+    "on_calendar \"weekly Asia/Tokyo\"",
     "calendar_of { dates = { \"2026-12-25\", \"2026-12-28..2026-12-31\" }, weekdays = { \"sat\", \"sun\" } }",
-    "only(cron \"0 9 * * *\", calendar_of { weekdays = \"mon-fri\" })", "except(every \"1h\", calendar_of { weekdays = \"sat,sun\" })",
+    "only(cron \"0 9 * * *\", calendar_of { weekdays = \"mon-fri\" })",
+    "except(every \"1h\", calendar_of { weekdays = \"sat,sun\" })",
     "shift(cron \"0 9 1 * *\", calendar_of { weekdays = \"sat,sun\", timezone = \"Asia/Tokyo\" }, \"previous\")",
     "on_calendar(\"02:30\", { dst = { gap = \"skip\" } })", "startup()", "cron \"@reboot\"",
     "all_of { except(cron \"0 * * * *\", cron \"0 12 * * *\"), any_of { cron \"0 */3 * * *\", every(\"1h\", { anchor = 0 }) } }",
@@ -67,19 +72,26 @@ struct TriggerRoundTripTests {
     #expect(try trigger("every { minutes = 1, seconds = 30 }") == trigger("every(90)"))
     #expect(try trigger("at { \"2027-01-02\", \"2027-01-01\" }") == trigger("at { \"2027-01-01\", \"2027-01-02\" }"))
     #expect(try trigger("cron \"0 3 * * *\"") != trigger("cron \"0 3 * * *\"", "Europe/Berlin"))
-    #expect(try trigger("cron \"H 3 * * *\"") != TriggerText.parse(
-      "cron(\"H 3 * * *\", { name = \"other\" })", context: context()).trigger)
+    #expect(
+      try trigger("cron \"H 3 * * *\"")
+        != TriggerText.parse(
+          "cron(\"H 3 * * *\", { name = \"other\" })", context: context()
+        ).trigger)
   }
 
-  @Test("a bare cron expression is one", arguments: ["*/5 * * * *", "0 9 * * mon-fri", "@daily", "CRON_TZ=UTC 0 3 * * *"])
+  @Test(
+    "a bare cron expression is one", arguments: ["*/5 * * * *", "0 9 * * mon-fri", "@daily", "CRON_TZ=UTC 0 3 * * *"])
   func bare(text: String) throws {
     _ = try trigger(text)
   }
 
-  @Test("what needs Lua says so", arguments: [
-    "cron(x)", "every(60 * 5)", "function() end", "cron \"0 3 * * *\" .. \"x\"", "{}", "\"90s\"", "every", "cron \"0 3",
-    "every(0x10", "any_of { every \"1s\"", "cron \"0 3 * * *\" every \"1s\"",
-  ])
+  @Test(
+    "what needs Lua says so",
+    arguments: [
+      "cron(x)", "every(60 * 5)", "function() end", "cron \"0 3 * * *\" .. \"x\"", "{}", "\"90s\"", "every",
+      "cron \"0 3",
+      "every(0x10", "any_of { every \"1s\"", "cron \"0 3 * * *\" every \"1s\"",
+    ])
   func notLiteral(text: String) {
     #expect(throws: TriggerText.NotLiteral.self) { try trigger(text) }
   }
@@ -102,7 +114,8 @@ struct TriggerBuilderTests {
     #expect(try TriggerText.parse("at \"2020-01-01\"", context: context).notes.count == 1)
     #expect(try TriggerText.parse("at { \"2020-01-01\", \"2030-01-01\" }", context: context).notes.count == 1)
     #expect(try TriggerText.parse("cron { year = 2020 }", context: context).notes.count == 1)
-    #expect(try TriggerText.parse("cron(\"0 3 * * *\", { end_date = \"2026-11-22\" })", context: context).notes.count == 1)
+    #expect(
+      try TriggerText.parse("cron(\"0 3 * * *\", { end_date = \"2026-11-22\" })", context: context).notes.count == 1)
     #expect(try TriggerText.parse("cron \"0 3 * * *\"", context: context).notes.isEmpty)
     #expect(try TriggerText.parse("cron \"*/90 * * * *\"", context: context).notes.count == 1)
   }
@@ -143,18 +156,21 @@ struct TriggerBuilderTests {
     }
   }
 
-  @Test("a constructor refuses arguments of the wrong kind in one sentence", arguments: [
-    ("cron", [SpecValue.integer(5)]), ("cron", []), ("cron", [.string("0 3 * * *"), .string("UTC")]),
-    ("cron", [.table([(key: "hour", value: .boolean(true))])]), ("cron", [.list([.string("0 3 * * *")])]),
-    ("every", [.nothing]), ("every", [.integer(-5)]), ("every", [.number(.infinity)]), ("every", [.number(.nan)]),
-    ("every", [.table([(key: "hours", value: .string("x"))])]), ("every", [.integer(.max)]),
-    ("at", [.list([])]), ("at", [.boolean(false)]), ("at", [.number(.nan)]),
-    ("calendar", [.string("monthly")]), ("calendar", [.table([(key: "months", value: .integer(-1))])]),
-    ("calendar", [.table([(key: "months", value: .number(1.5))])]),
-    ("any_of", [.list([])]), ("any_of", [.string("x")]), ("any_of", [.list([.string("0 3 * * *")])]),
-    ("all_of", [.list([.trigger(.startup)])]), ("except", [.trigger(.startup)]), ("except", [.string("x"), .string("y")]),
-    ("startup", [.integer(1)]), ("crom", [.string("0 3 * * *")]),
-  ] as [(String, [SpecValue])])
+  @Test(
+    "a constructor refuses arguments of the wrong kind in one sentence",
+    arguments: [
+      ("cron", [SpecValue.integer(5)]), ("cron", []), ("cron", [.string("0 3 * * *"), .string("UTC")]),
+      ("cron", [.table([(key: "hour", value: .boolean(true))])]), ("cron", [.list([.string("0 3 * * *")])]),
+      ("every", [.nothing]), ("every", [.integer(-5)]), ("every", [.number(.infinity)]), ("every", [.number(.nan)]),
+      ("every", [.table([(key: "hours", value: .string("x"))])]), ("every", [.integer(.max)]),
+      ("at", [.list([])]), ("at", [.boolean(false)]), ("at", [.number(.nan)]),
+      ("calendar", [.string("monthly")]), ("calendar", [.table([(key: "months", value: .integer(-1))])]),
+      ("calendar", [.table([(key: "months", value: .number(1.5))])]),
+      ("any_of", [.list([])]), ("any_of", [.string("x")]), ("any_of", [.list([.string("0 3 * * *")])]),
+      ("all_of", [.list([.trigger(.startup)])]), ("except", [.trigger(.startup)]),
+      ("except", [.string("x"), .string("y")]),
+      ("startup", [.integer(1)]), ("crom", [.string("0 3 * * *")]),
+    ] as [(String, [SpecValue])])
   func kinds(constructor: String, arguments: [SpecValue]) throws {
     do {
       _ = try TriggerBuilder.build(constructor, arguments, context: try context())
@@ -169,7 +185,8 @@ struct TriggerBuilderTests {
     var minutes: Set<Int64> = []
     for index in 0..<200 {
       let made = try TriggerText.parse(
-        "cron(\"H H(3-4) H * *\", { name = \"job \(index)\" })", context: context()).trigger
+        "cron(\"H H(3-4) H * *\", { name = \"job \(index)\" })", context: context()
+      ).trigger
       let fire = try #require(made.next(after: .epoch))
       let civil = CivilDateTime(fire, offset: 0)
       #expect((3...4).contains(civil.hour) && civil.date.day <= 28)

@@ -18,7 +18,8 @@ enum TriggerDocument {
     var trigger: String { String(cells[0].drop { $0 != "`" }.dropFirst().prefix { $0 != "`" }) }
   }
 
-  /// The rows of all tables whose header begins with these cells. A table without rows, or a file that is not there, is a failure.
+  /// The rows of all tables whose header begins with these cells. A table without rows, or a file that is not there, is
+  /// a failure.
   static func rows(under header: [String]) -> [Row] {
     guard let text = try? String(contentsOf: document, encoding: .utf8) else { return [] }
     var rows: [Row] = []

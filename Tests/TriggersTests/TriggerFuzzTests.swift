@@ -3,20 +3,26 @@ import Testing
 
 @testable import Triggers
 
-/// Random and half-right texts: every one is read or refused, quickly, and what is read can be asked, printed and read again.
+/// Random and half-right texts: every one is read or refused, quickly, and what is read can be asked, printed and read
+/// again.
 @Suite("Parsers survive anything")
 struct TriggerFuzzTests {
   private let zones = TimeZoneDatabase()
 
   private static let words = [
-    "*", "?", "/", "-", ",", "#", "L", "W", "LW", "H", "H(", "(", ")", "0", "7", "31", "59", "60", "99999", "1-5", "*/0", "*/5",
-    "mon", "FRI", "jan", "foo", " ", "\t", "@daily", "@reboot", "CRON_TZ=UTC", "TZ=", "2026", "1W", "5L", "mon#1", "\u{0}", "é",
+    "*", "?", "/", "-", ",", "#", "L", "W", "LW", "H", "H(", "(", ")", "0", "7", "31", "59", "60", "99999", "1-5",
+    "*/0", "*/5",
+    "mon", "FRI", "jan", "foo", " ", "\t", "@daily", "@reboot", "CRON_TZ=UTC", "TZ=", "2026", "1W", "5L", "mon#1",
+    "\u{0}", "é",
     "9999999999999999999", "-1", "0-", "-", ",,", "friL", "32W", "L-31", "L-3",
   ]
   private static let pieces = [
-    "cron", "every", "at", "calendar", "any_of", "all_of", "except", "startup", "(", ")", "{", "}", "[", "]", "\"", "'", "=", ",", ";",
-    "\"0 3 * * *\"", "\"90s\"", "\"2027-01-01\"", "hour", "minute", "months", "day", "start_date", "end_date", "timezone", "dst",
-    "1", "-1", "1e309", "0.5", "nil", "true", "\"last\"", "[[x]]", "\\", "\n", "--", " ", "\"Europe/Berlin\"", "anchor", "name", "\"\\65\"",
+    "cron", "every", "at", "calendar", "any_of", "all_of", "except", "startup", "(", ")", "{", "}", "[", "]", "\"", "'",
+    "=", ",", ";",
+    "\"0 3 * * *\"", "\"90s\"", "\"2027-01-01\"", "hour", "minute", "months", "day", "start_date", "end_date",
+    "timezone", "dst",
+    "1", "-1", "1e309", "0.5", "nil", "true", "\"last\"", "[[x]]", "\\", "\n", "--", " ", "\"Europe/Berlin\"", "anchor",
+    "name", "\"\\65\"",
   ]
 
   private func exercise(_ text: String) {
@@ -89,12 +95,16 @@ struct TriggerFuzzTests {
     }
   }
 
-  @Test("hostile sizes are refused quickly", arguments: [
-    String(repeating: "1,", count: 100_000), String(repeating: "(", count: 100_000), String(repeating: "any_of {", count: 10_000),
-    "cron \"" + String(repeating: "* ", count: 100_000) + "\"", "{" + String(repeating: "{}", count: 1000),
-    "every \"" + String(repeating: "9", count: 100_000) + "s\"", "cron { hour = \"" + String(repeating: "1,", count: 50_000) + "1\" }",
-    String(repeating: "-", count: 100_000), "at {" + String(repeating: "\"2027-01-01\",", count: 20_000) + "}",
-  ])
+  @Test(
+    "hostile sizes are refused quickly",
+    arguments: [
+      String(repeating: "1,", count: 100_000), String(repeating: "(", count: 100_000),
+      String(repeating: "any_of {", count: 10_000),
+      "cron \"" + String(repeating: "* ", count: 100_000) + "\"", "{" + String(repeating: "{}", count: 1000),
+      "every \"" + String(repeating: "9", count: 100_000) + "s\"",
+      "cron { hour = \"" + String(repeating: "1,", count: 50_000) + "1\" }",
+      String(repeating: "-", count: 100_000), "at {" + String(repeating: "\"2027-01-01\",", count: 20_000) + "}",
+    ])
   func sizes(text: String) {
     exercise(text)
   }
