@@ -14,7 +14,22 @@ run: build
 ## test: set up, and run every test
 test: setup
 	@swift build --build-tests --jobs $(JOBS)
-	@swift test --skip-build
+	@swift test --skip-build --no-parallel
+
+## test-long: the long variants: brute-force oracles, random kills, many seeds (a quarter of an hour)
+test-long: setup
+	@swift build --build-tests --jobs $(JOBS)
+	@MOONDIAL_LONG_TESTS=1 swift test --skip-build --no-parallel
+
+## test-peers: compare triggers with cronsim, APScheduler and systemd (installs them into .build/peers)
+test-peers: build
+	@sh Tests/TriggerPeers/run.sh $(BINARY) .build/peers
+
+## test-address, test-thread: the tests that make sense under a sanitizer
+test-address: setup
+	@MOONDIAL_SANITIZER=1 ASAN_OPTIONS=detect_leaks=0 swift test --sanitize=address --scratch-path .build-asan --skip 'Hostile|StopTests|EndToEnd'
+test-thread: setup
+	@MOONDIAL_SANITIZER=1 swift test --sanitize=thread --scratch-path .build-tsan --filter 'SuspensionTests|ExecutorsTests|SchedulerServiceTests'
 
 ## build: set up, and build the release binary .build/release/moondial
 build: setup
@@ -41,4 +56,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: run test build setup install format clean help
+.PHONY: run test test-long test-peers test-address test-thread build setup install format clean help

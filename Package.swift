@@ -60,7 +60,7 @@ let package = Package(
     // What keeps and what runs.
     library("JobStores", ["Chronology", "JobModel", grdb]),
     library("Executors", ["Chronology", "JobModel", deques]),
-    library("ScriptHost", ["Lua", "CLuaShim", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
+    library("ScriptHost", ["Lua", "CLuaShim", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
     library("SchedulerService", ["CLinux", "Chronology", "JobModel", "JobStores", "Executors", "Scheduling"]),
 
     .executableTarget(

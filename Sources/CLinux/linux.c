@@ -26,12 +26,15 @@ int linux_event(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 void linux_wait_either(int first, int second, int64_t timeout) {
   struct pollfd descriptors[2] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
   struct timespec limit = after(timeout < 0 ? 0 : timeout);
-  (void)ppoll(descriptors, 2, timeout < 0 ? NULL : &limit, NULL);
+  if (ppoll(descriptors, 2, timeout < 0 ? NULL : &limit, NULL) <= 0) return;
   for (int i = 0; i < 2; i++) {
     uint64_t count;
+    if (!descriptors[i].revents) continue;
     // EAGAIN: nothing was there. ECANCELED: the clock was set.
     if (read(descriptors[i].fd, &count, sizeof count) < 0) continue;
   }
 }
 
 void linux_sharpen_timers(void) { (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
+
+int linux_thread_id(void) { return gettid(); }

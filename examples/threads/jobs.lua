@@ -3,9 +3,8 @@ job "many" {
   every = "1s",
   max_instances = 10,
   run = function(ctx)
-    local where = host.where()
     local until_time = time.now() + 0.2
     while time.now() < until_time do end
-    print("process " .. where.process .. ", thread " .. where.thread .. ", run " .. ctx.id)
+    print("process " .. ctx.process .. ", thread " .. ctx.thread .. ", run " .. ctx.id)
   end,
 }

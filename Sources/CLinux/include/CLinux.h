@@ -18,3 +18,6 @@ void linux_wait_either(int first, int second, int64_t timeout);
 
 /// Makes this thread's sleeps as exact as the kernel can: the default slack of 50 us batches wake-ups (PR_SET_TIMERSLACK).
 void linux_sharpen_timers(void);
+
+/// The kernel's number of the calling thread (gettid(2)), as `ps -L` and `top -H` show it.
+int linux_thread_id(void);

@@ -1,5 +1,7 @@
+internal import CLinux
 internal import Chronology
 internal import Executors
+internal import Glibc
 internal import JobModel
 internal import Lua
 
@@ -8,7 +10,7 @@ internal import Lua
 enum ContextModule {
   static let fields = [
     "id", "job", "attempt", "missed", "scheduled_at", "started_at", "event", "params", "deadline", "cancelled", "retry",
-    "fail", "progress",
+    "fail", "progress", "process", "thread",
   ]
 
   static func module() -> LuaModule {
@@ -26,7 +28,7 @@ enum ContextModule {
         local value = methods[key]
         if value == nil then
           value = field(key)
-          rawset(ctx, key, value)
+          if key ~= "thread" then rawset(ctx, key, value) end
         end
         return value
       end,
@@ -48,6 +50,10 @@ enum ContextModule {
     case "started_at": call.push(run.time.wall.fractionalSeconds)
     case "event": call.push(order.context?.event.flatMap(LuaValue.init(json:)) ?? .nil)
     case "params": call.push(params(order))
+    case "process": call.push(Int(getpid()))
+    case "thread":
+      // Not remembered: a run may go on on another thread.
+      call.push(Int(linux_thread_id()))
     default: throw Misuse(unknownField(name))
     }
     return .results(1)

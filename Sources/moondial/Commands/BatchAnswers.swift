@@ -35,30 +35,34 @@ struct BatchAnswers {
 
   private func answer(_ line: String) -> String {
     var document = JSONObject()
-    switch LuaValue.decodingJSON(Array(line.utf8)) {
-    case .failure(let refusal):
-      document.setNull("id")
-      document.set("error", "this line is not JSON: \(refusal)")
-    case .success(let value):
+    do throws(LuaError) {
+      let value = try LuaValue(json: line)
       guard case .table(let request) = value, request.array.isEmpty else {
         document.setNull("id")
         document.set("error", "give one JSON object a line, e.g. {\"expr\": \"every \\\"90s\\\"\", \"count\": 3}")
-        break
+        return document.json
       }
-      document.set("id", json: id(request["id"]))
-      do {
-        document.set("fires", json: JSONObject.array(try fires(request).map(JSONObject.quote)))
-      } catch let refusal as Refusal {
-        document.set("error", refusal.sentence)
-      } catch { document.set("error", "\(error)") }
+      answer(request, into: &document)
+    } catch {
+      document.setNull("id")
+      document.set("error", "this line is not JSON: \(error.message)")
     }
     return document.json
   }
 
+  private func answer(_ request: LuaTable, into document: inout JSONObject) {
+    document.set("id", json: id(request["id"]))
+    do {
+      document.set("fires", json: JSONObject.array(try fires(request).map(JSONObject.quote)))
+    } catch let refusal as Refusal {
+      document.set("error", refusal.sentence)
+    } catch { document.set("error", "\(error)") }
+  }
+
   /// The caller's id comes back as it was.
   private func id(_ value: LuaValue?) -> String {
-    guard let value, case .success(let json) = JSONText.encoding(value, limit: 1 << 16) else { return "null" }
-    return json.text
+    // An id that came as JSON goes back as JSON.
+    (value.flatMap { try? $0.json() }) ?? "null"
   }
 
   private func fires(_ request: LuaTable) throws -> [String] {

@@ -54,7 +54,7 @@ struct ExecCommand: ParsableCommand {
 
   private func finish(_ record: RunRecord) {
     guard json else {
-      let took = DurationText.format(nanoseconds: record.duration / 1_000 * 1_000)
+      let took = Shown.span(record.duration)
       let result = record.result.map { " → \($0.text)" } ?? ""
       let error = record.error.map { ": \($0.message)" } ?? ""
       Terminal.error("\(record.job) #\(record.id): \(record.outcome?.rawValue ?? "?") in \(took)\(result)\(error)")

@@ -58,28 +58,28 @@ struct ExplainCommand: ParsableCommand {
       var entries = runs.map { ($0.scheduledAt, sentence($0, zone)) } + ranges.map { ($0.last, sentence($0, zone)) }
       entries.sort { $0.0 > $1.0 }
       var lines = entries.map(\.1)
-      if lines.isEmpty, let at { lines.append("\(ISO8601.format(at, in: zone)) was not a fire time of this job, or its record is pruned") }
+      if lines.isEmpty, let at { lines.append("\(Shown.time(at, in: zone)) was not a fire time of this job, or its record is pruned") }
       if at == nil, let schedule { lines.insert(sentence(schedule, zone), at: 0) }
       return lines
     }
 
     private func sentence(_ schedule: ScheduleRecord, _ zone: TimeZoneRules) -> String {
       if let gone = schedule.orphanedAt {
-        return "orphaned since \(ISO8601.format(gone, in: zone)): its script, or the job in it, is gone"
+        return "orphaned since \(Shown.time(gone, in: zone)): its script, or the job in it, is gone"
       }
-      let next = schedule.nextFire.map { "next fire time \(ISO8601.format($0, in: zone))" } ?? "no further fire time"
+      let next = schedule.nextFire.map { "next fire time \(Shown.time($0, in: zone))" } ?? "no further fire time"
       return schedule.isPaused ? "paused; \(next) will be skipped" : next
     }
 
     private func sentence(_ run: RunRecord, _ zone: TimeZoneRules) -> String {
-      var text = "\(ISO8601.format(run.scheduledAt, in: zone)) run \(run.id) (\(run.cause.rawValue))"
+      var text = "\(Shown.time(run.scheduledAt, in: zone)) run \(run.id) (\(run.cause.rawValue))"
       guard let outcome = run.outcome else {
         return text + (run.claimedAt == nil ? ": due, and waits for its turn" : ": claimed, and has not ended")
       }
       text += ": \(outcome.rawValue)"
       if let started = run.startedAt {
         let late = started.nanoseconds(since: run.scheduledAt)
-        if late > 0 { text += ", started \(DurationText.format(nanoseconds: late / 1_000 * 1_000)) late" }
+        if late > 0 { text += ", started \(Shown.span(late)) late" }
       }
       if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
       if run.attempts > 1 { text += ", after \(run.attempts) attempts" }
@@ -88,8 +88,8 @@ struct ExplainCommand: ParsableCommand {
     }
 
     private func sentence(_ range: DecisionRange, _ zone: TimeZoneRules) -> String {
-      let first = ISO8601.format(range.first, in: zone)
-      let span = range.first == range.last ? first : "\(first) to \(ISO8601.format(range.last, in: zone))"
+      let first = Shown.time(range.first, in: zone)
+      let span = range.first == range.last ? first : "\(first) to \(Shown.time(range.last, in: zone))"
       let count = range.count == 1 ? "" : " (\(range.isAtLeast ? "at least " : "")\(range.count) fire times)"
       let why: String
       switch (range.kind, range.reason) {

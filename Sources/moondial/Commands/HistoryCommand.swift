@@ -80,9 +80,9 @@ struct HistoryCommand: ParsableCommand {
     var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
     for record in runs {
       table.add([
-        record.id.description, record.job, ISO8601.format(record.scheduledAt, in: zone),
+        record.id.description, record.job, Shown.time(record.scheduledAt, in: zone),
         record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running"),
-        record.outcome == nil ? "-" : DurationText.format(nanoseconds: record.duration / 1_000 * 1_000),
+        record.outcome == nil ? "-" : Shown.span(record.duration),
         String(record.attempts), LogRenderer.oneLine(record.error?.message ?? ""),
       ])
     }
@@ -96,7 +96,7 @@ struct HistoryCommand: ParsableCommand {
     do { lines = try store.log(of: record.id, limit: 10_000) } catch { throw CommandFailure("\(error)") }
     for line in lines {
       let fields = line.fields.map { " " + $0.text } ?? ""
-      Terminal.line("\(ISO8601.format(line.at, in: zone)) \(line.level.padded(to: 5)) \(LogRenderer.oneLine(line.message))\(fields)")
+      Terminal.line("\(Shown.time(line.at, in: zone)) \(line.level.padded(to: 5)) \(LogRenderer.oneLine(line.message))\(fields)")
     }
   }
 }
@@ -106,15 +106,15 @@ enum RunRendering {
   static func fields(_ record: RunRecord, zone: TimeZoneRules) -> [(String, String)] {
     var fields = [
       ("run", record.id.description), ("job", record.job), ("cause", record.cause.rawValue),
-      ("scheduled_at", ISO8601.format(record.scheduledAt, in: zone)),
+      ("scheduled_at", Shown.time(record.scheduledAt, in: zone)),
     ]
-    if let at = record.claimedAt { fields.append(("claimed_at", ISO8601.format(at, in: zone))) }
-    if let at = record.startedAt { fields.append(("started_at", ISO8601.format(at, in: zone))) }
-    if let at = record.finishedAt { fields.append(("finished_at", ISO8601.format(at, in: zone))) }
+    if let at = record.claimedAt { fields.append(("claimed_at", Shown.time(at, in: zone))) }
+    if let at = record.startedAt { fields.append(("started_at", Shown.time(at, in: zone))) }
+    if let at = record.finishedAt { fields.append(("finished_at", Shown.time(at, in: zone))) }
     fields.append(("outcome", record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running")))
     fields.append(("attempts", String(record.attempts)))
     if record.missed > 0 { fields.append(("missed", String(record.missed))) }
-    if record.outcome != nil { fields.append(("took", DurationText.format(nanoseconds: record.duration / 1_000 * 1_000))) }
+    if record.outcome != nil { fields.append(("took", Shown.span(record.duration))) }
     if record.memoryPeakBytes > 0 { fields.append(("memory_peak", "\(record.memoryPeakBytes) bytes")) }
     if let params = record.params { fields.append(("params", params.text)) }
     if let event = record.event { fields.append(("event", event.text)) }

@@ -30,7 +30,7 @@ struct ListCommand: ParsableCommand {
       let zone = try session.zones.zone(named: job.timeZone)
       let next = Self.nextFire(job, record, after: now)
       return Row(
-        job: job, trigger: job.whenInWords, next: next.map { ISO8601.format($0, in: zone) }, last: try known.lastRun(of: job.name),
+        job: job, trigger: job.whenInWords, next: next.map { json ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) }, last: try known.lastRun(of: job.name),
         isPaused: record?.isPaused ?? false)
     }
     if json { Terminal.line(JSONObject.array(rows.map(\.json))) } else { show(rows) }

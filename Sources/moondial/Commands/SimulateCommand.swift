@@ -38,7 +38,7 @@ struct SimulateCommand: ParsableCommand {
     var count = 0
     while count < limit, let run = simulation.nextRun(before: end) {
       count += 1
-      let time = ISO8601.format(run.scheduledAt, in: zone)
+      let time = json ? ISO8601.format(run.scheduledAt, in: zone) : Shown.time(run.scheduledAt, in: zone)
       if json {
         var line = JSONObject()
         line.set("job", run.job)
@@ -69,11 +69,15 @@ struct ScheduleSimulation {
       definition.executor = "default"
       return definition
     }
-    // Registered just before the window, so that an instant on its first nanosecond counts.
-    let before = Moment(wall: begin.advanced(byNanoseconds: -1), monotonic: 0)
-    core.reconcile(local, at: before, into: &actions)
-    core.start(at: before, into: &actions)
-    settle(at: before)
+    core.start(at: now, into: &actions)
+    for definition in local {
+      // A fire time on the window's first instant counts; an interval begins with the window.
+      let first = definition.trigger.flatMap {
+        $0.needsAnchor ? nil : $0.next(after: begin.advanced(byNanoseconds: -1))
+      }
+      core.add(definition, firstFire: first, at: now, into: &actions)
+    }
+    settle(at: now)
   }
 
   /// The next run that would start before `end`, in the order of starts.

@@ -75,7 +75,7 @@ final class SingleRun: RunReportSink {
       let why = report.details?.error.map { ": \($0.message)" } ?? ""
       log.write(
         .warn, job: record.job, run: id,
-        "attempt \(record.attempts) \(report.outcome.rawValue)\(why); next attempt in \(DurationText.format(nanoseconds: delay))")
+        "attempt \(record.attempts) \(report.outcome.rawValue)\(why); next attempt in \(Shown.span(delay))")
       if state.wait(until: monotonicNow() + delay, for: { $0.isCancelled ? true : nil }) == true {
         record.outcome = .cancelled
         break

@@ -47,7 +47,7 @@ final class EventRenderer: Sendable {
       let why = error.map { ": \($0.message)" } ?? ""
       log.write(
         .warn, job: job, run: run,
-        "attempt \(attempt) \(outcome.rawValue)\(why); next attempt in \(DurationText.format(nanoseconds: delay))")
+        "attempt \(attempt) \(outcome.rawValue)\(why); next attempt in \(Shown.span(delay))")
     case .runStuck(let run, let job):
       log.write(.error, job: job, run: run, "cannot be stopped: its thread is given up and replaced")
     case .decided(let range, let maxInstances): decided(range, maxInstances)
@@ -55,18 +55,18 @@ final class EventRenderer: Sendable {
     case .storeFailed(let text): log.write(.error, "store \(text); its jobs stay due and are tried again every second")
     case .storeRecovered: log.write(.info, "the store can be written again")
     case .clockChanged(let by, let epoch):
-      let amount = DurationText.format(nanoseconds: by.magnitude > UInt64(Int64.max) ? .max : abs(by))
+      let amount = Shown.span(by.magnitude > UInt64(Int64.max) ? .max : abs(by))
       log.write(.warn, "the clock was set \(by < 0 ? "back" : "forward") by \(amount) (clock epoch \(epoch.number))")
     case .draining(let running): log.write(.info, running == 0 ? "stopping" : "stopping: waiting for \(running) running")
     }
   }
 
   private func describe(_ next: Instant?) -> String {
-    next.map { "next run \($0)" } ?? "runs when asked"
+    next.map { "next run \(log.shown($0))" } ?? "runs when asked"
   }
 
   private func finished(_ record: RunRecord) {
-    let took = DurationText.format(nanoseconds: max(0, record.duration) / 1_000 * 1_000)
+    let took = Shown.span(max(0, record.duration))
     let result = record.result.map { " → \($0.text)" } ?? ""
     switch record.outcome {
     case .succeeded: log.write(.debug, job: record.job, run: record.id, "succeeded in \(took)\(result)")

@@ -28,6 +28,9 @@ final class LogRenderer: Sendable {
 
   func use(_ zone: TimeZoneRules) { self.zone.withLock { $0 = zone } }
 
+  /// An instant as the log shows times.
+  func shown(_ instant: Instant) -> String { zone.withLock { Shown.time(instant, in: $0) } }
+
   func shows(_ level: LogLevel) -> Bool { threshold.withLock { level >= $0 } }
 
   /// A line of the host itself.
@@ -44,7 +47,7 @@ final class LogRenderer: Sendable {
 
   private func write(_ level: LogLevel, subject: String, _ message: String, fields: JSONText?, at instant: Instant?) {
     guard shows(level) else { return }
-    let time = zone.withLock { ISO8601.format(LogRenderer.toMilliseconds(instant ?? clock.now), in: $0) }
+    let time = shown(instant ?? clock.now)
     var line = "\(dim(time)) \(coloured(level)) "
     if !subject.isEmpty { line += subject + ": " }
     line += LogRenderer.oneLine(message)
@@ -63,11 +66,6 @@ final class LogRenderer: Sendable {
     case .warn: return "\u{1B}[33m\(name)\u{1B}[0m"
     case .error: return "\u{1B}[31m\(name)\u{1B}[0m"
     }
-  }
-
-  private static func toMilliseconds(_ instant: Instant) -> Instant {
-    let rest = instant.subsecondNanoseconds % 1_000_000
-    return instant.advanced(byNanoseconds: -rest)
   }
 
   /// Line breaks would make two records of one, and control characters could drive the terminal.

@@ -1,0 +1,24 @@
+import Chronology
+
+/// How times and spans are shown to people: as exact as somebody can use. Machines get them in full.
+enum Shown {
+  /// To the second; to the millisecond when there is a fraction.
+  static func time(_ instant: Instant, in zone: TimeZoneRules) -> String {
+    ISO8601.format(instant.advanced(byNanoseconds: -(instant.subsecondNanoseconds % 1_000_000)), in: zone)
+  }
+
+  /// Three digits or so: `71 µs`, `436 ms`, `12.3 s`, `5m12s`.
+  static func span(_ nanoseconds: Int64) -> String {
+    switch nanoseconds {
+    case ..<1_000_000: "\(max(0, nanoseconds) / 1_000) µs"
+    case ..<10_000_000: "\(tenths(nanoseconds, per: 1_000_000)) ms"
+    case ..<1_000_000_000: "\(nanoseconds / 1_000_000) ms"
+    case ..<60_000_000_000: "\(tenths(nanoseconds, per: 1_000_000_000)) s"
+    default: DurationText.format(nanoseconds: nanoseconds / 1_000_000_000 * 1_000_000_000)
+    }
+  }
+
+  private static func tenths(_ nanoseconds: Int64, per unit: Int64) -> String {
+    "\(nanoseconds / unit).\(nanoseconds % unit * 10 / unit)"
+  }
+}
