@@ -1,10 +1,10 @@
--- Many instances at once: one process, several threads. Each run keeps a processor busy for a moment, so that they spread.
+-- Many instances at once: one process, several threads. A run that sleeps holds no thread, and goes on on whichever is free.
 job "many" {
-  every = "1s",
+  every = "200ms",
   max_instances = 10,
   run = function(ctx)
-    local until_time = time.now() + 0.2
-    while time.now() < until_time do end
-    print("process " .. ctx.process .. ", thread " .. ctx.thread .. ", run " .. ctx.id)
+    local first = ctx.thread
+    sleep("1s")
+    print("run " .. ctx.id .. ": process " .. ctx.process .. ", began on thread " .. first .. ", ended on " .. ctx.thread)
   end,
 }
