@@ -10,6 +10,8 @@ import Scheduling
 struct StoreLane {
   let store: any JobStore
   private var collecting = StoreActions()
+  /// What the last flight left: empty, with room, so that batch after batch needs no memory of its own.
+  private var spare = StoreActions()
   private var waiting: [@Sendable (StoreError?) -> Void] = []
   private(set) var inFlight: Flight?
   /// Monotonic nanoseconds before which a failed batch is not tried again.
@@ -37,7 +39,7 @@ struct StoreLane {
     } else {
       collecting.batch.append(actions.batch)
       collecting.claims += actions.claims
-      actions = StoreActions()
+      actions.recycle()
     }
   }
 
@@ -53,6 +55,7 @@ struct StoreLane {
     retryAt = nil
     let flight = Flight(actions: collecting, waiting: waiting)
     collecting = StoreActions()
+    swap(&collecting, &spare)
     waiting = []
     inFlight = flight
     return flight.actions.batch
@@ -67,11 +70,14 @@ struct StoreLane {
 
   /// The store has answered about the batch in flight.
   mutating func finish(_ error: StoreError?, at monotonic: Int64) -> Ending {
-    guard let flight = inFlight else { preconditionFailure("\(store.name) completed a batch that it was not given") }
-    inFlight = nil
+    guard var flight = inFlight.take() else { preconditionFailure("\(store.name) completed a batch that it was not given") }
     guard error != nil else {
       defer { hasFailed = false }
-      return .durable(flight.actions.claims, waiting: flight.waiting, recovered: hasFailed)
+      var claims: [RunToken] = []
+      swap(&claims, &flight.actions.claims)
+      flight.actions.recycle()
+      swap(&spare, &flight.actions)
+      return .durable(claims, waiting: flight.waiting, recovered: hasFailed)
     }
     hasFailed = true
     retryAt = monotonic + Self.retryPause
@@ -83,5 +89,25 @@ struct StoreLane {
     merged.claims.removeAll()
     collecting = merged
     return .failed(claims, waiting: flight.waiting)
+  }
+}
+
+extension StoreActions {
+  /// Empties it for the next batch. Memory stays as far as an ordinary batch needs it: the registration of a hundred thousand jobs
+  /// must not be paid for ever.
+  fileprivate mutating func recycle() {
+    StoreActions.empty(&batch.schedules)
+    StoreActions.empty(&batch.fires)
+    StoreActions.empty(&batch.waiting)
+    StoreActions.empty(&batch.claims)
+    StoreActions.empty(&batch.finished)
+    StoreActions.empty(&batch.dropped)
+    StoreActions.empty(&batch.decisions)
+    batch.clockEpoch = nil
+    StoreActions.empty(&claims)
+  }
+
+  private static func empty<Element>(_ array: inout [Element]) {
+    if array.capacity > 4_096 { array = [] } else { array.removeAll(keepingCapacity: true) }
   }
 }
