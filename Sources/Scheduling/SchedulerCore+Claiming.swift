@@ -11,24 +11,28 @@ extension SchedulerCore {
     _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
     event: JSONText? = nil, recovers: RunID? = nil, now: Moment, into actions: inout SchedulerActions
   ) -> RunID? {
-    let job = jobs[index.offset]
-    let definition = job.definition
-    let mustWait = job.active >= definition.maxInstances || !job.queue.isEmpty
+    // Here and below, only what is needed is read from a job or a run: a copy of the whole costs a reference count for each of its
+    // strings and arrays, which is most of what a fire costs.
+    let entry = jobs[index.offset].entry
+    let waiting = jobs[index.offset].queue.count
+    let mustWait = jobs[index.offset].active >= entry.definition.maxInstances || waiting > 0
     // A recovery's instant has its decision, the interrupted run: it is not skipped but waits, whatever the policy.
-    let isFull = definition.overlap == .queue && job.queue.count >= SchedulingLimits.queueDepth
-    if mustWait, cause != .recovery, definition.overlap == .skip || isFull {
-      let reason: SkipReason = definition.overlap == .skip ? .overlap : .limit
+    let overlap = entry.definition.overlap
+    if mustWait, cause != .recovery,
+      overlap == .skip || (overlap == .queue && waiting >= SchedulingLimits.queueDepth)
+    {
+      let reason: SkipReason = overlap == .skip ? .overlap : .limit
       record(
         .skipped, reason, instant: fireTime, of: index, isAboutFireTimes: cause == .schedule, at: now, into: &actions)
       return nil
     }
-    var record = RunRecord(id: makeRunID(), job: definition.name, cause: cause, scheduledAt: fireTime)
+    var record = RunRecord(id: makeRunID(), job: entry.definition.name, cause: cause, scheduledAt: fireTime)
     record.clockEpoch = clockEpoch
     record.missed = missed
     if params != nil { record.params = params }
     if event != nil { record.event = event }
     if recovers != nil { record.recovers = recovers }
-    let slot = runs.add(record, job: index, of: job, state: mustWait ? .waiting : .ready)
+    let slot = runs.add(record, job: index, of: jobs[index.offset], state: mustWait ? .waiting : .ready)
     jobs[index.offset].unstored += 1
     if jobs[index.offset].latestRange?.isAboutFireTimes == false { jobs[index.offset].latestRange = nil }
     if mustWait {
@@ -91,12 +95,12 @@ extension SchedulerCore {
   }
 
   mutating func queueForClaim(_ slot: Int) {
-    let run = runs.slots[slot]
     sequence += 1
+    let entry = jobs[runs.slots[slot].job.offset].entry
     let key = ClaimOrder(
-      rank: -Int32(truncatingIfNeeded: jobs[run.job.offset].definition.priority),
-      fireTime: run.record.scheduledAt.nanoseconds, sequence: sequence)
-    ready[Int(run.store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: run.use)
+      rank: -Int32(truncatingIfNeeded: entry.definition.priority),
+      fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: sequence)
+    ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 
   /// The run whose turn it is, among those whose store can be written; stores are few.
@@ -141,10 +145,10 @@ extension SchedulerCore {
 
   /// Lateness is judged at the claim: a run that waited for the window, or in a queue, beyond its grace is misfired.
   private func isTooLate(_ slot: Int, at now: Moment) -> Bool {
-    let run = runs.slots[slot]
-    let job = jobs[run.job.offset]
-    guard run.record.cause == .schedule, let grace = job.definition.misfireGraceTime else { return false }
-    return now.wall.nanoseconds - job.due(run.record.scheduledAt) > grace
+    let offset = runs.slots[slot].job.offset
+    let entry = jobs[offset].entry
+    guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime else { return false }
+    return now.wall.nanoseconds - jobs[offset].due(runs.slots[slot].record.scheduledAt) > grace
   }
 
   /// A run that may not start any more: its row goes, its instant is recorded as misfired, the next in line gets its turn.
@@ -160,18 +164,20 @@ extension SchedulerCore {
     let wasInWindow = runs.slots[slot].state.isInWindow
     runs.move(slot, to: .dispatched)
     if !wasInWindow { inWindow += 1 }
-    let job = jobs[runs.slots[slot].job.offset]
-    runs.slots[slot].entry = job.entry
-    runs.slots[slot].executor = job.executor
+    let offset = runs.slots[slot].job.offset
+    let entry = jobs[offset].entry
+    let executor = jobs[offset].executor
+    runs.slots[slot].entry = entry
+    runs.slots[slot].executor = executor
     let record = runs.slots[slot].record
     let needsContext = record.params != nil || record.event != nil
     var startBefore: Instant?
-    if record.cause == .schedule, record.attempts == 0, let grace = job.definition.misfireGraceTime {
-      startBefore = Instant(nanoseconds: job.due(record.scheduledAt)).advanced(byNanoseconds: grace)
+    if record.cause == .schedule, record.attempts == 0, let grace = entry.definition.misfireGraceTime {
+      startBefore = Instant(nanoseconds: jobs[offset].due(record.scheduledAt)).advanced(byNanoseconds: grace)
     }
-    actions.orders[Int(job.executor)].append(
+    actions.orders[Int(executor)].append(
       RunOrder(
-        token: runs.token(slot), id: record.id, job: job.entry, attempt: record.attempts + 1,
+        token: runs.token(slot), id: record.id, job: entry, attempt: record.attempts + 1,
         scheduledAt: record.scheduledAt, missed: record.missed, startBefore: startBefore,
         context: needsContext ? OrderContext(params: record.params, event: record.event) : nil))
   }
@@ -237,23 +243,34 @@ extension SchedulerCore {
     guard !touched.isEmpty else { return }
     persistUnclaimedFires(into: &actions)
     for index in touched {
-      let job = jobs[index.offset]
-      jobs[index.offset].untold = .nothing
-      if job.untold == .record {
-        actions.stores[Int(job.store)].batch.schedules.append(job.record(clockEpoch: clockEpoch))
-      } else if let last = job.lastFire {
-        actions.stores[Int(job.store)].batch.fires.append(
-          FireUpdate(job: job.definition.name, nextFire: job.nextFire, lastFire: last, fireCount: job.fireCount))
+      let offset = index.offset
+      let isWhole = jobs[offset].untold == .record
+      jobs[offset].untold = .nothing
+      let store = Int(jobs[offset].store)
+      if isWhole {
+        actions.stores[store].batch.schedules.append(jobs[offset].record(clockEpoch: clockEpoch))
+      } else if let last = jobs[offset].lastFire {
+        let entry = jobs[offset].entry
+        actions.stores[store].batch.fires.append(
+          FireUpdate(
+            job: entry.definition.name, nextFire: jobs[offset].nextFire, lastFire: last, fireCount: jobs[offset].fireCount))
       }
     }
     touched.removeAll(keepingCapacity: true)
   }
 
-  /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored. Rare (a full window, a queue):
-  /// one scan of the active runs is cheaper than a list per job that nearly always is empty.
+  /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored.
+  ///
+  /// Those that wait in their job's queue are found there. Others are rare (a full window): one scan of the runs is cheaper than a
+  /// list per job that nearly always is empty.
   private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
-    guard touched.contains(where: { jobs[$0.offset].unstored > 0 }) else { return }
-    for slot in runs.activeSlots where jobs[runs.slots[slot].job.offset].isTouched {
+    var areOthersLeft = false
+    for index in touched where jobs[index.offset].unstored > 0 {
+      for slot in jobs[index.offset].queue { persistIfWaiting(Int(slot), into: &actions) }
+      areOthersLeft = areOthersLeft || jobs[index.offset].unstored > 0
+    }
+    guard areOthersLeft else { return }
+    for slot in runs.slots.indices where runs.slots[slot].state != .free && jobs[runs.slots[slot].job.offset].isTouched {
       persistIfWaiting(slot, into: &actions)
     }
   }

@@ -53,10 +53,10 @@ extension SchedulerCore {
 
   /// Nanoseconds until the next attempt, nil when this one was the last.
   private func delayBeforeRetry(_ slot: Int, _ report: RunReport) -> Int64? {
-    let run = runs.slots[slot]
-    guard !run.isCancelled, !isDraining, run.state == .running || run.state == .dispatched else { return nil }
     let asked = report.details?.retry
     guard asked != nil || report.outcome.isRetried else { return nil }
+    let run = runs.slots[slot]
+    guard !run.isCancelled, !isDraining, run.state == .running || run.state == .dispatched else { return nil }
     guard let policy = run.entry.definition.retry ?? (asked != nil ? .onRequest : nil), run.retries < policy.max else {
       return nil
     }
@@ -111,7 +111,7 @@ extension SchedulerCore {
     runs.remove(slot)
     if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(record)) }
     if isCounted { releaseInstance(of: index, into: &actions) }
-    if outcome == .succeeded, let waiting = downstream[record.job] {
+    if outcome == .succeeded, !downstream.isEmpty, let waiting = downstream[record.job] {
       let event = JSONText("{\"name\":\"after\",\"data\":{\"job\":\(quoted(record.job)),\"run\":\(record.id)}}")
       for next in waiting where listens(next, at: now, into: &actions) {
         accept(next, cause: .after, at: now.wall, event: event, now: now, into: &actions)

@@ -7,12 +7,16 @@ import Triggers
 extension SchedulerCore {
   /// Decides every instant of `job` that is due, and arms the next one.
   mutating func fire(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
-    let job = jobs[index.offset]
-    guard !job.isOrphaned, let trigger = job.trigger, let first = job.nextFire else { return }
+    let offset = index.offset
+    guard !jobs[offset].isOrphaned, let trigger = jobs[offset].trigger, let first = jobs[offset].nextFire else {
+      return due.remove(index)
+    }
     // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
-    guard job.due(first) <= now.wall.nanoseconds else { return arm(index) }
+    guard jobs[offset].due(first) <= now.wall.nanoseconds else { return arm(index) }
     let following = trigger.next(after: first)
-    if following.map({ job.due($0) > now.wall.nanoseconds }) ?? true {
+    let isLast: Bool
+    if let following { isLast = jobs[offset].due(following) > now.wall.nanoseconds } else { isLast = true }
+    if isLast {
       move(index, past: first, to: following)
       decide(DueSpan(first: first, last: first, count: 1, isAtLeast: false), of: index, at: now, into: &actions)
     } else {
@@ -95,10 +99,10 @@ extension SchedulerCore {
   private mutating func decide(
     _ span: DueSpan, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
   ) {
-    let job = jobs[index.offset]
-    if job.isPaused { return record(.skipped, .paused, span, of: index, at: now, into: &actions) }
-    if !job.definition.enabled { return record(.skipped, .disabled, span, of: index, at: now, into: &actions) }
-    if let grace = job.definition.misfireGraceTime, now.wall.nanoseconds - job.due(span.first) > grace {
+    let entry = jobs[index.offset].entry
+    if jobs[index.offset].isPaused { return record(.skipped, .paused, span, of: index, at: now, into: &actions) }
+    if !entry.definition.enabled { return record(.skipped, .disabled, span, of: index, at: now, into: &actions) }
+    if let grace = entry.definition.misfireGraceTime, now.wall.nanoseconds - jobs[index.offset].due(span.first) > grace {
       return record(.misfired, nil, span, of: index, at: now, into: &actions)
     }
     accept(index, fireTime: span.first, missed: 0, at: now, into: &actions)
@@ -113,7 +117,8 @@ extension SchedulerCore {
   private mutating func accept(
     _ index: JobIndex, fireTime: Instant, missed: Int, at now: Moment, into actions: inout SchedulerActions
   ) -> RunID? {
-    if let limit = jobs[index.offset].definition.limit {
+    let entry = jobs[index.offset].entry
+    if let limit = entry.definition.limit {
       guard jobs[index.offset].fireCount < limit else {
         // Only a limit that was lowered below what has fired already gets here.
         record(.skipped, .limit, instant: fireTime, of: index, at: now, into: &actions)
@@ -134,9 +139,8 @@ extension SchedulerCore {
 
   /// Enters the job's next due time in the queue, or takes it out.
   mutating func arm(_ index: JobIndex, notBefore earliest: Int64 = .min) {
-    let job = jobs[index.offset]
-    guard !job.isOrphaned, let next = job.nextFire else { return due.remove(index) }
-    due.set(index, due: max(job.due(next), earliest))
+    guard !jobs[index.offset].isOrphaned, let next = jobs[index.offset].nextFire else { return due.remove(index) }
+    due.set(index, due: max(jobs[index.offset].due(next), earliest))
   }
 
   /// Notes a decision about instants that get no run.
