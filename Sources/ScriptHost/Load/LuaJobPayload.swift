@@ -35,6 +35,8 @@ package final class LuaJobPayload: JobPayload {
   /// Whether the code is the same, but for lines, names of files and names of locals; and lies in the same script, so that `kv`
   /// and grants mean the same.
   package func difference(from other: any JobPayload) -> PayloadDifference {
+    // Scripts that were not evaluated again bring the same payloads to every reload.
+    if other === self { return .none }
     guard let other = other as? LuaJobPayload, scope.meansTheSame(as: other.scope) else { return .code }
     return switch capsule.difference(from: other.capsule) {
     case .none: .none
