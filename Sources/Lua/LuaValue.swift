@@ -113,7 +113,7 @@ package struct LuaTable: Sendable, Equatable {
       let middle = (low + high) / 2
       if fields[middle].key.utf8.lexicographicallyPrecedes(wanted) { low = middle + 1 } else { high = middle }
     }
-    return low < fields.count && fields[low].key == key ? fields[low].value : nil
+    return low < fields.count && fields[low].key == key ? fields[low].value : Optional<LuaValue>.none
   }
 
   package var isEmpty: Bool { array.isEmpty && fields.isEmpty && others.isEmpty }

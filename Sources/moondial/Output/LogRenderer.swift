@@ -47,7 +47,7 @@ final class LogRenderer: Sendable {
 
   private func write(_ level: LogLevel, subject: String, _ message: String, fields: JSONText?, at instant: Instant?) {
     guard shows(level) else { return }
-    let time = shown(instant ?? clock.now)
+    let time = zone.withLock { Shown.logTime(instant ?? clock.now, in: $0) }
     var line = "\(dim(time)) \(coloured(level)) "
     if !subject.isEmpty { line += subject + ": " }
     line += LogRenderer.oneLine(message)

@@ -7,6 +7,16 @@ enum Shown {
     ISO8601.format(instant.advanced(byNanoseconds: -(instant.subsecondNanoseconds % 1_000_000)), in: zone)
   }
 
+  /// Always three digits after the second, so that the columns of a log stand under one another.
+  static func logTime(_ instant: Instant, in zone: TimeZoneRules) -> String {
+    let text = time(instant, in: zone)
+    // "2026-01-01T00:00:00" is 19 characters; a fraction, if there is one, ends before the offset.
+    let seconds = text.prefix(19), rest = text.dropFirst(19)
+    guard rest.first == "." else { return seconds + ".000" + rest }
+    let digits = rest.dropFirst().prefix { $0.isNumber }
+    return seconds + "." + digits + String(repeating: "0", count: max(0, 3 - digits.count)) + rest.dropFirst(1 + digits.count)
+  }
+
   /// Three digits or so: `71 µs`, `436 ms`, `12.3 s`, `5m12s`.
   static func span(_ nanoseconds: Int64) -> String {
     switch nanoseconds {
