@@ -4,7 +4,7 @@ internal import Triggers
 /// and its settings. With them the editor completes the fields of a job, shows what they mean, and marks misspelt ones.
 package enum EditorFiles {
   /// Where ``typeStubs`` goes, relative to the scripts directory.
-  package static let typeStubsPath = "types/moondial.d.lua"
+  package static let typeStubsPath = "_types/moondial.d.lua"
 
   /// `.luarc.json` beside the scripts.
   package static let settings = """
@@ -13,13 +13,13 @@ package enum EditorFiles {
       "runtime.version": "Lua 5.4",
       "runtime.path": ["lib/?.lua", "lib/?/init.lua"],
       "runtime.builtin": { "io": "disable", "debug": "disable", "package": "disable" },
-      "workspace.library": ["types"],
+      "workspace.library": ["_types"],
       "diagnostics.disable": ["lowercase-global"]
     }
 
     """
 
-  /// `types/moondial.d.lua`: the declaring part of the Lua API, written from the same tables that check scripts.
+  /// `_types/moondial.d.lua`: the declaring part of the Lua API, written from the same tables that check scripts.
   package static var typeStubs: String {
     """
     ---@meta moondial

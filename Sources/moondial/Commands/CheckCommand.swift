@@ -27,7 +27,7 @@ struct CheckCommand: ParsableCommand {
       Terminal.line(document(generation))
     } else {
       for problem in generation.problems {
-        Terminal.error(problem.severity == .note ? "\(problem) (note)" : problem.description)
+        Terminal.error(problem.description)
       }
       let errors = generation.errors.count
       let summary = "\(counted(generation.jobs.count, "job")) in \(counted(generation.scripts.count, "script"))"

@@ -19,7 +19,7 @@ struct InitCommand: ParsableCommand {
 
   func run() throws {
     _ = try StateDirectory(making: directory)
-    _ = try StateDirectory(making: directory + "/types")
+    _ = try StateDirectory(making: directory + "/_types")
     try write("hello.lua", Self.example)
     try write(".luarc.json", EditorFiles.settings)
     try write(EditorFiles.typeStubsPath, EditorFiles.typeStubs)
