@@ -1,0 +1,43 @@
+import ArgumentParser
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure this machine: real Lua jobs through the real scheduler. Prints one line of JSON.",
+    discussion: """
+      Measures, each with its own parameters:
+        fires     n interval_ms lead_ms warm_ms dur_ms out   jobs that only record when they start
+        drain     n warm=1                                   jobs that are all due at one instant
+        durable   n sync=full|normal                         the same, recorded in a fresh SQLite file
+        register  n                                          cron jobs added to a running scheduler
+        next                                                 the cost of computing fire times
+        cold                                                 from the start of the process to the first job; stays up
+        sleep     n sleep_ms                                 jobs that sleep, all at once
+      Where Lua runs: state=job|run, workers=N.
+      Examples:
+        moondial bench drain n=100000 state=run
+        moondial bench fires n=1000 interval_ms=1000 dur_ms=5000 out=/tmp/fires
+      docs/performance.md says what the figures mean, and what they were.
+      """)
+
+  @Argument(help: "What to measure.") var measure: String
+  @Argument(help: "Parameters, key=value.") var parameters: [String] = []
+
+  func run() throws {
+    guard let measure = BenchMeasure(rawValue: measure) else {
+      let names = BenchMeasure.allCases.map(\.rawValue).joined(separator: ", ")
+      throw CommandFailure(.usage, "there is no measure \(self.measure): use one of \(names)")
+    }
+    let parameters = try BenchParameters(parameters, of: measure)
+    let result: JSONObject =
+      switch measure {
+      case .fires: try FiresBench.run(parameters)
+      case .drain, .durable: try DrainBench.run(parameters, isDurable: measure == .durable)
+      case .register: try RegisterBench.run(parameters)
+      case .next: try NextFireBench.run()
+      case .cold: try ColdBench.run(parameters)
+      case .sleep: try SleepBench.run(parameters)
+      }
+    Terminal.line(result.json)
+  }
+}
