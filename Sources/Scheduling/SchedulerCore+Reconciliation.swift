@@ -1,30 +1,16 @@
 package import Chronology
 import Executors
 package import JobModel
-package import JobStores
+import JobStores
 import Triggers
 
-/// Old definitions × new definitions → added, changed, orphaned; and what a restart finds in the stores.
+/// Old definitions × new definitions → added, changed, orphaned.
 extension SchedulerCore {
   package struct Reconciliation: Sendable, Equatable {
     package var added = 0
     package var changed = 0
     package var unchanged = 0
     package var orphaned = 0
-  }
-
-  /// Takes in what a store knew. Before the first `reconcile`.
-  package mutating func restore(_ snapshot: StoreSnapshot, store: Int) {
-    precondition(!isStarted, "a store is restored before the scheduler starts")
-    nextRun = max(nextRun, snapshot.nextRunID.number)
-    clockEpoch = max(clockEpoch, snapshot.clockEpoch)
-    for record in snapshot.schedules {
-      // A job that was moved to another store left an orphaned record behind.
-      let isLeftBehind = record.orphanedAt != nil && restored[record.job].map { $0.record.orphanedAt == nil } == true
-      if !isLeftBehind { restored[record.job] = (record, store) }
-      if let last = record.lastFire { latestWall = max(latestWall, last) }
-    }
-    unfinished += snapshot.unfinished.map { ($0, store) }
   }
 
   /// Makes `definitions` the whole set of declared jobs: the swap of a reload, and the first load.
@@ -65,31 +51,6 @@ extension SchedulerCore {
     let index = register(definition, firstFire: firstFire, at: now, into: &actions)
     if !definition.events.isEmpty || !definition.after.isEmpty { deriveListeners() }
     return index
-  }
-
-  /// Begins to fire: ends what a dead host left, spreads what was missed, runs what runs at the start.
-  package mutating func start(at now: Moment, into actions: inout SchedulerActions) {
-    precondition(!isStarted, "a scheduler is started once")
-    isStarted = true
-    noticeClock(now, into: &actions)
-    settleUnfinished(at: now, into: &actions)
-    var late = 0
-    for offset in jobs.indices {
-      let job = jobs[offset]
-      guard !job.isOrphaned else { continue }
-      if let next = job.nextFire, job.registeredAt < now.wall, next < now.wall {
-        arm(JobIndex(offset), notBefore: now.wall.nanoseconds + Int64(late) * configuration.catchUpStep)
-        late += 1
-      }
-      runAtStart(JobIndex(offset), at: now, into: &actions)
-    }
-    for (name, orphan) in restored.sorted(by: { $0.key < $1.key }) where orphan.record.orphanedAt == nil {
-      var record = orphan.record
-      record.orphanedAt = now.wall
-      restored[name] = (record, orphan.store)
-      actions.stores[orphan.store].batch.schedules.append(record)
-      actions.events.append(.jobOrphaned(name))
-    }
   }
 
   private mutating func reserveJobs(_ count: Int) {
@@ -144,14 +105,14 @@ extension SchedulerCore {
     if definition.trigger?.text == known.trigger {
       job.trigger = definition.trigger?.anchored(at: known.anchor ?? known.registeredAt)
       job.nextFire = known.nextFire
-      revive(&job, at: now)
+      Self.revive(&job, at: now)
     } else {
-      edit(&job, to: definition, at: now)
+      Self.edit(&job, to: definition, at: now)
     }
   }
 
   /// A schedule that had ended at its limit goes on when the limit was raised or taken away.
-  private func revive(_ job: inout ScheduledJob, at now: Moment) {
+  private static func revive(_ job: inout ScheduledJob, at now: Moment) {
     guard job.nextFire == nil, job.fireCount > 0, job.fireCount < job.definition.limit ?? .max else { return }
     job.nextFire = job.trigger?.next(after: now.wall)
   }
@@ -165,7 +126,8 @@ extension SchedulerCore {
 
   /// A new trigger for a schedule: its next fire is computed from now; an interval keeps its last fire as the start of the new
   /// interval while that lies ahead.
-  private func edit(_ job: inout ScheduledJob, to definition: JobDefinition, at now: Moment) {
+  /// (Static: a method that takes a job in place by `&jobs[…]` would be given a copy of the whole table.)
+  private static func edit(_ job: inout ScheduledJob, to definition: JobDefinition, at now: Moment) {
     job.fireCount = 0
     guard let trigger = definition.trigger else {
       job.trigger = nil
@@ -209,9 +171,9 @@ extension SchedulerCore {
     move(index, to: storeIndex(definition), at: now, into: &actions)
     // Another jitter, zone or limit does not move the fire times.
     if old.definition.trigger != definition.trigger {
-      edit(&jobs[index.offset], to: definition, at: now)
+      Self.edit(&jobs[index.offset], to: definition, at: now)
     } else {
-      revive(&jobs[index.offset], at: now)
+      Self.revive(&jobs[index.offset], at: now)
     }
     arm(index)
     keep(index)
@@ -254,75 +216,11 @@ extension SchedulerCore {
     record(.skipped, .orphaned, span, of: index, at: now, into: &actions)
   }
 
-  private mutating func runAtStart(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func runAtStart(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     let job = jobs[index.offset]
     guard !job.isOrphaned, !job.isPaused, job.definition.enabled else { return }
     guard job.definition.runAtStart || job.trigger?.firesAtStart == true else { return }
     accept(index, cause: .startup, at: now.wall, now: now, into: &actions)
-  }
-
-  /// Waiting rows go on waiting; claimed ones are interrupted, and run again where the job asked to recover.
-  private mutating func settleUnfinished(at now: Moment, into actions: inout SchedulerActions) {
-    for (record, store) in unfinished.sorted(by: { $0.record.id < $1.record.id }) {
-      let index = indices[record.job].flatMap { jobs[$0.offset].isOrphaned ? nil : $0 }
-      if record.claimedAt == nil {
-        if let index {
-          readmit(record, as: index, from: store)
-        } else {
-          actions.stores[store].batch.dropped.append(record.id)
-          actions.stores[store].batch.decisions.append(
-            DecisionRange(
-              job: record.job, kind: .skipped, reason: .orphaned, first: record.scheduledAt, last: record.scheduledAt,
-              count: 1, clockEpoch: record.clockEpoch, decidedAt: now.wall))
-        }
-      } else {
-        var ended = record
-        ended.outcome = .interrupted
-        ended.finishedAt = now.wall
-        ended.error = RunError(message: "the host ended while this run was claimed; it may have started")
-        actions.stores[store].batch.finished.append(ended)
-        actions.events.append(.runFinished(ended))
-        if let index, jobs[index.offset].definition.recover {
-          accept(
-            index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
-            event: record.event, recovers: record.id, now: now, into: &actions)
-        }
-      }
-    }
-    unfinished = []
-  }
-
-  /// A waiting row of the last host: accepted already, so it keeps its id and its row.
-  private mutating func readmit(_ record: RunRecord, as index: JobIndex, from store: Int) {
-    var job = jobs[index.offset]
-    job.store = Int16(store)
-    let mustWait = job.active >= job.definition.maxInstances || !job.queue.isEmpty
-    let slot = runs.add(record, job: index, of: job, state: mustWait ? .waiting : .ready)
-    runs.slots[slot].isStored = true
-    if mustWait {
-      jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
-    } else {
-      makeReady(slot)
-    }
-  }
-
-  /// Ends what is still claimed as interrupted: the host gives up on it, and on what is being claimed.
-  package mutating func interruptAll(at now: Moment, into actions: inout SchedulerActions) {
-    isOver = true
-    for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, at: now, into: &actions) }
-  }
-
-  /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good for it
-  /// waits in the store for the next host.
-  mutating func interrupt(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
-    let run = runs.slots[slot]
-    let why = RunError(message: "the host stopped before this run ended")
-    end(slot, .interrupted, details: AttemptDetails(error: why), at: now, into: &actions)
-    let job = jobs[run.job.offset]
-    guard job.definition.recover, !job.isOrphaned else { return }
-    accept(
-      run.job, cause: .recovery, at: run.record.scheduledAt, missed: run.record.missed, params: run.record.params,
-      event: run.record.event, recovers: run.record.id, now: now, into: &actions)
   }
 
   private mutating func deriveListeners() {

@@ -1,0 +1,147 @@
+import Foundation
+import Testing
+
+/// Every command as a person meets it: what it prints, and its exit code (0 fine, 1 failed, 2 usage).
+@Suite("The commands, end to end", .serialized)
+struct CommandTests {
+  /// Twenty mistakes, one script each, and a part of the sentence that names it.
+  static let mistakes: [(name: String, script: String, sentence: String)] = [
+    ("a01", "job 'a01' { crom = '* * * * *', run = print }", #"unknown field "crom"; did you mean "cron"?"#),
+    ("a02", "job 'a02' { cron = '61 3 * * *', run = print }", "minute 61 is outside 0-59"),
+    ("a03", "job 'a03' { every = '5 minutes', run = print }", "has spaces in it: write 5m"),
+    ("a04", "job 'a04' { every = '0s', run = print }", "an interval is at least 1 ms"),
+    ("a05", "job 'a05' { cron = '0 0 30 2 *', run = print }", "day 30 never comes in month 2"),
+    ("a06", "job 'a06' { timezone = 'Europe/Berln', every = '1m', run = print }", "did you mean Europe/Berlin?"),
+    ("a07", "job 'a07' { every = '1m' }", "run is missing; add run = function(ctx) … end"),
+    ("a08", "job { every = '1m', run = print }", #"it has no name; write job "name" { … }"#),
+    ("a09", "job 'a09' { run = print }\njob 'a09' { run = print }", "is declared twice, first at a09.lua:1"),
+    ("a10", "job 'a10' { run = print", "'}' expected (to close '{' at line 1) near <eof>"),
+    ("a11", "local a = {}\nlocal b = a.b.c", "attempt to index a nil value (field 'b')"),
+    ("a12", "job 'a12' { overlap = 'skp', run = print }", #"did you mean "skip"?"#),
+    ("a13", "job 'a13' { max_instances = 0, run = print }", "max_instances must be 1 to 100000, not 0"),
+    ("a14", "job 'a14' { priority = 500, run = print }", "priority must be -100 to 100, not 500"),
+    ("a15", "job 'a15' { memory = 'lots', run = print }", #"memory must be a size like "64MB""#),
+    ("a16", "job 'a16' { after = 'nobody', run = print }", #"after names "nobody", but no job of that name is loaded"#),
+    ("a17", "job 'a17' { after = 'a17', run = print }", "would wait for itself"),
+    ("a18", "require 'net.retry'", "module 'net.retry' not found"),
+    ("a19", "local co = coroutine.create(print)\njob 'a19' { run = function() return co end }", "upvalue 'co' of run: cannot keep a coroutine"),
+    ("a20", "job 'a20' { retry = { max = 'a' }, run = print }", #"retry.max must be a whole number, not "a""#),
+  ]
+
+  @Test("check prints twenty messages for twenty mistakes, each with its file and line, and exits 1")
+  func check() throws {
+    let place = try Place()
+    for mistake in Self.mistakes { try place.save(mistake.name + ".lua", mistake.script + "\n") }
+    try place.save("good.lua", "job 'good' { every = '1m', run = print }\n")
+    let ended = try place.run("check")
+    #expect(ended.status == 1)
+    for mistake in Self.mistakes {
+      let lines = ended.errors.filter { $0.hasPrefix(mistake.name + ".lua:") }
+      #expect(lines.count == 1, "\(mistake.name): \(lines)")
+      #expect(lines.first?.contains(mistake.sentence) == true, "\(mistake.name): \(lines)")
+    }
+    #expect(ended.errors.last?.hasSuffix("20 mistakes") == true, "\(ended.errors.last ?? "")")
+  }
+
+  @Test("check of a sound directory says so and exits 0")
+  func checkFine() throws {
+    let place = try Place()
+    try place.save("good.lua", "job 'good' { every = '1m', run = print }\n")
+    let ended = try place.run("check")
+    #expect(ended.status == 0)
+    #expect(ended.output == ["1 job in 1 script, no mistakes"])
+  }
+
+  /// Bad input, the exit code, and a part of what is said about it.
+  static let refused: [(arguments: [String], status: Int32, sentence: String)] = [
+    (["frobnicate"], 2, "frobnicate"),
+    (["run", "nowhere"], 2, "nowhere"),
+    (["run", "scripts", "--grace", "soon"], 2, "--grace soon"),
+    (["run", "scripts", "--set", "executors.default.workers"], 2, "--set executors.default.workers"),
+    (["run", "scripts", "--set", "executors.default.workers=many"], 1, "workers must be a whole number"),
+    (["run", "scripts", "--config", "missing.lua"], 2, "missing.lua"),
+    (["run", "scripts", "--nonsense"], 2, "--nonsense"),
+    (["check", "nowhere"], 2, "nowhere"),
+    (["list", "nowhere"], 2, "nowhere"),
+    (["next"], 2, "name a trigger expression or a job"),
+    (["next", "61 * * * *"], 1, "minute 61 is outside 0-59"),
+    (["next", "* * * * *", "-n", "0"], 2, "-n 0"),
+    (["next", "* * * * *", "--timezone", "Europe/Berln"], 2, "Europe/Berlin"),
+    (["next", "* * * * *", "--after", "yesterday"], 2, "--after yesterday"),
+    (["next", "* * * * *", "--after", "2026-01-01", "--from", "2026-01-01"], 2, "either --after"),
+    (["exec", "nobody"], 2, #"no job is named "nobody""#),
+    (["exec", "good", "--param", "novalue"], 2, "write key=value"),
+    (["exec"], 2, "<job>"),
+    (["history"], 1, "start a host first"),
+    (["explain", "good"], 1, "start a host first"),
+    (["explain"], 2, "<job>"),
+    (["doctor"], 1, "start a host first"),
+    (["backup"], 2, "<file>"),
+    (["backup", "copy.db"], 1, "start a host first"),
+    (["simulate", "scripts", "--from", "2026-01-02", "--to", "2026-01-01"], 2, "--to must be later than --from"),
+  ]
+
+  @Test("bad input is one clear sentence and the right exit code, never a crash", arguments: 0..<CommandTests.refused.count)
+  func badInput(index: Int) throws {
+    let (arguments, status, sentence) = Self.refused[index]
+    let place = try Place()
+    try place.save("good.lua", "job 'good' { every = '1m', run = print }\n")
+    let ended = try HostProcess.run(arguments, in: place.path)
+    #expect(ended.status == status, "\(arguments): \(ended.errors)")
+    #expect(ended.errors.contains { $0.contains(sentence) }, "\(arguments): \(ended.errors)")
+    #expect(!ended.errors.contains { $0.contains("Fatal error") || $0.contains("Swift/") }, "\(arguments): \(ended.errors)")
+  }
+
+  @Test("a store that is not one is refused by every command that reads it, and left as it is")
+  func foreignStore() throws {
+    let place = try Place()
+    try place.save("good.lua", "job 'good' { every = '1m', run = print }\n")
+    try FileManager.default.createDirectory(atPath: place.path + "/.moondial", withIntermediateDirectories: true)
+    try Data("this is no database, but it is longer than a header of one hundred bytes would be, so it is read\n".utf8)
+      .write(to: URL(fileURLWithPath: place.store))
+    for arguments in [["history"], ["explain", "good"], ["doctor"], ["backup", "copy.db"], ["run", "scripts"], ["exec", "good"]] {
+      let ended = try HostProcess.run(arguments, in: place.path)
+      #expect(ended.status == 1, "\(arguments): \(ended.errors)")
+      #expect(ended.errors.last?.contains("moondial.db") == true, "\(arguments): \(ended.errors)")
+    }
+    #expect(place.text(".moondial/moondial.db").hasPrefix("this is no database"))
+  }
+
+  @Test("next answers a batch line by line, wrong lines with an error of their own")
+  func batch() throws {
+    let place = try Place()
+    let ended = try place.run(
+      "next", "--batch",
+      input: """
+        {"id": 1, "expr": "cron { hour = \\"9\\" }", "timezone": "Europe/Berlin", "after": "2026-03-28T00:00:00+01:00", "count": 2}
+        {"id": "two", "expr": "every 'x'", "count": 1}
+        nonsense
+
+        """)
+    #expect(ended.status == 0)
+    #expect(ended.output.count == 3, "\(ended.output)")
+    #expect(ended.output.first?.contains(#""2026-03-28T09:00:00+01:00","2026-03-29T09:00:00+02:00""#) == true, "\(ended.output)")
+    #expect(ended.output.dropFirst().allSatisfy { $0.contains(#""error":"#) }, "\(ended.output)")
+  }
+
+  @Test("exec runs one job here, records it, and its exit code says the outcome")
+  func exec() throws {
+    let place = try Place()
+    try place.save(
+      "jobs.lua",
+      """
+      job "good" { run = function(ctx) return { sum = ctx.params.a + ctx.params.b } end }
+      job "bad" { run = function() error("the disk is gone") end }
+      """)
+    let good = try place.run("exec", "good", "--param", "a=2", "--param", "b=40", "--json")
+    #expect(good.status == 0)
+    #expect(good.output.last?.contains(#""result":{"sum":42}"#) == true, "\(good.output)")
+    let bad = try place.run("exec", "bad")
+    #expect(bad.status == 1)
+    #expect(bad.errors.contains { $0.contains("jobs.lua:2: the disk is gone") }, "\(bad.errors)")
+    let history = try place.run("history", "--json")
+    #expect(history.status == 0)
+    let text = history.output.joined()
+    #expect(text.contains("succeeded") && text.contains("failed"), "\(text)")
+  }
+}

@@ -1,0 +1,28 @@
+import Foundation
+import Testing
+
+/// `make crash-test` kills 200 times (`MOONDIAL_CRASHES`); `MOONDIAL_SEED` repeats the moments of an earlier test.
+@Suite("kill -9", .serialized)
+struct CrashTests {
+  @Test("no due instant is left without a decision, none runs twice unless it asked to recover, and the file is sound")
+  func kills() throws {
+    let environment = ProcessInfo.processInfo.environment
+    let crashes = environment["MOONDIAL_CRASHES"].flatMap { Int($0) } ?? 5
+    let seed = environment["MOONDIAL_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...1_000_000_000)
+    print("crashes: \(crashes), seed \(seed); again: MOONDIAL_SEED=\(seed) MOONDIAL_CRASHES=\(crashes) swift test --filter CrashTests")
+    var harness = try CrashHarness(jobs: 250, seed: seed)
+    for number in 1...crashes {
+      try harness.liveAndDie()
+      try harness.account()
+      #expect(harness.violations == [], "after crash \(number), seed \(seed)")
+      guard harness.violations.isEmpty else { return }
+    }
+    try harness.liveAndStop()
+    try harness.account(wasStopped: true)
+    #expect(harness.violations == [], "after the drain, seed \(seed)")
+    #expect(harness.linesRead > 100, "the jobs did run")
+    print(
+      "crashes: \(harness.instants) instants decided, \(harness.linesRead) runs wrote a line, \(harness.interrupted) interrupted, "
+        + "\(harness.recoveries) recovered")
+  }
+}

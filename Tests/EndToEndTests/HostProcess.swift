@@ -1,0 +1,266 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// The built `moondial` binary as a process: what it prints is waited for line by line, with deadlines.
+///
+///     let host = try HostProcess(["run", "scripts"], in: place.path)
+///     try host.awaitLine { $0.contains("1 job") }
+///     host.signal(SIGTERM)
+///     #expect(try host.awaitExit() == 0)
+///
+/// A test ends what it started, or uses `Place.host`, whose hosts end with the place. Threading: any thread.
+final class HostProcess: @unchecked Sendable {
+  // `@unchecked`: everything mutable is behind `condition`.
+  private let condition = NSCondition()
+  private var collected = Collected()
+  private let command: String
+  let pid: Int32
+
+  private struct Collected {
+    var lines: [Line] = []
+    /// Streams that are still open.
+    var open = 2
+    var status: Int32?
+    /// Lines before this one were handed out by `awaitLine`.
+    var position = 0
+  }
+
+  struct Line: Sendable {
+    var text: String
+    var isError: Bool
+  }
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Seconds after which waiting is a failure. Generous: it only ever passes when something is wrong.
+  static let patience = 60.0
+
+  /// Beside the test bundle, where the package manager puts every product of one build.
+  static let binary: String = {
+    let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("moondial").path
+  }()
+
+  /// - Parameter input: what it reads; by default nothing.
+  init(_ arguments: [String], in directory: String, input: String = "") throws {
+    command = "moondial " + arguments.joined(separator: " ")
+    // Pipes that no other child inherits, so that their ends are told by this one's end.
+    let (pid, stdin, output, errors) = try Self.spawning.withLock { _ in
+      let (stdin, output, errors) = (try Self.pipe(), try Self.pipe(), try Self.pipe())
+      // env(1) changes the directory and becomes the program.
+      let pid = try Self.spawn(
+        ["/usr/bin/env", "-C", directory, Self.binary] + arguments, stdin: stdin.read, output: output.write,
+        errors: errors.write)
+      for descriptor in [stdin.read, output.write, errors.write] { close(descriptor) }
+      return (pid, stdin, output, errors)
+    }
+    self.pid = pid
+    let bytes = FileHandle(fileDescriptor: stdin.write, closeOnDealloc: true)
+    try bytes.write(contentsOf: Data(input.utf8))
+    try bytes.close()
+    collect(output.read, isError: false)
+    collect(errors.read, isError: true)
+    Thread.detachNewThread { [self] in
+      var status: Int32 = 0
+      // Safe: writes a local. It ends with the child, for which nobody else waits.
+      while unsafe waitpid(pid, &status, 0) == -1, errno == EINTR {}
+      // A signal's number is shown as shells do.
+      let code = status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
+      change { $0.status = code }
+    }
+  }
+
+  /// One at a time: a child that is made between a pipe and its mark would hold it open.
+  private static let spawning = Mutex(())
+
+  private static func pipe() throws -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [-1, -1]
+    // Safe: the array has room for the two that are written.
+    guard unsafe Glibc.pipe(&ends) == 0 else { throw Failure(description: "no pipe could be made (error \(errno))") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return (ends[0], ends[1])
+  }
+
+  /// The child gets the test's environment without MOONDIAL_ variables, and no blocked signals.
+  private static func spawn(
+    _ arguments: [String], stdin: Int32, output: Int32, errors: Int32
+  ) throws -> Int32 {
+    let environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("MOONDIAL_") }
+    // Safe: both lists end in nil, their strings live until the call has returned and are freed then; `actions` and `attributes`
+    // are initialised before use and destroyed after.
+    var argv = unsafe arguments.map { unsafe strdup($0) } + [nil]
+    var envp = unsafe environment.map { unsafe strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { unsafe (argv + envp).forEach { unsafe free($0) } }
+    var actions = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_adddup2(&actions, stdin, 0)
+    unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
+    unsafe posix_spawn_file_actions_adddup2(&actions, errors, 2)
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    unsafe sigemptyset(&none)
+    unsafe posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+    var pid: Int32 = 0
+    let error = unsafe posix_spawn(&pid, arguments[0], &actions, &attributes, &argv, &envp)
+    guard error == 0 else { throw Failure(description: "\(arguments[0]) cannot be started (error \(error)): build it first") }
+    return pid
+  }
+
+  /// Reads a stream to its end on a thread of its own.
+  private func collect(_ descriptor: Int32, isError: Bool) {
+    Thread.detachNewThread { [self] in
+      let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      var rest = Data()
+      // What is there, not as much as fits: `read(upToCount:)` would wait for more.
+      while case let data = handle.availableData, !data.isEmpty {
+        rest.append(data)
+        var lines: [Line] = []
+        while let end = rest.firstIndex(of: 10) {
+          lines.append(Line(text: String(decoding: rest[rest.startIndex..<end], as: UTF8.self), isError: isError))
+          rest = Data(rest[rest.index(after: end)...])
+        }
+        if !lines.isEmpty { change { $0.lines += lines } }
+      }
+      let last = rest.isEmpty ? [] : [Line(text: String(decoding: rest, as: UTF8.self), isError: isError)]
+      change { collected in
+        collected.lines += last
+        collected.open -= 1
+      }
+    }
+  }
+
+  private func change(_ body: (inout Collected) -> Void) {
+    condition.lock()
+    body(&collected)
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  private func wait<R>(seconds: Double, for body: (inout Collected) throws -> R?) rethrows -> R? {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    condition.lock()
+    defer { condition.unlock() }
+    while true {
+      if let result = try body(&collected) { return result }
+      guard condition.wait(until: deadline) else { return try body(&collected) }
+    }
+  }
+
+  // MARK: What it said
+
+  /// Everything printed so far.
+  var lines: [Line] { wait(seconds: 0) { $0.lines } ?? [] }
+  var text: String { lines.map(\.text).joined(separator: "\n") }
+
+  /// The next line, after the one that was found last, for which `holds` is true.
+  @discardableResult
+  func awaitLine(within seconds: Double = patience, _ holds: (String) -> Bool) throws -> String {
+    let found = try wait(seconds: seconds) { collected -> String? in
+      while collected.position < collected.lines.count {
+        let line = collected.lines[collected.position].text
+        collected.position += 1
+        if holds(line) { return line }
+      }
+      guard collected.open == 0, collected.status != nil else { return nil }
+      throw Failure(description: "\(command) ended before the line came; it said:\n\(Self.end(of: collected.lines))")
+    }
+    guard let found else { throw Failure(description: "\(command): the line did not come; it said:\n\(Self.end(of: lines))") }
+    return found
+  }
+
+  @discardableResult
+  func awaitLine(within seconds: Double = patience, containing part: String) throws -> String {
+    try awaitLine(within: seconds) { $0.contains(part) }
+  }
+
+  private static func end(of lines: [Line]) -> String { lines.suffix(40).map(\.text).joined(separator: "\n") }
+
+  // MARK: Its end
+
+  func signal(_ number: Int32) { if wait(seconds: 0, for: { $0.status }) == nil { kill(pid, number) } }
+
+  /// The exit code (128 + n after signal n) when it has ended and everything it printed is here.
+  @discardableResult
+  func awaitExit(within seconds: Double = patience) throws -> Int32 {
+    guard let status = endWithin(seconds) else {
+      throw Failure(description: "\(command) does not end; it said:\n\(Self.end(of: lines))")
+    }
+    return status
+  }
+
+  /// The same; nil when it lives on after `seconds`.
+  func endWithin(_ seconds: Double) -> Int32? { wait(seconds: seconds) { $0.open == 0 ? $0.status : nil } }
+
+  /// Runs a command to its end.
+  static func run(
+    _ arguments: [String], in directory: String, input: String = ""
+  ) throws -> Ended {
+    let process = try HostProcess(arguments, in: directory, input: input)
+    let status = try process.awaitExit()
+    let lines = process.lines
+    return Ended(
+      status: status, output: lines.filter { !$0.isError }.map(\.text), errors: lines.filter(\.isError).map(\.text))
+  }
+
+  struct Ended: Sendable {
+    var status: Int32
+    var output: [String]
+    var errors: [String]
+  }
+}
+
+/// A directory for one test: `scripts` in it, and the state beside it.
+final class Place: Sendable {
+  let path: String
+  private let hosts = Mutex<[HostProcess]>([])
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: path + "/scripts", withIntermediateDirectories: true)
+  }
+
+  deinit {
+    for host in hosts.withLock({ $0 }) {
+      host.signal(SIGKILL)
+      _ = host.endWithin(HostProcess.patience)
+    }
+    try? FileManager.default.removeItem(atPath: path)
+  }
+
+  var store: String { path + "/.moondial/moondial.db" }
+
+  /// Saves a script in place, as `>` in a shell does.
+  func save(_ name: String, _ text: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/scripts/" + name))
+  }
+
+  /// Saves a script by renaming a finished file over it, as most editors do.
+  func replace(_ name: String, _ text: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/scripts/" + name), options: .atomic)
+  }
+
+  func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path + "/scripts/" + name) }
+
+  func text(_ name: String) -> String {
+    (try? String(contentsOfFile: path + "/" + name, encoding: .utf8)) ?? ""
+  }
+
+  /// A host over this place's scripts; killed when the place goes, so that a test that fails leaves nothing behind.
+  func host(_ more: String...) throws -> HostProcess {
+    let host = try HostProcess(["run", "scripts"] + more, in: path)
+    hosts.withLock { $0.append(host) }
+    return host
+  }
+
+  /// A command to its end.
+  func run(_ arguments: String..., input: String = "") throws -> HostProcess.Ended {
+    try HostProcess.run(arguments, in: path, input: input)
+  }
+}
