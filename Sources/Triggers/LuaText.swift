@@ -26,6 +26,10 @@ enum LuaText {
 
   /// A string literal.
   static func quote(_ text: String) -> String {
+    // Nearly every text: printable, and nothing to escape. A schedule's text is written for each job that is registered.
+    if text.utf8.allSatisfy({ $0 >= 32 && $0 < 127 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+      return "\"" + text + "\""
+    }
     var literal = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
