@@ -11,8 +11,8 @@ extension SchedulerCore {
     _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
     event: JSONText? = nil, recovers: RunID? = nil, now: Moment, into actions: inout SchedulerActions
   ) -> RunID? {
-    // Here and below, only what is needed is read from a job or a run: a copy of the whole costs a reference count for each of its
-    // strings and arrays, which is most of what a fire costs.
+    // Here and below, only what is needed is read from a job or a run: a copy of the whole counts a reference for each of its
+    // strings and arrays.
     let entry = jobs[index.offset].entry
     let waiting = jobs[index.offset].queue.count
     let mustWait = jobs[index.offset].active >= entry.definition.maxInstances || waiting > 0
