@@ -21,6 +21,19 @@ test-long: setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_LONG_TESTS=1 swift test --skip-build --no-parallel
 
+## crash-test: kill -9 a busy host at 200 random moments, and account for every fire time
+crash-test: setup
+	@swift build --build-tests --jobs $(JOBS)
+	@MOONDIAL_CRASHES=200 swift test --skip-build --filter CrashTests
+
+## bench: every measure of `moondial bench`, a few times
+bench: build
+	@.ci/bench
+
+## bench-gate: the instructions of a reload and fire under callgrind, against the recorded figure
+bench-gate: build
+	@.ci/bench-gate
+
 ## test-peers: compare triggers with cronsim, APScheduler and systemd (installs them into .build/peers)
 test-peers: build
 	@sh Tests/TriggerPeers/run.sh $(BINARY) .build/peers
@@ -56,4 +69,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: run test test-long test-peers test-address test-thread build setup install format clean help
+.PHONY: bench bench-gate crash-test run test test-long test-peers test-address test-thread build setup install format clean help

@@ -87,5 +87,7 @@ let package = Package(
     tests(
       "ScriptHostTests",
       ["ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "Chronology", "Triggers"]),
+    // The binary as its users run it.
+    tests("EndToEndTests", ["moondial", "Chronology", "JobModel", "JobStores"]),
   ]
 )

@@ -214,12 +214,12 @@ moon_status moon_template_prelude(
 
 // ---- the image -----------------------------------------------------------------------------------------------------------
 
-/// Ends with as little garbage as can be and a short way to the first collection of a fresh state: at four times the image's
-/// size, still inside its slot. (The pause is read at the end of a cycle; later ones come at twice what is alive, as usual.)
+/// Ends with as little garbage as can be and a short way to the first collection of a fresh state: at one and a half times the
+/// image's size, still inside its slot. (The pause is read at the end of a cycle; later ones come at twice what is alive, as usual.)
 static void settle(lua_State *L) {
   lua_settop(L, 0);
   lua_gc(L, LUA_GCCOLLECT);
-  lua_gc(L, LUA_GCINC, 400, 0, 0);
+  lua_gc(L, LUA_GCINC, 150, 0, 0);
   lua_gc(L, LUA_GCCOLLECT);
   lua_gc(L, LUA_GCINC, 200, 0, 0);
 }
