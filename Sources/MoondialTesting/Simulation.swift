@@ -150,8 +150,13 @@ package struct Simulation {
     pass(10 * 60_000_000_000)
     host.reload([])
     absent = Set(definitions.map(\.name))
-    pass(3_600_000_000_000)
-    if host.running > 0 { report.violations.append("\(host.running) runs go on an hour after the last job was removed") }
+    // A queue may hold a thousand runs of a minute and more.
+    var hours = 0
+    while hours < 200, host.nextEvent(wall: clock.now, monotonic: clock.monotonic.now.nanoseconds) != nil {
+      hours += 1
+      pass(3_600_000_000_000)
+    }
+    if host.running > 0 { report.violations.append("\(host.running) runs go on 200 hours after the last job was removed") }
   }
 }
 

@@ -76,8 +76,8 @@ extension SchedulerCore {
       actions.cancellations.append((executor: executor, token: runs.token(slot)))
     case .retrying:
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
-      runs.slots[slot].resumesAt = .min
-      delayed.push(.min, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+      runs.slots[slot].resumesAt = 0
+      delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     default: break
     }
   }

@@ -71,6 +71,19 @@ struct SurvivalTests {
     #expect(f.outcomes("a") == [.interrupted])
   }
 
+  @Test("a run that is replaced while it waits for its retry asks for a wake that a clock can wait for")
+  func replacedRetry() {
+    var f = Fixture([definition("a") { $0.overlap = .replace; $0.retry = RetryPolicy(max: 3, base: 300 * second) }])
+    f.advance(to: 10)
+    f.startRun()
+    f.endRun(0, .failed)
+    f.jump(to: 20)
+    #expect(f.core.nextWake.monotonic ?? 0 >= 0)
+    f.jump(to: 21)
+    #expect(f.outcomes("a").first == .cancelled)
+    #expect(f.orders.map(\.scheduledAt) == [t(20)])
+  }
+
   @Test("a job missing at the start is orphaned from then on: what fell due is skipped when a reload brings it back")
   func orphanedAtStart() {
     var f = Fixture([definition("a")])
