@@ -58,7 +58,7 @@ let package = Package(
     library("Scheduling", ["Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
 
     // What keeps and what runs.
-    library("JobStores", ["Chronology", "JobModel", grdb]),
+    library("JobStores", ["CLinux", "Chronology", "JobModel", grdb]),
     library("Executors", ["Chronology", "JobModel", deques]),
     library("ScriptHost", ["Lua", "CLuaShim", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
     library("SchedulerService", ["CLinux", "Chronology", "JobModel", "JobStores", "Executors", "Scheduling"]),

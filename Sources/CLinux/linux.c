@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,3 +39,5 @@ void linux_wait_either(int first, int second, int64_t timeout) {
 void linux_sharpen_timers(void) { (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); }
 
 int linux_thread_id(void) { return gettid(); }
+
+void linux_run_first(void) { (void)setpriority(PRIO_PROCESS, (id_t)gettid(), -10); }

@@ -1,4 +1,5 @@
-internal import Glibc
+internal import CLinux
+import Glibc
 
 /// A named POSIX thread that runs one closure. Store threads block in the kernel (fsync), which a thread of Swift's cooperative
 /// pool must not, and they take no signals: a handler of the host has no business on a stack that is inside SQLite.
@@ -53,6 +54,8 @@ private func runStoreThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutabl
   // Safe: balances `passRetained` of the creator, exactly once.
   let start = unsafe Unmanaged<StoreThread.Start>.fromOpaque(context).takeRetainedValue()
   nameCurrentThread(start.name)
+  // Commits are what claimed runs wait for: they must not queue behind the scripts that use the processors.
+  linux_run_first()
   start.body()
   return nil
 }

@@ -25,7 +25,11 @@ final class LoopTimer: Sendable {
   }
 
   /// Makes the calling thread's own sleeps as exact as the kernel can; a failure leaves the default, which is only later.
-  static func sharpenThisThread() { linux_sharpen_timers() }
+  static func sharpenThisThread() {
+    linux_sharpen_timers()
+    // Two scripts that keep two processors busy would otherwise hold the scheduler up by a slice of the kernel's at each wake-up.
+    linux_run_first()
+  }
 
   /// Returns when `wake` has come, the clock was set, or `wake()` was called; also now and then for no reason.
   func wait(_ wake: SchedulerCore.Wake, monotonicNow: Int64) {

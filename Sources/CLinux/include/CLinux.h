@@ -21,3 +21,7 @@ void linux_sharpen_timers(void);
 
 /// The kernel's number of the calling thread (gettid(2)), as `ps -L` and `top -H` show it.
 int linux_thread_id(void);
+
+/// Lets this thread run before the others of the process when a processor is short (nice -10, setpriority(2), which is per thread on
+/// Linux). For threads that decide and hand over in microseconds; without the right to do so nothing changes.
+void linux_run_first(void);

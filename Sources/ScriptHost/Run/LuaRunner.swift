@@ -9,7 +9,7 @@ internal import Synchronization
 /// The way of a run: take the job's idle state, or make one from its capsule; start `run(ctx)`; step it. Most runs end there, and
 /// cost no allocation on this side. A run that waits or has used up its slice leaves the worker as a `PoolRun`; answers and timers bring
 /// it back, on any worker. When `run` has ended, `on_success` or `on_error` is executed in the same state as part of the attempt. Then
-/// the state is kept (`state = "job"`) or reset and put on the worker's hot list (`state = "run"`); after a kill it is dropped.
+/// the state is kept (`state = "job"`) or put on the worker's hot list, and reset when it is taken (`state = "run"`); after a kill it is dropped.
 ///
 /// Jobs that are Swift closures (`ClosurePayload`) are passed on to a `ClosureRunner`, so that one pool runs both kinds.
 package final class LuaRunner: StepRunner {
@@ -153,12 +153,18 @@ package final class LuaRunner: StepRunner {
 
   // MARK: States
 
+  /// Bytes of a state that may stay on a worker's hot list with what its last run left in it; a larger one gives its memory back.
+  private static let largestHotState = 256 << 10
+
   private func takeInstance(
     for order: RunOrder, _ payload: LuaJobPayload, on thread: LuaThread
   ) throws(LuaError) -> JobInstance {
     switch order.job.definition.state {
     case .job: if let kept = host.kept.take(for: payload.slot) { return kept }
-    case .run: if let hot = thread.takeHot(payload.capsule) { return hot }
+    case .run:
+      // Reset when it is taken, not when it is put back: most often the next job is another one, and the copy of the template was
+      // for nothing. One that cannot be reset (no memory) is dropped.
+      if let hot = thread.takeHot(payload.capsule), (try? hot.state.reset()) != nil { return hot }
     }
     let state = try host.runtime.makeState(
       payload.capsule, memoryLimit: payload.memoryLimit, loader: host.moduleLoader(for: payload))
@@ -177,9 +183,7 @@ package final class LuaRunner: StepRunner {
     guard instance.state.isReusable else { return ending }
     switch lifetime {
     case .job: host.kept.keep(instance, for: payload.slot)
-    case .run:
-      // It could not be reset (no memory): then it is not kept.
-      if (try? instance.state.reset()) != nil { thread.keepHot(instance) }
+    case .run: if instance.footprint <= Self.largestHotState { thread.keepHot(instance) }
     }
     return ending
   }

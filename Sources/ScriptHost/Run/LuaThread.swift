@@ -41,13 +41,13 @@ final class LuaThread: @unchecked Sendable {
 
   // MARK: Hot states (`state = "run"`)
 
-  /// A state that has been reset to this capsule.
+  /// A state of this capsule, as its last run left it: reset it.
   func takeHot(_ capsule: LuaCapsule) -> JobInstance? {
     guard let place = hot.lastIndex(where: { $0.capsule === capsule }) else { return nil }
     return hot.remove(at: place)
   }
 
-  /// Keeps a state that has been reset; the one unused longest goes when there are too many.
+  /// Keeps a state after its run; the one unused longest goes when there are too many.
   func keepHot(_ instance: JobInstance) {
     guard hotLimit > 0 else { return }
     hot.append(instance)
