@@ -30,6 +30,17 @@ crash-test: setup
 bench: build
 	@.ci/bench
 
+## bench-lua: what the Lua runtime costs by itself
+bench-lua: setup
+	@swift build $(RELEASE) --product Benchmarks
+	@.build/release/Benchmarks
+
+## simulate-seeds: SEEDS fresh stories of the simulator
+SEEDS ?= 10000
+simulate-seeds: setup
+	@swift build --build-tests --jobs $(JOBS)
+	@MOONDIAL_SEEDS=$(SEEDS) swift test --skip-build --filter SimulationTests
+
 ## bench-gate: the instructions of a reload and fire under callgrind, against the recorded figure
 bench-gate: build
 	@.ci/bench-gate
@@ -69,4 +80,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: bench bench-gate crash-test run test test-long test-peers test-address test-thread build setup install format clean help
+.PHONY: bench bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format clean help

@@ -71,6 +71,8 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    .executableTarget(name: "Benchmarks", dependencies: ["Lua"], swiftSettings: strict),
+
     // Proofs.
     library("MoondialTesting", ["Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling", "SchedulerService"]),
     tests("ChronologyTests", ["Chronology"]),

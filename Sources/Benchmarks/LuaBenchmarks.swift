@@ -12,7 +12,9 @@ enum LuaBenchmarks {
 
     var description: String {
       let text = "\((nanoseconds * 10).rounded() / 10)"
-      return "\(name): \(text) ns"
+      // Figures that are no times say their unit in their name.
+      let saysUnit = ["bytes", "words moved", "percent", "ms"].contains { name.hasSuffix($0) }
+      return saysUnit ? "\(name): \(text)" : "\(name): \(text) ns"
     }
   }
 
