@@ -130,7 +130,9 @@ final class Host: Sendable {
     if change.changes.contains(.configuration) || change.isRequested { reloadConfiguration(change.snapshot) }
     let zones = change.isRequested ? session.zones.reload() : []
     if !zones.isEmpty { log.write(.info, "time zone data changed on disk: \(zones.joined(separator: ", "))") }
-    let generation = session.load(change.snapshot, after: previous, changes: change.changes)
+    // New zone data reaches the triggers only when they are built anew.
+    let generation = session.load(
+      change.snapshot, after: previous, changes: change.changes, everything: !zones.isEmpty)
     loading.generation = generation
     for problem in generation.freshProblems(since: previous) { show(problem) }
     let result = service.reload(generation.jobs)

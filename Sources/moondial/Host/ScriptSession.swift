@@ -98,11 +98,12 @@ final class ScriptSession {
     log.use(zone)
   }
 
-  /// Loads the scripts of `snapshot`.
+  /// Loads the scripts of `snapshot`: what changed, or everything (when something beneath all of them changed).
   func load(
-    _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, changes: Set<ScriptPath> = []
+    _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, changes: Set<ScriptPath> = [],
+    everything: Bool = false
   ) -> LoadedGeneration {
-    loader.load(snapshot, after: previous, configuration: configuration, changes: changes)
+    loader.load(snapshot, after: previous, configuration: configuration, changes: changes, everything: everything)
   }
 
   /// For commands that look once: scans, configures, loads.
