@@ -6,6 +6,6 @@ job "hello" {
   every = "5s",
   run_at_start = true,
   run = function(ctx)
-    log.info(greeting, { due = ctx.scheduled_at, run = ctx.id })
+    log.info(greeting, { due = time.format(ctx.scheduled_at), run = ctx.id })
   end,
 }
