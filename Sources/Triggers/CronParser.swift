@@ -93,7 +93,8 @@ struct CronParser {
   /// Lower case, except for the special letters, which read better as capitals: `friL`, `15W`, `H/15`.
   static func canonical(_ word: String, field: CronField) -> String {
     word.lowercased().split(separator: ",").map { item in
-      let parts = item.split(separator: "/", maxSplits: 1)
+      // The word may still be wrong: "/" and "/5" have an empty part, and are refused when they are read.
+      let parts = item.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
       var base = String(parts[0])
       if base == "h" || base.hasPrefix("h(") { base = "H" + base.dropFirst() }
       switch field {

@@ -36,6 +36,16 @@ struct TriggerFuzzTests {
     #expect(again == trigger, "\(text): \(trigger.text)")
   }
 
+  @Test(
+    "a field of nothing but separators is refused", arguments: ["/", "//", "/5", "5/", ",", ",/", "/,/", "-", "#", " / "],
+    ["minute", "hour", "day", "week", "month", "day_of_week", "year", "second"])
+  func separators(text: String, field: String) {
+    let context = TriggerContext(zones: zones)
+    #expect(throws: TriggerError.self) {
+      try TriggerText.parse("cron { \(field) = \"\(text)\" }", context: context)
+    }
+  }
+
   @Test("cron expressions of random words", arguments: Seeds.with([1, 2]))
   func cron(seed: UInt64) {
     var random = SeededGenerator(seed: seed)
