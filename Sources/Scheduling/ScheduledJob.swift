@@ -7,8 +7,10 @@ package struct ScheduledJob: Sendable {
   package var entry: JobEntry
   /// The definition's trigger with the schedule's anchor; nil when it runs only on events or when asked.
   package var trigger: AnyTrigger?
-  /// The first instant without a decision, a waiting row or an active run. nil: never again.
+  /// The first instant without a decision, a waiting row or an active run. nil: never again, or none was found up to `searchedTo`.
   package var nextFire: Instant?
+  /// While `nextFire` is nil: the trigger has no fire up to here, and was not searched beyond. nil: the search is over.
+  package var searchedTo: Instant?
   package var lastFire: Instant?
   package var anchor: Instant?
   package var fireCount: Int
@@ -55,6 +57,23 @@ package struct ScheduledJob: Sendable {
 
   var definition: JobDefinition { entry.definition }
   package var isOrphaned: Bool { orphanedAt != nil }
+
+  /// Looks for the first fire after `instant`, with the bounded work of one question.
+  mutating func seek(after instant: Instant) {
+    searchedTo = nil
+    nextFire = nil
+    switch trigger?.nextFire(after: instant) {
+    case .at(let next): nextFire = next
+    case .unknown(let searched): searchedTo = max(searched, instant)
+    case .never, nil: break
+    }
+  }
+
+  /// The schedule has no further fire, whatever its trigger says.
+  mutating func end() {
+    nextFire = nil
+    searchedTo = nil
+  }
 
   /// When an instant is due: its fire time and its share of the job's jitter. Never reaches the next fire time.
   func due(_ fireTime: Instant) -> Int64 {

@@ -40,7 +40,7 @@ extension SchedulerCore {
   /// Computes a schedule's next fire time from now, in the present clock epoch.
   mutating func rearm(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     let job = jobs[index.offset]
-    guard let trigger = job.definition.trigger, job.nextFire != nil else { return }
+    guard let trigger = job.definition.trigger, job.nextFire != nil || job.searchedTo != nil else { return }
     if let anchor = job.anchor, anchor > now.wall {
       // An interval fires after its anchor only; an earlier one of the same phase keeps its beat.
       let interval = trigger.intervalNanoseconds ?? 0
@@ -49,7 +49,7 @@ extension SchedulerCore {
       jobs[index.offset].anchor = earlier
       jobs[index.offset].trigger = trigger.anchored(at: earlier)
     }
-    jobs[index.offset].nextFire = jobs[index.offset].trigger?.next(after: now.wall)
+    jobs[index.offset].seek(after: now.wall)
     jobs[index.offset].lastFire = now.wall
     record(.clock, nil, instant: now.wall, of: index, isAboutFireTimes: false, at: now, into: &actions)
     keep(index)

@@ -8,14 +8,13 @@ extension SchedulerCore {
   /// Decides every instant of `job` that is due, and arms the next one.
   mutating func fire(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     let offset = index.offset
-    guard !jobs[offset].isOrphaned, let trigger = jobs[offset].trigger, let first = jobs[offset].nextFire else {
-      return due.remove(index)
-    }
+    guard !jobs[offset].isOrphaned, let trigger = jobs[offset].trigger else { return due.remove(index) }
+    guard let first = jobs[offset].nextFire else { return searchOn(index, at: now) }
     // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
     guard jobs[offset].due(first) <= now.wall.nanoseconds else { return arm(index) }
-    let following = trigger.next(after: first)
+    let following = trigger.nextFire(after: first)
     let isLast: Bool
-    if let following { isLast = jobs[offset].due(following) > now.wall.nanoseconds } else { isLast = true }
+    if case .at(let following) = following { isLast = jobs[offset].due(following) > now.wall.nanoseconds } else { isLast = true }
     if isLast {
       move(index, past: first, to: following)
       decide(DueSpan(first: first, last: first, count: 1, isAtLeast: false), of: index, at: now, into: &actions)
@@ -23,6 +22,22 @@ extension SchedulerCore {
       fireMany(index, trigger: trigger, from: first, at: now, into: &actions)
     }
     arm(index)
+  }
+
+  /// The search for the next fire (`all_of`, `except`, `shift`) ended without an answer, and the clock comes near to where: goes on
+  /// from there.
+  private mutating func searchOn(_ index: JobIndex, at now: Moment) {
+    guard let searched = jobs[index.offset].searchedTo else { return due.remove(index) }
+    let soonest = now.wall.nanoseconds + SearchPace.pause
+    guard searches < SearchPace.perTurn else { return due.set(index, due: soonest) }
+    searches += 1
+    jobs[index.offset].seek(after: searched)
+    if jobs[index.offset].nextFire == nil {
+      arm(index, notBefore: soonest)
+    } else {
+      arm(index)
+      keep(index)
+    }
   }
 
   /// Several instants found due in one evaluation: late ones are misfired, the rest coalesced.
@@ -35,7 +50,7 @@ extension SchedulerCore {
     if job.due(end) > now.wall.nanoseconds {
       end = trigger.latest(from: first, through: end.advanced(byNanoseconds: -1))
     }
-    move(index, past: end, to: trigger.next(after: end))
+    move(index, past: end, to: trigger.nextFire(after: end))
     if isRefused(index) {
       let span = trigger.span(from: first, through: end, countingTo: SchedulingLimits.countedInstants)
       return decide(span, of: index, at: now, into: &actions)
@@ -44,7 +59,8 @@ extension SchedulerCore {
     if let last = lastTooLate(job, trigger, from: first, through: end, at: now) {
       let span = trigger.span(from: first, through: last, countingTo: SchedulingLimits.countedInstants)
       record(.misfired, nil, span, of: index, at: now, into: &actions)
-      start = trigger.next(after: last)
+      // A search that breaks off before `end` passes over what it did not find; `end` is known.
+      start = trigger.next(after: last) ?? (last < end ? end : nil)
     }
     guard let start, start <= end else { return }
     coalesce(index, trigger: trigger, from: start, through: end, at: now, into: &actions)
@@ -122,25 +138,38 @@ extension SchedulerCore {
       guard jobs[index.offset].fireCount < limit else {
         // Only a limit that was lowered below what has fired already gets here.
         record(.skipped, .limit, instant: fireTime, of: index, at: now, into: &actions)
-        jobs[index.offset].nextFire = nil
+        jobs[index.offset].end()
         return nil
       }
-      if jobs[index.offset].fireCount + 1 == limit { jobs[index.offset].nextFire = nil }
+      if jobs[index.offset].fireCount + 1 == limit { jobs[index.offset].end() }
     }
     jobs[index.offset].fireCount += 1
     return accept(index, cause: .schedule, at: fireTime, missed: missed, now: now, into: &actions)
   }
 
   /// The schedule's first undecided instant is now `next`.
-  private mutating func move(_ index: JobIndex, past last: Instant, to next: Instant?) {
+  private mutating func move(_ index: JobIndex, past last: Instant, to next: NextFire) {
     jobs[index.offset].lastFire = last
-    jobs[index.offset].nextFire = next
+    jobs[index.offset].nextFire = next.instant
+    if case .unknown(let searched) = next {
+      jobs[index.offset].searchedTo = max(searched, last)
+    } else {
+      jobs[index.offset].searchedTo = nil
+    }
   }
 
   /// Enters the job's next due time in the queue, or takes it out.
   mutating func arm(_ index: JobIndex, notBefore earliest: Int64 = .min) {
-    guard !jobs[index.offset].isOrphaned, let next = jobs[index.offset].nextFire else { return due.remove(index) }
-    due.set(index, due: max(jobs[index.offset].due(next), earliest))
+    let offset = index.offset
+    if jobs[offset].isOrphaned {
+      due.remove(index)
+    } else if let next = jobs[offset].nextFire {
+      due.set(index, due: max(jobs[offset].due(next), earliest))
+    } else if let searched = jobs[offset].searchedTo {
+      due.set(index, due: max(searched.advanced(byNanoseconds: -SearchPace.lead).nanoseconds, earliest))
+    } else {
+      due.remove(index)
+    }
   }
 
   /// Notes a decision about instants that get no run.
@@ -182,4 +211,13 @@ extension SchedulerCore {
       kind, reason, instant: run.scheduledAt, of: index, epoch: run.clockEpoch, isAboutFireTimes: run.cause == .schedule,
       at: now, into: &actions)
   }
+}
+
+/// How much of a turn goes to searches that break off. Nanoseconds, and some milliseconds a search.
+private enum SearchPace {
+  /// How long before the clock reaches the end of the last search the next one begins.
+  static let lead: Int64 = 1_000_000_000
+  /// Between two searches of one schedule that is far behind: after a long downtime it must not hold up the others.
+  static let pause: Int64 = 20_000_000
+  static let perTurn = 4
 }

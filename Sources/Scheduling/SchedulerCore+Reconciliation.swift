@@ -75,7 +75,7 @@ extension SchedulerCore {
     } else {
       job.anchor = now.wall
       job.trigger = definition.trigger?.anchored(at: now.wall)
-      job.nextFire = firstFire ?? job.trigger?.next(after: now.wall)
+      if let firstFire { job.nextFire = firstFire } else { job.seek(after: now.wall) }
     }
     jobs.append(job)
     if let known, known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
@@ -105,6 +105,10 @@ extension SchedulerCore {
     if definition.trigger?.text == known.trigger {
       job.trigger = definition.trigger?.anchored(at: known.anchor ?? known.registeredAt)
       job.nextFire = known.nextFire
+      // Either it has ended, which is seen at once, or its search had broken off and begins again.
+      if known.nextFire == nil, known.fireCount < definition.limit ?? .max {
+        job.seek(after: known.orphanedAt == nil ? known.lastFire ?? known.registeredAt : now.wall)
+      }
       Self.revive(&job, at: now)
     } else {
       Self.edit(&job, to: definition, at: now)
@@ -113,8 +117,10 @@ extension SchedulerCore {
 
   /// A schedule that had ended at its limit goes on when the limit was raised or taken away.
   private static func revive(_ job: inout ScheduledJob, at now: Moment) {
-    guard job.nextFire == nil, job.fireCount > 0, job.fireCount < job.definition.limit ?? .max else { return }
-    job.nextFire = job.trigger?.next(after: now.wall)
+    guard job.nextFire == nil, job.searchedTo == nil, job.fireCount > 0, job.fireCount < job.definition.limit ?? .max else {
+      return
+    }
+    job.seek(after: now.wall)
   }
 
   /// The record of a job that another store keeps from now on stays behind, orphaned.
@@ -131,7 +137,7 @@ extension SchedulerCore {
     job.fireCount = 0
     guard let trigger = definition.trigger else {
       job.trigger = nil
-      job.nextFire = nil
+      job.end()
       return
     }
     if let interval = trigger.intervalNanoseconds, trigger.needsAnchor {
@@ -139,10 +145,11 @@ extension SchedulerCore {
       let next = fromLast.flatMap { $0 > now.wall ? $0 : nil } ?? now.wall.advanced(byNanoseconds: interval)
       job.anchor = next
       job.trigger = trigger.anchored(at: next)
+      job.searchedTo = nil
       job.nextFire = next
     } else {
       job.trigger = trigger.anchored(at: job.anchor ?? now.wall)
-      job.nextFire = job.trigger?.next(after: now.wall)
+      job.seek(after: now.wall)
     }
   }
 
@@ -209,10 +216,15 @@ extension SchedulerCore {
   /// What fell due while the job was gone is one range.
   private mutating func skipOrphaned(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     let job = jobs[index.offset]
-    guard let trigger = job.trigger, let first = job.nextFire, first <= now.wall else { return }
+    guard let trigger = job.trigger else { return }
+    guard let first = job.nextFire else {
+      if let searched = job.searchedTo, searched < now.wall { jobs[index.offset].seek(after: now.wall) }
+      return
+    }
+    guard first <= now.wall else { return }
     let span = trigger.span(from: first, through: now.wall, countingTo: SchedulingLimits.countedInstants)
     jobs[index.offset].lastFire = span.last
-    jobs[index.offset].nextFire = trigger.next(after: span.last)
+    jobs[index.offset].seek(after: now.wall)
     record(.skipped, .orphaned, span, of: index, at: now, into: &actions)
   }
 

@@ -63,6 +63,8 @@ package struct SchedulerCore: Sendable {
   var touched: [JobIndex] = []
   /// Runs accepted in this evaluation for another reason than their trigger: they get a row even when they must wait.
   var accepted: [RunToken] = []
+  /// Searches for a next fire that went on in this turn.
+  var searches = 0
   /// Wall minus monotonic clock when last seen.
   var clockOffset: Int64?
 
@@ -98,6 +100,7 @@ package struct SchedulerCore: Sendable {
       _ = delayed.popFirst()
       endDelay(of: entry.slot, use: entry.use, at: now, into: &actions)
     }
+    searches = 0
     if isStarted, !isDraining {
       // `fire` moves the entry on, or takes it out: one way down the heap instead of two.
       while let entry = due.first, entry.due <= now.wall.nanoseconds { fire(entry.job, at: now, into: &actions) }
