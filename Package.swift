@@ -63,11 +63,16 @@ let package = Package(
     library("ScriptHost", ["Lua", "CLuaShim", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
     library("SchedulerService", ["CLinux", "Chronology", "JobModel", "JobStores", "Executors", "Scheduling"]),
 
+    // The wiring that the command and the library share.
+    library(
+      "Hosting",
+      ["Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService"]),
+
     .executableTarget(
       name: "moondial",
       dependencies: [
         "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService",
-        arguments,
+        "Hosting", arguments,
       ],
       swiftSettings: strict),
 

@@ -1,4 +1,4 @@
-package import Chronology
+import Chronology
 import Executors
 package import JobModel
 package import JobStores
@@ -9,12 +9,12 @@ import Synchronization
 ///
 ///     let service = SchedulerService(configuration)
 ///     try service.start(definitions)        // returns; jobs run in the background
-///     try service.runNow("cleanup")
+///     try service.runNow("cleanup")        // and all that every engine does
 ///     service.drain(grace: 30_000_000_000)    // finish what runs, then everything is written
 ///
 /// Threading: every method may be called from any thread, and blocks only where it says so. Started once, stopped once; stopping
 /// twice, or without a start, is fine.
-package final class SchedulerService: Sendable {
+package final class SchedulerService: SchedulerEngine {
   package enum Phase: Sendable, Equatable { case idle, running, draining, stopped }
 
   private struct State: Sendable {
@@ -175,65 +175,9 @@ package final class SchedulerService: Sendable {
   /// Does something with the scheduler's state at its next turn; `whenDurable` is called (on a store's thread) when what it
   /// decided is on disk.
   package func post(
-    whenDurable: (@Sendable (StoreError?) -> Void)? = nil,
+    whenDurable: (@Sendable (StoreError?) -> Void)?,
     _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void
   ) {
     turn.post(whenDurable: whenDurable, body)
-  }
-
-  /// Swaps in a new generation's definitions. Blocks until it has taken effect.
-  @discardableResult
-  package func reload(_ definitions: [JobDefinition]) -> SchedulerCore.Reconciliation {
-    ask { core, now, actions in core.reconcile(definitions, at: now, into: &actions) }
-  }
-
-  /// Runs a job now. Blocks for one turn.
-  @discardableResult
-  package func runNow(_ job: String, params: JSONText? = nil) throws(SchedulerCore.Refusal) -> RunID {
-    try ask { core, now, actions -> Result<RunID, SchedulerCore.Refusal> in
-      Result { () throws(SchedulerCore.Refusal) in try core.runNow(job, params: params, at: now, into: &actions) }
-    }.get()
-  }
-
-  package func pause(_ job: String) throws(SchedulerCore.Refusal) {
-    try ask { core, _, actions -> Result<Void, SchedulerCore.Refusal> in
-      Result { () throws(SchedulerCore.Refusal) in try core.pause(job, into: &actions) }
-    }.get()
-  }
-
-  package func resume(_ job: String) throws(SchedulerCore.Refusal) {
-    try ask { core, now, actions -> Result<Void, SchedulerCore.Refusal> in
-      Result { () throws(SchedulerCore.Refusal) in try core.resume(job, at: now, into: &actions) }
-    }.get()
-  }
-
-  package func cancel(_ run: RunID) throws(SchedulerCore.Refusal) {
-    try ask { core, now, actions -> Result<Void, SchedulerCore.Refusal> in
-      Result { () throws(SchedulerCore.Refusal) in try core.cancel(run, at: now, into: &actions) }
-    }.get()
-  }
-
-  /// The jobs as they stand, in the order of registration.
-  package func jobs() -> [JobStatus] {
-    ask { core, _, _ in core.jobs.map(JobStatus.init) }
-  }
-}
-
-/// One job as `list` and `status` show it.
-package struct JobStatus: Sendable {
-  package var definition: JobDefinition
-  package var nextFire: Instant?
-  package var lastFire: Instant?
-  package var active: Int
-  package var isPaused: Bool
-  package var isOrphaned: Bool
-
-  init(_ job: ScheduledJob) {
-    definition = job.entry.definition
-    nextFire = job.nextFire
-    lastFire = job.lastFire
-    active = Int(job.active)
-    isPaused = job.isPaused
-    isOrphaned = job.isOrphaned
   }
 }

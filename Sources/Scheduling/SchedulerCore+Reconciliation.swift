@@ -53,6 +53,25 @@ extension SchedulerCore {
     return index
   }
 
+  /// Declares one job beside those that are there: adds it, or gives the one of that name another definition.
+  package mutating func declare(_ definition: JobDefinition, at now: Moment, into actions: inout SchedulerActions) {
+    noticeClock(now, into: &actions)
+    guard let index = indices[definition.name] else {
+      add(definition, firstFire: nil, at: now, into: &actions)
+      return
+    }
+    if update(index, to: definition, at: now, into: &actions) { deriveListeners() }
+  }
+
+  /// Takes one declared job away, as a reload does that does not declare it any more.
+  package mutating func withdraw(
+    _ name: String, at now: Moment, into actions: inout SchedulerActions
+  ) throws(Refusal) {
+    let index = try liveJob(name)
+    noticeClock(now, into: &actions)
+    orphan(index, at: now, into: &actions)
+  }
+
   private mutating func reserveJobs(_ count: Int) {
     jobs.reserveCapacity(max(jobs.count, count))
     indices.reserveCapacity(max(indices.count, count))

@@ -2,6 +2,7 @@ import ArgumentParser
 import Chronology
 import Executors
 import Glibc
+import Hosting
 import JobModel
 import JobStores
 import Lua
@@ -39,6 +40,9 @@ struct Moondial: ParsableCommand {
     } catch let failure as CommandFailure {
       if !failure.message.isEmpty { Terminal.error("moondial: " + failure.message) }
       Terminal.exit(failure.code)
+    } catch let error as HostError {
+      Terminal.error("moondial: " + error.message)
+      Terminal.exit(error.kind == .usage ? .usage : .failed)
     } catch {
       let isFine = exitCode(for: error) == .success
       let message = fullMessage(for: error)

@@ -1,5 +1,6 @@
 import Chronology
 import Executors
+import Hosting
 import JobModel
 import JobStores
 import Lua

@@ -2,6 +2,7 @@ import ArgumentParser
 import Chronology
 import Executors
 import Glibc
+import Hosting
 import JobModel
 import JobStores
 import Lua

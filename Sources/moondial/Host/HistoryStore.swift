@@ -1,6 +1,7 @@
 import Chronology
 import Executors
 import Glibc
+import Hosting
 import JobModel
 import JobStores
 import Lua

@@ -1,18 +1,18 @@
 import Glibc
+import Hosting
 import Synchronization
 
 /// Standard output and standard error, written whole lines at a time.
 enum Terminal {
   /// Colours and tables only where a person looks.
   static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
-  static let errorIsTerminal = isatty(STDERR_FILENO) == 1
 
   private static let lock = Mutex(())
 
   /// One line on standard output.
   static func line(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
   /// One line on standard error.
-  static func error(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+  static func error(_ text: String) { StandardError.line(text) }
 
   /// Text as it is, on standard output.
   static func text(_ text: String) { write(text, to: STDOUT_FILENO) }

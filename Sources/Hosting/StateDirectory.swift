@@ -1,20 +1,11 @@
-import Chronology
-import Executors
-import Glibc
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import ScriptHost
-import Triggers
+internal import Glibc
 
 /// The directory that holds the database and other state: made when it is missing, for its owner only.
-struct StateDirectory {
-  let path: String
+package struct StateDirectory: Sendable {
+  package let path: String
 
-  /// Makes the directory when it is missing.
-  init(making path: String) throws {
+  /// Makes the directory when it is missing. Blocks on the file system.
+  package init(making path: String) throws(HostError) {
     self.path = path
     var prefix = path.hasPrefix("/") ? "/" : ""
     for component in path.split(separator: "/") {
@@ -22,19 +13,22 @@ struct StateDirectory {
       // Safe: the path is passed as a C string for the call only.
       if unsafe mkdir(prefix, 0o700) != 0, errno != EEXIST {
         // Safe: strerror returns a C string of its own for a known errno; copied at once.
-        throw CommandFailure("cannot make the state directory \(path): \(unsafe String(cString: strerror(errno))); name another with --state DIR")
+        throw HostError(
+          "cannot make the state directory \(path): \(unsafe String(cString: strerror(errno))); name another one (--state DIR)")
       }
     }
   }
 
-  func file(_ name: String) -> String { name.hasPrefix("/") ? name : path + "/" + name }
+  /// The path of a file in it; an absolute name stays as it is.
+  package func file(_ name: String) -> String { name.hasPrefix("/") ? name : path + "/" + name }
 }
 
 /// Whether something is a directory, or a file.
-enum FileKind {
+package enum FileKind: Sendable {
   case directory, file, missing
 
-  init(_ path: String) {
+  /// Looks at the disk.
+  package init(_ path: String) {
     var status = stat()
     // Safe: fills the local struct; on failure it is not read.
     guard unsafe stat(path, &status) == 0 else {

@@ -1,14 +1,14 @@
-import Chronology
+package import Chronology
 
 /// How times and spans are shown to people: as exact as somebody can use. Machines get them in full.
-enum Shown {
+package enum Shown {
   /// To the second; to the millisecond when there is a fraction.
-  static func time(_ instant: Instant, in zone: TimeZoneRules) -> String {
+  package static func time(_ instant: Instant, in zone: TimeZoneRules) -> String {
     ISO8601.format(instant.advanced(byNanoseconds: -(instant.subsecondNanoseconds % 1_000_000)), in: zone)
   }
 
   /// Always three digits after the second, so that the columns of a log stand under one another.
-  static func logTime(_ instant: Instant, in zone: TimeZoneRules) -> String {
+  package static func logTime(_ instant: Instant, in zone: TimeZoneRules) -> String {
     let text = time(instant, in: zone)
     // "2026-01-01T00:00:00" is 19 characters; a fraction, if there is one, ends before the offset.
     let seconds = text.prefix(19), rest = text.dropFirst(19)
@@ -18,7 +18,7 @@ enum Shown {
   }
 
   /// Three digits or so: `71 µs`, `436 ms`, `12.3 s`, `5m12s`.
-  static func span(_ nanoseconds: Int64) -> String {
+  package static func span(_ nanoseconds: Int64) -> String {
     switch nanoseconds {
     case ..<1_000_000: "\(max(0, nanoseconds) / 1_000) µs"
     case ..<10_000_000: "\(tenths(nanoseconds, per: 1_000_000)) ms"

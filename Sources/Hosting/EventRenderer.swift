@@ -1,35 +1,31 @@
-import Chronology
-import Executors
-import Glibc
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import ScriptHost
-import Synchronization
-import Triggers
+package import Chronology
+package import JobModel
+internal import ScriptHost
+internal import Synchronization
 
 /// Renders the scheduler's events as log lines. Skips are logged at once the first time, and then as one summary per job and
 /// ten seconds.
-final class EventRenderer: Sendable {
+///
+/// Threading: any thread.
+package final class EventRenderer: Sendable {
   private struct Skips: Sendable {
     var quietUntil = Instant.distantPast
     var count = 0
   }
 
-  private let log: LogRenderer
+  private let log: any HostLog
   private let clock: any WallClock
   private let skips = Mutex<[String: Skips]>([:])
 
   private static let summaryPeriod: Int64 = 10_000_000_000
 
-  init(_ log: LogRenderer, clock: any WallClock = SystemWallClock()) {
+  package init(_ log: any HostLog, clock: any WallClock = SystemWallClock()) {
     self.log = log
     self.clock = clock
   }
 
-  func render(_ event: Event) {
+  /// Writes what `event` means to an operator; nothing for what only counts.
+  package func render(_ event: Event) {
     switch event {
     case .hostStarted, .stopped: break
     case .jobAdded(let job, let next): log.write(.info, job: job, "added, \(describe(next))")

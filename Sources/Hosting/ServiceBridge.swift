@@ -1,38 +1,37 @@
-import Chronology
-import Executors
-import Glibc
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import ScriptHost
-import Synchronization
-import Triggers
+internal import Chronology
+package import JobModel
+internal import JobStores
+package import SchedulerService
+package import Scheduling
+package import ScriptHost
+internal import Synchronization
 
 /// What scripts ask of the scheduler (`jobs`, `emit`, `wait`), handed on to the service that runs.
 ///
 /// It exists before the service does, because the Lua runtime wants its services first; until `attach` everything is refused.
 ///
 /// Threading: any thread.
-final class ServiceBridge: JobControl, EventHub {
+package final class ServiceBridge: JobControl, EventHub {
   private struct Subscribers: Sendable {
     var next = 0
     var byName: [String: [Int: @Sendable (JSONText?) -> Void]] = [:]
   }
 
-  private let attached = Mutex<SchedulerService?>(nil)
+  private let attached = Mutex<(any SchedulerEngine)?>(nil)
   private let subscribers = Mutex(Subscribers())
   private let outcomes = Mutex<[String: Outcome]>([:])
 
-  func attach(_ service: SchedulerService) { attached.withLock { $0 = service } }
+  package init() {}
 
-  private var service: SchedulerService? { attached.withLock { $0 } }
+  /// Hands over to `service` from now on.
+  package func attach(_ service: any SchedulerEngine) { attached.withLock { $0 = service } }
+
+  private var service: (any SchedulerEngine)? { attached.withLock { $0 } }
   private static let refusal = HostRefusal("no scheduler is running here: this works in a host, not in a single run")
 
   // MARK: JobControl
 
-  func jobs() -> [JobSummary] {
+  package func jobs() -> [JobSummary] {
     guard let service else { return [] }
     let last = outcomes.withLock { $0 }
     return service.jobs().filter { !$0.isOrphaned }.map { job in
@@ -43,7 +42,7 @@ final class ServiceBridge: JobControl, EventHub {
     }.sorted { $0.name < $1.name }
   }
 
-  func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void) {
+  package func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void) {
     guard let service else { return completion(.failure(Self.refusal)) }
     let box = Box<Result<RunID, HostRefusal>>(.failure(Self.refusal))
     service.post(whenDurable: { error in
@@ -57,11 +56,11 @@ final class ServiceBridge: JobControl, EventHub {
     }
   }
 
-  func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     change(completion) { core, _, actions throws(SchedulerCore.Refusal) in try core.pause(job, into: &actions) }
   }
 
-  func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     change(completion) { core, now, actions throws(SchedulerCore.Refusal) in
       try core.resume(job, at: now, into: &actions)
     }
@@ -85,7 +84,7 @@ final class ServiceBridge: JobControl, EventHub {
 
   // MARK: EventHub
 
-  func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     guard let service else { return completion(Self.refusal) }
     service.post(whenDurable: { [self] error in
       if error == nil {
@@ -95,7 +94,7 @@ final class ServiceBridge: JobControl, EventHub {
     }) { core, now, actions in core.emit(name, data: data, at: now, into: &actions) }
   }
 
-  func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription {
+  package func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription {
     let number = subscribers.withLock { subscribers in
       subscribers.next += 1
       subscribers.byName[name, default: [:]][subscribers.next] = receive
@@ -110,7 +109,7 @@ final class ServiceBridge: JobControl, EventHub {
   }
 
   /// Notes how a job's latest run ended, for `jobs.list`.
-  func note(_ record: RunRecord) {
+  package func note(_ record: RunRecord) {
     guard let outcome = record.outcome else { return }
     outcomes.withLock { $0[record.job] = outcome }
   }
@@ -128,7 +127,7 @@ private final class Box<Value: Sendable>: Sendable {
 
 extension SchedulerCore.Refusal {
   /// One sentence for a person.
-  var sentence: String {
+  package var sentence: String {
     switch self {
     case .unknownJob(let name): "no job is named \"\(name)\""
     case .unknownRun(let run): "run \(run) is not active"

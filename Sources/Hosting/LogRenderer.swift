@@ -1,0 +1,71 @@
+package import Chronology
+internal import JobModel
+package import ScriptHost
+internal import Synchronization
+
+/// The host's log on standard error: one line each, `time level job #run message field=value`.
+///
+/// Threading: any thread; a line is written whole.
+package final class LogRenderer: HostLog {
+  private let zone: Mutex<TimeZoneRules>
+  package let threshold: LogLevel
+  private let clock: any WallClock
+  private let isColoured: Bool
+
+  /// - Parameter threshold: lines below it are not written.
+  package init(zone: TimeZoneRules, threshold: LogLevel, clock: any WallClock = SystemWallClock()) {
+    self.zone = Mutex(zone)
+    self.threshold = threshold
+    self.clock = clock
+    isColoured = StandardError.isTerminal
+  }
+
+  package func use(_ zone: TimeZoneRules) { self.zone.withLock { $0 = zone } }
+
+  package func shown(_ instant: Instant) -> String { zone.withLock { Shown.time(instant, in: $0) } }
+
+  package var now: Instant { clock.now }
+
+  package func write(_ line: LogLine) {
+    guard shows(line.level) else { return }
+    let time = zone.withLock { Shown.logTime(line.at, in: $0) }
+    var text = "\(dim(time)) \(coloured(line.level)) "
+    if let job = line.job { text += line.run.map { "\(job) #\($0): " } ?? "\(job): " }
+    text += LogRenderer.oneLine(line.message)
+    if let fields = line.fields { text += " " + fields.text }
+    StandardError.line(text)
+  }
+
+  private func dim(_ text: String) -> String { isColoured ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
+
+  private func coloured(_ level: LogLevel) -> String {
+    let name = level.rawValue.padded(to: 5)
+    guard isColoured else { return name }
+    switch level {
+    case .debug: return "\u{1B}[2m\(name)\u{1B}[0m"
+    case .info: return "\u{1B}[32m\(name)\u{1B}[0m"
+    case .warn: return "\u{1B}[33m\(name)\u{1B}[0m"
+    case .error: return "\u{1B}[31m\(name)\u{1B}[0m"
+    }
+  }
+
+  /// Line breaks would make two records of one, and control characters could drive the terminal.
+  package static func oneLine(_ text: String) -> String {
+    guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else { return text }
+    var line = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\n": line += "\\n"
+      case "\t": line.unicodeScalars.append(" ")
+      case _ where scalar.value < 0x20 || scalar.value == 0x7F: line += "\\x" + String(scalar.value, radix: 16)
+      default: line.unicodeScalars.append(scalar)
+      }
+    }
+    return line
+  }
+}
+
+extension String {
+  /// With spaces after it, up to a width in characters.
+  package func padded(to width: Int) -> String { count >= width ? self : self + String(repeating: " ", count: width - count) }
+}

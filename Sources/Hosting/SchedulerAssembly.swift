@@ -1,0 +1,249 @@
+package import Chronology
+package import Executors
+package import JobModel
+package import JobStores
+package import SchedulerService
+package import Scheduling
+package import ScriptHost
+internal import Synchronization
+
+/// A scheduler with everything it needs, wired: stores, executors, the engine that turns its core, and scripts where there are any.
+///
+///     let assembly = try SchedulerAssembly(blueprint)     // opens the stores; nothing runs
+///     try assembly.start([definition])
+///     assembly.stop(grace: 30_000_000_000)
+///
+/// The `moondial` command and the library that programs embed are two faces of this one type.
+///
+/// Threading: every method from any thread. Started once; stopping twice, or without a start, is fine.
+package final class SchedulerAssembly: Sendable {
+  /// What to build. Plain values.
+  package struct Blueprint {
+    /// Used when there are no scripts; otherwise the configuration is what their place says.
+    package var configuration = HostConfiguration()
+    package var scripts: ScriptPlace?
+    /// Where relative paths of stores begin; made when it is missing. nil: the working directory.
+    package var stateDirectory: String?
+    package var log: any HostLog
+    /// Whether each run's claim, start and success are events; failures always are.
+    package var publishesRuns = true
+    /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and ask the scheduler nothing.
+    package var onEvents: @Sendable ([Event]) -> Void = { _ in }
+    package var wallClock: any WallClock = SystemWallClock()
+    package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
+    /// Makes the executors when they are not pools of threads: by configured name.
+    package var executor: (@Sendable (String) -> any JobExecutor)?
+    package var engine: @Sendable (ServiceConfiguration) -> any SchedulerEngine = { SchedulerService($0) }
+
+    package init(log: any HostLog) { self.log = log }
+  }
+
+  package let log: any HostLog
+  package let configuration: HostConfiguration
+  package let stores: [(name: String, store: any JobStore)]
+  package let engine: any SchedulerEngine
+  /// How many runs can be on a processor at once.
+  package let workers: Int
+  private let luaHost: LuaHost?
+  private let follower: ScriptFollower?
+  private let declared: DeclaredJobs
+
+  /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
+  ///
+  /// - Throws: one sentence, or one line for each mistake of the configuration; then nothing stays open.
+  package init(_ blueprint: Blueprint) throws(HostError) {
+    let log = blueprint.log
+    self.log = log
+    let bridge = ServiceBridge()
+    let sink = HostLogSink(log)
+    let retry = ScriptFollower.Retry()
+    var session: ScriptSession?
+    if let place = blueprint.scripts {
+      let made = try ScriptSession(place, log: log, bridge: bridge, sink: sink, retryLater: { retry.ask($0) })
+      try made.configure(made.directory.scan().snapshot)
+      session = made
+    }
+    configuration = session?.configuration ?? blueprint.configuration
+    luaHost = session?.luaHost
+    let state: StateDirectory? =
+      if let path = blueprint.stateDirectory { try StateDirectory(making: path) } else { nil }
+    let executors = try SchedulerAssembly.executors(configuration, luaHost, blueprint)
+    workers = executors.reduce(0) { $0 + $1.executor.workers }
+    stores = try Stores.open(configuration, in: state, mode: .scheduler)
+    session?.live.use(stores: stores)
+    sink.use(stores: stores)
+    var service = ServiceConfiguration(stores: stores, executors: executors)
+    service.publishesRuns = blueprint.publishesRuns
+    service.wallClock = blueprint.wallClock
+    service.monotonicClock = blueprint.monotonicClock
+    let listen = blueprint.onEvents
+    service.onEvents = { events in
+      for case .runFinished(let record) in events { bridge.note(record) }
+      listen(events)
+    }
+    let engine = blueprint.engine(service)
+    self.engine = engine
+    bridge.attach(engine)
+    let declared = DeclaredJobs(log: log)
+    self.declared = declared
+    if let session {
+      follower = ScriptFollower(session, retry: retry) { generation in
+        engine.ask { core, now, actions in
+          core.reconcile(declared.take(scripted: generation.jobs), at: now, into: &actions)
+        }
+      }
+    } else {
+      follower = nil
+    }
+  }
+
+  private static func executors(
+    _ configuration: HostConfiguration, _ luaHost: LuaHost?, _ blueprint: Blueprint
+  ) throws(HostError) -> [(name: String, executor: any JobExecutor)] {
+    var executors: [(name: String, executor: any JobExecutor)] = []
+    for name in defaultFirst(configuration.executors.keys) {
+      let configured = configuration.executors[name]!
+      guard case .threads = configured.kind else {
+        throw HostError(.usage, "executor \"\(name)\": this version has no process executor: use type = \"threads\"")
+      }
+      if let make = blueprint.executor {
+        executors.append((name, make(name)))
+        continue
+      }
+      var settings = StepPool.Configuration()
+      if let workers = configured.workers { settings.workers = workers }
+      executors.append((name, pool(settings, luaHost, blueprint)))
+    }
+    return executors
+  }
+
+  /// One pool runs both kinds of jobs; without scripts it needs no Lua.
+  private static func pool(_ settings: StepPool.Configuration, _ luaHost: LuaHost?, _ blueprint: Blueprint) -> StepPool {
+    guard let luaHost else { return StepPool(ClosureRunner(), configuration: settings, wallClock: blueprint.wallClock) }
+    let runner = LuaRunner(luaHost)
+    let pool = StepPool(runner, configuration: settings, wallClock: blueprint.wallClock)
+    runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
+    return pool
+  }
+
+  // MARK: Life
+
+  /// Loads the scripts, starts the scheduler with their jobs and the program's own, and begins to watch.
+  ///
+  /// Blocks on the stores and the disk, and while scripts are evaluated.
+  ///
+  /// - Returns: the loaded scripts; nil when there are none.
+  @discardableResult
+  package func start(_ programmed: [JobDefinition] = []) throws(HostError) -> LoadedGeneration? {
+    do {
+      declared.add(programmed)
+      guard let follower else {
+        try engine.start(declared.take(scripted: []))
+        return nil
+      }
+      return try follower.start { generation in try engine.start(declared.take(scripted: generation.jobs)) }
+    } catch {
+      closeEverything()
+      throw HostError("\(error)")
+    }
+  }
+
+  /// Reads every script again. Does not block.
+  package func rescan() { follower?.rescanNow() }
+
+  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes. Blocks until then.
+  package func stop(grace: Int64) {
+    follower?.stop()
+    engine.drain(grace: grace)
+    closeEverything()
+  }
+
+  /// Ends the waiting of a `stop`: what still runs is interrupted.
+  package func endNow() { engine.endNow() }
+
+  private func closeEverything() {
+    luaHost?.stop()
+    for (_, store) in stores { store.close() }
+  }
+
+  // MARK: Jobs of the program
+
+  /// Why a program's job is not taken.
+  package enum DeclarationFailure: Error, Sendable {
+    case taken(by: SourceLocation)
+    case refused(SchedulerCore.Refusal)
+  }
+
+  /// Adds a job to the running scheduler. Blocks for one turn. O(1) in the number of jobs, but for jobs that listen to others.
+  ///
+  /// - Parameter replacing: a job of the program with that name gets this definition; otherwise its name is taken.
+  package func declare(_ definition: JobDefinition, replacing: Bool) throws(DeclarationFailure) {
+    try engine.ask { [declared] core, now, actions -> Result<Void, DeclarationFailure> in
+      if let owner = declared.owner(of: definition.name, replacing: replacing) { return .failure(.taken(by: owner)) }
+      declared.add([definition])
+      core.declare(definition, at: now, into: &actions)
+      return .success(())
+    }.get()
+  }
+
+  /// Takes a job of the program away. What runs goes on; its history stays. Blocks for one turn.
+  package func withdraw(_ name: String) throws(DeclarationFailure) {
+    try engine.ask { [declared] core, now, actions -> Result<Void, DeclarationFailure> in
+      if let owner = declared.owner(of: name, replacing: true) { return .failure(.taken(by: owner)) }
+      return Result { () throws(DeclarationFailure) in
+        do throws(SchedulerCore.Refusal) {
+          try core.withdraw(name, at: now, into: &actions)
+        } catch { throw .refused(error) }
+        declared.remove(name)
+      }
+    }.get()
+  }
+
+  /// The definition of a job of the program.
+  package func programmed(_ name: String) -> JobDefinition? { declared.programmed(name) }
+}
+
+/// Who declares which job: the program, or its scripts. The program's own names go first.
+private final class DeclaredJobs: Sendable {
+  private struct State: Sendable {
+    var programmed: [String: JobDefinition] = [:]
+    /// Places of the scripts' jobs.
+    var scripted: [String: SourceLocation] = [:]
+  }
+
+  private let state = Mutex(State())
+  private let log: any HostLog
+
+  init(log: any HostLog) { self.log = log }
+
+  func add(_ definitions: [JobDefinition]) {
+    state.withLock { state in for definition in definitions { state.programmed[definition.name] = definition } }
+  }
+
+  func remove(_ name: String) { state.withLock { $0.programmed[name] = nil } }
+
+  func programmed(_ name: String) -> JobDefinition? { state.withLock { $0.programmed[name] } }
+
+  /// Where a name is declared that is not free.
+  func owner(of name: String, replacing: Bool) -> SourceLocation? {
+    state.withLock { $0.scripted[name] ?? (replacing ? nil : $0.programmed[name]?.source) }
+  }
+
+  /// All definitions in force when the scripts say `scripted`.
+  func take(scripted: [JobDefinition]) -> [JobDefinition] {
+    let (programmed, isAlone) = state.withLock { state in
+      // A host without jobs of its own does not need to know, unless a job were to be added later.
+      state.scripted = Dictionary(scripted.map { ($0.name, $0.source) }, uniquingKeysWith: { first, _ in first })
+      return (state.programmed, state.programmed.isEmpty)
+    }
+    if isAlone { return scripted }
+    var definitions = scripted
+    definitions.removeAll { job in
+      guard let own = programmed[job.name] else { return false }
+      log.write(
+        .error, "\(job.source): job \"\(job.name)\" is already declared at \(own.source), which stays; give one of them another name")
+      return true
+    }
+    return definitions + programmed.values.sorted { $0.name < $1.name }
+  }
+}

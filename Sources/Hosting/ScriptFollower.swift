@@ -1,0 +1,126 @@
+internal import Chronology
+internal import JobModel
+package import ScriptHost
+package import Scheduling
+internal import Synchronization
+
+/// Loads a scripts directory, and follows its edits: every change is a new generation, swapped in as one.
+///
+///     let follower = ScriptFollower(session, retry: retry) { generation in service.reload(generation.jobs) }
+///     try follower.start { generation in try service.start(generation.jobs) }
+///     follower.rescanNow()      // SIGHUP: read everything again
+///     follower.stop()
+///
+/// What is wrong with a script goes to the log with its place, and the script keeps its last good version.
+///
+/// Threading: `start` and `stop` once each; `rescanNow` from any thread. `swap` is called on the watcher's thread.
+package final class ScriptFollower: Sendable {
+  /// Asks the watcher to look at a half-saved file again: the session exists before its watcher does.
+  package final class Retry: Sendable {
+    private struct Reference: Sendable { weak var watcher: DirectoryWatcher? }
+    private let reference = Mutex(Reference())
+    package init() {}
+    fileprivate func use(_ watcher: DirectoryWatcher) { reference.withLock { $0.watcher = watcher } }
+    /// See `DirectoryWatcher.retryLater`.
+    package func ask(_ file: ScriptFile) -> Bool { reference.withLock { $0.watcher }?.retryLater(file) ?? false }
+  }
+
+  /// The session and the generation that it loaded last.
+  private final class Loading: @unchecked Sendable {
+    // `@unchecked`: used by `start` before the watcher's thread begins, and by that thread, one change at a time, from then on.
+    let session: ScriptSession
+    var generation: LoadedGeneration?
+    init(_ session: ScriptSession) { self.session = session }
+  }
+
+  private let loading: Loading
+  private let log: any HostLog
+  private let swap: @Sendable (LoadedGeneration) -> SchedulerCore.Reconciliation
+  private let watcher = Mutex<DirectoryWatcher?>(nil)
+
+  /// - Parameters:
+  ///   - session: configured; belongs to this object from now on.
+  ///   - retry: what the session's loader asks.
+  ///   - swap: puts a generation in force, and says what that changed.
+  package init(
+    _ session: sending ScriptSession, retry: Retry,
+    swap: @escaping @Sendable (LoadedGeneration) -> SchedulerCore.Reconciliation
+  ) {
+    log = session.log
+    self.swap = swap
+    let directory = session.directory
+    loading = Loading(session)
+    let log = log
+    let watcher = DirectoryWatcher(
+      directory, onNotice: { log.write($0.isWarning ? .warn : .debug, $0.description) },
+      onChange: { [weak self] in self?.reload($0) })
+    retry.use(watcher)
+    self.watcher.withLock { $0 = watcher }
+  }
+
+  /// Loads what is there, hands it to `first`, and begins to watch. Blocks on the disk, and while scripts are evaluated.
+  ///
+  /// - Throws: what `first` throws; then nothing is watched.
+  @discardableResult
+  package func start(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
+    guard let watcher = watcher.withLock({ $0 }) else { preconditionFailure("scripts are followed once") }
+    var loaded: LoadedGeneration?
+    // The watcher's thread begins when this closure has ended: from then on the loading is its own.
+    try watcher.start { snapshot in
+      let generation = loading.session.load(snapshot)
+      loading.generation = generation
+      loaded = generation
+      for problem in generation.problems { show(problem) }
+      try first(generation)
+    }
+    guard let loaded else { preconditionFailure("a watcher loads before it has started") }
+    return loaded
+  }
+
+  /// Reads every file again, and the time zones. Does not block.
+  package func rescanNow() { watcher.withLock { $0 }?.rescanNow() }
+
+  /// When it returns, nothing is reloaded any more. Twice is fine; not from `swap`.
+  package func stop() { watcher.withLock { $0 }?.stop() }
+
+  /// On the watcher's thread: a new generation, swapped in as one.
+  private func reload(_ change: DirectoryChange) {
+    let session = loading.session
+    let previous = loading.generation
+    if change.changes.contains(.configuration) || change.isRequested { reloadConfiguration(change.snapshot) }
+    let zones = change.isRequested ? session.zones.reload() : []
+    if !zones.isEmpty { log.write(.info, "time zone data changed on disk: \(zones.joined(separator: ", "))") }
+    // New zone data reaches the triggers only when they are built anew.
+    let generation = session.load(
+      change.snapshot, after: previous, changes: change.changes, everything: !zones.isEmpty)
+    loading.generation = generation
+    for problem in generation.freshProblems(since: previous) { show(problem) }
+    let result = swap(generation)
+    let parts = [
+      result.added > 0 ? "\(result.added) added" : nil, result.changed > 0 ? "\(result.changed) changed" : nil,
+      result.orphaned > 0 ? "\(result.orphaned) removed" : nil,
+    ].compactMap { $0 }
+    if !parts.isEmpty || change.isRequested {
+      log.write(
+        .info,
+        "reloaded (generation \(generation.number.number)): \(parts.isEmpty ? "nothing changed" : parts.joined(separator: ", "))")
+    }
+  }
+
+  private func reloadConfiguration(_ snapshot: DirectorySnapshot) {
+    let session = loading.session
+    let before = session.configuration
+    do throws(HostError) {
+      try session.configure(snapshot)
+    } catch {
+      return log.write(.error, "\(error.message); the configuration stays as it was")
+    }
+    let after = session.configuration
+    let late = after.settingsNeedingRestart(from: before)
+    if !late.isEmpty { log.write(.warn, "moondial.lua: \(late.joined(separator: ", ")): needs restart") }
+  }
+
+  private func show(_ problem: ScriptProblem) {
+    log.write(problem.severity == .error ? .error : .warn, problem.description)
+  }
+}

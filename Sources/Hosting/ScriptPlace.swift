@@ -1,0 +1,30 @@
+package import Chronology
+package import ScriptHost
+
+/// Where scripts are, and what surrounds them: all that a ``ScriptSession`` is made of. A value; nothing is read by making one.
+package struct ScriptPlace: Sendable {
+  /// Where the host's configuration comes from.
+  package enum Source: Sendable {
+    /// moondial.lua (beside the directory when `path` is nil), with settings over it.
+    case file(path: String?, settings: [ConfigurationSetting])
+    /// A program made it. No file is read.
+    case value(HostConfiguration)
+  }
+
+  /// The scripts directory.
+  package var directory: String
+  package var source: Source
+  /// Grants everything to every script, whatever the configuration says.
+  package var allowsAll = false
+  /// What scripts see of the environment, when they are granted it. The library reads none of its own.
+  package var environment: @Sendable (String) -> String? = { _ in nil }
+  package var zones = TimeZoneDatabase()
+  /// The zone of jobs that nobody gave one.
+  package var systemZone: String
+
+  package init(_ directory: String, source: Source, systemZone: String) {
+    self.directory = directory
+    self.source = source
+    self.systemZone = systemZone
+  }
+}

@@ -1,0 +1,152 @@
+package import Chronology
+package import JobModel
+package import JobStores
+internal import Lua
+package import ScriptHost
+internal import Synchronization
+
+/// What everybody who loads scripts has: zones, the Lua host, the loader, the configuration.
+///
+/// Making one reads nothing but the kind of its paths; `configure` reads the configuration, `load` evaluates the scripts. Starts no
+/// threads but the Lua runtime's monitor.
+///
+/// Threading: one thread at a time; `luaHost` and `live` any.
+package final class ScriptSession {
+  package let zones: TimeZoneDatabase
+  package let systemZone: String
+  package let directory: ScriptDirectory
+  package let luaHost: LuaHost
+  package let loader: ScriptLoader
+  package let log: any HostLog
+  /// What depends on the configuration and is asked for by runs; set by `configure`.
+  package let live: LiveServices
+  package private(set) var configuration = HostConfiguration()
+  private let source: ScriptPlace.Source
+  private let allowsAll: Bool
+
+  /// - Parameters:
+  ///   - log: hears of notes about the configuration.
+  ///   - bridge: what scripts ask the scheduler for; nil refuses it.
+  ///   - sink: where the lines of scripts go.
+  ///   - retryLater: see `ScriptLoader`.
+  package init(
+    _ place: ScriptPlace, log: any HostLog, bridge: (any JobControl & EventHub)? = nil, sink: any LogSink,
+    luaConfiguration: LuaHostConfiguration = .init(), retryLater: @escaping (ScriptFile) -> Bool = { _ in false }
+  ) throws(HostError) {
+    switch FileKind(place.directory) {
+    case .directory: break
+    case .file: throw HostError(.usage, "\(place.directory) is a file: name the directory that it lies in")
+    case .missing:
+      throw HostError(
+        .usage,
+        "there is no directory \(place.directory): make one with `moondial init \(place.directory)`, or name another")
+    }
+    source = place.source
+    var file: String?
+    if case .file(let path, _) = source { file = path }
+    if let file, case .missing = FileKind(file) { throw HostError(.usage, "there is no configuration file \(file)") }
+    zones = place.zones
+    systemZone = place.systemZone
+    directory = ScriptDirectory(place.directory, configuration: file)
+    self.log = log
+    allowsAll = place.allowsAll
+    live = LiveServices()
+    var services = HostServices()
+    services.zones = zones
+    services.log = sink
+    if let bridge {
+      services.jobs = bridge
+      services.events = bridge
+    }
+    let live = live
+    services.keyValues = { live.keyValues(of: $0) }
+    services.grants = { live.grants(for: $0) }
+    services.environment = place.environment
+    services.baseDirectory = ScriptSession.parent(of: directory.root)
+    do {
+      luaHost = try LuaHost(
+        services: services, declareModules: DeclareModules.modules, configuration: luaConfiguration)
+      loader = try ScriptLoader(
+        runtime: luaHost.runtime, zones: zones, systemZone: systemZone, retryLater: retryLater)
+    } catch {
+      throw HostError("the Lua runtime cannot start: \(error)")
+    }
+  }
+
+  /// Reads the configuration in `snapshot`, with the settings over it. Throws what is wrong with it, all of it.
+  package func configure(_ snapshot: DirectorySnapshot) throws(HostError) {
+    guard case .file(_, let settings) = source else {
+      if case .value(let configuration) = source { try apply(configuration) }
+      return
+    }
+    let result: ConfigurationLoader.Loaded
+    do {
+      let loader = try ConfigurationLoader(runtime: luaHost.runtime, zones: zones)
+      result = loader.load(file: snapshot.configuration, settings: settings)
+    } catch { throw HostError("the configuration cannot be read: \(error)") }
+    let problems = result.problems
+    for problem in problems where problem.severity == .note { log.write(.warn, problem.description) }
+    guard let loaded = result.configuration, !problems.contains(where: { $0.severity == .error }) else {
+      throw HostError(problems.filter { $0.severity == .error }.map(\.description).joined(separator: "\n"))
+    }
+    try apply(loaded)
+  }
+
+  /// Takes over what a reload may change: zone, grants, job defaults.
+  private func apply(_ configuration: HostConfiguration) throws(HostError) {
+    let zone: TimeZoneRules
+    let table: GrantTable
+    do {
+      zone = try zones.zone(named: configuration.timeZone ?? systemZone)
+      table =
+        allowsAll
+        ? .all : try GrantTable(configuration.grants, baseDirectory: ScriptSession.parent(of: directory.root))
+    } catch { throw HostError("moondial.lua: \(error)") }
+    self.configuration = configuration
+    live.use(grants: table)
+    log.use(zone)
+  }
+
+  /// Loads the scripts of `snapshot`: what changed, or everything (when something beneath all of them changed).
+  package func load(
+    _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, changes: Set<ScriptPath> = [],
+    everything: Bool = false
+  ) -> LoadedGeneration {
+    loader.load(snapshot, after: previous, configuration: configuration, changes: changes, everything: everything)
+  }
+
+  /// For those that look once: scans, configures, loads.
+  package func loadOnce() throws(HostError) -> LoadedGeneration {
+    let snapshot = directory.scan().snapshot
+    try configure(snapshot)
+    return load(snapshot)
+  }
+
+  private static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+    return String(path[..<slash])
+  }
+}
+
+/// What runs ask for and a reload may exchange. Any thread.
+package final class LiveServices: Sendable {
+  private struct State: Sendable {
+    var grants: GrantTable?
+    var stores: [String: any JobStore] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  package init() {}
+
+  package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
+  package func use(stores: [(name: String, store: any JobStore)]) {
+    state.withLock { $0.stores = Dictionary(stores.map { ($0.name, $0.store) }, uniquingKeysWith: { first, _ in first }) }
+  }
+
+  package func grants(for script: ScriptPath) -> Grants { state.withLock { $0.grants }?.grants(for: script) ?? .none }
+
+  package func keyValues(of job: JobDefinition) -> (any KeyValueStore)? {
+    state.withLock { $0.stores[job.store] ?? $0.stores["default"] }?.keyValues
+  }
+}

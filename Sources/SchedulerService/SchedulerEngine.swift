@@ -1,0 +1,87 @@
+package import Chronology
+package import JobModel
+package import JobStores
+package import Scheduling
+
+/// What turns a scheduler's core: the service, with a thread and the machine's clocks, or a clock moved by hand.
+///
+/// Whatever people and programs ask of a scheduler goes through `ask` and `post`, so that it works the same with either.
+///
+/// Threading: every method from any thread, but `ask` and `drain` not from inside a turn.
+package protocol SchedulerEngine: AnyObject, Sendable {
+  /// Reads the stores, takes in `definitions` and begins to fire. Once.
+  func start(_ definitions: [JobDefinition]) throws
+  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, and hands everything to the stores.
+  func drain(grace: Int64)
+  /// Ends a drain's waiting: what still runs is interrupted.
+  func endNow()
+  /// Does something with the scheduler's state at its next turn, and waits for the answer.
+  func ask<R: Sendable>(_ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> R) -> R
+  /// Does something with the scheduler's state at its next turn; `whenDurable` is called when what it decided is on disk.
+  func post(
+    whenDurable: (@Sendable (StoreError?) -> Void)?,
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void)
+}
+
+/// What people and programs ask for. Each blocks for one turn.
+extension SchedulerEngine {
+  /// `ask` for what may be refused.
+  package func request<R: Sendable>(
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) throws(SchedulerCore.Refusal) -> R
+  ) throws(SchedulerCore.Refusal) -> R {
+    try ask { core, now, actions -> Result<R, SchedulerCore.Refusal> in
+      Result { () throws(SchedulerCore.Refusal) in try body(&core, now, &actions) }
+    }.get()
+  }
+
+  /// Swaps in a new generation's definitions. Blocks until it has taken effect.
+  @discardableResult
+  package func reload(_ definitions: [JobDefinition]) -> SchedulerCore.Reconciliation {
+    ask { core, now, actions in core.reconcile(definitions, at: now, into: &actions) }
+  }
+
+  /// Runs a job now. Blocks for one turn.
+  @discardableResult
+  package func runNow(_ job: String, params: JSONText? = nil) throws(SchedulerCore.Refusal) -> RunID {
+    try request { core, now, actions throws(SchedulerCore.Refusal) in
+      try core.runNow(job, params: params, at: now, into: &actions)
+    }
+  }
+
+  /// What falls due from now on is recorded as skipped (paused).
+  package func pause(_ job: String) throws(SchedulerCore.Refusal) {
+    try request { core, _, actions throws(SchedulerCore.Refusal) in try core.pause(job, into: &actions) }
+  }
+
+  /// What fell due meanwhile stays skipped.
+  package func resume(_ job: String) throws(SchedulerCore.Refusal) {
+    try request { core, now, actions throws(SchedulerCore.Refusal) in try core.resume(job, at: now, into: &actions) }
+  }
+
+  /// Ends a run as cancelled.
+  package func cancel(_ run: RunID) throws(SchedulerCore.Refusal) {
+    try request { core, now, actions throws(SchedulerCore.Refusal) in try core.cancel(run, at: now, into: &actions) }
+  }
+
+  /// The jobs as they stand, in the order of registration. O(jobs).
+  package func jobs() -> [JobStatus] { ask { core, _, _ in core.jobs.map(JobStatus.init) } }
+}
+
+/// One job as `list` and `status` show it.
+package struct JobStatus: Sendable {
+  package var definition: JobDefinition
+  package var nextFire: Instant?
+  package var lastFire: Instant?
+  package var active: Int
+  package var isPaused: Bool
+  package var isOrphaned: Bool
+
+  init(_ job: ScheduledJob) {
+    definition = job.entry.definition
+    nextFire = job.nextFire
+    lastFire = job.lastFire
+    active = Int(job.active)
+    isPaused = job.isPaused
+    isOrphaned = job.isOrphaned
+  }
+}
