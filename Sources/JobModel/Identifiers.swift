@@ -16,6 +16,12 @@ public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
     self.number = number
   }
 
+  /// Every so many ids one is left out by hosts, for a process that runs a job beside them (`moondial exec`): so it needs no word
+  /// with the host to have an id of its own, and its run stands among those of its time.
+  package static let visitorStride: Int64 = 16
+  /// Whether only a process beside a host may take it, while one is up.
+  package var isForVisitors: Bool { number % RunID.visitorStride == 0 }
+
   public static func < (a: RunID, b: RunID) -> Bool { a.number < b.number }
   public var description: String { String(number) }
 }

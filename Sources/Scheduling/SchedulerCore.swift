@@ -110,6 +110,7 @@ package struct SchedulerCore: Sendable {
   }
 
   mutating func makeRunID() -> RunID {
+    if RunID(nextRun).isForVisitors { nextRun += 1 }
     defer { nextRun += 1 }
     return RunID(nextRun)
   }

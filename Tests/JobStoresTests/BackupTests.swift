@@ -1,6 +1,6 @@
 import Glibc
 import JobModel
-import JobStores
+@testable import JobStores
 import MoondialTesting
 import Testing
 
@@ -68,7 +68,7 @@ struct BackupTests {
       })
     try store.keyValues.change(KeyValueChange(space: "s", key: "k", value: JSONText("1")), at: start)
     let report = try store.doctor()
-    #expect(report.isSound && report.schemaVersion == 1)
+    #expect(report.isSound && report.schemaVersion == SQLiteSchema.currentVersion)
     #expect((report.jobs, report.schedules, report.runs) == (2, 1, 2))
     #expect((report.keyValues, report.openRunCount) == (1, 2))
     #expect(report.openRuns.map(\.id.number) == [3, 4])

@@ -26,7 +26,11 @@ struct StoreModelTests {
     for step in 0..<150 {
       var changes = StoreBatch()
       for _ in 0..<Int.random(in: 0...12, using: &numbers) {
-        let run = claim(nextID, jobs.randomElement(using: &numbers)!)
+        var run = claim(nextID, jobs.randomElement(using: &numbers)!)
+        // Late ones, and some very late ones: their blocks of ids span a long time.
+        if Int.random(in: 0..<4, using: &numbers) == 0 {
+          run.scheduledAt = run.scheduledAt.advanced(byNanoseconds: -Int64.random(in: 0...500, using: &numbers))
+        }
         nextID += 1
         changes.claims.append(run)
         model[run.id] = run
@@ -49,7 +53,10 @@ struct StoreModelTests {
         store = try SQLiteStore(path, options: opened)
         #expect(try store.load().nextRunID == RunID(nextID), "seed \(seed)")
       }
-      if step % 10 == 9 { try compare(store, model, jobs, isPruned: seed % 2 == 0, seed: seed) }
+      if step % 10 == 9 {
+        try compare(store, model, jobs, isPruned: seed % 2 == 0, seed: seed)
+        if seed % 2 == 1 { try comparePages(store, model, jobs, &numbers, seed: seed) }
+      }
     }
     #expect(try store.doctor().isSound, "seed \(seed)")
     store.close()
@@ -77,6 +84,29 @@ struct StoreModelTests {
         #expect(found == expected, "seed \(seed) job \(job)")
         #expect(failed == expected.filter { $0.outcome == .failed }, "seed \(seed) job \(job)")
       }
+    }
+  }
+
+  /// Random questions with spans of time, pages, outcomes and limits.
+  private func comparePages(
+    _ store: SQLiteStore, _ model: [RunID: RunRecord], _ jobs: [String], _ numbers: inout SeededNumbers, seed: UInt64
+  ) throws {
+    let all = model.values.sorted { $0.id > $1.id }
+    let highest = all.first?.id.number ?? 1
+    for _ in 0..<30 {
+      func maybe<T>(_ make: (inout SeededNumbers) -> T) -> T? { Bool.random(using: &numbers) ? make(&numbers) : nil }
+      let from = maybe { start.advanced(byNanoseconds: Int64.random(in: -500...highest, using: &$0)) }
+      let query = RunQuery(
+        job: maybe { jobs.randomElement(using: &$0)! },
+        outcomes: maybe { [Set([.failed]), [.succeeded], [.failed, .cancelled], [.succeeded, .failed]].randomElement(using: &$0)! },
+        from: from, to: maybe { (from ?? start).advanced(byNanoseconds: Int64.random(in: 0...200, using: &$0)) },
+        before: maybe { RunID(Int64.random(in: 1...highest + 1, using: &$0)) }, limit: Int.random(in: 1...50, using: &numbers))
+      let expected = all.filter { run in
+        (query.job == nil || run.job == query.job) && (query.outcomes == nil || run.outcome.map(query.outcomes!.contains) == true)
+          && (query.from == nil || run.scheduledAt >= query.from!) && (query.to == nil || run.scheduledAt < query.to!)
+          && (query.before == nil || run.id < query.before!)
+      }.prefix(query.limit)
+      #expect(try store.runs(query) == Array(expected), "seed \(seed) \(query)")
     }
   }
 }

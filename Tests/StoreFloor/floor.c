@@ -125,6 +125,7 @@ int main(int count, char **arguments) {
     "orphaned_at INTEGER) STRICT;"
     "CREATE TABLE open_runs" RUN_COLUMNS "CREATE TABLE runs" RUN_COLUMNS
     "CREATE INDEX runs_unsuccessful ON runs(outcome) WHERE outcome > 0;"
+    "CREATE INDEX runs_unsuccessful_of_job ON runs(job, outcome) WHERE outcome > 0;"
     "CREATE TABLE job_runs(job INTEGER NOT NULL, run INTEGER NOT NULL, PRIMARY KEY(job, run)) STRICT, WITHOUT ROWID;");
 
   sqlite3_stmt *begin = prepare("BEGIN IMMEDIATE"), *commit = prepare("COMMIT");

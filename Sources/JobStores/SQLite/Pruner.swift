@@ -51,7 +51,8 @@ struct Pruner {
 
   private let statements: Statements
   private struct Statements {
-    let nextJob, jobName, cutoff, next, delete, deleteLog, deleteEntries, deleteRanges, deleteExpired: PreparedStatement
+    let nextJob, jobName, cutoff, next, delete, deleteLog, deleteEntries, deleteSpans: PreparedStatement
+    let deleteRanges, deleteExpired: PreparedStatement
   }
 
   init(on database: Database, isActive: Bool, options: SQLiteStore.Options, failure: SQLiteFailure) throws(StoreError) {
@@ -72,6 +73,7 @@ struct Pruner {
         """
         DELETE FROM job_runs WHERE job = ?1 AND run <= ?2 AND NOT EXISTS (SELECT 1 FROM runs WHERE id = job_runs.run)
         """),
+      deleteSpans: try prepare(RunSpans.removal),
       deleteRanges: try prepare(
         """
         DELETE FROM decisions WHERE job = ?1 AND sequence <= \
@@ -188,6 +190,7 @@ struct Pruner {
     if isAtEnd || (doomed.isEmpty && position >= highestCutoff) {
       cursor = nil
       lookedAtInLastPass = lookedAt
+      try statements.deleteSpans.run()
     }
     return doomed.count
   }

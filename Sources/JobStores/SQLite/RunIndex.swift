@@ -2,9 +2,9 @@ internal import GRDB
 
 /// The index of finished runs by job (`job_runs`), filled in sorted strokes.
 ///
-/// The law: every run with an id up to `filedTo` has its entry; a run above it may not have one yet. So the runs of a job are its
-/// entries up to `filedTo` and a scan of the tail of `runs` above it. Entries may outlive their run (pruning removes them later);
-/// readers join with `runs` and never notice.
+/// The law: every run with an id up to `filedTo` has its entry, and lies within the span of its block (`RunSpans`); a run above it
+/// may have neither yet. So the runs of a job are its entries up to `filedTo` and a scan of the tail of `runs` above it. Entries may
+/// outlive their run (pruning removes them later); readers join with `runs` and never notice.
 ///
 /// Why: entries in arrival order would dirty one page per job and run, five times as slow with a thousand jobs. Many thousand of
 /// them in the order of (job, run) touch each page once. This is the idea of a log-structured merge tree (O'Neil et al., 1996) with
@@ -15,6 +15,8 @@ struct RunIndex {
   struct Entry: Comparable {
     var job: Int64
     var run: Int64
+    /// When it was scheduled.
+    var at: Int64
     static func < (a: Entry, b: Entry) -> Bool { a.job != b.job ? a.job < b.job : a.run < b.run }
   }
 
@@ -24,6 +26,8 @@ struct RunIndex {
   private var uncommitted: [Entry] = []
   /// The stroke under way, sorted, and how much of it has been written (`committedPosition`: by committed transactions).
   private var stroke: [Entry] = []
+  /// Of the stroke's runs; written with its last entries.
+  private var spans: [RunSpans.Span] = []
   private var position = 0
   private var committedPosition = 0
   /// Where `filedTo` will be after the stroke. Runs up to it that finish meanwhile get their entries at once.
@@ -34,6 +38,7 @@ struct RunIndex {
   private let isImmediate: Bool
   private let largestTail: Int
   private let insert: PreparedStatement
+  private let widen: PreparedStatement
   private let setFiledTo: PreparedStatement
 
   /// - Parameter largestTail: how many runs may wait for a stroke.
@@ -41,6 +46,7 @@ struct RunIndex {
     self.isImmediate = isImmediate
     self.largestTail = largestTail
     insert = try PreparedStatement(Self.insertion, on: database, failure: failure)
+    widen = try PreparedStatement(RunSpans.widening, on: database, failure: failure)
     setFiledTo = try PreparedStatement(
       "INSERT OR REPLACE INTO meta(key, value) VALUES('filed_to', ?1)", on: database, failure: failure)
     let filedTo = try PreparedStatement("SELECT value FROM meta WHERE key = 'filed_to'", on: database, failure: failure)
@@ -48,10 +54,10 @@ struct RunIndex {
     self.filedTo = filedTo
     strokeTarget = filedTo
     guard !isImmediate else { return }
-    let tail = try PreparedStatement("SELECT job, id FROM runs WHERE id > ?1", on: database, failure: failure)
+    let tail = try PreparedStatement("SELECT job, id, scheduled_at FROM runs WHERE id > ?1", on: database, failure: failure)
     tail.bind(1, filedTo)
     try tail.forEachRow { row throws(StoreError) in
-      pending.append(Entry(job: row.integer(0), run: row.integer(1)))
+      pending.append(Entry(job: row.integer(0), run: row.integer(1), at: row.integer(2)))
       return true
     }
   }
@@ -59,11 +65,12 @@ struct RunIndex {
   static let insertion = "INSERT OR IGNORE INTO job_runs(job, run) VALUES(?1, ?2)"
 
   /// A run of `job` has finished.
-  mutating func add(job: Int64, run: Int64) throws(StoreError) {
-    if isImmediate || run <= strokeTarget {
-      try file(Entry(job: job, run: run))
+  mutating func add(_ entry: Entry) throws(StoreError) {
+    if isImmediate || entry.run <= strokeTarget {
+      try file(entry)
+      try file(RunSpans.Span(run: entry.run, at: entry.at))
     } else {
-      uncommitted.append(Entry(job: job, run: run))
+      uncommitted.append(entry)
     }
   }
 
@@ -84,6 +91,7 @@ struct RunIndex {
       }
     }
     if position == stroke.count {
+      for span in spans { try file(span) }
       setFiledTo.bind(1, strokeTarget)
       try setFiledTo.run()
     }
@@ -97,6 +105,7 @@ struct RunIndex {
     strokeTarget = stroke.reduce(filedTo) { max($0, $1.run) }
     for entry in uncommitted where entry.run <= strokeTarget { stroke.append(entry) }
     uncommitted.removeAll { $0.run <= strokeTarget }
+    spans = RunSpans.spans(of: stroke)
     stroke.sort()
     position = 0
     committedPosition = 0
@@ -106,6 +115,13 @@ struct RunIndex {
     insert.bind(1, entry.job)
     insert.bind(2, entry.run)
     try insert.run()
+  }
+
+  private func file(_ span: RunSpans.Span) throws(StoreError) {
+    widen.bind(1, span.block)
+    widen.bind(2, span.first)
+    widen.bind(3, span.last)
+    try widen.run()
   }
 
   mutating func transactionCommitted() {

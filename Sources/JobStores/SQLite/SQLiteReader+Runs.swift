@@ -6,76 +6,111 @@ extension SQLiteReader {
   /// Runs, newest first: open ones and finished ones, merged by id.
   ///
   /// A page of a job's history costs a scan of the unindexed tail (some ms at most) and then some µs per run. A question that only
-  /// unsuccessful runs can answer goes by their own index. Everything else walks back from the newest run until it has enough.
+  /// unsuccessful runs can answer goes by their own indexes, one about a span of time by the blocks of ids that it may lie in
+  /// (``RunSpans``). Everything else walks back from the newest run until it has enough.
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] {
     if query.limit <= 0 || query.outcomes?.isEmpty == true { return [] }
-    let limit = query.limit
     return try read { database in
-      var filter = Filter(query)
+      var search = RunSearch(query)
       if let job = query.job {
         guard let number = try self.job(named: job, on: database) else { return [] }
-        filter.job = number
+        search.job = number
       }
-      let open = try find(from: "open_runs r", filter, order: "r.id", limit: limit, on: database)
-      let finished = try finishedRuns(filter, limit: limit, on: database)
+      let open = try find(search, in: "open_runs r", on: database)
+      let finished = try finishedRuns(search, on: database)
       // A run is in one of the two tables; the merge is by id, and both are sorted.
-      return Array((open + finished).sorted { $0.id > $1.id }.prefix(limit))
+      return newest(query.limit, of: open + finished)
     }
   }
 
-  private func finishedRuns(_ filter: Filter, limit: Int, on database: Database) throws(StoreError) -> [RunRecord] {
-    if let outcomes = filter.query.outcomes, !outcomes.contains(.succeeded) {
-      return try find(
-        from: "runs r INDEXED BY runs_unsuccessful", filter, extra: "r.outcome > 0", order: "r.id", limit: limit, on: database)
-    }
-    guard let job = filter.job, filter.query.id == nil else {
-      return try find(from: "runs r", filter, order: "r.id", limit: limit, on: database)
-    }
+  private func newest(_ limit: Int, of runs: [RunRecord]) -> [RunRecord] {
+    Array(runs.sorted { $0.id > $1.id }.prefix(limit))
+  }
+
+  private func finishedRuns(_ search: RunSearch, on database: Database) throws(StoreError) -> [RunRecord] {
+    var search = search
+    guard search.query.id == nil else { return try find(search, in: "runs r", on: database) }
     let filedTo = try integer("SELECT value FROM meta WHERE key = 'filed_to'", on: database) ?? 0
-    let tail = try find(from: "runs r", filter, extra: "r.id > \(filedTo)", order: "r.id", limit: limit, on: database)
-    guard tail.count < limit else { return tail }
-    var indexed = filter
-    indexed.job = nil
+    let tail = filedTo + 1...Int64.max
+    let filed: [ClosedRange<Int64>]
+    if search.query.from == nil && search.query.to == nil {
+      filed = [Int64.min...filedTo]
+    } else {
+      filed = try RunSpans.ranges(
+        from: search.query.from?.nanoseconds, to: search.query.to?.nanoseconds, through: filedTo
+      ) { sql throws(StoreError) in try statement(sql, on: database) }
+    }
+
+    if let outcomes = search.query.outcomes, !outcomes.contains(.succeeded) {
+      // One search for each: in an index by outcome and id the newest of one outcome are neighbours, those of several are not.
+      search.ids = [tail] + filed
+      let index = search.job == nil ? "runs_unsuccessful" : "runs_unsuccessful_of_job"
+      var found: [RunRecord] = []
+      for outcome in outcomes {
+        found += try find(search, in: "runs r INDEXED BY \(index)", extra: "r.outcome = \(outcome.code) AND r.outcome > 0", on: database)
+      }
+      return newest(search.query.limit, of: found)
+    }
+    guard let job = search.job else {
+      search.ids = [tail] + filed
+      return try find(search, in: "runs r", on: database)
+    }
+    search.ids = [tail]
+    let fresh = try find(search, in: "runs r", on: database)
+    guard fresh.count < search.query.limit else { return fresh }
+    search.ids = filed
+    search.job = nil
+    search.limit -= fresh.count
     // CROSS JOIN keeps SQLite from walking `runs` and asking `job_runs` about each.
-    return tail + (try find(
-      from: "job_runs k CROSS JOIN runs r ON r.id = k.run", indexed, extra: "k.job = \(job) AND k.run <= \(filedTo)",
-      idColumn: "k.run", order: "k.run", limit: limit - tail.count, on: database))
+    return fresh + (try find(
+      search, in: "job_runs k CROSS JOIN runs r ON r.id = k.run", extra: "k.job = \(job)", id: "k.run", on: database))
   }
 
-  /// The conditions of a query, with its job as a number.
-  private struct Filter {
+  /// What is looked for: a query, with its job as a number and the ids that may answer it.
+  private struct RunSearch {
     let query: RunQuery
     var job: Int64?
-    init(_ query: RunQuery) { self.query = query }
+    /// Newest first; they do not overlap.
+    var ids: [ClosedRange<Int64>] = [Int64.min...Int64.max]
+    var limit: Int
+    init(_ query: RunQuery) {
+      self.query = query
+      limit = query.limit
+    }
   }
 
+  /// The newest runs of some tables that fit. One statement, asked for each range of ids until there are enough.
   private func find(
-    from tables: String, _ filter: Filter, extra: String? = nil, idColumn: String = "r.id", order: String, limit: Int,
-    on database: Database
+    _ search: RunSearch, in tables: String, extra: String? = nil, id: String = "r.id", on database: Database
   ) throws(StoreError) -> [RunRecord] {
-    var terms = extra.map { [$0] } ?? []
+    let query = search.query
+    var terms = ["\(id) BETWEEN ?1 AND ?2"] + (extra.map { [$0] } ?? [])
     var values: [Int64] = []
     func require(_ column: String, _ comparison: String, _ value: Int64?) {
       guard let value else { return }
       values.append(value)
-      terms.append("\(column) \(comparison) ?\(values.count)")
+      terms.append("\(column) \(comparison) ?\(values.count + 3)")
     }
-    let query = filter.query
-    require(idColumn, "=", query.id?.number)
-    require(idColumn, "<", query.before?.number)
-    require("r.job", "=", filter.job)
+    require(id, "=", query.id?.number)
+    require("r.job", "=", search.job)
     require("r.scheduled_at", ">=", query.from?.nanoseconds)
     require("r.scheduled_at", "<", query.to?.nanoseconds)
     if let outcomes = query.outcomes {
       terms.append("r.outcome IN (\(outcomes.map { String($0.code) }.sorted().joined(separator: ", ")))")
     }
-    values.append(Int64(limit))
-    let found = try statement(
-      """
-      SELECT \(RunRows.selection) FROM \(tables) WHERE \(terms.isEmpty ? "1" : terms.joined(separator: " AND ")) \
-      ORDER BY \(order) DESC LIMIT ?\(values.count)
-      """, on: database)
-    for (index, value) in values.enumerated() { found.bind(Int32(index + 1), value) }
-    return try found.all { row throws(StoreError) in try RunRows.record(from: row, failure: SQLiteFailure(path: pool.path)) }
+    let statement = try statement(
+      "SELECT \(RunRows.selection) FROM \(tables) WHERE \(terms.joined(separator: " AND ")) ORDER BY \(id) DESC LIMIT ?3",
+      on: database)
+    for (index, value) in values.enumerated() { statement.bind(Int32(index + 4), value) }
+    let last = query.before.map { $0.number - 1 } ?? .max
+    let failure = SQLiteFailure(path: pool.path)
+    var found: [RunRecord] = []
+    for range in search.ids where range.lowerBound <= last && found.count < search.limit {
+      statement.bind(1, range.lowerBound)
+      statement.bind(2, min(range.upperBound, last))
+      statement.bind(3, search.limit - found.count)
+      found += try statement.all { row throws(StoreError) in try RunRows.record(from: row, failure: failure) }
+    }
+    return found
   }
 }

@@ -21,7 +21,7 @@ final class StoreWriter: @unchecked Sendable {
     let begin, commit, rollback: PreparedStatement
     let putSchedule, fire: PreparedStatement
     let claim, openWithDetails, close, finish, finishWithDetails: PreparedStatement
-    let setClockEpoch, nextVisitor: PreparedStatement
+    let setClockEpoch: PreparedStatement
   }
 
   /// - Parameters:
@@ -45,12 +45,7 @@ final class StoreWriter: @unchecked Sendable {
       claim: try prepare(RunRows.claim), openWithDetails: try prepare(RunRows.openWithDetails),
       close: try prepare(RunRows.close), finish: try prepare(RunRows.finish),
       finishWithDetails: try prepare(RunRows.finishWithDetails),
-      setClockEpoch: try prepare("INSERT OR REPLACE INTO meta(key, value) VALUES('clock_epoch', ?1)"),
-      nextVisitor: try prepare(
-        """
-        INSERT INTO meta(key, value) VALUES('last_visitor', \(HighWaterMark.firstVisitor)) \
-        ON CONFLICT(key) DO UPDATE SET value = value + 1 RETURNING value
-        """))
+      setClockEpoch: try prepare("INSERT OR REPLACE INTO meta(key, value) VALUES('clock_epoch', ?1)"))
   }
 
   static let fire = "UPDATE schedules SET next_fire = ?2, last_fire = ?3, fire_count = ?4 WHERE job = ?1"
@@ -110,14 +105,10 @@ final class StoreWriter: @unchecked Sendable {
 
   /// A run id that no host and no other process gets.
   ///
-  /// While no host is up it is the next one. A host takes the lock before its first transaction, and looks for the highest id after it;
-  /// so either this transaction sees the lock, or that host sees the id.
+  /// While no host is up it is the next one; else the next of those that hosts leave out. A host takes the lock before its first
+  /// transaction, and looks for the highest id after it; so either this transaction sees the lock, or that host sees the id.
   func newVisitor() throws(StoreError) -> Int64 {
-    if SchedulingLock.holder(ofStore: failure.path) == nil { return try highWater.next() }
-    guard let id = try statements.nextVisitor.first({ $0.integer(0) }) else {
-      preconditionFailure("an upsert with RETURNING answers a row")
-    }
-    return id
+    try highWater.next(besideHost: SchedulingLock.holder(ofStore: failure.path) != nil)
   }
 
   private func put(_ record: ScheduleRecord) throws(StoreError) {
@@ -168,7 +159,7 @@ final class StoreWriter: @unchecked Sendable {
       RunRows.bind(run, job: job, to: statements.finish)
       try statements.finish.run()
     }
-    try index.add(job: job, run: run.id.number)
+    try index.add(RunIndex.Entry(job: job, run: run.id.number, at: run.scheduledAt.nanoseconds))
   }
 
   // MARK: Maintenance
@@ -203,14 +194,13 @@ struct HighWaterMark {
   private var committed: Int64
   private let save, find: PreparedStatement
 
-  /// Runs that another process records while a host is up take ids from here on, so that the two never meet. No host gets here: at a
-  /// million runs a second it would take twelve days, at a thousand, 34 years.
-  static let firstVisitor: Int64 = 1 << 40
-
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
     find = try Self.statement(on: database, failure: failure)
+    // It never falls: a process beside a host may have saved a higher one than the host has seen.
     save = try PreparedStatement(
-      "INSERT OR REPLACE INTO meta(key, value) VALUES('highest_run', ?1)", on: database, failure: failure)
+      """
+      INSERT INTO meta(key, value) VALUES('highest_run', ?1) ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)
+      """, on: database, failure: failure)
     highest = try Self.read(on: database, failure: failure)
     saved = try PreparedStatement("SELECT value FROM meta WHERE key = 'highest_run'", on: database, failure: failure)
       .first { $0.integer(0) } ?? 0
@@ -223,17 +213,18 @@ struct HighWaterMark {
 
   private static func statement(on database: Database, failure: SQLiteFailure) throws(StoreError) -> PreparedStatement {
     let sql = """
-      SELECT max(coalesce((SELECT value FROM meta WHERE key = 'highest_run'), 0),
-        coalesce((SELECT max(id) FROM runs WHERE id < ?1), 0), coalesce((SELECT max(id) FROM open_runs WHERE id < ?1), 0))
+      SELECT max(coalesce((SELECT value FROM meta WHERE key = 'highest_run'), 0), \
+      coalesce((SELECT max(id) FROM runs), 0), coalesce((SELECT max(id) FROM open_runs), 0))
       """
-    let statement = try PreparedStatement(sql, on: database, failure: failure)
-    statement.bind(1, firstVisitor)
-    return statement
+    return try PreparedStatement(sql, on: database, failure: failure)
   }
 
-  /// Takes the next id, and remembers in the file that it is taken.
-  mutating func next() throws(StoreError) -> Int64 {
+  /// Takes an id above all that are in the file, and remembers there that it is taken.
+  ///
+  /// - Parameter besideHost: a host is up. It may have given ids that are not in the file yet, but none of a visitor's.
+  mutating func next(besideHost: Bool) throws(StoreError) -> Int64 {
     highest = max(highest, try find.first { $0.integer(0) } ?? 0) + 1
+    if besideHost { while !RunID(highest).isForVisitors { highest += 1 } }
     save.bind(1, highest)
     try save.run()
     saved = highest
@@ -241,7 +232,7 @@ struct HighWaterMark {
   }
 
   mutating func saw(_ run: RunID) {
-    if run.number > highest, run.number < Self.firstVisitor { highest = run.number }
+    if run.number > highest { highest = run.number }
   }
 
   mutating func saveIfNeeded() throws(StoreError) {
