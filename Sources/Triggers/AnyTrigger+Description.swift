@@ -34,6 +34,12 @@ extension AnyTrigger: CustomStringConvertible {
       case .next: return "\(base); on \(trigger.calendar.words) it waits for the next other day"
       case .previous: return "\(base); on \(trigger.calendar.words) it comes on the last other day before"
       }
+    case .workdays(let trigger):
+      return trigger.sentence
+    case .solar(let trigger):
+      return trigger.sentence
+    case .lunar(let trigger):
+      return trigger.sentence
     case .startup:
       return "Once at each start of the host"
     }

@@ -22,6 +22,9 @@ extension AnyTrigger {
     case .bounded(let trigger): AnyTrigger.written(trigger, form)
     case .calendarDays(let calendar): calendar.written(complete: form == .complete)
     case .dayRule(let trigger): AnyTrigger.written(trigger, form)
+    case .workdays(let trigger): trigger.written(options: [], complete: form == .complete)
+    case .solar(let trigger): trigger.written(options: [])
+    case .lunar(let trigger): trigger.written(options: [])
     case .startup: "startup()"
     }
   }
@@ -76,17 +79,25 @@ extension AnyTrigger {
   private static func written(_ trigger: BoundedTrigger, _ form: Form) -> String {
     let complete = form == .complete
     let bounds = bounds(from: trigger.from, until: trigger.until, zone: trigger.base.firstZone)
+    // Combinations have no zone of their own that dates could be read in anywhere.
+    let instants = complete ? AnyTrigger.bounds(from: trigger.from, until: trigger.until, zone: nil) : bounds
     switch trigger.base.kind {
     case .cron(let cron):
       return cron.written(options: bounds, complete: complete)
     case .calendar(let calendar) where trigger.from == nil:
       return calendar.written(until: trigger.until, complete: complete)
+    case .workdays(let workdays):
+      return workdays.written(options: bounds, complete: complete)
+    case .solar(let solar):
+      return solar.written(options: bounds)
+    case .lunar(let lunar):
+      return lunar.written(options: bounds)
     case .anyOf(let union):
-      return written("any_of", union.members, form, options: bounds)
+      return written("any_of", union.members, form, options: instants)
     case .allOf(let intersection):
-      return written("all_of", intersection.members, form, options: bounds)
+      return written("all_of", intersection.members, form, options: instants)
     default:
-      return written("any_of", [trigger.base], form, options: bounds)
+      return written("any_of", [trigger.base], form, options: instants)
     }
   }
 

@@ -21,6 +21,9 @@ public struct AnyTrigger: Trigger, Hashable {
     case bounded(BoundedTrigger)
     case calendarDays(DayCalendar)
     case dayRule(DayRuleTrigger)
+    case workdays(WorkdayTrigger)
+    case solar(SolarTrigger)
+    case lunar(LunarTrigger)
     /// Fires once at each start of the host, never at an instant.
     case startup
   }
@@ -38,6 +41,9 @@ public struct AnyTrigger: Trigger, Hashable {
     case .bounded(let trigger): trigger.next(after: instant)
     case .calendarDays(let calendar): calendar.next(after: instant)
     case .dayRule(let trigger): trigger.next(after: instant)
+    case .workdays(let trigger): trigger.next(after: instant)
+    case .solar(let trigger): trigger.next(after: instant)
+    case .lunar(let trigger): trigger.next(after: instant)
     case .startup: nil
     }
   }
@@ -102,7 +108,7 @@ extension AnyTrigger {
     case .except(let trigger): trigger.needsAnchor
     case .bounded(let trigger): trigger.base.needsAnchor
     case .dayRule(let trigger): trigger.base.needsAnchor
-    case .cron, .at, .startup, .calendarDays: false
+    case .cron, .at, .startup, .calendarDays, .workdays, .solar, .lunar: false
     }
   }
 
@@ -117,7 +123,7 @@ extension AnyTrigger {
     case .bounded(let trigger):
       AnyTrigger(.bounded(BoundedTrigger(trigger.base.anchored(at: anchor), from: trigger.from, until: trigger.until)))
     case .dayRule(let trigger): AnyTrigger(.dayRule(trigger.anchored(at: anchor)))
-    case .cron, .at, .startup, .calendarDays: self
+    case .cron, .at, .startup, .calendarDays, .workdays, .solar, .lunar: self
     }
   }
 
@@ -162,7 +168,8 @@ extension AnyTrigger {
     case .dayRule(let trigger):
       trigger.base.collectZones(into: &names)
       names.insert(trigger.calendar.zone.name)
-    case .every, .at, .startup: break
+    case .workdays(let trigger): names.insert(trigger.zone.name)
+    case .every, .at, .startup, .solar, .lunar: break
     }
   }
 }

@@ -62,6 +62,9 @@ enum LuaText {
     return "\(number)"
   }
 
+  /// A number without a fraction where it has none: `52.52`, `-3`.
+  static func plain(_ number: Double) -> String { Int(exactly: number).map { "\($0)" } ?? self.number(number) }
+
   private static func isName(_ text: String) -> Bool {
     let letters = text.utf8
     guard let first = letters.first, !(48...57).contains(first) else { return false }

@@ -123,7 +123,8 @@ extension AnyTrigger {
     case .bounded(let trigger): trigger.base.firstZone
     case .calendarDays(let calendar): calendar.zone
     case .dayRule(let trigger): trigger.base.firstZone
-    case .every, .at, .startup: nil
+    case .workdays(let trigger): trigger.zone
+    case .every, .at, .startup, .solar, .lunar: nil
     }
   }
 }

@@ -64,6 +64,21 @@ package enum EditorFiles {
     ---@field start_date? moondial.Time
     ---@field end_date? moondial.Time
 
+    ---@class moondial.WorkdayOptions: moondial.TriggerOptions
+    ---@field calendar? moondial.Trigger Days that are no working days, as `calendar_of` makes them.
+    ---@field hour? integer
+    ---@field minute? integer
+    ---@field second? integer
+
+    ---@class moondial.SolarOptions: moondial.TriggerOptions
+    ---@field latitude number Degrees, north is positive.
+    ---@field longitude number Degrees, east is positive.
+    ---@field offset? moondial.Duration Negative is before the event.
+    ---@field depression? "civil"|"nautical"|"astronomical"|number How deep the sun is at dawn and dusk. Default: "civil".
+
+    ---@class moondial.LunarOptions: moondial.TriggerOptions
+    ---@field offset? moondial.Duration Negative is before the phase.
+
     ---@class (exact) moondial.Job
     \(fields(in: .job))
 
@@ -145,6 +160,18 @@ package enum EditorFiles {
     "on_calendar": (
       "Fires by a calendar expression of systemd: `on_calendar \"Mon..Fri *-*-* 09:00\"`.",
       ["expression string", "options? moondial.TriggerOptions"]
+    ),
+    "workdays": (
+      "Fires on the n-th working day of each month: `workdays(\"2nd\", { hour = 9, calendar = holidays })`.",
+      ["day string|integer", "options? moondial.WorkdayOptions"]
+    ),
+    "solar": (
+      "Fires by the sun at a place: `solar(\"sunset\", { latitude = 52.52, longitude = 13.405, offset = \"-30m\" })`.",
+      ["event \"sunrise\"|\"sunset\"|\"dawn\"|\"dusk\"|\"noon\"", "options moondial.SolarOptions"]
+    ),
+    "lunar": (
+      "Fires by the moon: `lunar \"full\"`.",
+      ["phase \"new\"|\"first_quarter\"|\"full\"|\"last_quarter\"", "options? moondial.LunarOptions"]
     ),
     "startup": ("Fires once at each start of the host.", []),
   ]

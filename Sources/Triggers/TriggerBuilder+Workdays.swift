@@ -1,0 +1,56 @@
+internal import Chronology
+
+extension TriggerBuilder {
+  /// `workdays("2nd", { calendar = calendar_of { … }, hour = 9, minute = 30, … })`.
+  @Sendable static func workdays(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError)
+    -> BuiltTrigger
+  {
+    try requireArguments(arguments, 1...2, "a day like \"2nd\" or \"last\", and options")
+    let number = try workday(arguments[0])
+    var options = try TriggerOptions(argument: arguments.count > 1 ? arguments[1] : nil)
+    var calendar: DayCalendar?
+    if let value = options.take("calendar") {
+      guard case .trigger(let other) = value, case .calendarDays(let days) = other.kind else {
+        throw TriggerError(
+          "calendar is a calendar, as calendar_of { dates = { \"2026-12-25\" } } makes it, not \(value)")
+      }
+      calendar = days
+    }
+    let hour = try options.takeInteger("hour", in: 0...23) ?? 0
+    let minute = try options.takeInteger("minute", in: 0...59) ?? 0
+    let second = try options.takeInteger("second", in: 0...59) ?? 0
+    let common = try CommonOptions(&options, context: context)
+    try options.finish()
+    let workdays = WorkdayTrigger(
+      number, calendar: calendar, secondOfDay: hour * 3600 + minute * 60 + second, zone: common.zone,
+      hasOwnZone: common.hasOwnZone, dst: common.dst)
+    let endless = AnyTrigger(.workdays(workdays))
+    try proveFires(endless, context, "no month has that many working days")
+    let trigger = endless.bounded(from: common.from, until: common.until)
+    return BuiltTrigger(trigger, notes: notesAboutEnd(of: trigger, context))
+  }
+
+  /// `"2nd"`, `"last"`, `"-3"`, `5`: counted from the month's beginning, or its end when negative.
+  private static func workday(_ value: SpecValue) throws(TriggerError) -> Int {
+    let number: Int?
+    switch value {
+    case .integer(let integer): number = Int(exactly: integer)
+    case .number(let double): number = Int(exactly: double)
+    case .string("last"): number = -1
+    case .string("first"): number = 1
+    case .string(let text):
+      let digits = ["st", "nd", "rd", "th"].contains(text.suffix(2)) ? String(text.dropLast(2)) : text
+      number = Int(digits)
+    default: number = nil
+    }
+    guard let number, number != 0 else {
+      throw TriggerError(
+        "which working day is a text like \"2nd\", \"last\" or \"-3\" (the third to last), not \(value)")
+    }
+    guard abs(number) <= WorkdayTrigger.most else {
+      throw TriggerError(
+        "no month has \(abs(number)) working days", suggestion: "write 1 to \(WorkdayTrigger.most), or \"last\"")
+    }
+    return number
+  }
+}
