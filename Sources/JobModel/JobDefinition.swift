@@ -17,6 +17,8 @@ package struct JobDefinition: Sendable {
   package var events: [String] = []
   /// Names of jobs after whose successful runs it runs (`after`).
   package var after: [String] = []
+  /// Files that it is given when they are complete.
+  package var watch: FileWatch?
   package var runAtStart = false
   /// IANA name of the zone the job is shown in; its triggers carry their own rules.
   package var timeZone = "UTC"
@@ -65,7 +67,7 @@ package struct JobDefinition: Sendable {
   /// Whether everything but the payload and the place in the source is equal.
   package func hasSameOptions(as other: JobDefinition) -> Bool {
     name == other.name && description == other.description && tags == other.tags && hasSameSchedule(as: other)
-      && events == other.events && after == other.after && debounce == other.debounce && coalesce == other.coalesce
+      && events == other.events && after == other.after && watch == other.watch && debounce == other.debounce && coalesce == other.coalesce
       && catchUpMax == other.catchUpMax && misfireGraceTime == other.misfireGraceTime && maxInstances == other.maxInstances
       && overlap == other.overlap && priority == other.priority && timeout == other.timeout
       && memoryLimit == other.memoryLimit && retry == other.retry && recover == other.recover && state == other.state

@@ -14,6 +14,8 @@ public enum RunCause: String, Sendable, Hashable, CaseIterable {
   case after
   /// It was interrupted and the job asked to `recover`.
   case recovery
+  /// Files that the job watches for are complete.
+  case watch
 }
 
 /// One run as the history keeps it: accepted (waiting), claimed, finished.

@@ -25,6 +25,9 @@ package protocol JobStore: AnyObject, Sendable {
   /// Decision ranges of a job, newest first.
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange]
 
+  /// What is remembered of the files that a job watches, in no order.
+  func files(of job: String) throws(StoreError) -> [FileMark]
+
   /// All schedule records, by job name.
   func schedules() throws(StoreError) -> [ScheduleRecord]
 
@@ -55,6 +58,8 @@ package struct StoreBatch: Sendable {
   package var dropped: [RunID] = []
   /// Appended. A store may extend its newest range of the job when `isContinued(by:)` holds.
   package var decisions: [DecisionRange] = []
+  /// Upserts by job and path, in order; a mark without a version removes its row.
+  package var files: [FileMark] = []
   /// Set when the wall clock was set back beyond the bridge.
   package var clockEpoch: ClockEpoch?
 
@@ -62,7 +67,7 @@ package struct StoreBatch: Sendable {
 
   package var isEmpty: Bool {
     schedules.isEmpty && fires.isEmpty && waiting.isEmpty && claims.isEmpty && finished.isEmpty && dropped.isEmpty
-      && decisions.isEmpty && clockEpoch == nil
+      && decisions.isEmpty && files.isEmpty && clockEpoch == nil
   }
 
   /// Appends `later`, whose changes take effect after this batch's own.
@@ -82,6 +87,7 @@ package struct StoreBatch: Sendable {
     finished += later.finished
     dropped += later.dropped
     decisions += later.decisions
+    files += later.files
     clockEpoch = later.clockEpoch ?? clockEpoch
   }
 
@@ -93,6 +99,7 @@ package struct StoreBatch: Sendable {
     finished.removeAll(keepingCapacity: true)
     dropped.removeAll(keepingCapacity: true)
     decisions.removeAll(keepingCapacity: true)
+    files.removeAll(keepingCapacity: true)
     clockEpoch = nil
   }
 }

@@ -9,6 +9,7 @@ package final class ModelStore: JobStore {
     package var schedules: [String: ScheduleRecord] = [:]
     package var runs: [RunID: RunRecord] = [:]
     package var decisions: [DecisionRange] = []
+    package var files: [String: [String: FileMark]] = [:]
     package var clockEpoch = ClockEpoch(0)
     package var highestRun: Int64 = 0
   }
@@ -44,6 +45,7 @@ package final class ModelStore: JobStore {
       }
       for id in batch.dropped { state.runs[id] = nil }
       for range in batch.decisions where !state.decisions.contains(range) { state.decisions.append(range) }
+      for mark in batch.files { state.files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
       state.clockEpoch = batch.clockEpoch ?? state.clockEpoch
     }
     completion(nil)
@@ -54,6 +56,9 @@ package final class ModelStore: JobStore {
   }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] {
     state.withLock { $0.decisions.filter { query.job == nil || $0.job == query.job }.reversed() }
+  }
+  package func files(of job: String) throws(StoreError) -> [FileMark] {
+    state.withLock { Array(($0.files[job] ?? [:]).values) }
   }
   package func schedules() throws(StoreError) -> [ScheduleRecord] {
     state.withLock { $0.schedules.values.sorted { $0.job < $1.job } }

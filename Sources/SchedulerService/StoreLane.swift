@@ -103,6 +103,7 @@ extension StoreActions {
     StoreActions.empty(&batch.finished)
     StoreActions.empty(&batch.dropped)
     StoreActions.empty(&batch.decisions)
+    StoreActions.empty(&batch.files)
     batch.clockEpoch = nil
     StoreActions.empty(&claims)
   }

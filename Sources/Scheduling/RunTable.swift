@@ -16,6 +16,8 @@ package struct ActiveRun: Sendable {
   /// Whether that row is a claim: a retry is dispatched without another.
   var isClaimed = false
   var isCancelled = false
+  /// A newer run takes its place (`overlap = "replace"`).
+  var isReplaced = false
   /// Retries used so far.
   var retries: Int32 = 0
   /// Monotonic nanoseconds at which `debouncing` or `retrying` ends.

@@ -69,11 +69,12 @@ extension SchedulerCore {
     }
   }
 
-  private mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {
+  mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {
     let instances = runs.activeSlots.filter {
       runs.slots[$0].job == index && !runs.slots[$0].isCancelled && runs.slots[$0].state != .waiting && runs.slots[$0].state != .debouncing
     }
     guard let oldest = instances.min(by: { runs.slots[$0].record.id < runs.slots[$1].record.id }) else { return }
+    runs.slots[oldest].isReplaced = true
     requestCancel(oldest, into: &actions)
   }
 
@@ -85,6 +86,7 @@ extension SchedulerCore {
     } else {
       jobs[run.job.offset].unstored -= 1
     }
+    if run.record.cause == .watch { returnFiles(of: slot) }
     runs.remove(slot)
   }
 

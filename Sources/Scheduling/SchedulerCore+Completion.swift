@@ -108,6 +108,7 @@ extension SchedulerCore {
     let isCounted = runs.slots[slot].state != .waiting && runs.slots[slot].state != .debouncing
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted { jobs[index.offset].unstored -= 1 }
     actions.stores[Int(runs.slots[slot].store)].batch.finished.append(record)
+    if record.cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
     runs.remove(slot)
     if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(record)) }
     if isCounted { releaseInstance(of: index, into: &actions) }

@@ -49,7 +49,10 @@ extension SchedulerCore {
     for (record, store) in unfinished.sorted(by: { $0.record.id < $1.record.id }) {
       let index = indices[record.job].flatMap { jobs[$0.offset].isOrphaned ? nil : $0 }
       if record.claimedAt == nil {
-        if let index {
+        if record.cause == .watch {
+          // Its files are on the disk, without a mark.
+          actions.stores[store].batch.dropped.append(record.id)
+        } else if let index {
           readmit(record, as: index, from: store)
         } else {
           actions.stores[store].batch.dropped.append(record.id)
@@ -65,7 +68,7 @@ extension SchedulerCore {
         ended.error = RunError(message: "the host ended while this run was claimed; it may have started")
         actions.stores[store].batch.finished.append(ended)
         actions.events.append(.runFinished(ended))
-        if let index, jobs[index.offset].definition.recover {
+        if let index, jobs[index.offset].definition.recover, record.cause != .watch {
           accept(
             index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
             event: record.event, recovers: record.id, now: now, into: &actions)
@@ -102,7 +105,7 @@ extension SchedulerCore {
     let why = RunError(message: "the host stopped before this run ended")
     end(slot, .interrupted, details: AttemptDetails(error: why), at: now, into: &actions)
     let job = jobs[run.job.offset]
-    guard job.definition.recover, !job.isOrphaned else { return }
+    guard job.definition.recover, !job.isOrphaned, run.record.cause != .watch else { return }
     accept(
       run.job, cause: .recovery, at: run.record.scheduledAt, missed: run.record.missed, params: run.record.params,
       event: run.record.event, recovers: run.record.id, now: now, into: &actions)

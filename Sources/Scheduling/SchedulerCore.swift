@@ -53,6 +53,9 @@ package struct SchedulerCore: Sendable {
   /// Who listens: event name → jobs, upstream job → jobs. Derived from the definitions.
   var listeners: [String: [JobIndex]] = [:]
   var downstream: [String: [JobIndex]] = [:]
+  /// The files of jobs that watch for some, and the jobs of which some wait, in order of arrival.
+  var backlogs: [JobIndex: FileBacklog] = [:]
+  var waitingForFiles: [JobIndex] = []
   /// Records of schedules that the stores know and no script has declared so far, with their store.
   var restored: [String: (record: ScheduleRecord, store: Int)] = [:]
   /// What the stores hold without an outcome, until `start` decides about it.
@@ -105,6 +108,7 @@ package struct SchedulerCore: Sendable {
       // `fire` moves the entry on, or takes it out: one way down the heap instead of two.
       while let entry = due.first, entry.due <= now.wall.nanoseconds { fire(entry.job, at: now, into: &actions) }
     }
+    if isStarted, !isDraining, !waitingForFiles.isEmpty { startFileRuns(at: now, into: &actions) }
     claim(at: now, into: &actions)
     settle(into: &actions)
   }

@@ -22,7 +22,7 @@ struct MigrationTests {
     try tamper(
       path,
       """
-      DROP TABLE run_spans; DROP INDEX decisions_by_age; DROP INDEX runs_unsuccessful_of_job; PRAGMA user_version = 1;
+      DROP TABLE watched_files; DROP TABLE run_spans; DROP INDEX decisions_by_age; DROP INDEX runs_unsuccessful_of_job; PRAGMA user_version = 1;
       """)
     #expect(throws: StoreError.self) { try SQLiteStore(path, mode: .reader) }
 

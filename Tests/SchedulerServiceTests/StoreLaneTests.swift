@@ -31,6 +31,7 @@ final class PlayedStore: JobStore {
   }
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { [] }
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { [] }
+  func files(of job: String) throws(StoreError) -> [FileMark] { [] }
   func schedules() throws(StoreError) -> [ScheduleRecord] { [] }
   func append(log lines: [RunLogLine]) {}
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }

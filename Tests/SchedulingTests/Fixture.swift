@@ -37,6 +37,8 @@ struct Fixture {
   var schedules: [String: ScheduleRecord] = [:]
   var rows: [RunID: RunRecord] = [:]
   var decisions: [DecisionRange] = []
+  /// What is remembered of files, by job and path.
+  var files: [String: [String: FileMark]] = [:]
   var events: [Event] = []
   /// Orders that were dispatched and not reported on.
   var orders: [RunOrder] = []
@@ -126,6 +128,7 @@ struct Fixture {
     for record in batch.waiting + batch.claims + batch.finished { rows[record.id] = record }
     for id in batch.dropped { rows[id] = nil }
     decisions += batch.decisions
+    for mark in batch.files { files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
     orders += actions.orders[0]
     cancellations += actions.cancellations.map(\.token)
     events += actions.events

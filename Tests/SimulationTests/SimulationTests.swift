@@ -98,6 +98,7 @@ private final class ForgetfulStore: JobStore {
   }
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try store.runs(query) }
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try store.decisions(query) }
+  func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   func append(log lines: [RunLogLine]) {}
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }

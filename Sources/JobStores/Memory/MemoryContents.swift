@@ -36,6 +36,7 @@ struct MemoryContents: ~Copyable {
     for run in batch.finished { put(run, open.leave(run.id) ?? memory(of: run.job)) }
     for id in batch.dropped { drop(id) }
     for range in batch.decisions { decide(range) }
+    for mark in batch.files { memory(of: mark.job).files[mark.path] = mark.version == nil ? nil : mark }
     if let epoch = batch.clockEpoch { clockEpoch = epoch }
   }
 
@@ -94,6 +95,8 @@ struct MemoryContents: ~Copyable {
     return found.prefix(max(0, query.limit)).map(\.range)
   }
 
+  borrowing func files(of job: String) -> [FileMark] { jobs[job].map { Array($0.files.values) } ?? [] }
+
   private borrowing func memories(of job: String?) -> [JobMemory] {
     guard let job else { return Array(jobs.values) }
     return jobs[job].map { [$0] } ?? []
@@ -127,6 +130,7 @@ private struct OpenRuns {
 /// One job's schedule and the ends of its histories. A class, so that a change is not a copy out of the dictionary and back.
 private final class JobMemory {
   var schedule: ScheduleRecord?
+  var files: [String: FileMark] = [:]
   private(set) var runs = Ring<RunRecord>(capacity: MemoryStore.runsPerJob)
   /// The ids of `runs`, slot by slot: a search through records of 150 bytes would cost a cache miss each.
   private var ids = Ring<RunID>(capacity: MemoryStore.runsPerJob)

@@ -46,6 +46,10 @@ package final class MemoryStore: JobStore {
     try reading { $0.decisions(query) }
   }
 
+  package func files(of job: String) throws(StoreError) -> [FileMark] {
+    try reading { $0.files(of: job) }
+  }
+
   package func schedules() throws(StoreError) -> [ScheduleRecord] {
     try reading { $0.schedules().sorted { $0.job < $1.job } }
   }

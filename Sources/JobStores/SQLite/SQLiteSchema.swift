@@ -18,7 +18,7 @@ enum SQLiteSchema {
   static let applicationID: Int32 = 0x4d4f_4f4e
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [version1, version2]
+  static let migrations: [String] = [version1, version2, watchedFiles]
 
   static var currentVersion: Int { migrations.count }
 
@@ -99,6 +99,14 @@ enum SQLiteSchema {
       WHERE id <= coalesce((SELECT value FROM meta WHERE key = 'filed_to'), 0) GROUP BY 1;
     CREATE INDEX decisions_by_age ON decisions(sequence);
     CREATE INDEX runs_unsuccessful_of_job ON runs(job, outcome) WHERE outcome > 0;
+    """
+
+  /// Files that jobs watch, and what became of them; in order of path within a job.
+  private static let watchedFiles = """
+    CREATE TABLE watched_files(
+      job INTEGER NOT NULL, path TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
+      modified INTEGER NOT NULL, outcome INTEGER, run INTEGER, marked_at INTEGER NOT NULL,
+      PRIMARY KEY(job, path)) STRICT, WITHOUT ROWID;
     """
 
   private static let runColumns = """

@@ -13,6 +13,7 @@ final class StoreWriter: @unchecked Sendable {
   private(set) var pruner: Pruner
   private var ledger: DecisionLedger
   private var keyValues: KeyValueWriter
+  private let fileMarks: FileMarkWriter
   private var logLines: LogWriter
   private let statements: Statements
   private var highWater: HighWaterMark
@@ -37,6 +38,7 @@ final class StoreWriter: @unchecked Sendable {
     pruner = try Pruner(on: database, isActive: !isBeside, options: options, failure: failure)
     ledger = try DecisionLedger(on: database, failure: failure)
     keyValues = try KeyValueWriter(on: database, failure: failure)
+    fileMarks = try FileMarkWriter(on: database, failure: failure)
     logLines = try LogWriter(on: database, failure: failure)
     highWater = try HighWaterMark(on: database, failure: failure)
     statements = Statements(
@@ -92,6 +94,7 @@ final class StoreWriter: @unchecked Sendable {
       try statements.close.run()
       highWater.mustBeSaved = true
     }
+    for mark in batch.files { try fileMarks.apply(mark, job: names.number(of: mark.job)) }
     for range in batch.decisions { try ledger.append(range, job: names.number(of: range.job), pruner: &pruner) }
     if let epoch = batch.clockEpoch {
       statements.setClockEpoch.bind(1, epoch.number)

@@ -38,6 +38,7 @@ extension RunCause: StoredCode {
     case .event: 3
     case .after: 4
     case .recovery: 5
+    case .watch: 6
     }
   }
 }
