@@ -62,8 +62,11 @@ enum LuaBenchmarks {
                 prelude: "local _, host = ... host.context({ __index = function(_, k) return k end })")
     ])
     let worker = runtime.makeWorker()
-    var figures: [Figure] = [Figure(name: "template bytes", nanoseconds: Double(runtime.templateBytes)),
-                             Figure(name: "template words moved", nanoseconds: Double(runtime.templatePointers))]
+    var figures: [Figure] = [
+      Figure(name: "image of a job state, bytes", nanoseconds: Double(runtime.imageBytes())),
+      Figure(name: "image of a job state, words moved", nanoseconds: Double(runtime.imagePointers())),
+      Figure(name: "image of a declaring state, bytes", nanoseconds: Double(runtime.imageBytes(declaring: true))),
+    ]
 
     let declaration = try runtime.makeDeclaration()
     figures.append(best("reset of a hot state", per: 1000) { for _ in 0..<1000 { declaration.reset() } })

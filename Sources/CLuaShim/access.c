@@ -30,3 +30,4 @@ void moon_push_integer(lua_State *L, int64_t value) { lua_pushinteger(L, value);
 void moon_push_number(lua_State *L, double value) { lua_pushnumber(L, value); }
 void moon_push_copy(lua_State *L, int32_t index) { lua_pushvalue(L, index); }
 size_t moon_state_limit(const moon_state *s) { return s->limit; }
+void moon_state_set_limit(moon_state *s, size_t bytes) { s->limit = bytes; }

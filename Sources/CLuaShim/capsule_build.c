@@ -5,6 +5,7 @@
 // in the Lua stack and two arrays of this C frame, or in Lua tables when the capsule has many nodes: an abandon loses nothing.
 #include <lauxlib.h>
 #include "capsule_internal.h"
+#include "internal.h"
 
 /// Up to this many nodes (own and shared together) the queue and the cells' upvalue numbers are in the C frame.
 enum { SMALL = 128 };
@@ -237,9 +238,13 @@ static void fill(build *b, uint32_t reference) {
   switch (kind) {
   case MOON_NODE_TABLE: fill_table(b, &r); break;
   case MOON_NODE_FUNCTION: fill_function(b, reference, &r); break;
-  case MOON_NODE_GLOBAL: case MOON_NODE_MODULE:
-    if (kind == MOON_NODE_GLOBAL) lua_pushglobaltable(L);
-    else moon_capsule_loaded(L);
+  case MOON_NODE_GLOBAL:
+    push_value(b, &r);
+    push_value(b, &r);
+    moon_globals_set(L);
+    break;
+  case MOON_NODE_MODULE:
+    moon_capsule_loaded(L);
     push_value(b, &r);
     push_value(b, &r);
     lua_rawset(L, -3);

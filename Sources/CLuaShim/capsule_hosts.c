@@ -6,6 +6,7 @@
 // (the field with that string key), 'm' (the metatable), 'u' n (the value of a Lua function's n-th upvalue).
 #include <lauxlib.h>
 #include "capsule_internal.h"
+#include "catalogue.h"
 
 const char moon_hosts_key = 'h', moon_named_key = 'n', moon_loaded_key = 'l';
 
@@ -23,6 +24,21 @@ void moon_capsule_name(lua_State *L, const char *name) {
   lua_insert(L, -2);
   lua_setfield(L, -2, name);
   lua_pop(L, 1);
+}
+
+void moon_capsule_push_named(lua_State *L) {
+  luaL_checkstack(L, 8, "capsule");
+  push_registered(L, &moon_named_key);
+}
+
+/// The same in any state: that of a job makes the table when a capsule first asks for something in it.
+static void make_named(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &moon_named_key) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  const moon_catalogue *c = moon_state_of(L)->runtime->catalogue;
+  moon_catalogue_push(L, c, &c->named);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_named_key);
 }
 
 void moon_capsule_loaded(lua_State *L) {
@@ -178,8 +194,9 @@ void moon_capsule_prepare(lua_State *L) {
 
 void moon_host_push(lua_State *L, const uint8_t *way, size_t length) {
   moon_reader r = {.at = way, .end = way + length};
-  if (moon_get_byte(&r) == 'g') lua_pushglobaltable(L);
-  else push_registered(L, &moon_named_key);
+  bool at_globals = moon_get_byte(&r) == 'g';
+  if (at_globals) lua_pushglobaltable(L);
+  else make_named(L);
   while (r.at < r.end && !r.bad) {                             // stack: object
     switch (moon_get_byte(&r)) {
     case 'k': {
@@ -187,7 +204,8 @@ void moon_host_push(lua_State *L, const uint8_t *way, size_t length) {
       const uint8_t *key = moon_get(&r, count);
       if (!key || !lua_istable(L, -1)) goto missing;
       lua_pushlstring(L, (const char *)key, count);
-      lua_rawget(L, -2);
+      if (at_globals) moon_globals_get(L);                     // which may have to be made
+      else lua_rawget(L, -2);
       break;
     }
     case 'm':
@@ -199,6 +217,7 @@ void moon_host_push(lua_State *L, const uint8_t *way, size_t length) {
     default: goto missing;
     }
     lua_remove(L, -2);
+    at_globals = false;
   }
   if (!r.bad && !lua_isnil(L, -1)) return;
 missing:;

@@ -25,6 +25,8 @@ enum { MOON_CHUNK = 1 << 16 };
 typedef struct moon_region {
   char *base, *end;      // aligned to MOON_CHUNK
   char *fresh;           // chunks from here on were never used; guarded by `lock`
+  char *populated;       // chunks before it have their first pages; guarded by `lock`
+  size_t first_bytes;    // that a state writes to at once; set when the template is sealed
   void **warm;           // stack of free chunks whose pages are kept; guarded by `lock`
   uint32_t warm_count;
   char **cold;           // stack of free chunks whose pages went back to the system; guarded by `lock`
@@ -94,11 +96,14 @@ _Noreturn void moon_leave(moon_state *s, moon_stop_reason why);
 enum { MOON_PENDING_STOP = 1, MOON_PENDING_SLICE = 2, MOON_PENDING_COLLECT = 4 };
 enum { MOON_YIELD_NONE = 0, MOON_YIELD_SLICE = 1, MOON_YIELD_HOST = 2 };
 
+/// Globals that the host's modules may define; more belong into tables.
+enum { MOON_GLOBALS_MAX = 256 };
+
 struct moon_state {
   // Identity: survives a reset.
   moon_runtime *runtime;
   void *owner;               // the Swift object, not retained: it owns this state
-  void *pristine;            // a copy of the image with this slot's addresses, once the slot has been reused
+  void *pristine;            // a copy of its image with this slot's addresses, once the slot has been reused
   size_t limit;              // bytes; over it the run ends
   bool declaring;
   _Atomic bool cancelled;    // written by any thread
@@ -132,6 +137,7 @@ struct moon_state {
   lua_State *run;            // the coroutine that runs entries; anchored in the registry
   uint64_t *random;          // the four words of math.random
   int64_t serial;            // last number given out by tostring
+  uint64_t taken[MOON_GLOBALS_MAX / 64];   // globals of the catalogue that are not to be made any more
 };
 
 #define MOON_IMAGE_START offsetof(moon_state, arena)
@@ -140,25 +146,31 @@ struct moon_state {
 static inline moon_state *state_of(lua_State *L) { return *(moon_state **)lua_getextraspace(L); }
 static inline char *zone_end(moon_state *s) { return (char *)s + MOON_CHUNK; }
 
+typedef struct moon_catalogue moon_catalogue;   // catalogue.h
+
 /// A saved template.
 typedef struct {
   char *bytes;               // from MOON_IMAGE_START on
+  char *base;                // the address of the state that it was taken from
   size_t size;
   uint16_t *pointers;        // word offsets in it that hold addresses of the slot
   size_t pointer_count;
 } moon_image;
 
 enum { MOON_HOT = 64 };
+enum { MOON_IMAGE_JOB = 0, MOON_IMAGE_DECLARE = 1, MOON_IMAGES };
 
 struct moon_runtime {
   moon_options options;
   moon_region region;
   _Atomic bool others_waiting;
-  moon_image image;          // of every state
-  char *image_base;          // the address that it had
-  pthread_mutex_t lock;      // guards `hot`
-  moon_state *hot[MOON_HOT];      // slots that were used before, header and pristine copy intact
-  uint32_t hot_count;
+  // Immutable once the template is sealed.
+  moon_image images[MOON_IMAGES];   // of the states of jobs, and of declaring states
+  moon_catalogue *catalogue; // NULL until then
+  pthread_mutex_t lock;      // guards what follows
+  // Slots that were used before, header and pristine copy intact, by the image that they had.
+  moon_state *hot[MOON_IMAGES][MOON_HOT];
+  uint32_t hot_count[MOON_IMAGES];
 };
 
 // ---- hook.c, worker.c, monitor.c --------------------------------------------------------------------------------------
@@ -202,7 +214,16 @@ void moon_open_strings(lua_State *L);     // text.c: tostring, string.format
 void moon_open_coroutines(lua_State *L);  // coroutine.c
 void moon_open_os(lua_State *L);          // clock.c
 int moon_require(lua_State *L);           // require.c
-void moon_open_globals(lua_State *L);     // globals.c: the strict global table
+void moon_open_globals(lua_State *L);     // globals.c: the strict global table, and its lazy content
+void moon_open_raw(lua_State *L);         // globals.c: next, pairs, rawget, rawset
+/// Takes the key on top of the stack for the raw value of that global, which is made if it has to be. (globals.c)
+void moon_globals_get(lua_State *L);
+/// Sets a global without metamethods; pops key and value. (globals.c)
+void moon_globals_set(lua_State *L);
+/// The strings' `__index` in the state of a job until the string library is made. (globals.c)
+int moon_string_index(lua_State *L);
+/// Pushes the table of `moon_capsule_name`. (capsule_hosts.c)
+void moon_capsule_push_named(lua_State *L);
 void moon_get_module(lua_State *L, const char *name);   // template.c
 /// Like luaL_tolstring, with numbers in the place of addresses.
 const char *moon_tolstring(lua_State *L, int index, size_t *size);
@@ -216,6 +237,10 @@ void moon_flat_put(lua_State *L, moon_flat *b, const void *bytes, size_t size);
 void moon_record_place(moon_state *s, lua_State *L, int first_level);
 void moon_error_record(moon_state *s, lua_State *co, int status);
 void moon_error_clear(moon_state *s);
+/// These are the words of math.random from now on; they are seeded. (state.c)
+void moon_state_set_random(moon_state *s, uint64_t *words);
+/// A state outside every image, set up by a function. NULL: memory is over. (image.c)
+moon_state *moon_template_bare(moon_runtime *runtime, moon_function set_up);
 
 // Registry keys: addresses of these.
 extern const char moon_roots_key, moon_context_key, moon_run_key, moon_host_key, moon_object_key, moon_serials_key;

@@ -149,5 +149,6 @@ void moon_open_sandbox(lua_State *L) {
   moon_open_coroutines(L);
   moon_open_strings(L);
   moon_open_os(L);
+  moon_open_raw(L);
   moon_open_globals(L);
 }

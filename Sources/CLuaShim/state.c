@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include "internal.h"
+#include "catalogue.h"
 
 const char moon_roots_key, moon_context_key, moon_run_key, moon_host_key, moon_object_key, moon_serials_key;
 
@@ -20,9 +20,13 @@ moon_runtime *moon_runtime_new(const moon_options *options) {
 }
 
 void moon_runtime_free(moon_runtime *r) {
-  for (uint32_t i = 0; i < r->hot_count; i++) free(r->hot[i]->pristine);
-  free(r->image.bytes);
-  free(r->image.pointers);
+  for (int kind = 0; kind < MOON_IMAGES; kind++) {
+    for (uint32_t i = 0; i < r->hot_count[kind]; i++) free(r->hot[kind][i]->pristine);
+    free(r->images[kind].bytes);
+    free(r->images[kind].pointers);
+  }
+  if (r->catalogue) moon_catalogue_free(r->catalogue);
+  free(r->catalogue);
   moon_region_close(&r->region);
   pthread_mutex_destroy(&r->lock);
   free(r);
@@ -52,22 +56,29 @@ void moon_state_seed(moon_state *s, const uint64_t *words) {
   if (s->random) memcpy(s->random, words, 4 * sizeof *words);
 }
 
+void moon_state_set_random(moon_state *s, uint64_t *place) {
+  s->random = place;
+  uint64_t words[4] = {random_word(), random_word(), random_word(), random_word()};
+  moon_state_seed(s, words);
+}
+
+static inline int kind_of(const moon_state *s) { return s->declaring ? MOON_IMAGE_DECLARE : MOON_IMAGE_JOB; }
+
 /// Fills the slot with the image. A slot that is used again keeps a copy with its own addresses, so the next time is a plain
 /// memcpy (0.1 µs instead of 0.6).
 static void copy_image(moon_state *s, bool again) {
-  const moon_image *image = &s->runtime->image;
+  const moon_image *image = &s->runtime->images[kind_of(s)];
   char *to = (char *)s + MOON_IMAGE_START;
   if (s->pristine) {
     memcpy(to, s->pristine, image->size);
   } else {
     memcpy(to, image->bytes, image->size);
-    uintptr_t shift = (uintptr_t)s - (uintptr_t)s->runtime->image_base;
+    uintptr_t shift = (uintptr_t)s - (uintptr_t)image->base;
     uintptr_t *words = (uintptr_t *)to;
     for (size_t i = 0; i < image->pointer_count; i++) words[image->pointers[i]] += shift;
     if (again && (s->pristine = malloc(image->size))) memcpy(s->pristine, to, image->size);
   }
-  uint64_t words[4] = {random_word(), random_word(), random_word(), random_word()};
-  moon_state_seed(s, words);
+  if (s->random) moon_state_set_random(s, s->random);   // the states of jobs make theirs when they make `math`
 }
 
 static void clear_run(moon_state *s) {
@@ -84,8 +95,9 @@ static void clear_run(moon_state *s) {
 
 moon_state *moon_state_new(moon_runtime *r, void *owner, size_t memory_limit, bool declaring) {
   moon_state *s = NULL;
+  int kind = declaring ? MOON_IMAGE_DECLARE : MOON_IMAGE_JOB;
   pthread_mutex_lock(&r->lock);
-  if (r->hot_count > 0) s = r->hot[--r->hot_count];
+  if (r->hot_count[kind] > 0) s = r->hot[kind][--r->hot_count[kind]];
   pthread_mutex_unlock(&r->lock);
   bool again = s != NULL;
   if (!s) {
@@ -114,9 +126,10 @@ void moon_state_free(moon_state *s) {
   moon_arena_drop(s);
   clear_run(s);
   s->owner = NULL;
+  int kind = kind_of(s);
   pthread_mutex_lock(&r->lock);
-  bool kept = r->image.bytes && r->hot_count < MOON_HOT;
-  if (kept) r->hot[r->hot_count++] = s;
+  bool kept = r->images[MOON_IMAGE_DECLARE].bytes && r->hot_count[kind] < MOON_HOT;
+  if (kept) r->hot[kind][r->hot_count[kind]++] = s;
   pthread_mutex_unlock(&r->lock);
   if (kept) return;
   free(s->pristine);
@@ -138,8 +151,12 @@ void moon_state_fail_allocation(moon_state *s, uint64_t nth) { s->fail_in = nth;
 uint64_t moon_state_allocations_left(const moon_state *s) { return s->fail_in; }
 void moon_state_set_ticket(moon_state *s, uint32_t ticket) { s->ticket = ticket; }
 uint32_t moon_state_ticket(const moon_state *s) { return s->ticket; }
-size_t moon_template_size(const moon_runtime *r) { return r->image.size; }
-size_t moon_template_pointers(const moon_runtime *r) { return r->image.pointer_count; }
+size_t moon_template_size(const moon_runtime *r, bool declaring) {
+  return r->images[declaring ? MOON_IMAGE_DECLARE : MOON_IMAGE_JOB].size;
+}
+size_t moon_template_pointers(const moon_runtime *r, bool declaring) {
+  return r->images[declaring ? MOON_IMAGE_DECLARE : MOON_IMAGE_JOB].pointer_count;
+}
 
 static int collect(lua_State *L) {
   lua_gc(L, LUA_GCCOLLECT);

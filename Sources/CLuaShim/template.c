@@ -1,56 +1,19 @@
-// The template: one sandboxed state with all host modules in it, saved as an image that can be copied to any slot.
-//
-// Lua keeps no memory but what the allocator gave it, and all of it lies in the slot, so the slot's bytes are the state. Copied
-// to another address, the words that point into the slot have to be moved: they are found once, by value. A word of another
-// kind that happens to look like such an address would be broken: the slot's addresses are 64 KB out of 2^47 bytes, at a place that
-// differs from process to process, so a number or a pair of instructions is one by a chance of about 1 in 10^9 per word.
-//
-// No table of the template may be keyed by an object of the slot: its hash would be the old address. Strings, numbers,
-// booleans and addresses outside the slot are fine.
-#include <stdio.h>
+// The template: one sandboxed state with all host modules in it. image.c saves it.
 #include <stdlib.h>
 #include <string.h>
 #include "include/moon_capsule.h"
 #include "internal.h"
 
-static int panic(lua_State *L) {
-  fprintf(stderr, "moondial: unprotected Lua error: %s\n", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "?");
-  return 0;   // liblua aborts
-}
-
 static int set_up(lua_State *L) {
-  moon_state *s = state_of(L);
   moon_open_sandbox(L);
   lua_newtable(L);   // the module "@host"
   lua_pushcfunction(L, moon_branch);
   lua_setfield(L, -2, "branch");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_host_key);
-  s->run = lua_newthread(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_run_key);
   return 0;
 }
 
-moon_state *moon_template_new(moon_runtime *r) {
-  moon_state *s = moon_chunk_take(&r->region);
-  if (!s) return NULL;
-  memset(s, 0, MOON_CHUNK);
-  s->runtime = r;
-  s->limit = SIZE_MAX / 4;
-  s->source_limit = r->options.source_limit;
-  s->declaring = true;
-  moon_arena_init(s);
-  moon_guard guard;
-  MOON_ENTER(s, guard);
-  if (_setjmp(guard.jump) == 0) s->L = lua_newstate(moon_allocate, s);
-  MOON_EXIT(s, guard);
-  if (s->L) {
-    *(moon_state **)lua_getextraspace(s->L) = s;
-    lua_atpanic(s->L, panic);
-    if (moon_protected(s->L, set_up, NULL, 0) == MOON_OK) return s;
-  }
-  moon_state_free(s);
-  return NULL;
-}
+moon_state *moon_template_new(moon_runtime *r) { return moon_template_bare(r, set_up); }
 
 /// Pushes the table of a module: the globals for "", the internal functions for "@host", else a global table, made if need be.
 void moon_get_module(lua_State *L, const char *name) {
@@ -209,59 +172,5 @@ moon_status moon_template_prelude(
   }
   free(message);
   free(out.bytes);
-  return status;
-}
-
-// ---- the image -----------------------------------------------------------------------------------------------------------
-
-/// Ends with as little garbage as can be and a short way to the first collection of a fresh state: at one and a half times the
-/// image's size, still inside its slot. (The pause is read at the end of a cycle; later ones come at twice what is alive, as usual.)
-static void settle(lua_State *L) {
-  lua_settop(L, 0);
-  lua_gc(L, LUA_GCCOLLECT);
-  lua_gc(L, LUA_GCINC, 150, 0, 0);
-  lua_gc(L, LUA_GCCOLLECT);
-  lua_gc(L, LUA_GCINC, 200, 0, 0);
-}
-
-static int finish_for_jobs(lua_State *L) {
-  lua_pushliteral(L, "");
-  if (lua_getmetatable(L, -1)) moon_capsule_name(L, "string metatable");
-  moon_capsule_loaded(L);
-  settle(L);
-  return 0;
-}
-
-static int prepare_capture(lua_State *L) {
-  moon_capsule_prepare(L);
-  lua_gc(L, LUA_GCCOLLECT);
-  return 0;
-}
-
-moon_status moon_state_prepare_capture(moon_state *s) { return moon_protected(s->L, prepare_capture, NULL, 0); }
-
-static bool take_image(moon_state *s, moon_image *image) {
-  if (s->arena.overflow > 0) return false;   // the host's modules do not fit a slot
-  size_t size = (size_t)(s->arena.bump - ((char *)s + MOON_IMAGE_START));
-  size = (size + 7) & ~(size_t)7;
-  image->bytes = malloc(size);
-  image->pointers = malloc(size / 8 * sizeof *image->pointers);
-  if (!image->bytes || !image->pointers) return false;   // freed with the runtime
-  s->arena.peak = s->arena.used;
-  memcpy(image->bytes, (char *)s + MOON_IMAGE_START, size);
-  image->size = size;
-  const uintptr_t *words = (const uintptr_t *)image->bytes, low = (uintptr_t)s, high = low + MOON_CHUNK;
-  image->pointer_count = 0;
-  for (size_t i = 0; i < size / 8; i++)
-    if (words[i] >= low && words[i] <= high) image->pointers[image->pointer_count++] = (uint16_t)i;
-  return true;
-}
-
-moon_status moon_template_seal(moon_state *s) {
-  moon_runtime *r = s->runtime;
-  r->image_base = (char *)s;
-  moon_status status = moon_protected(s->L, finish_for_jobs, NULL, 0);
-  if (status == MOON_OK && !take_image(s, &r->image)) status = MOON_ABANDONED;
-  if (status != MOON_ERROR) moon_state_free(s);   // after an error the caller still reads its message
   return status;
 }

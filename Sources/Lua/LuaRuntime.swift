@@ -30,10 +30,10 @@ internal import CLuaShim
   /// stuck.
   package var hasBackstop: Bool { moon_has_backstop() }
 
-  /// Bytes of the template image: what a fresh state copies.
-  package var templateBytes: Int { unsafe Int(moon_template_size(handle)) }
-  /// How many words of the image are moved when it is copied to another slot.
-  package var templatePointers: Int { unsafe Int(moon_template_pointers(handle)) }
+  /// Bytes of the image that a fresh state is copied from: of a job's, or of a declaring one, which has all globals from the start.
+  package func imageBytes(declaring: Bool = false) -> Int { unsafe Int(moon_template_size(handle, declaring)) }
+  /// How many words of that image are moved when it is copied to another slot.
+  package func imagePointers(declaring: Bool = false) -> Int { unsafe Int(moon_template_pointers(handle, declaring)) }
 
   /// Reserves the address space, builds the template and runs the preludes.
   ///

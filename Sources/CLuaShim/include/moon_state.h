@@ -45,6 +45,7 @@ typedef struct {
   int64_t grace;        ///< nanoseconds from the soft stop to the hard one
   size_t source_limit;  ///< bytes of source text in one chunk
   int64_t stuck_after;  ///< nanoseconds from the hard stop to `stuck`
+  uint64_t fail_allocation;   ///< tests: the n-th allocation of each template state fails (0: none)
 } moon_options;
 
 /// NULL when the address space cannot be had.
@@ -74,9 +75,9 @@ moon_status moon_template_prelude(
   const char *_Nonnull chunk);
 /// Takes the image. From now on `moon_state_new` works; the template state itself is gone, whatever the answer.
 moon_status moon_template_seal(moon_state *_Nonnull state);
-/// Bytes of the image, and how many of its words are moved on copy.
-size_t moon_template_size(const moon_runtime *_Nonnull runtime);
-size_t moon_template_pointers(const moon_runtime *_Nonnull runtime);
+/// Bytes of the image of a job state, or of a declaring one, and how many of its words are moved on copy.
+size_t moon_template_size(const moon_runtime *_Nonnull runtime, bool declaring);
+size_t moon_template_pointers(const moon_runtime *_Nonnull runtime, bool declaring);
 
 // ---- states ----------------------------------------------------------------------------------------------------------
 
@@ -261,5 +262,6 @@ void moon_push_bool(lua_State *_Nonnull L, bool value);
 void moon_push_integer(lua_State *_Nonnull L, int64_t value);
 void moon_push_number(lua_State *_Nonnull L, double value);
 void moon_push_copy(lua_State *_Nonnull L, int32_t index);
-/// The state's memory limit in bytes.
+/// The state's memory limit in bytes. Set it between runs only.
 size_t moon_state_limit(const moon_state *_Nonnull state);
+void moon_state_set_limit(moon_state *_Nonnull state, size_t bytes);
