@@ -285,10 +285,3 @@ void moon_capsule_build(lua_State *L, const moon_capsule *k) {
   }
   lua_settop(L, b.slots - 1);
 }
-
-int moon_capsule_build_c(lua_State *L) {
-  const moon_capsule *k = lua_touserdata(L, 1);
-  luaL_argcheck(L, k, 1, "capsule expected");
-  moon_capsule_build(L, k);
-  return 1;
-}

@@ -1,6 +1,7 @@
 // The ways in from Swift: many jobs captured, or one built, by one protected call.
 #include <lauxlib.h>
 #include <string.h>
+#include "internal.h"
 #include "moon_capsule.h"
 
 typedef struct {
@@ -32,6 +33,12 @@ moon_status moon_capture_add_references(lua_State *L, moon_capture *c, size_t jo
   return moon_protected(L, add_jobs, &q, 0);
 }
 
-moon_status moon_capsule_build_protected(lua_State *L, const moon_capsule *k) {
-  return moon_protected(L, moon_capsule_build_c, (void *)k, 1);
+static int install(lua_State *L) {
+  moon_capsule_build(L, lua_touserdata(L, 1));
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_roots_key);
+  return 0;
+}
+
+moon_status moon_capsule_install(lua_State *L, const moon_capsule *k) {
+  return moon_protected(L, install, (void *)k, 0);
 }

@@ -83,12 +83,11 @@ internal import CLuaShim
   /// Builds into a fresh job state and registers the entries.
   package func build(_ state: LuaState) throws(LuaError) {
     // The capsule is immutable and lives as long as self, which the caller retains.
-    switch unsafe moon_capsule_build_protected(state.lua, capsule) {
-    case MOON_OK: break
+    switch unsafe moon_capsule_install(state.lua, capsule) {
+    case MOON_OK: return
     case MOON_ERROR: throw unsafe state.popError(from: state.lua, .host)
     default: throw state.abandoned()
     }
-    guard unsafe moon_state_set_roots(state.state) == MOON_OK else { throw state.abandoned() }
   }
 
   // MARK: Other processes

@@ -13,7 +13,7 @@ internal import CLuaShim
 /// `complete` may be called by any thread at any time.
 package final class LuaState: LuaInstance, @unchecked Sendable {
   let suspensions = LuaSuspensions()
-  let origin: any LuaOrigin
+  private(set) var origin: any LuaOrigin
   /// Between `start` and the end of the run.
   private var isRunning = false
 
@@ -102,13 +102,23 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
   package var isReusable: Bool { unsafe moon_state_is_whole(state) }
 
   /// Back to what the state was when it was made, in the same memory.
-  package func reset() throws(LuaError) {
+  package func reset() throws(LuaError) { try reset(to: origin, memoryLimit: memoryLimit) }
+
+  /// As if the state were made anew from `origin`, in the same memory. After an error the state is garbage: drop it.
+  ///
+  /// - Parameter memoryLimit: nil for the default of the configuration.
+  package func reset(to origin: any LuaOrigin, memoryLimit: Int?) throws(LuaError) {
+    self.origin = origin
+    unsafe moon_state_set_limit(state, memoryLimit ?? runtime.configuration.memoryLimit)
     endRun()
     context = nil
     forgetObjects()
     unsafe moon_state_reset(state)
     try origin.build(self)
   }
+
+  /// Bytes that the state may use.
+  package var memoryLimit: Int { unsafe moon_state_limit(state) }
 
   /// Collects the garbage of a state that is kept between runs. O(what is alive).
   package func collect() { _ = unsafe moon_state_collect(state) }

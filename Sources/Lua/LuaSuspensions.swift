@@ -86,7 +86,11 @@ final class LuaSuspensions: Sendable {
 
   /// The end of a run: forgets everything that is open.
   func forgetAll() {
-    let abandoned = book.withLock { book in
+    let abandoned = book.withLock { book -> [any LuaRequest] in
+      if book.entries.isEmpty, book.fresh.isEmpty {   // most runs wait for nothing
+        book.asleepOn = nil
+        return []
+      }
       let requests = book.entries.values.filter { $0.answer == nil }.compactMap(\.request)
       book.entries.removeAll()
       book.fresh.removeAll()

@@ -164,12 +164,9 @@ moon_capsule *moon_capsule_decode(const uint8_t *bytes, size_t length, const cha
 /// the state, so it may be abandoned at any allocation. Raises (no memory, a host function that this state does not have).
 void moon_capsule_build(lua_State *L, const moon_capsule *k);
 
-/// `moon_capsule_build` as a `lua_CFunction` for protected calls: (light userdata capsule) → roots table.
-int moon_capsule_build_c(lua_State *L);
-
-/// `moon_capsule_build` in a protected call of its own (see `moon_protected`); with MOON_OK the roots table is on the stack, with
-/// MOON_ERROR the message.
-moon_status moon_capsule_build_protected(lua_State *L, const moon_capsule *k);
+/// Builds the capsule and makes its roots those of the state, in a protected call of its own (see `moon_protected`); with MOON_ERROR
+/// the message is on the stack.
+moon_status moon_capsule_install(lua_State *L, const moon_capsule *k);
 
 /// How many different function prototypes the process holds at the moment, and their bytes.
 size_t moon_proto_count(size_t *bytes);

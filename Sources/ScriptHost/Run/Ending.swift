@@ -54,7 +54,7 @@ enum Ending {
           + (definition.timeout.map { DurationText.format(nanoseconds: $0) } ?? "0s")
       case .outOfMemory:
         "the job's Lua state grew beyond its memory limit of "
-          + byteText(instance.memoryLimit)
+          + byteText(instance.state.memoryLimit)
       case .interrupted: "the host stopped while the run was going on"
       default: "the run was cancelled"
       }

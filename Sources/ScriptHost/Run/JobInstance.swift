@@ -14,8 +14,6 @@ final class JobInstance: @unchecked Sendable {
   // @unchecked: see above.
 
   let state: LuaState
-  /// What the state was made from, and is reset to.
-  let capsule: LuaCapsule
   let context: RunContext
   /// Rises with each state made by this process: tells which of a job's states is older.
   let number: UInt64
@@ -44,19 +42,20 @@ final class JobInstance: @unchecked Sendable {
     static let runnable: UInt8 = 2
   }
 
-  /// Bytes that the state may have.
-  let memoryLimit: Int
-
-  init(_ capsule: LuaCapsule, state: LuaState, context: RunContext, memoryLimit: Int) {
-    self.capsule = capsule
+  init(state: LuaState, context: RunContext) {
     self.state = state
     self.context = context
-    self.memoryLimit = memoryLimit
     number = Self.made.wrappingAdd(1, ordering: .relaxed).newValue
   }
 
   /// Bytes taken from the system while it is idle.
   var footprint: Int { state.footprint }
+
+  /// Gives the state to a job, as if it were new.
+  func renew(for payload: LuaJobPayload) throws(LuaError) {
+    jobName = ""
+    try state.reset(to: payload.capsule, memoryLimit: payload.memoryLimit)
+  }
 
   // MARK: The life of one run
 

@@ -67,14 +67,23 @@ package final class LuaHost: Sendable {
   /// Where a `require` is recorded that is first reached inside a run: the script loader's `lateRequires`.
   package func recordLateRequires(in requires: LateRequires) { late.withLock { $0 = requires } }
 
-  /// What `require` finds in the runs of a job: its generation's snapshot of `lib/`, never the disk.
-  func moduleLoader(for payload: LuaJobPayload) -> LuaModuleLoader {
-    // Not the payload: its kept states must not keep it alive.
-    let (script, library) = (payload.script, payload.library)
-    return { [weak self] name in
-      self?.late.withLock { $0 }?.record(script, asksFor: name)
-      return library.source(named: name)
+  /// What `require` finds in the runs that `context` tells of: the snapshot of `lib/` of the job's generation, never the disk.
+  func moduleLoader(for context: RunContext) -> LuaModuleLoader {
+    // Asked in a run only, so there is an order. The payload is looked up each time: a state outlives its job's version, and is
+    // given to other jobs.
+    { [weak self, context] name in
+      guard let payload = context.definition.payload as? LuaJobPayload else { return .missing("this job has no modules") }
+      self?.late.withLock { $0 }?.record(payload.script, asksFor: name)
+      return payload.library.source(named: name)
     }
+  }
+
+  /// A new state with the job's code in it.
+  func makeInstance(_ payload: LuaJobPayload) throws(LuaError) -> JobInstance {
+    let context = RunContext(services: services, limits: configuration)
+    let state = try runtime.makeState(
+      payload.capsule, memoryLimit: payload.memoryLimit, loader: moduleLoader(for: context))
+    return JobInstance(state: state, context: context)
   }
 
   /// The kept states at this moment.

@@ -162,15 +162,11 @@ package final class LuaRunner: StepRunner {
     switch order.job.definition.state {
     case .job: if let kept = host.kept.take(for: payload.slot) { return kept }
     case .run:
-      // Reset when it is taken, not when it is put back: most often the next job is another one, and the copy of the template was
-      // for nothing. One that cannot be reset (no memory) is dropped.
-      if let hot = thread.takeHot(payload.capsule), (try? hot.state.reset()) != nil { return hot }
+      // Reset when it is taken, not when it is put back: the next job is most often another one, and gets the same memory and
+      // the same objects. One that cannot be reset (no memory) is dropped.
+      if let hot = thread.takeHot(), (try? hot.renew(for: payload)) != nil { return hot }
     }
-    let state = try host.runtime.makeState(
-      payload.capsule, memoryLimit: payload.memoryLimit, loader: host.moduleLoader(for: payload))
-    return JobInstance(
-      payload.capsule, state: state, context: RunContext(services: host.services, limits: host.configuration),
-      memoryLimit: payload.memoryLimit ?? host.runtime.configuration.memoryLimit)
+    return try host.makeInstance(payload)
   }
 
   /// The run is over: what becomes of its state?

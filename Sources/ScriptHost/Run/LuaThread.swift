@@ -41,17 +41,12 @@ final class LuaThread: @unchecked Sendable {
 
   // MARK: Hot states (`state = "run"`)
 
-  /// A state of this capsule, as its last run left it: reset it.
-  func takeHot(_ capsule: LuaCapsule) -> JobInstance? {
-    guard let place = hot.lastIndex(where: { $0.capsule === capsule }) else { return nil }
-    return hot.remove(at: place)
-  }
+  /// The state used last, as its run left it: renew it.
+  func takeHot() -> JobInstance? { hot.popLast() }
 
-  /// Keeps a state after its run; the one unused longest goes when there are too many.
+  /// Keeps a state after its run, unless there are enough.
   func keepHot(_ instance: JobInstance) {
-    guard hotLimit > 0 else { return }
-    hot.append(instance)
-    if hot.count > hotLimit { hot.removeFirst() }
+    if hot.count < hotLimit { hot.append(instance) }
   }
 
   /// The thread ends.
