@@ -90,12 +90,17 @@ package struct Simulation {
   /// Time passes, stopping wherever something is due.
   private mutating func pass(_ span: Int64) {
     let end = clock.monotonic.now.nanoseconds + span
+    var restless = 0
     while true {
       host.turn()
       let now = clock.monotonic.now.nanoseconds
       report.violations += host.violations
       guard now < end, report.violations.isEmpty else { return }
       let next = min(host.nextEvent(wall: clock.now, monotonic: now) ?? end, end)
+      restless = next <= now ? restless + 1 : 0
+      if restless == 10_000 {
+        report.violations.append("the scheduler asks for a turn at once, 10,000 times in a row, and does nothing with it: \(host.wish)")
+      }
       clock.advance(by: max(1, next - now))
     }
   }
@@ -204,6 +209,9 @@ final class SimulatedHost: Sendable {
     let due = wake?.wall.map { monotonic + max(0, $0.nanoseconds(since: wall)) }
     return [due, wake?.monotonic, executor.nextEvent].compactMap { $0 }.min()
   }
+
+  /// When it last asked to be woken.
+  var wish: String { rest.withLock { $0.map { "\($0.wake)" } ?? "nothing" } }
 
   var violations: [String] { executor.violations }
   var running: Int { executor.running }

@@ -50,9 +50,11 @@ struct StoreLane {
 
   /// The next batch to hand over, if there is one and its time has come.
   mutating func nextBatch(at monotonic: Int64) -> StoreBatch? {
-    guard inFlight == nil, !collecting.batch.isEmpty else { return nil }
+    guard inFlight == nil else { return nil }
     if let retryAt, monotonic < retryAt { return nil }
+    // Also with nothing to send: whoever sleeps until this moment must not find it in the past for ever.
     retryAt = nil
+    guard !collecting.batch.isEmpty else { return nil }
     let flight = Flight(actions: collecting, waiting: waiting)
     collecting = StoreActions()
     swap(&collecting, &spare)

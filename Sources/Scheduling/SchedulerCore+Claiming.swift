@@ -218,8 +218,13 @@ extension SchedulerCore {
       if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
       } else {
-        // Its schedule may have moved past it in the batch that is tried again: that one must hold its waiting row.
-        accepted.append(token)
+        // Its schedule may have moved past it in the batch that is tried again: that one must hold its waiting row. One that is there
+        // already is written again: a batch of nothing but claims would leave nothing to try the store with.
+        if runs.slots[slot].isStored {
+          actions.stores[store].batch.waiting.append(runs.slots[slot].record)
+        } else {
+          accepted.append(token)
+        }
         queueForClaim(slot)
       }
     }

@@ -106,6 +106,29 @@ struct StoreLaneTests {
     #expect(executor.orders.count == 2)
   }
 
+  @Test("a batch of nothing but claims that fails is tried again too, and nobody asks for a turn in the past meanwhile")
+  func triesClaimsAgain() throws {
+    _ = turn.turn(at: at(0))
+    store.answer()
+    _ = turn.turn(at: at(10))
+    for second in 10...13 as ClosedRange<Int64> {
+      // First the claims fail with their schedules; then, their rows being stored, the claims alone.
+      store.answer(StoreError(.full, "the disk is full"))
+      let rest = turn.turn(at: at(second))
+      #expect(rest.wake.monotonic == at(second + 1).monotonic)
+      _ = turn.turn(at: at(second + 1))
+      #expect(store.batches.map { $0.waiting.map(\.job) } == [["a", "b"]])
+      #expect(store.batches.allSatisfy { $0.claims.isEmpty && $0.waiting.allSatisfy { $0.claimedAt == nil } })
+      store.answer()
+      _ = turn.turn(at: at(second + 1))
+      #expect(store.batches.map { $0.claims.map(\.job) } == [["a", "b"]])
+    }
+    store.answer()
+    let rest = turn.turn(at: at(14))
+    #expect(executor.orders.count == 2)
+    #expect(rest.wake.monotonic == nil)
+  }
+
   @Test("who waits for durability hears after the commit, and of a failure")
   func durability() throws {
     let heard = Mutex<[String]>([])
