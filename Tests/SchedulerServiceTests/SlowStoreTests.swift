@@ -54,6 +54,7 @@ private final class SlowStore: JobStore {
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { [] }
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { [] }
   func schedules() throws(StoreError) -> [ScheduleRecord] { [] }
+  func files(of job: String) throws(StoreError) -> [FileMark] { [] }
   func append(log lines: [RunLogLine]) {}
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   func close() {}
