@@ -61,7 +61,7 @@ let package = Package(
     library("JobStores", ["CLinux", "Chronology", "JobModel", grdb]),
     library("Executors", ["Chronology", "JobModel", deques]),
     library("ScriptHost", ["Lua", "CLuaShim", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
-    library("SchedulerService", ["CLinux", "Chronology", "JobModel", "JobStores", "Executors", "Scheduling"]),
+    library("SchedulerService", ["CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling"]),
 
     // The wiring that the command and the library share.
     library(

@@ -34,6 +34,8 @@ package final class EventRenderer: Sendable {
     case .jobResumedFromOrphan(let job, let next): log.write(.info, job: job, "is back, \(describe(next))")
     case .jobPaused(let job): log.write(.info, job: job, "paused")
     case .jobResumed(let job, let next): log.write(.info, job: job, "resumed, \(describe(next))")
+    case .scheduleMade(let id, let job, let next): log.write(.debug, job: job, "schedule \(id): \(describe(next))")
+    case .scheduleRemoved(let id, let job): log.write(.debug, job: job, "schedule \(id) is over")
     case .scheduleEnded(let job): log.write(.info, job: job, "its schedule has ended")
     case .runClaimed: break
     case .runStarted(let run, let job, let attempt):

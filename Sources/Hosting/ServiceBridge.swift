@@ -134,6 +134,13 @@ extension SchedulerCore.Refusal {
     case .orphaned(let name): "job \"\(name)\" is orphaned: its script, or the job in it, is gone"
     case .overlap(let name, let max):
       "Execution of job \"\(name)\" skipped: maximum number of running instances reached (\(max))"
+    case .unknownSchedule(let id): "no schedule has the id \"\(id)\""
+    case .scheduleExists(let id):
+      "a schedule has the id \"\(id)\" already: unschedule it, choose another, or say replace_existing = true"
+    case .scheduleID(let id):
+      id.isEmpty
+        ? "an id must not be empty" : "an id has at most \(MadeSchedule.idLength) bytes, this one has \(id.utf8.count)"
+    case .neverFires(let trigger): "\(trigger) has no fire time from now on"
     case .draining: "the host is stopping and starts nothing more"
     }
   }

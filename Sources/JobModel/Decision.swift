@@ -11,7 +11,7 @@ public enum DecisionKind: String, Sendable, Hashable, CaseIterable {
   case clock
 }
 
-/// Why an instant was skipped.
+/// Why an instant was skipped, or what it waited for when it was misfired.
 public enum SkipReason: String, Sendable, Hashable, CaseIterable {
   /// `max_instances` runs of the job were active.
   case overlap
@@ -23,11 +23,19 @@ public enum SkipReason: String, Sendable, Hashable, CaseIterable {
   case orphaned
   /// Another node runs it.
   case node
+  /// Its schedule was taken away (`jobs.unschedule`), or another put in its place, before it was claimed.
+  case unscheduled
+  /// It waited for a place in its group until it was too late.
+  case group
+  /// It waited for its job's rate, or its group's, until it was too late.
+  case rate
 }
 
 /// A stretch of due instants of one schedule that share one decision.
 package struct DecisionRange: Sendable, Equatable {
   package var job: String
+  /// The id of the schedule made at run time that the instants are of; nil: they are the job's own.
+  package var schedule: String?
   package var kind: DecisionKind
   package var reason: SkipReason?
   package var first: Instant
@@ -44,10 +52,11 @@ package struct DecisionRange: Sendable, Equatable {
   package var isApart = false
 
   package init(
-    job: String, kind: DecisionKind, reason: SkipReason? = nil, first: Instant, last: Instant, count: Int,
+    job: String, schedule: String? = nil, kind: DecisionKind, reason: SkipReason? = nil, first: Instant, last: Instant, count: Int,
     isAtLeast: Bool = false, clockEpoch: ClockEpoch, decidedAt: Instant, run: RunID? = nil
   ) {
     self.job = job
+    self.schedule = schedule
     self.kind = kind
     self.reason = reason
     self.first = first
@@ -59,10 +68,10 @@ package struct DecisionRange: Sendable, Equatable {
     self.run = run
   }
 
-  /// Whether `next` continues this range, so that one row can hold both: same job and decision, later, nothing between them
+  /// Whether `next` continues this range, so that one row can hold both: same schedule and decision, later, nothing between them
   /// that was decided otherwise.
   package func isContinued(by next: DecisionRange) -> Bool {
-    job == next.job && kind == next.kind && reason == next.reason && clockEpoch == next.clockEpoch && run == next.run
+    job == next.job && schedule == next.schedule && kind == next.kind && reason == next.reason && clockEpoch == next.clockEpoch && run == next.run
       && next.first > last && !next.isApart
   }
 }

@@ -11,6 +11,10 @@ package enum Event: Sendable {
   case jobPaused(String)
   case jobResumed(String, nextFire: Instant?)
   case scheduleEnded(String)
+  /// A schedule was made at run time, or given a new form.
+  case scheduleMade(String, job: String, nextFire: Instant?)
+  /// A schedule made at run time is gone: it was unscheduled, or its last run has ended.
+  case scheduleRemoved(String, job: String)
   case runClaimed(RunID, job: String, scheduledAt: Instant)
   case runStarted(RunID, job: String, attempt: Int)
   case runFinished(RunRecord)

@@ -54,7 +54,10 @@ package struct JobDefinition: Sendable {
 
   package var executor = "default"
   package var store = "default"
+  /// The group of moondial.lua whose limits it shares.
   package var group: String?
+  /// At most so many starts, over all schedules of the job.
+  package var rate: RateLimit?
   package var enabled = true
   package var payload: any JobPayload
 
@@ -71,7 +74,7 @@ package struct JobDefinition: Sendable {
       && catchUpMax == other.catchUpMax && misfireGraceTime == other.misfireGraceTime && maxInstances == other.maxInstances
       && overlap == other.overlap && priority == other.priority && timeout == other.timeout
       && memoryLimit == other.memoryLimit && retry == other.retry && recover == other.recover && state == other.state
-      && params == other.params && executor == other.executor && store == other.store && group == other.group
+      && params == other.params && executor == other.executor && store == other.store && group == other.group && rate == other.rate
       && enabled == other.enabled
   }
 

@@ -70,6 +70,11 @@ package struct RunRecord: Sendable, Equatable {
     get { details?.event }
     set { change { $0.event = newValue } }
   }
+  /// The id of the schedule made at run time that it is of; nil: it is the job's own.
+  package var schedule: String? {
+    get { details?.schedule }
+    set { change { $0.schedule = newValue } }
+  }
   /// The run that this one makes good for (`recover`).
   package var recovers: RunID? {
     get { details?.recovers }
@@ -97,6 +102,7 @@ package struct RunRecord: Sendable, Equatable {
       var result: JSONText?
       var params: JSONText?
       var event: JSONText?
+      var schedule: String?
       var recovers: RunID?
     }
     let fields: Fields

@@ -1,8 +1,10 @@
 package import Chronology
 
-/// What must survive a restart about one job's schedule.
+/// What must survive a restart about one schedule: a job's own, or one made for it at run time.
 package struct ScheduleRecord: Sendable, Equatable {
   package var job: String
+  /// nil: the schedule that the job declares.
+  package var made: MadeSchedule?
   /// The trigger's canonical text; a different one in the script means an edited schedule.
   package var trigger: String?
   package var nextFire: Instant?
@@ -18,8 +20,12 @@ package struct ScheduleRecord: Sendable, Equatable {
   /// Since when its script, or the job in it, has been missing.
   package var orphanedAt: Instant?
 
-  package init(job: String, trigger: String?, registeredAt: Instant) {
+  /// The id of a schedule made at run time.
+  package var id: String? { made?.id }
+
+  package init(job: String, made: MadeSchedule? = nil, trigger: String?, registeredAt: Instant) {
     self.job = job
+    self.made = made
     self.trigger = trigger
     self.registeredAt = registeredAt
     fireCount = 0

@@ -13,7 +13,7 @@ extension DecisionRange {
 
   /// Whether this range already says everything that `other` says: the mark of a batch that is applied a second time.
   package func covers(_ other: DecisionRange) -> Bool {
-    job == other.job && kind == other.kind && reason == other.reason && clockEpoch == other.clockEpoch
+    job == other.job && schedule == other.schedule && kind == other.kind && reason == other.reason && clockEpoch == other.clockEpoch
       && run == other.run && first <= other.first && last >= other.last
   }
 }

@@ -28,7 +28,7 @@ package protocol JobStore: AnyObject, Sendable {
   /// What is remembered of the files that a job watches, in no order.
   func files(of job: String) throws(StoreError) -> [FileMark]
 
-  /// All schedule records, by job name.
+  /// All schedule records, by job name; of one job its own first, then those made at run time by id.
   func schedules() throws(StoreError) -> [ScheduleRecord]
 
   /// Log lines that runs wrote, kept beside the history as long as their run. Best effort: a lost one is not an error.
@@ -44,7 +44,7 @@ package protocol JobStore: AnyObject, Sendable {
 
 /// All changes that must land together. Order inside a batch: the order of the fields.
 package struct StoreBatch: Sendable {
-  /// Upserts by job name.
+  /// Upserts: by job name, and by id those made at run time.
   package var schedules: [ScheduleRecord] = []
   /// The small, frequent change of a schedule.
   package var fires: [FireUpdate] = []
@@ -60,6 +60,8 @@ package struct StoreBatch: Sendable {
   package var decisions: [DecisionRange] = []
   /// Upserts by job and path, in order; a mark without a version removes its row.
   package var files: [FileMark] = []
+  /// Ids of schedules made at run time that are over: removed, after everything above. Their runs and decisions stay.
+  package var unscheduled: [String] = []
   /// Set when the wall clock was set back beyond the bridge.
   package var clockEpoch: ClockEpoch?
 
@@ -67,7 +69,7 @@ package struct StoreBatch: Sendable {
 
   package var isEmpty: Bool {
     schedules.isEmpty && fires.isEmpty && waiting.isEmpty && claims.isEmpty && finished.isEmpty && dropped.isEmpty
-      && decisions.isEmpty && files.isEmpty && clockEpoch == nil
+      && decisions.isEmpty && files.isEmpty && unscheduled.isEmpty && clockEpoch == nil
   }
 
   /// Appends `later`, whose changes take effect after this batch's own.
@@ -77,8 +79,13 @@ package struct StoreBatch: Sendable {
   package mutating func append(_ later: StoreBatch) {
     if !later.schedules.isEmpty, !fires.isEmpty {
       // A whole schedule record says more, and later, than the small changes before it, which are applied after it.
-      let renewed = Set(later.schedules.map(\.job))
-      fires.removeAll { renewed.contains($0.job) }
+      let renewed = Set(later.schedules.map { ScheduleKey(job: $0.job, id: $0.id) })
+      fires.removeAll { renewed.contains(ScheduleKey(job: $0.job, id: $0.schedule)) }
+    }
+    if !later.schedules.isEmpty, !unscheduled.isEmpty {
+      // A schedule that took the id of one that went is not to go with it.
+      let renewed = Set(later.schedules.compactMap(\.id))
+      unscheduled.removeAll { renewed.contains($0) }
     }
     schedules += later.schedules
     fires += later.fires
@@ -88,6 +95,7 @@ package struct StoreBatch: Sendable {
     dropped += later.dropped
     decisions += later.decisions
     files += later.files
+    unscheduled += later.unscheduled
     clockEpoch = later.clockEpoch ?? clockEpoch
   }
 
@@ -100,6 +108,7 @@ package struct StoreBatch: Sendable {
     dropped.removeAll(keepingCapacity: true)
     decisions.removeAll(keepingCapacity: true)
     files.removeAll(keepingCapacity: true)
+    unscheduled.removeAll(keepingCapacity: true)
     clockEpoch = nil
   }
 }
@@ -107,16 +116,29 @@ package struct StoreBatch: Sendable {
 /// A schedule moved on: `nextFire` is the first instant without a decision, a claim or a waiting row.
 package struct FireUpdate: Sendable, Equatable {
   package var job: String
+  /// The id of a schedule made at run time; nil: the job's own moved.
+  package var schedule: String?
   package var nextFire: Instant?
   package var lastFire: Instant
   package var fireCount: Int
 
-  package init(job: String, nextFire: Instant?, lastFire: Instant, fireCount: Int) {
+  package init(job: String, schedule: String? = nil, nextFire: Instant?, lastFire: Instant, fireCount: Int) {
     self.job = job
+    self.schedule = schedule
     self.nextFire = nextFire
     self.lastFire = lastFire
     self.fireCount = fireCount
   }
+}
+
+/// Names one schedule of a store.
+package enum ScheduleKey: Hashable, Sendable {
+  /// The one that a job declares.
+  case job(String)
+  /// One made at run time, by its id, which no other schedule has whatever its job.
+  case made(String)
+
+  package init(job: String, id: String?) { self = id.map { .made($0) } ?? .job(job) }
 }
 
 /// What a store knows when it is opened.

@@ -13,7 +13,8 @@ package enum InvariantChecker {
     do {
       let runs = try store.runs(RunQuery(limit: 10_000_000))
       let ranges = try store.decisions(DecisionQuery(limit: 10_000_000))
-      let schedules = Dictionary(try store.schedules().map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+      let schedules = Dictionary(
+        try store.schedules().filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
       var problems: [String] = []
       for (job, _) in definitions {
         problems += check(

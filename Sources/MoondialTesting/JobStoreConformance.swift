@@ -51,7 +51,7 @@ package enum JobStoreConformance {
   }
 
   package static let claims: [Claim] =
-    scheduleClaims + runClaims + decisionClaims + keyValueClaims + fileClaims + lifeCycleClaims
+    scheduleClaims + madeScheduleClaims + runClaims + decisionClaims + keyValueClaims + fileClaims + lifeCycleClaims
 
   // MARK: What the claims are written with
 

@@ -6,12 +6,14 @@ internal import Synchronization
 /// nothing. It keeps every row and range for ever, unmerged, so that a simulation can check each decision.
 package final class ModelStore: JobStore {
   package struct Contents: Sendable {
-    package var schedules: [String: ScheduleRecord] = [:]
+    package var schedules: [ScheduleKey: ScheduleRecord] = [:]
     package var runs: [RunID: RunRecord] = [:]
     package var decisions: [DecisionRange] = []
     package var files: [String: [String: FileMark]] = [:]
     package var clockEpoch = ClockEpoch(0)
     package var highestRun: Int64 = 0
+
+    var inOrder: [ScheduleRecord] { schedules.values.sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") } }
   }
 
   package let name = "model"
@@ -25,7 +27,7 @@ package final class ModelStore: JobStore {
   package func load() throws(StoreError) -> StoreSnapshot {
     state.withLock { state in
       var snapshot = StoreSnapshot(nextRunID: RunID(state.highestRun + 1), clockEpoch: state.clockEpoch)
-      snapshot.schedules = state.schedules.values.sorted { $0.job < $1.job }
+      snapshot.schedules = state.inOrder
       snapshot.unfinished = state.runs.values.filter { $0.outcome == nil }.sorted { $0.id < $1.id }
       return snapshot
     }
@@ -33,11 +35,12 @@ package final class ModelStore: JobStore {
 
   package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
     state.withLock { state in
-      for record in batch.schedules { state.schedules[record.job] = record }
+      for record in batch.schedules { state.schedules[ScheduleKey(job: record.job, id: record.id)] = record }
       for fire in batch.fires {
-        state.schedules[fire.job]?.nextFire = fire.nextFire
-        state.schedules[fire.job]?.lastFire = fire.lastFire
-        state.schedules[fire.job]?.fireCount = fire.fireCount
+        let key = ScheduleKey(job: fire.job, id: fire.schedule)
+        state.schedules[key]?.nextFire = fire.nextFire
+        state.schedules[key]?.lastFire = fire.lastFire
+        state.schedules[key]?.fireCount = fire.fireCount
       }
       for record in batch.waiting + batch.claims + batch.finished {
         state.runs[record.id] = record
@@ -46,6 +49,7 @@ package final class ModelStore: JobStore {
       for id in batch.dropped { state.runs[id] = nil }
       for range in batch.decisions where !state.decisions.contains(range) { state.decisions.append(range) }
       for mark in batch.files { state.files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
+      for id in batch.unscheduled { state.schedules[.made(id)] = nil }
       state.clockEpoch = batch.clockEpoch ?? state.clockEpoch
     }
     completion(nil)
@@ -61,7 +65,7 @@ package final class ModelStore: JobStore {
     state.withLock { Array(($0.files[job] ?? [:]).values) }
   }
   package func schedules() throws(StoreError) -> [ScheduleRecord] {
-    state.withLock { $0.schedules.values.sorted { $0.job < $1.job } }
+    state.withLock { $0.inOrder }
   }
   package func append(log lines: [RunLogLine]) {}
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }

@@ -13,6 +13,11 @@ package final class SimulatedExecutor: JobExecutor {
     var outcome: Outcome
     var isStarted = false
     var isCancelled = false
+
+    /// Each schedule counts its own instances.
+    func isOfSameSchedule(as other: RunOrder) -> Bool {
+      order.job.definition.name == other.job.definition.name && order.context?.schedule == other.context?.schedule
+    }
   }
   private struct State: Sendable {
     var random: SeededGenerator
@@ -45,7 +50,7 @@ package final class SimulatedExecutor: JobExecutor {
         let outcome: Outcome = state.random.oneIn(4) ? state.random.pick([.failed, .timedOut, .outOfMemory]) : .succeeded
         state.attempts.append(
           Attempt(order: order, startsAt: now + delay, endsAt: now + delay + length, outcome: outcome))
-        let active = state.attempts.count { $0.order.job.definition.name == order.job.definition.name }
+        let active = state.attempts.count { $0.isOfSameSchedule(as: order) }
         // A reload may have lowered the limit while runs of the old one go on; the simulation never does.
         if active > order.job.definition.maxInstances {
           state.violations.append("job \(order.job.definition.name) has \(active) instances, more than its limit")

@@ -63,8 +63,8 @@ extension SchedulerEngine {
     try request { core, now, actions throws(SchedulerCore.Refusal) in try core.cancel(run, at: now, into: &actions) }
   }
 
-  /// The jobs as they stand, in the order of registration. O(jobs).
-  package func jobs() -> [JobStatus] { ask { core, _, _ in core.jobs.map(JobStatus.init) } }
+  /// The declared jobs as they stand, in the order of registration. O(jobs).
+  package func jobs() -> [JobStatus] { ask { core, _, _ in core.jobs.filter { $0.made == nil }.map(JobStatus.init) } }
 }
 
 /// One job as `list` and `status` show it.

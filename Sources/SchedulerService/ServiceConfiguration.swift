@@ -10,6 +10,8 @@ package struct ServiceConfiguration {
   /// By name; the first is the default. At least one.
   package var executors: [(name: String, executor: any JobExecutor)]
   package var wallClock: any WallClock = SystemWallClock()
+  /// Where the triggers of schedules made at run time find their time zones when they are read from a store.
+  package var zones = TimeZoneDatabase()
   package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
   /// Claimed runs that have not started, at most. The default is 64 for each worker, at least 1,024.
   package var window: Int?

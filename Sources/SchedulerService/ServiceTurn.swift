@@ -3,6 +3,7 @@ package import Executors
 package import JobModel
 package import JobStores
 package import Scheduling
+import Triggers
 import Synchronization
 
 /// The scheduler's inbox and one turn of its loop: take what came, decide, act. Nothing here sleeps or starts a thread, so that
@@ -48,7 +49,13 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
 
   /// Reads what the stores know. Once, before the first turn.
   package func restore() throws(StoreError) {
-    for (index, lane) in lanes.enumerated() { core.restore(try lane.store.load(), store: index) }
+    let context = TriggerContext(zones: configuration.zones)
+    for (index, lane) in lanes.enumerated() {
+      core.restore(try lane.store.load(), store: index) { text in
+        // What cannot be read is kept by the core, and shown: a zone may be missing on this machine today.
+        try? TriggerText.parse(text, context: context).trigger
+      }
+    }
   }
 
   // MARK: From any thread

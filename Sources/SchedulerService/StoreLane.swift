@@ -106,6 +106,7 @@ extension StoreActions {
     StoreActions.empty(&batch.dropped)
     StoreActions.empty(&batch.decisions)
     StoreActions.empty(&batch.files)
+    StoreActions.empty(&batch.unscheduled)
     batch.clockEpoch = nil
     StoreActions.empty(&claims)
   }

@@ -2,7 +2,7 @@ package import Chronology
 package import JobModel
 package import Triggers
 
-/// One job in the scheduler's table: its definition, and where its schedule stands.
+/// One schedule in the scheduler's table, a job's own or one made for it at run time: its definition, and where it stands.
 package struct ScheduledJob: Sendable {
   package var entry: JobEntry
   /// The definition's trigger with the schedule's anchor; nil when it runs only on events or when asked.
@@ -27,6 +27,18 @@ package struct ScheduledJob: Sendable {
   var debouncing: Int32 = -1
   /// The decision that was recorded last, nil when what is recorded next cannot continue it.
   var latestRange: LatestRange?
+  /// What makes it a schedule made at run time; nil: the job's own.
+  package internal(set) var made: MadeSchedule?
+  /// The trigger of a schedule made at run time, as it was given.
+  var madeTrigger: AnyTrigger?
+  /// Place of the job that it was made for; −1 for a job itself.
+  var base: Int32 = -1
+  /// It was unscheduled, or is over, and waits for its last run.
+  var isGone = false
+  /// The store was told that it is gone.
+  var isErased = false
+  /// Of a job: the definition that its schedules share as long as they have no options of their own. Made when one is needed.
+  var sharedEntry: JobEntry?
   /// Index into the scheduler's stores and executors.
   var store: Int16
   var executor: Int16
@@ -57,6 +69,10 @@ package struct ScheduledJob: Sendable {
 
   var definition: JobDefinition { entry.definition }
   package var isOrphaned: Bool { orphanedAt != nil }
+  /// The trigger without the schedule's anchor.
+  package var plainTrigger: AnyTrigger? { made == nil ? entry.definition.trigger : madeTrigger }
+  /// Whether it is a schedule made at run time that has nothing left to do.
+  var isOver: Bool { made != nil && nextFire == nil && searchedTo == nil && active == 0 && queue.isEmpty }
 
   /// Looks for the first fire after `instant`, with the bounded work of one question.
   mutating func seek(after instant: Instant) {
@@ -76,12 +92,17 @@ package struct ScheduledJob: Sendable {
   }
 
   /// When an instant is due: its fire time and its share of the job's jitter. Never reaches the next fire time.
+  ///
+  /// Nor is an instant due before the schedule was made: a past date that was given at run time is not late yet.
   func due(_ fireTime: Instant) -> Int64 {
     let jitter = entry.definition.jitter
-    guard jitter > 0 else { return fireTime.nanoseconds }
-    let offset = Jitter.offsetNanoseconds(
-      schedule: hash, fireTime: fireTime, jitter: jitter, nextFireTime: trigger?.next(after: fireTime))
-    return fireTime.advanced(byNanoseconds: offset).nanoseconds
+    var due = fireTime.nanoseconds
+    if jitter > 0 {
+      let offset = Jitter.offsetNanoseconds(
+        schedule: hash, fireTime: fireTime, jitter: jitter, nextFireTime: trigger?.next(after: fireTime))
+      due = fireTime.advanced(byNanoseconds: offset).nanoseconds
+    }
+    return made == nil ? due : max(due, registeredAt.nanoseconds)
   }
 
   /// Whether nothing of another kind was decided between the latest range and `range`.
@@ -97,7 +118,8 @@ package struct ScheduledJob: Sendable {
 
   /// The row that survives a restart.
   package func record(clockEpoch: ClockEpoch) -> ScheduleRecord {
-    var record = ScheduleRecord(job: entry.definition.name, trigger: entry.definition.trigger?.text, registeredAt: registeredAt)
+    var record = ScheduleRecord(
+      job: entry.definition.name, made: made, trigger: plainTrigger?.text, registeredAt: registeredAt)
     record.nextFire = nextFire
     record.anchor = anchor
     record.lastFire = lastFire

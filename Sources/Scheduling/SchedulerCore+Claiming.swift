@@ -29,7 +29,12 @@ extension SchedulerCore {
     var record = RunRecord(id: makeRunID(), job: entry.definition.name, cause: cause, scheduledAt: fireTime)
     record.clockEpoch = clockEpoch
     record.missed = missed
-    if params != nil { record.params = params }
+    if let made = jobs[index.offset].made {
+      record.schedule = made.id
+      if let own = params ?? made.options.params { record.params = own }
+    } else if params != nil {
+      record.params = params
+    }
     if event != nil { record.event = event }
     if recovers != nil { record.recovers = recovers }
     let slot = runs.add(record, job: index, of: jobs[index.offset], state: mustWait ? .waiting : .ready)
@@ -127,6 +132,8 @@ extension SchedulerCore {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
       } else if runs.slots[slot].isClaimed {
         dispatch(slot, into: &actions)
+      } else if jobs[index.offset].isGone {
+        giveUpGone(slot, at: now, into: &actions)
       } else if isTooLate(slot, at: now) {
         misfire(slot, at: now, into: &actions)
       } else {
@@ -143,6 +150,14 @@ extension SchedulerCore {
         if record.cause == .schedule { touch(index) }
       }
     }
+  }
+
+  /// A claim that the store refused, of a schedule that was unscheduled meanwhile.
+  private mutating func giveUpGone(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+    let run = runs.slots[slot]
+    drop(slot, into: &actions)
+    record(.skipped, .unscheduled, insteadOf: run.record, of: run.job, at: now, into: &actions)
+    releaseInstance(of: run.job, into: &actions)
   }
 
   /// Lateness is judged at the claim: a run that waited for the window, or in a queue, beyond its grace is misfired.
@@ -172,7 +187,7 @@ extension SchedulerCore {
     runs.slots[slot].entry = entry
     runs.slots[slot].executor = executor
     let record = runs.slots[slot].record
-    let needsContext = record.params != nil || record.event != nil
+    let needsContext = record.params != nil || record.event != nil || record.schedule != nil
     var startBefore: Instant?
     if record.cause == .schedule, record.attempts == 0, let grace = entry.definition.misfireGraceTime {
       startBefore = Instant(nanoseconds: jobs[offset].due(record.scheduledAt)).advanced(byNanoseconds: grace)
@@ -181,7 +196,7 @@ extension SchedulerCore {
       RunOrder(
         token: runs.token(slot), id: record.id, job: entry, attempt: record.attempts + 1,
         scheduledAt: record.scheduledAt, missed: record.missed, startBefore: startBefore,
-        context: needsContext ? OrderContext(params: record.params, event: record.event) : nil))
+        context: needsContext ? OrderContext(params: record.params, event: record.event, schedule: record.schedule) : nil))
   }
 
   /// The claims are on disk: their runs may start.
@@ -253,14 +268,19 @@ extension SchedulerCore {
       let offset = index.offset
       let isWhole = jobs[offset].untold == .record
       jobs[offset].untold = .nothing
+      if jobs[offset].made != nil, clearAway(index, into: &actions) { continue }
       let store = Int(jobs[offset].store)
       if isWhole {
-        actions.stores[store].batch.schedules.append(jobs[offset].record(clockEpoch: clockEpoch))
+        let record = jobs[offset].record(clockEpoch: clockEpoch)
+        // It may have taken the id of one that went in the same evaluation.
+        if let id = record.id { actions.stores[store].batch.unscheduled.removeAll { $0 == id } }
+        actions.stores[store].batch.schedules.append(record)
       } else if let last = jobs[offset].lastFire {
         let entry = jobs[offset].entry
         actions.stores[store].batch.fires.append(
           FireUpdate(
-            job: entry.definition.name, nextFire: jobs[offset].nextFire, lastFire: last, fireCount: jobs[offset].fireCount))
+            job: entry.definition.name, schedule: jobs[offset].made?.id, nextFire: jobs[offset].nextFire, lastFire: last,
+            fireCount: jobs[offset].fireCount))
       }
     }
     touched.removeAll(keepingCapacity: true)

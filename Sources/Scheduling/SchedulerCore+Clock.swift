@@ -40,7 +40,7 @@ extension SchedulerCore {
   /// Computes a schedule's next fire time from now, in the present clock epoch.
   mutating func rearm(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     let job = jobs[index.offset]
-    guard let trigger = job.definition.trigger, job.nextFire != nil || job.searchedTo != nil else { return }
+    guard let trigger = job.plainTrigger, job.nextFire != nil || job.searchedTo != nil else { return }
     if let anchor = job.anchor, anchor > now.wall {
       // An interval fires after its anchor only; an earlier one of the same phase keeps its beat.
       let interval = trigger.intervalNanoseconds ?? 0

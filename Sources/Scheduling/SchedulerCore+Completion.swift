@@ -112,6 +112,7 @@ extension SchedulerCore {
     runs.remove(slot)
     if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(record)) }
     if isCounted { releaseInstance(of: index, into: &actions) }
+    if jobs[index.offset].made != nil { touch(index) }
     if outcome == .succeeded, !downstream.isEmpty, let waiting = downstream[record.job] {
       let event = JSONText("{\"name\":\"after\",\"data\":{\"job\":\(quoted(record.job)),\"run\":\(record.id)}}")
       for next in waiting where listens(next, at: now, into: &actions) {

@@ -8,6 +8,13 @@ extension SchedulerCore {
   package enum Refusal: Error, Sendable, Equatable {
     case unknownJob(String)
     case unknownRun(RunID)
+    case unknownSchedule(String)
+    /// A schedule has this id, and the request does not say that it should give way.
+    case scheduleExists(String)
+    /// It is empty or too long.
+    case scheduleID(String)
+    /// The trigger, as text, has no fire from now on.
+    case neverFires(String)
     /// Its script, or the job in it, has gone.
     case orphaned(String)
     /// `max_instances` runs are active and the overlap policy is to skip.
@@ -27,7 +34,7 @@ extension SchedulerCore {
     return id
   }
 
-  /// From now on what falls due is recorded as skipped (paused).
+  /// From now on what falls due is recorded as skipped (paused), of the job and of its schedules made at run time.
   package mutating func pause(_ name: String, into actions: inout SchedulerActions) throws(Refusal) {
     try setPaused(true, name, into: &actions)
   }
@@ -38,7 +45,9 @@ extension SchedulerCore {
   ) throws(Refusal) {
     // Instants up to now belong to the pause.
     let index = try liveJob(name)
-    if let next = jobs[index.offset].nextFire, next <= now.wall { fire(index, at: now, into: &actions) }
+    for place in [index] + places(of: index) {
+      if let next = jobs[place.offset].nextFire, next <= now.wall { fire(place, at: now, into: &actions) }
+    }
     try setPaused(false, name, into: &actions)
   }
 
@@ -47,6 +56,7 @@ extension SchedulerCore {
     guard jobs[index.offset].isPaused != paused else { return }
     jobs[index.offset].isPaused = paused
     keep(index)
+    for place in places(of: index) { jobs[place.offset].isPaused = paused }
     actions.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
   }
 

@@ -72,6 +72,8 @@ extension SchedulerCore {
   ) -> Instant? {
     guard let grace = job.definition.misfireGraceTime else { return nil }
     let oldest = now.wall.advanced(byNanoseconds: -grace)
+    // Past dates that were given just now.
+    if job.made != nil, job.registeredAt >= oldest { return nil }
     guard first < oldest else { return nil }
     let last = trigger.latest(from: first, through: min(end, oldest.advanced(byNanoseconds: -1)))
     // Jitter may have made it due later than its fire time, but not those before it: jitter never reaches the next fire time.
@@ -183,7 +185,7 @@ extension SchedulerCore {
   ) {
     let job = jobs[index.offset]
     var range = DecisionRange(
-      job: job.definition.name, kind: kind, reason: reason, first: span.first, last: span.last, count: span.count,
+      job: job.definition.name, schedule: job.made?.id, kind: kind, reason: reason, first: span.first, last: span.last, count: span.count,
       isAtLeast: span.isAtLeast, clockEpoch: epoch ?? clockEpoch, decidedAt: now.wall, run: run)
     range.isApart = !job.isContinued(by: range, isAboutFireTimes: isAboutFireTimes)
     jobs[index.offset].latestRange = ScheduledJob.LatestRange(

@@ -24,9 +24,13 @@ extension SchedulerCore {
     noticeClock(now, into: &actions)
     var result = Reconciliation()
     var declared = Set<JobIndex>(minimumCapacity: definitions.count)
+    // Jobs whose schedules made at run time must follow them.
+    var moved: Set<JobIndex> = []
     reserveJobs(definitions.count)
     for definition in definitions {
       if let index = indices[definition.name] {
+        let before = jobs[index.offset].entry
+        defer { if jobs[index.offset].entry !== before { moved.insert(index) } }
         if update(index, to: definition, at: now, into: &actions) { result.changed += 1 } else { result.unchanged += 1 }
         declared.insert(index)
       } else {
@@ -34,10 +38,13 @@ extension SchedulerCore {
         result.added += 1
       }
     }
-    for offset in jobs.indices where !jobs[offset].isOrphaned && !declared.contains(JobIndex(offset)) {
+    for offset in jobs.indices
+    where !jobs[offset].isOrphaned && jobs[offset].made == nil && !declared.contains(JobIndex(offset)) {
       orphan(JobIndex(offset), at: now, into: &actions)
+      moved.insert(JobIndex(offset))
       result.orphaned += 1
     }
+    if !moved.isEmpty { followBases(moved, at: now, into: &actions) }
     deriveListeners()
     return result
   }
@@ -61,6 +68,7 @@ extension SchedulerCore {
       return
     }
     if update(index, to: definition, at: now, into: &actions) { deriveListeners() }
+    followBases([index], at: now, into: &actions)
   }
 
   /// Takes one declared job away, as a reload does that does not declare it any more.
@@ -70,6 +78,7 @@ extension SchedulerCore {
     let index = try liveJob(name)
     noticeClock(now, into: &actions)
     orphan(index, at: now, into: &actions)
+    followBases([index], at: now, into: &actions)
   }
 
   private mutating func reserveJobs(_ count: Int) {
@@ -110,6 +119,7 @@ extension SchedulerCore {
       actions.events.append(.jobAdded(definition.name, nextFire: jobs[index.offset].nextFire))
     }
     if isStarted, known == nil { runAtStart(index, at: now, into: &actions) }
+    takeBackSchedules(of: index, at: now, into: &actions)
     return index
   }
 
@@ -143,7 +153,7 @@ extension SchedulerCore {
   }
 
   /// The record of a job that another store keeps from now on stays behind, orphaned.
-  private func leave(_ record: ScheduleRecord, in store: Int, at now: Moment, into actions: inout SchedulerActions) {
+  func leave(_ record: ScheduleRecord, in store: Int, at now: Moment, into actions: inout SchedulerActions) {
     var record = record
     record.orphanedAt = record.orphanedAt ?? now.wall
     actions.stores[store].batch.schedules.append(record)
@@ -210,7 +220,7 @@ extension SchedulerCore {
   }
 
   /// What is active stays with the store that has its rows.
-  private mutating func move(_ index: JobIndex, to store: Int16, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func move(_ index: JobIndex, to store: Int16, at now: Moment, into actions: inout SchedulerActions) {
     let job = jobs[index.offset]
     guard store != job.store else { return }
     leave(job.record(clockEpoch: clockEpoch), in: Int(job.store), at: now, into: &actions)
@@ -224,16 +234,16 @@ extension SchedulerCore {
     return kept
   }
 
-  private mutating func orphan(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func orphan(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= now.wall { fire(index, at: now, into: &actions) }
     jobs[index.offset].orphanedAt = now.wall
     due.remove(index)
     keep(index)
-    actions.events.append(.jobOrphaned(jobs[index.offset].definition.name))
+    if jobs[index.offset].made == nil { actions.events.append(.jobOrphaned(jobs[index.offset].definition.name)) }
   }
 
   /// What fell due while the job was gone is one range.
-  private mutating func skipOrphaned(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func skipOrphaned(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     let job = jobs[index.offset]
     guard let trigger = job.trigger else { return }
     guard let first = job.nextFire else {
@@ -241,6 +251,8 @@ extension SchedulerCore {
       return
     }
     guard first <= now.wall else { return }
+    // The last fire of a schedule made at run time is somebody's only one: it is late, not lost.
+    if job.made != nil, case .never = trigger.nextFire(after: first) { return }
     let span = trigger.span(from: first, through: now.wall, countingTo: SchedulingLimits.countedInstants)
     jobs[index.offset].lastFire = span.last
     jobs[index.offset].seek(after: now.wall)

@@ -2,21 +2,48 @@ import Chronology
 import Executors
 package import JobModel
 package import JobStores
+package import Triggers
 
 /// What a host finds in the stores when it starts, and what it leaves there when it stops.
 extension SchedulerCore {
   /// Takes in what a store knew. Before the first `reconcile`.
-  package mutating func restore(_ snapshot: StoreSnapshot, store: Int) {
+  ///
+  /// - Parameter trigger: reads the text of a trigger; nil where that cannot be done here (a zone that is not installed). Such a
+  ///   schedule is kept, and does not fire.
+  package mutating func restore(_ snapshot: StoreSnapshot, store: Int, reading trigger: (String) -> AnyTrigger?) {
     precondition(!isStarted, "a store is restored before the scheduler starts")
     nextRun = max(nextRun, snapshot.nextRunID.number)
     clockEpoch = max(clockEpoch, snapshot.clockEpoch)
     for record in snapshot.schedules {
+      if let last = record.lastFire { latestWall = max(latestWall, last) }
+      if let id = record.id {
+        restoreMade(RestoredSchedule(record: record, store: store, trigger: record.trigger.flatMap(trigger)), id)
+        continue
+      }
       // A job that was moved to another store left an orphaned record behind.
       let isLeftBehind = record.orphanedAt != nil && restored[record.job].map { $0.record.orphanedAt == nil } == true
       if !isLeftBehind { restored[record.job] = (record, store) }
-      if let last = record.lastFire { latestWall = max(latestWall, last) }
     }
     unfinished += snapshot.unfinished.map { ($0, store) }
+  }
+
+  /// Of a schedule that followed its job to another store, the record that was left behind goes.
+  private mutating func restoreMade(_ found: RestoredSchedule, _ id: String) {
+    let job = found.record.job
+    guard let other = restoredIDs[id], let place = restoredMade[other]?.firstIndex(where: { $0.record.id == id }) else {
+      restoredIDs[id] = job
+      restoredMade[job, default: []].append(found)
+      return
+    }
+    let known = restoredMade[other]![place]
+    if known.record.orphanedAt != nil, found.record.orphanedAt == nil {
+      restoredMade[other]!.remove(at: place)
+      leftBehind.append((id, known.store))
+      restoredIDs[id] = job
+      restoredMade[job, default: []].append(found)
+    } else {
+      leftBehind.append((id, found.store))
+    }
   }
 
   /// Begins to fire: ends what a dead host left, spreads what was missed, runs what runs at the start.
@@ -33,7 +60,16 @@ extension SchedulerCore {
         arm(JobIndex(offset), notBefore: now.wall.nanoseconds + Int64(late) * configuration.catchUpStep)
         late += 1
       }
-      runAtStart(JobIndex(offset), at: now, into: &actions)
+      if job.made == nil { runAtStart(JobIndex(offset), at: now, into: &actions) } else if job.isOver { touch(JobIndex(offset)) }
+    }
+    for (id, store) in leftBehind { actions.stores[store].batch.unscheduled.append(id) }
+    leftBehind = []
+    for job in restoredMade.keys.sorted() {
+      for place in restoredMade[job]!.indices where restoredMade[job]![place].record.orphanedAt == nil {
+        restoredMade[job]![place].record.orphanedAt = now.wall
+        let found = restoredMade[job]![place]
+        actions.stores[found.store].batch.schedules.append(found.record)
+      }
     }
     for (name, orphan) in restored.sorted(by: { $0.key < $1.key }) where orphan.record.orphanedAt == nil {
       var record = orphan.record
@@ -47,18 +83,20 @@ extension SchedulerCore {
   /// Waiting rows go on waiting; claimed ones are interrupted, and run again where the job asked to recover.
   private mutating func settleUnfinished(at now: Moment, into actions: inout SchedulerActions) {
     for (record, store) in unfinished.sorted(by: { $0.record.id < $1.record.id }) {
-      let index = indices[record.job].flatMap { jobs[$0.offset].isOrphaned ? nil : $0 }
+      let index = owner(of: record)
       if record.claimedAt == nil {
         if record.cause == .watch {
           // Its files are on the disk, without a mark.
           actions.stores[store].batch.dropped.append(record.id)
         } else if let index {
           readmit(record, as: index, from: store)
+        } else if isDueAgain(record, in: store, at: now, into: &actions) {
+          actions.stores[store].batch.dropped.append(record.id)
         } else {
           actions.stores[store].batch.dropped.append(record.id)
           actions.stores[store].batch.decisions.append(
             DecisionRange(
-              job: record.job, kind: .skipped, reason: .orphaned, first: record.scheduledAt, last: record.scheduledAt,
+              job: record.job, schedule: record.schedule, kind: .skipped, reason: .orphaned, first: record.scheduledAt, last: record.scheduledAt,
               count: 1, clockEpoch: record.clockEpoch, decidedAt: now.wall))
         }
       } else {
@@ -76,6 +114,32 @@ extension SchedulerCore {
       }
     }
     unfinished = []
+  }
+
+  /// The last fire of a schedule made at run time waits for its job to come back: it is late then, not lost.
+  private mutating func isDueAgain(
+    _ record: RunRecord, in store: Int, at now: Moment, into actions: inout SchedulerActions
+  ) -> Bool {
+    guard record.cause == .schedule, let id = record.schedule, let job = restoredIDs[id],
+      let place = restoredMade[job]?.firstIndex(where: { $0.record.id == id })
+    else { return false }
+    var schedule = restoredMade[job]![place].record
+    guard schedule.nextFire == nil else { return false }
+    schedule.nextFire = record.scheduledAt
+    schedule.orphanedAt = schedule.orphanedAt ?? now.wall
+    restoredMade[job]![place].record = schedule
+    actions.stores[store].batch.schedules.append(schedule)
+    return true
+  }
+
+  /// Whose an unfinished run is: a schedule made at run time, or, if that is gone, its job. nil: the job is gone.
+  private func owner(of record: RunRecord) -> JobIndex? {
+    if let id = record.schedule, let index = schedules[id], !jobs[index.offset].isOrphaned,
+      jobs[index.offset].definition.name == record.job
+    {
+      return index
+    }
+    return indices[record.job].flatMap { jobs[$0.offset].isOrphaned ? nil : $0 }
   }
 
   /// A waiting row of the last host: accepted already, so it keeps its id and its row.

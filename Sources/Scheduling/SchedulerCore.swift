@@ -30,9 +30,13 @@ package struct SchedulerCore: Sendable {
   package let storeNames: [String]
   package let executorNames: [String]
 
-  /// By `JobIndex`. A job that has gone stays, orphaned: its place is never another's.
+  /// By `JobIndex`. A job that has gone stays, orphaned: its place is never another's. Schedules made at run time stand among them,
+  /// and their places are used again (`vacant`).
   package internal(set) var jobs: ContiguousArray<ScheduledJob> = []
   package internal(set) var indices: [String: JobIndex] = [:]
+  /// Schedules made at run time, by id.
+  var schedules: [String: JobIndex] = [:]
+  var vacant: [JobIndex] = []
   var due = DueQueue()
   package internal(set) var runs = RunTable()
   /// Whose turn it is, by store: what waits for a store that cannot be written is never in another's way.
@@ -58,6 +62,11 @@ package struct SchedulerCore: Sendable {
   var waitingForFiles: [JobIndex] = []
   /// Records of schedules that the stores know and no script has declared so far, with their store.
   var restored: [String: (record: ScheduleRecord, store: Int)] = [:]
+  /// Schedules made at run time that the stores know, by their job, while it is not declared; and the job of each, by id.
+  var restoredMade: [String: [RestoredSchedule]] = [:]
+  var restoredIDs: [String: String] = [:]
+  /// Records of such schedules that another store keeps now.
+  var leftBehind: [(id: String, store: Int)] = []
   /// What the stores hold without an outcome, until `start` decides about it.
   var unfinished: [(record: RunRecord, store: Int)] = []
   /// The latest wall clock reading of this epoch.

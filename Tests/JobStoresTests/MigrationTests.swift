@@ -22,7 +22,12 @@ struct MigrationTests {
     try tamper(
       path,
       """
-      DROP TABLE watched_files; DROP TABLE run_spans; DROP INDEX decisions_by_age; DROP INDEX runs_unsuccessful_of_job; PRAGMA user_version = 1;
+      DROP TABLE watched_files;
+      DROP TABLE run_spans; DROP INDEX decisions_by_age; DROP INDEX runs_unsuccessful_of_job;
+      DROP VIEW history; DROP TABLE made_schedules; DROP INDEX decisions_made;
+      ALTER TABLE open_runs DROP COLUMN schedule; ALTER TABLE runs DROP COLUMN schedule;
+      ALTER TABLE decisions DROP COLUMN schedule;
+      CREATE VIEW history AS SELECT 1; PRAGMA user_version = 1;
       """)
     #expect(throws: StoreError.self) { try SQLiteStore(path, mode: .reader) }
 

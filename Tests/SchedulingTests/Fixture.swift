@@ -11,6 +11,11 @@ final class NullPayload: JobPayload {
 }
 
 let second: Int64 = 1_000_000_000
+/// Reads what triggers print, as a host does.
+func readTrigger(_ text: String) -> AnyTrigger? {
+  try? TriggerText.parse(text, context: TriggerContext(zones: TimeZoneDatabase())).trigger
+}
+
 /// 2026-01-01T00:00:00Z: "t(5)" is five seconds later.
 func t(_ seconds: Double) -> Instant {
   Instant(seconds: 1_767_225_600).advanced(byNanoseconds: Int64(seconds * 1e9))
@@ -35,6 +40,8 @@ struct Fixture {
 
   /// What the store was told, in order.
   var schedules: [String: ScheduleRecord] = [:]
+  /// Those made at run time, by id.
+  var made: [String: ScheduleRecord] = [:]
   var rows: [RunID: RunRecord] = [:]
   var decisions: [DecisionRange] = []
   /// What is remembered of files, by job and path.
@@ -49,7 +56,7 @@ struct Fixture {
     var configuration = SchedulerCore.Configuration()
     configuration.window = window
     core = SchedulerCore(configuration: configuration, stores: ["default"], executors: ["default"])
-    if let snapshot { core.restore(snapshot, store: 0) }
+    if let snapshot { core.restore(snapshot, store: 0, reading: readTrigger) }
     core.reconcile(definitions, at: now, into: &actions)
     if start { self.start() }
   }
@@ -119,8 +126,14 @@ struct Fixture {
 
   mutating func absorb() {
     let batch = actions.stores[0].batch
-    for record in batch.schedules { schedules[record.job] = record }
+    for record in batch.schedules { if let id = record.id { made[id] = record } else { schedules[record.job] = record } }
     for fire in batch.fires {
+      if let id = fire.schedule {
+        made[id]?.nextFire = fire.nextFire
+        made[id]?.lastFire = fire.lastFire
+        made[id]?.fireCount = fire.fireCount
+        continue
+      }
       schedules[fire.job]?.nextFire = fire.nextFire
       schedules[fire.job]?.lastFire = fire.lastFire
       schedules[fire.job]?.fireCount = fire.fireCount
@@ -129,10 +142,52 @@ struct Fixture {
     for id in batch.dropped { rows[id] = nil }
     decisions += batch.decisions
     for mark in batch.files { files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
+    for id in batch.unscheduled { made[id] = nil }
     orders += actions.orders[0]
     cancellations += actions.cancellations.map(\.token)
     events += actions.events
     actions.removeAll()
+  }
+
+  // MARK: Schedules made at run time
+
+  @discardableResult
+  mutating func schedule(
+    _ job: String, _ trigger: AnyTrigger, id: String? = nil, replacing: Bool = false,
+    _ change: (inout ScheduleOptions) -> Void = { _ in }
+  ) throws -> String {
+    var request = ScheduleRequest(job: job, id: id, trigger: trigger)
+    request.replaceExisting = replacing
+    change(&request.options)
+    let made = try core.schedule(request, at: now, into: &actions)
+    settle()
+    return made
+  }
+
+  mutating func unschedule(_ id: String) throws {
+    try core.unschedule(id, at: now, into: &actions)
+    settle()
+  }
+
+  /// What a host that is killed now leaves to the next one.
+  var snapshot: StoreSnapshot {
+    var snapshot = StoreSnapshot(nextRunID: RunID((rows.keys.map(\.number).max() ?? 0) + 1))
+    snapshot.schedules = Array(schedules.values) + Array(made.values)
+    snapshot.unfinished = rows.values.filter { $0.outcome == nil }
+    return snapshot
+  }
+
+  /// The next host, begun over what this one left, `seconds` after `t(0)`.
+  func restarted(_ definitions: [JobDefinition], at seconds: Double) -> Fixture {
+    var next = Fixture([], start: false, snapshot: snapshot)
+    next.now = Moment(wall: t(seconds), monotonic: now.monotonic)
+    next.schedules = schedules
+    next.made = made
+    next.rows = rows
+    next.decisions = decisions
+    next.core.reconcile(definitions, at: next.now, into: &next.actions)
+    next.start()
+    return next
   }
 
   // MARK: The executor

@@ -150,7 +150,7 @@ extension Fixture {
   }
 
   private mutating func adopt(_ snapshot: StoreSnapshot, _ definitions: [JobDefinition]) {
-    core.restore(snapshot, store: 0)
+    core.restore(snapshot, store: 0, reading: readTrigger)
     for record in snapshot.schedules { schedules[record.job] = record }
     for record in snapshot.unfinished { rows[record.id] = record }
     core.reconcile(definitions, at: now, into: &actions)

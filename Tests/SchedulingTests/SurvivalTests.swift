@@ -133,7 +133,7 @@ struct SurvivalTests {
     var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
     var actions = SchedulerActions(stores: 1, executors: 1)
     let now = Moment(wall: t(25), monotonic: 1)
-    core.restore(snapshot(f), store: 0)
+    core.restore(snapshot(f), store: 0, reading: readTrigger)
     core.reconcile([definition("a"), definition("b", every: 50 * second)], at: now, into: &actions)
     core.start(at: now, into: &actions)
     core.advance(to: now, into: &actions)

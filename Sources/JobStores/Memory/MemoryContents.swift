@@ -6,6 +6,8 @@ struct MemoryContents: ~Copyable {
   var isClosed = false
   var log = Ring<RunLogLine>(capacity: MemoryStore.logLines)
   private var jobs: [String: JobMemory] = [:]
+  /// Schedules made at run time, by id.
+  private var made: [String: ScheduleRecord] = [:]
   private var clockEpoch = ClockEpoch(0)
   private var highestRun = RunID(0)
   /// Which job's each claimed run is.
@@ -18,13 +20,15 @@ struct MemoryContents: ~Copyable {
   // MARK: Changes
 
   mutating func apply(_ batch: borrowing StoreBatch) {
-    for record in batch.schedules { memory(of: record.job).schedule = record }
+    for record in batch.schedules {
+      if let id = record.id { made[id] = record } else { memory(of: record.job).schedule = record }
+    }
     // A batch that moves a schedule past an instant claims its run too, mostly at the same place: one search serves both.
     moved.removeAll(keepingCapacity: true)
     for update in batch.fires {
       let memory = memory(of: update.job)
       moved.append(memory)
-      memory.schedule?.move(update)
+      if let id = update.schedule { made[id]?.move(update) } else { memory.schedule?.move(update) }
     }
     for run in batch.waiting { put(run, memory(of: run.job)) }
     for index in batch.claims.indices {
@@ -37,6 +41,7 @@ struct MemoryContents: ~Copyable {
     for id in batch.dropped { drop(id) }
     for range in batch.decisions { decide(range) }
     for mark in batch.files { memory(of: mark.job).files[mark.path] = mark.version == nil ? nil : mark }
+    for id in batch.unscheduled { made[id] = nil }
     if let epoch = batch.clockEpoch { clockEpoch = epoch }
   }
 
@@ -52,8 +57,10 @@ struct MemoryContents: ~Copyable {
 
   private mutating func decide(_ range: DecisionRange) {
     let memory = memory(of: range.job)
-    if let newest = memory.decisions.newest, newest.range.isContinued(by: range) {
-      memory.decisions.newest = (newest.sequence, newest.range.extended(by: range))
+    // Schedules of one job take turns in its ring: what is continued is the newest range of the same one.
+    let slot = memory.decisions.newestSlot { $0.range.schedule == range.schedule }
+    if let slot, memory.decisions[slot].range.isContinued(by: range) {
+      memory.decisions[slot].range = memory.decisions[slot].range.extended(by: range)
     } else if !memory.decisions.contains(where: { $0.range.covers(range) }) {
       lastSequence += 1
       var kept = range
@@ -79,7 +86,7 @@ struct MemoryContents: ~Copyable {
     return snapshot
   }
 
-  borrowing func schedules() -> [ScheduleRecord] { jobs.values.compactMap(\.schedule) }
+  borrowing func schedules() -> [ScheduleRecord] { jobs.values.compactMap(\.schedule) + made.values }
 
   borrowing func runs(_ query: RunQuery) -> [RunRecord] {
     var found: [RunRecord] = []

@@ -51,7 +51,7 @@ package final class MemoryStore: JobStore {
   }
 
   package func schedules() throws(StoreError) -> [ScheduleRecord] {
-    try reading { $0.schedules().sorted { $0.job < $1.job } }
+    try reading { $0.schedules().sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") } }
   }
 
   package func append(log lines: [RunLogLine]) {

@@ -7,35 +7,53 @@ internal import JobModel
 ///
 /// Owned by the writer. It remembers the newest range of each job it has met.
 struct DecisionLedger {
-  private var newest: [Int64: (sequence: Int64, range: DecisionRange)] = [:]
-  /// Jobs whose newest range was changed by the open transaction.
-  private var touched: [Int64] = []
+  /// Of whom a range is: a job's own schedule, or one made for it at run time.
+  private enum Owner: Hashable {
+    case job(Int64)
+    case schedule(String)
+  }
+
+  private var newest: [Owner: (sequence: Int64, range: DecisionRange)] = [:]
+  /// The highest sequence of each job, over all its schedules.
+  private var highest: [Int64: Int64] = [:]
+  /// Whose newest range was changed by the open transaction.
+  private var touched: [(owner: Owner, job: Int64)] = []
   private let failure: SQLiteFailure
-  private let findNewest, findCovering, insert, extend: PreparedStatement
+  private let findNewest, findHighest, findCovering, insert, extend: PreparedStatement
+  private let findNewestMade, findCoveringMade: PreparedStatement
 
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
     func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
       try PreparedStatement(sql, on: database, failure: failure)
     }
     self.failure = failure
-    findNewest = try prepare(
-      "SELECT \(DecisionRows.selection), d.sequence FROM decisions d WHERE d.job = ?1 ORDER BY d.sequence DESC LIMIT 1")
-    findCovering = try prepare(
+    func newest(_ owner: String) -> String {
+      "SELECT \(DecisionRows.selection), d.sequence FROM decisions d WHERE d.job = ?1 AND \(owner) ORDER BY d.sequence DESC LIMIT 1"
+    }
+    func covering(_ owner: String) -> String {
       """
-      SELECT 1 FROM decisions WHERE job = ?1 AND kind = ?2 AND reason IS ?3 AND first <= ?4 AND last >= ?5 AND clock_epoch = ?6 \
-      AND run IS ?7 LIMIT 1
-      """)
+      SELECT 1 FROM decisions d WHERE job = ?1 AND kind = ?2 AND reason IS ?3 AND first <= ?4 AND last >= ?5 \
+      AND clock_epoch = ?6 AND run IS ?7 AND \(owner) LIMIT 1
+      """
+    }
+    // Two texts each, so that the ranges of a schedule among thousands are found by their own index.
+    findNewest = try prepare(newest("d.schedule IS NULL"))
+    findNewestMade = try prepare(newest("d.schedule = ?2"))
+    findCovering = try prepare(covering("d.schedule IS NULL"))
+    findCoveringMade = try prepare(covering("d.schedule = ?8"))
+    findHighest = try prepare("SELECT max(sequence) FROM decisions WHERE job = ?1")
     insert = try prepare(
       """
-      INSERT INTO decisions(job, kind, reason, first, last, clock_epoch, run, sequence, count, at_least, decided_at) \
-      VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+      INSERT INTO decisions(job, kind, reason, first, last, clock_epoch, run, schedule, sequence, count, at_least, decided_at) \
+      VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
       """)
     extend = try prepare(
       "UPDATE decisions SET last = ?3, count = ?4, at_least = ?5, decided_at = ?6 WHERE job = ?1 AND sequence = ?2")
   }
 
   mutating func append(_ range: DecisionRange, job: Int64, pruner: inout Pruner) throws(StoreError) {
-    let current = try newest(of: job)
+    let owner = range.schedule.map { Owner.schedule($0) } ?? .job(job)
+    let current = try newest(of: owner, job: job)
     if let current, current.range.isContinued(by: range) {
       let whole = current.range.extended(by: range)
       extend.bind(1, job)
@@ -45,37 +63,60 @@ struct DecisionLedger {
       extend.bind(5, whole.isAtLeast)
       extend.bind(6, whole.decidedAt.nanoseconds)
       try extend.run()
-      remember(current.sequence, whole, of: job)
+      remember(current.sequence, whole, of: owner, job: job)
       return
     }
     if current != nil, try isCovered(range, job: job) { return }
     // Rises within a job whatever the clock does, and puts ranges of several jobs in the order in which they were decided.
-    let sequence = max(range.decidedAt.nanoseconds, (current?.sequence ?? .min) + 1)
+    let sequence = max(range.decidedAt.nanoseconds, try highestSequence(of: job) + 1)
     bindKey(of: range, job: job, to: insert)
-    insert.bind(8, sequence)
-    insert.bind(9, range.count)
-    insert.bind(10, range.isAtLeast)
-    insert.bind(11, range.decidedAt.nanoseconds)
+    insert.bind(8, range.schedule)
+    insert.bind(9, sequence)
+    insert.bind(10, range.count)
+    insert.bind(11, range.isAtLeast)
+    insert.bind(12, range.decidedAt.nanoseconds)
     try insert.run()
-    remember(sequence, range, of: job)
+    highest[job] = sequence
+    remember(sequence, range, of: owner, job: job)
     pruner.addedDecision(of: job)
   }
 
-  private mutating func newest(of job: Int64) throws(StoreError) -> (sequence: Int64, range: DecisionRange)? {
-    if let known = newest[job] { return known }
-    findNewest.bind(1, job)
+  /// A schedule made at run time is over: nothing will continue its ranges.
+  mutating func forget(_ schedule: String) { newest[.schedule(schedule)] = nil }
+
+  private mutating func highestSequence(of job: Int64) throws(StoreError) -> Int64 {
+    if let known = highest[job] { return known }
+    findHighest.bind(1, job)
+    let found = try findHighest.first { $0.optionalInteger(0) } ?? nil
+    let sequence = found ?? Int64.min / 2
+    highest[job] = sequence
+    return sequence
+  }
+
+  private mutating func newest(of owner: Owner, job: Int64) throws(StoreError) -> (sequence: Int64, range: DecisionRange)? {
+    if let known = newest[owner] { return known }
+    let find: PreparedStatement
+    switch owner {
+    case .job: find = findNewest
+    case .schedule(let id):
+      find = findNewestMade
+      find.bind(2, id)
+    }
+    find.bind(1, job)
     var found: (sequence: Int64, range: DecisionRange)?
-    try findNewest.forEachRow { row throws(StoreError) in
+    try find.forEachRow { row throws(StoreError) in
       found = (row.integer(DecisionRows.width), try DecisionRows.range(from: row, failure: failure))
       return false
     }
-    if let found { newest[job] = found }
+    if let found { newest[owner] = found }
     return found
   }
 
   private func isCovered(_ range: DecisionRange, job: Int64) throws(StoreError) -> Bool {
-    bindKey(of: range, job: job, to: findCovering)
-    return try findCovering.first { _ in true } ?? false
+    let find = range.schedule == nil ? findCovering : findCoveringMade
+    bindKey(of: range, job: job, to: find)
+    if let schedule = range.schedule { find.bind(8, schedule) }
+    return try find.first { _ in true } ?? false
   }
 
   private func bindKey(of range: DecisionRange, job: Int64, to statement: PreparedStatement) {
@@ -88,15 +129,18 @@ struct DecisionLedger {
     statement.bind(7, range.run?.number)
   }
 
-  private mutating func remember(_ sequence: Int64, _ range: DecisionRange, of job: Int64) {
-    newest[job] = (sequence, range)
-    touched.append(job)
+  private mutating func remember(_ sequence: Int64, _ range: DecisionRange, of owner: Owner, job: Int64) {
+    newest[owner] = (sequence, range)
+    touched.append((owner, job))
   }
 
   mutating func transactionCommitted() { touched.removeAll(keepingCapacity: true) }
 
   mutating func transactionRolledBack() {
-    for job in touched { newest[job] = nil }
+    for (owner, job) in touched {
+      newest[owner] = nil
+      highest[job] = nil
+    }
     touched.removeAll(keepingCapacity: true)
   }
 }
@@ -106,9 +150,9 @@ enum DecisionRows {
   /// `d` is the table.
   static let selection = """
     (SELECT name FROM jobs WHERE id = d.job), d.kind, d.reason, d.first, d.last, d.count, d.at_least, d.clock_epoch, \
-    d.decided_at, d.run
+    d.decided_at, d.run, d.schedule
     """
-  static let width: Int32 = 10
+  static let width: Int32 = 11
 
   static func range(from row: PreparedStatement, failure: SQLiteFailure) throws(StoreError) -> DecisionRange {
     guard let kind = DecisionKind(code: row.integer(1)) else { throw failure.newer }
@@ -118,7 +162,7 @@ enum DecisionRows {
       reason = known
     }
     return DecisionRange(
-      job: row.text(0), kind: kind, reason: reason, first: Instant(nanoseconds: row.integer(3)),
+      job: row.text(0), schedule: row.optionalText(10), kind: kind, reason: reason, first: Instant(nanoseconds: row.integer(3)),
       last: Instant(nanoseconds: row.integer(4)), count: Int(row.integer(5)), isAtLeast: row.integer(6) != 0,
       clockEpoch: ClockEpoch(Int32(truncatingIfNeeded: row.integer(7))),
       decidedAt: Instant(nanoseconds: row.integer(8)), run: row.optionalInteger(9).map(RunID.init))

@@ -22,7 +22,7 @@ final class GroupCommit: Sendable {
       switch self {
       case .batch(let batch, _):
         batch.schedules.count + batch.fires.count + batch.waiting.count + batch.claims.count + batch.finished.count
-          + batch.dropped.count + batch.decisions.count + batch.files.count
+          + batch.dropped.count + batch.decisions.count + batch.files.count + batch.unscheduled.count
       case .keyValue, .visit: 1
       case .log(let lines): lines.count
       }

@@ -6,7 +6,8 @@ enum RunRows {
   /// The order in which ``record(from:)`` reads them; parameters are bound in the same order.
   private static let columns = """
     id, job, cause, scheduled_at, clock_epoch, missed, claimed_at, started_at, finished_at, attempts, outcome, \
-    memory_peak, duration, error, error_file, error_line, traceback, error_data, result, params, event, recovers
+    memory_peak, duration, error, error_file, error_line, traceback, error_data, result, params, event, recovers, \
+    schedule
     """
   private static let short = """
     id, job, cause, scheduled_at, clock_epoch, missed, claimed_at, started_at, finished_at, attempts, outcome, \
@@ -29,8 +30,8 @@ enum RunRows {
 
   // MARK: Statements for runs with errors, results, parameters
 
-  static let openWithDetails = "INSERT OR REPLACE INTO open_runs(\(columns)) VALUES(\(parameters(22)))"
-  static let finishWithDetails = "INSERT OR REPLACE INTO runs(\(columns)) VALUES(\(parameters(22)))"
+  static let openWithDetails = "INSERT OR REPLACE INTO open_runs(\(columns)) VALUES(\(parameters(23)))"
+  static let finishWithDetails = "INSERT OR REPLACE INTO runs(\(columns)) VALUES(\(parameters(23)))"
 
   private static func parameters(_ count: Int) -> String { (1...count).map { "?\($0)" }.joined(separator: ", ") }
 
@@ -58,7 +59,7 @@ enum RunRows {
     statement.bind(13, run.duration)
   }
 
-  /// Binds everything: parameters 1 to 22.
+  /// Binds everything: parameters 1 to 23.
   static func bindWithDetails(_ run: RunRecord, job: Int64, to statement: PreparedStatement) {
     bind(run, job: job, to: statement)
     let error = run.error
@@ -71,6 +72,7 @@ enum RunRows {
     statement.bind(20, run.params?.text)
     statement.bind(21, run.event?.text)
     statement.bind(22, run.recovers?.number)
+    statement.bind(23, run.schedule)
   }
 
   // MARK: Reading
@@ -101,13 +103,16 @@ enum RunRows {
     if let text = row.optionalText(19) { run.params = JSONText(text) }
     if let text = row.optionalText(20) { run.event = JSONText(text) }
     if let number = row.optionalInteger(21) { run.recovers = RunID(number) }
+    if let id = row.optionalText(22) { run.schedule = id }
     return run
   }
 }
 
 extension RunRecord {
   /// Whether it has any of the fields that few runs have.
-  var hasDetails: Bool { error != nil || result != nil || params != nil || event != nil || recovers != nil }
+  var hasDetails: Bool {
+    error != nil || result != nil || params != nil || event != nil || recovers != nil || schedule != nil
+  }
   /// Whether it has nothing yet that only running brings.
   var isPlainClaim: Bool {
     startedAt == nil && finishedAt == nil && attempts == 0 && outcome == nil && memoryPeakBytes == 0 && duration == 0

@@ -46,26 +46,16 @@ final class SQLiteReader: Sendable {
   }
 
   func schedules() throws(StoreError) -> [ScheduleRecord] {
-    try read { try schedules(on: $0, order: "j.name") }
+    try read { database in
+      try schedules(on: database, order: "j.name").sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") }
+    }
   }
 
   private func schedules(on database: Database, order: String) throws(StoreError) -> [ScheduleRecord] {
-    let sql = """
-      SELECT j.name, s.trigger, s.next_fire, s.anchor, s.last_fire, s.fire_count, s.registered_at, s.clock_epoch, s.paused, \
-      s.orphaned_at FROM schedules s JOIN jobs j ON j.id = s.job ORDER BY \(order)
-      """
-    return try statement(sql, on: database).all { row in
-      var record = ScheduleRecord(
-        job: row.text(0), trigger: row.optionalText(1), registeredAt: Instant(nanoseconds: row.integer(6)))
-      record.nextFire = row.instant(2)
-      record.anchor = row.instant(3)
-      record.lastFire = row.instant(4)
-      record.fireCount = Int(row.integer(5))
-      record.clockEpoch = ClockEpoch(Int32(truncatingIfNeeded: row.integer(7)))
-      record.isPaused = row.integer(8) != 0
-      record.orphanedAt = row.instant(9)
-      return record
-    }
+    let declared = try statement(ScheduleRows.selectDeclared(order: order), on: database)
+    let made = try statement(ScheduleRows.selectMade(order: order), on: database)
+    return try declared.all { ScheduleRows.declared(from: $0) }
+      + made.all { row throws(StoreError) in try ScheduleRows.made(from: row, failure: failure) }
   }
 
   // MARK: History

@@ -18,7 +18,7 @@ enum SQLiteSchema {
   static let applicationID: Int32 = 0x4d4f_4f4e
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [version1, version2, watchedFiles]
+  static let migrations: [String] = [version1, version2, watchedFiles, madeSchedules]
 
   static var currentVersion: Int { migrations.count }
 
@@ -107,6 +107,31 @@ enum SQLiteSchema {
       job INTEGER NOT NULL, path TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
       modified INTEGER NOT NULL, outcome INTEGER, run INTEGER, marked_at INTEGER NOT NULL,
       PRIMARY KEY(job, path)) STRICT, WITHOUT ROWID;
+    """
+
+  /// Schedules made at run time. They have a table of their own, because they come and go by the thousand and are named by text; their
+  /// runs and ranges say whose they are in a column that other rows leave empty.
+  private static let madeSchedules = """
+    CREATE TABLE made_schedules(
+      id TEXT PRIMARY KEY, job INTEGER NOT NULL, trigger TEXT, next_fire INTEGER, anchor INTEGER, last_fire INTEGER,
+      fire_count INTEGER NOT NULL, registered_at INTEGER NOT NULL, clock_epoch INTEGER NOT NULL,
+      paused INTEGER NOT NULL, orphaned_at INTEGER, params TEXT, jitter INTEGER, time_zone TEXT, misfire_grace INTEGER,
+      coalesce INTEGER, max_instances INTEGER, priority INTEGER) STRICT;
+
+    ALTER TABLE open_runs ADD COLUMN schedule TEXT;
+    ALTER TABLE runs ADD COLUMN schedule TEXT;
+    ALTER TABLE decisions ADD COLUMN schedule TEXT;
+    CREATE INDEX decisions_made ON decisions(schedule, sequence) WHERE schedule IS NOT NULL;
+
+    DROP VIEW history;
+    CREATE VIEW history AS
+      SELECT r.id, j.name AS job, r.schedule,
+        CASE r.outcome WHEN 0 THEN 'succeeded' WHEN 1 THEN 'failed' WHEN 2 THEN 'timed_out' WHEN 3 THEN 'cancelled'
+          WHEN 4 THEN 'out_of_memory' WHEN 5 THEN 'interrupted' WHEN 6 THEN 'crashed' WHEN 7 THEN 'stuck' END AS outcome,
+        datetime(r.scheduled_at / 1000000000, 'unixepoch') AS scheduled_at,
+        datetime(r.started_at / 1000000000, 'unixepoch') AS started_at,
+        r.duration / 1e9 AS seconds, r.attempts, r.error
+      FROM runs r JOIN jobs j ON j.id = r.job;
     """
 
   private static let runColumns = """

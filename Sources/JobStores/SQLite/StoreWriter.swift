@@ -12,6 +12,7 @@ final class StoreWriter: @unchecked Sendable {
   private(set) var index: RunIndex
   private(set) var pruner: Pruner
   private var ledger: DecisionLedger
+  private let made: MadeScheduleWriter
   private var keyValues: KeyValueWriter
   private let fileMarks: FileMarkWriter
   private var logLines: LogWriter
@@ -37,6 +38,7 @@ final class StoreWriter: @unchecked Sendable {
       on: database, isImmediate: isBeside, largestTail: options.largestUnindexedTail, failure: failure)
     pruner = try Pruner(on: database, isActive: !isBeside, options: options, failure: failure)
     ledger = try DecisionLedger(on: database, failure: failure)
+    made = try MadeScheduleWriter(on: database, failure: failure)
     keyValues = try KeyValueWriter(on: database, failure: failure)
     fileMarks = try FileMarkWriter(on: database, failure: failure)
     logLines = try LogWriter(on: database, failure: failure)
@@ -51,10 +53,8 @@ final class StoreWriter: @unchecked Sendable {
   }
 
   static let fire = "UPDATE schedules SET next_fire = ?2, last_fire = ?3, fire_count = ?4 WHERE job = ?1"
-  private static let putSchedule = """
-    INSERT OR REPLACE INTO schedules(job, trigger, next_fire, anchor, last_fire, fire_count, registered_at, clock_epoch, \
-    paused, orphaned_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-    """
+  private static let putSchedule =
+    "INSERT OR REPLACE INTO schedules(\(ScheduleRows.columns)) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 
   // MARK: Transactions
 
@@ -96,6 +96,10 @@ final class StoreWriter: @unchecked Sendable {
     }
     for mark in batch.files { try fileMarks.apply(mark, job: names.number(of: mark.job)) }
     for range in batch.decisions { try ledger.append(range, job: names.number(of: range.job), pruner: &pruner) }
+    for id in batch.unscheduled {
+      try made.remove(id)
+      ledger.forget(id)
+    }
     if let epoch = batch.clockEpoch {
       statements.setClockEpoch.bind(1, epoch.number)
       try statements.setClockEpoch.run()
@@ -115,21 +119,14 @@ final class StoreWriter: @unchecked Sendable {
   }
 
   private func put(_ record: ScheduleRecord) throws(StoreError) {
-    let statement = statements.putSchedule
-    statement.bind(1, try names.number(of: record.job))
-    statement.bind(2, record.trigger)
-    statement.bind(3, record.nextFire?.nanoseconds)
-    statement.bind(4, record.anchor?.nanoseconds)
-    statement.bind(5, record.lastFire?.nanoseconds)
-    statement.bind(6, record.fireCount)
-    statement.bind(7, record.registeredAt.nanoseconds)
-    statement.bind(8, record.clockEpoch.number)
-    statement.bind(9, record.isPaused)
-    statement.bind(10, record.orphanedAt?.nanoseconds)
-    try statement.run()
+    let job = try names.number(of: record.job)
+    if let schedule = record.made { return try made.put(record, schedule, job: job) }
+    ScheduleRows.bind(record, job: job, to: statements.putSchedule)
+    try statements.putSchedule.run()
   }
 
   private func apply(_ update: FireUpdate) throws(StoreError) {
+    if let id = update.schedule { return try made.fire(update, id) }
     let statement = statements.fire
     statement.bind(1, try names.number(of: update.job))
     statement.bind(2, update.nextFire?.nanoseconds)

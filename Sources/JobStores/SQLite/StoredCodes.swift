@@ -63,6 +63,20 @@ extension SkipReason: StoredCode {
     case .limit: 3
     case .orphaned: 4
     case .node: 5
+    case .unscheduled: 6
+    case .group: 7
+    case .rate: 8
+    }
+  }
+}
+
+extension CoalescePolicy: StoredCode {
+  static var allCases: [CoalescePolicy] { [.latest, .earliest, .all] }
+  var code: Int64 {
+    switch self {
+    case .latest: 0
+    case .earliest: 1
+    case .all: 2
     }
   }
 }

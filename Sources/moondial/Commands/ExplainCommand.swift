@@ -95,6 +95,8 @@ struct ExplainCommand: ParsableCommand {
       let why: String
       switch (range.kind, range.reason) {
       case (.coalesced, _): why = "coalesced into run \(range.run.map(\.description) ?? "?")"
+      case (.misfired, .group): why = "misfired: no place in its group came free within its misfire_grace_time"
+      case (.misfired, .rate): why = "misfired: its rate, or its group's, did not let it start within its misfire_grace_time"
       case (.misfired, _): why = "misfired: later than its misfire_grace_time"
       case (.clock, _): why = "the clock was set far back: armed anew from there"
       case (.skipped, .overlap): why = "skipped: the maximum number of instances was running"
@@ -103,7 +105,8 @@ struct ExplainCommand: ParsableCommand {
       case (.skipped, .limit): why = "skipped: its queue, catch_up_max or limit was reached"
       case (.skipped, .orphaned): why = "skipped: its script, or the job in it, was gone"
       case (.skipped, .node): why = "skipped: another node runs it"
-      case (.skipped, nil): why = "skipped"
+      case (.skipped, .unscheduled): why = "skipped: its schedule was taken away or replaced before it was claimed"
+      case (.skipped, .group), (.skipped, .rate), (.skipped, nil): why = "skipped"
       }
       return "\(span)\(count) \(why)"
     }

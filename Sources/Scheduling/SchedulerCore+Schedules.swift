@@ -1,0 +1,298 @@
+package import JobModel
+import JobStores
+import Triggers
+import Chronology
+
+/// Schedules made at run time: each has a place of its own in the table of jobs, with a trigger, instances, a queue and decisions
+/// of its own, under the definition of the job that it was made for (its base).
+///
+/// Such a place lives until it is unscheduled or has nothing left to do, and is used again then. What happens to the base (a
+/// reload, a pause, its script going and coming back) happens to its schedules.
+extension SchedulerCore {
+  /// Makes a schedule for a declared job, or puts a new one in the place of the one that has its id.
+  ///
+  /// A date that is past is due at once: it is late from now on, not from its date.
+  ///
+  /// - Returns: its id.
+  package mutating func schedule(
+    _ request: ScheduleRequest, at now: Moment, into actions: inout SchedulerActions
+  ) throws(Refusal) -> String {
+    noticeClock(now, into: &actions)
+    let base = try liveJob(request.job)
+    guard !isDraining else { throw .draining }
+    if let id = request.id {
+      guard !id.isEmpty, id.utf8.count <= MadeSchedule.idLength else { throw .scheduleID(id) }
+      if hasSchedule(id), !request.replaceExisting { throw .scheduleExists(id) }
+    }
+    var job = newSchedule(MadeSchedule(id: request.id ?? newScheduleID(for: request.job), options: request.options), of: base)
+    job.madeTrigger = request.trigger
+    job.registeredAt = now.wall
+    job.anchor = now.wall
+    job.trigger = request.trigger.anchored(at: now.wall)
+    if let first = request.trigger.firstDate { job.nextFire = first } else { job.seek(after: now.wall) }
+    guard job.nextFire != nil || job.searchedTo != nil else { throw .neverFires(request.trigger.lua) }
+    let made = job.made!
+    let index: JobIndex
+    if let known = schedules[made.id], jobs[known.offset].base == job.base {
+      decideWhatIsLeft(of: known, at: now, into: &actions)
+      // Instances of the one that gives way still count.
+      job.active = jobs[known.offset].active
+      jobs[known.offset] = job
+      jobs[known.offset].untold = .nothing
+      touched.removeAll { $0 == known }
+      index = known
+    } else {
+      if hasSchedule(made.id) { erase(made.id, at: now, into: &actions) }
+      index = settleIn(job)
+    }
+    arm(index)
+    keep(index)
+    actions.events.append(.scheduleMade(made.id, job: request.job, nextFire: jobs[index.offset].nextFire))
+    return made.id
+  }
+
+  /// Takes a schedule that was made at run time away. What was claimed goes on; what was due and is not claimed yet is recorded as
+  /// skipped (unscheduled).
+  package mutating func unschedule(
+    _ id: String, at now: Moment, into actions: inout SchedulerActions
+  ) throws(Refusal) {
+    guard hasSchedule(id) else { throw .unknownSchedule(id) }
+    erase(id, at: now, into: &actions)
+  }
+
+  /// Takes back a schedule that could not be written, if it is still there.
+  package mutating func takeBack(_ id: String, at now: Moment, into actions: inout SchedulerActions) {
+    if hasSchedule(id) { erase(id, at: now, into: &actions) }
+  }
+
+  /// Schedules made at run time, those of jobs that are not there included, by id.
+  package var madeSchedules: [ScheduleRecord] {
+    var records = schedules.values.map { jobs[$0.offset].record(clockEpoch: clockEpoch) }
+    for found in restoredMade.values { records += found.map(\.record) }
+    return records.sorted { ($0.id ?? "") < ($1.id ?? "") }
+  }
+
+  /// The place of a schedule made at run time.
+  package func scheduled(_ id: String) -> ScheduledJob? { schedules[id].map { jobs[$0.offset] } }
+
+  // MARK: Ids
+
+  private func hasSchedule(_ id: String) -> Bool { schedules[id] != nil || restoredIDs[id] != nil }
+
+  /// An id that no schedule has, and none that was used had: its number is one that no run gets.
+  private mutating func newScheduleID(for job: String) -> String {
+    // A long name may be cut; the number keeps it apart.
+    let stem = String(decoding: job.utf8.prefix(MadeSchedule.idLength - 24), as: UTF8.self)
+    while true {
+      let id = "\(stem)-\(makeRunID())"
+      if !hasSchedule(id) { return id }
+    }
+  }
+
+  // MARK: Places
+
+  /// A schedule of `base` that has neither a trigger nor a place yet.
+  private mutating func newSchedule(_ made: MadeSchedule, of base: JobIndex) -> ScheduledJob {
+    let owner = jobs[base.offset]
+    var job = ScheduledJob(
+      entry: entry(for: made.options, of: base), trigger: nil, nextFire: nil, lastFire: nil, anchor: nil, fireCount: 0,
+      registeredAt: owner.registeredAt, isPaused: owner.isPaused, orphanedAt: nil, store: owner.store, executor: owner.executor,
+      hash: StableHash.of(owner.definition.name + "\u{0}" + made.id))
+    job.made = made
+    job.base = Int32(base.offset)
+    return job
+  }
+
+  /// The definition under which a schedule of `base` runs; those without options of their own share one.
+  private mutating func entry(for options: ScheduleOptions, of base: JobIndex) -> JobEntry {
+    let definition = jobs[base.offset].entry.definition
+    guard options.areOnlyParams else { return JobEntry(definition.scheduled(with: options)) }
+    if let shared = jobs[base.offset].sharedEntry { return shared }
+    let shared = JobEntry(definition.scheduled(with: ScheduleOptions()))
+    jobs[base.offset].sharedEntry = shared
+    return shared
+  }
+
+  private mutating func settleIn(_ job: ScheduledJob) -> JobIndex {
+    let index: JobIndex
+    if let vacant = vacant.popLast() {
+      index = vacant
+      jobs[vacant.offset] = job
+    } else {
+      index = JobIndex(jobs.count)
+      jobs.append(job)
+    }
+    schedules[job.made!.id] = index
+    return index
+  }
+
+  /// Frees the place of a schedule that is over, once nothing of it is active. At the end of an evaluation.
+  mutating func vacate(_ index: JobIndex) {
+    let offset = index.offset
+    precondition(jobs[offset].made != nil && jobs[offset].active == 0, "only an idle schedule made at run time gives up its place")
+    due.remove(index)
+    jobs[offset].end()
+    jobs[offset].trigger = nil
+    jobs[offset].madeTrigger = nil
+    jobs[offset].made = Self.nobody
+    jobs[offset].base = -1
+    jobs[offset].orphanedAt = .distantPast
+    jobs[offset].isErased = true
+    vacant.append(index)
+  }
+
+  private static let nobody = MadeSchedule(id: "", options: ScheduleOptions())
+
+  // MARK: The end
+
+  private mutating func erase(_ id: String, at now: Moment, into actions: inout SchedulerActions) {
+    if let index = schedules.removeValue(forKey: id) {
+      decideWhatIsLeft(of: index, at: now, into: &actions)
+      jobs[index.offset].end()
+      jobs[index.offset].isGone = true
+      due.remove(index)
+      keep(index)
+      actions.events.append(.scheduleRemoved(id, job: jobs[index.offset].definition.name))
+    } else if let job = restoredIDs.removeValue(forKey: id), let place = restoredMade[job]?.firstIndex(where: { $0.record.id == id }) {
+      let found = restoredMade[job]!.remove(at: place)
+      actions.stores[found.store].batch.unscheduled.append(id)
+      actions.events.append(.scheduleRemoved(id, job: job))
+    }
+  }
+
+  /// What is due and undecided, and what was accepted and is not claimed, will not run.
+  private mutating func decideWhatIsLeft(of index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+    let job = jobs[index.offset]
+    if let trigger = job.trigger, let first = job.nextFire, first <= now.wall {
+      let span = trigger.span(from: first, through: now.wall, countingTo: SchedulingLimits.countedInstants)
+      record(.skipped, .unscheduled, span, of: index, at: now, into: &actions)
+    }
+    guard job.active > 0 || !job.queue.isEmpty else { return }
+    jobs[index.offset].queue = []
+    for slot in runs.activeSlots where runs.slots[slot].job == index && !runs.slots[slot].isClaimed {
+      let run = runs.slots[slot]
+      guard run.state == .ready || run.state == .waiting else { continue }
+      drop(slot, into: &actions)
+      record(.skipped, .unscheduled, insteadOf: run.record, of: index, at: now, into: &actions)
+      if run.state == .ready { jobs[index.offset].active -= 1 }
+    }
+  }
+
+  /// Tells the store that a schedule is over, and frees its place when nothing of it is active. In `settle`.
+  ///
+  /// - Returns: whether it was over.
+  mutating func clearAway(_ index: JobIndex, into actions: inout SchedulerActions) -> Bool {
+    guard let made = jobs[index.offset].made, jobs[index.offset].isGone || jobs[index.offset].isOver else { return false }
+    if !jobs[index.offset].isErased {
+      jobs[index.offset].isErased = true
+      actions.stores[Int(jobs[index.offset].store)].batch.unscheduled.append(made.id)
+    }
+    if !jobs[index.offset].isGone {
+      schedules[made.id] = nil
+      actions.events.append(.scheduleRemoved(made.id, job: jobs[index.offset].definition.name))
+    }
+    jobs[index.offset].isGone = true
+    if jobs[index.offset].active == 0, jobs[index.offset].queue.isEmpty { vacate(index) }
+    return true
+  }
+
+  // MARK: What happens to the base
+
+  /// Lets the schedules of `bases` follow what became of them: new options, another store, gone, back.
+  mutating func followBases(_ bases: Set<JobIndex>, at now: Moment, into actions: inout SchedulerActions) {
+    for base in bases { jobs[base.offset].sharedEntry = nil }
+    guard !schedules.isEmpty else { return }
+    for offset in jobs.indices {
+      guard jobs[offset].base >= 0, bases.contains(JobIndex(Int(jobs[offset].base))) else { continue }
+      follow(JobIndex(offset), at: now, into: &actions)
+    }
+  }
+
+  private mutating func follow(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+    let base = JobIndex(Int(jobs[index.offset].base))
+    if jobs[base.offset].isOrphaned {
+      if !jobs[index.offset].isOrphaned { orphan(index, at: now, into: &actions) }
+      return
+    }
+    if jobs[index.offset].isOrphaned {
+      jobs[index.offset].orphanedAt = nil
+      skipOrphaned(index, at: now, into: &actions)
+      keep(index)
+    } else if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= now.wall {
+      // What is due already belongs to the old definition.
+      fire(index, at: now, into: &actions)
+    }
+    jobs[index.offset].entry = entry(for: jobs[index.offset].made!.options, of: base)
+    jobs[index.offset].executor = jobs[base.offset].executor
+    jobs[index.offset].isPaused = jobs[base.offset].isPaused
+    if jobs[index.offset].store != jobs[base.offset].store {
+      move(index, to: jobs[base.offset].store, at: now, into: &actions)
+      keep(index)
+    }
+    arm(index)
+  }
+
+  /// The places of a job's schedules. O(jobs): for what people do, not for what clocks do.
+  func places(of base: JobIndex) -> [JobIndex] {
+    guard !schedules.isEmpty else { return [] }
+    return jobs.indices.filter { jobs[$0].base == Int32(base.offset) }.map { JobIndex($0) }
+  }
+
+  // MARK: Restart
+
+  /// The schedules that a store knows for a job that is declared now go on where they stood.
+  mutating func takeBackSchedules(of base: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+    guard !restoredMade.isEmpty, let found = restoredMade.removeValue(forKey: jobs[base.offset].definition.name) else { return }
+    var unreadable: [RestoredSchedule] = []
+    for schedule in found {
+      guard let trigger = schedule.trigger else {
+        unreadable.append(schedule)
+        continue
+      }
+      restoredIDs[schedule.record.id!] = nil
+      takeBack(schedule, trigger, of: base, at: now, into: &actions)
+    }
+    // Kept as it is: what cannot be read today (a time zone that is not installed) may be read tomorrow.
+    if !unreadable.isEmpty { restoredMade[jobs[base.offset].definition.name] = unreadable }
+  }
+
+  private mutating func takeBack(
+    _ found: RestoredSchedule, _ trigger: AnyTrigger, of base: JobIndex, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    let known = found.record
+    var job = newSchedule(known.made!, of: base)
+    job.madeTrigger = trigger
+    job.registeredAt = known.registeredAt
+    job.lastFire = known.lastFire
+    job.fireCount = known.fireCount
+    job.anchor = known.anchor
+    job.trigger = trigger.anchored(at: known.anchor ?? known.registeredAt)
+    job.nextFire = known.nextFire
+    if known.nextFire == nil { job.seek(after: known.lastFire ?? known.registeredAt) }
+    let index = settleIn(job)
+    if known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
+    if known.orphanedAt != nil { skipOrphaned(index, at: now, into: &actions) }
+    arm(index)
+    if found.store != Int(job.store) {
+      leave(known, in: found.store, at: now, into: &actions)
+      keep(index)
+    } else if known != jobs[index.offset].record(clockEpoch: clockEpoch) {
+      keep(index)
+    }
+  }
+}
+
+/// A schedule made at run time that a store knows, while its job is not declared.
+struct RestoredSchedule: Sendable {
+  var record: ScheduleRecord
+  var store: Int
+  /// nil: its text cannot be read here.
+  var trigger: AnyTrigger?
+}
+
+extension AnyTrigger {
+  /// The first of a plain list of dates, past or not; nil for every other trigger.
+  fileprivate var firstDate: Instant? {
+    if case .at(let dates) = kind { dates.instants.first } else { nil }
+  }
+}
