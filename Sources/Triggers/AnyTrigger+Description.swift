@@ -34,6 +34,8 @@ extension AnyTrigger: CustomStringConvertible {
       case .next: return "\(base); on \(trigger.calendar.words) it waits for the next other day"
       case .previous: return "\(base); on \(trigger.calendar.words) it comes on the last other day before"
       }
+    case .recurrence(let trigger):
+      return trigger.sentence
     case .workdays(let trigger):
       return trigger.sentence
     case .solar(let trigger):

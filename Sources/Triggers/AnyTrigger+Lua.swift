@@ -22,6 +22,7 @@ extension AnyTrigger {
     case .bounded(let trigger): AnyTrigger.written(trigger, form)
     case .calendarDays(let calendar): calendar.written(complete: form == .complete)
     case .dayRule(let trigger): AnyTrigger.written(trigger, form)
+    case .recurrence(let trigger): trigger.written(until: nil, complete: form == .complete)
     case .workdays(let trigger): trigger.written(options: [], complete: form == .complete)
     case .solar(let trigger): trigger.written(options: [])
     case .lunar(let trigger): trigger.written(options: [])
@@ -86,6 +87,8 @@ extension AnyTrigger {
       return cron.written(options: bounds, complete: complete)
     case .calendar(let calendar) where trigger.from == nil:
       return calendar.written(until: trigger.until, complete: complete)
+    case .recurrence(let recurrence) where trigger.from == nil:
+      return recurrence.written(until: trigger.until, complete: complete)
     case .workdays(let workdays):
       return workdays.written(options: bounds, complete: complete)
     case .solar(let solar):

@@ -21,6 +21,7 @@ public struct AnyTrigger: Trigger, Hashable {
     case bounded(BoundedTrigger)
     case calendarDays(DayCalendar)
     case dayRule(DayRuleTrigger)
+    case recurrence(RecurrenceTrigger)
     case workdays(WorkdayTrigger)
     case solar(SolarTrigger)
     case lunar(LunarTrigger)
@@ -41,6 +42,7 @@ public struct AnyTrigger: Trigger, Hashable {
     case .bounded(let trigger): trigger.next(after: instant)
     case .calendarDays(let calendar): calendar.next(after: instant)
     case .dayRule(let trigger): trigger.next(after: instant)
+    case .recurrence(let trigger): trigger.next(after: instant)
     case .workdays(let trigger): trigger.next(after: instant)
     case .solar(let trigger): trigger.next(after: instant)
     case .lunar(let trigger): trigger.next(after: instant)
@@ -108,7 +110,7 @@ extension AnyTrigger {
     case .except(let trigger): trigger.needsAnchor
     case .bounded(let trigger): trigger.base.needsAnchor
     case .dayRule(let trigger): trigger.base.needsAnchor
-    case .cron, .at, .startup, .calendarDays, .workdays, .solar, .lunar: false
+    case .cron, .at, .startup, .calendarDays, .recurrence, .workdays, .solar, .lunar: false
     }
   }
 
@@ -123,7 +125,7 @@ extension AnyTrigger {
     case .bounded(let trigger):
       AnyTrigger(.bounded(BoundedTrigger(trigger.base.anchored(at: anchor), from: trigger.from, until: trigger.until)))
     case .dayRule(let trigger): AnyTrigger(.dayRule(trigger.anchored(at: anchor)))
-    case .cron, .at, .startup, .calendarDays, .workdays, .solar, .lunar: self
+    case .cron, .at, .startup, .calendarDays, .recurrence, .workdays, .solar, .lunar: self
     }
   }
 
@@ -168,6 +170,7 @@ extension AnyTrigger {
     case .dayRule(let trigger):
       trigger.base.collectZones(into: &names)
       names.insert(trigger.calendar.zone.name)
+    case .recurrence(let trigger): names.insert(trigger.zone.name)
     case .workdays(let trigger): names.insert(trigger.zone.name)
     case .every, .at, .startup, .solar, .lunar: break
     }

@@ -123,6 +123,7 @@ extension AnyTrigger {
     case .bounded(let trigger): trigger.base.firstZone
     case .calendarDays(let calendar): calendar.zone
     case .dayRule(let trigger): trigger.base.firstZone
+    case .recurrence(let trigger): trigger.zone
     case .workdays(let trigger): trigger.zone
     case .every, .at, .startup, .solar, .lunar: nil
     }

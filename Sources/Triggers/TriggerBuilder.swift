@@ -13,7 +13,7 @@ package enum TriggerBuilder {
   private static let table: [(name: String, make: Constructor)] = [
     ("cron", cron), ("every", every), ("at", at), ("calendar", calendar), ("any_of", anyOf), ("all_of", allOf),
     ("except", except), ("startup", startup), ("on_calendar", onCalendar),
-    ("calendar_of", calendarOf), ("only", only), ("shift", shift), ("workdays", workdays),
+    ("calendar_of", calendarOf), ("rrule", rrule), ("only", only), ("shift", shift), ("workdays", workdays),
     ("solar", solar), ("lunar", lunar),
   ]
 

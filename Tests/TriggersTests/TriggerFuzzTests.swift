@@ -17,7 +17,7 @@ struct TriggerFuzzTests {
     "9999999999999999999", "-1", "0-", "-", ",,", "friL", "32W", "L-31", "L-3",
   ]
   private static let pieces = [
-    "cron", "every", "at", "calendar", "any_of", "all_of", "except", "startup", "(", ")", "{", "}", "[", "]", "\"", "'",
+    "cron", "every", "at", "calendar", "any_of", "all_of", "except", "startup", "rrule", "\"FREQ=", "DAILY", ";BYDAY=", "-1FR", "(", ")", "{", "}", "[", "]", "\"", "'",
     "=", ",", ";",
     "\"0 3 * * *\"", "\"90s\"", "\"2027-01-01\"", "hour", "minute", "months", "day", "start_date", "end_date",
     "timezone", "dst",
@@ -75,6 +75,8 @@ struct TriggerFuzzTests {
       "cron(\"0 3 * * mon-fri\", { timezone = \"Europe/Berlin\", dst = { gap = \"skip\" } })",
       "any_of { cron { hour = \"9-17\", minute = \"*/5\" }, every(\"1h30m\", { start_date = \"2026-01-01 00:30\" }) }",
       "except(calendar { months = 2, day = \"last\", hour = 6 }, { \"2026-12-24..2026-12-31\", \"2027-01-01\" })",
+      "rrule(\"FREQ=MONTHLY;BYDAY=-1FR;BYSETPOS=1;COUNT=99\", { start_date = \"2026-01-01 09:00\", exdate = \"2026-01-30\" })",
+      "rrule \"DTSTART;TZID=Europe/Berlin:20260101T090000\\nRRULE:FREQ=HOURLY;INTERVAL=7;BYHOUR=9\\nRDATE:20260105\"",
       "at { \"2027-01-01T00:00:00.5+01:00\", 1790000000, 1e9 }",
     ]
     for _ in 0..<(isLong ? 300_000 : 2000) {

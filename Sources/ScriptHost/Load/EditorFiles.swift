@@ -79,6 +79,21 @@ package enum EditorFiles {
     ---@class moondial.LunarOptions: moondial.TriggerOptions
     ---@field offset? moondial.Duration Negative is before the phase.
 
+    ---What `rrule` takes besides its rules. `start_date` is iCalendar's DTSTART.
+    ---@class moondial.RecurrenceOptions: moondial.TriggerOptions
+    ---@field rdate? moondial.Time|moondial.Time[] Further times.
+    ---@field exdate? moondial.Time|moondial.Time[] Times, or whole days, that are left out.
+
+    ---The days of a calendar.
+    ---@class (exact) moondial.CalendarTable
+    ---@field dates? string|string[] Like "2026-12-25" and "2026-12-28..2026-12-31".
+    ---@field ranges? string|string[] The same as `dates`.
+    ---@field weekdays? string|string[] Like "sat,sun".
+    ---@field timezone? string
+    ---@field dst? table
+    ---@field start_date? moondial.Time
+    ---@field end_date? moondial.Time
+
     ---@class (exact) moondial.Job
     \(fields(in: .job))
 
@@ -172,6 +187,21 @@ package enum EditorFiles {
     "lunar": (
       "Fires by the moon: `lunar \"full\"`.",
       ["phase \"new\"|\"first_quarter\"|\"full\"|\"last_quarter\"", "options? moondial.LunarOptions"]
+    ),
+    "rrule": (
+      "Fires by recurrence rules of iCalendar: `rrule(\"FREQ=MONTHLY;BYDAY=-1FR\", { start_date = \"2026-01-01 09:00\" })`.",
+      ["rules string|table", "options? moondial.RecurrenceOptions"]
+    ),
+    "calendar_of": (
+      "Days that matter to other triggers: `calendar_of { dates = { \"2026-12-25\" }, weekdays = \"sat,sun\" }`.",
+      ["days moondial.CalendarTable"]
+    ),
+    "only": (
+      "Fires when the trigger does on a day of the calendar.", ["trigger moondial.Trigger", "calendar moondial.Trigger"]
+    ),
+    "shift": (
+      "Fires on days of the calendar move to the next or previous other day: `shift(cron \"0 9 1 * *\", holidays, \"next\")`.",
+      ["trigger moondial.Trigger", "calendar moondial.Trigger", "direction \"next\"|\"previous\""]
     ),
     "startup": ("Fires once at each start of the host.", []),
   ]
