@@ -57,6 +57,9 @@ let package = Package(
     library("JobModel", ["Chronology", "Triggers"]),
     library("Scheduling", ["Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
 
+    // Crontabs and systemd timers as job scripts: pure.
+    library("Importing", ["Chronology", "Triggers"]),
+
     // What keeps and what runs.
     library("JobStores", ["CLinux", "Chronology", "JobModel", grdb]),
     library("Executors", ["Chronology", "JobModel", deques]),
@@ -72,7 +75,7 @@ let package = Package(
       name: "moondial",
       dependencies: [
         "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService",
-        "Hosting", arguments,
+        "Hosting", "Importing", arguments,
       ],
       swiftSettings: strict),
 
@@ -82,6 +85,7 @@ let package = Package(
     library("MoondialTesting", ["Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling", "SchedulerService"]),
     tests("ChronologyTests", ["Chronology"]),
     tests("TriggersTests", ["Triggers", "Chronology"]),
+    tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
     tests("LuaTests", ["Lua", "CLuaShim"]),
     tests("SchedulingTests", ["Scheduling", "JobModel", "JobStores", "Executors", "Chronology", "Triggers"]),
     tests(
@@ -93,7 +97,7 @@ let package = Package(
     tests("ExecutorsTests", ["Executors", "JobModel", "Chronology", "Triggers"]),
     tests(
       "ScriptHostTests",
-      ["ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "Chronology", "Triggers"]),
+      ["ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "Chronology", "Triggers", "Importing"]),
     // The binary as its users run it.
     tests("EndToEndTests", ["moondial", "Chronology", "JobModel", "JobStores"]),
   ]

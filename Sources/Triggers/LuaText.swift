@@ -1,5 +1,5 @@
 /// Writes values as Lua: in messages, and when a trigger prints itself.
-enum LuaText {
+package enum LuaText {
   /// A literal that Lua reads back as `value`.
   static func literal(_ value: SpecValue) -> String {
     switch value {
@@ -15,7 +15,7 @@ enum LuaText {
   }
 
   /// `{ hour = 9, "x" }`, from keys and finished literals.
-  static func table(_ fields: [(key: String, literal: String)]) -> String {
+  package static func table(_ fields: [(key: String, literal: String)]) -> String {
     guard !fields.isEmpty else { return "{}" }
     let written = fields.map { field in
       if field.key.utf8.allSatisfy({ (48...57).contains($0) }) { return field.literal }
@@ -25,7 +25,7 @@ enum LuaText {
   }
 
   /// A string literal.
-  static func quote(_ text: String) -> String {
+  package static func quote(_ text: String) -> String {
     // Nearly every text: printable, and nothing to escape. A schedule's text is written for each job that is registered.
     if text.utf8.allSatisfy({ $0 >= 32 && $0 < 127 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
       return "\"" + text + "\""

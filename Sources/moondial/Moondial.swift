@@ -28,7 +28,7 @@ struct Moondial: ParsableCommand {
     subcommands: [
       RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, ExecCommand.self,
       HistoryCommand.self, ExplainCommand.self, BackupCommand.self, DoctorCommand.self, InitCommand.self,
-      BenchCommand.self,
+      ImportCommand.self, BenchCommand.self,
     ])
 
   static let version = "0.1.0"

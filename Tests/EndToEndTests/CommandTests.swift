@@ -78,6 +78,11 @@ struct CommandTests {
     (["doctor"], 1, "start a host first"),
     (["backup"], 2, "<file>"),
     (["backup", "copy.db"], 1, "start a host first"),
+    (["import", "crontab", "nowhere"], 1, "cannot read nowhere: No such file"),
+    (["import", "crontab", "scripts"], 1, "cannot read scripts: Is a directory"),
+    (["import", "crontab", "-o", "scripts/good.lua"], 1, "scripts/good.lua exists already"),
+    (["import", "systemd", "backup.service"], 2, "name files that end in .timer"),
+    (["import", "systemd", "backup.timer"], 1, "cannot read backup.timer"),
     (["simulate", "scripts", "--from", "2026-01-02", "--to", "2026-01-01"], 2, "--to must be later than --from"),
   ]
 
@@ -143,5 +148,23 @@ struct CommandTests {
     #expect(history.status == 0)
     let text = history.output.joined()
     #expect(text.contains("succeeded") && text.contains("failed"), "\(text)")
+  }
+
+  @Test("an imported crontab is a script that check accepts and whose jobs run")
+  func importCrontab() throws {
+    let place = try Place()
+    let made = try place.run(
+      "import", "crontab", "-o", "scripts/cron.lua", input: "MAILTO=ops\n0 3 * * * cat; echo $GREETING%Hello%there\n61 * * * * never\n")
+    #expect(made.status == 1)
+    #expect(made.output == ["1 job in scripts/cron.lua"])
+    #expect(made.errors.count == 2 && made.errors[1].contains("minute 61 is outside 0-59"), "\(made.errors)")
+    #expect(try place.run("check").output == ["1 job in 1 script, no mistakes"])
+    let ran = try place.run("exec", "cat", "--allow-all")
+    #expect(ran.status == 0)
+    #expect(ran.errors.contains { $0.contains("Hello") && $0.contains("there") }, "\(ran.errors)")
+    try place.save("backup.timer", "[Timer]\nOnCalendar=daily\n")
+    try place.save("backup.service", "[Service]\nExecStart=/bin/echo %p\n")
+    let timer = try place.run("import", "systemd", "scripts/backup.timer")
+    #expect(timer.status == 0 && timer.output.contains { $0.contains("{ \"/bin/echo\", \"backup\" }") }, "\(timer.output)")
   }
 }

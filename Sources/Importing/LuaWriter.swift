@@ -1,0 +1,60 @@
+internal import Triggers
+
+/// Writes the pieces that imported scripts are made of.
+enum LuaWriter {
+  /// Lines are broken before this column.
+  static let width = 120
+
+  /// A string as a person would write it: in quotes, or in long brackets when quotes would need escapes.
+  static func string(_ text: String) -> String {
+    let hasEscapes = text.utf8.contains { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
+    let isPlain = text.utf8.allSatisfy { $0 >= 32 && $0 != 127 }
+    guard hasEscapes, isPlain else { return LuaText.quote(text) }
+    var equals = ""
+    // The closing bracket must not be in the text, nor begin with the text's last character.
+    while (text + "]").contains("]\(equals)]") { equals += "=" }
+    return "[\(equals)[\(text)]\(equals)]"
+  }
+
+  /// `{ "a", "b" }`.
+  static func list(_ texts: [String]) -> String { "{ \(texts.map(string).joined(separator: ", ")) }" }
+
+  /// `{ PATH = "/bin", ["a-b"] = "c" }`.
+  static func table(_ fields: [(key: String, literal: String)]) -> String { LuaText.table(fields) }
+
+  /// A line as a comment. A bracket right after the dashes would begin a long comment.
+  static func comment(_ text: some StringProtocol) -> String {
+    let line = text.trimmingSuffix { $0 == " " || $0 == "\t" || $0 == "\r" }
+    return line.isEmpty || line.first == " " ? "--\(line)" : "-- \(line)"
+  }
+
+  /// Words as comment lines of the usual width.
+  static func comment(wrapping text: String) -> [String] {
+    var lines: [String] = []
+    var line = "--"
+    for word in text.split(separator: " ") {
+      if line.count + 1 + word.count > width, line != "--" {
+        lines.append(line)
+        line = "--"
+      }
+      line += " \(word)"
+    }
+    return lines + [line]
+  }
+
+  /// A job on one line, or on several when that is too long.
+  static func job(_ name: String, _ fields: [(key: String, literal: String)]) -> String {
+    let short = "job \(LuaText.quote(name)) { \(fields.map { "\($0.key) = \($0.literal)" }.joined(separator: ", ")) }"
+    guard short.count > width || short.contains("\n") else { return short }
+    let lines = fields.map { "  \($0.key) = \($0.literal),\n" }
+    return "job \(LuaText.quote(name)) {\n\(lines.joined())}"
+  }
+}
+
+extension StringProtocol {
+  fileprivate func trimmingSuffix(_ isDropped: (Character) -> Bool) -> SubSequence {
+    var end = endIndex
+    while end > startIndex, isDropped(self[index(before: end)]) { end = index(before: end) }
+    return self[startIndex..<end]
+  }
+}

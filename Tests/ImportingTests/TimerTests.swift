@@ -1,0 +1,133 @@
+import Chronology
+import Testing
+import Triggers
+
+@testable import Importing
+
+@Suite("Timers of systemd")
+struct TimerTests {
+  private func script(_ name: String, _ timer: String, _ services: [String: String]) -> ImportedScript {
+    let unit = TimerUnit(name: name, timer: timer) { services[$0] }
+    return TimerUnit.script(
+      of: [unit], from: ImportOrigin(source: name, script: "t.lua"), context: TriggerContext(zones: TimeZoneDatabase()))
+  }
+
+  @Test("a pair becomes a job below its settings")
+  func pair() {
+    let made = script(
+      "backup.timer",
+      """
+      [Unit]
+      Description=Nightly
+
+      [Timer]
+      OnCalendar=Mon..Fri 03:00
+      OnCalendar=Sat 05:00
+      RandomizedDelaySec=1h 30min
+      Persistent=true
+
+      [Install]
+      WantedBy=timers.target
+      """,
+      [
+        "backup.service": """
+        [Unit]
+        Description=Back everything up
+        [Service]
+        Type=oneshot
+        # a comment
+        Environment="TARGET=/srv/my backups" LEVEL=9
+        WorkingDirectory=/srv
+        ExecStartPre=-/bin/mkdir -p ${TARGET}
+        ExecStart=/usr/bin/backup --all \\
+            --level $LEVEL 'with space' %p 100%%
+        TimeoutStartSec=10min
+        """
+      ])
+    let body = made.lua.split(separator: "\nend\n").last.map(String.init) ?? ""
+    #expect(
+      body == """
+
+        -- backup.timer
+        --   OnCalendar=Mon..Fri 03:00
+        --   OnCalendar=Sat 05:00
+        --   RandomizedDelaySec=1h 30min
+        --   Persistent=true
+        -- backup.service
+        --   Type=oneshot
+        --   Environment="TARGET=/srv/my backups" LEVEL=9
+        --   WorkingDirectory=/srv
+        --   ExecStartPre=-/bin/mkdir -p ${TARGET}
+        --   ExecStart=/usr/bin/backup --all  --level $LEVEL 'with space' %p 100%%
+        --   TimeoutStartSec=10min
+        job "backup" {
+          description = "Back everything up",
+          trigger = any_of { on_calendar "Mon..Fri 03:00", on_calendar "Sat 05:00" },
+          jitter = "90m",
+          timeout = "10m",
+          run = programs({
+            { "/bin/mkdir", "-p", "/srv/my backups", may_fail = true },
+            { "/usr/bin/backup", "--all", "--level", "9", "with space", "backup", "100%" },
+          }, { cwd = "/srv", env = { TARGET = "/srv/my backups", LEVEL = "9" } }),
+        }
+
+        """)
+    #expect(made.notes.isEmpty && made.jobCount == 1)
+    #expect(made.lua.contains("exec = { \"/bin/mkdir\", \"/usr/bin/backup\" }"))
+  }
+
+  @Test("times since start become startup and every; an untimely calendar run is left out unless it is persistent")
+  func monotonic() {
+    let service = ["x.service": "[Service]\nExecStart=/bin/x\n"]
+    let both = script("x.timer", "[Timer]\nOnBootSec=15min\nOnUnitActiveSec=1d\n", service)
+    #expect(both.lua.contains("trigger = any_of { every \"1d\", startup() }"))
+    #expect(both.notes.map(\.message) == ["OnBootSec=15min: the job runs when the host starts, without that delay"])
+    let calendar = script("x.timer", "[Timer]\nOnCalendar=daily\nAccuracySec=1h\n", service)
+    #expect(calendar.lua.contains("misfire_grace_time = \"1m\"") && calendar.notes.count == 1)
+  }
+
+  @Test("templates know their instance, and other services are named by Unit")
+  func templates() {
+    let made = script(
+      "sync@home.timer", "[Timer]\nOnCalendar=hourly\nUnit=copy@home.service\n",
+      ["copy@home.service": "[Service]\nExecStart=/bin/copy %i %n %H\n"])
+    #expect(made.lua.contains("{ \"/bin/copy\", \"home\", \"copy@home.service\", \"%H\" }"))
+    #expect(made.lua.contains("job \"sync@home\"") && made.notes.count == 1)
+  }
+
+  @Test("what is lost is said", arguments: [
+    ("[Timer]\nOnCalendar=never\n", "[Service]\nExecStart=/bin/x\n", "never"), ("[Timer]\n", "[Service]\nExecStart=/bin/x\n", "no time"),
+    ("[Timer]\nOnCalendar=daily\n", "[Service]\n", "no ExecStart"), ("[Timer]\nOnCalendar=daily\n", "", "no ExecStart"),
+    ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=/bin/x 'open\n", "not closed"),
+    ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=@/bin/x y\n", "another name"),
+    ("[Timer]\nOnUnitActiveSec=soon\n", "[Service]\nExecStart=/bin/x\n", "no length of time"),
+  ])
+  func losses(timer: String, service: String, sentence: String) {
+    let made = script("x.timer", timer, ["x.service": service])
+    #expect(made.jobCount == 0 && made.isIncomplete)
+    #expect(made.notes.contains { $0.isLoss && $0.message.contains(sentence) }, "\(made.notes)")
+  }
+
+  @Test("what surrounds a service is listed once")
+  func rest() {
+    let made = script(
+      "x.timer", "[Timer]\nOnCalendar=daily\n",
+      ["x.service": "[Unit]\nOnFailure=mail@%n.service\n[Service]\nNice=19\nPrivateTmp=yes\nUser=www-data\nExecStart=/bin/x $A ${B}c\n"])
+    #expect(made.notes.contains { $0.message == "not carried over: Nice, PrivateTmp, OnFailure" })
+    #expect(made.lua.contains("{ \"/usr/sbin/runuser\", \"-u\", \"www-data\", \"--\", \"/bin/x\", \"c\" }"))
+    #expect(made.notes.count == 4 && !made.isIncomplete)
+  }
+
+  @Test("time spans", arguments: [
+    ("90", 90_000_000_000), ("1h 30min", 5_400_000_000_000), ("15min", 900_000_000_000), ("2 weeks", 1_209_600_000_000_000),
+    ("500ms", 500_000_000), ("1d12h", 129_600_000_000_000), ("1.5h", 5_400_000_000_000), ("1y", 31_557_600_000_000_000),
+  ])
+  func spans(text: String, nanoseconds: Int64) {
+    #expect(UnitText.span(text) == nanoseconds)
+  }
+
+  @Test("no time spans", arguments: ["", "soon", "5 apples", "-1", "infinity", "1..5s", "99999999999y"])
+  func noSpans(text: String) {
+    #expect(UnitText.span(text) == nil)
+  }
+}
