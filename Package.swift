@@ -71,6 +71,14 @@ let package = Package(
       "Hosting",
       ["Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService"]),
 
+    // What programs embed.
+    library(
+      "MoondialScheduler",
+      [
+        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService",
+        "Hosting", deques,
+      ]),
+
     .executableTarget(
       name: "moondial",
       dependencies: [
@@ -82,7 +90,10 @@ let package = Package(
     .executableTarget(name: "Benchmarks", dependencies: ["Lua"], swiftSettings: strict),
 
     // Proofs.
-    library("MoondialTesting", ["Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling", "SchedulerService"]),
+    library(
+      "MoondialTesting",
+      ["MoondialScheduler", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling", "SchedulerService"]),
+    tests("MoondialSchedulerTests", ["MoondialScheduler", "MoondialTesting", "MoondialService", lifecycle]),
     tests("ChronologyTests", ["Chronology"]),
     tests("TriggersTests", ["Triggers", "Chronology"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),

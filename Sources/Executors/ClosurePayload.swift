@@ -9,7 +9,8 @@ package import JobModel
 ///     })
 ///
 /// A closure that throws `RunError` fails with that message; one that throws `CancellationError` ends as cancelled, or
-/// as timed out after its deadline; any other error fails with its description. Swift code cannot be stopped from
+/// as timed out after its deadline; one that throws `ClosureRetry` asks for another attempt; any other error fails with its
+/// description. Swift code cannot be stopped from
 /// outside: it looks at `context.isCancelled` now and then, or (async) at `Task.isCancelled`.
 package final class ClosurePayload: JobPayload {
   enum Body: Sendable {
@@ -33,11 +34,28 @@ package final class ClosurePayload: JobPayload {
 package struct ClosureContext: Sendable {
   package let order: RunOrder
   package let startedAt: Instant
-  /// Nanoseconds of CLOCK_MONOTONIC (`monotonicNow()`) at which it should be over; `.max` when it has no timeout.
+  /// Nanoseconds of the executor's monotonic clock at which it should be over; `.max` when it has no timeout.
   package let deadline: Int64
+  /// What `deadline` is measured with.
+  let clock: any MonotonicClock
   let isStopped: @Sendable () -> Bool
 
   /// Whether it should return soon: it was cancelled, is beyond its deadline, or the pool is being stopped. Meant for
   /// the closure, while it runs.
-  package var isCancelled: Bool { isStopped() || (deadline < .max && monotonicNow() >= deadline) }
+  package var isCancelled: Bool { isStopped() || remaining <= 0 }
+
+  /// Nanoseconds until its deadline, negative beyond it; `.max` when it has none.
+  package var remaining: Int64 { deadline == .max ? .max : deadline - clock.now.nanoseconds }
+}
+
+/// Thrown by a closure that wants another attempt, as `ctx:retry` in scripts.
+package struct ClosureRetry: Error {
+  /// Nanoseconds to wait; nil leaves it to the job's retry policy.
+  package var delay: Int64?
+  /// Why this attempt failed.
+  package var error: RunError
+  package init(delay: Int64?, error: RunError) {
+    self.delay = delay
+    self.error = error
+  }
 }

@@ -1,11 +1,14 @@
-internal import Chronology
+package import Chronology
 internal import JobModel
 
 /// Runs jobs whose payload is a `ClosurePayload`.
 ///
 /// A blocking closure is a run of one step. An async closure is a run that suspends once, until its task is over.
 package final class ClosureRunner: StepRunner {
-  package init() {}
+  private let clock: any MonotonicClock
+
+  /// - Parameter clock: the executor's, with which deadlines are measured.
+  package init(clock: any MonotonicClock = SystemMonotonicClock()) { self.clock = clock }
 
   private final class Context {}
   package func makeContext(for worker: StepWorker) -> AnyObject { Context() }
@@ -18,23 +21,23 @@ package final class ClosureRunner: StepRunner {
     switch payload.body {
     case .blocking(let body):
       let context = ClosureContext(
-        order: order, startedAt: time.wall, deadline: time.deadline, isStopped: { worker.interruption != nil })
+        order: order, startedAt: time.wall, deadline: time.deadline, clock: clock, isStopped: { worker.interruption != nil })
       do {
         return .ended(ClosureRunner.ending(try body(context)))
       } catch {
-        return .ended(ClosureRunner.ending(error, deadline: time.deadline))
+        return .ended(ending(error, deadline: time.deadline))
       }
     case .async(let body):
       let call = AsyncCall()
       let run = PoolRun(continuing: order, begunAt: time, on: worker, body: call)
       let context = ClosureContext(
-        order: order, startedAt: time.wall, deadline: time.deadline, isStopped: { call.isStopped })
-      call.start {
+        order: order, startedAt: time.wall, deadline: time.deadline, clock: clock, isStopped: { call.isStopped })
+      call.start { [self] in
         let ending: RunEnding
         do {
           ending = ClosureRunner.ending(try await body(context))
         } catch {
-          ending = ClosureRunner.ending(error, deadline: time.deadline)
+          ending = self.ending(error, deadline: time.deadline)
         }
         call.finish(ending)
         run.resume()
@@ -59,8 +62,12 @@ package final class ClosureRunner: StepRunner {
     RunEnding(details: result.map { AttemptDetails(result: $0) })
   }
 
-  private static func ending(_ error: any Error, deadline: Int64) -> RunEnding {
-    if error is CancellationError { return RunEnding(monotonicNow() >= deadline ? .timedOut : .cancelled) }
+  private func ending(_ error: any Error, deadline: Int64) -> RunEnding {
+    if error is CancellationError { return RunEnding(clock.now.nanoseconds >= deadline ? .timedOut : .cancelled) }
+    if let retry = error as? ClosureRetry {
+      let request = RetryRequest(delay: retry.delay)
+      return RunEnding(.failed, details: AttemptDetails(error: retry.error, retry: request))
+    }
     let shown = error as? RunError ?? RunError(message: String(describing: error))
     return RunEnding(.failed, details: AttemptDetails(error: shown))
   }

@@ -1,3 +1,4 @@
+package import Chronology
 internal import JobModel
 package import JobStores
 package import ScriptHost
@@ -12,6 +13,9 @@ package final class HostLogSink: LogSink {
 
   /// The first store keeps the lines.
   package func use(stores: [(name: String, store: any JobStore)]) { store.withLock { $0 = stores.first?.store } }
+
+  /// The instant that lines written now carry.
+  package var now: Instant { log.now }
 
   package var threshold: LogLevel { min(log.threshold, .info) }
 

@@ -42,11 +42,14 @@ package final class SchedulerAssembly: Sendable {
   package let configuration: HostConfiguration
   package let stores: [(name: String, store: any JobStore)]
   package let engine: any SchedulerEngine
+  /// Where the lines of runs go: the log, and the history.
+  package let sink: HostLogSink
   /// How many runs can be on a processor at once.
   package let workers: Int
   private let luaHost: LuaHost?
   private let follower: ScriptFollower?
   private let declared: DeclaredJobs
+  private let bridge: ServiceBridge
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
   ///
@@ -55,7 +58,9 @@ package final class SchedulerAssembly: Sendable {
     let log = blueprint.log
     self.log = log
     let bridge = ServiceBridge()
+    self.bridge = bridge
     let sink = HostLogSink(log)
+    self.sink = sink
     let retry = ScriptFollower.Retry()
     var session: ScriptSession?
     if let place = blueprint.scripts {
@@ -156,6 +161,16 @@ package final class SchedulerAssembly: Sendable {
     follower?.stop()
     engine.drain(grace: grace)
     closeEverything()
+  }
+
+  /// Tells the jobs that listen, and the scripts that wait for it. Blocks until it is as durable as the stores make it.
+  package func emit(_ event: String, data: JSONText?) throws(HostError) {
+    let answer = Monitor<HostRefusal??>(nil)
+    bridge.emit(event, data: data) { refusal in
+      answer.withLock { $0 = .some(refusal) }
+      answer.broadcast()
+    }
+    if let refusal = answer.wait(for: { $0 }) ?? nil { throw HostError(refusal.message) }
   }
 
   /// Ends the waiting of a `stop`: what still runs is interrupted.

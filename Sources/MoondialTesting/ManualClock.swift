@@ -1,37 +1,79 @@
-package import Chronology
-internal import Synchronization
+internal import Chronology
+public import FoundationEssentials
+internal import MoondialScheduler
 
-/// Both clocks of a machine, moved by hand.
+/// A clock that stands still until a test says that time passes.
 ///
-///     let clock = ManualClock(at: Instant(seconds: 1_767_225_600))
-///     clock.advance(by: 5_000_000_000)     // both go on
-///     clock.set(to: earlier)               // somebody sets the wall clock; the monotonic one goes on
+///     let clock = ManualClock()
+///     let scheduler = Scheduler(configuration, clock: clock)
+///     try await scheduler.add("tick", .every(.seconds(90))) { _ in … }
+///     try await scheduler.start()
+///     await clock.advance(by: .seconds(3600))      // 40 ticks have run, each to its end
 ///
-/// Threading: any thread.
-package final class ManualClock: WallClock, Sendable {
-  private struct State {
-    var wall: Instant
-    var monotonic: Int64 = 0
+/// Threading: any thread; `advance` by one task at a time, and not from a job.
+public final class ManualClock: Sendable {
+  /// Both clocks of the machine that it stands for.
+  let machine: SimulatedClock
+  /// What follows this clock, and who sleeps by it.
+  let followers = ClockFollowers()
+
+  /// A clock that shows `date`, to the microsecond; without one, 2026-01-01T00:00:00Z.
+  public init(at date: Date = Date(timeIntervalSince1970: 1_767_225_600)) {
+    machine = SimulatedClock(at: Instant(date))
   }
-  private let state: Mutex<State>
 
-  package init(at wall: Instant) { state = Mutex(State(wall: wall)) }
+  /// What the wall clock shows.
+  public var date: Date { Date(machine.now) }
 
-  package var now: Instant { state.withLock { $0.wall } }
-  package var monotonic: any MonotonicClock { Monotonic(clock: self) }
+  /// Somebody sets the wall clock; timeouts and delays do not feel it. What that makes due runs in the next ``advance(by:)``.
+  public func set(to date: Date) { machine.set(to: Instant(date)) }
 
-  /// Time passes: nanoseconds on both clocks.
-  package func advance(by nanoseconds: Int64) {
-    state.withLock { state in
-      state.wall = state.wall.advanced(byNanoseconds: nanoseconds)
-      state.monotonic += nanoseconds
+  /// Time passes, stopping wherever something is due. Returns when every run that became due has ended, or waits in
+  /// ``sleep(for:)``, and every `onEvent` listener has heard of it: so it gives the same result every time.
+  ///
+  /// An async job that waits for something else than this clock keeps `advance` waiting until that has come. Zero runs what is due
+  /// already: what `runNow` and `emit` have asked for.
+  public func advance(by duration: Duration) async {
+    precondition(duration >= .zero, "a clock advances; set(to:) sets the wall clock back")
+    let end = now + duration.wholeNanoseconds
+    await settle()
+    while let next = nextWake, next <= end {
+      machine.advance(by: max(0, next - now))
+      await settle()
     }
+    machine.advance(by: max(0, end - now))
+    await settle()
   }
 
-  package func set(to wall: Instant) { state.withLock { $0.wall = wall } }
+  /// Waits until the clock has been advanced by `duration`: for async jobs that would wait for real otherwise.
+  ///
+  /// - Throws: `CancellationError` when the task is cancelled.
+  public func sleep(for duration: Duration) async throws {
+    let deadline = now + duration.wholeNanoseconds
+    guard await followers.sleep(until: deadline, now: { self.now }) else { throw CancellationError() }
+  }
 
-  private struct Monotonic: MonotonicClock {
-    let clock: ManualClock
-    var now: MonotonicInstant { MonotonicInstant(nanoseconds: clock.state.withLock { $0.monotonic }) }
+  /// Nanoseconds of the monotonic clock.
+  private var now: Int64 { machine.monotonic.now.nanoseconds }
+
+  private var nextWake: Int64? {
+    (followers.engines.map(\.nextWake) + [followers.nextDeadline]).compactMap { $0 }.min()
+  }
+
+  /// Lets everything happen that can at this instant.
+  private func settle() async {
+    followers.wakeSleepers(at: now)
+    for engine in followers.engines { engine.expireTimeouts() }
+    while true {
+      let version = followers.version
+      for engine in followers.engines { engine.pump() }
+      let engines = followers.engines
+      guard engines.allSatisfy(\.isQuiet), engines.reduce(0, { $0 + $1.outstanding }) <= followers.sleepingRuns else {
+        await followers.change(after: version)
+        continue
+      }
+      for listeners in followers.listeners { await listeners() }
+      if followers.version == version { return }
+    }
   }
 }

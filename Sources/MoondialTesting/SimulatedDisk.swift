@@ -4,14 +4,14 @@ package import JobStores
 
 /// What outlives a simulated host. Every life opens it anew; a store that is opened is closed before the next one is.
 package protocol SimulatedDisk: Sendable {
-  func open(clock: ManualClock) throws -> any JobStore
+  func open(clock: SimulatedClock) throws -> any JobStore
 }
 
 /// Dictionaries that survive.
 package final class ModelDisk: SimulatedDisk {
   private let store = ModelStore()
   package init() {}
-  package func open(clock: ManualClock) -> any JobStore { store }
+  package func open(clock: SimulatedClock) -> any JobStore { store }
 }
 
 /// A real SQLite file in a temporary directory, opened and closed with every life of the host.
@@ -22,7 +22,7 @@ package final class SQLiteDisk: SimulatedDisk {
   private let directory: TemporaryDirectory
   package init() throws { directory = try TemporaryDirectory() }
 
-  package func open(clock: ManualClock) throws -> any JobStore {
+  package func open(clock: SimulatedClock) throws -> any JobStore {
     var options = SQLiteStore.Options()
     // No power cut here, and the checker wants to see every row.
     options.synchronous = .normal

@@ -28,10 +28,10 @@ package final class SimulatedExecutor: JobExecutor {
   }
 
   private let state: Mutex<State>
-  private let clock: ManualClock
+  private let clock: SimulatedClock
   package let workers = 4
 
-  package init(clock: ManualClock, seed: UInt64) {
+  package init(clock: SimulatedClock, seed: UInt64) {
     self.clock = clock
     state = Mutex(State(random: SeededGenerator(seed)))
   }

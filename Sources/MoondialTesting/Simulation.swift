@@ -40,7 +40,7 @@ package struct Simulation {
   private var opened: any JobStore
   private var store: FaultyJobStore
   private var random: SeededGenerator
-  private let clock: ManualClock
+  private let clock: SimulatedClock
   private let definitions: [JobDefinition]
   private var host: SimulatedHost
   private var absent: Set<String> = []
@@ -62,7 +62,7 @@ package struct Simulation {
     self.wrapping = wrapping
     random = SeededGenerator(seed)
     weights = options.weights ?? .drawn(&random)
-    clock = ManualClock(at: Instant(seconds: 1_767_225_600 + random.number(0...86_400 * 300)))
+    clock = SimulatedClock(at: Instant(seconds: 1_767_225_600 + random.number(0...86_400 * 300)))
     definitions = SimulatedJobs.make(Int(random.number(1...10)), &random)
     let faults = FaultPlan()
     self.faults = faults
@@ -181,7 +181,7 @@ final class SimulatedHost: Sendable {
   private let executor: SimulatedExecutor
   private let rest = Mutex<ServiceTurn.Rest?>(nil)
 
-  init(store: any JobStore, clock: ManualClock, seed: UInt64, window: Int, definitions: [JobDefinition]) {
+  init(store: any JobStore, clock: SimulatedClock, seed: UInt64, window: Int, definitions: [JobDefinition]) {
     let executor = SimulatedExecutor(clock: clock, seed: seed)
     self.executor = executor
     var configuration = ServiceConfiguration(stores: [("default", store)], executors: [("default", executor)])

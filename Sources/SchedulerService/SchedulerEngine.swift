@@ -2,6 +2,7 @@ package import Chronology
 package import JobModel
 package import JobStores
 package import Scheduling
+internal import Triggers
 
 /// What turns a scheduler's core: the service, with a thread and the machine's clocks, or a clock moved by hand.
 ///
@@ -65,6 +66,21 @@ extension SchedulerEngine {
 
   /// The declared jobs as they stand, in the order of registration. O(jobs).
   package func jobs() -> [JobStatus] { ask { core, _, _ in core.jobs.filter { $0.made == nil }.map(JobStatus.init) } }
+
+  /// The next fire times of a job, at most `count`. Blocks for one turn, which takes O(count).
+  package func nextFires(of job: String, count: Int) throws(SchedulerCore.Refusal) -> [Instant] {
+    try request { core, _, _ throws(SchedulerCore.Refusal) in
+      guard let index = core.indices[job] else { throw .unknownJob(job) }
+      let job = core.jobs[index.offset]
+      var fires: [Instant] = []
+      var next = job.nextFire
+      while fires.count < count, let fire = next {
+        fires.append(fire)
+        next = job.trigger?.next(after: fire)
+      }
+      return fires
+    }
+  }
 }
 
 /// One job as `list` and `status` show it.

@@ -186,14 +186,19 @@ extension DeclareSession {
       if !complaints.contains(where: { $0.hasPrefix("name ") }) {
         complaints.append("it has no name; write job \"name\" { … }")
       }
-    } else if named.utf8.count > 200 {
-      complaints.append("its name is longer than 200 bytes")
-    } else if named.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
-      complaints.append("its name has a control character in it")
-    } else if named.first == " " || named.last == " " {
-      complaints.append("its name begins or ends with a space")
+    } else if let complaint = DeclareSession.complaint(aboutName: named) {
+      complaints.append(complaint)
     }
     return named
+  }
+
+  /// Why a text cannot be a job's name.
+  static func complaint(aboutName name: String) -> String? {
+    if name.isEmpty { return "it has no name; write job \"name\" { … }" }
+    if name.utf8.count > 200 { return "its name is longer than 200 bytes" }
+    if name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) { return "its name has a control character in it" }
+    if name.first == " " || name.last == " " { return "its name begins or ends with a space" }
+    return nil
   }
 
   private func settlePlace(_ name: String, _ place: SourceLocation) {

@@ -40,9 +40,14 @@ package struct ConfigurationSetting: Sendable, Hashable {
   package init?(flag: String) {
     guard let equals = flag.firstIndex(of: "=") else { return nil }
     let key = String(flag[..<equals])
+    self.init(key: key, text: String(flag[flag.index(after: equals)...]), origin: "--set \(key)")
+  }
+
+  /// A flat key (`executors.default.workers`) and its text; `nil` when a part of the key is empty.
+  package init?(key: String, text: String, origin: String) {
     let path = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard path.allSatisfy({ !$0.isEmpty }) else { return nil }
-    self.init(path: path, text: String(flag[flag.index(after: equals)...]), origin: "--set \(key)")
+    self.init(path: path, text: text, origin: origin)
   }
 
   /// The value that the text stands for: `true`, `false`, a number, or itself.

@@ -1,0 +1,95 @@
+internal import Lua
+internal import ScriptHost
+
+/// How a scheduler is set up: a value with typed parts. The default needs nothing: schedules and history in memory, one pool with a
+/// thread for each processor.
+///
+///     var configuration = Configuration()
+///     configuration.timezone = "Europe/Vienna"
+///     configuration.stores["default"] = .sqlite("moondial.db")
+///     configuration.executors["default"] = .threads(20)
+///     configuration.jobDefaults = JobOptions(maxInstances: 3, coalesce: .all)
+///
+/// It is checked as a whole when the scheduler starts; every mistake is a line of the `SchedulerError`.
+public struct Configuration: Sendable {
+  /// Where schedules, history and scripts' values are kept.
+  public struct Store: Sendable, Hashable {
+    let url: String
+    /// In this process: gone when it ends. Of each job it remembers the last 100 runs.
+    public static let memory = Store(url: "memory:")
+    /// In an SQLite file, made when it is missing. One scheduler at a time; a relative path begins at the working directory.
+    public static func sqlite(_ path: String) -> Store { Store(url: "sqlite:" + path) }
+  }
+
+  /// What runs jobs.
+  public struct Executor: Sendable, Hashable {
+    /// nil: as many as there are processors, at least 2.
+    public var workers: Int?
+    /// A pool of so many operating-system threads. Suspended Lua runs and async closures hold none of them.
+    public static func threads(_ workers: Int? = nil) -> Executor { Executor(workers: workers) }
+  }
+
+  /// A directory of Lua scripts whose jobs run beside the program's own, and are reloaded when they are saved.
+  public struct Scripts: Sendable {
+    public var directory: String
+    /// What scripts may do to the machine, by script path; `*` stands for anything. Relative paths in it begin at the directory that
+    /// the scripts directory lies in. Default: nothing.
+    public var grants: [String: Grant]
+    /// What `env.get` finds, when it is granted. A library reads no environment of its own.
+    public var environment: [String: String]
+
+    public init(_ directory: String, grants: [String: Grant] = [:], environment: [String: String] = [:]) {
+      self.directory = directory
+      self.grants = grants
+      self.environment = environment
+    }
+  }
+
+  /// What some scripts may do. Names may hold `*`.
+  public struct Grant: Sendable, Hashable {
+    /// Directories or files, with `:r` (the default) or `:rw` after the path.
+    public var files: [String]
+    /// Programs, variables of the environment, secrets, hosts.
+    public var exec: [String]
+    public var env: [String]
+    public var secret: [String]
+    public var http: [String]
+    var isAll = false
+
+    public init(
+      files: [String] = [], exec: [String] = [], env: [String] = [], secret: [String] = [], http: [String] = []
+    ) {
+      self.files = files
+      self.exec = exec
+      self.env = env
+      self.secret = secret
+      self.http = http
+    }
+
+    /// Everything: for scripts that are trusted like the program itself.
+    public static let all: Grant = {
+      var grant = Grant()
+      grant.isAll = true
+      return grant
+    }()
+  }
+
+  /// IANA name of the zone of jobs that name none; nil is the system's.
+  public var timezone: String?
+  /// By name; there is always one called `default`.
+  public var stores: [String: Store] = ["default": .memory]
+  /// By name; there is always one called `default`.
+  public var executors: [String: Executor] = ["default": .threads()]
+  /// For all jobs, those of scripts among them, that do not say otherwise.
+  public var jobDefaults = JobOptions()
+  /// nil: no scripts.
+  public var scripts: Scripts?
+  /// Default: warnings and errors on standard error.
+  public var log: Log = .standardError(.warn)
+
+  /// Settings that have no typed part here (`groups.db.max`), kept as they were written.
+  var others: [ConfigurationSetting] = []
+
+  /// The default.
+  public init() {}
+}

@@ -1,0 +1,45 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+internal import ScriptHost
+
+/// A job as it was added: what its definition is made of, once the configuration is final.
+struct JobDeclaration: Sendable {
+  var name: String
+  var trigger: Trigger?
+  var options: JobOptions
+  var payload: any JobPayload
+  var source: SourceLocation
+
+  /// The definition under a host's defaults. Throws all that is wrong, a line each.
+  func definition(in surroundings: DeclareSurroundings) throws(SchedulerError) -> JobDefinition {
+    var fields = options.fields
+    if let trigger { fields.append((JobField.trigger.rawValue, trigger.value)) }
+    let job = ProgrammedJob(name: name, fields: LuaTable(fields: fields), source: source, payload: payload)
+    let params = try options.params?.checked("job \"\(name)\": params", isObject: true)
+    do {
+      var definition = try job.definition(in: surroundings)
+      definition.params = params
+      return definition
+    } catch { throw SchedulerError(.invalid, error.sentences.joined(separator: "\n")) }
+  }
+}
+
+/// A configuration that was checked, with the zones behind it.
+struct CheckedConfiguration {
+  let host: HostConfiguration
+  let systemZone: String
+  private let zone: TimeZoneRules
+
+  init(_ configuration: Configuration) throws(SchedulerError) {
+    host = try configuration.decoded(zones: .shared)
+    systemZone = TimeZoneDatabase.systemZoneName() ?? "UTC"
+    do { zone = try TimeZoneDatabase.shared.zone(named: host.timeZone ?? systemZone) } catch {
+      throw SchedulerError(.invalid, "timezone: \(error.message)")
+    }
+  }
+
+  func surroundings(now: Instant) -> DeclareSurroundings {
+    host.surroundings(zones: .shared, zone: zone, now: now)
+  }
+}

@@ -1,0 +1,134 @@
+public import FoundationEssentials
+internal import Chronology
+internal import Hosting
+internal import JobModel
+internal import JobStores
+internal import SchedulerService
+internal import Scheduling
+
+/// What is asked of a running scheduler, about all jobs: the program's and those of scripts.
+extension Scheduler {
+  /// Runs a job now, whether it is paused or not; it follows the job's overlap policy.
+  ///
+  /// - Parameter params: an object; over the job's own.
+  /// - Throws: `.unknown`, `.overlap`, `.state`.
+  @available(*, noasync, message: "use the async form: try await scheduler.runNow(…)")
+  @discardableResult
+  public func runNow(_ job: String, params: JSON? = nil) throws(SchedulerError) -> RunID { try ask(job, params) }
+
+  /// Runs a job now, whether it is paused or not; it follows the job's overlap policy.
+  @discardableResult
+  public func runNow(_ job: String, params: JSON? = nil) async throws(SchedulerError) -> RunID {
+    try await away { () throws(SchedulerError) in try self.ask(job, params) }
+  }
+
+  /// From now on what falls due is recorded as skipped.
+  @available(*, noasync, message: "use the async form: try await scheduler.pause(…)")
+  public func pause(_ job: String) throws(SchedulerError) { try setPaused(job, true) }
+
+  /// From now on what falls due is recorded as skipped.
+  public func pause(_ job: String) async throws(SchedulerError) {
+    try await away { () throws(SchedulerError) in try self.setPaused(job, true) }
+  }
+
+  /// What fell due meanwhile stays skipped.
+  @available(*, noasync, message: "use the async form: try await scheduler.resume(…)")
+  public func resume(_ job: String) throws(SchedulerError) { try setPaused(job, false) }
+
+  /// What fell due meanwhile stays skipped.
+  public func resume(_ job: String) async throws(SchedulerError) {
+    try await away { () throws(SchedulerError) in try self.setPaused(job, false) }
+  }
+
+  /// Ends a run as cancelled; returns before it has ended.
+  @available(*, noasync, message: "use the async form: try await scheduler.cancel(…)")
+  public func cancel(_ run: RunID) throws(SchedulerError) { try end(run) }
+
+  /// Ends a run as cancelled; returns before it has ended.
+  public func cancel(_ run: RunID) async throws(SchedulerError) {
+    try await away { () throws(SchedulerError) in try self.end(run) }
+  }
+
+  /// Runs the jobs that listen to an event (`JobOptions.on`, and `on` in scripts), and resumes scripts that wait for it.
+  @available(*, noasync, message: "use the async form: try await scheduler.emit(…)")
+  public func emit(_ event: String, _ data: JSON? = nil) throws(SchedulerError) { try tell(event, data) }
+
+  /// Runs the jobs that listen to an event, and resumes scripts that wait for it.
+  public func emit(_ event: String, _ data: JSON? = nil) async throws(SchedulerError) {
+    try await away { () throws(SchedulerError) in try self.tell(event, data) }
+  }
+
+  /// All jobs that are declared, in the order of their first registration; none when the scheduler does not run. O(jobs).
+  @available(*, noasync, message: "use the async form: await scheduler.jobs()")
+  public func jobs() -> [Job] { list() }
+
+  /// All jobs that are declared, in the order of their first registration; none when the scheduler does not run. O(jobs).
+  public func jobs() async -> [Job] { await away { self.list() } }
+
+  /// The next fire times of a job, at most `count`; fewer when its schedule ends. O(count).
+  @available(*, noasync, message: "use the async form: try await scheduler.nextFires(…)")
+  public func nextFires(of job: String, count: Int = 1) throws(SchedulerError) -> [Date] { try fires(job, count) }
+
+  /// The next fire times of a job, at most `count`; fewer when its schedule ends. O(count).
+  public func nextFires(of job: String, count: Int = 1) async throws(SchedulerError) -> [Date] {
+    try await away { () throws(SchedulerError) in try self.fires(job, count) }
+  }
+
+  /// Runs of a job, or of all, newest first. Reads the stores: blocks on the disk.
+  @available(*, noasync, message: "use the async form: try await scheduler.history(…)")
+  public func history(of job: String? = nil, limit: Int = 100) throws(SchedulerError) -> [Run] { try read(job, limit) }
+
+  /// Runs of a job, or of all, newest first.
+  public func history(of job: String? = nil, limit: Int = 100) async throws(SchedulerError) -> [Run] {
+    try await away { () throws(SchedulerError) in try self.read(job, limit) }
+  }
+
+  // MARK: Blocking
+
+  private func ask(_ job: String, _ params: JSON?) throws(SchedulerError) -> RunID {
+    let params = try params?.checked("params", isObject: true)
+    return RunID(try request { engine throws(SchedulerCore.Refusal) in try engine.runNow(job, params: params) })
+  }
+
+  private func setPaused(_ job: String, _ isPaused: Bool) throws(SchedulerError) {
+    try request { engine throws(SchedulerCore.Refusal) in
+      if isPaused { try engine.pause(job) } else { try engine.resume(job) }
+    }
+  }
+
+  private func end(_ run: RunID) throws(SchedulerError) {
+    try request { engine throws(SchedulerCore.Refusal) in try engine.cancel(run.inner) }
+  }
+
+  private func tell(_ event: String, _ data: JSON?) throws(SchedulerError) {
+    let data = try data?.checked("the event's data")
+    let assembly = try assembly()
+    do { try assembly.emit(event, data: data) } catch { throw SchedulerError(.failed, error.message) }
+  }
+
+  private func list() -> [Job] {
+    guard let assembly = try? assembly() else { return [] }
+    return assembly.engine.jobs().filter { !$0.isOrphaned }.map { Job($0) }
+  }
+
+  private func fires(_ job: String, _ count: Int) throws(SchedulerError) -> [Date] {
+    try request { engine throws(SchedulerCore.Refusal) in try engine.nextFires(of: job, count: count) }.map { Date($0) }
+  }
+
+  private func read(_ job: String?, _ limit: Int) throws(SchedulerError) -> [Run] {
+    guard limit > 0 else { return [] }
+    do {
+      let records = try assembly().stores.flatMap { _, store in try store.runs(RunQuery(job: job, limit: limit)) }
+      // Ids of one store rise; those of several do not compare.
+      let sorted = records.sorted { ($0.scheduledAt, $0.id) > ($1.scheduledAt, $1.id) }
+      return sorted.prefix(limit).map { Run($0) }
+    } catch let error as SchedulerError { throw error } catch { throw SchedulerError(.failed, "\(error)") }
+  }
+
+  private func request<Answer>(
+    _ body: (any SchedulerEngine) throws(SchedulerCore.Refusal) -> Answer
+  ) throws(SchedulerError) -> Answer {
+    let engine = try assembly().engine
+    do { return try body(engine) } catch { throw SchedulerError(error) }
+  }
+}
