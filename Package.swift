@@ -22,6 +22,13 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: 
   .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
+/// A program of examples/swift.
+func example(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .executableTarget(
+    name: name, dependencies: ["MoondialScheduler"] + dependencies, path: "examples/swift/" + name,
+    swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)])
+}
+
 /// Tests of one target, or of several together.
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []) -> Target {
   .testTarget(
@@ -30,17 +37,24 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
 
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
   name: "moondial",
   products: [
-    .executable(name: "moondial", targets: ["moondial"])
+    .executable(name: "moondial", targets: ["moondial"]),
+    .library(name: "MoondialScheduler", targets: ["MoondialScheduler"]),
+    .library(name: "MoondialService", targets: ["MoondialService"]),
+    .library(name: "MoondialTesting", targets: ["MoondialTesting"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     // Lua, from the bottom up.
@@ -78,6 +92,9 @@ let package = Package(
         "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService",
         "Hosting", deques,
       ]),
+    library("MoondialService", ["MoondialScheduler", lifecycle, logging]),
+    example("Background"), example("Blocking"), example("Skipped"), example("TwoInstances"), example("ManyThreads"),
+    example("AsyncService", ["MoondialService", lifecycle, logging]),
 
     .executableTarget(
       name: "moondial",
@@ -93,7 +110,12 @@ let package = Package(
     library(
       "MoondialTesting",
       ["MoondialScheduler", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling", "SchedulerService"]),
-    tests("MoondialSchedulerTests", ["MoondialScheduler", "MoondialTesting", "MoondialService", lifecycle]),
+    tests(
+      "MoondialSchedulerTests",
+      [
+        "MoondialScheduler", "MoondialTesting", "MoondialService", lifecycle, logging, "Background", "Blocking", "Skipped",
+        "TwoInstances", "ManyThreads", "AsyncService",
+      ]),
     tests("ChronologyTests", ["Chronology"]),
     tests("TriggersTests", ["Triggers", "Chronology"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),

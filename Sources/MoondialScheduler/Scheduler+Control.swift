@@ -12,7 +12,6 @@ extension Scheduler {
   ///
   /// - Parameter params: an object; over the job's own.
   /// - Throws: `.unknown`, `.overlap`, `.state`.
-  @available(*, noasync, message: "use the async form: try await scheduler.runNow(…)")
   @discardableResult
   public func runNow(_ job: String, params: JSON? = nil) throws(SchedulerError) -> RunID { try ask(job, params) }
 
@@ -23,7 +22,6 @@ extension Scheduler {
   }
 
   /// From now on what falls due is recorded as skipped.
-  @available(*, noasync, message: "use the async form: try await scheduler.pause(…)")
   public func pause(_ job: String) throws(SchedulerError) { try setPaused(job, true) }
 
   /// From now on what falls due is recorded as skipped.
@@ -32,7 +30,6 @@ extension Scheduler {
   }
 
   /// What fell due meanwhile stays skipped.
-  @available(*, noasync, message: "use the async form: try await scheduler.resume(…)")
   public func resume(_ job: String) throws(SchedulerError) { try setPaused(job, false) }
 
   /// What fell due meanwhile stays skipped.
@@ -41,7 +38,6 @@ extension Scheduler {
   }
 
   /// Ends a run as cancelled; returns before it has ended.
-  @available(*, noasync, message: "use the async form: try await scheduler.cancel(…)")
   public func cancel(_ run: RunID) throws(SchedulerError) { try end(run) }
 
   /// Ends a run as cancelled; returns before it has ended.
@@ -50,7 +46,6 @@ extension Scheduler {
   }
 
   /// Runs the jobs that listen to an event (`JobOptions.on`, and `on` in scripts), and resumes scripts that wait for it.
-  @available(*, noasync, message: "use the async form: try await scheduler.emit(…)")
   public func emit(_ event: String, _ data: JSON? = nil) throws(SchedulerError) { try tell(event, data) }
 
   /// Runs the jobs that listen to an event, and resumes scripts that wait for it.
@@ -59,14 +54,12 @@ extension Scheduler {
   }
 
   /// All jobs that are declared, in the order of their first registration; none when the scheduler does not run. O(jobs).
-  @available(*, noasync, message: "use the async form: await scheduler.jobs()")
   public func jobs() -> [Job] { list() }
 
   /// All jobs that are declared, in the order of their first registration; none when the scheduler does not run. O(jobs).
   public func jobs() async -> [Job] { await away { self.list() } }
 
   /// The next fire times of a job, at most `count`; fewer when its schedule ends. O(count).
-  @available(*, noasync, message: "use the async form: try await scheduler.nextFires(…)")
   public func nextFires(of job: String, count: Int = 1) throws(SchedulerError) -> [Date] { try fires(job, count) }
 
   /// The next fire times of a job, at most `count`; fewer when its schedule ends. O(count).
@@ -75,7 +68,6 @@ extension Scheduler {
   }
 
   /// Runs of a job, or of all, newest first. Reads the stores: blocks on the disk.
-  @available(*, noasync, message: "use the async form: try await scheduler.history(…)")
   public func history(of job: String? = nil, limit: Int = 100) throws(SchedulerError) -> [Run] { try read(job, limit) }
 
   /// Runs of a job, or of all, newest first.

@@ -18,7 +18,6 @@ extension Scheduler {
   ///   - trigger: nil: it runs when asked, on events (`on`) or after others (`after`).
   ///   - replacing: whether a job of that name gets this definition; otherwise its name is taken.
   /// - Throws: all that is wrong with it, a line each.
-  @available(*, noasync, message: "use the async form: try await scheduler.add(…)")
   public func add(
     _ name: String, _ trigger: Trigger? = nil, _ options: JobOptions = JobOptions(), replacing: Bool = false,
     file: String = #fileID, line: Int = #line, run: @escaping @Sendable (RunContext) throws -> Void
@@ -28,7 +27,6 @@ extension Scheduler {
 
   /// Adds a job whose closure runs as a task: while it waits it holds no thread at all. A cancel, and its timeout, end the run at once
   /// and cancel the task.
-  @available(*, noasync, message: "use the async form: try await scheduler.add(…)")
   public func add(
     _ name: String, _ trigger: Trigger? = nil, _ options: JobOptions = JobOptions(), replacing: Bool = false,
     file: String = #fileID, line: Int = #line, run: @escaping @Sendable (RunContext) async throws -> Void
@@ -55,7 +53,6 @@ extension Scheduler {
   }
 
   /// Gives a job of the program another trigger: its next fire time is computed anew.
-  @available(*, noasync, message: "use the async form: try await scheduler.reschedule(…)")
   public func reschedule(_ name: String, _ trigger: Trigger?) throws(SchedulerError) { try retime(name, trigger) }
 
   /// Gives a job of the program another trigger: its next fire time is computed anew.
@@ -65,7 +62,6 @@ extension Scheduler {
 
   /// Takes a job of the program away. What runs goes on; its history stays, and so does its place in the schedule: added again, it
   /// goes on where it stood.
-  @available(*, noasync, message: "use the async form: try await scheduler.remove(…)")
   public func remove(_ name: String) throws(SchedulerError) { try withdraw(name) }
 
   /// Takes a job of the program away. What runs goes on; its history stays.

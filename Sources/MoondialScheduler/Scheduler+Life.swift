@@ -11,14 +11,12 @@ extension Scheduler {
   ///
   /// Blocks while files are read and scripts evaluated. Throws what is wrong with the configuration, the jobs or a store; then
   /// nothing runs, and this scheduler is of no more use.
-  @available(*, noasync, message: "use the async form: try await scheduler.start()")
   public func start() throws(SchedulerError) { try begin() }
 
   /// Opens the stores, loads the scripts, and begins to run jobs in the background.
   public func start() async throws(SchedulerError) { try await away { () throws(SchedulerError) in try self.begin() } }
 
   /// Starts, and blocks until the scheduler has been stopped: by another thread, or by a job with `stop(waiting: false)`.
-  @available(*, noasync, message: "use the async form: try await scheduler.run()")
   public func run() throws(SchedulerError) {
     try begin()
     awaitEnd()
@@ -48,7 +46,6 @@ extension Scheduler {
   /// interrupted. Before the start, or again, is fine.
   ///
   /// - Parameter waiting: false returns at once, which is how a job stops the scheduler that runs it.
-  @available(*, noasync, message: "use the async form: await scheduler.stop()")
   public func stop(grace: Duration = .seconds(30), waiting: Bool = true) {
     if waiting { end(grace) } else { stopLater(grace) }
   }

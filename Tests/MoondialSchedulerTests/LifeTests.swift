@@ -1,0 +1,171 @@
+import Foundation
+import MoondialScheduler
+import Synchronization
+import Testing
+
+/// Something that happens once and is waited for.
+final class Signal: Sendable {
+  private let stream: AsyncStream<Void>
+  private let continuation: AsyncStream<Void>.Continuation
+  init() { (stream, continuation) = AsyncStream.makeStream() }
+  func fire() { continuation.yield() }
+  /// Waits for `count` fires.
+  func wait(_ count: Int = 1) async {
+    var left = count
+    for await _ in stream {
+      left -= 1
+      if left <= 0 { return }
+    }
+  }
+}
+
+/// A scheduler that says nothing.
+func quietScheduler(_ change: (inout Configuration) -> Void = { _ in }) -> Scheduler {
+  var configuration = Configuration()
+  configuration.log = .none
+  change(&configuration)
+  return Scheduler(configuration)
+}
+
+@Suite("A scheduler with the machine's clock", .timeLimit(.minutes(1)))
+struct LifeTests {
+  @Test("it runs in the background until it is stopped, and tells the whole story")
+  func background() async throws {
+    let scheduler = quietScheduler()
+    let events = scheduler.events()
+    let ran = Signal()
+    try await scheduler.add("tick", .every(.milliseconds(5))) { _ in ran.fire() }
+    try await scheduler.start()
+    await ran.wait(3)
+    await scheduler.stop()
+    var names: [String] = []
+    for await event in events { names.append("\(event)".split(separator: " ").first.map(String.init) ?? "") }
+    #expect(names.first == "started" && names.last == "stopped", "\(names)")
+    #expect(events.dropped == 0)
+  }
+
+  @Test("run blocks until a job stops it")
+  func blocking() async throws {
+    let scheduler = quietScheduler()
+    try await scheduler.add("end", .every(.milliseconds(5))) { [weak scheduler] _ in scheduler?.stop(waiting: false) }
+    let outcome = await withCheckedContinuation { continuation in
+      Thread.detachNewThread { continuation.resume(returning: Result { try Self.block(scheduler) }) }
+    }
+    try outcome.get()
+  }
+
+  /// In a synchronous function, the blocking form is meant.
+  private static func block(_ scheduler: Scheduler) throws { try scheduler.run() }
+
+  @Test("run, awaited, ends when its task is cancelled")
+  func cancelled() async throws {
+    let scheduler = quietScheduler()
+    let running = Signal()
+    try await scheduler.add("endless", nil, JobOptions(runAtStart: true)) { _ in
+      running.fire()
+      try await Task.sleep(for: .seconds(1_000))
+    }
+    let task = Task { try await scheduler.run() }
+    await running.wait()
+    task.cancel()
+    try await task.value
+  }
+
+  @Test("stop lets what runs end within its grace, and cancels it after")
+  func grace() async throws {
+    let scheduler = quietScheduler()
+    let (began, cancelled) = (Signal(), Signal())
+    try await scheduler.add("endless") { run in
+      began.fire()
+      defer { cancelled.fire() }
+      while true {
+        try run.checkCancellation()
+        Thread.sleep(forTimeInterval: 0.001)
+      }
+    }
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString).db")
+    try scheduler.configure { $0.stores["default"] = .sqlite(file.path) }
+    defer { for end in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file.path + end) } }
+    try await scheduler.start()
+    try await scheduler.runNow("endless")
+    await began.wait()
+    await scheduler.stop(grace: .milliseconds(20))
+    await cancelled.wait()
+    // The next life finds its outcome.
+    let next = quietScheduler { $0.stores["default"] = .sqlite(file.path) }
+    try await next.start()
+    #expect(try await next.history().map(\.outcome) == [.cancelled])
+    await next.stop()
+  }
+
+  @Test("a hundred async jobs wait at once on one thread")
+  func withoutThreads() async throws {
+    let scheduler = quietScheduler { $0.executors["default"] = .threads(1) }
+    let began = Signal()
+    let gate = Gate()
+    try await scheduler.add("waits", nil, JobOptions(maxInstances: 100)) { _ in
+      began.fire()
+      await gate.wait()
+    }
+    try await scheduler.start()
+    for _ in 0..<100 { try await scheduler.runNow("waits") }
+    await began.wait(100)
+    gate.open()
+    await scheduler.stop()
+  }
+
+  @Test("a schedule in a file goes on where it stood")
+  func durable() async throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString).db")
+    defer { for end in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file.path + end) } }
+    var fires: [Date?] = []
+    for _ in 0..<2 {
+      let scheduler = quietScheduler { $0.stores["default"] = .sqlite(file.path) }
+      try await scheduler.add("hourly", .every(.seconds(3600))) { _ in }
+      try await scheduler.start()
+      fires.append(await scheduler.jobs().first?.nextFire)
+      await scheduler.stop()
+    }
+    #expect(fires[0] != nil && fires[0] == fires[1])
+  }
+
+  @Test("two schedulers do not share a file")
+  func locked() async throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString).db")
+    defer { for end in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file.path + end) } }
+    let first = quietScheduler { $0.stores["default"] = .sqlite(file.path) }
+    try await first.start()
+    let second = quietScheduler { $0.stores["default"] = .sqlite(file.path) }
+    let error = await #expect(throws: SchedulerError.self) { try await second.start() }
+    #expect(error?.code == .failed)
+    await first.stop()
+  }
+}
+
+/// Lets tasks through once it is open.
+final class Gate: Sendable {
+  private struct State: Sendable {
+    var isOpen = false
+    var waiting: [CheckedContinuation<Void, Never>] = []
+  }
+  private let state = Mutex(State())
+
+  func wait() async {
+    await withCheckedContinuation { continuation in
+      let isOpen = state.withLock { state in
+        if !state.isOpen { state.waiting.append(continuation) }
+        return state.isOpen
+      }
+      if isOpen { continuation.resume() }
+    }
+  }
+
+  func open() {
+    let waiting = state.withLock { state in
+      state.isOpen = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for continuation in waiting { continuation.resume() }
+  }
+}
