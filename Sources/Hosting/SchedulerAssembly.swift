@@ -78,6 +78,7 @@ package final class SchedulerAssembly: Sendable {
     session?.live.use(stores: stores)
     sink.use(stores: stores)
     var service = ServiceConfiguration(stores: stores, executors: executors)
+    if let zones = blueprint.scripts?.zones { service.zones = zones }
     service.publishesRuns = blueprint.publishesRuns
     service.wallClock = blueprint.wallClock
     service.monotonicClock = blueprint.monotonicClock

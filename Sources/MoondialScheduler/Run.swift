@@ -38,6 +38,8 @@ public enum Outcome: String, Sendable, CaseIterable, Codable {
 public struct Run: Sendable, Identifiable {
   public let id: RunID
   public let job: String
+  /// The id of the schedule made at run time that it is of; nil: the job's own.
+  public let schedule: String?
   /// The fire time, or when it was asked for.
   public let scheduledAt: Date
   /// Start of the last attempt; nil while it has not begun.
@@ -59,6 +61,7 @@ public struct Run: Sendable, Identifiable {
   init(_ record: RunRecord) {
     id = RunID(record.id)
     job = record.job
+    schedule = record.schedule
     scheduledAt = Date(record.scheduledAt)
     startedAt = record.startedAt.map { Date($0) }
     finishedAt = record.finishedAt.map { Date($0) }

@@ -140,7 +140,9 @@ extension SchedulerError {
   init(_ refusal: SchedulerCore.Refusal) {
     let code: Code =
       switch refusal {
-      case .unknownJob, .unknownRun, .orphaned: .unknown
+      case .unknownJob, .unknownRun, .unknownSchedule, .orphaned: .unknown
+      case .scheduleExists: .duplicate
+      case .scheduleID, .neverFires: .invalid
       case .overlap: .overlap
       case .draining: .state
       }

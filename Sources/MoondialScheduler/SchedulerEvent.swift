@@ -14,6 +14,10 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
   case jobResumed(String, nextFire: Date?)
   /// It will not fire again.
   case scheduleEnded(String)
+  /// One was made at run time, or given a new form.
+  case scheduleMade(String, job: String, nextFire: Date?)
+  /// One made at run time was taken away, or its last run has ended.
+  case scheduleRemoved(String, job: String)
   /// On disk, where there is one; it starts as soon as a thread is free.
   case runClaimed(RunID, job: String, scheduledAt: Date)
   case runStarted(RunID, job: String, attempt: Int)
@@ -45,7 +49,7 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
     case disabled
     /// A queue, `catchUpMax`, a group or a rate was full.
     case limit
-    /// Nobody declared the job then.
+    /// Nobody declared the job then, or its schedule was taken away.
     case removed
     /// The wall clock was set back.
     case clock
@@ -63,6 +67,8 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
     case .jobPaused(let job): "job \"\(job)\" paused"
     case .jobResumed(let job, let next): "job \"\(job)\" resumed\(SchedulerEvent.shown(next))"
     case .scheduleEnded(let job): "the schedule of job \"\(job)\" has ended"
+    case .scheduleMade(let id, let job, let next): "schedule \(id) of job \"\(job)\" made\(SchedulerEvent.shown(next))"
+    case .scheduleRemoved(let id, let job): "schedule \(id) of job \"\(job)\" is over"
     case .runClaimed(let run, let job, _): "run \(run) of job \"\(job)\" claimed"
     case .runStarted(let run, let job, let attempt):
       "run \(run) of job \"\(job)\" started\(attempt > 1 ? ", attempt \(attempt)" : "")"
@@ -110,7 +116,7 @@ extension SchedulerEvent.NotRun {
     case (.skipped, .overlap): self = .overlap
     case (.skipped, .paused): self = .paused
     case (.skipped, .disabled): self = .disabled
-    case (.skipped, .orphaned): self = .removed
+    case (.skipped, .orphaned), (.skipped, .unscheduled): self = .removed
     case (.skipped, .node): self = .node
     case (.skipped, _): self = .limit
     }
@@ -128,6 +134,8 @@ extension SchedulerEvent {
     case .jobPaused(let job): self = .jobPaused(job)
     case .jobResumed(let job, let next): self = .jobResumed(job, nextFire: next.map { Date($0) })
     case .scheduleEnded(let job): self = .scheduleEnded(job)
+    case .scheduleMade(let id, let job, let next): self = .scheduleMade(id, job: job, nextFire: next.map { Date($0) })
+    case .scheduleRemoved(let id, let job): self = .scheduleRemoved(id, job: job)
     case .runClaimed(let run, let job, let at): self = .runClaimed(RunID(run), job: job, scheduledAt: Date(at))
     case .runStarted(let run, let job, let attempt): self = .runStarted(RunID(run), job: job, attempt: attempt)
     case .runFinished(let record): self = .runFinished(Run(record))
