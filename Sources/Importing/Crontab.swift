@@ -38,7 +38,8 @@ package struct Crontab: Sendable {
 
   /// Reads a crontab.
   ///
-  /// - Parameter isSystemWide: whether entries name an account before the command, as `/etc/crontab` and `/etc/cron.d` do.
+  /// - Parameter isSystemWide: whether entries name an account before the command, as `/etc/crontab` and `/etc/cron.d`
+  ///   do.
   package init(_ text: String, isSystemWide: Bool) {
     var lines: [Line] = []
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -49,8 +50,8 @@ package struct Crontab: Sendable {
     self.lines = lines
   }
 
-  /// Whether a crontab has accounts in it: every entry's sixth field could be one, and one of them is `root`, which is no
-  /// program. (A file of only other accounts looks like commands: `backup /srv`. Its path tells more than its text.)
+  /// Whether a crontab has accounts in it: every entry's sixth field could be one, and one of them is `root`, which is
+  /// no program. (A file of only other accounts looks like commands: `backup /srv`. Its path tells more than its text.)
   package static func looksSystemWide(_ text: String) -> Bool {
     let users = Crontab(text, isSystemWide: true).lines.compactMap { line -> String? in
       switch line.item {

@@ -82,8 +82,8 @@ private struct CrontabWriter {
       guard !value.isEmpty else { return }
       note(
         line,
-        "mail is not carried over: what a command writes goes to the log, and on_error = function(ctx, err) … end in a job "
-          + "is called when it fails")
+        "mail is not carried over: what a command writes goes to the log, and on_error = function(ctx, err) … end "
+          + "in a job is called when it fails")
     case "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING":
       note(line, "mail is not carried over")
     case "RANDOM_DELAY":
@@ -174,7 +174,7 @@ private struct CrontabWriter {
   }
 
   private static let defaults = """
-    -- As with cron, a run begins even while the last one goes on, and what fell due while the host was down is left out.
+    -- As with cron, a run begins even while the last one goes on, and what fell due while the host was down is not run.
     job_defaults { max_instances = 100, misfire_grace_time = "1m" }
     """
 
@@ -188,8 +188,8 @@ private struct CrontabWriter {
     """
 
   private static let shellForUsers = """
-    -- Runs a command line as cron does: by the crontab's shell, in the account's home directory. What it writes goes to the
-    -- log; an exit code other than 0 is a failed run.
+    -- Runs a command line as cron does: by the crontab's shell, in the account's home directory. What it writes goes to
+    -- the log; an exit code other than 0 is a failed run.
     local function shell(command, vars, options)
       local user = options and options.user
       local words = { vars.SHELL, "-c", "cd; " .. command }

@@ -18,7 +18,9 @@ struct JobNames {
   /// The program of its first part that is more than a preparation, and the first word after it that looks like a verb.
   static func name(ofCommandLine line: String) -> String {
     var chosen: [String] = []
-    for part in line.replacing("&&", with: "\n").replacing("||", with: "\n").split(whereSeparator: { ";|&\n()".contains($0) }) {
+    for part in line.replacing("&&", with: "\n").replacing("||", with: "\n").split(whereSeparator: {
+      ";|&\n()".contains($0)
+    }) {
       let words = JobNames.words(part).drop { !isProgram($0) }
       guard let program = words.first else { continue }
       if chosen.isEmpty { chosen = Array(words) }
@@ -53,11 +55,13 @@ struct JobNames {
 
   /// Parts that only prepare what a line is about.
   private static let preparations: Set<String> = [
-    "cd", "test", "[", "[[", "export", "set", ".", "source", "umask", "ulimit", "sleep", "true", "command", "if", "then",
+    "cd", "test", "[", "[[", "export", "set", ".", "source", "umask", "ulimit", "sleep", "true", "command", "if",
+    "then",
     "fi", "while", "do", "done", "else", "mkdir", "echo",
   ]
   private static let wrappers: Set<String> = [
-    "nice", "ionice", "chronic", "flock", "timeout", "sudo", "env", "nohup", "setsid", "exec", "time", "chrt", "runuser",
+    "nice", "ionice", "chronic", "flock", "timeout", "sudo", "env", "nohup", "setsid", "exec", "time", "chrt",
+    "runuser",
     "systemd-run", "systemd-cat", "cronic", "stdbuf", "xargs", "then", "do", "else", "if",
   ]
   private static let interpreters = ["python", "perl", "ruby", "php", "node", "bash", "sh", "dash", "zsh", "java"]
@@ -82,8 +86,8 @@ struct JobNames {
     return word.isEmpty ? words : words + [word]
   }
 
-  /// Whether a word can be a program: no option, number, assignment or redirection. (`10` and `30s` are arguments of wrappers,
-  /// lock files are told by their ending.)
+  /// Whether a word can be a program: no option, number, assignment or redirection. (`10` and `30s` are arguments of
+  /// wrappers, lock files are told by their ending.)
   private static func isProgram(_ word: String) -> Bool {
     guard let first = word.first, !"-<>=$0123456789!{}".contains(first) else { return false }
     return !word.contains("=") && !word.hasSuffix(".lock") && !word.hasSuffix(".pid")

@@ -32,11 +32,11 @@ extension TimerUnit {
 }
 
 /// Makes the job of one timer.
-private struct TimerWriter {
-  private let unit: TimerUnit
+struct TimerWriter {
+  let unit: TimerUnit
   private let context: TriggerContext
   private(set) var notes: [ImportNote] = []
-  private(set) var programs: [String] = []
+  var programs: [String] = []
   private(set) var isComplete = false
 
   init(_ unit: TimerUnit, _ context: TriggerContext) {
@@ -44,7 +44,7 @@ private struct TimerWriter {
     self.context = context
   }
 
-  private mutating func note(_ message: String, isLoss: Bool = false) {
+  mutating func note(_ message: String, isLoss: Bool = false) {
     notes.append(ImportNote(place: unit.name, message: message, isLoss: isLoss))
   }
 
@@ -140,157 +140,9 @@ private struct TimerWriter {
     return []
   }
 
-  // MARK: What
-
-  private mutating func run() -> String? {
-    guard let service = unit.service else {
-      note("not imported, because \(unit.serviceName) was not found beside it", isLoss: true)
-      return nil
-    }
-    let variables = environment(service)
-    var steps: [String] = []
-    for key in ["ExecStartPre", "ExecStart", "ExecStartPost"] {
-      for line in service.values("Service", key) {
-        guard let step = step(key, line, variables, service) else { return nil }
-        steps.append(step)
-      }
-    }
-    guard !service.values("Service", "ExecStart").isEmpty else {
-      note("not imported, because \(unit.serviceName) has no ExecStart", isLoss: true)
-      return nil
-    }
-    var options: [(key: String, literal: String)] = []
-    if let directory = service.value("Service", "WorkingDirectory") {
-      let path = expand(directory.hasPrefix("-") ? String(directory.dropFirst()) : directory, "WorkingDirectory")
-      if path == "~" {
-        note("WorkingDirectory=~ is not carried over: give cwd the home directory's path")
-      } else {
-        options.append(("cwd", LuaWriter.string(path)))
-      }
-    }
-    if !variables.isEmpty {
-      options.append(("env", LuaWriter.table(variables.map { ($0.key, LuaWriter.string($0.value)) })))
-    }
-    noteTheRest(service)
-    let last = options.isEmpty ? "" : ", \(LuaWriter.table(options))"
-    if steps.count == 1, steps[0].count + last.count < 90 { return "programs({ \(steps[0]) }\(last))" }
-    return "programs({\n\(steps.map { "    \($0),\n" }.joined())  }\(last))"
-  }
-
-  private mutating func expand(_ value: String, _ key: String) -> String {
-    let (text, unknown) = unit.expanded(value)
-    if let unknown { note("\(key): \(unknown) depends on the machine and is left as it is") }
-    return text
-  }
-
-  private mutating func environment(_ service: UnitFile) -> [(key: String, value: String)] {
-    var variables: [(key: String, value: String)] = []
-    for text in service.values("Service", "Environment") {
-      for word in UnitText.words(expand(text, "Environment")) ?? [] {
-        guard let equals = word.firstIndex(of: "=") else { continue }
-        let name = String(word[..<equals])
-        variables.removeAll { $0.key == name }
-        variables.append((name, String(word[word.index(after: equals)...])))
-      }
-    }
-    return variables
-  }
-
-  /// A command as a Lua list, by whom the unit says.
-  private mutating func step(
-    _ key: String, _ line: String, _ variables: [(key: String, value: String)], _ service: UnitFile
-  ) -> String? {
-    var line = line[...]
-    var mayFail = false
-    var isLiteral = false
-    while let prefix = line.first, "-@:+!".contains(prefix) {
-      line = line.dropFirst()
-      switch prefix {
-      case "-": mayFail = true
-      case ":": isLiteral = true
-      case "@":
-        note("\(key): a program with another name for itself (@) is not imported", isLoss: true)
-        return nil
-      default: note("\(key): the privileges of \(prefix) are not carried over")
-      }
-    }
-    guard let words = UnitText.words(expand(String(line), key)), !words.isEmpty else {
-      note("\(key)=\(line) is not imported, because a quote in it is not closed", isLoss: true)
-      return nil
-    }
-    if words.contains(";") {
-      note("\(key)=\(line) is not imported: give each command an ExecStart of its own", isLoss: true)
-      return nil
-    }
-    var command: [String] = []
-    for word in words { command += isLiteral ? [word] : substituted(word, key, variables) }
-    var program = command[0]
-    if let user = service.value("Service", "User"), user != "root" {
-      note("User=\(user) is carried over by runuser, for which the host must be run by root")
-      command = ["/usr/sbin/runuser", "-u", user, "--"] + command
-      program = command[0]
-    }
-    if !programs.contains(program) { programs.append(program) }
-    let list = command.map(LuaWriter.string).joined(separator: ", ")
-    return mayFail ? "{ \(list), may_fail = true }" : "{ \(list) }"
-  }
-
-  /// `$NAME` alone becomes its words, `${NAME}` its value, `$$` a dollar sign.
-  private mutating func substituted(
-    _ word: String, _ key: String, _ variables: [(key: String, value: String)]
-  ) -> [String] {
-    func value(_ name: Substring) -> String? { variables.last { $0.key == name }?.value }
-    if word.first == "$", word.dropFirst().allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }), word.count > 1 {
-      if let text = value(word.dropFirst()) { return UnitText.words(text) ?? [text] }
-      note("\(key): \(word) is not set by Environment and is left out")
-      return []
-    }
-    var text = ""
-    var rest = word[...]
-    while let dollar = rest.firstIndex(of: "$") {
-      text += rest[..<dollar]
-      rest = rest[rest.index(after: dollar)...]
-      if rest.first == "$" {
-        text += "$"
-        rest = rest.dropFirst()
-      } else if rest.first == "{", let close = rest.firstIndex(of: "}") {
-        let name = rest[rest.index(after: rest.startIndex)..<close]
-        if let known = value(name) {
-          text += known
-        } else {
-          note("\(key): ${\(name)} is not set by Environment and is left empty")
-        }
-        rest = rest[rest.index(after: close)...]
-      } else {
-        text += "$"
-      }
-    }
-    return [text + rest]
-  }
-
-  /// Settings that need no word, because they are carried over or mean nothing to a job.
-  private static let handled: Set<String> = [
-    "ExecStart", "ExecStartPre", "ExecStartPost", "Environment", "WorkingDirectory", "User", "TimeoutStartSec",
-    "TimeoutSec", "RuntimeMaxSec", "StandardOutput", "StandardError", "SyslogIdentifier", "RemainAfterExit",
-  ]
-
-  private mutating func noteTheRest(_ service: UnitFile) {
-    var rest: [String] = []
-    for setting in service.settings where setting.section == "Service" && !TimerWriter.handled.contains(setting.key) {
-      if setting.key == "Type", ["oneshot", "simple", "exec"].contains(setting.value) { continue }
-      if !rest.contains(setting.key) { rest.append(setting.key) }
-    }
-    for setting in service.settings + unit.timer.settings where setting.section == "Unit" {
-      let isCondition = setting.key.hasPrefix("Condition") || setting.key.hasPrefix("Assert")
-      let isOther = setting.key == "OnFailure" || setting.key == "OnSuccess"
-      if isCondition || isOther, !rest.contains(setting.key) { rest.append(setting.key) }
-    }
-    if !rest.isEmpty { note("not carried over: \(rest.joined(separator: ", "))") }
-  }
-
   static let helper = """
-    -- Runs programs one after another. What they write goes to the log; an exit code other than 0 is a failed run, unless
-    -- may_fail says that it does not matter.
+    -- Runs programs one after another. What they write goes to the log; an exit code other than 0 is a failed run,
+    -- unless may_fail says that it does not matter.
     local function programs(commands, options)
       return function()
         for _, command in ipairs(commands) do

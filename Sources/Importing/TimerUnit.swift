@@ -27,7 +27,8 @@ package struct TimerUnit: Sendable {
     return String(serviceName[serviceName.index(after: at)...].prefix { $0 != "." })
   }
 
-  /// The value with the specifiers replaced that do not depend on the machine; the first other one is returned as it stands.
+  /// The value with the specifiers replaced that do not depend on the machine; the first other one is returned as it
+  /// stands.
   func expanded(_ value: String) -> (text: String, unknown: String?) {
     var text = ""
     var unknown: String?

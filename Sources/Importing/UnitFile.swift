@@ -67,8 +67,8 @@ struct UnitFile: Sendable {
 
 /// The small languages inside of unit files.
 enum UnitText {
-  /// Words of a command line or of `Environment=`: blanks part them, quotes of either kind hold them together, and C escapes are
-  /// read; `nil` when a quote is not closed.
+  /// Words of a command line or of `Environment=`: blanks part them, quotes of either kind hold them together, and C
+  /// escapes are read; `nil` when a quote is not closed.
   static func words(_ text: String) -> [String]? {
     var words: [String] = []
     var word = ""
@@ -106,8 +106,8 @@ enum UnitText {
     return isWord ? words + [word] : words
   }
 
-  /// A time span of `systemd.time(7)` in nanoseconds: `1h 30min`, `15min`, `2 weeks`, `90` (seconds); `nil` when it is none, or has no
-  /// end.
+  /// A time span of `systemd.time(7)` in nanoseconds: `1h 30min`, `15min`, `2 weeks`, `90` (seconds); `nil` when it is
+  /// none, or has no end.
   static func span(_ text: String) -> Int64? {
     var total = 0.0
     var rest = text[...]
@@ -129,8 +129,10 @@ enum UnitText {
 
   /// Seconds by name.
   private static let units: [String: Double] = [
-    "": 1, "usec": 1e-6, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "nsec": 1e-9, "ns": 1e-9, "msec": 1e-3, "ms": 1e-3, "seconds": 1,
-    "second": 1, "sec": 1, "s": 1, "minutes": 60, "minute": 60, "min": 60, "m": 60, "hours": 3600, "hour": 3600, "hr": 3600,
+    "": 1, "usec": 1e-6, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "nsec": 1e-9, "ns": 1e-9, "msec": 1e-3, "ms": 1e-3,
+    "seconds": 1,
+    "second": 1, "sec": 1, "s": 1, "minutes": 60, "minute": 60, "min": 60, "m": 60, "hours": 3600, "hour": 3600,
+    "hr": 3600,
     "h": 3600, "days": 86_400, "day": 86_400, "d": 86_400, "weeks": 604_800, "week": 604_800, "w": 604_800,
     "months": 2_629_800, "month": 2_629_800, "M": 2_629_800, "years": 31_557_600, "year": 31_557_600, "y": 31_557_600,
   ]

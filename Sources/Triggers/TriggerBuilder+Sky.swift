@@ -10,7 +10,9 @@ extension TriggerBuilder {
     var options = try TriggerOptions(argument: arguments[1])
     guard let latitude = try options.takeNumber("latitude", in: -90...90),
       let longitude = try options.takeNumber("longitude", in: -180...180)
-    else { throw TriggerError("it needs a latitude and a longitude, in degrees", suggestion: "north and east are positive") }
+    else {
+      throw TriggerError("it needs a latitude and a longitude, in degrees", suggestion: "north and east are positive")
+    }
     var depression: Double?
     if let value = options.take("depression") {
       guard event == .dawn || event == .dusk else {

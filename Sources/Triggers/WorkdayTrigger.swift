@@ -1,7 +1,7 @@
 package import Chronology
 
-/// Fires on the n-th working day of each month, counted from its beginning or its end, at a time of day on the clocks of
-/// a zone.
+/// Fires on the n-th working day of each month, counted from its beginning or its end, at a time of day on the clocks
+/// of a zone.
 ///
 /// Working days are Monday to Friday without the days of a calendar. A month that has fewer has no fire.
 ///
@@ -33,8 +33,8 @@ package final class WorkdayTrigger: Trigger {
     search = WallClockSearch(zone: zone, policy: dst.resolved(followsClock: false))
   }
 
-  /// - Complexity: O(n log c) for the n-th day and a calendar of c dates: about a tenth of a microsecond; a step per month
-  ///   without a fire. Does not allocate.
+  /// - Complexity: O(n log c) for the n-th day and a calendar of c dates: about a tenth of a microsecond; a step per
+  ///   month without a fire. Does not allocate.
   package func next(after instant: Instant) -> Instant? { search.next(of: self, after: instant) }
 
   /// The day (since the epoch) in a month, or `nil` when it has too few.

@@ -1,4 +1,5 @@
 import Chronology
+import Foundation
 import Testing
 import Triggers
 
@@ -11,36 +12,48 @@ struct CrontabTests {
     return entry
   }
 
-  @Test("fields and nicknames come before the command, in any number of blanks", arguments: [
-    ("0 3 * * * backup", "0 3 * * *", "backup"), ("  */5\t1-3  *   jan  mon-fri\tcmd  a  b ", "*/5 1-3 * jan mon-fri", "cmd  a  b "),
-    ("@daily run-it", "@daily", "run-it"), ("@reboot  x", "@reboot", "x"), ("-*/5 * * * * quiet", "*/5 * * * *", "quiet"),
-    ("0 0 * * * FOO=1 cmd", "0 0 * * *", "FOO=1 cmd"),
-  ])
+  @Test(
+    "fields and nicknames come before the command, in any number of blanks",
+    arguments: [
+      ("0 3 * * * backup", "0 3 * * *", "backup"),
+      ("  */5\t1-3  *   jan  mon-fri\tcmd  a  b ", "*/5 1-3 * jan mon-fri", "cmd  a  b "),
+      ("@daily run-it", "@daily", "run-it"), ("@reboot  x", "@reboot", "x"),
+      ("-*/5 * * * * quiet", "*/5 * * * *", "quiet"),
+      ("0 0 * * * FOO=1 cmd", "0 0 * * *", "FOO=1 cmd"),
+    ])
   func fields(line: String, schedule: String, command: String) {
     #expect(entry(line) == Crontab.Entry(schedule: schedule, user: nil, command: command, input: nil))
   }
 
-  @Test("percent signs part the command from its input, and backslashes keep them", arguments: [
-    ("mail -s hi x%Hello%there", "mail -s hi x", "Hello\nthere"), (#"date +\%F"#, "date +%F", nil),
-    (#"printf '\%s\n' a%b\%c%"#, #"printf '%s\n' a"#, "b%c\n"), ("cat%", "cat", ""), (#"echo \\%x"#, #"echo \\"#, "x"),
-  ] as [(String, String, String?)])
+  @Test(
+    "percent signs part the command from its input, and backslashes keep them",
+    arguments: [
+      ("mail -s hi x%Hello%there", "mail -s hi x", "Hello\nthere"), (#"date +\%F"#, "date +%F", nil),
+      (#"printf '\%s\n' a%b\%c%"#, #"printf '%s\n' a"#, "b%c\n"), ("cat%", "cat", ""),
+      (#"echo \\%x"#, #"echo \\"#, "x"),
+    ] as [(String, String, String?)])
   func percent(text: String, command: String, input: String?) {
     let entry = entry("* * * * * " + text)
     #expect(entry?.command == command && entry?.input == input)
   }
 
-  @Test("variables may have blanks and quotes around either side", arguments: [
-    ("A=b", "A", "b"), ("  MAILTO = root  ", "MAILTO", "root"), ("X=\"two words \"", "X", "two words "), ("\"Y\"='z'", "Y", "z"),
-    ("EMPTY=", "EMPTY", ""), ("PATH=/bin:$HOME/bin", "PATH", "/bin:$HOME/bin"), ("Q=\"a", "Q", "\"a"),
-  ])
+  @Test(
+    "variables may have blanks and quotes around either side",
+    arguments: [
+      ("A=b", "A", "b"), ("  MAILTO = root  ", "MAILTO", "root"), ("X=\"two words \"", "X", "two words "),
+      ("\"Y\"='z'", "Y", "z"),
+      ("EMPTY=", "EMPTY", ""), ("PATH=/bin:$HOME/bin", "PATH", "/bin:$HOME/bin"), ("Q=\"a", "Q", "\"a"),
+    ])
   func variables(line: String, name: String, value: String) {
     #expect(Crontab(line, isSystemWide: false).lines.first?.item == .variable(name: name, value: value))
   }
 
-  @Test("what is no entry says why", arguments: [
-    ("0 3 * *", "neither a variable nor five fields"), ("0 3 * * *", "no command"), ("@daily", "no command"),
-    ("what is this", "neither a variable"), ("* * * * * %input only", "no command"),
-  ])
+  @Test(
+    "what is no entry says why",
+    arguments: [
+      ("0 3 * *", "neither a variable nor five fields"), ("0 3 * * *", "no command"), ("@daily", "no command"),
+      ("what is this", "neither a variable"), ("* * * * * %input only", "no command"),
+    ])
   func unreadable(line: String, reason: String) {
     guard case .unreadable(let text)? = Crontab(line, isSystemWide: false).lines.first?.item else {
       Issue.record("\(line) was read")
@@ -49,25 +62,34 @@ struct CrontabTests {
     #expect(text.contains(reason))
   }
 
-  @Test("accounts are told by root, who is no program", arguments: [
-    ("17 * * * * root cd / && x\n25 6 * * * www-data y z\n", true), ("17 * * * * cd / && x\n", false),
-    ("# m h dom mon dow user command\n", false), ("@daily root /bin/true\n", true), ("0 0 * * * root x\n0 0 * * * /bin/y\n", false),
-    ("0 0 * * * backup /srv\n", false),
-  ])
+  @Test(
+    "accounts are told by root, who is no program",
+    arguments: [
+      ("17 * * * * root cd / && x\n25 6 * * * www-data y z\n", true), ("17 * * * * cd / && x\n", false),
+      ("# m h dom mon dow user command\n", false), ("@daily root /bin/true\n", true),
+      ("0 0 * * * root x\n0 0 * * * /bin/y\n", false),
+      ("0 0 * * * backup /srv\n", false),
+    ])
   func accounts(text: String, isSystemWide: Bool) {
     #expect(Crontab.looksSystemWide(text) == isSystemWide)
     if isSystemWide { #expect(entry(text, isSystemWide: true)?.user == "root") }
   }
 
-  @Test("jobs are named after what they run", arguments: [
-    ("/usr/local/bin/backup.sh --all >/dev/null 2>&1", "backup"), ("cd / && run-parts --report /etc/cron.hourly", "run-parts-cron.hourly"),
-    ("test -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.daily; }", "run-parts-cron.daily"),
-    ("test -x /usr/bin/certbot -a \\! -d /run/systemd/system && certbot -q renew", "certbot-renew"),
-    ("nice -n 19 ionice -c3 /opt/app/bin/sync-users", "sync-users"), ("FOO=bar python3 /srv/job.py", "job"),
-    ("/usr/bin/php -f /var/www/cron.php", "cron"), ("flock -n /tmp/a.lock /bin/sh -c 'x'", "x"), ("[ -x /usr/bin/mrtg ] && mrtg", "mrtg"),
-    ("> /tmp/x", "x"), ("echo hello", "echo-hello"), ("docker exec -t db pg_dump app", "docker-exec"), ("ünïcode töst", "ünïcode"),
-    ("timeout 30s curl -s https://example.org/ping", "curl"), ("sudo -u www-data artisan schedule:run", "www-data-artisan"),
-  ])
+  @Test(
+    "jobs are named after what they run",
+    arguments: [
+      ("/usr/local/bin/backup.sh --all >/dev/null 2>&1", "backup"),
+      ("cd / && run-parts --report /etc/cron.hourly", "run-parts-cron.hourly"),
+      ("test -x /usr/sbin/anacron || { cd / && run-parts --report /etc/cron.daily; }", "run-parts-cron.daily"),
+      ("test -x /usr/bin/certbot -a \\! -d /run/systemd/system && certbot -q renew", "certbot-renew"),
+      ("nice -n 19 ionice -c3 /opt/app/bin/sync-users", "sync-users"), ("FOO=bar python3 /srv/job.py", "job"),
+      ("/usr/bin/php -f /var/www/cron.php", "cron"), ("flock -n /tmp/a.lock /bin/sh -c 'x'", "x"),
+      ("[ -x /usr/bin/mrtg ] && mrtg", "mrtg"),
+      ("> /tmp/x", "x"), ("echo hello", "echo-hello"), ("docker exec -t db pg_dump app", "docker-exec"),
+      ("ünïcode töst", "ünïcode"),
+      ("timeout 30s curl -s https://example.org/ping", "curl"),
+      ("sudo -u www-data artisan schedule:run", "www-data-artisan"),
+    ])
   func names(command: String, name: String) {
     #expect(JobNames.name(ofCommandLine: command) == name)
   }
@@ -78,10 +100,13 @@ struct CrontabTests {
     #expect(["a", "a", "a-2", "a"].map { names.unique($0) } == ["a", "a-2", "a-2-2", "a-3"])
   }
 
-  @Test("strings are quoted as a person would", arguments: [
-    ("plain", "\"plain\""), ("say \"hi\"", "[[say \"hi\"]]"), ("\\]]", "[=[\\]]]=]"), ("a\"]", "[=[a\"]]=]"), ("two\nlines", "\"two\\nlines\""),
-    ("\"\n", "\"\\\"\\n\""),
-  ])
+  @Test(
+    "strings are quoted as a person would",
+    arguments: [
+      ("plain", "\"plain\""), ("say \"hi\"", "[[say \"hi\"]]"), ("\\]]", "[=[\\]]]=]"), ("a\"]", "[=[a\"]]=]"),
+      ("two\nlines", "\"two\\nlines\""),
+      ("\"\n", "\"\\\"\\n\""),
+    ])
   func strings(text: String, literal: String) {
     #expect(LuaWriter.string(text) == literal)
   }
@@ -139,7 +164,9 @@ struct CrontabScriptTests {
   @Test("what cannot be carried over is said beside the line and in the notes")
   func notes() {
     let made = script(
-      "MAILTO=ops@example.org\nMAILTO=\"\"\nRANDOM_DELAY=45\n0 3 * * * a\n61 * * * * b\nCRON_TZ=Europe/Berln\n0 4 * * * c\nnonsense\n")
+      "MAILTO=ops@example.org\nMAILTO=\"\"\nRANDOM_DELAY=45\n0 3 * * * a\n61 * * * * b\n"
+        + "CRON_TZ=Europe/Berln\n0 4 * * * c\nnonsense\n"
+    )
     #expect(made.notes.map(\.place) == ["line 1", "line 5", "line 6", "line 8"])
     #expect(made.notes.map(\.isLoss) == [false, true, false, true] && made.isIncomplete && made.jobCount == 2)
     #expect(made.notes[1].message.contains("minute 61 is outside 0-59"))
@@ -162,5 +189,16 @@ struct CrontabScriptTests {
     let made = script(text)
     #expect(made.jobCount == 0 && made.notes.isEmpty && made.lua.hasPrefix("-- Made of"))
     #expect(!made.lua.contains("job_defaults"))
+  }
+
+  @Test("the example of docs/importing.md is what happens")
+  func document() throws {
+    let url = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/importing.md")
+    let text = try String(contentsOf: url.standardizedFileURL, encoding: .utf8)
+    let chapter = try #require(text.split(separator: "## Crontabs\n").last)
+    let blocks = chapter.split(separator: "```", omittingEmptySubsequences: false)
+    let crontab = blocks[1].drop { $0 != "\n" }.dropFirst()
+    let lua = blocks[3].drop { $0 != "\n" }.dropFirst()
+    #expect(crontab.hasPrefix("MAILTO") && script(String(crontab)).lua.hasSuffix("end\n\n\(lua)"))
   }
 }

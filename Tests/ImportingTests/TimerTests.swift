@@ -95,13 +95,17 @@ struct TimerTests {
     #expect(made.lua.contains("job \"sync@home\"") && made.notes.count == 1)
   }
 
-  @Test("what is lost is said", arguments: [
-    ("[Timer]\nOnCalendar=never\n", "[Service]\nExecStart=/bin/x\n", "never"), ("[Timer]\n", "[Service]\nExecStart=/bin/x\n", "no time"),
-    ("[Timer]\nOnCalendar=daily\n", "[Service]\n", "no ExecStart"), ("[Timer]\nOnCalendar=daily\n", "", "no ExecStart"),
-    ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=/bin/x 'open\n", "not closed"),
-    ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=@/bin/x y\n", "another name"),
-    ("[Timer]\nOnUnitActiveSec=soon\n", "[Service]\nExecStart=/bin/x\n", "no length of time"),
-  ])
+  @Test(
+    "what is lost is said",
+    arguments: [
+      ("[Timer]\nOnCalendar=never\n", "[Service]\nExecStart=/bin/x\n", "never"),
+      ("[Timer]\n", "[Service]\nExecStart=/bin/x\n", "no time"),
+      ("[Timer]\nOnCalendar=daily\n", "[Service]\n", "no ExecStart"),
+      ("[Timer]\nOnCalendar=daily\n", "", "no ExecStart"),
+      ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=/bin/x 'open\n", "not closed"),
+      ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=@/bin/x y\n", "another name"),
+      ("[Timer]\nOnUnitActiveSec=soon\n", "[Service]\nExecStart=/bin/x\n", "no length of time"),
+    ])
   func losses(timer: String, service: String, sentence: String) {
     let made = script("x.timer", timer, ["x.service": service])
     #expect(made.jobCount == 0 && made.isIncomplete)
@@ -112,16 +116,24 @@ struct TimerTests {
   func rest() {
     let made = script(
       "x.timer", "[Timer]\nOnCalendar=daily\n",
-      ["x.service": "[Unit]\nOnFailure=mail@%n.service\n[Service]\nNice=19\nPrivateTmp=yes\nUser=www-data\nExecStart=/bin/x $A ${B}c\n"])
+      [
+        "x.service":
+          "[Unit]\nOnFailure=mail@%n.service\n[Service]\nNice=19\nPrivateTmp=yes\nUser=www-data\n"
+          + "ExecStart=/bin/x $A ${B}c\n"
+      ])
     #expect(made.notes.contains { $0.message == "not carried over: Nice, PrivateTmp, OnFailure" })
     #expect(made.lua.contains("{ \"/usr/sbin/runuser\", \"-u\", \"www-data\", \"--\", \"/bin/x\", \"c\" }"))
     #expect(made.notes.count == 4 && !made.isIncomplete)
   }
 
-  @Test("time spans", arguments: [
-    ("90", 90_000_000_000), ("1h 30min", 5_400_000_000_000), ("15min", 900_000_000_000), ("2 weeks", 1_209_600_000_000_000),
-    ("500ms", 500_000_000), ("1d12h", 129_600_000_000_000), ("1.5h", 5_400_000_000_000), ("1y", 31_557_600_000_000_000),
-  ])
+  @Test(
+    "time spans",
+    arguments: [
+      ("90", 90_000_000_000), ("1h 30min", 5_400_000_000_000), ("15min", 900_000_000_000),
+      ("2 weeks", 1_209_600_000_000_000),
+      ("500ms", 500_000_000), ("1d12h", 129_600_000_000_000), ("1.5h", 5_400_000_000_000),
+      ("1y", 31_557_600_000_000_000),
+    ])
   func spans(text: String, nanoseconds: Int64) {
     #expect(UnitText.span(text) == nanoseconds)
   }

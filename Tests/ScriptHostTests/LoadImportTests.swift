@@ -33,12 +33,15 @@ struct LoadImportTests {
   func crontab(seed: UInt64) throws {
     var random = SplitMix(seed)
     let schedules = [
-      "0 3 * * *", "*/5 9-17 * * mon-fri", "30 2 1,15 * fri", "@daily", "@hourly", "15 4 * JAN-mar 0", "7 7 7 7 *", "@reboot",
+      "0 3 * * *", "*/5 9-17 * * mon-fri", "30 2 1,15 * fri", "@daily", "@hourly", "15 4 * JAN-mar 0", "7 7 7 7 *",
+      "@reboot",
       "59 23 31 12 7", "*/7 */3 * * *",
     ]
     let commands = [
-      "backup --all", #"find / -name "*.o" -delete"#, "echo it''s \\% done", #"awk '{print $1}' x | sort > "/tmp/a b""#, "cat%one%two",
-      "printf ']]' \"]=]\"", "tést ünïcode", "true # comment", "a && b || c; d &", "x\t\ty", #"echo \"#, "end", "[[ -f a ]] && b]",
+      "backup --all", #"find / -name "*.o" -delete"#, "echo it''s \\% done", #"awk '{print $1}' x | sort > "/tmp/a b""#,
+      "cat%one%two",
+      "printf ']]' \"]=]\"", "tést ünïcode", "true # comment", "a && b || c; d &", "x\t\ty", #"echo \"#, "end",
+      "[[ -f a ]] && b]",
     ]
     var text = "# jobs\n\nMAILTO=\"\"\n"
     var expected: [AnyTrigger?] = []
@@ -72,9 +75,13 @@ struct LoadImportTests {
     let crontab = Crontab(
       "SHELL=/bin/bash\nPATH=/bin:/sbin\n17 * * * * root cd / && run-parts /etc/cron.hourly\n@weekly www-data x%y\n",
       isSystemWide: true)
-    #expect(try load(crontab.script(from: origin, context: context)).map(\.name).sorted() == ["run-parts-cron.hourly", "x"])
-    let timer = TimerUnit(name: "a@b.timer", timer: "[Timer]\nOnCalendar=Mon 03:00\nOnUnitActiveSec=90min\nOnBootSec=5min\n") { _ in
-      "[Service]\nType=oneshot\nExecStart=/bin/x\nExecStart=-/bin/y \"a\\n\" %i\nEnvironment=A=1\nTimeoutSec=5min\nWorkingDirectory=/\n"
+    #expect(
+      try load(crontab.script(from: origin, context: context)).map(\.name).sorted() == ["run-parts-cron.hourly", "x"])
+    let timer = TimerUnit(
+      name: "a@b.timer", timer: "[Timer]\nOnCalendar=Mon 03:00\nOnUnitActiveSec=90min\nOnBootSec=5min\n"
+    ) { _ in
+      "[Service]\nType=oneshot\nExecStart=/bin/x\nExecStart=-/bin/y \"a\\n\" %i\nEnvironment=A=1\nTimeoutSec=5min\n"
+        + "WorkingDirectory=/\n"
     }
     let jobs = try load(TimerUnit.script(of: [timer], from: origin, context: context))
     #expect(jobs.map(\.name) == ["a@b"] && jobs[0].timeout != nil && jobs[0].misfireGraceTime != nil)

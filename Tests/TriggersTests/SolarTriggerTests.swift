@@ -29,7 +29,9 @@ struct SolarTriggerTests {
       guard let day = Int(row.prefix(2)) else { continue }
       for month in 1...12 {
         let start = 3 + 9 * (month - 1) + (isRise ? 0 : 4)
-        guard start + 4 <= text.count, let time = Int(String(decoding: text[start..<start + 4], as: UTF8.self)) else { continue }
+        guard start + 4 <= text.count, let time = Int(String(decoding: text[start..<start + 4], as: UTF8.self)) else {
+          continue
+        }
         instants.append(instant(2019, month, day, time / 100, time % 100))
       }
     }
@@ -47,7 +49,8 @@ struct SolarTriggerTests {
         SolarTrigger(event, latitude: latitude, longitude: 0), instant(2019), instant(2020))
       #expect(expected.count == computed.count && expected.count > 100)
       for (table, ours) in zip(expected, computed) {
-        #expect(abs((ours - table).fractionalSeconds) <= 60, "\(event) at \(latitude)°: \(ours), the table says \(table)")
+        #expect(
+          abs((ours - table).fractionalSeconds) <= 60, "\(event) at \(latitude)°: \(ours), the table says \(table)")
       }
     }
   }
@@ -95,13 +98,16 @@ struct SolarTriggerTests {
     return angle
   }
 
-  private func sine(_ x: Double) -> Double { x - x * x * x / 6 + x * x * x * x * x / 120 - x * x * x * x * x * x * x / 5040 }
+  private func sine(_ x: Double) -> Double {
+    x - x * x * x / 6 + x * x * x * x * x / 120 - x * x * x * x * x * x * x / 5040
+  }
 
   @Test("rises and settings alternate, noons lie between them, at random places", arguments: Seeds.with([1, 2]))
   func alternate(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<40 {
-      let latitude = random.chance(50) ? Double.random(in: -90...90, using: &random) : random.pick([66.5, 65.8, 89.9, -90, -67, 0])
+      let latitude =
+        random.chance(50) ? Double.random(in: -90...90, using: &random) : random.pick([66.5, 65.8, 89.9, -90, -67, 0])
       let longitude = Double.random(in: -180...180, using: &random)
       let up = SolarTrigger(.sunrise, latitude: latitude, longitude: longitude)
       let down = SolarTrigger(.sunset, latitude: latitude, longitude: longitude)
@@ -126,7 +132,8 @@ struct SolarTriggerTests {
     for _ in 0..<60 {
       let event = random.pick(SolarTrigger.Event.allCases)
       let trigger = SolarTrigger(
-        event, latitude: random.chance(30) ? random.pick([90, -90, 66, 65.7]) : Double.random(in: -90...90, using: &random),
+        event,
+        latitude: random.chance(30) ? random.pick([90, -90, 66, 65.7]) : Double.random(in: -90...90, using: &random),
         longitude: random.chance(20) ? random.pick([180, -180]) : Double.random(in: -180...180, using: &random),
         depression: random.pick([nil, 12, 18, 0.5]),
         offset: random.chance(50) ? 0 : Int64.random(in: -100_000...100_000, using: &random) * 1_000_000_001)
@@ -189,7 +196,8 @@ struct LunarTriggerTests {
       let expected = try ISO8601.parse("\(almanac.year)-\(item)Z").instant(in: .utc)
       let trigger = LunarTrigger(LunarTrigger.Phase.allCases[phase])
       let next = try #require(trigger.next(after: instant))
-      #expect(abs((next - expected).fractionalSeconds) <= 120, "\(trigger.sentence): \(next), the table says \(expected)")
+      #expect(
+        abs((next - expected).fractionalSeconds) <= 120, "\(trigger.sentence): \(next), the table says \(expected)")
       instant = next
       phase = (phase + 1) % 4
     }
@@ -202,7 +210,8 @@ struct LunarTriggerTests {
     let new = try #require(LunarTrigger(.new).next(after: start))
     let book = try ISO8601.parse("1977-02-18T03:37:42Z").instant(in: .utc)
     #expect(abs((book - new).fractionalSeconds - 48) < 2, "\(new)")
-    #expect(MoonPhases(phase: .lastQuarter).ephemerisDay(ofLunation: 544).isNear(2_467_636.49186 - 2_451_545, by: 0.00002))
+    #expect(
+      MoonPhases(phase: .lastQuarter).ephemerisDay(ofLunation: 544).isNear(2_467_636.49186 - 2_451_545, by: 0.00002))
   }
 
   @Test("every question has the answer of the walk from phase to phase", arguments: Seeds.with([5]))

@@ -30,7 +30,9 @@ struct WorkdayTriggerTests {
         var days: [CivilDate] = []
         for day in 1...31 {
           let date = CivilDate(validating: 2024 + month / 12, month: month % 12 + 1, day: day)
-          guard let date, (1...5).contains(date.weekday), calendar?.contains(date.daysSinceEpoch) != true else { continue }
+          guard let date, (1...5).contains(date.weekday), calendar?.contains(date.daysSinceEpoch) != true else {
+            continue
+          }
           days.append(date)
         }
         let index = number > 0 ? number - 1 : days.count + number
@@ -46,12 +48,15 @@ struct WorkdayTriggerTests {
     }
   }
 
-  @Test("its text makes it again, short and complete", arguments: [
-    "workdays \"1st\"", "workdays \"last\"", "workdays \"-3\"", "workdays(\"22nd\", { hour = 9, minute = 5, second = 1 })",
-    "workdays(\"3rd\", { calendar = calendar_of { dates = { \"2026-12-25\" } }, hour = 18 })",
-    "workdays(\"11th\", { hour = 9, timezone = \"Asia/Tokyo\" })",
-    "workdays(\"2nd\", { start_date = \"2027-01-01\", end_date = \"2027-12-31\" })",
-  ])
+  @Test(
+    "its text makes it again, short and complete",
+    arguments: [
+      "workdays \"1st\"", "workdays \"last\"", "workdays \"-3\"",
+      "workdays(\"22nd\", { hour = 9, minute = 5, second = 1 })",
+      "workdays(\"3rd\", { calendar = calendar_of { dates = { \"2026-12-25\" } }, hour = 18 })",
+      "workdays(\"11th\", { hour = 9, timezone = \"Asia/Tokyo\" })",
+      "workdays(\"2nd\", { start_date = \"2027-01-01\", end_date = \"2027-12-31\" })",
+    ])
   func text(text: String) throws {
     let context = TriggerContext(zones: zones, zone: try zones.zone(named: "Europe/Berlin"))
     let trigger = try TriggerText.parse(text, context: context).trigger
@@ -83,14 +88,17 @@ struct WorkdayTriggerTests {
 struct SkyTextTests {
   private let zones = TimeZoneDatabase()
 
-  @Test("make them again", arguments: [
-    "solar(\"sunrise\", { latitude = 52.52, longitude = 13.405 })",
-    "solar(\"sunset\", { latitude = -33.87, longitude = -70, offset = \"-30m\" })",
-    "solar(\"dawn\", { latitude = 0, longitude = 0, depression = \"astronomical\", offset = \"90m\" })",
-    "solar(\"dusk\", { latitude = 0, longitude = 0, depression = 4.5 })", "solar(\"noon\", { latitude = 90, longitude = 180 })",
-    "lunar \"full\"", "lunar(\"last_quarter\", { offset = \"-1d\" })",
-    "lunar(\"new\", { start_date = \"2027-01-01T00:00:00Z\" })",
-  ])
+  @Test(
+    "make them again",
+    arguments: [
+      "solar(\"sunrise\", { latitude = 52.52, longitude = 13.405 })",
+      "solar(\"sunset\", { latitude = -33.87, longitude = -70, offset = \"-30m\" })",
+      "solar(\"dawn\", { latitude = 0, longitude = 0, depression = \"astronomical\", offset = \"90m\" })",
+      "solar(\"dusk\", { latitude = 0, longitude = 0, depression = 4.5 })",
+      "solar(\"noon\", { latitude = 90, longitude = 180 })",
+      "lunar \"full\"", "lunar(\"last_quarter\", { offset = \"-1d\" })",
+      "lunar(\"new\", { start_date = \"2027-01-01T00:00:00Z\" })",
+    ])
   func text(text: String) throws {
     let trigger = try TriggerText.parse(text, context: TriggerContext(zones: zones)).trigger
     #expect(trigger.lua == text)
@@ -103,7 +111,8 @@ struct SkyTextTests {
     let context = TriggerContext(zones: zones)
     let place = "latitude = 1, longitude = 2"
     for depression in ["depression = \"civil\"", "depression = 6", "depression = 6.0"] {
-      let trigger = try TriggerText.parse("solar(\"dawn\", { \(place), \(depression), offset = 0 })", context: context).trigger
+      let trigger = try TriggerText.parse("solar(\"dawn\", { \(place), \(depression), offset = 0 })", context: context)
+        .trigger
       #expect(trigger.lua == "solar(\"dawn\", { latitude = 1, longitude = 2 })")
     }
   }

@@ -2,9 +2,10 @@ internal import Glibc
 
 /// When the moon is new, full, or half.
 ///
-/// Source: Jean Meeus, *Astronomical Algorithms*, 2nd edition, chapter 49: the mean phase, its periodic terms after Chapront's
-/// ELP-2000/82, and the fourteen planetary terms. By the book's own account the error is 4 s on average and 17 s at most
-/// between 1980 and 2020; far from now the conversion from the ephemeris' time to UTC (``EphemerisTime``) is the larger uncertainty.
+/// Source: Jean Meeus, *Astronomical Algorithms*, 2nd edition, chapter 49: the mean phase, its periodic terms after
+/// Chapront's ELP-2000/82, and the fourteen planetary terms. By the book's own account the error is 4 s on average and
+/// 17 s at most between 1980 and 2020; far from now the conversion from the ephemeris' time to UTC (``EphemerisTime``)
+/// is the larger uncertainty.
 ///
 /// Lunations are counted from the new moon of 2000-01-06.
 struct MoonPhases: Sendable, Hashable {
@@ -89,16 +90,19 @@ private struct Turn {
 
   static func + (left: Turn, right: Turn) -> Turn {
     Turn(
-      sine: left.sine * right.cosine + left.cosine * right.sine, cosine: left.cosine * right.cosine - left.sine * right.sine)
+      sine: left.sine * right.cosine + left.cosine * right.sine,
+      cosine: left.cosine * right.cosine - left.sine * right.sine)
   }
 
   static func - (left: Turn, right: Turn) -> Turn {
     Turn(
-      sine: left.sine * right.cosine - left.cosine * right.sine, cosine: left.cosine * right.cosine + left.sine * right.sine)
+      sine: left.sine * right.cosine - left.cosine * right.sine,
+      cosine: left.cosine * right.cosine + left.sine * right.sine)
   }
 }
 
-/// The arguments of the periodic terms, in Meeus's letters: M the sun's anomaly, M′ the moon's, F the moon's argument of latitude.
+/// The arguments of the periodic terms, in Meeus's letters: M the sun's anomaly, M′ the moon's, F the moon's argument
+/// of latitude.
 private struct Angles {
   private let e: Double
   private let m, m2, mm, mm2, mm3, f2: Turn
@@ -142,7 +146,8 @@ private struct Angles {
     var sum = -0.62801 * mm.sine + 0.00862 * mm2.sine + 0.00804 * f2.sine
     sum += e * (0.17172 * m.sine - 0.01183 * more.sine + 0.00454 * less.sine + e * 0.00204 * m2.sine)
     sum += -0.00180 * (mm - f2).sine - 0.00070 * (mm + f2).sine - 0.00040 * mm3.sine
-    sum += e * (-0.00034 * (mm2 - m).sine + 0.00032 * (m + f2).sine + 0.00032 * (m - f2).sine + 0.00027 * (mm2 + m).sine)
+    sum +=
+      e * (-0.00034 * (mm2 - m).sine + 0.00032 * (m + f2).sine + 0.00032 * (m - f2).sine + 0.00027 * (mm2 + m).sine)
     sum += e * e * -0.00028 * (mm + m2).sine - 0.00005 * (less - f2).sine
     sum += 0.00004 * ((mm2 + f2).sine - (more + f2).sine + (mm - m2).sine)
     sum += 0.00003 * ((more - f2).sine + (m2 + m).sine)
@@ -161,9 +166,9 @@ private struct Angles {
 enum EphemerisTime {
   /// Seconds that it is ahead of UTC, `days` after 2000-01-01T12:00.
   ///
-  /// Up to 2020 between the values of the table, which are measured: Morrison and Stephenson, *Journal for the History of
-  /// Astronomy* 35 (2004), and IERS. After that the earth's rotation is anybody's guess: half a second a year here, which may be wrong
-  /// by a minute in 2100 and by some in 2200.
+  /// Up to 2020 between the values of the table, which are measured: Morrison and Stephenson, *Journal for the History
+  /// of Astronomy* 35 (2004), and IERS. After that the earth's rotation is anybody's guess: half a second a year here,
+  /// which may be wrong by a minute in 2100 and by some in 2200.
   static func ahead(at days: Double) -> Double {
     let decades = (days / 3652.425) + Double(2000 - firstYear) / 10
     guard decades > 0 else { return table[0] }

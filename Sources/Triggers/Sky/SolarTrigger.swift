@@ -5,9 +5,10 @@ package import Chronology
 ///     let trigger = SolarTrigger(.sunset, latitude: 52.52, longitude: 13.405, offset: -1_800_000_000_000)
 ///     trigger.next(after: noon)      // half an hour before the sun goes down in Berlin
 ///
-/// Sunrise and sunset are when the upper limb of the sun touches a level horizon under average refraction: its centre 50′ below
-/// it, as almanacs (the Astronomical Almanac, USNO, NOAA) define them. Dawn and dusk are when the centre is a number of degrees
-/// below. A day without the event (polar day, polar night) has no fire. Knows no time zones: the zone is only for showing.
+/// Sunrise and sunset are when the upper limb of the sun touches a level horizon under average refraction: its centre
+/// 50′ below it, as almanacs (the Astronomical Almanac, USNO, NOAA) define them. Dawn and dusk are when the centre is a
+/// number of degrees below. A day without the event (polar day, polar night) has no fire. Knows no time zones: the zone
+/// is only for showing.
 package final class SolarTrigger: Trigger {
   /// What the sun does.
   enum Event: String, Sendable, Hashable, CaseIterable {

@@ -2,15 +2,17 @@ internal import Glibc
 
 /// Where the sun stands: its declination and the equation of time.
 ///
-/// Source: Jean Meeus, *Astronomical Algorithms*, 2nd edition: chapter 25 (the lower accuracy, 0.01°), 22 (the obliquity) and 28
-/// (the equation of time). NOAA's solar calculator rests on the same chapters. A hundredth of a degree is two seconds at noon,
-/// and some seconds at a sunrise that is not nearly level. Between 1678 and 2261 nothing that is left out matters as much as
-/// the weather does; so the difference between UTC and the time of the ephemeris (a minute now) is left out as well.
+/// Source: Jean Meeus, *Astronomical Algorithms*, 2nd edition: chapter 25 (the lower accuracy, 0.01°), 22 (the
+/// obliquity) and 28 (the equation of time). NOAA's solar calculator rests on the same chapters. A hundredth of a
+/// degree is two seconds at noon, and some seconds at a sunrise that is not nearly level. Between 1678 and 2261 nothing
+/// that is left out matters as much as the weather does; so the difference between UTC and the time of the ephemeris (a
+/// minute now) is left out as well.
 struct Sun {
   /// The declination's sine and cosine.
   let sinDeclination: Double
   let cosDeclination: Double
-  /// Apparent minus mean solar time, in radians: positive when sundials are ahead of clocks. At most 0.072 (16.5 minutes).
+  /// Apparent minus mean solar time, in radians: positive when sundials are ahead of clocks. At most 0.072 (16.5
+  /// minutes).
   let equationOfTime: Double
 
   /// The sun at `days` since 2000-01-01T12:00:00Z.
@@ -29,8 +31,8 @@ struct Sun {
     // Aberration, and the largest term of the nutation.
     let node = Sky.radians(125.04 - 1934.136 * t)
     let nutation = -0.00478 * sin(node)
-    // The apparent longitude is the mean one, turned by at most two degrees; the obliquity hardly differs from that of 2000.
-    // Both by series, as far as they matter.
+    // The apparent longitude is the mean one, turned by at most two degrees; the obliquity hardly differs from that of
+    // 2000. Both by series, as far as they matter.
     let (sinMean, cosMean) = (sin(meanLongitude), cos(meanLongitude))
     let turn = Sky.radians(center - 0.00569 + nutation)
     let turned = turn * turn
@@ -42,8 +44,8 @@ struct Sun {
     let cosObliquity = Sun.cosObliquity - tilt * (Sun.sinObliquity + tilt / 2 * Sun.cosObliquity)
     sinDeclination = sinObliquity * sinLongitude
     cosDeclination = (1 - sinDeclination * sinDeclination).squareRoot()
-    // E = L0 − 0.0057183° − α + Δψ cos ε. The sine of L0 − α is the cross product of their directions; it is small, and so
-    // never wraps.
+    // E = L0 − 0.0057183° − α + Δψ cos ε. The sine of L0 − α is the cross product of their directions; it is small, and
+    // so never wraps.
     let cross = (sinMean * cosLongitude - cosMean * cosObliquity * sinLongitude) / cosDeclination
     let squared = cross * cross
     let difference = cross * (1 + squared / 6 * (1 + squared * 9 / 20))

@@ -2,20 +2,22 @@ internal import Glibc
 
 /// When the sun passes an altitude at a place, upwards or downwards, and when it is due south or north.
 ///
-/// Time is cut at the sun's transits: noons, when it is highest, and midnights, when it is lowest, counted as half days from the
-/// noon of 2000-01-01 at the place. The sun is above the altitude or not at each of them; where that differs between two
-/// neighbours, there is one passage in between. So rises and settings alternate at every latitude, the poles included, and a day on
-/// which the sun stays up or down simply has none.
+/// Time is cut at the sun's transits: noons, when it is highest, and midnights, when it is lowest, counted as half days
+/// from the noon of 2000-01-01 at the place. The sun is above the altitude or not at each of them; where that differs
+/// between two neighbours, there is one passage in between. So rises and settings alternate at every latitude, the
+/// poles included, and a day on which the sun stays up or down simply has none.
 ///
-/// Everything is a function of the half day's number, never of the question, so that all questions have the same answers. Times are
-/// whole seconds since the epoch: refraction near the horizon differs by more than that from day to day.
+/// Everything is a function of the half day's number, never of the question, so that all questions have the same
+/// answers. Times are whole seconds since the epoch: refraction near the horizon differs by more than that from day to
+/// day.
 struct SunCrossings: Sendable, Hashable {
   private let sinLatitude: Double
   private let cosLatitude: Double
   /// The place's mean time less that of Greenwich, in days.
   private let dayShift: Double
   private let sinAltitude: Double
-  /// Whether the sun passes the altitude twice a day all year round: nearly always, and then half the work can be left out.
+  /// Whether the sun passes the altitude twice a day all year round: nearly always, and then half the work can be left
+  /// out.
   private let isEveryDay: Bool
 
   /// - Parameters:
@@ -77,8 +79,8 @@ struct SunCrossings: Sendable, Hashable {
     var height = height(halfDay)
     while halfDay < SunCrossings.last {
       let isUp = height > 0
-      // When the sun is up at midnight or down at noon, only a change of its declination can bring a passage. (The difference of
-      // sines is a lower bound for that of angles.)
+      // When the sun is up at midnight or down at noon, only a change of its declination can bring a passage. (The
+      // difference of sines is a lower bound for that of angles.)
       var leap = 1
       if isUp != (halfDay & 1 == 0) {
         leap = max(1, Int(Sky.degrees(abs(height)) / (Sun.fastestDeclination / 2)))
@@ -114,11 +116,13 @@ struct SunCrossings: Sendable, Hashable {
 
   /// The passage in a half day that is known to have one.
   ///
-  /// The hour angle of the passage follows from the declination, which follows from the time: that is repeated until it settles, which
-  /// takes two rounds in most places, as the declination moves slowly. Each round's gain tells what the rest would gain.
+  /// The hour angle of the passage follows from the declination, which follows from the time: that is repeated until it
+  /// settles, which takes two rounds in most places, as the declination moves slowly. Each round's gain tells what the
+  /// rest would gain.
   private func passage(_ direction: Direction, in halfDay: Int) -> Int {
     let isMorning = halfDay & 1 != 0
-    // Near the poles the sun may come up in the afternoon, because its declination changes faster than its height in a day.
+    // Near the poles the sun may come up in the afternoon, because its declination changes faster than its height in a
+    // day.
     guard isMorning == (direction == .up) else { return bisected(halfDay) }
     let noon = meanTransit(isMorning ? halfDay + 1 : halfDay)
     let sign: Double = isMorning ? -1 : 1

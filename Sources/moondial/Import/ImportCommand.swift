@@ -14,7 +14,8 @@ struct ImportCommand: ParsableCommand {
 struct ImportCrontabCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "crontab",
-    abstract: "Write a job script from a crontab: each entry a job, with its line as a comment. Exit code 1 if one is left out.",
+    abstract:
+      "Write a job script from a crontab: each entry a job below its line. Exit code 1 if one is left out.",
     discussion: """
       Examples:
         crontab -l | moondial import crontab -o scripts/cron.lua
@@ -24,7 +25,9 @@ struct ImportCrontabCommand: ParsableCommand {
   @Argument(help: "The crontab; - is standard input.") var file = "-"
   @Flag(
     inversion: .prefixedNo,
-    help: "Entries name an account before the command. Default: told from the path (/etc/crontab, /etc/cron.d) and the entries.")
+    help:
+      "Entries name an account before the command. Default: told from the path (/etc/cron…) and the entries."
+  )
   var system: Bool?
   @OptionGroup var output: ImportOutput
 
@@ -44,7 +47,8 @@ struct ImportCrontabCommand: ParsableCommand {
 struct ImportSystemdCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "systemd",
-    abstract: "Write a job script from timers of systemd and the services beside them. Exit code 1 if something is left out.",
+    abstract:
+      "Write a job script from timers of systemd and the services beside them. Exit code 1 if something is left out.",
     discussion: "Example:\n  moondial import systemd /etc/systemd/system/backup.timer -o scripts/backup.lua")
 
   @Argument(help: "Timer units. The service is read from the same directory.") var timers: [String]
@@ -55,7 +59,8 @@ struct ImportSystemdCommand: ParsableCommand {
       let parts = path.split(separator: "/", omittingEmptySubsequences: false)
       let name = String(parts.last ?? "")
       guard name.hasSuffix(".timer") else {
-        throw CommandFailure(.usage, "\(path) is no timer: name files that end in .timer; their services are found beside them")
+        throw CommandFailure(
+          .usage, "\(path) is no timer: name files that end in .timer; their services are found beside them")
       }
       let directory = parts.count > 1 ? parts.dropLast().joined(separator: "/") + "/" : ""
       return TimerUnit(name: name, timer: try ImportFiles.read(path)) { service in

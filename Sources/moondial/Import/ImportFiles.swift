@@ -41,7 +41,8 @@ enum ImportFiles {
     let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
       throw CommandFailure(
-        errno == EEXIST ? "\(path) exists already: remove it or choose another name" : "cannot write \(path): \(reason())")
+        errno == EEXIST
+          ? "\(path) exists already: remove it or choose another name" : "cannot write \(path): \(reason())")
     }
     defer { close(descriptor) }
     let bytes = Array(text.utf8)
