@@ -48,6 +48,7 @@ package final class SchedulerAssembly: Sendable {
   package let workers: Int
   private let luaHost: LuaHost?
   private let follower: ScriptFollower?
+  private let files: FileFollower?
   private let declared: DeclaredJobs
   private let bridge: ServiceBridge
 
@@ -93,13 +94,21 @@ package final class SchedulerAssembly: Sendable {
     let declared = DeclaredJobs(log: log)
     self.declared = declared
     if let session {
+      let live = session.live
+      let files = FileFollower(
+        engine: engine, stores: stores, baseDirectory: session.baseDirectory, log: log, grants: { live.grants(for: $0) })
+      self.files = files
       follower = ScriptFollower(session, retry: retry) { generation in
-        engine.ask { core, now, actions in
+        let result = engine.ask { core, now, actions in
           core.reconcile(declared.take(scripted: generation.jobs), at: now, into: &actions)
         }
+        // Only now: the scheduler takes files for jobs that it knows.
+        files.follow(generation.jobs)
+        return result
       }
     } else {
       follower = nil
+      files = nil
     }
   }
 
@@ -147,7 +156,9 @@ package final class SchedulerAssembly: Sendable {
         try engine.start(declared.take(scripted: []))
         return nil
       }
-      return try follower.start { generation in try engine.start(declared.take(scripted: generation.jobs)) }
+      let generation = try follower.start { generation in try engine.start(declared.take(scripted: generation.jobs)) }
+      files?.follow(generation.jobs)
+      return generation
     } catch {
       closeEverything()
       throw HostError("\(error)")
@@ -155,11 +166,15 @@ package final class SchedulerAssembly: Sendable {
   }
 
   /// Reads every script again. Does not block.
-  package func rescan() { follower?.rescanNow() }
+  package func rescan() {
+    follower?.rescanNow()
+    files?.rescanNow()
+  }
 
   /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes. Blocks until then.
   package func stop(grace: Int64) {
     follower?.stop()
+    files?.stop()
     engine.drain(grace: grace)
     closeEverything()
   }

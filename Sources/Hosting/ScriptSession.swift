@@ -15,6 +15,8 @@ package final class ScriptSession {
   package let zones: TimeZoneDatabase
   package let systemZone: String
   package let directory: ScriptDirectory
+  /// Where relative paths start that scripts, their grants and their watches name: the directory that holds the scripts'.
+  package let baseDirectory: String
   package let luaHost: LuaHost
   package let loader: ScriptLoader
   package let log: any HostLog
@@ -48,6 +50,7 @@ package final class ScriptSession {
     zones = place.zones
     systemZone = place.systemZone
     directory = ScriptDirectory(place.directory, configuration: file)
+    baseDirectory = ScriptSession.parent(of: directory.root)
     self.log = log
     allowsAll = place.allowsAll
     live = LiveServices()
@@ -62,7 +65,7 @@ package final class ScriptSession {
     services.keyValues = { live.keyValues(of: $0) }
     services.grants = { live.grants(for: $0) }
     services.environment = place.environment
-    services.baseDirectory = ScriptSession.parent(of: directory.root)
+    services.baseDirectory = baseDirectory
     do {
       luaHost = try LuaHost(
         services: services, declareModules: DeclareModules.modules, configuration: luaConfiguration)
@@ -100,7 +103,7 @@ package final class ScriptSession {
       zone = try zones.zone(named: configuration.timeZone ?? systemZone)
       table =
         allowsAll
-        ? .all : try GrantTable(configuration.grants, baseDirectory: ScriptSession.parent(of: directory.root))
+        ? .all : try GrantTable(configuration.grants, baseDirectory: baseDirectory)
     } catch { throw HostError("moondial.lua: \(error)") }
     self.configuration = configuration
     live.use(grants: table)
@@ -120,6 +123,11 @@ package final class ScriptSession {
     let snapshot = directory.scan().snapshot
     try configure(snapshot)
     return load(snapshot)
+  }
+
+  /// What the configuration does not grant to jobs that watch for files: the host says it when it begins to watch.
+  package func watchProblems(of generation: LoadedGeneration) -> [ScriptProblem] {
+    FileWatchGrants.problems(of: generation.jobs, base: baseDirectory) { live.grants(for: $0) }
   }
 
   private static func parent(of path: String) -> String {

@@ -20,6 +20,9 @@ package struct FileWatch: Sendable, Hashable {
 
   package init(paths: [String]) { self.paths = paths }
 
+  /// `with files in/*.csv`: when the job runs, as one phrase.
+  package var inWords: String { "with files " + paths.joined(separator: ", ") }
+
   /// What one run's paths take together at the most, in bytes: an event is one JSON text, kept in the history.
   package static let batchBytes = 256 * 1024
 }

@@ -26,3 +26,25 @@ struct CrashTests {
         + "\(harness.recoveries) recovered")
   }
 }
+
+@Suite("kill -9 while files come in", .serialized)
+struct FileCrashTests {
+  @Test("each file is handled at least once, none is lost, and none is given again after a recorded success")
+  func kills() throws {
+    let environment = ProcessInfo.processInfo.environment
+    let crashes = environment["MOONDIAL_CRASHES"].flatMap { Int($0) } ?? 5
+    let seed = environment["MOONDIAL_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...1_000_000_000)
+    print("file crashes: \(crashes), seed \(seed); again: MOONDIAL_SEED=\(seed) MOONDIAL_CRASHES=\(crashes) swift test --filter FileCrashTests")
+    var harness = try FileCrashHarness(seed: seed)
+    for number in 1...crashes {
+      try harness.liveAndDie()
+      try harness.account()
+      #expect(harness.violations == [], "after crash \(number), seed \(seed)")
+      guard harness.violations.isEmpty else { return }
+    }
+    try harness.liveAndStop()
+    try harness.account(isComplete: true)
+    #expect(harness.violations == [], "after the drain, seed \(seed)")
+    print("file crashes: \(harness.files) files, \(harness.runs) runs, \(harness.interrupted) interrupted")
+  }
+}

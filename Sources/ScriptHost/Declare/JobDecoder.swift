@@ -26,7 +26,7 @@ struct JobDecoder {
         continue
       }
       guard field.isSupported else {
-        reading.complain("\(key) is not supported: this version has no watch, groups or rates; remove it")
+        reading.complain("\(key) is not supported: this version has no groups or rates; remove it")
         continue
       }
       apply(field, value, to: &draft)
@@ -125,7 +125,9 @@ struct JobDecoder {
       if let text = place(name, value, among: surroundings.stores) { draft.definition.store = text }
     case .enabled:
       if let flag = reading.bool(name, value) { draft.definition.enabled = flag }
-    case .watch, .group, .rate:
+    case .watch:
+      if let watch = WatchReading.read(value, &reading) { draft.definition.watch = watch }
+    case .group, .rate:
       preconditionFailure("a field that is not supported was let through")
     }
   }

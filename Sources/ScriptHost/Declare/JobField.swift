@@ -4,7 +4,7 @@
 /// one of them only.
 package enum JobField: String, CaseIterable, Sendable {
   case name, run, description, tags, params
-  case cron, every, at, calendar, trigger, on, after
+  case cron, every, at, calendar, trigger, on, after, watch
   case timezone, dst
   case startDate = "start_date"
   case endDate = "end_date"
@@ -19,7 +19,7 @@ package enum JobField: String, CaseIterable, Sendable {
   case executor, store, enabled
   case onError = "on_error"
   case onSuccess = "on_success"
-  case watch, group, rate
+  case group, rate
 
   /// Field by name, for every key of every table.
   package static let named: [String: JobField] = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
@@ -39,14 +39,15 @@ package enum JobField: String, CaseIterable, Sendable {
     switch (scope, self) {
     case (.job, _): true
     case (_, .name), (_, .run), (_, .description), (_, .params): false
-    case (_, .cron), (_, .every), (_, .at), (_, .calendar), (_, .trigger), (_, .on), (_, .after), (_, .limit): false
+    case (_, .cron), (_, .every), (_, .at), (_, .calendar), (_, .trigger), (_, .limit): false
+    case (_, .on), (_, .after), (_, .watch): false
     case (.hostDefaults, .onError), (.hostDefaults, .onSuccess): false
     default: true
     }
   }
 
   /// Whether this version has what the field is for.
-  package var isSupported: Bool { self != .watch && self != .group && self != .rate }
+  package var isSupported: Bool { self != .group && self != .rate }
 
   /// The names that may be written in `scope`, in the order of this table.
   package static func names(in scope: Scope) -> [String] {
@@ -60,7 +61,8 @@ package enum JobField: String, CaseIterable, Sendable {
     case .run: "fun(ctx: moondial.Context): any"
     case .onError: "fun(ctx: moondial.Context, err: string)"
     case .onSuccess: "fun(ctx: moondial.Context, result: any)"
-    case .tags, .on, .after, .watch: "string|string[]"
+    case .tags, .on, .after: "string|string[]"
+    case .watch: "string|string[]|moondial.Watch"
     case .params: "table<string, any>"
     case .cron: "string|string[]|moondial.CronTable"
     case .every: "moondial.Duration"
@@ -120,7 +122,7 @@ package enum JobField: String, CaseIterable, Sendable {
     case .enabled: "Whether its schedule runs. Default: true."
     case .onError: "Called in the job's state after an attempt that failed."
     case .onSuccess: "Called in the job's state after a run that succeeded."
-    case .watch: "Not in this version."
+    case .watch: "Runs with the files that match a pattern (`\"in/*.csv\"`) when they are complete: `ctx.event.paths`."
     case .group: "Not in this version."
     case .rate: "Not in this version."
     }
@@ -161,6 +163,9 @@ package enum JobField: String, CaseIterable, Sendable {
     "depends_on": "the field is after",
     "needs": "the field is after",
     "event": "the field is on",
+    "files": "write watch = \"in/*.csv\"",
+    "path": "write watch = \"in/*.csv\"",
+    "settle": "write watch = { path = \"in/*.csv\", settle = \"2s\" }",
     "on_failure": "the field is on_error",
     "weekday": "write cron = { day_of_week = \"mon-fri\", hour = 9, minute = 0 }",
     "hour": "write cron = { hour = 9, minute = 0 }",

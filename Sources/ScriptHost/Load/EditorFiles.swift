@@ -57,6 +57,15 @@ package enum EditorFiles {
     ---@field cap? moondial.Duration The longest delay. Default: "5m".
     ---@field jitter? boolean Draws each delay from the upper half of its length. Default: true.
 
+    ---Files that a job is given when they are complete.
+    ---@class (exact) moondial.Watch
+    ---@field path string|string[] Patterns: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any directories. Required.
+    ---@field settle? moondial.Duration How long size and time must stay the same. Default: "2s".
+    ---@field recursive? boolean Also in the directories below. Default: false.
+    ---@field events? "created"|"changed"|("created"|"changed")[] What a file must have done. Default: both.
+    ---@field existing? boolean Whether files that are there at first are given too. Default: true.
+    ---@field batch? integer The most paths of one run. Default: 1000.
+
     ---Options that every trigger constructor takes.
     ---@class moondial.TriggerOptions
     ---@field timezone? string
@@ -108,7 +117,7 @@ package enum EditorFiles {
     ---@field missed integer Fire times that were coalesced into this run.
     ---@field scheduled_at number Seconds since 1970: when it was due.
     ---@field started_at number Seconds since 1970: when this attempt began.
-    ---@field event? { name: string, data: any } The event that caused it.
+    ---@field event? { name: string, data: any, paths: string[]? } The event that caused it; `paths` when files did.
     ---@field params table<string, any>
     local Context = {}
     ---Seconds until the attempt's timeout; nil without one.

@@ -24,13 +24,14 @@ struct CheckCommand: ParsableCommand {
     let session = try ScriptSession(
       scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
     let generation = try session.loadOnce()
+    let problems = generation.problems + session.watchProblems(of: generation)
+    let errors = problems.count { $0.severity == .error }
     if json {
-      Terminal.line(document(generation))
+      Terminal.line(document(generation, problems))
     } else {
-      for problem in generation.problems {
+      for problem in problems {
         Terminal.error(problem.description)
       }
-      let errors = generation.errors.count
       let summary = "\(counted(generation.jobs.count, "job")) in \(counted(generation.scripts.count, "script"))"
       if errors == 0 {
         Terminal.line("\(summary), no mistakes")
@@ -38,17 +39,17 @@ struct CheckCommand: ParsableCommand {
         Terminal.error("\(summary), \(counted(errors, "mistake"))")
       }
     }
-    if !generation.errors.isEmpty { throw CommandFailure.silent }
+    if errors > 0 { throw CommandFailure.silent }
   }
 
-  private func document(_ generation: LoadedGeneration) -> String {
+  private func document(_ generation: LoadedGeneration, _ problems: [ScriptProblem]) -> String {
     var document = JSONObject()
     document.set("jobs", generation.jobs.count)
     document.set("scripts", generation.scripts.count)
     document.set(
       "problems",
       json: JSONObject.array(
-        generation.problems.map { problem in
+        problems.map { problem in
           var entry = JSONObject()
           entry.set("severity", problem.severity == .error ? "error" : "note")
           entry.set("file", problem.location.file)

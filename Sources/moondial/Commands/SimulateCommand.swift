@@ -50,7 +50,12 @@ struct SimulateCommand: ParsableCommand {
         Terminal.line("\(time)  \(run.job)\(run.cause == .schedule ? "" : " (\(run.cause.rawValue))")")
       }
     }
-    if !json { Terminal.error(count == limit ? "stopped at \(limit) runs: --limit shows more" : counted(count, "run")) }
+    if !json {
+      for job in jobs where job.enabled {
+        if let watch = job.watch { Terminal.error("\(job.name) also runs \(watch.inWords), which nobody can foresee") }
+      }
+      Terminal.error(count == limit ? "stopped at \(limit) runs: --limit shows more" : counted(count, "run"))
+    }
     if !generation.errors.isEmpty { throw CommandFailure.silent }
   }
 }

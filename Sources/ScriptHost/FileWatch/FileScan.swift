@@ -1,0 +1,201 @@
+internal import Glibc
+internal import JobModel
+
+/// One look at everything that the patterns of a watch mean, and at the directories that are worth watching for it.
+///
+/// Links to files count as the file that they lead to. Links to directories are followed where a pattern names the component (`*`
+/// included), but not by `**`: so no loop of links makes a tree endless. Of what cannot be read nothing is said to be missing.
+struct FileScan {
+  /// What stops a scan from being as good as it could be: one line of a log, said when it is new.
+  struct Problem: Hashable, Sendable {
+    var isWarning: Bool
+    var text: String
+  }
+
+  struct Limits: Sendable {
+    var directories = 20_000
+    var files = 1_000_000
+  }
+
+  private(set) var files: [String: FileVersion] = [:]
+  private(set) var problems: Set<Problem> = []
+  private let limits: Limits
+  private let mayEnter: (String) -> Bool
+  private let visit: (String) -> Void
+  private var searched = 0
+
+  /// A directory still to be searched.
+  private struct Place {
+    var path: String
+    var position: PathPattern.Position
+  }
+
+  /// - Parameters:
+  ///   - mayEnter: whether the directory that a link leads to, without links, is granted.
+  ///   - visit: told of each directory before it is read, and of those where one that is missing would appear.
+  init(limits: Limits = Limits(), mayEnter: @escaping (String) -> Bool, visit: @escaping (String) -> Void) {
+    self.limits = limits
+    self.mayEnter = mayEnter
+    self.visit = visit
+  }
+
+  mutating func run(_ patterns: [PathPattern]) {
+    for pattern in patterns {
+      guard visitWay(to: pattern.root) else {
+        report(false, "\(pattern.root) is not there; it is watched for")
+        continue
+      }
+      var places = [Place(path: pattern.root, position: pattern.position(Self.names(pattern.root)))]
+      while let place = places.popLast() {
+        guard searched < limits.directories else {
+          report(true, "\(pattern.text) has more than \(limits.directories) directories; files in the others are not seen: narrow it")
+          break
+        }
+        searched += 1
+        search(place, pattern, &places)
+      }
+    }
+  }
+
+  static func names(_ path: String) -> [String] { path.split(separator: "/").map(String.init) }
+
+  /// Visits where `root` can be replaced: its parent, and wherever a component of its path is a link; or, when it is not there, where
+  /// the first missing component would appear.
+  ///
+  /// - Returns: whether it is there.
+  private func visitWay(to root: String) -> Bool {
+    var path = "/"
+    let components = Self.names(root)
+    for (index, name) in components.enumerated() {
+      let next = AbsolutePath.appending(name, to: path)
+      switch SystemCall.status(of: next, followingLinks: false) {
+      case .success(let status):
+        if status.kind == .link || index == components.count - 1 { visit(path) }
+        // A link to nowhere.
+        if status.kind == .link, case .failure = SystemCall.status(of: next) { return false }
+      case .failure(let error):
+        visit(path)
+        // What cannot be looked at may be there: listing it tells why not.
+        return error.code == EACCES
+      }
+      path = next
+    }
+    return true
+  }
+
+  private mutating func search(_ place: Place, _ pattern: PathPattern, _ places: inout [Place]) {
+    visit(place.path)
+    switch SystemCall.list(place.path) {
+    case .failure(let error) where error.code == ENOENT || error.code == ENOTDIR:
+      // Gone since its parent was read; or the root is a file.
+      if error.code == ENOTDIR { report(true, "\(place.path) is not a directory, so no file in it can be watched for") }
+    case .failure(let error):
+      report(true, "\(place.path) cannot be read (\(SystemCall.message(for: error.code))): its files are not seen; grant access to it")
+    case .success((_, let entries)):
+      for entry in entries { consider(entry, in: place, pattern, &places) }
+    }
+  }
+
+  private mutating func consider(_ entry: DirectoryEntry, in place: Place, _ pattern: PathPattern, _ places: inout [Place]) {
+    let (name, isText) = FileNaming.decode(entry.name)
+    let isFileName = pattern.accepts(name, at: place.position)
+    guard isText else {
+      if isFileName { report(true, "\(place.path) has a file whose name is not UTF-8 (\(name)); it is passed over: rename it") }
+      return
+    }
+    let path = AbsolutePath.appending(name, to: place.path)
+    switch entry.kind {
+    case .directory:
+      enter(name, path, isLink: false, place, pattern, &places)
+      if isFileName, pattern.segments.last?.isPlain == true {
+        report(true, "\(path) is a directory; write \(path)/* for the files in it")
+      }
+    case .file: if isFileName { take(path) }
+    case .link, .unknown:
+      // Worth a look only when something could come of it.
+      guard isFileName || !pattern.enter(name, at: place.position).isDead else { return }
+      guard case .success(let status) = SystemCall.status(of: path) else { return }
+      if status.kind == .directory {
+        var isLink = entry.kind == .link
+        if !isLink, case .success(let own) = SystemCall.status(of: path, followingLinks: false) { isLink = own.kind == .link }
+        enter(name, path, isLink: isLink, place, pattern, &places)
+      } else if isFileName {
+        take(path)
+      }
+    case .other: break
+    }
+  }
+
+  private mutating func enter(
+    _ name: String, _ path: String, isLink: Bool, _ place: Place, _ pattern: PathPattern, _ places: inout [Place]
+  ) {
+    let position = pattern.enter(name, at: place.position, isLink: isLink)
+    guard !position.isDead else { return }
+    if isLink {
+      guard let target = SystemCall.resolve(path) else { return }
+      guard mayEnter(target) else {
+        return report(true, "the link \(path) leads to \(target), which is not granted; grant it to have its files watched")
+      }
+    }
+    places.append(Place(path: path, position: position))
+  }
+
+  private mutating func take(_ path: String) {
+    guard files.count < limits.files else {
+      return report(true, "there are more than \(limits.files) files; the others are not seen: move away what was handled")
+    }
+    if let version = Self.version(of: path) { files[path] = version }
+  }
+
+  private mutating func report(_ isWarning: Bool, _ text: String) {
+    problems.insert(Problem(isWarning: isWarning, text: ScriptPath.printable(text)))
+  }
+
+  // MARK: One file
+
+  /// The version of the regular file that `path` leads to; nil when there is none.
+  static func version(of path: String) -> FileVersion? {
+    guard case .success(let status) = SystemCall.status(of: path), status.kind == .file else { return nil }
+    return FileVersion(status.stamp)
+  }
+
+  /// What a path that a scan did not find is now.
+  enum Fate: Sendable {
+    case there(FileVersion)
+    /// Nothing is there; the device of the nearest directory above.
+    case missing(directoryDevice: UInt64)
+    /// Nobody can tell: no permission, an error.
+    case unknown
+  }
+
+  static func fate(of path: String) -> Fate {
+    switch SystemCall.status(of: path) {
+    case .success(let status): return status.kind == .file ? .there(FileVersion(status.stamp)) : device(above: path)
+    case .failure(let error): return error.code == ENOENT || error.code == ENOTDIR ? device(above: path) : .unknown
+    }
+  }
+
+  private static func device(above path: String) -> Fate {
+    var path = path
+    while path != "/" {
+      path = AbsolutePath.parent(of: path)
+      switch SystemCall.status(of: path) {
+      case .success(let status): return .missing(directoryDevice: status.stamp.device)
+      case .failure(let error) where error.code == ENOENT || error.code == ENOTDIR: continue
+      case .failure: return .unknown
+      }
+    }
+    return .unknown
+  }
+}
+
+extension FileVersion {
+  init(_ stamp: FileStamp) {
+    self.init(device: stamp.device, inode: stamp.inode, size: stamp.size, modified: stamp.modified)
+  }
+}
+
+extension PathPattern.Segment {
+  /// Whether it is a name without wildcards.
+  var isPlain: Bool { if case .name(let pattern) = self { pattern.literal != nil } else { false } }
+}
