@@ -42,8 +42,7 @@ package struct Crontab: Sendable {
   ///   do.
   package init(_ text: String, isSystemWide: Bool) {
     var lines: [Line] = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-      let line = line.last == "\r" ? line.dropLast() : line
+    for (index, line) in text.fileLines.enumerated() {
       lines.append(Line(number: index + 1, text: String(line), item: Crontab.item(line, isSystemWide)))
     }
     while lines.last?.item == .blank { lines.removeLast() }

@@ -22,9 +22,10 @@ enum LuaWriter {
   /// `{ PATH = "/bin", ["a-b"] = "c" }`.
   static func table(_ fields: [(key: String, literal: String)]) -> String { LuaText.table(fields) }
 
-  /// A line as a comment. A bracket right after the dashes would begin a long comment.
+  /// A line as a comment. A bracket right after the dashes would begin a long comment, and a carriage return, which is no
+  /// line end elsewhere, is one in Lua.
   static func comment(_ text: some StringProtocol) -> String {
-    let line = text.trimmingSuffix { $0 == " " || $0 == "\t" || $0 == "\r" }
+    let line = String(text.map { $0.isNewline ? " " : $0 }).trimmingSuffix { $0 == " " || $0 == "\t" }
     return line.isEmpty || line.first == " " ? "--\(line)" : "-- \(line)"
   }
 
@@ -32,7 +33,7 @@ enum LuaWriter {
   static func comment(wrapping text: String) -> [String] {
     var lines: [String] = []
     var line = "--"
-    for word in text.split(separator: " ") {
+    for word in text.split(whereSeparator: { $0 == " " || $0.isNewline }) {
       if line.count + 1 + word.count > width, line != "--" {
         lines.append(line)
         line = "--"
@@ -48,6 +49,16 @@ enum LuaWriter {
     guard short.count > width || short.contains("\n") else { return short }
     let lines = fields.map { "  \($0.key) = \($0.literal),\n" }
     return "job \(LuaText.quote(name)) {\n\(lines.joined())}"
+  }
+}
+
+extension String {
+  /// The lines of a file. (`\r\n` is one character, and so no `\n`.)
+  var fileLines: [Substring] {
+    var text = self[...]
+    // Editors of other systems begin files with a mark that is no part of the text.
+    if text.first == "\u{FEFF}" { text = text.dropFirst() }
+    return text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
   }
 }
 

@@ -65,7 +65,7 @@ struct TimerWriter {
   /// The file's settings that have to do with it, as comments.
   private func original(_ section: String, _ file: UnitFile, _ name: String) -> [String] {
     let lines = file.settings.filter { $0.section == section }
-    return ["-- \(name)"] + lines.map { LuaWriter.comment("   \($0.key)=\($0.value)") }
+    return [LuaWriter.comment(name)] + lines.map { LuaWriter.comment("   \($0.key)=\($0.value)") }
   }
 
   // MARK: When

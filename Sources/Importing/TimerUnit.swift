@@ -19,7 +19,11 @@ package struct TimerUnit: Sendable {
   }
 
   /// The name without its kind: what the job is called.
-  var jobName: String { name.hasSuffix(".timer") ? String(name.dropLast(6)) : name }
+  var jobName: String {
+    let base = name.hasSuffix(".timer") ? String(name.dropLast(6)) : name
+    let printable = base.unicodeScalars.map { $0.value <= 32 || $0.value == 127 ? "-" : Character($0) }
+    return printable.isEmpty ? "timer" : String(printable.prefix(60))
+  }
 
   /// The part of the service's name behind the `@`, if it is made of a template.
   private var instance: String? {

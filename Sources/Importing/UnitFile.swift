@@ -17,7 +17,7 @@ struct UnitFile: Sendable {
     var settings: [Setting] = []
     var section = ""
     var pending = ""
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+    for line in text.fileLines {
       var line = UnitFile.trimmed(line)
       // Comments may stand between the parts of a continued line.
       if line.hasPrefix("#") || line.hasPrefix(";") { continue }

@@ -94,6 +94,16 @@ struct CrontabTests {
     #expect(JobNames.name(ofCommandLine: command) == name)
   }
 
+  @Test("lines end as on any system, and a carriage return within one does not end it for Lua")
+  func lineEnds() {
+    let text = "\u{FEFF}A=b\r\n0 3 * * * x\r\n# c\rd\r\n"
+    let crontab = Crontab(text, isSystemWide: false)
+    #expect(crontab.lines.count == 3 && crontab.lines[0].item == .variable(name: "A", value: "b"))
+    #expect(crontab.lines[1].text == "0 3 * * * x")
+    #expect(LuaWriter.comment(" c\rd") == "-- c d")
+    #expect(UnitFile("[Timer]\r\nA=b\r\n").value("Timer", "A") == "b")
+  }
+
   @Test("names are unique")
   func uniqueNames() {
     var names = JobNames()

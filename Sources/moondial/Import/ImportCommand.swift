@@ -51,7 +51,7 @@ struct ImportSystemdCommand: ParsableCommand {
       "Write a job script from timers of systemd and the services beside them. Exit code 1 if something is left out.",
     discussion: "Example:\n  moondial import systemd /etc/systemd/system/backup.timer -o scripts/backup.lua")
 
-  @Argument(help: "Timer units. The service is read from the same directory.") var timers: [String]
+  @Argument(help: "Timer units. Services are found beside them; drop-ins are read.") var timers: [String]
   @OptionGroup var output: ImportOutput
 
   func run() throws {
@@ -63,11 +63,7 @@ struct ImportSystemdCommand: ParsableCommand {
           .usage, "\(path) is no timer: name files that end in .timer; their services are found beside them")
       }
       let directory = parts.count > 1 ? parts.dropLast().joined(separator: "/") + "/" : ""
-      return TimerUnit(name: name, timer: try ImportFiles.read(path)) { service in
-        // An instance of a template has the template's file unless it has one of its own.
-        let template = service.prefix { $0 != "@" } + "@." + (service.split(separator: ".").last ?? "")
-        return (try? ImportFiles.read(directory + service)) ?? (try? ImportFiles.read(directory + template))
-      }
+      return TimerUnit(name: name, timer: try ImportFiles.unit(path)) { ImportFiles.service($0, beside: directory) }
     }
     let origin = ImportOrigin(
       source: timers.joined(separator: ", "), script: output.scriptName(otherwise: "timers.lua"))

@@ -35,6 +35,36 @@ enum ImportFiles {
     return text
   }
 
+  /// A unit file with its drop-ins (`backup.timer.d/*.conf`) behind it, as systemd reads them.
+  static func unit(_ path: String) throws -> String {
+    var text = try read(path)
+    guard let directory = unsafe opendir(path + ".d") else { return text }
+    // Safe: `directory` is open until the closing brace, and an entry is used before the next one is read.
+    defer { unsafe closedir(directory) }
+    var names: [String] = []
+    while let entry = unsafe readdir(directory) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
+        unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if name.hasSuffix(".conf") { names.append(name) }
+    }
+    for name in names.sorted() { text += "\n" + (try read("\(path).d/\(name)")) }
+    return text
+  }
+
+  /// The service of a timer in `directory`: there, or where systemd's own search goes on when it is one of its places. An
+  /// instance of a template has the template's file unless it has one of its own.
+  static func service(_ name: String, beside directory: String) -> String? {
+    let places = ["/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"]
+    let template = name.prefix { $0 != "@" } + "@." + (name.split(separator: ".").last ?? "")
+    for place in [directory] + (places.contains(directory) ? places : []) {
+      for file in name.contains("@") ? [name, String(template)] : [name] {
+        if let text = try? unit(place + file) { return text }
+      }
+    }
+    return nil
+  }
+
   /// Writes a file that does not exist yet.
   static func create(_ path: String, _ text: String) throws {
     // Safe: the path is a C string for the length of the call.
