@@ -79,6 +79,7 @@ enum LuaBenchmarks {
     })
     kept.removeAll()
     figures += try capsules(runtime, worker)
+    figures += try firstUses(runtime, worker)
 
     let state = try runtime.makeState(source: "return { run = function(ctx) end }", chunkName: "nop.lua")
     figures.append(try best("warm call of an empty run", per: 10_000) {
@@ -174,35 +175,76 @@ enum LuaBenchmarks {
     return [make, free]
   }
 
-  /// From the deadline to the end of the step, over ways to resist.
+  /// What a state pays for the first use of the host's globals: a run that names them, in a state made anew each time, without the
+  /// figure of one that names nothing.
+  private static func firstUses(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Figure] {
+    func fresh(_ body: String) throws -> Double {
+      let declaration = try runtime.makeDeclaration()
+      let values = try declaration.evaluate("return function() \(body) end", chunkName: "use.lua")
+      guard case .function(let run) = values[0] else { fatalError("no function") }
+      let capsule = try LuaCapture(of: [["run": run]], in: declaration).capsules[0]
+      let state = try runtime.makeState(capsule)
+      return try best("", per: 1000) {
+        for _ in 0..<1000 {
+          try state.reset()
+          try state.start(entry: "run", context: nil)
+          step(worker, state)
+        }
+      }.nanoseconds
+    }
+    let nothing = try fresh("")
+    return [
+      Figure(name: "first use of a function among the globals", nanoseconds: try fresh("local x = tostring") - nothing),
+      Figure(name: "first use of a small module (utf8)", nanoseconds: try fresh("local x = utf8") - nothing),
+      Figure(name: "first use of a large module (string)", nanoseconds: try fresh("local x = string") - nothing),
+    ]
+  }
+
+  /// Ways to resist an end: in code of the virtual machine, and in C.
+  private static let resisting: [(kind: String, bodies: [String])] = [
+    ("code", [
+      "while true do end", "while true do pcall(function() while true do end end) end",
+      "local function s() while true do end end xpcall(s, s)", "xpcall(error, function() while true do end end)",
+      "coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end end)()",
+      "local x <close> = setmetatable({}, { __close = function() while true do end end })",
+      "table.sort({ 3, 2, 1 }, function() while true do end end)", "(('x'):rep(50)):gsub('x', function() while true do end end)",
+      "local t = setmetatable({}, { __index = function(t, k) return t[k + 1] end }) while true do pcall(function() return t[1] end) end",
+      "error(setmetatable({}, { __tostring = function() while true do end end }))",
+    ]),
+    ("C", [
+      "return (('a'):rep(100000)):find(('a*'):rep(20) .. 'b')", "return (('a'):rep(30000)):match('.-.-.-.-b')", "return (''):rep(1 << 62)",
+      "table.move({}, 1, math.maxinteger - 1, 2)", "table.insert(setmetatable({}, { __len = function() return 1 << 50 end, __index = rawlen }), 1, 1)",
+      "table.sort(setmetatable({}, { __len = function() return (1 << 31) - 2 end, __index = rawequal }))",
+      "return table.concat(setmetatable({}, { __len = function() return 1 << 50 end, __index = function() return '' end }))",
+      "while true do load(('goto a ::a:: '):rep(1) .. ('local x = 1 '):rep(150) .. ('do ::b:: goto b end '):rep(3000)) end",
+    ]),
+  ]
+
+  /// From the deadline to the end of the step, with a grace of 10 ms.
   private static func kills() throws -> [Figure] {
     var configuration = LuaConfiguration()
     configuration.grace = 10_000_000
     let runtime = try LuaRuntime(configuration)
     let worker = runtime.makeWorker()
-    let bodies = [
-      "while true do end", "while true do pcall(function() while true do end end) end",
-      "local function s() while true do end end xpcall(s, s)", "table.sort({ 3, 2, 1 }, function() while true do end end)",
-      "return (('a'):rep(100000)):find(('a*'):rep(20) .. 'b')", "return (''):rep(1 << 62)",
-      "table.move({}, 1, math.maxinteger - 1, 2)",
-    ]
-    var late: [Int64] = []
-    for body in bodies {
-      let state = try runtime.makeState(source: "return { run = function() \(body) end }", chunkName: "hog.lua")
-      for _ in 0..<15 {
-        try state.start(entry: "run", context: nil)
-        let deadline = LuaWorker.now + 5_000_000
-        guard case .stopped = worker.step(state, deadline: deadline) else { fatalError("not stopped: \(body)") }
-        late.append(LuaWorker.now - deadline)
-        try state.reset()
+    var figures: [Figure] = []
+    for (kind, bodies) in resisting {
+      var late: [Int64] = []
+      for body in bodies {
+        let state = try runtime.makeState(source: "return { run = function() \(body) end }", chunkName: "hog.lua")
+        for _ in 0..<15 {
+          try state.start(entry: "run", context: nil)
+          let deadline = LuaWorker.now + 5_000_000
+          guard case .stopped = worker.step(state, deadline: deadline) else { fatalError("not stopped: \(body)") }
+          late.append(LuaWorker.now - deadline)
+          try state.reset()
+        }
+      }
+      late.sort()
+      for (name, value) in [("p50", late[late.count / 2]), ("p99", late[late.count * 99 / 100]), ("max", late[late.count - 1])] {
+        figures.append(Figure(name: "kill latency in \(kind), \(name)", nanoseconds: Double(value)))
       }
     }
-    late.sort()
-    return [
-      Figure(name: "kill latency p50", nanoseconds: Double(late[late.count / 2])),
-      Figure(name: "kill latency p99", nanoseconds: Double(late[late.count * 99 / 100])),
-      Figure(name: "kill latency max", nanoseconds: Double(late[late.count - 1])),
-    ]
+    return figures
   }
 
   private final class Request: LuaRequest {

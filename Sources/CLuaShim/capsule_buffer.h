@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "moon_capsule.h"
 
 #ifndef MOON_REALLOC
 /// The allocator of these files; a test build replaces it to fail the n-th call.
@@ -89,16 +90,5 @@ bool moon_map_put(moon_map *m, uint64_t key, uint32_t value);
 
 /// Frees the memory and makes the map empty.
 void moon_map_free(moon_map *m);
-
-/// SHA-256 (FIPS 180-4), in pieces.
-typedef struct moon_sha256 {
-  uint32_t state[8];
-  uint64_t length;
-  uint8_t block[64];
-} moon_sha256;
-
-void moon_sha256_start(moon_sha256 *s);
-void moon_sha256_add(moon_sha256 *s, const void *bytes, size_t count);
-void moon_sha256_end(moon_sha256 *s, uint8_t hash[32]);
 
 #endif

@@ -233,6 +233,12 @@ int moon_host_call(lua_State *L);         // trampoline.c
 int moon_branch(lua_State *L);            // coroutine.c
 /// Decodes one value and pushes it; NULL is never returned: malformed bytes are a programming error and raise.
 const uint8_t *moon_decode(lua_State *L, const uint8_t *p, const uint8_t *end);
+/// Calls a C function that takes the value at `index` (0: none) and `argument`, under a guard and a pcall. (reference.c)
+moon_status moon_with_value(lua_State *L, int index, lua_CFunction function, void *argument, int results);
+/// Pushes an opaque value that stands for object number `handle` of the state's owner. `name` is its type's name in error
+/// messages, `description` what tostring gives. (reference.c)
+void moon_push_object(
+  lua_State *L, uint32_t handle, const char *name, size_t name_size, const char *description, size_t size);
 void moon_flat_put(lua_State *L, moon_flat *b, const void *bytes, size_t size);
 void moon_record_place(moon_state *s, lua_State *L, int first_level);
 void moon_error_record(moon_state *s, lua_State *co, int status);

@@ -144,7 +144,10 @@ bool moon_state_is_declaring(const moon_state *s) { return s->declaring; }
 moon_state *moon_state_of(lua_State *L) { return state_of(L); }
 size_t moon_state_used(const moon_state *s) { return s->arena.used; }
 size_t moon_state_peak(const moon_state *s) { return s->arena.peak; }
-size_t moon_state_footprint(const moon_state *s) { return MOON_CHUNK + s->arena.overflow; }
+size_t moon_state_footprint(const moon_state *s) {
+  // The slot is used from its start on: what lies behind the last block was never written.
+  return (((size_t)(s->arena.bump - (const char *)s) + 4095) & ~(size_t)4095) + s->arena.overflow;
+}
 void moon_state_mark_peak(moon_state *s) { s->arena.peak = s->arena.used; }
 bool moon_state_is_whole(const moon_state *s) { return s->stop.reason == MOON_STOP_NONE; }
 void moon_state_fail_allocation(moon_state *s, uint64_t nth) { s->fail_in = nth; }

@@ -31,5 +31,8 @@ package struct LuaConfiguration: Sendable {
   /// Bytes of source text in one chunk. The default is 1 MB.
   package var sourceLimit: Int = 1 << 20
 
+  /// Tests: the n-th allocation of each of the two template states fails, as if memory were over. 0: none does.
+  package var failingTemplateAllocation = 0
+
   package init() {}
 }

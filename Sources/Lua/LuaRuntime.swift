@@ -53,6 +53,7 @@ internal import CLuaShim
     options.grace = configuration.grace
     options.stuck_after = configuration.stuckAfter
     options.source_limit = configuration.sourceLimit
+    options.fail_allocation = UInt64(configuration.failingTemplateAllocation)
     guard let handle = unsafe moon_runtime_new(&options) else {
       throw LuaError(.host, "cannot reserve \(configuration.regionSize) bytes of address space for Lua states: "
         + "lower regionSize, or allow overcommit (vm.overcommit_memory)")

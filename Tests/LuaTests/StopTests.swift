@@ -166,15 +166,15 @@ struct StopTests {
     configuration.grace = 1_000_000
     configuration.stuckAfter = 1_000_000
     let reports = Atomic<Int>(0)
-    let released = Atomic<Bool>(false)
+    let gate = Gate()
     let runtime = Fixture.make(configuration, modules: [LuaModule("", functions: [
       LuaFunction("hang") { _ in
-        while !released.load(ordering: .acquiring) { usleep(100) }
+        gate.wait()
         return .none
       }
     ])], onStuck: { _ in
       reports.add(1, ordering: .relaxed)
-      released.store(true, ordering: .releasing)
+      gate.open()
     })
     let stopped = #expect(throws: Fixture.Stopped.self) { try Fixture.run("hang()", in: runtime, timeout: 1_000_000) }
     #expect(stopped?.stop.reason == .deadline)

@@ -269,7 +269,7 @@ struct SuspensionTests {
     }
     let each = (Resident.bytes - before) / sleeping.count
     // Under a sanitizer memory has shadows.
-    if unsafe getenv("MOONDIAL_SANITIZER") == nil { #expect(each < 36 << 10, "\(each) bytes each") }
+    if unsafe getenv("MOONDIAL_SANITIZER") == nil { #expect(each < 20 << 10, "\(each) bytes each") }
     for (i, (state, ticket)) in sleeping.enumerated() {
       #expect(state.complete(ticket, with: [10]))
       guard case .finished = worker.step(state) else { Issue.record("not finished"); return }
