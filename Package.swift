@@ -130,7 +130,10 @@ let package = Package(
     tests("ExecutorsTests", ["Executors", "JobModel", "Chronology", "Triggers"]),
     tests(
       "ScriptHostTests",
-      ["ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "Chronology", "Triggers", "Importing"]),
+      [
+        "ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "SchedulerService", "Chronology", "Triggers",
+        "Importing",
+      ]),
     // The binary as its users run it.
     tests("EndToEndTests", ["moondial", "Chronology", "JobModel", "JobStores"]),
   ]

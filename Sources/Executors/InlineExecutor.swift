@@ -168,10 +168,14 @@ package final class InlineExecutor: JobExecutor {
   private func go(on run: PoolRun, _ face: StepWorker) {
     state.withLock { $0.timers.remove(run) }
     let now = monotonicClock.now.nanoseconds
-    if let reason = run.beginStep() ?? (now >= run.deadline ? .timedOut : nil) {
-      return end(run, runner.stop(run, because: reason, on: face), reason)
+    let time = StepTime(wall: wallClock.now, monotonic: now, deadline: run.deadline)
+    let verdict: StepVerdict
+    switch run.beginStep() ?? (now >= time.deadline ? .timedOut : nil) {
+    case nil: verdict = runner.step(run, at: time, on: face)
+    case .timedOut: verdict = runner.timeOut(run, at: time, on: face)
+    case let reason?: return end(run, runner.stop(run, because: reason, on: face), reason)
     }
-    switch runner.step(run, at: StepTime(wall: wallClock.now, monotonic: now, deadline: run.deadline), on: face) {
+    switch verdict {
     case .ended(let ending): end(run, ending, run.stopReason)
     case .suspended(_, let until): leave(run, face, isFirstStep: false, sleepingUntil: until)
     case .sliced: leave(run, face, isFirstStep: false, sleepingUntil: nil)

@@ -21,7 +21,9 @@ package final class PoolRun: Sendable {
   /// Nanoseconds of CLOCK_MONOTONIC when the attempt started.
   package let startedMonotonic: Int64
   /// Nanoseconds of CLOCK_MONOTONIC at which the attempt must be over; `.max` when it has no timeout.
-  package let deadline: Int64
+  package var deadline: Int64 { over.load(ordering: .relaxed) }
+  /// Written by the worker that has the run. A timer that still sees the old one makes the run ready, and the next worker looks.
+  private let over: Atomic<Int64>
   /// The runner's own object.
   package let body: any AnyObject & Sendable
   private let host: any RunHost
@@ -41,7 +43,7 @@ package final class PoolRun: Sendable {
     token = order.token
     startedAt = time.wall
     startedMonotonic = time.monotonic
-    deadline = time.deadline
+    over = Atomic(time.deadline)
     self.body = body
     host = worker.host
     word = Atomic(Word(phase: .running, suspension: 1).bits)
@@ -59,6 +61,13 @@ package final class PoolRun: Sendable {
       }
     }
     if before.phase == .parked, after.phase == .ready { host.enqueueResumed(self) }
+  }
+
+  /// The attempt is over because its time was, and the run goes on with what is done after that: until a deadline of its own. Only
+  /// from inside `StepRunner.timeOut` or a step.
+  package func goOn(until deadline: Int64) {
+    over.store(deadline, ordering: .relaxed)
+    change { word in if word.stop == .timedOut { word.stop = nil } }
   }
 
   /// Number of the suspension that the present step may end in. Ask during the step, and give it to whoever will
@@ -128,11 +137,11 @@ package final class PoolRun: Sendable {
     case nothing
   }
 
-  /// Marks it to be stopped. The first reason stays.
+  /// Marks it to be stopped. The first reason stays, but for a timeout, after which a run may go on.
   func requestStop(_ reason: StopReason, inSuspension suspension: UInt32? = nil) -> StopEffect {
     let (before, after) = change { word in
       guard word.phase != .ended, suspension == nil || suspension == word.suspension else { return }
-      if word.stop == nil { word.stop = reason }
+      if word.stop == nil || word.stop == .timedOut { word.stop = reason }
       // While results are being delivered, the deliverer makes it ready.
       if word.phase == .parked, !word.isClaimed { word.phase = .ready }
     }

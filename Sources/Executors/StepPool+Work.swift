@@ -152,12 +152,15 @@ extension StepPool {
       unsafe run.hasTimer = false
     }
     let began = loop.now
-    if let reason = run.beginStep() ?? (began >= run.deadline ? .timedOut : nil) {
+    let time = StepTime(wall: loop.wall, monotonic: began, deadline: run.deadline)
+    let verdict: StepVerdict
+    switch run.beginStep() ?? (began >= time.deadline ? .timedOut : nil) {
+    case nil: verdict = runner.step(run, at: time, on: worker.face)
+    case .timedOut: verdict = runner.timeOut(run, at: time, on: worker.face)
+    case let reason?:
       finish(run, runner.stop(run, because: reason, on: worker.face), reason, &loop)
       return
     }
-    let verdict = runner.step(
-      run, at: StepTime(wall: loop.wall, monotonic: began, deadline: run.deadline), on: worker.face)
     loop.endStep(began: began, wallClock)
     switch verdict {
     case .ended(let ending): finish(run, ending, run.stopReason ?? worker.face.interruption, &loop)

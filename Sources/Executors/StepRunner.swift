@@ -23,6 +23,10 @@ package protocol StepRunner: AnyObject, Sendable {
   /// else of the run is called afterwards.
   func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding
 
+  /// Ends a run whose deadline has passed between two steps. Unlike after `stop`, it may go on (`PoolRun.goOn`) with what is to be
+  /// done after a timeout. The default stops it.
+  func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict
+
   /// Asks the step that is on `worker` to end soon.
   ///
   /// Called from any thread, under a lock that keeps the worker inside that step: it must be quick and must not call
@@ -39,6 +43,9 @@ package protocol StepRunner: AnyObject, Sendable {
 }
 
 extension StepRunner {
+  package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
+    .ended(stop(run, because: .timedOut, on: worker))
+  }
   package func workerEnds(_ worker: StepWorker) {}
   package func othersWaiting(_ waiting: Bool) {}
 }

@@ -224,9 +224,13 @@ final class PoolFixture {
   struct LoadProblem: Error, CustomStringConvertible { var description: String }
 
   /// Loads a script and answers its jobs.
-  func load(_ text: String, path: String = "test.lua") throws -> [JobEntry] {
-    let file = ScriptFile(ScriptPath(path), .script, .success(FileContent(Array(text.utf8))))
-    let loaded = loader.load(DirectorySnapshot([file]), after: generation)
+  func load(_ text: String, path: String = "test.lua", modules: [String: String] = [:]) throws -> [JobEntry] {
+    var files = [ScriptFile(ScriptPath(path), .script, .success(FileContent(Array(text.utf8))))]
+    for (name, text) in modules {
+      let path = name.split(separator: ".").joined(separator: "/")
+      files.append(ScriptFile(ScriptPath("lib/\(path).lua"), .module(name: name), .success(FileContent(Array(text.utf8)))))
+    }
+    let loaded = loader.load(DirectorySnapshot(files), after: generation)
     generation = loaded
     guard loaded.errors.isEmpty else {
       throw LoadProblem(description: loaded.errors.map(\.description).joined(separator: "\n"))

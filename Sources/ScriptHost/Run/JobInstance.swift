@@ -73,6 +73,16 @@ final class JobInstance: @unchecked Sendable {
     try state.start(entry: name, context: context, extra: extra)
   }
 
+  /// Goes on with `on_error` after the run was killed, and its state with it: in a new one, until a deadline of its own.
+  func beginHook(
+    _ name: String, afterKill ending: RunEnding, _ extra: [LuaValue], _ payload: LuaJobPayload, until deadline: Int64
+  ) throws(LuaError) {
+    timers.removeAll()   // their requests were abandoned with the run
+    try renew(for: payload)
+    context.goOn(until: deadline)
+    try beginHook(name, after: ending, extra)
+  }
+
   /// Nothing of the run is left on the state.
   func end() {
     if jobName.isEmpty { jobName = context.current.job.definition.name }

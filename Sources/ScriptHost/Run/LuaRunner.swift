@@ -8,7 +8,8 @@ internal import Synchronization
 ///
 /// The way of a run: take the job's idle state, or make one from its capsule; start `run(ctx)`; step it. Most runs end there, and
 /// cost no allocation on this side. A run that waits or has used up its slice leaves the worker as a `PoolRun`; answers and timers bring
-/// it back, on any worker. When `run` has ended, `on_success` or `on_error` is executed in the same state as part of the attempt. Then
+/// it back, on any worker. When `run` has ended, `on_success` or `on_error` is executed in the same state as part of the attempt (in a
+/// new one, with a time of its own, when the run was killed). Then
 /// the state is kept (`state = "job"`) or put on the worker's hot list, and reset when it is taken (`state = "run"`); after a kill it is dropped.
 ///
 /// Jobs that are Swift closures (`ClosurePayload`) are passed on to a `ClosureRunner`, so that one pool runs both kinds.
@@ -84,21 +85,38 @@ package final class LuaRunner: StepRunner {
 
   package func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding {
     guard let instance = run.body as? JobInstance else { return closures.stop(run, because: reason, on: worker) }
+    let ending = kill(instance, as: reason, on: Self.thread(of: worker))
+    instance.end()
+    return ending
+  }
+
+  package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
+    guard let instance = run.body as? JobInstance else { return closures.timeOut(run, at: time, on: worker) }
     let thread = Self.thread(of: worker)
+    _ = instance.attend()   // no answer counts any more
+    let wasInBody = if case .body = instance.phase { true } else { false }
+    let ending = kill(instance, as: .timedOut, on: thread)
+    let payload = Self.payload(of: instance)
+    if wasInBody, let deadline = beginHook(afterKill: ending, on: instance, payload, as: run) {
+      return advance(
+        instance, as: run, at: StepTime(wall: time.wall, monotonic: time.monotonic, deadline: deadline), payload, on: worker, thread)
+    }
+    instance.end()
+    return .ended(ending)
+  }
+
+  /// Ends a run between two steps. How its attempt ended.
+  private func kill(_ instance: JobInstance, as reason: StopReason, on thread: LuaThread) -> RunEnding {
     // A step of a cancelled run does not execute anything: it abandons the open requests and says where the script was.
     instance.state.cancel()
     var location: LuaLocation?
     if case .stopped(let stop) = thread.lua.step(instance.state, deadline: nil) { location = stop.location }
-    let ending: RunEnding
     switch instance.phase {
-    case .body:
-      ending = Ending.stopped(reason.outcome, at: location, instance)
+    case .body: return Ending.stopped(reason.outcome, at: location, instance)
     case .hook(let name, let bodyEnding):
       noteHook(name, of: instance, "was stopped (\(reason.outcome.rawValue))")
-      ending = bodyEnding
+      return bodyEnding
     }
-    instance.end()
-    return ending
   }
 
   private static func payload(of instance: JobInstance) -> LuaJobPayload {
@@ -114,20 +132,24 @@ package final class LuaRunner: StepRunner {
     _ thread: LuaThread
   ) -> StepVerdict {
     var run = known
+    var time = time
     thread.enter(instance.state, instance.context.current.token)
     defer { thread.exit() }
-    // Registered first, then looked: a request to stop that came before is not lost.
-    if worker.interruption != nil { instance.state.cancel() }
-    let deadline: Int64? = time.deadline == .max ? nil : time.deadline
     while true {
-      switch thread.lua.step(instance.state, deadline: deadline) {
+      // Registered first, then looked, and again for each hook, whose start forgets cancels: a request to stop is not lost.
+      if worker.interruption != nil { instance.state.cancel() }
+      switch thread.lua.step(instance.state, deadline: time.deadline == .max ? nil : time.deadline) {
       case .finished:
         if let ending = finished(instance, payload) { return .ended(close(instance, payload, ending, thread)) }
       case .failed(let error):
         if let ending = failed(instance, payload, error) { return .ended(close(instance, payload, ending, thread)) }
       case .stopped(let stop):
+        let wasInBody = if case .body = instance.phase { true } else { false }
         let ending = stopped(instance, stop, worker.interruption)
-        return .ended(close(instance, payload, ending, thread))
+        guard wasInBody, let deadline = beginHook(afterKill: ending, on: instance, payload, as: run) else {
+          return .ended(close(instance, payload, ending, thread))
+        }
+        time.deadline = deadline
       case .sliced(let requests):
         if !requests.isEmpty || worker.othersWaiting {
           let present = run ?? makeRun(instance, at: time, on: worker)
@@ -229,6 +251,26 @@ package final class LuaRunner: StepRunner {
       noteHook(name, of: instance, "could not start: \(error.message)")
       return ending
     }
+  }
+
+  /// After a run that was killed for what it did, `on_error` is called in a new state of the job: the old one is gone, and with it
+  /// the time and the memory that it was allowed. Nil when there is nothing to call; else until when it has time. Who cancels a run
+  /// or stops the host wants an end, so there is no hook then.
+  private func beginHook(
+    afterKill ending: RunEnding, on instance: JobInstance, _ payload: LuaJobPayload, as run: PoolRun?
+  ) -> Int64? {
+    guard payload.hasOnError, ending.outcome == .timedOut || ending.outcome == .outOfMemory,
+      let error = ending.details?.error
+    else { return nil }
+    let deadline = host.services.monotonic.now.nanoseconds &+ host.configuration.hookTimeout
+    do {
+      try instance.beginHook("on_error", afterKill: ending, [error.luaValue(ending.outcome)], payload, until: deadline)
+    } catch {
+      noteHook("on_error", of: instance, "could not start: \(error.message)")
+      return nil
+    }
+    run?.goOn(until: deadline)
+    return deadline
   }
 
   /// What happens in a hook is logged and changes nothing about the run.

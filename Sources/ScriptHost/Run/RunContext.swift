@@ -34,6 +34,9 @@ final class RunContext: @unchecked Sendable {
     retry = nil
   }
 
+  /// What is left of the run has a deadline of its own.
+  func goOn(until deadline: Int64) { time.deadline = deadline }
+
   func end() { order = nil }
 
   /// The order of the run that is on this state.
