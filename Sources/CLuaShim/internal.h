@@ -180,12 +180,13 @@ void moon_arm(lua_State *L);
 /// True when the interrupted code may be left: it is liblua's, or a leaf function that liblua called. (backstop.c)
 bool moon_in_liblua(const void *context);
 
-typedef struct moon_worker {
+struct moon_worker {
   moon_state *_Atomic running;
   _Atomic uint64_t epoch;        // odd during a step
   _Atomic int64_t deadline;      // of the step
   _Atomic uint64_t stop_epoch;   // the monitor: this step is to end
   _Atomic uint64_t hard_epoch;   // the monitor: by all means
+  _Atomic uint64_t slice_epoch;  // this step's slice is over
   uint64_t tick_epoch;           // handler: the step that the last timer tick met
   int64_t stop_since;            // monitor's own
   bool told_stuck;               // monitor's own
@@ -194,9 +195,8 @@ typedef struct moon_worker {
   timer_t timer;
   char *stack_limit;
   struct moon_worker *next;      // guarded by the monitor's lock
-} moon_worker;
+};
 
-moon_worker *moon_worker_here(void);
 void moon_monitor_add(moon_worker *w);
 void moon_monitor_remove(moon_worker *w);
 /// Call after publishing a deadline or a cancel.

@@ -42,14 +42,14 @@ static void on_signal(int signal, siginfo_t *info, void *context) {
       moon_leave(s, (moon_stop_reason)s->why);
     }
     moon_arm(s->current);
-  } else if (info->si_code == SI_TIMER && atomic_load_explicit(&s->runtime->others_waiting, memory_order_relaxed)) {
+  } else if (atomic_load_explicit(&s->runtime->others_waiting, memory_order_relaxed)) {
     // The timer's period is half a slice: the first tick that meets a step only notes it, the second ends the slice. So a
     // step gets between half a slice and a whole one without anybody reading a clock at its start.
-    if (w->tick_epoch == epoch) {
+    bool is_over = atomic_load(&w->slice_epoch) == epoch || (info->si_code == SI_TIMER && w->tick_epoch == epoch);
+    if (info->si_code == SI_TIMER) w->tick_epoch = epoch;
+    if (is_over) {
       s->pending |= MOON_PENDING_SLICE;
       moon_arm(s->current);
-    } else {
-      w->tick_epoch = epoch;
     }
   }
 }
@@ -105,6 +105,13 @@ bool moon_worker_attach(void) {
   sigaddset(&set, MOON_SIGNAL);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
   return true;
+}
+
+void moon_worker_preempt(moon_worker *w) {
+  uint64_t epoch = atomic_load(&w->epoch);
+  if (!(epoch & 1)) return;   // between two steps
+  atomic_store(&w->slice_epoch, epoch);
+  pthread_kill(w->thread, MOON_SIGNAL);
 }
 
 void moon_worker_detach(void) {

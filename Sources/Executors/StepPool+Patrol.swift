@@ -83,7 +83,7 @@ extension StepPool {
       state.threads.removeValue(forKey: index)?.abandon()
       return (state.stuck.count <= configuration.stuckThreads, state.stuck.count)
     }
-    enqueue { state in
+    enqueue(preempting: true) { state in
       state.queue.giveBack(waiting)
       return true
     }

@@ -197,7 +197,7 @@ extension StepPool {
     if let reason = worker.face.interruption { _ = run.requestStop(reason) }
     guard let until else {
       run.slice()
-      enqueue { state in
+      enqueue(preempting: false) { state in
         state.queue.append(sliced: run)
         return true
       }
@@ -246,7 +246,7 @@ extension StepPool {
 
 extension StepPool: RunHost {
   func enqueueResumed(_ run: PoolRun) {
-    enqueue { state in
+    enqueue(preempting: true) { state in
       state.queue.append(resumed: run)
       return true
     }

@@ -62,6 +62,8 @@ package final class StepPool: JobExecutor {
     var othersWaiting = false
     /// When orders were last taken back from workers in long steps.
     var lastRescue: Int64 = 0
+    /// When a long step was last asked to give way.
+    var lastPreemption: Int64 = 0
   }
 
   let runner: any StepRunner
@@ -129,7 +131,7 @@ package final class StepPool: JobExecutor {
 
   package func submit(_ orders: [RunOrder]) {
     guard !orders.isEmpty else { return }
-    let isRefused = enqueue { state in
+    let isRefused = enqueue(preempting: true) { state in
       guard state.phase == .open || state.phase == .new else { return false }
       state.queue.append(orders)
       return true
@@ -139,11 +141,14 @@ package final class StepPool: JobExecutor {
   }
 
   /// Puts work into the shared queue, and wakes whom that concerns. True when `add` refused (answered false).
+  ///
+  /// - Parameter isUrgent: whether a long step should give way to it. Not for a sliced run: two that never end would chase each other.
   @discardableResult
-  func enqueue(_ add: (inout State) -> Bool) -> Bool {
+  func enqueue(preempting isUrgent: Bool, _ add: (inout State) -> Bool) -> Bool {
     let (isAdded, wakes, startsPatrol) = state.withLock { state -> (Bool, Bool, Bool) in
       guard add(&state) else { return (false, false, false) }
       setOthersWaiting(true, &state)
+      if isUrgent, state.idle == 0 { preemptLongest(&state) }
       let wakes = state.idle > 0 && !state.isWaking
       if wakes { state.isWaking = true }
       let startsPatrol = !state.isPatrolled

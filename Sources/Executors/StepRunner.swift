@@ -35,6 +35,11 @@ package protocol StepRunner: AnyObject, Sendable {
   /// has ended.
   func interrupt(_ worker: StepWorker, because reason: StopReason)
 
+  /// Asks the run on `worker` to give way now, as at the end of its slice: it has been on the worker for a while, and others wait.
+  ///
+  /// Called under the same lock as `interrupt`, by whoever brings work. The default leaves it to the slices of the runner.
+  func preempt(_ worker: StepWorker)
+
   /// The last call on a worker's thread.
   func workerEnds(_ worker: StepWorker)
 
@@ -46,6 +51,7 @@ extension StepRunner {
   package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     .ended(stop(run, because: .timedOut, on: worker))
   }
+  package func preempt(_ worker: StepWorker) {}
   package func workerEnds(_ worker: StepWorker) {}
   package func othersWaiting(_ waiting: Bool) {}
 }

@@ -172,6 +172,11 @@ moon_stop moon_state_stop(const moon_state *_Nonnull state);
 
 /// Prepares the calling thread for steps (signal timer, registration). False when the kernel has no timer left.
 bool moon_worker_attach(void);
+/// What the calling thread is as a worker, or NULL. Valid until it is detached.
+typedef struct moon_worker moon_worker;
+moon_worker *_Nullable moon_worker_here(void);
+/// From any thread: ends the slice of the step that is going on there, if others wait.
+void moon_worker_preempt(moon_worker *_Nonnull worker);
 /// Undoes it. A thread that ends does it by itself.
 void moon_worker_detach(void);
 /// Whether the run on this thread is being stopped.

@@ -49,6 +49,8 @@ package final class LuaRunner: StepRunner {
     Self.thread(of: worker).interrupt()
   }
 
+  package func preempt(_ worker: StepWorker) { Self.thread(of: worker).lua.preempt() }
+
   private static func thread(of worker: StepWorker) -> LuaThread {
     guard let thread = worker.context as? LuaThread else { preconditionFailure("a LuaRunner has workers of its own") }
     return thread
