@@ -45,7 +45,8 @@ struct TimerWriter {
   }
 
   mutating func note(_ message: String, isLoss: Bool = false) {
-    notes.append(ImportNote(place: unit.name, message: message, isLoss: isLoss))
+    let note = ImportNote(place: unit.name, message: message, isLoss: isLoss)
+    if !notes.contains(note) { notes.append(note) }
   }
 
   mutating func write(_ name: String) -> String {

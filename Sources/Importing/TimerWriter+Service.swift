@@ -61,11 +61,13 @@ extension TimerWriter {
     var line = line[...]
     var mayFail = false
     var isLiteral = false
+    var isPrivileged = false
     while let prefix = line.first, "-@:+!".contains(prefix) {
       line = line.dropFirst()
       switch prefix {
       case "-": mayFail = true
       case ":": isLiteral = true
+      case "+": isPrivileged = true
       case "@":
         note("\(key): a program with another name for itself (@) is not imported", isLoss: true)
         return nil
@@ -82,13 +84,16 @@ extension TimerWriter {
     }
     var command: [String] = []
     for word in words { command += isLiteral ? [word] : substituted(word, key, variables) }
-    var program = command[0]
-    if let user = service.value("Service", "User"), user != "root" {
+    guard !command.isEmpty, !command[0].isEmpty else {
+      note("\(key)=\(line) is not imported, because nothing is left of it", isLoss: true)
+      return nil
+    }
+    // A plus means the rights of the manager, which are those of the host.
+    if let user = service.value("Service", "User"), user != "root", !isPrivileged {
       note("User=\(user) is carried over by runuser, for which the host must be run by root")
       command = ["/usr/sbin/runuser", "-u", user, "--"] + command
-      program = command[0]
     }
-    if !programs.contains(program) { programs.append(program) }
+    if !programs.contains(command[0]) { programs.append(command[0]) }
     let list = command.map(LuaWriter.string).joined(separator: ", ")
     return mayFail ? "{ \(list), may_fail = true }" : "{ \(list) }"
   }

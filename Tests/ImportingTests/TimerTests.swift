@@ -104,6 +104,7 @@ struct TimerTests {
       ("[Timer]\nOnCalendar=daily\n", "", "no ExecStart"),
       ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=/bin/x 'open\n", "not closed"),
       ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=@/bin/x y\n", "another name"),
+      ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=$NOTHING\n", "nothing is left"),
       ("[Timer]\nOnUnitActiveSec=soon\n", "[Service]\nExecStart=/bin/x\n", "no length of time"),
     ])
   func losses(timer: String, service: String, sentence: String) {
@@ -124,6 +125,15 @@ struct TimerTests {
     #expect(made.notes.contains { $0.message == "not carried over: Nice, PrivateTmp, OnFailure" })
     #expect(made.lua.contains("{ \"/usr/sbin/runuser\", \"-u\", \"www-data\", \"--\", \"/bin/x\", \"c\" }"))
     #expect(made.notes.count == 4 && !made.isIncomplete)
+  }
+
+  @Test("a plus keeps the host's rights, and a word is said once")
+  func privileged() {
+    let made = script(
+      "x.timer", "[Timer]\nOnCalendar=daily\n",
+      ["x.service": "[Service]\nUser=man\nExecStartPre=+/bin/a\nExecStart=/bin/b\nExecStartPost=/bin/c\n"])
+    #expect(made.lua.contains("{ \"/bin/a\" },") && made.lua.contains("\"man\", \"--\", \"/bin/b\" },"))
+    #expect(made.notes.count == 1)
   }
 
   @Test(
