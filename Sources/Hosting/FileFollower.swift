@@ -4,7 +4,8 @@ internal import SchedulerService
 internal import Scheduling
 internal import ScriptHost
 
-/// Brings the files that jobs watch for to the scheduler: what the stores remember to the watcher, what the watcher finds to the core.
+/// Brings the files that jobs watch for to the scheduler: what the stores remember to the watcher, what the watcher
+/// finds to the core.
 ///
 /// Threading: any thread. What is found is posted, so the watcher never waits for the scheduler.
 final class FileFollower: Sendable {

@@ -4,10 +4,12 @@ package import Chronology
 ///
 ///     watch = { path = "/srv/in/*.csv", settle = "2s" }
 ///
-/// A file is given to the job when its size and modification time have not changed for `settle`. Which files were given, and what
-/// became of them, the job's store remembers as ``FileMark``s, so that nothing is lost or repeated over a restart.
+/// A file is given to the job when its size and modification time have not changed for `settle`. Which files were
+/// given, and what became of them, the job's store remembers as ``FileMark``s, so that nothing is lost or repeated over
+/// a restart.
 package struct FileWatch: Sendable, Hashable {
-  /// Patterns as written: absolute, or relative to the directory that holds `moondial.lua`. Checked when the job was declared.
+  /// Patterns as written: absolute, or relative to the directory that holds `moondial.lua`. Checked when the job was
+  /// declared.
   package var paths: [String]
   /// Nanoseconds for which a file must stay the same to be complete. The default is 2 s.
   package var settle: Int64 = 2_000_000_000
@@ -55,8 +57,8 @@ package struct FileVersion: Sendable, Hashable {
     self.modified = modified
   }
 
-  /// Whether it is the same file with the same content, as far as anyone can tell without reading it. The device is left out: the
-  /// number of a network file system is another one after each mount.
+  /// Whether it is the same file with the same content, as far as anyone can tell without reading it. The device is
+  /// left out: the number of a network file system is another one after each mount.
   package func isSameContent(as other: FileVersion) -> Bool {
     inode == other.inode && size == other.size && modified == other.modified
   }
@@ -81,8 +83,8 @@ package struct FileMark: Sendable, Hashable {
   package var path: String
   /// nil: the file has gone, and the store may forget it.
   package var version: FileVersion?
-  /// The run that was given it, and how that ended. nil: it was passed over on purpose (`existing = false`, or an event that the job
-  /// does not ask for).
+  /// The run that was given it, and how that ended. nil: it was passed over on purpose (`existing = false`, or an event
+  /// that the job does not ask for).
   package var run: RunID?
   package var outcome: Outcome?
   package var at: Instant
@@ -98,7 +100,8 @@ package struct FileMark: Sendable, Hashable {
     self.at = at
   }
 
-  /// The key of the row that says since when `pattern` is watched without what was there before. Paths of files begin with a slash.
+  /// The key of the row that says since when `pattern` is watched without what was there before. Paths of files begin
+  /// with a slash.
   package static func beginning(of pattern: String) -> String { "since:" + pattern }
 
   package var isBeginning: Bool { !path.hasPrefix("/") }

@@ -1,9 +1,10 @@
 import JobModel
 
-/// The complete files of one job: those that no run was given so far, in order of arrival, and those that runs have in hand.
+/// The complete files of one job: those that no run was given so far, in order of arrival, and those that runs have in
+/// hand.
 ///
-/// Laws: a path waits at most once, in its newest version; a path that a run has in hand is given to no other run before that one
-/// has ended; a file that has gone is neither given away nor remembered.
+/// Laws: a path waits at most once, in its newest version; a path that a run has in hand is given to no other run
+/// before that one has ended; a file that has gone is neither given away nor remembered.
 struct FileBacklog: Sendable {
   private var waiting: [String: FileVersion] = [:]
   /// The paths of `waiting` by arrival. A path that is not waiting any more is passed over.
@@ -45,8 +46,8 @@ struct FileBacklog: Sendable {
     head = 0
   }
 
-  /// The next batch, sorted by path: at most `limit` files whose paths have at most `bytes` together, but one at least when any is
-  /// free. It stays with the caller until ``give(_:to:)``.
+  /// The next batch, sorted by path: at most `limit` files whose paths have at most `bytes` together, but one at least
+  /// when any is free. It stays with the caller until ``give(_:to:)``.
   mutating func take(_ limit: Int, bytes: Int) -> [WatchedFile] {
     var batch: [WatchedFile] = []
     var size = 0
@@ -81,6 +82,9 @@ struct FileBacklog: Sendable {
     inHand[slot] = files
     for file in files { taken[file.path] = false }
   }
+
+  /// What a run has in hand, by path.
+  func files(of slot: Int) -> [WatchedFile] { inHand[slot] ?? [] }
 
   /// The run has ended. Answers its files without those that have gone meanwhile.
   mutating func end(_ slot: Int) -> [WatchedFile] {

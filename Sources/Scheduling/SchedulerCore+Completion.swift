@@ -107,6 +107,7 @@ extension SchedulerCore {
     }
     let isCounted = runs.slots[slot].state != .waiting && runs.slots[slot].state != .debouncing
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted { jobs[index.offset].unstored -= 1 }
+    if record.cause == .watch { record.event = recordedEvent(of: slot) }
     actions.stores[Int(runs.slots[slot].store)].batch.finished.append(record)
     if record.cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
     runs.remove(slot)

@@ -4,16 +4,18 @@ import JobStores
 
 /// Files that jobs watch for: complete ones → runs → marks.
 ///
-/// The memory of files is the disk and the marks: a file that is there and has no mark is given to a run, now or after the next
-/// start. So what waits here needs no row, a run that is interrupted needs no other to make good for it, and the law is short:
+/// The memory of files is the disk and the marks: a file that is there and has no mark is given to a run, now or after
+/// the next start. So what waits here needs no row, a run that is interrupted needs no other to make good for it, and
+/// the law is short:
 ///
-/// - A file's mark is written in the same batch as the outcome of the run that was given it, and in no other. A crash before that
-///   batch means that the file comes again; after it, that it does not.
-/// - An outcome leaves a mark when it is the job's own: success always; every other final outcome too, unless the run was interrupted,
-///   replaced by a newer one, or ended because the host stops. The files of those come again.
+/// - A file's mark is written in the same batch as the outcome of the run that was given it, and in no other. A crash
+///   before that batch means that the file comes again; after it, that it does not.
+/// - An outcome leaves a mark when it is the job's own: success always; every other final outcome too, unless the run
+///   was interrupted, replaced by a newer one, or ended because the host stops. The files of those come again.
 extension SchedulerCore {
-  /// These files are complete. They wait for a free instance, and whatever waits by then is one run, as far as the job's batch
-  /// reaches. A job that is paused or orphaned keeps them waiting; under `overlap = "replace"` the oldest run is cancelled.
+  /// These files are complete. They wait for a free instance, and whatever waits by then is one run, as far as the
+  /// job's batch reaches. A job that is paused or orphaned keeps them waiting; under `overlap = "replace"` the oldest
+  /// run is cancelled.
   package mutating func filesSettled(
     _ files: [WatchedFile], of job: String, at now: Moment, into actions: inout SchedulerActions
   ) {
@@ -21,14 +23,17 @@ extension SchedulerCore {
     backlogs[index, default: FileBacklog()].add(files)
     noteWaitingFiles(of: index)
     let entry = jobs[index.offset].entry
-    if entry.definition.overlap == .replace, jobs[index.offset].active >= entry.definition.maxInstances, mayTakeFiles(index) {
+    if entry.definition.overlap == .replace, jobs[index.offset].active >= entry.definition.maxInstances,
+      mayTakeFiles(index)
+    {
       cancelOldestInstance(of: index, into: &actions)
     }
   }
 
   /// These files get no run, on purpose: the store remembers that.
   package mutating func filesPassedOver(
-    _ files: [WatchedFile], of job: String, beginning: [String] = [], at now: Moment, into actions: inout SchedulerActions
+    _ files: [WatchedFile], of job: String, beginning: [String] = [], at now: Moment,
+    into actions: inout SchedulerActions
   ) {
     guard let index = indices[job] else { return }
     let nothing = FileVersion(device: 0, inode: 0, size: 0, modified: 0)
@@ -59,8 +64,8 @@ extension SchedulerCore {
     return !job.isOrphaned && !job.isPaused && job.definition.enabled
   }
 
-  /// Makes runs of what waits, for every job that has an instance free. Called once an evaluation, so that neither the end of a run
-  /// nor `resume` nor a reload has to remember it. O(jobs with waiting files).
+  /// Makes runs of what waits, for every job that has an instance free. Called once an evaluation, so that neither the
+  /// end of a run nor `resume` nor a reload has to remember it. O(jobs with waiting files).
   mutating func startFileRuns(at now: Moment, into actions: inout SchedulerActions) {
     for index in waitingForFiles {
       guard let watch = jobs[index.offset].entry.definition.watch else {
@@ -68,7 +73,9 @@ extension SchedulerCore {
         continue
       }
       guard mayTakeFiles(index) else { continue }
-      while jobs[index.offset].active < jobs[index.offset].entry.definition.maxInstances, jobs[index.offset].queue.isEmpty {
+      while jobs[index.offset].active < jobs[index.offset].entry.definition.maxInstances,
+        jobs[index.offset].queue.isEmpty
+      {
         guard let files = backlogs[index]?.take(watch.batch, bytes: FileWatch.batchBytes), !files.isEmpty else { break }
         startRun(of: index, with: files, at: now, into: &actions)
       }
@@ -79,14 +86,29 @@ extension SchedulerCore {
   private mutating func startRun(
     of index: JobIndex, with files: [WatchedFile], at now: Moment, into actions: inout SchedulerActions
   ) {
-    let paths = files.map { quoted($0.path) }.joined(separator: ",")
-    let event = JSONText("{\"name\":\"watch\",\"paths\":[\(paths)]}")
-    let run = accept(index, cause: .watch, at: now.wall, event: event, now: now, into: &actions)
+    let run = accept(index, cause: .watch, at: now.wall, event: Self.event(files), now: now, into: &actions)
     precondition(run != nil, "a run for files is accepted only while an instance is free")
     // The newest of those accepted. It needs no waiting row: what is not claimed is on the disk.
     guard let token = accepted.popLast(), let slot = runs.slot(token) else { return }
     backlogs[index]?.give(files, to: slot)
   }
+
+  private static func event(_ files: some Sequence<WatchedFile>, more: Int = 0) -> JSONText {
+    let paths = files.map { quoted($0.path) }.joined(separator: ",")
+    return JSONText("{\"name\":\"watch\",\"paths\":[\(paths)]\(more > 0 ? ",\"more\":\(more)" : "")}")
+  }
+
+  /// The event of a run that has ended, as the history keeps it: a thousand runs of a thousand paths each would fill a
+  /// disk. Which run had which file is in the marks.
+  func recordedEvent(of slot: Int) -> JSONText? {
+    let run = runs.slots[slot]
+    guard let files = backlogs[run.job]?.files(of: slot), files.count > Self.recordedPaths else {
+      return run.record.event
+    }
+    return Self.event(files.prefix(Self.recordedPaths), more: files.count - Self.recordedPaths)
+  }
+
+  private static let recordedPaths = 20
 
   /// A run for files is over: they are marked with its outcome, or wait again, or wait for the next host.
   mutating func endFiles(of slot: Int, _ outcome: Outcome, at now: Moment, into actions: inout SchedulerActions) {

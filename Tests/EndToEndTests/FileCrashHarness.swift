@@ -3,11 +3,11 @@ import Glibc
 import JobModel
 import JobStores
 
-/// The real binary on jobs that watch for files, killed again and again while files come in, and after each kill an account of every
-/// file.
+/// The real binary on jobs that watch for files, killed again and again while files come in, and after each kill an
+/// account of every file.
 ///
-/// Two records are compared. One is the store. The other is independent of it: each run appends a line `run_id path` for each path that
-/// it was given. Every file is moved in complete, so it has one version for ever.
+/// Two records are compared. One is the store. The other is independent of it: each run appends a line `run_id path`
+/// for each path that it was given. Every file is moved in complete, so it has one version for ever.
 struct FileCrashHarness {
   /// The directories that are dropped into, each watched by a job of the same name.
   static let jobs = ["keep", "remove", "retry"]
@@ -94,7 +94,8 @@ struct FileCrashHarness {
   mutating func liveAndStop() throws {
     let host = try start()
     try host.awaitLine(containing: "4 jobs")
-    // Every file has been there for longer than this one, but a run may still have it. Each outcome makes the next look.
+    // Every file has been there for longer than this one, but a run may still have it. Each outcome makes the next
+    // look.
     var beat = 0
     repeat {
       try Data("\(beat)".utf8).write(to: URL(fileURLWithPath: place.path + "/in/end"), options: .atomic)
@@ -149,13 +150,17 @@ struct FileCrashHarness {
       return
     }
     for (path, runs) in lines {
-      if !dropped.contains(path), !path.hasSuffix("/end") { violations.append("\(path) was given, and nobody dropped it") }
+      if !dropped.contains(path), !path.hasSuffix("/end") {
+        violations.append("\(path) was given, and nobody dropped it")
+      }
       for (index, run) in runs.enumerated() {
         guard let row = rows[run], row.claimedAt != nil, row.cause == .watch else {
           violations.append("\(path): run \(run) had it without a claim on disk")
           continue
         }
-        if row.recovers != nil { violations.append("run \(run) makes good for another, though its files come by themselves") }
+        if row.recovers != nil {
+          violations.append("run \(run) makes good for another, though its files come by themselves")
+        }
         if row.outcome == .succeeded, index < runs.count - 1 {
           violations.append("\(path): given to \(runs[index + 1]) after run \(run) had succeeded with it")
         }
@@ -169,13 +174,17 @@ struct FileCrashHarness {
         violations.append("\(mark.path) is marked without the outcome that its mark names")
         continue
       }
-      if lines[mark.path]?.contains(run) != true { violations.append("\(mark.path) is marked for run \(run), which did not have it") }
+      if lines[mark.path]?.contains(run) != true {
+        violations.append("\(mark.path) is marked for run \(run), which did not have it")
+      }
     }
     if isComplete {
       for path in dropped where !isHandled(path) {
         violations.append("\(path) is lost: runs \((lines[path] ?? []).map(\.description))")
       }
-      for row in rows.values where row.outcome == nil { violations.append("run \(row.id) of \(row.job) has no outcome") }
+      for row in rows.values where row.outcome == nil {
+        violations.append("run \(row.id) of \(row.job) has no outcome")
+      }
     }
     let report = try store.doctor()
     for damage in report.damages { violations.append("integrity: \(damage)") }

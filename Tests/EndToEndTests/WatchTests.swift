@@ -78,7 +78,8 @@ struct WatchTests {
     let missing = #"add  grants = { ["a.lua"] = { fs = { "in:r" } } }  to moondial.lua"#
     let check = try place.run("check", "scripts")
     #expect(check.status == 1)
-    #expect(check.errors.contains { $0.hasPrefix("a.lua:1: job \"import\": ") && $0.contains(missing) }, "\(check.errors)")
+    #expect(
+      check.errors.contains { $0.hasPrefix("a.lua:1: job \"import\": ") && $0.contains(missing) }, "\(check.errors)")
     let host = try place.host()
     try host.awaitLine(containing: missing)
     try place.save("../moondial.lua", #"return { grants = { ["a.lua"] = { fs = { "in:r" } } } }"#)
@@ -97,6 +98,7 @@ struct WatchTests {
     #expect(simulated.status == 0)
     try place.save("b.lua", "job 'x' { watch = 'in/', run = print }\n")
     let check = try place.run("check", "scripts")
-    #expect(check.errors.contains(#"b.lua:1: job "x": watch "in/": it names a directory; write in/* for the files in it"#))
+    #expect(
+      check.errors.contains(#"b.lua:1: job "x": watch "in/": it names a directory; write in/* for the files in it"#))
   }
 }

@@ -31,9 +31,11 @@ struct FileTests {
     #expect(f.files["in"]?["/in/b"]?.version == file("/in/b").version)
   }
 
-  @Test("files that come while the job runs are the next batch, whatever the overlap policy but replace", arguments: [
-    OverlapPolicy.skip, .queue, .queueOne,
-  ])
+  @Test(
+    "files that come while the job runs are the next batch, whatever the overlap policy but replace",
+    arguments: [
+      OverlapPolicy.skip, .queue, .queueOne,
+    ])
   func joins(overlap: OverlapPolicy) {
     var f = Fixture([watching { $0.overlap = overlap }])
     f.settle([file("/in/1")], of: "in")
@@ -76,9 +78,11 @@ struct FileTests {
     #expect(f.files["in"]?["/in/1"]?.version?.size == 3)
   }
 
-  @Test("a failed run keeps its files through its retries, and then they are marked with the outcome", arguments: [
-    Outcome.failed, .timedOut, .outOfMemory,
-  ])
+  @Test(
+    "a failed run keeps its files through its retries, and then they are marked with the outcome",
+    arguments: [
+      Outcome.failed, .timedOut, .outOfMemory,
+    ])
   func retries(outcome: Outcome) {
     var f = Fixture([watching { $0.retry = RetryPolicy(max: 1, backoff: .fixed, base: second, jitter: false) }])
     f.settle([file("/in/1")], of: "in")
@@ -92,7 +96,8 @@ struct FileTests {
     #expect(f.paths == [["/in/2"]])
   }
 
-  @Test("a run that somebody cancels marks its files; one that ends because the host stops leaves them for the next start")
+  @Test(
+    "a run that somebody cancels marks its files; one that ends because the host stops leaves them for the next start")
   func cancelled() throws {
     var f = Fixture([watching()])
     f.settle([file("/in/1")], of: "in")
@@ -119,7 +124,8 @@ struct FileTests {
     #expect(f.files["in"]?.keys.sorted() == ["/in/1"])
   }
 
-  @Test("after a crash the run is interrupted and not recovered, and no waiting row is taken over: the files come again")
+  @Test(
+    "after a crash the run is interrupted and not recovered, and no waiting row is taken over: the files come again")
   func crash() {
     var snapshot = StoreSnapshot(nextRunID: RunID(8))
     var claimed = RunRecord(id: RunID(6), job: "in", cause: .watch, scheduledAt: t(-5), claimedAt: t(-5))
@@ -184,7 +190,23 @@ struct FileTests {
     #expect(g.paths[0].count == 1)
   }
 
-  @Test("the store that fails loses nothing: the run starts when it has recovered, and its mark is in the outcome's batch")
+  @Test(
+    "a run is given all its paths, and the history keeps the first twenty and how many more there were",
+    arguments: [20, 21, 1_000])
+  func recorded(count: Int) {
+    var f = Fixture([watching()])
+    let names = (0..<count).map { "/in/\(10_000 + $0)" }
+    f.settle(names.map { file($0) }, of: "in")
+    #expect(f.paths == [names])
+    let run = f.endRun()
+    let kept = names.prefix(20).map { "\"\($0)\"" }.joined(separator: ",")
+    let more = count > 20 ? ",\"more\":\(count - 20)" : ""
+    #expect(f.rows[run.id]?.event?.text == "{\"name\":\"watch\",\"paths\":[\(kept)]\(more)}")
+    #expect(f.files["in"]?.count == count)
+  }
+
+  @Test(
+    "the store that fails loses nothing: the run starts when it has recovered, and its mark is in the outcome's batch")
   func storeFails() {
     var f = Fixture([watching()])
     f.commits = false

@@ -9,7 +9,9 @@ struct FileSettlingTests {
   private let second: Int64 = 1_000_000_000
 
   private func moment(_ seconds: Double) -> Moment {
-    Moment(wall: Instant(seconds: 1_767_225_600).advanced(byNanoseconds: Int64(seconds * 1e9)), monotonic: Int64(seconds * 1e9))
+    Moment(
+      wall: Instant(seconds: 1_767_225_600).advanced(byNanoseconds: Int64(seconds * 1e9)),
+      monotonic: Int64(seconds * 1e9))
   }
 
   private func version(_ size: Int64, device: UInt64 = 1, inode: UInt64 = 1) -> FileVersion {
@@ -29,7 +31,11 @@ struct FileSettlingTests {
   /// What is complete at `seconds`, when the disk shows `disk`.
   private func look(_ settling: inout FileSettling, at seconds: Double, _ disk: [String: FileVersion]) -> [String] {
     for path in settling.due(at: moment(seconds)) {
-      if let version = disk[path] { settling.confirm(path, version, at: moment(seconds)) } else { settling.miss(path, at: moment(seconds)) }
+      if let version = disk[path] {
+        settling.confirm(path, version, at: moment(seconds))
+      } else {
+        settling.miss(path, at: moment(seconds))
+      }
     }
     return settling.takeReport().settled.map { "\($0.path) \($0.version.size)" }
   }
@@ -68,11 +74,15 @@ struct FileSettlingTests {
     #expect(look(&settling, at: 3.5, ["/in/a": version(1)]) == ["/in/a 1"])
   }
 
-  @Test("a version that is known is not given again; another size, time or inode is", arguments: [
-    (FileVersion(device: 1, inode: 1, size: 1, modified: 1), false), (FileVersion(device: 9, inode: 1, size: 1, modified: 1), false),
-    (FileVersion(device: 1, inode: 2, size: 1, modified: 1), true), (FileVersion(device: 1, inode: 1, size: 2, modified: 1), true),
-    (FileVersion(device: 1, inode: 1, size: 1, modified: 2), true),
-  ])
+  @Test(
+    "a version that is known is not given again; another size, time or inode is",
+    arguments: [
+      (FileVersion(device: 1, inode: 1, size: 1, modified: 1), false),
+      (FileVersion(device: 9, inode: 1, size: 1, modified: 1), false),
+      (FileVersion(device: 1, inode: 2, size: 1, modified: 1), true),
+      (FileVersion(device: 1, inode: 1, size: 2, modified: 1), true),
+      (FileVersion(device: 1, inode: 1, size: 1, modified: 2), true),
+    ])
   func known(found: FileVersion, isGiven: Bool) {
     var settling = settling(marks: [mark("/in/a", version(1))])
     settling.see("/in/a", found, isTouched: true, at: moment(0))
@@ -87,9 +97,12 @@ struct FileSettlingTests {
     #expect(look(&settling, at: 9, ["/in/a": version(1)]) == [])
   }
 
-  @Test("what the watch does not ask for is passed over, and known from then on", arguments: [
-    (FileEvents.created, ["/in/new 1"], ["/in/old"]), (.changed, ["/in/old 2"], ["/in/new"]), (.all, ["/in/new 1", "/in/old 2"], []),
-  ])
+  @Test(
+    "what the watch does not ask for is passed over, and known from then on",
+    arguments: [
+      (FileEvents.created, ["/in/new 1"], ["/in/old"]), (.changed, ["/in/old 2"], ["/in/new"]),
+      (.all, ["/in/new 1", "/in/old 2"], []),
+    ])
   func events(events: FileEvents, given: [String], passedOver: [String]) {
     var settling = settling(marks: [mark("/in/old", version(1))]) { $0.events = events }
     settling.see("/in/new", version(1), at: moment(0))

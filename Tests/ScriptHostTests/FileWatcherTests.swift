@@ -70,7 +70,8 @@ struct FileWatcherTests {
 
     disk.write("in/c", "1")
     let marks = try ["in/a", "in/b"].map { mark($0, try #require(FileScan.version(of: disk.absolute($0)))) }
-    let begun = mark(FileMark.beginning(of: disk.absolute("in/*")), FileVersion(device: 0, inode: 0, size: 0, modified: 0))
+    let begun = mark(
+      FileMark.beginning(of: disk.absolute("in/*")), FileVersion(device: 0, inode: 0, size: 0, modified: 0))
     let again = WatchedFiles(disk, marks: marks + [begun])
     again.watch("in/*") { $0.existing = false }
     again.wait(for: ["in/c"])
@@ -179,14 +180,17 @@ struct FileWatcherTests {
     #expect(files.notices.count { $0.contains("leads to \(secret), which is not granted") } == 1)
   }
 
-  @Test("without a grant nothing is watched for, which is said once with the line to add; a reload that grants it begins")
+  @Test(
+    "without a grant nothing is watched for, which is said once with the line to add; a reload that grants it begins")
   func granted() {
     disk.makeDirectory("in")
     disk.write("in/a", "1")
     let gate = Gate()
     let files = WatchedFiles(disk, granted: { _ in gate.isOpen })
     files.watch("in/*")
-    files.wait("the refusal") { $0.notices.contains { $0.contains("grants = { [\"a.lua\"] = { fs = { \"in:r\" } } }") } }
+    files.wait("the refusal") {
+      $0.notices.contains { $0.contains("grants = { [\"a.lua\"] = { fs = { \"in:r\" } } }") }
+    }
     files.watch("in/*")
     gate.open()
     files.watch("in/*")
@@ -204,7 +208,10 @@ struct FileWatcherTests {
     files.watch("in/*", "in/x", "in/a/b")
     files.wait(for: ["in/a"])
     #expect(files.notices.contains { $0.contains("name is not UTF-8 (\\xE9); it is passed over: rename it") })
-    #expect(files.notices.contains { $0.contains("in/x is a directory; write \(disk.absolute("in/x"))/* for the files in it") })
+    #expect(
+      files.notices.contains {
+        $0.contains("in/x is a directory; write \(disk.absolute("in/x"))/* for the files in it")
+      })
     #expect(files.notices.contains { $0.contains("in/a is not a directory") })
     let before = files.notices
     files.rescanNow()
@@ -213,7 +220,8 @@ struct FileWatcherTests {
     #expect(files.notices == before)
   }
 
-  @Test("two jobs may watch one directory; one that goes and comes back is given what came meanwhile, and nothing twice")
+  @Test(
+    "two jobs may watch one directory; one that goes and comes back is given what came meanwhile, and nothing twice")
   func jobs() {
     disk.makeDirectory("in")
     let files = WatchedFiles(disk)
@@ -262,7 +270,8 @@ struct FileWatcherTests {
     files.watch("in/*")
     files.wait(for: ["in/a"])
     #expect(files.reads == 4)
-    #expect(files.notices == ["the files of \"in\" are not watched for until its store can be read: the disk is on fire"])
+    #expect(
+      files.notices == ["the files of \"in\" are not watched for until its store can be read: the disk is on fire"])
   }
 
   @Test("with no watches to be had it polls, and says so once")

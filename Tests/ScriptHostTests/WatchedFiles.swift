@@ -86,7 +86,9 @@ final class WatchedFiles: Sendable {
 
   /// Waits until exactly these were complete, in any order.
   func wait(for settled: [String], of job: String = "in", sourceLocation: Testing.SourceLocation = #_sourceLocation) {
-    wait("\(settled) of \(job), not \(self.settled(job))", sourceLocation: sourceLocation) { $0.settled(job).sorted() == settled.sorted() }
+    wait("\(settled) of \(job), not \(self.settled(job))", sourceLocation: sourceLocation) {
+      $0.settled(job).sorted() == settled.sorted()
+    }
   }
 
   func wait(

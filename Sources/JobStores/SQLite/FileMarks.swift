@@ -42,7 +42,8 @@ extension SQLiteReader {
     try read { database in
       guard let number = try self.job(named: job, on: database) else { return [] }
       let find = try statement(
-        "SELECT path, device, inode, size, modified, outcome, run, marked_at FROM watched_files WHERE job = ?1", on: database)
+        "SELECT path, device, inode, size, modified, outcome, run, marked_at FROM watched_files WHERE job = ?1",
+        on: database)
       find.bind(1, number)
       return try find.all { row in
         let version = FileVersion(

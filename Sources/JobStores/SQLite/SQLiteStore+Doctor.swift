@@ -33,6 +33,8 @@ package struct StoreReport: Sendable, Equatable {
   package var decisions: Int
   package var logLines: Int
   package var keyValues: Int
+  /// Marks of files that jobs watch.
+  package var watchedFiles: Int
   package var oldestRun: Instant?
   package var newestRun: Instant?
   /// The oldest 100 runs without an outcome. With no host up, claimed ones were interrupted.
@@ -73,6 +75,7 @@ extension SQLiteStore {
         freeBytes: try pageSize * (reader.integer("PRAGMA freelist_count", on: database) ?? 0),
         jobs: try count("jobs"), schedules: try count("schedules"), runs: try count("runs"),
         decisions: try count("decisions"), logLines: try count("run_log"), keyValues: try count("kv"),
+        watchedFiles: try count("watched_files"),
         oldestRun: try instant("SELECT scheduled_at FROM runs ORDER BY id LIMIT 1"),
         newestRun: try instant("SELECT scheduled_at FROM runs ORDER BY id DESC LIMIT 1"),
         openRuns: openRuns, openRunCount: try count("open_runs"),

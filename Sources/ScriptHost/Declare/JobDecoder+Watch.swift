@@ -51,7 +51,9 @@ struct WatchReading {
         case "created": watch.events.insert(.created)
         case "changed": watch.events.insert(.changed)
         case "deleted", "removed", "gone":
-          reading.complain("\(name) cannot have \(quoted(word)): a job is given files, and that one is gone; write \"created\" or \"changed\"")
+          reading.complain(
+            "\(name) cannot have \(quoted(word)): a job is given files, and that one is gone; write \"created\" or \"changed\""
+          )
         default:
           let hint = FieldReading.suggestion(for: word, among: ["created", "changed"])
           reading.complain("\(name) must be \"created\" or \"changed\", not \(quoted(word))\(hint)")
@@ -59,7 +61,9 @@ struct WatchReading {
       }
       if words.isEmpty { reading.complain("\(name) is empty; write \"created\", \"changed\" or both") }
     default:
-      let advice: [String: String] = ["paths": "path", "pattern": "path", "glob": "path", "dir": "path", "directory": "path"]
+      let advice: [String: String] = [
+        "paths": "path", "pattern": "path", "glob": "path", "dir": "path", "directory": "path",
+      ]
       let hint = advice[key].map { "; the field is \($0)" } ?? FieldReading.suggestion(for: key, among: keys)
       reading.complain("unknown field \"\(name)\"\(hint)")
     }

@@ -3,8 +3,9 @@ internal import JobModel
 
 /// One look at everything that the patterns of a watch mean, and at the directories that are worth watching for it.
 ///
-/// Links to files count as the file that they lead to. Links to directories are followed where a pattern names the component (`*`
-/// included), but not by `**`: so no loop of links makes a tree endless. Of what cannot be read nothing is said to be missing.
+/// Links to files count as the file that they lead to. Links to directories are followed where a pattern names the
+/// component (`*` included), but not by `**`: so no loop of links makes a tree endless. Of what cannot be read nothing
+/// is said to be missing.
 struct FileScan {
   /// What stops a scan from being as good as it could be: one line of a log, said when it is new.
   struct Problem: Hashable, Sendable {
@@ -48,7 +49,10 @@ struct FileScan {
       var places = [Place(path: pattern.root, position: pattern.position(Self.names(pattern.root)))]
       while let place = places.popLast() {
         guard searched < limits.directories else {
-          report(true, "\(pattern.text) has more than \(limits.directories) directories; files in the others are not seen: narrow it")
+          report(
+            true,
+            "\(pattern.text) has more than \(limits.directories) directories; files in the others are not seen: narrow it"
+          )
           break
         }
         searched += 1
@@ -59,8 +63,8 @@ struct FileScan {
 
   static func names(_ path: String) -> [String] { path.split(separator: "/").map(String.init) }
 
-  /// Visits where `root` can be replaced: its parent, and wherever a component of its path is a link; or, when it is not there, where
-  /// the first missing component would appear.
+  /// Visits where `root` can be replaced: its parent, and wherever a component of its path is a link; or, when it is
+  /// not there, where the first missing component would appear.
   ///
   /// - Returns: whether it is there.
   private func visitWay(to root: String) -> Bool {
@@ -90,17 +94,24 @@ struct FileScan {
       // Gone since its parent was read; or the root is a file.
       if error.code == ENOTDIR { report(true, "\(place.path) is not a directory, so no file in it can be watched for") }
     case .failure(let error):
-      report(true, "\(place.path) cannot be read (\(SystemCall.message(for: error.code))): its files are not seen; grant access to it")
+      report(
+        true,
+        "\(place.path) cannot be read (\(SystemCall.message(for: error.code))): its files are not seen; grant access to it"
+      )
     case .success((_, let entries)):
       for entry in entries { consider(entry, in: place, pattern, &places) }
     }
   }
 
-  private mutating func consider(_ entry: DirectoryEntry, in place: Place, _ pattern: PathPattern, _ places: inout [Place]) {
+  private mutating func consider(
+    _ entry: DirectoryEntry, in place: Place, _ pattern: PathPattern, _ places: inout [Place]
+  ) {
     let (name, isText) = FileNaming.decode(entry.name)
     let isFileName = pattern.accepts(name, at: place.position)
     guard isText else {
-      if isFileName { report(true, "\(place.path) has a file whose name is not UTF-8 (\(name)); it is passed over: rename it") }
+      if isFileName {
+        report(true, "\(place.path) has a file whose name is not UTF-8 (\(name)); it is passed over: rename it")
+      }
       return
     }
     let path = AbsolutePath.appending(name, to: place.path)
@@ -117,7 +128,9 @@ struct FileScan {
       guard case .success(let status) = SystemCall.status(of: path) else { return }
       if status.kind == .directory {
         var isLink = entry.kind == .link
-        if !isLink, case .success(let own) = SystemCall.status(of: path, followingLinks: false) { isLink = own.kind == .link }
+        if !isLink, case .success(let own) = SystemCall.status(of: path, followingLinks: false) {
+          isLink = own.kind == .link
+        }
         enter(name, path, isLink: isLink, place, pattern, &places)
       } else if isFileName {
         take(path)
@@ -134,7 +147,8 @@ struct FileScan {
     if isLink {
       guard let target = SystemCall.resolve(path) else { return }
       guard mayEnter(target) else {
-        return report(true, "the link \(path) leads to \(target), which is not granted; grant it to have its files watched")
+        return report(
+          true, "the link \(path) leads to \(target), which is not granted; grant it to have its files watched")
       }
     }
     places.append(Place(path: path, position: position))
@@ -142,7 +156,8 @@ struct FileScan {
 
   private mutating func take(_ path: String) {
     guard files.count < limits.files else {
-      return report(true, "there are more than \(limits.files) files; the others are not seen: move away what was handled")
+      return report(
+        true, "there are more than \(limits.files) files; the others are not seen: move away what was handled")
     }
     if let version = Self.version(of: path) { files[path] = version }
   }

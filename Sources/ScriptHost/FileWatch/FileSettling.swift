@@ -1,8 +1,8 @@
 internal import Chronology
 package import JobModel
 
-/// Which files of one watch are complete, and what to tell the scheduler about them. Pure: what is on the disk, and the time, come
-/// as arguments.
+/// Which files of one watch are complete, and what to tell the scheduler about them. Pure: what is on the disk, and the
+/// time, come as arguments.
 ///
 ///     settling.see("/in/a.csv", version, at: now)           // by an event, or by a scan
 ///     for path in settling.due(at: later) {                 // has been quiet for `settle`
@@ -11,10 +11,11 @@ package import JobModel
 ///     let report = settling.takeReport()
 ///
 /// Laws:
-/// - A file is reported as complete when its version was seen, and seen again `settle` later, with no event about it between.
+/// - A file is reported as complete when its version was seen, and seen again `settle` later, with no event about it
+///   between.
 /// - A version is reported once; every other version of the same path is reported again.
-/// - A path is created when nothing is known of it, and changed otherwise. What the watch does not ask for is passed over, which is
-///   reported too, so that it is still known after a restart.
+/// - A path is created when nothing is known of it, and changed otherwise. What the watch does not ask for is passed
+///   over, which is reported too, so that it is still known after a restart.
 package struct FileSettling: Sendable {
   /// What the scheduler is to be told.
   package struct Report: Sendable, Equatable {
@@ -48,15 +49,15 @@ package struct FileSettling: Sendable {
   private var known: [String: Known] = [:]
   /// Seen in a version that was not reported so far.
   private var moving: [String: Moving] = [:]
-  /// When each entry of `moving` began to be quiet. All wait equally long, so they fall due in this order; one that began anew since
-  /// is passed over. From `head` on.
+  /// When each entry of `moving` began to be quiet. All wait equally long, so they fall due in this order; one that
+  /// began anew since is passed over. From `head` on.
   private var queue: [(path: String, since: Int64)] = []
   private var head = 0
   private var report = Report()
 
   /// - Parameter marks: what the store remembers of the job's files.
   package init(_ watch: FileWatch, marks: [FileMark]) {
-    settle = watch.settle
+    settle = Self.bounded(watch.settle)
     events = watch.events
     for mark in marks where !mark.isBeginning {
       if let version = mark.version { known[mark.path] = Known(version: version, at: mark.at) }
@@ -65,11 +66,14 @@ package struct FileSettling: Sendable {
 
   /// The same files under a watch that was edited.
   package init(_ watch: FileWatch, after former: FileSettling) {
-    settle = watch.settle
+    settle = Self.bounded(watch.settle)
     events = watch.events
     known = former.known
     // What is quiet so far begins anew: the span may be another one.
   }
+
+  /// Thirty-six years: a sum with a reading of a monotonic clock cannot overflow.
+  private static func bounded(_ settle: Int64) -> Int64 { min(max(0, settle), 1 << 60) }
 
   // MARK: What is on the disk
 
@@ -88,8 +92,8 @@ package struct FileSettling: Sendable {
 
   /// `path` is no file.
   ///
-  /// - Parameter directoryDevice: the device of the nearest directory above it that is there. When it is not the one that the file was on,
-  ///   the file system may only be away: then the file stays known, for a month.
+  /// - Parameter directoryDevice: the device of the nearest directory above it that is there. When it is not the one
+  ///   that the file was on, the file system may only be away: then the file stays known, for a month.
   package mutating func miss(_ path: String, directoryDevice: UInt64? = nil, at now: Moment) {
     moving[path] = nil
     guard let last = known[path] else { return }
@@ -110,10 +114,11 @@ package struct FileSettling: Sendable {
     }
   }
 
-  /// The paths that are known or settling and that a scan did not find: to be looked at one by one, because a directory that cannot
-  /// be read is no reason to forget its files.
+  /// The paths that are known or settling and that a scan did not find: to be looked at one by one, because a directory
+  /// that cannot be read is no reason to forget its files.
   ///
-  /// - Parameter matches: whether the watch still means a path. What an edit left behind is kept, since an edit is soon taken back.
+  /// - Parameter matches: whether the watch still means a path. What an edit left behind is kept, since an edit is soon
+  ///   taken back.
   package func unseen(in found: [String: FileVersion], where matches: (String) -> Bool) -> [String] {
     var paths = known.keys.filter { found[$0] == nil && matches($0) }
     paths += moving.keys.filter { found[$0] == nil && known[$0] == nil }
@@ -128,12 +133,15 @@ package struct FileSettling: Sendable {
   // MARK: Time
 
   /// Monotonic nanoseconds at which `due` has something; nil: not before something is seen.
-  package var nextCheck: Int64? { head < queue.count ? queue[head].since.addingReportingOverflow(settle).partialValue : nil }
+  package var nextCheck: Int64? {
+    head < queue.count ? queue[head].since + settle : nil
+  }
 
-  /// The files that have been quiet for long enough. Each is to be looked at, and ``confirm(_:_:at:)``ed or ``miss``ed.
-  package mutating func due(at now: Moment) -> [String] {
+  /// The files that have been quiet for long enough, `limit` at most: what is left is due at once. Each is to be looked
+  /// at, and ``confirm(_:_:at:)``ed or ``miss``ed.
+  package mutating func due(at now: Moment, limit: Int = .max) -> [String] {
     var paths: [String] = []
-    while head < queue.count, queue[head].since + settle <= now.monotonic {
+    while paths.count < limit, head < queue.count, queue[head].since + settle <= now.monotonic {
       let entry = queue[head]
       head += 1
       if moving[entry.path]?.since == entry.since { paths.append(entry.path) }

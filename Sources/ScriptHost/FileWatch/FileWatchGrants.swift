@@ -1,7 +1,7 @@
 package import JobModel
 
-/// What a script may watch: the same that it may read with `fs`. A watch tells it the names, sizes and times of files, so each
-/// directory that a pattern begins in must be granted, and so must be what links lead to.
+/// What a script may watch: the same that it may read with `fs`. A watch tells it the names, sizes and times of files,
+/// so each directory that a pattern begins in must be granted, and so must be what links lead to.
 package enum FileWatchGrants {
   /// Whether `grants` allow to see what is in `directory`, which is absolute.
   package static func allow(_ directory: String, _ grants: Grants) -> Bool {

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// The directories that are watched for the files of jobs, kept equal to what the last scan of each job visited.
 ///
-/// A watch belongs to an inode, not to a path, and one directory may matter to several jobs: so each watch knows under which path
-/// each job reached it.
+/// A watch belongs to an inode, not to a path, and one directory may matter to several jobs: so each watch knows under
+/// which path each job reached it.
 struct FileWatchSet {
   private var queue: InotifyQueue?
   private let limit: Int
@@ -102,7 +102,9 @@ struct FileWatchSet {
           } else if event.mask.contains(.isDirectory) {
             take(job, .directory(AbsolutePath.appending(name, to: path)))
           } else if isText {
-            take(job, .entry(AbsolutePath.appending(name, to: path), disappeared: !event.mask.isDisjoint(with: .disappeared)))
+            take(
+              job,
+              .entry(AbsolutePath.appending(name, to: path), disappeared: !event.mask.isDisjoint(with: .disappeared)))
           }
         }
       }

@@ -13,11 +13,11 @@ internal import Synchronization
 ///     …
 ///     watcher.stop()
 ///
-/// ``FileSettling`` decides; this class has the thread (`md-files`, which begins with the first subject), the kernel's events and the
-/// clocks. It is not the thread of ``DirectoryWatcher``, which may evaluate a script for half a minute.
+/// ``FileSettling`` decides; this class has the thread (`md-files`, which begins with the first subject), the kernel's
+/// events and the clocks. It is not the thread of ``DirectoryWatcher``, which may evaluate a script for half a minute.
 ///
-/// What is known of a job's files stays in memory when the job goes, and is read from the store once: so a mark that is being written
-/// is never missed. Watching for n files takes about 200 bytes each.
+/// What is known of a job's files stays in memory when the job goes, and is read from the store once: so a mark that is
+/// being written is never missed. Watching for n files takes about 200 bytes each.
 ///
 /// Threading: every method from any thread; closures are called on the watcher's thread, one at a time.
 package final class FileWatcher: Sendable {
@@ -57,8 +57,8 @@ package final class FileWatcher: Sendable {
     package var baseDirectory: String
     /// What the store remembers of a job's files. Blocks; throws a sentence.
     package var marks: @Sendable (Subject) throws -> [FileMark]
-    /// Whether the subject may see what is in the directory, which is absolute. Asked for the roots of its patterns, and for what links
-    /// lead to.
+    /// Whether the subject may see what is in the directory, which is absolute. Asked for the roots of its patterns,
+    /// and for what links lead to.
     package var mayRead: @Sendable (Subject, _ directory: String) -> Bool = { _, _ in true }
     package var onNotice: @Sendable (Notice) -> Void = { _ in }
     package var timing = FileWatchTiming.standard
@@ -180,7 +180,8 @@ extension FileWatcher {
         job.update(subject, base: surroundings.baseDirectory, isBack: true, at: now)
         loop.jobs[subject.job] = job
       } else {
-        loop.jobs[subject.job] = WatchedJob(subject, base: surroundings.baseDirectory, timing: surroundings.timing, at: now)
+        loop.jobs[subject.job] = WatchedJob(
+          subject, base: surroundings.baseDirectory, timing: surroundings.timing, at: now)
       }
     }
     for name in missing {
@@ -203,7 +204,9 @@ extension FileWatcher {
     }
     if hasOverflowed {
       for job in jobs.values { job.note(.overflow, at: now) }
-      notice(false, "so many files changed at once that the kernel dropped events; looking at everything that is watched for")
+      notice(
+        false, "so many files changed at once that the kernel dropped events; looking at everything that is watched for"
+      )
     }
   }
 
@@ -242,12 +245,16 @@ extension FileWatcher {
     let mayRead = surroundings.mayRead
     let result = job.scan(
       &loop.watches, mayEnter: { mayRead(subject, $0) }, clock: surroundings.monotonic, at: now)
-    for problem in result.newProblems { notice(problem.isWarning, "\(subject.source): job \"\(subject.job)\": \(problem.text)") }
+    for problem in result.newProblems {
+      notice(problem.isWarning, "\(subject.source): job \"\(subject.job)\": \(problem.text)")
+    }
     let wasPolling = !loop.polled.isEmpty
     if let failure = result.failure {
       loop.polled.insert(subject.job)
       let interval = Duration.nanoseconds(surroundings.timing.polling)
-      if !wasPolling { notice(true, "some files are looked for every \(interval) instead of being waited for: \(failure)") }
+      if !wasPolling {
+        notice(true, "some files are looked for every \(interval) instead of being waited for: \(failure)")
+      }
     } else if loop.polled.remove(subject.job) != nil, loop.polled.isEmpty {
       notice(false, "all files are waited for again, in \(loop.watches.count) directories")
     }

@@ -6,8 +6,8 @@ struct PathPatternError: Error, Sendable, Hashable {
 
 /// A pattern for files: `/srv/in/*.csv`, `/srv/**/*.{csv,txt}`.
 ///
-/// Each component is a ``SegmentPattern``; `**` stands for any number of directories, none included, whose names do not begin with a
-/// dot. Pure: only names decide.
+/// Each component is a ``SegmentPattern``; `**` stands for any number of directories, none included, whose names do not
+/// begin with a dot. Pure: only names decide.
 ///
 ///     let patterns = try PathPattern.parse("in/*.{csv,txt}", from: "/srv")     // two patterns
 ///     patterns[0].matches("/srv/in/a.csv")                                      // true
@@ -35,7 +35,9 @@ struct PathPattern: Sendable, Hashable {
     guard !text.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else {
       throw PathPatternError("it has a control character")
     }
-    guard !text.hasSuffix("/") else { throw PathPatternError("it names a directory; write \(text)* for the files in it") }
+    guard !text.hasSuffix("/") else {
+      throw PathPatternError("it names a directory; write \(text)* for the files in it")
+    }
     var patterns: [PathPattern] = []
     for plain in try expandBraces(text) { patterns.append(try PathPattern(plain, from: base)) }
     return patterns
@@ -171,8 +173,8 @@ enum TemporaryNames {
     "~", ".swp", ".swo", ".swx", ".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download",
   ]
 
-  /// Whether `name` is such a name, and `pattern`, which it matches, does not ask for that very ending. (A name that begins with a dot
-  /// is a matter of the pattern alone.)
+  /// Whether `name` is such a name, and `pattern`, which it matches, does not ask for that very ending. (A name that
+  /// begins with a dot is a matter of the pattern alone.)
   static func isTemporary(_ name: String, unlessWanted pattern: String) -> Bool {
     if name.hasPrefix("#"), name.hasSuffix("#"), !pattern.hasPrefix("#") { return true }
     return endings.contains { name.hasSuffix($0) && !pattern.hasSuffix($0) }

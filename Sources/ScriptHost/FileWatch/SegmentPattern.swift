@@ -1,7 +1,8 @@
 /// A pattern for one name in a directory: `*.csv`, `export-[0-9]?.{…}` after its braces were written out.
 ///
-/// `*` stands for any characters, `?` for one, `[a-z]` for one of a set and `[!a-z]` for one outside it. As in shells, a name that
-/// begins with a dot is matched only by a pattern that begins with one. There are no escapes: `[*]` is a star.
+/// `*` stands for any characters, `?` for one, `[a-z]` for one of a set and `[!a-z]` for one outside it. As in shells,
+/// a name that begins with a dot is matched only by a pattern that begins with one. There are no escapes: `[*]` is a
+/// star.
 struct SegmentPattern: Sendable, Hashable {
   private enum Part: Sendable, Hashable {
     case literal(Unicode.Scalar)
@@ -59,7 +60,9 @@ struct SegmentPattern: Sendable, Hashable {
       if scalar == "]", !ranges.isEmpty { return .set(ranges, isNegated: isNegated) }
       let afterDash = rest.dropFirst()
       if rest.first == "-", let last = afterDash.first, last != "]" {
-        guard scalar <= last else { throw PathPatternError("[\(scalar)-\(last)] is backwards: write [\(last)-\(scalar)]") }
+        guard scalar <= last else {
+          throw PathPatternError("[\(scalar)-\(last)] is backwards: write [\(last)-\(scalar)]")
+        }
         rest = afterDash.dropFirst()
         ranges.append(scalar...last)
       } else {

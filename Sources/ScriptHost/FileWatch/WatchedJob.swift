@@ -3,7 +3,8 @@ internal import JobModel
 
 /// What the watcher's thread has in its head about one job: where its files stand, and when to look again.
 ///
-/// A class, so that what is known of a million files is never copied for a look at one. It belongs to the watcher's thread.
+/// A class, so that what is known of a million files is never copied for a look at one. It belongs to the watcher's
+/// thread.
 final class WatchedJob {
   private(set) var subject: FileWatcher.Subject
   private(set) var patterns: [PathPattern]
@@ -32,10 +33,13 @@ final class WatchedJob {
     watch.paths.flatMap { (try? PathPattern.parse($0, from: base)) ?? [] }
   }
 
-  /// The scripts were loaded again: what is known of the files stays. A watch that was edited or came back is scanned at once.
+  /// The scripts were loaded again: what is known of the files stays. A watch that was edited or came back is scanned
+  /// at once.
   func update(_ subject: FileWatcher.Subject, base: String, isBack: Bool, at now: Moment) {
     guard isBack || lacksGrant || subject != self.subject else { return }
-    if let settling, subject.watch != self.subject.watch { self.settling = FileSettling(subject.watch, after: settling) }
+    if let settling, subject.watch != self.subject.watch {
+      self.settling = FileSettling(subject.watch, after: settling)
+    }
     self.subject = subject
     patterns = Self.patterns(subject.watch, base)
     lacksGrant = false
@@ -144,10 +148,18 @@ final class WatchedJob {
     return beginning
   }
 
-  /// Looks at the files that have been quiet for long enough, and takes what there is to tell.
+  /// Files that are looked at in one turn. A million that are there at the start reach the scheduler in pieces, so that
+  /// it never takes long over one; and events are taken in between.
+  private static let filesPerTurn = 1_000
+
+  /// Looks at files that have been quiet for long enough, and takes what there is to tell.
   func takeReport(at now: Moment) -> FileSettling.Report {
-    for path in settling?.due(at: now) ?? [] {
-      if let version = FileScan.version(of: path) { settling?.confirm(path, version, at: now) } else { look(at: path, now) }
+    for path in settling?.due(at: now, limit: Self.filesPerTurn) ?? [] {
+      if let version = FileScan.version(of: path) {
+        settling?.confirm(path, version, at: now)
+      } else {
+        look(at: path, now)
+      }
     }
     return settling?.takeReport() ?? FileSettling.Report()
   }

@@ -36,7 +36,7 @@ struct DoctorCommand: ParsableCommand {
     for damage in report.damages { Terminal.line("  " + damage) }
     row("held by", report.scheduler ?? "no host")
     row("size", "\(megabytes(report.fileBytes)), log \(megabytes(report.logBytes)), free \(megabytes(report.freeBytes))")
-    row("rows", "\(report.schedules) schedules, \(report.runs) runs, \(report.decisions) decisions, \(report.logLines) log lines, \(report.keyValues) kv")
+    row("rows", "\(report.schedules) schedules, \(report.runs) runs, \(report.decisions) decisions, \(report.logLines) log lines, \(report.keyValues) kv, \(report.watchedFiles) watched files")
     if let oldest = report.oldestRun, let newest = report.newestRun {
       row("runs from", "\(Shown.time(oldest, in: zone)) to \(Shown.time(newest, in: zone))")
     }
@@ -67,6 +67,7 @@ struct DoctorCommand: ParsableCommand {
     document.set("decisions", report.decisions)
     document.set("log_lines", report.logLines)
     document.set("kv", report.keyValues)
+    document.set("watched_files", report.watchedFiles)
     document.set("oldest_run", report.oldestRun.map { ISO8601.format($0, in: zone) })
     document.set("newest_run", report.newestRun.map { ISO8601.format($0, in: zone) })
     document.set("not_ended", report.openRunCount)
