@@ -75,7 +75,10 @@ package final class SchedulerAssembly: Sendable {
       if let path = blueprint.stateDirectory { try StateDirectory(making: path) } else { nil }
     let executors = try SchedulerAssembly.executors(configuration, luaHost, blueprint)
     workers = executors.reduce(0) { $0 + $1.executor.workers }
-    stores = try Stores.open(configuration, in: state, mode: .scheduler)
+    do throws(HostError) { stores = try Stores.open(configuration, in: state, mode: .scheduler) } catch {
+      session?.luaHost.stop()
+      throw error
+    }
     session?.live.use(stores: stores)
     sink.use(stores: stores)
     var service = ServiceConfiguration(stores: stores, executors: executors)

@@ -31,6 +31,7 @@ public struct Configuration: Sendable {
 
   /// A directory of Lua scripts whose jobs run beside the program's own, and are reloaded when they are saved.
   public struct Scripts: Sendable {
+    /// Its path; a relative one begins at the working directory.
     public var directory: String
     /// What scripts may do to the machine, by script path; `*` stands for anything. Relative paths in it begin at the directory that
     /// the scripts directory lies in. Default: nothing.
@@ -38,6 +39,7 @@ public struct Configuration: Sendable {
     /// What `env.get` finds, when it is granted. A library reads no environment of its own.
     public var environment: [String: String]
 
+    /// A directory that is there; it is read by `start`.
     public init(_ directory: String, grants: [String: Grant] = [:], environment: [String: String] = [:]) {
       self.directory = directory
       self.grants = grants
@@ -49,13 +51,17 @@ public struct Configuration: Sendable {
   public struct Grant: Sendable, Hashable {
     /// Directories or files, with `:r` (the default) or `:rw` after the path.
     public var files: [String]
-    /// Programs, variables of the environment, secrets, hosts.
+    /// Programs that may be run.
     public var exec: [String]
+    /// Variables of the environment that may be read.
     public var env: [String]
+    /// Secrets that may be read.
     public var secret: [String]
+    /// Hosts that may be called.
     public var http: [String]
     var isAll = false
 
+    /// What is named, and nothing else.
     public init(
       files: [String] = [], exec: [String] = [], env: [String] = [], secret: [String] = [], http: [String] = []
     ) {

@@ -6,6 +6,7 @@ internal import Triggers
 
 /// One job as it stood when it was asked for.
 public struct Job: Sendable, Identifiable {
+  /// Unique among all declared jobs.
   public let name: String
   /// When it runs, in words: `Every 30 seconds`; nil when it runs only when asked, on events or after others.
   public let trigger: String?
@@ -15,10 +16,13 @@ public struct Job: Sendable, Identifiable {
   public let lastFire: Date?
   /// Runs that are claimed, running, suspended or waiting for a retry.
   public let running: Int
+  /// Whether what falls due is skipped until it is resumed.
   public let isPaused: Bool
   /// `JobOptions.enabled`.
   public let isEnabled: Bool
+  /// `JobOptions.description`.
   public let description: String?
+  /// `JobOptions.tags`.
   public let tags: [String]
   /// Where it was declared: `jobs.lua:4`, or the file and line of `add`.
   public let source: String

@@ -29,7 +29,7 @@ struct JobDeclaration: Sendable {
 struct CheckedConfiguration {
   let host: HostConfiguration
   let systemZone: String
-  private let zone: TimeZoneRules
+  let zone: TimeZoneRules
 
   init(_ configuration: Configuration) throws(SchedulerError) {
     host = try configuration.decoded(zones: .shared)

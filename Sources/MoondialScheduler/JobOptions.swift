@@ -33,6 +33,7 @@ public struct JobOptions: Sendable, Hashable {
     public enum Backoff: String, Sendable, Hashable, CaseIterable { case fixed, linear, exponential }
     /// Attempts after the first.
     public var max: Int
+    /// How delays grow from `base` to `cap`.
     public var backoff: Backoff
     /// The first delay.
     public var base: Duration
@@ -41,6 +42,7 @@ public struct JobOptions: Sendable, Hashable {
     /// Whether each delay is drawn from the upper half of what it would be.
     public var jitter: Bool
 
+    /// Exponential from one second to five minutes, where nothing else is said.
     public init(
       max: Int, backoff: Backoff = .exponential, base: Duration = .seconds(1), cap: Duration = .seconds(300),
       jitter: Bool = true
@@ -62,8 +64,9 @@ public struct JobOptions: Sendable, Hashable {
 
   /// IANA name of the zone whose clocks the trigger reads. Default: the scheduler's.
   public var timezone: String?
-  /// The first and the last instant at which the trigger may fire, inclusive.
+  /// The first instant at which the trigger may fire, inclusive.
   public var startDate: Date?
+  /// The last instant at which the trigger may fire, inclusive.
   public var endDate: Date?
   /// Each start is delayed by up to this much, always by the same amount for the same fire time. Default: zero.
   public var jitter: Duration?
@@ -98,11 +101,13 @@ public struct JobOptions: Sendable, Hashable {
   /// Runs again what a crash of the process interrupted. Default: false.
   public var recover: Bool?
 
-  /// Which of the configuration's executors runs it, and which store keeps it. Default: `default`.
+  /// Which of the configuration's executors runs it. Default: `default`.
   public var executor: String?
+  /// Which of the configuration's stores keeps it. Default: `default`.
   public var store: String?
-  /// The group whose limits it shares, and a limit of its own like `10/1m`. Default: none.
+  /// The group whose limits it shares. Default: none.
   public var group: String?
+  /// A limit of its own: `10/1m` is at most ten starts in any minute. Default: none.
   public var rate: String?
   /// Whether its schedule runs. Default: true.
   public var enabled: Bool?

@@ -21,11 +21,15 @@ public struct Log: Sendable {
 
   /// One line.
   public struct Line: Sendable {
+    /// When it was written, by the scheduler's clock.
     public let time: Date
+    /// How much it matters.
     public let level: Level
     /// nil for a line about the scheduler itself.
     public let job: String?
+    /// nil for a line about a job as such.
     public let run: RunID?
+    /// May have several lines.
     public let message: String
     /// An object, when whoever logged gave fields.
     public let fields: JSON?

@@ -4,7 +4,9 @@ internal import JobModel
 
 /// Names one run in one store, for ever: a small whole number that rises and is never used twice.
 public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// From 1 on.
   public let number: Int64
+  /// The run of that number.
   public init(_ number: Int64) { self.number = number }
 
   /// Whether `left` was given out earlier.
@@ -36,7 +38,9 @@ public enum Outcome: String, Sendable, CaseIterable, Codable {
 
 /// One run as the history has it. A value: it does not change when the run goes on.
 public struct Run: Sendable, Identifiable {
+  /// Unique in its store.
   public let id: RunID
+  /// The name of its job.
   public let job: String
   /// The id of the schedule made at run time that it is of; nil: the job's own.
   public let schedule: String?
@@ -44,6 +48,7 @@ public struct Run: Sendable, Identifiable {
   public let scheduledAt: Date
   /// Start of the last attempt; nil while it has not begun.
   public let startedAt: Date?
+  /// nil until it has ended.
   public let finishedAt: Date?
   /// nil until it has ended.
   public let outcome: Outcome?
@@ -55,7 +60,9 @@ public struct Run: Sendable, Identifiable {
   public let duration: Duration
   /// Why it did not succeed.
   public let error: String?
+  /// What it was given beside the job's own.
   public let params: JSON?
+  /// What it left behind.
   public let result: JSON?
 
   init(_ record: RunRecord) {

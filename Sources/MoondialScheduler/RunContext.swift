@@ -10,12 +10,15 @@ internal import Synchronization
 ///
 /// Threading: any; it is of use while the run goes on.
 public final class RunContext: Sendable {
+  /// Its number in the history, the same for all attempts.
   public let id: RunID
+  /// The name of its job.
   public let job: String
   /// Counted from 1.
   public let attempt: Int
   /// The fire time that this run is for, or when it was asked for.
   public let scheduledAt: Date
+  /// When this attempt began.
   public let startedAt: Date
   /// Further fire times that were taken together with this one.
   public let missed: Int
@@ -83,9 +86,12 @@ public final class RunContext: Sendable {
 
 /// Thrown by a closure that wants another attempt: after `delay`, or as the job's `retry` says (without one: 3 times, from 1 s on).
 public struct RetryLater: Error, Sendable {
+  /// How long to wait; nil leaves it to the job's `retry`.
   public var delay: Duration?
+  /// Why this attempt did not do: its error in the history.
   public var reason: String
 
+  /// Another attempt, `delay` after this one.
   public init(_ reason: String, after delay: Duration? = nil) {
     self.reason = reason
     self.delay = delay

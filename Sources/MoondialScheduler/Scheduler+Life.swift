@@ -16,14 +16,17 @@ extension Scheduler {
   /// Opens the stores, loads the scripts, and begins to run jobs in the background.
   public func start() async throws(SchedulerError) { try await away { () throws(SchedulerError) in try self.begin() } }
 
-  /// Starts, and blocks until the scheduler has been stopped: by another thread, or by a job with `stop(waiting: false)`.
+  /// Starts, and blocks until the scheduler has been stopped: by another thread, or by a job with `stop(waiting: false)`. One that was
+  /// stopped before returns at once.
   public func run() throws(SchedulerError) {
+    if isCalledOff { return }
     try begin()
     awaitEnd()
   }
 
   /// Starts, and returns when the scheduler has been stopped. When the task is cancelled, it stops with `grace`.
   public func run(grace: Duration = .zero) async throws(SchedulerError) {
+    if isCalledOff { return }
     try await away { () throws(SchedulerError) in try self.begin() }
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -70,6 +73,8 @@ extension Scheduler {
     end(grace)
   }
 
+  private var isCalledOff: Bool { state.withLock { $0.isCalledOff } }
+
   // MARK: Blocking
 
   private func begin() throws(SchedulerError) {
@@ -107,6 +112,7 @@ extension Scheduler {
     _ configuration: Configuration, _ checked: CheckedConfiguration
   ) throws(SchedulerError) -> SchedulerAssembly {
     let log = configuration.log.make(driver.wallClock)
+    log.use(checked.zone)
     var blueprint = SchedulerAssembly.Blueprint(log: log)
     blueprint.configuration = checked.host
     if let scripts = configuration.scripts {
@@ -139,6 +145,7 @@ extension Scheduler {
       switch state.phase {
       case .new:
         state.phase = .stopped
+        state.isCalledOff = true
         return .nothing
       case .starting: return nil
       case .running(let assembly):
@@ -166,6 +173,8 @@ extension Scheduler {
     bus.finish()
     let waiting = state.withLock { state in
       state.phase = .stopped
+      // Closures may hold the scheduler that they belong to.
+      state.jobs = [:]
       defer { state.waiting = [] }
       return state.waiting
     }

@@ -32,6 +32,8 @@ public final class Scheduler: Sendable {
     var configuration: Configuration
     /// The program's jobs, by name.
     var jobs: [String: JobDeclaration] = [:]
+    /// It was stopped before it was started.
+    var isCalledOff = false
     /// Tasks that wait for the end.
     var waiting: [CheckedContinuation<Void, Never>] = []
   }

@@ -15,6 +15,7 @@ public struct SchedulerError: Error, Sendable, Equatable, CustomStringConvertibl
     /// A store, a directory or the system failed.
     case failed
   }
+  /// For programs.
   public let code: Code
   /// The sentence; a line for each thing that is wrong.
   public let message: String

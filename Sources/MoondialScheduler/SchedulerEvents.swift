@@ -9,7 +9,9 @@ internal import Synchronization
 ///
 /// One task reads one sequence; ask again for another reader.
 public struct SchedulerEvents: AsyncSequence, Sendable {
+  /// One fact each.
   public typealias Element = SchedulerEvent
+  /// It does not fail.
   public typealias Failure = Never
 
   let buffer: EventBuffer
@@ -17,12 +19,15 @@ public struct SchedulerEvents: AsyncSequence, Sendable {
   /// How many events the reader has lost so far because it was too slow.
   public var dropped: Int { buffer.dropped }
 
+  /// Reads on where the last iterator stopped.
   public func makeAsyncIterator() -> Iterator { Iterator(buffer: buffer) }
 
   /// Reads from the buffer; ends when the task is cancelled.
   public struct Iterator: AsyncIteratorProtocol {
     let buffer: EventBuffer
+    /// The next event; waits for it without a thread. nil after `.stopped`, or when the task is cancelled.
     public mutating func next() async -> SchedulerEvent? { await buffer.next() }
+    /// The next event, on the caller's actor.
     public mutating func next(isolation actor: isolated (any Actor)?) async -> SchedulerEvent? { await buffer.next() }
   }
 }

@@ -119,11 +119,37 @@ extension Trigger {
     try Trigger("all_of", [.table(LuaTable(array: triggers.map(\.value)))])
   }
 
-  /// Without what falls on these days (`2026-12-25`, `2026-12-28..2026-12-31`) or coincides with `other`.
-  public func except(_ dates: [String] = [], _ other: Trigger? = nil) throws(ParseError) -> Trigger {
-    let left = dates.map { LuaValue.text($0) } + (other.map { [$0.value] } ?? [])
-    return try Trigger("except", [value, .table(LuaTable(array: left))])
+  /// On the n-th working day of each month, Monday to Friday: `1st` to `23rd`, `last`, `-2`.
+  public static func workdays(
+    _ number: String, hour: Int = 0, minute: Int = 0, second: Int = 0, timezone: String? = nil
+  ) throws(ParseError) -> Trigger {
+    let time = [("hour", hour), ("minute", minute), ("second", second)]
+    let fields = time.map { (key: $0.0, value: LuaValue.integer(Int64($0.1))) }
+    return try Trigger("workdays", [.text(number), options(timezone, fields)])
   }
+
+  /// At `sunrise`, `sunset`, `dawn`, `dusk` or solar `noon` at a place, in degrees north and east; not on days that have none.
+  public static func solar(
+    _ event: String, latitude: Double, longitude: Double, offset: Duration = .zero
+  ) throws(ParseError) -> Trigger {
+    let place = [(key: "latitude", value: LuaValue.number(latitude)), (key: "longitude", value: .number(longitude))]
+    return try Trigger("solar", [.text(event), options(nil, place + shift(offset))])
+  }
+
+  /// When the moon is `new`, `first_quarter`, `full` or `last_quarter`.
+  public static func lunar(_ phase: String, offset: Duration = .zero) throws(ParseError) -> Trigger {
+    try Trigger("lunar", [.text(phase), options(nil, shift(offset))])
+  }
+
+  private static func shift(_ offset: Duration) -> [(key: String, value: LuaValue)] {
+    offset == .zero ? [] : [("offset", .text(offset.text))]
+  }
+
+  /// Without what falls on these days: `2026-12-25`, `2026-12-28..2026-12-31`.
+  public func except(_ dates: String...) throws(ParseError) -> Trigger { try Trigger("except", [value, .texts(dates)]) }
+
+  /// Without the instants at which `other` fires too.
+  public func except(_ other: Trigger) throws(ParseError) -> Trigger { try Trigger("except", [value, other.value]) }
 
   /// Only on days of these names (`mon,wed-fri`).
   public func only(on weekdays: String, timezone: String? = nil) throws(ParseError) -> Trigger {

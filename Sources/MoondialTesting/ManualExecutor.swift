@@ -16,7 +16,10 @@ final class ManualExecutor: JobExecutor {
   private let state = Mutex(State())
   private let proxy = Mutex<Proxy?>(nil)
 
-  init(_ clock: SimulatedClock) {
+  private let followers: ClockFollowers
+
+  init(_ clock: SimulatedClock, followers: ClockFollowers) {
+    self.followers = followers
     inner = InlineExecutor(ClosureRunner(clock: clock.monotonic), wallClock: clock, monotonicClock: clock.monotonic)
   }
 
@@ -29,7 +32,10 @@ final class ManualExecutor: JobExecutor {
   var nextWake: Int64? { inner.nextWake }
 
   func start(reportingTo sink: any RunReportSink) {
-    let proxy = Proxy(sink) { [weak self] token in self?.state.withLock { _ = $0.outstanding.remove(token) } }
+    let proxy = Proxy(sink) { [weak self] token in
+      self?.state.withLock { _ = $0.outstanding.remove(token) }
+      self?.followers.note()
+    }
     self.proxy.withLock { $0 = proxy }
     inner.start(reportingTo: proxy)
   }
@@ -87,8 +93,9 @@ final class ManualExecutor: JobExecutor {
     }
 
     func report(_ reports: [RunReport]) {
-      for report in reports where report.kind == .ended || report.kind == .late { ended(report.token) }
+      // In this order: a run that is not counted any more has been heard of.
       sink.report(reports)
+      for report in reports where report.kind == .ended || report.kind == .late { ended(report.token) }
     }
   }
 }

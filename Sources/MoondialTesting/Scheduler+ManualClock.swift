@@ -11,7 +11,7 @@ extension Scheduler {
     var driver = SchedulerDriver()
     driver.wallClock = machine
     driver.monotonicClock = machine.monotonic
-    driver.executor = { _ in ManualExecutor(machine) }
+    driver.executor = { _ in ManualExecutor(machine, followers: clock.followers) }
     driver.engine = { ManualEngine($0, clock: machine, followers: clock.followers) }
     driver.refusesScripts = "a scheduler with a manual clock runs Swift jobs only: leave configuration.scripts out"
     self.init(configuration, driver: driver)

@@ -85,6 +85,35 @@ struct JobTests {
     await scheduler.stop()
   }
 
+  @Test("the example of docs/embedding.md holds")
+  func documented() async throws {
+    let scheduler = Scheduler(clock: clock)
+    try scheduler.configure { $0.log = .none }
+    try await scheduler.add("poll", .every(.seconds(90)), JobOptions(timeout: .seconds(30))) { [clock] _ in
+      try await clock.sleep(for: .seconds(60))
+    }
+    try await scheduler.start()
+    await clock.advance(by: .seconds(300))
+    #expect(try await scheduler.history(of: "poll").map(\.outcome) == [.timedOut, .timedOut, .timedOut])
+    await scheduler.stop()
+  }
+
+  @Test("two schedulers may follow one clock")
+  func two() async throws {
+    let (first, second) = (scheduler(), scheduler())
+    try await first.add("a", .every(.seconds(2))) { [notes] _ in notes.add("a") }
+    try await second.add("b", .every(.seconds(3))) { [notes, clock] _ in
+      try await clock.sleep(for: .seconds(1))
+      notes.add("b")
+    }
+    try await first.start()
+    try await second.start()
+    await clock.advance(by: .seconds(4))
+    #expect(notes.all.sorted() == ["a", "a", "b"])
+    await first.stop()
+    await second.stop()
+  }
+
   @Test("cancel ends a run as cancelled")
   func cancel() async throws {
     let scheduler = scheduler()

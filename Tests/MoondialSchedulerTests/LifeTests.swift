@@ -71,6 +71,49 @@ struct LifeTests {
     try await task.value
   }
 
+  @Test("stopped before it runs, it does not run")
+  func calledOff() async throws {
+    let scheduler = quietScheduler()
+    await scheduler.stop()
+    try await scheduler.run()
+    await #expect(throws: SchedulerError.self) { try await scheduler.start() }
+  }
+
+  @Test("a program without async has every call too")
+  func blockingForms() async throws {
+    let scheduler = quietScheduler()
+    let answers = await withCheckedContinuation { continuation in
+      Thread.detachNewThread { continuation.resume(returning: Result { try Self.everything(scheduler) }) }
+    }
+    #expect(try answers.get() == ["job", "ran", "paused", "1 fires", "schedule", "removed"])
+  }
+
+  private static func everything(_ scheduler: Scheduler) throws -> [String] {
+    var answers: [String] = []
+    let finished = DispatchSemaphore(value: 0)
+    scheduler.onEvent { event in if case .runFinished = event { finished.signal() } }
+    try scheduler.start()
+    try scheduler.add("job", .every(.seconds(3600)), JobOptions(on: ["go"])) { _ in }
+    answers += scheduler.jobs().map(\.name)
+    let run = try scheduler.runNow("job")
+    finished.wait()
+    answers += try scheduler.history(limit: 1).map { $0.id == run ? "ran" : "?" }
+    try scheduler.emit("go")
+    finished.wait()
+    try scheduler.pause("job")
+    answers.append(scheduler.jobs().first?.isPaused == true ? "paused" : "?")
+    try scheduler.resume("job")
+    try scheduler.reschedule("job", .every(.seconds(60)))
+    answers.append("\(try scheduler.nextFires(of: "job").count) fires")
+    let id = try scheduler.schedule("job", .every(.seconds(3600)))
+    answers.append(scheduler.schedules(of: "job").map(\.id) == [id] ? "schedule" : "?")
+    try scheduler.unschedule(id)
+    try scheduler.remove("job")
+    answers.append(scheduler.jobs().isEmpty ? "removed" : "?")
+    scheduler.stop()
+    return answers
+  }
+
   @Test("stop lets what runs end within its grace, and cancels it after")
   func grace() async throws {
     let scheduler = quietScheduler()

@@ -30,7 +30,11 @@ struct TriggerTests {
       (try! Trigger.onCalendar("Mon..Fri 09:00"), "2026-01-01T09:00:00Z"),
       (try! Trigger.anyOf([.cron("0 12 * * *"), .every(.seconds(3600))]), "2026-01-01T01:00:00Z"),
       (try! Trigger.allOf([.cron("0 12 * * *"), .cron("0 * * * mon")]), "2026-01-05T12:00:00Z"),
-      (try! Trigger.cron("0 12 * * *").except(["2026-01-01", "2026-01-02..2026-01-04"]), "2026-01-05T12:00:00Z"),
+      (try! Trigger.cron("0 12 * * *").except("2026-01-01", "2026-01-02..2026-01-04"), "2026-01-05T12:00:00Z"),
+      (try! Trigger.cron("0 12 * * *").except(.cron("0 12 1 * *")), "2026-01-02T12:00:00Z"),
+      (try! Trigger.rrule("FREQ=MONTHLY;BYDAY=-1FR", start: "2026-01-01 09:00"), "2026-01-30T09:00:00Z"),
+      (try! Trigger.workdays("2nd", hour: 9), "2026-01-02T09:00:00Z"),
+      (try! Trigger.lunar("full", offset: .seconds(-60)), "2026-01-03T10:01:53Z"),
       (try! Trigger.cron("0 12 * * *").only(on: "sat,sun"), "2026-01-03T12:00:00Z"),
     ])
   func fires(_ trigger: Trigger, _ expected: String) throws {
