@@ -29,7 +29,8 @@ extension HostLog {
 
   /// A line about a job or one of its runs. `fields` is a JSON object.
   package func write(
-    _ level: LogLevel, job: String, run: RunID? = nil, _ message: String, fields: JSONText? = nil, at instant: Instant? = nil
+    _ level: LogLevel, job: String, run: RunID? = nil, _ message: String, fields: JSONText? = nil,
+    at instant: Instant? = nil
   ) {
     guard shows(level) else { return }
     write(LogLine(run: run, job: job, level: level, message: message, fields: fields, at: instant ?? now))

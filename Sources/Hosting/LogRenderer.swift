@@ -67,5 +67,7 @@ package final class LogRenderer: HostLog {
 
 extension String {
   /// With spaces after it, up to a width in characters.
-  package func padded(to width: Int) -> String { count >= width ? self : self + String(repeating: " ", count: width - count) }
+  package func padded(to width: Int) -> String {
+    count >= width ? self : self + String(repeating: " ", count: width - count)
+  }
 }

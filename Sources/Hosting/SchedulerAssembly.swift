@@ -99,7 +99,8 @@ package final class SchedulerAssembly: Sendable {
     if let session {
       let live = session.live
       let files = FileFollower(
-        engine: engine, stores: stores, baseDirectory: session.baseDirectory, log: log, grants: { live.grants(for: $0) })
+        engine: engine, stores: stores, baseDirectory: session.baseDirectory, log: log, grants: { live.grants(for: $0) }
+      )
       self.files = files
       follower = ScriptFollower(session, retry: retry) { generation in
         let result = engine.ask { core, now, actions in
@@ -136,7 +137,8 @@ package final class SchedulerAssembly: Sendable {
   }
 
   /// One pool runs both kinds of jobs; without scripts it needs no Lua.
-  private static func pool(_ settings: StepPool.Configuration, _ luaHost: LuaHost?, _ blueprint: Blueprint) -> StepPool {
+  private static func pool(_ settings: StepPool.Configuration, _ luaHost: LuaHost?, _ blueprint: Blueprint) -> StepPool
+  {
     guard let luaHost else { return StepPool(ClosureRunner(), configuration: settings, wallClock: blueprint.wallClock) }
     let runner = LuaRunner(luaHost)
     let pool = StepPool(runner, configuration: settings, wallClock: blueprint.wallClock)
@@ -275,7 +277,9 @@ private final class DeclaredJobs: Sendable {
     definitions.removeAll { job in
       guard let own = programmed[job.name] else { return false }
       log.write(
-        .error, "\(job.source): job \"\(job.name)\" is already declared at \(own.source), which stays; give one of them another name")
+        .error,
+        "\(job.source): job \"\(job.name)\" is already declared at \(own.source), which stays; give one of them another name"
+      )
       return true
     }
     return definitions + programmed.values.sorted { $0.name < $1.name }

@@ -103,7 +103,8 @@ package final class ScriptFollower: Sendable {
     if !parts.isEmpty || change.isRequested {
       log.write(
         .info,
-        "reloaded (generation \(generation.number.number)): \(parts.isEmpty ? "nothing changed" : parts.joined(separator: ", "))")
+        "reloaded (generation \(generation.number.number)): \(parts.isEmpty ? "nothing changed" : parts.joined(separator: ", "))"
+      )
     }
   }
 

@@ -14,7 +14,8 @@ package struct StateDirectory: Sendable {
       if unsafe mkdir(prefix, 0o700) != 0, errno != EEXIST {
         // Safe: strerror returns a C string of its own for a known errno; copied at once.
         throw HostError(
-          "cannot make the state directory \(path): \(unsafe String(cString: strerror(errno))); name another one (--state DIR)")
+          "cannot make the state directory \(path): \(unsafe String(cString: strerror(errno))); name another one (--state DIR)"
+        )
       }
     }
   }

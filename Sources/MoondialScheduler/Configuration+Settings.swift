@@ -23,7 +23,8 @@ extension Configuration {
     var given: [ConfigurationSetting] = []
     for (key, text) in settings.sorted(by: { $0.key < $1.key }) {
       guard let setting = ConfigurationSetting(key: key, text: text, origin: "setting \(key)") else {
-        throw SchedulerError(.invalid, "setting \"\(key)\": a part of the key is empty; write executors.default.workers")
+        throw SchedulerError(
+          .invalid, "setting \"\(key)\": a part of the key is empty; write executors.default.workers")
       }
       given.append(setting)
     }
@@ -74,7 +75,9 @@ extension Configuration {
     try decoded(settings: others, zones: zones)
   }
 
-  private func decoded(settings: [ConfigurationSetting], zones: TimeZoneDatabase) throws(SchedulerError) -> HostConfiguration {
+  private func decoded(settings: [ConfigurationSetting], zones: TimeZoneDatabase) throws(SchedulerError)
+    -> HostConfiguration
+  {
     let (configuration, problems) = HostConfiguration.decoding(
       table, settings: settings, zones: zones, now: SystemWallClock().now)
     let errors = problems.filter { $0.severity == .error }
@@ -95,7 +98,9 @@ extension Configuration {
     }
     fields.append(("executors", .table(LuaTable(fields: pools))))
     fields.append(("job_defaults", .table(LuaTable(fields: jobDefaults.fields))))
-    if let scripts { fields.append(("grants", .table(LuaTable(fields: scripts.grants.map { ($0.key, $0.value.value) })))) }
+    if let scripts {
+      fields.append(("grants", .table(LuaTable(fields: scripts.grants.map { ($0.key, $0.value.value) }))))
+    }
     return LuaTable(fields: fields)
   }
 }
@@ -112,7 +117,8 @@ extension HostConfiguration {
   /// What jobs of the program are declared against.
   func surroundings(zones: TimeZoneDatabase, zone: TimeZoneRules, now: Instant) -> DeclareSurroundings {
     DeclareSurroundings(
-      zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys), hostDefaults: jobDefaults, now: now)
+      zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys), hostDefaults: jobDefaults,
+      now: now)
   }
 }
 

@@ -26,7 +26,8 @@ final class EventBus: Sendable {
   /// Whether anybody listens.
   var hasListeners: Bool { isWanted.load(ordering: .relaxed) }
 
-  func subscribe(capacity: Int, _ receive: (@Sendable (SchedulerEvent) -> Void)?) -> (number: Int, buffer: EventBuffer) {
+  func subscribe(capacity: Int, _ receive: (@Sendable (SchedulerEvent) -> Void)?) -> (number: Int, buffer: EventBuffer)
+  {
     let buffer = EventBuffer(capacity: capacity)
     let (number, isOver) = state.withLock { state in
       state.next += 1

@@ -43,7 +43,8 @@ extension JSON {
     }
     if isObject {
       guard case .table(let table) = value, table.array.isEmpty else {
-        throw SchedulerError(.invalid, "\(name) must be a JSON object like {\"region\": \"eu\"}, not \(text.prefix(60))")
+        throw SchedulerError(
+          .invalid, "\(name) must be a JSON object like {\"region\": \"eu\"}, not \(text.prefix(60))")
       }
     }
     return JSONText(text)

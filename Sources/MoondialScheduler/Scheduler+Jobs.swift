@@ -127,7 +127,8 @@ extension Scheduler {
 extension SchedulerError {
   static func taken(_ name: String, by place: SourceLocation) -> SchedulerError {
     SchedulerError(
-      .duplicate, "job \"\(name)\" is already declared at \(place): give it another name, or add it with replacing: true")
+      .duplicate,
+      "job \"\(name)\" is already declared at \(place): give it another name, or add it with replacing: true")
   }
 
   init(_ name: String, _ failure: SchedulerAssembly.DeclarationFailure) {

@@ -57,7 +57,9 @@ extension Scheduler {
     try options.checkForSchedule()
     var options = options
     if options.timezone == nil {
-      options.timezone = engine.ask { core, _, _ in core.indices[job].map { core.jobs[$0.offset].entry.definition.timeZone } }
+      options.timezone = engine.ask { core, _, _ in
+        core.indices[job].map { core.jobs[$0.offset].entry.definition.timeZone }
+      }
     }
     let checked = try CheckedConfiguration(state.withLock { $0.configuration })
     // The same fields as a job's, read by the same rules; only what is given becomes the schedule's own.

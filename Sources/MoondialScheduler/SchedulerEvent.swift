@@ -80,7 +80,8 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
     case .runStuck(let run, let job): "run \(run) of job \"\(job)\" cannot be stopped"
     case .notRun(let job, .misfired, let first, _, let count):
       "Run time of job \"\(job)\" was missed: \(count) later than its misfire_grace_time (first \(Instant(first)))"
-    case .notRun(let job, let reason, _, _, let count): "Execution of job \"\(job)\" skipped: \(reason.words) (\(count))"
+    case .notRun(let job, let reason, _, _, let count):
+      "Execution of job \"\(job)\" skipped: \(reason.words) (\(count))"
     case .claimFailed(let job, let error): "job \"\(job)\" not started: \(error)"
     case .storeFailed(let error): "store \(error)"
     case .storeRecovered: "the store can be written again"
@@ -141,7 +142,8 @@ extension SchedulerEvent {
     case .runFinished(let record): self = .runFinished(Run(record))
     case .runRetrying(let run, let job, let attempt, let delay, let outcome, let error):
       self = .runRetrying(
-        RunID(run), job: job, attempt: attempt, delay: .nanoseconds(delay), outcome: Outcome(outcome), error: error?.message)
+        RunID(run), job: job, attempt: attempt, delay: .nanoseconds(delay), outcome: Outcome(outcome),
+        error: error?.message)
     case .runStuck(let run, let job): self = .runStuck(RunID(run), job: job)
     case .decided(let range, _):
       self = .notRun(

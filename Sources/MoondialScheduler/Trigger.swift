@@ -100,7 +100,8 @@ extension Trigger {
   }
 
   /// A recurrence rule of RFC 5545: `FREQ=MONTHLY;BYDAY=-1FR`, counted from `start`.
-  public static func rrule(_ rule: String, start: String? = nil, timezone: String? = nil) throws(ParseError) -> Trigger {
+  public static func rrule(_ rule: String, start: String? = nil, timezone: String? = nil) throws(ParseError) -> Trigger
+  {
     try Trigger("rrule", [.text(rule), options(timezone, start.map { [("start_date", .text($0))] } ?? [])])
   }
 
@@ -146,7 +147,9 @@ extension Trigger {
   }
 
   /// Without what falls on these days: `2026-12-25`, `2026-12-28..2026-12-31`.
-  public func except(_ dates: String...) throws(ParseError) -> Trigger { try Trigger("except", [value, .texts(dates)]) }
+  public func except(_ dates: String...) throws(ParseError) -> Trigger {
+    try Trigger("except", [value, .texts(dates)])
+  }
 
   /// Without the instants at which `other` fires too.
   public func except(_ other: Trigger) throws(ParseError) -> Trigger { try Trigger("except", [value, other.value]) }
@@ -165,5 +168,7 @@ extension Trigger {
 }
 
 extension LuaValue {
-  fileprivate static func options(_ fields: [(key: String, value: LuaValue)]) -> LuaValue { .table(LuaTable(fields: fields)) }
+  fileprivate static func options(_ fields: [(key: String, value: LuaValue)]) -> LuaValue {
+    .table(LuaTable(fields: fields))
+  }
 }

@@ -93,7 +93,9 @@ final class ClockFollowers: Sendable {
   /// Wakes those whose time has come, in the order of their deadlines.
   func wakeSleepers(at now: Int64) {
     let due = state.withLock { state in
-      let numbers = state.sleepers.filter { $0.value.deadline <= now }.sorted { ($0.value.deadline, $0.key) < ($1.value.deadline, $1.key) }
+      let numbers = state.sleepers.filter { $0.value.deadline <= now }.sorted {
+        ($0.value.deadline, $0.key) < ($1.value.deadline, $1.key)
+      }
       return numbers.compactMap { state.sleepers.removeValue(forKey: $0.key) }
     }
     for sleeper in due { sleeper.continuation.resume(returning: true) }

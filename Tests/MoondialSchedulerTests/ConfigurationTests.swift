@@ -46,12 +46,22 @@ struct ConfigurationTests {
   @Test(
     "a wrong setting is named, with what to write",
     arguments: [
-      (["executors.default.workers": "many"],
-        #"setting executors.default.workers: executors.default.workers must be a whole number, not "many""#),
-      (["executers.default.workers": "2"], #"setting executers.default.workers: unknown setting "executers"; did you mean "executors"?"#),
-      (["timezone": "Europe/Berln"], #"setting timezone: timezone: no time zone "Europe/Berln"; did you mean Europe/Berlin?"#),
-      (["job_defaults.max_instances": "0"],
-        #"setting job_defaults.max_instances: job_defaults: max_instances must be 1 to 100000, not 0"#),
+      (
+        ["executors.default.workers": "many"],
+        #"setting executors.default.workers: executors.default.workers must be a whole number, not "many""#
+      ),
+      (
+        ["executers.default.workers": "2"],
+        #"setting executers.default.workers: unknown setting "executers"; did you mean "executors"?"#
+      ),
+      (
+        ["timezone": "Europe/Berln"],
+        #"setting timezone: timezone: no time zone "Europe/Berln"; did you mean Europe/Berlin?"#
+      ),
+      (
+        ["job_defaults.max_instances": "0"],
+        #"setting job_defaults.max_instances: job_defaults: max_instances must be 1 to 100000, not 0"#
+      ),
       (["a..b": "1"], #"setting "a..b": a part of the key is empty; write executors.default.workers"#),
     ])
   func mistakes(_ settings: [String: String], _ sentence: String) {

@@ -80,14 +80,14 @@ struct CooperativePoolTests {
   }
 }
 
-/// Keeps a thread until it is let go.
+/// Keeps a thread until it is let go; not for ever, so that a pool that is blocked is a failure and not the end of the tests.
 private final class Hold: Sendable {
   let entered = Signal()
   private let semaphore = DispatchSemaphore(value: 0)
 
   func enter() {
     entered.fire()
-    semaphore.wait()
+    _ = semaphore.wait(timeout: .now() + 30)
   }
   func leave() { semaphore.signal() }
 }

@@ -5,7 +5,8 @@ import Testing
 struct ExampleTests {
   /// Beside the test bundle, where the package manager puts every product of one build.
   private static let products: URL = {
-    let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    let tests =
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     return URL(fileURLWithPath: tests).deletingLastPathComponent()
   }()
 
@@ -58,9 +59,13 @@ struct ExampleTests {
 
     let third = try await skipped
     #expect(third.status == 0, "\(third)")
-    #expect(third.errors.contains("Execution of job \"slow\" skipped: maximum number of running instances reached (1)"), "\(third)")
+    #expect(
+      third.errors.contains("Execution of job \"slow\" skipped: maximum number of running instances reached (1)"),
+      "\(third)")
     // One at a time: a run begins when the one before has ended.
-    for (index, line) in third.output.enumerated() { #expect(line.hasSuffix(index % 2 == 0 ? "begins" : "ends"), "\(third)") }
+    for (index, line) in third.output.enumerated() {
+      #expect(line.hasSuffix(index % 2 == 0 ? "begins" : "ends"), "\(third)")
+    }
 
     let fourth = try await two
     #expect(fourth.status == 0, "\(fourth)")

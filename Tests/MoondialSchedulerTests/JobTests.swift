@@ -27,7 +27,9 @@ struct JobTests {
   @Test("an interval fires once for each of its lengths that has passed")
   func interval() async throws {
     let scheduler = scheduler()
-    try await scheduler.add("tick", .every(.seconds(90))) { [notes] run in notes.add("\(run.scheduledAt.timeIntervalSince1970)") }
+    try await scheduler.add("tick", .every(.seconds(90))) { [notes] run in
+      notes.add("\(run.scheduledAt.timeIntervalSince1970)")
+    }
     try await scheduler.start()
     await clock.advance(by: .seconds(89))
     #expect(notes.count == 0)
@@ -191,7 +193,8 @@ struct JobTests {
     try await scheduler.reschedule("late", .every(.seconds(10)))
     await clock.advance(by: .seconds(30))
     #expect(notes.all == ["60", "60", "60", "60"])
-    #expect(try await scheduler.nextFires(of: "late", count: 3).map { $0.timeIntervalSince(clock.date) } == [10, 20, 30])
+    #expect(
+      try await scheduler.nextFires(of: "late", count: 3).map { $0.timeIntervalSince(clock.date) } == [10, 20, 30])
     try await scheduler.remove("late")
     await clock.advance(by: .seconds(300))
     #expect(notes.count == 4)
@@ -205,7 +208,9 @@ struct JobTests {
   @Test("events and successes of others run jobs")
   func causes() async throws {
     let scheduler = scheduler()
-    try await scheduler.add("listener", nil, JobOptions(on: ["order.placed"])) { [notes] run in notes.add(run.event?.text ?? "") }
+    try await scheduler.add("listener", nil, JobOptions(on: ["order.placed"])) { [notes] run in
+      notes.add(run.event?.text ?? "")
+    }
     try await scheduler.add("next", nil, JobOptions(after: ["listener"])) { [notes] _ in notes.add("after") }
     try await scheduler.start()
     try await scheduler.emit("order.placed", #"{"id":7}"#)
@@ -246,7 +251,10 @@ struct JobTests {
     arguments: [
       ("", JobOptions(), #"job "": it has no name; write job "name" { … }"#),
       ("x", JobOptions(executor: "slow"), #"job "x": there is no executor "slow"; moondial.lua has "default""#),
-      ("x", JobOptions(timezone: "Mars"), #"job "x": timezone: no time zone "Mars": write an IANA name like "Europe/Berlin", "America/New_York" or "UTC""#),
+      (
+        "x", JobOptions(timezone: "Mars"),
+        #"job "x": timezone: no time zone "Mars": write an IANA name like "Europe/Berlin", "America/New_York" or "UTC""#
+      ),
       ("x", JobOptions(params: "[1]"), #"job "x": params must be a JSON object like {"region": "eu"}, not [1]"#),
     ])
   func mistakes(_ name: String, _ options: JobOptions, _ sentence: String) async {

@@ -20,7 +20,8 @@ struct ScheduleTests {
   @Test("several for one job, each with its own parameters; one that is over is gone")
   func several() async throws {
     let scheduler = try await started()
-    let ann = try await scheduler.schedule("send", .at(clock.date.addingTimeInterval(60)), JobOptions(params: #"{"to":"ann"}"#))
+    let ann = try await scheduler.schedule(
+      "send", .at(clock.date.addingTimeInterval(60)), JobOptions(params: #"{"to":"ann"}"#))
     try await scheduler.schedule("send", .every(.seconds(40)), JobOptions(params: #"{"to":"bob"}"#), id: "bob")
     #expect(await scheduler.schedules().map(\.id) == ["bob", ann].sorted())
     await clock.advance(by: .seconds(90))
@@ -46,12 +47,16 @@ struct ScheduleTests {
   func refusals() async throws {
     let scheduler = try await started()
     try await scheduler.schedule("send", .every(.seconds(60)), id: "a")
-    let taken = await #expect(throws: SchedulerError.self) { try await scheduler.schedule("send", .every(.seconds(60)), id: "a") }
+    let taken = await #expect(throws: SchedulerError.self) {
+      try await scheduler.schedule("send", .every(.seconds(60)), id: "a")
+    }
     #expect(taken?.code == .duplicate)
     try await scheduler.schedule("send", .every(.seconds(10)), id: "a", replacing: true)
     await clock.advance(by: .seconds(30))
     #expect(notes.count == 3)
-    let unknown = await #expect(throws: SchedulerError.self) { try await scheduler.schedule("sned", .every(.seconds(60))) }
+    let unknown = await #expect(throws: SchedulerError.self) {
+      try await scheduler.schedule("sned", .every(.seconds(60)))
+    }
     #expect(unknown?.code == .unknown)
     let gone = await #expect(throws: SchedulerError.self) { try await scheduler.unschedule("b") }
     #expect(gone?.code == .unknown)

@@ -11,8 +11,8 @@ struct ScriptTests {
     try FileManager.default.createDirectory(at: scripts, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: place) }
     try """
-      job "lua" { on = "go", run = function(ctx) log.info("lua", { word = env.get("WORD") }) emit("done", ctx.event.data) end }
-      """.write(to: scripts.appendingPathComponent("a.lua"), atomically: true, encoding: .utf8)
+    job "lua" { on = "go", run = function(ctx) log.info("lua", { word = env.get("WORD") }) emit("done", ctx.event.data) end }
+    """.write(to: scripts.appendingPathComponent("a.lua"), atomically: true, encoding: .utf8)
     let notes = Notes()
     let done = Signal()
     var configuration = Configuration()

@@ -23,7 +23,9 @@ struct ServiceTests {
     let task = Task { try await group.run() }
     await began.wait()
     await group.triggerGracefulShutdown()
-    for await event in events { if case .stopping(let running) = event { notes.add("stopping \(running)"); gate.open() } }
+    for await event in events {
+      if case .stopping(let running) = event { notes.add("stopping \(running)"); gate.open() }
+    }
     try await task.value
     #expect(notes.all == ["stopping 1", "ended"])
   }
