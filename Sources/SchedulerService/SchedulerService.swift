@@ -134,7 +134,9 @@ package final class SchedulerService: SchedulerEngine {
   }
 
   private func finish() {
-    turn.post { core, now, actions in core.interruptAll(at: now, into: &actions) }
+    // Asked, not posted: stopping the executors cancels what they run, and a turn takes reports in before what was posted to it.
+    // An interrupted run would now and then be recorded as cancelled, and not be recovered by the next host.
+    ask { core, now, actions in core.interruptAll(at: now, into: &actions) }
     for executor in executors { executor.stop() }
     // Forgets what earlier turns said on the thread that says it, so that the answer below is about everything up to here.
     turn.post { [state] _, _, _ in
