@@ -45,7 +45,7 @@ simulate-seeds: setup
 bench-gate: build
 	@.ci/bench-gate
 
-## test-peers: compare triggers with cronsim, APScheduler, dateutil, systemd, astral, ephem and python-crontab (in .build/peers)
+## test-peers: compare triggers with cronsim, APScheduler, dateutil, icalendar, systemd, astral, ephem, python-crontab (.build/peers)
 test-peers: build
 	@sh Tests/TriggerPeers/run.sh $(BINARY) .build/peers
 

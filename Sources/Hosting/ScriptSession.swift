@@ -66,11 +66,13 @@ package final class ScriptSession {
     services.grants = { live.grants(for: $0) }
     services.environment = place.environment
     services.baseDirectory = baseDirectory
+    let directory = directory
     do {
       luaHost = try LuaHost(
         services: services, declareModules: DeclareModules.modules, configuration: luaConfiguration)
       loader = try ScriptLoader(
-        runtime: luaHost.runtime, zones: zones, systemZone: systemZone, retryLater: retryLater)
+        runtime: luaHost.runtime, zones: zones, systemZone: systemZone,
+        calendarElsewhere: { directory.calendarElsewhere($0) }, retryLater: retryLater)
     } catch {
       throw HostError("the Lua runtime cannot start: \(error)")
     }

@@ -9,6 +9,8 @@ package final class DayCalendar: Sendable {
   let ranges: [ClosedRange<Int>]
   /// Weekdays that are in it every week: bits 0...6 from Sunday.
   let weekdays: UInt64
+  /// The days of its calendar files, if there are any.
+  let events: CalendarEvents?
   package let zone: TimeZoneRules
   let hasOwnZone: Bool
   private let search: WallClockSearch
@@ -16,7 +18,9 @@ package final class DayCalendar: Sendable {
   /// Days beyond this are outside the range of instants.
   static let farthestDays = 200_000
 
-  init(ranges: [ClosedRange<Int>], weekdays: UInt64, zone: TimeZoneRules, hasOwnZone: Bool) {
+  init(
+    ranges: [ClosedRange<Int>], weekdays: UInt64, events: CalendarEvents? = nil, zone: TimeZoneRules, hasOwnZone: Bool
+  ) {
     var merged: [ClosedRange<Int>] = []
     for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
       if let last = merged.last, range.lowerBound <= last.upperBound + 1 {
@@ -27,6 +31,7 @@ package final class DayCalendar: Sendable {
     }
     self.ranges = merged
     self.weekdays = weekdays
+    self.events = events
     self.zone = zone
     self.hasOwnZone = hasOwnZone
     search = WallClockSearch(zone: zone, policy: DSTPolicy().resolved(followsClock: false))
@@ -37,6 +42,7 @@ package final class DayCalendar: Sendable {
   /// - Complexity: O(log n) in the number of ranges.
   func contains(_ day: Int) -> Bool {
     if weekdays >> UInt64(CivilDate.weekday(daysSinceEpoch: day)) & 1 != 0 { return true }
+    if let events, events.days.contains(day) { return true }
     let index = firstRange(endingAtOrAfter: day)
     return index < ranges.count && ranges[index].lowerBound <= day
   }
@@ -56,10 +62,11 @@ package final class DayCalendar: Sendable {
     if contains(day) { return day }
     let index = firstRange(endingAtOrAfter: day)
     let dated = index < ranges.count ? ranges[index].lowerBound : nil
-    guard weekdays != 0 else { return dated }
+    var first = [dated, events?.days.next(from: day)].compactMap { $0 }.min()
+    guard weekdays != 0 else { return first }
     // One of the next seven days is one of its weekdays.
-    let weekly = (day...day + 6).first { contains($0) }
-    return [dated, weekly].compactMap { $0 }.min()
+    if let weekly = (day...day + 6).first(where: { contains($0) }) { first = min(first ?? weekly, weekly) }
+    return first
   }
 
   /// The nearest day at or after (`step` 1) or at or before (−1) `day` that is not in it, or `nil` when there is none
@@ -71,8 +78,11 @@ package final class DayCalendar: Sendable {
     while abs(day) < DayCalendar.farthestDays {
       if weekdays >> UInt64(CivilDate.weekday(daysSinceEpoch: day)) & 1 == 0 {
         let index = firstRange(endingAtOrAfter: day)
-        guard index < ranges.count, ranges[index].contains(day) else { return day }
-        day = step > 0 ? ranges[index].upperBound : ranges[index].lowerBound
+        if index < ranges.count, ranges[index].contains(day) {
+          day = step > 0 ? ranges[index].upperBound : ranges[index].lowerBound
+        } else if events?.days.contains(day) != true {
+          return day
+        }
       }
       day += step
     }
@@ -101,6 +111,7 @@ extension DayCalendar: Trigger, WallClockSchedule {
 extension DayCalendar: Hashable {
   package static func == (left: DayCalendar, right: DayCalendar) -> Bool {
     left === right || left.ranges == right.ranges && left.weekdays == right.weekdays && left.zone == right.zone
+        && left.events == right.events
   }
 
   package func hash(into hasher: inout Hasher) {
@@ -122,6 +133,12 @@ extension DayCalendar {
     let names = CronField.weekday.names.indices.filter { weekdays >> UInt64($0) & 1 != 0 }
       .map { CronField.weekday.names[$0] }
     if !names.isEmpty { fields.append(("weekdays", LuaText.quote(names.joined(separator: ",")))) }
+    if let events {
+      let paths = events.paths.map(LuaText.quote)
+      fields.append(("ics", paths.count == 1 ? paths[0] : "{ \(paths.joined(separator: ", ")) }"))
+      // A calendar whose file has other days is another trigger.
+      if complete { fields.append(("digest", LuaText.quote(String(events.days.fingerprint, radix: 16)))) }
+    }
     if hasOwnZone || complete { fields.append(("timezone", LuaText.quote(zone.name))) }
     return "calendar_of \(LuaText.table(fields))"
   }
@@ -137,6 +154,7 @@ extension DayCalendar {
         items.append(range.count == 1 ? "\(first)" : "\(first) to \(CivilDate(daysSinceEpoch: range.upperBound))")
       }
     }
+    if let events { items.append("a day of \(EnglishText.list(events.paths, last: "or"))") }
     return EnglishText.list(items)
   }
 }

@@ -1,7 +1,7 @@
 internal import Chronology
 
 extension TriggerBuilder {
-  /// `calendar_of { dates = { "2026-12-25", "2026-12-28..2026-12-31" }, weekdays = "sat,sun" }`.
+  /// `calendar_of { dates = { "2026-12-25", "2026-12-28..2026-12-31" }, weekdays = "sat,sun", ics = "holidays.ics" }`.
   @Sendable static func calendarOf(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError)
     -> BuiltTrigger
   {
@@ -28,16 +28,46 @@ extension TriggerBuilder {
       }
       weekdays = parsed.days.weekdays
     }
+    let files = options.take("ics")
+    // What a calendar with files prints besides them, so that a change of their days shows in its text.
+    _ = try options.takeString("digest")
     let common = try CommonOptions(&options, context: context)
     try options.finish()
-    guard !ranges.isEmpty || weekdays != 0 else {
+    let events = try files.map { (value) throws(TriggerError) in try calendarEvents(value, common.zone, context) }
+    guard !ranges.isEmpty || weekdays != 0 || events != nil else {
       throw TriggerError("it has no day", suggestion: "write { dates = { \"2026-12-25\" }, weekdays = \"sat,sun\" }")
     }
     guard weekdays != DaySet.everyWeekday else {
       throw TriggerError("it has every weekday", suggestion: "leave some out")
     }
-    let calendar = DayCalendar(ranges: ranges, weekdays: weekdays, zone: common.zone, hasOwnZone: common.hasOwnZone)
+    let calendar = DayCalendar(
+      ranges: ranges, weekdays: weekdays, events: events, zone: common.zone, hasOwnZone: common.hasOwnZone)
     return BuiltTrigger(AnyTrigger(.calendarDays(calendar)).bounded(from: common.from, until: common.until))
+  }
+
+  /// The days of one calendar file, or of several.
+  private static func calendarEvents(
+    _ value: SpecValue, _ zone: TimeZoneRules, _ context: TriggerContext
+  ) throws(TriggerError) -> CalendarEvents {
+    var paths: [String] = []
+    var days = CalendarDays()
+    for item in positions(value)?.items ?? [value] {
+      guard case .string(let path) = item, !path.isEmpty else {
+        throw TriggerError("ics is the path of a calendar file like \"holidays.ics\", not \(item)")
+      }
+      guard let calendars = context.calendars else {
+        throw TriggerError("calendar files can be read in scripts only, while they are loaded")
+      }
+      let file = try calendars.calendar(at: path, zones: context.zones)
+      do throws(TriggerError) {
+        days.formUnion(try file.days(in: zone))
+      } catch {
+        throw TriggerError("\(path):\(error.message)", suggestion: error.suggestion)
+      }
+      paths.append(path)
+    }
+    guard !days.isEmpty else { throw TriggerError("there is no event in \(EnglishText.list(paths))") }
+    return CalendarEvents(paths: paths, days: days)
   }
 
   /// `only(trigger, calendar)`: the fires on days of the calendar.

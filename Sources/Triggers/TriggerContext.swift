@@ -12,16 +12,19 @@ package struct TriggerContext: Sendable {
   package var jobName: String?
   /// The present, for notes about times that are over and for proving that combinations fire; `nil` leaves both out.
   package var now: Instant?
+  /// Where calendar files are read; `nil` where there are none, and naming one is an error.
+  package var calendars: (any CalendarSource)?
 
   package init(
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, dst: DSTPolicy = DSTPolicy(), jobName: String? = nil,
-    now: Instant? = nil
+    now: Instant? = nil, calendars: (any CalendarSource)? = nil
   ) {
     self.zones = zones
     self.zone = zone
     self.dst = dst
     self.jobName = jobName
     self.now = now
+    self.calendars = calendars
   }
 }
 

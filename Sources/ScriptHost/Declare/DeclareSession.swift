@@ -84,7 +84,8 @@ package final class DeclareSession {
     guard let surroundings, let base else { return }
     // A trigger value that no job uses is checked all the same: it is in the script to be used.
     let context = TriggerContext(
-      zones: surroundings.zones, zone: base.zone, dst: base.dst, jobName: "unused", now: surroundings.now)
+      zones: surroundings.zones, zone: base.zone, dst: base.dst, jobName: "unused", now: surroundings.now,
+      calendars: surroundings.calendars)
     for recipe in recipes where !usedRecipes.contains(ObjectIdentifier(recipe)) {
       do {
         _ = try surroundings.triggers.build(recipe, in: context)

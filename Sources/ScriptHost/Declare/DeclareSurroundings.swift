@@ -15,6 +15,8 @@ package final class DeclareSurroundings {
   package let stores: [String]
   /// `job_defaults` of the host, decoded before.
   package let hostDefaults: LuaTable
+  /// Where calendar files are read; `nil` where scripts have none.
+  package let calendars: CalendarLibrary?
   /// For notes about times that are over.
   package let now: Instant
 
@@ -23,13 +25,15 @@ package final class DeclareSurroundings {
 
   package init(
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
-    stores: [String] = ["default"], hostDefaults: LuaTable = LuaTable(), now: Instant
+    stores: [String] = ["default"], hostDefaults: LuaTable = LuaTable(), calendars: CalendarLibrary? = nil,
+    now: Instant
   ) {
     self.zones = zones
     self.zone = zone
     self.executors = executors.sorted()
     self.stores = stores.sorted()
     self.hostDefaults = hostDefaults
+    self.calendars = calendars
     self.now = now
   }
 }

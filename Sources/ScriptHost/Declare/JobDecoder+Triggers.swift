@@ -25,7 +25,8 @@ struct TriggerAssembly {
     self.draft = draft
     self.surroundings = surroundings
     context = TriggerContext(
-      zones: surroundings.zones, zone: draft.zone, dst: draft.dst, jobName: draft.definition.name, now: surroundings.now)
+      zones: surroundings.zones, zone: draft.zone, dst: draft.dst, jobName: draft.definition.name, now: surroundings.now,
+      calendars: surroundings.calendars)
   }
 
   private var isFine: Bool { complaints.isEmpty && recipeProblems.isEmpty }

@@ -45,7 +45,9 @@ struct TriggerCache {
     _ constructor: String, _ arguments: [SpecValue], in context: TriggerContext
   ) throws(TriggerError) -> BuiltTrigger {
     let key = Key(constructor: constructor, arguments: arguments, zone: context.zone, dst: context.dst)
-    if let known = built[key] { return known }
+    // Each script that names a calendar file must be seen to do so (``CalendarLibrary``).
+    let readsFiles = constructor == "calendar_of"
+    if !readsFiles, let known = built[key] { return known }
     var nameless = context
     nameless.jobName = nil
     do {

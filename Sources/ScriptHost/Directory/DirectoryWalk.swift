@@ -32,6 +32,7 @@ struct DirectoryWalk {
   mutating func run() -> DirectoryScan {
     visitWayToRoot()
     readConfiguration()
+    readFilesElsewhere()
     while true {
       if let path = real.popLast() {
         search(path)
@@ -70,6 +71,14 @@ struct DirectoryWalk {
     let link = SystemCall.status(of: path, followingLinks: false)
     guard case .success(let status) = link else { return }
     take(.configuration, .configuration, at: path, isLink: status.kind == .link)
+  }
+
+  private mutating func readFilesElsewhere() {
+    for path in directory.filesElsewhere {
+      visit(AbsolutePath.parent(of: path.text), .elsewhere(AbsolutePath.name(of: path.text), path))
+      guard case .success(let status) = SystemCall.status(of: path.text, followingLinks: false) else { continue }
+      take(path, .calendar, at: path.text, isLink: status.kind == .link)
+    }
   }
 
   private mutating func search(_ path: ScriptPath) {

@@ -6,10 +6,13 @@ enum FileNaming {
   /// - `lib/**/*.lua` is a module; one that `require` could never name (a dot inside a component) is nothing.
   /// - `*_test.lua` is a test, in `lib/` too.
   /// - Other `*.lua` are scripts, unless their name starts with `_`.
+  /// - `*.ics` is a calendar, wherever it lies: nothing is read from it unless a script names it.
   /// - Hidden files and what editors leave behind are nothing.
   static func kind(of path: ScriptPath) -> ScriptFile.Kind? {
     let name = path.name
-    guard name.utf8.count > 4, name.hasSuffix(".lua"), !isHidden(name) else { return nil }
+    guard name.utf8.count > 4, !isHidden(name) else { return nil }
+    if name.hasSuffix(".ics") { return .calendar }
+    guard name.hasSuffix(".lua") else { return nil }
     if path.isInLibrary {
       guard let module = path.moduleName else { return nil }
       return name.hasSuffix("_test.lua") ? .test : .module(name: module)

@@ -56,8 +56,9 @@ struct FileReader {
     case .failure(let error): return fail(path, kind, error, at: absolute)
     }
     guard status.kind == .file else { return refuse(path, kind, .notAFile) }
-    guard status.stamp.size <= Int64(limits.bytesPerFile) else {
-      return refuse(path, kind, .tooLarge(bytes: status.stamp.size, limit: limits.bytesPerFile))
+    let limit = limit(for: kind)
+    guard status.stamp.size <= Int64(limit) else {
+      return refuse(path, kind, .tooLarge(bytes: status.stamp.size, limit: limit))
     }
     if !isFull, let known = former[path], known.kind == kind, known.stamp == status.stamp { return add(known) }
     if let error = surroundings.check(.openFile, absolute) { return fail(path, kind, error, at: absolute) }
@@ -74,6 +75,10 @@ struct FileReader {
   mutating func finish() -> (files: [ScriptPath: ScriptFile], unsettled: Set<ScriptPath>) {
     settle()
     return (files, unsettled)
+  }
+
+  private func limit(for kind: ScriptFile.Kind) -> Int {
+    kind == .calendar ? limits.bytesPerCalendar : limits.bytesPerFile
   }
 
   /// Tries the waiting files until each is read or out of attempts. One pause serves them all.
@@ -102,9 +107,9 @@ struct FileReader {
       fail(path, kind, error, at: candidate.absolute)
       return true
     }
-    guard before.kind == .file, before.stamp.size <= Int64(limits.bytesPerFile) else {
-      refuse(
-        path, kind, before.kind == .file ? .tooLarge(bytes: before.stamp.size, limit: limits.bytesPerFile) : .notAFile)
+    let limit = limit(for: kind)
+    guard before.kind == .file, before.stamp.size <= Int64(limit) else {
+      refuse(path, kind, before.kind == .file ? .tooLarge(bytes: before.stamp.size, limit: limit) : .notAFile)
       return true
     }
     let now = surroundings.clock.now.nanoseconds

@@ -47,7 +47,8 @@ extension ScanProblem: CustomStringConvertible {
     case .unreadable(let errno):
       return "\(name) cannot be read: \(SystemCall.message(for: errno))"
     case .tooLarge(let bytes, let limit):
-      return "\(name) is \(Self.megabytes(bytes)) long; a script may have at most \(Self.megabytes(Int64(limit)))"
+      let what = path.text.hasSuffix(".ics") ? "calendar" : "script"
+      return "\(name) is \(Self.megabytes(bytes)) long; a \(what) may have at most \(Self.megabytes(Int64(limit)))"
     case .notAFile:
       return "\(name) is not a regular file; remove it or give it a name that does not end in .lua"
     case .danglingLink:

@@ -1,4 +1,5 @@
 internal import Chronology
+internal import Synchronization
 
 /// A scripts directory on disk, and the configuration file beside it.
 ///
@@ -14,6 +15,9 @@ package struct ScriptDirectory: Sendable {
   package let configuration: String
   /// How much is read at most.
   package let limits: ScanLimits
+  /// Calendar files elsewhere that scripts have named. Shared by all copies of this value, so that a scan follows what a load has
+  /// met.
+  private let outside = OutsideFiles()
   let surroundings: ScanSurroundings
 
   /// - Parameters:
@@ -57,6 +61,31 @@ package struct ScriptDirectory: Sendable {
   }
 }
 
+extension ScriptDirectory {
+  /// Reads a calendar file that lies elsewhere, and lets every later scan look at it, whether it is there or not; `nil` when it is
+  /// not. Blocks on file I/O.
+  ///
+  /// Until the next scan nothing watches it: what happens to it until then shows when that scan comes, 30 s later at most.
+  package func calendarElsewhere(_ absolute: String) -> ScriptFile? {
+    let path = ScriptPath(absolute)
+    outside.insert(path)
+    var reader = FileReader(former: .empty, isFull: true, limits, surroundings)
+    reader.take(path, .calendar, at: absolute)
+    return reader.finish().files[path]
+  }
+
+  /// The files that ``calendarElsewhere(_:)`` was asked for, in path order.
+  var filesElsewhere: [ScriptPath] { outside.paths }
+}
+
+/// Paths of files outside the scripts directory. Any thread.
+private final class OutsideFiles: Sendable {
+  private let known = Mutex<Set<ScriptPath>>([])
+
+  func insert(_ path: ScriptPath) { known.withLock { _ = $0.insert(path) } }
+  var paths: [ScriptPath] { known.withLock { $0.sorted() } }
+}
+
 /// What a scan found.
 package struct DirectoryScan: Sendable {
   package let snapshot: DirectorySnapshot
@@ -72,6 +101,8 @@ package struct DirectoryScan: Sendable {
 package struct ScanLimits: Sendable, Hashable {
   /// The longest file. Default 1 MB.
   package var bytesPerFile = 1_000_000
+  /// The longest calendar file (`.ics`). Default 10 MB.
+  package var bytesPerCalendar = 10_000_000
   /// The most files. Default 100,000.
   package var files = 100_000
   /// The most directories. Default 10,000.
@@ -88,6 +119,8 @@ enum WatchRole: Hashable, Sendable {
   case entry(String)
   /// The entry of this name is the configuration file.
   case configuration(String)
+  /// The entry of this name is a calendar file outside the scripts directory, known as this path.
+  case elsewhere(String, ScriptPath)
 }
 
 /// What a scan takes from outside, so that a test can put its own in place.

@@ -27,6 +27,8 @@ package struct ScriptFile: Sendable {
     case test
     /// `moondial.lua`
     case configuration
+    /// `*.ics`: read when a script names it.
+    case calendar
   }
 
   package var path: ScriptPath { storage.path }

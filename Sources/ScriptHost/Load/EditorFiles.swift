@@ -98,6 +98,7 @@ package enum EditorFiles {
     ---@field dates? string|string[] Like "2026-12-25" and "2026-12-28..2026-12-31".
     ---@field ranges? string|string[] The same as `dates`.
     ---@field weekdays? string|string[] Like "sat,sun".
+    ---@field ics? string|string[] Calendar files: paths below the scripts directory, or absolute ones.
     ---@field timezone? string
     ---@field dst? table
     ---@field start_date? moondial.Time

@@ -14,12 +14,17 @@ package final class ExpressionEvaluator {
   private let declaration: LuaDeclaration
   private let session = DeclareSession()
   private let zones: TimeZoneDatabase
+  private let calendars: (any CalendarSource)?
 
-  package init(runtime: LuaRuntime, zones: TimeZoneDatabase) throws(LuaError) {
+  /// - Parameter calendars: where calendar files are read; without it, naming one is an error.
+  package init(
+    runtime: LuaRuntime, zones: TimeZoneDatabase, calendars: (any CalendarSource)? = nil
+  ) throws(LuaError) {
     declaration = try runtime.makeDeclaration(
       memoryLimit: 16 << 20, timeout: 1_000_000_000, context: session,
       loader: { _ in .missing("an expression cannot require modules") })
     self.zones = zones
+    self.calendars = calendars
   }
 
   /// The trigger of `expression`, with `zone` where it names none.
@@ -28,7 +33,7 @@ package final class ExpressionEvaluator {
   package func trigger(
     _ expression: String, zone: TimeZoneRules, jobName: String? = nil, now: Instant? = nil
   ) throws(ExpressionError) -> BuiltTrigger {
-    let context = TriggerContext(zones: zones, zone: zone, jobName: jobName ?? expression, now: now)
+    let context = TriggerContext(zones: zones, zone: zone, jobName: jobName ?? expression, now: now, calendars: calendars)
     do {
       if ExpressionEvaluator.isBareCron(expression) {
         return try TriggerBuilder.build("cron", [.string(expression)], context: context)

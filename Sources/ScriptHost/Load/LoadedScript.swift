@@ -24,12 +24,18 @@ package final class ScriptEvaluation: Sendable {
   package let problems: [ScriptProblem]
   /// Names of the modules that it asked for, found or not.
   package let modules: [String]
+  /// The calendar files that it named, found or not.
+  package let calendars: Set<ScriptPath>
 
-  package init(path: ScriptPath, version: ScriptVersion?, problems: [ScriptProblem], modules: [String] = []) {
+  package init(
+    path: ScriptPath, version: ScriptVersion?, problems: [ScriptProblem], modules: [String] = [],
+    calendars: Set<ScriptPath> = []
+  ) {
     self.path = path
     self.version = version
     self.problems = problems
     self.modules = modules
+    self.calendars = calendars
   }
 }
 

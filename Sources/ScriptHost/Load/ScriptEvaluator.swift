@@ -71,7 +71,8 @@ final class ScriptEvaluator {
       let evaluation = ScriptEvaluation(
         path: path,
         version: session.problems.hasErrors ? nil : jobs.map { ScriptVersion(jobs: $0, content: content.hash) },
-        problems: session.problems.sorted(in: path.text), modules: declaration.requiredModules.map(\.name))
+        problems: session.problems.sorted(in: path.text), modules: declaration.requiredModules.map(\.name),
+        calendars: conditions.surroundings.calendars?.takeNamed() ?? [])
       return Outcome(evaluation: evaluation, unfinished: unfinished)
     }
   }

@@ -17,30 +17,34 @@ package final class ScriptLoader {
   private let zones: TimeZoneDatabase
   private let clock: any WallClock
   private let systemZone: String
+  private let calendarElsewhere: @Sendable (String) -> ScriptFile?
   private let retryLater: (ScriptFile) -> Bool
   private let evaluator: ScriptEvaluator
   /// Where runs tell which modules they asked for that loading their script did not.
   package let lateRequires = LateRequires()
 
   /// - Parameter systemZone: the zone of jobs when neither they, their script nor the configuration name one.
+  /// - Parameter calendarElsewhere: reads a calendar file by its absolute path; see ``ScriptDirectory/calendarElsewhere(_:)``.
   /// - Parameter retryLater: asked about a file that looks half-written (empty, or with a syntax error at its end): `true` when the
   ///   file will be delivered again, and nothing is said about it until then.
   package init(
     runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock(), systemZone: String = "UTC",
+    calendarElsewhere: @escaping @Sendable (String) -> ScriptFile? = { _ in nil },
     retryLater: @escaping (ScriptFile) -> Bool = { _ in false }
   ) throws(LuaError) {
     self.runtime = runtime
     self.zones = zones
     self.clock = clock
     self.systemZone = systemZone
+    self.calendarElsewhere = calendarElsewhere
     self.retryLater = retryLater
     evaluator = try ScriptEvaluator(runtime: runtime)
   }
 
   /// The generation of `snapshot`.
   ///
-  /// Evaluated are scripts that are new or differ from the snapshot of `previous`, those that asked for a module that does, and those
-  /// that `changes` names; all of them when `previous` is `nil`, when `configuration` changes what scripts declare, or when
+  /// Evaluated are scripts that are new or differ from the snapshot of `previous`, those that asked for a module or a calendar that
+  /// does, and those that `changes` names; all of them when `previous` is `nil`, when `configuration` changes what scripts declare, or when
   /// `everything` is set (after an update of the time zone files).
   package func load(
     _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, configuration: HostConfiguration = .init(),
@@ -51,7 +55,8 @@ package final class ScriptLoader {
     var plan = Plan(snapshot, previous, configuration, changes, everything: everything)
     let library = plan.librarySurvives ? previous?.library : nil
     let conditions = Conditions(
-      surroundings: surroundings(configuration), library: library ?? ModuleLibrary(snapshot),
+      surroundings: surroundings(configuration, CalendarLibrary(snapshot, elsewhere: calendarElsewhere)),
+      library: library ?? ModuleLibrary(snapshot),
       lateRequires: lateRequires.recorded)
     for (path, modules) in conditions.lateRequires where kept[path] != nil {
       for module in modules { plan.requires.add(path, asksFor: module) }
@@ -101,12 +106,12 @@ package final class ScriptLoader {
     }
   }
 
-  private func surroundings(_ configuration: HostConfiguration) -> DeclareSurroundings {
+  private func surroundings(_ configuration: HostConfiguration, _ calendars: CalendarLibrary) -> DeclareSurroundings {
     // The configuration's zone was checked when it was read; a zone file that has gone since must not stop the host.
     let zone = (try? zones.zone(named: configuration.timeZone ?? systemZone)) ?? .utc
     return DeclareSurroundings(
       zones: zones, zone: zone, executors: Array(configuration.executors.keys), stores: Array(configuration.stores.keys),
-      hostDefaults: configuration.jobDefaults, now: clock.now)
+      hostDefaults: configuration.jobDefaults, calendars: calendars, now: clock.now)
   }
 }
 
@@ -142,7 +147,8 @@ extension ScriptLoader {
     /// The scripts to evaluate. A new script is always among them: it has no evaluation to keep.
     func affected() -> Set<ScriptPath> {
       if everything { return Set(snapshot.scripts.map(\.path)) }
-      return requires.scripts(affectedBy: changes).union(changes)
+      let readers = previous?.scripts.filter { !$0.evaluation.calendars.isDisjoint(with: changes) } ?? []
+      return requires.scripts(affectedBy: changes).union(changes).union(readers.map(\.path))
     }
 
     /// Rises when any version in force is another one, so that it counts swaps and not scans.

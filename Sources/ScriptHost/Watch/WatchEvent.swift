@@ -68,6 +68,9 @@ extension WatchEvent {
       case .configuration(let entry):
         guard name == entry, let event = Self(mask, on: .configuration) else { return nil }
         self = event
+      case .elsewhere(let entry, let path):
+        guard name == entry, let event = Self(mask, on: path) else { return nil }
+        self = event
       case .scripts(let directory):
         guard !name.isEmpty else {
           // The permissions of the directory itself.

@@ -27,7 +27,7 @@ struct NextCommand: ParsableCommand {
   @Option(help: "IANA zone of the expressions and of the answers. Default: the system's.") var timezone: String?
   @Option(help: "Fire times after this instant, exclusive. Default: now.") var after: String?
   @Option(help: "Fire times from this instant on, inclusive.") var from: String?
-  @Option(help: "Where job names are looked up.") var dir = "scripts"
+  @Option(help: "Where job names and calendar files are looked up.") var dir = "scripts"
   @Flag(help: "Read JSON lines from standard input and answer each with one.") var batch = false
   @Flag(help: "One JSON document.") var json = false
   @OptionGroup var settings: SettingOptions
@@ -37,7 +37,7 @@ struct NextCommand: ParsableCommand {
     let evaluator: ExpressionEvaluator
     do {
       let runtime = try LuaHost(services: HostServices(), declareModules: DeclareModules.modules).runtime
-      evaluator = try ExpressionEvaluator(runtime: runtime, zones: zones)
+      evaluator = try ExpressionEvaluator(runtime: runtime, zones: zones, calendars: CalendarLibrary(in: dir))
     } catch { throw CommandFailure("the Lua runtime cannot start: \(error)") }
     if batch {
       guard expressions.isEmpty else { throw CommandFailure(.usage, "--batch reads its expressions from standard input") }

@@ -1,0 +1,75 @@
+package import Chronology
+
+/// The days that the events of calendar files (`.ics`) touch: one bit for each day up to the end of ``Instant``'s range.
+///
+/// A calendar without an end, Christmas every year, is therefore a finite value, at most 27 KB long; whether a day is in it is
+/// one load, however many events there are.
+package struct CalendarDays: Sendable, Hashable {
+  /// The day (since the epoch) of bit 0 of the first word.
+  private static let first = -107_200
+  /// Days beyond the last word's end are after all instants.
+  static let last = 107_200
+  private var words = [UInt64](repeating: 0, count: (last - first) / 64 + 1)
+
+  init() {}
+
+  /// Whether there is no day.
+  var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+
+  /// The number of days.
+  var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
+
+  /// Adds `count` days from `day` on; those out of range are left out.
+  mutating func insert(_ day: Int, count: Int = 1) {
+    var day = max(day, CalendarDays.first)
+    let end = min(day + count, CalendarDays.last)
+    while day < end {
+      let index = day - CalendarDays.first
+      words[index >> 6] |= 1 << UInt64(index & 63)
+      day += 1
+    }
+  }
+
+  mutating func formUnion(_ other: CalendarDays) {
+    for index in words.indices { words[index] |= other.words[index] }
+  }
+
+  func contains(_ day: Int) -> Bool {
+    guard day >= CalendarDays.first, day < CalendarDays.last else { return false }
+    let index = day - CalendarDays.first
+    return words[index >> 6] >> UInt64(index & 63) & 1 != 0
+  }
+
+  /// The first day at or after `day`, or `nil`.
+  ///
+  /// - Complexity: a step per 64 days passed over.
+  func next(from day: Int) -> Int? {
+    let start = max(day, CalendarDays.first) - CalendarDays.first
+    var word = start >> 6
+    guard word < words.count else { return nil }
+    var left = words[word] & (~0 << UInt64(start & 63))
+    while left == 0 {
+      word += 1
+      guard word < words.count else { return nil }
+      left = words[word]
+    }
+    return CalendarDays.first + word << 6 + left.trailingZeroBitCount
+  }
+
+  /// A number that differs when the days do, the same in every process.
+  var fingerprint: UInt64 { words.reduce(0) { StableHash.mix($0 ^ $1) } }
+}
+
+/// The calendar files of a ``DayCalendar``, and the days of their events.
+package struct CalendarEvents: Sendable, Hashable {
+  /// As the script names them.
+  let paths: [String]
+  let days: CalendarDays
+}
+
+/// Where calendar files come from: the snapshot of the scripts directory, while scripts are loaded.
+package protocol CalendarSource: Sendable {
+  /// The calendar in the file that a script calls `path`. Throws a sentence that names the file, and the line in it where there is
+  /// one.
+  func calendar(at path: String, zones: TimeZoneDatabase) throws(TriggerError) -> CalendarFile
+}
