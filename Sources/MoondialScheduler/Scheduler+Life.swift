@@ -16,10 +16,16 @@ extension Scheduler {
   /// Opens the stores, loads the scripts, and begins to run jobs in the background.
   public func start() async throws(SchedulerError) { try await away { () throws(SchedulerError) in try self.begin() } }
 
-  /// Starts, and blocks until the scheduler has been stopped: by another thread, or by a job with `stop(waiting: false)`. One that was
-  /// stopped before returns at once.
-  public func run() throws(SchedulerError) {
+  /// Starts, and blocks until the scheduler has been stopped: by another thread, by a job with `stop(waiting: false)`, or by one of
+  /// `signals`. One that was stopped before returns at once.
+  ///
+  /// - Parameters:
+  ///   - signals: such as `[SIGINT, SIGTERM]`. The first that comes drains, with `grace`; the second ends what runs at once.
+  ///   - grace: how long what runs may take to end after a signal.
+  public func run(stoppingOn signals: [Int32] = [], grace: Duration = .seconds(30)) throws(SchedulerError) {
     if isCalledOff { return }
+    let watch = StopSignals(signals) { [weak self] count in self?.stopLater(count == 1 ? grace : .zero) }
+    defer { watch.end() }
     try begin()
     awaitEnd()
   }

@@ -19,11 +19,14 @@ struct ExampleTests {
   }
 
   /// Runs a program to its end, off the cooperative pool.
-  private func run(_ name: String, _ arguments: String...) async throws -> Result {
+  ///
+  /// - Parameter signal: sent when its first line has come.
+  private func run(_ name: String, _ arguments: String..., signal: Int32? = nil) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
       let process = Process()
-      process.executableURL = Self.products.appendingPathComponent(name)
-      process.arguments = arguments
+      // Into a pipe, a program writes its lines when there are many; stdbuf(1) has it write each at once.
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/stdbuf")
+      process.arguments = ["-oL", Self.products.appendingPathComponent(name).path] + arguments
       let (output, errors) = (Pipe(), Pipe())
       process.standardOutput = output
       process.standardError = errors
@@ -31,7 +34,13 @@ struct ExampleTests {
       do { try process.run() } catch { return continuation.resume(throwing: error) }
       Thread.detachNewThread {
         // Neither writes so much that the other's pipe could fill meanwhile.
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        var bytes = Data()
+        if let signal {
+          bytes = output.fileHandleForReading.availableData
+          kill(process.processIdentifier, signal)
+        }
+        bytes += output.fileHandleForReading.readDataToEndOfFile()
+        let text = String(decoding: bytes, as: UTF8.self)
         let problems = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         continuation.resume(
@@ -75,6 +84,12 @@ struct ExampleTests {
     let last = try await service
     #expect(last.status == 0, "\(last)")
     #expect(last.output.contains("serving") && last.count("tick") >= 1 && last.output.last == "drained", "\(last)")
+  }
+
+  @Test("a signal drains a blocking program", arguments: [SIGINT, SIGTERM])
+  func signal(_ signal: Int32) async throws {
+    let result = try await run("Blocking", "3600", signal: signal)
+    #expect(result.status == 0 && result.output.last == "stopped", "\(result)")
   }
 
   @Test("many threads run many instances, configured in each of the three ways")

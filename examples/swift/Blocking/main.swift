@@ -1,4 +1,4 @@
-// The scheduler is the whole program: `run` blocks until somebody stops it, here a job.
+// The scheduler is the whole program: `run` blocks until somebody stops it, here a job or Ctrl-C.
 //
 //   swift run Blocking 5
 
@@ -10,5 +10,5 @@ let seconds = CommandLine.arguments.dropFirst().first.flatMap { Double($0) } ?? 
 let scheduler = Scheduler()
 try scheduler.add("tick", .every(.seconds(1))) { run in print("tick, due at \(run.scheduledAt)") }
 try scheduler.add("end", .at(Date().addingTimeInterval(seconds))) { _ in scheduler.stop(waiting: false) }
-try scheduler.run()
+try scheduler.run(stoppingOn: [SIGINT, SIGTERM])
 print("stopped")
