@@ -97,7 +97,7 @@ package final class ScriptSession {
     try apply(loaded)
   }
 
-  /// Takes over what a reload may change: zone, grants, job defaults.
+  /// Takes over what a reload may change: zone, grants, job defaults, how much history and how many Lua states are kept.
   private func apply(_ configuration: HostConfiguration) throws(HostError) {
     let zone: TimeZoneRules
     let table: GrantTable
@@ -109,6 +109,8 @@ package final class ScriptSession {
     } catch { throw HostError("moondial.lua: \(error)") }
     self.configuration = configuration
     live.use(grants: table)
+    live.use(retention: configuration.retention)
+    luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
     log.use(zone)
   }
 
@@ -150,6 +152,10 @@ package final class LiveServices: Sendable {
   package init() {}
 
   package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
+  /// How much history the stores keep from now on; memory stores keep what they have room for.
+  package func use(retention: Retention) {
+    for case let store as SQLiteStore in state.withLock({ $0.stores.values }) { store.setRetention(retention) }
+  }
   package func use(stores: [(name: String, store: any JobStore)]) {
     state.withLock { $0.stores = Dictionary(stores.map { ($0.name, $0.store) }, uniquingKeysWith: { first, _ in first }) }
   }

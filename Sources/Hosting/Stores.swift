@@ -13,7 +13,7 @@ package enum Stores {
     var opened: [(name: String, store: any JobStore)] = []
     let names = defaultFirst(configuration.stores.keys)
     do throws(HostError) {
-      for name in names { opened.append((name, try open(configuration.stores[name]!, in: state, mode: mode))) }
+      for name in names { opened.append((name, try open(configuration.stores[name]!, configuration.retention, in: state, mode: mode))) }
     } catch {
       for (_, store) in opened { store.close() }
       throw error
@@ -22,13 +22,16 @@ package enum Stores {
   }
 
   private static func open(
-    _ store: StoreConfiguration, in state: StateDirectory?, mode: SQLiteStore.Mode
+    _ store: StoreConfiguration, _ retention: Retention, in state: StateDirectory?, mode: SQLiteStore.Mode
   ) throws(HostError) -> any JobStore {
     switch store.kind {
     case .memory: return MemoryStore()
     case .sqlite:
       let name = store.path ?? "moondial.db"
-      do { return try SQLiteStore(state?.file(name) ?? name, mode: mode) } catch { throw HostError("\(error)") }
+      var options = SQLiteStore.Options()
+      options.synchronous = store.synchronous
+      options.retention = retention
+      do { return try SQLiteStore(state?.file(name) ?? name, mode: mode, options: options) } catch { throw HostError("\(error)") }
     case .postgres, .mongodb:
       throw HostError(.usage, "store \(store.url): this version has no server databases: use sqlite:FILE or memory:")
     }

@@ -1,3 +1,4 @@
+import JobStores
 import Lua
 import Testing
 
@@ -30,6 +31,8 @@ struct LoadConfigurationTests {
         job_defaults = { coalesce = false, max_instances = 3, executor = "isolated" },
         http = { listen = "[::1]:9000" },
         grants = { ["*"] = { fs = { "data:rw" }, exec = false } },
+        retention = { runs = 500, age = "30d", decisions = 50, jobs = { billing = { runs = false }, noisy = { runs = 10, age = "1h" } } },
+        kept_states = "64MB",
       }
       """)
     #expect(loaded.problems.isEmpty)
@@ -42,6 +45,13 @@ struct LoadConfigurationTests {
     #expect(configuration.jobDefaults == LuaTable(fields: [("coalesce", false), ("max_instances", 3), ("executor", "isolated")]))
     #expect(configuration.http == HTTPConfiguration(host: "::1", port: 9000))
     #expect(configuration.grants == ["*": ["fs": ["data:rw"], "exec": false]])
+    let day: Int64 = 86_400 * 1_000_000_000
+    var retention = Retention()
+    retention.standard = .init(runs: 500, age: 30 * day)
+    retention.ranges = 50
+    retention.jobs = ["billing": .init(runs: nil, age: 30 * day), "noisy": .init(runs: 10, age: day / 24)]
+    #expect(configuration.retention == retention)
+    #expect(configuration.keptStateBytes == 64 << 20)
   }
 
   @Test("each mistake is one sentence", arguments: [
@@ -57,6 +67,17 @@ struct LoadConfigurationTests {
     ("return { http = { port = 80 } }", "moondial.lua: unknown setting \"http.port\""),
     ("return { http = { listen = 'localhost' } }", "moondial.lua: http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \"localhost\""),
     ("return { grants = { ['*'] = { exce = true } } }", "moondial.lua: grants[\"*\"].exce: unknown field (did you mean \"exec\"?)"),
+    ("return { stores = { a = { synchronous = 'normal' } } }", "moondial.lua: stores.a has no address: add url = \"sqlite:FILE\""),
+    ("return { stores = { default = { synchronous = 'fast' } } }", "moondial.lua: stores.default.synchronous must be \"full\" or \"normal\", not \"fast\""),
+    ("return { stores = { a = { url = 'memory', synchronous = 'full' } } }", "moondial.lua: stores.a.synchronous is for SQLite stores; this one is memory: remove it"),
+    ("return { stores = { default = { urll = 'memory' } } }", "moondial.lua: unknown setting \"stores.default.urll\"; did you mean \"url\"?"),
+    ("return { retention = 5 }", "moondial.lua: retention must be a table like { runs = 1000, age = \"90d\" }, not 5"),
+    ("return { retention = { runs = -1 } }", "moondial.lua: retention.runs must be 0 to 1000000000, not -1"),
+    ("return { retention = { runs = true } }", "moondial.lua: retention.runs must be a whole number, or false to keep all, not true"),
+    ("return { retention = { age = '0s' } }", "moondial.lua: retention.age must be at least 1s, not \"0s\""),
+    ("return { retention = { ages = '1d' } }", "moondial.lua: unknown setting \"retention.ages\"; did you mean \"age\"?"),
+    ("return { retention = { jobs = { a = { run = 5 } } } }", "moondial.lua: unknown setting \"retention.jobs.a.run\"; did you mean \"runs\"?"),
+    ("return { kept_states = 'much' }", "moondial.lua: kept_states must be a size like \"64MB\", not \"much\""),
     ("return { groups = {} }", "moondial.lua: groups are not supported by this version; remove the table"),
     ("return { job_defaults = { max_instance = 3 } }", "moondial.lua: job_defaults: unknown field \"max_instance\"; did you mean \"max_instances\"?"),
     ("return { job_defaults = { on_error = print } }", "moondial.lua: job_defaults: on_error is a function and cannot be a default in moondial.lua; set it in a script's job_defaults"),
@@ -92,6 +113,25 @@ struct LoadConfigurationTests {
     #expect(configuration.executors["default"] == ExecutorConfiguration(.process, workers: 8))
     #expect(configuration.timeZone == "Europe/Berlin")
     #expect(configuration.jobDefaults == LuaTable(fields: [("timeout", 90)]))
+  }
+
+  @Test("a flat setting of a store leaves its address as the file, or nobody, wrote it")
+  func storeFields() throws {
+    let environment = ConfigurationSetting.settings(inEnvironment: [
+      "MOONDIAL_STORES__DEFAULT__SYNCHRONOUS": "normal", "MOONDIAL_RETENTION__JOBS__BILLING__RUNS": "false",
+      "MOONDIAL_RETENTION__AGE": "2d", "MOONDIAL_KEPT_STATES": "1GB",
+    ])
+    for (text, path) in [("return {}", "moondial.db"), ("return { stores = { default = 'sqlite:jobs.db' } }", "jobs.db")] {
+      let loaded = try load(text, environment)
+      #expect(loaded.problems.isEmpty)
+      let configuration = try #require(loaded.configuration)
+      let store = try #require(configuration.stores["default"])
+      #expect(store.path == path && store.synchronous == .normal)
+      let age: Int64 = 2 * 86_400 * 1_000_000_000
+      #expect(configuration.retention.standard == .init(runs: 1_000, age: age))
+      #expect(configuration.retention.jobs == ["billing": .init(runs: nil, age: age)])
+      #expect(configuration.keptStateBytes == 1 << 30)
+    }
   }
 
   @Test("a mistake names the variable or flag it came from")

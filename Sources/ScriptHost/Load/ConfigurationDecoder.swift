@@ -6,12 +6,14 @@ internal import Lua
 /// mistake as a problem of its own.
 struct ConfigurationDecoder {
   /// The keys of the table.
-  static let topLevel = ["timezone", "stores", "executors", "job_defaults", "http", "grants", "groups"]
+  static let topLevel = [
+    "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
+  ]
 
   /// Where values came from that did not come from the file: key path to the name of the variable or flag.
   private let origins: [(path: [String], origin: String)]
   /// What the file said, and that with the settings over it.
-  private let written: LuaTable
+  let written: LuaTable
   private let table: LuaTable
   private let zones: TimeZoneDatabase
   private let now: Instant
@@ -42,6 +44,8 @@ struct ConfigurationDecoder {
       case "executors": decodeExecutors(value, &configuration)
       case "http": decodeHTTP(value, &configuration)
       case "grants": decodeGrants(value, &configuration)
+      case "retention": decodeRetention(value, &configuration)
+      case "kept_states": decodeKeptStates(value, &configuration)
       case "job_defaults": break
       case "groups":
         problem([key], "groups are not supported by this version; remove the table")
@@ -57,7 +61,7 @@ struct ConfigurationDecoder {
   // MARK: Problems
 
   /// One problem of the value at `path`, under the name of whoever set it. `sentence` names the value unless it came from elsewhere.
-  private mutating func problem(_ path: [String], _ sentence: String) {
+  mutating func problem(_ path: [String], _ sentence: String) {
     var origin = origins.last { path.starts(with: $0.path) }?.origin
     if origin == nil, !LuaValue.table(written).has(path[...]) {
       // A table that the file does not have was made on the way to some setting.
@@ -71,7 +75,7 @@ struct ConfigurationDecoder {
   }
 
   /// Reads one value; its complaints are reported.
-  private mutating func read<T>(_ path: [String], _ body: (inout FieldReading, String) -> T?) -> T? {
+  mutating func read<T>(_ path: [String], _ body: (inout FieldReading, String) -> T?) -> T? {
     var reading = FieldReading()
     let value = body(&reading, path.joined(separator: "."))
     report(reading, path)
@@ -79,7 +83,7 @@ struct ConfigurationDecoder {
   }
 
   /// The named fields of a table at `path`.
-  private mutating func fields(_ path: [String], _ value: LuaValue, like example: String) -> [(key: String, value: LuaValue)] {
+  mutating func fields(_ path: [String], _ value: LuaValue, like example: String) -> [(key: String, value: LuaValue)] {
     let name = path.joined(separator: ".")
     guard case .table(let table) = value else {
       problem(path, "\(name) must be a table like \(example), not \(value.shown)")
@@ -91,7 +95,7 @@ struct ConfigurationDecoder {
     return table.fields
   }
 
-  private mutating func unknown(_ path: [String], among names: [String]) {
+  mutating func unknown(_ path: [String], among names: [String]) {
     let key = path.last ?? ""
     let hint = FieldReading.suggestion(for: key, among: names)
     problem(path, "unknown setting \(quoted(path.joined(separator: ".")))\(hint)")
@@ -105,22 +109,6 @@ struct ConfigurationDecoder {
       configuration.timeZone = try zones.zone(named: name).name
     } catch {
       problem(["timezone"], "timezone: \(error.message)")
-    }
-  }
-
-  private mutating func decodeStores(_ value: LuaValue, _ configuration: inout HostConfiguration) {
-    for (name, value) in fields(["stores"], value, like: "{ default = \"sqlite:moondial.db\" }") {
-      let path = ["stores", name]
-      guard let text = read(path, { $0.string($1, value, "a text like \"sqlite:moondial.db\"") }) else { continue }
-      guard let store = StoreConfiguration(text) else {
-        // The text may hold a password.
-        problem(
-          path,
-          "stores.\(name) must be \"sqlite:FILE\", \"memory\", \"postgres://…\" or \"mongodb://…\"; "
-            + "what it begins with is none of them")
-        continue
-      }
-      configuration.stores[name] = store
     }
   }
 

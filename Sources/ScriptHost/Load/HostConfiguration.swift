@@ -1,3 +1,4 @@
+package import JobStores
 package import Lua
 
 /// How the host is set up: what `moondial.lua`, the environment and the command line say together, checked.
@@ -14,6 +15,10 @@ package struct HostConfiguration: Sendable, Equatable {
   /// Fields of jobs that do not say otherwise; a table that ``JobField`` allows as host defaults.
   package var jobDefaults: LuaTable
   package var http: HTTPConfiguration
+  /// How much history the SQLite stores keep.
+  package var retention: Retention
+  /// Bytes of idle Lua states that jobs keep between runs, over all jobs.
+  package var keptStateBytes: Int
   /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
   package var grants: LuaValue
 
@@ -23,6 +28,8 @@ package struct HostConfiguration: Sendable, Equatable {
     executors = ["default": ExecutorConfiguration()]
     jobDefaults = LuaTable()
     http = HTTPConfiguration()
+    retention = Retention()
+    keptStateBytes = 512 << 20
     grants = .table(LuaTable())
   }
 
@@ -51,6 +58,8 @@ package struct StoreConfiguration: Sendable, Hashable {
   package var kind: Kind
   /// What was written; for `postgres` and `mongodb` what their drivers take. May hold a password: not for logs.
   package var url: String
+  /// What has happened when a commit of a SQLite store returns.
+  package var synchronous = SQLiteStore.Synchronous.full
 
   package init(_ kind: Kind, url: String) {
     self.kind = kind

@@ -29,17 +29,22 @@ package struct KeptStateCounts: Sendable, Equatable {
 /// moves, whatever the number of jobs (measured: see docs/lua-api/ctx.md on the lifetime of states for what it means to
 /// scripts). Links are indices into two arrays, so that nothing here is unsafe and dropping a long list cannot recurse.
 final class KeptStates: Sendable {
-  /// Reports evictions: how many, how many bytes, and the name of the first job.
-  typealias EvictionReport = @Sendable (_ states: Int, _ bytes: Int, _ job: String) -> Void
+  /// Reports evictions: how many, how many bytes, the name of the first job, and the limit.
+  typealias EvictionReport = @Sendable (_ states: Int, _ bytes: Int, _ job: String, _ limit: Int) -> Void
 
-  private let limit: Int
   private let onEviction: EvictionReport
   private let table = Mutex(Table())
 
   /// - Parameter limit: bytes of idle states.
   init(limit: Int, onEviction: @escaping EvictionReport) {
-    self.limit = limit
     self.onEviction = onEviction
+    table.withLock { $0.limit = limit }
+  }
+
+  /// Bytes of idle states at the most. A smaller limit takes effect when the next state is kept.
+  var limit: Int {
+    get { table.withLock { $0.limit } }
+    set { table.withLock { $0.limit = newValue } }
   }
 
   /// The idle state of the job that was made first: a job whose runs do not overlap always gets the same one. O(1).
@@ -57,20 +62,21 @@ final class KeptStates: Sendable {
     let bytes = instance.footprint
     var dropped: [JobInstance] = []
     var droppedBytes = 0
-    table.withLock { table in
+    let limit = table.withLock { table in
       if job.home < 0 {
         job.home = table.openHome()
         job.table = self
       }
       table.insert(instance, bytes: bytes, home: job.home)
-      while table.bytes > limit, table.oldest >= 0 {
+      while table.bytes > table.limit, table.oldest >= 0 {
         droppedBytes += table.entries[Int(table.oldest)].bytes
         dropped.append(table.remove(table.oldest))
         table.evictions += 1
       }
+      return table.limit
     }
     // Released outside the lock: giving a state's memory back takes microseconds.
-    if let first = dropped.first { onEviction(dropped.count, droppedBytes, first.jobName) }
+    if let first = dropped.first { onEviction(dropped.count, droppedBytes, first.jobName, limit) }
   }
 
   var counts: KeptStateCounts {
@@ -117,6 +123,7 @@ final class KeptStates: Sendable {
   }
 
   private struct Table {
+    var limit = 0
     var entries: [Entry] = []
     var homes: [Home] = []
     var freeEntry: Int32 = -1

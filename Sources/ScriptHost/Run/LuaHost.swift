@@ -51,8 +51,8 @@ package final class LuaHost: Sendable {
     self.services = services
     self.configuration = configuration
     children = ChildProcesses()
-    let reporter = EvictionReporter(services: services, limit: configuration.keptBytes)
-    kept = KeptStates(limit: configuration.keptBytes) { reporter.report($0, bytes: $1, job: $2) }
+    let reporter = EvictionReporter(services: services)
+    kept = KeptStates(limit: configuration.keptBytes) { reporter.report($0, bytes: $1, job: $2, limit: $3) }
     let workers = workers
     runtime = try LuaRuntime(
       lua, modules: HostModules.all(children: children) + declareModules, onStuck: { workers.isStuck($0) })
@@ -91,6 +91,9 @@ package final class LuaHost: Sendable {
   /// The kept states at this moment.
   package var keptStates: KeptStateCounts { kept.counts }
 
+  /// Changes how many bytes of idle kept states there may be; what is too much now goes when the next run ends.
+  package func limitKeptStates(bytes: Int) { kept.limit = bytes }
+
   /// Ends the children that scripts have started, and the thread that waits for them. Call it after the pools have stopped; twice is
   /// fine.
   package func stop() {
@@ -107,16 +110,12 @@ private final class EvictionReporter: Sendable {
     var silentUntil: Int64 = .min
   }
   private let services: HostServices
-  private let limit: Int
   private let pending = Mutex(Pending())
   private static let pause: Int64 = 10_000_000_000
 
-  init(services: HostServices, limit: Int) {
-    self.services = services
-    self.limit = limit
-  }
+  init(services: HostServices) { self.services = services }
 
-  func report(_ states: Int, bytes: Int, job: String) {
+  func report(_ states: Int, bytes: Int, job: String, limit: Int) {
     let now = services.monotonic.now.nanoseconds
     let due: (states: Int, bytes: Int)? = pending.withLock { pending in
       pending.states += states
