@@ -184,12 +184,15 @@ package struct RunQuery: Sendable {
 
 package struct DecisionQuery: Sendable {
   package var job: String?
-  /// Ranges that contain this instant.
+  /// Ranges that contain this instant, or one after it before ``before``.
   package var at: Instant?
+  /// The end of the span that begins at ``at``; nil: that instant alone.
+  package var before: Instant?
   package var limit: Int
-  package init(job: String? = nil, at: Instant? = nil, limit: Int = 100) {
+  package init(job: String? = nil, at: Instant? = nil, before: Instant? = nil, limit: Int = 100) {
     self.job = job
     self.at = at
+    self.before = before
     self.limit = limit
   }
 }

@@ -70,6 +70,11 @@ extension JobStoreConformance {
           try expectEqual(store.decisions(DecisionQuery(job: "a", at: second(at))).count, ofA, "ranges of a at \(at)")
           try expectEqual(store.decisions(DecisionQuery(at: second(at))).count, ofAll, "ranges at \(at)")
         }
+        let span = DecisionQuery(job: "a", at: second(0), before: second(1_000))
+        try expectEqual(store.decisions(span), store.decisions(DecisionQuery(job: "a")), "ranges within a span")
+        let earliest = try store.decisions(DecisionQuery(job: "a")).map(\.first).min()
+        let none = DecisionQuery(job: "a", at: second(0), before: earliest)
+        try expectEqual(store.decisions(none), [], "ranges that begin where a span ends")
         try expectEqual(store.decisions(DecisionQuery(job: "none", at: second(5))), [], "an unknown job")
       }
     },

@@ -182,7 +182,7 @@ extension DecisionQuery {
   func matches(_ range: DecisionRange) -> Bool {
     if let job, range.job != job { return false }
     guard let at else { return true }
-    return range.first <= at && at <= range.last
+    return (before.map { range.first < $0 } ?? (range.first <= at)) && at <= range.last
   }
 }
 

@@ -45,6 +45,13 @@ final class SQLiteReader: Sendable {
     }
   }
 
+  /// When the last host took the lock, in nanoseconds since the epoch.
+  func hostSince() throws(StoreError) -> Instant? {
+    try read { database in
+      try integer("SELECT value FROM meta WHERE key = 'host_since'", on: database).map { Instant(nanoseconds: $0) }
+    }
+  }
+
   func schedules() throws(StoreError) -> [ScheduleRecord] {
     try read { database in
       try schedules(on: database, order: "j.name").sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") }
@@ -73,7 +80,11 @@ final class SQLiteReader: Sendable {
         require("d.job = ?", number)
       }
       if let at = query.at {
-        require("d.first <= ?", at.nanoseconds)
+        if let before = query.before {
+          require("d.first < ?", before.nanoseconds)
+        } else {
+          require("d.first <= ?", at.nanoseconds)
+        }
         require("d.last >= ?", at.nanoseconds)
       }
       values.append(Int64(max(0, query.limit)))

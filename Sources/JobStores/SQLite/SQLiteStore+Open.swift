@@ -1,3 +1,4 @@
+internal import Chronology
 internal import GRDB
 internal import Glibc
 internal import JobModel
@@ -26,8 +27,8 @@ extension SQLiteStore {
         if mode == .scheduler {
           // The first transaction under the lock: from now on a process beside this host knows of it. See `newVisitor`.
           try database.execute(
-            sql: "INSERT OR REPLACE INTO meta(key, value) VALUES('last_host', ?)",
-            arguments: [SchedulingLock.holder(ofStore: path)?.description ?? ""])
+            sql: "INSERT OR REPLACE INTO meta(key, value) VALUES('last_host', ?), ('host_since', ?)",
+            arguments: [SchedulingLock.holder(ofStore: path)?.description ?? "", options.clock.now.nanoseconds])
         }
         return try StoreWriter(database, isBeside: mode == .beside, options: options, failure: failure)
       }

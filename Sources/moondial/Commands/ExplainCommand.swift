@@ -44,13 +44,19 @@ struct ExplainCommand: ParsableCommand {
     let schedule: ScheduleRecord?
     let runs: [RunRecord]
     let ranges: [DecisionRange]
+    let causes: LateCauses
 
     init(_ store: SQLiteStore, job: String, at: Instant?, limit: Int) throws(StoreError) {
       self.job = job
       self.at = at
       schedule = try store.schedules().first { $0.job == job }
-      runs = try store.runs(RunQuery(job: job, from: at, to: at, limit: limit))
-      ranges = try store.decisions(DecisionQuery(job: job, at: at, limit: limit))
+      // Fire times are as exact as a nanosecond, and shown and typed as somebody can read them: all of a second, or of a millisecond.
+      let end = at.map { at in
+        at.advanced(byNanoseconds: at.subsecondNanoseconds == 0 ? 1_000_000_000 : at.subsecondNanoseconds % 1_000_000 == 0 ? 1_000_000 : 1)
+      }
+      runs = try store.runs(RunQuery(job: job, from: at, to: end, limit: limit))
+      ranges = try store.decisions(DecisionQuery(job: job, at: at, before: end, limit: limit))
+      causes = try LateCauses(store, job: job, runs: runs, ranges: ranges)
     }
 
     var isKnown: Bool { schedule != nil || !runs.isEmpty || !ranges.isEmpty }
@@ -81,6 +87,7 @@ struct ExplainCommand: ParsableCommand {
       if let started = run.startedAt {
         let late = started.nanoseconds(since: run.scheduledAt)
         if late > 0 { text += ", started \(Shown.span(late)) late" }
+        if let why = causes.sentence(of: run, zone) { text += " (\(why))" }
       }
       if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
       if run.attempts > 1 { text += ", after \(run.attempts) attempts" }
@@ -94,7 +101,7 @@ struct ExplainCommand: ParsableCommand {
       let count = range.count == 1 ? "" : " (\(range.isAtLeast ? "at least " : "")\(range.count) fire times)"
       let why: String
       switch (range.kind, range.reason) {
-      case (.coalesced, _): why = "coalesced into run \(range.run.map(\.description) ?? "?")"
+      case (.coalesced, _): why = causes.sentence(ofCoalesced: range)
       case (.misfired, .group): why = "misfired: no place in its group came free within its misfire_grace_time"
       case (.misfired, .rate): why = "misfired: its rate, or its group's, did not let it start within its misfire_grace_time"
       case (.misfired, _): why = "misfired: later than its misfire_grace_time"
