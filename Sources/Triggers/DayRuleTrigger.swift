@@ -54,39 +54,102 @@ package final class DayRuleTrigger: Trigger {
     }
   }
 
-  /// Moved fires come from the days of the calendar right before: begin with the first of those.
+  /// Moved fires come from the days of the calendar right before the day that they move to. Each of those days is asked once for the
+  /// first of its fires that lands after `instant`, so that a fire every second costs no more than one a day.
+  ///
+  /// - Complexity: a question per day of the calendar in a row; a step per fire on a day on which clocks change.
   private func movedForward(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {
-    var first = calendar.day(of: instant) - 1
-    if calendar.contains(first + 1) { first += 1 }
-    guard let free = calendar.freeDay(from: first, step: -1) else { return .never }
-    var start = min(instant, calendar.start(of: free + 1).advanced(byNanoseconds: -1))
+    var day = calendar.day(of: instant)
+    var best: Instant?
+    while true {
+      guard let target = calendar.freeDay(from: day, step: 1) else { return .never }
+      guard let before = calendar.freeDay(from: target - 1, step: -1) else { return .never }
+      for source in before + 1..<target {
+        if budget.isSpent { return .unknown(searchedTo: instant) }
+        switch firstMoved(from: source, step: 1, after: instant, &budget) {
+        case .at(let moved): best = min(best ?? moved, moved)
+        case .unknown: return .unknown(searchedTo: instant)
+        case .never: break
+        }
+      }
+      // What stays where it is.
+      let start = max(instant, calendar.start(of: target).advanced(byNanoseconds: -1))
+      let fire = base.nextFire(after: start, &budget)
+      guard case .at(let candidate) = fire else { return best.map { .at($0) } ?? fire }
+      let landing = calendar.day(of: candidate)
+      if !calendar.contains(landing) { return .at(best.map { min($0, candidate) } ?? candidate) }
+      if let best { return .at(best) }
+      // Nothing fires up to the day of the calendar that this one lies on: go on with the day that it moves to.
+      guard let next = calendar.freeDay(from: landing, step: 1), next > target else { return .never }
+      day = next
+      if budget.isSpent { return .unknown(searchedTo: instant) }
+    }
+  }
+
+  /// The first fire of a day of the calendar that lands after `instant`, as moved.
+  private func firstMoved(from source: Int, step: Int, after instant: Instant, _ budget: inout SearchBudget) -> NextFire
+  {
+    let end = calendar.start(of: source + 1)
+    var start = calendar.start(of: source).advanced(byNanoseconds: -1)
+    let target = calendar.freeDay(from: source, step: step)
+    if target == calendar.day(of: instant), isEven(source) {
+      // Fires up to the same time of day land before the instant, or on it.
+      let civil = calendar.zone.civilTime(at: instant)
+      let same = CivilDateTime(
+        date: CivilDate(daysSinceEpoch: source), secondOfDay: civil.secondOfDay, nanosecond: civil.nanosecond)
+      start = max(start, calendar.zone.instant(of: same).advanced(byNanoseconds: -1))
+    }
     var best: Instant?
     while true {
       budget.spend()
       let fire = base.nextFire(after: start, &budget)
       guard case .at(let candidate) = fire else { return best.map { .at($0) } ?? fire }
-      // Fires only ever move later, so one beyond the best ends the search.
-      if let best, candidate >= best { return .at(best) }
-      guard let moved = moved(candidate, step: 1) else { return best.map { .at($0) } ?? .never }
-      if moved > instant { best = min(best ?? moved, moved) }
+      guard candidate < end, let moved = moved(candidate, step: step) else { return best.map { .at($0) } ?? .never }
+      if moved > instant {
+        best = min(best ?? moved, moved)
+        // Later fires land later, unless clocks were set back in between.
+        if isEven(source) { return .at(moved) }
+      }
       start = candidate
       if budget.isSpent { return .unknown(searchedTo: instant) }
     }
   }
 
-  /// Moved fires come from the days of the calendar right after: end with the last of those.
+  /// Whether a day's clocks run through it without a change.
+  private func isEven(_ day: Int) -> Bool {
+    calendar.start(of: day + 1).nanoseconds(since: calendar.start(of: day)) == 86_400_000_000_000
+  }
+
+  /// The same in the other direction: moved fires come from the days of the calendar right after.
   private func movedBack(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {
-    var start = instant
-    var best: Instant?
+    var day = calendar.day(of: instant)
     while true {
-      budget.spend()
+      guard let target = calendar.freeDay(from: day, step: 1) else { return .never }
+      let following = calendar.freeDay(from: target + 1, step: 1)
+      var best: Instant?
+      for source in target + 1..<(following ?? target + 1) {
+        if budget.isSpent { return .unknown(searchedTo: instant) }
+        switch firstMoved(from: source, step: -1, after: instant, &budget) {
+        case .at(let moved): best = min(best ?? moved, moved)
+        case .unknown: return .unknown(searchedTo: instant)
+        case .never: break
+        }
+      }
+      let start = max(instant, calendar.start(of: target).advanced(byNanoseconds: -1))
       let fire = base.nextFire(after: start, &budget)
       guard case .at(let candidate) = fire else { return best.map { .at($0) } ?? fire }
-      let day = calendar.day(of: candidate)
-      if let best, day > calendar.day(of: best), !calendar.contains(day) { return .at(best) }
-      if let moved = moved(candidate, step: -1), moved > instant { best = min(best ?? moved, moved) }
-      start = candidate
-      if budget.isSpent { return best.map { .at($0) } ?? .unknown(searchedTo: start) }
+      let landing = calendar.day(of: candidate)
+      if landing == target { return .at(best.map { min($0, candidate) } ?? candidate) }
+      if let best { return .at(best) }
+      // Nothing is left for this day. What lies right behind it has moved to before the instant.
+      guard let following else { return .never }
+      if landing < following {
+        day = following
+      } else {
+        guard let next = calendar.freeDay(from: landing, step: -1), next > target else { return .never }
+        day = next
+      }
+      if budget.isSpent { return .unknown(searchedTo: instant) }
     }
   }
 

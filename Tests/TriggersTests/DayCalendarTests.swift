@@ -66,6 +66,22 @@ struct DayCalendarTests {
     }
   }
 
+  @Test(
+    "a fire every second is moved without going through all of them",
+    arguments: [
+      ("next", "2026-11-21T12:00:00Z", "2026-11-23T00:00:00Z"),
+      ("next", "2026-11-23T10:00:00Z", "2026-11-23T10:00:01Z"),
+      ("next", "2026-11-20T23:59:59Z", "2026-11-23T00:00:00Z"),
+      ("previous", "2026-11-20T10:00:00Z", "2026-11-20T10:00:01Z"),
+      ("previous", "2026-11-20T23:59:59Z", "2026-11-23T00:00:00Z"),
+    ])
+  func dense(direction: String, after: String, expected: String) throws {
+    let text = "shift(cron \"* * * * * *\", calendar_of { weekdays = \"sat,sun\" }, \"\(direction)\")"
+    let trigger = try TriggerText.parse(text, context: TriggerContext(zones: zones)).trigger
+    let next = trigger.nextFire(after: try ISO8601.parse(after).instant(in: .utc))
+    #expect(next == .at(try ISO8601.parse(expected).instant(in: .utc)))
+  }
+
   @Test("its days are found from anywhere", arguments: Seeds.with([3]))
   func days(seed: UInt64) {
     var random = SeededGenerator(seed: seed)
