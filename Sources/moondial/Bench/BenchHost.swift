@@ -18,6 +18,8 @@ final class BenchHost {
     var keptBytes: Int?
     /// nil: the memory store.
     var sqlite: SQLiteStore.Synchronous?
+    /// Of the SQLite store.
+    var retention = Retention()
 
     /// Bytes of address space for Lua states; nil: the runtime's default.
     var regionSize: Int?
@@ -52,6 +54,7 @@ final class BenchHost {
       if let synchronous = options.sqlite {
         var settings = SQLiteStore.Options()
         settings.synchronous = synchronous
+        settings.retention = options.retention
         store = BenchStore(try SQLiteStore(files.database, options: settings))
       } else {
         store = BenchStore(MemoryStore())

@@ -81,6 +81,14 @@ enum BenchModule {
     unsafe block[3 * index + 2] = instant
   }
 
+  /// Each job that began, with the instant, in no order of jobs. When the workers have ended.
+  func forEach(_ body: (_ job: Int64, _ instant: Int64) -> Void) {
+    for index in 0..<min(capacity, reserved.load(ordering: .acquiring)) {
+      // Safe: `index` is below the capacity, and was written by a worker that has ended.
+      unsafe body(block[3 * index], block[3 * index + 2])
+    }
+  }
+
   /// Writes the triples, little-endian.
   func write(to path: String) throws {
     let count = min(capacity, reserved.load(ordering: .acquiring))

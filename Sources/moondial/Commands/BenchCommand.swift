@@ -9,6 +9,7 @@ struct BenchCommand: ParsableCommand {
         fires     n interval_ms lead_ms warm_ms dur_ms out   jobs that only record when they start
         drain     n warm=1                                   jobs that are all due at one instant
         durable   n sync=full|normal                         the same, recorded in a fresh SQLite file
+        sustain   rate seconds keep sync                     a rate held for a minute, with and without pruning
         register  n                                          cron jobs added to a running scheduler
         next                                                 the cost of computing fire times
         cold                                                 from the start of the process to the first job; stays up
@@ -33,6 +34,7 @@ struct BenchCommand: ParsableCommand {
       switch measure {
       case .fires: try FiresBench.run(parameters)
       case .drain, .durable: try DrainBench.run(parameters, isDurable: measure == .durable)
+      case .sustain: try SustainBench.run(parameters)
       case .register: try RegisterBench.run(parameters)
       case .next: try NextFireBench.run()
       case .cold: try ColdBench.run(parameters)
