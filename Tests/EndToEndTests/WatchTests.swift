@@ -66,9 +66,14 @@ struct WatchTests {
     try again.awaitLine(containing: "got good.csv of 1")
     try Data("better".utf8).write(to: URL(fileURLWithPath: place.path + "/in/bad.csv"))
     try again.awaitLine(containing: "got bad.csv of 1")
+    try again.awaitLine(containing: "not a table")
     again.signal(SIGTERM)
     #expect(try again.awaitExit() == 0)
     #expect(again.lines.count { $0.text.contains("got bad.csv") } == 1)
+    let explained = try place.run("explain", "import").output
+    #expect(explained.first == "no trigger: runs on events, with files, after jobs, or when asked")
+    #expect(explained.contains("2 files known: given to runs that have ended, or passed over"))
+    #expect(explained.contains { $0.hasPrefix(place.path + "/in/bad.csv failed in run 3 at ") }, "\(explained)")
   }
 
   @Test("without a grant the host and check say which line is missing, and saving that line is enough")

@@ -45,6 +45,9 @@ struct ExplainCommand: ParsableCommand {
     let runs: [RunRecord]
     let ranges: [DecisionRange]
     let causes: LateCauses
+    /// Of the files that the job watches: how many have a mark, and the latest that no run succeeded with.
+    let markedFiles: Int
+    let unsuccessfulFiles: [FileMark]
 
     init(_ store: SQLiteStore, job: String, at: Instant?, limit: Int) throws(StoreError) {
       self.job = job
@@ -57,6 +60,10 @@ struct ExplainCommand: ParsableCommand {
       runs = try store.runs(RunQuery(job: job, from: at, to: end, limit: limit))
       ranges = try store.decisions(DecisionQuery(job: job, at: at, before: end, limit: limit))
       causes = try LateCauses(store, job: job, runs: runs, ranges: ranges)
+      let marks = try store.files(of: job).filter { !$0.isBeginning }
+      markedFiles = marks.count
+      let unsuccessful = marks.filter { $0.outcome != nil && $0.outcome != .succeeded }
+      unsuccessfulFiles = Array(unsuccessful.sorted { ($1.at, $0.path) < ($0.at, $1.path) }.prefix(max(0, limit)))
     }
 
     var isKnown: Bool { schedule != nil || !runs.isEmpty || !ranges.isEmpty }
@@ -66,13 +73,26 @@ struct ExplainCommand: ParsableCommand {
       entries.sort { $0.0 > $1.0 }
       var lines = entries.map(\.1)
       if lines.isEmpty, let at { lines.append("\(Shown.time(at, in: zone)) was not a fire time of this job, or its record is pruned") }
-      if at == nil, let schedule { lines.insert(sentence(schedule, zone), at: 0) }
+      if at == nil { lines = (schedule.map { [sentence($0, zone)] } ?? []) + fileSentences(zone) + lines }
       return lines
+    }
+
+    private func fileSentences(_ zone: TimeZoneRules) -> [String] {
+      guard markedFiles > 0 else { return [] }
+      return ["\(counted(markedFiles, "file")) known: given to runs that have ended, or passed over"]
+        + unsuccessfulFiles.map { mark in
+          let outcome = mark.outcome?.rawValue ?? ""
+          let run = mark.run.map { " in run \($0)" } ?? ""
+          return "\(mark.path) \(outcome)\(run) at \(Shown.time(mark.at, in: zone)): it is given again when it is changed"
+        }
     }
 
     private func sentence(_ schedule: ScheduleRecord, _ zone: TimeZoneRules) -> String {
       if let gone = schedule.orphanedAt {
         return "orphaned since \(Shown.time(gone, in: zone)): its script, or the job in it, is gone"
+      }
+      if schedule.trigger == nil, !schedule.isPaused {
+        return "no trigger: runs on events, with files, after jobs, or when asked"
       }
       let next = schedule.nextFire.map { "next fire time \(Shown.time($0, in: zone))" } ?? "no further fire time"
       return schedule.isPaused ? "paused; \(next) will be skipped" : next
@@ -136,6 +156,18 @@ struct ExplainCommand: ParsableCommand {
             entry.set("count", range.count)
             entry.set("at_least", range.isAtLeast)
             entry.set("run", range.run?.number)
+            return entry.json
+          }))
+      document.set("files_known", markedFiles)
+      document.set(
+        "files_unsuccessful",
+        json: JSONObject.array(
+          unsuccessfulFiles.map { mark in
+            var entry = JSONObject()
+            entry.set("path", mark.path)
+            entry.set("outcome", mark.outcome?.rawValue)
+            entry.set("run", mark.run?.number)
+            entry.set("at", ISO8601.format(mark.at, in: zone))
             return entry.json
           }))
       document.set("sentences", json: JSONObject.array(sentences(zone).map(JSONObject.quote)))
