@@ -54,8 +54,9 @@ package final class DayRuleTrigger: Trigger {
     }
   }
 
-  /// Moved fires come from the days of the calendar right before the day that they move to. Each of those days is asked once for the
-  /// first of its fires that lands after `instant`, so that a fire every second costs no more than one a day.
+  /// Moved fires come from the days of the calendar right before the day that they move to. Each of those days is
+  /// asked once for the first of its fires that lands after `instant`, so that a fire every second costs no more than
+  /// one a day.
   ///
   /// - Complexity: a question per day of the calendar in a row; a step per fire on a day on which clocks change.
   private func movedForward(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {

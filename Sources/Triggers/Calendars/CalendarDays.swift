@@ -1,9 +1,10 @@
 package import Chronology
 
-/// The days that the events of calendar files (`.ics`) touch: one bit for each day up to the end of ``Instant``'s range.
+/// The days that the events of calendar files (`.ics`) touch: one bit for each day up to the end of ``Instant``'s
+/// range.
 ///
-/// A calendar without an end, Christmas every year, is therefore a finite value, at most 27 KB long; whether a day is in it is
-/// one load, however many events there are.
+/// A calendar without an end, Christmas every year, is therefore a finite value, at most 27 KB long; whether a day is
+/// in it is one load, however many events there are.
 package struct CalendarDays: Sendable, Hashable {
   /// The day (since the epoch) of bit 0 of the first word.
   private static let first = -107_200
@@ -69,7 +70,7 @@ package struct CalendarEvents: Sendable, Hashable {
 
 /// Where calendar files come from: the snapshot of the scripts directory, while scripts are loaded.
 package protocol CalendarSource: Sendable {
-  /// The calendar in the file that a script calls `path`. Throws a sentence that names the file, and the line in it where there is
-  /// one.
+  /// The calendar in the file that a script calls `path`. Throws a sentence that names the file, and the line in it
+  /// where there is one.
   func calendar(at path: String, zones: TimeZoneDatabase) throws(TriggerError) -> CalendarFile
 }

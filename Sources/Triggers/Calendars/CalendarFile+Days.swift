@@ -1,11 +1,11 @@
 internal import Chronology
 
 extension CalendarFile {
-  /// The days on the clocks of `zone` that an event touches. An event that ends at midnight does not touch the day that begins
-  /// then; one without length touches the day that it is on.
+  /// The days on the clocks of `zone` that an event touches. An event that ends at midnight does not touch the day
+  /// that begins then; one without length touches the day that it is on.
   ///
-  /// - Complexity: some tens of microseconds per repeating event; some milliseconds for one whose times are on the clocks of another
-  ///   zone, or that repeats within the day.
+  /// - Complexity: some tens of microseconds per repeating event; some milliseconds for one whose times are on the
+  ///   clocks of another zone, or that repeats within the day.
   func days(in zone: TimeZoneRules) throws(TriggerError) -> CalendarDays {
     var expansion = CalendarExpansion(zone: zone)
     var replaced: [String: [CalendarEvent.Moment]] = [:]
@@ -27,9 +27,11 @@ extension CalendarFile {
 private struct CalendarExpansion {
   private let zone: TimeZoneRules
   private(set) var days = CalendarDays()
-  /// Occurrences that may still be gone through one by one: two hourly events up to the end of time, or hundreds of weekly ones.
-  /// All of them take half a second.
+  /// Occurrences that may still be gone through one by one: hundreds of weekly events up to the end of time. All of them
+  /// take half a second.
   private var budget = 5_000_000
+  /// As many of one event that repeats within the day: twenty years of every hour.
+  private static let mostWithinDays = 200_000
 
   init(zone: TimeZoneRules) { self.zone = zone }
 
@@ -92,14 +94,17 @@ private struct CalendarExpansion {
   ) throws(TriggerError) {
     let length = localLength(event)
     var local = pattern.start
+    var left = pattern.unit == 86_400 ? budget : min(budget, CalendarExpansion.mostWithinDays)
     while true {
       local = pattern.nextLocal(from: local)
       if local >= CalendarDays.last * 86_400 { return }
       if !isRemoved(local) {
         budget -= 1
-        guard budget > 0 else {
+        left -= 1
+        guard left > 0 else {
           throw TriggerError(
-            "the event repeats too often to be counted up to 2262", suggestion: "end it with UNTIL or COUNT, or let it repeat daily")
+            "the event repeats too often to be counted up to 2262",
+            suggestion: "end it with UNTIL or COUNT, or let it repeat daily")
         }
         add(
           from: clock.instant(of: CivilDateTime(localSeconds: local)),
@@ -114,7 +119,8 @@ private struct CalendarExpansion {
       switch end {
       case .none: days.insert(start.time.day)
       case .at(let end): days.insert(start.time.day, count: max(1, end.time.day - start.time.day))
-      case .after(let length): days.insert(start.time.day, count: max(1, length.days + (length.seconds + 86_399) / 86_400))
+      case .after(let length):
+        days.insert(start.time.day, count: max(1, length.days + (length.seconds + 86_399) / 86_400))
       }
       return
     }

@@ -2,9 +2,9 @@ package import Chronology
 
 /// The events of an iCalendar file (RFC 5545): all of its calendars together.
 ///
-/// Read strictly as far as it decides on days: what cannot be understood there is an error with its line, since a holiday that is
-/// silently left out is worse than a script that says what is wrong. What has no part in that (descriptions, alarms, to-dos,
-/// unknown properties) is passed over.
+/// Read strictly as far as it decides on days: what cannot be understood there is an error with its line, since a
+/// holiday that is silently left out is worse than a script that says what is wrong. What has no part in that
+/// (descriptions, alarms, to-dos, unknown properties) is passed over.
 package final class CalendarFile: Sendable {
   let events: [CalendarEvent]
 
@@ -45,10 +45,12 @@ private struct CalendarReader {
     while let line = try lines.next() { try take(line) }
     if let unfinished = open.last {
       throw ContentLineError(
-        message: "the \(unfinished.name) that begins here has no end; add END:\(unfinished.name)", line: unfinished.line)
+        message: "the \(unfinished.name) that begins here has no end; add END:\(unfinished.name)", line: unfinished.line
+      )
     }
     guard hasCalendar else {
-      throw ContentLineError(message: "there is no calendar in the file; a calendar begins with BEGIN:VCALENDAR", line: 1)
+      throw ContentLineError(
+        message: "there is no calendar in the file; a calendar begins with BEGIN:VCALENDAR", line: 1)
     }
     return events
   }
@@ -59,7 +61,9 @@ private struct CalendarReader {
     case "BEGIN":
       let name = line.value.uppercased()
       if open.isEmpty {
-        guard name == "VCALENDAR" else { throw fail("BEGIN:\(line.value) stands outside a calendar; begin with BEGIN:VCALENDAR") }
+        guard name == "VCALENDAR" else {
+          throw fail("BEGIN:\(line.value) stands outside a calendar; begin with BEGIN:VCALENDAR")
+        }
         hasCalendar = true
       }
       guard open.count < 20 else { throw fail("components are nested too deeply") }
@@ -177,6 +181,7 @@ private struct CalendarReader {
     }
     var reason = "no time zone \"\(id)\""
     do { _ = try zones.zone(named: id) } catch { reason = error.message }
-    throw ContentLineError(message: "\(reason); zones are looked up by their IANA names, as in TZID=Europe/Berlin", line: line)
+    throw ContentLineError(
+      message: "\(reason); zones are looked up by their IANA names, as in TZID=Europe/Berlin", line: line)
   }
 }

@@ -1,6 +1,7 @@
 internal import Chronology
 
-/// A date or a time as iCalendar writes it (RFC 5545, 3.3.4 and 3.3.5): `20261225`, `20261225T090000`, `20261225T080000Z`.
+/// A date or a time as iCalendar writes it (RFC 5545, 3.3.4 and 3.3.5): `20261225`, `20261225T090000`,
+/// `20261225T080000Z`.
 struct CalendarTime: Sendable, Hashable {
   /// Days since the epoch.
   let day: Int

@@ -21,8 +21,8 @@ struct ContentLine: Sendable, Hashable {
 }
 
 extension ContentLine {
-  /// The lines of a text, with folded ones (continued by a space or tab) joined. Empty lines are left out, line ends may be of any
-  /// kind.
+  /// The lines of a text, with folded ones (continued by a space or tab) joined. Empty lines are left out, line ends
+  /// may be of any kind.
   ///
   /// - Complexity: O(n).
   struct Reader {

@@ -3,9 +3,9 @@ internal import Chronology
 /// The days that a recurrence rule allows, month by month: all of its parts that are about days, and its interval when
 /// that counts days or more.
 ///
-/// Each part is a word of bits for the month at hand (1...31, see ``MonthShape``), and together they are an "and". What the
-/// standard calls expanding and limiting comes to the same: a rule takes the days of its period that all its parts name.
-/// BYSETPOS is not among them, since it chooses from days and times together.
+/// Each part is a word of bits for the month at hand (1...31, see ``MonthShape``), and together they are an "and".
+/// What the standard calls expanding and limiting comes to the same: a rule takes the days of its period that all its
+/// parts name. BYSETPOS is not among them, since it chooses from days and times together.
 struct RecurrenceDays: Sendable {
   private let frequency: RecurrenceRule.Frequency
   private let interval: Int
@@ -81,8 +81,8 @@ struct RecurrenceDays: Sendable {
   /// Whether there is no day at all.
   var isEmpty: Bool { months == 0 }
 
-  /// The months that ever have a day: parts that count in the year are about few of them, and the search need not look at the
-  /// others. Exact: after 400 years dates and weekdays repeat.
+  /// The months that ever have a day: parts that count in the year are about few of them, and the search need not look
+  /// at the others. Exact: after 400 years dates and weekdays repeat.
   private func possibleMonths() -> UInt64 {
     var possible: UInt64 = 0
     for month in 1...12 where months >> UInt64(month) & 1 != 0 {
@@ -171,7 +171,8 @@ struct RecurrenceDays: Sendable {
     return (0..<shape.length).contains(index) ? 2 << UInt64(index) : 0
   }
 
-  /// The days in the weeks of BYWEEKNO. A week belongs to the year that has its fourth day, which therefore also numbers it.
+  /// The days in the weeks of BYWEEKNO. A week belongs to the year that has its fourth day, which therefore also
+  /// numbers it.
   private func daysOfWeeks(_ shape: MonthShape) -> UInt64 {
     var days: UInt64 = 0
     var start = -((shape.firstWeekday - weekStart + 7) % 7)
@@ -188,7 +189,8 @@ struct RecurrenceDays: Sendable {
     return days
   }
 
-  /// `count` days of a month from its day `start` (counted from 0, which is the first) on; what lies before it is cut off.
+  /// `count` days of a month from its day `start` (counted from 0, which is the first) on; what lies before it is cut
+  /// off.
   private static func run(of count: Int, at start: Int) -> UInt64 {
     let word: UInt64 = (1 << UInt64(count)) - 1
     return start >= 0 ? (word << UInt64(start)) << 1 : (word >> UInt64(-start)) << 1
@@ -245,8 +247,8 @@ extension RecurrenceDays {
     return (year + 1) * 12 + months.trailingZeroBitCount - 1
   }
 
-  /// The first month at or after `month` that the interval allows. (What BYMONTH adds afterwards may leave it again; then
-  /// ``days(_:)`` is empty and the search goes on.)
+  /// The first month at or after `month` that the interval allows. (What BYMONTH adds afterwards may leave it again;
+  /// then ``days(_:)`` is empty and the search goes on.)
   @inline(never)
   private func inInterval(from month: Int) -> Int {
     switch frequency {
@@ -269,11 +271,11 @@ extension RecurrenceDays {
 }
 
 extension RecurrenceDays {
-  /// The first day at or after `day` (since the epoch, not before the start's month) that the rule allows, or `nil` when there is
-  /// none up to the year 2262.
+  /// The first day at or after `day` (since the epoch, not before the start's month) that the rule allows, or `nil`
+  /// when there is none up to the year 2262.
   ///
-  /// - Complexity: a few steps per month that is passed over; months and years that the interval or BYMONTH exclude cost
-  ///   nothing.
+  /// - Complexity: a few steps per month that is passed over; months and years that the interval or BYMONTH exclude
+  ///   cost nothing.
   @inline(__always)
   func next(from day: Int) -> Int? {
     guard day < DayCalendar.farthestDays else { return nil }

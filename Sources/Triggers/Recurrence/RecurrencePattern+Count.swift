@@ -2,13 +2,14 @@ internal import Chronology
 
 /// COUNT, turned into an end.
 ///
-/// A rule may count to a million from years ago; a question about today must not count them again. So they are counted once,
-/// when the pattern is made, and by months or days rather than one by one.
+/// A rule may count to a million from years ago; a question about today must not count them again. So they are counted
+/// once, when the pattern is made, and by months or days rather than one by one.
 extension RecurrencePattern {
   /// The local second of the `count`-th time from the start on; a second that nothing comes after when there are fewer.
   ///
-  /// - Complexity: a few nanoseconds per month for rules of days; per day for hours, minutes and seconds; a step per time with
-  ///   BYSETPOS in weeks, months and years, of which there are at most some ten thousands. At worst some tenths of a second.
+  /// - Complexity: a few nanoseconds per month for rules of days; per day for hours, minutes and seconds; a step per
+  ///   time with BYSETPOS in weeks, months and years, of which there are at most some ten thousands. At worst some
+  ///   tenths of a second.
   func end(afterCount count: Int) -> Int {
     if unit != 86_400 { return endInUnits(count) }
     return positions.isEmpty ? endInDays(count) : endOneByOne(count)

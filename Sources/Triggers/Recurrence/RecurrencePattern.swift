@@ -2,12 +2,13 @@ internal import Chronology
 
 /// A recurrence rule with its start: a set of times on a wall clock.
 ///
-/// Time is divided into units: days for rules that repeat daily and more slowly, else hours, minutes or seconds. The rule
-/// allows some units, and some times within each. The search finds the unit by words of bits (``RecurrenceDays``) and
-/// arithmetic, then the time within it. The one exception is BYSETPOS with weeks, months and years: it chooses from all days
-/// and times of a period, so the period's words are computed and the chosen places counted out.
+/// Time is divided into units: days for rules that repeat daily and more slowly, else hours, minutes or seconds. The
+/// rule allows some units, and some times within each. The search finds the unit by words of bits (``RecurrenceDays``)
+/// and arithmetic, then the time within it. The one exception is BYSETPOS with weeks, months and years: it chooses
+/// from all days and times of a period, so the period's words are computed and the chosen places counted out.
 ///
-/// COUNT is turned into the last time when the pattern is made (``end(afterCount:)``), so that no question has to count.
+/// COUNT is turned into the last time when the pattern is made (``end(afterCount:)``), so that no question has to
+/// count.
 struct RecurrencePattern: Sendable, WallClockSchedule {
   let days: RecurrenceDays
   let times: RecurrenceTimes
@@ -131,8 +132,8 @@ extension RecurrencePattern {
   ///
   /// The day, the time of day and the interval are asked in turn, and each answer moves the search on, until all agree.
   ///
-  /// - Complexity: a step or two where the interval divides the day; with one that does not, a step per candidate of the rarer
-  ///   of the two, time of day and interval, until they meet.
+  /// - Complexity: a step or two where the interval divides the day; with one that does not, a step per candidate of
+  ///   the rarer of the two, time of day and interval, until they meet.
   func nextUnit(from unit: Int) -> Int? {
     let perDay = unitsPerDay
     var unit = aligned(unit)
@@ -158,8 +159,9 @@ extension RecurrencePattern {
     }
   }
 
-  /// Whether any time of day is ever reached by the interval. "Every 2 seconds" from an odd second on never meets second 0, and
-  /// only arithmetic can tell: units that the interval reaches are equal modulo what it has in common with a day.
+  /// Whether any time of day is ever reached by the interval. "Every 2 seconds" from an odd second on never meets
+  /// second 0, and only arithmetic can tell: units that the interval reaches are equal modulo what it has in common
+  /// with a day.
   private var meetsItsInterval: Bool {
     let perDay = unitsPerDay
     var (common, rest) = (interval, perDay)
@@ -177,8 +179,8 @@ extension RecurrencePattern {
 // MARK: BYSETPOS
 
 extension RecurrencePattern {
-  /// The first chosen time at or after `local`. All chosen times are on days of ``days``, so only periods that have some are
-  /// looked at, each as a whole.
+  /// The first chosen time at or after `local`. All chosen times are on days of ``days``, so only periods that have
+  /// some are looked at, each as a whole.
   private func nextPositioned(from local: Int) -> Int {
     var day = local.flooredQuotient(by: 86_400)
     while let next = days.next(from: day) {

@@ -66,8 +66,8 @@ struct RecurrenceRule: Sendable, Hashable {
   /// Whether its rhythm lies within the day, so that it follows the clock when clocks change (``DSTPolicy``).
   var followsClock: Bool { frequency < .daily }
 
-  /// What it takes from the start besides the time of day; `nil` when it says everything itself. Without a start, only such a
-  /// rule has a meaning.
+  /// What it takes from the start besides the time of day; `nil` when it says everything itself. Without a start, only
+  /// such a rule has a meaning.
   var needOfStart: String? {
     if interval > 1 { return "INTERVAL=\(interval) counts from it" }
     if count != nil { return "COUNT=\(count ?? 0) counts from it" }

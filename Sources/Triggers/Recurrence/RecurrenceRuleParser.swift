@@ -1,7 +1,7 @@
 internal import Chronology
 
-/// Reads `FREQ=MONTHLY;BYDAY=-1FR` strictly: each part once, with values in their ranges, and only combinations to which
-/// RFC 5545 gives a meaning. Every complaint says where, and what to write.
+/// Reads `FREQ=MONTHLY;BYDAY=-1FR` strictly: each part once, with values in their ranges, and only combinations to
+/// which RFC 5545 gives a meaning. Every complaint says where, and what to write.
 struct RecurrenceRuleParser {
   private let text: [UInt8]
   /// Where `text` begins in what the author wrote.

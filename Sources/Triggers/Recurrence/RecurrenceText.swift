@@ -43,8 +43,8 @@ struct RecurrenceText {
     }
   }
 
-  /// The lines without the space around them, and where each begins. An indented line continues the one before it, unless it
-  /// begins like one of its own: texts in a script are indented as their author likes.
+  /// The lines without the space around them, and where each begins. An indented line continues the one before it,
+  /// unless it begins like one of its own: texts in a script are indented as their author likes.
   private static func lines(of text: [UInt8]) -> [(bytes: [UInt8], offset: Int)] {
     var lines: [(bytes: [UInt8], offset: Int)] = []
     for line in text.split(whereSeparator: { $0 == 10 || $0 == 13 }) {

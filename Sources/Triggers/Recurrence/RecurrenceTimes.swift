@@ -1,5 +1,5 @@
-/// The times within a unit of a recurrence rule (a day, an hour, a minute), in seconds from its beginning: hours, minutes and
-/// seconds in all combinations, or those of them that BYSETPOS chooses.
+/// The times within a unit of a recurrence rule (a day, an hour, a minute), in seconds from its beginning: hours,
+/// minutes and seconds in all combinations, or those of them that BYSETPOS chooses.
 struct RecurrenceTimes: Sendable, Hashable {
   /// Bits 0...23, 0...59 and 0...59; none is empty.
   let hours: UInt64

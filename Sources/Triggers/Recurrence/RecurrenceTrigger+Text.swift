@@ -23,7 +23,8 @@ extension RecurrenceTrigger {
     options.append((key, times.count == 1 ? LuaText.quote(first) : "{ \(quoted) }"))
   }
 
-  /// `2026-01-05`, `2026-01-05 09:00`, `2026-01-05 09:00:30`: a local time, as a date alone when its time of day is `usual`.
+  /// `2026-01-05`, `2026-01-05 09:00`, `2026-01-05 09:00:30`: a local time, as a date alone when its time of day is
+  /// `usual`.
   private static func shown(_ local: Int, usual: Int? = 0) -> String {
     let civil = CivilDateTime(localSeconds: local)
     if civil.secondOfDay == usual { return civil.date.description }

@@ -1,9 +1,10 @@
 package import Chronology
 
-/// Fires by recurrence rules of iCalendar (RFC 5545): at the times of its rules and at added times, without removed ones.
+/// Fires by recurrence rules of iCalendar (RFC 5545): at the times of its rules and at added times, without removed
+/// ones.
 ///
-/// All of that is on the clocks of one zone, so the set is one of local times, and daylight saving time follows ``DSTPolicy`` as
-/// for every other schedule.
+/// All of that is on the clocks of one zone, so the set is one of local times, and daylight saving time follows
+/// ``DSTPolicy`` as for every other schedule.
 package final class RecurrenceTrigger: Trigger {
   /// The rules as they were written.
   let rules: [RecurrenceRule]
@@ -53,7 +54,8 @@ package final class RecurrenceTrigger: Trigger {
   /// The midnight before all instants: where rules without a start begin. It is a Monday and 1 January.
   static let beginning = CivilDate(year: 1601, month: 1, day: 1).daysSinceEpoch * 86_400
 
-  /// - Complexity: O(number of rules); a rule costs some tens of nanoseconds, see ``RecurrencePattern``. Does not allocate.
+  /// - Complexity: O(number of rules); a rule costs some tens of nanoseconds, see ``RecurrencePattern``. Does not
+  ///   allocate.
   package func next(after instant: Instant) -> Instant? {
     guard let next = search.next(of: schedule, after: instant) else { return nil }
     if let until, next > until { return nil }
