@@ -214,7 +214,7 @@ enum LuaBenchmarks {
     ("C", [
       "return (('a'):rep(100000)):find(('a*'):rep(20) .. 'b')", "return (('a'):rep(30000)):match('.-.-.-.-b')", "return (''):rep(1 << 62)",
       "table.move({}, 1, math.maxinteger - 1, 2)", "table.insert(setmetatable({}, { __len = function() return 1 << 50 end, __index = rawlen }), 1, 1)",
-      "table.sort(setmetatable({}, { __len = function() return (1 << 31) - 2 end, __index = rawequal }))",
+      "local ones = string.rep('1', 1 << 20) while true do tonumber(ones, 2) end",
       "return table.concat(setmetatable({}, { __len = function() return 1 << 50 end, __index = function() return '' end }))",
       "while true do load(('goto a ::a:: '):rep(1) .. ('local x = 1 '):rep(150) .. ('do ::b:: goto b end '):rep(3000)) end",
     ]),
