@@ -21,7 +21,7 @@ test-long: setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_LONG_TESTS=1 swift test --skip-build --no-parallel
 
-## crash-test: kill -9 a busy host at 200 random moments, and account for every fire time
+## crash-test: kill -9 a busy host at 200 random moments, and account for every fire time and every watched file
 crash-test: setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_CRASHES=200 swift test --skip-build --filter CrashTests
