@@ -8,7 +8,7 @@ internal import ScriptHost
 ///     configuration.timezone = "Europe/Vienna"
 ///     configuration.stores["default"] = .sqlite("moondial.db")
 ///     configuration.executors["default"] = .threads(20)
-///     configuration.jobDefaults = JobOptions(maxInstances: 3, coalesce: .all)
+///     configuration.jobDefaults = JobOptions(coalesce: .all, maxInstances: 3)
 ///
 /// It is checked as a whole when the scheduler starts; every mistake is a line of the `SchedulerError`.
 public struct Configuration: Sendable {
