@@ -143,6 +143,8 @@ final class SteppingRunner: StepRunner {
   struct State: Sendable {
     var interrupts: [StopReason] = []
     var stops: [RunToken: StopReason] = [:]
+    /// Workers whose run was asked to give way.
+    var preempted: [Int] = []
     var threadsEnded = 0
   }
   let state = Monitor(State())
@@ -190,6 +192,11 @@ final class SteppingRunner: StepRunner {
 
   func interrupt(_ worker: StepWorker, because reason: StopReason) {
     state.withLock { $0.interrupts.append(reason) }
+    state.broadcast()
+  }
+
+  func preempt(_ worker: StepWorker) {
+    state.withLock { $0.preempted.append(worker.index) }
     state.broadcast()
   }
 
