@@ -33,6 +33,13 @@ package struct JobIndex: Hashable, Sendable {
   package var offset: Int { Int(position) }
 }
 
+/// Where something may be found quickly. It is no part of what its owner says: two hints are always equal.
+package struct Hint<Value: Sendable>: Sendable, Equatable {
+  package var value: Value?
+  package init(_ value: Value? = nil) { self.value = value }
+  package static func == (a: Hint, b: Hint) -> Bool { true }
+}
+
 /// Names an active run inside the scheduler: its slot and how often that slot was used before, so that a late report about a
 /// run that ended is recognised as late instead of being taken for its successor's.
 package struct RunToken: Hashable, Sendable {

@@ -29,8 +29,8 @@ extension SchedulerCore {
     reserveJobs(definitions.count)
     for definition in definitions {
       if let index = indices[definition.name] {
-        let before = jobs[index.offset].entry
-        defer { if jobs[index.offset].entry !== before { moved.insert(index) } }
+        let before = jobs[index.offset].definition
+        defer { if !jobs[index.offset].definition.isSame(as: before) { moved.insert(index) } }
         if update(index, to: definition, at: now, into: &actions) { result.changed += 1 } else { result.unchanged += 1 }
         declared.insert(index)
       } else {

@@ -162,6 +162,8 @@ extension DeclareSession {
     if !named.isEmpty { settlePlace(named, place) }
     if complaints.isEmpty && assembly.recipeProblems.isEmpty && !named.isEmpty {
       for note in notes(on: draft, assembly) { problems.note(at: place, "\(title): \(note)") }
+      // Jobs of a loop agree in nearly everything: their options become one object.
+      if let last = jobs.last { draft.definition.shareOptions(with: last.definition) }
       jobs.append(DeclaredJob(definition: draft.definition, roots: draft.roots))
     }
     return named.isEmpty ? nil : named
