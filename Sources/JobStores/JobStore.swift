@@ -121,10 +121,16 @@ package struct FireUpdate: Sendable, Equatable {
   package var nextFire: Instant?
   package var lastFire: Instant
   package var fireCount: Int
+  /// The job's place in its scheduler's table: the same for a job as long as the scheduler lives. It spares a store a search by name;
+  /// the name decides.
+  package var index: Hint<JobIndex>
 
-  package init(job: String, schedule: String? = nil, nextFire: Instant?, lastFire: Instant, fireCount: Int) {
+  package init(
+    job: String, schedule: String? = nil, nextFire: Instant?, lastFire: Instant, fireCount: Int, index: JobIndex? = nil
+  ) {
     self.job = job
     self.schedule = schedule
+    self.index = Hint(index)
     self.nextFire = nextFire
     self.lastFire = lastFire
     self.fireCount = fireCount

@@ -31,9 +31,10 @@ extension AnyTrigger {
 
   /// The latest instant at or before `end`, given one (`known`) that is.
   ///
-  /// Keeps `low`, an instant of the trigger at or before `end`, and `high`, a point after which none follows up to `end`.
-  /// Each probe moves one of them to the middle or beyond: at most 63 probes.
+  /// Of an interval it is one question. Otherwise: keeps `low`, an instant of the trigger at or before `end`, and `high`, a point after
+  /// which none follows up to `end`. Each probe moves one of them to the middle or beyond: at most 63 probes.
   func latest(from known: Instant, through end: Instant) -> Instant {
+    if case .every(let interval) = kind, let latest = interval.latest(through: end), latest >= known { return latest }
     var low = known
     var high = end
     while low < high {
@@ -53,6 +54,10 @@ extension AnyTrigger {
 
   /// The last `limit` instants from `first` to `end`, in order.
   func lastInstants(_ limit: Int, from first: Instant, through end: Instant) -> [Instant] {
+    // Mostly there are few, and then walking there is cheaper than looking for each from the end.
+    var walked = [first]
+    while walked.count <= limit, let next = next(after: walked[walked.count - 1]), next <= end { walked.append(next) }
+    if walked.count <= limit { return walked }
     var found: [Instant] = []
     var edge = end
     while found.count < limit {
@@ -63,5 +68,17 @@ extension AnyTrigger {
       edge = instant.advanced(byNanoseconds: -1)
     }
     return found.reversed()
+  }
+}
+
+extension IntervalTrigger {
+  /// The latest fire at or before `end`; nil when that cannot be told by one question. Fires are one interval apart, so it is the one
+  /// that follows `end` less an interval.
+  fileprivate func latest(through end: Instant) -> Instant? {
+    guard anchor != nil else { return nil }
+    let end = until.map { min($0, end) } ?? end
+    let (before, overflow) = end.nanoseconds.subtractingReportingOverflow(nanoseconds)
+    guard !overflow, let latest = next(after: Instant(nanoseconds: before)), latest <= end else { return nil }
+    return latest
   }
 }

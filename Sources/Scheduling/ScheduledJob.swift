@@ -39,6 +39,8 @@ package struct ScheduledJob: Sendable {
   var isErased = false
   /// Of a job: the definition that its schedules share as long as they have no options of their own. Made when one is needed.
   var sharedEntry: JobEntry?
+  /// Its lane in the due queue when it was armed last; see `SchedulerCore.lane(of:)`.
+  var lane: Int16 = 0
   /// Index into the scheduler's stores and executors.
   var store: Int16
   var executor: Int16

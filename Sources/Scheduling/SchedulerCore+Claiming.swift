@@ -110,21 +110,32 @@ extension SchedulerCore {
     ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 
-  /// The run whose turn it is, among those whose store can be written; stores are few.
-  private mutating func popReady() -> KeyedHeap<ClaimOrder>.Entry? {
+  /// The accepted run whose turn it is, among those whose store can be written; stores are few.
+  private func firstReady() -> (store: Int, key: ClaimOrder)? {
     var best: (store: Int, key: ClaimOrder)?
     for store in ready.indices where !failedStores[store] {
       guard let key = ready[store].first?.key else { continue }
       if let known = best, known.key < key { continue }
       best = (store, key)
     }
-    return best.flatMap { ready[$0.store].popFirst() }
+    return best
   }
 
-  /// Claims ready runs in order, as far as the window reaches.
+  /// Claims what is due and ready runs in order, as far as the window reaches.
+  ///
+  /// What is due is decided here, when its turn has come, and not before: a crowd that falls due at once then starts with its first
+  /// run, not with a row in the store for each of its members. What waits for the window stays due, as the store knows it; its
+  /// instants of that time are coalesced when its turn comes.
   mutating func claim(at now: Moment, into actions: inout SchedulerActions) {
     guard isStarted, !isDraining else { return }
-    while inWindow < configuration.window, let entry = popReady() {
+    while inWindow < configuration.window {
+      let ready = firstReady()
+      if let next = firstDue(by: now), ready.map({ next.precedes($0.key) }) ?? true {
+        // Moves the job's entry on, or takes it out: one way down the heap instead of two.
+        fire(next.job, at: now, into: &actions)
+        continue
+      }
+      guard let ready, let entry = self.ready[ready.store].popFirst() else { return }
       guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].state == .ready else { continue }
       let index = runs.slots[slot].job
       let store = Int(runs.slots[slot].store)
@@ -271,7 +282,8 @@ extension SchedulerCore {
       if jobs[offset].made != nil, clearAway(index, into: &actions) { continue }
       let store = Int(jobs[offset].store)
       if isWhole {
-        let record = jobs[offset].record(clockEpoch: clockEpoch)
+        var record = jobs[offset].record(clockEpoch: clockEpoch)
+        if record.made == nil { record.index = Hint(index) }
         // It may have taken the id of one that went in the same evaluation.
         if let id = record.id { actions.stores[store].batch.unscheduled.removeAll { $0 == id } }
         actions.stores[store].batch.schedules.append(record)
@@ -280,7 +292,7 @@ extension SchedulerCore {
         actions.stores[store].batch.fires.append(
           FireUpdate(
             job: entry.definition.name, schedule: jobs[offset].made?.id, nextFire: jobs[offset].nextFire, lastFire: last,
-            fireCount: jobs[offset].fireCount))
+            fireCount: jobs[offset].fireCount, index: jobs[offset].made == nil ? index : nil))
       }
     }
     touched.removeAll(keepingCapacity: true)

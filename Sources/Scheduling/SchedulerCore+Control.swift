@@ -34,7 +34,8 @@ extension SchedulerCore {
     return id
   }
 
-  /// From now on what falls due is recorded as skipped (paused), of the job and of its schedules made at run time.
+  /// From now on what falls due is recorded as skipped (paused), of the job and of its schedules made at run time; also what is due
+  /// already and still waits for the window.
   package mutating func pause(_ name: String, into actions: inout SchedulerActions) throws(Refusal) {
     try setPaused(true, name, into: &actions)
   }

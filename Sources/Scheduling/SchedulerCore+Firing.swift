@@ -29,7 +29,7 @@ extension SchedulerCore {
   private mutating func searchOn(_ index: JobIndex, at now: Moment) {
     guard let searched = jobs[index.offset].searchedTo else { return due.remove(index) }
     let soonest = now.wall.nanoseconds + SearchPace.pause
-    guard searches < SearchPace.perTurn else { return due.set(index, due: soonest) }
+    guard searches < SearchPace.perTurn else { return due.set(index, due: soonest, in: lane(of: index)) }
     searches += 1
     jobs[index.offset].seek(after: searched)
     if jobs[index.offset].nextFire == nil {
@@ -166,9 +166,10 @@ extension SchedulerCore {
     if jobs[offset].isOrphaned {
       due.remove(index)
     } else if let next = jobs[offset].nextFire {
-      due.set(index, due: max(jobs[offset].due(next), earliest))
+      due.set(index, due: max(jobs[offset].due(next), earliest), in: lane(of: index))
     } else if let searched = jobs[offset].searchedTo {
-      due.set(index, due: max(searched.advanced(byNanoseconds: -SearchPace.lead).nanoseconds, earliest))
+      let soon = searched.advanced(byNanoseconds: -SearchPace.lead).nanoseconds
+      due.set(index, due: max(soon, earliest), in: lane(of: index))
     } else {
       due.remove(index)
     }

@@ -23,7 +23,8 @@ extension SchedulerCore {
   ) -> Reconciliation {
     noticeClock(now, into: &actions)
     var result = Reconciliation()
-    var declared = Set<JobIndex>(minimumCapacity: definitions.count)
+    var declared: ContiguousArray<JobIndex> = []
+    declared.reserveCapacity(definitions.count)
     // Jobs whose schedules made at run time must follow them.
     var moved: Set<JobIndex> = []
     reserveJobs(definitions.count)
@@ -32,14 +33,15 @@ extension SchedulerCore {
         let before = jobs[index.offset].definition
         defer { if !jobs[index.offset].definition.isSame(as: before) { moved.insert(index) } }
         if update(index, to: definition, at: now, into: &actions) { result.changed += 1 } else { result.unchanged += 1 }
-        declared.insert(index)
+        declared.append(index)
       } else {
-        declared.insert(register(definition, firstFire: nil, at: now, into: &actions))
+        declared.append(register(definition, firstFire: nil, at: now, into: &actions))
         result.added += 1
       }
     }
-    for offset in jobs.indices
-    where !jobs[offset].isOrphaned && jobs[offset].made == nil && !declared.contains(JobIndex(offset)) {
+    var isDeclared = ContiguousArray(repeating: false, count: jobs.count)
+    for index in declared { isDeclared[index.offset] = true }
+    for offset in jobs.indices where !jobs[offset].isOrphaned && jobs[offset].made == nil && !isDeclared[offset] {
       orphan(JobIndex(offset), at: now, into: &actions)
       moved.insert(JobIndex(offset))
       result.orphaned += 1
@@ -94,7 +96,7 @@ extension SchedulerCore {
       entry: entry, trigger: nil, nextFire: nil, lastFire: nil, anchor: nil, fireCount: 0, registeredAt: now.wall,
       isPaused: false, orphanedAt: nil, store: storeIndex(definition), executor: executorIndex(definition),
       hash: StableHash.of(definition.name))
-    let found = restored.removeValue(forKey: definition.name)
+    let found = restored.isEmpty ? nil : restored.removeValue(forKey: definition.name)
     let known = found?.record
     let index = JobIndex(jobs.count)
     indices[definition.name] = index
@@ -109,7 +111,7 @@ extension SchedulerCore {
     if let known, known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
     if known?.orphanedAt != nil { skipOrphaned(index, at: now, into: &actions) }
     arm(index)
-    if let firstFire, firstFire <= now.wall { due.set(index, due: firstFire.nanoseconds) }
+    if let firstFire, firstFire <= now.wall { due.set(index, due: firstFire.nanoseconds, in: lane(of: index)) }
     // At a restart most schedules stand where the store knows them to.
     if found?.store != Int(job.store) || known != jobs[index.offset].record(clockEpoch: clockEpoch) { keep(index) }
     if let found, found.store != Int(job.store) { leave(found.record, in: found.store, at: now, into: &actions) }

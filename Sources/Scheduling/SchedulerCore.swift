@@ -37,9 +37,12 @@ package struct SchedulerCore: Sendable {
   /// Schedules made at run time, by id.
   var schedules: [String: JobIndex] = [:]
   var vacant: [JobIndex] = []
+  /// What falls due when: what is due stays in here until there is room in the window.
   var due = DueQueue()
+  /// What the jobs in each of its lanes have in common.
+  var lanes: [DueLane] = [DueLane(store: 0, rank: 0)]
   package internal(set) var runs = RunTable()
-  /// Whose turn it is, by store: what waits for a store that cannot be written is never in another's way.
+  /// Accepted runs whose turn it is, by store: what waits for a store that cannot be written is never in another's way.
   var ready: [KeyedHeap<ClaimOrder>]
   /// Runs in `retrying` and `debouncing`, by monotonic nanoseconds.
   var delayed = KeyedHeap<Int64>()
@@ -98,8 +101,15 @@ package struct SchedulerCore: Sendable {
 
   package var nextWake: Wake {
     Wake(
-      wall: isStarted && !isDraining ? due.first.map { Instant(nanoseconds: $0.due) } : nil,
+      wall: isStarted && !isDraining ? nextDue : nil,
       monotonic: isDraining ? nil : delayed.first?.key)
+  }
+
+  /// When something falls due that could be claimed. While the window is full that is the next start of a run, which is reported.
+  private var nextDue: Instant? {
+    guard inWindow < configuration.window else { return nil }
+    let firsts = lanes.indices.lazy.compactMap { failedStores[Int(lanes[$0].store)] ? nil : due.first(in: $0)?.due }
+    return firsts.min().map { Instant(nanoseconds: $0) }
   }
 
   /// Runs that are claimed and not over.
@@ -113,10 +123,6 @@ package struct SchedulerCore: Sendable {
       endDelay(of: entry.slot, use: entry.use, at: now, into: &actions)
     }
     searches = 0
-    if isStarted, !isDraining {
-      // `fire` moves the entry on, or takes it out: one way down the heap instead of two.
-      while let entry = due.first, entry.due <= now.wall.nanoseconds { fire(entry.job, at: now, into: &actions) }
-    }
     if isStarted, !isDraining, !waitingForFiles.isEmpty { startFileRuns(at: now, into: &actions) }
     claim(at: now, into: &actions)
     settle(into: &actions)

@@ -11,14 +11,14 @@ import Triggers
 struct SurvivalTests {
   func snapshot(_ f: Fixture) -> StoreSnapshot { RestartTests().snapshot(f) }
 
-  @Test("a schedule that is written while its fire waits for the window takes that fire's row along",
+  @Test("a schedule that moves on while its fire waits for the window takes that fire's row along; else it stays due",
     arguments: ["pause", "reload", "orphan"])
   func recordsTakeRowsAlong(how: String) throws {
     let job = definition("a")
     var f = Fixture([definition("z", every: 1 * second) { $0.maxInstances = 9 }, job], window: 1)
     f.commits = false
     f.advance(to: 12)
-    // `z` holds the window: `a` of second 10 is accepted, and neither claimed nor written.
+    // `z` holds the window: `a` of second 10 is due, and neither decided nor written.
     #expect(f.fires("a").isEmpty)
     let others = [definition("z", every: 1 * second) { $0.maxInstances = 9 }]
     switch how {
@@ -27,8 +27,26 @@ struct SurvivalTests {
     default: f.core.reconcile(others, at: f.now, into: &f.actions)
     }
     f.settle()
-    #expect(f.schedules["a"]?.nextFire == t(20))
-    #expect(f.fires("a") == [10])
+    #expect(f.schedules["a"]?.nextFire == t(how == "pause" ? 10 : 20))
+    #expect(f.fires("a") == (how == "pause" ? [] : [10]))
+  }
+
+  @Test("what is due and waits for the window, or for its store, has no row, and its instants become one run")
+  func dueWhileFull() {
+    var f = Fixture([definition("z", every: 9 * second) { $0.priority = 1 }, definition("a", every: second)], window: 1)
+    f.commits = false
+    f.advance(to: 1)
+    f.commitAll()
+    f.advance(to: 5)
+    // The order of second 1 has not started: seconds 2 to 5 stay due.
+    #expect(f.fires("a") == [1])
+    #expect(f.schedules["a"]?.nextFire == t(2))
+    f.advance(to: 9)
+    f.commits = true
+    f.endAll()
+    #expect(f.fires("z") == [9])
+    #expect(f.fires("a") == [1, 9])
+    #expect(f.decided("a") == ["coalesced 2.0...8.0 ×7"])
   }
 
   @Test("a run that a stop interrupts is run again by the next host if the job asked to recover", arguments: [false, true])
