@@ -8,6 +8,8 @@ struct MemoryContents: ~Copyable {
   private var jobs: [String: JobMemory] = [:]
   /// Schedules made at run time, by id.
   private var made: [String: ScheduleRecord] = [:]
+  /// The same by the scheduler's index, as far as it was told.
+  private var homes: ContiguousArray<JobMemory?> = []
   private var clockEpoch = ClockEpoch(0)
   private var highestRun = RunID(0)
   /// Which job's each claimed run is.
@@ -21,12 +23,12 @@ struct MemoryContents: ~Copyable {
 
   mutating func apply(_ batch: borrowing StoreBatch) {
     for record in batch.schedules {
-      if let id = record.id { made[id] = record } else { memory(of: record.job).schedule = record }
+      if let id = record.id { made[id] = record } else { memory(of: record.job, at: record.index.value).schedule = record }
     }
     // A batch that moves a schedule past an instant claims its run too, mostly at the same place: one search serves both.
     moved.removeAll(keepingCapacity: true)
     for update in batch.fires {
-      let memory = memory(of: update.job)
+      let memory = memory(of: update.job, at: update.index.value)
       moved.append(memory)
       if let id = update.schedule { made[id]?.move(update) } else { memory.schedule?.move(update) }
     }
@@ -40,23 +42,23 @@ struct MemoryContents: ~Copyable {
     for run in batch.finished { put(run, open.leave(run.id) ?? memory(of: run.job)) }
     for id in batch.dropped { drop(id) }
     for range in batch.decisions { decide(range) }
-    for mark in batch.files { memory(of: mark.job).files[mark.path] = mark.version == nil ? nil : mark }
+    for mark in batch.files { memory(of: mark.job).history.files[mark.path] = mark.version == nil ? nil : mark }
     for id in batch.unscheduled { made[id] = nil }
     if let epoch = batch.clockEpoch { clockEpoch = epoch }
   }
 
   private mutating func put(_ run: RunRecord, _ memory: JobMemory) {
-    memory.put(run)
+    memory.history.put(run)
     if run.id > highestRun { highestRun = run.id }
   }
 
   /// Drops are rare and name no job, so all jobs are asked. O(jobs).
   private mutating func drop(_ id: RunID) {
-    for memory in jobs.values where memory.drop(id) { return }
+    for memory in jobs.values where memory.known?.drop(id) == true { return }
   }
 
   private mutating func decide(_ range: DecisionRange) {
-    let memory = memory(of: range.job)
+    let memory = memory(of: range.job).history
     // Schedules of one job take turns in its ring: what is continued is the newest range of the same one.
     let slot = memory.decisions.newestSlot { $0.range.schedule == range.schedule }
     if let slot, memory.decisions[slot].range.isContinued(by: range) {
@@ -69,10 +71,23 @@ struct MemoryContents: ~Copyable {
     }
   }
 
-  private mutating func memory(of job: String) -> JobMemory {
-    if let memory = jobs[job] { return memory }
-    let memory = JobMemory()
-    jobs[job] = memory
+  private mutating func memory(of job: String) -> JobMemory { Self.entry(&jobs[job], named: job) }
+
+  /// What is at that place of the dictionary, made if it is not: one search for both.
+  private static func entry(_ place: inout JobMemory?, named job: String) -> JobMemory {
+    if let memory = place { return memory }
+    let memory = JobMemory(job)
+    place = memory
+    return memory
+  }
+
+  /// Without a search where the scheduler says which job it is, from the second time on.
+  private mutating func memory(of job: String, at index: JobIndex?) -> JobMemory {
+    guard let index else { return memory(of: job) }
+    if index.offset < homes.count, let known = homes[index.offset], known.name == job { return known }
+    let memory = memory(of: job)
+    while homes.count <= index.offset { homes.append(nil) }
+    homes[index.offset] = memory
     return memory
   }
 
@@ -81,7 +96,7 @@ struct MemoryContents: ~Copyable {
   borrowing func snapshot() -> StoreSnapshot {
     var snapshot = StoreSnapshot(nextRunID: RunID(highestRun.number + 1), clockEpoch: clockEpoch)
     snapshot.schedules = schedules()
-    for memory in jobs.values { snapshot.unfinished += memory.runs.inOrder.filter { $0.outcome == nil } }
+    for history in histories(of: nil) { snapshot.unfinished += history.runs.inOrder.filter { $0.outcome == nil } }
     snapshot.unfinished.sort { $0.id < $1.id }
     return snapshot
   }
@@ -90,23 +105,23 @@ struct MemoryContents: ~Copyable {
 
   borrowing func runs(_ query: RunQuery) -> [RunRecord] {
     var found: [RunRecord] = []
-    for memory in memories(of: query.job) { found += memory.runs.inOrder.filter(query.matches) }
+    for history in histories(of: query.job) { found += history.runs.inOrder.filter(query.matches) }
     found.sort { $0.id > $1.id }
     return Array(found.prefix(max(0, query.limit)))
   }
 
   borrowing func decisions(_ query: DecisionQuery) -> [DecisionRange] {
     var found: [(sequence: Int64, range: DecisionRange)] = []
-    for memory in memories(of: query.job) { found += memory.decisions.inOrder.filter { query.matches($0.range) } }
+    for history in histories(of: query.job) { found += history.decisions.inOrder.filter { query.matches($0.range) } }
     found.sort { $0.sequence > $1.sequence }
     return found.prefix(max(0, query.limit)).map(\.range)
   }
 
-  borrowing func files(of job: String) -> [FileMark] { jobs[job].map { Array($0.files.values) } ?? [] }
+  borrowing func files(of job: String) -> [FileMark] { jobs[job]?.known.map { Array($0.files.values) } ?? [] }
 
-  private borrowing func memories(of job: String?) -> [JobMemory] {
-    guard let job else { return Array(jobs.values) }
-    return jobs[job].map { [$0] } ?? []
+  private borrowing func histories(of job: String?) -> [JobMemory.History] {
+    guard let job else { return jobs.values.compactMap(\.known) }
+    return jobs[job]?.known.map { [$0] } ?? []
   }
 }
 
@@ -132,37 +147,6 @@ private struct OpenRuns {
   }
 
   private func place(of run: RunID) -> Int { Int(truncatingIfNeeded: run.number) & (Self.room - 1) }
-}
-
-/// One job's schedule and the ends of its histories. A class, so that a change is not a copy out of the dictionary and back.
-private final class JobMemory {
-  var schedule: ScheduleRecord?
-  var files: [String: FileMark] = [:]
-  private(set) var runs = Ring<RunRecord>(capacity: MemoryStore.runsPerJob)
-  /// The ids of `runs`, slot by slot: a search through records of 150 bytes would cost a cache miss each.
-  private var ids = Ring<RunID>(capacity: MemoryStore.runsPerJob)
-  private var highestID = RunID(0)
-  var decisions = Ring<(sequence: Int64, range: DecisionRange)>(capacity: MemoryStore.rangesPerJob)
-
-  /// Replaces the run of that id, or adds it. A run that changes is almost always the newest or close to it, so looking for it
-  /// from the newest end is quicker than keeping an index.
-  func put(_ run: RunRecord) {
-    if run.id > highestID {
-      highestID = run.id
-    } else if let slot = ids.newestSlot(where: { $0 == run.id }) {
-      runs[slot] = run
-      return
-    }
-    runs.append(run)
-    ids.append(run.id)
-  }
-
-  func drop(_ id: RunID) -> Bool {
-    guard let slot = ids.newestSlot(where: { $0 == id }) else { return false }
-    runs.remove(slot: slot)
-    ids.remove(slot: slot)
-    return true
-  }
 }
 
 extension RunQuery {

@@ -42,7 +42,7 @@ struct Ring<Element> {
     return nil
   }
 
-  /// The element in a slot. Two rings of one capacity that are appended to and removed from together use the same slots.
+  /// The element in a slot.
   subscript(slot: Int) -> Element {
     get { elements[slot] }
     set { elements[slot] = newValue }
