@@ -43,7 +43,12 @@ simulate-seeds: setup
 
 ## bench-gate: the instructions of a reload and fire under callgrind, against the recorded figure
 bench-gate: build
+	@.ci/setup valgrind || echo "bench-gate: valgrind could not be installed"
 	@.ci/bench-gate
+
+## bench-peers: other schedulers and this one in turn, into docs/performance.md; PEERS=DIR: the folder of their harnesses
+bench-peers: build
+	@PEERS="$(PEERS)" .ci/bench-peers
 
 ## test-peers: compare triggers with cronsim, APScheduler, dateutil, icalendar, systemd, astral, ephem, python-crontab (.build/peers)
 test-peers: build
@@ -80,4 +85,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: bench bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format clean help
+.PHONY: bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format clean help
