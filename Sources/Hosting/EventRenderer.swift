@@ -107,6 +107,10 @@ package final class EventRenderer: Sendable {
       return "Execution of job \"\(range.job)\" skipped: maximum number of running instances reached (\(maxInstances))"
     case (.skipped, .limit): return "Execution of job \"\(range.job)\" skipped: its queue or catch-up limit is reached"
     case (.skipped, .orphaned): return "job \"\(range.job)\": \(count) fire times skipped while its script was gone"
+    case (.misfired, .group):
+      return "Run time of job \"\(range.job)\" was missed: \(count) found no place in its group within its misfire_grace_time"
+    case (.misfired, .rate):
+      return "Run time of job \"\(range.job)\" was missed: \(count) would have gone beyond the rate within its misfire_grace_time"
     case (.misfired, _):
       return "Run time of job \"\(range.job)\" was missed: \(count) later than its misfire_grace_time (first \(range.first))"
     case (.skipped, _), (.coalesced, _), (.clock, _): return nil

@@ -86,6 +86,7 @@ package final class SchedulerAssembly: Sendable {
     service.publishesRuns = blueprint.publishesRuns
     service.wallClock = blueprint.wallClock
     service.monotonicClock = blueprint.monotonicClock
+    if let session { service.zones = session.zones }
     let listen = blueprint.onEvents
     service.onEvents = { events in
       for case .runFinished(let record) in events { bridge.note(record) }
@@ -104,7 +105,8 @@ package final class SchedulerAssembly: Sendable {
       self.files = files
       follower = ScriptFollower(session, retry: retry) { generation in
         let result = engine.ask { core, now, actions in
-          core.reconcile(declared.take(scripted: generation.jobs), at: now, into: &actions)
+          core.setGroups(generation.configuration.groups)
+          return core.reconcile(declared.take(scripted: generation.jobs), at: now, into: &actions)
         }
         // Only now: the scheduler takes files for jobs that it knows.
         files.follow(generation.jobs)
@@ -157,6 +159,8 @@ package final class SchedulerAssembly: Sendable {
   package func start(_ programmed: [JobDefinition] = []) throws(HostError) -> LoadedGeneration? {
     do {
       declared.add(programmed)
+      // Before the first job, so that no run is claimed beyond them.
+      engine.post(whenDurable: nil) { [groups = configuration.groups] core, _, _ in core.setGroups(groups) }
       guard let follower else {
         try engine.start(declared.take(scripted: []))
         return nil

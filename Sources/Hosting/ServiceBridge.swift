@@ -34,11 +34,18 @@ package final class ServiceBridge: JobControl, EventHub {
   package func jobs() -> [JobSummary] {
     guard let service else { return [] }
     let last = outcomes.withLock { $0 }
+    let schedules = Dictionary(grouping: service.schedules(), by: \.record.job)
     return service.jobs().filter { !$0.isOrphaned }.map { job in
-      JobSummary(
+      var summary = JobSummary(
         name: job.definition.name, script: job.definition.source.file, nextFire: job.nextFire, isPaused: job.isPaused,
         isEnabled: job.definition.enabled, running: job.active, lastOutcome: last[job.definition.name],
         tags: job.definition.tags)
+      summary.schedules = (schedules[job.definition.name] ?? []).map { schedule in
+        ScheduleSummary(
+          id: schedule.id, trigger: schedule.lua, nextFire: schedule.nextFire,
+          params: schedule.record.made?.options.params, running: schedule.active)
+      }
+      return summary
     }.sorted { $0.name < $1.name }
   }
 
@@ -54,6 +61,18 @@ package final class ServiceBridge: JobControl, EventHub {
         box.value = .failure(HostRefusal(error.sentence))
       }
     }
+  }
+
+  package func schedule(
+    _ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void
+  ) {
+    guard let service else { return completion(.failure(Self.refusal)) }
+    service.schedule(request) { result in completion(result.mapError { HostRefusal($0.sentence) }) }
+  }
+
+  package func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    guard let service else { return completion(Self.refusal) }
+    service.unschedule(id) { failure in completion(failure.map { HostRefusal($0.sentence) }) }
   }
 
   package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
@@ -142,6 +161,16 @@ extension SchedulerCore.Refusal {
         ? "an id must not be empty" : "an id has at most \(MadeSchedule.idLength) bytes, this one has \(id.utf8.count)"
     case .neverFires(let trigger): "\(trigger) has no fire time from now on"
     case .draining: "the host is stopping and starts nothing more"
+    }
+  }
+}
+
+extension ScheduleFailure {
+  /// One sentence for a person.
+  package var sentence: String {
+    switch self {
+    case .refused(let refusal): refusal.sentence
+    case .notWritten(let error): "not written: \(error.message)"
     }
   }
 }

@@ -28,7 +28,7 @@ package struct ScheduleOptions: Sendable, Hashable {
   package var jitter: Int64?
   /// IANA name of the zone that it is shown in. Its trigger carries its own rules.
   package var timeZone: String?
-  /// Nanoseconds.
+  /// Nanoseconds; `.max`: a late run still runs, whatever the job says.
   package var misfireGraceTime: Int64?
   package var coalesce: CoalescePolicy?
   package var maxInstances: Int?
@@ -79,7 +79,7 @@ extension JobDefinition {
     own.limit = nil
     own.jitter = options.jitter ?? jitter
     own.timeZone = options.timeZone ?? timeZone
-    own.misfireGraceTime = options.misfireGraceTime ?? misfireGraceTime
+    if let grace = options.misfireGraceTime { own.misfireGraceTime = grace == .max ? nil : grace }
     own.coalesce = options.coalesce ?? coalesce
     own.maxInstances = options.maxInstances ?? maxInstances
     own.priority = options.priority ?? priority

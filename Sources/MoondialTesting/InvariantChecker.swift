@@ -18,7 +18,8 @@ package enum InvariantChecker {
       var problems: [String] = []
       for (job, _) in definitions {
         problems += check(
-          job, runs: runs.filter { $0.job == job.name }, ranges: ranges.filter { $0.job == job.name },
+          job, runs: runs.filter { $0.job == job.name && $0.schedule == nil },
+          ranges: ranges.filter { $0.job == job.name && $0.schedule == nil },
           schedule: schedules[job.name])
       }
       for run in runs where run.outcome == nil {

@@ -25,14 +25,32 @@ package final class SimulatedExecutor: JobExecutor {
     var sink: (any RunReportSink)?
     var violations: [String] = []
     var started = 0
+    /// When runs started, by what their rate is of.
+    var starts: [String: [Int64]] = [:]
+
+    /// Holds a start against the rates that it is under.
+    mutating func witness(_ job: JobDefinition, at now: Int64, _ groups: [String: GroupLimit]) {
+      count("job \(job.name)", job.rate, at: now)
+      if let group = job.group { count("group \(group)", groups[group]?.rate, at: now) }
+    }
+
+    private mutating func count(_ name: String, _ rate: RateLimit?, at now: Int64) {
+      guard let rate else { return }
+      starts[name, default: []].removeAll { now - $0 >= rate.window }
+      starts[name, default: []].append(now)
+      let count = starts[name]?.count ?? 0
+      if count > rate.count { violations.append("\(name) has \(count) starts within its window: its rate is \(rate)") }
+    }
   }
 
   private let state: Mutex<State>
   private let clock: SimulatedClock
+  private let groups: [String: GroupLimit]
   package let workers = 4
 
-  package init(clock: SimulatedClock, seed: UInt64) {
+  package init(clock: SimulatedClock, seed: UInt64, groups: [String: GroupLimit] = [:]) {
     self.clock = clock
+    self.groups = groups
     state = Mutex(State(random: SeededGenerator(seed)))
   }
 
@@ -54,6 +72,10 @@ package final class SimulatedExecutor: JobExecutor {
         // A reload may have lowered the limit while runs of the old one go on; the simulation never does.
         if active > order.job.definition.maxInstances {
           state.violations.append("job \(order.job.definition.name) has \(active) instances, more than its limit")
+        }
+        if let group = order.job.definition.group, let limit = groups[group]?.max {
+          let members = state.attempts.count { $0.order.job.definition.group == group }
+          if members > limit { state.violations.append("group \(group) has \(members) runs, more than its limit") }
         }
       }
     }
@@ -84,6 +106,7 @@ package final class SimulatedExecutor: JobExecutor {
     let wall = clock.now
     let (reports, sink) = state.withLock { state in
       var reports: [RunReport] = []
+      var started: [JobDefinition] = []
       state.attempts.removeAll { attempt in
         if !attempt.isStarted, attempt.startsAt <= now, !attempt.isCancelled {
           if let limit = attempt.order.startBefore, wall > limit {
@@ -91,6 +114,7 @@ package final class SimulatedExecutor: JobExecutor {
             return true
           }
           reports.append(RunReport(token: attempt.order.token, kind: .started, startedAt: wall))
+          started.append(attempt.order.job.definition)
         }
         guard attempt.endsAt <= now else { return false }
         let length = attempt.isStarted || attempt.startsAt <= now ? max(1, attempt.endsAt - attempt.startsAt) : 0
@@ -102,6 +126,7 @@ package final class SimulatedExecutor: JobExecutor {
       }
       for index in state.attempts.indices where state.attempts[index].startsAt <= now { state.attempts[index].isStarted = true }
       state.started += reports.count { $0.kind == .started }
+      for job in started { state.witness(job, at: now, groups) }
       return (reports, state.sink)
     }
     if !reports.isEmpty { sink?.report(reports) }

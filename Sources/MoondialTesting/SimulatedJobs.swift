@@ -8,6 +8,24 @@ package enum SimulatedJobs {
     (0..<count).map { make("job \($0)", &random) }
   }
 
+  /// Groups that the jobs name.
+  package static func groups(_ random: inout SeededGenerator) -> [String: GroupLimit] {
+    var groups: [String: GroupLimit] = [:]
+    for name in groupNames {
+      groups[name] = GroupLimit(
+        max: random.oneIn(4) ? nil : Int(random.number(1...3)), rate: random.oneIn(2) ? rate(&random) : nil)
+    }
+    return groups
+  }
+
+  private static let groupNames = ["db", "api"]
+
+  private static func rate(_ random: inout SeededGenerator) -> RateLimit {
+    let count = Int(random.number(1...12))
+    let seconds = random.number(1...300)
+    return RateLimit(count: count, window: seconds * 1_000_000_000, text: "\(count)/\(seconds)s")
+  }
+
   private static func make(_ name: String, _ random: inout SeededGenerator) -> JobDefinition {
     var job = JobDefinition(name: name, source: SourceLocation(file: "simulated.lua", line: 1), payload: SimulatedPayload())
     switch random.next() % 8 {
@@ -34,6 +52,8 @@ package enum SimulatedJobs {
     job.runAtStart = random.oneIn(6)
     job.jitter = random.oneIn(4) ? random.number(1...10) * 1_000_000_000 : 0
     job.limit = random.oneIn(8) ? Int(random.number(1...50)) : nil
+    if random.oneIn(3) { job.group = random.pick(groupNames) }
+    if random.oneIn(6) { job.rate = rate(&random) }
     if random.oneIn(3) { job.events = ["event"] }
     if random.oneIn(6) { job.debounce = random.number(1...30) * 1_000_000_000 }
     return job

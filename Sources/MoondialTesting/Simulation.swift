@@ -28,6 +28,8 @@ package struct Simulation {
     package var crashes = 0
     package var storeFailures = 0
     package var clockSteps = 0
+    /// Schedules made at run time.
+    package var schedules = 0
 
     package init() {}
   }
@@ -42,6 +44,8 @@ package struct Simulation {
   private var random: SeededGenerator
   private let clock: SimulatedClock
   private let definitions: [JobDefinition]
+  private let groups: [String: GroupLimit]
+  private let schedules = SimulatedSchedules()
   private var host: SimulatedHost
   private var absent: Set<String> = []
   private let faults: FaultPlan
@@ -64,12 +68,14 @@ package struct Simulation {
     weights = options.weights ?? .drawn(&random)
     clock = SimulatedClock(at: Instant(seconds: 1_767_225_600 + random.number(0...86_400 * 300)))
     definitions = SimulatedJobs.make(Int(random.number(1...10)), &random)
+    groups = SimulatedJobs.groups(&random)
     let faults = FaultPlan()
     self.faults = faults
     let opened = try disk.open(clock: clock)
     self.opened = opened
     store = FaultyJobStore(wrapping(opened)) { _ in faults.next() }
-    host = SimulatedHost(store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions)
+    host = SimulatedHost(
+      store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions, groups: groups)
   }
 
   /// Lives through the whole story, lets the faults end, and checks.
@@ -82,6 +88,8 @@ package struct Simulation {
     calm()
     report.violations += InvariantChecker.check(
       definitions.map { ($0, absent.contains($0.name)) }, store: opened, now: clock.now)
+    report.violations += schedules.check(opened)
+    report.schedules = schedules.count
     report.runs = try opened.runs(RunQuery(limit: 1_000_000)).count
     report.ranges = try opened.decisions(DecisionQuery(limit: 1_000_000)).count
     return report
@@ -130,6 +138,10 @@ package struct Simulation {
     if weights.happens(weights.runNow, &random) { host.runNow(name) }
     if weights.happens(weights.cancel, &random) { host.cancelSomething(&random) }
     if weights.happens(weights.emit, &random) { host.emit("event") }
+    if weights.happens(weights.schedule, &random) {
+      host.schedule(schedules.request(random.pick(definitions).name, &random, now: clock.now), schedules)
+    }
+    if weights.happens(weights.unschedule, &random), let id = schedules.toUnschedule(&random) { host.unschedule(id) }
   }
 
   /// The host dies: everything but the store is gone.
@@ -143,7 +155,7 @@ package struct Simulation {
     store = FaultyJobStore(wrapping(opened)) { [faults] _ in faults.next() }
     host = SimulatedHost(
       store: store, clock: clock, seed: seed &+ lives, window: weights.window,
-      definitions: definitions.filter { !absent.contains($0.name) })
+      definitions: definitions.filter { !absent.contains($0.name) }, groups: groups)
   }
 
   /// Faults stop and everybody is resumed: what is due must be decided, and what runs must end.
@@ -175,14 +187,20 @@ final class FaultPlan: Sendable {
   func clear() { planned.withLock { $0.removeAll() } }
 }
 
+/// What one closure leaves for the next.
+private final class MadeID: Sendable { let value = Mutex<String?>(nil) }
+
 /// One life of a host: a service turn and an executor over a store that outlives it.
 final class SimulatedHost: Sendable {
   private let service: ServiceTurn
   private let executor: SimulatedExecutor
   private let rest = Mutex<ServiceTurn.Rest?>(nil)
 
-  init(store: any JobStore, clock: SimulatedClock, seed: UInt64, window: Int, definitions: [JobDefinition]) {
-    let executor = SimulatedExecutor(clock: clock, seed: seed)
+  init(
+    store: any JobStore, clock: SimulatedClock, seed: UInt64, window: Int, definitions: [JobDefinition],
+    groups: [String: GroupLimit]
+  ) {
+    let executor = SimulatedExecutor(clock: clock, seed: seed, groups: groups)
     self.executor = executor
     var configuration = ServiceConfiguration(stores: [("default", store)], executors: [("default", executor)])
     configuration.wallClock = clock
@@ -192,6 +210,7 @@ final class SimulatedHost: Sendable {
     executor.start(reportingTo: service)
     do { try service.restore() } catch { preconditionFailure("the simulated store cannot be read: \(error)") }
     service.post { core, now, actions in
+      core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)
       core.start(at: now, into: &actions)
     }
@@ -228,6 +247,18 @@ final class SimulatedHost: Sendable {
   }
   func emit(_ name: String) {
     service.post { core, now, actions in core.emit(name, data: nil, at: now, into: &actions) }
+  }
+  func schedule(_ request: ScheduleRequest, _ schedules: SimulatedSchedules) {
+    let made = MadeID()
+    service.post(whenDurable: { error in
+      if error == nil, let id = made.value.withLock({ $0 }) { schedules.isDurable(id) }
+    }) { core, now, actions in
+      let id = try? core.schedule(request, at: now, into: &actions)
+      made.value.withLock { $0 = id }
+    }
+  }
+  func unschedule(_ id: String) {
+    service.post { core, now, actions in try? core.unschedule(id, at: now, into: &actions) }
   }
   func cancelSomething(_ random: inout SeededGenerator) {
     let choice = random.next()

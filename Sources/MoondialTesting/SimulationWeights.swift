@@ -13,6 +13,8 @@ package struct SimulationWeights: Sendable {
   package var runNow: Int? = 12
   package var cancel: Int? = 12
   package var emit: Int? = 12
+  package var schedule: Int? = 4
+  package var unschedule: Int? = 30
   /// Claimed runs that have not started, at most. At least 1.
   package var window = 16
 
@@ -21,7 +23,8 @@ package struct SimulationWeights: Sendable {
   package static func drawn(_ random: inout SeededGenerator) -> SimulationWeights {
     var weights = SimulationWeights()
     let kinds: [WritableKeyPath<SimulationWeights, Int?>] = [
-      \.crash, \.storeFault, \.clockStep, \.reload, \.pause, \.resume, \.runNow, \.cancel, \.emit,
+      \.crash, \.storeFault, \.clockStep, \.reload, \.pause, \.resume, \.runNow, \.cancel, \.emit, \.schedule,
+      \.unschedule,
     ]
     for kind in kinds { weights[keyPath: kind] = random.oneIn(4) ? nil : Int(random.number(3...60)) }
     weights.window = Int(random.number(1...16))

@@ -106,4 +106,6 @@ package struct ScheduleStatus: Sendable {
 
   package var id: String { record.id ?? "" }
   package var nextFire: Instant? { record.nextFire }
+  /// The Lua that makes its trigger: the shortest one while its job is loaded.
+  package var lua: String { trigger?.lua ?? record.trigger ?? "" }
 }

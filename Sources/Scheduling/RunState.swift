@@ -36,6 +36,14 @@ package enum RunState: UInt8, Sendable, CaseIterable {
     }
   }
 
+  /// Whether the run counts against `max` of its job's group: claimed, and neither over nor waiting for its next attempt.
+  var holdsPlace: Bool {
+    switch self {
+    case .claiming, .dispatched, .running, .stuck: true
+    case .free, .debouncing, .waiting, .ready, .retrying: false
+    }
+  }
+
   /// Whether the run counts against the claim window: claimed, and not started.
   var isInWindow: Bool { self == .claiming || self == .dispatched }
 }

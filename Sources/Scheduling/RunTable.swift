@@ -16,6 +16,12 @@ package struct ActiveRun: Sendable {
   /// Whether that row is a claim: a retry is dispatched without another.
   var isClaimed = false
   var isCancelled = false
+  /// Whether it waits in its job's lane.
+  var isInLane = false
+  /// Whether it counts in its job's group.
+  var holdsPlace = false
+  /// Whether its rates count a start of it that was not reported yet.
+  var hasReservedStart = false
   /// A newer run takes its place (`overlap = "replace"`).
   var isReplaced = false
   /// Retries used so far.

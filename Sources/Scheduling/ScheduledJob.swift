@@ -37,6 +37,8 @@ package struct ScheduledJob: Sendable {
   var isGone = false
   /// The store was told that it is gone.
   var isErased = false
+  /// Where its ready runs wait for its group and rate; −1 while it has neither. A schedule made at run time uses its job's.
+  var limitLane: Int32 = -1
   /// Of a job: the definition that its schedules share as long as they have no options of their own. Made when one is needed.
   var sharedEntry: JobEntry?
   /// Its lane in the due queue when it was armed last; see `SchedulerCore.lane(of:)`.

@@ -92,6 +92,8 @@ extension SchedulerCore {
       jobs[run.job.offset].unstored -= 1
     }
     if run.record.cause == .watch { returnFiles(of: slot) }
+    leaveLane(slot)
+    releasePlace(slot)
     runs.remove(slot)
   }
 
@@ -107,6 +109,9 @@ extension SchedulerCore {
     let key = ClaimOrder(
       rank: -Int32(truncatingIfNeeded: entry.definition.priority),
       fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: sequence)
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    // A cancelled run only ends: it needs no place for that.
+    if lane >= 0, !runs.slots[slot].isCancelled { return enterLane(slot, lane, key: key) }
     ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 
@@ -128,7 +133,9 @@ extension SchedulerCore {
   /// instants of that time are coalesced when its turn comes.
   mutating func claim(at now: Moment, into actions: inout SchedulerActions) {
     guard isStarted, !isDraining else { return }
-    while inWindow < configuration.window {
+    while true {
+      refreshChoices(at: now)
+      guard inWindow < configuration.window else { return }
       let ready = firstReady()
       if let next = firstDue(by: now), ready.map({ next.precedes($0.key) }) ?? true {
         // Moves the job's entry on, or takes it out: one way down the heap instead of two.
@@ -141,13 +148,17 @@ extension SchedulerCore {
       let store = Int(runs.slots[slot].store)
       if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
+      } else if jobs[index.offset].limitLane >= 0, !isChosen(slot) {
+        continue
       } else if runs.slots[slot].isClaimed {
+        takePlace(slot)
         dispatch(slot, into: &actions)
       } else if jobs[index.offset].isGone {
         giveUpGone(slot, at: now, into: &actions)
       } else if isTooLate(slot, at: now) {
         misfire(slot, at: now, into: &actions)
       } else {
+        takePlace(slot)
         runs.move(slot, to: .claiming)
         inWindow += 1
         if !runs.slots[slot].isStored { jobs[index.offset].unstored -= 1 }
@@ -172,7 +183,7 @@ extension SchedulerCore {
   }
 
   /// Lateness is judged at the claim: a run that waited for the window, or in a queue, beyond its grace is misfired.
-  private func isTooLate(_ slot: Int, at now: Moment) -> Bool {
+  func isTooLate(_ slot: Int, at now: Moment) -> Bool {
     let offset = runs.slots[slot].job.offset
     let entry = jobs[offset].entry
     guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime else { return false }
@@ -180,10 +191,14 @@ extension SchedulerCore {
   }
 
   /// A run that may not start any more: its row goes, its instant is recorded as misfired, the next in line gets its turn.
-  mutating func misfire(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+  ///
+  /// - Parameter limit: what it waited for; nil: its turn.
+  mutating func misfire(
+    _ slot: Int, waitingFor limit: SkipReason? = nil, at now: Moment, into actions: inout SchedulerActions
+  ) {
     let run = runs.slots[slot]
     drop(slot, into: &actions)
-    record(.misfired, nil, insteadOf: run.record, of: run.job, at: now, into: &actions)
+    record(.misfired, limit, insteadOf: run.record, of: run.job, at: now, into: &actions)
     releaseInstance(of: run.job, into: &actions)
   }
 
@@ -233,11 +248,13 @@ extension SchedulerCore {
   ) {
     if !failedStores[store] {
       failedStores[store] = true
+      stallChoices()
       actions.events.append(.storeFailed("\(storeNames[store]): \(error.message)"))
     }
     for token in tokens {
       guard let slot = runs.slot(token), runs.slots[slot].state == .claiming else { continue }
       runs.move(slot, to: .ready)
+      releasePlace(slot)
       inWindow -= 1
       if !runs.slots[slot].isStored { jobs[runs.slots[slot].job.offset].unstored += 1 }
       runs.slots[slot].record.claimedAt = nil
@@ -260,6 +277,7 @@ extension SchedulerCore {
   package mutating func storeRecovered(_ store: Int, into actions: inout SchedulerActions) {
     guard failedStores[store] else { return }
     failedStores[store] = false
+    reviveChoices()
     actions.events.append(.storeRecovered)
   }
 

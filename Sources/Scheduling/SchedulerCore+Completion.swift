@@ -10,7 +10,7 @@ extension SchedulerCore {
     for report in reports {
       guard let slot = runs.slot(report.token) else { continue }
       switch report.kind {
-      case .started: begin(slot, report, into: &actions)
+      case .started: begin(slot, report, at: now, into: &actions)
       case .late where runs.slots[slot].state == .dispatched:
         inWindow -= 1
         misfire(slot, at: now, into: &actions)
@@ -20,17 +20,20 @@ extension SchedulerCore {
         actions.events.append(.runStuck(runs.slots[slot].record.id, job: runs.slots[slot].record.job))
       case .stuck: continue
       case .ended:
-        begin(slot, report, into: &actions)
+        begin(slot, report, at: now, into: &actions)
         endAttempt(slot, report, at: now, into: &actions)
       }
     }
   }
 
-  private mutating func begin(_ slot: Int, _ report: RunReport, into actions: inout SchedulerActions) {
+  private mutating func begin(
+    _ slot: Int, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
+  ) {
     guard runs.slots[slot].state == .dispatched else { return }
     // A queued order that was cancelled ends without having started: it is not an attempt.
     guard report.kind == .started || report.outcome != .cancelled || report.duration > 0 else { return }
     runs.move(slot, to: .running)
+    noteStart(slot, at: now)
     inWindow -= 1
     runs.slots[slot].record.startedAt = report.startedAt
     runs.slots[slot].record.attempts += 1
@@ -68,6 +71,7 @@ extension SchedulerCore {
   ) {
     if runs.slots[slot].state.isInWindow { inWindow -= 1 }
     runs.move(slot, to: .retrying)
+    releasePlace(slot)
     runs.slots[slot].retries += 1
     let (resumesAt, overflow) = now.monotonic.addingReportingOverflow(max(0, delay))
     runs.slots[slot].resumesAt = overflow ? .max : resumesAt
@@ -110,6 +114,8 @@ extension SchedulerCore {
     if record.cause == .watch { record.event = recordedEvent(of: slot) }
     actions.stores[Int(runs.slots[slot].store)].batch.finished.append(record)
     if record.cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
+    leaveLane(slot)
+    releasePlace(slot)
     runs.remove(slot)
     if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(record)) }
     if isCounted { releaseInstance(of: index, into: &actions) }

@@ -89,6 +89,9 @@ extension SchedulerCore {
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
       runs.slots[slot].resumesAt = 0
       delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    case .ready where runs.slots[slot].isInLane:
+      leaveLane(slot)
+      queueForClaim(slot)
     default: break
     }
   }

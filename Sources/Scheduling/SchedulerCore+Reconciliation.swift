@@ -108,6 +108,7 @@ extension SchedulerCore {
       if let firstFire { job.nextFire = firstFire } else { job.seek(after: now.wall) }
     }
     jobs.append(job)
+    assignLane(index, isNew: true)
     if let known, known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
     if known?.orphanedAt != nil { skipOrphaned(index, at: now, into: &actions) }
     arm(index)
@@ -206,6 +207,7 @@ extension SchedulerCore {
     }
     jobs[index.offset].entry = JobEntry(definition)
     jobs[index.offset].executor = executorIndex(definition)
+    assignLane(index)
     move(index, to: storeIndex(definition), at: now, into: &actions)
     // Another jitter, zone or limit does not move the fire times.
     if old.definition.trigger != definition.trigger {

@@ -100,6 +100,7 @@ extension SchedulerCore {
       hash: StableHash.of(owner.definition.name + "\u{0}" + made.id))
     job.made = made
     job.base = Int32(base.offset)
+    job.limitLane = owner.limitLane
     return job
   }
 

@@ -46,6 +46,10 @@ package struct SchedulerCore: Sendable {
   var ready: [KeyedHeap<ClaimOrder>]
   /// Runs in `retrying` and `debouncing`, by monotonic nanoseconds.
   var delayed = KeyedHeap<Int64>()
+  /// Groups, rates, and who waits for them.
+  var limits = LimitTable()
+  /// Runs that wait for a limit and have a grace time, by the wall-clock nanoseconds at which it ends.
+  var expiring = KeyedHeap<Int64>()
   var sequence: UInt64 = 0
   /// Claimed and not started.
   package internal(set) var inWindow = 0
@@ -100,9 +104,12 @@ package struct SchedulerCore: Sendable {
   }
 
   package var nextWake: Wake {
-    Wake(
-      wall: isStarted && !isDraining ? nextDue : nil,
-      monotonic: isDraining ? nil : delayed.first?.key)
+    guard isStarted, !isDraining else { return Wake(wall: nil, monotonic: isDraining ? nil : delayed.first?.key) }
+    // A grace time has passed one nanosecond after its end.
+    let expiry = expiring.first.map { Instant(nanoseconds: $0.key + 1) }
+    return Wake(
+      wall: [nextDue, expiry].compactMap { $0 }.min(),
+      monotonic: [delayed.first?.key, limits.nextWake].compactMap { $0 }.min())
   }
 
   /// When something falls due that could be claimed. While the window is full that is the next start of a run, which is reported.
@@ -124,7 +131,12 @@ package struct SchedulerCore: Sendable {
     }
     searches = 0
     if isStarted, !isDraining, !waitingForFiles.isEmpty { startFileRuns(at: now, into: &actions) }
+    if !isDraining {
+      limits.open(at: now.monotonic)
+      expire(at: now, into: &actions)
+    }
     claim(at: now, into: &actions)
+    if !isDraining { forgetPassedWaits(at: now) }
     settle(into: &actions)
   }
 

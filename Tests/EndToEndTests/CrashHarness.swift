@@ -33,6 +33,7 @@ struct CrashHarness {
   /// Every run row ever seen, in its latest form.
   private var rows: [RunID: RunRecord] = [:]
   private var random: SplitMix
+  private(set) var oneOffs: OneOffAccount
   private(set) var linesRead = 0
   private(set) var instants = 0
   /// What contradicts a promise, in sentences.
@@ -62,14 +63,17 @@ struct CrashHarness {
       }
       try place.save("jobs\(number).lua", script)
     }
+    oneOffs = try OneOffAccount(place)
   }
+
+  private var started: String { "\(jobs.count + OneOffAccount.jobs) jobs" }
 
   private func start() throws -> HostProcess { try place.host("--allow-all", "--grace", "10s") }
 
   /// One life that ends at a random moment: while it starts, or soon after.
   mutating func liveAndDie() throws {
     let host = try start()
-    if random.next() % 4 > 0 { try host.awaitLine(containing: "\(jobs.count) jobs") }
+    if random.next() % 4 > 0 { try host.awaitLine(containing: started) }
     if let status = host.endWithin(Double(random.next() % 1_200) / 1_000) {
       violations.append("the host ended by itself with \(status): \(host.text.suffix(2_000))")
     }
@@ -80,7 +84,7 @@ struct CrashHarness {
   /// One life that ends as it should.
   mutating func liveAndStop() throws {
     let host = try start()
-    try host.awaitLine(containing: "\(jobs.count) jobs")
+    try host.awaitLine(containing: started)
     _ = host.endWithin(1)
     host.signal(SIGTERM)
     let status = try host.awaitExit()
@@ -104,14 +108,16 @@ struct CrashHarness {
       violations.append("the harness reads too few rows: \(oldest) is new")
     }
     for row in recent { rows[row.id] = row }
-    let runs = Dictionary(grouping: rows.values.filter { $0.cause == .schedule }, by: \.job)
+    let runs = Dictionary(grouping: rows.values.filter { $0.cause == .schedule && $0.schedule == nil }, by: \.job)
     let ranges = Dictionary(grouping: try store.decisions(DecisionQuery(limit: Self.rowsRead)), by: \.job)
-    let schedules = Dictionary(try store.schedules().map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+    let records = try store.schedules()
+    let schedules = Dictionary(records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
     for job in jobs {
       checkInstants(job, schedules[job.name], runs: runs[job.name] ?? [], ranges: ranges[job.name] ?? [])
       checkLines(job)
     }
     checkRecoveries()
+    violations += oneOffs.check(rows.values, records)
     if wasStopped {
       for row in recent where row.outcome == nil && row.claimedAt != nil {
         violations.append("run \(row.id) of \(row.job) is still claimed after a drain")

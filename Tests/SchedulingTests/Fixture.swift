@@ -52,10 +52,14 @@ struct Fixture {
   var cancellations: [RunToken] = []
   var uncommitted: [[RunToken]] = []
 
-  init(_ definitions: [JobDefinition] = [], window: Int = 1_024, start: Bool = true, snapshot: StoreSnapshot? = nil) {
+  init(
+    _ definitions: [JobDefinition] = [], window: Int = 1_024, start: Bool = true, snapshot: StoreSnapshot? = nil,
+    groups: [String: GroupLimit] = [:]
+  ) {
     var configuration = SchedulerCore.Configuration()
     configuration.window = window
     core = SchedulerCore(configuration: configuration, stores: ["default"], executors: ["default"])
+    core.setGroups(groups)
     if let snapshot { core.restore(snapshot, store: 0, reading: readTrigger) }
     core.reconcile(definitions, at: now, into: &actions)
     if start { self.start() }

@@ -361,6 +361,23 @@ struct MadeScheduleTests {
     #expect(f.made["x"]?.clockEpoch == ClockEpoch(1))
   }
 
+  @Test("a clock that is set far back while a one-off is due does not lose it")
+  func clockBackOverOneOff() throws {
+    var f = Fixture([Self.send()])
+    f.advance(to: 40 * 3600)
+    try f.schedule("send", .at([t(41 * 3600)]), id: "once")
+    // The host was down from before the one-off until after it, and the clock is far behind what it was.
+    var snapshot = f.snapshot
+    snapshot.schedules[0].lastFire = t(80 * 3600)
+    var g = Fixture([], start: false, snapshot: snapshot)
+    g.now = Moment(wall: t(60 * 3600), monotonic: 1)
+    g.made = f.made
+    g.core.reconcile([Self.send()], at: g.now, into: &g.actions)
+    g.start()
+    g.advance(to: 60 * 3600 + 5)
+    #expect(g.fires("send") == [41 * 3600])
+  }
+
   @Test("places are used again: ten thousand one-offs, one after another, need one")
   func places() throws {
     var f = Fixture([Self.send()])

@@ -1,3 +1,4 @@
+import JobModel
 import JobStores
 import Lua
 import Testing
@@ -30,6 +31,7 @@ struct LoadConfigurationTests {
         executors = { default = { type = "threads", workers = workers }, isolated = { type = "process", workers = 5 } },
         job_defaults = { coalesce = false, max_instances = 3, executor = "isolated" },
         http = { listen = "[::1]:9000" },
+        groups = { db = { max = 2 }, api = { max = 5, rate = "100 / 1m30s" } },
         grants = { ["*"] = { fs = { "data:rw" }, exec = false } },
         retention = { runs = 500, age = "30d", decisions = 50, jobs = { billing = { runs = false }, noisy = { runs = 10, age = "1h" } } },
         kept_states = "64MB",
@@ -44,6 +46,8 @@ struct LoadConfigurationTests {
     #expect(configuration.executors["isolated"] == ExecutorConfiguration(.process, workers: 5))
     #expect(configuration.jobDefaults == LuaTable(fields: [("coalesce", false), ("max_instances", 3), ("executor", "isolated")]))
     #expect(configuration.http == HTTPConfiguration(host: "::1", port: 9000))
+    let rate = RateLimit(count: 100, window: 90_000_000_000, text: "100 / 1m30s")
+    #expect(configuration.groups == ["db": GroupLimit(max: 2), "api": GroupLimit(max: 5, rate: rate)])
     #expect(configuration.grants == ["*": ["fs": ["data:rw"], "exec": false]])
     let day: Int64 = 86_400 * 1_000_000_000
     var retention = Retention()
@@ -67,6 +71,14 @@ struct LoadConfigurationTests {
     ("return { http = { port = 80 } }", "moondial.lua: unknown setting \"http.port\""),
     ("return { http = { listen = 'localhost' } }", "moondial.lua: http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \"localhost\""),
     ("return { grants = { ['*'] = { exce = true } } }", "moondial.lua: grants[\"*\"].exce: unknown field (did you mean \"exec\"?)"),
+    ("return { groups = { db = 2 } }", "moondial.lua: groups.db must be a table like { max = 2, rate = \"10/1m\" }, not 2"),
+    ("return { groups = { db = {} } }", "moondial.lua: groups.db limits nothing; give it max, rate or both"),
+    ("return { groups = { db = { rates = '2/1s' } } }", "moondial.lua: unknown setting \"groups.db.rates\"; did you mean \"rate\"?"),
+    ("return { groups = { db = { max = 0 } } }", "moondial.lua: groups.db.max must be 1 to 100000, not 0"),
+    ("return { groups = { db = { rate = 5 } } }", "moondial.lua: groups.db.rate must be a number of starts and a time like \"10/1m\", not 5"),
+    ("return { groups = { db = { rate = '0/1m' } } }", "moondial.lua: groups.db.rate: 0 starts are outside 1 to 1000000"),
+    ("return { groups = { db = { rate = '5/1us' } } }", "moondial.lua: groups.db.rate \"5/1us\": the time must be 1ms to 366d"),
+    ("return { job_defaults = { group = 'db' } }", "moondial.lua: job_defaults: there is no group \"db\"; add groups = { db = { max = 1 } } to moondial.lua"),
     ("return { stores = { a = { synchronous = 'normal' } } }", "moondial.lua: stores.a has no address: add url = \"sqlite:FILE\""),
     ("return { stores = { default = { synchronous = 'fast' } } }", "moondial.lua: stores.default.synchronous must be \"full\" or \"normal\", not \"fast\""),
     ("return { stores = { a = { url = 'memory', synchronous = 'full' } } }", "moondial.lua: stores.a.synchronous is for SQLite stores; this one is memory: remove it"),
@@ -78,7 +90,6 @@ struct LoadConfigurationTests {
     ("return { retention = { ages = '1d' } }", "moondial.lua: unknown setting \"retention.ages\"; did you mean \"age\"?"),
     ("return { retention = { jobs = { a = { run = 5 } } } }", "moondial.lua: unknown setting \"retention.jobs.a.run\"; did you mean \"runs\"?"),
     ("return { kept_states = 'much' }", "moondial.lua: kept_states must be a size like \"64MB\", not \"much\""),
-    ("return { groups = {} }", "moondial.lua: groups are not supported by this version; remove the table"),
     ("return { job_defaults = { max_instance = 3 } }", "moondial.lua: job_defaults: unknown field \"max_instance\"; did you mean \"max_instances\"?"),
     ("return { job_defaults = { on_error = print } }", "moondial.lua: job_defaults: on_error is a function and cannot be a default in moondial.lua; set it in a script's job_defaults"),
     ("return { job_defaults = { executor = 'big' } }", "moondial.lua: job_defaults: there is no executor \"big\"; moondial.lua has \"default\""),

@@ -205,6 +205,51 @@ import Testing
     #expect(fixture.scheduler.asked == [#"run a {"x":1}"#, "run missing -", "pause a", "resume a"])
   }
 
+  @Test("schedules are made with a trigger and options, listed, and taken away")
+  func schedules() throws {
+    let fixture = try PoolFixture()
+    let report = try fixture.run(
+      """
+      local made = jobs.list()[1].schedules[1]
+      assert(made.id == "a-7" and made.next_run_time == 90 and made.params.to == "ann" and #jobs.list()[2].schedules == 0)
+      local id = jobs.schedule("a", { at = 1000, params = { to = "bob" } })
+      local beat = jobs.schedule("a", {
+        every = "90s", id = "beat", replace_existing = true, jitter = "1s", timezone = "Europe/Vienna", max_instances = 2,
+        misfire_grace_time = false, coalesce = false, priority = 3, end_date = "2027-01-31",
+      })
+      jobs.schedule("a", { trigger = any_of { cron "0 9 * * mon", at "2027-01-01" } })
+      local none, why = jobs.schedule("missing", { every = 5 })
+      return { id, beat, none == nil, why, jobs.unschedule("beat") }
+      """)
+    #expect(report.result == #"["a-8","beat",true,"no job is named \"missing\"",true]"#)
+    #expect(
+      fixture.scheduler.asked == [
+        #"schedule a at "1970-01-01T00:16:40Z", {"to":"bob"}"#,
+        #"schedule a every("90s", { end_date = "2027-01-31T22:59:59.999999999Z" }), id beat, replacing, jitter 1000000000, "#
+          + "in Europe/Vienna, grace none, coalesce all, instances 2, priority 3",
+        #"schedule a any_of { cron("0 9 * * mon", { timezone = "UTC" }), at "2027-01-01T00:00:00Z" }"#,
+        #"schedule missing every "5s""#, "unschedule beat",
+      ])
+  }
+
+  @Test(
+    "a schedule that cannot be meant is an error that says what to write",
+    arguments: [
+      (#"jobs.schedule("a")"#, "jobs.schedule: expected a table like"),
+      (#"jobs.schedule("a", {})"#, "jobs.schedule: say when: give it at, every, cron, calendar or trigger"),
+      (#"jobs.schedule("a", { evry = 5 })"#, #"unknown field "evry"; did you mean "every"?"#),
+      (#"jobs.schedule("a", { every = 5, retry = 3 })"#, "retry belongs to the job: set it where the job is declared"),
+      (#"jobs.schedule("a", { cron = "61 * * * *" })"#, "minute"),
+      (#"jobs.schedule("a", { every = 5, id = 7 })"#, "id must be a string, not 7"),
+      (#"jobs.schedule("a", { every = 5, max_instances = 0 })"#, "max_instances must be"),
+    ])
+  func scheduleMistakes(call: String, message: String) throws {
+    let fixture = try PoolFixture()
+    let report = try fixture.run("local ok, why = pcall(function() return \(call) end) return { ok, why }")
+    #expect(report.result?.replacing(#"\""#, with: "\"").contains(message) == true, "\(report.result ?? "")")
+    #expect(fixture.scheduler.asked == [])
+  }
+
   @Test("emit reaches a run that waits, and wait has a timeout")
   func events() throws {
     let fixture = try PoolFixture()

@@ -4,6 +4,7 @@ import JobModel
 import JobStores
 import Lua
 import Synchronization
+import Triggers
 
 @testable import ScriptHost
 
@@ -142,10 +143,39 @@ final class TestScheduler: JobControl, EventHub {
 
   func jobs() -> [JobSummary] {
     [
-      JobSummary(name: "a", script: "a.lua", nextFire: Instant(seconds: 60), running: 1, lastOutcome: .succeeded, tags: ["x"]),
+      a,
       JobSummary(name: "b", isPaused: true),
     ]
   }
+  private var a: JobSummary {
+    var job = JobSummary(
+      name: "a", script: "a.lua", nextFire: Instant(seconds: 60), running: 1, lastOutcome: .succeeded, tags: ["x"])
+    job.schedules = [
+      ScheduleSummary(id: "a-7", trigger: "every \"1m\"", nextFire: Instant(seconds: 90), params: JSONText("{\"to\":\"ann\"}"))
+    ]
+    return job
+  }
+
+  func schedule(_ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void) {
+    let options = request.options
+    var said = ["schedule \(request.job) \(request.trigger.text)"]
+    if let id = request.id { said.append("id \(id)") }
+    if request.replaceExisting { said.append("replacing") }
+    if let params = options.params { said.append(params.text) }
+    if let span = options.jitter { said.append("jitter \(span)") }
+    if let zone = options.timeZone { said.append("in \(zone)") }
+    if let span = options.misfireGraceTime { said.append("grace \(span == .max ? "none" : "\(span)")") }
+    if let policy = options.coalesce { said.append("coalesce \(policy)") }
+    if let count = options.maxInstances { said.append("instances \(count)") }
+    if let priority = options.priority { said.append("priority \(priority)") }
+    note(said.joined(separator: ", "))
+    completion(request.job == "missing" ? .failure(HostRefusal("no job is named \"missing\"")) : .success(request.id ?? "a-8"))
+  }
+  func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    note("unschedule \(id)")
+    completion(nil)
+  }
+
   private func note(_ text: String) { state.withLock { $0.asked.append(text) } }
   func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void) {
     note("run \(job) \(params?.text ?? "-")")

@@ -66,9 +66,11 @@ struct SimulationTests {
       total.crashes += report.crashes
       total.storeFailures += report.storeFailures
       total.clockSteps += report.clockSteps
+      total.schedules += report.schedules
     }
     #expect(total.runs > 1_000 && total.ranges > 500)
     #expect(total.crashes > 20 && total.storeFailures > 20 && total.clockSteps > 10)
+    #expect(total.schedules > 100)
   }
 
   @Test("a canary: a store that forgets one batch in fifty is found out")

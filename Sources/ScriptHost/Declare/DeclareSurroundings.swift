@@ -13,6 +13,8 @@ package final class DeclareSurroundings {
   /// Names of configured executors and stores, sorted.
   package let executors: [String]
   package let stores: [String]
+  /// Names of configured groups, sorted.
+  package let groups: [String]
   /// `job_defaults` of the host, decoded before.
   package let hostDefaults: LuaTable
   /// Where calendar files are read; `nil` where scripts have none.
@@ -25,13 +27,14 @@ package final class DeclareSurroundings {
 
   package init(
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
-    stores: [String] = ["default"], hostDefaults: LuaTable = LuaTable(), calendars: CalendarLibrary? = nil,
+    stores: [String] = ["default"], groups: [String] = [], hostDefaults: LuaTable = LuaTable(), calendars: CalendarLibrary? = nil,
     now: Instant
   ) {
     self.zones = zones
     self.zone = zone
     self.executors = executors.sorted()
     self.stores = stores.sorted()
+    self.groups = groups.sorted()
     self.hostDefaults = hostDefaults
     self.calendars = calendars
     self.now = now

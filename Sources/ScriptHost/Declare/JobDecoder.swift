@@ -19,14 +19,10 @@ struct JobDecoder {
 
   /// Applies a table's fields to `draft`.
   mutating func apply(_ table: LuaTable, to draft: inout JobDraft) {
-    reading.namedKeysOnly(table, in: scope == .job ? "the job's table" : "job_defaults")
+    reading.namedKeysOnly(table, in: scope.table)
     for (key, value) in table.fields {
       guard let field = JobField.named[key], field.isAllowed(in: scope) else {
         reading.complain(complaint(aboutKey: key))
-        continue
-      }
-      guard field.isSupported else {
-        reading.complain("\(key) is not supported: this version has no groups or rates; remove it")
         continue
       }
       apply(field, value, to: &draft)
@@ -35,6 +31,11 @@ struct JobDecoder {
 
   /// Why a key is refused.
   private func complaint(aboutKey key: String) -> String {
+    if scope == .schedule {
+      let names = JobField.names(in: scope) + ["id", "replace_existing"]
+      if let field = JobField.named[key] { return "\(field.rawValue) belongs to the job: set it where the job is declared" }
+      return "unknown field \(quoted(key))\(FieldReading.suggestion(for: key, among: names))"
+    }
     if let field = JobField.named[key] {
       return field == .onError || field == .onSuccess
         ? "\(key) is a function and cannot be a default in moondial.lua; set it in a script's job_defaults"
@@ -127,8 +128,14 @@ struct JobDecoder {
       if let flag = reading.bool(name, value) { draft.definition.enabled = flag }
     case .watch:
       if let watch = WatchReading.read(value, &reading) { draft.definition.watch = watch }
-    case .group, .rate:
-      preconditionFailure("a field that is not supported was let through")
+    case .group:
+      if value == .bool(false) {
+        draft.definition.group = nil
+      } else if let text = group(value) {
+        draft.definition.group = text
+      }
+    case .rate:
+      if let rate = reading.optionalRate(name, value) { draft.definition.rate = rate }
     }
   }
 
@@ -237,5 +244,29 @@ struct JobDecoder {
     let listed = known.map { "\"\($0)\"" }.joined(separator: ", ")
     reading.complain("there is no \(name) \(quoted(text))\(suggestion.isEmpty ? "; moondial.lua has \(listed)" : suggestion)")
     return nil
+  }
+
+  private mutating func group(_ value: LuaValue) -> String? {
+    guard let text = reading.string("group", value, "the name of a group of moondial.lua") else { return nil }
+    let known = surroundings.groups
+    if let index = known.firstIndex(of: text) { return known[index] }
+    let suggestion = FieldReading.suggestion(for: text, among: known)
+    let listed = known.map { "\"\($0)\"" }.joined(separator: ", ")
+    let hint =
+      known.isEmpty
+      ? "; add groups = { \(text) = { max = 1 } } to moondial.lua" : suggestion.isEmpty ? "; moondial.lua has \(listed)" : suggestion
+    reading.complain("there is no group \(quoted(text))\(hint)")
+    return nil
+  }
+}
+
+extension JobField.Scope {
+  /// How messages call the table.
+  var table: String {
+    switch self {
+    case .job: "the job's table"
+    case .scriptDefaults, .hostDefaults: "job_defaults"
+    case .schedule: "the schedule's table"
+    }
   }
 }

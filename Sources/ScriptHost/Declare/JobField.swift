@@ -32,12 +32,15 @@ package enum JobField: String, CaseIterable, Sendable {
     case scriptDefaults
     /// `job_defaults = { … }` in moondial.lua.
     case hostDefaults
+    /// `jobs.schedule("name", { … })` in a run.
+    case schedule
   }
 
   /// Whether the field may be written there. What names a job, or says when it runs, belongs to one job.
   package func isAllowed(in scope: Scope) -> Bool {
     switch (scope, self) {
     case (.job, _): true
+    case (.schedule, let field): field.isForSchedules
     case (_, .name), (_, .run), (_, .description), (_, .params): false
     case (_, .cron), (_, .every), (_, .at), (_, .calendar), (_, .trigger), (_, .limit): false
     case (_, .on), (_, .after), (_, .watch): false
@@ -46,18 +49,26 @@ package enum JobField: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether this version has what the field is for.
-  package var isSupported: Bool { self != .group && self != .rate }
+  /// Whether a schedule made at run time may say it; everything else belongs to the job.
+  private var isForSchedules: Bool {
+    switch self {
+    case .cron, .every, .at, .calendar, .trigger, .timezone, .dst, .startDate, .endDate, .jitter, .coalesce, .misfireGraceTime,
+      .maxInstances, .priority, .params:
+      true
+    default: false
+    }
+  }
 
   /// The names that may be written in `scope`, in the order of this table.
   package static func names(in scope: Scope) -> [String] {
-    allCases.filter { $0.isAllowed(in: scope) && $0.isSupported }.map(\.rawValue)
+    allCases.filter { $0.isAllowed(in: scope) }.map(\.rawValue)
   }
 
   /// The type in LuaLS's notation.
   package var luaType: String {
     switch self {
-    case .name, .description, .timezone, .executor, .store, .group, .rate: "string"
+    case .name, .description, .timezone, .executor, .store: "string"
+    case .group, .rate: "string|false"
     case .run: "fun(ctx: moondial.Context): any"
     case .onError: "fun(ctx: moondial.Context, err: string)"
     case .onSuccess: "fun(ctx: moondial.Context, result: any)"
@@ -123,8 +134,8 @@ package enum JobField: String, CaseIterable, Sendable {
     case .onError: "Called in the job's state after an attempt that failed."
     case .onSuccess: "Called in the job's state after a run that succeeded."
     case .watch: "Runs with the files that match a pattern (`\"in/*.csv\"`) when they are complete: `ctx.event.paths`."
-    case .group: "Not in this version."
-    case .rate: "Not in this version."
+    case .group: "The group of moondial.lua whose `max` and `rate` it shares with other jobs."
+    case .rate: "At most so many starts in any such time (`\"10/1m\"`), retries included; others wait."
     }
   }
 
@@ -158,6 +169,10 @@ package enum JobField: String, CaseIterable, Sendable {
     "jobstore": "the field is store",
     "concurrency": "the field is max_instances",
     "max_concurrency": "the field is max_instances",
+    "rate_limit": "the field is rate, as in rate = \"10/1m\"",
+    "throttle": "the field is rate, as in rate = \"10/1m\"",
+    "pool": "the field is group; moondial.lua says groups = { db = { max = 2 } }",
+    "queue": "the field is group; moondial.lua says groups = { db = { max = 2 } }",
     "memory_limit": "the field is memory",
     "disabled": "write enabled = false",
     "depends_on": "the field is after",

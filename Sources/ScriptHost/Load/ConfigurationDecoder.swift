@@ -47,13 +47,12 @@ struct ConfigurationDecoder {
       case "retention": decodeRetention(value, &configuration)
       case "kept_states": decodeKeptStates(value, &configuration)
       case "job_defaults": break
-      case "groups":
-        problem([key], "groups are not supported by this version; remove the table")
+      case "groups": decodeGroups(value, &configuration)
       default:
         problem([key], "unknown setting \(quoted(key))\(FieldReading.suggestion(for: key, among: Self.topLevel))")
       }
     }
-    // Last, since defaults may name executors and stores.
+    // Last, since defaults may name executors, stores and groups.
     if let defaults = table.field("job_defaults") { decodeDefaults(defaults, &configuration) }
     return configuration
   }
@@ -130,6 +129,12 @@ struct ConfigurationDecoder {
     }
   }
 
+  private mutating func decodeGroups(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    for (name, value) in fields(["groups"], value, like: "{ db = { max = 2, rate = \"10/1m\" } }") {
+      if let limit = read(["groups", name], { $0.groupLimit($1, value) }) { configuration.groups[name] = limit }
+    }
+  }
+
   private mutating func decodeHTTP(_ value: LuaValue, _ configuration: inout HostConfiguration) {
     for (key, value) in fields(["http"], value, like: "{ listen = \"127.0.0.1:8047\" }") {
       guard key == "listen" else {
@@ -162,7 +167,8 @@ struct ConfigurationDecoder {
       return
     }
     let surroundings = DeclareSurroundings(
-      zones: zones, executors: Array(configuration.executors.keys), stores: Array(configuration.stores.keys), now: now)
+      zones: zones, executors: Array(configuration.executors.keys), stores: Array(configuration.stores.keys),
+      groups: Array(configuration.groups.keys), now: now)
     var isFine = true
     for (key, value) in defaults.fields {
       var draft = JobDraft(zone: .utc)

@@ -120,6 +120,7 @@ package enum EditorFiles {
     ---@field started_at number Seconds since 1970: when this attempt began.
     ---@field event? { name: string, data: any, paths: string[]? } The event that caused it; `paths` when files did.
     ---@field params table<string, any>
+    ---@field schedule? string The id of the schedule made at run time that the run is of.
     local Context = {}
     ---Seconds until the attempt's timeout; nil without one.
     ---@return number?
@@ -148,12 +149,42 @@ package enum EditorFiles {
     ---@param defaults moondial.JobDefaults
     function job_defaults(defaults) end
 
+    ---What `jobs.schedule` takes. It says when, and what it says otherwise than the job.
+    ---@class (exact) moondial.Schedule
+    ---@field id? string Its id; one is made when there is none.
+    ---@field replace_existing? boolean A schedule that has this id gives way. Default: false, an error.
+    \(fields(in: .schedule))
+
+    ---The jobs of the host. In a run; each call but `list` waits until the store has it, and returns nil and why when it is refused.
+    jobs = {}
+    ---@return table[] jobs With `name`, `next_run_time`, `paused`, `running`, `schedules` and more.
+    function jobs.list() end
+    ---@param name string
+    ---@param params? table<string, any>
+    ---@return integer? run, string? why
+    function jobs.run(name, params) end
+    ---Makes a schedule for a job, beside the job's own; returns its id.
+    ---@param name string
+    ---@param schedule moondial.Schedule
+    ---@return string? id, string? why
+    function jobs.schedule(name, schedule) end
+    ---Takes a schedule away that was made at run time.
+    ---@param id string
+    ---@return true?, string? why
+    function jobs.unschedule(id) end
+    ---@param name string
+    ---@return true?, string? why
+    function jobs.pause(name) end
+    ---@param name string
+    ---@return true?, string? why
+    function jobs.resume(name) end
+
     \(constructors)
     """
   }
 
   private static func fields(in scope: JobField.Scope) -> String {
-    JobField.allCases.filter { $0.isAllowed(in: scope) && $0.isSupported }.map { field in
+    JobField.allCases.filter { $0.isAllowed(in: scope) }.map { field in
       // `name` is given before the table as a rule, so only `run` must be in it.
       let mark = field == .run ? "" : "?"
       return "---@field \(field.rawValue)\(mark) \(field.luaType) \(field.summary)"

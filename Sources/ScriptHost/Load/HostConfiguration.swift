@@ -1,3 +1,4 @@
+package import JobModel
 package import JobStores
 package import Lua
 
@@ -14,6 +15,8 @@ package struct HostConfiguration: Sendable, Equatable {
   package var executors: [String: ExecutorConfiguration]
   /// Fields of jobs that do not say otherwise; a table that ``JobField`` allows as host defaults.
   package var jobDefaults: LuaTable
+  /// What jobs may do together, by the name that their `group` says. A reload takes it over.
+  package var groups: [String: GroupLimit]
   package var http: HTTPConfiguration
   /// How much history the SQLite stores keep.
   package var retention: Retention
@@ -27,6 +30,7 @@ package struct HostConfiguration: Sendable, Equatable {
     stores = ["default": .standard]
     executors = ["default": ExecutorConfiguration()]
     jobDefaults = LuaTable()
+    groups = [:]
     http = HTTPConfiguration()
     retention = Retention()
     keptStateBytes = 512 << 20
@@ -36,7 +40,7 @@ package struct HostConfiguration: Sendable, Equatable {
   /// Whether scripts declare the same jobs under both: then a change from one to the other needs no new evaluation.
   package func declaresTheSame(as other: HostConfiguration) -> Bool {
     timeZone == other.timeZone && jobDefaults == other.jobDefaults && stores.keys == other.stores.keys
-      && executors.keys == other.executors.keys
+      && executors.keys == other.executors.keys && groups.keys == other.groups.keys
   }
 
   /// The names of the settings that differ and that a running host cannot take over, sorted: `stores`, `http`, ….

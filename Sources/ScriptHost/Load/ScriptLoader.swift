@@ -111,7 +111,7 @@ package final class ScriptLoader {
     let zone = (try? zones.zone(named: configuration.timeZone ?? systemZone)) ?? .utc
     return DeclareSurroundings(
       zones: zones, zone: zone, executors: Array(configuration.executors.keys), stores: Array(configuration.stores.keys),
-      hostDefaults: configuration.jobDefaults, calendars: calendars, now: clock.now)
+      groups: Array(configuration.groups.keys), hostDefaults: configuration.jobDefaults, calendars: calendars, now: clock.now)
   }
 }
 

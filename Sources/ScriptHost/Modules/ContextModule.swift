@@ -9,7 +9,7 @@ internal import Lua
 /// only for what it reads.
 enum ContextModule {
   static let fields = [
-    "id", "job", "attempt", "missed", "scheduled_at", "started_at", "event", "params", "deadline", "cancelled", "retry",
+    "id", "job", "attempt", "missed", "scheduled_at", "started_at", "event", "params", "schedule", "deadline", "cancelled", "retry",
     "fail", "progress", "process", "thread",
   ]
 
@@ -50,6 +50,7 @@ enum ContextModule {
     case "started_at": call.push(run.time.wall.fractionalSeconds)
     case "event": call.push(order.context?.event.flatMap(LuaValue.init(json:)) ?? .nil)
     case "params": call.push(params(order))
+    case "schedule": call.push(order.context?.schedule.map { .string(LuaString($0)) } ?? LuaValue.nil)
     case "process": call.push(Int(getpid()))
     case "thread":
       // Not remembered: a run may go on on another thread.

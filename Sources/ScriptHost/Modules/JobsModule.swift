@@ -2,11 +2,11 @@ internal import Chronology
 internal import JobModel
 internal import Lua
 
-/// `jobs`: list, run, pause, resume. What the scheduler refuses is `nil, message`.
+/// `jobs`: list, run, schedule, unschedule, pause, resume. What the scheduler refuses is `nil, message`.
 enum JobsModule {
   static let parameterLimit = 1 << 20
 
-  static func module() -> LuaModule { LuaModule("jobs", functions: [list, run, pause, resume]) }
+  static func module() -> LuaModule { LuaModule("jobs", functions: [list, run, schedule, unschedule, pause, resume]) }
 
   private static let list = LuaFunction.host("list", as: "jobs.list") { call, arguments throws(Misuse) in
     let jobs = try arguments.run(call).services.jobs.jobs()
@@ -23,6 +23,17 @@ enum JobsModule {
     if let script = job.script { fields.append(("script", .string(LuaString(script)))) }
     if let next = job.nextFire { fields.append(("next_run_time", .number(next.fractionalSeconds))) }
     if let outcome = job.lastOutcome { fields.append(("last_outcome", .string(LuaString(outcome.rawValue)))) }
+    fields.append(("schedules", .table(LuaTable(array: job.schedules.map(value)))))
+    return .table(LuaTable(fields: fields))
+  }
+
+  private static func value(_ schedule: ScheduleSummary) -> LuaValue {
+    var fields: [(key: String, value: LuaValue)] = [
+      ("id", .string(LuaString(schedule.id))), ("trigger", .string(LuaString(schedule.trigger))),
+      ("running", .integer(Int64(schedule.running))),
+    ]
+    if let next = schedule.nextFire { fields.append(("next_run_time", .number(next.fractionalSeconds))) }
+    if let params = schedule.params.flatMap(LuaValue.init(json:)) { fields.append(("params", params)) }
     return .table(LuaTable(fields: fields))
   }
 
@@ -45,17 +56,33 @@ enum JobsModule {
       })
   }
 
+  /// `jobs.schedule(name, { … })`: the id of the new schedule when it is on disk, or nil and why not.
+  private static let schedule = LuaFunction.host("schedule", as: "jobs.schedule") { call, arguments throws(Misuse) in
+    let request = try ScheduleDecoder.request(call, arguments)
+    let services = try arguments.run(call).services
+    return call.suspend(
+      CallRequest { answer in
+        services.jobs.schedule(request) { result in
+          switch result {
+          case .success(let id): answer.complete([.string(LuaString(id))])
+          case .failure(let refusal): answer.complete(refusing: refusal.message)
+          }
+        }
+      })
+  }
+
+  private static let unschedule = change("unschedule", of: "a schedule's id") { $0.jobs.unschedule($1, completion: $2) }
   private static let pause = change("pause") { $0.jobs.pause($1, completion: $2) }
   private static let resume = change("resume") { $0.jobs.resume($1, completion: $2) }
 
-  /// A change of one job: true, or nil and why not.
+  /// A change of one job, or schedule: true, or nil and why not.
   private static func change(
-    _ name: String,
+    _ name: String, of what: String = "a job's name",
     _ change: @escaping @Sendable (HostServices, String, @escaping @Sendable (HostRefusal?) -> Void) -> Void
   ) -> LuaFunction {
     .host(name, as: "jobs.\(name)") { call, arguments throws(Misuse) in
       let services = try arguments.run(call).services
-      let job = try arguments.string(call, 1, "a job's name")
+      let job = try arguments.string(call, 1, what)
       return call.suspend(
         CallRequest { request in
           change(services, job) { refusal in

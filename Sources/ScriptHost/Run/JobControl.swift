@@ -20,6 +20,8 @@ package struct JobSummary: Sendable, Equatable {
   package var running: Int
   package var lastOutcome: Outcome?
   package var tags: [String]
+  /// Schedules made for it at run time, by id.
+  package var schedules: [ScheduleSummary] = []
 
   package init(
     name: String, script: String? = nil, nextFire: Instant? = nil, isPaused: Bool = false, isEnabled: Bool = true,
@@ -36,12 +38,35 @@ package struct JobSummary: Sendable, Equatable {
   }
 }
 
+/// What a script sees of a schedule made at run time.
+package struct ScheduleSummary: Sendable, Equatable {
+  package var id: String
+  /// The Lua that makes its trigger.
+  package var trigger: String
+  package var nextFire: Instant?
+  package var params: JSONText?
+  /// Active runs.
+  package var running: Int
+
+  package init(id: String, trigger: String, nextFire: Instant?, params: JSONText? = nil, running: Int = 0) {
+    self.id = id
+    self.trigger = trigger
+    self.nextFire = nextFire
+    self.params = params
+    self.running = running
+  }
+}
+
 /// The scheduler as scripts may use it (`jobs`). A completion may come inside the call or later on any thread, exactly once.
 package protocol JobControl: AnyObject, Sendable {
   /// All jobs, by name.
   func jobs() -> [JobSummary]
   /// Asks for a run now; completes when the request is as durable as the job's store makes it.
   func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void)
+  /// Makes a schedule for a job; completes with its id when it is as durable as the job's store makes it.
+  func schedule(_ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void)
+  /// Takes a schedule away that was made at run time; completes when that is durable.
+  func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
   func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
   func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
 }
@@ -70,6 +95,10 @@ package final class MissingServices: JobControl, EventHub {
   package func run(
     _ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void
   ) { completion(.failure(Self.refusal)) }
+  package func schedule(
+    _ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void
+  ) { completion(.failure(Self.refusal)) }
+  package func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
   package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
   package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
   package func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {

@@ -42,6 +42,8 @@ struct ExplainCommand: ParsableCommand {
     let job: String
     let at: Instant?
     let schedule: ScheduleRecord?
+    /// Those made for it at run time, by id.
+    let made: [ScheduleRecord]
     let runs: [RunRecord]
     let ranges: [DecisionRange]
     let causes: LateCauses
@@ -52,7 +54,9 @@ struct ExplainCommand: ParsableCommand {
     init(_ store: SQLiteStore, job: String, at: Instant?, limit: Int) throws(StoreError) {
       self.job = job
       self.at = at
-      schedule = try store.schedules().first { $0.job == job }
+      let schedules = try store.schedules().filter { $0.job == job }
+      schedule = schedules.first { $0.made == nil }
+      made = schedules.filter { $0.made != nil }
       // Fire times are as exact as a nanosecond, and shown and typed as somebody can read them: all of a second, or of a millisecond.
       let end = at.map { at in
         at.advanced(byNanoseconds: at.subsecondNanoseconds == 0 ? 1_000_000_000 : at.subsecondNanoseconds % 1_000_000 == 0 ? 1_000_000 : 1)
@@ -66,14 +70,18 @@ struct ExplainCommand: ParsableCommand {
       unsuccessfulFiles = Array(unsuccessful.sorted { ($1.at, $0.path) < ($0.at, $1.path) }.prefix(max(0, limit)))
     }
 
-    var isKnown: Bool { schedule != nil || !runs.isEmpty || !ranges.isEmpty }
+    var isKnown: Bool { schedule != nil || !made.isEmpty || !runs.isEmpty || !ranges.isEmpty }
 
     func sentences(_ zone: TimeZoneRules) -> [String] {
       var entries = runs.map { ($0.scheduledAt, sentence($0, zone)) } + ranges.map { ($0.last, sentence($0, zone)) }
       entries.sort { $0.0 > $1.0 }
       var lines = entries.map(\.1)
       if lines.isEmpty, let at { lines.append("\(Shown.time(at, in: zone)) was not a fire time of this job, or its record is pruned") }
-      if at == nil { lines = (schedule.map { [sentence($0, zone)] } ?? []) + fileSentences(zone) + lines }
+      if at == nil {
+        let own = schedule.map { [sentence($0, zone)] } ?? []
+        lines = own + made.prefix(20).map { "schedule \($0.id ?? ""): \(sentence($0, zone))" } + fileSentences(zone) + lines
+        if made.count > 20 { lines.insert("and \(made.count - 20) more schedules made at run time", at: own.count + 20) }
+      }
       return lines
     }
 
@@ -99,9 +107,9 @@ struct ExplainCommand: ParsableCommand {
     }
 
     private func sentence(_ run: RunRecord, _ zone: TimeZoneRules) -> String {
-      var text = "\(Shown.time(run.scheduledAt, in: zone)) run \(run.id) (\(run.cause.rawValue))"
+      var text = "\(Shown.time(run.scheduledAt, in: zone)) run \(run.id) (\(run.schedule.map { "schedule \($0)" } ?? run.cause.rawValue))"
       guard let outcome = run.outcome else {
-        return text + (run.claimedAt == nil ? ": due, and waits for its turn" : ": claimed, and has not ended")
+        return text + (run.claimedAt == nil ? ": due, and waits: for its turn, an instance to end, or its group or rate" : ": claimed, and has not ended")
       }
       text += ": \(outcome.rawValue)"
       if let started = run.startedAt {
@@ -135,7 +143,8 @@ struct ExplainCommand: ParsableCommand {
       case (.skipped, .unscheduled): why = "skipped: its schedule was taken away or replaced before it was claimed"
       case (.skipped, .group), (.skipped, .rate), (.skipped, nil): why = "skipped"
       }
-      return "\(span)\(count) \(why)"
+      let whose = range.schedule.map { " of schedule \($0)" } ?? ""
+      return "\(span)\(count)\(whose) \(why)"
     }
 
     func json(_ zone: TimeZoneRules) -> String {
@@ -149,6 +158,7 @@ struct ExplainCommand: ParsableCommand {
         json: JSONObject.array(
           ranges.map { range in
             var entry = JSONObject()
+            entry.set("schedule", range.schedule)
             entry.set("kind", range.kind.rawValue)
             entry.set("reason", range.reason?.rawValue)
             entry.set("first", ISO8601.format(range.first, in: zone))

@@ -81,7 +81,7 @@ struct HistoryCommand: ParsableCommand {
     var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
     for record in runs {
       table.add([
-        record.id.description, record.job, Shown.time(record.scheduledAt, in: zone),
+        record.id.description, record.schedule.map { "\(record.job) (\($0))" } ?? record.job, Shown.time(record.scheduledAt, in: zone),
         record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running"),
         record.outcome == nil ? "-" : Shown.span(record.duration),
         String(record.attempts), LogRenderer.oneLine(record.error?.message ?? ""),
@@ -105,10 +105,9 @@ struct HistoryCommand: ParsableCommand {
 /// A run as JSON, and as named fields.
 enum RunRendering {
   static func fields(_ record: RunRecord, zone: TimeZoneRules) -> [(String, String)] {
-    var fields = [
-      ("run", record.id.description), ("job", record.job), ("cause", record.cause.rawValue),
-      ("scheduled_at", Shown.time(record.scheduledAt, in: zone)),
-    ]
+    var fields = [("run", record.id.description), ("job", record.job)]
+    if let schedule = record.schedule { fields.append(("schedule", schedule)) }
+    fields += [("cause", record.cause.rawValue), ("scheduled_at", Shown.time(record.scheduledAt, in: zone))]
     if let at = record.claimedAt { fields.append(("claimed_at", Shown.time(at, in: zone))) }
     if let at = record.startedAt { fields.append(("started_at", Shown.time(at, in: zone))) }
     if let at = record.finishedAt { fields.append(("finished_at", Shown.time(at, in: zone))) }
@@ -128,6 +127,7 @@ enum RunRendering {
     var run = JSONObject()
     run.set("id", record.id.number)
     run.set("job", record.job)
+    run.set("schedule", record.schedule)
     run.set("cause", record.cause.rawValue)
     run.set("scheduled_at", ISO8601.format(record.scheduledAt, in: zone))
     run.set("claimed_at", record.claimedAt.map { ISO8601.format($0, in: zone) })

@@ -13,7 +13,7 @@ import Triggers
 
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "The jobs with their trigger in words, next fire time and last outcome.",
+    commandName: "list", abstract: "The jobs, and schedules made at run time, with their trigger in words, next fire time and last outcome.",
     discussion: "Example:\n  moondial list scripts")
 
   @OptionGroup var scripts: ScriptOptions
@@ -32,9 +32,25 @@ struct ListCommand: ParsableCommand {
       let next = Self.nextFire(job, record, after: now)
       return Row(
         job: job, trigger: job.whenInWords, next: next.map { json ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) }, last: try known.lastRun(of: job.name),
-        isPaused: record?.isPaused ?? false)
+        isPaused: record?.isPaused ?? false,
+        schedules: (known.made[job.name] ?? []).map { MadeRow($0, session.zones, in: zone, isExact: json) })
     }
-    if json { Terminal.line(JSONObject.array(rows.map(\.json))) } else { show(rows) }
+    let declared = Set(generation.jobs.map(\.name))
+    let orphans = known.made.keys.filter { !declared.contains($0) }.sorted().map { job in
+      (job: job, schedules: known.made[job]!.map { MadeRow($0, session.zones, in: .utc, isExact: json) })
+    }
+    if json {
+      let gone = orphans.map { orphan in
+        var row = JSONObject()
+        row.set("name", orphan.job)
+        row.set("orphaned", true)
+        row.set("schedules", json: JSONObject.array(orphan.schedules.map(\.json)))
+        return row.json
+      }
+      Terminal.line(JSONObject.array(rows.map(\.json) + gone))
+    } else {
+      show(rows, orphans)
+    }
     if !generation.errors.isEmpty { throw CommandFailure.silent }
   }
 
@@ -45,11 +61,15 @@ struct ListCommand: ParsableCommand {
     return trigger.anchored(at: now).next(after: now)
   }
 
-  private func show(_ rows: [Row]) {
+  private func show(_ rows: [Row], _ orphans: [(job: String, schedules: [MadeRow])]) {
     var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "SCRIPT"])
     for row in rows {
       let state = !row.job.enabled ? "disabled" : row.isPaused ? "paused" : row.next ?? "-"
       table.add([row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.job.source.description])
+      for made in row.schedules { table.add(["  \(made.id)", made.trigger, row.isPaused ? "paused" : made.next ?? "-", "-", "made at run time"]) }
+    }
+    for orphan in orphans {
+      for made in orphan.schedules { table.add(["\(orphan.job)  \(made.id)", made.trigger, "orphaned", "-", "its job is gone"]) }
     }
     for line in table.lines { Terminal.line(line) }
   }
@@ -60,6 +80,7 @@ struct ListCommand: ParsableCommand {
     var next: String?
     var last: RunRecord?
     var isPaused: Bool
+    var schedules: [MadeRow]
 
     var json: String {
       var row = JSONObject()
@@ -75,8 +96,40 @@ struct ListCommand: ParsableCommand {
       row.set("line", job.source.line)
       row.set("tags", json: JSONObject.array(job.tags.map(JSONObject.quote)))
       row.set("description", job.description)
+      row.set("schedules", json: JSONObject.array(schedules.map(\.json)))
       return row.json
     }
+  }
+}
+
+/// One schedule made at run time.
+private struct MadeRow {
+  let id: String
+  /// In words; as it is stored where it cannot be read here.
+  let trigger: String
+  let lua: String
+  let next: String?
+  let params: JSONText?
+  let isOrphaned: Bool
+
+  init(_ record: ScheduleRecord, _ zones: TimeZoneDatabase, in zone: TimeZoneRules, isExact: Bool) {
+    id = record.id ?? ""
+    lua = record.trigger ?? ""
+    trigger = (try? TriggerText.parse(lua, context: TriggerContext(zones: zones)).trigger.description) ?? lua
+    next = record.nextFire.map { isExact ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) }
+    params = record.made?.options.params
+    isOrphaned = record.orphanedAt != nil
+  }
+
+  var json: String {
+    var row = JSONObject()
+    row.set("id", id)
+    row.set("trigger", trigger)
+    row.set("lua", lua)
+    row.set("next_run_time", next)
+    row.set("params", json: params?.text)
+    row.set("orphaned", isOrphaned)
+    return row.json
   }
 }
 
@@ -97,11 +150,15 @@ extension JobDefinition {
 struct KnownSchedules {
   private let store: SQLiteStore?
   let schedules: [String: ScheduleRecord]
+  /// Those made at run time, by job.
+  let made: [String: [ScheduleRecord]]
 
   init(_ configuration: HostConfiguration, state: String) throws {
     store = try HistoryStore.openIfPresent(configuration, state: state)
     do {
-      schedules = Dictionary(try store?.schedules().map { ($0.job, $0) } ?? [], uniquingKeysWith: { first, _ in first })
+      let records = try store?.schedules() ?? []
+      schedules = Dictionary(records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+      made = Dictionary(grouping: records.filter { $0.made != nil }, by: \.job)
     } catch { throw CommandFailure("\(error)") }
   }
 

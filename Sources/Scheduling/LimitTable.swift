@@ -1,0 +1,243 @@
+import JobModel
+
+/// Who waits for a limit: the lanes of limited jobs, and the groups in which they share places and rates.
+///
+/// Every limited job has a *lane*: its ready runs in claim order, and its own rate. Every lane belongs to one *group*: the one that
+/// the job names, or one of its own without limits. A group lets one run at a time into the claim order of all jobs, its *choice*:
+/// of the lanes that may start, the one with the highest priority, and of equal ones the one that was served longest ago (round
+/// robin: a flood of one job does not keep the others waiting). A group that is full, or whose rate is used up, has no choice: its
+/// runs are in nobody's way, and waiting costs nothing, until a place is given back or its time comes.
+///
+/// This holds the order; `SchedulerCore+Limits` knows the runs.
+struct LimitTable: Sendable {
+  struct Lane: Sendable {
+    var group: Int32
+    /// The group without limits that it belongs to while its job names none; −1 until it is needed.
+    var ownGroup: Int32 = -1
+    /// The job's own rate.
+    var starts: StartLog?
+    /// Ready runs. Entries of runs that have gone are passed over.
+    var runs = KeyedHeap<ClaimOrder>()
+    /// When it was served last, in turns of its group.
+    var turn: UInt64 = 0
+    /// Which of its entries in the group's order counts.
+    var use: UInt32 = 0
+    /// The rank under which it is listed in its group; nil: it is not.
+    var listedRank: Int32?
+    var isDirty = false
+    /// Monotonic nanoseconds at which its rate opens; nil: nobody waits for that.
+    var wakesAt: Int64?
+  }
+
+  struct Group: Sendable {
+    var limit: GroupLimit
+    /// Runs that hold a place.
+    var active: Int32 = 0
+    var starts: StartLog?
+    /// Lanes that have a run and whose own rate is open.
+    var order = KeyedHeap<LaneOrder>()
+    /// Lanes whose next run's store cannot be written.
+    var stalled: [Int32] = []
+    var turn: UInt64 = 0
+    /// The run that it has in the claim order of all.
+    var choice: Choice?
+    var isDirty = false
+    var wakesAt: Int64?
+
+    var hasPlace: Bool { limit.max.map { Int(active) < $0 } ?? true }
+  }
+
+  struct Choice: Sendable, Equatable {
+    var slot: Int32
+    var use: UInt32
+  }
+
+  /// Higher priority first, then longest not served, then first come.
+  struct LaneOrder: Comparable, Sendable {
+    var rank: Int32
+    var turn: UInt64
+    var sequence: UInt64
+
+    static func < (a: LaneOrder, b: LaneOrder) -> Bool {
+      if a.rank != b.rank { return a.rank < b.rank }
+      if a.turn != b.turn { return a.turn < b.turn }
+      return a.sequence < b.sequence
+    }
+  }
+
+  /// Never shrink: an index is good for the life of the host.
+  var lanes: ContiguousArray<Lane> = []
+  var groups: ContiguousArray<Group> = []
+  /// Groups of the configuration, and those that jobs name without one, by name.
+  private(set) var named: [String: Int32] = [:]
+  /// About what something changed, in the order in which it did: first come, first listed.
+  private var dirtyLanes: [Int32] = []
+  private var dirtyGroups: [Int32] = []
+  private var lanesSeen = 0
+  private var groupsSeen = 0
+  /// When rates open, on the monotonic clock: groups by index, lanes by −1 − index.
+  private var wakes = KeyedHeap<Int64>()
+  private var sequence: UInt64 = 0
+
+  // MARK: Making
+
+  /// The group of that name; one without limits if there was none.
+  mutating func group(named name: String) -> Int32 {
+    if let known = named[name] { return known }
+    groups.append(Group(limit: GroupLimit()))
+    named[name] = Int32(groups.count - 1)
+    return Int32(groups.count - 1)
+  }
+
+  mutating func addLane() -> Int32 {
+    lanes.append(Lane(group: -1))
+    return Int32(lanes.count - 1)
+  }
+
+  /// The group of a lane whose job names none.
+  mutating func ownGroup(of lane: Int32) -> Int32 {
+    if lanes[Int(lane)].ownGroup < 0 {
+      groups.append(Group(limit: GroupLimit()))
+      lanes[Int(lane)].ownGroup = Int32(groups.count - 1)
+    }
+    return lanes[Int(lane)].ownGroup
+  }
+
+  /// New limits for a group. Starts that were written down go on to count.
+  mutating func set(_ limit: GroupLimit, of group: Int32) {
+    let index = Int(group)
+    groups[index].limit = limit
+    Self.set(limit.rate, &groups[index].starts)
+    mark(group: group)
+  }
+
+  mutating func set(rate: RateLimit?, of lane: Int32) {
+    Self.set(rate, &lanes[Int(lane)].starts)
+    mark(lane: lane)
+  }
+
+  private static func set(_ rate: RateLimit?, _ starts: inout StartLog?) {
+    guard let rate else {
+      starts = nil
+      return
+    }
+    if starts == nil { starts = StartLog(rate) } else { starts?.change(to: rate) }
+  }
+
+  // MARK: What must be looked at again
+
+  mutating func mark(lane: Int32) {
+    guard !lanes[Int(lane)].isDirty else { return }
+    lanes[Int(lane)].isDirty = true
+    dirtyLanes.append(lane)
+  }
+
+  mutating func mark(group: Int32) {
+    guard !groups[Int(group)].isDirty else { return }
+    groups[Int(group)].isDirty = true
+    dirtyGroups.append(group)
+  }
+
+  var isDirty: Bool { !dirtyLanes.isEmpty || !dirtyGroups.isEmpty }
+
+  mutating func popDirtyLane() -> Int32? {
+    guard lanesSeen < dirtyLanes.count else {
+      dirtyLanes.removeAll(keepingCapacity: true)
+      lanesSeen = 0
+      return nil
+    }
+    let lane = dirtyLanes[lanesSeen]
+    lanesSeen += 1
+    lanes[Int(lane)].isDirty = false
+    return lane
+  }
+
+  mutating func popDirtyGroup() -> Int32? {
+    guard groupsSeen < dirtyGroups.count else {
+      dirtyGroups.removeAll(keepingCapacity: true)
+      groupsSeen = 0
+      return nil
+    }
+    let group = dirtyGroups[groupsSeen]
+    groupsSeen += 1
+    groups[Int(group)].isDirty = false
+    return group
+  }
+
+  // MARK: Lanes in their group
+
+  /// Enters a lane in its group's order, under the rank of its next run.
+  mutating func list(_ lane: Int32, rank: Int32) {
+    let index = Int(lane)
+    if lanes[index].listedRank == rank { return }
+    lanes[index].use &+= 1
+    lanes[index].listedRank = rank
+    sequence += 1
+    let group = Int(lanes[index].group)
+    groups[group].order.push(
+      LaneOrder(rank: rank, turn: lanes[index].turn, sequence: sequence), slot: lane, use: lanes[index].use)
+    mark(group: lanes[index].group)
+  }
+
+  /// Takes a lane out of its group's order. O(1): its entry is passed over later.
+  mutating func unlist(_ lane: Int32) {
+    guard lanes[Int(lane)].listedRank != nil else { return }
+    lanes[Int(lane)].use &+= 1
+    lanes[Int(lane)].listedRank = nil
+    mark(group: lanes[Int(lane)].group)
+  }
+
+  /// The lane whose turn it is.
+  mutating func nextLane(of group: Int32) -> Int32? {
+    while let entry = groups[Int(group)].order.first {
+      if lanes[Int(entry.slot)].use == entry.use, lanes[Int(entry.slot)].group == group { return entry.slot }
+      _ = groups[Int(group)].order.popFirst()
+    }
+    return nil
+  }
+
+  /// A lane's run has its place: the others of its group come first now.
+  mutating func served(_ lane: Int32) {
+    let group = Int(lanes[Int(lane)].group)
+    groups[group].turn += 1
+    lanes[Int(lane)].turn = groups[group].turn
+    unlist(lane)
+    mark(lane: lane)
+  }
+
+  // MARK: Rates that open
+
+  /// When the first rate opens that somebody waits for. Monotonic nanoseconds.
+  var nextWake: Int64? { wakes.first?.key }
+
+  mutating func wake(group: Int32, at time: Int64?) {
+    guard groups[Int(group)].wakesAt != time else { return }
+    groups[Int(group)].wakesAt = time
+    if let time { wakes.push(time, slot: group, use: 0) }
+  }
+
+  mutating func wake(lane: Int32, at time: Int64?) {
+    guard lanes[Int(lane)].wakesAt != time else { return }
+    lanes[Int(lane)].wakesAt = time
+    if let time { wakes.push(time, slot: -1 - lane, use: 0) }
+  }
+
+  /// Marks whose rate opens by `now`, and forgets times that nobody waits for any more.
+  mutating func open(at now: Int64) {
+    while let entry = wakes.first {
+      let isLane = entry.slot < 0
+      let index = isLane ? -1 - entry.slot : entry.slot
+      let isAwaited = (isLane ? lanes[Int(index)].wakesAt : groups[Int(index)].wakesAt) == entry.key
+      guard entry.key <= now || !isAwaited else { return }
+      _ = wakes.popFirst()
+      guard isAwaited else { continue }
+      if isLane {
+        lanes[Int(index)].wakesAt = nil
+        mark(lane: index)
+      } else {
+        groups[Int(index)].wakesAt = nil
+        mark(group: index)
+      }
+    }
+  }
+}

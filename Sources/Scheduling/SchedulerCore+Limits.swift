@@ -1,0 +1,306 @@
+import Chronology
+package import JobModel
+import JobStores
+
+/// Groups and rates: ready runs of limited jobs → their lane → their group's choice → the claim order.
+extension SchedulerCore {
+  // MARK: Configuration
+
+  /// Makes `groups` the limits in force. Groups that are not among them have none. Before or after the jobs that name them.
+  package mutating func setGroups(_ groups: [String: GroupLimit]) {
+    for name in groups.keys.sorted() { limits.set(groups[name]!, of: limits.group(named: name)) }
+    for (name, index) in limits.named where groups[name] == nil { limits.set(GroupLimit(), of: index) }
+  }
+
+  /// Gives a declared job the lane that its definition asks for, takes it away, or moves it to another group.
+  ///
+  /// - Parameter isNew: it has just been registered, and has neither runs nor schedules that would have to follow it.
+  mutating func assignLane(_ index: JobIndex, isNew: Bool = false) {
+    let definition = jobs[index.offset].entry.definition
+    let former = jobs[index.offset].limitLane
+    guard definition.group != nil || definition.rate != nil else {
+      if former >= 0 { dissolve(former, of: index) }
+      return
+    }
+    let lane = former >= 0 ? former : limits.addLane()
+    let group = definition.group.map { limits.group(named: $0) } ?? limits.ownGroup(of: lane)
+    if limits.lanes[Int(lane)].starts?.limit != definition.rate { limits.set(rate: definition.rate, of: lane) }
+    guard limits.lanes[Int(lane)].group != group else { return }
+    if former >= 0 {
+      releasePlaces(of: index)
+      withdrawChoice(of: lane)
+      limits.unlist(lane)
+    }
+    limits.lanes[Int(lane)].group = group
+    limits.lanes[Int(lane)].turn = 0
+    jobs[index.offset].limitLane = lane
+    limits.mark(lane: lane)
+    guard !isNew else { return }
+    for place in places(of: index) { jobs[place.offset].limitLane = lane }
+    holdPlaces(of: index)
+  }
+
+  /// The job is limited no more: what waited in its lane waits with all others.
+  private mutating func dissolve(_ lane: Int32, of index: JobIndex) {
+    releasePlaces(of: index)
+    withdrawChoice(of: lane)
+    jobs[index.offset].limitLane = -1
+    for place in places(of: index) { jobs[place.offset].limitLane = -1 }
+    while let entry = limits.lanes[Int(lane)].runs.popFirst() {
+      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane else { continue }
+      runs.slots[slot].isInLane = false
+      ready[Int(runs.slots[slot].store)].push(entry.key, slot: entry.slot, use: entry.use)
+    }
+    limits.unlist(lane)
+    limits.set(rate: nil, of: lane)
+  }
+
+  /// Runs of a job, its schedules' included, that are under way. O(runs): for reloads.
+  private func slotsUnderWay(of base: JobIndex) -> [Int] {
+    runs.activeSlots.filter { slot in
+      let job = runs.slots[slot].job
+      return (job == base || jobs[job.offset].base == Int32(base.offset)) && runs.slots[slot].state.holdsPlace
+    }
+  }
+
+  private mutating func releasePlaces(of base: JobIndex) {
+    for slot in slotsUnderWay(of: base) { releasePlace(slot) }
+  }
+
+  /// What runs already counts in the group that its job has come to.
+  private mutating func holdPlaces(of base: JobIndex) {
+    for slot in slotsUnderWay(of: base) where !runs.slots[slot].holdsPlace {
+      runs.slots[slot].holdsPlace = true
+      limits.groups[Int(limits.lanes[Int(jobs[base.offset].limitLane)].group)].active += 1
+    }
+  }
+
+  // MARK: Waiting
+
+  /// A ready run of a limited job waits in its lane.
+  mutating func enterLane(_ slot: Int, _ lane: Int32, key: ClaimOrder) {
+    runs.slots[slot].isInLane = true
+    limits.lanes[Int(lane)].runs.push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    limits.mark(lane: lane)
+    // It may wait for long, so it gets a row unless it is claimed in this evaluation; and with the row the schedule moves.
+    if !runs.slots[slot].isStored {
+      accepted.append(runs.token(slot))
+      touch(runs.slots[slot].job)
+    }
+    guard !runs.slots[slot].isClaimed, let deadline = lastMoment(slot) else { return }
+    expiring.push(deadline, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+  }
+
+  /// Wall-clock nanoseconds up to which a waiting run may be claimed; nil: for ever.
+  private func lastMoment(_ slot: Int) -> Int64? {
+    let offset = runs.slots[slot].job.offset
+    guard runs.slots[slot].record.cause == .schedule, let grace = jobs[offset].entry.definition.misfireGraceTime else { return nil }
+    let (end, overflow) = jobs[offset].due(runs.slots[slot].record.scheduledAt).addingReportingOverflow(grace)
+    return overflow ? nil : end
+  }
+
+  /// Takes a run out of its lane: it has gone, or its turn has come.
+  mutating func leaveLane(_ slot: Int) {
+    guard runs.slots[slot].isInLane else { return }
+    runs.slots[slot].isInLane = false
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    guard lane >= 0 else { return }
+    let group = limits.lanes[Int(lane)].group
+    if limits.groups[Int(group)].choice?.slot == Int32(truncatingIfNeeded: slot) { limits.groups[Int(group)].choice = nil }
+    limits.mark(lane: lane)
+    limits.mark(group: group)
+  }
+
+  private mutating func withdrawChoice(of lane: Int32) {
+    let group = limits.lanes[Int(lane)].group
+    guard group >= 0 else { return }
+    limits.groups[Int(group)].choice = nil
+    limits.mark(group: group)
+  }
+
+  /// Whether an entry of the claim order is a group's present choice.
+  mutating func isChosen(_ slot: Int) -> Bool {
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    guard lane >= 0 else { return true }
+    guard runs.slots[slot].isInLane else {
+      // It became ready before its job was limited.
+      queueForClaim(slot)
+      return runs.slots[slot].isCancelled
+    }
+    let choice = LimitTable.Choice(slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    return limits.groups[Int(limits.lanes[Int(lane)].group)].choice == choice
+  }
+
+  // MARK: Places and starts
+
+  /// The chosen run takes its place, and its start is reserved.
+  mutating func takePlace(_ slot: Int) {
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    guard lane >= 0 else { return }
+    leaveLane(slot)
+    let group = Int(limits.lanes[Int(lane)].group)
+    runs.slots[slot].holdsPlace = true
+    runs.slots[slot].hasReservedStart = true
+    limits.groups[group].active += 1
+    limits.groups[group].starts?.reserve()
+    limits.lanes[Int(lane)].starts?.reserve()
+    limits.served(lane)
+  }
+
+  /// Gives back what a run held of its group, and a start that did not take place.
+  mutating func releasePlace(_ slot: Int) {
+    guard runs.slots[slot].holdsPlace || runs.slots[slot].hasReservedStart else { return }
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    defer {
+      runs.slots[slot].holdsPlace = false
+      runs.slots[slot].hasReservedStart = false
+    }
+    guard lane >= 0 else { return }
+    let group = limits.lanes[Int(lane)].group
+    if runs.slots[slot].holdsPlace { limits.groups[Int(group)].active -= 1 }
+    if runs.slots[slot].hasReservedStart {
+      limits.groups[Int(group)].starts?.giveBack()
+      limits.lanes[Int(lane)].starts?.giveBack()
+      limits.mark(lane: lane)
+    }
+    limits.mark(group: group)
+  }
+
+  /// An attempt has started: its rates count it from now on.
+  mutating func noteStart(_ slot: Int, at now: Moment) {
+    guard runs.slots[slot].hasReservedStart else { return }
+    runs.slots[slot].hasReservedStart = false
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    guard lane >= 0 else { return }
+    let group = limits.lanes[Int(lane)].group
+    if limits.groups[Int(group)].starts != nil {
+      limits.groups[Int(group)].starts?.start(at: now.monotonic)
+      limits.mark(group: group)
+    }
+    if limits.lanes[Int(lane)].starts != nil {
+      limits.lanes[Int(lane)].starts?.start(at: now.monotonic)
+      limits.mark(lane: lane)
+    }
+  }
+
+  // MARK: Choosing
+
+  /// Looks again at the lanes and groups about which something changed, so that each group that may start a run has its choice in
+  /// the claim order. O(log n) for each change; nothing for who only waits.
+  mutating func refreshChoices(at now: Moment) {
+    while limits.isDirty {
+      while let lane = limits.popDirtyLane() { refresh(lane: lane, at: now) }
+      while let group = limits.popDirtyGroup() { choose(for: group, at: now) }
+    }
+  }
+
+  private mutating func refresh(lane: Int32, at now: Moment) {
+    guard let head = head(of: lane) else {
+      limits.wake(lane: lane, at: nil)
+      return limits.unlist(lane)
+    }
+    if limits.lanes[Int(lane)].starts != nil, limits.lanes[Int(lane)].starts?.isOpen(at: now.monotonic) == false {
+      limits.wake(lane: lane, at: limits.lanes[Int(lane)].starts?.opensAt())
+      return limits.unlist(lane)
+    }
+    limits.wake(lane: lane, at: nil)
+    limits.list(lane, rank: head.key.rank)
+    // The next run may be another one under the same rank.
+    limits.mark(group: limits.lanes[Int(lane)].group)
+  }
+
+  /// The run of a lane whose turn it is.
+  private mutating func head(of lane: Int32) -> KeyedHeap<ClaimOrder>.Entry? {
+    while let entry = limits.lanes[Int(lane)].runs.first {
+      if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane { return entry }
+      _ = limits.lanes[Int(lane)].runs.popFirst()
+    }
+    return nil
+  }
+
+  private mutating func choose(for group: Int32, at now: Moment) {
+    let index = Int(group)
+    guard limits.groups[index].hasPlace else {
+      limits.groups[index].choice = nil
+      return limits.wake(group: group, at: nil)
+    }
+    if limits.groups[index].starts != nil, limits.groups[index].starts?.isOpen(at: now.monotonic) == false {
+      limits.groups[index].choice = nil
+      // Without anybody who waits there is nothing to wake up for.
+      let isAwaited = limits.nextLane(of: group) != nil
+      return limits.wake(group: group, at: isAwaited ? limits.groups[index].starts?.opensAt() : nil)
+    }
+    limits.wake(group: group, at: nil)
+    while let lane = limits.nextLane(of: group) {
+      guard let head = head(of: lane) else {
+        limits.unlist(lane)
+        continue
+      }
+      let store = Int(runs.slots[Int(head.slot)].store)
+      if failedStores[store] {
+        limits.unlist(lane)
+        limits.groups[index].stalled.append(lane)
+        continue
+      }
+      let choice = LimitTable.Choice(slot: head.slot, use: head.use)
+      guard limits.groups[index].choice != choice else { return }
+      limits.groups[index].choice = choice
+      ready[store].push(head.key, slot: head.slot, use: head.use)
+      return
+    }
+    limits.groups[index].choice = nil
+  }
+
+  /// A store cannot be written: groups choose among the jobs of the others.
+  mutating func stallChoices() {
+    for index in limits.groups.indices where limits.groups[index].choice != nil {
+      limits.groups[index].choice = nil
+      limits.mark(group: Int32(index))
+    }
+  }
+
+  /// A store can be written again: those whose turn was passed over have it back.
+  mutating func reviveChoices() {
+    for index in limits.groups.indices where !limits.groups[index].stalled.isEmpty {
+      for lane in limits.groups[index].stalled { limits.mark(lane: lane) }
+      limits.groups[index].stalled = []
+    }
+  }
+
+  // MARK: Too late
+
+  /// Misfires what waited for a limit beyond its grace time.
+  mutating func expire(at now: Moment, into actions: inout SchedulerActions) {
+    while let entry = expiring.first {
+      let slot = runs.slot(Int(entry.slot), use: entry.use).flatMap { runs.slots[$0].isInLane ? $0 : nil }
+      guard entry.key < now.wall.nanoseconds || slot == nil else { return }
+      _ = expiring.popFirst()
+      guard let slot else { continue }
+      if isTooLate(slot, at: now) {
+        misfire(slot, waitingFor: limit(on: slot, at: now), at: now, into: &actions)
+      } else if let deadline = lastMoment(slot) {
+        // A reload gave it more time.
+        expiring.push(max(deadline, entry.key), slot: entry.slot, use: entry.use)
+      }
+    }
+  }
+
+  /// At the end of a turn: what has had its turn, or has gone, is nothing to wake up for.
+  mutating func forgetPassedWaits(at now: Moment) {
+    while let entry = expiring.first {
+      if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane { break }
+      _ = expiring.popFirst()
+    }
+    limits.open(at: now.monotonic)
+  }
+
+  /// What a waiting run waits for.
+  private mutating func limit(on slot: Int, at now: Moment) -> SkipReason {
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    guard lane >= 0 else { return .group }
+    if limits.lanes[Int(lane)].starts != nil, limits.lanes[Int(lane)].starts?.isOpen(at: now.monotonic) == false { return .rate }
+    let group = Int(limits.lanes[Int(lane)].group)
+    if !limits.groups[group].hasPlace { return .group }
+    return limits.groups[group].starts == nil ? .group : .rate
+  }
+}
