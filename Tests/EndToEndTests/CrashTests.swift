@@ -21,7 +21,7 @@ struct CrashTests {
     try harness.account(wasStopped: true)
     #expect(harness.violations == [], "after the drain, seed \(seed)")
     #expect(harness.linesRead > 100, "the jobs did run")
-    #expect(harness.oneOffs.planted.count > 10 && harness.oneOffs.ran > 5, "one-offs were made at run time, and did run")
+    #expect(harness.oneOffs.planted.count > 8 && harness.oneOffs.ran > 2, "one-offs were made at run time, and did run")
     print(
       "crashes: \(harness.instants) instants decided, \(harness.linesRead) runs wrote a line, \(harness.interrupted) interrupted, "
         + "\(harness.recoveries) recovered, \(harness.oneOffs.planted.count) one-offs planted, \(harness.oneOffs.ran) run")
