@@ -105,18 +105,27 @@ package struct SchedulerCore: Sendable {
 
   package var nextWake: Wake {
     guard isStarted, !isDraining else { return Wake(wall: nil, monotonic: isDraining ? nil : delayed.first?.key) }
-    // A grace time has passed one nanosecond after its end.
-    let expiry = expiring.first.map { Instant(nanoseconds: $0.key + 1) }
-    return Wake(
-      wall: [nextDue, expiry].compactMap { $0 }.min(),
-      monotonic: [delayed.first?.key, limits.nextWake].compactMap { $0 }.min())
+    var wake = Wake(wall: nextDue, monotonic: delayed.first?.key)
+    if let entry = expiring.first {
+      // A grace time has passed one nanosecond after its end.
+      let expiry = Instant(nanoseconds: entry.key + 1)
+      wake.wall = min(wake.wall ?? expiry, expiry)
+    }
+    if let opens = limits.nextWake { wake.monotonic = min(wake.monotonic ?? opens, opens) }
+    return wake
   }
 
   /// When something falls due that could be claimed. While the window is full that is the next start of a run, which is reported.
+  ///
+  /// A plain loop: a closure over `self` here is a copy of the whole core, at every turn.
   private var nextDue: Instant? {
     guard inWindow < configuration.window else { return nil }
-    let firsts = lanes.indices.lazy.compactMap { failedStores[Int(lanes[$0].store)] ? nil : due.first(in: $0)?.due }
-    return firsts.min().map { Instant(nanoseconds: $0) }
+    var earliest: Int64?
+    for lane in lanes.indices where !failedStores[Int(lanes[lane].store)] {
+      guard let due = due.first(in: lane)?.due else { continue }
+      earliest = min(earliest ?? due, due)
+    }
+    return earliest.map { Instant(nanoseconds: $0) }
   }
 
   /// Runs that are claimed and not over.
