@@ -91,7 +91,8 @@ package final class SchedulerService: SchedulerEngine {
     guard enterDraining() else { return awaitStopped() }
     turn.post { core, now, actions in core.drain(at: now, into: &actions) }
     awaitRest(within: grace) { $0.claimedRuns == 0 }
-    if !isQuiet { turn.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
+    // Who is hurried asks nothing more of what runs: cancelled runs end as such, and are not recovered by the next host.
+    if !isQuiet, !isHurried { turn.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
     // A cancelled run ends within its hard stop; a stuck one never does.
     awaitRest(within: 1_000_000_000) { $0.claimedRuns == 0 }
     finish()
@@ -120,6 +121,8 @@ package final class SchedulerService: SchedulerEngine {
       return true
     }
   }
+
+  private var isHurried: Bool { state.withLock { $0.isHurried } }
 
   private var isQuiet: Bool { state.withLock { $0.rest?.claimedRuns == 0 } }
 

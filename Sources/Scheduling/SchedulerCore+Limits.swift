@@ -272,7 +272,7 @@ extension SchedulerCore {
   /// Misfires what waited for a limit beyond its grace time.
   mutating func expire(at now: Moment, into actions: inout SchedulerActions) {
     while let entry = expiring.first {
-      let slot = runs.slot(Int(entry.slot), use: entry.use).flatMap { runs.slots[$0].isInLane ? $0 : nil }
+      let slot = awaited(entry)
       guard entry.key < now.wall.nanoseconds || slot == nil else { return }
       _ = expiring.popFirst()
       guard let slot else { continue }
@@ -285,10 +285,18 @@ extension SchedulerCore {
     }
   }
 
+  /// The run of an entry, if it still waits for its first start. One that waits for its next attempt has its decision: the claim.
+  private func awaited(_ entry: KeyedHeap<Int64>.Entry) -> Int? {
+    guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane, !runs.slots[slot].isClaimed else {
+      return nil
+    }
+    return slot
+  }
+
   /// At the end of a turn: what has had its turn, or has gone, is nothing to wake up for.
   mutating func forgetPassedWaits(at now: Moment) {
     while let entry = expiring.first {
-      if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane { break }
+      guard awaited(entry) == nil else { break }
       _ = expiring.popFirst()
     }
     limits.open(at: now.monotonic)

@@ -247,6 +247,39 @@ struct LimitTests {
     #expect(f.decisions.last?.decidedAt == t(16).advanced(byNanoseconds: 1))
   }
 
+  @Test("a run that waits for its next attempt has been claimed, and is not misfired for it")
+  func retryBeyondGrace() throws {
+    var f = Fixture(
+      [
+        Self.member("a", every: 100) {
+          $0.misfireGraceTime = 60 * second
+          $0.retry = RetryPolicy(max: 1, backoff: .fixed, base: 5 * second, jitter: false)
+        },
+        Self.member("b", every: 101),
+        Self.member("holder", every: nil, group: "other"),
+        // Its deadline, at 155, stands before that of `a`, at 160, which is thus still known after `a` was claimed.
+        Self.member("earlier", every: 10, group: "other") { $0.misfireGraceTime = 145 * second },
+      ], groups: ["db": GroupLimit(max: 1), "other": GroupLimit(max: 1)])
+    _ = try f.core.runNow("holder", params: nil, at: f.now, into: &f.actions)
+    f.settle()
+    f.startRun()
+    f.advance(to: 100)
+    let first = try #require(f.orders.firstIndex { $0.job.definition.name == "a" })
+    f.startRun(first)
+    f.endRun(first, .failed)
+    f.advance(to: 101)
+    let other = try #require(f.orders.firstIndex { $0.job.definition.name == "b" })
+    f.startRun(other)
+    f.advance(to: 170)
+    #expect(f.decided("a") == [])
+    f.endRun(other)
+    let again = try #require(f.orders.firstIndex { $0.job.definition.name == "a" })
+    #expect(f.orders[again].attempt == 2)
+    f.startRun(again)
+    f.endRun(again)
+    #expect(f.outcomes("a") == [.succeeded])
+  }
+
   @Test("a run that had its turn leaves no wake behind")
   func noWakeLeft() {
     var f = Fixture([Self.member("a", every: 10) { $0.misfireGraceTime = 3_600 * second }], groups: ["db": GroupLimit(max: 1)])
