@@ -43,7 +43,7 @@ simulate-seeds: setup
 
 ## bench-gate: the instructions of a reload and fire under callgrind, against the recorded figure
 bench-gate: build
-	@.ci/setup valgrind || echo "bench-gate: valgrind could not be installed"
+	@.ci/setup valgrind || echo "bench-gate: valgrind could not be installed" >&2
 	@.ci/bench-gate
 
 ## bench-peers: other schedulers and this one in turn, into docs/performance.md; PEERS=DIR: the folder of their harnesses
