@@ -47,9 +47,14 @@ package struct DecisionRange: Sendable, Equatable {
   package var decidedAt: Instant
   /// The run that stands for coalesced instants.
   package var run: RunID?
-  /// Between the job's range before this one and this one something was decided otherwise, or may have been: they stay two rows.
+  /// The last instant of the range that this one continues: of the same schedule and decision, with nothing between them that was
+  /// decided otherwise. nil: it stays a row of its own.
+  ///
   /// Said by who decided, to the store; not kept.
-  package var isApart = false
+  package var continues: Instant?
+  /// Rises from decision to decision of one host, so that a store that is handed a batch again, because its answer was lost, tells
+  /// what it has from what is new. 0: nobody asks. Said by who decided; not kept.
+  package var number: Int64 = 0
 
   package init(
     job: String, schedule: String? = nil, kind: DecisionKind, reason: SkipReason? = nil, first: Instant, last: Instant, count: Int,
@@ -68,10 +73,9 @@ package struct DecisionRange: Sendable, Equatable {
     self.run = run
   }
 
-  /// Whether `next` continues this range, so that one row can hold both: same schedule and decision, later, nothing between them
-  /// that was decided otherwise.
+  /// Whether `next` continues this range, so that one row can hold both.
   package func isContinued(by next: DecisionRange) -> Bool {
     job == next.job && schedule == next.schedule && kind == next.kind && reason == next.reason && clockEpoch == next.clockEpoch && run == next.run
-      && next.first > last && !next.isApart
+      && next.first > last && next.continues == last
   }
 }

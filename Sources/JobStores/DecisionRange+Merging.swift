@@ -10,10 +10,4 @@ extension DecisionRange {
     whole.decidedAt = max(decidedAt, next.decidedAt)
     return whole
   }
-
-  /// Whether this range already says everything that `other` says: the mark of a batch that is applied a second time.
-  package func covers(_ other: DecisionRange) -> Bool {
-    job == other.job && schedule == other.schedule && kind == other.kind && reason == other.reason && clockEpoch == other.clockEpoch
-      && run == other.run && first <= other.first && last >= other.last
-  }
 }

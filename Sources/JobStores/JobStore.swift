@@ -56,7 +56,8 @@ package struct StoreBatch: Sendable {
   package var finished: [RunRecord] = []
   /// Waiting rows whose instants ended in a decision range after all: removed.
   package var dropped: [RunID] = []
-  /// Appended. A store may extend its newest range of the job when `isContinued(by:)` holds.
+  /// Appended, but for those with a `number` up to the highest that was committed since the store was opened: a batch that is handed
+  /// over again adds nothing. A store may extend its newest range of the job when `isContinued(by:)` holds.
   package var decisions: [DecisionRange] = []
   /// Upserts by job and path, in order; a mark without a version removes its row.
   package var files: [FileMark] = []
@@ -155,6 +156,8 @@ package struct StoreSnapshot: Sendable {
   /// Above every id ever handed out in this store.
   package var nextRunID: RunID
   package var clockEpoch: ClockEpoch
+  /// Above the number of every decision that was committed since the store was opened.
+  package var nextDecision: Int64 = 1
 
   package init(nextRunID: RunID = RunID(1), clockEpoch: ClockEpoch = ClockEpoch(0)) {
     self.nextRunID = nextRunID

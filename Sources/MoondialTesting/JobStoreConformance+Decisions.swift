@@ -3,12 +3,23 @@ internal import JobModel
 internal import JobStores
 
 extension JobStoreConformance {
+  /// - Parameter continuing: the second in which the range that it continues ends.
   static func decision(
-    _ job: String, _ first: Int64, _ kind: DecisionKind = .skipped, to last: Int64? = nil, count: Int? = nil
+    _ job: String, _ first: Int64, _ kind: DecisionKind = .skipped, to last: Int64? = nil, count: Int? = nil, continuing: Int64? = nil
   ) -> DecisionRange {
-    DecisionRange(
+    var range = DecisionRange(
       job: job, kind: kind, reason: kind == .skipped ? .overlap : nil, first: second(first), last: second(last ?? first),
       count: count ?? Int((last ?? first) - first) + 1, clockEpoch: ClockEpoch(0), decidedAt: second((last ?? first) + 1))
+    range.continues = continuing.map(second)
+    return range
+  }
+
+  private static func numbered(_ ranges: [DecisionRange]) -> [DecisionRange] {
+    ranges.enumerated().map { index, range in
+      var range = range
+      range.number = Int64(index) + 1
+      return range
+    }
   }
 
   static let decisionClaims: [Claim] = [
@@ -31,7 +42,9 @@ extension JobStoreConformance {
     },
     Claim("ranges that continue each other become one") { subject in
       try with(subject) { store in
-        for first in 1...50 { try store.commit(.make { $0.decisions = [decision("a", Int64(first))] }) }
+        for first in 1...50 {
+          try store.commit(.make { $0.decisions = [decision("a", Int64(first), continuing: Int64(first) - 1)] })
+        }
         var whole = decision("a", 1, to: 50)
         whole.decidedAt = second(51)
         try expectEqual(store.decisions(DecisionQuery(job: "a")), [whole], "one range of 50")
@@ -51,14 +64,22 @@ extension JobStoreConformance {
     Claim("ranges that their decider keeps apart stay apart, also when their batch is applied again") { subject in
       try with(subject) { store in
         try store.commit(.make { $0.decisions = [decision("a", 1)] })
-        var next = decision("a", 3)
-        next.isApart = true
-        let batch = StoreBatch.make { $0.decisions = [next, decision("a", 4)] }
+        let batch = StoreBatch.make { $0.decisions = numbered([decision("a", 3), decision("a", 4, continuing: 3)]) }
         try store.commit(batch)
         try store.commit(batch)
         var whole = decision("a", 3, to: 4)
         whole.decidedAt = second(5)
         try expectEqual(store.decisions(DecisionQuery(job: "a")), [whole, decision("a", 1)], "two ranges")
+      }
+    },
+    Claim("a batch that is applied again continues none of the ranges that came after it") { subject in
+      try with(subject) { store in
+        try store.commit(.make { $0.decisions = [decision("a", 1)] })
+        let first = numbered([decision("a", 5, continuing: 1), decision("a", 2)])
+        try store.commit(.make { $0.decisions = first })
+        try store.commit(.make { $0.decisions = numbered(first + [decision("a", 3, continuing: 2)]) })
+        try expectEqual(store.decisions(DecisionQuery(job: "a")).map(\.count), [2, 2], "instants of two ranges")
+        try expectEqual(store.load().nextDecision, 4, "the next number")
       }
     },
     Claim("asking at an instant finds the ranges that contain it") { subject in
@@ -81,7 +102,7 @@ extension JobStoreConformance {
     Claim("decisions survive closing and opening, and go on growing", needsDurability: true) { subject in
       try with(subject) { store in try store.commit(.make { $0.decisions = [decision("a", 1)] }) }
       try with(subject) { store in
-        try store.commit(.make { $0.decisions = [decision("a", 2)] })
+        try store.commit(.make { $0.decisions = [decision("a", 2, continuing: 1)] })
         var whole = decision("a", 1, to: 2)
         whole.decidedAt = second(3)
         try expectEqual(store.decisions(DecisionQuery(job: "a")), [whole], "one range")

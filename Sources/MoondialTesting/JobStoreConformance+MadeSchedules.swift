@@ -139,8 +139,10 @@ extension JobStoreConformance {
   ]
 
   private static func skipped(_ schedule: String?, _ time: Int64) -> DecisionRange {
-    DecisionRange(
+    var range = DecisionRange(
       job: "send", schedule: schedule, kind: .skipped, reason: .overlap, first: second(time), last: second(time), count: 1,
       clockEpoch: ClockEpoch(0), decidedAt: second(time + 1))
+    range.continues = second(time - 1)
+    return range
   }
 }

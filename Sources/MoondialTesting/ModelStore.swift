@@ -12,6 +12,7 @@ package final class ModelStore: JobStore {
     package var files: [String: [String: FileMark]] = [:]
     package var clockEpoch = ClockEpoch(0)
     package var highestRun: Int64 = 0
+    package var highestDecision: Int64 = 0
 
     var inOrder: [ScheduleRecord] { schedules.values.sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") } }
   }
@@ -27,6 +28,7 @@ package final class ModelStore: JobStore {
   package func load() throws(StoreError) -> StoreSnapshot {
     state.withLock { state in
       var snapshot = StoreSnapshot(nextRunID: RunID(state.highestRun + 1), clockEpoch: state.clockEpoch)
+      snapshot.nextDecision = state.highestDecision + 1
       snapshot.schedules = state.inOrder
       snapshot.unfinished = state.runs.values.filter { $0.outcome == nil }.sorted { $0.id < $1.id }
       return snapshot
@@ -47,7 +49,10 @@ package final class ModelStore: JobStore {
         state.highestRun = max(state.highestRun, record.id.number)
       }
       for id in batch.dropped { state.runs[id] = nil }
-      for range in batch.decisions where !state.decisions.contains(range) { state.decisions.append(range) }
+      for range in batch.decisions where range.number > state.highestDecision {
+        state.decisions.append(range)
+        state.highestDecision = range.number
+      }
       for mark in batch.files { state.files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
       for id in batch.unscheduled { state.schedules[.made(id)] = nil }
       state.clockEpoch = batch.clockEpoch ?? state.clockEpoch

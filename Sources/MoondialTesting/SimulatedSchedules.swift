@@ -38,7 +38,8 @@ final class SimulatedSchedules: Sendable {
     request.options.params = JSONText("{\"n\":\(random.number(0...9))}")
     if random.oneIn(4) { request.options.misfireGraceTime = random.number(0...300) * 1_000_000_000 }
     if random.oneIn(4) { request.options.priority = Int(random.number(-5...5)) }
-    if random.oneIn(4) { request.options.maxInstances = Int(random.number(1...3)) }
+    // Not of one that takes another's place: what runs of that one goes on, and is tried again, under the new limit.
+    if !request.replaceExisting, random.oneIn(4) { request.options.maxInstances = Int(random.number(1...3)) }
     return request
   }
 

@@ -44,6 +44,9 @@ package enum RunState: UInt8, Sendable, CaseIterable {
     }
   }
 
+  /// Whether the run counts against its job's `max_instances`.
+  var isCounted: Bool { self != .waiting && self != .debouncing && self != .free }
+
   /// Whether the run counts against the claim window: claimed, and not started.
   var isInWindow: Bool { self == .claiming || self == .dispatched }
 }

@@ -109,15 +109,15 @@ package struct ScheduledJob: Sendable {
     return made == nil ? due : max(due, registeredAt.nanoseconds)
   }
 
-  /// Whether nothing of another kind was decided between the latest range and `range`.
+  /// The last instant of the latest range if nothing of another kind was decided between it and `range`; nil otherwise.
   ///
   /// Fire times continue each other when they are neighbours. For other instants there is no "next" to ask for, and whatever is
   /// accepted between two of them clears `latestRange`.
-  func isContinued(by range: DecisionRange, isAboutFireTimes: Bool) -> Bool {
+  func latestRange(continuedBy range: DecisionRange, isAboutFireTimes: Bool) -> Instant? {
     guard let latest = latestRange, range.run == nil, latest.kind == range.kind, latest.reason == range.reason,
       latest.clockEpoch == range.clockEpoch, latest.isAboutFireTimes == isAboutFireTimes, latest.last < range.first
-    else { return false }
-    return isAboutFireTimes ? trigger?.next(after: latest.last) == range.first : true
+    else { return nil }
+    return !isAboutFireTimes || trigger?.next(after: latest.last) == range.first ? latest.last : nil
   }
 
   /// The row that survives a restart.

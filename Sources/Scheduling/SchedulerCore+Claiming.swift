@@ -55,23 +55,27 @@ extension SchedulerCore {
   ) {
     let overlap = jobs[index.offset].definition.overlap
     if overlap == .queueOne || overlap == .replace {
-      while let older = jobs[index.offset].queue.popLast() { giveUp(Int(older), at: now, into: &actions) }
+      while let older = jobs[index.offset].queue.popLast() {
+        turnAway(Int(older), .overlap, at: now, into: &actions)
+      }
     }
     jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
     touch(index)
     if overlap == .replace { cancelOldestInstance(of: index, into: &actions) }
   }
 
-  /// A waiting run whose place a newer one takes.
-  private mutating func giveUp(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+  /// An accepted run that gets no turn after all, and gives up its place. Its instant is recorded as skipped; that of a recovery has its
+  /// decision, the interrupted run, so the recovery's own row says what became of it.
+  mutating func turnAway(_ slot: Int, _ reason: SkipReason, at now: Moment, into actions: inout SchedulerActions) {
     let run = runs.slots[slot]
     if run.record.cause == .recovery {
-      let why = RunError(message: "a newer run of the job took its place while it waited")
-      end(slot, .cancelled, details: AttemptDetails(error: why), at: now, into: &actions)
-    } else {
-      drop(slot, into: &actions)
-      record(.skipped, .overlap, insteadOf: run.record, of: run.job, at: now, into: &actions)
+      let why = reason == .unscheduled ? "its schedule was unscheduled" : "a newer run of the job took its place"
+      let error = RunError(message: why + " while it waited")
+      return end(slot, .cancelled, details: AttemptDetails(error: error), at: now, into: &actions)
     }
+    drop(slot, into: &actions)
+    record(.skipped, reason, insteadOf: run.record, of: run.job, at: now, into: &actions)
+    if run.state.isCounted { releaseInstance(of: run.job, into: &actions) }
   }
 
   mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {
@@ -154,7 +158,8 @@ extension SchedulerCore {
         takePlace(slot)
         dispatch(slot, into: &actions)
       } else if jobs[index.offset].isGone {
-        giveUpGone(slot, at: now, into: &actions)
+        // A claim that the store refused, of a schedule that was unscheduled meanwhile.
+        turnAway(slot, .unscheduled, at: now, into: &actions)
       } else if isTooLate(slot, at: now) {
         misfire(slot, at: now, into: &actions)
       } else {
@@ -172,14 +177,6 @@ extension SchedulerCore {
         if record.cause == .schedule { touch(index) }
       }
     }
-  }
-
-  /// A claim that the store refused, of a schedule that was unscheduled meanwhile.
-  private mutating func giveUpGone(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
-    let run = runs.slots[slot]
-    drop(slot, into: &actions)
-    record(.skipped, .unscheduled, insteadOf: run.record, of: run.job, at: now, into: &actions)
-    releaseInstance(of: run.job, into: &actions)
   }
 
   /// Lateness is judged at the claim: a run that waited for the window, or in a queue, beyond its grace is misfired.
@@ -256,18 +253,14 @@ extension SchedulerCore {
       runs.move(slot, to: .ready)
       releasePlace(slot)
       inWindow -= 1
-      if !runs.slots[slot].isStored { jobs[runs.slots[slot].job.offset].unstored += 1 }
       runs.slots[slot].record.claimedAt = nil
+      // The answer may have been lost and not the commit: then the claim is there until its row is written over or dropped.
+      runs.slots[slot].isStored = true
       if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
       } else {
-        // Its schedule may have moved past it in the batch that is tried again: that one must hold its waiting row. One that is there
-        // already is written again: a batch of nothing but claims would leave nothing to try the store with.
-        if runs.slots[slot].isStored {
-          actions.stores[store].batch.waiting.append(runs.slots[slot].record)
-        } else {
-          accepted.append(token)
-        }
+        // Its schedule may have moved past it in the batch that is tried again: that one must hold its waiting row.
+        actions.stores[store].batch.waiting.append(runs.slots[slot].record)
         queueForClaim(slot)
       }
     }

@@ -109,8 +109,12 @@ extension SchedulerCore {
       if let error = details.error { record.error = error }
       if let result = details.result, outcome == .succeeded { record.result = result }
     }
-    let isCounted = runs.slots[slot].state != .waiting && runs.slots[slot].state != .debouncing
-    if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted { jobs[index.offset].unstored -= 1 }
+    let isCounted = runs.slots[slot].state.isCounted
+    if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted {
+      jobs[index.offset].unstored -= 1
+      // No claim and no waiting row has told the store yet that the schedule moved past this instant; this row does.
+      if record.cause == .schedule { touch(index) }
+    }
     if record.cause == .watch { record.event = recordedEvent(of: slot) }
     actions.stores[Int(runs.slots[slot].store)].batch.finished.append(record)
     if record.cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }

@@ -158,9 +158,7 @@ extension SchedulerCore {
       runs.move(slot, to: .ready)
       makeReady(slot)
     } else if job.definition.overlap == .skip {
-      let run = runs.slots[slot].record
-      drop(slot, into: &actions)
-      record(.skipped, .overlap, insteadOf: run, of: index, at: now, into: &actions)
+      turnAway(slot, .overlap, at: now, into: &actions)
     } else {
       runs.move(slot, to: .waiting)
       jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))

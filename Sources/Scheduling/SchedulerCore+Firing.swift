@@ -188,7 +188,8 @@ extension SchedulerCore {
     var range = DecisionRange(
       job: job.definition.name, schedule: job.made?.id, kind: kind, reason: reason, first: span.first, last: span.last, count: span.count,
       isAtLeast: span.isAtLeast, clockEpoch: epoch ?? clockEpoch, decidedAt: now.wall, run: run)
-    range.isApart = !job.isContinued(by: range, isAboutFireTimes: isAboutFireTimes)
+    range.number = makeDecisionNumber()
+    range.continues = job.latestRange(continuedBy: range, isAboutFireTimes: isAboutFireTimes)
     jobs[index.offset].latestRange = ScheduledJob.LatestRange(
       kind: kind, reason: reason, clockEpoch: range.clockEpoch, last: span.last, isAboutFireTimes: isAboutFireTimes)
     actions.stores[Int(job.store)].batch.decisions.append(range)

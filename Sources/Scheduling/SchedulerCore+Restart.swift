@@ -13,6 +13,7 @@ extension SchedulerCore {
   package mutating func restore(_ snapshot: StoreSnapshot, store: Int, reading trigger: (String) -> AnyTrigger?) {
     precondition(!isStarted, "a store is restored before the scheduler starts")
     nextRun = max(nextRun, snapshot.nextRunID.number)
+    nextDecision = max(nextDecision, snapshot.nextDecision)
     clockEpoch = max(clockEpoch, snapshot.clockEpoch)
     for record in snapshot.schedules {
       if let last = record.lastFire { latestWall = max(latestWall, last) }
@@ -92,20 +93,20 @@ extension SchedulerCore {
           readmit(record, as: index, from: store)
         } else if isDueAgain(record, in: store, at: now, into: &actions) {
           actions.stores[store].batch.dropped.append(record.id)
+        } else if record.cause == .recovery {
+          // Its instant has its decision: the run that was interrupted.
+          endLeftOver(record, .cancelled, "its job had gone when the host started again", in: store, at: now, into: &actions)
         } else {
           actions.stores[store].batch.dropped.append(record.id)
-          actions.stores[store].batch.decisions.append(
-            DecisionRange(
-              job: record.job, schedule: record.schedule, kind: .skipped, reason: .orphaned, first: record.scheduledAt, last: record.scheduledAt,
-              count: 1, clockEpoch: record.clockEpoch, decidedAt: now.wall))
+          var range = DecisionRange(
+            job: record.job, schedule: record.schedule, kind: .skipped, reason: .orphaned, first: record.scheduledAt,
+            last: record.scheduledAt, count: 1, clockEpoch: record.clockEpoch, decidedAt: now.wall)
+          range.number = makeDecisionNumber()
+          actions.stores[store].batch.decisions.append(range)
         }
       } else {
-        var ended = record
-        ended.outcome = .interrupted
-        ended.finishedAt = now.wall
-        ended.error = RunError(message: "the host ended while this run was claimed; it may have started")
-        actions.stores[store].batch.finished.append(ended)
-        actions.events.append(.runFinished(ended))
+        endLeftOver(
+          record, .interrupted, "the host ended while this run was claimed; it may have started", in: store, at: now, into: &actions)
         if let index, jobs[index.offset].definition.recover, record.cause != .watch {
           accept(
             index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
@@ -114,6 +115,18 @@ extension SchedulerCore {
       }
     }
     unfinished = []
+  }
+
+  private func endLeftOver(
+    _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    var ended = record
+    ended.outcome = outcome
+    ended.claimedAt = ended.claimedAt ?? now.wall
+    ended.finishedAt = now.wall
+    ended.error = RunError(message: why)
+    actions.stores[store].batch.finished.append(ended)
+    actions.events.append(.runFinished(ended))
   }
 
   /// The last fire of a schedule made at run time waits for its job to come back: it is late then, not lost.

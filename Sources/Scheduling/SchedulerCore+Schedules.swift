@@ -171,11 +171,8 @@ extension SchedulerCore {
     guard job.active > 0 || !job.queue.isEmpty else { return }
     jobs[index.offset].queue = []
     for slot in runs.activeSlots where runs.slots[slot].job == index && !runs.slots[slot].isClaimed {
-      let run = runs.slots[slot]
-      guard run.state == .ready || run.state == .waiting else { continue }
-      drop(slot, into: &actions)
-      record(.skipped, .unscheduled, insteadOf: run.record, of: index, at: now, into: &actions)
-      if run.state == .ready { jobs[index.offset].active -= 1 }
+      guard runs.slots[slot].state == .ready || runs.slots[slot].state == .waiting else { continue }
+      turnAway(slot, .unscheduled, at: now, into: &actions)
     }
   }
 

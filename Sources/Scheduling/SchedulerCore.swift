@@ -61,6 +61,7 @@ package struct SchedulerCore: Sendable {
   /// What runs is interrupted, and so is what is claimed from now on.
   var isOver = false
   var nextRun: Int64 = 1
+  var nextDecision: Int64 = 1
   /// Who listens: event name → jobs, upstream job → jobs. Derived from the definitions.
   var listeners: [String: [JobIndex]] = [:]
   var downstream: [String: [JobIndex]] = [:]
@@ -153,6 +154,11 @@ package struct SchedulerCore: Sendable {
     if RunID(nextRun).isForVisitors { nextRun += 1 }
     defer { nextRun += 1 }
     return RunID(nextRun)
+  }
+
+  mutating func makeDecisionNumber() -> Int64 {
+    defer { nextDecision += 1 }
+    return nextDecision
   }
 
   mutating func touch(_ job: JobIndex) {

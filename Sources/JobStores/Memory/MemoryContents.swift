@@ -18,6 +18,8 @@ struct MemoryContents: ~Copyable {
   private var moved: [JobMemory] = []
   /// Numbers decision ranges over all jobs, so that those of several jobs can be put in order.
   private var lastSequence: Int64 = 0
+  /// The highest number of a decision.
+  private var lastDecision: Int64 = 0
 
   // MARK: Changes
 
@@ -58,15 +60,20 @@ struct MemoryContents: ~Copyable {
   }
 
   private mutating func decide(_ range: DecisionRange) {
+    if range.number > 0 {
+      guard range.number > lastDecision else { return }
+      lastDecision = range.number
+    }
     let memory = memory(of: range.job).history
     // Schedules of one job take turns in its ring: what is continued is the newest range of the same one.
     let slot = memory.decisions.newestSlot { $0.range.schedule == range.schedule }
     if let slot, memory.decisions[slot].range.isContinued(by: range) {
       memory.decisions[slot].range = memory.decisions[slot].range.extended(by: range)
-    } else if !memory.decisions.contains(where: { $0.range.covers(range) }) {
+    } else {
       lastSequence += 1
       var kept = range
-      kept.isApart = false
+      kept.continues = nil
+      kept.number = 0
       memory.decisions.append((lastSequence, kept))
     }
   }
@@ -95,6 +102,7 @@ struct MemoryContents: ~Copyable {
 
   borrowing func snapshot() -> StoreSnapshot {
     var snapshot = StoreSnapshot(nextRunID: RunID(highestRun.number + 1), clockEpoch: clockEpoch)
+    snapshot.nextDecision = lastDecision + 1
     snapshot.schedules = schedules()
     for history in histories(of: nil) { snapshot.unfinished += history.runs.inOrder.filter { $0.outcome == nil } }
     snapshot.unfinished.sort { $0.id < $1.id }

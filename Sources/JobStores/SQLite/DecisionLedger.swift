@@ -1,6 +1,7 @@
 internal import Chronology
 internal import GRDB
 internal import JobModel
+internal import Synchronization
 
 /// Writes decision ranges, and lets the newest range of a job grow instead of adding a row, so that a job that is skipped every
 /// second for a week is one row.
@@ -18,9 +19,11 @@ struct DecisionLedger {
   private var highest: [Int64: Int64] = [:]
   /// Whose newest range was changed by the open transaction.
   private var touched: [(owner: Owner, job: Int64)] = []
+  /// The highest number of a decision, in the open transaction and committed.
+  private var lastNumber: Int64 = 0
+  let mark = DecisionMark()
   private let failure: SQLiteFailure
-  private let findNewest, findHighest, findCovering, insert, extend: PreparedStatement
-  private let findNewestMade, findCoveringMade: PreparedStatement
+  private let findNewest, findNewestMade, findHighest, insert, extend: PreparedStatement
 
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
     func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
@@ -30,17 +33,9 @@ struct DecisionLedger {
     func newest(_ owner: String) -> String {
       "SELECT \(DecisionRows.selection), d.sequence FROM decisions d WHERE d.job = ?1 AND \(owner) ORDER BY d.sequence DESC LIMIT 1"
     }
-    func covering(_ owner: String) -> String {
-      """
-      SELECT 1 FROM decisions d WHERE job = ?1 AND kind = ?2 AND reason IS ?3 AND first <= ?4 AND last >= ?5 \
-      AND clock_epoch = ?6 AND run IS ?7 AND \(owner) LIMIT 1
-      """
-    }
     // Two texts each, so that the ranges of a schedule among thousands are found by their own index.
     findNewest = try prepare(newest("d.schedule IS NULL"))
     findNewestMade = try prepare(newest("d.schedule = ?2"))
-    findCovering = try prepare(covering("d.schedule IS NULL"))
-    findCoveringMade = try prepare(covering("d.schedule = ?8"))
     findHighest = try prepare("SELECT max(sequence) FROM decisions WHERE job = ?1")
     insert = try prepare(
       """
@@ -52,9 +47,12 @@ struct DecisionLedger {
   }
 
   mutating func append(_ range: DecisionRange, job: Int64, pruner: inout Pruner) throws(StoreError) {
+    if range.number > 0 {
+      guard range.number > lastNumber else { return }
+      lastNumber = range.number
+    }
     let owner = range.schedule.map { Owner.schedule($0) } ?? .job(job)
-    let current = try newest(of: owner, job: job)
-    if let current, current.range.isContinued(by: range) {
+    if let current = try newest(of: owner, job: job), current.range.isContinued(by: range) {
       let whole = current.range.extended(by: range)
       extend.bind(1, job)
       extend.bind(2, current.sequence)
@@ -66,10 +64,15 @@ struct DecisionLedger {
       remember(current.sequence, whole, of: owner, job: job)
       return
     }
-    if current != nil, try isCovered(range, job: job) { return }
     // Rises within a job whatever the clock does, and puts ranges of several jobs in the order in which they were decided.
     let sequence = max(range.decidedAt.nanoseconds, try highestSequence(of: job) + 1)
-    bindKey(of: range, job: job, to: insert)
+    insert.bind(1, job)
+    insert.bind(2, range.kind.code)
+    insert.bind(3, range.reason?.code)
+    insert.bind(4, range.first.nanoseconds)
+    insert.bind(5, range.last.nanoseconds)
+    insert.bind(6, range.clockEpoch.number)
+    insert.bind(7, range.run?.number)
     insert.bind(8, range.schedule)
     insert.bind(9, sequence)
     insert.bind(10, range.count)
@@ -112,37 +115,30 @@ struct DecisionLedger {
     return found
   }
 
-  private func isCovered(_ range: DecisionRange, job: Int64) throws(StoreError) -> Bool {
-    let find = range.schedule == nil ? findCovering : findCoveringMade
-    bindKey(of: range, job: job, to: find)
-    if let schedule = range.schedule { find.bind(8, schedule) }
-    return try find.first { _ in true } ?? false
-  }
-
-  private func bindKey(of range: DecisionRange, job: Int64, to statement: PreparedStatement) {
-    statement.bind(1, job)
-    statement.bind(2, range.kind.code)
-    statement.bind(3, range.reason?.code)
-    statement.bind(4, range.first.nanoseconds)
-    statement.bind(5, range.last.nanoseconds)
-    statement.bind(6, range.clockEpoch.number)
-    statement.bind(7, range.run?.number)
-  }
-
   private mutating func remember(_ sequence: Int64, _ range: DecisionRange, of owner: Owner, job: Int64) {
     newest[owner] = (sequence, range)
     touched.append((owner, job))
   }
 
-  mutating func transactionCommitted() { touched.removeAll(keepingCapacity: true) }
+  mutating func transactionCommitted() {
+    touched.removeAll(keepingCapacity: true)
+    mark.committed.store(lastNumber, ordering: .relaxed)
+  }
 
   mutating func transactionRolledBack() {
     for (owner, job) in touched {
       newest[owner] = nil
       highest[job] = nil
     }
+    lastNumber = mark.committed.load(ordering: .relaxed)
     touched.removeAll(keepingCapacity: true)
   }
+}
+
+/// The highest number of a decision that was committed since the store was opened. Set by the writer's thread, read by any: a host
+/// that begins over a store that is open already goes on from there.
+final class DecisionMark: Sendable {
+  let committed = Atomic<Int64>(0)
 }
 
 /// How a `DecisionRange` is read from `decisions`.

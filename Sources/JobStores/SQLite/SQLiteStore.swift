@@ -1,6 +1,7 @@
 package import Chronology
 internal import GRDB
 package import JobModel
+internal import Synchronization
 
 /// The embedded default: one SQLite file in WAL mode, with one writer thread that commits in groups.
 ///
@@ -51,6 +52,7 @@ package final class SQLiteStore: JobStore {
   let failure: SQLiteFailure
   private let lock: SchedulingLock?
   private let commits: GroupCommit?
+  private let decisionMark: DecisionMark?
   private let kvReader: SQLiteKeyValues
   private let visitors: VisitorMarks?
   private let isClosed = Monitor(false)
@@ -70,6 +72,7 @@ package final class SQLiteStore: JobStore {
     do {
       let opened = try Self.open(path, mode: mode, options: options, failure: failure)
       reader = SQLiteReader(pool: opened.pool, failure: failure)
+      decisionMark = opened.writer?.decisionMark
       commits = opened.writer.map { GroupCommit(pool: opened.pool, writer: $0, options: options, storeName: "sqlite \(path)") }
       kvReader = SQLiteKeyValues(reader: reader, commits: commits, failure: failure)
       keyValues = kvReader
@@ -88,6 +91,7 @@ package final class SQLiteStore: JobStore {
   ///   fresh id that belongs to the caller alone; it may use that one, and calls `load` again for another.
   package func load() throws(StoreError) -> StoreSnapshot {
     var snapshot = try reader.load()
+    if let decisionMark { snapshot.nextDecision = decisionMark.committed.load(ordering: .relaxed) + 1 }
     let alive = VisitorMarks.alive(among: snapshot.unfinished, store: path)
     if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
     if mode == .beside, let commits {

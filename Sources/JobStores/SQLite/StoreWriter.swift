@@ -56,6 +56,9 @@ final class StoreWriter: @unchecked Sendable {
   private static let putSchedule =
     "INSERT OR REPLACE INTO schedules(\(ScheduleRows.columns)) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 
+  /// Readable from any thread.
+  var decisionMark: DecisionMark { ledger.mark }
+
   // MARK: Transactions
 
   func begin() throws(StoreError) { try statements.begin.run() }
