@@ -91,7 +91,13 @@ package final class SimulatedExecutor: JobExecutor {
     }
   }
 
-  package func stop() { state.withLock { $0.attempts.removeAll() } }
+  /// Lets go of the scheduler too: each keeps the other, and a life of a host would stay in memory after its end.
+  package func stop() {
+    state.withLock { state in
+      state.attempts.removeAll()
+      state.sink = nil
+    }
+  }
 
   // MARK: The simulation's side
 

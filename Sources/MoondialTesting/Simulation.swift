@@ -80,7 +80,10 @@ package struct Simulation {
 
   /// Lives through the whole story, lets the faults end, and checks.
   package mutating func run() throws -> Report {
-    defer { opened.close() }
+    defer {
+      host.end()
+      opened.close()
+    }
     for _ in 0..<options.steps where report.violations.isEmpty {
       try disturb()
       pass(random.oneIn(15) ? random.number(0...3_600_000_000_000) : random.number(0...60_000_000_000))
@@ -148,6 +151,7 @@ package struct Simulation {
   private mutating func crash() throws {
     report.crashes += 1
     lives += 1
+    host.end()
     store.forget()
     opened.close()
     clock.advance(by: random.number(0...600_000_000_000))
@@ -215,6 +219,9 @@ final class SimulatedHost: Sendable {
       core.start(at: now, into: &actions)
     }
   }
+
+  /// Nothing of it happens any more.
+  func end() { executor.stop() }
 
   func turn() {
     executor.work()
