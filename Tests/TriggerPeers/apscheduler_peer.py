@@ -13,6 +13,10 @@ from apscheduler.triggers.cron import CronTrigger
 
 import peer
 
+# How far APScheduler searches from the time asked about: fields that seldom or never meet it steps through day by day, by itself
+# to the year 9999. The same weekdays and leap days come back after 28 years.
+SEARCHED = timedelta(days=29 * 366)
+
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 DAYS = "mon tue wed thu fri sat sun".split()
 ORDINALS = ["1st", "2nd", "3rd", "4th", "5th", "last"]
@@ -64,11 +68,15 @@ def table(rng):
     return fields or {"minute": "*/7"}
 
 
+def end(case):
+    return datetime.fromisoformat(case["after"]) + SEARCHED
+
+
 def theirs(case):
     zone = ZoneInfo(case["timezone"])
     now = datetime.fromisoformat(case["after"]).astimezone(zone) + timedelta(seconds=1)
     try:
-        trigger = CronTrigger(timezone=zone, **case["fields"])
+        trigger = CronTrigger(timezone=zone, end_date=end(case), **case["fields"])
     except ValueError as error:
         return f"refused: {error}"
     fires = []
@@ -94,7 +102,7 @@ def explained(case, ours, their):
 
 
 def main():
-    options = peer.arguments(__doc__.splitlines()[0])
+    options = peer.arguments(__doc__.splitlines()[0], count=10_000)
     rng = random.Random(options.seed)
     cases = []
     for _ in range(options.count):
@@ -119,7 +127,7 @@ def main():
                 report.explained("a step that never takes a second step: a note here, refused there")
             else:
                 report.different(case, ours, their)
-        elif peer.same(ours, their):
+        elif peer.same(ours := [fire for fire in ours if fire <= end(case)], their):
             report.equal()
         elif explained(case, ours, their):
             report.explained("at the first fire after a change of clocks, where APScheduler has no policy")

@@ -1,13 +1,13 @@
 """Compares cron expressions with cronsim, which follows Debian's cron.
 
 Explained differences (see docs/triggers.md, "Other schedulers"): cronsim has no rules for fixed times when an expression
-has seconds, accepts days that never meet, reads `20-20/9` as `20/9`, and steps hour by hour over half-hour changes of clocks.
+has seconds, accepts days that never meet, reads `20-20/9` as `20/9`, steps hour by hour over half-hour changes of clocks, takes midnights
+that clocks skip for real ones, and goes round in circles where they go back past midnight.
 """
 
 import random
 import re
-from datetime import datetime, timezone
-from itertools import islice
+from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -54,12 +54,47 @@ def expression(rng):
     return " ".join(fields)
 
 
+class GoingRound(Exception):
+    """cronsim does not get anywhere."""
+
+
+class Bounded(CronSim):
+    """A cronsim that gives up after so many steps of a second, minute or hour: some hundred are what an answer takes."""
+
+    left = 50_000
+
+    def tick(self, seconds=1):
+        self.left -= 1
+        if self.left < 0:
+            raise GoingRound
+        super().tick(seconds)
+
+
 def theirs(case):
+    """Its answers, and whether it goes on from there."""
     after = datetime.fromisoformat(case["after"]).astimezone(ZoneInfo(case["timezone"]))
+    fires = []
     try:
-        return list(islice(CronSim(case["expression"], after), case["count"]))
+        for fire in Bounded(case["expression"], after):
+            if fires and fire.timestamp() <= fires[-1].timestamp():
+                return fires, False
+            fires.append(fire)
+            if len(fires) == case["count"]:
+                break
     except CronSimError as error:
-        return f"refused: {error}"
+        return f"refused: {error}", True
+    except GoingRound:
+        return fires, False
+    return fires, True
+
+
+def at_skipped_midnight(case, ours, theirs):
+    """Whether the first difference is on a day that does not begin at midnight."""
+    _, our, their = peer.first_difference(case, ours, theirs)
+    zone = ZoneInfo(case["timezone"])
+    days = {fire.astimezone(zone).date() for fire in (our, their) if fire is not None}
+    midnights = [datetime.combine(day, time(), tzinfo=zone) for day in days]
+    return any(midnight.astimezone(UTC).astimezone(zone).time() != time() for midnight in midnights)
 
 
 def half_hour_change(case, ours, their):
@@ -68,7 +103,7 @@ def half_hour_change(case, ours, their):
 
 
 def main():
-    options = peer.arguments(__doc__.splitlines()[0])
+    options = peer.arguments(__doc__.splitlines()[0], count=10_000)
     rng = random.Random(options.seed)
     cases = []
     for _ in range(options.count):
@@ -79,7 +114,7 @@ def main():
     answers = peer.ask(options.moondial, [{k: v for k, v in case.items() if k != "expression"} for case in cases])
     report = peer.Report("cronsim")
     for case, ours in zip(cases, answers):
-        their = theirs(case)
+        their, goes_on = theirs(case)
         fields = case["expression"].split()
         if isinstance(ours, str):
             if isinstance(their, str):
@@ -90,8 +125,17 @@ def main():
                 report.different(case, ours, their)
         elif isinstance(their, str):
             report.different(case, ours, their)
+        elif not goes_on:
+            # It got stuck between its last answer and the next one.
+            known, next_one = ours[:len(their)], ours[len(their):][:1]
+            if peer.same(known, their) and any(peer.changes_near(case["timezone"], fire) for fire in next_one):
+                report.explained("clocks go back past midnight, where cronsim goes round in circles")
+            else:
+                report.different(case, ours, their)
         elif peer.same(ours, their):
             report.equal()
+        elif at_skipped_midnight(case, ours, their):
+            report.explained("a midnight that clocks skip, at which cronsim fires, or after which it misses an hour")
         elif re.search(r"\b(\d+)-\1/", case["expression"]):
             report.explained("a step over a range of one value, which cronsim runs to the field's end")
         elif case["timezone"] == "Australia/Lord_Howe" and half_hour_change(case, ours, their):

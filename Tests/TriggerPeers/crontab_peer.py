@@ -76,9 +76,11 @@ def read_table(text):
 def ours(script):
     """(schedule, user, command, input, variables) of each job, and the comments."""
     jobs, comments, variables, schedule = [], [], {}, None
-    for line in script.split("\n"):
+    lines = script.split("\n")
+    for index, line in enumerate(lines):
         if re.match(r"(local )?vars = {", line):
-            variables = read_table(line[line.index("{"):])
+            # A long table goes on in the next lines.
+            variables = read_table("\n".join([line[line.index("{"):]] + lines[index + 1:]))
         found = re.search(r'cron = "([^"]*)"', line)
         if found:
             schedule = found.group(1)
@@ -97,13 +99,15 @@ def theirs(text, is_system):
     # With an account for user or False for a system crontab, python-crontab reads the text only.
     table = CronTab(tab=text, user=False if is_system else None)
     jobs = []
+    # It keeps with an entry what is set right above it; its own chain to what is set further up loses its way at equal entries.
+    variables = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
+    variables.update((name, str(value)) for name, value in (table.env or {}).items())
     for line in table.crons:
         # It takes what follows a # for a comment, or a line of comment above; cron gives the whole line to the shell.
         command = f"{line.command} # {line.comment}" if line.comment and not line.pre_comment else line.command
-        variables = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
-        variables.update({name: str(value) for name, value in line.env.all().items()} if hasattr(line.env, "all") else dict(line.env))
+        variables.update((name, str(value)) for name, value in line.env.items())
         schedule = str(line.slices)
-        jobs.append((schedule, None if line.user in (None, "", "root") else line.user, command, line.stdin, variables))
+        jobs.append((schedule, None if line.user in (None, "", "root") else line.user, command, line.stdin, dict(variables)))
     return jobs
 
 
@@ -115,14 +119,14 @@ def plain(job):
 
 
 def main():
-    options = peer.arguments(__doc__.splitlines()[0])
+    options = peer.arguments(__doc__.splitlines()[0], count=500)
     rng = random.Random(options.seed)
     report = peer.Report("python-crontab")
     with tempfile.TemporaryDirectory() as place:
         scripts = os.path.join(place, "scripts")
         os.mkdir(scripts)
         made = []
-        for index in range(max(10, options.count // 10)):
+        for index in range(options.count):
             is_system = rng.random() < 0.4
             text = crontab(rng, is_system)
             done = subprocess.run([options.moondial, "import", "crontab", "-"], input=text, capture_output=True, text=True)

@@ -16,10 +16,11 @@ ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Santiago", "Africa
          "Asia/Kolkata", "Asia/Beirut", "Australia/Lord_Howe", "Pacific/Apia", "Pacific/Auckland", "America/St_Johns"]
 
 
-def arguments(description):
+def arguments(description, count=1000):
+    """The arguments of a comparison that makes so many cases unless told."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--moondial", default=".build/release/moondial", help="the binary to compare")
-    parser.add_argument("--count", type=int, default=1000, help="how many random cases")
+    parser.add_argument("--count", type=int, default=count, help=f"how many random cases; default: {count}")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run; default: a new seed")
     options = parser.parse_args()
     if options.seed is None:
@@ -96,10 +97,14 @@ class Report:
         self.unexplained.append((case, ours, theirs))
 
     def finish(self):
+        """Prints the counts, the last line being the sum, and ends with an exit code that says whether all is explained."""
         for reason, count in self.counts.most_common():
             print(f"  {count:7} {reason}")
         for case, ours, theirs in self.unexplained[:5]:
             print("  case  ", json.dumps(case))
             print("  ours  ", ours if isinstance(ours, str) else [fire.isoformat() for fire in ours])
             print("  theirs", theirs if isinstance(theirs, str) else [fire.isoformat() for fire in theirs])
+        total, unexplained = self.counts.total(), len(self.unexplained)
+        explained = total - self.counts["equal"] - unexplained
+        print(f"{self.name}: {total} compared, {self.counts['equal']} equal, {explained} explained, {unexplained} unexplained")
         sys.exit(1 if self.unexplained else 0)

@@ -75,7 +75,7 @@ def never_repeats(event):
 
 
 def main():
-    options = peer.arguments(__doc__)
+    options = peer.arguments(__doc__, count=5000)
     if shutil.which("systemd-analyze") is None:
         print("skipped: systemd-analyze is not on this machine; apt install systemd")
         return
