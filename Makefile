@@ -46,9 +46,9 @@ bench-gate: build
 	@.ci/setup valgrind || echo "bench-gate: valgrind could not be installed" >&2
 	@.ci/bench-gate
 
-## bench-peers: other schedulers and this one in turn, into docs/performance.md; PEERS=DIR: the folder of their harnesses
+## bench-peers: other schedulers and this one in turn, into docs/performance.md; PEERS=DIR: their harnesses; MEASURES="M1b M3"
 bench-peers: build
-	@PEERS="$(PEERS)" .ci/bench-peers
+	@PEERS="$(PEERS)" MEASURES="$(MEASURES)" .ci/bench-peers
 
 ## test-peers: compare triggers with cronsim, APScheduler, dateutil, icalendar, systemd, astral, ephem, python-crontab (.build/peers)
 test-peers: build

@@ -71,6 +71,12 @@ package final class OrderContext: Sendable {
     self.event = event
     self.schedule = schedule
   }
+
+  /// What the record of a run says of it; nil: nothing.
+  package convenience init?(_ record: RunRecord) {
+    guard record.params != nil || record.event != nil || record.schedule != nil else { return nil }
+    self.init(params: record.params, event: record.event, schedule: record.schedule)
+  }
 }
 
 /// What became of an order.

@@ -33,11 +33,14 @@ package struct JobIndex: Hashable, Sendable {
   package var offset: Int { Int(position) }
 }
 
-/// Where something may be found quickly. It is no part of what its owner says: two hints are always equal.
-package struct Hint<Value: Sendable>: Sendable, Equatable {
-  package var value: Value?
-  package init(_ value: Value? = nil) { self.value = value }
-  package static func == (a: Hint, b: Hint) -> Bool { true }
+/// Where a job may be found quickly. It is no part of what its owner says: two hints are always equal.
+///
+/// Not generic: the initialiser of a generic type that is called from another module asks the runtime for the type, 400 instructions
+/// each time.
+package struct JobHint: Sendable, Equatable {
+  package var value: JobIndex?
+  package init(_ value: JobIndex? = nil) { self.value = value }
+  package static func == (a: JobHint, b: JobHint) -> Bool { true }
 }
 
 /// Names an active run inside the scheduler: its slot and how often that slot was used before, so that a late report about a

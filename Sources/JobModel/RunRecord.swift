@@ -81,6 +81,9 @@ package struct RunRecord: Sendable, Equatable {
     set { change { $0.recovers = newValue } }
   }
 
+  /// Whether it has none of what most runs lack. O(1)
+  package var isPlain: Bool { details == nil }
+
   private mutating func change(_ edit: (inout Details.Fields) -> Void) {
     var fields = details?.fields ?? Details.Fields()
     edit(&fields)

@@ -20,7 +20,7 @@ package struct ScheduleRecord: Sendable, Equatable {
   /// Since when its script, or the job in it, has been missing.
   package var orphanedAt: Instant?
   /// The job's place in its scheduler's table, the same as long as the scheduler lives. It spares a store a search by name.
-  package var index = Hint<JobIndex>()
+  package var index = JobHint()
 
   /// The id of a schedule made at run time.
   package var id: String? { made?.id }

@@ -101,6 +101,7 @@ package struct StoreBatch: Sendable {
   }
 
   package mutating func removeAll() {
+    guard !isEmpty else { return }
     schedules.removeAll(keepingCapacity: true)
     fires.removeAll(keepingCapacity: true)
     waiting.removeAll(keepingCapacity: true)
@@ -124,14 +125,14 @@ package struct FireUpdate: Sendable, Equatable {
   package var fireCount: Int
   /// The job's place in its scheduler's table: the same for a job as long as the scheduler lives. It spares a store a search by name;
   /// the name decides.
-  package var index: Hint<JobIndex>
+  package var index: JobHint
 
   package init(
     job: String, schedule: String? = nil, nextFire: Instant?, lastFire: Instant, fireCount: Int, index: JobIndex? = nil
   ) {
     self.job = job
     self.schedule = schedule
-    self.index = Hint(index)
+    self.index = JobHint(index)
     self.nextFire = nextFire
     self.lastFire = lastFire
     self.fireCount = fireCount

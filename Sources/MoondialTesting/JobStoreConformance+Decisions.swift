@@ -14,7 +14,8 @@ extension JobStoreConformance {
     return range
   }
 
-  private static func numbered(_ ranges: [DecisionRange]) -> [DecisionRange] {
+  /// As their decider numbers them: what is handed over again is recognised by its number.
+  static func numbered(_ ranges: [DecisionRange]) -> [DecisionRange] {
     ranges.enumerated().map { index, range in
       var range = range
       range.number = Int64(index) + 1

@@ -67,7 +67,7 @@ extension JobStoreConformance {
           $0.fires = [FireUpdate(job: "a", nextFire: second(9), lastFire: second(8), fireCount: 2)]
           $0.claims = [claim(1, "a"), claim(2, "a")]
           $0.finished = [finished(1, "a")]
-          $0.decisions = [decision("a", 1), decision("a", 2, .misfired), decision("a", 3)]
+          $0.decisions = numbered([decision("a", 1), decision("a", 2, .misfired), decision("a", 3)])
         }
         try store.commit(batch)
         let before = (try store.schedules(), try store.runs(RunQuery()), try store.decisions(DecisionQuery()))

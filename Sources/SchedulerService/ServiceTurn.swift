@@ -118,11 +118,14 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
       act(callbacks, at: now)
       isAsleep = goToSleep()
     } while !isAsleep && rounds < Self.roundsMax
-    var wake = core.nextWake
+    var wake = core.wakeInPlace()
     if !isAsleep { wake.monotonic = now.monotonic }
-    for lane in lanes { if let at = lane.retryAt { wake.monotonic = min(wake.monotonic ?? at, at) } }
-    return Rest(
-      wake: wake, claimedRuns: core.isDraining ? core.claimedRuns : nil, isWritten: isAsleep && lanes.allSatisfy(\.isIdle))
+    var isWritten = isAsleep
+    for lane in lanes.indices {
+      if let at = lanes[lane].retryAt { wake.monotonic = min(wake.monotonic ?? at, at) }
+      isWritten = isWritten && lanes[lane].isIdle
+    }
+    return Rest(wake: wake, claimedRuns: core.isDraining ? core.claimedRuns : nil, isWritten: isWritten)
   }
 
   private func takeInbox() {

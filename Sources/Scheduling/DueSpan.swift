@@ -52,6 +52,18 @@ extension AnyTrigger {
     return low
   }
 
+  /// The first of the last `limit` instants from `first` to `end`; nil when there are no more than that. One division for an
+  /// interval, a walk of up to `limit` instants otherwise.
+  func oldest(ofLast limit: Int, from first: Instant, through end: Instant) -> Instant? {
+    if case .every(let interval) = kind {
+      let (reach, overflow) = Int64(limit - 1).multipliedReportingOverflow(by: interval.nanoseconds)
+      guard !overflow, end.nanoseconds(since: first) > reach else { return nil }
+      return end.advanced(byNanoseconds: -reach)
+    }
+    let instants = lastInstants(limit, from: first, through: end)
+    return instants.first.flatMap { $0 > first ? $0 : nil }
+  }
+
   /// The last `limit` instants from `first` to `end`, in order.
   func lastInstants(_ limit: Int, from first: Instant, through end: Instant) -> [Instant] {
     // Mostly there are few, and then walking there is cheaper than looking for each from the end.

@@ -18,6 +18,8 @@ package struct ActiveRun: Sendable {
   var isCancelled = false
   /// Whether it waits in its job's lane.
   var isInLane = false
+  /// Of its trigger, and without parameters: its order needs no context. Said once, for who reads the record here copies it.
+  let isPlain: Bool
   /// Whether it counts in its job's group.
   var holdsPlace = false
   /// Whether its rates count a start of it that was not reported yet.
@@ -44,15 +46,16 @@ package struct RunTable: Sendable {
   /// Active runs.
   package var count: Int { slots.count - free.count }
 
-  mutating func add(_ record: RunRecord, job: JobIndex, of scheduled: ScheduledJob, state: RunState) -> Int {
+  mutating func add(_ record: consuming RunRecord, job: JobIndex, entry: JobEntry, store: Int16, state: RunState) -> Int {
     precondition(RunState.free.canBecome(state), "a run cannot begin as \(state)")
+    let isPlain = record.cause == .schedule && record.isPlain
     if let slot = free.popLast() {
       let slot = Int(slot)
-      let use = slots[slot].use
-      slots[slot] = ActiveRun(record: record, job: job, entry: scheduled.entry, state: state, store: scheduled.store, use: use)
+      slots[slot] = ActiveRun(
+        record: record, job: job, entry: entry, state: state, store: store, isPlain: isPlain, use: slots[slot].use)
       return slot
     }
-    slots.append(ActiveRun(record: record, job: job, entry: scheduled.entry, state: state, store: scheduled.store, use: 0))
+    slots.append(ActiveRun(record: record, job: job, entry: entry, state: state, store: store, isPlain: isPlain, use: 0))
     return slots.count - 1
   }
 

@@ -19,6 +19,11 @@ package struct ScheduledJob: Sendable {
   package var orphanedAt: Instant?
   /// Runs that count against `max_instances`: all active ones but those in `queue` and `debouncing`.
   package var active: Int32 = 0
+  /// Instants that are due have had their turn and wait for an instance to end (`SchedulerCore+Backlog`).
+  var isBehind = false
+  /// Starts before instants that wait are counted again.
+  var uncounted: UInt8 = 0
+  static let startsPerCount: UInt8 = 125
   /// Slots of accepted fires that wait for an instance to end, in fire-time order.
   var queue: [Int32] = []
   /// Accepted runs that are neither claimed nor have a waiting row.
@@ -118,6 +123,11 @@ package struct ScheduledJob: Sendable {
       latest.clockEpoch == range.clockEpoch, latest.isAboutFireTimes == isAboutFireTimes, latest.last < range.first
     else { return nil }
     return !isAboutFireTimes || trigger?.next(after: latest.last) == range.first ? latest.last : nil
+  }
+
+  /// What is accepted between two decisions about other instants than the trigger's parts them. In place: nothing is copied.
+  mutating func endRangeOfOtherInstants() {
+    if let latestRange, !latestRange.isAboutFireTimes { self.latestRange = nil }
   }
 
   /// The row that survives a restart.

@@ -19,9 +19,9 @@ package struct SchedulerActions: Sendable {
 
   package mutating func removeAll() {
     for index in stores.indices { stores[index].removeAll() }
-    for index in orders.indices { orders[index].removeAll(keepingCapacity: true) }
-    cancellations.removeAll(keepingCapacity: true)
-    events.removeAll(keepingCapacity: true)
+    for index in orders.indices where !orders[index].isEmpty { orders[index].removeAll(keepingCapacity: true) }
+    if !cancellations.isEmpty { cancellations.removeAll(keepingCapacity: true) }
+    if !events.isEmpty { events.removeAll(keepingCapacity: true) }
   }
 }
 
@@ -35,6 +35,6 @@ package struct StoreActions: Sendable {
 
   mutating func removeAll() {
     batch.removeAll()
-    claims.removeAll(keepingCapacity: true)
+    if !claims.isEmpty { claims.removeAll(keepingCapacity: true) }
   }
 }

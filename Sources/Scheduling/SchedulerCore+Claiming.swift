@@ -26,10 +26,11 @@ extension SchedulerCore {
         .skipped, reason, instant: fireTime, of: index, isAboutFireTimes: cause == .schedule, at: now, into: &actions)
       return nil
     }
-    var record = RunRecord(id: makeRunID(), job: entry.definition.name, cause: cause, scheduledAt: fireTime)
+    let id = makeRunID()
+    var record = RunRecord(id: id, job: entry.definition.name, cause: cause, scheduledAt: fireTime)
     record.clockEpoch = clockEpoch
     record.missed = missed
-    if let made = jobs[index.offset].made {
+    if jobs[index.offset].made != nil, let made = jobs[index.offset].made {
       record.schedule = made.id
       if let own = params ?? made.options.params { record.params = own }
     } else if params != nil {
@@ -37,16 +38,16 @@ extension SchedulerCore {
     }
     if event != nil { record.event = event }
     if recovers != nil { record.recovers = recovers }
-    let slot = runs.add(record, job: index, of: jobs[index.offset], state: mustWait ? .waiting : .ready)
+    let slot = runs.add(record, job: index, entry: entry, store: jobs[index.offset].store, state: mustWait ? .waiting : .ready)
     jobs[index.offset].unstored += 1
-    if jobs[index.offset].latestRange?.isAboutFireTimes == false { jobs[index.offset].latestRange = nil }
+    jobs[index.offset].endRangeOfOtherInstants()
     if mustWait {
       enqueue(slot, of: index, at: now, into: &actions)
     } else {
       makeReady(slot)
     }
     if cause != .schedule { accepted.append(runs.token(slot)) }
-    return record.id
+    return id
   }
 
   /// Puts a waiting run into its job's queue; `queue_one` and `replace` keep only the newest.
@@ -143,7 +144,7 @@ extension SchedulerCore {
       let ready = firstReady()
       if let next = firstDue(by: now), ready.map({ next.precedes($0.key) }) ?? true {
         // Moves the job's entry on, or takes it out: one way down the heap instead of two.
-        fire(next.job, at: now, into: &actions)
+        fire(next.job, isTurn: true, at: now, into: &actions)
         continue
       }
       guard let ready, let entry = self.ready[ready.store].popFirst() else { return }
@@ -168,13 +169,13 @@ extension SchedulerCore {
         inWindow += 1
         if !runs.slots[slot].isStored { jobs[index.offset].unstored -= 1 }
         runs.slots[slot].record.claimedAt = now.wall
-        let record = runs.slots[slot].record
-        actions.stores[store].batch.claims.append(record)
+        actions.stores[store].batch.claims.append(runs.slots[slot].record)
         actions.stores[store].claims.append(runs.token(slot))
         if configuration.publishesRuns {
+          let record = runs.slots[slot].record
           actions.events.append(.runClaimed(record.id, job: record.job, scheduledAt: record.scheduledAt))
         }
-        if record.cause == .schedule { touch(index) }
+        if runs.slots[slot].record.cause == .schedule { touch(index) }
       }
     }
   }
@@ -184,7 +185,7 @@ extension SchedulerCore {
     let offset = runs.slots[slot].job.offset
     let entry = jobs[offset].entry
     guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime else { return false }
-    return now.wall.nanoseconds - jobs[offset].due(runs.slots[slot].record.scheduledAt) > grace
+    return now.wall.nanoseconds - due(runs.slots[slot].record.scheduledAt, of: offset) > grace
   }
 
   /// A run that may not start any more: its row goes, its instant is recorded as misfired, the next in line gets its turn.
@@ -209,17 +210,17 @@ extension SchedulerCore {
     let executor = jobs[offset].executor
     runs.slots[slot].entry = entry
     runs.slots[slot].executor = executor
-    let record = runs.slots[slot].record
-    let needsContext = record.params != nil || record.event != nil || record.schedule != nil
+    let scheduledAt = runs.slots[slot].record.scheduledAt
+    let attempts = runs.slots[slot].record.attempts
     var startBefore: Instant?
-    if record.cause == .schedule, record.attempts == 0, let grace = entry.definition.misfireGraceTime {
-      startBefore = Instant(nanoseconds: jobs[offset].due(record.scheduledAt)).advanced(byNanoseconds: grace)
+    if runs.slots[slot].record.cause == .schedule, attempts == 0, let grace = entry.definition.misfireGraceTime {
+      startBefore = Instant(nanoseconds: due(scheduledAt, of: offset)).advanced(byNanoseconds: grace)
     }
     actions.orders[Int(executor)].append(
       RunOrder(
-        token: runs.token(slot), id: record.id, job: entry, attempt: record.attempts + 1,
-        scheduledAt: record.scheduledAt, missed: record.missed, startBefore: startBefore,
-        context: needsContext ? OrderContext(params: record.params, event: record.event, schedule: record.schedule) : nil))
+        token: runs.token(slot), id: runs.slots[slot].record.id, job: entry, attempt: attempts + 1, scheduledAt: scheduledAt,
+        missed: runs.slots[slot].record.missed, startBefore: startBefore,
+        context: runs.slots[slot].isPlain ? nil : OrderContext(runs.slots[slot].record)))
   }
 
   /// The claims are on disk: their runs may start.
@@ -279,13 +280,13 @@ extension SchedulerCore {
   /// The law that crash recovery rests on: a store is never told that a schedule moved past an instant unless the same batch,
   /// or an earlier one, holds that instant's claim, waiting row or decision.
   mutating func settle(into actions: inout SchedulerActions) {
+    persistUnclaimedFires(into: &actions)
     for token in accepted {
       guard let slot = runs.slot(token), !runs.slots[slot].isStored else { continue }
       persistIfWaiting(slot, into: &actions)
     }
     accepted.removeAll(keepingCapacity: true)
     guard !touched.isEmpty else { return }
-    persistUnclaimedFires(into: &actions)
     for index in touched {
       let offset = index.offset
       let isWhole = jobs[offset].untold == .record
@@ -294,7 +295,7 @@ extension SchedulerCore {
       let store = Int(jobs[offset].store)
       if isWhole {
         var record = jobs[offset].record(clockEpoch: clockEpoch)
-        if record.made == nil { record.index = Hint(index) }
+        if record.made == nil { record.index = JobHint(index) }
         // It may have taken the id of one that went in the same evaluation.
         if let id = record.id { actions.stores[store].batch.unscheduled.removeAll { $0 == id } }
         actions.stores[store].batch.schedules.append(record)
@@ -316,7 +317,12 @@ extension SchedulerCore {
   private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
     var areOthersLeft = false
     for index in touched where jobs[index.offset].unstored > 0 {
-      for slot in jobs[index.offset].queue { persistIfWaiting(Int(slot), into: &actions) }
+      // From the newest: what came in an earlier evaluation got its row then.
+      var position = jobs[index.offset].queue.count - 1
+      while position >= 0, !runs.slots[Int(jobs[index.offset].queue[position])].isStored {
+        persistIfWaiting(Int(jobs[index.offset].queue[position]), into: &actions)
+        position -= 1
+      }
       areOthersLeft = areOthersLeft || jobs[index.offset].unstored > 0
     }
     guard areOthersLeft else { return }

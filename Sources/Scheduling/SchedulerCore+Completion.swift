@@ -101,34 +101,36 @@ extension SchedulerCore {
   ) {
     if runs.slots[slot].state.isInWindow { inWindow -= 1 }
     let index = runs.slots[slot].job
-    var record = runs.slots[slot].record
-    record.outcome = outcome
-    record.finishedAt = now.wall
-    if record.claimedAt == nil { record.claimedAt = now.wall }
+    runs.slots[slot].record.outcome = outcome
+    runs.slots[slot].record.finishedAt = now.wall
+    if runs.slots[slot].record.claimedAt == nil { runs.slots[slot].record.claimedAt = now.wall }
     if let details {
-      if let error = details.error { record.error = error }
-      if let result = details.result, outcome == .succeeded { record.result = result }
+      if let error = details.error { runs.slots[slot].record.error = error }
+      if let result = details.result, outcome == .succeeded { runs.slots[slot].record.result = result }
     }
     let isCounted = runs.slots[slot].state.isCounted
+    let cause = runs.slots[slot].record.cause
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted {
       jobs[index.offset].unstored -= 1
       // No claim and no waiting row has told the store yet that the schedule moved past this instant; this row does.
-      if record.cause == .schedule { touch(index) }
+      if cause == .schedule { touch(index) }
     }
-    if record.cause == .watch { record.event = recordedEvent(of: slot) }
-    actions.stores[Int(runs.slots[slot].store)].batch.finished.append(record)
-    if record.cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
+    if cause == .watch { runs.slots[slot].record.event = recordedEvent(of: slot) }
+    actions.stores[Int(runs.slots[slot].store)].batch.finished.append(runs.slots[slot].record)
+    if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(runs.slots[slot].record)) }
+    if cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
     leaveLane(slot)
     releasePlace(slot)
+    let id = runs.slots[slot].record.id
     runs.remove(slot)
-    if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(record)) }
     if isCounted { releaseInstance(of: index, into: &actions) }
     if jobs[index.offset].made != nil { touch(index) }
-    if outcome == .succeeded, !downstream.isEmpty, let waiting = downstream[record.job] {
-      let event = JSONText("{\"name\":\"after\",\"data\":{\"job\":\(quoted(record.job)),\"run\":\(record.id)}}")
-      for next in waiting where listens(next, at: now, into: &actions) {
-        accept(next, cause: .after, at: now.wall, event: event, now: now, into: &actions)
-      }
+    guard outcome == .succeeded, !downstream.isEmpty else { return }
+    let name = jobs[index.offset].entry.definition.name
+    guard let waiting = downstream[name] else { return }
+    let event = JSONText("{\"name\":\"after\",\"data\":{\"job\":\(quoted(name)),\"run\":\(id)}}")
+    for next in waiting where listens(next, at: now, into: &actions) {
+      accept(next, cause: .after, at: now.wall, event: event, now: now, into: &actions)
     }
   }
 
@@ -140,6 +142,7 @@ extension SchedulerCore {
       runs.move(next, to: .ready)
       makeReady(next)
     }
+    endWaiting(of: index)
   }
 }
 

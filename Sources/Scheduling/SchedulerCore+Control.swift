@@ -58,6 +58,8 @@ extension SchedulerCore {
     jobs[index.offset].isPaused = paused
     keep(index)
     for place in places(of: index) { jobs[place.offset].isPaused = paused }
+    // What waits for an instance is a decision now.
+    for place in [index] + places(of: index) where paused && jobs[place.offset].isBehind { arm(place) }
     actions.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
   }
 
@@ -134,7 +136,7 @@ extension SchedulerCore {
     if slot < 0 {
       var record = RunRecord(id: makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
       record.clockEpoch = clockEpoch
-      slot = runs.add(record, job: index, of: job, state: .debouncing)
+      slot = runs.add(record, job: index, entry: job.entry, store: job.store, state: .debouncing)
       if job.latestRange?.isAboutFireTimes == false { jobs[index.offset].latestRange = nil }
       jobs[index.offset].debouncing = Int32(truncatingIfNeeded: slot)
     } else {

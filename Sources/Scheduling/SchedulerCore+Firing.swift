@@ -6,15 +6,22 @@ import Triggers
 /// Due instants → misfired, coalesced, skipped, accepted.
 extension SchedulerCore {
   /// Decides every instant of `job` that is due, and arms the next one.
-  mutating func fire(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  ///
+  /// - Parameter isTurn: it is the job's turn, and nothing else asks for a decision: what waits for an instance anyway is left due
+  ///   (`fireNext`).
+  mutating func fire(
+    _ index: JobIndex, isTurn: Bool = false, at now: Moment, into actions: inout SchedulerActions
+  ) {
     let offset = index.offset
     guard !jobs[offset].isOrphaned, let trigger = jobs[offset].trigger else { return due.remove(index) }
     guard let first = jobs[offset].nextFire else { return searchOn(index, at: now) }
     // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
-    guard jobs[offset].due(first) <= now.wall.nanoseconds else { return arm(index) }
+    guard due(first, of: offset) <= now.wall.nanoseconds else { return arm(index) }
+    if isTurn, queuesDue(offset) { return fireNext(index, trigger, first, at: now, into: &actions) }
+    jobs[offset].isBehind = false
     let following = trigger.nextFire(after: first)
     let isLast: Bool
-    if case .at(let following) = following { isLast = jobs[offset].due(following) > now.wall.nanoseconds } else { isLast = true }
+    if case .at(let following) = following { isLast = due(following, of: offset) > now.wall.nanoseconds } else { isLast = true }
     if isLast {
       move(index, past: first, to: following)
       decide(DueSpan(first: first, last: first, count: 1, isAtLeast: false), of: index, at: now, into: &actions)
@@ -44,19 +51,14 @@ extension SchedulerCore {
   private mutating func fireMany(
     _ index: JobIndex, trigger: AnyTrigger, from first: Instant, at now: Moment, into actions: inout SchedulerActions
   ) {
-    let job = jobs[index.offset]
-    // The last instant may be due by its fire time and not yet by its jitter.
-    var end = trigger.latest(from: first, through: now.wall)
-    if job.due(end) > now.wall.nanoseconds {
-      end = trigger.latest(from: first, through: end.advanced(byNanoseconds: -1))
-    }
+    let end = latestDue(of: index.offset, trigger, from: first, at: now)
     move(index, past: end, to: trigger.nextFire(after: end))
     if isRefused(index) {
       let span = trigger.span(from: first, through: end, countingTo: SchedulingLimits.countedInstants)
       return decide(span, of: index, at: now, into: &actions)
     }
     var start: Instant? = first
-    if let last = lastTooLate(job, trigger, from: first, through: end, at: now) {
+    if let last = lastTooLate(index.offset, trigger, from: first, through: end, at: now) {
       let span = trigger.span(from: first, through: last, countingTo: SchedulingLimits.countedInstants)
       record(.misfired, nil, span, of: index, at: now, into: &actions)
       // A search that breaks off before `end` passes over what it did not find; `end` is known.
@@ -66,11 +68,19 @@ extension SchedulerCore {
     coalesce(index, trigger: trigger, from: start, through: end, at: now, into: &actions)
   }
 
+  /// The last instant that is due, given the first. It may be due by its fire time and not yet by its jitter.
+  func latestDue(of offset: Int, _ trigger: AnyTrigger, from first: Instant, at now: Moment) -> Instant {
+    let end = trigger.latest(from: first, through: now.wall)
+    guard due(end, of: offset) > now.wall.nanoseconds else { return end }
+    return trigger.latest(from: first, through: end.advanced(byNanoseconds: -1))
+  }
+
   /// The last of the instants from `first` to `end` that is due for longer than the job's grace; nil: none is.
-  private func lastTooLate(
-    _ job: ScheduledJob, _ trigger: AnyTrigger, from first: Instant, through end: Instant, at now: Moment
+  func lastTooLate(
+    _ offset: Int, _ trigger: AnyTrigger, from first: Instant, through end: Instant, at now: Moment
   ) -> Instant? {
-    guard let grace = job.definition.misfireGraceTime else { return nil }
+    guard let grace = jobs[offset].entry.definition.misfireGraceTime else { return nil }
+    let job = jobs[offset]
     let oldest = now.wall.advanced(byNanoseconds: -grace)
     // Past dates that were given just now.
     if job.made != nil, job.registeredAt >= oldest { return nil }
@@ -85,16 +95,16 @@ extension SchedulerCore {
     _ index: JobIndex, trigger: AnyTrigger, from start: Instant, through end: Instant, at now: Moment,
     into actions: inout SchedulerActions
   ) {
-    let job = jobs[index.offset]
+    let entry = jobs[index.offset].entry
     let limit = SchedulingLimits.countedInstants
-    switch job.definition.coalesce {
+    switch entry.definition.coalesce {
     case .latest, .earliest:
       let span = trigger.span(from: start, through: end, countingTo: limit)
       guard span.count > 1 else {
         accept(index, fireTime: start, missed: 0, at: now, into: &actions)
         return
       }
-      let earliest = job.definition.coalesce == .earliest
+      let earliest = entry.definition.coalesce == .earliest
       let rest =
         earliest
         ? trigger.span(from: trigger.next(after: start)!, through: end, countingTo: limit)
@@ -103,7 +113,7 @@ extension SchedulerCore {
       let run = accept(index, fireTime: earliest ? start : end, missed: rest.count, at: now, into: &actions)
       record(.coalesced, nil, rest, of: index, run: run, at: now, into: &actions)
     case .all:
-      let instants = trigger.lastInstants(job.definition.catchUpMax, from: start, through: end)
+      let instants = trigger.lastInstants(entry.definition.catchUpMax, from: start, through: end)
       if let oldest = instants.first, oldest > start {
         let before = trigger.latest(from: start, through: oldest.advanced(byNanoseconds: -1))
         let span = trigger.span(from: start, through: before, countingTo: limit)
@@ -120,19 +130,19 @@ extension SchedulerCore {
     let entry = jobs[index.offset].entry
     if jobs[index.offset].isPaused { return record(.skipped, .paused, span, of: index, at: now, into: &actions) }
     if !entry.definition.enabled { return record(.skipped, .disabled, span, of: index, at: now, into: &actions) }
-    if let grace = entry.definition.misfireGraceTime, now.wall.nanoseconds - jobs[index.offset].due(span.first) > grace {
+    if let grace = entry.definition.misfireGraceTime, now.wall.nanoseconds - due(span.first, of: index.offset) > grace {
       return record(.misfired, nil, span, of: index, at: now, into: &actions)
     }
     accept(index, fireTime: span.first, missed: 0, at: now, into: &actions)
   }
 
   private func isRefused(_ index: JobIndex) -> Bool {
-    let job = jobs[index.offset]
-    return job.isPaused || !job.definition.enabled
+    jobs[index.offset].isPaused || !jobs[index.offset].entry.definition.enabled
   }
 
+  /// Takes on a run for one of the trigger's instants, as far as the job's `limit` lets it.
   @discardableResult
-  private mutating func accept(
+  mutating func accept(
     _ index: JobIndex, fireTime: Instant, missed: Int, at now: Moment, into actions: inout SchedulerActions
   ) -> RunID? {
     let entry = jobs[index.offset].entry
@@ -150,7 +160,7 @@ extension SchedulerCore {
   }
 
   /// The schedule's first undecided instant is now `next`.
-  private mutating func move(_ index: JobIndex, past last: Instant, to next: NextFire) {
+  mutating func move(_ index: JobIndex, past last: Instant, to next: NextFire) {
     jobs[index.offset].lastFire = last
     jobs[index.offset].nextFire = next.instant
     if case .unknown(let searched) = next {
@@ -160,13 +170,20 @@ extension SchedulerCore {
     }
   }
 
+  /// When an instant of a job is due. Most jobs have neither jitter nor a moment of their own making, and nothing of them is copied.
+  @inline(__always)
+  func due(_ fireTime: Instant, of offset: Int) -> Int64 {
+    if jobs[offset].made == nil, jobs[offset].entry.definition.jitter == 0 { return fireTime.nanoseconds }
+    return jobs[offset].due(fireTime)
+  }
+
   /// Enters the job's next due time in the queue, or takes it out.
   mutating func arm(_ index: JobIndex, notBefore earliest: Int64 = .min) {
     let offset = index.offset
     if jobs[offset].isOrphaned {
       due.remove(index)
     } else if let next = jobs[offset].nextFire {
-      due.set(index, due: max(jobs[offset].due(next), earliest), in: lane(of: index))
+      due.set(index, due: max(due(next, of: offset), earliest), in: lane(of: index))
     } else if let searched = jobs[offset].searchedTo {
       let soon = searched.advanced(byNanoseconds: -SearchPace.lead).nanoseconds
       due.set(index, due: max(soon, earliest), in: lane(of: index))

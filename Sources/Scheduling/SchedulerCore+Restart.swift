@@ -160,7 +160,7 @@ extension SchedulerCore {
     var job = jobs[index.offset]
     job.store = Int16(store)
     let mustWait = job.active >= job.definition.maxInstances || !job.queue.isEmpty
-    let slot = runs.add(record, job: index, of: job, state: mustWait ? .waiting : .ready)
+    let slot = runs.add(record, job: index, entry: job.entry, store: job.store, state: mustWait ? .waiting : .ready)
     runs.slots[slot].isStored = true
     if mustWait {
       jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))

@@ -116,6 +116,10 @@ package struct SchedulerCore: Sendable {
     return wake
   }
 
+  /// `nextWake` of a core that is a property of an object: asked in place. A getter there is given a copy of the whole core, which
+  /// counts a reference for each of its tables, at every turn.
+  package mutating func wakeInPlace() -> Wake { nextWake }
+
   /// When something falls due that could be claimed. While the window is full that is the next start of a run, which is reported.
   ///
   /// A plain loop: a closure over `self` here is a copy of the whole core, at every turn.

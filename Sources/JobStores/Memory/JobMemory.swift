@@ -22,27 +22,39 @@ final class JobMemory {
 
   /// What has become of a job: runs and decisions, the newest of each.
   final class History {
-    private(set) var runs = Ring<RunRecord>(capacity: MemoryStore.runsPerJob)
+    private var kept = KeptRuns()
     var decisions = Ring<(sequence: Int64, range: DecisionRange)>(capacity: MemoryStore.rangesPerJob)
     var files: [String: FileMark] = [:]
-    private var highestID = RunID(0)
 
-    /// Replaces the run of that id, or adds it. A run that changes is almost always the newest or close to it, so looking for it
-    /// from the newest end is quicker than keeping an index.
-    func put(_ run: RunRecord) {
-      if run.id > highestID {
-        highestID = run.id
-      } else if let slot = runs.newestSlot(where: { $0.id == run.id }) {
-        runs[slot] = run
-        return
-      }
-      runs.append(run)
-    }
+    var runs: Ring<RunRecord> { kept.ring }
+
+    /// Replaces the run of that id, or adds it.
+    func put(_ run: RunRecord) { kept.put(run) }
 
     /// Forgets a run. False when it is not here.
-    func drop(_ id: RunID) -> Bool {
-      guard let slot = runs.newestSlot(where: { $0.id == id }) else { return false }
-      runs.remove(slot: slot)
+    func drop(_ id: RunID) -> Bool { kept.drop(id) }
+  }
+
+  /// The newest runs of a job: one value, so that a change of it is one access to its object.
+  private struct KeptRuns {
+    private(set) var ring = Ring<RunRecord>(capacity: MemoryStore.runsPerJob)
+    private var highestID = RunID(0)
+
+    /// A run that changes is almost always the newest or close to it, so looking for it from the newest end is quicker than keeping an
+    /// index.
+    mutating func put(_ run: RunRecord) {
+      if run.id > highestID {
+        highestID = run.id
+      } else if let slot = ring.newestSlot(where: { $0.id == run.id }) {
+        ring[slot] = run
+        return
+      }
+      ring.append(run)
+    }
+
+    mutating func drop(_ id: RunID) -> Bool {
+      guard let slot = ring.newestSlot(where: { $0.id == id }) else { return false }
+      ring.remove(slot: slot)
       return true
     }
   }

@@ -41,7 +41,9 @@ struct MemoryContents: ~Copyable {
       open.enter(memory, for: batch.claims[index].id)
       put(batch.claims[index], memory)
     }
-    for run in batch.finished { put(run, open.leave(run.id) ?? memory(of: run.job)) }
+    for index in batch.finished.indices {
+      put(batch.finished[index], open.leave(batch.finished[index].id) ?? memory(of: batch.finished[index].job))
+    }
     for id in batch.dropped { drop(id) }
     for range in batch.decisions { decide(range) }
     for mark in batch.files { memory(of: mark.job).history.files[mark.path] = mark.version == nil ? nil : mark }
