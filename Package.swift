@@ -83,7 +83,7 @@ let package = Package(
     // The wiring that the command and the library share.
     library(
       "Hosting",
-      ["Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService"]),
+      ["CLinux", "Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService"]),
 
     // What programs embed.
     library(

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -41,3 +42,5 @@ void linux_sharpen_timers(void) { (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 
 int linux_thread_id(void) { return gettid(); }
 
 void linux_run_first(void) { (void)setpriority(PRIO_PROCESS, (id_t)gettid(), -10); }
+
+void linux_trim_heap(void) { malloc_trim(0); }

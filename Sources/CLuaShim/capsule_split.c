@@ -87,6 +87,7 @@ typedef struct {
   moon_buffer bytes, offsets, protos;
   moon_map proto_map;                                          // the capture's prototype + 1 → the part's
   bool unordered, uses_shared;
+  moon_capsule *last;                                          // the capsule of the job before, or NULL; the capture's
 } part;
 
 static moon_reader part_record(moon_transcriber *t, uint32_t reference) {
@@ -123,6 +124,15 @@ static bool part_constant(moon_transcriber *t, uint32_t cell) {
   return !(moon_nodes(((part *)t)->c)[cell / 2].flags & MOON_ASSIGNED);
 }
 
+// Jobs of a loop often reach the same but for their names, which are not in here: then one capsule is enough.
+static bool is_made_of(const moon_capsule *k, const moon_parts *parts) {
+  return k->shared == parts->shared && k->unordered == parts->unordered && k->proto_count == parts->proto_count &&
+         k->node_count == parts->node_count && k->byte_count == parts->byte_count &&
+         (k->proto_count == 0 || memcmp(k->protos, parts->protos, k->proto_count * sizeof *k->protos) == 0) &&
+         (k->node_count == 0 || memcmp(k->offsets, parts->offsets, k->node_count * sizeof *k->offsets) == 0) &&
+         (k->byte_count == 0 || memcmp(k->bytes, parts->bytes, k->byte_count) == 0);
+}
+
 // Writes the records of all nodes in `order`, which grows meanwhile, and makes the capsule.
 static moon_capsule *write_part(part *p, moon_capsule *shared) {
   for (size_t i = 0; i < p->order.length / sizeof(uint32_t); i++) {
@@ -137,7 +147,7 @@ static moon_capsule *write_part(part *p, moon_capsule *shared) {
                             .offsets = (uint32_t *)(void *)p->offsets.bytes,
                             .node_count = p->order.length / sizeof(uint32_t),
                             .bytes = p->bytes.bytes, .byte_count = p->bytes.length, .unordered = p->unordered};
-  return moon_capsule_make(&parts);
+  return p->last && is_made_of(p->last, &parts) ? moon_capsule_retain(p->last) : moon_capsule_make(&parts);
 }
 
 static void reset(part *p, bool shared) {
@@ -179,6 +189,7 @@ static bool write_parts(moon_capture *c, part *p) {
       moon_capsule_release(k);
       return false;
     }
+    p->last = k;
     if (k->byte_count > MOON_CAPSULE_JOB_LIMIT) {
       c->failed_job = i;
       return fail(c, "its functions keep more than 1 MB of captured locals; build large tables inside run, read them from a "
@@ -255,6 +266,11 @@ size_t moon_capture_count(const moon_capture *c) { return c->roots.length / size
 
 moon_capsule *moon_capture_take(const moon_capture *c, size_t job) {
   return moon_capsule_retain(((moon_capsule **)(void *)c->parts.bytes)[job]);
+}
+
+bool moon_capture_is_same(const moon_capture *c, size_t job, size_t other) {
+  moon_capsule *const *parts = (moon_capsule **)(void *)c->parts.bytes;
+  return parts[job] == parts[other];
 }
 
 size_t moon_capture_conflict_count(const moon_capture *c) { return c->conflicts.length / sizeof(moon_assignment); }

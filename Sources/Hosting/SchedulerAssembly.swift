@@ -247,8 +247,16 @@ package final class SchedulerAssembly: Sendable {
 private final class DeclaredJobs: Sendable {
   private struct State: Sendable {
     var programmed: [String: JobDefinition] = [:]
-    /// Places of the scripts' jobs.
-    var scripted: [String: SourceLocation] = [:]
+    var scripted: [JobDefinition] = []
+    /// Places of the scripts' jobs by name. Made when somebody asks: most programs declare no job beside 100,000 of scripts, and
+    /// most hosts are no program.
+    var places: [String: SourceLocation]?
+
+    mutating func place(of name: String) -> SourceLocation? {
+      let known = places ?? Dictionary(scripted.map { ($0.name, $0.source) }, uniquingKeysWith: { first, _ in first })
+      places = known
+      return known[name]
+    }
   }
 
   private let state = Mutex(State())
@@ -266,14 +274,14 @@ private final class DeclaredJobs: Sendable {
 
   /// Where a name is declared that is not free.
   func owner(of name: String, replacing: Bool) -> SourceLocation? {
-    state.withLock { $0.scripted[name] ?? (replacing ? nil : $0.programmed[name]?.source) }
+    state.withLock { $0.place(of: name) ?? (replacing ? nil : $0.programmed[name]?.source) }
   }
 
   /// All definitions in force when the scripts say `scripted`.
   func take(scripted: [JobDefinition]) -> [JobDefinition] {
     let (programmed, isAlone) = state.withLock { state in
-      // A host without jobs of its own does not need to know, unless a job were to be added later.
-      state.scripted = Dictionary(scripted.map { ($0.name, $0.source) }, uniquingKeysWith: { first, _ in first })
+      state.scripted = scripted
+      state.places = nil
       return (state.programmed, state.programmed.isEmpty)
     }
     if isAlone { return scripted }

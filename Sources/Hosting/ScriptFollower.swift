@@ -72,6 +72,7 @@ package final class ScriptFollower: Sendable {
       loaded = generation
       for problem in generation.problems { show(problem) }
       try first(generation)
+      SpareMemory.giveBack()
     }
     guard let loaded else { preconditionFailure("a watcher loads before it has started") }
     return loaded
@@ -96,6 +97,7 @@ package final class ScriptFollower: Sendable {
     loading.generation = generation
     for problem in generation.freshProblems(since: previous) { show(problem) }
     let result = swap(generation)
+    SpareMemory.giveBack()
     let parts = [
       result.added > 0 ? "\(result.added) added" : nil, result.changed > 0 ? "\(result.changed) changed" : nil,
       result.orphaned > 0 ? "\(result.orphaned) removed" : nil,

@@ -41,7 +41,8 @@ package struct LuaCapture: Sendable {
   /// Captures functions that `declaration` holds, each job given as entries by name (`run`, `on_error`, …).
   ///
   /// - Throws: on the first thing, in an order that depends only on the script, that cannot be kept.
-  package init(of jobs: [[String: LuaReference]], in declaration: LuaDeclaration) throws(LuaCaptureError) {
+  package init<Roots: Sequence>(of jobs: [Roots], in declaration: LuaDeclaration) throws(LuaCaptureError)
+  where Roots.Element == (key: String, value: LuaReference) {
     guard let capture = unsafe moon_capture_new() else {
       throw LuaCaptureError(job: nil, message: "not enough memory to keep the script's functions")
     }
@@ -59,8 +60,8 @@ package struct LuaCapture: Sendable {
     guard unsafe moon_capture_finish(capture) else {
       throw fail(unsafe String(cString: moon_capture_error(capture)))
     }
-    // Each index is below the count of jobs added; `take` retains for us.
-    capsules = jobs.indices.map { index in unsafe LuaCapsule(owning: moon_capture_take(capture, index)) }
+    // The capture has ended well.
+    capsules = unsafe Self.take(jobs.count, from: capture)
     conflicts = (0..<(unsafe moon_capture_conflict_count(capture))).map { index in
       let conflict = unsafe moon_capture_conflict_at(capture, index)
       return unsafe LuaCaptureConflict(
@@ -68,19 +69,36 @@ package struct LuaCapture: Sendable {
     }
   }
 
-  private static func add(
-    _ jobs: [[String: LuaReference]], to capture: OpaquePointer, in declaration: LuaDeclaration
-  ) throws(LuaError) {
+  /// The capsules of a finished capture. Jobs of a loop whose functions reach the same have one.
+  private static func take(_ count: Int, from capture: OpaquePointer) -> [LuaCapsule] {
+    var capsules: [LuaCapsule] = []
+    capsules.reserveCapacity(count)
+    for index in 0..<count {
+      if index > 0, unsafe moon_capture_is_same(capture, index, index - 1) {
+        capsules.append(capsules[index - 1])
+      } else {
+        // The index is below the count of jobs added; `take` retains for us.
+        capsules.append(unsafe LuaCapsule(owning: moon_capture_take(capture, index)))
+      }
+    }
+    return capsules
+  }
+
+  private static func add<Roots: Sequence>(
+    _ jobs: [Roots], to capture: OpaquePointer, in declaration: LuaDeclaration
+  ) throws(LuaError) where Roots.Element == (key: String, value: LuaReference) {
     var counts: [Int] = []
     var slots: [Int32] = []
     var names: [CChar] = []   // terminated, one after the other
+    counts.reserveCapacity(jobs.count)
     for job in jobs {
-      counts.append(job.count)
+      let before = slots.count
       for (name, reference) in job {
-        names += name.utf8.map { CChar(bitPattern: $0) }
+        names.append(contentsOf: name.utf8.lazy.map { CChar(bitPattern: $0) })
         names.append(0)
         slots.append(reference.slot)
       }
+      counts.append(slots.count - before)
     }
     // The arrays are as long as the counts say, and live until the call returns.
     switch unsafe moon_capture_add_references(declaration.lua, capture, counts.count, counts, names, slots) {

@@ -130,15 +130,21 @@ struct LuaFlatWriter {
     var fields: [(key: String, value: LuaValue)] = []
     var others: [(key: LuaValue, value: LuaValue)] = []
     while unsafe bytes[at] != Tag.end {
-      let key = read()
-      let value = read()
-      if case .string(let name) = key {
-        fields.append((key: name.text, value: value))
+      if unsafe bytes[at] == Tag.string {
+        at += 1
+        let name = unsafe String(decoding: take(Int(word(UInt32.self))), as: UTF8.self)
+        if fields.isEmpty { fields.reserveCapacity(8) }
+        fields.append((key: name, value: read()))
       } else {
-        others.append((key: key, value: value))
+        let key = read()
+        others.append((key: key, value: read()))
       }
     }
     at += 1
-    return LuaTable(array: array, fields: fields, others: others)
+    // Two strings that are not UTF-8 may read alike.
+    let isDistinct = !fields.contains { $0.key.utf8.contains(0xEF) }
+    return isDistinct
+      ? LuaTable(array: array, distinctFields: fields, others: others)
+      : LuaTable(array: array, fields: fields, others: others)
   }
 }

@@ -1,7 +1,7 @@
 /// A Lua value outside Lua: a copy, with no tie to the state it came from (but for functions and objects, which belong to it).
 ///
 ///     let value: LuaValue = ["name": "backup", "hosts": ["a", "b"], "limit": 2.5]
-package indirect enum LuaValue: Sendable, Equatable {
+package enum LuaValue: Sendable, Equatable {
   case `nil`
   case bool(Bool)
   case integer(Int64)
@@ -92,6 +92,15 @@ package struct LuaTable: Sendable, Equatable {
       for field in fields { last[field.key] = field.value }
       self.fields = last.map { (key: $0.key, value: $0.value) }.sorted { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }
     }
+    if others.count > 1 { self.others.sort { LuaTable.rank($0.key) < LuaTable.rank($1.key) } }
+  }
+
+  /// A table of these parts, whose keys are known to differ, as those of a table in Lua do.
+  init(array: [LuaValue], distinctFields: [(key: String, value: LuaValue)], others: [(key: LuaValue, value: LuaValue)]) {
+    self.array = array
+    fields = distinctFields
+    self.others = others
+    if fields.count > 1 { fields.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) } }
     if others.count > 1 { self.others.sort { LuaTable.rank($0.key) < LuaTable.rank($1.key) } }
   }
 

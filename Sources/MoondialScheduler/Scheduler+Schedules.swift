@@ -58,7 +58,7 @@ extension Scheduler {
     var options = options
     if options.timezone == nil {
       options.timezone = engine.ask { core, _, _ in
-        core.indices[job].map { core.jobs[$0.offset].entry.definition.timeZone }
+        core.index(of: job).map { core.jobs[$0.offset].entry.definition.timeZone }
       }
     }
     let checked = try CheckedConfiguration(state.withLock { $0.configuration })

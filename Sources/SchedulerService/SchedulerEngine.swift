@@ -70,7 +70,7 @@ extension SchedulerEngine {
   /// The next fire times of a job, at most `count`. Blocks for one turn, which takes O(count).
   package func nextFires(of job: String, count: Int) throws(SchedulerCore.Refusal) -> [Instant] {
     try request { core, _, _ throws(SchedulerCore.Refusal) in
-      guard let index = core.indices[job] else { throw .unknownJob(job) }
+      guard let index = core.index(of: job) else { throw .unknownJob(job) }
       let job = core.jobs[index.offset]
       var fires: [Instant] = []
       var next = job.nextFire

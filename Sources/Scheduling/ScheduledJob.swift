@@ -131,9 +131,9 @@ package struct ScheduledJob: Sendable {
   }
 
   /// The row that survives a restart.
-  package func record(clockEpoch: ClockEpoch) -> ScheduleRecord {
+  func record(clockEpoch: ClockEpoch, _ texts: inout TriggerTexts) -> ScheduleRecord {
     var record = ScheduleRecord(
-      job: entry.definition.name, made: made, trigger: plainTrigger?.text, registeredAt: registeredAt)
+      job: entry.definition.name, made: made, trigger: texts.text(of: plainTrigger), registeredAt: registeredAt)
     record.nextFire = nextFire
     record.anchor = anchor
     record.lastFire = lastFire

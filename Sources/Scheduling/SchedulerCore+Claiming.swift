@@ -286,6 +286,7 @@ extension SchedulerCore {
       persistIfWaiting(slot, into: &actions)
     }
     accepted.removeAll(keepingCapacity: true)
+    defer { texts.removeAll() }
     guard !touched.isEmpty else { return }
     for index in touched {
       let offset = index.offset
@@ -294,7 +295,7 @@ extension SchedulerCore {
       if jobs[offset].made != nil, clearAway(index, into: &actions) { continue }
       let store = Int(jobs[offset].store)
       if isWhole {
-        var record = jobs[offset].record(clockEpoch: clockEpoch)
+        var record = jobs[offset].record(clockEpoch: clockEpoch, &texts)
         if record.made == nil { record.index = JobHint(index) }
         // It may have taken the id of one that went in the same evaluation.
         if let id = record.id { actions.stores[store].batch.unscheduled.removeAll { $0 == id } }

@@ -193,7 +193,7 @@ extension SchedulerCore {
   }
 
   func liveJob(_ name: String) throws(Refusal) -> JobIndex {
-    guard let index = indices[name] else { throw .unknownJob(name) }
+    guard let index = index(of: name) else { throw .unknownJob(name) }
     guard !jobs[index.offset].isOrphaned else { throw .orphaned(name) }
     return index
   }

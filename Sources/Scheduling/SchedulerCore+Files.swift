@@ -19,7 +19,7 @@ extension SchedulerCore {
   package mutating func filesSettled(
     _ files: [WatchedFile], of job: String, at now: Moment, into actions: inout SchedulerActions
   ) {
-    guard !files.isEmpty, let index = indices[job] else { return }
+    guard !files.isEmpty, let index = index(of: job) else { return }
     backlogs[index, default: FileBacklog()].add(files)
     noteWaitingFiles(of: index)
     let entry = jobs[index.offset].entry
@@ -35,7 +35,7 @@ extension SchedulerCore {
     _ files: [WatchedFile], of job: String, beginning: [String] = [], at now: Moment,
     into actions: inout SchedulerActions
   ) {
-    guard let index = indices[job] else { return }
+    guard let index = index(of: job) else { return }
     let nothing = FileVersion(device: 0, inode: 0, size: 0, modified: 0)
     let marks =
       files.map { FileMark(job: job, path: $0.path, version: $0.version, at: now.wall) }
@@ -47,7 +47,7 @@ extension SchedulerCore {
   package mutating func filesGone(
     _ paths: [String], of job: String, at now: Moment, into actions: inout SchedulerActions
   ) {
-    guard let index = indices[job] else { return }
+    guard let index = index(of: job) else { return }
     backlogs[index]?.remove(paths)
     actions.stores[Int(jobs[index.offset].store)].batch.files += paths.map {
       FileMark(job: job, path: $0, version: nil, at: now.wall)

@@ -29,7 +29,7 @@ extension SchedulerCore {
     var moved: Set<JobIndex> = []
     reserveJobs(definitions.count)
     for definition in definitions {
-      if let index = indices[definition.name] {
+      if let index = index(of: definition.name) {
         let before = jobs[index.offset].definition
         defer { if !jobs[index.offset].definition.isSame(as: before) { moved.insert(index) } }
         if update(index, to: definition, at: now, into: &actions) { result.changed += 1 } else { result.unchanged += 1 }
@@ -56,7 +56,7 @@ extension SchedulerCore {
   package mutating func add(
     _ definition: JobDefinition, firstFire: Instant?, at now: Moment, into actions: inout SchedulerActions
   ) -> JobIndex {
-    precondition(indices[definition.name] == nil, "job \(definition.name) exists already")
+    precondition(index(of: definition.name) == nil, "job \(definition.name) exists already")
     let index = register(definition, firstFire: firstFire, at: now, into: &actions)
     if !definition.events.isEmpty || !definition.after.isEmpty { deriveListeners() }
     return index
@@ -65,7 +65,7 @@ extension SchedulerCore {
   /// Declares one job beside those that are there: adds it, or gives the one of that name another definition.
   package mutating func declare(_ definition: JobDefinition, at now: Moment, into actions: inout SchedulerActions) {
     noticeClock(now, into: &actions)
-    guard let index = indices[definition.name] else {
+    guard let index = index(of: definition.name) else {
       add(definition, firstFire: nil, at: now, into: &actions)
       return
     }
@@ -85,7 +85,7 @@ extension SchedulerCore {
 
   private mutating func reserveJobs(_ count: Int) {
     jobs.reserveCapacity(max(jobs.count, count))
-    indices.reserveCapacity(max(indices.count, count))
+    names.reserveCapacity(max(names.count, count))
   }
 
   private mutating func register(
@@ -96,10 +96,9 @@ extension SchedulerCore {
       entry: entry, trigger: nil, nextFire: nil, lastFire: nil, anchor: nil, fireCount: 0, registeredAt: now.wall,
       isPaused: false, orphanedAt: nil, store: storeIndex(definition), executor: executorIndex(definition),
       hash: StableHash.of(definition.name))
-    let found = restored.isEmpty ? nil : restored.removeValue(forKey: definition.name)
+    let found = restored.isEmpty ? nil : restored.take(definition.name)
     let known = found?.record
     let index = JobIndex(jobs.count)
-    indices[definition.name] = index
     if let known {
       adopt(known, into: &job, at: now)
     } else {
@@ -108,13 +107,14 @@ extension SchedulerCore {
       if let firstFire { job.nextFire = firstFire } else { job.seek(after: now.wall) }
     }
     jobs.append(job)
+    names.insert(definition.name, at: index.offset)
     assignLane(index, isNew: true)
     if let known, known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
     if known?.orphanedAt != nil { skipOrphaned(index, at: now, into: &actions) }
     arm(index)
     if let firstFire, firstFire <= now.wall { due.set(index, due: firstFire.nanoseconds, in: lane(of: index)) }
     // At a restart most schedules stand where the store knows them to.
-    if found?.store != Int(job.store) || known != jobs[index.offset].record(clockEpoch: clockEpoch) { keep(index) }
+    if found?.store != Int(job.store) || known != jobs[index.offset].record(clockEpoch: clockEpoch, &texts) { keep(index) }
     if let found, found.store != Int(job.store) { leave(found.record, in: found.store, at: now, into: &actions) }
     if known?.orphanedAt != nil {
       actions.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
@@ -127,14 +127,14 @@ extension SchedulerCore {
   }
 
   /// A schedule that a store knows: it goes on where it stood, unless the script was edited meanwhile.
-  private func adopt(_ known: ScheduleRecord, into job: inout ScheduledJob, at now: Moment) {
+  private mutating func adopt(_ known: ScheduleRecord, into job: inout ScheduledJob, at now: Moment) {
     job.registeredAt = known.registeredAt
     job.lastFire = known.lastFire
     job.fireCount = known.fireCount
     job.isPaused = known.isPaused
     job.anchor = known.anchor
     let definition = job.definition
-    if definition.trigger?.text == known.trigger {
+    if texts.text(of: definition.trigger) == known.trigger {
       job.trigger = definition.trigger?.anchored(at: known.anchor ?? known.registeredAt)
       job.nextFire = known.nextFire
       // Either it has ended, which is seen at once, or its search had broken off and begins again.
@@ -227,7 +227,7 @@ extension SchedulerCore {
   mutating func move(_ index: JobIndex, to store: Int16, at now: Moment, into actions: inout SchedulerActions) {
     let job = jobs[index.offset]
     guard store != job.store else { return }
-    leave(job.record(clockEpoch: clockEpoch), in: Int(job.store), at: now, into: &actions)
+    leave(job.record(clockEpoch: clockEpoch, &texts), in: Int(job.store), at: now, into: &actions)
     jobs[index.offset].store = store
     jobs[index.offset].latestRange = nil
   }

@@ -15,6 +15,7 @@ extension SchedulerCore {
     nextRun = max(nextRun, snapshot.nextRunID.number)
     nextDecision = max(nextDecision, snapshot.nextDecision)
     clockEpoch = max(clockEpoch, snapshot.clockEpoch)
+    restored.reserveCapacity(snapshot.schedules.count)
     for record in snapshot.schedules {
       if let last = record.lastFire { latestWall = max(latestWall, last) }
       if let id = record.id {
@@ -23,7 +24,7 @@ extension SchedulerCore {
       }
       // A job that was moved to another store left an orphaned record behind.
       let isLeftBehind = record.orphanedAt != nil && restored[record.job].map { $0.record.orphanedAt == nil } == true
-      if !isLeftBehind { restored[record.job] = (record, store) }
+      if !isLeftBehind { restored[record.job] = RestoredSchedules.Entry(record: record, store: store) }
     }
     unfinished += snapshot.unfinished.map { ($0, store) }
   }
@@ -72,12 +73,11 @@ extension SchedulerCore {
         actions.stores[found.store].batch.schedules.append(found.record)
       }
     }
-    for (name, orphan) in restored.sorted(by: { $0.key < $1.key }) where orphan.record.orphanedAt == nil {
-      var record = orphan.record
-      record.orphanedAt = now.wall
-      restored[name] = (record, orphan.store)
-      actions.stores[orphan.store].batch.schedules.append(record)
-      actions.events.append(.jobOrphaned(name))
+    for var orphan in restored.sorted where orphan.record.orphanedAt == nil {
+      orphan.record.orphanedAt = now.wall
+      restored[orphan.record.job] = orphan
+      actions.stores[orphan.store].batch.schedules.append(orphan.record)
+      actions.events.append(.jobOrphaned(orphan.record.job))
     }
   }
 
@@ -152,7 +152,7 @@ extension SchedulerCore {
     {
       return index
     }
-    return indices[record.job].flatMap { jobs[$0.offset].isOrphaned ? nil : $0 }
+    return index(of: record.job).flatMap { jobs[$0.offset].isOrphaned ? nil : $0 }
   }
 
   /// A waiting row of the last host: accepted already, so it keeps its id and its row.

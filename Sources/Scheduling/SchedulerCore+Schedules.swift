@@ -67,7 +67,8 @@ extension SchedulerCore {
 
   /// Schedules made at run time, those of jobs that are not there included, by id.
   package var madeSchedules: [ScheduleRecord] {
-    var records = schedules.values.map { jobs[$0.offset].record(clockEpoch: clockEpoch) }
+    var texts = TriggerTexts()
+    var records = schedules.values.map { jobs[$0.offset].record(clockEpoch: clockEpoch, &texts) }
     for found in restoredMade.values { records += found.map(\.record) }
     return records.sorted { ($0.id ?? "") < ($1.id ?? "") }
   }
@@ -274,7 +275,7 @@ extension SchedulerCore {
     if found.store != Int(job.store) {
       leave(known, in: found.store, at: now, into: &actions)
       keep(index)
-    } else if known != jobs[index.offset].record(clockEpoch: clockEpoch) {
+    } else if known != jobs[index.offset].record(clockEpoch: clockEpoch, &texts) {
       keep(index)
     }
   }

@@ -33,7 +33,8 @@ package struct SchedulerCore: Sendable {
   /// By `JobIndex`. A job that has gone stays, orphaned: its place is never another's. Schedules made at run time stand among them,
   /// and their places are used again (`vacant`).
   package internal(set) var jobs: ContiguousArray<ScheduledJob> = []
-  package internal(set) var indices: [String: JobIndex] = [:]
+  /// Of the jobs themselves, by name; see `index(of:)`.
+  var names = NameIndex()
   /// Schedules made at run time, by id.
   var schedules: [String: JobIndex] = [:]
   var vacant: [JobIndex] = []
@@ -69,7 +70,7 @@ package struct SchedulerCore: Sendable {
   var backlogs: [JobIndex: FileBacklog] = [:]
   var waitingForFiles: [JobIndex] = []
   /// Records of schedules that the stores know and no script has declared so far, with their store.
-  var restored: [String: (record: ScheduleRecord, store: Int)] = [:]
+  var restored = RestoredSchedules()
   /// Schedules made at run time that the stores know, by their job, while it is not declared; and the job of each, by id.
   var restoredMade: [String: [RestoredSchedule]] = [:]
   var restoredIDs: [String: String] = [:]
@@ -83,6 +84,8 @@ package struct SchedulerCore: Sendable {
   var touched: [JobIndex] = []
   /// Runs accepted in this evaluation for another reason than their trigger: they get a row even when they must wait.
   var accepted: [RunToken] = []
+  /// Of this evaluation.
+  var texts = TriggerTexts()
   /// Searches for a next fire that went on in this turn.
   var searches = 0
   /// Wall minus monotonic clock when last seen.
@@ -152,6 +155,11 @@ package struct SchedulerCore: Sendable {
     claim(at: now, into: &actions)
     if !isDraining { forgetPassedWaits(at: now) }
     settle(into: &actions)
+  }
+
+  /// The place of the job of that name.
+  package func index(of name: String) -> JobIndex? {
+    names.place(of: name) { jobs[$0].entry.definition.name == name }.map { JobIndex($0) }
   }
 
   mutating func makeRunID() -> RunID {

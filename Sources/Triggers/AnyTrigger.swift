@@ -70,6 +70,27 @@ public struct AnyTrigger: Trigger, Hashable {
     }
   }
 
+  /// The object that it is one reference to; nil for a trigger without one. Triggers with the same object are equal.
+  package var identity: ObjectIdentifier? {
+    switch kind {
+    case .cron(let trigger): ObjectIdentifier(trigger)
+    case .every(let trigger): ObjectIdentifier(trigger)
+    case .at(let trigger): ObjectIdentifier(trigger)
+    case .calendar(let trigger): ObjectIdentifier(trigger)
+    case .anyOf(let trigger): ObjectIdentifier(trigger)
+    case .allOf(let trigger): ObjectIdentifier(trigger)
+    case .except(let trigger): ObjectIdentifier(trigger)
+    case .bounded(let trigger): ObjectIdentifier(trigger)
+    case .calendarDays(let calendar): ObjectIdentifier(calendar)
+    case .dayRule(let trigger): ObjectIdentifier(trigger)
+    case .recurrence(let trigger): ObjectIdentifier(trigger)
+    case .workdays(let trigger): ObjectIdentifier(trigger)
+    case .solar(let trigger): ObjectIdentifier(trigger)
+    case .lunar(let trigger): ObjectIdentifier(trigger)
+    case .startup: nil
+    }
+  }
+
   /// Whether it also fires once at each start of the host (`@reboot`, `@startup`).
   public var firesAtStart: Bool {
     switch kind {

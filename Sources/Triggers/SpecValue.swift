@@ -1,5 +1,5 @@
 /// A value as a script wrote it, free of Lua: what trigger constructors are given.
-package indirect enum SpecValue: Sendable, Hashable {
+package enum SpecValue: Sendable, Hashable {
   case nothing
   case boolean(Bool)
   case integer(Int64)

@@ -114,6 +114,19 @@ struct CapsuleTests {
     #expect(try Fixture.finish(Fixture.plain.makeState(capture.capsules[9_998])) == 9_999)
   }
 
+  @Test("neighbours whose functions reach the same have one capsule; a captured value of its own makes a job its own",
+    arguments: [
+      ("local jobs = {} for i = 1, 3 do jobs[i] = { run = function() return 7 end } end return table.unpack(jobs)", 1),
+      ("local jobs = {} for i = 1, 3 do jobs[i] = { run = function() return i end } end return table.unpack(jobs)", 3),
+      ("local jobs = {} for i = 1, 3 do jobs[i] = { run = function() return i // 3 end } end return table.unpack(jobs)", 3),
+      ("local function f() end return { run = f }, { run = f, on_error = f }, { run = f, on_error = f }", 2),
+      ("return { run = function() return 1 end }, { run = function() return 2 end }", 2),
+    ] as [(String, Int)])
+  func sharesCapsules(script: String, distinct: Int) throws {
+    let capsules = try CapsuleFixture.capture(script).capsules
+    #expect(Set(capsules.map(ObjectIdentifier.init)).count == distinct)
+  }
+
   @Test("a list of 200,000 tables is captured and built without recursion")
   func depth() throws {
     let script = "list = false for i = 1, 200000 do list = { list } end"

@@ -24,6 +24,28 @@ struct DeclareJobsTests {
     #expect(payload.script == ScriptPath("a.lua") && !payload.hasOnError && !payload.hasOnSuccess)
   }
 
+  @Test("jobs that differ in the order and the choice of their fields do not take each other's")
+  func fieldsInTurn() throws {
+    let generation = try LoadFixture().load([
+      "a.lua": """
+        for i = 1, 6 do
+          if i % 3 == 0 then job("j" .. i) { run = print, priority = i, cron = i .. " 3 * * *" }
+          elseif i % 3 == 1 then job("j" .. i) { cron = i .. " 3 * * *", timezone = "Europe/Vienna", run = print }
+          else job("j" .. i) { every = i .. "m", tags = "even", run = print, state = "run" } end
+        end
+        """
+    ])
+    #expect(generation.problems.isEmpty, "\(generation.problems)")
+    let jobs = generation.jobs.map { "\($0.trigger?.text ?? "") \($0.timeZone) \($0.priority) \($0.tags) \($0.state)" }
+    #expect(
+      jobs == [
+        "cron(\"1 3 * * *\", { timezone = \"Europe/Vienna\" }) Europe/Vienna 0 [] job", "every \"2m\" UTC 0 [\"even\"] run",
+        "cron(\"3 3 * * *\", { timezone = \"UTC\" }) UTC 3 [] job",
+        "cron(\"4 3 * * *\", { timezone = \"Europe/Vienna\" }) Europe/Vienna 0 [] job", "every \"5m\" UTC 0 [\"even\"] run",
+        "cron(\"6 3 * * *\", { timezone = \"UTC\" }) UTC 6 [] job",
+      ])
+  }
+
   @Test("every field arrives")
   func everyField() throws {
     let job = try LoadFixture().job(

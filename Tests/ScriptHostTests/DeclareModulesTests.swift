@@ -1,3 +1,4 @@
+import JobModel
 import Lua
 import Testing
 import Triggers
@@ -69,6 +70,24 @@ struct DeclareModulesTests {
         "a.lua:2: job \"y\" has no table; write job \"y\" { … }",
         "a.lua:4: job: it has no name; write job \"name\" { … }",
       ])
+  }
+
+  @Test("tables may come later and in any order: each belongs to the name, and the line, of its own call")
+  func tickets() throws {
+    let generation = try LoadFixture().load([
+      "a.lua": """
+        local a, b = job "a", job "b"
+        local c = job "c"
+        b { description = "second", run = print }
+        local d = job "d"
+        a { description = "first", run = print }
+        d { description = "fourth", run = print }
+        c { description = "third", run = print }
+        """
+    ])
+    #expect(generation.problems.isEmpty, "\(generation.problems)")
+    let jobs = generation.jobs.map { "\($0.name):\($0.source.line) \($0.description ?? "")" }
+    #expect(jobs == ["b:1 second", "a:1 first", "d:4 fourth", "c:2 third"])
   }
 
   @Test("a mistake inside pcall is a mistake all the same")

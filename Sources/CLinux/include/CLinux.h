@@ -1,4 +1,4 @@
-// The Linux calls that Swift's Glibc module leaves out: timers and events as file descriptors, and prctl (variadic).
+// The calls of Linux and glibc that Swift's Glibc module leaves out: timers and events as file descriptors, prctl (variadic), malloc_trim.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +21,9 @@ void linux_sharpen_timers(void);
 
 /// The kernel's number of the calling thread (gettid(2)), as `ps -L` and `top -H` show it.
 int linux_thread_id(void);
+
+/// Gives pages of the heap that nobody uses back to the system (malloc_trim(3)). Moves nothing that is in use.
+void linux_trim_heap(void);
 
 /// Lets this thread run before the others of the process when a processor is short (nice -10, setpriority(2), which is per thread on
 /// Linux). For threads that decide and hand over in microseconds; without the right to do so nothing changes.

@@ -103,6 +103,9 @@ size_t moon_capture_count(const moon_capture *c);
 /// The capsule of the `job`-th added job, retained for the caller. Only after a finish that returned true.
 moon_capsule *moon_capture_take(const moon_capture *c, size_t job);
 
+/// Whether two jobs have the same capsule, as neighbours have whose functions reach the same.
+bool moon_capture_is_same(const moon_capture *c, size_t job, size_t other);
+
 /// A captured local that two jobs assign: each job will have a copy of its own, which is seldom what the author meant.
 typedef struct moon_capture_conflict {
   /// The local's name; valid until the capture is freed.

@@ -5,7 +5,9 @@ internal import JobModel
 struct MemoryContents: ~Copyable {
   var isClosed = false
   var log = Ring<RunLogLine>(capacity: MemoryStore.logLines)
-  private var jobs: [String: JobMemory] = [:]
+  /// In the order in which they were met; found by `names`.
+  private var jobs: ContiguousArray<JobMemory> = []
+  private var names = NameIndex()
   /// Schedules made at run time, by id.
   private var made: [String: ScheduleRecord] = [:]
   /// The same by the scheduler's index, as far as it was told.
@@ -58,7 +60,7 @@ struct MemoryContents: ~Copyable {
 
   /// Drops are rare and name no job, so all jobs are asked. O(jobs).
   private mutating func drop(_ id: RunID) {
-    for memory in jobs.values where memory.known?.drop(id) == true { return }
+    for memory in jobs where memory.known?.drop(id) == true { return }
   }
 
   private mutating func decide(_ range: DecisionRange) {
@@ -80,14 +82,18 @@ struct MemoryContents: ~Copyable {
     }
   }
 
-  private mutating func memory(of job: String) -> JobMemory { Self.entry(&jobs[job], named: job) }
-
-  /// What is at that place of the dictionary, made if it is not: one search for both.
-  private static func entry(_ place: inout JobMemory?, named job: String) -> JobMemory {
-    if let memory = place { return memory }
+  /// Made if it is not there.
+  private mutating func memory(of job: String) -> JobMemory {
+    if let memory = known(job) { return memory }
     let memory = JobMemory(job)
-    place = memory
+    names.insert(job, at: jobs.count)
+    jobs.append(memory)
     return memory
+  }
+
+  private borrowing func known(_ job: String) -> JobMemory? {
+    let jobs = jobs
+    return names.place(of: job) { jobs[$0].name == job }.map { jobs[$0] }
   }
 
   /// Without a search where the scheduler says which job it is, from the second time on.
@@ -111,7 +117,7 @@ struct MemoryContents: ~Copyable {
     return snapshot
   }
 
-  borrowing func schedules() -> [ScheduleRecord] { jobs.values.compactMap(\.schedule) + made.values }
+  borrowing func schedules() -> [ScheduleRecord] { jobs.compactMap(\.schedule) + made.values }
 
   borrowing func runs(_ query: RunQuery) -> [RunRecord] {
     var found: [RunRecord] = []
@@ -127,11 +133,11 @@ struct MemoryContents: ~Copyable {
     return found.prefix(max(0, query.limit)).map(\.range)
   }
 
-  borrowing func files(of job: String) -> [FileMark] { jobs[job]?.known.map { Array($0.files.values) } ?? [] }
+  borrowing func files(of job: String) -> [FileMark] { known(job)?.known.map { Array($0.files.values) } ?? [] }
 
   private borrowing func histories(of job: String?) -> [JobMemory.History] {
-    guard let job else { return jobs.values.compactMap(\.known) }
-    return jobs[job]?.known.map { [$0] } ?? []
+    guard let job else { return jobs.compactMap(\.known) }
+    return known(job)?.known.map { [$0] } ?? []
   }
 }
 

@@ -1,12 +1,11 @@
 package import JobModel
-package import Lua
+internal import Lua
 internal import Triggers
 
 /// A job as a script declared it: checked, with its functions still in the declaring state.
 package struct DeclaredJob {
   package var definition: JobDefinition
-  /// The functions by entry: `run` always, `on_error` and `on_success` where given.
-  package let roots: [String: LuaReference]
+  package let roots: JobRoots
 }
 
 /// The evaluation of one file: what the functions of declare mode (`job`, `job_defaults`, `cron`, …) add to.
@@ -35,12 +34,9 @@ package final class DeclareSession {
   /// Each job starts from this: the host's and the script's defaults.
   private var base: JobDraft?
   private var defaultsPlace: SourceLocation?
-  /// Where each name was declared, by bytes of the name.
-  private var places: [String: SourceLocation] = [:]
+  private var names = DeclaredNames()
   private var firstJobPlace: SourceLocation?
-  /// Calls `job "name"` whose table has not come yet.
-  private var open: [Int: (name: String, place: SourceLocation)] = [:]
-  private var lastTicket = 0
+  private var open = OpenJobs()
   /// Trigger values made so far, and those that a job used.
   private var recipes: [TriggerRecipe] = []
   private var usedRecipes: Set<ObjectIdentifier> = []
@@ -56,9 +52,9 @@ package final class DeclareSession {
     problems = ScriptProblems()
     base = nil
     defaultsPlace = nil
-    places = [:]
+    names = DeclaredNames()
     firstJobPlace = nil
-    open = [:]
+    _ = open.takeAll()
     recipes = []
     usedRecipes = []
     guard let surroundings else { return }
@@ -75,12 +71,11 @@ package final class DeclareSession {
   package func finish(after error: ScriptProblem? = nil) {
     if let error {
       problems.add(error)
-      open = [:]
+      _ = open.takeAll()
     }
-    for (_, call) in open.sorted(by: { $0.key < $1.key }) {
+    for call in open.takeAll() {
       problems.error(at: call.place, "job \(quoted(call.name)) has no table; write job \(quoted(call.name)) { … }")
     }
-    open = [:]
     guard let surroundings, let base else { return }
     // A trigger value that no job uses is checked all the same: it is in the script to be used.
     let context = TriggerContext(
@@ -107,17 +102,15 @@ package final class DeclareSession {
 
 extension DeclareSession {
   /// `job "name"`: its table is still to come. Returns the ticket to give with the table.
-  func openJob(_ name: String, at place: SourceLocation) -> Int {
-    lastTicket += 1
-    open[lastTicket] = (name, place)
-    return lastTicket
-  }
+  func openJob(_ name: String, at place: SourceLocation) -> Int { open.open(name, at: place) }
 
   /// The table of `job "name"`. Returns the job's name.
-  func closeJob(_ ticket: Int, _ value: Result<LuaValue, LuaError>, at place: SourceLocation) -> String? {
+  ///
+  /// - Parameter place: asked for when the ticket was used before: to find it costs as much as to read a table.
+  func closeJob(_ ticket: Int, _ value: Result<LuaValue, LuaError>, at place: @autoclosure () -> SourceLocation) -> String? {
     // The line of `job "name"` is the better one when the table was given elsewhere.
-    let call = open.removeValue(forKey: ticket)
-    return declare(call?.name, value, at: call?.place ?? place)
+    let call = open.close(ticket)
+    return declare(call?.name, value, at: call?.place ?? place())
   }
 
   /// Declares a job, or says everything that is wrong with it. Returns its name, when it has one.
@@ -128,15 +121,15 @@ extension DeclareSession {
       return name
     }
     if firstJobPlace == nil { firstJobPlace = place }
-    let title = name.map { "job \(quoted($0))" } ?? "job"
+    func title() -> String { name.map { "job \(quoted($0))" } ?? "job" }
     let table: LuaTable
     switch value {
     case .success(.table(let value)): table = value
     case .success(let other):
-      problems.error(at: place, "\(title) needs a table, not \(other.shown); write job \"name\" { … }")
+      problems.error(at: place, "\(title()) needs a table, not \(other.shown); write job \"name\" { … }")
       return name
     case .failure(let error):
-      problems.error(at: place, "\(title): \(error.message)")
+      problems.error(at: place, "\(title()): \(error.message)")
       return name
     }
     var draft = base
@@ -149,19 +142,20 @@ extension DeclareSession {
   private func finish(_ draft: inout JobDraft, name: String?, complaints: [String], at place: SourceLocation) -> String? {
     var complaints = complaints
     let named = settleName(&draft, name, &complaints)
-    let title = named.isEmpty ? "job" : "job \(quoted(named))"
-    if draft.run == nil, !complaints.contains(where: { $0.hasPrefix("run ") }) {
+    // Only what is wrong or worth a note needs it.
+    func title() -> String { named.isEmpty ? "job" : "job \(quoted(named))" }
+    if draft.roots.run == nil, !complaints.contains(where: { $0.hasPrefix("run ") }) {
       complaints.append("run is missing; add run = function(ctx) … end")
     }
     var assembly = TriggerAssembly(draft, surroundings!)
     draft.definition.trigger = assembly.assemble()
     for recipe in assembly.recipes { markUsed(recipe) }
     complaints += assembly.complaints
-    for complaint in complaints { problems.error(at: place, "\(title): \(complaint)") }
+    for complaint in complaints { problems.error(at: place, "\(title()): \(complaint)") }
     for problem in assembly.recipeProblems { problems.error(at: problem.location ?? place, problem.message) }
     if !named.isEmpty { settlePlace(named, place) }
     if complaints.isEmpty && assembly.recipeProblems.isEmpty && !named.isEmpty {
-      for note in notes(on: draft, assembly) { problems.note(at: place, "\(title): \(note)") }
+      for note in notes(on: draft, assembly) { problems.note(at: place, "\(title()): \(note)") }
       // Jobs of a loop agree in nearly everything: their options become one object.
       if let last = jobs.last { draft.definition.shareOptions(with: last.definition) }
       jobs.append(DeclaredJob(definition: draft.definition, roots: draft.roots))
@@ -200,15 +194,12 @@ extension DeclareSession {
     if name.isEmpty { return "it has no name; write job \"name\" { … }" }
     if name.utf8.count > 200 { return "its name is longer than 200 bytes" }
     if name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) { return "its name has a control character in it" }
-    if name.first == " " || name.last == " " { return "its name begins or ends with a space" }
+    if name.utf8.first == 0x20 || name.utf8.last == 0x20 { return "its name begins or ends with a space" }
     return nil
   }
 
   private func settlePlace(_ name: String, _ place: SourceLocation) {
-    guard let first = places[name] else {
-      places[name] = place
-      return
-    }
+    guard let first = names.declare(name, at: place) else { return }
     problems.error(at: place, "job \(quoted(name)) is declared twice, first at \(first); give one of them another name")
   }
 

@@ -115,10 +115,10 @@ struct FieldReading {
   mutating func choice<T: CaseIterable & RawRepresentable<String>>(
     _ name: String, _ value: LuaValue, _ type: T.Type
   ) -> T? {
+    if case .string(let string) = value, let choice = T(rawValue: string.text) { return choice }
     let words = T.allCases.map(\.rawValue)
     let listed = FieldReading.list(words)
     guard case .string(let string) = value else { return mismatch(name, listed, value) }
-    if let choice = T(rawValue: string.text) { return choice }
     complain("\(name) must be \(listed), not \(value.shown)\(FieldReading.suggestion(for: string.text, among: words))")
     return nil
   }

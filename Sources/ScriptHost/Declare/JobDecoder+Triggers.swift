@@ -34,7 +34,7 @@ struct TriggerAssembly {
   /// All time triggers of the job as one, within its dates; `nil` when it has none, or when something is wrong with them.
   mutating func assemble() -> AnyTrigger? {
     var triggers: [AnyTrigger] = []
-    for time in draft.times { triggers += build(time.field, time.value) }
+    for time in draft.times { build(time.field, time.value, into: &triggers) }
     let from = date(.startDate, draft.startDate)
     let until = date(.endDate, draft.endDate)
     guard isFine else { return nil }
@@ -55,15 +55,27 @@ struct TriggerAssembly {
   // MARK: Building
 
   /// The triggers of one field. `cron` and `trigger` may be lists.
-  private mutating func build(_ field: JobField, _ value: LuaValue) -> [AnyTrigger] {
+  private mutating func build(_ field: JobField, _ value: LuaValue, into triggers: inout [AnyTrigger]) {
     if field == .cron || field == .trigger, case .table(let table) = value, !table.array.isEmpty, table.isSequence {
-      return table.array.compactMap { buildOne(field, $0) }
+      for item in table.array {
+        if let trigger = buildOne(field, item) { triggers.append(trigger) }
+      }
+    } else if let trigger = buildOne(field, value) {
+      triggers.append(trigger)
     }
-    return buildOne(field, value).map { [$0] } ?? []
   }
 
   private mutating func buildOne(_ field: JobField, _ value: LuaValue) -> AnyTrigger? {
     let recipe: TriggerRecipe
+    // What nearly every job has: one text, and no recipe to make for it.
+    if field != .trigger, case .string(let text) = value {
+      do {
+        return take(try surroundings.triggers.build(field.rawValue, text: text.text, in: context))
+      } catch {
+        complaints.append(error.description)
+        return nil
+      }
+    }
     if case .object(let object) = value {
       guard let made = object as? TriggerRecipe else {
         complaints.append("\(field.rawValue) must be a trigger, not \(value.shown)")
@@ -82,9 +94,7 @@ struct TriggerAssembly {
       recipe = TriggerRecipe(constructor: field.rawValue, arguments: [value])
     }
     do {
-      let built = try surroundings.triggers.build(recipe, in: context)
-      for note in built.notes where !notes.contains(note.message) { notes.append(note.message) }
-      return built.trigger
+      return take(try surroundings.triggers.build(recipe, in: context))
     } catch {
       if let location = recipe.location {
         recipeProblems.append(RecipeProblem(location: location, message: error.description))
@@ -93,6 +103,11 @@ struct TriggerAssembly {
       }
       return nil
     }
+  }
+
+  private mutating func take(_ built: BuiltTrigger) -> AnyTrigger {
+    for note in built.notes where !notes.contains(note.message) { notes.append(note.message) }
+    return built.trigger
   }
 
   // MARK: Dates

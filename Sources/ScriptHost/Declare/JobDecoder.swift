@@ -20,12 +20,12 @@ struct JobDecoder {
   /// Applies a table's fields to `draft`.
   mutating func apply(_ table: LuaTable, to draft: inout JobDraft) {
     reading.namedKeysOnly(table, in: scope.table)
-    for (key, value) in table.fields {
-      guard let field = JobField.named[key], field.isAllowed(in: scope) else {
-        reading.complain(complaint(aboutKey: key))
+    for (position, field) in table.fields.enumerated() {
+      guard let name = surroundings.fields.field(named: field.key, at: position), name.isAllowed(in: scope) else {
+        reading.complain(complaint(aboutKey: field.key))
         continue
       }
-      apply(field, value, to: &draft)
+      apply(name, field.value, to: &draft)
     }
   }
 
@@ -55,11 +55,11 @@ struct JobDecoder {
     case .name:
       if let text = reading.string(name, value) { draft.definition.name = text }
     case .run:
-      if let function = function(name, value) { draft.run = function }
+      if let function = function(name, value) { draft.roots.run = function }
     case .onError:
-      if let function = function(name, value) { draft.onError = function }
+      if let function = function(name, value) { draft.roots.onError = function }
     case .onSuccess:
-      if let function = function(name, value) { draft.onSuccess = function }
+      if let function = function(name, value) { draft.roots.onSuccess = function }
     case .description:
       if let text = reading.string(name, value) { draft.definition.description = surroundings.strings.shared(text) }
     case .tags:
@@ -118,7 +118,10 @@ struct JobDecoder {
     case .recover:
       if let flag = reading.bool(name, value) { draft.definition.recover = flag }
     case .state:
-      if let state = reading.choice(name, value, StateLifetime.self) { draft.definition.state = state }
+      // A shared copy of all options is only made for what differs.
+      if let state = reading.choice(name, value, StateLifetime.self), state != draft.definition.state {
+        draft.definition.state = state
+      }
 
     case .executor:
       if let text = place(name, value, among: surroundings.executors) { draft.definition.executor = text }
@@ -168,6 +171,8 @@ struct JobDecoder {
 
   private mutating func applyZone(_ value: LuaValue, to draft: inout JobDraft) {
     guard let name = reading.string("timezone", value, "the name of a time zone like \"Europe/Berlin\"") else { return }
+    // What the defaults say already needs no look at the zones, and no options of the job's own.
+    if name == draft.zone.name, name == draft.definition.timeZone { return }
     do {
       draft.zone = try surroundings.zones.zone(named: name)
       // The zone's own copy of its name: one string for all jobs.

@@ -15,10 +15,7 @@ struct JobDraft {
   var times: [(field: JobField, value: LuaValue)] = []
   var startDate: LuaValue?
   var endDate: LuaValue?
-  /// The functions by the names of their entries.
-  var run: LuaReference?
-  var onError: LuaReference?
-  var onSuccess: LuaReference?
+  var roots = JobRoots()
   /// Fields of the job's own table that mean nothing without a time trigger.
   var timeOptions: [JobField] = []
 
@@ -27,15 +24,6 @@ struct JobDraft {
     self.zone = zone
     definition = JobDefinition(name: "", source: SourceLocation(file: "", line: 0), payload: NoPayload.instance)
     definition.timeZone = zone.name
-  }
-
-  /// The functions of the job by entry.
-  var roots: [String: LuaReference] {
-    var roots: [String: LuaReference] = [:]
-    roots["run"] = run
-    roots["on_error"] = onError
-    roots["on_success"] = onSuccess
-    return roots
   }
 }
 

@@ -6,18 +6,45 @@ internal import Triggers
 ///
 /// Owned by one load of scripts, since the notes of a trigger depend on the present.
 struct TriggerCache {
-  /// What a trigger depends on, apart from a job's name.
-  private struct Key: Hashable {
+  /// What a trigger depends on, apart from its arguments and a job's name.
+  private struct Conditions: Hashable {
     var constructor: String
-    var arguments: [SpecValue]
     var zone: TimeZoneRules
     var dst: DSTPolicy
   }
+  private struct Key: Hashable {
+    var conditions: Conditions
+    var arguments: [SpecValue]
+  }
   private var built: [Key: BuiltTrigger] = [:]
+
+  /// Triggers that are one text, by that text, of the conditions asked about last: jobs of a loop differ in the text alone.
+  private var recent: (conditions: Conditions, built: [String: BuiltTrigger])?
+  /// The same of other conditions.
+  private var others: [Conditions: [String: BuiltTrigger]] = [:]
 
   /// The trigger of a recipe, its parts first. Notes of the parts come before its own.
   mutating func build(_ recipe: TriggerRecipe, in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
-    try build(recipe.constructor, recipe.arguments, in: context)
+    if recipe.arguments.count == 1, case .string(let text) = recipe.arguments[0] {
+      return try build(recipe.constructor, text: text.text, in: context)
+    }
+    return try build(recipe.constructor, recipe.arguments, in: context)
+  }
+
+  /// The trigger that `constructor` makes of one text. One hash of the text when it is known.
+  mutating func build(_ constructor: String, text: String, in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+    turn(to: Conditions(constructor: constructor, zone: context.zone, dst: context.dst))
+    if let known = recent?.built[text] { return known }
+    let (result, isShared) = try Self.build(constructor, [.string(text)], in: context)
+    if isShared { recent?.built[text] = result }
+    return result
+  }
+
+  /// Makes `conditions` the recent ones. (Moved about and never copied: nothing else holds a table that is changed.)
+  private mutating func turn(to conditions: Conditions) {
+    if recent?.conditions == conditions { return }
+    if let left = recent.take() { others[left.conditions] = left.built }
+    recent = (conditions, others.removeValue(forKey: conditions) ?? [:])
   }
 
   /// The trigger that `constructor` makes of Lua values.
@@ -35,28 +62,32 @@ struct TriggerCache {
           return inner.trigger
         })
     }
-    let result = try build(constructor, arguments, in: context)
+    let key = Key(
+      conditions: Conditions(constructor: constructor, zone: context.zone, dst: context.dst), arguments: arguments)
+    let result: BuiltTrigger
+    // Each script that names a calendar file must be seen to do so (``CalendarLibrary``).
+    if constructor != "calendar_of", let known = built[key] {
+      result = known
+    } else {
+      let (made, isShared) = try Self.build(constructor, arguments, in: context)
+      if isShared { built[key] = made }
+      result = made
+    }
     return notes.isEmpty ? result : BuiltTrigger(result.trigger, notes: notes + result.notes)
   }
 
   /// A trigger that needs the job's name (`H` in a cron field) is the job's own; every other one is shared. Which it is shows by
   /// building it without a name: only the former fails.
-  private mutating func build(
+  private static func build(
     _ constructor: String, _ arguments: [SpecValue], in context: TriggerContext
-  ) throws(TriggerError) -> BuiltTrigger {
-    let key = Key(constructor: constructor, arguments: arguments, zone: context.zone, dst: context.dst)
-    // Each script that names a calendar file must be seen to do so (``CalendarLibrary``).
-    let readsFiles = constructor == "calendar_of"
-    if !readsFiles, let known = built[key] { return known }
+  ) throws(TriggerError) -> (BuiltTrigger, isShared: Bool) {
     var nameless = context
     nameless.jobName = nil
     do {
-      let result = try TriggerBuilder.build(constructor, arguments, context: nameless)
-      built[key] = result
-      return result
+      return (try TriggerBuilder.build(constructor, arguments, context: nameless), constructor != "calendar_of")
     } catch {
       guard context.jobName != nil else { throw error }
-      return try TriggerBuilder.build(constructor, arguments, context: context)
+      return (try TriggerBuilder.build(constructor, arguments, context: context), false)
     }
   }
 }

@@ -54,6 +54,8 @@ struct GenerationAssembly {
 
   /// The loaded one keeps its name; among those that are all new, the first in path order.
   private mutating func takeBackDuplicates() -> Bool {
+    // A script's own names were compared when it was evaluated.
+    guard entries.count(where: { $0.choice != nil }) > 1 else { return false }
     var owners: [String: (index: Int, place: SourceLocation)] = [:]
     // Holders first: whoever had the name before and still has it.
     for index in entries.indices {

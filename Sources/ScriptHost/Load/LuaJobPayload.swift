@@ -3,9 +3,10 @@ package import Lua
 
 /// What a Lua job carries through the scheduler to the runner: its captured code, and what a run of it needs besides.
 ///
-/// Immutable, but for the states that the runner keeps in `slot`. There is one for each of very many jobs, so what the jobs of a
-/// script have in common is one object.
-package final class LuaJobPayload: JobPayload {
+/// Immutable, but for where its job's idle states are (``JobStates``): they go when the payload goes. There is one for each of very many
+/// jobs, so what the jobs of a script have in common is one object.
+package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
+  // @unchecked: as its base; it adds constants.
   /// The job's functions with everything they can reach; entries `run`, and `on_error` and `on_success` where given.
   package let capsule: LuaCapsule
   /// What the jobs of its script share.
@@ -14,15 +15,13 @@ package final class LuaJobPayload: JobPayload {
   private let memoryBytes: Int
   package let hasOnError: Bool
   package let hasOnSuccess: Bool
-  /// The job's idle Lua states; they go when the payload goes.
-  package let slot = JobStates()
 
-  init(capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, entries: some Collection<String>) {
+  init(capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, roots: JobRoots) {
     self.capsule = capsule
     self.scope = scope
     memoryBytes = memoryLimit ?? 0
-    hasOnError = entries.contains("on_error")
-    hasOnSuccess = entries.contains("on_success")
+    hasOnError = roots.onError != nil
+    hasOnSuccess = roots.onSuccess != nil
   }
 
   /// The script that declared it: the name of its `kv` space, and what grants are matched against.

@@ -96,7 +96,7 @@ final class ScriptEvaluator {
     for (job, capsule) in zip(declared, capsules) {
       var definition = job.definition
       let payload = LuaJobPayload(
-        capsule: capsule, scope: scope, memoryLimit: definition.memoryLimit, entries: job.roots.keys)
+        capsule: capsule, scope: scope, memoryLimit: definition.memoryLimit, roots: job.roots)
       definition.payload = payload
       if let old = former[definition.name], old.hasSameOptions(as: definition),
         case .none = payload.difference(from: old.payload)

@@ -1,16 +1,16 @@
 internal import Synchronization
 
-/// Where a job's idle Lua states are found (`state = "job"`): a field of the job's payload, so that an order leads to them without
+/// Where a job's idle Lua states are found (`state = "job"`): what the job's payload is besides, so that an order leads to them without
 /// a lookup.
 ///
 /// It is one number until the job has run. When the payload goes (the job changed, or was removed) its idle states go with it,
 /// and those still running are not kept when they end: that is how a changed job gets a fresh state "when idle".
-package final class JobStates: @unchecked Sendable {
+package class JobStates: @unchecked Sendable {
   // @unchecked: both fields are guarded by the lock of `table`; only one `KeptStates` ever sees this object.
   fileprivate var home: Int32 = -1
   fileprivate var table: KeptStates?
 
-  package init() {}
+  init() {}
 
   deinit { table?.close(home) }
 }

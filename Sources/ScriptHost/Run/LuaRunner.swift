@@ -184,7 +184,7 @@ package final class LuaRunner: StepRunner {
     for order: RunOrder, _ payload: LuaJobPayload, on thread: LuaThread
   ) throws(LuaError) -> JobInstance {
     switch order.job.definition.state {
-    case .job: if let kept = host.kept.take(for: payload.slot) { return kept }
+    case .job: if let kept = host.kept.take(for: payload) { return kept }
     case .run:
       // Reset when it is taken, not when it is put back: the next job is most often another one, and gets the same memory and
       // the same objects. One that cannot be reset (no memory) is dropped.
@@ -202,7 +202,7 @@ package final class LuaRunner: StepRunner {
     // A killed state is garbage: it is dropped, and the next run gets a fresh one.
     guard instance.state.isReusable else { return ending }
     switch lifetime {
-    case .job: host.kept.keep(instance, for: payload.slot)
+    case .job: host.kept.keep(instance, for: payload)
     case .run: if instance.footprint <= Self.largestHotState { thread.keepHot(instance) }
     }
     return ending

@@ -1,4 +1,5 @@
 import Executors
+import Hosting
 import JobModel
 import SchedulerService
 import Scheduling
@@ -32,6 +33,8 @@ enum RegisterBench {
     let loaded = monotonicNow()
     let definitions = host.definitions
     let reconciled = host.service.reload(definitions)
+    // As a host does after each load.
+    SpareMemory.giveBack()
     try host.awaitDurable()
     let ended = monotonicNow()
     guard reconciled.added == n else { throw CommandFailure("\(reconciled.added) jobs were added instead of \(n)") }

@@ -1,0 +1,37 @@
+import JobModel
+import Testing
+
+@Suite("An index of names")
+struct NameIndexTests {
+  @Test("finds the place of each of 10,000 names and of no other, while it grows and with room made before",
+    arguments: [0, 7, 10_000])
+  func finds(reserved: Int) {
+    var index = NameIndex()
+    index.reserveCapacity(reserved)
+    var names: [String] = []
+    for number in 0..<10_000 {
+      let name = "job-\(number)"
+      #expect(index.place(of: name) { names[$0] == name } == nil)
+      index.insert(name, at: names.count)
+      names.append(name)
+    }
+    #expect(index.count == 10_000)
+    for (place, name) in names.enumerated() { #expect(index.place(of: name) { names[$0] == name } == place) }
+    #expect(index.place(of: "job-10000") { names[$0] == "job-10000" } == nil)
+  }
+
+  @Test("asks its owner about names with one hash, so that equal hashes are not equal names")
+  func collisions() {
+    var index = NameIndex()
+    // The owner says of the first place that it is another name's, as it would after a collision.
+    index.insert("a", at: 0)
+    index.insert("a", at: 1)
+    #expect(index.place(of: "a") { $0 == 1 } == 1)
+    #expect(index.place(of: "a") { _ in false } == nil)
+  }
+
+  @Test("an empty one finds nothing")
+  func empty() {
+    #expect(NameIndex().place(of: "a") { _ in true } == nil)
+  }
+}
