@@ -31,10 +31,15 @@ struct MemoryContents: ~Copyable {
     }
     // A batch that moves a schedule past an instant claims its run too, mostly at the same place: one search serves both.
     moved.removeAll(keepingCapacity: true)
-    for update in batch.fires {
-      let memory = memory(of: update.job, at: update.index.value)
+    // By index, here and below: an element that a loop hands out is a copy.
+    for index in batch.fires.indices {
+      let memory = memory(of: batch.fires[index].job, at: batch.fires[index].index.value)
       moved.append(memory)
-      if let id = update.schedule { made[id]?.move(update) } else { memory.schedule?.move(update) }
+      if let id = batch.fires[index].schedule {
+        made[id]?.move(batch.fires[index])
+      } else {
+        memory.schedule?.move(batch.fires[index])
+      }
     }
     for run in batch.waiting { put(run, memory(of: run.job)) }
     for index in batch.claims.indices {
