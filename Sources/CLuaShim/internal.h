@@ -41,6 +41,8 @@ void moon_region_close(moon_region *region);
 /// NULL when the reservation is used up.
 void *moon_chunk_take(moon_region *region);
 void moon_chunk_give(moon_region *region, void *chunk);
+/// Gives the memory of chunks back that wait for reuse, but for a few.
+void moon_region_cool(moon_region *region);
 
 // ---- arena.c: the allocator of one state ------------------------------------------------------------------------------
 

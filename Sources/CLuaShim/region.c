@@ -13,6 +13,7 @@
 #include "internal.h"
 
 enum { WARM_MAX = 256 };     // 16 MB of touched pages at most wait for reuse
+enum { COOL_KEEP = 16 };     // of which 1 MB stays when the memory of a load is given back
 enum { POPULATE_AHEAD = 8 }; // chunks at once: at most that many less one hold pages that nobody uses yet
 
 #ifndef MADV_POPULATE_WRITE
@@ -73,14 +74,8 @@ void *moon_chunk_take(moon_region *r) {
   return chunk;
 }
 
-void moon_chunk_give(moon_region *r, void *chunk) {
-  pthread_mutex_lock(&r->lock);
-  if (r->warm_count < WARM_MAX) {
-    r->warm[r->warm_count++] = chunk;
-    pthread_mutex_unlock(&r->lock);
-    return;
-  }
-  pthread_mutex_unlock(&r->lock);
+// Gives a chunk's memory back; its addresses wait for reuse.
+static void give_cold(moon_region *r, void *chunk) {
   // The call is made without the lock: the chunk is ours until it is on a list.
   madvise(chunk, MOON_CHUNK, MADV_DONTNEED);
   pthread_mutex_lock(&r->lock);
@@ -96,4 +91,25 @@ void moon_chunk_give(moon_region *r, void *chunk) {
   }
   r->cold[r->cold_count++] = chunk;
   pthread_mutex_unlock(&r->lock);
+}
+
+void moon_chunk_give(moon_region *r, void *chunk) {
+  pthread_mutex_lock(&r->lock);
+  if (r->warm_count < WARM_MAX) {
+    r->warm[r->warm_count++] = chunk;
+    pthread_mutex_unlock(&r->lock);
+    return;
+  }
+  pthread_mutex_unlock(&r->lock);
+  give_cold(r, chunk);
+}
+
+void moon_region_cool(moon_region *r) {
+  for (;;) {
+    pthread_mutex_lock(&r->lock);
+    void *chunk = r->warm_count > COOL_KEEP ? r->warm[--r->warm_count] : NULL;
+    pthread_mutex_unlock(&r->lock);
+    if (!chunk) return;
+    give_cold(r, chunk);
+  }
 }

@@ -32,6 +32,8 @@ void moon_runtime_free(moon_runtime *r) {
   free(r);
 }
 
+void moon_runtime_cool(moon_runtime *r) { moon_region_cool(&r->region); }
+
 void moon_runtime_set_others_waiting(moon_runtime *r, bool waiting) {
   // Told often and changed seldom: do not take the line away from the handlers for nothing.
   if (atomic_load_explicit(&r->others_waiting, memory_order_relaxed) != waiting)

@@ -7,18 +7,18 @@ package struct ScheduleRecord: Sendable, Equatable {
   package var made: MadeSchedule?
   /// The trigger's canonical text; a different one in the script means an edited schedule.
   package var trigger: String?
-  package var nextFire: Instant?
+  @Packed package var nextFire: Instant? = nil
   /// Phase of an `every` without start date: the instant that its fires are whole intervals away from.
-  package var anchor: Instant?
+  @Packed package var anchor: Instant? = nil
   /// Latest instant that has a decision.
-  package var lastFire: Instant?
+  @Packed package var lastFire: Instant? = nil
   /// Fires so far, for `limit`.
   package var fireCount: Int
   package var registeredAt: Instant
   package var clockEpoch: ClockEpoch
   package var isPaused: Bool
   /// Since when its script, or the job in it, has been missing.
-  package var orphanedAt: Instant?
+  @Packed package var orphanedAt: Instant? = nil
   /// The job's place in its scheduler's table, the same as long as the scheduler lives. It spares a store a search by name.
   package var index = JobHint()
 

@@ -8,15 +8,15 @@ package struct ScheduledJob: Sendable {
   /// The definition's trigger with the schedule's anchor; nil when it runs only on events or when asked.
   package var trigger: AnyTrigger?
   /// The first instant without a decision, a waiting row or an active run. nil: never again, or none was found up to `searchedTo`.
-  package var nextFire: Instant?
+  @Packed package var nextFire: Instant?
   /// While `nextFire` is nil: the trigger has no fire up to here, and was not searched beyond. nil: the search is over.
-  package var searchedTo: Instant?
-  package var lastFire: Instant?
-  package var anchor: Instant?
+  @Packed package var searchedTo: Instant?
+  @Packed package var lastFire: Instant?
+  @Packed package var anchor: Instant?
   package var fireCount: Int
   package var registeredAt: Instant
   package var isPaused: Bool
-  package var orphanedAt: Instant?
+  @Packed package var orphanedAt: Instant?
   /// Runs that count against `max_instances`: all active ones but those in `queue` and `debouncing`.
   package var active: Int32 = 0
   /// Instants that are due have had their turn and wait for an instance to end (`SchedulerCore+Backlog`).

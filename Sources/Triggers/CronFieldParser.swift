@@ -59,8 +59,8 @@ struct CronFieldParser {
           suggestion: "write */\(step ?? 1)")
       }
     }
-    switch lowercased(base) {
-    case "*":
+    switch base.count == 1 ? text[base.lowerBound] : 0 {
+    case UInt8(ascii: "*"):
       if step == nil {
         insertEverything()
         return true
@@ -68,7 +68,7 @@ struct CronFieldParser {
       insert(field.wholeRange, step: step ?? 1)
       noteStep(step, over: field.wholeRange, item: item)
       return false
-    case "?":
+    case UInt8(ascii: "?"):
       guard field == .day || field == .weekday, step == nil else {
         throw error("\"?\" stands alone, and only in a day field", item, suggestion: "write *")
       }

@@ -48,13 +48,13 @@ struct CronParser {
     }
     guard let layout = layouts[words.count] else { throw wrongCount(words, bytes) }
     var result = Result(source: .expression(""), zoneName: zoneName)
-    var values: [CronField: CronFieldValue] = [:]
+    var values: [CronField: CronFieldValue] = Dictionary(minimumCapacity: layout.count)
     let nameHash = jobName.map(StableHash.of)
     for (field, word) in zip(layout, words) {
       values[field] = try CronFieldParser.parse(Array(bytes[word]), as: field, at: word.lowerBound, nameHash: nameHash)
     }
     result.source = .expression(
-      zip(layout, words).map { canonical(String(decoding: bytes[$1], as: UTF8.self), field: $0) }
+      zip(layout, words).map { canonical(bytes[$1], field: $0) }
         .joined(separator: " "))
     assemble(values, seconds: layout[0] == .second, into: &result)
     // Debian's rule: a day field that begins with `*` does not count, and then both must match.
@@ -88,6 +88,12 @@ struct CronParser {
 
   private static func split(_ bytes: [UInt8]) -> [Range<Int>] {
     bytes.indices.split { bytes[$0] == 32 || bytes[$0] == 9 }.map { $0.startIndex..<$0.endIndex }
+  }
+
+  /// The canonical text of a word that was read well. Numbers, stars and signs are canonical as they are.
+  private static func canonical(_ word: ArraySlice<UInt8>, field: CronField) -> String {
+    let text = String(decoding: word, as: UTF8.self)
+    return word.allSatisfy { (42...57).contains($0) && $0 != 46 } ? text : canonical(text, field: field)
   }
 
   /// Lower case, except for the special letters, which read better as capitals: `friL`, `15W`, `H/15`.

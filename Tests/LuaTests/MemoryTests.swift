@@ -102,6 +102,19 @@ struct MemoryTests {
     if unsafe getenv("MOONDIAL_SANITIZER") == nil { #expect(Resident.bytes - before < 24 << 20) }
   }
 
+  @Test("memory that states have used goes back when it is asked for, and is there again for the next")
+  func givesBack() throws {
+    let state = try Fixture.plain.makeState(
+      source: "return { run = function() local t = {} for i = 1, 2000 do t[i] = ('x'):rep(4000) .. i end return #t end }",
+      chunkName: "m.lua")
+    #expect(try Fixture.finish(state) == 2_000)
+    try state.reset()
+    let before = Resident.bytes
+    Fixture.plain.giveBackSpareMemory()
+    if unsafe getenv("MOONDIAL_SANITIZER") == nil { #expect(before - Resident.bytes > 4 << 20) }
+    #expect(try Fixture.finish(state) == 2_000)
+  }
+
   @Test("a run over its limit holds less than twice of it", arguments: [8, 32])
   func resident(_ megabytes: Int) throws {
     let limit = megabytes << 20

@@ -25,6 +25,11 @@ int linux_thread_id(void);
 /// Gives pages of the heap that nobody uses back to the system (malloc_trim(3)). Moves nothing that is in use.
 void linux_trim_heap(void);
 
+/// Takes the pages of the program's own code and constants out of this process's memory; they stay in the page cache and come back
+/// one by one when they are used (madvise(2), MADV_DONTNEED on segments that are not writable). Does nothing under a debugger, whose
+/// breakpoints are changes to such pages.
+void linux_forget_code(void);
+
 /// Lets this thread run before the others of the process when a processor is short (nice -10, setpriority(2), which is per thread on
 /// Linux). For threads that decide and hand over in microseconds; without the right to do so nothing changes.
 void linux_run_first(void);

@@ -52,6 +52,8 @@ typedef struct {
 moon_runtime *_Nullable moon_runtime_new(const moon_options *_Nonnull options);
 /// Only when no state of it is left.
 void moon_runtime_free(moon_runtime *_Nonnull runtime);
+/// Gives memory back that states used and no state uses. Any thread.
+void moon_runtime_cool(moon_runtime *_Nonnull runtime);
 /// Somebody waits for a worker: from now on slices preempt.
 void moon_runtime_set_others_waiting(moon_runtime *_Nonnull runtime, bool waiting);
 /// Whether a long C call can be left on this processor and with this liblua.

@@ -65,6 +65,12 @@ package final class DeclareSession {
     base = draft
   }
 
+  /// The jobs, which are the caller's from now on: nothing else holds them, so that changing one copies nothing.
+  func takeJobs() -> [DeclaredJob] {
+    defer { jobs = [] }
+    return jobs
+  }
+
   /// To be called when the file's top level has ended: reports what was left unfinished.
   ///
   /// - Parameter error: what the top level was ended by. A job without a table is then its consequence and not reported.
@@ -79,7 +85,7 @@ package final class DeclareSession {
     guard let surroundings, let base else { return }
     // A trigger value that no job uses is checked all the same: it is in the script to be used.
     let context = TriggerContext(
-      zones: surroundings.zones, zone: base.zone, dst: base.dst, jobName: "unused", now: surroundings.now,
+      zones: surroundings.zones, zone: base.timing.zone, dst: base.timing.dst, jobName: "unused", now: surroundings.now,
       calendars: surroundings.calendars)
     for recipe in recipes where !usedRecipes.contains(ObjectIdentifier(recipe)) {
       do {

@@ -12,7 +12,8 @@ struct RecipeProblem {
 /// The part of decoding that needs to know everything else about a job: its time triggers.
 struct TriggerAssembly {
   private let surroundings: DeclareSurroundings
-  private let draft: JobDraft
+  // Not the draft: its definition is still written, and is copied when somebody else holds it.
+  private let timing: JobDraft.Timing
   private let context: TriggerContext
   private(set) var complaints: [String] = []
   /// Mistakes of trigger values made elsewhere than in the job's table.
@@ -22,10 +23,10 @@ struct TriggerAssembly {
   private(set) var recipes: [TriggerRecipe] = []
 
   init(_ draft: JobDraft, _ surroundings: DeclareSurroundings) {
-    self.draft = draft
+    timing = draft.timing
     self.surroundings = surroundings
     context = TriggerContext(
-      zones: surroundings.zones, zone: draft.zone, dst: draft.dst, jobName: draft.definition.name, now: surroundings.now,
+      zones: surroundings.zones, zone: timing.zone, dst: timing.dst, jobName: draft.definition.name, now: surroundings.now,
       calendars: surroundings.calendars)
   }
 
@@ -34,11 +35,11 @@ struct TriggerAssembly {
   /// All time triggers of the job as one, within its dates; `nil` when it has none, or when something is wrong with them.
   mutating func assemble() -> AnyTrigger? {
     var triggers: [AnyTrigger] = []
-    for time in draft.times { build(time.field, time.value, into: &triggers) }
-    let from = date(.startDate, draft.startDate)
-    let until = date(.endDate, draft.endDate)
+    for time in timing.times { build(time.field, time.value, into: &triggers) }
+    let from = date(.startDate, timing.startDate)
+    let until = date(.endDate, timing.endDate)
     guard isFine else { return nil }
-    guard !draft.times.isEmpty else {
+    guard !timing.times.isEmpty else {
       noteUselessOptions()
       return nil
     }
@@ -125,8 +126,8 @@ struct TriggerAssembly {
     case .string(let string)?:
       do {
         let written = try ISO8601.parse(string.text)
-        guard field == .endDate, !written.hasTimeOfDay else { return written.instant(in: draft.zone) }
-        return WrittenTime.end(of: written.civil.date, in: draft.zone)
+        guard field == .endDate, !written.hasTimeOfDay else { return written.instant(in: timing.zone) }
+        return WrittenTime.end(of: written.civil.date, in: timing.zone)
       } catch {
         complaints.append("\(name) \(quoted(string.text)): \(error.message)")
         return nil
@@ -148,7 +149,7 @@ struct TriggerAssembly {
       complaints.append("its trigger can never fire; change it, or leave it out for a job that runs only when asked")
       return
     case .unknown(let searched):
-      notes.append("no fire time was found up to \(ISO8601.format(searched, in: draft.zone)); check what its triggers have in common")
+      notes.append("no fire time was found up to \(ISO8601.format(searched, in: timing.zone)); check what its triggers have in common")
       return
     }
     guard notes.isEmpty, !trigger.needsAnchor, case .never = trigger.nextFire(after: surroundings.now) else { return }
@@ -156,7 +157,7 @@ struct TriggerAssembly {
   }
 
   private mutating func noteUselessOptions() {
-    for field in draft.timeOptions {
+    for field in timing.timeOptions {
       notes.append("\(field.rawValue) has no effect, because the job has no cron, every, at, calendar or trigger")
     }
   }

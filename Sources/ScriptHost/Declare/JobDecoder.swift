@@ -70,7 +70,7 @@ struct JobDecoder {
       applyParams(value, to: &draft)
 
     case .cron, .every, .at, .calendar, .trigger:
-      draft.times.append((field, value))
+      draft.timing.times.append((field, value))
     case .on:
       if let events = reading.names(name, value, of: "an event's name") { draft.definition.events = events }
     case .after:
@@ -80,10 +80,10 @@ struct JobDecoder {
     case .dst:
       applyDST(value, to: &draft)
     case .startDate:
-      draft.startDate = value
+      draft.timing.startDate = value
       noteTimeOption(field, in: &draft)
     case .endDate:
-      draft.endDate = value
+      draft.timing.endDate = value
       noteTimeOption(field, in: &draft)
     case .jitter:
       if let span = reading.duration(name, value, atLeast: 0) { draft.definition.jitter = span }
@@ -150,7 +150,7 @@ struct JobDecoder {
 
   /// What has no effect without a time trigger is worth a note in a job, but not in defaults, which serve many.
   private func noteTimeOption(_ field: JobField, in draft: inout JobDraft) {
-    if scope == .job { draft.timeOptions.append(field) }
+    if scope == .job { draft.timing.timeOptions.append(field) }
   }
 
   private mutating func applyParams(_ value: LuaValue, to draft: inout JobDraft) {
@@ -172,11 +172,11 @@ struct JobDecoder {
   private mutating func applyZone(_ value: LuaValue, to draft: inout JobDraft) {
     guard let name = reading.string("timezone", value, "the name of a time zone like \"Europe/Berlin\"") else { return }
     // What the defaults say already needs no look at the zones, and no options of the job's own.
-    if name == draft.zone.name, name == draft.definition.timeZone { return }
+    if name == draft.timing.zone.name, name == draft.definition.timeZone { return }
     do {
-      draft.zone = try surroundings.zones.zone(named: name)
+      draft.timing.zone = try surroundings.zones.zone(named: name)
       // The zone's own copy of its name: one string for all jobs.
-      draft.definition.timeZone = draft.zone.name
+      draft.definition.timeZone = draft.timing.zone.name
     } catch {
       reading.complain("timezone: \(error.message)")
     }
@@ -186,7 +186,7 @@ struct JobDecoder {
     do {
       let spec = try SpecValue(value) { (_) throws(TriggerError) in throw TriggerError("dst cannot hold a trigger") }
       let policy = try TriggerBuilder.dst(spec)
-      draft.dst = DSTPolicy(gap: policy.gap ?? draft.dst.gap, overlap: policy.overlap ?? draft.dst.overlap)
+      draft.timing.dst = DSTPolicy(gap: policy.gap ?? draft.timing.dst.gap, overlap: policy.overlap ?? draft.timing.dst.overlap)
     } catch {
       reading.complain(error.description)
     }

@@ -9,19 +9,24 @@ internal import Triggers
 struct JobDraft {
   /// Everything that is a plain option. Its payload is a placeholder until the functions are captured.
   var definition: JobDefinition
-  var zone: TimeZoneRules
-  var dst = DSTPolicy()
-  /// The constructors and values of the time triggers, in the order of `JobField`.
-  var times: [(field: JobField, value: LuaValue)] = []
-  var startDate: LuaValue?
-  var endDate: LuaValue?
+  var timing: Timing
   var roots = JobRoots()
-  /// Fields of the job's own table that mean nothing without a time trigger.
-  var timeOptions: [JobField] = []
+
+  /// What its time triggers are made of.
+  struct Timing {
+    var zone: TimeZoneRules
+    var dst = DSTPolicy()
+    /// The constructors and values of the time triggers, in the order of `JobField`.
+    var times: [(field: JobField, value: LuaValue)] = []
+    var startDate: LuaValue?
+    var endDate: LuaValue?
+    /// Fields of the job's own table that mean nothing without a time trigger.
+    var timeOptions: [JobField] = []
+  }
 
   /// A job about which nobody has said anything.
   init(zone: TimeZoneRules) {
-    self.zone = zone
+    timing = Timing(zone: zone)
     definition = JobDefinition(name: "", source: SourceLocation(file: "", line: 0), payload: NoPayload.instance)
     definition.timeZone = zone.name
   }

@@ -2,17 +2,28 @@ package import Lua
 
 /// The functions of a declared job, still in the declaring state: `run` always, `on_error` and `on_success` where given.
 ///
-/// As a sequence it is what a capture begins at, by names of entries. It is no dictionary because there is one for each of very many
-/// jobs.
+/// As a sequence it is what a capture begins at, by names of entries. It is no dictionary, and forgets where the functions were written,
+/// because there is one for each of very many jobs.
 package struct JobRoots: Sendable, Sequence {
-  package var run: LuaReference?
-  package var onError: LuaReference?
-  package var onSuccess: LuaReference?
+  private var runSlot: Int32?
+  private var errorSlot: Int32?
+  private var successSlot: Int32?
 
-  package init(run: LuaReference? = nil, onError: LuaReference? = nil, onSuccess: LuaReference? = nil) {
-    self.run = run
-    self.onError = onError
-    self.onSuccess = onSuccess
+  package init() {}
+
+  package var run: LuaReference? {
+    get { runSlot.map { LuaReference(slot: $0) } }
+    set { runSlot = newValue?.slot }
+  }
+
+  package var onError: LuaReference? {
+    get { errorSlot.map { LuaReference(slot: $0) } }
+    set { errorSlot = newValue?.slot }
+  }
+
+  package var onSuccess: LuaReference? {
+    get { successSlot.map { LuaReference(slot: $0) } }
+    set { successSlot = newValue?.slot }
   }
 
   package func makeIterator() -> Iterator { Iterator(roots: self) }

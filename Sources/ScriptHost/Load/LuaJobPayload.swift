@@ -11,23 +11,21 @@ package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
   package let capsule: LuaCapsule
   /// What the jobs of its script share.
   let scope: ScriptScope
-  /// Bytes; 0 is the runtime's default.
-  private let memoryBytes: Int
-  package let hasOnError: Bool
-  package let hasOnSuccess: Bool
+  /// Four times the bytes of its states, 0 for the runtime's default; and two flags. One word: what is left of a block of 64 bytes.
+  private let packed: Int
 
   init(capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, roots: JobRoots) {
     self.capsule = capsule
     self.scope = scope
-    memoryBytes = memoryLimit ?? 0
-    hasOnError = roots.onError != nil
-    hasOnSuccess = roots.onSuccess != nil
+    packed = (memoryLimit ?? 0) << 2 | (roots.onError == nil ? 0 : 1) | (roots.onSuccess == nil ? 0 : 2)
   }
 
   /// The script that declared it: the name of its `kv` space, and what grants are matched against.
   package var script: ScriptPath { scope.script }
   /// Bytes; `nil` is the runtime's default.
-  package var memoryLimit: Int? { memoryBytes == 0 ? nil : memoryBytes }
+  package var memoryLimit: Int? { packed >> 2 == 0 ? nil : packed >> 2 }
+  package var hasOnError: Bool { packed & 1 != 0 }
+  package var hasOnSuccess: Bool { packed & 2 != 0 }
   /// Answers a `require` that is first reached inside a run.
   package var library: ModuleLibrary { scope.library }
 

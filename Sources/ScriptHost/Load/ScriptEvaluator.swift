@@ -84,7 +84,7 @@ final class ScriptEvaluator {
 
   /// The definitions with their captured functions, or `nil` after an error.
   private func capture(_ path: ScriptPath, _ conditions: Conditions) -> [JobDefinition]? {
-    let declared = session.jobs
+    var declared = session.takeJobs()
     guard let capsules = JobCapture.capture(declared, in: declaration, script: path.text, problems: &session.problems) else {
       return nil
     }
@@ -93,17 +93,18 @@ final class ScriptEvaluator {
     var jobs: [JobDefinition] = []
     jobs.reserveCapacity(declared.count)
     let scope = ScriptScope(script: path, library: conditions.library, lateModules: conditions.lateModules)
-    for (job, capsule) in zip(declared, capsules) {
-      var definition = job.definition
+    for (index, capsule) in capsules.enumerated() {
       let payload = LuaJobPayload(
-        capsule: capsule, scope: scope, memoryLimit: definition.memoryLimit, roots: job.roots)
-      definition.payload = payload
-      if let old = former[definition.name], old.hasSameOptions(as: definition),
+        capsule: capsule, scope: scope, memoryLimit: declared[index].definition.memoryLimit, roots: declared[index].roots)
+      // In place, where it is held once: elsewhere the change would copy it.
+      declared[index].definition.payload = payload
+      let definition = declared[index].definition
+      if !former.isEmpty, let old = former[definition.name], old.hasSameOptions(as: definition),
         case .none = payload.difference(from: old.payload)
       {
-        definition.payload = old.payload
+        declared[index].definition.payload = old.payload
       }
-      jobs.append(definition)
+      jobs.append(declared[index].definition)
     }
     return jobs
   }

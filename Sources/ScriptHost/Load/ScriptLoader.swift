@@ -85,6 +85,8 @@ package final class ScriptLoader {
     for path in kept.keys where !present.contains(path) { plan.requires.remove(path) }
     lateRequires.keep(only: present)
 
+    if !affected.isEmpty { runtime.giveBackSpareMemory() }
+
     var assembly = GenerationAssembly(evaluations)
     let choices = assembly.resolve()
     let loaded = zip(evaluations, choices).map { evaluated, choice in

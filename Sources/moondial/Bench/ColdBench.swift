@@ -1,4 +1,5 @@
 import Glibc
+import Hosting
 import JobStores
 
 /// `cold`: nine daily jobs and one that is due at the start. Its first run prints the line; then the process stays up,
@@ -16,6 +17,8 @@ enum ColdBench {
         job "first" { run_at_start = true, state = "\(try parameters.state())", run = function() bench.first() end }
         """, options, module: BenchModule.announcing())
     try host.startWatching()
+    // As a host does.
+    SpareMemory.forgetStart()
     while true { pause() }
   }
 }

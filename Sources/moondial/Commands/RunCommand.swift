@@ -35,6 +35,7 @@ struct RunCommand: ParsableCommand {
     let host = try Host(scripts.directory, scripts.settings, grace: try duration(grace, "--grace"), log: log)
     let signals = try Signals { host.receive($0) }
     try host.start()
+    SpareMemory.forgetStart()
     host.awaitEnd()
     _ = signals
   }
