@@ -20,8 +20,8 @@ private func luaRefuse(_ owner: UnsafeMutableRawPointer?, _ L: OpaquePointer, _ 
   let function = instance.runtime.functions[Int(number)]
   let text =
     function.function.availability == .run
-    ? "\(function.path) is not available while a script is loading (it may only be called from a job's functions)"
-    : "\(function.path) is only available while a script is loading, not in a run"
+    ? "\(function.path) is not available while a script is loading: call it inside run, when the job runs"
+    : "\(function.path) is only available while a script is loading: call it at the top level of a script, not in a run"
   return call.conclude(.raise(text))
 }
 

@@ -67,9 +67,9 @@ struct DeclarationTests {
       LuaFunction("get", in: .run) { _ in .none }, LuaFunction("declare", in: .declare) { _ in .none },
     ])])
     let error = #expect(throws: LuaError.self) { try runtime.makeDeclaration().evaluate("net.get()", chunkName: "d.lua") }
-    #expect(error?.message == "d.lua:1: net.get is not available while a script is loading (it may only be called from a job's functions)")
+    #expect(error?.message == "d.lua:1: net.get is not available while a script is loading: call it inside run, when the job runs")
     let other = #expect(throws: LuaError.self) { try Fixture.run("net.declare()", in: runtime) }
-    #expect(other?.message == "job.lua:2: net.declare is only available while a script is loading, not in a run")
+    #expect(other?.message == "job.lua:2: net.declare is only available while a script is loading: call it at the top level of a script, not in a run")
   }
 
   @Test("a script that loads for too long is stopped, with the line")
