@@ -25,32 +25,19 @@ package final class SimulatedExecutor: JobExecutor {
     var sink: (any RunReportSink)?
     var violations: [String] = []
     var started = 0
-    /// When runs started, by what their rate is of.
-    var starts: [String: [Int64]] = [:]
-
-    /// Holds a start against the rates that it is under.
-    mutating func witness(_ job: JobDefinition, at now: Int64, _ groups: [String: GroupLimit]) {
-      count("job \(job.name)", job.rate, at: now)
-      if let group = job.group { count("group \(group)", groups[group]?.rate, at: now) }
-    }
-
-    private mutating func count(_ name: String, _ rate: RateLimit?, at now: Int64) {
-      guard let rate else { return }
-      starts[name, default: []].removeAll { now - $0 >= rate.window }
-      starts[name, default: []].append(now)
-      let count = starts[name]?.count ?? 0
-      if count > rate.count { violations.append("\(name) has \(count) starts within its window: its rate is \(rate)") }
-    }
   }
 
   private let state: Mutex<State>
   private let clock: SimulatedClock
   private let groups: [String: GroupLimit]
+  private let rates: RateWitness
   package let workers = 4
 
-  package init(clock: SimulatedClock, seed: UInt64, groups: [String: GroupLimit] = [:]) {
+  /// - Parameter rates: what earlier lives of the host have started.
+  init(clock: SimulatedClock, seed: UInt64, groups: [String: GroupLimit] = [:], rates: RateWitness = RateWitness()) {
     self.clock = clock
     self.groups = groups
+    self.rates = rates
     state = Mutex(State(random: SeededGenerator(seed)))
   }
 
@@ -132,7 +119,7 @@ package final class SimulatedExecutor: JobExecutor {
       }
       for index in state.attempts.indices where state.attempts[index].startsAt <= now { state.attempts[index].isStarted = true }
       state.started += reports.count { $0.kind == .started }
-      for job in started { state.witness(job, at: now, groups) }
+      for job in started { state.violations += rates.started(job, at: now, groups) }
       return (reports, state.sink)
     }
     if !reports.isEmpty { sink?.report(reports) }

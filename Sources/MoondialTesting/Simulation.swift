@@ -11,7 +11,7 @@ internal import Synchronization
 ///
 /// It must survive: a store that fails or answers late, even one that stored and says it failed; the host dying at any moment; the
 /// wall clock set forward or back by hours; jobs that vanish and return. After each step the executor's witness must have seen no
-/// limit broken; at the end `InvariantChecker` accounts for every due instant.
+/// limit broken, rates over all lives; at the end `InvariantChecker` accounts for every due instant.
 package struct Simulation {
   package struct Options: Sendable {
     package var steps = 150
@@ -49,6 +49,11 @@ package struct Simulation {
   private var host: SimulatedHost
   private var absent: Set<String> = []
   private let faults: FaultPlan
+  private let rates = RateWitness()
+  /// When the wall clock was set last, on the monotonic one.
+  private var clockSetAt = Int64.min
+  /// When this life of the host began, on the monotonic clock: it reads its stores then, and the wall clock at its first turn.
+  private var bornAt = Int64.min
   private var report = Report()
   private let seed: UInt64
   private var lives: UInt64 = 0
@@ -75,7 +80,7 @@ package struct Simulation {
     self.opened = opened
     store = FaultyJobStore(wrapping(opened)) { _ in faults.next() }
     host = SimulatedHost(
-      store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions, groups: groups)
+      store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions, groups: groups, rates: rates)
   }
 
   /// Lives through the whole story, lets the faults end, and checks.
@@ -129,6 +134,8 @@ package struct Simulation {
       let hours = random.pick([-30, -5, -2, -1, 1, 6, 50] as [Int64])
       clock.set(to: clock.now.advanced(byNanoseconds: hours * 3_600_000_000_000 + random.number(0...59_000_000_000)))
       report.clockSteps += 1
+      clockSetAt = clock.monotonic.now.nanoseconds
+      if clockSetAt == bornAt { rates.hostDied(clockSetAt: clockSetAt, absent: []) }
     }
     if weights.happens(weights.reload, &random) {
       let name = random.pick(definitions).name
@@ -156,10 +163,12 @@ package struct Simulation {
     opened.close()
     clock.advance(by: random.number(0...600_000_000_000))
     opened = try disk.open(clock: clock)
+    bornAt = clock.monotonic.now.nanoseconds
+    rates.hostDied(clockSetAt: clockSetAt, absent: absent)
     store = FaultyJobStore(wrapping(opened)) { [faults] _ in faults.next() }
     host = SimulatedHost(
       store: store, clock: clock, seed: seed &+ lives, window: weights.window,
-      definitions: definitions.filter { !absent.contains($0.name) }, groups: groups)
+      definitions: definitions.filter { !absent.contains($0.name) }, groups: groups, rates: rates)
   }
 
   /// Faults stop and everybody is resumed: what is due must be decided, and what runs must end.
@@ -202,9 +211,9 @@ final class SimulatedHost: Sendable {
 
   init(
     store: any JobStore, clock: SimulatedClock, seed: UInt64, window: Int, definitions: [JobDefinition],
-    groups: [String: GroupLimit]
+    groups: [String: GroupLimit], rates: RateWitness
   ) {
-    let executor = SimulatedExecutor(clock: clock, seed: seed, groups: groups)
+    let executor = SimulatedExecutor(clock: clock, seed: seed, groups: groups, rates: rates)
     self.executor = executor
     var configuration = ServiceConfiguration(stores: [("default", store)], executors: [("default", executor)])
     configuration.wallClock = clock
@@ -212,7 +221,7 @@ final class SimulatedHost: Sendable {
     configuration.window = window
     service = ServiceTurn(configuration, wake: {})
     executor.start(reportingTo: service)
-    do { try service.restore() } catch { preconditionFailure("the simulated store cannot be read: \(error)") }
+    do { try service.restore(definitions, groups: groups) } catch { preconditionFailure("the simulated store cannot be read: \(error)") }
     service.post { core, now, actions in
       core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)

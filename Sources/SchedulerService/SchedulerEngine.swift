@@ -10,8 +10,8 @@ internal import Triggers
 ///
 /// Threading: every method from any thread, but `ask` and `drain` not from inside a turn.
 package protocol SchedulerEngine: AnyObject, Sendable {
-  /// Reads the stores, takes in `definitions` and begins to fire. Once.
-  func start(_ definitions: [JobDefinition]) throws
+  /// Reads the stores, takes in `definitions` and begins to fire, no run beyond what `groups` allow. Once.
+  func start(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws
   /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, and hands everything to the stores.
   func drain(grace: Int64)
   /// Ends a drain's waiting: what still runs is interrupted.
@@ -26,6 +26,9 @@ package protocol SchedulerEngine: AnyObject, Sendable {
 
 /// What people and programs ask for. Each blocks for one turn.
 extension SchedulerEngine {
+  /// Starts without groups.
+  package func start(_ definitions: [JobDefinition]) throws { try start(definitions, groups: [:]) }
+
   /// `ask` for what may be refused.
   package func request<R: Sendable>(
     _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) throws(SchedulerCore.Refusal) -> R

@@ -35,39 +35,45 @@ package final class SchedulerService: SchedulerEngine {
   /// Held for a turn on a caller's thread, once the scheduler's own has ended.
   private let afterwards = Mutex(())
   private let executors: [any JobExecutor]
+  private let stackSize: Int
 
   package init(_ configuration: ServiceConfiguration) {
     let timer = LoopTimer()
     self.timer = timer
     turn = ServiceTurn(configuration) { timer.wake() }
     executors = configuration.executors.map(\.executor)
+    stackSize = configuration.stackSize
   }
 
   package var phase: Phase { state.withLock { $0.phase } }
 
   // MARK: Life
 
-  /// Reads the stores, takes in `definitions` and begins to fire.
+  /// Reads the stores, takes in `definitions` and begins to fire, no run beyond what `groups` allow.
   ///
-  /// - Throws: `StoreError` when a store cannot be read: then nothing was started. `ThreadError` when the system gives no thread.
-  package func start(_ definitions: [JobDefinition]) throws {
+  /// - Throws: `StoreError` when a store cannot be read, `ThreadError` when the system gives no thread: then nothing was started.
+  package func start(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws {
     let isFirst = state.withLock { state in
       defer { if state.phase == .idle { state.phase = .running } }
       return state.phase == .idle
     }
     precondition(isFirst, "a scheduler service is started once")
-    do { try turn.restore() } catch {
+    do {
+      try turn.restore(definitions, groups: groups)
+      // First, since it is what can fail; until it is told about the jobs it has nothing to do.
+      let loop = try NamedThread("moondial-loop", stackSize: stackSize) { [self] in run() }
+      thread.withLock { $0 = loop }
+    } catch {
       state.withLock { $0.phase = .stopped }
       throw error
     }
     for executor in executors { executor.start(reportingTo: turn) }
     turn.post { core, now, actions in
+      core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)
       core.start(at: now, into: &actions)
       actions.events.append(.hostStarted(generation: Generation(1), jobs: definitions.count))
     }
-    let loop = try NamedThread("moondial-loop", stackSize: 8 << 20) { [self] in run() }
-    thread.withLock { $0 = loop }
   }
 
   private func run() {

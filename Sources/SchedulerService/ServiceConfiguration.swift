@@ -17,6 +17,8 @@ package struct ServiceConfiguration {
   package var window: Int?
   /// Nanoseconds between the first evaluations of overdue jobs after a start. The default spreads 100 jobs over 1 s.
   package var catchUpStep: Int64?
+  /// Bytes of the stack of the scheduler's thread. The default is 8 MB, of which it takes what it needs.
+  package var stackSize = 8 << 20
   /// Whether each run's claim, start and success are published; failures always are. The default is true.
   package var publishesRuns = true
   /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and must not call the service's

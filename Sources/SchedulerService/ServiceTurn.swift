@@ -47,14 +47,20 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     actions = SchedulerActions(stores: configuration.stores.count, executors: configuration.executors.count)
   }
 
-  /// Reads what the stores know. Once, before the first turn.
-  package func restore() throws(StoreError) {
+  /// Reads what the stores know, as far as these jobs under these groups need it. Once, before the first turn.
+  package func restore(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws(StoreError) {
     let context = TriggerContext(zones: configuration.zones)
     for (index, lane) in lanes.enumerated() {
       core.restore(try lane.store.load(), store: index) { text in
         // What cannot be read is kept by the core, and shown: a zone may be missing on this machine today.
         try? TriggerText.parse(text, context: context).trigger
       }
+    }
+    let wall = configuration.wallClock.now
+    for job in definitions {
+      let rates = [job.rate, job.group.flatMap { groups[$0]?.rate }]
+      guard let window = rates.compactMap({ $0?.window }).max() else { continue }
+      for lane in lanes { core.restore(try lane.store.starts(of: job.name, since: wall.advanced(byNanoseconds: -window))) }
     }
   }
 

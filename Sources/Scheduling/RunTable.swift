@@ -13,7 +13,7 @@ package struct ActiveRun: Sendable {
   var executor: Int16 = 0
   /// Whether the store holds a row for it (waiting or claimed).
   var isStored = false
-  /// Whether that row is a claim: a retry is dispatched without another.
+  /// Whether that row is a claim: a retry is dispatched without another, but for one under a rate.
   var isClaimed = false
   var isCancelled = false
   /// Whether it waits in its job's lane.

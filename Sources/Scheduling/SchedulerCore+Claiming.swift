@@ -155,9 +155,16 @@ extension SchedulerCore {
         end(slot, .cancelled, details: nil, at: now, into: &actions)
       } else if jobs[index.offset].limitLane >= 0, !isChosen(slot) {
         continue
-      } else if runs.slots[slot].isClaimed {
+      } else if runs.slots[slot].isClaimed, !hasRate(slot) {
         takePlace(slot)
         dispatch(slot, into: &actions)
+      } else if runs.slots[slot].isClaimed {
+        // Its row must tell of the attempts before this one: after a crash it is all that its rates have to count by.
+        takePlace(slot)
+        runs.move(slot, to: .claiming)
+        inWindow += 1
+        actions.stores[store].batch.claims.append(runs.slots[slot].record)
+        actions.stores[store].claims.append(runs.token(slot))
       } else if jobs[index.offset].isGone {
         // A claim that the store refused, of a schedule that was unscheduled meanwhile.
         turnAway(slot, .unscheduled, at: now, into: &actions)
@@ -254,7 +261,7 @@ extension SchedulerCore {
       runs.move(slot, to: .ready)
       releasePlace(slot)
       inWindow -= 1
-      runs.slots[slot].record.claimedAt = nil
+      if !runs.slots[slot].isClaimed { runs.slots[slot].record.claimedAt = nil }
       // The answer may have been lost and not the commit: then the claim is there until its row is written over or dropped.
       runs.slots[slot].isStored = true
       if runs.slots[slot].isCancelled {

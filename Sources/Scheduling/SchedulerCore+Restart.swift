@@ -29,6 +29,12 @@ extension SchedulerCore {
     unfinished += snapshot.unfinished.map { ($0, store) }
   }
 
+  /// Takes in when runs of jobs with a rate began. Before the start.
+  package mutating func restore(_ starts: [RecordedStart]) {
+    precondition(!isStarted, "starts are restored before the scheduler starts")
+    recorded += starts
+  }
+
   /// Of a schedule that followed its job to another store, the record that was left behind goes.
   private mutating func restoreMade(_ found: RestoredSchedule, _ id: String) {
     let job = found.record.job
@@ -53,6 +59,7 @@ extension SchedulerCore {
     precondition(!isStarted, "a scheduler is started once")
     isStarted = true
     noticeClock(now, into: &actions)
+    recallStarts(at: now)
     settleUnfinished(at: now, into: &actions)
     var late = 0
     for offset in jobs.indices {
@@ -105,8 +112,11 @@ extension SchedulerCore {
           actions.stores[store].batch.decisions.append(range)
         }
       } else {
+        var lost = record
+        // It may have started, once more than its row tells: rates count that after the next restart, too.
+        lost.attempts += 1
         endLeftOver(
-          record, .interrupted, "the host ended while this run was claimed; it may have started", in: store, at: now, into: &actions)
+          lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, at: now, into: &actions)
         if let index, jobs[index.offset].definition.recover, record.cause != .watch {
           accept(
             index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,

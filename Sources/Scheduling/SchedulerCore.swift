@@ -1,5 +1,6 @@
 package import Chronology
 package import JobModel
+import JobStores
 
 /// The scheduler's decisions: a pure state machine that takes what happened, at a moment, and says what to do.
 ///
@@ -78,6 +79,8 @@ package struct SchedulerCore: Sendable {
   var leftBehind: [(id: String, store: Int)] = []
   /// What the stores hold without an outcome, until `start` decides about it.
   var unfinished: [(record: RunRecord, store: Int)] = []
+  /// Starts before this life that rates may have to count, until `start`.
+  var recorded: [RecordedStart] = []
   /// The latest wall clock reading of this epoch.
   var latestWall = Instant.distantPast
   /// Jobs whose schedule moved in this evaluation.

@@ -66,7 +66,8 @@ struct StartLog: Sendable {
     guard limit.count > Self.exactCount else { return now }
     let step = max(1, limit.window / Self.steps)
     let remainder = now % step
-    return remainder == 0 ? now : now + step - remainder
+    // Starts of a host that ran before the machine was booted lie before zero, where the remainder is negative.
+    return remainder > 0 ? now + step - remainder : now - remainder
   }
 
   private mutating func forget(before now: Int64) {

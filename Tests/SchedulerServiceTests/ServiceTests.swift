@@ -42,8 +42,34 @@ func service(
   return SchedulerService(configuration)
 }
 
+/// Notes that it was started.
+private final class IdleExecutor: JobExecutor {
+  let tally: Tally
+  let workers = 1
+  init(_ tally: Tally) { self.tally = tally }
+  func start(reportingTo sink: any RunReportSink) { tally.note("started") }
+  func submit(_ orders: [RunOrder]) { tally.note("submitted") }
+  func cancel(_ token: RunToken) {}
+  func stop() { tally.note("stopped") }
+}
+
 @Suite("The running service")
 struct ServiceTests {
+  @Test("without a thread nothing is started, and it is of no more use")
+  func noThread() {
+    let tally = Tally()
+    var configuration = ServiceConfiguration(
+      stores: [("default", MemoryStore())], executors: [("default", IdleExecutor(tally))])
+    // More than there are addresses.
+    configuration.stackSize = 1 << 52
+    let service = SchedulerService(configuration)
+    #expect(throws: ThreadError.self) { try service.start([job("a", every: 5) { _ in nil }]) }
+    #expect(service.phase == .stopped)
+    service.drain(grace: 0)
+    #expect(service.jobs().isEmpty)
+    #expect(tally["started"] == 0 && tally["submitted"] == 0)
+  }
+
   @Test("jobs run in the background, again and again, until it is drained")
   func runs() throws {
     let tally = Tally()

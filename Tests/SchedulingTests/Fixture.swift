@@ -182,8 +182,9 @@ struct Fixture {
   }
 
   /// The next host, begun over what this one left, `seconds` after `t(0)`.
-  func restarted(_ definitions: [JobDefinition], at seconds: Double) -> Fixture {
-    var next = Fixture([], start: false, snapshot: snapshot)
+  func restarted(_ definitions: [JobDefinition], at seconds: Double, groups: [String: GroupLimit] = [:]) -> Fixture {
+    var next = Fixture([], start: false, snapshot: snapshot, groups: groups)
+    next.core.restore(rows.values.filter { $0.outcome != nil }.compactMap { RecordedStart($0) })
     next.now = Moment(wall: t(seconds), monotonic: now.monotonic)
     next.schedules = schedules
     next.made = made

@@ -1,0 +1,42 @@
+import Chronology
+import JobModel
+import JobStores
+
+/// What rates know of starts before this life of the host, so that they hold over restarts and crashes.
+///
+/// The rows of the stores tell it, and where they cannot, the later moment is assumed: a rate may be kept more strictly than it
+/// says for one window, and is never broken. The rows have wall-clock times: a clock that was set forward meanwhile makes starts look
+/// older than they are.
+extension SchedulerCore {
+  /// Whether a start of the run counts for a rate.
+  func hasRate(_ slot: Int) -> Bool {
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    guard lane >= 0 else { return false }
+    return limits.lanes[Int(lane)].starts != nil || limits.groups[Int(limits.lanes[Int(lane)].group)].starts != nil
+  }
+
+  /// Enters into the rates of the declared jobs what the stores told. O(n log n).
+  mutating func recallStarts(at now: Moment) {
+    defer { recorded = [] }
+    let interrupted = unfinished.map(\.record).filter { $0.claimedAt != nil }
+    // All attempts of a run count at its last one's start: only that is in the row, and the others were earlier.
+    for start in (recorded + interrupted.compactMap { RecordedStart($0) }).sorted(by: { $0.at < $1.at }) {
+      let age = max(0, now.wall.nanoseconds(since: start.at))
+      count(start.attempts, of: start.job, at: now.monotonic.subtractingReportingOverflow(age).partialValue)
+    }
+    // A claimed run may have started at any time until the host died, once more than its row tells.
+    for record in interrupted { count(1, of: record.job, at: now.monotonic) }
+  }
+
+  private mutating func count(_ starts: Int, of job: String, at time: Int64) {
+    guard let index = index(of: job), jobs[index.offset].limitLane >= 0 else { return }
+    let lane = Int(jobs[index.offset].limitLane)
+    let group = Int(limits.lanes[lane].group)
+    for _ in 0..<starts {
+      limits.lanes[lane].starts?.start(at: time)
+      limits.groups[group].starts?.start(at: time)
+    }
+    limits.mark(lane: Int32(lane))
+    limits.mark(group: Int32(group))
+  }
+}
