@@ -113,8 +113,8 @@ let package = Package(
     tests(
       "MoondialSchedulerTests",
       [
-        "MoondialScheduler", "MoondialTesting", "MoondialService", lifecycle, logging, "Background", "Blocking", "Skipped",
-        "TwoInstances", "ManyThreads", "AsyncService",
+        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "ScriptHost", "JobStores", "JobModel", "Chronology",
+        lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     tests("ChronologyTests", ["Chronology"]),
     tests("TriggersTests", ["Triggers", "Chronology"]),

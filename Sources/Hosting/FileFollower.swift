@@ -3,30 +3,28 @@ internal import JobStores
 internal import SchedulerService
 internal import Scheduling
 internal import ScriptHost
+internal import Synchronization
 
 /// Brings the files that jobs watch for to the scheduler: what the stores remember to the watcher, what the watcher
 /// finds to the core.
 ///
-/// Threading: any thread. What is found is posted, so the watcher never waits for the scheduler.
+/// Threading: `stop` from any thread, everything else in turns of the scheduler, so that it always follows the jobs that the
+/// scheduler has. What is found is posted, so the watcher never waits for the scheduler.
 final class FileFollower: Sendable {
   private let watcher: FileWatcher
+  private let subjects = Mutex<[String: FileWatcher.Subject]>([:])
 
   /// - Parameters:
   ///   - baseDirectory: where relative paths start.
-  ///   - grants: what a script may do; asked at each scan, so that a reload takes effect.
+  ///   - mayRead: whether a job may see what is in a directory; asked at each scan, so that a reload takes effect.
   init(
-    engine: any SchedulerEngine, stores: [(name: String, store: any JobStore)], baseDirectory: String, log: any HostLog,
-    grants: @escaping @Sendable (ScriptPath) -> Grants
+    engine: any SchedulerEngine, stores: NamedStores, baseDirectory: String, log: any HostLog,
+    mayRead: @escaping @Sendable (FileWatcher.Subject, _ directory: String) -> Bool
   ) {
-    // As the core does: a store that is not there is the default one.
-    let named = Dictionary(stores.map { ($0.name, $0.store) }, uniquingKeysWith: { first, _ in first })
-    let standard = stores[0].store
     var surroundings = FileWatcher.Surroundings(baseDirectory: baseDirectory) { subject in
-      try (named[subject.store] ?? standard).files(of: subject.job)
+      try stores[subject.store].files(of: subject.job)
     }
-    surroundings.mayRead = { subject, directory in
-      FileWatchGrants.allow(directory, grants(ScriptPath(subject.source.file)))
-    }
+    surroundings.mayRead = mayRead
     surroundings.onNotice = { notice in log.write(notice.isWarning ? .warn : .info, notice.description) }
     watcher = FileWatcher(surroundings) { report in
       engine.post(whenDurable: nil) { core, now, actions in
@@ -38,13 +36,28 @@ final class FileFollower: Sendable {
     }
   }
 
-  /// Watches for the files of these jobs, and of no others. The scheduler knows the jobs already. Does not block.
-  func follow(_ definitions: [JobDefinition]) {
-    watcher.watch(
-      definitions.compactMap { job in
-        guard job.enabled, let watch = job.watch else { return nil }
-        return FileWatcher.Subject(job: job.name, source: job.source, watch: watch, store: job.store)
-      })
+  /// Watches for the files of these jobs, and of no others. The scheduler knows the jobs already. Does not block. O(jobs).
+  func follow(_ definitions: some Sequence<JobDefinition>) {
+    subjects.withLock { subjects in
+      subjects.removeAll()
+      for job in definitions { if let subject = Self.subject(job) { subjects[job.name] = subject } }
+      watcher.watch(Array(subjects.values))
+    }
+  }
+
+  /// Another definition of one job, or a new one; nil: it has gone. O(1) for jobs without files.
+  func follow(_ name: String, _ definition: JobDefinition?) {
+    subjects.withLock { subjects in
+      let subject = definition.flatMap(Self.subject)
+      guard subjects[name] != subject else { return }
+      subjects[name] = subject
+      watcher.watch(Array(subjects.values))
+    }
+  }
+
+  private static func subject(_ job: JobDefinition) -> FileWatcher.Subject? {
+    guard job.enabled, let watch = job.watch else { return nil }
+    return FileWatcher.Subject(job: job.name, source: job.source, watch: watch, store: job.store)
   }
 
   /// Looks at everything at once. Does not block.

@@ -1,18 +1,20 @@
 package import Chronology
 internal import JobModel
-package import JobStores
+internal import JobStores
 package import ScriptHost
 internal import Synchronization
 
-/// Where scripts' log lines go: the host's log, and the history beside their run.
+/// Where the log lines of runs go: the host's log, and the history beside their run, in the store that has it.
+///
+/// Threading: any thread.
 package final class HostLogSink: LogSink {
   private let log: any HostLog
-  private let store = Mutex<(any JobStore)?>(nil)
+  private let stores = Mutex<NamedStores?>(nil)
 
   package init(_ log: any HostLog) { self.log = log }
 
-  /// The first store keeps the lines.
-  package func use(stores: [(name: String, store: any JobStore)]) { store.withLock { $0 = stores.first?.store } }
+  /// From now on these stores keep the lines.
+  package func use(stores: NamedStores) { self.stores.withLock { $0 = stores } }
 
   /// The instant that lines written now carry.
   package var now: Instant { log.now }
@@ -21,7 +23,7 @@ package final class HostLogSink: LogSink {
 
   package func write(_ line: LogLine) {
     log.write(line)
-    guard let run = line.run, let store = store.withLock({ $0 }) else { return }
+    guard let run = line.run, let name = line.store, let store = stores.withLock({ $0 })?[name] else { return }
     store.append(log: [
       RunLogLine(run: run, at: line.at, level: line.level.rawValue, message: line.message, fields: line.fields)
     ])

@@ -48,7 +48,7 @@ package final class SchedulerAssembly: Sendable {
   package let workers: Int
   private let luaHost: LuaHost?
   private let follower: ScriptFollower?
-  private let files: FileFollower?
+  private let files: FileFollower
   private let declared: DeclaredJobs
   private let bridge: ServiceBridge
 
@@ -79,8 +79,9 @@ package final class SchedulerAssembly: Sendable {
       session?.luaHost.stop()
       throw error
     }
-    session?.live.use(stores: stores)
-    sink.use(stores: stores)
+    let named = NamedStores(stores)
+    session?.live.use(stores: named)
+    sink.use(stores: named)
     var service = ServiceConfiguration(stores: stores, executors: executors)
     if let zones = blueprint.scripts?.zones { service.zones = zones }
     service.publishesRuns = blueprint.publishesRuns
@@ -97,24 +98,28 @@ package final class SchedulerAssembly: Sendable {
     bridge.attach(engine)
     let declared = DeclaredJobs(log: log)
     self.declared = declared
-    if let session {
-      let live = session.live
-      let files = FileFollower(
-        engine: engine, stores: stores, baseDirectory: session.baseDirectory, log: log, grants: { live.grants(for: $0) }
-      )
-      self.files = files
-      follower = ScriptFollower(session, retry: retry) { generation in
-        let result = engine.ask { core, now, actions in
-          core.setGroups(generation.configuration.groups)
-          return core.reconcile(declared.take(scripted: generation.jobs), at: now, into: &actions)
-        }
+    let live = session?.live
+    let files = FileFollower(
+      engine: engine, stores: named, baseDirectory: session?.baseDirectory ?? "/", log: log,
+      mayRead: { subject, directory in
+        // The program may see what it may see.
+        guard let live, !declared.isProgrammed(subject.job) else { return true }
+        return FileWatchGrants.allow(directory, live.grants(for: ScriptPath(subject.source.file)))
+      })
+    self.files = files
+    guard let session else {
+      follower = nil
+      return
+    }
+    follower = ScriptFollower(session, retry: retry) { generation in
+      engine.ask { core, now, actions in
+        core.setGroups(generation.configuration.groups)
+        let definitions = declared.take(scripted: generation.jobs) + declared.all
+        let result = core.reconcile(definitions, at: now, into: &actions)
         // Only now: the scheduler takes files for jobs that it knows.
-        files.follow(generation.jobs)
+        files.follow(definitions)
         return result
       }
-    } else {
-      follower = nil
-      files = nil
     }
   }
 
@@ -159,31 +164,34 @@ package final class SchedulerAssembly: Sendable {
   package func start(_ programmed: [JobDefinition] = []) throws(HostError) -> LoadedGeneration? {
     do {
       declared.add(programmed)
-      // Before the first job, so that no run is claimed beyond them.
-      engine.post(whenDurable: nil) { [groups = configuration.groups] core, _, _ in core.setGroups(groups) }
       guard let follower else {
-        try engine.start(declared.take(scripted: []))
+        try begin(scripted: [])
         return nil
       }
-      let generation = try follower.start { generation in try engine.start(declared.take(scripted: generation.jobs)) }
-      files?.follow(generation.jobs)
-      return generation
+      return try follower.start { generation in try begin(scripted: generation.jobs) }
     } catch {
       closeEverything()
       throw HostError("\(error)")
     }
   }
 
+  private func begin(scripted jobs: [JobDefinition]) throws {
+    let scripted = declared.take(scripted: jobs)
+    try engine.start(scripted + declared.all, groups: configuration.groups)
+    // A run may have declared jobs since.
+    engine.ask { [files, declared] _, _, _ in files.follow(scripted + declared.all) }
+  }
+
   /// Reads every script again. Does not block.
   package func rescan() {
     follower?.rescanNow()
-    files?.rescanNow()
+    files.rescanNow()
   }
 
   /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes. Blocks until then.
   package func stop(grace: Int64) {
     follower?.stop()
-    files?.stop()
+    files.stop()
     engine.drain(grace: grace)
     closeEverything()
   }
@@ -202,6 +210,7 @@ package final class SchedulerAssembly: Sendable {
   package func endNow() { engine.endNow() }
 
   private func closeEverything() {
+    files.stop()
     luaHost?.stop()
     for (_, store) in stores { store.close() }
   }
@@ -218,23 +227,25 @@ package final class SchedulerAssembly: Sendable {
   ///
   /// - Parameter replacing: a job of the program with that name gets this definition; otherwise its name is taken.
   package func declare(_ definition: JobDefinition, replacing: Bool) throws(DeclarationFailure) {
-    try engine.ask { [declared] core, now, actions -> Result<Void, DeclarationFailure> in
+    try engine.ask { [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
       if let owner = declared.owner(of: definition.name, replacing: replacing) { return .failure(.taken(by: owner)) }
       declared.add([definition])
       core.declare(definition, at: now, into: &actions)
+      files.follow(definition.name, definition)
       return .success(())
     }.get()
   }
 
   /// Takes a job of the program away. What runs goes on; its history stays. Blocks for one turn.
   package func withdraw(_ name: String) throws(DeclarationFailure) {
-    try engine.ask { [declared] core, now, actions -> Result<Void, DeclarationFailure> in
+    try engine.ask { [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
       if let owner = declared.owner(of: name, replacing: true) { return .failure(.taken(by: owner)) }
       return Result { () throws(DeclarationFailure) in
         do throws(SchedulerCore.Refusal) {
           try core.withdraw(name, at: now, into: &actions)
         } catch { throw .refused(error) }
         declared.remove(name)
+        files.follow(name, nil)
       }
     }.get()
   }
@@ -272,12 +283,17 @@ private final class DeclaredJobs: Sendable {
 
   func programmed(_ name: String) -> JobDefinition? { state.withLock { $0.programmed[name] } }
 
+  func isProgrammed(_ name: String) -> Bool { programmed(name) != nil }
+
+  /// The program's own jobs, by name.
+  var all: [JobDefinition] { state.withLock { $0.programmed.values.sorted { $0.name < $1.name } } }
+
   /// Where a name is declared that is not free.
   func owner(of name: String, replacing: Bool) -> SourceLocation? {
     state.withLock { $0.place(of: name) ?? (replacing ? nil : $0.programmed[name]?.source) }
   }
 
-  /// All definitions in force when the scripts say `scripted`.
+  /// Those of the scripts' definitions that are in force: the program's names go first.
   func take(scripted: [JobDefinition]) -> [JobDefinition] {
     let (programmed, isAlone) = state.withLock { state in
       state.scripted = scripted
@@ -294,6 +310,6 @@ private final class DeclaredJobs: Sendable {
       )
       return true
     }
-    return definitions + programmed.values.sorted { $0.name < $1.name }
+    return definitions
   }
 }

@@ -144,7 +144,7 @@ package final class ScriptSession {
 package final class LiveServices: Sendable {
   private struct State: Sendable {
     var grants: GrantTable?
-    var stores: [String: any JobStore] = [:]
+    var stores: NamedStores?
   }
 
   private let state = Mutex(State())
@@ -154,15 +154,13 @@ package final class LiveServices: Sendable {
   package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
   /// How much history the stores keep from now on; memory stores keep what they have room for.
   package func use(retention: Retention) {
-    for case let store as SQLiteStore in state.withLock({ $0.stores.values }) { store.setRetention(retention) }
+    for case let store as SQLiteStore in state.withLock({ $0.stores })?.all ?? [] { store.setRetention(retention) }
   }
-  package func use(stores: [(name: String, store: any JobStore)]) {
-    state.withLock { $0.stores = Dictionary(stores.map { ($0.name, $0.store) }, uniquingKeysWith: { first, _ in first }) }
-  }
+  package func use(stores: NamedStores) { state.withLock { $0.stores = stores } }
 
   package func grants(for script: ScriptPath) -> Grants { state.withLock { $0.grants }?.grants(for: script) ?? .none }
 
   package func keyValues(of job: JobDefinition) -> (any KeyValueStore)? {
-    state.withLock { $0.stores[job.store] ?? $0.stores["default"] }?.keyValues
+    state.withLock { $0.stores }?[job.store].keyValues
   }
 }

@@ -60,6 +60,9 @@ extension Configuration {
     case "executors" where path.count == 3 && path[2] == "workers":
       executors[path[1]] = .threads(checked.executors[path[1]]?.workers)
       return true
+    case "groups" where path.count > 1:
+      groups[path[1]] = checked.groups[path[1]].map { Group(max: $0.max, rate: $0.rate?.text) }
+      return true
     case "job_defaults" where path.count > 1:
       let job = ProgrammedJob(
         name: "defaults", fields: LuaTable(), source: SourceLocation(file: "", line: 0), payload: NoCode())
@@ -97,6 +100,7 @@ extension Configuration {
       return (key: name, value: LuaValue.table(LuaTable(fields: workers)))
     }
     fields.append(("executors", .table(LuaTable(fields: pools))))
+    fields.append(("groups", .table(LuaTable(fields: groups.map { ($0.key, $0.value.value) }))))
     fields.append(("job_defaults", .table(LuaTable(fields: jobDefaults.fields))))
     if let scripts {
       fields.append(("grants", .table(LuaTable(fields: scripts.grants.map { ($0.key, $0.value.value) }))))
@@ -113,12 +117,21 @@ extension Configuration.Grant {
   }
 }
 
+extension Configuration.Group {
+  fileprivate var value: LuaValue {
+    var fields: [(key: String, value: LuaValue)] = []
+    if let max { fields.append(("max", .integer(Int64(max)))) }
+    if let rate { fields.append(("rate", .text(rate))) }
+    return .table(LuaTable(fields: fields))
+  }
+}
+
 extension HostConfiguration {
   /// What jobs of the program are declared against.
   func surroundings(zones: TimeZoneDatabase, zone: TimeZoneRules, now: Instant) -> DeclareSurroundings {
     DeclareSurroundings(
-      zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys), hostDefaults: jobDefaults,
-      now: now)
+      zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys), groups: Array(groups.keys),
+      hostDefaults: jobDefaults, now: now)
   }
 }
 

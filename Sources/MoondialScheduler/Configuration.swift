@@ -8,6 +8,7 @@ internal import ScriptHost
 ///     configuration.timezone = "Europe/Vienna"
 ///     configuration.stores["default"] = .sqlite("moondial.db")
 ///     configuration.executors["default"] = .threads(20)
+///     configuration.groups["db"] = .init(max: 2, rate: "100/1m")
 ///     configuration.jobDefaults = JobOptions(coalesce: .all, maxInstances: 3)
 ///
 /// It is checked as a whole when the scheduler starts; every mistake is a line of the `SchedulerError`.
@@ -27,6 +28,20 @@ public struct Configuration: Sendable {
     public var workers: Int?
     /// A pool of so many operating-system threads. Suspended Lua runs and async closures hold none of them.
     public static func threads(_ workers: Int? = nil) -> Executor { Executor(workers: workers) }
+  }
+
+  /// What the jobs of one group may do together (`JobOptions.group`); nil is no limit.
+  public struct Group: Sendable, Hashable {
+    /// Runs at the same time.
+    public var max: Int?
+    /// Starts in any stretch of time: `100/1m` is at most a hundred in any minute.
+    public var rate: String?
+
+    /// A group with one limit or both.
+    public init(max: Int? = nil, rate: String? = nil) {
+      self.max = max
+      self.rate = rate
+    }
   }
 
   /// A directory of Lua scripts whose jobs run beside the program's own, and are reloaded when they are saved.
@@ -86,6 +101,8 @@ public struct Configuration: Sendable {
   public var stores: [String: Store] = ["default": .memory]
   /// By name; there is always one called `default`.
   public var executors: [String: Executor] = ["default": .threads()]
+  /// By the name that jobs give as their `group`.
+  public var groups: [String: Group] = [:]
   /// For all jobs, those of scripts among them, that do not say otherwise.
   public var jobDefaults = JobOptions()
   /// nil: no scripts.
@@ -93,7 +110,7 @@ public struct Configuration: Sendable {
   /// Default: warnings and errors on standard error.
   public var log: Log = .standardError(.warn)
 
-  /// Settings that have no typed part here (`groups.db.max`), kept as they were written.
+  /// Settings that have no typed part here (`retention.runs`), kept as they were written.
   var others: [ConfigurationSetting] = []
 
   /// The default.

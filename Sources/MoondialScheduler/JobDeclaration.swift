@@ -20,6 +20,7 @@ struct JobDeclaration: Sendable {
     do {
       var definition = try job.definition(in: surroundings)
       definition.params = params
+      if let watch = definition.watch { definition.watch = watch.fromHere }
       return definition
     } catch { throw SchedulerError(.invalid, error.sentences.joined(separator: "\n")) }
   }

@@ -23,6 +23,7 @@ extension JobOptions {
     set(.on, on.map { .texts($0) })
     set(.after, after.map { .texts($0) })
     set(.debounce, debounce.map { .text($0.text) })
+    set(.watch, watch?.value)
     set(.coalesce, coalesce.map { .text($0.rawValue) })
     set(.catchUpMax, catchUpMax.map { .integer(Int64($0)) })
     set(.misfireGraceTime, misfireGraceTime.map { .text($0.text) })
@@ -59,6 +60,8 @@ extension JobOptions {
     case .recover: recover = definition.recover
     case .executor: executor = definition.executor
     case .store: store = definition.store
+    case .group: group = definition.group
+    case .rate: rate = definition.rate?.text
     case .enabled: enabled = definition.enabled
     default: return false
     }

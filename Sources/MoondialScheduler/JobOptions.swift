@@ -80,6 +80,8 @@ public struct JobOptions: Sendable, Hashable {
   public var after: [String]?
   /// Events within this span of the last one become one run.
   public var debounce: Duration?
+  /// Runs with files, once they are complete.
+  public var watch: Watch?
 
   /// Default: `.latest`.
   public var coalesce: Coalesce?
@@ -116,10 +118,10 @@ public struct JobOptions: Sendable, Hashable {
   public init(
     description: String? = nil, tags: [String]? = nil, params: JSON? = nil, timezone: String? = nil,
     startDate: Date? = nil, endDate: Date? = nil, jitter: Duration? = nil, limit: Int? = nil, runAtStart: Bool? = nil,
-    on: [String]? = nil, after: [String]? = nil, debounce: Duration? = nil, coalesce: Coalesce? = nil,
-    catchUpMax: Int? = nil, misfireGraceTime: Duration? = nil, maxInstances: Int? = nil, overlap: Overlap? = nil,
-    priority: Int? = nil, timeout: Duration? = nil, retry: Retry? = nil, recover: Bool? = nil, executor: String? = nil,
-    store: String? = nil, group: String? = nil, rate: String? = nil, enabled: Bool? = nil
+    on: [String]? = nil, after: [String]? = nil, debounce: Duration? = nil, watch: Watch? = nil,
+    coalesce: Coalesce? = nil, catchUpMax: Int? = nil, misfireGraceTime: Duration? = nil, maxInstances: Int? = nil,
+    overlap: Overlap? = nil, priority: Int? = nil, timeout: Duration? = nil, retry: Retry? = nil, recover: Bool? = nil,
+    executor: String? = nil, store: String? = nil, group: String? = nil, rate: String? = nil, enabled: Bool? = nil
   ) {
     self.description = description
     self.tags = tags
@@ -133,6 +135,7 @@ public struct JobOptions: Sendable, Hashable {
     self.on = on
     self.after = after
     self.debounce = debounce
+    self.watch = watch
     self.coalesce = coalesce
     self.catchUpMax = catchUpMax
     self.misfireGraceTime = misfireGraceTime

@@ -3,6 +3,7 @@ internal import Chronology
 internal import Executors
 internal import Hosting
 internal import JobModel
+internal import Lua
 internal import ScriptHost
 internal import Synchronization
 
@@ -52,6 +53,14 @@ public final class RunContext: Sendable {
     event = order.context?.event.map { JSON($0) }
   }
 
+  /// The complete files that it is given (`JobOptions.watch`), as absolute paths; empty when something else caused it. O(files).
+  public var files: [String] {
+    guard let text = event?.text, case .table(let event)? = LuaValue.parseJSON(text), event["name"] == "watch",
+      case .table(let paths)? = event["paths"]
+    else { return [] }
+    return paths.array.compactMap { if case .string(let path) = $0 { path.text } else { nil } }
+  }
+
   /// Whether it should return soon: it was cancelled, is beyond its timeout, or the scheduler is being stopped. A blocking closure
   /// looks at it now and then, since Swift code cannot be stopped from outside; an async one has its task cancelled.
   public var isCancelled: Bool { closure.isCancelled }
@@ -74,7 +83,9 @@ public final class RunContext: Sendable {
   public func log(_ message: String, level: Log.Level = .info) {
     guard let sink, level.inner >= sink.threshold else { return }
     sink.write(
-      LogLine(run: id.inner, job: job, level: level.inner, message: message, at: sink.now))
+      LogLine(
+        run: id.inner, job: job, store: closure.order.job.definition.store, level: level.inner, message: message,
+        at: sink.now))
   }
 
   /// What the history keeps. A result that is no JSON makes the run fail.

@@ -83,6 +83,9 @@ extension Scheduler {
   private func declare(_ job: JobDeclaration, replacing: Bool) throws(SchedulerError) {
     let checked = try CheckedConfiguration(state.withLock { $0.configuration })
     let definition = try job.definition(in: checked.surroundings(now: driver.wallClock.now))
+    if definition.watch != nil, let refusal = driver.refusesFiles {
+      throw SchedulerError(.invalid, "job \"\(job.name)\": \(refusal)")
+    }
     // What is declared while the scheduler starts waits for that.
     let isKept = try state.wait { state -> Result<Bool, SchedulerError>? in
       switch state.phase {

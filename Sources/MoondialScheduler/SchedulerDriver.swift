@@ -11,6 +11,8 @@ package struct SchedulerDriver: Sendable {
   package var engine: @Sendable (ServiceConfiguration) -> any SchedulerEngine = { SchedulerService($0) }
   /// Why scripts cannot be hosted; nil when they can.
   package var refusesScripts: String?
+  /// Why jobs cannot watch for files; nil when they can.
+  package var refusesFiles: String?
 
   package init() {}
 }

@@ -1,3 +1,4 @@
+import Foundation
 import MoondialScheduler
 import MoondialTesting
 import Testing
@@ -15,6 +16,28 @@ struct ConfigurationTests {
     #expect(configuration.stores == ["default": .sqlite("jobs.db")])
     #expect(configuration.timezone == "Europe/Vienna")
     #expect(configuration.jobDefaults == JobOptions(coalesce: .all, misfireGraceTime: .seconds(90), maxInstances: 3))
+  }
+
+  @Test("groups are typed too, and a job names one")
+  func groups() async throws {
+    var configuration = try Configuration(settings: ["groups.db.max": "2", "groups.api.rate": "100/1m"])
+    #expect(configuration.groups == ["db": .init(max: 2), "api": .init(rate: "100/1m")])
+    configuration.groups["db"]?.rate = "1/1s"
+    configuration.log = .none
+    let clock = ManualClock()
+    let scheduler = Scheduler(configuration, clock: clock)
+    let runs = Notes()
+    for name in ["a", "b", "c"] {
+      try await scheduler.add(name, .every(.seconds(10)), JobOptions(group: "db")) { _ in runs.add("\(clock.date.timeIntervalSince1970)") }
+    }
+    let unknown = await #expect(throws: SchedulerError.self) {
+      try await scheduler.add("d", nil, JobOptions(group: "bd")) { _ in }
+    }
+    #expect(unknown?.message == #"job "d": there is no group "bd"; did you mean "db"?"#)
+    try await scheduler.start()
+    await clock.advance(by: .seconds(12))
+    #expect(runs.all == ["1767225610.0", "1767225611.0", "1767225612.0"])
+    await scheduler.stop()
   }
 
   @Test("without settings it is the default: memory, and a pool")

@@ -22,6 +22,8 @@ package struct LogLine: Sendable, Equatable {
   /// nil while the script was being loaded.
   package var run: RunID?
   package var job: String?
+  /// Name of the store that has the run; nil without one.
+  package var store: String?
   package var level: LogLevel
   /// Valid UTF-8, may have several lines.
   package var message: String
@@ -30,10 +32,11 @@ package struct LogLine: Sendable, Equatable {
   package var at: Instant
 
   package init(
-    run: RunID?, job: String?, level: LogLevel, message: String, fields: JSONText? = nil, at: Instant
+    run: RunID?, job: String?, store: String? = nil, level: LogLevel, message: String, fields: JSONText? = nil, at: Instant
   ) {
     self.run = run
     self.job = job
+    self.store = store
     self.level = level
     self.message = message
     self.fields = fields

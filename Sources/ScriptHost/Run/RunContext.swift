@@ -65,9 +65,10 @@ final class RunContext: @unchecked Sendable {
 
   private func write(_ level: LogLevel, _ message: String, _ fields: JSONText?) {
     let order = current
+    let definition = order.job.definition
     services.log.write(
       LogLine(
-        run: order.id, job: order.job.definition.name, level: level, message: message, fields: fields,
+        run: order.id, job: definition.name, store: definition.store, level: level, message: message, fields: fields,
         at: services.wall.now))
   }
 }

@@ -41,9 +41,10 @@ struct ExecCommand: ParsableCommand {
     let state = try StateDirectory(making: scripts.settings.stateDirectory)
     let stores = try Stores.open(session.configuration, in: state, mode: .beside)
     defer { for (_, store) in stores { store.close() } }
-    session.live.use(stores: stores)
-    sink.use(stores: stores)
-    let store = stores.first { $0.name == definition.store }?.store ?? stores[0].store
+    let named = NamedStores(stores)
+    session.live.use(stores: named)
+    sink.use(stores: named)
+    let store = named[definition.store]
     let single = try SingleRun(definition, params: params, session: session, store: store, log: log)
     let signals = try Signals { signal in if signal == .end { single.cancel() } }
     let record = single.run()

@@ -1,0 +1,28 @@
+import Chronology
+import Hosting
+import JobModel
+import JobStores
+import ScriptHost
+import Testing
+
+@Suite("Log lines of runs")
+struct LogSinkTests {
+  /// A log that nobody reads.
+  private final class Silence: HostLog {
+    var now: Instant { .epoch }
+    var threshold: LogLevel { .error }
+    func write(_ line: LogLine) {}
+  }
+
+  @Test("they are kept in the store that has their run; a store that is not there is the first one")
+  func stores() throws {
+    let (first, second) = (MemoryStore(), MemoryStore())
+    let sink = HostLogSink(Silence())
+    sink.use(stores: NamedStores([("default", first), ("fast", second)]))
+    for (number, store) in [(1, "default"), (2, "fast"), (3, "gone")] as [(Int64, String)] {
+      sink.write(LogLine(run: RunID(number), job: "a", store: store, level: .info, message: store, at: .epoch))
+    }
+    #expect(try (1...3).map { try first.log(of: RunID($0), limit: 9).map(\.message) } == [["default"], [], ["gone"]])
+    #expect(try (1...3).map { try second.log(of: RunID($0), limit: 9).map(\.message) } == [[], ["fast"], []])
+  }
+}
