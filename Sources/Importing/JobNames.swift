@@ -18,14 +18,15 @@ struct JobNames {
   /// The program of its first part that is more than a preparation, and the first word after it that looks like a verb.
   static func name(ofCommandLine line: String) -> String {
     var chosen: [String] = []
-    for part in line.replacing("&&", with: "\n").replacing("||", with: "\n").split(whereSeparator: {
-      ";|&\n()".contains($0)
-    }) {
-      let words = JobNames.words(part).drop { !isProgram($0) }
-      guard let program = words.first else { continue }
-      if chosen.isEmpty { chosen = Array(words) }
-      guard preparations.contains(baseName(program)) else {
-        chosen = Array(words)
+    for part in JobNames.parts(line) {
+      let words = Array(part.drop { keywords.contains($0) || !isProgram($0) })
+      guard let program = words.first.map(baseName) else { continue }
+      if chosen.isEmpty { chosen = words }
+      // A program in the line itself, `perl -e 'sleep rand 60'`, is what something else waits for; alone, it has no name.
+      let isInline = isInterpreter(program) && words.contains { $0 == "-e" || $0 == "-r" }
+      if isInline, chosen == words { chosen = [program] }
+      guard preparations.contains(program) || isInline else {
+        chosen = words
         break
       }
     }
@@ -37,7 +38,7 @@ struct JobNames {
     var words = words[...]
     var program = words.popFirst().map(baseName) ?? ""
     // What runs another program is passed over, with its options; so is an interpreter.
-    while wrappers.contains(program) || interpreters.contains(where: { program.hasPrefix($0) }) {
+    while wrappers.contains(program) || isInterpreter(program) {
       words = words.drop { !isProgram($0) }
       guard let next = words.popFirst() else { break }
       program = baseName(next)
@@ -53,37 +54,54 @@ struct JobNames {
     return trimmed.isEmpty ? "job" : String(trimmed)
   }
 
+  /// Words of the shell that a part may begin with.
+  private static let keywords: Set<String> = ["if", "then", "elif", "else", "fi", "while", "until", "do", "done", "!", "{", "}"]
   /// Parts that only prepare what a line is about.
   private static let preparations: Set<String> = [
-    "cd", "test", "[", "[[", "export", "set", ".", "source", "umask", "ulimit", "sleep", "true", "command", "if",
-    "then",
-    "fi", "while", "do", "done", "else", "mkdir", "echo",
+    "cd", "test", "[", "[[", "export", "set", ".", "source", "umask", "ulimit", "sleep", "true", "command", "mkdir", "echo", "exit",
   ]
   private static let wrappers: Set<String> = [
     "nice", "ionice", "chronic", "flock", "timeout", "sudo", "env", "nohup", "setsid", "exec", "time", "chrt",
-    "runuser",
-    "systemd-run", "systemd-cat", "cronic", "stdbuf", "xargs", "then", "do", "else", "if",
+    "runuser", "systemd-run", "systemd-cat", "cronic", "stdbuf", "xargs",
   ]
   private static let interpreters = ["python", "perl", "ruby", "php", "node", "bash", "sh", "dash", "zsh", "java"]
 
-  /// The words of a part of a command line; quotes only hold a word together.
-  private static func words(_ part: Substring) -> [String] {
-    var words: [String] = []
+  private static func isInterpreter(_ program: String) -> Bool { interpreters.contains { program.hasPrefix($0) } }
+
+  /// The words of each part of a command line, between `;`, `&`, `|`, and brackets. Quotes only hold a word together, and so does
+  /// `$(…)`: what it runs is an argument.
+  private static func parts(_ line: String) -> [[String]] {
+    var parts: [[String]] = [[]]
     var word = ""
     var quote: Character?
-    for character in part {
-      if let open = quote {
-        if character == open { quote = nil } else { word.append(character) }
-      } else if character == "\"" || character == "'" {
-        quote = character
-      } else if character == " " || character == "\t" {
-        if !word.isEmpty { words.append(word) }
-        word = ""
-      } else {
-        word.append(character)
-      }
+    var depth = 0
+    func end(_ part: inout [String]) {
+      if !word.isEmpty { part.append(word) }
+      word = ""
     }
-    return word.isEmpty ? words : words + [word]
+    var previous: Character = " "
+    for character in line {
+      switch character {
+      case _ where quote != nil:
+        if character == quote { quote = nil } else { word.append(character) }
+      case "\"", "'", "`": quote = character
+      case "(" where depth > 0 || previous == "$":
+        depth += 1
+        word.append(character)
+      case ")" where depth > 0:
+        depth -= 1
+        word.append(character)
+      case _ where depth > 0: word.append(character)
+      case " ", "\t": end(&parts[parts.count - 1])
+      case ";", "|", "&", "\n", "(", ")":
+        end(&parts[parts.count - 1])
+        parts.append([])
+      default: word.append(character)
+      }
+      previous = character
+    }
+    end(&parts[parts.count - 1])
+    return parts
   }
 
   /// Whether a word can be a program: no option, number, assignment or redirection. (`10` and `30s` are arguments of

@@ -53,7 +53,11 @@ struct TimerWriter {
     var lines = original("Timer", unit.timer, unit.name)
     if let service = unit.service { lines += original("Service", service, unit.serviceName) }
     var job: String?
-    if let when = when(), let run = run() {
+    if unit.isTemplate {
+      note(
+        "not imported, because it is a template: it runs by its instances only; import a link to it that names one, like sync@home.timer",
+        isLoss: true)
+    } else if let when = when(), let run = run() {
       let description = unit.service?.value("Unit", "Description") ?? unit.timer.value("Unit", "Description")
       let words = description.map { [(key: "description", literal: LuaWriter.string($0))] } ?? []
       job = LuaWriter.job(name, words + when + limits() + [("run", run)])

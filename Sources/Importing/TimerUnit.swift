@@ -25,6 +25,9 @@ package struct TimerUnit: Sendable {
     return printable.isEmpty ? "timer" : String(printable.prefix(60))
   }
 
+  /// Whether it is a template itself (`sync@.timer`): only its instances run.
+  var isTemplate: Bool { name.hasSuffix("@.timer") }
+
   /// The part of the service's name behind the `@`, if it is made of a template.
   private var instance: String? {
     guard let at = serviceName.firstIndex(of: "@") else { return nil }

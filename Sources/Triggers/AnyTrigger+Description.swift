@@ -25,14 +25,14 @@ extension AnyTrigger: CustomStringConvertible {
       let zone = trigger.base.firstZone ?? .utc
       return trigger.base.description + AnyTrigger.bounds(from: trigger.from, until: trigger.until, zone: zone)
     case .calendarDays(let calendar):
-      return "When a day begins that is \(calendar.words)" + AnyTrigger.clock(calendar.zone, DSTPolicy())
+      return "When a day begins that is \(calendar.words(last: "or"))" + AnyTrigger.clock(calendar.zone, DSTPolicy())
     case .dayRule(let trigger):
       let base = trigger.base.description
       switch trigger.rule {
-      case .only: return "\(base), only on \(trigger.calendar.words)"
-      case .except: return "\(base), except on \(trigger.calendar.words)"
-      case .next: return "\(base); on \(trigger.calendar.words) it waits for the next other day"
-      case .previous: return "\(base); on \(trigger.calendar.words) it comes on the last other day before"
+      case .only: return "\(base), only on \(trigger.calendar.words())"
+      case .except: return "\(base), except on \(trigger.calendar.words())"
+      case .next: return "\(base); on \(trigger.calendar.words()) it waits for the next other day"
+      case .previous: return "\(base); on \(trigger.calendar.words()) it comes on the last other day before"
       }
     case .recurrence(let trigger):
       return trigger.sentence
@@ -82,10 +82,14 @@ extension AnyTrigger: CustomStringConvertible {
     if let until {
       // The last instant of a day is how a date alone is kept.
       let next = zone.civilTime(at: until.advanced(byNanoseconds: 1))
-      let isEndOfDay = next.secondOfDay == 0 && next.nanosecond == 0
-      text +=
-        isEndOfDay
-        ? ", until the end of \(zone.civilTime(at: until).date)" : ", until \(ISO8601.format(until, in: zone))"
+      if next.secondOfDay == 0 && next.nanosecond == 0 {
+        text += ", until the end of \(zone.civilTime(at: until).date)"
+      } else if next.nanosecond == 0 {
+        // It was a date of another zone.
+        text += ", before \(ISO8601.format(until.advanced(byNanoseconds: 1), in: zone))"
+      } else {
+        text += ", until \(ISO8601.format(until, in: zone))"
+      }
     }
     return text
   }

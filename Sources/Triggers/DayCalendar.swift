@@ -143,9 +143,10 @@ extension DayCalendar {
     return "calendar_of \(LuaText.table(fields))"
   }
 
-  /// `Saturday, Sunday, 2026-12-25 and 2026-12-28 to 2026-12-31`; long lists are counted.
-  var words: String {
-    var items = [1, 2, 3, 4, 5, 6, 0].filter { weekdays >> UInt64($0) & 1 != 0 }.map { EnglishText.weekdays[$0] }
+  /// `Saturday, Sunday, 2026-12-25 and 2026-12-28 to 2026-12-31`, with `last` before the last one; long lists are counted.
+  func words(last: String = "and") -> String {
+    let days = (1...7).filter { weekdays >> UInt64($0 % 7) & 1 != 0 }
+    var items = EnglishText.runItems(days) { EnglishText.weekdays[$0 % 7] }
     if ranges.count > 5 {
       items.append("\(ranges.reduce(0) { $0 + $1.count }) dates")
     } else {
@@ -155,6 +156,6 @@ extension DayCalendar {
       }
     }
     if let events { items.append("a day of \(EnglishText.list(events.paths, last: "or"))") }
-    return EnglishText.list(items)
+    return EnglishText.list(items, last: last)
   }
 }

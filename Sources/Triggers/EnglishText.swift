@@ -25,7 +25,10 @@ enum EnglishText {
   ]
 
   /// Numbers with runs of three and more as `a to b`, named by `name`.
-  static func runs(_ numbers: [Int], name: (Int) -> String) -> String {
+  static func runs(_ numbers: [Int], name: (Int) -> String) -> String { list(runItems(numbers, name: name)) }
+
+  /// The same, not joined.
+  static func runItems(_ numbers: [Int], name: (Int) -> String) -> [String] {
     var items: [String] = []
     var index = 0
     while index < numbers.count {
@@ -38,7 +41,7 @@ enum EnglishText {
       }
       index = end + 1
     }
-    return list(items)
+    return items
   }
 
   /// A duration in words: `90 seconds`, `1 hour and 30 minutes`.

@@ -110,7 +110,7 @@ extension WorkdayTrigger {
     case ..<0: day = "\(EnglishText.ordinal(-number)) to last"
     default: day = EnglishText.ordinal(number)
     }
-    let holidays = calendar.map { ", \($0.words) not counted" } ?? ""
+    let holidays = calendar.map { ", \($0.words()) not counted" } ?? ""
     return "At \(time) on the \(day) working day of the month\(holidays)" + AnyTrigger.clock(zone, dst)
   }
 }

@@ -85,6 +85,16 @@ struct CrontabTests {
       ("nice -n 19 ionice -c3 /opt/app/bin/sync-users", "sync-users"), ("FOO=bar python3 /srv/job.py", "job"),
       ("/usr/bin/php -f /var/www/cron.php", "cron"), ("flock -n /tmp/a.lock /bin/sh -c 'x'", "x"),
       ("[ -x /usr/bin/mrtg ] && mrtg", "mrtg"),
+      // As Debian's packages have them in /etc/cron.d.
+      (
+        "[ -x /etc/init.d/anacron ] && if [ ! -d /run/systemd/system ]; then /usr/sbin/invoke-rc.d anacron start >/dev/null; fi",
+        "invoke-rc.d-anacron"
+      ),
+      ("test -x /usr/bin/certbot -a \\! -d /x && perl -e 'sleep int(rand(43200))' && certbot -q renew", "certbot-renew"),
+      ("if [ -x /usr/share/mdadm/checkarray ] && [ $(date +%d) -le 7 ]; then /usr/share/mdadm/checkarray --cron; fi", "checkarray"),
+      ("if [ ! -d /run/systemd/system ] && [ -x /a/rotate-stats ] ; then /a/rotate-stats ; fi", "rotate-stats"),
+      ("d=$({ cat /a || true; } | tail -1); if [ -d \"$d\" ]; then find $d -type f -delete; fi", "find"),
+      ("perl -e 'sleep 5'", "perl"),
       ("> /tmp/x", "x"), ("echo hello", "echo-hello"), ("docker exec -t db pg_dump app", "docker-exec"),
       ("ünïcode töst", "ünïcode"),
       ("timeout 30s curl -s https://example.org/ping", "curl"),

@@ -145,6 +145,16 @@ struct CheckMistakesTests {
     Mistake(
       "job_defaults { priority = 1 }\njob_defaults { priority = 2 }\njob 'x' { run = print }",
       "a.lua:2: job_defaults is called twice, first at a.lua:1; make it one table"),
+    // A trigger in triggers, in use or not: once, at its own line.
+    Mistake(
+      "local t = cron '61 * * * *'\nlocal u = any_of { t, every '5s' }\njob 'x' { trigger = u, run = print }\njob 'y' { trigger = t, run = print }",
+      "a.lua:1: cron \"61 * * * *\": minute 61 is outside 0-59"),
+    Mistake(
+      "local u = except(\n  any_of {\n    every '5s',\n    cron '61 * * * *' },\n  calendar_of { weekdays = 'sat' })",
+      "a.lua:4: cron \"61 * * * *\": minute 61 is outside 0-59"),
+    Mistake(
+      "local t = every '5s'\njob 'x' {\n  trigger = any_of {\n    t,\n    only(t, t) }, run = print }",
+      "a.lua:5: only(every \"5s\", every \"5s\"): expected a calendar, as calendar_of { weekdays = \"sat,sun\" } makes it"),
     Mistake(
       "local t =\n  cron '61 * * * *'\njob 'x' {\n  trigger = t, run = print }",
       "a.lua:2: cron \"61 * * * *\": minute 61 is outside 0-59"),

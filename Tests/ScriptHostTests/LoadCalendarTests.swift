@@ -9,6 +9,7 @@ import Triggers
 struct LoadCalendarTests {
   private let fixture: LoadFixture
   init() throws { fixture = try LoadFixture() }
+  private init(_ fixture: LoadFixture) { self.fixture = fixture }
 
   private static let script = "job 'x' { trigger = calendar_of { ics = 'days.ics' }, run = function() end }"
   private static let other = "job 'y' { every = '1m', run = function() end }"
@@ -18,14 +19,14 @@ struct LoadCalendarTests {
   }
 
   private func load(
-    _ files: KeyValuePairs<String, String>, after previous: LoadedGeneration? = nil
+    _ files: KeyValuePairs<String, String>, after previous: LoadedGeneration? = nil, changes: Set<ScriptPath> = []
   ) -> LoadedGeneration {
     fixture.loader.load(
       DirectorySnapshot(
         files.map { path, text in
           let path = ScriptPath(path)
           return ScriptFile(path, FileNaming.kind(of: path)!, .success(FileContent(Array(text.utf8))))
-        }), after: previous)
+        }), after: previous, changes: changes)
   }
 
   private func next(_ generation: LoadedGeneration) -> String? {
@@ -60,6 +61,23 @@ struct LoadCalendarTests {
       ])
     let third = load(["a.lua": Self.script, "days.ics": Self.calendar("20270303")], after: second)
     #expect(next(third) == "2027-03-03T00:00:00Z" && third.errors.isEmpty)
+  }
+
+  @Test(
+    "a calendar that ends in the middle is waited for, and an error only if it stays so",
+    arguments: ["", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTST", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nEND:VEVENT\n"])
+  func half(text: String) throws {
+    let fixture = try LoadFixture(retries: [true, false, false])
+    let test = LoadCalendarTests(fixture)
+    let first = test.load(["a.lua": Self.script, "days.ics": Self.calendar("20270101")])
+    let half = test.load(["a.lua": Self.script, "days.ics": text], after: first)
+    #expect(half.errors.isEmpty && test.next(half) == "2027-01-01T00:00:00Z")
+    let still = test.load(["a.lua": Self.script, "days.ics": text], after: half, changes: ["days.ics"])
+    #expect(still.errors.count == 1 && test.next(still) == "2027-01-01T00:00:00Z", "\(still.errors)")
+    #expect(fixture.retried == ["days.ics", "days.ics"])
+    // What is wrong in a whole file is said at once.
+    let broken = test.load(["a.lua": Self.script, "days.ics": Self.calendar("2027")], after: still)
+    #expect(broken.errors.count == 1 && fixture.retried.count == 2)
   }
 
   @Test("a calendar that is missing is an error until it comes")

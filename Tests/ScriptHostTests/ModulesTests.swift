@@ -240,6 +240,11 @@ import Testing
       (#"jobs.schedule("a", { evry = 5 })"#, #"unknown field "evry"; did you mean "every"?"#),
       (#"jobs.schedule("a", { every = 5, retry = 3 })"#, "retry belongs to the job: set it where the job is declared"),
       (#"jobs.schedule("a", { cron = "61 * * * *" })"#, "minute"),
+      (
+        #"jobs.schedule("a", { trigger = except(cron "0 9 * * *", calendar_of { ics = "days.ics" }) })"#,
+        "a schedule made at run time cannot follow a calendar file; write the days as dates = { \"2027-01-01\", … }, or let a job "
+          + "of the script have this trigger"
+      ),
       (#"jobs.schedule("a", { every = 5, id = 7 })"#, "id must be a string, not 7"),
       (#"jobs.schedule("a", { every = 5, max_instances = 0 })"#, "max_instances must be"),
     ])

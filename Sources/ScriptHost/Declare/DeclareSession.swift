@@ -91,7 +91,7 @@ package final class DeclareSession {
       do {
         _ = try surroundings.triggers.build(recipe, in: context)
       } catch {
-        problems.error(at: recipe.location ?? SourceLocation(file: file, line: 0), error.description)
+        problems.error(at: surroundings.triggers.takeFailure() ?? SourceLocation(file: file, line: 0), error.description)
       }
     }
   }

@@ -97,7 +97,7 @@ struct TriggerAssembly {
     do {
       return take(try surroundings.triggers.build(recipe, in: context))
     } catch {
-      if let location = recipe.location {
+      if let location = surroundings.triggers.takeFailure() {
         recipeProblems.append(RecipeProblem(location: location, message: error.description))
       } else {
         complaints.append(error.description)

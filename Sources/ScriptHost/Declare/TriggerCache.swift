@@ -1,4 +1,5 @@
 internal import Chronology
+internal import JobModel
 internal import Lua
 internal import Triggers
 
@@ -17,18 +18,31 @@ struct TriggerCache {
     var arguments: [SpecValue]
   }
   private var built: [Key: BuiltTrigger] = [:]
-
   /// Triggers that are one text, by that text, of the conditions asked about last: jobs of a loop differ in the text alone.
   private var recent: (conditions: Conditions, built: [String: BuiltTrigger])?
   /// The same of other conditions.
   private var others: [Conditions: [String: BuiltTrigger]] = [:]
+  /// Where the innermost recipe was made that could not be built, since ``takeFailure()``.
+  private var failure: SourceLocation?
 
   /// The trigger of a recipe, its parts first. Notes of the parts come before its own.
   mutating func build(_ recipe: TriggerRecipe, in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
-    if recipe.arguments.count == 1, case .string(let text) = recipe.arguments[0] {
-      return try build(recipe.constructor, text: text.text, in: context)
+    do {
+      if recipe.arguments.count == 1, case .string(let text) = recipe.arguments[0] {
+        return try build(recipe.constructor, text: text.text, in: context)
+      }
+      return try build(recipe.constructor, recipe.arguments, in: context)
+    } catch {
+      // A part's mistake goes through all that hold it: the first to see it is where it is.
+      failure = failure ?? recipe.location
+      throw error
     }
-    return try build(recipe.constructor, recipe.arguments, in: context)
+  }
+
+  /// Where the mistake is that the last `build` threw, in a part or in the whole; `nil` when that is not known. Forgets it.
+  mutating func takeFailure() -> SourceLocation? {
+    defer { failure = nil }
+    return failure
   }
 
   /// The trigger that `constructor` makes of one text. One hash of the text when it is known.

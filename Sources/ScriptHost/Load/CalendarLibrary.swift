@@ -12,11 +12,14 @@ package import Triggers
 package final class CalendarLibrary: CalendarSource {
   private let file: @Sendable (ScriptPath) -> ScriptFile?
   private let names: @Sendable () -> [String]
+  /// Why no calendar is read at all.
+  private let refusal: TriggerError?
   private let state = Mutex(State())
 
   private struct State {
     var read: [ScriptPath: Result<CalendarFile, TriggerError>] = [:]
     var named: Set<ScriptPath> = []
+    var unfinished: Set<ScriptPath> = []
   }
 
   /// - Parameter elsewhere: reads a file outside the scripts directory by its absolute path.
@@ -26,6 +29,14 @@ package final class CalendarLibrary: CalendarSource {
       return path.text.hasPrefix("/") ? elsewhere(path.text) : nil
     }
     names = { snapshot.files.filter { $0.kind == .calendar }.map(\.path.text) }
+    refusal = nil
+  }
+
+  /// No calendar files: naming one is this error.
+  init(refusing refusal: TriggerError) {
+    file = { _ in nil }
+    names = { [] }
+    self.refusal = refusal
   }
 
   /// The calendar files on disk, each read when it is named; relative paths begin in `directory`. For commands that look once.
@@ -38,6 +49,7 @@ package final class CalendarLibrary: CalendarSource {
       return ScriptFile(path, .calendar, found.content)
     }
     names = { [] }
+    refusal = nil
   }
 
   /// Forgets which files were named, and tells them: called between two scripts.
@@ -48,7 +60,13 @@ package final class CalendarLibrary: CalendarSource {
     }
   }
 
+  /// One of `paths` that could not be read because it ends in the middle, as a file does that is being written.
+  func unfinished(among paths: Set<ScriptPath>) -> ScriptPath? {
+    state.withLock { $0.unfinished.intersection(paths).min() }
+  }
+
   package func calendar(at text: String, zones: TimeZoneDatabase) throws(TriggerError) -> CalendarFile {
+    if let refusal { throw refusal }
     let path = try CalendarLibrary.path(text)
     let known = state.withLock { state in
       state.named.insert(path)
@@ -77,6 +95,7 @@ package final class CalendarLibrary: CalendarSource {
       do throws(TriggerError) {
         return try CalendarFile(content.bytes, zones: zones)
       } catch {
+        if !CalendarFile.isComplete(content.bytes) { state.withLock { _ = $0.unfinished.insert(path) } }
         throw TriggerError("\(path):\(error.message)", suggestion: error.suggestion)
       }
     }

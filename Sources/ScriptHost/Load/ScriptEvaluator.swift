@@ -38,7 +38,7 @@ final class ScriptEvaluator {
   /// The result of an evaluation, and whether it may be the middle of a save.
   struct Outcome {
     let evaluation: ScriptEvaluation
-    /// The file that ends in the middle of something: the script, or a module that it requires.
+    /// The file that ends in the middle of something: the script, a module that it requires, or a calendar that it names.
     let unfinished: ScriptPath?
   }
 
@@ -68,11 +68,14 @@ final class ScriptEvaluator {
       if let jobs, jobs.isEmpty {
         session.problems.note(at: SourceLocation(file: path.text, line: 0), "it declares no job")
       }
+      let calendars = conditions.surroundings.calendars
+      let named = calendars?.takeNamed() ?? []
+      unfinished = unfinished ?? calendars?.unfinished(among: named)
       let evaluation = ScriptEvaluation(
         path: path,
         version: session.problems.hasErrors ? nil : jobs.map { ScriptVersion(jobs: $0, content: content.hash) },
         problems: session.problems.sorted(in: path.text), modules: declaration.requiredModules.map(\.name),
-        calendars: conditions.surroundings.calendars?.takeNamed() ?? [])
+        calendars: named)
       return Outcome(evaluation: evaluation, unfinished: unfinished)
     }
   }

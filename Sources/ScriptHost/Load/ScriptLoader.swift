@@ -25,7 +25,7 @@ package final class ScriptLoader {
 
   /// - Parameter systemZone: the zone of jobs when neither they, their script nor the configuration name one.
   /// - Parameter calendarElsewhere: reads a calendar file by its absolute path; see ``ScriptDirectory/calendarElsewhere(_:)``.
-  /// - Parameter retryLater: asked about a file that looks half-written (empty, or with a syntax error at its end): `true` when the
+  /// - Parameter retryLater: asked about a file that looks half-written (empty, a script with a syntax error at its end, a calendar without one): `true` when the
   ///   file will be delivered again, and nothing is said about it until then.
   package init(
     runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock(), systemZone: String = "UTC",

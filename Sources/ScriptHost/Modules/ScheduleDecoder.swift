@@ -15,7 +15,8 @@ enum ScheduleDecoder {
     }
     let zone: TimeZoneRules
     do { zone = try run.services.zones.zone(named: run.definition.timeZone) } catch { throw arguments.misuse(error.message) }
-    let surroundings = DeclareSurroundings(zones: run.services.zones, zone: zone, now: run.services.wall.now)
+    let surroundings = DeclareSurroundings(
+      zones: run.services.zones, zone: zone, calendars: CalendarLibrary(refusing: noCalendarFiles), now: run.services.wall.now)
     var draft = JobDraft(zone: zone)
     draft.definition.name = job
     var decoder = JobDecoder(surroundings, .schedule)
@@ -33,6 +34,12 @@ enum ScheduleDecoder {
     request.options = options(table, draft.definition)
     return request
   }
+
+  /// Such a schedule lies in the store as a text of its own. No load of scripts would build it anew when the file has changed, and a
+  /// host that starts would depend on a file that nobody may have kept.
+  private static let noCalendarFiles = TriggerError(
+    "a schedule made at run time cannot follow a calendar file",
+    suggestion: "write the days as dates = { \"2027-01-01\", … }, or let a job of the script have this trigger")
 
   /// What the table says; what it leaves out stays the job's.
   private static func options(_ table: LuaTable, _ definition: JobDefinition) -> ScheduleOptions {

@@ -19,6 +19,16 @@ package final class CalendarFile: Sendable {
       throw TriggerError("\(error.line): \(error.message)")
     }
   }
+
+  /// Whether the last line with anything in it ends a calendar: a file that is being written does not have it yet.
+  ///
+  /// - Complexity: O(1) but for white space at the end.
+  package static func isComplete(_ bytes: [UInt8]) -> Bool {
+    let end = Array("END:VCALENDAR".utf8)
+    guard let last = bytes.lastIndex(where: { $0 > 32 }), last + 1 >= end.count else { return false }
+    // Letters of either case.
+    return zip(bytes[(last + 1 - end.count)...last], end).allSatisfy { $0 == $1 || $0 == $1 | 0x20 }
+  }
 }
 
 /// Reads the lines of a calendar file into events.

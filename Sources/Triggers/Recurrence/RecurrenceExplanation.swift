@@ -16,7 +16,7 @@ struct RecurrenceExplanation {
     date = civil.date
   }
 
-  /// One sentence without a full stop; the start and the zone are for the caller to add.
+  /// One sentence without a full stop; the start, ``end`` and the zone are for the caller to add.
   var sentence: String {
     var phrases = [rhythm]
     phrases += dates
@@ -25,7 +25,18 @@ struct RecurrenceExplanation {
       let chosen = RecurrenceExplanation.ordinals(rule.positions)
       phrases.append("(only \(chosen) of \(rule.positions.count == 1 ? "each" : "every") \(unit))")
     }
-    return phrases.filter { !$0.isEmpty }.joined(separator: " ") + end
+    let count = rule.count.map { $0 == 1 ? ", once" : ", \($0) times" } ?? ""
+    return phrases.filter { !$0.isEmpty }.joined(separator: " ") + count
+  }
+
+  /// `, until 2027-01-31 09:00`, where the rule has an UNTIL.
+  var end: String {
+    switch rule.until {
+    case .day(let day)?: ", until the end of \(CivilDate(daysSinceEpoch: day))"
+    case .local(let second)?: ", until \(RecurrenceTrigger.shown(second, usual: nil))"
+    case .instant(let instant)?: ", until \(ISO8601.format(instant, in: zone))"
+    case nil: ""
+    }
   }
 
   private var unit: String {
@@ -48,16 +59,6 @@ struct RecurrenceExplanation {
       text += " (weeks begin on \(EnglishText.weekdays[rule.weekStart]))"
     }
     return text
-  }
-
-  private var end: String {
-    if let count = rule.count { return ", \(count == 1 ? "once" : "\(count) times")" }
-    switch rule.until {
-    case .day(let day)?: return ", until the end of \(CivilDate(daysSinceEpoch: day))"
-    case .local(let second)?: return ", until \(CivilDateTime(localSeconds: second))"
-    case .instant(let instant)?: return ", until \(ISO8601.format(instant, in: zone))"
-    case nil: return ""
-    }
   }
 }
 

@@ -25,7 +25,7 @@ extension RecurrenceTrigger {
 
   /// `2026-01-05`, `2026-01-05 09:00`, `2026-01-05 09:00:30`: a local time, as a date alone when its time of day is
   /// `usual`.
-  private static func shown(_ local: Int, usual: Int? = 0) -> String {
+  static func shown(_ local: Int, usual: Int? = 0) -> String {
     let civil = CivilDateTime(localSeconds: local)
     if civil.secondOfDay == usual { return civil.date.description }
     let time = civil.description.replacing("T", with: " ")
@@ -34,11 +34,15 @@ extension RecurrenceTrigger {
 
   /// `Every 2 weeks on Monday at 09:00, from 2026-01-05, Europe/Berlin time`.
   var sentence: String {
-    var text = rules.enumerated().map { index, rule in
-      let sentence = RecurrenceExplanation(rule, start: start, zone: zone).sentence
+    let explanations = rules.map { RecurrenceExplanation($0, start: start, zone: zone) }
+    // The end of the only rule is the end of all.
+    let endsTogether = explanations.count == 1
+    var text = explanations.enumerated().map { index, rule in
+      let sentence = rule.sentence + (endsTogether ? "" : rule.end)
       return index == 0 ? sentence : EnglishText.uncapitalized(sentence)
     }.joined(separator: "; or ")
     if let start { text += ", from \(RecurrenceTrigger.shown(start))" }
+    if endsTogether { text += explanations[0].end }
     func list(_ times: [String], _ word: String) -> String {
       times.count <= 3 ? EnglishText.list(times) : "\(times.count) \(word)"
     }
