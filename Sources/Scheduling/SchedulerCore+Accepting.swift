@@ -1,0 +1,122 @@
+import Chronology
+import Executors
+import JobModel
+import JobStores
+
+/// Decided fires, events and requests → overlap → the claim order; and the way out of it without a turn.
+extension SchedulerCore {
+  /// Takes on a run of `index`, now or when the overlap policy lets it. nil: it was decided otherwise (and recorded).
+  @discardableResult
+  mutating func accept(
+    _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
+    event: JSONText? = nil, recovers: RunID? = nil, now: Moment, into actions: inout SchedulerActions
+  ) -> RunID? {
+    // Here and below, only what is needed is read from a job or a run: a copy of the whole counts a reference for each of its
+    // strings and arrays.
+    let entry = jobs[index.offset].entry
+    let waiting = jobs[index.offset].queue.count
+    let mustWait = jobs[index.offset].active >= entry.definition.maxInstances || waiting > 0
+    // A recovery's instant has its decision, the interrupted run: it is not skipped but waits, whatever the policy.
+    let overlap = entry.definition.overlap
+    if mustWait, cause != .recovery,
+      overlap == .skip || (overlap == .queue && waiting >= SchedulingLimits.queueDepth)
+    {
+      let reason: SkipReason = overlap == .skip ? .overlap : .limit
+      record(
+        .skipped, reason, instant: fireTime, of: index, isAboutFireTimes: cause == .schedule, at: now, into: &actions)
+      return nil
+    }
+    let id = makeRunID()
+    var record = RunRecord(id: id, job: entry.definition.name, cause: cause, scheduledAt: fireTime)
+    record.clockEpoch = clockEpoch
+    record.missed = missed
+    if jobs[index.offset].made != nil, let made = jobs[index.offset].made {
+      record.schedule = made.id
+      if let own = params ?? made.options.params { record.params = own }
+    } else if params != nil {
+      record.params = params
+    }
+    if event != nil { record.event = event }
+    if recovers != nil { record.recovers = recovers }
+    let slot = runs.add(record, job: index, entry: entry, store: jobs[index.offset].store, state: mustWait ? .waiting : .ready)
+    jobs[index.offset].unstored += 1
+    jobs[index.offset].endRangeOfOtherInstants()
+    if mustWait {
+      enqueue(slot, of: index, at: now, into: &actions)
+    } else {
+      makeReady(slot)
+    }
+    if cause != .schedule { accepted.append(runs.token(slot)) }
+    return id
+  }
+
+  /// Puts a waiting run into its job's queue; `queue_one` and `replace` keep only the newest.
+  private mutating func enqueue(
+    _ slot: Int, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
+  ) {
+    let overlap = jobs[index.offset].definition.overlap
+    if overlap == .queueOne || overlap == .replace {
+      while let older = jobs[index.offset].queue.popLast() {
+        turnAway(Int(older), .overlap, at: now, into: &actions)
+      }
+    }
+    jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
+    touch(index)
+    if overlap == .replace { cancelOldestInstance(of: index, into: &actions) }
+  }
+
+  /// An accepted run that gets no turn after all, and gives up its place. Its instant is recorded as skipped; that of a recovery has its
+  /// decision, the interrupted run, so the recovery's own row says what became of it.
+  mutating func turnAway(_ slot: Int, _ reason: SkipReason, at now: Moment, into actions: inout SchedulerActions) {
+    let run = runs.slots[slot]
+    if run.record.cause == .recovery {
+      let why = reason == .unscheduled ? "its schedule was unscheduled" : "a newer run of the job took its place"
+      let error = RunError(message: why + " while it waited")
+      return end(slot, .cancelled, details: AttemptDetails(error: error), at: now, into: &actions)
+    }
+    drop(slot, into: &actions)
+    record(.skipped, reason, insteadOf: run.record, of: run.job, at: now, into: &actions)
+    if run.state.isCounted { releaseInstance(of: run.job, into: &actions) }
+  }
+
+  mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {
+    let instances = runs.activeSlots.filter {
+      runs.slots[$0].job == index && !runs.slots[$0].isCancelled && runs.slots[$0].state != .waiting && runs.slots[$0].state != .debouncing
+    }
+    guard let oldest = instances.min(by: { runs.slots[$0].record.id < runs.slots[$1].record.id }) else { return }
+    runs.slots[oldest].isReplaced = true
+    requestCancel(oldest, into: &actions)
+  }
+
+  /// Removes a run that has not been claimed, with its row; what became of its instant is the caller's to record.
+  mutating func drop(_ slot: Int, into actions: inout SchedulerActions) {
+    let run = runs.slots[slot]
+    if run.isStored {
+      actions.stores[Int(run.store)].batch.dropped.append(run.record.id)
+    } else {
+      jobs[run.job.offset].unstored -= 1
+    }
+    if run.record.cause == .watch { returnFiles(of: slot) }
+    leaveLane(slot)
+    releasePlace(slot)
+    runs.remove(slot)
+  }
+
+  /// Puts a run that was not counted so far among those whose turn it is.
+  mutating func makeReady(_ slot: Int) {
+    jobs[runs.slots[slot].job.offset].active += 1
+    queueForClaim(slot)
+  }
+
+  mutating func queueForClaim(_ slot: Int) {
+    sequence += 1
+    let entry = jobs[runs.slots[slot].job.offset].entry
+    let key = ClaimOrder(
+      rank: -Int32(truncatingIfNeeded: entry.definition.priority),
+      fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: sequence)
+    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    // A cancelled run only ends: it needs no place for that.
+    if lane >= 0, !runs.slots[slot].isCancelled { return enterLane(slot, lane, key: key) }
+    ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+  }
+}

@@ -1,0 +1,73 @@
+import JobModel
+import JobStores
+
+/// What the end of an evaluation tells the stores.
+extension SchedulerCore {
+  /// Ends an evaluation: says where each schedule that moved stands now.
+  ///
+  /// The law that crash recovery rests on: a store is never told that a schedule moved past an instant unless the same batch,
+  /// or an earlier one, holds that instant's claim, waiting row or decision.
+  mutating func settle(into actions: inout SchedulerActions) {
+    persistUnclaimedFires(into: &actions)
+    for token in accepted {
+      guard let slot = runs.slot(token), !runs.slots[slot].isStored else { continue }
+      persistIfWaiting(slot, into: &actions)
+    }
+    accepted.removeAll(keepingCapacity: true)
+    defer { texts.removeAll() }
+    guard !touched.isEmpty else { return }
+    for index in touched {
+      let offset = index.offset
+      let isWhole = jobs[offset].untold == .record
+      jobs[offset].untold = .nothing
+      if jobs[offset].made != nil, clearAway(index, into: &actions) { continue }
+      let store = Int(jobs[offset].store)
+      if isWhole {
+        var record = jobs[offset].record(clockEpoch: clockEpoch, &texts)
+        if record.made == nil { record.index = JobHint(index) }
+        // It may have taken the id of one that went in the same evaluation.
+        if let id = record.id { actions.stores[store].batch.unscheduled.removeAll { $0 == id } }
+        actions.stores[store].batch.schedules.append(record)
+      } else if let last = jobs[offset].lastFire {
+        let entry = jobs[offset].entry
+        actions.stores[store].batch.fires.append(
+          FireUpdate(
+            job: entry.definition.name, schedule: jobs[offset].made?.id, nextFire: jobs[offset].nextFire, lastFire: last,
+            fireCount: jobs[offset].fireCount, index: jobs[offset].made == nil ? index : nil))
+      }
+    }
+    touched.removeAll(keepingCapacity: true)
+  }
+
+  /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored.
+  ///
+  /// Those that wait in their job's queue are found there. Others are rare (a full window): one scan of the runs is cheaper than a
+  /// list per job that nearly always is empty.
+  private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
+    var areOthersLeft = false
+    for index in touched where jobs[index.offset].unstored > 0 {
+      // From the newest: what came in an earlier evaluation got its row then.
+      var position = jobs[index.offset].queue.count - 1
+      while position >= 0, !runs.slots[Int(jobs[index.offset].queue[position])].isStored {
+        persistIfWaiting(Int(jobs[index.offset].queue[position]), into: &actions)
+        position -= 1
+      }
+      areOthersLeft = areOthersLeft || jobs[index.offset].unstored > 0
+    }
+    guard areOthersLeft else { return }
+    for slot in runs.slots.indices where runs.slots[slot].state != .free && jobs[runs.slots[slot].job.offset].isTouched {
+      persistIfWaiting(slot, into: &actions)
+    }
+  }
+
+  private mutating func persistIfWaiting(_ slot: Int, into actions: inout SchedulerActions) {
+    switch runs.slots[slot].state {
+    case .ready, .waiting, .debouncing:
+      guard !runs.slots[slot].isStored else { return }
+      runs.slots[slot].isStored = true
+      jobs[runs.slots[slot].job.offset].unstored -= 1
+      actions.stores[Int(runs.slots[slot].store)].batch.waiting.append(runs.slots[slot].record)
+    default: return
+    }
+  }
+}
