@@ -30,7 +30,9 @@ func example(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 }
 
 /// Tests of one target, or of several together.
-func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = [])
+  -> Target
+{
   .testTarget(
     name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict)
 }
@@ -77,19 +79,25 @@ let package = Package(
     // What keeps and what runs.
     library("JobStores", ["CLinux", "Chronology", "JobModel", grdb]),
     library("Executors", ["Chronology", "JobModel", deques]),
-    library("ScriptHost", ["Lua", "CLuaShim", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
-    library("SchedulerService", ["CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling"]),
+    library(
+      "ScriptHost", ["Lua", "CLuaShim", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
+    library(
+      "SchedulerService", ["CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling"]),
 
     // The wiring that the command and the library share.
     library(
       "Hosting",
-      ["CLinux", "Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService"]),
+      [
+        "CLinux", "Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost",
+        "SchedulerService",
+      ]),
 
     // What programs embed.
     library(
       "MoondialScheduler",
       [
-        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService",
+        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost",
+        "SchedulerService",
         "Hosting", deques,
       ]),
     library("MoondialService", ["MoondialScheduler", lifecycle, logging]),
@@ -99,7 +107,8 @@ let package = Package(
     .executableTarget(
       name: "moondial",
       dependencies: [
-        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost", "SchedulerService",
+        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost",
+        "SchedulerService",
         "Hosting", "Importing", arguments,
       ],
       swiftSettings: strict),
@@ -109,11 +118,15 @@ let package = Package(
     // Proofs.
     library(
       "MoondialTesting",
-      ["MoondialScheduler", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling", "SchedulerService"]),
+      [
+        "MoondialScheduler", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling",
+        "SchedulerService",
+      ]),
     tests(
       "MoondialSchedulerTests",
       [
-        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "ScriptHost", "JobStores", "JobModel", "Chronology",
+        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "ScriptHost", "JobStores", "JobModel",
+        "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     tests("ChronologyTests", ["Chronology"]),
@@ -131,7 +144,8 @@ let package = Package(
     tests(
       "ScriptHostTests",
       [
-        "ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "SchedulerService", "Chronology", "Triggers",
+        "ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "SchedulerService", "Chronology",
+        "Triggers",
         "Importing",
       ]),
     // The binary as its users run it.

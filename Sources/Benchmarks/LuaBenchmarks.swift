@@ -1,8 +1,8 @@
 import Glibc
 import Lua
 
-/// What the Lua runtime costs. Each figure is the best of several rounds in CPU time of one thread (latencies: wall time):
-/// the machine's noise only adds.
+/// What the Lua runtime costs. Each figure is the best of several rounds in CPU time of one thread (latencies: wall
+/// time): the machine's noise only adds.
 ///
 ///     for figure in try LuaBenchmarks.all() { print(figure) }
 enum LuaBenchmarks {
@@ -21,12 +21,14 @@ enum LuaBenchmarks {
   /// CPU time of this thread in nanoseconds.
   private static var cpu: Int64 {
     var t = timespec()
-    _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t)   // writes `t` only
+    _ = unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t)  // writes `t` only
     return Int64(t.tv_sec) * 1_000_000_000 + Int64(t.tv_nsec)
   }
 
   /// The best time of one operation.
-  private static func best(_ name: String, rounds: Int = 15, per count: Int, _ body: () throws -> Void) rethrows -> Figure {
+  private static func best(_ name: String, rounds: Int = 15, per count: Int, _ body: () throws -> Void) rethrows
+    -> Figure
+  {
     var best = Int64.max
     for _ in 0..<rounds {
       let start = cpu
@@ -53,13 +55,14 @@ enum LuaBenchmarks {
       return .results(1)
     }
     let length = LuaFunction("length") { call in
-      call.push(unsafe call.withBytes(1) { $0.count } ?? 0)   // only the count leaves the closure
+      call.push(unsafe call.withBytes(1) { $0.count } ?? 0)  // only the count leaves the closure
       return .results(1)
     }
     let wait = LuaFunction("wait", in: .run) { call in call.suspend(Request()) }
     let runtime = try LuaRuntime(modules: [
-      LuaModule("host", functions: [nop, add, length, wait],
-                prelude: "local _, host = ... host.context({ __index = function(_, k) return k end })")
+      LuaModule(
+        "host", functions: [nop, add, length, wait],
+        prelude: "local _, host = ... host.context({ __index = function(_, k) return k end })")
     ])
     let worker = runtime.makeWorker()
     var figures: [Figure] = [
@@ -70,30 +73,34 @@ enum LuaBenchmarks {
 
     let declaration = try runtime.makeDeclaration()
     figures.append(best("reset of a hot state", per: 1000) { for _ in 0..<1000 { declaration.reset() } })
-    figures.append(try best("evaluate an expression", per: 1000) {
-      for _ in 0..<1000 { _ = try declaration.evaluate(expression: "1 + 1") }
-    })
+    figures.append(
+      try best("evaluate an expression", per: 1000) {
+        for _ in 0..<1000 { _ = try declaration.evaluate(expression: "1 + 1") }
+      })
     var kept: [LuaDeclaration] = []
-    figures.append(try best("fresh declaring state in a new slot", rounds: 3, per: 1000) {
-      for _ in 0..<1000 { kept.append(try runtime.makeDeclaration()) }
-    })
+    figures.append(
+      try best("fresh declaring state in a new slot", rounds: 3, per: 1000) {
+        for _ in 0..<1000 { kept.append(try runtime.makeDeclaration()) }
+      })
     kept.removeAll()
     figures += try capsules(runtime, worker)
     figures += try firstUses(runtime, worker)
 
     let state = try runtime.makeState(source: "return { run = function(ctx) end }", chunkName: "nop.lua")
-    figures.append(try best("warm call of an empty run", per: 10_000) {
-      for _ in 0..<10_000 {
-        try state.start(entry: "run", context: nil)
-        step(worker, state)
-      }
-    })
-    figures.append(try best("warm call with a deadline", per: 10_000) {
-      for _ in 0..<10_000 {
-        try state.start(entry: "run", context: nil)
-        _ = worker.step(state, deadline: LuaWorker.now + 60_000_000_000)
-      }
-    })
+    figures.append(
+      try best("warm call of an empty run", per: 10_000) {
+        for _ in 0..<10_000 {
+          try state.start(entry: "run", context: nil)
+          step(worker, state)
+        }
+      })
+    figures.append(
+      try best("warm call with a deadline", per: 10_000) {
+        for _ in 0..<10_000 {
+          try state.start(entry: "run", context: nil)
+          _ = worker.step(state, deadline: LuaWorker.now + 60_000_000_000)
+        }
+      })
 
     func loop(_ name: String, _ body: String, per count: Int, minus base: Double = 0) throws -> Figure {
       let state = try runtime.makeState(source: "return { run = function() \(body) end }", chunkName: "loop.lua")
@@ -103,30 +110,46 @@ enum LuaBenchmarks {
       }
       return Figure(name: name, nanoseconds: figure.nanoseconds - base)
     }
-    figures.append(try loop("Lua -> Swift, no arguments", "local f = host.nop for i = 1, 100000 do f() end", per: 100_000))
-    figures.append(try loop("Lua -> Swift, two integers, one result", "local f = host.add for i = 1, 100000 do f(i, i) end", per: 100_000))
-    figures.append(try loop("Lua -> Swift, bytes of a string", "local f, s = host.length, 'hello' for i = 1, 100000 do f(s) end", per: 100_000))
+    figures.append(
+      try loop("Lua -> Swift, no arguments", "local f = host.nop for i = 1, 100000 do f() end", per: 100_000))
+    figures.append(
+      try loop(
+        "Lua -> Swift, two integers, one result", "local f = host.add for i = 1, 100000 do f(i, i) end", per: 100_000))
+    figures.append(
+      try loop(
+        "Lua -> Swift, bytes of a string", "local f, s = host.length, 'hello' for i = 1, 100000 do f(s) end",
+        per: 100_000))
     figures.append(try loop("Lua -> C (math.abs)", "local f = math.abs for i = 1, 100000 do f(i) end", per: 100_000))
-    figures.append(try loop("pcall of an empty function", "local f = function() end for i = 1, 100000 do pcall(f) end", per: 100_000))
-    figures.append(try loop("coroutine resume and yield",
-      "local co = coroutine.wrap(function() while true do coroutine.yield() end end) for i = 1, 100000 do co() end", per: 100_000))
+    figures.append(
+      try loop("pcall of an empty function", "local f = function() end for i = 1, 100000 do pcall(f) end", per: 100_000)
+    )
+    figures.append(
+      try loop(
+        "coroutine resume and yield",
+        "local co = coroutine.wrap(function() while true do coroutine.yield() end end) for i = 1, 100000 do co() end",
+        per: 100_000))
 
-    let waiting = try runtime.makeState(source: "return { run = function() for i = 1, 1000 do host.wait() end end }", chunkName: "wait.lua")
-    figures.append(try best("suspend, complete, resume", per: 1000) {
-      try waiting.start(entry: "run", context: nil)
-      while case .suspended(let new) = worker.step(waiting) { _ = waiting.complete(new[0].ticket, with: []) }
-    })
+    let waiting = try runtime.makeState(
+      source: "return { run = function() for i = 1, 1000 do host.wait() end end }", chunkName: "wait.lua")
+    figures.append(
+      try best("suspend, complete, resume", per: 1000) {
+        try waiting.start(entry: "run", context: nil)
+        while case .suspended(let new) = worker.step(waiting) { _ = waiting.complete(new[0].ticket, with: []) }
+      })
 
     // Slices: the same loop alone and with others waiting.
-    for (name, body) in [("arithmetic", "local x = 0 for i = 1, 20000000 do x = x + i % 7 end"),
-                         ("calls", "local function f(n) return n < 2 and n or f(n - 1) + f(n - 2) end f(29)"),
-                         ("tables", "for j = 1, 100 do local t = {} for i = 1, 5000 do t[i] = { i } end end")] {
+    for (name, body) in [
+      ("arithmetic", "local x = 0 for i = 1, 20000000 do x = x + i % 7 end"),
+      ("calls", "local function f(n) return n < 2 and n or f(n - 1) + f(n - 2) end f(29)"),
+      ("tables", "for j = 1, 100 do local t = {} for i = 1, 5000 do t[i] = { i } end end"),
+    ] {
       runtime.setOthersWaiting(false)
       let alone = try loop("\(name) alone", body, per: 1)
       runtime.setOthersWaiting(true)
       let sliced = try loop("\(name) sliced", body, per: 1)
       runtime.setOthersWaiting(false)
-      figures.append(Figure(name: "slices, \(name), percent", nanoseconds: (sliced.nanoseconds / alone.nanoseconds - 1) * 100))
+      figures.append(
+        Figure(name: "slices, \(name), percent", nanoseconds: (sliced.nanoseconds / alone.nanoseconds - 1) * 100))
     }
     figures += try memory(runtime, worker)
     figures += try kills()
@@ -137,7 +160,8 @@ enum LuaBenchmarks {
   private static func capsules(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Figure] {
     let declaration = try runtime.makeDeclaration()
     let values = try declaration.evaluate(
-      "local hosts, n = { 'a', 'b' }, 0 return function(ctx) n = n + 1 return hosts[n % 2 + 1] end", chunkName: "job.lua")
+      "local hosts, n = { 'a', 'b' }, 0 return function(ctx) n = n + 1 return hosts[n % 2 + 1] end",
+      chunkName: "job.lua")
     guard case .function(let run) = values[0] else { fatalError("no function") }
     let capsule = try LuaCapture(of: [["run": run]], in: declaration).capsules[0]
     var kept: [LuaState] = []
@@ -175,8 +199,8 @@ enum LuaBenchmarks {
     return [make, free]
   }
 
-  /// What a state pays for the first use of the host's globals: a run that names them, in a state made anew each time, without the
-  /// figure of one that names nothing.
+  /// What a state pays for the first use of the host's globals: a run that names them, in a state made anew each time,
+  /// without the figure of one that names nothing.
   private static func firstUses(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Figure] {
     func fresh(_ body: String) throws -> Double {
       let declaration = try runtime.makeDeclaration()
@@ -202,22 +226,31 @@ enum LuaBenchmarks {
 
   /// Ways to resist an end: in code of the virtual machine, and in C.
   private static let resisting: [(kind: String, bodies: [String])] = [
-    ("code", [
-      "while true do end", "while true do pcall(function() while true do end end) end",
-      "local function s() while true do end end xpcall(s, s)", "xpcall(error, function() while true do end end)",
-      "coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end end)()",
-      "local x <close> = setmetatable({}, { __close = function() while true do end end })",
-      "table.sort({ 3, 2, 1 }, function() while true do end end)", "(('x'):rep(50)):gsub('x', function() while true do end end)",
-      "local t = setmetatable({}, { __index = function(t, k) return t[k + 1] end }) while true do pcall(function() return t[1] end) end",
-      "error(setmetatable({}, { __tostring = function() while true do end end }))",
-    ]),
-    ("C", [
-      "return (('a'):rep(100000)):find(('a*'):rep(20) .. 'b')", "return (('a'):rep(30000)):match('.-.-.-.-b')", "return (''):rep(1 << 62)",
-      "table.move({}, 1, math.maxinteger - 1, 2)", "table.insert(setmetatable({}, { __len = function() return 1 << 50 end, __index = rawlen }), 1, 1)",
-      "local ones = string.rep('1', 1 << 20) while true do tonumber(ones, 2) end",
-      "return table.concat(setmetatable({}, { __len = function() return 1 << 50 end, __index = function() return '' end }))",
-      "while true do load(('goto a ::a:: '):rep(1) .. ('local x = 1 '):rep(150) .. ('do ::b:: goto b end '):rep(3000)) end",
-    ]),
+    (
+      "code",
+      [
+        "while true do end", "while true do pcall(function() while true do end end) end",
+        "local function s() while true do end end xpcall(s, s)", "xpcall(error, function() while true do end end)",
+        "coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end end)()",
+        "local x <close> = setmetatable({}, { __close = function() while true do end end })",
+        "table.sort({ 3, 2, 1 }, function() while true do end end)",
+        "(('x'):rep(50)):gsub('x', function() while true do end end)",
+        "local t = setmetatable({}, { __index = function(t, k) return t[k + 1] end }) while true do pcall(function() return t[1] end) end",
+        "error(setmetatable({}, { __tostring = function() while true do end end }))",
+      ]
+    ),
+    (
+      "C",
+      [
+        "return (('a'):rep(100000)):find(('a*'):rep(20) .. 'b')", "return (('a'):rep(30000)):match('.-.-.-.-b')",
+        "return (''):rep(1 << 62)",
+        "table.move({}, 1, math.maxinteger - 1, 2)",
+        "table.insert(setmetatable({}, { __len = function() return 1 << 50 end, __index = rawlen }), 1, 1)",
+        "local ones = string.rep('1', 1 << 20) while true do tonumber(ones, 2) end",
+        "return table.concat(setmetatable({}, { __len = function() return 1 << 50 end, __index = function() return '' end }))",
+        "while true do load(('goto a ::a:: '):rep(1) .. ('local x = 1 '):rep(150) .. ('do ::b:: goto b end '):rep(3000)) end",
+      ]
+    ),
   ]
 
   /// From the deadline to the end of the step, with a grace of 10 ms.
@@ -240,7 +273,9 @@ enum LuaBenchmarks {
         }
       }
       late.sort()
-      for (name, value) in [("p50", late[late.count / 2]), ("p99", late[late.count * 99 / 100]), ("max", late[late.count - 1])] {
+      for (name, value) in [
+        ("p50", late[late.count / 2]), ("p99", late[late.count * 99 / 100]), ("max", late[late.count - 1]),
+      ] {
         figures.append(Figure(name: "kill latency in \(kind), \(name)", nanoseconds: Double(value)))
       }
     }

@@ -9,9 +9,9 @@ package import JobModel
 ///     })
 ///
 /// A closure that throws `RunError` fails with that message; one that throws `CancellationError` ends as cancelled, or
-/// as timed out after its deadline; one that throws `ClosureRetry` asks for another attempt; any other error fails with its
-/// description. Swift code cannot be stopped from
-/// outside: it looks at `context.isCancelled` now and then, or (async) at `Task.isCancelled`.
+/// as timed out after its deadline; one that throws `ClosureRetry` asks for another attempt; any other error fails with
+/// its description. Swift code cannot be stopped from outside: it looks at `context.isCancelled` now and then, or
+/// (async) at `Task.isCancelled`.
 package final class ClosurePayload: JobPayload {
   enum Body: Sendable {
     case blocking(@Sendable (ClosureContext) throws -> JSONText?)

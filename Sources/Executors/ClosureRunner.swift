@@ -21,7 +21,8 @@ package final class ClosureRunner: StepRunner {
     switch payload.body {
     case .blocking(let body):
       let context = ClosureContext(
-        order: order, startedAt: time.wall, deadline: time.deadline, clock: clock, isStopped: { worker.interruption != nil })
+        order: order, startedAt: time.wall, deadline: time.deadline, clock: clock,
+        isStopped: { worker.interruption != nil })
       do {
         return .ended(ClosureRunner.ending(try body(context)))
       } catch {

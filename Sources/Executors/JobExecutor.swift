@@ -17,11 +17,12 @@ package protocol JobExecutor: AnyObject, Sendable {
   /// Takes orders, in the order in which they should start.
   func submit(_ orders: [RunOrder])
 
-  /// Asks a run to end as `cancelled`. A token that is not (or no longer) here is ignored. One report of its end follows as for any run.
+  /// Asks a run to end as `cancelled`. A token that is not (or no longer) here is ignored. One report of its end
+  /// follows as for any run.
   func cancel(_ token: RunToken)
 
-  /// Kills what still runs (reported as `interrupted`), ends the threads and returns when they have ended; a stuck thread is
-  /// left behind. Twice, or before `start`, is fine.
+  /// Kills what still runs (reported as `interrupted`), ends the threads and returns when they have ended; a stuck
+  /// thread is left behind. Twice, or before `start`, is fine.
   func stop()
 }
 
@@ -39,7 +40,8 @@ package struct RunOrder: Sendable {
   /// Nominal fire time.
   package var scheduledAt: Instant
   package var missed: Int
-  /// Wall-clock instant after which it must not start any more (scheduled + grace): then it is reported as `late` instead.
+  /// Wall-clock instant after which it must not start any more (scheduled + grace): then it is reported as `late`
+  /// instead.
   package var startBefore: Instant?
   package var context: OrderContext?
 
@@ -84,11 +86,13 @@ package struct RunReport: Sendable {
   package enum Kind: Sendable {
     /// Its first instruction runs now.
     case started
-    /// The attempt has ended; `outcome` says how. If no `started` was reported before, it started and ended within this batch.
+    /// The attempt has ended; `outcome` says how. If no `started` was reported before, it started and ended within this
+    /// batch.
     case ended
     /// Not started: `startBefore` had passed.
     case late
-    /// Beyond its deadline and not to be stopped: it keeps its thread; an `ended` with outcome `stuck` follows if it ever returns.
+    /// Beyond its deadline and not to be stopped: it keeps its thread; an `ended` with outcome `stuck` follows if it
+    /// ever returns.
     case stuck
   }
   package var token: RunToken

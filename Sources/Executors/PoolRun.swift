@@ -22,7 +22,8 @@ package final class PoolRun: Sendable {
   package let startedMonotonic: Int64
   /// Nanoseconds of CLOCK_MONOTONIC at which the attempt must be over; `.max` when it has no timeout.
   package var deadline: Int64 { over.load(ordering: .relaxed) }
-  /// Written by the worker that has the run. A timer that still sees the old one makes the run ready, and the next worker looks.
+  /// Written by the worker that has the run. A timer that still sees the old one makes the run ready, and the next
+  /// worker looks.
   private let over: Atomic<Int64>
   /// The runner's own object.
   package let body: any AnyObject & Sendable
@@ -63,8 +64,8 @@ package final class PoolRun: Sendable {
     if before.phase == .parked, after.phase == .ready { host.enqueueResumed(self) }
   }
 
-  /// The attempt is over because its time was, and the run goes on with what is done after that: until a deadline of its own. Only
-  /// from inside `StepRunner.timeOut` or a step.
+  /// The attempt is over because its time was, and the run goes on with what is done after that: until a deadline of
+  /// its own. Only from inside `StepRunner.timeOut` or a step.
   package func goOn(until deadline: Int64) {
     over.store(deadline, ordering: .relaxed)
     change { word in if word.stop == .timedOut { word.stop = nil } }

@@ -78,11 +78,11 @@ extension StepPool {
     }
   }
 
-  /// Asks the run that has been on its worker longest to give way to work that has just come, if it has been there for a while. At
-  /// most one a millisecond: with many short runs this costs one look at a clock per submission.
+  /// Asks the run that has been on its worker longest to give way to work that has just come, if it has been there for
+  /// a while. At most one a millisecond: with many short runs this costs one look at a clock per submission.
   ///
-  /// Why not leave it to the runner's slices: they follow the kernel's tick. At 250 Hz a run that begins its slice when work
-  /// comes may hold its worker for two ticks, 8 ms.
+  /// Why not leave it to the runner's slices: they follow the kernel's tick. At 250 Hz a run that begins its slice when
+  /// work comes may hold its worker for two ticks, 8 ms.
   func preemptLongest(_ state: inout State) {
     let now = monotonicNow()
     guard now - state.lastPreemption > StepPool.longStep else { return }

@@ -142,7 +142,8 @@ package final class StepPool: JobExecutor {
 
   /// Puts work into the shared queue, and wakes whom that concerns. True when `add` refused (answered false).
   ///
-  /// - Parameter isUrgent: whether a long step should give way to it. Not for a sliced run: two that never end would chase each other.
+  /// - Parameter isUrgent: whether a long step should give way to it. Not for a sliced run: two that never end would
+  ///   chase each other.
   @discardableResult
   func enqueue(preempting isUrgent: Bool, _ add: (inout State) -> Bool) -> Bool {
     let (isAdded, wakes, startsPatrol) = state.withLock { state -> (Bool, Bool, Bool) in

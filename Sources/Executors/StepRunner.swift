@@ -23,8 +23,8 @@ package protocol StepRunner: AnyObject, Sendable {
   /// else of the run is called afterwards.
   func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding
 
-  /// Ends a run whose deadline has passed between two steps. Unlike after `stop`, it may go on (`PoolRun.goOn`) with what is to be
-  /// done after a timeout. The default stops it.
+  /// Ends a run whose deadline has passed between two steps. Unlike after `stop`, it may go on (`PoolRun.goOn`) with
+  /// what is to be done after a timeout. The default stops it.
   func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict
 
   /// Asks the step that is on `worker` to end soon.
@@ -35,9 +35,11 @@ package protocol StepRunner: AnyObject, Sendable {
   /// has ended.
   func interrupt(_ worker: StepWorker, because reason: StopReason)
 
-  /// Asks the run on `worker` to give way now, as at the end of its slice: it has been on the worker for a while, and others wait.
+  /// Asks the run on `worker` to give way now, as at the end of its slice: it has been on the worker for a while, and
+  /// others wait.
   ///
-  /// Called under the same lock as `interrupt`, by whoever brings work. The default leaves it to the slices of the runner.
+  /// Called under the same lock as `interrupt`, by whoever brings work. The default leaves it to the slices of the
+  /// runner.
   func preempt(_ worker: StepWorker)
 
   /// The last call on a worker's thread.

@@ -3,8 +3,8 @@ package import JobModel
 internal import ScriptHost
 internal import Synchronization
 
-/// Renders the scheduler's events as log lines. Skips are logged at once the first time, and then as one summary per job and
-/// ten seconds.
+/// Renders the scheduler's events as log lines. Skips are logged at once the first time, and then as one summary per
+/// job and ten seconds.
 ///
 /// Threading: any thread.
 package final class EventRenderer: Sendable {
@@ -55,7 +55,8 @@ package final class EventRenderer: Sendable {
     case .clockChanged(let by, let epoch):
       let amount = Shown.span(by.magnitude > UInt64(Int64.max) ? .max : abs(by))
       log.write(.warn, "the clock was set \(by < 0 ? "back" : "forward") by \(amount) (clock epoch \(epoch.number))")
-    case .draining(let running): log.write(.info, running == 0 ? "stopping" : "stopping: waiting for \(running) running")
+    case .draining(let running):
+      log.write(.info, running == 0 ? "stopping" : "stopping: waiting for \(running) running")
     }
   }
 
@@ -71,7 +72,9 @@ package final class EventRenderer: Sendable {
     case .cancelled, .interrupted:
       log.write(.warn, job: record.job, run: record.id, "\(record.outcome!.rawValue)\(reason(record))")
     default:
-      log.write(.error, job: record.job, run: record.id, "\(record.outcome?.rawValue ?? "ended") after \(took)\(reason(record))")
+      log.write(
+        .error, job: record.job, run: record.id, "\(record.outcome?.rawValue ?? "ended") after \(took)\(reason(record))"
+      )
       if let traceback = record.error?.traceback, log.shows(.debug) {
         log.write(.debug, job: record.job, run: record.id, traceback)
       }
@@ -108,11 +111,14 @@ package final class EventRenderer: Sendable {
     case (.skipped, .limit): return "Execution of job \"\(range.job)\" skipped: its queue or catch-up limit is reached"
     case (.skipped, .orphaned): return "job \"\(range.job)\": \(count) fire times skipped while its script was gone"
     case (.misfired, .group):
-      return "Run time of job \"\(range.job)\" was missed: \(count) found no place in its group within its misfire_grace_time"
+      return
+        "Run time of job \"\(range.job)\" was missed: \(count) found no place in its group within its misfire_grace_time"
     case (.misfired, .rate):
-      return "Run time of job \"\(range.job)\" was missed: \(count) would have gone beyond the rate within its misfire_grace_time"
+      return
+        "Run time of job \"\(range.job)\" was missed: \(count) would have gone beyond the rate within its misfire_grace_time"
     case (.misfired, _):
-      return "Run time of job \"\(range.job)\" was missed: \(count) later than its misfire_grace_time (first \(range.first))"
+      return
+        "Run time of job \"\(range.job)\" was missed: \(count) later than its misfire_grace_time (first \(range.first))"
     case (.skipped, _), (.coalesced, _), (.clock, _): return nil
     }
   }

@@ -8,8 +8,8 @@ internal import Synchronization
 /// Brings the files that jobs watch for to the scheduler: what the stores remember to the watcher, what the watcher
 /// finds to the core.
 ///
-/// Threading: `stop` from any thread, everything else in turns of the scheduler, so that it always follows the jobs that the
-/// scheduler has. What is found is posted, so the watcher never waits for the scheduler.
+/// Threading: `stop` from any thread, everything else in turns of the scheduler, so that it always follows the jobs
+/// that the scheduler has. What is found is posted, so the watcher never waits for the scheduler.
 final class FileFollower: Sendable {
   private let watcher: FileWatcher
   private let subjects = Mutex<[String: FileWatcher.Subject]>([:])
@@ -36,7 +36,8 @@ final class FileFollower: Sendable {
     }
   }
 
-  /// Watches for the files of these jobs, and of no others. The scheduler knows the jobs already. Does not block. O(jobs).
+  /// Watches for the files of these jobs, and of no others. The scheduler knows the jobs already. Does not block.
+  /// O(jobs).
   func follow(_ definitions: some Sequence<JobDefinition>) {
     subjects.withLock { subjects in
       subjects.removeAll()

@@ -1,7 +1,7 @@
 package import JobStores
 
-/// The stores of a host by name. As the scheduler does, it takes the first one for a name that is not there: the store of a job
-/// that a restart has to bring into force.
+/// The stores of a host by name. As the scheduler does, it takes the first one for a name that is not there: the store
+/// of a job that a restart has to bring into force.
 package struct NamedStores: Sendable {
   private let named: [String: any JobStore]
   private let standard: any JobStore

@@ -7,7 +7,8 @@ package import Scheduling
 package import ScriptHost
 internal import Synchronization
 
-/// A scheduler with everything it needs, wired: stores, executors, the engine that turns its core, and scripts where there are any.
+/// A scheduler with everything it needs, wired: stores, executors, the engine that turns its core, and scripts where
+/// there are any.
 ///
 ///     let assembly = try SchedulerAssembly(blueprint)     // opens the stores; nothing runs
 ///     try assembly.start([definition])
@@ -27,7 +28,8 @@ package final class SchedulerAssembly: Sendable {
     package var log: any HostLog
     /// Whether each run's claim, start and success are events; failures always are.
     package var publishesRuns = true
-    /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and ask the scheduler nothing.
+    /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and ask the scheduler
+    /// nothing.
     package var onEvents: @Sendable ([Event]) -> Void = { _ in }
     package var wallClock: any WallClock = SystemWallClock()
     package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
@@ -188,7 +190,8 @@ package final class SchedulerAssembly: Sendable {
     files.rescanNow()
   }
 
-  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes. Blocks until then.
+  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes.
+  /// Blocks until then.
   package func stop(grace: Int64) {
     follower?.stop()
     files.stop()
@@ -223,7 +226,8 @@ package final class SchedulerAssembly: Sendable {
     case refused(SchedulerCore.Refusal)
   }
 
-  /// Adds a job to the running scheduler. Blocks for one turn. O(1) in the number of jobs, but for jobs that listen to others.
+  /// Adds a job to the running scheduler. Blocks for one turn. O(1) in the number of jobs, but for jobs that listen to
+  /// others.
   ///
   /// - Parameter replacing: a job of the program with that name gets this definition; otherwise its name is taken.
   package func declare(_ definition: JobDefinition, replacing: Bool) throws(DeclarationFailure) {
@@ -259,8 +263,8 @@ private final class DeclaredJobs: Sendable {
   private struct State: Sendable {
     var programmed: [String: JobDefinition] = [:]
     var scripted: [JobDefinition] = []
-    /// Places of the scripts' jobs by name. Made when somebody asks: most programs declare no job beside 100,000 of scripts, and
-    /// most hosts are no program.
+    /// Places of the scripts' jobs by name. Made when somebody asks: most programs declare no job beside 100,000 of
+    /// scripts, and most hosts are no program.
     var places: [String: SourceLocation]?
 
     mutating func place(of name: String) -> SourceLocation? {

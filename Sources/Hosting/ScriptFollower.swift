@@ -27,7 +27,8 @@ package final class ScriptFollower: Sendable {
 
   /// The session and the generation that it loaded last.
   private final class Loading: @unchecked Sendable {
-    // `@unchecked`: used by `start` before the watcher's thread begins, and by that thread, one change at a time, from then on.
+    // `@unchecked`: used by `start` before the watcher's thread begins, and by that thread, one change at a time, from
+    // then on.
     let session: ScriptSession
     var generation: LoadedGeneration?
     init(_ session: ScriptSession) { self.session = session }
@@ -58,7 +59,8 @@ package final class ScriptFollower: Sendable {
     self.watcher.withLock { $0 = watcher }
   }
 
-  /// Loads what is there, hands it to `first`, and begins to watch. Blocks on the disk, and while scripts are evaluated.
+  /// Loads what is there, hands it to `first`, and begins to watch. Blocks on the disk, and while scripts are
+  /// evaluated.
   ///
   /// - Throws: what `first` throws; then nothing is watched.
   @discardableResult

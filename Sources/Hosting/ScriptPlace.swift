@@ -1,7 +1,8 @@
 package import Chronology
 package import ScriptHost
 
-/// Where scripts are, and what surrounds them: all that a ``ScriptSession`` is made of. A value; nothing is read by making one.
+/// Where scripts are, and what surrounds them: all that a ``ScriptSession`` is made of. A value; nothing is read by
+/// making one.
 package struct ScriptPlace: Sendable {
   /// Where the host's configuration comes from.
   package enum Source: Sendable {

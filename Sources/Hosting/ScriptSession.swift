@@ -7,15 +7,16 @@ internal import Synchronization
 
 /// What everybody who loads scripts has: zones, the Lua host, the loader, the configuration.
 ///
-/// Making one reads nothing but the kind of its paths; `configure` reads the configuration, `load` evaluates the scripts. Starts no
-/// threads but the Lua runtime's monitor.
+/// Making one reads nothing but the kind of its paths; `configure` reads the configuration, `load` evaluates the
+/// scripts. Starts no threads but the Lua runtime's monitor.
 ///
 /// Threading: one thread at a time; `luaHost` and `live` any.
 package final class ScriptSession {
   package let zones: TimeZoneDatabase
   package let systemZone: String
   package let directory: ScriptDirectory
-  /// Where relative paths start that scripts, their grants and their watches name: the directory that holds the scripts'.
+  /// Where relative paths start that scripts, their grants and their watches name: the directory that holds the
+  /// scripts'.
   package let baseDirectory: String
   package let luaHost: LuaHost
   package let loader: ScriptLoader
@@ -97,7 +98,8 @@ package final class ScriptSession {
     try apply(loaded)
   }
 
-  /// Takes over what a reload may change: zone, grants, job defaults, how much history and how many Lua states are kept.
+  /// Takes over what a reload may change: zone, grants, job defaults, how much history and how many Lua states are
+  /// kept.
   private func apply(_ configuration: HostConfiguration) throws(HostError) {
     let zone: TimeZoneRules
     let table: GrantTable

@@ -8,7 +8,8 @@ internal import Synchronization
 
 /// What scripts ask of the scheduler (`jobs`, `emit`, `wait`), handed on to the service that runs.
 ///
-/// It exists before the service does, because the Lua runtime wants its services first; until `attach` everything is refused.
+/// It exists before the service does, because the Lua runtime wants its services first; until `attach` everything is
+/// refused.
 ///
 /// Threading: any thread.
 package final class ServiceBridge: JobControl, EventHub {
@@ -49,7 +50,9 @@ package final class ServiceBridge: JobControl, EventHub {
     }.sorted { $0.name < $1.name }
   }
 
-  package func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void) {
+  package func run(
+    _ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void
+  ) {
     guard let service else { return completion(.failure(Self.refusal)) }
     let box = Box<Result<RunID, HostRefusal>>(.failure(Self.refusal))
     service.post(whenDurable: { error in
@@ -87,7 +90,8 @@ package final class ServiceBridge: JobControl, EventHub {
 
   private func change(
     _ completion: @escaping @Sendable (HostRefusal?) -> Void,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) throws(SchedulerCore.Refusal) -> Void
+    _ body:
+      @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) throws(SchedulerCore.Refusal) -> Void
   ) {
     guard let service else { return completion(Self.refusal) }
     let box = Box<HostRefusal?>(nil)

@@ -14,7 +14,8 @@ package enum Shown {
     let seconds = text.prefix(19), rest = text.dropFirst(19)
     guard rest.first == "." else { return seconds + ".000" + rest }
     let digits = rest.dropFirst().prefix { $0.isNumber }
-    return seconds + "." + digits + String(repeating: "0", count: max(0, 3 - digits.count)) + rest.dropFirst(1 + digits.count)
+    return seconds + "." + digits + String(repeating: "0", count: max(0, 3 - digits.count))
+      + rest.dropFirst(1 + digits.count)
   }
 
   /// Three digits or so: `71 µs`, `436 ms`, `12.3 s`, `5m12s`.

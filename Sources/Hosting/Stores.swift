@@ -13,7 +13,9 @@ package enum Stores {
     var opened: [(name: String, store: any JobStore)] = []
     let names = defaultFirst(configuration.stores.keys)
     do throws(HostError) {
-      for name in names { opened.append((name, try open(configuration.stores[name]!, configuration.retention, in: state, mode: mode))) }
+      for name in names {
+        opened.append((name, try open(configuration.stores[name]!, configuration.retention, in: state, mode: mode)))
+      }
     } catch {
       for (_, store) in opened { store.close() }
       throw error
@@ -31,7 +33,9 @@ package enum Stores {
       var options = SQLiteStore.Options()
       options.synchronous = store.synchronous
       options.retention = retention
-      do { return try SQLiteStore(state?.file(name) ?? name, mode: mode, options: options) } catch { throw HostError("\(error)") }
+      do { return try SQLiteStore(state?.file(name) ?? name, mode: mode, options: options) } catch {
+        throw HostError("\(error)")
+      }
     case .postgres, .mongodb:
       throw HostError(.usage, "store \(store.url): this version has no server databases: use sqlite:FILE or memory:")
     }

@@ -22,7 +22,8 @@ struct JobNames {
       let words = Array(part.drop { keywords.contains($0) || !isProgram($0) })
       guard let program = words.first.map(baseName) else { continue }
       if chosen.isEmpty { chosen = words }
-      // A program in the line itself, `perl -e 'sleep rand 60'`, is what something else waits for; alone, it has no name.
+      // A program in the line itself, `perl -e 'sleep rand 60'`, is what something else waits for; alone, it has no
+      // name.
       let isInline = isInterpreter(program) && words.contains { $0 == "-e" || $0 == "-r" }
       if isInline, chosen == words { chosen = [program] }
       guard preparations.contains(program) || isInline else {
@@ -55,10 +56,13 @@ struct JobNames {
   }
 
   /// Words of the shell that a part may begin with.
-  private static let keywords: Set<String> = ["if", "then", "elif", "else", "fi", "while", "until", "do", "done", "!", "{", "}"]
+  private static let keywords: Set<String> = [
+    "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "!", "{", "}",
+  ]
   /// Parts that only prepare what a line is about.
   private static let preparations: Set<String> = [
-    "cd", "test", "[", "[[", "export", "set", ".", "source", "umask", "ulimit", "sleep", "true", "command", "mkdir", "echo", "exit",
+    "cd", "test", "[", "[[", "export", "set", ".", "source", "umask", "ulimit", "sleep", "true", "command", "mkdir",
+    "echo", "exit",
   ]
   private static let wrappers: Set<String> = [
     "nice", "ionice", "chronic", "flock", "timeout", "sudo", "env", "nohup", "setsid", "exec", "time", "chrt",
@@ -68,8 +72,8 @@ struct JobNames {
 
   private static func isInterpreter(_ program: String) -> Bool { interpreters.contains { program.hasPrefix($0) } }
 
-  /// The words of each part of a command line, between `;`, `&`, `|`, and brackets. Quotes only hold a word together, and so does
-  /// `$(…)`: what it runs is an argument.
+  /// The words of each part of a command line, between `;`, `&`, `|`, and brackets. Quotes only hold a word together,
+  /// and so does `$(…)`: what it runs is an argument.
   private static func parts(_ line: String) -> [[String]] {
     var parts: [[String]] = [[]]
     var word = ""

@@ -22,8 +22,8 @@ enum LuaWriter {
   /// `{ PATH = "/bin", ["a-b"] = "c" }`.
   static func table(_ fields: [(key: String, literal: String)]) -> String { LuaText.table(fields) }
 
-  /// A line as a comment. A bracket right after the dashes would begin a long comment, and a carriage return, which is no
-  /// line end elsewhere, is one in Lua.
+  /// A line as a comment. A bracket right after the dashes would begin a long comment, and a carriage return, which is
+  /// no line end elsewhere, is one in Lua.
   static func comment(_ text: some StringProtocol) -> String {
     let line = String(text.map { $0.isNewline ? " " : $0 }).trimmingSuffix { $0 == " " || $0 == "\t" }
     return line.isEmpty || line.first == " " ? "--\(line)" : "-- \(line)"

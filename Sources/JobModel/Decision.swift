@@ -47,17 +47,18 @@ package struct DecisionRange: Sendable, Equatable {
   package var decidedAt: Instant
   /// The run that stands for coalesced instants.
   package var run: RunID?
-  /// The last instant of the range that this one continues: of the same schedule and decision, with nothing between them that was
-  /// decided otherwise. nil: it stays a row of its own.
+  /// The last instant of the range that this one continues: of the same schedule and decision, with nothing between
+  /// them that was decided otherwise. nil: it stays a row of its own.
   ///
   /// Said by who decided, to the store; not kept.
   package var continues: Instant?
-  /// Rises from decision to decision of one host, so that a store that is handed a batch again, because its answer was lost, tells
-  /// what it has from what is new. 0: nobody asks. Said by who decided; not kept.
+  /// Rises from decision to decision of one host, so that a store that is handed a batch again, because its answer was
+  /// lost, tells what it has from what is new. 0: nobody asks. Said by who decided; not kept.
   package var number: Int64 = 0
 
   package init(
-    job: String, schedule: String? = nil, kind: DecisionKind, reason: SkipReason? = nil, first: Instant, last: Instant, count: Int,
+    job: String, schedule: String? = nil, kind: DecisionKind, reason: SkipReason? = nil, first: Instant, last: Instant,
+    count: Int,
     isAtLeast: Bool = false, clockEpoch: ClockEpoch, decidedAt: Instant, run: RunID? = nil
   ) {
     self.job = job
@@ -75,7 +76,8 @@ package struct DecisionRange: Sendable, Equatable {
 
   /// Whether `next` continues this range, so that one row can hold both.
   package func isContinued(by next: DecisionRange) -> Bool {
-    job == next.job && schedule == next.schedule && kind == next.kind && reason == next.reason && clockEpoch == next.clockEpoch && run == next.run
+    job == next.job && schedule == next.schedule && kind == next.kind && reason == next.reason
+      && clockEpoch == next.clockEpoch && run == next.run
       && next.first > last && next.continues == last
   }
 }

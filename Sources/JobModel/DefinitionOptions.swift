@@ -1,7 +1,9 @@
-/// What a job may have in common with others: all that is declared about it but its name, place, trigger, parameters and code.
+/// What a job may have in common with others: all that is declared about it but its name, place, trigger, parameters
+/// and code.
 ///
-/// Most jobs of a script agree in all of it, and then one object serves them all (``JobDefinition/shareOptions(with:)``); that is
-/// why a new option belongs here, where it costs a job nothing. All spans are nanoseconds.
+/// Most jobs of a script agree in all of it, and then one object serves them all
+/// (``JobDefinition/shareOptions(with:)``); that is why a new option belongs here, where it costs a job nothing. All
+/// spans are nanoseconds.
 package struct DefinitionOptions: Sendable, Equatable {
   package var description: String?
   package var tags: [String] = []

@@ -1,7 +1,7 @@
 package import Chronology
 
-/// Everything observable that the scheduler does. One fact, one event, where it becomes true; log lines, metrics and the event
-/// stream are renderings of it.
+/// Everything observable that the scheduler does. One fact, one event, where it becomes true; log lines, metrics and
+/// the event stream are renderings of it.
 package enum Event: Sendable {
   case hostStarted(generation: Generation, jobs: Int)
   case jobAdded(String, nextFire: Instant?)

@@ -2,8 +2,8 @@ package import Chronology
 
 /// Names one run of one job in one store, for ever.
 ///
-/// Run ids are small whole numbers that a store hands out in rising order and never twice, not even after its history was
-/// pruned: short enough to read aloud from a log line (`run 1042`), and the rowid of the run in a SQLite store.
+/// Run ids are small whole numbers that a store hands out in rising order and never twice, not even after its history
+/// was pruned: short enough to read aloud from a log line (`run 1042`), and the rowid of the run in a SQLite store.
 public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
   public let number: Int64
 
@@ -16,8 +16,8 @@ public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
     self.number = number
   }
 
-  /// Every so many ids one is left out by hosts, for a process that runs a job beside them (`moondial exec`): so it needs no word
-  /// with the host to have an id of its own, and its run stands among those of its time.
+  /// Every so many ids one is left out by hosts, for a process that runs a job beside them (`moondial exec`): so it
+  /// needs no word with the host to have an id of its own, and its run stands among those of its time.
   package static let visitorStride: Int64 = 16
   /// Whether only a process beside a host may take it, while one is up.
   package var isForVisitors: Bool { number % RunID.visitorStride == 0 }
@@ -26,7 +26,8 @@ public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
   public var description: String { String(number) }
 }
 
-/// The place of a job in the scheduler's table while the host runs. Dense, reused after a job has gone; never persisted.
+/// The place of a job in the scheduler's table while the host runs. Dense, reused after a job has gone; never
+/// persisted.
 package struct JobIndex: Hashable, Sendable {
   package let position: Int32
   package init(_ position: Int) { self.position = Int32(truncatingIfNeeded: position) }
@@ -35,16 +36,16 @@ package struct JobIndex: Hashable, Sendable {
 
 /// Where a job may be found quickly. It is no part of what its owner says: two hints are always equal.
 ///
-/// Not generic: the initialiser of a generic type that is called from another module asks the runtime for the type, 400 instructions
-/// each time.
+/// Not generic: the initialiser of a generic type that is called from another module asks the runtime for the type, 400
+/// instructions each time.
 package struct JobHint: Sendable, Equatable {
   package var value: JobIndex?
   package init(_ value: JobIndex? = nil) { self.value = value }
   package static func == (a: JobHint, b: JobHint) -> Bool { true }
 }
 
-/// Names an active run inside the scheduler: its slot and how often that slot was used before, so that a late report about a
-/// run that ended is recognised as late instead of being taken for its successor's.
+/// Names an active run inside the scheduler: its slot and how often that slot was used before, so that a late report
+/// about a run that ended is recognised as late instead of being taken for its successor's.
 package struct RunToken: Hashable, Sendable {
   package let slot: Int32
   package let use: UInt32
@@ -61,7 +62,8 @@ public struct Generation: Hashable, Comparable, Sendable {
   public static func < (a: Generation, b: Generation) -> Bool { a.number < b.number }
 }
 
-/// Counts how often the wall clock was set back beyond what a schedule bridges (3 hours). Fire times are unique within one epoch.
+/// Counts how often the wall clock was set back beyond what a schedule bridges (3 hours). Fire times are unique within
+/// one epoch.
 public struct ClockEpoch: Hashable, Comparable, Sendable {
   public let number: Int32
   public init(_ number: Int32) { self.number = number }
@@ -82,15 +84,16 @@ public struct SourceLocation: Hashable, Sendable, CustomStringConvertible {
   public var description: String { line > 0 ? "\(file):\(line)" : file }
 }
 
-/// A JSON document as text. Parameters, results and event payloads travel in this form: whoever needs the value decodes it, and
-/// everybody else copies a string.
+/// A JSON document as text. Parameters, results and event payloads travel in this form: whoever needs the value decodes
+/// it, and everybody else copies a string.
 public struct JSONText: Hashable, Sendable {
   public let text: String
   /// - Parameter text: one complete JSON document; not checked here.
   public init(_ text: String) { self.text = text }
 }
 
-/// What the clocks said at one moment. Every decision of the scheduler takes one, so that it never reads a clock itself.
+/// What the clocks said at one moment. Every decision of the scheduler takes one, so that it never reads a clock
+/// itself.
 package struct Moment: Sendable, Equatable {
   /// Civil time: compared with fire times.
   package var wall: Instant

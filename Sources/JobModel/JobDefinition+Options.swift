@@ -1,7 +1,7 @@
 /// Each option of a definition by its own name; what it means is said in ``DefinitionOptions``.
 ///
-/// Written out because a key path (`@dynamicMemberLookup`) is not resolved at compile time across modules: one read of an option
-/// then copied them all, 0.3 us a run.
+/// Written out because a key path (`@dynamicMemberLookup`) is not resolved at compile time across modules: one read of
+/// an option then copied them all, 0.3 us a run.
 ///
 /// Each `unsafe` is proved at `JobDefinition.Own`.
 extension JobDefinition {

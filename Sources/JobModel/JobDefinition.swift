@@ -5,11 +5,12 @@ package import Triggers
 ///     var definition = JobDefinition(name: "sweep", source: here, payload: payload)
 ///     definition.timeout = 60_000_000_000        // an option, see DefinitionOptions
 ///
-/// One word wide and copied on write: the loader, the scheduler's table and every order of a run share one object. Its options
-/// are read and written as if they were its own, but equal ones of many jobs can be one object as well. Equal definitions with a
-/// payload that does not differ are the same job, and a reload leaves it alone.
+/// One word wide and copied on write: the loader, the scheduler's table and every order of a run share one object. Its
+/// options are read and written as if they were its own, but equal ones of many jobs can be one object as well. Equal
+/// definitions with a payload that does not differ are the same job, and a reload leaves it alone.
 ///
-/// - Complexity: a copy is one reference; the first change of a shared definition copies about 100 bytes, of shared options 300.
+/// - Complexity: a copy is one reference; the first change of a shared definition copies about 100 bytes, of shared
+///   options 300.
 package struct JobDefinition: Sendable {
   @usableFromInline var own: Own
 
@@ -89,8 +90,9 @@ package struct JobDefinition: Sendable {
 
   /// What a job has for itself.
   @usableFromInline final class Own: @unchecked Sendable {
-    // `@unchecked`: changed only through `edit()`, by the one definition that holds it; who shares it reads it. That also is the
-    // proof for each `unsafe` above and below: no access can overlap a change, so none is checked for it at run time.
+    // `@unchecked`: changed only through `edit()`, by the one definition that holds it; who shares it reads it. That
+    // also is the proof for each `unsafe` above and below: no access can overlap a change, so none is checked for it at
+    // run time.
     @exclusivity(unchecked) @usableFromInline var name: String
     @exclusivity(unchecked) @usableFromInline var source: SourceLocation
     @exclusivity(unchecked) @usableFromInline var trigger: AnyTrigger?

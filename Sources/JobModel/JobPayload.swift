@@ -1,4 +1,5 @@
-/// What an executor runs for a job: a captured Lua function, a Swift closure. The scheduler carries it and never looks inside.
+/// What an executor runs for a job: a captured Lua function, a Swift closure. The scheduler carries it and never looks
+/// inside.
 package protocol JobPayload: AnyObject, Sendable {
   /// How `other`, the payload of the same job in another generation, differs from this one.
   func difference(from other: any JobPayload) -> PayloadDifference

@@ -1,9 +1,10 @@
 package import Triggers
 
-/// A schedule that was made at run time (`jobs.schedule`) for a declared job: its id, and what it says otherwise than the job.
+/// A schedule that was made at run time (`jobs.schedule`) for a declared job: its id, and what it says otherwise than
+/// the job.
 ///
-/// One declared job may have any number of them, each with parameters, a trigger and instances of its own. It is kept in the job's
-/// store until it is unscheduled, or has no fire left and its last run has ended.
+/// One declared job may have any number of them, each with parameters, a trigger and instances of its own. It is kept
+/// in the job's store until it is unscheduled, or has no fire left and its last run has ended.
 package final class MadeSchedule: Sendable, Equatable {
   /// Unique among all schedules of a host.
   package let id: String
@@ -14,7 +15,9 @@ package final class MadeSchedule: Sendable, Equatable {
     self.options = options
   }
 
-  package static func == (a: MadeSchedule, b: MadeSchedule) -> Bool { a === b || a.id == b.id && a.options == b.options }
+  package static func == (a: MadeSchedule, b: MadeSchedule) -> Bool {
+    a === b || a.id == b.id && a.options == b.options
+  }
 
   /// Bytes of an id, at most.
   package static let idLength = 200
@@ -38,7 +41,8 @@ package struct ScheduleOptions: Sendable, Hashable {
 
   /// Whether runs of the schedule differ from those of its job by their parameters only.
   package var areOnlyParams: Bool {
-    jitter == nil && timeZone == nil && misfireGraceTime == nil && coalesce == nil && maxInstances == nil && priority == nil
+    jitter == nil && timeZone == nil && misfireGraceTime == nil && coalesce == nil && maxInstances == nil
+      && priority == nil
   }
 }
 
@@ -65,9 +69,9 @@ package struct ScheduleRequest: Sendable {
 }
 
 extension JobDefinition {
-  /// The definition that runs of a schedule made at run time have: the job's, without what makes the job itself run, and with what
-  /// the schedule says otherwise. The trigger stays with the schedule, and parameters with each run, so that schedules without
-  /// options of their own share one definition.
+  /// The definition that runs of a schedule made at run time have: the job's, without what makes the job itself run,
+  /// and with what the schedule says otherwise. The trigger stays with the schedule, and parameters with each run, so
+  /// that schedules without options of their own share one definition.
   package func scheduled(with options: ScheduleOptions) -> JobDefinition {
     var own = self
     own.trigger = nil

@@ -6,14 +6,14 @@ internal import Triggers
 ///     index.insert("sweep", at: 3)
 ///     index.place(of: "sweep") { jobs[$0].name == "sweep" }     // 3
 ///
-/// Who owns the table knows the names anyway; a dictionary would keep a second reference to each of them and, with very many,
-/// hash them all again each time it grows. A host with 100,000 jobs has several such tables: each costs 11 to 21 bytes a name
-/// instead of 53 and a fifth of the time to fill.
+/// Who owns the table knows the names anyway; a dictionary would keep a second reference to each of them and, with very
+/// many, hash them all again each time it grows. A host with 100,000 jobs has several such tables: each costs 11 to 21
+/// bytes a name instead of 53 and a fifth of the time to fill.
 ///
 /// Names are never taken out: a table whose places are used again must ask about the name in `matches`.
 ///
-/// - Complexity: O(1) on average, and one read of memory for a name that is not there. Names that were made to collide cost their
-///   author a search of all of them.
+/// - Complexity: O(1) on average, and one read of memory for a name that is not there. Names that were made to collide
+///   cost their author a search of all of them.
 package struct NameIndex: Sendable {
   private struct Slot {
     var hash: UInt32

@@ -1,6 +1,7 @@
 import Triggers
 
-/// What becomes of several instants of one schedule that are found due at once (after downtime, a suspend, a full window).
+/// What becomes of several instants of one schedule that are found due at once (after downtime, a suspend, a full
+/// window).
 public enum CoalescePolicy: Sendable, Hashable {
   /// One run, for the latest instant. The default.
   case latest
@@ -50,8 +51,9 @@ package enum SchedulingLimits {
 
 /// When and how often an unsuccessful attempt is tried again.
 ///
-/// The delay before retry `n` (counted from 1) is `base` (fixed), `base · n` (linear) or `base · 2ⁿ⁻¹` (exponential), at most `cap`;
-/// with `jitter` it is drawn evenly from the upper half of that, by a hash of run and attempt, so that asking twice gives the same.
+/// The delay before retry `n` (counted from 1) is `base` (fixed), `base · n` (linear) or `base · 2ⁿ⁻¹` (exponential),
+/// at most `cap`; with `jitter` it is drawn evenly from the upper half of that, by a hash of run and attempt, so that
+/// asking twice gives the same.
 public struct RetryPolicy: Sendable, Hashable {
   public enum Backoff: String, Sendable, Hashable, CaseIterable { case fixed, linear, exponential }
 
@@ -65,7 +67,8 @@ public struct RetryPolicy: Sendable, Hashable {
   public var jitter: Bool
 
   public init(
-    max: Int, backoff: Backoff = .exponential, base: Int64 = 1_000_000_000, cap: Int64 = 300_000_000_000, jitter: Bool = true
+    max: Int, backoff: Backoff = .exponential, base: Int64 = 1_000_000_000, cap: Int64 = 300_000_000_000,
+    jitter: Bool = true
   ) {
     self.max = max
     self.backoff = backoff

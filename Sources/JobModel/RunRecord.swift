@@ -20,9 +20,9 @@ public enum RunCause: String, Sendable, Hashable, CaseIterable {
 
 /// One run as the history keeps it: accepted (waiting), claimed, finished.
 ///
-/// The hot fields are flat; what most runs lack (error, result, parameters, event) hides behind one pointer, so that a million
-/// records a second can be copied through batches. The order of the fields is that of their size: small ones lie in the padding
-/// behind the optional instants, which makes it 112 bytes instead of 136.
+/// The hot fields are flat; what most runs lack (error, result, parameters, event) hides behind one pointer, so that a
+/// million records a second can be copied through batches. The order of the fields is that of their size: small ones
+/// lie in the padding behind the optional instants, which makes it 112 bytes instead of 136.
 package struct RunRecord: Sendable, Equatable {
   package var id: RunID
   package var job: String
@@ -92,8 +92,10 @@ package struct RunRecord: Sendable, Equatable {
   }
 
   package static func == (a: RunRecord, b: RunRecord) -> Bool {
-    a.id == b.id && a.job == b.job && a.cause == b.cause && a.scheduledAt == b.scheduledAt && a.clockEpoch == b.clockEpoch
-      && a.missed == b.missed && a.claimedAt == b.claimedAt && a.startedAt == b.startedAt && a.finishedAt == b.finishedAt
+    a.id == b.id && a.job == b.job && a.cause == b.cause && a.scheduledAt == b.scheduledAt
+      && a.clockEpoch == b.clockEpoch
+      && a.missed == b.missed && a.claimedAt == b.claimedAt && a.startedAt == b.startedAt
+      && a.finishedAt == b.finishedAt
       && a.attempts == b.attempts && a.outcome == b.outcome && a.memoryPeakBytes == b.memoryPeakBytes
       && a.duration == b.duration && (a.details?.fields ?? Details.Fields()) == (b.details?.fields ?? Details.Fields())
   }

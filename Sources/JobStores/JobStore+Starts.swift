@@ -18,16 +18,19 @@ package struct RecordedStart: Sendable, Equatable {
   /// nil when no attempt of the run has begun.
   package init?(_ record: RunRecord) {
     // Of an interrupted run nobody may have seen the last start.
-    guard record.attempts > 0, let at = record.outcome == .interrupted ? record.finishedAt : record.startedAt else { return nil }
+    guard record.attempts > 0, let at = record.outcome == .interrupted ? record.finishedAt : record.startedAt else {
+      return nil
+    }
     self.init(job: record.job, at: at, attempts: Int(record.attempts))
   }
 }
 
 extension JobStore {
-  /// The starts of a job's ended runs from `since` on, in no order. Blocks on the disk; about 3 µs for each of the job's runs.
+  /// The starts of a job's ended runs from `since` on, in no order. Blocks on the disk; about 3 µs for each of the
+  /// job's runs.
   ///
-  /// Runs are kept by id, in the order of which they were accepted, and one may have waited for long: so it goes on beyond the first
-  /// that ended before `since`, until ten thousand in a row did.
+  /// Runs are kept by id, in the order of which they were accepted, and one may have waited for long: so it goes on
+  /// beyond the first that ended before `since`, until ten thousand in a row did.
   package func starts(of job: String, since: Instant) throws(StoreError) -> [RecordedStart] {
     var starts: [RecordedStart] = []
     var before: RunID?

@@ -1,7 +1,8 @@
 package import Chronology
 internal import JobModel
 
-/// The store's answers for callers that have nothing better to do than wait: commands, tests. A scheduler never uses these.
+/// The store's answers for callers that have nothing better to do than wait: commands, tests. A scheduler never uses
+/// these.
 extension JobStore {
   /// Hands `batch` over and blocks until it is durable.
   package func commit(_ batch: StoreBatch) throws(StoreError) {

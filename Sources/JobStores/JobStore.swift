@@ -3,10 +3,11 @@ package import JobModel
 
 /// Keeps what must outlive the process: schedules, runs, decisions.
 ///
-/// The scheduler hands over batches of changes and gets exactly one completion per batch, when the batch is as durable as the
-/// store promises (SQLite: committed) or when it failed as a whole. Batches of one caller take effect in the order in which
-/// they were handed over; a failed one leaves no trace. The memory store completes inside the call; a store with a writer
-/// thread completes there. Every change is an upsert or a removal by key, so applying a batch twice is the same as once.
+/// The scheduler hands over batches of changes and gets exactly one completion per batch, when the batch is as durable
+/// as the store promises (SQLite: committed) or when it failed as a whole. Batches of one caller take effect in the
+/// order in which they were handed over; a failed one leaves no trace. The memory store completes inside the call; a
+/// store with a writer thread completes there. Every change is an upsert or a removal by key, so applying a batch twice
+/// is the same as once.
 ///
 /// Threading: every method may be called from any thread. `apply` never blocks on I/O; the queries may.
 package protocol JobStore: AnyObject, Sendable {
@@ -48,8 +49,8 @@ package struct StoreBatch: Sendable {
   package var schedules: [ScheduleRecord] = []
   /// The small, frequent change of a schedule.
   package var fires: [FireUpdate] = []
-  /// Accepted fires that cannot be claimed yet (queue, window, event): upserts by run id, `claimedAt == nil`. A claimed run between
-  /// two attempts whose claim could not be written anew stands here too.
+  /// Accepted fires that cannot be claimed yet (queue, window, event): upserts by run id, `claimedAt == nil`. A claimed
+  /// run between two attempts whose claim could not be written anew stands here too.
   package var waiting: [RunRecord] = []
   /// Claims: upserts by run id, `claimedAt != nil`, `outcome == nil`.
   package var claims: [RunRecord] = []
@@ -57,8 +58,9 @@ package struct StoreBatch: Sendable {
   package var finished: [RunRecord] = []
   /// Waiting rows whose instants ended in a decision range after all: removed.
   package var dropped: [RunID] = []
-  /// Appended, but for those with a `number` up to the highest that was committed since the store was opened: a batch that is handed
-  /// over again adds nothing. A store may extend its newest range of the job when `isContinued(by:)` holds.
+  /// Appended, but for those with a `number` up to the highest that was committed since the store was opened: a batch
+  /// that is handed over again adds nothing. A store may extend its newest range of the job when `isContinued(by:)`
+  /// holds.
   package var decisions: [DecisionRange] = []
   /// Upserts by job and path, in order; a mark without a version removes its row.
   package var files: [FileMark] = []
@@ -76,8 +78,9 @@ package struct StoreBatch: Sendable {
 
   /// Appends `later`, whose changes take effect after this batch's own.
   ///
-  /// Only legal when no key of `later` occurs in this batch in a field that is applied after it; a scheduler merges what it
-  /// retries with what has come since, where that holds because runs only move forward (waiting → claimed → finished).
+  /// Only legal when no key of `later` occurs in this batch in a field that is applied after it; a scheduler merges
+  /// what it retries with what has come since, where that holds because runs only move forward (waiting → claimed →
+  /// finished).
   package mutating func append(_ later: StoreBatch) {
     if !later.schedules.isEmpty, !fires.isEmpty {
       // A whole schedule record says more, and later, than the small changes before it, which are applied after it.
@@ -124,8 +127,8 @@ package struct FireUpdate: Sendable, Equatable {
   package var nextFire: Instant?
   package var lastFire: Instant
   package var fireCount: Int
-  /// The job's place in its scheduler's table: the same for a job as long as the scheduler lives. It spares a store a search by name;
-  /// the name decides.
+  /// The job's place in its scheduler's table: the same for a job as long as the scheduler lives. It spares a store a
+  /// search by name; the name decides.
   package var index: JobHint
 
   package init(

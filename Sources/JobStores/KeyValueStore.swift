@@ -1,13 +1,15 @@
 package import Chronology
 package import JobModel
 
-/// Durable values of scripts (`kv`): one space per script path, JSON values, optional expiry, a version for compare-and-swap.
+/// Durable values of scripts (`kv`): one space per script path, JSON values, optional expiry, a version for
+/// compare-and-swap.
 ///
-/// Completions come on a thread of the store (memory: inside the call). A change completes after its commit. An expired value is
-/// absent from the instant of its expiry on.
+/// Completions come on a thread of the store (memory: inside the call). A change completes after its commit. An expired
+/// value is absent from the instant of its expiry on.
 package protocol KeyValueStore: AnyObject, Sendable {
   func value(
-    of key: String, in space: String, at now: Instant, completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void)
+    of key: String, in space: String, at now: Instant,
+    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void)
 
   /// Keys with the prefix, in byte order, at most `limit`.
   func keys(

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// State behind a lock, with waiting until it changes.
 ///
-/// The standard library's `Mutex` has no condition variable, and the threads of a store must sleep until there is work. A monitor
-/// never moves its lock: POSIX identifies mutexes and conditions by address.
+/// The standard library's `Mutex` has no condition variable, and the threads of a store must sleep until there is work.
+/// A monitor never moves its lock: POSIX identifies mutexes and conditions by address.
 ///
 /// Threading: everything may be called from any thread. The closures must not call back into the same monitor.
 @safe final class Monitor<State>: @unchecked Sendable {

@@ -1,5 +1,5 @@
-/// How much history a store keeps. The newest runs of a job always stay; older ones go in the background, a little at a time, so
-/// for a while a store may hold more than this says.
+/// How much history a store keeps. The newest runs of a job always stay; older ones go in the background, a little at a
+/// time, so for a while a store may hold more than this says.
 ///
 ///     var retention = Retention()
 ///     retention.jobs["billing"] = .init(runs: nil, age: nil)      // everything, for ever

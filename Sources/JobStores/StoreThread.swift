@@ -1,8 +1,9 @@
 internal import CLinux
 import Glibc
 
-/// A named POSIX thread that runs one closure. Store threads block in the kernel (fsync), which a thread of Swift's cooperative
-/// pool must not, and they take no signals: a handler of the host has no business on a stack that is inside SQLite.
+/// A named POSIX thread that runs one closure. Store threads block in the kernel (fsync), which a thread of Swift's
+/// cooperative pool must not, and they take no signals: a handler of the host has no business on a stack that is inside
+/// SQLite.
 final class StoreThread: @unchecked Sendable {
   // @unchecked: `thread` is written once, before the initialiser returns; `hasJoined` belongs to the monitor.
   private var thread = pthread_t()
@@ -14,7 +15,8 @@ final class StoreThread: @unchecked Sendable {
     var attributes = pthread_attr_t()
     var every = sigset_t()
     var previous = sigset_t()
-    // Safe: the three structs live across these calls; a thread inherits the mask of its creator, so it is set around the start.
+    // Safe: the three structs live across these calls; a thread inherits the mask of its creator, so it is set around
+    // the start.
     unsafe pthread_attr_init(&attributes)
     unsafe pthread_attr_setstacksize(&attributes, 1 << 20)
     unsafe sigfillset(&every)
@@ -60,11 +62,12 @@ private func runStoreThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutabl
   return nil
 }
 
-/// Names the calling thread for `ps`, `top` and debuggers. Through /proc, because Swift cannot see `pthread_setname_np` (a GNU
-/// extension); a system without /proc only goes without the name.
+/// Names the calling thread for `ps`, `top` and debuggers. Through /proc, because Swift cannot see `pthread_setname_np`
+/// (a GNU extension); a system without /proc only goes without the name.
 private func nameCurrentThread(_ name: String) {
   let bytes = Array(name.utf8.prefix(15))
-  // Safe: the path is passed as a C string, the bytes as a buffer of the size that is given, both for the length of the call.
+  // Safe: the path is passed as a C string, the bytes as a buffer of the size that is given, both for the length of the
+  // call.
   let descriptor = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
   guard descriptor >= 0 else { return }
   _ = unsafe write(descriptor, bytes, bytes.count)

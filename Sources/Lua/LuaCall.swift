@@ -1,8 +1,8 @@
 internal import CLuaShim
 
-/// A call of a host function: its arguments, its results, and the run it belongs to. Arguments are numbered from 1, as in Lua.
-/// Lives only as long as the call.
-@safe package struct LuaCall: ~Copyable {   // made by a callback for the time that C waits for it, so `lua` is valid
+/// A call of a host function: its arguments, its results, and the run it belongs to. Arguments are numbered from 1, as
+/// in Lua. Lives only as long as the call.
+@safe package struct LuaCall: ~Copyable {  // made by a callback for the time that C waits for it, so `lua` is valid
   let lua: OpaquePointer
   let instance: LuaInstance
   /// How many arguments the script gave.
@@ -16,7 +16,7 @@ internal import CLuaShim
     unsafe self.lua = lua
     self.instance = instance
     count = unsafe Int(moon_top(lua))
-    room = 16   // LUA_MINSTACK is 20; a few are kept for the wrappers
+    room = 16  // LUA_MINSTACK is 20; a few are kept for the wrappers
     problem = nil
   }
 
@@ -126,7 +126,7 @@ internal import CLuaShim
   /// Pushes a string of any bytes.
   package mutating func push(bytes: UnsafeRawBufferPointer) {
     reserve()
-    if problem == nil { _ = unsafe moon_push_bytes(lua, bytes.baseAddress, bytes.count) }   // abandoned: C leaves after we return
+    if problem == nil { _ = unsafe moon_push_bytes(lua, bytes.baseAddress, bytes.count) }  // abandoned: C leaves after we return
   }
 
   /// Pushes a value with everything in it, in one protected call.
@@ -164,12 +164,12 @@ internal import CLuaShim
   /// The file and line of the script that called; functions of preludes do not count.
   package var caller: LuaLocation? { unsafe LuaLocation(moon_caller(lua)) }
 
-  /// Whether `suspend` works here: not while a script is loading, and not inside a C call of Lua such as a comparator of
-  /// `table.sort` or a callback of `string.gsub`.
+  /// Whether `suspend` works here: not while a script is loading, and not inside a C call of Lua such as a comparator
+  /// of `table.sort` or a callback of `string.gsub`.
   package var canSuspend: Bool { unsafe moon_can_suspend(lua) }
 
-  /// Asks to suspend the run until somebody completes the ticket that the step hands out with `request`. The function's results are
-  /// those of the completion.
+  /// Asks to suspend the run until somebody completes the ticket that the step hands out with `request`. The function's
+  /// results are those of the completion.
   ///
   ///     return call.suspend(SleepRequest(until: deadline))
   package mutating func suspend(_ request: any LuaRequest) -> LuaReturn {
@@ -183,7 +183,8 @@ internal import CLuaShim
     .raise("cannot suspend inside a C call (table.sort comparator, gsub callback)")
   }
 
-  /// Blocks this worker until the monotonic clock (nanoseconds) shows `instant`. False: the run is being stopped; return at once.
+  /// Blocks this worker until the monotonic clock (nanoseconds) shows `instant`. False: the run is being stopped;
+  /// return at once.
   package func block(until instant: Int64) -> Bool { unsafe moon_block(lua, instant) }
 
   /// Whether the run is to end: its deadline has passed or somebody cancelled it.

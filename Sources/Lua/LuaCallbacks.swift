@@ -1,7 +1,7 @@
 internal import CLuaShim
 
-// The functions that C calls. Each returns a code and never lets a jump pass over it: whatever raises or yields is done by C
-// after it has returned.
+// The functions that C calls. Each returns a code and never lets a jump pass over it: whatever raises or yields is done
+// by C after it has returned.
 
 /// The callbacks of every runtime.
 nonisolated let luaCallbacks = unsafe moon_callbacks(

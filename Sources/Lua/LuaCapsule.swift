@@ -1,15 +1,18 @@
 internal import CLuaShim
 
-/// What a job's functions can reach, taken from the state that declared them: it makes the job's state, any number of times.
+/// What a job's functions can reach, taken from the state that declared them: it makes the job's state, any number of
+/// times.
 ///
 ///     let capture = try LuaCapture(of: [["run": reference]], in: declaration)
 ///     let state = try runtime.makeState(capture.capsules[0])
 ///
-/// Immutable; may be used from any thread and sent to another process (`encoded()`). What is in it, and the laws it keeps, is in
-/// docs/capsules.md; in short: function prototypes shared by the whole process, captured locals with their sharing, tables with
-/// cycles and metatables, host objects by name, and the globals and modules that the code can name.
+/// Immutable; may be used from any thread and sent to another process (`encoded()`). What is in it, and the laws it
+/// keeps, is in docs/capsules.md; in short: function prototypes shared by the whole process, captured locals with their
+/// sharing, tables with cycles and metatables, host objects by name, and the globals and modules that the code can
+/// name.
 @safe package final class LuaCapsule: LuaOrigin, @unchecked Sendable {
-  // The C object is immutable and its count of owners is atomic, so the class is Sendable; owned from `init` to `deinit`.
+  // The C object is immutable and its count of owners is atomic, so the class is Sendable; owned from `init` to
+  // `deinit`.
   private let capsule: OpaquePointer
 
   /// Takes over an owned C capsule.
@@ -29,8 +32,8 @@ internal import CLuaShim
     }
   }
 
-  /// Hashes of everything, and of everything but line information (lines, chunk names, names of locals). `full` different and
-  /// `code` equal: lines have moved, the program is the same. O(what the job reaches).
+  /// Hashes of everything, and of everything but line information (lines, chunk names, names of locals). `full`
+  /// different and `code` equal: lines have moved, the program is the same. O(what the job reaches).
   package func hashes() -> (full: Hash, code: Hash) {
     var full = [UInt8](repeating: 0, count: Int(MOON_CAPSULE_HASH))
     var code = full
@@ -49,8 +52,8 @@ internal import CLuaShim
     case code
   }
 
-  /// How this capsule differs from another one. A capsule that has a table with objects as keys, which have no order, is taken to
-  /// differ from every other one.
+  /// How this capsule differs from another one. A capsule that has a table with objects as keys, which have no order,
+  /// is taken to differ from every other one.
   package func difference(from other: LuaCapsule) -> Difference {
     if self === other { return .none }
     if isNeverEqual || other.isNeverEqual { return .code }
@@ -95,7 +98,9 @@ internal import CLuaShim
   /// The canonical bytes of everything that the job can reach: equal code gives equal bytes in every process.
   package func encoded() -> [UInt8] {
     var length = 0
-    guard let bytes = unsafe moon_capsule_encode(capsule, &length) else { preconditionFailure("out of memory while encoding a capsule") }
+    guard let bytes = unsafe moon_capsule_encode(capsule, &length) else {
+      preconditionFailure("out of memory while encoding a capsule")
+    }
     defer { unsafe moon_capsule_free(bytes) }
     // The function returned `length` bytes, which are ours.
     return unsafe Array(UnsafeBufferPointer(start: bytes, count: length))

@@ -1,6 +1,7 @@
 internal import CLuaShim
 
-/// A captured local that functions of two jobs assign. Each job has a copy of its own, which is seldom what the author meant.
+/// A captured local that functions of two jobs assign. Each job has a copy of its own, which is seldom what the author
+/// meant.
 package struct LuaCaptureConflict: Sendable, Equatable {
   /// The local's name.
   package let local: String
@@ -17,7 +18,8 @@ package struct LuaCaptureConflict: Sendable, Equatable {
 
 /// Why a script's jobs cannot be captured.
 package struct LuaCaptureError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The job that it is about, as an index of the capture's list; nil: the script as a whole (a changed host table, a limit).
+  /// The job that it is about, as an index of the capture's list; nil: the script as a whole (a changed host table, a
+  /// limit).
   package let job: Int?
   /// What is in the way: `upvalue 'conn' of run: cannot keep a coroutine`.
   package let message: String
@@ -31,8 +33,8 @@ package struct LuaCaptureError: Error, Sendable, Equatable, CustomStringConverti
 
 /// The capsules of a script's jobs, taken after its top level has ended.
 ///
-/// What two jobs reach, and what they reach through globals and modules, is kept once for all of them. Jobs of a loop cost
-/// about 1 us and 150 bytes each.
+/// What two jobs reach, and what they reach through globals and modules, is kept once for all of them. Jobs of a loop
+/// cost about 1 us and 150 bytes each.
 package struct LuaCapture: Sendable {
   /// In the order of the jobs.
   package let capsules: [LuaCapsule]
@@ -89,7 +91,7 @@ package struct LuaCapture: Sendable {
   ) throws(LuaError) where Roots.Element == (key: String, value: LuaReference) {
     var counts: [Int] = []
     var slots: [Int32] = []
-    var names: [CChar] = []   // terminated, one after the other
+    var names: [CChar] = []  // terminated, one after the other
     counts.reserveCapacity(jobs.count)
     for job in jobs {
       let before = slots.count
@@ -111,7 +113,9 @@ package struct LuaCapture: Sendable {
 
 extension LuaCapsule {
   /// The capsule of one set of entries.
-  package static func capture(_ declaration: LuaDeclaration, roots: [String: LuaReference]) throws(LuaError) -> LuaCapsule {
+  package static func capture(_ declaration: LuaDeclaration, roots: [String: LuaReference]) throws(LuaError)
+    -> LuaCapsule
+  {
     do {
       return try LuaCapture(of: [roots], in: declaration).capsules[0]
     } catch {

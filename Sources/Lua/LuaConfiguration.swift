@@ -4,12 +4,12 @@
 ///     configuration.memoryLimit = 16 << 20
 ///     let runtime = try LuaRuntime(configuration, modules: [log])
 package struct LuaConfiguration: Sendable {
-  /// CPU time in nanoseconds that a run may hold a worker while others wait. The default is 5 ms. The kernel's tick bounds it
-  /// from below (4 ms at 250 Hz), so smaller values buy little.
+  /// CPU time in nanoseconds that a run may hold a worker while others wait. The default is 5 ms. The kernel's tick
+  /// bounds it from below (4 ms at 250 Hz), so smaller values buy little.
   package var slice: Int64 = 5_000_000
 
-  /// Nanoseconds from the soft stop of a run (its next VM instruction ends it) to the hard one, which tears it out of a C
-  /// loop. The default is 25 ms.
+  /// Nanoseconds from the soft stop of a run (its next VM instruction ends it) to the hard one, which tears it out of a
+  /// C loop. The default is 25 ms.
   package var grace: Int64 = 25_000_000
 
   /// Nanoseconds from the hard stop to the report that the worker is stuck. The default is 50 ms.
@@ -24,8 +24,8 @@ package struct LuaConfiguration: Sendable {
   /// Nanoseconds that a script may take to load. The default is 30 s.
   package var declareTimeout: Int64 = 30_000_000_000
 
-  /// Bytes of address space reserved for states; memory is only taken as it is used. 64 KB per state and more for larger ones:
-  /// the default, 64 GB, holds a million of them.
+  /// Bytes of address space reserved for states; memory is only taken as it is used. 64 KB per state and more for
+  /// larger ones: the default, 64 GB, holds a million of them.
   package var regionSize: Int = 64 << 30
 
   /// Bytes of source text in one chunk. The default is 1 MB.

@@ -28,8 +28,8 @@ package struct LuaRequiredModule: Sendable, Equatable {
 ///     let declaration = try runtime.makeDeclaration(context: collector, loader: loader)
 ///     try declaration.evaluate(source, chunkName: "scripts/backup.lua")
 ///
-/// One thread at a time. Host functions that wait, and clocks, are not available in it; `math.random` is seeded by the chunk's text, so
-/// that equal text declares equal jobs.
+/// One thread at a time. Host functions that wait, and clocks, are not available in it; `math.random` is seeded by the
+/// chunk's text, so that equal text declares equal jobs.
 package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
   private let timeout: Int64
   /// What was required, in the order of first requests.
@@ -50,7 +50,9 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
   /// - Throws: the script's error, with position and traceback; or that it took too long or too much memory.
   package func evaluate(_ source: [UInt8], chunkName: String) throws(LuaError) -> [LuaValue] {
     if source.count > runtime.configuration.sourceLimit {
-      throw LuaError(.syntax, "\(chunkName): the source has \(source.count) bytes; the limit is \(runtime.configuration.sourceLimit)")
+      throw LuaError(
+        .syntax, "\(chunkName): the source has \(source.count) bytes; the limit is \(runtime.configuration.sourceLimit)"
+      )
     }
     try prepareCapture()
     seed(source)
@@ -86,8 +88,8 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
     unsafe moon_state_reset(state)
   }
 
-  /// Notes what the host had before the script, so that a capture can tell the script's own globals. Only scripts pay for it:
-  /// expressions are never captured.
+  /// Notes what the host had before the script, so that a capture can tell the script's own globals. Only scripts pay
+  /// for it: expressions are never captured.
   private func prepareCapture() throws(LuaError) {
     guard !isPrepared else { return }
     isPrepared = true
@@ -117,7 +119,8 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
     let status = unsafe source.withUnsafeBytes { bytes in
       // An empty array has no address; the size is 0 then and nothing is read.
       unsafe moon_state_load(
-        state, bytes.baseAddress.map { unsafe $0.assumingMemoryBound(to: CChar.self) } ?? UnsafePointer(state), bytes.count, name)
+        state, bytes.baseAddress.map { unsafe $0.assumingMemoryBound(to: CChar.self) } ?? UnsafePointer(state),
+        bytes.count, name)
     }
     guard status == MOON_OK else { throw abandoned() }
     return try finish()
@@ -151,7 +154,8 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
       return LuaError(.deadline, "\(place)the script was still loading after \(timeout / 1_000_000) ms")
     case .cancelled: return LuaError(.cancelled, "\(place)loading was cancelled")
     case .outOfMemory:
-      return LuaError(.memory, "\(place)the script uses more than \(unsafe moon_state_limit(state)) bytes while it is loading")
+      return LuaError(
+        .memory, "\(place)the script uses more than \(unsafe moon_state_limit(state)) bytes while it is loading")
     }
   }
 }
@@ -162,7 +166,8 @@ extension LuaRuntime {
     memoryLimit: Int? = nil, timeout: Int64? = nil, context: AnyObject? = nil, loader: LuaModuleLoader? = nil
   ) throws(LuaError) -> LuaDeclaration {
     guard let state = unsafe moon_state_new(handle, nil, memoryLimit ?? configuration.declareMemoryLimit, true) else {
-      throw LuaError(.memory, "no room for another Lua state: \(configuration.regionSize) bytes of address space are in use")
+      throw LuaError(
+        .memory, "no room for another Lua state: \(configuration.regionSize) bytes of address space are in use")
     }
     return unsafe LuaDeclaration(
       runtime: self, state: state, timeout: timeout ?? configuration.declareTimeout, context: context, loader: loader)

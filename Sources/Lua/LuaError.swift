@@ -1,7 +1,7 @@
 /// An error of a script, or of the runtime on its behalf.
 ///
-/// `message` is what a person should read: bounded, valid UTF-8, and with the `file:line: ` that Lua put before it. `description`
-/// is the message.
+/// `message` is what a person should read: bounded, valid UTF-8, and with the `file:line: ` that Lua put before it.
+/// `description` is the message.
 package struct LuaError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What kind of thing went wrong.
   package enum Kind: Sendable, Equatable {
@@ -29,9 +29,11 @@ package struct LuaError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The error value when a script threw a table (`error { code = 5 }`), without functions.
   package var value: LuaValue?
 
-  /// An error with a text; position and traceback as known. When no position is given it is taken from the start of the message.
+  /// An error with a text; position and traceback as known. When no position is given it is taken from the start of the
+  /// message.
   package init(
-    _ kind: Kind, _ message: String, file: String? = nil, line: Int? = nil, traceback: String? = nil, value: LuaValue? = nil
+    _ kind: Kind, _ message: String, file: String? = nil, line: Int? = nil, traceback: String? = nil,
+    value: LuaValue? = nil
   ) {
     self.kind = kind
     self.message = message

@@ -75,7 +75,7 @@ struct LuaFlatWriter {
 }
 
 /// Reads what `moon_read_value` wrote.
-@safe struct LuaFlatReader {   // `bytes` is read where the writer put a whole value, with bounds checked in debug builds
+@safe struct LuaFlatReader {  // `bytes` is read where the writer put a whole value, with bounds checked in debug builds
   private let bytes: UnsafeRawBufferPointer
   private var at = 0
   private let objects: [any LuaObject]

@@ -1,9 +1,11 @@
 package import CLuaShim
 
-/// What `LuaDeclaration` and `LuaState` have in common: ownership of one Lua state, the host objects in it, and its errors.
+/// What `LuaDeclaration` and `LuaState` have in common: ownership of one Lua state, the host objects in it, and its
+/// errors.
 ///
-/// One thread at a time uses an instance (with a happens-before between two of them); what may be called from any thread says so.
-@safe package class LuaInstance: @unchecked Sendable {   // the state and the fields belong to the thread whose turn it is
+/// One thread at a time uses an instance (with a happens-before between two of them); what may be called from any
+/// thread says so.
+@safe package class LuaInstance: @unchecked Sendable {  // the state and the fields belong to the thread whose turn it is
   package let runtime: LuaRuntime
   /// Owned: made by `init`, freed by `deinit` or with the template.
   let state: OpaquePointer
@@ -30,7 +32,8 @@ package import CLuaShim
     if ownsState { unsafe moon_state_free(state) }
   }
 
-  /// The instance that a callback from C speaks of. Its caller is inside a step or a call of that instance, which retains it.
+  /// The instance that a callback from C speaks of. Its caller is inside a step or a call of that instance, which
+  /// retains it.
   static func from(_ owner: UnsafeMutableRawPointer?) -> LuaInstance {
     unsafe Unmanaged<LuaInstance>.fromOpaque(owner!).takeUnretainedValue()
   }
@@ -81,7 +84,9 @@ package import CLuaShim
     var size = 0
     // A message on the stack is a string here: our own C code raised it, or Lua's parser.
     let text = unsafe moon_string(thread, -1, &size)
-    let message = unsafe text.map { unsafe String(decoding: UnsafeRawBufferPointer(start: $0, count: size), as: UTF8.self) }
+    let message = unsafe text.map {
+      unsafe String(decoding: UnsafeRawBufferPointer(start: $0, count: size), as: UTF8.self)
+    }
     unsafe moon_pop(thread, 1)
     return LuaError(kind, message ?? "error without a message")
   }
@@ -96,7 +101,7 @@ package import CLuaShim
     switch unsafe moon_read_value(thread, index, &bounds, root, &flat) {
     case MOON_OK:
       let bytes = unsafe UnsafeRawBufferPointer(start: flat.bytes, count: flat.size)
-      var reader = unsafe LuaFlatReader(bytes, objects: objects)   // `flat` lives until the end of this function
+      var reader = unsafe LuaFlatReader(bytes, objects: objects)  // `flat` lives until the end of this function
       return reader.read()
     case MOON_ERROR: throw unsafe popError(from: thread, .host)
     default: throw abandoned()
@@ -127,7 +132,7 @@ package import CLuaShim
         var reader = unsafe LuaFlatReader(UnsafeRawBufferPointer(start: flat.bytes, count: flat.size), objects: objects)
         value = reader.read()
       } else if unsafe moon_state_is_whole(state) {
-        unsafe moon_pop(lua, 1)   // why it could not be read
+        unsafe moon_pop(lua, 1)  // why it could not be read
       }
     }
     let kind: LuaError.Kind = unsafe error.is_memory ? .memory : error.is_syntax ? .syntax : .runtime

@@ -15,7 +15,8 @@ extension LuaModule {
         .native("encode", moon_json_encode), .native("decode", moon_json_decode), .native("array", moon_json_array),
         .native("object", moon_json_object), .native("null", moon_json_push_null),
       ],
-      // The function makes room for the value it returns: an address of this process, which no script can make another way.
+      // The function makes room for the value it returns: an address of this process, which no script can make another
+      // way.
       prelude: "local json = ... json.null = json.null()")
   }
 }

@@ -8,8 +8,8 @@ package import CLuaShim
 ///       return .results(1)
 ///     }
 ///
-/// The body runs on the worker that steps the run. It must not block (suspend instead, see `LuaCall.suspend`), and it may be called
-/// on several workers at once for different runs.
+/// The body runs on the worker that steps the run. It must not block (suspend instead, see `LuaCall.suspend`), and it
+/// may be called on several workers at once for different runs.
 package struct LuaFunction: Sendable {
   /// In which mode of a state the function works. Elsewhere it raises a sentence that says so.
   package enum Availability: Int32, Sendable {
@@ -20,7 +20,7 @@ package struct LuaFunction: Sendable {
     case both = 3
   }
 
-  @safe enum Code: Sendable {   // a C function is only handed to the template
+  @safe enum Code: Sendable {  // a C function is only handed to the template
     case swift(@Sendable (inout LuaCall) -> LuaReturn)
     case c(moon_function)
   }
@@ -84,10 +84,11 @@ package enum LuaReturn: Sendable {
   package static var none: LuaReturn { .results(0) }
 }
 
-/// What a suspended run waits for: a timer, an HTTP exchange, a child process. The host gets it from the step and, when it is
-/// done, completes its ticket.
+/// What a suspended run waits for: a timer, an HTTP exchange, a child process. The host gets it from the step and, when
+/// it is done, completes its ticket.
 package protocol LuaRequest: AnyObject, Sendable {
-  /// Nobody waits for the answer any more: the run was stopped, its state dropped, or the script took another answer first.
-  /// Called at most once, on any thread; it should release what the request holds. May come after the request was completed.
+  /// Nobody waits for the answer any more: the run was stopped, its state dropped, or the script took another answer
+  /// first. Called at most once, on any thread; it should release what the request holds. May come after the request
+  /// was completed.
   func abandon()
 }

@@ -82,8 +82,8 @@ package struct LuaReader: Sendable {
   private func mismatch(_ expected: String) -> LuaError { error("expected \(expected), got \(value.typeName)") }
 }
 
-/// The name nearest to a misspelt one: one change away for short names, two for others. Nil when none is near; of several the first in
-/// order.
+/// The name nearest to a misspelt one: one change away for short names, two for others. Nil when none is near; of
+/// several the first in order.
 package func closestName(to name: String, in names: some Sequence<String>) -> String? {
   var best: (distance: UInt32, name: String)?
   let limit: UInt32 = name.utf8.count <= 3 ? 1 : 2

@@ -9,7 +9,7 @@ internal import CLuaShim
 ///     worker.step(state)                                      // .finished
 ///
 /// A runtime is safe to share. Every state and declaration retains it.
-@safe package final class LuaRuntime: @unchecked Sendable {   // `handle` is set before `init` ends; the C side has its own locks
+@safe package final class LuaRuntime: @unchecked Sendable {  // `handle` is set before `init` ends; the C side has its own locks
   package let configuration: LuaConfiguration
   let onStuck: (@Sendable (LuaState) -> Void)?
   /// All host functions by number.
@@ -26,19 +26,20 @@ internal import CLuaShim
   /// The linked liblua, as "Lua 5.4.4".
   package static var luaVersion: String { unsafe String(cString: moon_lua_release()) }
 
-  /// Whether a run can be torn out of a long C call with this processor and this liblua. Without it such a run is reported as
-  /// stuck.
+  /// Whether a run can be torn out of a long C call with this processor and this liblua. Without it such a run is
+  /// reported as stuck.
   package var hasBackstop: Bool { moon_has_backstop() }
 
-  /// Bytes of the image that a fresh state is copied from: of a job's, or of a declaring one, which has all globals from the start.
+  /// Bytes of the image that a fresh state is copied from: of a job's, or of a declaring one, which has all globals
+  /// from the start.
   package func imageBytes(declaring: Bool = false) -> Int { unsafe Int(moon_template_size(handle, declaring)) }
   /// How many words of that image are moved when it is copied to another slot.
   package func imagePointers(declaring: Bool = false) -> Int { unsafe Int(moon_template_pointers(handle, declaring)) }
 
   /// Reserves the address space, builds the template and runs the preludes.
   ///
-  /// - Parameter onStuck: called on the monitor thread, once for each run that cannot be stopped; the pool should add a worker. It must
-  ///   not wait for anything.
+  /// - Parameter onStuck: called on the monitor thread, once for each run that cannot be stopped; the pool should add a
+  ///   worker. It must not wait for anything.
   /// - Throws: when there is no address space, or a module or prelude is wrong.
   package init(
     _ configuration: LuaConfiguration = .init(), modules: [LuaModule] = [],
@@ -55,8 +56,10 @@ internal import CLuaShim
     options.source_limit = configuration.sourceLimit
     options.fail_allocation = UInt64(configuration.failingTemplateAllocation)
     guard let handle = unsafe moon_runtime_new(&options) else {
-      throw LuaError(.host, "cannot reserve \(configuration.regionSize) bytes of address space for Lua states: "
-        + "lower regionSize, or allow overcommit (vm.overcommit_memory)")
+      throw LuaError(
+        .host,
+        "cannot reserve \(configuration.regionSize) bytes of address space for Lua states: "
+          + "lower regionSize, or allow overcommit (vm.overcommit_memory)")
     }
     unsafe self.handle = handle
     var functions: ContiguousArray<Registered> = []
@@ -73,12 +76,13 @@ internal import CLuaShim
     try LuaTemplate.build(modules + [LuaSuspensions.module], for: self)
   }
 
-  deinit { unsafe moon_runtime_free(handle) }   // every state retains the runtime, so none is left
+  deinit { unsafe moon_runtime_free(handle) }  // every state retains the runtime, so none is left
 
   /// Tells that somebody waits for a worker, so that slices preempt; or that nobody does. Any thread; cheap.
   package func setOthersWaiting(_ waiting: Bool) { unsafe moon_runtime_set_others_waiting(handle, waiting) }
 
-  /// Gives memory back to the system that states have used and no state uses: after a load, up to 16 MB. Any thread; some 100 us.
+  /// Gives memory back to the system that states have used and no state uses: after a load, up to 16 MB. Any thread;
+  /// some 100 us.
   package func giveBackSpareMemory() { unsafe moon_runtime_cool(handle) }
 
   /// Makes the calling thread a worker.

@@ -9,8 +9,8 @@ internal import CLuaShim
 ///     …
 ///     }
 ///
-/// One thread uses a state at a time; it may be another one at each step, with a happens-before between them (a queue). `cancel` and
-/// `complete` may be called by any thread at any time.
+/// One thread uses a state at a time; it may be another one at each step, with a happens-before between them (a queue).
+/// `cancel` and `complete` may be called by any thread at any time.
 package final class LuaState: LuaInstance, @unchecked Sendable {
   let suspensions = LuaSuspensions()
   private(set) var origin: any LuaOrigin
@@ -32,7 +32,9 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
   package func hasEntry(_ name: String) -> Bool {
     var name = name
     return name.withUTF8 { bytes in
-      unsafe bytes.withMemoryRebound(to: CChar.self) { unsafe moon_state_has_entry(state, $0.baseAddress!, $0.count) == 1 }
+      unsafe bytes.withMemoryRebound(to: CChar.self) {
+        unsafe moon_state_has_entry(state, $0.baseAddress!, $0.count) == 1
+      }
     }
   }
 
@@ -87,13 +89,14 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
     return suspensions.wake()
   }
 
-  /// Gives a suspended call its results. Any thread. True: the run has become ready; the caller must see to it that it is stepped.
-  /// This is told exactly once for each time the run fell asleep.
+  /// Gives a suspended call its results. Any thread. True: the run has become ready; the caller must see to it that it
+  /// is stepped. This is told exactly once for each time the run fell asleep.
   package func complete(_ ticket: LuaTicket, with results: [LuaValue]) -> Bool {
     suspensions.complete(ticket, .results(results))
   }
 
-  /// Makes a suspended call raise an error (with the script's position before the message). Otherwise as `complete(_:with:)`.
+  /// Makes a suspended call raise an error (with the script's position before the message). Otherwise as
+  /// `complete(_:with:)`.
   package func complete(_ ticket: LuaTicket, raising message: String) -> Bool {
     suspensions.complete(ticket, .failure(message))
   }
@@ -156,8 +159,8 @@ package protocol LuaOrigin: Sendable {
   func build(_ state: LuaState) throws(LuaError)
 }
 
-/// A chunk that is run in the state itself and returns the table of entries. For tests and small embeddings; hosts of scripts use
-/// capsules, which run a script's top level once, not once per state.
+/// A chunk that is run in the state itself and returns the table of entries. For tests and small embeddings; hosts of
+/// scripts use capsules, which run a script's top level once, not once per state.
 package struct LuaSourceOrigin: LuaOrigin {
   let source: String
   let chunkName: String
@@ -200,7 +203,8 @@ extension LuaRuntime {
   ) throws(LuaError) -> LuaState {
     let limit = memoryLimit ?? configuration.memoryLimit
     guard let state = unsafe moon_state_new(handle, nil, limit, false) else {
-      throw LuaError(.memory, "no room for another Lua state: \(configuration.regionSize) bytes of address space are in use")
+      throw LuaError(
+        .memory, "no room for another Lua state: \(configuration.regionSize) bytes of address space are in use")
     }
     return try unsafe LuaState(runtime: self, state: state, origin: origin, loader: loader)
   }

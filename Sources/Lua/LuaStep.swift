@@ -4,11 +4,11 @@ package enum LuaStep: Sendable {
   case finished
   /// It raised an error.
   case failed(LuaError)
-  /// It waits. The requests are those that are new since the last step; there may be none (it waits for an earlier one). Step the run
-  /// again when `complete` or `cancel` says so.
+  /// It waits. The requests are those that are new since the last step; there may be none (it waits for an earlier
+  /// one). Step the run again when `complete` or `cancel` says so.
   case suspended([LuaSuspension])
-  /// Its time slice is over, or its answer was there before it fell asleep: step it again when others had their turn. The requests
-  /// are new ones to start, usually none.
+  /// Its time slice is over, or its answer was there before it fell asleep: step it again when others had their turn.
+  /// The requests are new ones to start, usually none.
   case sliced([LuaSuspension])
   /// It was stopped. The state is garbage: reset or drop it.
   case stopped(LuaStop)

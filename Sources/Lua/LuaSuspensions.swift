@@ -16,8 +16,8 @@ package struct LuaSuspension: Sendable {
 
 /// The suspensions of one state: what its coroutines wait for, what has come, and whether the run as a whole is asleep.
 ///
-/// A run usually waits for one ticket. With `host.branch` and `host.wait` (see docs/lua-runtime.md) it can have several out, and
-/// waits for a *group*: a ticket without a request that is complete when one of its members is. Groups nest.
+/// A run usually waits for one ticket. With `host.branch` and `host.wait` (see docs/lua-runtime.md) it can have several
+/// out, and waits for a *group*: a ticket without a request that is complete when one of its members is. Groups nest.
 ///
 /// The step's thread opens and delivers; any thread completes.
 final class LuaSuspensions: Sendable {
@@ -55,7 +55,8 @@ final class LuaSuspensions: Sendable {
     }
   }
 
-  /// A ticket that is complete when one of the members is; complete already if one of them is. Nil: a member is unknown.
+  /// A ticket that is complete when one of the members is; complete already if one of them is. Nil: a member is
+  /// unknown.
   func openGroup(_ members: [UInt32]) -> LuaTicket? {
     book.withLock { book in
       if members.isEmpty || !members.allSatisfy({ book.entries[$0] != nil }) { return nil }
@@ -87,7 +88,7 @@ final class LuaSuspensions: Sendable {
   /// The end of a run: forgets everything that is open.
   func forgetAll() {
     let abandoned = book.withLock { book -> [any LuaRequest] in
-      if book.entries.isEmpty, book.fresh.isEmpty {   // most runs wait for nothing
+      if book.entries.isEmpty, book.fresh.isEmpty {  // most runs wait for nothing
         book.asleepOn = nil
         return []
       }
@@ -161,18 +162,22 @@ final class LuaSuspensions: Sendable {
   }
 
   /// The host functions that preludes build `all` and `any` from.
-  static let module = LuaModule("@host", functions: [
-    LuaFunction("wait", in: .run) { call in
-      guard let state = call.instance as? LuaState, call.canSuspend else { return LuaCall.refusal }
-      guard let group = state.suspensions.openGroup(tickets(call)) else { return .raise("host.wait: not an open ticket") }
-      unsafe moon_state_set_ticket(state.state, group.number)
-      return .suspend
-    },
-    LuaFunction("forget", in: .run) { call in
-      (call.instance as? LuaState)?.suspensions.forget(tickets(call))
-      return .none
-    },
-  ])
+  static let module = LuaModule(
+    "@host",
+    functions: [
+      LuaFunction("wait", in: .run) { call in
+        guard let state = call.instance as? LuaState, call.canSuspend else { return LuaCall.refusal }
+        guard let group = state.suspensions.openGroup(tickets(call)) else {
+          return .raise("host.wait: not an open ticket")
+        }
+        unsafe moon_state_set_ticket(state.state, group.number)
+        return .suspend
+      },
+      LuaFunction("forget", in: .run) { call in
+        (call.instance as? LuaState)?.suspensions.forget(tickets(call))
+        return .none
+      },
+    ])
 
   private static func tickets(_ call: borrowing LuaCall) -> [UInt32] {
     var tickets: [UInt32] = []

@@ -15,8 +15,9 @@ enum LuaTemplate {
     for module in modules {
       for function in module.functions {
         let code: moon_function? = if case .c(let code) = function.code { unsafe code } else { nil }
-        try check(unsafe moon_template_function(
-          state, module.name, function.name, number, function.availability.rawValue, code), instance)
+        try check(
+          unsafe moon_template_function(
+            state, module.name, function.name, number, function.availability.rawValue, code), instance)
         number += 1
       }
     }
@@ -29,8 +30,10 @@ enum LuaTemplate {
     }
     for module in modules {
       guard let prelude = module.prelude else { continue }
-      try check(unsafe moon_template_prelude(
-        state, module.name, prelude, prelude.utf8.count, "=[\(module.name.isEmpty ? "host" : module.name)]"), instance)
+      try check(
+        unsafe moon_template_prelude(
+          state, module.name, prelude, prelude.utf8.count, "=[\(module.name.isEmpty ? "host" : module.name)]"), instance
+      )
     }
     let status = unsafe moon_template_seal(state)
     if status == MOON_ERROR { throw unsafe instance.popError(from: instance.lua, .host) }

@@ -2,10 +2,11 @@ extension LuaValue {
   /// Tables in tables, both ways.
   private static let jsonDepth = 100
 
-  /// The value as JSON text (RFC 8259), by the rules of `json.encode` in scripts: keys 1…n are an array, string keys an object sorted by
-  /// bytes, an empty table is `[]`, nil is `null`, floats keep a point or an exponent. O(n).
+  /// The value as JSON text (RFC 8259), by the rules of `json.encode` in scripts: keys 1…n are an array, string keys an
+  /// object sorted by bytes, an empty table is `[]`, nil is `null`, floats keep a point or an exponent. O(n).
   ///
-  /// - Throws: with the path, for a function, an object, NaN, an infinity, mixed keys, text that is not UTF-8, more than 100 levels.
+  /// - Throws: with the path, for a function, an object, NaN, an infinity, mixed keys, text that is not UTF-8, more
+  ///   than 100 levels.
   package func json() throws(LuaError) -> String {
     var writer = JSONWriter()
     try writer.write(self, depth: Self.jsonDepth)
@@ -13,7 +14,8 @@ extension LuaValue {
     return String(decoding: writer.bytes, as: UTF8.self)
   }
 
-  /// The value of a JSON text; nil when it is not JSON. `null` is nil; as the element of an array it stays in its place.
+  /// The value of a JSON text; nil when it is not JSON. `null` is nil; as the element of an array it stays in its
+  /// place.
   package static func parseJSON(_ text: String) -> LuaValue? { try? LuaValue(json: text) }
 
   /// The value of a JSON text. Of equal keys the last one counts; an integer beyond 64 bits becomes a number. O(n).
@@ -43,7 +45,7 @@ private struct JSONWriter {
     case .integer(let integer): bytes += String(integer).utf8
     case .number(let number):
       guard number.isFinite else { throw error(number.isNaN ? "NaN has no JSON form" : "infinity has no JSON form") }
-      bytes += number.description.utf8   // the shortest that reads back: 2.0, 1e+300
+      bytes += number.description.utf8  // the shortest that reads back: 2.0, 1e+300
     case .string(let string): try write(string.bytes)
     case .table(let table): try write(table, depth: depth)
     case .function: throw error("a function has no JSON form")
@@ -270,7 +272,9 @@ private struct JSONReader {
       at += 1
       var code = try hexadecimal()
       if (0xd800..<0xdc00).contains(code) {
-        guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else { throw error("a high surrogate without a low one after it") }
+        guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else {
+          throw error("a high surrogate without a low one after it")
+        }
         let low = try hexadecimal()
         guard (0xdc00..<0xe000).contains(low) else { throw error("a high surrogate without a low one after it") }
         code = 0x10000 + (code - 0xd800) << 10 + (low - 0xdc00)

@@ -1,4 +1,5 @@
-/// A Lua value outside Lua: a copy, with no tie to the state it came from (but for functions and objects, which belong to it).
+/// A Lua value outside Lua: a copy, with no tie to the state it came from (but for functions and objects, which belong
+/// to it).
 ///
 ///     let value: LuaValue = ["name": "backup", "hosts": ["a", "b"], "limit": 2.5]
 package enum LuaValue: Sendable, Equatable {
@@ -44,7 +45,8 @@ package enum LuaValue: Sendable, Equatable {
   }
 }
 
-extension LuaValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+extension LuaValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
+  ExpressibleByFloatLiteral,
   ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
   package init(nilLiteral: ()) { self = .nil }
@@ -82,7 +84,8 @@ package struct LuaTable: Sendable, Equatable {
 
   /// A table of these parts. Of two equal keys the last one counts. O(n log n).
   package init(
-    array: [LuaValue] = [], fields: [(key: String, value: LuaValue)] = [], others: [(key: LuaValue, value: LuaValue)] = []
+    array: [LuaValue] = [], fields: [(key: String, value: LuaValue)] = [],
+    others: [(key: LuaValue, value: LuaValue)] = []
   ) {
     self.array = array
     self.fields = fields
@@ -90,13 +93,16 @@ package struct LuaTable: Sendable, Equatable {
     if fields.count > 1 {
       var last: [String: LuaValue] = [:]
       for field in fields { last[field.key] = field.value }
-      self.fields = last.map { (key: $0.key, value: $0.value) }.sorted { Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8)) }
+      self.fields = last.map { (key: $0.key, value: $0.value) }.sorted {
+        Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8))
+      }
     }
     if others.count > 1 { self.others.sort { LuaTable.rank($0.key) < LuaTable.rank($1.key) } }
   }
 
   /// A table of these parts, whose keys are known to differ, as those of a table in Lua do.
-  init(array: [LuaValue], distinctFields: [(key: String, value: LuaValue)], others: [(key: LuaValue, value: LuaValue)]) {
+  init(array: [LuaValue], distinctFields: [(key: String, value: LuaValue)], others: [(key: LuaValue, value: LuaValue)])
+  {
     self.array = array
     fields = distinctFields
     self.others = others
@@ -151,7 +157,8 @@ package struct LuaReference: Sendable, Hashable {
   package func hash(into hasher: inout Hasher) { hasher.combine(slot) }
 }
 
-/// A Swift object that scripts can hold and pass on but not look into, such as a trigger. It lives as long as the state.
+/// A Swift object that scripts can hold and pass on but not look into, such as a trigger. It lives as long as the
+/// state.
 package protocol LuaObject: AnyObject, Sendable {
   /// Its type's name in error messages.
   var luaTypeName: String { get }

@@ -1,6 +1,7 @@
 internal import CLuaShim
 
-/// A thread's licence to step runs: its signal timer and its place with the monitor. Made on the thread and used by no other.
+/// A thread's licence to step runs: its signal timer and its place with the monitor. Made on the thread and used by no
+/// other.
 @safe package final class LuaWorker {
   /// Of the thread that made this; nil when the kernel has no timer left.
   private let handle: OpaquePointer?
@@ -8,7 +9,8 @@ internal import CLuaShim
   /// Attaches the calling thread. It needs a stack of 1 MiB or more.
   init() { unsafe handle = moon_worker_attach() ? moon_worker_here() : nil }
 
-  /// Ends the slice of the step that is going on on this worker, if others wait. From any thread that knows the worker to be attached.
+  /// Ends the slice of the step that is going on on this worker, if others wait. From any thread that knows the worker
+  /// to be attached.
   package func preempt() {
     if let handle = unsafe handle { unsafe moon_worker_preempt(handle) }
   }

@@ -31,8 +31,8 @@ extension Configuration {
     try lay(given)
   }
 
-  /// Lays the settings among environment variables over what is there: `MOONDIAL_EXECUTORS__DEFAULT__WORKERS=20`. Variables
-  /// of other programs are passed over.
+  /// Lays the settings among environment variables over what is there: `MOONDIAL_EXECUTORS__DEFAULT__WORKERS=20`.
+  /// Variables of other programs are passed over.
   public mutating func apply(environment: [String: String]) throws(SchedulerError) {
     try lay(ConfigurationSetting.settings(inEnvironment: environment))
   }
@@ -130,7 +130,8 @@ extension HostConfiguration {
   /// What jobs of the program are declared against.
   func surroundings(zones: TimeZoneDatabase, zone: TimeZoneRules, now: Instant) -> DeclareSurroundings {
     DeclareSurroundings(
-      zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys), groups: Array(groups.keys),
+      zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys),
+      groups: Array(groups.keys),
       hostDefaults: jobDefaults, now: now)
   }
 }

@@ -1,8 +1,8 @@
 internal import Lua
 internal import ScriptHost
 
-/// How a scheduler is set up: a value with typed parts. The default needs nothing: schedules and history in memory, one pool with a
-/// thread for each processor.
+/// How a scheduler is set up: a value with typed parts. The default needs nothing: schedules and history in memory, one
+/// pool with a thread for each processor.
 ///
 ///     var configuration = Configuration()
 ///     configuration.timezone = "Europe/Vienna"
@@ -18,7 +18,8 @@ public struct Configuration: Sendable {
     let url: String
     /// In this process: gone when it ends. Of each job it remembers the last 100 runs.
     public static let memory = Store(url: "memory:")
-    /// In an SQLite file, made when it is missing. One scheduler at a time; a relative path begins at the working directory.
+    /// In an SQLite file, made when it is missing. One scheduler at a time; a relative path begins at the working
+    /// directory.
     public static func sqlite(_ path: String) -> Store { Store(url: "sqlite:" + path) }
   }
 
@@ -48,8 +49,8 @@ public struct Configuration: Sendable {
   public struct Scripts: Sendable {
     /// Its path; a relative one begins at the working directory.
     public var directory: String
-    /// What scripts may do to the machine, by script path; `*` stands for anything. Relative paths in it begin at the directory that
-    /// the scripts directory lies in. Default: nothing.
+    /// What scripts may do to the machine, by script path; `*` stands for anything. Relative paths in it begin at the
+    /// directory that the scripts directory lies in. Default: nothing.
     public var grants: [String: Grant]
     /// What `env.get` finds, when it is granted. A library reads no environment of its own.
     public var environment: [String: String]

@@ -1,13 +1,15 @@
 package import Chronology
 package import FoundationEssentials
 
-/// Between the scheduler's time line (whole nanoseconds) and Foundation's (a `Double` of seconds): exact to the microsecond.
+/// Between the scheduler's time line (whole nanoseconds) and Foundation's (a `Double` of seconds): exact to the
+/// microsecond.
 extension Date {
   package init(_ instant: Instant) { self.init(timeIntervalSince1970: instant.fractionalSeconds) }
 }
 
 extension Instant {
-  /// Rounded to the microsecond, which is what a `Double` can tell apart in this century; out of range it stops at the ends.
+  /// Rounded to the microsecond, which is what a `Double` can tell apart in this century; out of range it stops at the
+  /// ends.
   package init(_ date: Date) {
     let microseconds = (date.timeIntervalSince1970 * 1e6).rounded()
     guard let whole = Int64(exactly: microseconds), abs(whole) < 9_200_000_000_000_000 else {

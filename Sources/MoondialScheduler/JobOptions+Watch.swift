@@ -6,8 +6,8 @@ extension JobOptions {
   ///
   ///     JobOptions(watch: .init("in/*.csv", settle: .seconds(5)))
   ///
-  /// What was given to a run is remembered in the job's store: with an SQLite store a file that no run was given is given after a
-  /// restart, and one that was is not. The law is that of scripts' `watch`.
+  /// What was given to a run is remembered in the job's store: with an SQLite store a file that no run was given is
+  /// given after a restart, and one that was is not. The law is that of scripts' `watch`.
   public struct Watch: Sendable, Hashable {
     /// What a file must have done to be given to the job.
     public enum Event: String, Sendable, Hashable, CaseIterable {
@@ -16,8 +16,8 @@ extension JobOptions {
       /// A known path has other content.
       case changed
     }
-    /// Patterns: `*`, `?`, `[a-z]`, `{a,b}` in a name, `**` for directories. Relative ones begin at the working directory that the
-    /// program has when the job is added.
+    /// Patterns: `*`, `?`, `[a-z]`, `{a,b}` in a name, `**` for directories. Relative ones begin at the working
+    /// directory that the program has when the job is added.
     public var paths: [String]
     /// A file is complete when its size and time have stayed the same for so long.
     public var settle: Duration

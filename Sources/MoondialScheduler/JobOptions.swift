@@ -1,7 +1,7 @@
 public import FoundationEssentials
 
-/// What a job may say beside when it runs and what it does. Whatever is nil follows `Configuration.jobDefaults`, and then the default
-/// that is written here: the names, defaults and checks are those of the fields of a Lua job.
+/// What a job may say beside when it runs and what it does. Whatever is nil follows `Configuration.jobDefaults`, and
+/// then the default that is written here: the names, defaults and checks are those of the fields of a Lua job.
 ///
 ///     JobOptions(coalesce: .all, maxInstances: 3, overlap: .queue)
 public struct JobOptions: Sendable, Hashable {

@@ -45,8 +45,8 @@ public struct Log: Sendable {
     Log { LogRenderer(zone: .utc, threshold: threshold.inner, clock: $0) }
   }
 
-  /// Lines of `threshold` and above go to `write`, from several threads at once, the scheduler's own among them: it must be quick,
-  /// and must not ask the scheduler anything.
+  /// Lines of `threshold` and above go to `write`, from several threads at once, the scheduler's own among them: it
+  /// must be quick, and must not ask the scheduler anything.
   public static func custom(_ threshold: Level = .info, _ write: @escaping @Sendable (Line) -> Void) -> Log {
     Log { CustomLog(threshold.inner, clock: $0, write) }
   }

@@ -53,7 +53,8 @@ public final class RunContext: Sendable {
     event = order.context?.event.map { JSON($0) }
   }
 
-  /// The complete files that it is given (`JobOptions.watch`), as absolute paths; empty when something else caused it. O(files).
+  /// The complete files that it is given (`JobOptions.watch`), as absolute paths; empty when something else caused it.
+  /// O(files).
   public var files: [String] {
     guard let text = event?.text, case .table(let event)? = LuaValue.parseJSON(text), event["name"] == "watch",
       case .table(let paths)? = event["paths"]
@@ -61,8 +62,9 @@ public final class RunContext: Sendable {
     return paths.array.compactMap { if case .string(let path) = $0 { path.text } else { nil } }
   }
 
-  /// Whether it should return soon: it was cancelled, is beyond its timeout, or the scheduler is being stopped. A blocking closure
-  /// looks at it now and then, since Swift code cannot be stopped from outside; an async one has its task cancelled.
+  /// Whether it should return soon: it was cancelled, is beyond its timeout, or the scheduler is being stopped. A
+  /// blocking closure looks at it now and then, since Swift code cannot be stopped from outside; an async one has its
+  /// task cancelled.
   public var isCancelled: Bool { closure.isCancelled }
 
   /// Throws `CancellationError` when the run should end; then it ends as cancelled, or as timed out.
@@ -95,7 +97,8 @@ public final class RunContext: Sendable {
   }
 }
 
-/// Thrown by a closure that wants another attempt: after `delay`, or as the job's `retry` says (without one: 3 times, from 1 s on).
+/// Thrown by a closure that wants another attempt: after `delay`, or as the job's `retry` says (without one: 3 times,
+/// from 1 s on).
 public struct RetryLater: Error, Sendable {
   /// How long to wait; nil leaves it to the job's `retry`.
   public var delay: Duration?

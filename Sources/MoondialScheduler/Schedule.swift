@@ -4,8 +4,8 @@ internal import JobModel
 internal import SchedulerService
 internal import Triggers
 
-/// A schedule that was made at run time for a job: with a trigger, parameters and instances of its own. Kept in the job's store until
-/// it is taken away, or has no fire left and its last run has ended.
+/// A schedule that was made at run time for a job: with a trigger, parameters and instances of its own. Kept in the
+/// job's store until it is taken away, or has no fire left and its last run has ended.
 public struct Schedule: Sendable, Identifiable {
   /// Unique among all schedules of a scheduler.
   public let id: String

@@ -45,7 +45,8 @@ extension Scheduler {
     try await away { () throws(SchedulerError) in try self.end(run) }
   }
 
-  /// Runs the jobs that listen to an event (`JobOptions.on`, and `on` in scripts), and resumes scripts that wait for it.
+  /// Runs the jobs that listen to an event (`JobOptions.on`, and `on` in scripts), and resumes scripts that wait for
+  /// it.
   public func emit(_ event: String, _ data: JSON? = nil) throws(SchedulerError) { try tell(event, data) }
 
   /// Runs the jobs that listen to an event, and resumes scripts that wait for it.
@@ -53,10 +54,12 @@ extension Scheduler {
     try await away { () throws(SchedulerError) in try self.tell(event, data) }
   }
 
-  /// All jobs that are declared, in the order of their first registration; none when the scheduler does not run. O(jobs).
+  /// All jobs that are declared, in the order of their first registration; none when the scheduler does not run.
+  /// O(jobs).
   public func jobs() -> [Job] { list() }
 
-  /// All jobs that are declared, in the order of their first registration; none when the scheduler does not run. O(jobs).
+  /// All jobs that are declared, in the order of their first registration; none when the scheduler does not run.
+  /// O(jobs).
   public func jobs() async -> [Job] { await away { self.list() } }
 
   /// The next fire times of a job, at most `count`; fewer when its schedule ends. O(count).

@@ -11,8 +11,8 @@ extension Scheduler {
     SchedulerEvents(buffer: subscribe(capacity, nil).buffer)
   }
 
-  /// Has `receive` told of every event from now on, one at a time, on a thread of its own; `stop` waits up to a second until it
-  /// has heard of all.
+  /// Has `receive` told of every event from now on, one at a time, on a thread of its own; `stop` waits up to a second
+  /// until it has heard of all.
   ///
   /// - Parameter capacity: how many wait for a slow listener; beyond it the oldest are dropped, and counted.
   @discardableResult

@@ -11,8 +11,8 @@ internal import Synchronization
 extension Scheduler {
   /// Adds a job whose closure runs on a thread of its executor, and holds it until it returns.
   ///
-  /// A closure that throws makes the run fail with the error's description; `CancellationError` ends it as cancelled (or timed out),
-  /// `RetryLater` asks for another attempt.
+  /// A closure that throws makes the run fail with the error's description; `CancellationError` ends it as cancelled
+  /// (or timed out), `RetryLater` asks for another attempt.
   ///
   /// - Parameters:
   ///   - trigger: nil: it runs when asked, on events (`on`) or after others (`after`).
@@ -25,8 +25,8 @@ extension Scheduler {
     try declare(declaration(name, trigger, options, file, line, .blocking(run)), replacing: replacing)
   }
 
-  /// Adds a job whose closure runs as a task: while it waits it holds no thread at all. A cancel, and its timeout, end the run at once
-  /// and cancel the task.
+  /// Adds a job whose closure runs as a task: while it waits it holds no thread at all. A cancel, and its timeout, end
+  /// the run at once and cancel the task.
   public func add(
     _ name: String, _ trigger: Trigger? = nil, _ options: JobOptions = JobOptions(), replacing: Bool = false,
     file: String = #fileID, line: Int = #line, run: @escaping @Sendable (RunContext) async throws -> Void
@@ -60,8 +60,8 @@ extension Scheduler {
     try await away { () throws(SchedulerError) in try self.retime(name, trigger) }
   }
 
-  /// Takes a job of the program away. What runs goes on; its history stays, and so does its place in the schedule: added again, it
-  /// goes on where it stood.
+  /// Takes a job of the program away. What runs goes on; its history stays, and so does its place in the schedule:
+  /// added again, it goes on where it stood.
   public func remove(_ name: String) throws(SchedulerError) { try withdraw(name) }
 
   /// Takes a job of the program away. What runs goes on; its history stays.

@@ -9,18 +9,19 @@ internal import Synchronization
 extension Scheduler {
   /// Opens the stores, loads the scripts, and begins to run jobs in the background.
   ///
-  /// Blocks while files are read and scripts evaluated. Throws what is wrong with the configuration, the jobs or a store; then
-  /// nothing runs, and this scheduler is of no more use.
+  /// Blocks while files are read and scripts evaluated. Throws what is wrong with the configuration, the jobs or a
+  /// store; then nothing runs, and this scheduler is of no more use.
   public func start() throws(SchedulerError) { try begin() }
 
   /// Opens the stores, loads the scripts, and begins to run jobs in the background.
   public func start() async throws(SchedulerError) { try await away { () throws(SchedulerError) in try self.begin() } }
 
-  /// Starts, and blocks until the scheduler has been stopped: by another thread, by a job with `stop(waiting: false)`, or by one of
-  /// `signals`. One that was stopped before returns at once.
+  /// Starts, and blocks until the scheduler has been stopped: by another thread, by a job with `stop(waiting: false)`,
+  /// or by one of `signals`. One that was stopped before returns at once.
   ///
   /// - Parameters:
-  ///   - signals: such as `[SIGINT, SIGTERM]`. The first that comes drains, with `grace`; the second ends what runs at once.
+  ///   - signals: such as `[SIGINT, SIGTERM]`. The first that comes drains, with `grace`; the second ends what runs at
+  ///     once.
   ///   - grace: how long what runs may take to end after a signal.
   public func run(stoppingOn signals: [Int32] = [], grace: Duration = .seconds(30)) throws(SchedulerError) {
     if isCalledOff { return }
@@ -48,19 +49,19 @@ extension Scheduler {
     }
   }
 
-  /// Claims nothing more, waits up to `grace` for what runs, cancels what is left (async closures, and blocking ones that look at
-  /// `isCancelled`), writes everything and closes the stores. From then on it is of no more use.
+  /// Claims nothing more, waits up to `grace` for what runs, cancels what is left (async closures, and blocking ones
+  /// that look at `isCancelled`), writes everything and closes the stores. From then on it is of no more use.
   ///
-  /// Blocks until then. A second call waits for the first; with a grace of zero it ends its waiting, and what still runs is
-  /// interrupted. Before the start, or again, is fine.
+  /// Blocks until then. A second call waits for the first; with a grace of zero it ends its waiting, and what still
+  /// runs is interrupted. Before the start, or again, is fine.
   ///
   /// - Parameter waiting: false returns at once, which is how a job stops the scheduler that runs it.
   public func stop(grace: Duration = .seconds(30), waiting: Bool = true) {
     if waiting { end(grace) } else { stopLater(grace) }
   }
 
-  /// Claims nothing more, waits up to `grace` for what runs, cancels what is left, writes everything and closes the stores. When the
-  /// task is cancelled meanwhile, what still runs is interrupted.
+  /// Claims nothing more, waits up to `grace` for what runs, cancels what is left, writes everything and closes the
+  /// stores. When the task is cancelled meanwhile, what still runs is interrupted.
   public func stop(grace: Duration = .seconds(30), waiting: Bool = true) async {
     guard waiting else { return stopLater(grace) }
     await withTaskCancellationHandler {

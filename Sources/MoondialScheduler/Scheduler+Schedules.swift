@@ -8,7 +8,8 @@ internal import Scheduling
 internal import ScriptHost
 internal import Triggers
 
-/// Schedules made while the scheduler runs: several for one job of the program or of a script, each with its own parameters.
+/// Schedules made while the scheduler runs: several for one job of the program or of a script, each with its own
+/// parameters.
 extension Scheduler {
   /// Makes a schedule for a declared job; returns its id when it is as durable as the job's store makes it.
   ///
@@ -17,8 +18,9 @@ extension Scheduler {
   /// A date that is past is due at once. One that fires no more is gone after its last run.
   ///
   /// - Parameters:
-  ///   - options: of `params`, `timezone`, `startDate`, `endDate`, `jitter`, `coalesce`, `misfireGraceTime`, `maxInstances` and
-  ///     `priority` what is given; the rest is the job's. `maxInstances` counts the schedule's own runs.
+  ///   - options: of `params`, `timezone`, `startDate`, `endDate`, `jitter`, `coalesce`, `misfireGraceTime`,
+  ///     `maxInstances` and `priority` what is given; the rest is the job's. `maxInstances` counts the schedule's own
+  ///     runs.
   ///   - id: nil: one is made, `JOB-NUMBER`.
   ///   - replacing: whether a schedule of that id gives way; otherwise it is `.duplicate`.
   @discardableResult

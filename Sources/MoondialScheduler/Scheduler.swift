@@ -13,12 +13,12 @@ internal import Synchronization
 ///     …
 ///     scheduler.stop()
 ///
-/// What it promises is what the `moondial` host promises: every due instant ends as one decision, the claim of a run is in its store
-/// before it starts and its outcome after it ended, `start` takes up where the store stands.
+/// What it promises is what the `moondial` host promises: every due instant ends as one decision, the claim of a run is
+/// in its store before it starts and its outcome after it ended, `start` takes up where the store stands.
 ///
-/// Threading: every method from any thread. Those that wait for something exist twice: called with `await` they hold no thread
-/// (never one of Swift's cooperative pool), otherwise they block the caller, for one turn of the scheduler where nothing else is
-/// said. A scheduler is started once, and must be stopped: its threads hold it.
+/// Threading: every method from any thread. Those that wait for something exist twice: called with `await` they hold no
+/// thread (never one of Swift's cooperative pool), otherwise they block the caller, for one turn of the scheduler where
+/// nothing else is said. A scheduler is started once, and must be stopped: its threads hold it.
 public final class Scheduler: Sendable {
   enum Phase: Sendable {
     case new, starting

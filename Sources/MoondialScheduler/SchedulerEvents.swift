@@ -1,7 +1,8 @@
 internal import DequeModule
 internal import Synchronization
 
-/// The events of a scheduler from the moment on at which it was asked for, one after the other; it ends after `.stopped`.
+/// The events of a scheduler from the moment on at which it was asked for, one after the other; it ends after
+/// `.stopped`.
 ///
 ///     for await event in scheduler.events() { print(event) }
 ///

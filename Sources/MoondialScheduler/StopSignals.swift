@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// Signals that stop a scheduler while somebody blocks in `run`: the first drains, the second ends at once.
 ///
-/// They come through signalfd(2), by Dispatch: no handler runs, so what they start may lock and allocate. What the signals meant
-/// before is put back when it is over.
+/// They come through signalfd(2), by Dispatch: no handler runs, so what they start may lock and allocate. What the
+/// signals meant before is put back when it is over.
 final class StopSignals {
   private var sources: [any DispatchSourceSignal] = []
   private var former: [(signal: Int32, handler: __sighandler_t?)] = []

@@ -11,8 +11,8 @@ internal import Triggers
 ///     try .every(.seconds(90))
 ///     try .anyOf([.cron("0 3 * * *"), .at("2027-01-01 00:00")])
 ///
-/// A trigger that names no zone follows its job's, and then the scheduler's. Making one checks it, and throws a ``ParseError`` that says
-/// what is wrong; the law of each kind, DST included, is in docs/triggers.md.
+/// A trigger that names no zone follows its job's, and then the scheduler's. Making one checks it, and throws a
+/// ``ParseError`` that says what is wrong; the law of each kind, DST included, is in docs/triggers.md.
 public struct Trigger: Sendable, Equatable, CustomStringConvertible {
   let recipe: TriggerRecipe
 
@@ -22,8 +22,8 @@ public struct Trigger: Sendable, Equatable, CustomStringConvertible {
   /// Whether both would be written the same.
   public static func == (left: Trigger, right: Trigger) -> Bool { left.description == right.description }
 
-  /// The first fire time after `date`, with `timezone` for the parts that name no zone; nil when there is none. An interval counts from
-  /// `date`. Throws when there is no such zone. Microseconds at most, but for combinations.
+  /// The first fire time after `date`, with `timezone` for the parts that name no zone; nil when there is none. An
+  /// interval counts from `date`. Throws when there is no such zone. Microseconds at most, but for combinations.
   public func next(after date: Date, timezone: String = "UTC") throws(ParseError) -> Date? {
     do {
       let zone = try TimeZoneDatabase.shared.zone(named: timezone)
@@ -129,7 +129,8 @@ extension Trigger {
     return try Trigger("workdays", [.text(number), options(timezone, fields)])
   }
 
-  /// At `sunrise`, `sunset`, `dawn`, `dusk` or solar `noon` at a place, in degrees north and east; not on days that have none.
+  /// At `sunrise`, `sunset`, `dawn`, `dusk` or solar `noon` at a place, in degrees north and east; not on days that
+  /// have none.
   public static func solar(
     _ event: String, latitude: Double, longitude: Double, offset: Duration = .zero
   ) throws(ParseError) -> Trigger {

@@ -7,8 +7,8 @@ public import ServiceLifecycle
 ///       services: [server, SchedulerRunner(scheduler)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
 ///     try await group.run()
 ///
-/// It starts the scheduler, and returns when that has stopped. A graceful shutdown drains: nothing more is claimed, what runs has
-/// `grace` to end, everything is written. A cancellation, before or meanwhile, ends what runs at once.
+/// It starts the scheduler, and returns when that has stopped. A graceful shutdown drains: nothing more is claimed,
+/// what runs has `grace` to end, everything is written. A cancellation, before or meanwhile, ends what runs at once.
 public struct SchedulerRunner: Service {
   private let scheduler: Scheduler
   private let grace: Duration

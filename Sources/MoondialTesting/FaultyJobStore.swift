@@ -2,12 +2,13 @@ package import JobModel
 package import JobStores
 internal import Synchronization
 
-/// A store in front of another that fails or delays the batches it is told to, so that a scheduler's answer to it can be tested.
+/// A store in front of another that fails or delays the batches it is told to, so that a scheduler's answer to it can
+/// be tested.
 ///
 ///     let store = FaultyJobStore(MemoryStore()) { number in number == 3 ? .fail(.full) : .pass }
 ///
-/// Batches are counted from 1. A delayed batch, and its completion, wait until the test calls ``release()``; batches after it pass
-/// it only if the test says so by not delaying them, which a real store would not do: delay them too.
+/// Batches are counted from 1. A delayed batch, and its completion, wait until the test calls ``release()``; batches
+/// after it pass it only if the test says so by not delaying them, which a real store would not do: delay them too.
 ///
 /// Threading: any thread. Completions come where the store behind calls them, or inside `apply` and `release`.
 package final class FaultyJobStore: JobStore {
@@ -15,7 +16,8 @@ package final class FaultyJobStore: JobStore {
     case pass
     /// Nothing of it is stored, and it says so.
     case fail(StoreError.Code)
-    /// Everything of it is stored, and yet it reports a failure: a commit whose answer was lost. Retrying must be harmless.
+    /// Everything of it is stored, and yet it reports a failure: a commit whose answer was lost. Retrying must be
+    /// harmless.
     case failAfterStoring(StoreError.Code)
     /// Held back until ``release()``.
     case delay
@@ -91,7 +93,9 @@ package final class FaultyJobStore: JobStore {
   package func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   package func append(log lines: [RunLogLine]) { store.append(log: lines) }
-  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try store.log(of: run, limit: limit) }
+  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
+    try store.log(of: run, limit: limit)
+  }
   package func close() {
     release()
     store.close()

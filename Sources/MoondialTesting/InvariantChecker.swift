@@ -62,7 +62,8 @@ package enum InvariantChecker {
     for entry in decided {
       if let former {
         if entry.first <= former.last {
-          problems.append("\(name): \(entry.first) is decided twice: \(former.what) and \(entry.what) (epoch \(epoch.number))")
+          problems.append(
+            "\(name): \(entry.first) is decided twice: \(former.what) and \(entry.what) (epoch \(epoch.number))")
         } else if let next = trigger.next(after: former.last), next < entry.first {
           problems.append(
             "\(name): \(next) has no decision, between \(former.what) and \(entry.what) (epoch \(epoch.number))")
@@ -71,7 +72,9 @@ package enum InvariantChecker {
       if entry.count >= 0 {
         let count = count(trigger, entry.first, entry.last)
         if count != entry.count {
-          problems.append("\(name): \(entry.what) says \(entry.count) instants from \(entry.first) to \(entry.last), there are \(count)")
+          problems.append(
+            "\(name): \(entry.what) says \(entry.count) instants from \(entry.first) to \(entry.last), there are \(count)"
+          )
         }
       }
       former = (max(former?.last ?? .distantPast, entry.last), entry.what)

@@ -5,11 +5,14 @@ internal import JobStores
 extension JobStoreConformance {
   /// - Parameter continuing: the second in which the range that it continues ends.
   static func decision(
-    _ job: String, _ first: Int64, _ kind: DecisionKind = .skipped, to last: Int64? = nil, count: Int? = nil, continuing: Int64? = nil
+    _ job: String, _ first: Int64, _ kind: DecisionKind = .skipped, to last: Int64? = nil, count: Int? = nil,
+    continuing: Int64? = nil
   ) -> DecisionRange {
     var range = DecisionRange(
-      job: job, kind: kind, reason: kind == .skipped ? .overlap : nil, first: second(first), last: second(last ?? first),
-      count: count ?? Int((last ?? first) - first) + 1, clockEpoch: ClockEpoch(0), decidedAt: second((last ?? first) + 1))
+      job: job, kind: kind, reason: kind == .skipped ? .overlap : nil, first: second(first),
+      last: second(last ?? first),
+      count: count ?? Int((last ?? first) - first) + 1, clockEpoch: ClockEpoch(0),
+      decidedAt: second((last ?? first) + 1))
     range.continues = continuing.map(second)
     return range
   }
@@ -29,7 +32,8 @@ extension JobStoreConformance {
         var ranges: [DecisionRange] = []
         for (index, kind) in DecisionKind.allCases.enumerated() {
           for (other, reason) in ([nil] + SkipReason.allCases.map { $0 }).enumerated() {
-            var range = decision("a", Int64(100 * index + 10 * other + 1), kind, to: Int64(100 * index + 10 * other + 3))
+            var range = decision(
+              "a", Int64(100 * index + 10 * other + 1), kind, to: Int64(100 * index + 10 * other + 3))
             range.reason = reason
             range.isAtLeast = other == 1
             range.run = other == 2 ? RunID(7) : nil
@@ -86,8 +90,12 @@ extension JobStoreConformance {
     Claim("asking at an instant finds the ranges that contain it") { subject in
       try with(subject) { store in
         try store.commit(
-          .make { $0.decisions = [decision("a", 1, to: 10), decision("a", 20, .misfired, to: 30), decision("b", 5, to: 25)] })
-        let cases: [(Int64, Int, Int)] = [(0, 0, 0), (1, 1, 1), (5, 1, 2), (10, 1, 2), (15, 0, 1), (20, 1, 2), (30, 1, 1), (31, 0, 0)]
+          .make {
+            $0.decisions = [decision("a", 1, to: 10), decision("a", 20, .misfired, to: 30), decision("b", 5, to: 25)]
+          })
+        let cases: [(Int64, Int, Int)] = [
+          (0, 0, 0), (1, 1, 1), (5, 1, 2), (10, 1, 2), (15, 0, 1), (20, 1, 2), (30, 1, 1), (31, 0, 0),
+        ]
         for (at, ofA, ofAll) in cases {
           try expectEqual(store.decisions(DecisionQuery(job: "a", at: second(at))).count, ofA, "ranges of a at \(at)")
           try expectEqual(store.decisions(DecisionQuery(at: second(at))).count, ofAll, "ranges at \(at)")

@@ -18,7 +18,9 @@ extension JobStoreConformance {
     },
     Claim("the last mark of a path counts, also within a batch") { subject in
       try with(subject) { store in
-        let (old, new) = (mark("a", "/in/1", inode: 1, run: 1, .failed), mark("a", "/in/1", inode: 2, run: 2, .succeeded))
+        let (old, new) = (
+          mark("a", "/in/1", inode: 1, run: 1, .failed), mark("a", "/in/1", inode: 2, run: 2, .succeeded)
+        )
         try store.commit(.make { $0.files = [old] })
         try store.commit(.make { $0.files = [new] })
         try expectEqual(files(of: "a", in: store), [new], "a later batch")

@@ -23,7 +23,8 @@ extension JobStoreConformance {
           try values.change(set("k", nil), at: second(0))
           try expectEqual(values.value(of: "k", in: "s", at: second(0)), nil, "a deleted key")
         }
-        try expect(versions[0] > 0 && versions[0] < versions[1] && versions[1] < versions[2], "versions rise: \(versions)")
+        try expect(
+          versions[0] > 0 && versions[0] < versions[1] && versions[1] < versions[2], "versions rise: \(versions)")
       }
     },
     Claim("compare-and-swap only changes what it expected") { subject in
@@ -42,7 +43,9 @@ extension JobStoreConformance {
       try with(subject) { store in
         let values = store.keyValues
         try values.change(set("k", "1", expiresAt: second(10)), at: second(0))
-        try expectEqual(values.value(of: "k", in: "s", at: Instant(nanoseconds: second(10).nanoseconds - 1))?.expiresAt, second(10), "just before")
+        try expectEqual(
+          values.value(of: "k", in: "s", at: Instant(nanoseconds: second(10).nanoseconds - 1))?.expiresAt, second(10),
+          "just before")
         try expectEqual(values.value(of: "k", in: "s", at: second(10)), nil, "at its expiry")
         try expectEqual(values.keys(prefix: "", in: "s", limit: 9, at: second(10)), [], "keys at its expiry")
         try expect(try values.change(set("k", "2", expecting: 0), at: second(10)), "an expired key counts as absent")
@@ -51,8 +54,11 @@ extension JobStoreConformance {
     Claim("keys come by prefix, in byte order, up to the limit") { subject in
       try with(subject) { store in
         let values = store.keyValues
-        for key in ["b", "a/2", "a/10", "a", "é", "a/\u{10ffff}", "A", ""] { try values.change(set(key, "0"), at: second(0)) }
-        try expectEqual(values.keys(prefix: "a/", in: "s", limit: 9, at: second(0)), ["a/10", "a/2", "a/\u{10ffff}"], "prefix")
+        for key in ["b", "a/2", "a/10", "a", "é", "a/\u{10ffff}", "A", ""] {
+          try values.change(set(key, "0"), at: second(0))
+        }
+        try expectEqual(
+          values.keys(prefix: "a/", in: "s", limit: 9, at: second(0)), ["a/10", "a/2", "a/\u{10ffff}"], "prefix")
         try expectEqual(values.keys(prefix: "", in: "s", limit: 4, at: second(0)), ["", "A", "a", "a/10"], "limit")
         try expectEqual(values.keys(prefix: "é", in: "s", limit: 0, at: second(0)), [], "limit 0")
       }

@@ -49,7 +49,8 @@ extension JobStoreConformance {
           }
         }
         for thread in 0..<4 {
-          try expectEqual(store.runs(RunQuery(job: "job\(thread)", limit: 1_000)).count, kept, "runs of thread \(thread)")
+          try expectEqual(
+            store.runs(RunQuery(job: "job\(thread)", limit: 1_000)).count, kept, "runs of thread \(thread)")
         }
       }
     },

@@ -35,7 +35,8 @@ extension JobStoreConformance {
         full.orphanedAt = second(9)
         let bare = made("a", next: nil)
         try store.commit(.make { $0.schedules = [full, schedule("send"), bare] })
-        try expectEqual(store.schedules(), [schedule("send"), bare, full], "schedules, the job's own first, then by id")
+        try expectEqual(
+          store.schedules(), [schedule("send"), bare, full], "schedules, the job's own first, then by id")
       }
     },
     Claim("schedules made at run time survive closing and opening", needsDurability: true) { subject in
@@ -78,7 +79,8 @@ extension JobStoreConformance {
       try with(subject) { store in
         try store.commit(.make { $0.schedules = [made("a", "send")] })
         try store.commit(.make { $0.schedules = [made("a", "fetch")] })
-        try expectEqual(store.load().schedules.filter { $0.id == "a" }.map(\.nextFire), [second(60)], "one schedule of that id")
+        try expectEqual(
+          store.load().schedules.filter { $0.id == "a" }.map(\.nextFire), [second(60)], "one schedule of that id")
       }
     },
     Claim("a batch that takes a schedule away and a later one that makes it again may become one") { subject in
@@ -140,7 +142,8 @@ extension JobStoreConformance {
 
   private static func skipped(_ schedule: String?, _ time: Int64) -> DecisionRange {
     var range = DecisionRange(
-      job: "send", schedule: schedule, kind: .skipped, reason: .overlap, first: second(time), last: second(time), count: 1,
+      job: "send", schedule: schedule, kind: .skipped, reason: .overlap, first: second(time), last: second(time),
+      count: 1,
       clockEpoch: ClockEpoch(0), decidedAt: second(time + 1))
     range.continues = second(time - 1)
     return range

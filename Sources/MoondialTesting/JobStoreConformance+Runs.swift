@@ -43,7 +43,9 @@ extension JobStoreConformance {
             run.finishedAt = second(6)
           }
           try store.commit(
-            .make { if stage == 0 { $0.waiting = [run] } else if stage == 1 { $0.claims = [run] } else { $0.finished = [run] } })
+            .make {
+              if stage == 0 { $0.waiting = [run] } else if stage == 1 { $0.claims = [run] } else { $0.finished = [run] }
+            })
           try expectEqual(store.runs(RunQuery(job: "a")), [run], "one run at stage \(stage)")
           try expectEqual(store.load().unfinished, stage == 2 ? [] : [run], "unfinished at stage \(stage)")
         }

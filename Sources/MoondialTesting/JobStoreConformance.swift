@@ -55,7 +55,9 @@ package enum JobStoreConformance {
 
   // MARK: What the claims are written with
 
-  static func expect(_ isTrue: Bool, _ law: @autoclosure () -> String, line: UInt = #line, file: String = #fileID) throws {
+  static func expect(_ isTrue: Bool, _ law: @autoclosure () -> String, line: UInt = #line, file: String = #fileID)
+    throws
+  {
     if !isTrue { throw Violation(description: "\(law()) (\(file):\(line))") }
   }
 
@@ -87,7 +89,8 @@ package enum JobStoreConformance {
       id: RunID(id), job: job, cause: .schedule, scheduledAt: second(time ?? id), claimedAt: second((time ?? id) + 1))
   }
 
-  static func finished(_ id: Int64, _ job: String, _ outcome: Outcome = .succeeded, at time: Int64? = nil) -> RunRecord {
+  static func finished(_ id: Int64, _ job: String, _ outcome: Outcome = .succeeded, at time: Int64? = nil) -> RunRecord
+  {
     var run = claim(id, job, at: time)
     run.startedAt = second((time ?? id) + 2)
     run.finishedAt = second((time ?? id) + 3)

@@ -25,14 +25,15 @@ public final class ManualClock: Sendable {
   /// What the wall clock shows.
   public var date: Date { Date(machine.now) }
 
-  /// Somebody sets the wall clock; timeouts and delays do not feel it. What that makes due runs in the next ``advance(by:)``.
+  /// Somebody sets the wall clock; timeouts and delays do not feel it. What that makes due runs in the next
+  /// ``advance(by:)``.
   public func set(to date: Date) { machine.set(to: Instant(date)) }
 
   /// Time passes, stopping wherever something is due. Returns when every run that became due has ended, or waits in
   /// ``sleep(for:)``, and every `onEvent` listener has heard of it: so it gives the same result every time.
   ///
-  /// An async job that waits for something else than this clock keeps `advance` waiting until that has come. Zero runs what is due
-  /// already: what `runNow` and `emit` have asked for.
+  /// An async job that waits for something else than this clock keeps `advance` waiting until that has come. Zero runs
+  /// what is due already: what `runNow` and `emit` have asked for.
   public func advance(by duration: Duration) async {
     precondition(duration >= .zero, "a clock advances; set(to:) sets the wall clock back")
     let end = now + duration.wholeNanoseconds

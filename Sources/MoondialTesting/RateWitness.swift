@@ -28,8 +28,8 @@ final class RateWitness: Sendable {
     }
   }
 
-  /// The host died. What it cannot know of its former life is forgiven: starts before the clock was last set (the rows have
-  /// wall-clock times), and those of jobs that nobody declares any more.
+  /// The host died. What it cannot know of its former life is forgiven: starts before the clock was last set (the rows
+  /// have wall-clock times), and those of jobs that nobody declares any more.
   func hostDied(clockSetAt: Int64, absent: Set<String>) {
     starts.withLock { starts in
       for name in starts.keys { starts[name]?.removeAll { $0.at <= clockSetAt || absent.contains($0.job) } }

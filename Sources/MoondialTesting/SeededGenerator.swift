@@ -1,4 +1,5 @@
-/// A repeatable source of randomness: SplitMix64 (Steele, Lea, Flood, 2014). The same seed gives the same simulation, everywhere.
+/// A repeatable source of randomness: SplitMix64 (Steele, Lea, Flood, 2014). The same seed gives the same simulation,
+/// everywhere.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 

@@ -3,8 +3,8 @@ package import Executors
 package import JobModel
 internal import Synchronization
 
-/// An executor without threads: every order gets a random delay, duration and outcome, and ends when the simulation's clock
-/// says so. It knows nothing of limits, so it can witness that the scheduler keeps them.
+/// An executor without threads: every order gets a random delay, duration and outcome, and ends when the simulation's
+/// clock says so. It knows nothing of limits, so it can witness that the scheduler keeps them.
 package final class SimulatedExecutor: JobExecutor {
   private struct Attempt: Sendable {
     var order: RunOrder
@@ -51,8 +51,10 @@ package final class SimulatedExecutor: JobExecutor {
           state.violations.append("run \(order.id) was dispatched while its attempt goes on")
         }
         let delay = state.random.oneIn(4) ? state.random.number(0...5_000_000_000) : 0
-        let length = state.random.oneIn(5) ? state.random.number(0...90_000_000_000) : state.random.number(0...900_000_000)
-        let outcome: Outcome = state.random.oneIn(4) ? state.random.pick([.failed, .timedOut, .outOfMemory]) : .succeeded
+        let length =
+          state.random.oneIn(5) ? state.random.number(0...90_000_000_000) : state.random.number(0...900_000_000)
+        let outcome: Outcome =
+          state.random.oneIn(4) ? state.random.pick([.failed, .timedOut, .outOfMemory]) : .succeeded
         state.attempts.append(
           Attempt(order: order, startsAt: now + delay, endsAt: now + delay + length, outcome: outcome))
         let active = state.attempts.count { $0.isOfSameSchedule(as: order) }
@@ -117,7 +119,9 @@ package final class SimulatedExecutor: JobExecutor {
             duration: attempt.isCancelled && !attempt.isStarted ? 0 : length))
         return true
       }
-      for index in state.attempts.indices where state.attempts[index].startsAt <= now { state.attempts[index].isStarted = true }
+      for index in state.attempts.indices where state.attempts[index].startsAt <= now {
+        state.attempts[index].isStarted = true
+      }
       state.started += reports.count { $0.kind == .started }
       for job in started { state.violations += rates.started(job, at: now, groups) }
       return (reports, state.sink)

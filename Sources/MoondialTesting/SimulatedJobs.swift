@@ -27,13 +27,16 @@ package enum SimulatedJobs {
   }
 
   private static func make(_ name: String, _ random: inout SeededGenerator) -> JobDefinition {
-    var job = JobDefinition(name: name, source: SourceLocation(file: "simulated.lua", line: 1), payload: SimulatedPayload())
+    var job = JobDefinition(
+      name: name, source: SourceLocation(file: "simulated.lua", line: 1), payload: SimulatedPayload())
     switch random.next() % 8 {
     case 0: job.trigger = nil
     case 1: job.trigger = .every(nanoseconds: random.number(2...30) * 1_000_000_000)
     case 2, 3: job.trigger = .every(nanoseconds: random.number(30...900) * 1_000_000_000)
     default:
-      let text = random.pick(["* * * * *", "*/5 * * * *", "0 * * * *", "30 3 * * *", "*/10 8-18 * * mon-fri", "0 2 * * *"])
+      let text = random.pick([
+        "* * * * *", "*/5 * * * *", "0 * * * *", "30 3 * * *", "*/10 8-18 * * mon-fri", "0 2 * * *",
+      ])
       let zone = random.pick(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
       job.timeZone = zone
       job.trigger = cron(text, in: zone)
@@ -46,7 +49,8 @@ package enum SimulatedJobs {
     job.priority = Int(random.number(-5...5))
     job.retry =
       random.oneIn(3)
-      ? RetryPolicy(max: Int(random.number(1...3)), backoff: random.pick([.fixed, .linear, .exponential]), base: 2_000_000_000)
+      ? RetryPolicy(
+        max: Int(random.number(1...3)), backoff: random.pick([.fixed, .linear, .exponential]), base: 2_000_000_000)
       : nil
     job.recover = random.oneIn(3)
     job.runAtStart = random.oneIn(6)

@@ -6,8 +6,8 @@ internal import Triggers
 
 /// The schedules that a simulation makes at run time, and what must have become of them.
 ///
-/// Laws: a one-off is decided at most once; one whose making was durable, and that nobody took away, exactly once, unless it is still
-/// to come.
+/// Laws: a one-off is decided at most once; one whose making was durable, and that nobody took away, exactly once,
+/// unless it is still to come.
 final class SimulatedSchedules: Sendable {
   private struct Made: Sendable {
     var isOneOff: Bool
@@ -17,7 +17,8 @@ final class SimulatedSchedules: Sendable {
 
   private let made = Mutex<[String: Made]>([:])
 
-  /// A random schedule of a job: a one-off, past ones among them, or a short interval; a few under an id that is used again.
+  /// A random schedule of a job: a one-off, past ones among them, or a short interval; a few under an id that is used
+  /// again.
   func request(_ job: String, _ random: inout SeededGenerator, now: Instant) -> ScheduleRequest {
     let isOneOff = !random.oneIn(4)
     let trigger: AnyTrigger =

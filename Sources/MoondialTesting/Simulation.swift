@@ -6,12 +6,14 @@ internal import Scheduling
 internal import SchedulerService
 internal import Synchronization
 
-/// Runs the real scheduler (core, service turn, store lanes) under a seed: random jobs, policies, durations, clock steps,
-/// crashes, write failures and late answers, reloads, pauses. No thread, no sleep, no real clock: the same seed is the same story.
+/// Runs the real scheduler (core, service turn, store lanes) under a seed: random jobs, policies, durations, clock
+/// steps, crashes, write failures and late answers, reloads, pauses. No thread, no sleep, no real clock: the same seed
+/// is the same story.
 ///
-/// It must survive: a store that fails or answers late, even one that stored and says it failed; the host dying at any moment; the
-/// wall clock set forward or back by hours; jobs that vanish and return. After each step the executor's witness must have seen no
-/// limit broken, rates over all lives; at the end `InvariantChecker` accounts for every due instant.
+/// It must survive: a store that fails or answers late, even one that stored and says it failed; the host dying at any
+/// moment; the wall clock set forward or back by hours; jobs that vanish and return. After each step the executor's
+/// witness must have seen no limit broken, rates over all lives; at the end `InvariantChecker` accounts for every due
+/// instant.
 package struct Simulation {
   package struct Options: Sendable {
     package var steps = 150
@@ -52,7 +54,8 @@ package struct Simulation {
   private let rates = RateWitness()
   /// When the wall clock was set last, on the monotonic one.
   private var clockSetAt = Int64.min
-  /// When this life of the host began, on the monotonic clock: it reads its stores then, and the wall clock at its first turn.
+  /// When this life of the host began, on the monotonic clock: it reads its stores then, and the wall clock at its
+  /// first turn.
   private var bornAt = Int64.min
   private var report = Report()
   private let seed: UInt64
@@ -80,7 +83,8 @@ package struct Simulation {
     self.opened = opened
     store = FaultyJobStore(wrapping(opened)) { _ in faults.next() }
     host = SimulatedHost(
-      store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions, groups: groups, rates: rates)
+      store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions, groups: groups,
+      rates: rates)
   }
 
   /// Lives through the whole story, lets the faults end, and checks.
@@ -115,7 +119,8 @@ package struct Simulation {
       let next = min(host.nextEvent(wall: clock.now, monotonic: now) ?? end, end)
       restless = next <= now ? restless + 1 : 0
       if restless == 10_000 {
-        report.violations.append("the scheduler asks for a turn at once, 10,000 times in a row, and does nothing with it: \(host.wish)")
+        report.violations.append(
+          "the scheduler asks for a turn at once, 10,000 times in a row, and does nothing with it: \(host.wish)")
       }
       clock.advance(by: max(1, next - now))
     }
@@ -186,7 +191,9 @@ package struct Simulation {
       hours += 1
       pass(3_600_000_000_000)
     }
-    if host.running > 0 { report.violations.append("\(host.running) runs go on 200 hours after the last job was removed") }
+    if host.running > 0 {
+      report.violations.append("\(host.running) runs go on 200 hours after the last job was removed")
+    }
   }
 }
 
@@ -221,7 +228,9 @@ final class SimulatedHost: Sendable {
     configuration.window = window
     service = ServiceTurn(configuration, wake: {})
     executor.start(reportingTo: service)
-    do { try service.restore(definitions, groups: groups) } catch { preconditionFailure("the simulated store cannot be read: \(error)") }
+    do { try service.restore(definitions, groups: groups) } catch {
+      preconditionFailure("the simulated store cannot be read: \(error)")
+    }
     service.post { core, now, actions in
       core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)

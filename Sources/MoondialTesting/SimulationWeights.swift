@@ -1,8 +1,8 @@
 /// How often each kind of trouble comes in a simulated story: about once in so many steps, nil never.
 ///
-/// Drawn by seed, each kind is switched off in a quarter of all stories and its rate varies widely in the others ("swarm testing":
-/// Groce et al., 2012). A story without crashes lets queues grow long, one without reloads lets a job fire for days: states that
-/// a mixture of everything never reaches.
+/// Drawn by seed, each kind is switched off in a quarter of all stories and its rate varies widely in the others
+/// ("swarm testing": Groce et al., 2012). A story without crashes lets queues grow long, one without reloads lets a job
+/// fire for days: states that a mixture of everything never reaches.
 package struct SimulationWeights: Sendable {
   package var crash: Int? = 25
   package var storeFault: Int? = 15

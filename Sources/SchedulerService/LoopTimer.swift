@@ -7,11 +7,12 @@ import Synchronization
 
 /// Where the scheduler's thread sleeps: until a fire time on the wall clock, a delay on the monotonic one, or `wake()`.
 ///
-/// The wall clock part is a timerfd with TFD_TIMER_CANCEL_ON_SET (timerfd_create(2)): when somebody sets the clock the wait ends
-/// at once, and it keeps counting over a suspend of the machine. An eventfd carries `wake`. Idle, it costs nothing.
+/// The wall clock part is a timerfd with TFD_TIMER_CANCEL_ON_SET (timerfd_create(2)): when somebody sets the clock the
+/// wait ends at once, and it keeps counting over a suspend of the machine. An eventfd carries `wake`. Idle, it costs
+/// nothing.
 ///
-/// A processor that sleeps takes some 30 µs to come back, which every fire would be late by. So after a longer sleep the thread is woken
-/// a little early and awaits the instant awake.
+/// A processor that sleeps takes some 30 µs to come back, which every fire would be late by. So after a longer sleep
+/// the thread is woken a little early and awaits the instant awake.
 ///
 /// Threading: `wait` on one thread; `wake` from any.
 final class LoopTimer: Sendable {
@@ -20,15 +21,16 @@ final class LoopTimer: Sendable {
   /// `wake` was called since the last sleep began.
   private let isWoken = Atomic(false)
 
-  /// How long before a fire time the thread is awake, and how long it must have slept for that to be worth it: it then spends at most
-  /// a tenth of its time waiting awake. Nanoseconds.
+  /// How long before a fire time the thread is awake, and how long it must have slept for that to be worth it: it then
+  /// spends at most a tenth of its time waiting awake. Nanoseconds.
   private static let lead: Int64 = 50_000
   private static let longSleep: Int64 = 500_000
 
   init() {
     timer = linux_wall_timer()
     event = linux_event()
-    precondition(timer >= 0 && event >= 0, "no file descriptors are left for the scheduler's timer: raise the limit (ulimit -n)")
+    precondition(
+      timer >= 0 && event >= 0, "no file descriptors are left for the scheduler's timer: raise the limit (ulimit -n)")
   }
 
   deinit {
@@ -36,10 +38,12 @@ final class LoopTimer: Sendable {
     close(event)
   }
 
-  /// Makes the calling thread's own sleeps as exact as the kernel can; a failure leaves the default, which is only later.
+  /// Makes the calling thread's own sleeps as exact as the kernel can; a failure leaves the default, which is only
+  /// later.
   static func sharpenThisThread() {
     linux_sharpen_timers()
-    // Two scripts that keep two processors busy would otherwise hold the scheduler up by a slice of the kernel's at each wake-up.
+    // Two scripts that keep two processors busy would otherwise hold the scheduler up by a slice of the kernel's at
+    // each wake-up.
     linux_run_first()
   }
 

@@ -8,8 +8,8 @@ package import Triggers
 /// Why a schedule was not made, or not taken away.
 package enum ScheduleFailure: Error, Sendable {
   case refused(SchedulerCore.Refusal)
-  /// The store could not write it: a new schedule was taken back, a changed or removed one is in force and is written when the store
-  /// can.
+  /// The store could not write it: a new schedule was taken back, a changed or removed one is in force and is written
+  /// when the store can.
   case notWritten(StoreError)
 }
 
@@ -21,7 +21,8 @@ package enum ScheduleFailure: Error, Sendable {
 ///     engine.schedules(of: "send")
 ///     try engine.unschedule(id)
 extension SchedulerEngine {
-  /// Makes a schedule; `completion` is called once, on any thread, with its id when it is as durable as its job's store makes it.
+  /// Makes a schedule; `completion` is called once, on any thread, with its id when it is as durable as its job's store
+  /// makes it.
   package func schedule(
     _ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, ScheduleFailure>) -> Void
   ) {
@@ -32,7 +33,9 @@ extension SchedulerEngine {
       case (.success(let made), nil): completion(.success(made.id))
       case (.success(let made), let error?):
         // Nobody knows its id: it would run without anybody being able to tell why.
-        if made.isNew { self?.post(whenDurable: nil) { core, now, actions in core.takeBack(made.id, at: now, into: &actions) } }
+        if made.isNew {
+          self?.post(whenDurable: nil) { core, now, actions in core.takeBack(made.id, at: now, into: &actions) }
+        }
         completion(.failure(.notWritten(error)))
       case (nil, _): preconditionFailure("a posted question is answered before its durability is told")
       }
@@ -57,8 +60,8 @@ extension SchedulerEngine {
     return try answer.wait { $0 }!.get()
   }
 
-  /// Takes a schedule made at run time away; `completion` is called once, on any thread, when that is durable. What was claimed goes
-  /// on, what was not does not run.
+  /// Takes a schedule made at run time away; `completion` is called once, on any thread, when that is durable. What was
+  /// claimed goes on, what was not does not run.
   package func unschedule(_ id: String, completion: @escaping @Sendable (ScheduleFailure?) -> Void) {
     let answer = Monitor<SchedulerCore.Refusal?>(nil)
     post(whenDurable: { error in

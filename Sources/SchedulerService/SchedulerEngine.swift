@@ -6,19 +6,22 @@ internal import Triggers
 
 /// What turns a scheduler's core: the service, with a thread and the machine's clocks, or a clock moved by hand.
 ///
-/// Whatever people and programs ask of a scheduler goes through `ask` and `post`, so that it works the same with either.
+/// Whatever people and programs ask of a scheduler goes through `ask` and `post`, so that it works the same with
+/// either.
 ///
 /// Threading: every method from any thread, but `ask` and `drain` not from inside a turn.
 package protocol SchedulerEngine: AnyObject, Sendable {
   /// Reads the stores, takes in `definitions` and begins to fire, no run beyond what `groups` allow. Once.
   func start(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws
-  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, and hands everything to the stores.
+  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, and hands everything to
+  /// the stores.
   func drain(grace: Int64)
   /// Ends a drain's waiting: what still runs is interrupted.
   func endNow()
   /// Does something with the scheduler's state at its next turn, and waits for the answer.
   func ask<R: Sendable>(_ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> R) -> R
-  /// Does something with the scheduler's state at its next turn; `whenDurable` is called when what it decided is on disk.
+  /// Does something with the scheduler's state at its next turn; `whenDurable` is called when what it decided is on
+  /// disk.
   func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
     _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void)

@@ -12,8 +12,8 @@ import Synchronization
 ///     try service.runNow("cleanup")        // and all that every engine does
 ///     service.drain(grace: 30_000_000_000)    // finish what runs, then everything is written
 ///
-/// Threading: every method may be called from any thread, and blocks only where it says so. Started once, stopped once; stopping
-/// twice, or without a start, is fine.
+/// Threading: every method may be called from any thread, and blocks only where it says so. Started once, stopped once;
+/// stopping twice, or without a start, is fine.
 package final class SchedulerService: SchedulerEngine {
   package enum Phase: Sendable, Equatable { case idle, running, draining, stopped }
 
@@ -51,7 +51,8 @@ package final class SchedulerService: SchedulerEngine {
 
   /// Reads the stores, takes in `definitions` and begins to fire, no run beyond what `groups` allow.
   ///
-  /// - Throws: `StoreError` when a store cannot be read, `ThreadError` when the system gives no thread: then nothing was started.
+  /// - Throws: `StoreError` when a store cannot be read, `ThreadError` when the system gives no thread: then nothing
+  ///   was started.
   package func start(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws {
     let isFirst = state.withLock { state in
       defer { if state.phase == .idle { state.phase = .running } }
@@ -91,13 +92,14 @@ package final class SchedulerService: SchedulerEngine {
     }
   }
 
-  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, and hands everything to the stores,
-  /// which stay open: whoever opened them closes them. Blocks until then. `endNow` ends the waiting.
+  /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, and hands everything to
+  /// the stores, which stay open: whoever opened them closes them. Blocks until then. `endNow` ends the waiting.
   package func drain(grace: Int64) {
     guard enterDraining() else { return awaitStopped() }
     turn.post { core, now, actions in core.drain(at: now, into: &actions) }
     awaitRest(within: grace) { $0.claimedRuns == 0 }
-    // Who is hurried asks nothing more of what runs: cancelled runs end as such, and are not recovered by the next host.
+    // Who is hurried asks nothing more of what runs: cancelled runs end as such, and are not recovered by the next
+    // host.
     if !isQuiet, !isHurried { turn.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
     // A cancelled run ends within its hard stop; a stuck one never does.
     awaitRest(within: 1_000_000_000) { $0.claimedRuns == 0 }
@@ -143,11 +145,13 @@ package final class SchedulerService: SchedulerEngine {
   }
 
   private func finish() {
-    // Asked, not posted: stopping the executors cancels what they run, and a turn takes reports in before what was posted to it.
-    // An interrupted run would now and then be recorded as cancelled, and not be recovered by the next host.
+    // Asked, not posted: stopping the executors cancels what they run, and a turn takes reports in before what was
+    // posted to it. An interrupted run would now and then be recorded as cancelled, and not be recovered by the next
+    // host.
     ask { core, now, actions in core.interruptAll(at: now, into: &actions) }
     for executor in executors { executor.stop() }
-    // Forgets what earlier turns said on the thread that says it, so that the answer below is about everything up to here.
+    // Forgets what earlier turns said on the thread that says it, so that the answer below is about everything up to
+    // here.
     turn.post { [state] _, _, _ in
       state.withLock { state in
         state.rest = nil
@@ -166,7 +170,8 @@ package final class SchedulerService: SchedulerEngine {
 
   // MARK: Control
 
-  /// Does something with the scheduler's state at its next turn and waits for the answer. Not from the scheduler's own thread.
+  /// Does something with the scheduler's state at its next turn and waits for the answer. Not from the scheduler's own
+  /// thread.
   package func ask<R: Sendable>(
     _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> R
   ) -> R {
@@ -183,8 +188,8 @@ package final class SchedulerService: SchedulerEngine {
     }
   }
 
-  /// Does something with the scheduler's state at its next turn; `whenDurable` is called (on a store's thread) when what it
-  /// decided is on disk.
+  /// Does something with the scheduler's state at its next turn; `whenDurable` is called (on a store's thread) when
+  /// what it decided is on disk.
   package func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
     _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void

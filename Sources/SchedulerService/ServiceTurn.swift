@@ -6,13 +6,13 @@ package import Scheduling
 import Triggers
 import Synchronization
 
-/// The scheduler's inbox and one turn of its loop: take what came, decide, act. Nothing here sleeps or starts a thread, so that
-/// the simulator drives the same code under a clock of its own.
+/// The scheduler's inbox and one turn of its loop: take what came, decide, act. Nothing here sleeps or starts a thread,
+/// so that the simulator drives the same code under a clock of its own.
 ///
 /// Threading: `post`, `report` and store completions from any thread; `turn` on one thread at a time.
 package final class ServiceTurn: RunReportSink, @unchecked Sendable {
-  // `@unchecked`: `core`, `lanes`, `actions` and `isOver` are touched by `turn` (and before the first turn) only, which the owner
-  // calls on one thread at a time; everything that other threads touch is in `inbox`, behind its lock.
+  // `@unchecked`: `core`, `lanes`, `actions` and `isOver` are touched by `turn` (and before the first turn) only, which
+  // the owner calls on one thread at a time; everything that other threads touch is in `inbox`, behind its lock.
   package typealias Command = @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void
 
   private struct Inbox: Sendable {
@@ -38,7 +38,8 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     self.wake = wake
     var settings = SchedulerCore.Configuration()
     let workers = configuration.executors.reduce(0) { $0 + $1.executor.workers }
-    settings.window = configuration.window ?? max(SchedulingLimits.windowMinimum, SchedulingLimits.windowPerWorker * workers)
+    settings.window =
+      configuration.window ?? max(SchedulingLimits.windowMinimum, SchedulingLimits.windowPerWorker * workers)
     settings.catchUpStep = configuration.catchUpStep ?? settings.catchUpStep
     settings.publishesRuns = configuration.publishesRuns
     core = SchedulerCore(
@@ -60,13 +61,16 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     for job in definitions {
       let rates = [job.rate, job.group.flatMap { groups[$0]?.rate }]
       guard let window = rates.compactMap({ $0?.window }).max() else { continue }
-      for lane in lanes { core.restore(try lane.store.starts(of: job.name, since: wall.advanced(byNanoseconds: -window))) }
+      for lane in lanes {
+        core.restore(try lane.store.starts(of: job.name, since: wall.advanced(byNanoseconds: -window)))
+      }
     }
   }
 
   // MARK: From any thread
 
-  /// Hands in something to do on the scheduler's state at the next turn; `whenDurable` is called when what it decided is on disk.
+  /// Hands in something to do on the scheduler's state at the next turn; `whenDurable` is called when what it decided
+  /// is on disk.
   package func post(whenDurable: (@Sendable (StoreError?) -> Void)? = nil, _ command: @escaping Command) {
     enter { $0.commands.append((command, whenDurable)) }
   }
@@ -100,11 +104,12 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     package var isWritten: Bool
   }
 
-  /// Rounds of one turn at most: under a load that never lets the inbox empty, `now` would stand still and nothing more fall due.
+  /// Rounds of one turn at most: under a load that never lets the inbox empty, `now` would stand still and nothing more
+  /// fall due.
   private static let roundsMax = 16
 
-  /// Takes in what came, decides what is due at `now`, acts. Goes round until nothing more can be done at that moment, or until it
-  /// is time for another moment: then the wake that it returns is at once.
+  /// Takes in what came, decides what is due at `now`, acts. Goes round until nothing more can be done at that moment,
+  /// or until it is time for another moment: then the wake that it returns is at once.
   package func turn(at now: Moment) -> Rest {
     var rounds = 0
     var isAsleep = false

@@ -5,8 +5,8 @@ import Scheduling
 
 /// What goes to one store: at most one batch is with it at a time, the next one collects what comes meanwhile.
 ///
-/// That keeps the order of batches strict even when one fails, is a natural group commit (the slower the store, the larger the
-/// batches), and means that a slow store delays a claim by two of its commits at the most.
+/// That keeps the order of batches strict even when one fails, is a natural group commit (the slower the store, the
+/// larger the batches), and means that a slow store delays a claim by two of its commits at the most.
 struct StoreLane {
   let store: any JobStore
   private var collecting = StoreActions()
@@ -43,7 +43,8 @@ struct StoreLane {
     }
   }
 
-  /// Calls `completion` when what was collected last is durable, or with why it is not; at once when nothing is collected.
+  /// Calls `completion` when what was collected last is durable, or with why it is not; at once when nothing is
+  /// collected.
   mutating func whenDurable(_ completion: @escaping @Sendable (StoreError?) -> Void) {
     if collecting.batch.isEmpty { completion(nil) } else { waiting.append(completion) }
   }
@@ -72,7 +73,9 @@ struct StoreLane {
 
   /// The store has answered about the batch in flight.
   mutating func finish(_ error: StoreError?, at monotonic: Int64) -> Ending {
-    guard var flight = inFlight.take() else { preconditionFailure("\(store.name) completed a batch that it was not given") }
+    guard var flight = inFlight.take() else {
+      preconditionFailure("\(store.name) completed a batch that it was not given")
+    }
     guard error != nil else {
       defer { hasFailed = false }
       var claims: [RunToken] = []
@@ -83,7 +86,8 @@ struct StoreLane {
     }
     hasFailed = true
     retryAt = monotonic + Self.retryPause
-    // Everything but the claims is tried again, in order, before anything newer; what waits for it is told that it failed.
+    // Everything but the claims is tried again, in order, before anything newer; what waits for it is told that it
+    // failed.
     var merged = flight.actions
     merged.batch.append(collecting.batch)
     let claims = flight.actions.claims + collecting.claims
@@ -95,8 +99,8 @@ struct StoreLane {
 }
 
 extension StoreActions {
-  /// Empties it for the next batch. Memory stays as far as an ordinary batch needs it: the registration of a hundred thousand jobs
-  /// must not be paid for ever.
+  /// Empties it for the next batch. Memory stays as far as an ordinary batch needs it: the registration of a hundred
+  /// thousand jobs must not be paid for ever.
   fileprivate mutating func recycle() {
     StoreActions.empty(&batch.schedules)
     StoreActions.empty(&batch.fires)

@@ -26,11 +26,14 @@ extension SchedulerCore {
   func firstDue(by now: Moment) -> DueTurn? {
     var best: DueTurn?
     for lane in lanes.indices {
-      guard let entry = due.first(in: lane), entry.due <= now.wall.nanoseconds, !failedStores[Int(lanes[lane].store)] else {
+      guard let entry = due.first(in: lane), entry.due <= now.wall.nanoseconds, !failedStores[Int(lanes[lane].store)]
+      else {
         continue
       }
       let rank = lanes[lane].rank
-      if let known = best, (known.rank, known.due, known.job.position) <= (rank, entry.due, entry.job.position) { continue }
+      if let known = best, (known.rank, known.due, known.job.position) <= (rank, entry.due, entry.job.position) {
+        continue
+      }
       best = DueTurn(job: entry.job, rank: rank, due: entry.due)
     }
     return best

@@ -2,14 +2,15 @@ package import JobModel
 
 /// The due times of all jobs: indexed 4-ary heaps, one for each lane, with at most one entry per job.
 ///
-/// A lane holds jobs among which the due time alone says whose turn it is: those of one store and one priority. So a job that is due
-/// stays in here until there is room for its run, and costs nothing meanwhile.
+/// A lane holds jobs among which the due time alone says whose turn it is: those of one store and one priority. So a
+/// job that is due stays in here until there is room for its run, and costs nothing meanwhile.
 ///
-/// Keyed by (due time, job), so that equal due times come out in the order of registration and a run of the scheduler is
-/// reproducible. `set` moves an entry up or down in place: no tombstones, so the queue never holds more than it has jobs.
+/// Keyed by (due time, job), so that equal due times come out in the order of registration and a run of the scheduler
+/// is reproducible. `set` moves an entry up or down in place: no tombstones, so the queue never holds more than it has
+/// jobs.
 ///
-/// - Complexity: `set`, `remove`, `popFirst` O(log n) with four children a level (half the levels of a binary heap, and the
-///   children share a cache line); `first` O(1). No allocation once the arrays have grown.
+/// - Complexity: `set`, `remove`, `popFirst` O(log n) with four children a level (half the levels of a binary heap, and
+///   the children share a cache line); `first` O(1). No allocation once the arrays have grown.
 package struct DueQueue: Sendable {
   package struct Entry: Sendable, Equatable {
     /// Nanoseconds since the epoch.

@@ -13,8 +13,8 @@ struct DueSpan {
 extension AnyTrigger {
   /// The instants from `first` (one of this trigger's own) to `end`, inclusive.
   ///
-  /// Counts at most `limit` of them one by one; beyond it the last one is found by halving, so that a week of a job that runs
-  /// every millisecond costs microseconds, not minutes.
+  /// Counts at most `limit` of them one by one; beyond it the last one is found by halving, so that a week of a job
+  /// that runs every millisecond costs microseconds, not minutes.
   func span(from first: Instant, through end: Instant, countingTo limit: Int) -> DueSpan {
     var span = DueSpan(first: first, last: first, count: 1, isAtLeast: false)
     while let next = next(after: span.last), next <= end {
@@ -31,8 +31,9 @@ extension AnyTrigger {
 
   /// The latest instant at or before `end`, given one (`known`) that is.
   ///
-  /// Of an interval it is one question. Otherwise: keeps `low`, an instant of the trigger at or before `end`, and `high`, a point after
-  /// which none follows up to `end`. Each probe moves one of them to the middle or beyond: at most 63 probes.
+  /// Of an interval it is one question. Otherwise: keeps `low`, an instant of the trigger at or before `end`, and
+  /// `high`, a point after which none follows up to `end`. Each probe moves one of them to the middle or beyond: at
+  /// most 63 probes.
   func latest(from known: Instant, through end: Instant) -> Instant {
     if case .every(let interval) = kind, let latest = interval.latest(through: end), latest >= known { return latest }
     var low = known
@@ -52,8 +53,8 @@ extension AnyTrigger {
     return low
   }
 
-  /// The first of the last `limit` instants from `first` to `end`; nil when there are no more than that. One division for an
-  /// interval, a walk of up to `limit` instants otherwise.
+  /// The first of the last `limit` instants from `first` to `end`; nil when there are no more than that. One division
+  /// for an interval, a walk of up to `limit` instants otherwise.
   func oldest(ofLast limit: Int, from first: Instant, through end: Instant) -> Instant? {
     if case .every(let interval) = kind {
       let (reach, overflow) = Int64(limit - 1).multipliedReportingOverflow(by: interval.nanoseconds)
@@ -84,8 +85,8 @@ extension AnyTrigger {
 }
 
 extension IntervalTrigger {
-  /// The latest fire at or before `end`; nil when that cannot be told by one question. Fires are one interval apart, so it is the one
-  /// that follows `end` less an interval.
+  /// The latest fire at or before `end`; nil when that cannot be told by one question. Fires are one interval apart, so
+  /// it is the one that follows `end` less an interval.
   fileprivate func latest(through end: Instant) -> Instant? {
     guard anchor != nil else { return nil }
     let end = until.map { min($0, end) } ?? end

@@ -2,11 +2,12 @@ import JobModel
 
 /// Who waits for a limit: the lanes of limited jobs, and the groups in which they share places and rates.
 ///
-/// Every limited job has a *lane*: its ready runs in claim order, and its own rate. Every lane belongs to one *group*: the one that
-/// the job names, or one of its own without limits. A group lets one run at a time into the claim order of all jobs, its *choice*:
-/// of the lanes that may start, the one with the highest priority, and of equal ones the one that was served longest ago (round
-/// robin: a flood of one job does not keep the others waiting). A group that is full, or whose rate is used up, has no choice: its
-/// runs are in nobody's way, and waiting costs nothing, until a place is given back or its time comes.
+/// Every limited job has a *lane*: its ready runs in claim order, and its own rate. Every lane belongs to one *group*:
+/// the one that the job names, or one of its own without limits. A group lets one run at a time into the claim order of
+/// all jobs, its *choice*: of the lanes that may start, the one with the highest priority, and of equal ones the one
+/// that was served longest ago (round robin: a flood of one job does not keep the others waiting). A group that is
+/// full, or whose rate is used up, has no choice: its runs are in nobody's way, and waiting costs nothing, until a
+/// place is given back or its time comes.
 ///
 /// This holds the order; `SchedulerCore+Limits` knows the runs.
 struct LimitTable: Sendable {

@@ -2,8 +2,8 @@ import JobModel
 
 /// Jobs' own schedules that the stores know and no script has declared so far, by name.
 ///
-/// A restart fills it with every schedule there is and empties it one by one; with the last one its memory goes. (A dictionary keeps
-/// its table: 400 bytes for each of 100,000 schedules that have long been taken.)
+/// A restart fills it with every schedule there is and empties it one by one; with the last one its memory goes. (A
+/// dictionary keeps its table: 400 bytes for each of 100,000 schedules that have long been taken.)
 ///
 /// Complexity: O(1) each but `sorted`.
 struct RestoredSchedules: Sendable {

@@ -20,8 +20,8 @@ package enum RunState: UInt8, Sendable, CaseIterable {
   /// The legal transitions, as a table.
   ///
   /// A run is accepted as `debouncing`, `waiting` or `ready`; `claiming` falls back to `ready` when the store failed; a
-  /// `retrying` run becomes `ready` again, and then `dispatched` without another claim; with one when it is under a rate, so that its
-  /// row tells of its attempts. Every state may end (`free`).
+  /// `retrying` run becomes `ready` again, and then `dispatched` without another claim; with one when it is under a
+  /// rate, so that its row tells of its attempts. Every state may end (`free`).
   package func canBecome(_ next: RunState) -> Bool {
     switch (self, next) {
     case (.free, .debouncing), (.free, .waiting), (.free, .ready): true
@@ -37,7 +37,8 @@ package enum RunState: UInt8, Sendable, CaseIterable {
     }
   }
 
-  /// Whether the run counts against `max` of its job's group: claimed, and neither over nor waiting for its next attempt.
+  /// Whether the run counts against `max` of its job's group: claimed, and neither over nor waiting for its next
+  /// attempt.
   var holdsPlace: Bool {
     switch self {
     case .claiming, .dispatched, .running, .stuck: true

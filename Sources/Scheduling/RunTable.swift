@@ -18,7 +18,8 @@ package struct ActiveRun: Sendable {
   var isCancelled = false
   /// Whether it waits in its job's lane.
   var isInLane = false
-  /// Of its trigger, and without parameters: its order needs no context. Said once, for who reads the record here copies it.
+  /// Of its trigger, and without parameters: its order needs no context. Said once, for who reads the record here
+  /// copies it.
   let isPlain: Bool
   /// Whether it counts in its job's group.
   var holdsPlace = false
@@ -35,7 +36,8 @@ package struct ActiveRun: Sendable {
 
 /// The active runs, in slots that are used again.
 ///
-/// - Complexity: O(1) for everything. A slot's `use` rises when it is freed, so that tokens of ended runs are recognised.
+/// - Complexity: O(1) for everything. A slot's `use` rises when it is freed, so that tokens of ended runs are
+///   recognised.
 package struct RunTable: Sendable {
   /// By slot. Read and changed in place; `state` only through `move`.
   package internal(set) var slots: ContiguousArray<ActiveRun> = []
@@ -46,7 +48,8 @@ package struct RunTable: Sendable {
   /// Active runs.
   package var count: Int { slots.count - free.count }
 
-  mutating func add(_ record: consuming RunRecord, job: JobIndex, entry: JobEntry, store: Int16, state: RunState) -> Int {
+  mutating func add(_ record: consuming RunRecord, job: JobIndex, entry: JobEntry, store: Int16, state: RunState) -> Int
+  {
     precondition(RunState.free.canBecome(state), "a run cannot begin as \(state)")
     let isPlain = record.cause == .schedule && record.isPlain
     if let slot = free.popLast() {
@@ -55,7 +58,8 @@ package struct RunTable: Sendable {
         record: record, job: job, entry: entry, state: state, store: store, isPlain: isPlain, use: slots[slot].use)
       return slot
     }
-    slots.append(ActiveRun(record: record, job: job, entry: entry, state: state, store: store, isPlain: isPlain, use: 0))
+    slots.append(
+      ActiveRun(record: record, job: job, entry: entry, state: state, store: store, isPlain: isPlain, use: 0))
     return slots.count - 1
   }
 

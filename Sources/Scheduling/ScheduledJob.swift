@@ -2,12 +2,14 @@ package import Chronology
 package import JobModel
 package import Triggers
 
-/// One schedule in the scheduler's table, a job's own or one made for it at run time: its definition, and where it stands.
+/// One schedule in the scheduler's table, a job's own or one made for it at run time: its definition, and where it
+/// stands.
 package struct ScheduledJob: Sendable {
   package var entry: JobEntry
   /// The definition's trigger with the schedule's anchor; nil when it runs only on events or when asked.
   package var trigger: AnyTrigger?
-  /// The first instant without a decision, a waiting row or an active run. nil: never again, or none was found up to `searchedTo`.
+  /// The first instant without a decision, a waiting row or an active run. nil: never again, or none was found up to
+  /// `searchedTo`.
   @Packed package var nextFire: Instant?
   /// While `nextFire` is nil: the trigger has no fire up to here, and was not searched beyond. nil: the search is over.
   @Packed package var searchedTo: Instant?
@@ -42,9 +44,11 @@ package struct ScheduledJob: Sendable {
   var isGone = false
   /// The store was told that it is gone.
   var isErased = false
-  /// Where its ready runs wait for its group and rate; −1 while it has neither. A schedule made at run time uses its job's.
+  /// Where its ready runs wait for its group and rate; −1 while it has neither. A schedule made at run time uses its
+  /// job's.
   var limitLane: Int32 = -1
-  /// Of a job: the definition that its schedules share as long as they have no options of their own. Made when one is needed.
+  /// Of a job: the definition that its schedules share as long as they have no options of their own. Made when one is
+  /// needed.
   var sharedEntry: JobEntry?
   /// Its lane in the due queue when it was armed last; see `SchedulerCore.lane(of:)`.
   var lane: Int16 = 0
@@ -116,8 +120,8 @@ package struct ScheduledJob: Sendable {
 
   /// The last instant of the latest range if nothing of another kind was decided between it and `range`; nil otherwise.
   ///
-  /// Fire times continue each other when they are neighbours. For other instants there is no "next" to ask for, and whatever is
-  /// accepted between two of them clears `latestRange`.
+  /// Fire times continue each other when they are neighbours. For other instants there is no "next" to ask for, and
+  /// whatever is accepted between two of them clears `latestRange`.
   func latestRange(continuedBy range: DecisionRange, isAboutFireTimes: Bool) -> Instant? {
     guard let latest = latestRange, range.run == nil, latest.kind == range.kind, latest.reason == range.reason,
       latest.clockEpoch == range.clockEpoch, latest.isAboutFireTimes == isAboutFireTimes, latest.last < range.first
@@ -125,7 +129,8 @@ package struct ScheduledJob: Sendable {
     return !isAboutFireTimes || trigger?.next(after: latest.last) == range.first ? latest.last : nil
   }
 
-  /// What is accepted between two decisions about other instants than the trigger's parts them. In place: nothing is copied.
+  /// What is accepted between two decisions about other instants than the trigger's parts them. In place: nothing is
+  /// copied.
   mutating func endRangeOfOtherInstants() {
     if let latestRange, !latestRange.isAboutFireTimes { self.latestRange = nil }
   }

@@ -2,8 +2,8 @@ package import JobModel
 package import JobStores
 package import Executors
 
-/// What the scheduler decided and somebody must do: filled by `SchedulerCore`, performed by the service in this order: write
-/// the store batches; submit the orders; cancel; publish.
+/// What the scheduler decided and somebody must do: filled by `SchedulerCore`, performed by the service in this order:
+/// write the store batches; submit the orders; cancel; publish.
 package struct SchedulerActions: Sendable {
   /// By store index. The runs in `claims` are dispatched when the batch has been committed, and not before.
   package var stores: [StoreActions]

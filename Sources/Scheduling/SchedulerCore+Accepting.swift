@@ -11,8 +11,8 @@ extension SchedulerCore {
     _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
     event: JSONText? = nil, recovers: RunID? = nil, now: Moment, into actions: inout SchedulerActions
   ) -> RunID? {
-    // Here and below, only what is needed is read from a job or a run: a copy of the whole counts a reference for each of its
-    // strings and arrays.
+    // Here and below, only what is needed is read from a job or a run: a copy of the whole counts a reference for each
+    // of its strings and arrays.
     let entry = jobs[index.offset].entry
     let waiting = jobs[index.offset].queue.count
     let mustWait = jobs[index.offset].active >= entry.definition.maxInstances || waiting > 0
@@ -38,7 +38,8 @@ extension SchedulerCore {
     }
     if event != nil { record.event = event }
     if recovers != nil { record.recovers = recovers }
-    let slot = runs.add(record, job: index, entry: entry, store: jobs[index.offset].store, state: mustWait ? .waiting : .ready)
+    let slot = runs.add(
+      record, job: index, entry: entry, store: jobs[index.offset].store, state: mustWait ? .waiting : .ready)
     jobs[index.offset].unstored += 1
     jobs[index.offset].endRangeOfOtherInstants()
     if mustWait {
@@ -65,8 +66,8 @@ extension SchedulerCore {
     if overlap == .replace { cancelOldestInstance(of: index, into: &actions) }
   }
 
-  /// An accepted run that gets no turn after all, and gives up its place. Its instant is recorded as skipped; that of a recovery has its
-  /// decision, the interrupted run, so the recovery's own row says what became of it.
+  /// An accepted run that gets no turn after all, and gives up its place. Its instant is recorded as skipped; that of a
+  /// recovery has its decision, the interrupted run, so the recovery's own row says what became of it.
   mutating func turnAway(_ slot: Int, _ reason: SkipReason, at now: Moment, into actions: inout SchedulerActions) {
     let run = runs.slots[slot]
     if run.record.cause == .recovery {
@@ -81,7 +82,8 @@ extension SchedulerCore {
 
   mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {
     let instances = runs.activeSlots.filter {
-      runs.slots[$0].job == index && !runs.slots[$0].isCancelled && runs.slots[$0].state != .waiting && runs.slots[$0].state != .debouncing
+      runs.slots[$0].job == index && !runs.slots[$0].isCancelled && runs.slots[$0].state != .waiting
+        && runs.slots[$0].state != .debouncing
     }
     guard let oldest = instances.min(by: { runs.slots[$0].record.id < runs.slots[$1].record.id }) else { return }
     runs.slots[oldest].isReplaced = true

@@ -5,10 +5,11 @@ import Triggers
 
 /// Instants that wait for an instance of their job, and are left due meanwhile.
 ///
-/// Under `overlap = "queue"` with `coalesce = false` each instant gets a run of its own, in their order, whatever is decided when.
-/// So nothing is gained by deciding early, and much is lost: a host that is asked for more than it can do would spend its time on
-/// runs, rows and places in queues for what it cannot start. Such a job takes on as many instants as it has instances free. The
-/// others stay due, as the store knows them to; the job is out of the due queue until an instance ends, and costs nothing.
+/// Under `overlap = "queue"` with `coalesce = false` each instant gets a run of its own, in their order, whatever is
+/// decided when. So nothing is gained by deciding early, and much is lost: a host that is asked for more than it can do
+/// would spend its time on runs, rows and places in queues for what it cannot start. Such a job takes on as many
+/// instants as it has instances free. The others stay due, as the store knows them to; the job is out of the due queue
+/// until an instance ends, and costs nothing.
 ///
 /// What was accepted already (a run that somebody asked for, an event's) goes before what is only due.
 extension SchedulerCore {
@@ -31,12 +32,16 @@ extension SchedulerCore {
     var next = first
     var following = trigger.nextFire(after: first)
     if case .at(let second) = following, due(second, of: offset) <= now.wall.nanoseconds {
-      guard let start = giveUpOldest(of: index, trigger, from: first, at: now, into: &actions) else { return arm(index) }
+      guard let start = giveUpOldest(of: index, trigger, from: first, at: now, into: &actions) else {
+        return arm(index)
+      }
       if start != next {
         next = start
         following = trigger.nextFire(after: start)
       }
-    } else if let grace = jobs[offset].entry.definition.misfireGraceTime, now.wall.nanoseconds - due(first, of: offset) > grace {
+    } else if let grace = jobs[offset].entry.definition.misfireGraceTime,
+      now.wall.nanoseconds - due(first, of: offset) > grace
+    {
       move(index, past: first, to: following)
       record(.misfired, nil, instant: first, of: index, at: now, into: &actions)
       return arm(index)
@@ -62,8 +67,9 @@ extension SchedulerCore {
     jobs[offset].queue.isEmpty && jobs[offset].active < jobs[offset].entry.definition.maxInstances
   }
 
-  /// Of several due instants, misfires those beyond the grace time, and skips the oldest when they are more than may wait: what is
-  /// found late is caught up with as far as `catch_up_max`, and what fell due while the job was busy as far as a queue is long.
+  /// Of several due instants, misfires those beyond the grace time, and skips the oldest when they are more than may
+  /// wait: what is found late is caught up with as far as `catch_up_max`, and what fell due while the job was busy as
+  /// far as a queue is long.
   ///
   /// - Returns: the first one left; nil when none is, and the schedule has moved past them.
   private mutating func giveUpOldest(
@@ -99,8 +105,8 @@ extension SchedulerCore {
       jobs[offset].uncounted = ScheduledJob.startsPerCount
       return trigger.oldest(ofLast: min(jobs[offset].entry.definition.catchUpMax, depth), from: first, through: end)
     }
-    // Counting the instants of a cron expression is a walk along them. One walk serves so many starts that each pays for a few
-    // steps; the backlog may be longer by what falls due meanwhile.
+    // Counting the instants of a cron expression is a walk along them. One walk serves so many starts that each pays
+    // for a few steps; the backlog may be longer by what falls due meanwhile.
     if trigger.intervalNanoseconds == nil, jobs[offset].uncounted > 0 {
       jobs[offset].uncounted -= 1
       return nil

@@ -6,8 +6,8 @@ import JobStores
 extension SchedulerCore {
   // MARK: Choosing
 
-  /// Looks again at the lanes and groups about which something changed, so that each group that may start a run has its choice in
-  /// the claim order. O(log n) for each change; nothing for who only waits.
+  /// Looks again at the lanes and groups about which something changed, so that each group that may start a run has its
+  /// choice in the claim order. O(log n) for each change; nothing for who only waits.
   mutating func refreshChoices(at now: Moment) {
     while limits.isDirty {
       while let lane = limits.popDirtyLane() { refresh(lane: lane, at: now) }
@@ -106,9 +106,11 @@ extension SchedulerCore {
     }
   }
 
-  /// The run of an entry, if it still waits for its first start. One that waits for its next attempt has its decision: the claim.
+  /// The run of an entry, if it still waits for its first start. One that waits for its next attempt has its decision:
+  /// the claim.
   private func awaited(_ entry: KeyedHeap<Int64>.Entry) -> Int? {
-    guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane, !runs.slots[slot].isClaimed else {
+    guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane, !runs.slots[slot].isClaimed
+    else {
       return nil
     }
     return slot
@@ -127,7 +129,9 @@ extension SchedulerCore {
   private mutating func limit(on slot: Int, at now: Moment) -> SkipReason {
     let lane = jobs[runs.slots[slot].job.offset].limitLane
     guard lane >= 0 else { return .group }
-    if limits.lanes[Int(lane)].starts != nil, limits.lanes[Int(lane)].starts?.isOpen(at: now.monotonic) == false { return .rate }
+    if limits.lanes[Int(lane)].starts != nil, limits.lanes[Int(lane)].starts?.isOpen(at: now.monotonic) == false {
+      return .rate
+    }
     let group = Int(limits.lanes[Int(lane)].group)
     if !limits.groups[group].hasPlace { return .group }
     return limits.groups[group].starts == nil ? .group : .rate

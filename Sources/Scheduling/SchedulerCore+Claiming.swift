@@ -18,9 +18,9 @@ extension SchedulerCore {
 
   /// Claims what is due and ready runs in order, as far as the window reaches.
   ///
-  /// What is due is decided here, when its turn has come, and not before: a crowd that falls due at once then starts with its first
-  /// run, not with a row in the store for each of its members. What waits for the window stays due, as the store knows it; its
-  /// instants of that time are coalesced when its turn comes.
+  /// What is due is decided here, when its turn has come, and not before: a crowd that falls due at once then starts
+  /// with its first run, not with a row in the store for each of its members. What waits for the window stays due, as
+  /// the store knows it; its instants of that time are coalesced when its turn comes.
   mutating func claim(at now: Moment, into actions: inout SchedulerActions) {
     guard isStarted, !isDraining else { return }
     while true {
@@ -76,11 +76,14 @@ extension SchedulerCore {
   func isTooLate(_ slot: Int, at now: Moment) -> Bool {
     let offset = runs.slots[slot].job.offset
     let entry = jobs[offset].entry
-    guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime else { return false }
+    guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime else {
+      return false
+    }
     return now.wall.nanoseconds - due(runs.slots[slot].record.scheduledAt, of: offset) > grace
   }
 
-  /// A run that may not start any more: its row goes, its instant is recorded as misfired, the next in line gets its turn.
+  /// A run that may not start any more: its row goes, its instant is recorded as misfired, the next in line gets its
+  /// turn.
   ///
   /// - Parameter limit: what it waited for; nil: its turn.
   mutating func misfire(
@@ -110,7 +113,8 @@ extension SchedulerCore {
     }
     actions.orders[Int(executor)].append(
       RunOrder(
-        token: runs.token(slot), id: runs.slots[slot].record.id, job: entry, attempt: attempts + 1, scheduledAt: scheduledAt,
+        token: runs.token(slot), id: runs.slots[slot].record.id, job: entry, attempt: attempts + 1,
+        scheduledAt: scheduledAt,
         missed: runs.slots[slot].record.missed, startBefore: startBefore,
         context: runs.slots[slot].isPlain ? nil : OrderContext(runs.slots[slot].record)))
   }
@@ -131,8 +135,8 @@ extension SchedulerCore {
     }
   }
 
-  /// The store could not write: nothing of the batch took place. Its runs stay due, and nothing more is claimed in that store
-  /// until `storeRecovered`.
+  /// The store could not write: nothing of the batch took place. Its runs stay due, and nothing more is claimed in that
+  /// store until `storeRecovered`.
   package mutating func claimsFailed(
     _ tokens: [RunToken], store: Int, error: StoreError, at now: Moment, into actions: inout SchedulerActions
   ) {
@@ -147,7 +151,8 @@ extension SchedulerCore {
       releasePlace(slot)
       inWindow -= 1
       if !runs.slots[slot].isClaimed { runs.slots[slot].record.claimedAt = nil }
-      // The answer may have been lost and not the commit: then the claim is there until its row is written over or dropped.
+      // The answer may have been lost and not the commit: then the claim is there until its row is written over or
+      // dropped.
       runs.slots[slot].isStored = true
       if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, at: now, into: &actions)

@@ -8,9 +8,9 @@ extension SchedulerCore {
   /// Steps of the wall clock smaller than this are slewing, and nobody's business. Nanoseconds.
   private static let noticed: Int64 = 1_000_000_000
 
-  /// Forward needs nothing: what is due is late, and the policies for late runs apply. Back by up to 3 hours needs nothing
-  /// either: the next fire times stay, so nothing that has a decision is repeated. Further back starts a new clock epoch: every
-  /// schedule is armed anew from now.
+  /// Forward needs nothing: what is due is late, and the policies for late runs apply. Back by up to 3 hours needs
+  /// nothing either: the next fire times stay, so nothing that has a decision is repeated. Further back starts a new
+  /// clock epoch: every schedule is armed anew from now.
   mutating func noticeClock(_ now: Moment, into actions: inout SchedulerActions) {
     let offset = now.wall.nanoseconds &- now.monotonic
     let step = clockOffset.map { offset &- $0 } ?? 0
@@ -45,14 +45,17 @@ extension SchedulerCore {
       // An interval fires after its anchor only; an earlier one of the same phase keeps its beat.
       let interval = trigger.intervalNanoseconds ?? 0
       let ahead = anchor.nanoseconds(since: now.wall)
-      let earlier = interval > 0 ? anchor.advanced(byNanoseconds: -((ahead + interval - 1) / interval * interval)) : now.wall
+      let earlier =
+        interval > 0 ? anchor.advanced(byNanoseconds: -((ahead + interval - 1) / interval * interval)) : now.wall
       jobs[index.offset].anchor = earlier
       jobs[index.offset].trigger = trigger.anchored(at: earlier)
     }
     jobs[index.offset].seek(after: now.wall)
     jobs[index.offset].isBehind = false
     // A last fire that was not decided yet is not lost to the clock: past or to come, it stays.
-    if jobs[index.offset].nextFire == nil, jobs[index.offset].searchedTo == nil { jobs[index.offset].nextFire = job.nextFire }
+    if jobs[index.offset].nextFire == nil, jobs[index.offset].searchedTo == nil {
+      jobs[index.offset].nextFire = job.nextFire
+    }
     jobs[index.offset].lastFire = now.wall
     record(.clock, nil, instant: now.wall, of: index, isAboutFireTimes: false, at: now, into: &actions)
     keep(index)

@@ -117,7 +117,9 @@ extension SchedulerCore {
     }
     if cause == .watch { runs.slots[slot].record.event = recordedEvent(of: slot) }
     actions.stores[Int(runs.slots[slot].store)].batch.finished.append(runs.slots[slot].record)
-    if configuration.publishesRuns || outcome != .succeeded { actions.events.append(.runFinished(runs.slots[slot].record)) }
+    if configuration.publishesRuns || outcome != .succeeded {
+      actions.events.append(.runFinished(runs.slots[slot].record))
+    }
     if cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
     leaveLane(slot)
     releasePlace(slot)
@@ -134,7 +136,8 @@ extension SchedulerCore {
     }
   }
 
-  /// One counted run of the job is over: the next in its queue gets its turn, or a job that has gone gives up its place.
+  /// One counted run of the job is over: the next in its queue gets its turn, or a job that has gone gives up its
+  /// place.
   mutating func releaseInstance(of index: JobIndex, into actions: inout SchedulerActions) {
     jobs[index.offset].active -= 1
     while jobs[index.offset].active < jobs[index.offset].definition.maxInstances, !jobs[index.offset].queue.isEmpty {

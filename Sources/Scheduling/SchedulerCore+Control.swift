@@ -34,8 +34,8 @@ extension SchedulerCore {
     return id
   }
 
-  /// From now on what falls due is recorded as skipped (paused), of the job and of its schedules made at run time; also what is due
-  /// already and still waits for the window.
+  /// From now on what falls due is recorded as skipped (paused), of the job and of its schedules made at run time; also
+  /// what is due already and still waits for the window.
   package mutating func pause(_ name: String, into actions: inout SchedulerActions) throws(Refusal) {
     try setPaused(true, name, into: &actions)
   }
@@ -52,7 +52,8 @@ extension SchedulerCore {
     try setPaused(false, name, into: &actions)
   }
 
-  private mutating func setPaused(_ paused: Bool, _ name: String, into actions: inout SchedulerActions) throws(Refusal) {
+  private mutating func setPaused(_ paused: Bool, _ name: String, into actions: inout SchedulerActions) throws(Refusal)
+  {
     let index = try liveJob(name)
     guard jobs[index.offset].isPaused != paused else { return }
     jobs[index.offset].isPaused = paused
@@ -117,8 +118,8 @@ extension SchedulerCore {
     return count
   }
 
-  /// Whether an event, or another job's success, may run the job now. That it may not because it is paused or disabled is a
-  /// decision: somebody will ask why it did not run.
+  /// Whether an event, or another job's success, may run the job now. That it may not because it is paused or disabled
+  /// is a decision: somebody will ask why it did not run.
   mutating func listens(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) -> Bool {
     let job = jobs[index.offset]
     guard !job.isOrphaned else { return false }
@@ -167,8 +168,8 @@ extension SchedulerCore {
     }
   }
 
-  /// Claims nothing from now on; what runs goes on. What waits for its next attempt is interrupted: nothing would come of waiting
-  /// for it.
+  /// Claims nothing from now on; what runs goes on. What waits for its next attempt is interrupted: nothing would come
+  /// of waiting for it.
   package mutating func drain(at now: Moment, into actions: inout SchedulerActions) {
     guard !isDraining else { return }
     isDraining = true

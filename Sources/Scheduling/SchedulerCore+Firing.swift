@@ -7,8 +7,8 @@ import Triggers
 extension SchedulerCore {
   /// Decides every instant of `job` that is due, and arms the next one.
   ///
-  /// - Parameter isTurn: it is the job's turn, and nothing else asks for a decision: what waits for an instance anyway is left due
-  ///   (`fireNext`).
+  /// - Parameter isTurn: it is the job's turn, and nothing else asks for a decision: what waits for an instance anyway
+  ///   is left due (`fireNext`).
   mutating func fire(
     _ index: JobIndex, isTurn: Bool = false, at now: Moment, into actions: inout SchedulerActions
   ) {
@@ -21,7 +21,11 @@ extension SchedulerCore {
     jobs[offset].isBehind = false
     let following = trigger.nextFire(after: first)
     let isLast: Bool
-    if case .at(let following) = following { isLast = due(following, of: offset) > now.wall.nanoseconds } else { isLast = true }
+    if case .at(let following) = following {
+      isLast = due(following, of: offset) > now.wall.nanoseconds
+    } else {
+      isLast = true
+    }
     if isLast {
       move(index, past: first, to: following)
       decide(DueSpan(first: first, last: first, count: 1, isAtLeast: false), of: index, at: now, into: &actions)
@@ -31,8 +35,8 @@ extension SchedulerCore {
     arm(index)
   }
 
-  /// The search for the next fire (`all_of`, `except`, `shift`) ended without an answer, and the clock comes near to where: goes on
-  /// from there.
+  /// The search for the next fire (`all_of`, `except`, `shift`) ended without an answer, and the clock comes near to
+  /// where: goes on from there.
   private mutating func searchOn(_ index: JobIndex, at now: Moment) {
     guard let searched = jobs[index.offset].searchedTo else { return due.remove(index) }
     let soonest = now.wall.nanoseconds + SearchPace.pause
@@ -86,7 +90,8 @@ extension SchedulerCore {
     if job.made != nil, job.registeredAt >= oldest { return nil }
     guard first < oldest else { return nil }
     let last = trigger.latest(from: first, through: min(end, oldest.advanced(byNanoseconds: -1)))
-    // Jitter may have made it due later than its fire time, but not those before it: jitter never reaches the next fire time.
+    // Jitter may have made it due later than its fire time, but not those before it: jitter never reaches the next fire
+    // time.
     guard job.due(last) >= oldest.nanoseconds else { return last }
     return last > first ? trigger.latest(from: first, through: last.advanced(byNanoseconds: -1)) : nil
   }
@@ -109,7 +114,8 @@ extension SchedulerCore {
         earliest
         ? trigger.span(from: trigger.next(after: start)!, through: end, countingTo: limit)
         : trigger.span(
-          from: start, through: trigger.latest(from: start, through: end.advanced(byNanoseconds: -1)), countingTo: limit)
+          from: start, through: trigger.latest(from: start, through: end.advanced(byNanoseconds: -1)), countingTo: limit
+        )
       let run = accept(index, fireTime: earliest ? start : end, missed: rest.count, at: now, into: &actions)
       record(.coalesced, nil, rest, of: index, run: run, at: now, into: &actions)
     case .all:
@@ -170,7 +176,8 @@ extension SchedulerCore {
     }
   }
 
-  /// When an instant of a job is due. Most jobs have neither jitter nor a moment of their own making, and nothing of them is copied.
+  /// When an instant of a job is due. Most jobs have neither jitter nor a moment of their own making, and nothing of
+  /// them is copied.
   @inline(__always)
   func due(_ fireTime: Instant, of offset: Int) -> Int64 {
     if jobs[offset].made == nil, jobs[offset].entry.definition.jitter == 0 { return fireTime.nanoseconds }
@@ -203,7 +210,8 @@ extension SchedulerCore {
   ) {
     let job = jobs[index.offset]
     var range = DecisionRange(
-      job: job.definition.name, schedule: job.made?.id, kind: kind, reason: reason, first: span.first, last: span.last, count: span.count,
+      job: job.definition.name, schedule: job.made?.id, kind: kind, reason: reason, first: span.first, last: span.last,
+      count: span.count,
       isAtLeast: span.isAtLeast, clockEpoch: epoch ?? clockEpoch, decidedAt: now.wall, run: run)
     range.number = makeDecisionNumber()
     range.continues = job.latestRange(continuedBy: range, isAboutFireTimes: isAboutFireTimes)
@@ -229,7 +237,8 @@ extension SchedulerCore {
     into actions: inout SchedulerActions
   ) {
     record(
-      kind, reason, instant: run.scheduledAt, of: index, epoch: run.clockEpoch, isAboutFireTimes: run.cause == .schedule,
+      kind, reason, instant: run.scheduledAt, of: index, epoch: run.clockEpoch,
+      isAboutFireTimes: run.cause == .schedule,
       at: now, into: &actions)
   }
 }

@@ -2,11 +2,13 @@ import Chronology
 package import JobModel
 import JobStores
 
-/// Groups and rates: ready runs of limited jobs → their lane → their group's choice (SchedulerCore+Choosing) → the claim order.
+/// Groups and rates: ready runs of limited jobs → their lane → their group's choice (SchedulerCore+Choosing) → the
+/// claim order.
 extension SchedulerCore {
   // MARK: Configuration
 
-  /// Makes `groups` the limits in force. Groups that are not among them have none. Before or after the jobs that name them.
+  /// Makes `groups` the limits in force. Groups that are not among them have none. Before or after the jobs that name
+  /// them.
   package mutating func setGroups(_ groups: [String: GroupLimit]) {
     for name in groups.keys.sorted() { limits.set(groups[name]!, of: limits.group(named: name)) }
     for (name, index) in limits.named where groups[name] == nil { limits.set(GroupLimit(), of: index) }
@@ -82,7 +84,8 @@ extension SchedulerCore {
     runs.slots[slot].isInLane = true
     limits.lanes[Int(lane)].runs.push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     limits.mark(lane: lane)
-    // It may wait for long, so it gets a row unless it is claimed in this evaluation; and with the row the schedule moves.
+    // It may wait for long, so it gets a row unless it is claimed in this evaluation; and with the row the schedule
+    // moves.
     if !runs.slots[slot].isStored {
       accepted.append(runs.token(slot))
       touch(runs.slots[slot].job)
@@ -94,7 +97,9 @@ extension SchedulerCore {
   /// Wall-clock nanoseconds up to which a waiting run may be claimed; nil: for ever.
   func lastMoment(_ slot: Int) -> Int64? {
     let offset = runs.slots[slot].job.offset
-    guard runs.slots[slot].record.cause == .schedule, let grace = jobs[offset].entry.definition.misfireGraceTime else { return nil }
+    guard runs.slots[slot].record.cause == .schedule, let grace = jobs[offset].entry.definition.misfireGraceTime else {
+      return nil
+    }
     let (end, overflow) = jobs[offset].due(runs.slots[slot].record.scheduledAt).addingReportingOverflow(grace)
     return overflow ? nil : end
   }
@@ -106,7 +111,9 @@ extension SchedulerCore {
     let lane = jobs[runs.slots[slot].job.offset].limitLane
     guard lane >= 0 else { return }
     let group = limits.lanes[Int(lane)].group
-    if limits.groups[Int(group)].choice?.slot == Int32(truncatingIfNeeded: slot) { limits.groups[Int(group)].choice = nil }
+    if limits.groups[Int(group)].choice?.slot == Int32(truncatingIfNeeded: slot) {
+      limits.groups[Int(group)].choice = nil
+    }
     limits.mark(lane: lane)
     limits.mark(group: group)
   }

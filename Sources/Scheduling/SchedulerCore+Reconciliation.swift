@@ -15,8 +15,8 @@ extension SchedulerCore {
 
   /// Makes `definitions` the whole set of declared jobs: the swap of a reload, and the first load.
   ///
-  /// Names are unique in `definitions`. A job equal to what it was is left alone. A job that is not among them is orphaned: kept,
-  /// not fired, until it returns.
+  /// Names are unique in `definitions`. A job equal to what it was is left alone. A job that is not among them is
+  /// orphaned: kept, not fired, until it returns.
   @discardableResult
   package mutating func reconcile(
     _ definitions: [JobDefinition], at now: Moment, into actions: inout SchedulerActions
@@ -51,7 +51,8 @@ extension SchedulerCore {
     return result
   }
 
-  /// Adds one job, due first at `firstFire` even if that is past (a one-off made at run time is due at once); nil: by its trigger.
+  /// Adds one job, due first at `firstFire` even if that is past (a one-off made at run time is due at once); nil: by
+  /// its trigger.
   @discardableResult
   package mutating func add(
     _ definition: JobDefinition, firstFire: Instant?, at now: Moment, into actions: inout SchedulerActions
@@ -114,7 +115,9 @@ extension SchedulerCore {
     arm(index)
     if let firstFire, firstFire <= now.wall { due.set(index, due: firstFire.nanoseconds, in: lane(of: index)) }
     // At a restart most schedules stand where the store knows them to.
-    if found?.store != Int(job.store) || known != jobs[index.offset].record(clockEpoch: clockEpoch, &texts) { keep(index) }
+    if found?.store != Int(job.store) || known != jobs[index.offset].record(clockEpoch: clockEpoch, &texts) {
+      keep(index)
+    }
     if let found, found.store != Int(job.store) { leave(found.record, in: found.store, at: now, into: &actions) }
     if known?.orphanedAt != nil {
       actions.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
@@ -149,7 +152,8 @@ extension SchedulerCore {
 
   /// A schedule that had ended at its limit goes on when the limit was raised or taken away.
   private static func revive(_ job: inout ScheduledJob, at now: Moment) {
-    guard job.nextFire == nil, job.searchedTo == nil, job.fireCount > 0, job.fireCount < job.definition.limit ?? .max else {
+    guard job.nextFire == nil, job.searchedTo == nil, job.fireCount > 0, job.fireCount < job.definition.limit ?? .max
+    else {
       return
     }
     job.seek(after: now.wall)
@@ -162,9 +166,9 @@ extension SchedulerCore {
     actions.stores[store].batch.schedules.append(record)
   }
 
-  /// A new trigger for a schedule: its next fire is computed from now; an interval keeps its last fire as the start of the new
-  /// interval while that lies ahead.
-  /// (Static: a method that takes a job in place by `&jobs[…]` would be given a copy of the whole table.)
+  /// A new trigger for a schedule: its next fire is computed from now; an interval keeps its last fire as the start of
+  /// the new interval while that lies ahead. (Static: a method that takes a job in place by `&jobs[…]` would be given a
+  /// copy of the whole table.)
   private static func edit(_ job: inout ScheduledJob, to definition: JobDefinition, at now: Moment) {
     job.fireCount = 0
     guard let trigger = definition.trigger else {
@@ -198,7 +202,9 @@ extension SchedulerCore {
       actions.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
     } else if case .none = code, sameOptions {
       // Only its place in the file may differ.
-      if old.definition.source != definition.source { jobs[index.offset].entry = JobEntry(keepingCode(old, definition)) }
+      if old.definition.source != definition.source {
+        jobs[index.offset].entry = JobEntry(keepingCode(old, definition))
+      }
       return false
     }
     // What is due already belongs to the old definition.
@@ -239,7 +245,9 @@ extension SchedulerCore {
   }
 
   mutating func orphan(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
-    if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= now.wall { fire(index, at: now, into: &actions) }
+    if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= now.wall {
+      fire(index, at: now, into: &actions)
+    }
     jobs[index.offset].orphanedAt = now.wall
     due.remove(index)
     keep(index)

@@ -4,9 +4,9 @@ import JobStores
 
 /// What rates know of starts before this life of the host, so that they hold over restarts and crashes.
 ///
-/// The rows of the stores tell it, and where they cannot, the later moment is assumed: a rate may be kept more strictly than it
-/// says for one window, and is never broken. The rows have wall-clock times: a clock that was set forward meanwhile makes starts look
-/// older than they are.
+/// The rows of the stores tell it, and where they cannot, the later moment is assumed: a rate may be kept more strictly
+/// than it says for one window, and is never broken. The rows have wall-clock times: a clock that was set forward
+/// meanwhile makes starts look older than they are.
 extension SchedulerCore {
   /// Whether a start of the run counts for a rate.
   func hasRate(_ slot: Int) -> Bool {

@@ -8,8 +8,8 @@ package import Triggers
 extension SchedulerCore {
   /// Takes in what a store knew. Before the first `reconcile`.
   ///
-  /// - Parameter trigger: reads the text of a trigger; nil where that cannot be done here (a zone that is not installed). Such a
-  ///   schedule is kept, and does not fire.
+  /// - Parameter trigger: reads the text of a trigger; nil where that cannot be done here (a zone that is not
+  ///   installed). Such a schedule is kept, and does not fire.
   package mutating func restore(_ snapshot: StoreSnapshot, store: Int, reading trigger: (String) -> AnyTrigger?) {
     precondition(!isStarted, "a store is restored before the scheduler starts")
     nextRun = max(nextRun, snapshot.nextRunID.number)
@@ -69,7 +69,11 @@ extension SchedulerCore {
         arm(JobIndex(offset), notBefore: now.wall.nanoseconds + Int64(late) * configuration.catchUpStep)
         late += 1
       }
-      if job.made == nil { runAtStart(JobIndex(offset), at: now, into: &actions) } else if job.isOver { touch(JobIndex(offset)) }
+      if job.made == nil {
+        runAtStart(JobIndex(offset), at: now, into: &actions)
+      } else if job.isOver {
+        touch(JobIndex(offset))
+      }
     }
     for (id, store) in leftBehind { actions.stores[store].batch.unscheduled.append(id) }
     leftBehind = []
@@ -102,7 +106,8 @@ extension SchedulerCore {
           actions.stores[store].batch.dropped.append(record.id)
         } else if record.cause == .recovery {
           // Its instant has its decision: the run that was interrupted.
-          endLeftOver(record, .cancelled, "its job had gone when the host started again", in: store, at: now, into: &actions)
+          endLeftOver(
+            record, .cancelled, "its job had gone when the host started again", in: store, at: now, into: &actions)
         } else {
           actions.stores[store].batch.dropped.append(record.id)
           var range = DecisionRange(
@@ -116,7 +121,8 @@ extension SchedulerCore {
         // It may have started, once more than its row tells: rates count that after the next restart, too.
         lost.attempts += 1
         endLeftOver(
-          lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, at: now, into: &actions)
+          lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, at: now,
+          into: &actions)
         if let index, jobs[index.offset].definition.recover, record.cause != .watch {
           accept(
             index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
@@ -128,7 +134,8 @@ extension SchedulerCore {
   }
 
   private func endLeftOver(
-    _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, at now: Moment, into actions: inout SchedulerActions
+    _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, at now: Moment,
+    into actions: inout SchedulerActions
   ) {
     var ended = record
     ended.outcome = outcome
@@ -185,8 +192,8 @@ extension SchedulerCore {
     for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, at: now, into: &actions) }
   }
 
-  /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good for it
-  /// waits in the store for the next host.
+  /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good
+  /// for it waits in the store for the next host.
   mutating func interrupt(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
     let run = runs.slots[slot]
     let why = RunError(message: "the host stopped before this run ended")

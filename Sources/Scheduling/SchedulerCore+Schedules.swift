@@ -3,11 +3,11 @@ import JobStores
 import Triggers
 import Chronology
 
-/// Schedules made at run time: each has a place of its own in the table of jobs, with a trigger, instances, a queue and decisions
-/// of its own, under the definition of the job that it was made for (its base).
+/// Schedules made at run time: each has a place of its own in the table of jobs, with a trigger, instances, a queue and
+/// decisions of its own, under the definition of the job that it was made for (its base).
 ///
-/// Such a place lives until it is unscheduled or has nothing left to do, and is used again then. What happens to the base (a
-/// reload, a pause, its script going and coming back) happens to its schedules.
+/// Such a place lives until it is unscheduled or has nothing left to do, and is used again then. What happens to the
+/// base (a reload, a pause, its script going and coming back) happens to its schedules.
 extension SchedulerCore {
   /// Makes a schedule for a declared job, or puts a new one in the place of the one that has its id.
   ///
@@ -24,7 +24,8 @@ extension SchedulerCore {
       guard !id.isEmpty, id.utf8.count <= MadeSchedule.idLength else { throw .scheduleID(id) }
       if hasSchedule(id), !request.replaceExisting { throw .scheduleExists(id) }
     }
-    var job = newSchedule(MadeSchedule(id: request.id ?? newScheduleID(for: request.job), options: request.options), of: base)
+    var job = newSchedule(
+      MadeSchedule(id: request.id ?? newScheduleID(for: request.job), options: request.options), of: base)
     job.madeTrigger = request.trigger
     job.registeredAt = now.wall
     job.anchor = now.wall
@@ -51,8 +52,8 @@ extension SchedulerCore {
     return made.id
   }
 
-  /// Takes a schedule that was made at run time away. What was claimed goes on; what was due and is not claimed yet is recorded as
-  /// skipped (unscheduled).
+  /// Takes a schedule that was made at run time away. What was claimed goes on; what was due and is not claimed yet is
+  /// recorded as skipped (unscheduled).
   package mutating func unschedule(
     _ id: String, at now: Moment, into actions: inout SchedulerActions
   ) throws(Refusal) {
@@ -97,7 +98,8 @@ extension SchedulerCore {
     let owner = jobs[base.offset]
     var job = ScheduledJob(
       entry: entry(for: made.options, of: base), trigger: nil, nextFire: nil, lastFire: nil, anchor: nil, fireCount: 0,
-      registeredAt: owner.registeredAt, isPaused: owner.isPaused, orphanedAt: nil, store: owner.store, executor: owner.executor,
+      registeredAt: owner.registeredAt, isPaused: owner.isPaused, orphanedAt: nil, store: owner.store,
+      executor: owner.executor,
       hash: StableHash.of(owner.definition.name + "\u{0}" + made.id))
     job.made = made
     job.base = Int32(base.offset)
@@ -131,7 +133,8 @@ extension SchedulerCore {
   /// Frees the place of a schedule that is over, once nothing of it is active. At the end of an evaluation.
   mutating func vacate(_ index: JobIndex) {
     let offset = index.offset
-    precondition(jobs[offset].made != nil && jobs[offset].active == 0, "only an idle schedule made at run time gives up its place")
+    precondition(
+      jobs[offset].made != nil && jobs[offset].active == 0, "only an idle schedule made at run time gives up its place")
     due.remove(index)
     jobs[offset].end()
     jobs[offset].trigger = nil
@@ -155,7 +158,9 @@ extension SchedulerCore {
       due.remove(index)
       keep(index)
       actions.events.append(.scheduleRemoved(id, job: jobs[index.offset].definition.name))
-    } else if let job = restoredIDs.removeValue(forKey: id), let place = restoredMade[job]?.firstIndex(where: { $0.record.id == id }) {
+    } else if let job = restoredIDs.removeValue(forKey: id),
+      let place = restoredMade[job]?.firstIndex(where: { $0.record.id == id })
+    {
       let found = restoredMade[job]!.remove(at: place)
       actions.stores[found.store].batch.unscheduled.append(id)
       actions.events.append(.scheduleRemoved(id, job: job))
@@ -181,7 +186,9 @@ extension SchedulerCore {
   ///
   /// - Returns: whether it was over.
   mutating func clearAway(_ index: JobIndex, into actions: inout SchedulerActions) -> Bool {
-    guard let made = jobs[index.offset].made, jobs[index.offset].isGone || jobs[index.offset].isOver else { return false }
+    guard let made = jobs[index.offset].made, jobs[index.offset].isGone || jobs[index.offset].isOver else {
+      return false
+    }
     if !jobs[index.offset].isErased {
       jobs[index.offset].isErased = true
       actions.stores[Int(jobs[index.offset].store)].batch.unscheduled.append(made.id)
@@ -241,7 +248,9 @@ extension SchedulerCore {
 
   /// The schedules that a store knows for a job that is declared now go on where they stood.
   mutating func takeBackSchedules(of base: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
-    guard !restoredMade.isEmpty, let found = restoredMade.removeValue(forKey: jobs[base.offset].definition.name) else { return }
+    guard !restoredMade.isEmpty, let found = restoredMade.removeValue(forKey: jobs[base.offset].definition.name) else {
+      return
+    }
     var unreadable: [RestoredSchedule] = []
     for schedule in found {
       guard let trigger = schedule.trigger else {
@@ -256,7 +265,8 @@ extension SchedulerCore {
   }
 
   private mutating func takeBack(
-    _ found: RestoredSchedule, _ trigger: AnyTrigger, of base: JobIndex, at now: Moment, into actions: inout SchedulerActions
+    _ found: RestoredSchedule, _ trigger: AnyTrigger, of base: JobIndex, at now: Moment,
+    into actions: inout SchedulerActions
   ) {
     let known = found.record
     var job = newSchedule(known.made!, of: base)

@@ -5,8 +5,8 @@ import JobStores
 extension SchedulerCore {
   /// Ends an evaluation: says where each schedule that moved stands now.
   ///
-  /// The law that crash recovery rests on: a store is never told that a schedule moved past an instant unless the same batch,
-  /// or an earlier one, holds that instant's claim, waiting row or decision.
+  /// The law that crash recovery rests on: a store is never told that a schedule moved past an instant unless the same
+  /// batch, or an earlier one, holds that instant's claim, waiting row or decision.
   mutating func settle(into actions: inout SchedulerActions) {
     persistUnclaimedFires(into: &actions)
     for token in accepted {
@@ -32,7 +32,8 @@ extension SchedulerCore {
         let entry = jobs[offset].entry
         actions.stores[store].batch.fires.append(
           FireUpdate(
-            job: entry.definition.name, schedule: jobs[offset].made?.id, nextFire: jobs[offset].nextFire, lastFire: last,
+            job: entry.definition.name, schedule: jobs[offset].made?.id, nextFire: jobs[offset].nextFire,
+            lastFire: last,
             fireCount: jobs[offset].fireCount, index: jobs[offset].made == nil ? index : nil))
       }
     }
@@ -41,8 +42,8 @@ extension SchedulerCore {
 
   /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored.
   ///
-  /// Those that wait in their job's queue are found there. Others are rare (a full window): one scan of the runs is cheaper than a
-  /// list per job that nearly always is empty.
+  /// Those that wait in their job's queue are found there. Others are rare (a full window): one scan of the runs is
+  /// cheaper than a list per job that nearly always is empty.
   private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
     var areOthersLeft = false
     for index in touched where jobs[index.offset].unstored > 0 {
@@ -55,7 +56,8 @@ extension SchedulerCore {
       areOthersLeft = areOthersLeft || jobs[index.offset].unstored > 0
     }
     guard areOthersLeft else { return }
-    for slot in runs.slots.indices where runs.slots[slot].state != .free && jobs[runs.slots[slot].job.offset].isTouched {
+    for slot in runs.slots.indices where runs.slots[slot].state != .free && jobs[runs.slots[slot].job.offset].isTouched
+    {
       persistIfWaiting(slot, into: &actions)
     }
   }

@@ -5,8 +5,8 @@ import JobStores
 /// The scheduler's decisions: a pure state machine that takes what happened, at a moment, and says what to do.
 ///
 /// It has no clock, no lock, no thread and no randomness: the same inputs give the same actions, which is what lets the
-/// simulator and the service run the same code. Every due instant ends as exactly one decision: a run's row (even if the run
-/// failed), or a place in a `DecisionRange`.
+/// simulator and the service run the same code. Every due instant ends as exactly one decision: a run's row (even if
+/// the run failed), or a place in a `DecisionRange`.
 ///
 ///     var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
 ///     core.reconcile(definitions, at: moment, into: &actions)
@@ -31,8 +31,8 @@ package struct SchedulerCore: Sendable {
   package let storeNames: [String]
   package let executorNames: [String]
 
-  /// By `JobIndex`. A job that has gone stays, orphaned: its place is never another's. Schedules made at run time stand among them,
-  /// and their places are used again (`vacant`).
+  /// By `JobIndex`. A job that has gone stays, orphaned: its place is never another's. Schedules made at run time stand
+  /// among them, and their places are used again (`vacant`).
   package internal(set) var jobs: ContiguousArray<ScheduledJob> = []
   /// Of the jobs themselves, by name; see `index(of:)`.
   var names = NameIndex()
@@ -72,7 +72,8 @@ package struct SchedulerCore: Sendable {
   var waitingForFiles: [JobIndex] = []
   /// Records of schedules that the stores know and no script has declared so far, with their store.
   var restored = RestoredSchedules()
-  /// Schedules made at run time that the stores know, by their job, while it is not declared; and the job of each, by id.
+  /// Schedules made at run time that the stores know, by their job, while it is not declared; and the job of each, by
+  /// id.
   var restoredMade: [String: [RestoredSchedule]] = [:]
   var restoredIDs: [String: String] = [:]
   /// Records of such schedules that another store keeps now.
@@ -122,11 +123,12 @@ package struct SchedulerCore: Sendable {
     return wake
   }
 
-  /// `nextWake` of a core that is a property of an object: asked in place. A getter there is given a copy of the whole core, which
-  /// counts a reference for each of its tables, at every turn.
+  /// `nextWake` of a core that is a property of an object: asked in place. A getter there is given a copy of the whole
+  /// core, which counts a reference for each of its tables, at every turn.
   package mutating func wakeInPlace() -> Wake { nextWake }
 
-  /// When something falls due that could be claimed. While the window is full that is the next start of a run, which is reported.
+  /// When something falls due that could be claimed. While the window is full that is the next start of a run, which is
+  /// reported.
   ///
   /// A plain loop: a closure over `self` here is a copy of the whole core, at every turn.
   private var nextDue: Instant? {
@@ -140,7 +142,9 @@ package struct SchedulerCore: Sendable {
   }
 
   /// Runs that are claimed and not over.
-  package var claimedRuns: Int { runs.activeSlots.count { runs.slots[$0].isClaimed || runs.slots[$0].state == .claiming } }
+  package var claimedRuns: Int {
+    runs.activeSlots.count { runs.slots[$0].isClaimed || runs.slots[$0].state == .claiming }
+  }
 
   /// Makes everything that is due by now happen. Call it after every input and whenever `nextWake` has come.
   package mutating func advance(to now: Moment, into actions: inout SchedulerActions) {

@@ -2,12 +2,14 @@ import JobModel
 
 /// When the last starts were, as far as a rate must know: a sliding log.
 ///
-/// Law: of the starts that it allowed, no stretch of `window` nanoseconds (its end not included) holds more than `count`. A start
-/// is *reserved* when its claim is decided, and counts from then on; it is written down when it is reported, which is never before
-/// it took place. So the law holds for the starts themselves, however long a claim took to commit or a run waited for a worker.
+/// Law: of the starts that it allowed, no stretch of `window` nanoseconds (its end not included) holds more than
+/// `count`. A start is *reserved* when its claim is decided, and counts from then on; it is written down when it is
+/// reported, which is never before it took place. So the law holds for the starts themselves, however long a claim took
+/// to commit or a run waited for a worker.
 ///
-/// Up to `exactCount` starts are kept one by one. Of larger rates the instants are rounded up to the next 512th of the window, so
-/// that the log has at most some 520 entries: the law holds as before, and a start may wait a 512th of the window longer.
+/// Up to `exactCount` starts are kept one by one. Of larger rates the instants are rounded up to the next 512th of the
+/// window, so that the log has at most some 520 entries: the law holds as before, and a start may wait a 512th of the
+/// window longer.
 ///
 /// Times are monotonic: setting the clock changes no rate, and a suspended machine only makes it stricter.
 struct StartLog: Sendable {
@@ -35,7 +37,8 @@ struct StartLog: Sendable {
     return started + reserved < limit.count
   }
 
-  /// When it opens, if nothing more is reserved; nil: not before a reserved start is reported or given back. O(entries).
+  /// When it opens, if nothing more is reserved; nil: not before a reserved start is reported or given back.
+  /// O(entries).
   func opensAt() -> Int64? {
     var mustLeave = started + reserved - limit.count + 1
     for entry in entries[oldest...] {

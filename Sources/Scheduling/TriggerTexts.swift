@@ -1,6 +1,7 @@
 import Triggers
 
-/// The texts of triggers for the length of one evaluation: jobs that share a trigger share its text, and it is written once.
+/// The texts of triggers for the length of one evaluation: jobs that share a trigger share its text, and it is written
+/// once.
 ///
 /// A reload or restart of 100,000 jobs asks for it twice or three times a job, at some 400 ns each.
 struct TriggerTexts: Sendable {

@@ -110,7 +110,8 @@ extension DayCalendar: Trigger, WallClockSchedule {
 
 extension DayCalendar: Hashable {
   package static func == (left: DayCalendar, right: DayCalendar) -> Bool {
-    left === right || left.ranges == right.ranges && left.weekdays == right.weekdays && left.zone == right.zone
+    left === right
+      || left.ranges == right.ranges && left.weekdays == right.weekdays && left.zone == right.zone
         && left.events == right.events
   }
 
@@ -143,7 +144,8 @@ extension DayCalendar {
     return "calendar_of \(LuaText.table(fields))"
   }
 
-  /// `Saturday, Sunday, 2026-12-25 and 2026-12-28 to 2026-12-31`, with `last` before the last one; long lists are counted.
+  /// `Saturday, Sunday, 2026-12-25 and 2026-12-28 to 2026-12-31`, with `last` before the last one; long lists are
+  /// counted.
   func words(last: String = "and") -> String {
     let days = (1...7).filter { weekdays >> UInt64($0 % 7) & 1 != 0 }
     var items = EnglishText.runItems(days) { EnglishText.weekdays[$0 % 7] }

@@ -26,7 +26,8 @@ package enum LuaText {
 
   /// A string literal.
   package static func quote(_ text: String) -> String {
-    // Nearly every text: printable, and nothing to escape. A schedule's text is written for each job that is registered.
+    // Nearly every text: printable, and nothing to escape. A schedule's text is written for each job that is
+    // registered.
     if text.utf8.allSatisfy({ $0 >= 32 && $0 < 127 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
       return "\"" + text + "\""
     }

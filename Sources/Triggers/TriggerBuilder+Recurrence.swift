@@ -1,8 +1,8 @@
 internal import Chronology
 
 extension TriggerBuilder {
-  /// `rrule("FREQ=MONTHLY;BYDAY=-1FR", { start_date = "2026-01-01 09:00", rdate = { … }, exdate = { … } })`, or several rules as a
-  /// list or as a text of lines, and `rrule { "FREQ=…", start_date = … }`.
+  /// `rrule("FREQ=MONTHLY;BYDAY=-1FR", { start_date = "2026-01-01 09:00", rdate = { … }, exdate = { … } })`, or several
+  /// rules as a list or as a text of lines, and `rrule { "FREQ=…", start_date = … }`.
   @Sendable static func rrule(_ arguments: [SpecValue], _ context: TriggerContext) throws(TriggerError) -> BuiltTrigger
   {
     try requireArguments(arguments, 1...2, "a recurrence rule or a list of rules, and options")

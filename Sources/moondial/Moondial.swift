@@ -16,7 +16,8 @@ import Triggers
 struct Moondial: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "moondial",
-    abstract: "Hosts Lua job scripts: loads a directory of them, runs their jobs when they are due, and follows every edit.",
+    abstract:
+      "Hosts Lua job scripts: loads a directory of them, runs their jobs when they are due, and follows every edit.",
     discussion: """
       Examples:
         moondial run                        host the scripts in ./scripts

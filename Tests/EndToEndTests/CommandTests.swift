@@ -24,7 +24,10 @@ struct CommandTests {
     ("a16", "job 'a16' { after = 'nobody', run = print }", #"after names "nobody", but no job of that name is loaded"#),
     ("a17", "job 'a17' { after = 'a17', run = print }", "would wait for itself"),
     ("a18", "require 'net.retry'", "module 'net.retry' not found"),
-    ("a19", "local co = coroutine.create(print)\njob 'a19' { run = function() return co end }", "upvalue 'co' of run: cannot keep a coroutine"),
+    (
+      "a19", "local co = coroutine.create(print)\njob 'a19' { run = function() return co end }",
+      "upvalue 'co' of run: cannot keep a coroutine"
+    ),
     ("a20", "job 'a20' { retry = { max = 'a' }, run = print }", #"retry.max must be a whole number, not "a""#),
   ]
 
@@ -86,7 +89,8 @@ struct CommandTests {
     (["simulate", "scripts", "--from", "2026-01-02", "--to", "2026-01-01"], 2, "--to must be later than --from"),
   ]
 
-  @Test("bad input is one clear sentence and the right exit code, never a crash", arguments: 0..<CommandTests.refused.count)
+  @Test(
+    "bad input is one clear sentence and the right exit code, never a crash", arguments: 0..<CommandTests.refused.count)
   func badInput(index: Int) throws {
     let (arguments, status, sentence) = Self.refused[index]
     let place = try Place()
@@ -94,7 +98,8 @@ struct CommandTests {
     let ended = try HostProcess.run(arguments, in: place.path)
     #expect(ended.status == status, "\(arguments): \(ended.errors)")
     #expect(ended.errors.contains { $0.contains(sentence) }, "\(arguments): \(ended.errors)")
-    #expect(!ended.errors.contains { $0.contains("Fatal error") || $0.contains("Swift/") }, "\(arguments): \(ended.errors)")
+    #expect(
+      !ended.errors.contains { $0.contains("Fatal error") || $0.contains("Swift/") }, "\(arguments): \(ended.errors)")
   }
 
   @Test("a store that is not one is refused by every command that reads it, and left as it is")
@@ -104,7 +109,9 @@ struct CommandTests {
     try FileManager.default.createDirectory(atPath: place.path + "/.moondial", withIntermediateDirectories: true)
     try Data("this is no database, but it is longer than a header of one hundred bytes would be, so it is read\n".utf8)
       .write(to: URL(fileURLWithPath: place.store))
-    for arguments in [["history"], ["explain", "good"], ["doctor"], ["backup", "copy.db"], ["run", "scripts"], ["exec", "good"]] {
+    for arguments in [
+      ["history"], ["explain", "good"], ["doctor"], ["backup", "copy.db"], ["run", "scripts"], ["exec", "good"],
+    ] {
       let ended = try HostProcess.run(arguments, in: place.path)
       #expect(ended.status == 1, "\(arguments): \(ended.errors)")
       #expect(ended.errors.last?.contains("moondial.db") == true, "\(arguments): \(ended.errors)")
@@ -125,7 +132,9 @@ struct CommandTests {
         """)
     #expect(ended.status == 0)
     #expect(ended.output.count == 3, "\(ended.output)")
-    #expect(ended.output.first?.contains(#""2026-03-28T09:00:00+01:00","2026-03-29T09:00:00+02:00""#) == true, "\(ended.output)")
+    #expect(
+      ended.output.first?.contains(#""2026-03-28T09:00:00+01:00","2026-03-29T09:00:00+02:00""#) == true,
+      "\(ended.output)")
     #expect(ended.output.dropFirst().allSatisfy { $0.contains(#""error":"#) }, "\(ended.output)")
   }
 
@@ -154,7 +163,8 @@ struct CommandTests {
   func importCrontab() throws {
     let place = try Place()
     let made = try place.run(
-      "import", "crontab", "-o", "scripts/cron.lua", input: "MAILTO=ops\n0 3 * * * cat; echo $GREETING%Hello%there\n61 * * * * never\n")
+      "import", "crontab", "-o", "scripts/cron.lua",
+      input: "MAILTO=ops\n0 3 * * * cat; echo $GREETING%Hello%there\n61 * * * * never\n")
     #expect(made.status == 1)
     #expect(made.output == ["1 job in scripts/cron.lua"])
     #expect(made.errors.count == 2 && made.errors[1].contains("minute 61 is outside 0-59"), "\(made.errors)")
@@ -165,6 +175,7 @@ struct CommandTests {
     try place.save("backup.timer", "[Timer]\nOnCalendar=daily\n")
     try place.save("backup.service", "[Service]\nExecStart=/bin/echo %p\n")
     let timer = try place.run("import", "systemd", "scripts/backup.timer")
-    #expect(timer.status == 0 && timer.output.contains { $0.contains("{ \"/bin/echo\", \"backup\" }") }, "\(timer.output)")
+    #expect(
+      timer.status == 0 && timer.output.contains { $0.contains("{ \"/bin/echo\", \"backup\" }") }, "\(timer.output)")
   }
 }

@@ -6,8 +6,9 @@ import JobStores
 
 /// The real binary on hundreds of jobs, killed again and again, and after each kill an account of every instant.
 ///
-/// Two records are compared. One is the store. The other is independent of it: a file per job to which each run appends one line,
-/// `job run_id scheduled_at`. What a killed process wrote is in the kernel, so nothing but Moondial itself can lose a line or a row.
+/// Two records are compared. One is the store. The other is independent of it: a file per job to which each run appends
+/// one line, `job run_id scheduled_at`. What a killed process wrote is in the kernel, so nothing but Moondial itself
+/// can lose a line or a row.
 struct CrashHarness {
   struct Job: Sendable {
     var name: String
@@ -111,7 +112,8 @@ struct CrashHarness {
     let runs = Dictionary(grouping: rows.values.filter { $0.cause == .schedule && $0.schedule == nil }, by: \.job)
     let ranges = Dictionary(grouping: try store.decisions(DecisionQuery(limit: Self.rowsRead)), by: \.job)
     let records = try store.schedules()
-    let schedules = Dictionary(records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+    let schedules = Dictionary(
+      records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
     for job in jobs {
       checkInstants(job, schedules[job.name], runs: runs[job.name] ?? [], ranges: ranges[job.name] ?? [])
       checkLines(job)
@@ -128,7 +130,9 @@ struct CrashHarness {
   }
 
   private mutating func checkNothingRan() {
-    for job in jobs where !place.text("lines/\(job.name)").isEmpty { violations.append("\(job.name) ran, and there is no store") }
+    for job in jobs where !place.text("lines/\(job.name)").isEmpty {
+      violations.append("\(job.name) ran, and there is no store")
+    }
   }
 
   /// Every instant before the schedule's next fire time has one decision, and none after it has any.
@@ -141,7 +145,9 @@ struct CrashHarness {
       if account.registeredAt != nil { violations.append("\(job.name): its schedule is lost") }
       return
     }
-    if let known = account.registeredAt, known != schedule.registeredAt { violations.append("\(job.name): it was registered anew") }
+    if let known = account.registeredAt, known != schedule.registeredAt {
+      violations.append("\(job.name): it was registered anew")
+    }
     account.registeredAt = schedule.registeredAt
     let interval = job.interval * 1_000_000
     var instant = account.next ?? schedule.registeredAt.advanced(byNanoseconds: interval)
@@ -160,7 +166,8 @@ struct CrashHarness {
     account.next = next
   }
 
-  /// Every new line has its row, and no fire time has two lines unless the second run makes good for an interrupted one.
+  /// Every new line has its row, and no fire time has two lines unless the second run makes good for an interrupted
+  /// one.
   private mutating func checkLines(_ job: Job) {
     var account = accounts[job.name] ?? Account()
     defer { accounts[job.name] = account }
@@ -200,7 +207,9 @@ struct CrashHarness {
       if row.outcome == .interrupted, asks.contains(row.job), !recovered.contains(row.id) {
         violations.append("\(row.job): run \(row.id) was interrupted and not recovered")
       }
-      if let of = row.recovers, !asks.contains(row.job) { violations.append("\(row.job): run \(of) was recovered unasked") }
+      if let of = row.recovers, !asks.contains(row.job) {
+        violations.append("\(row.job): run \(of) was recovered unasked")
+      }
     }
   }
 

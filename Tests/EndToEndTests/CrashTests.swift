@@ -9,7 +9,9 @@ struct CrashTests {
     let environment = ProcessInfo.processInfo.environment
     let crashes = environment["MOONDIAL_CRASHES"].flatMap { Int($0) } ?? 5
     let seed = environment["MOONDIAL_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...1_000_000_000)
-    print("crashes: \(crashes), seed \(seed); again: MOONDIAL_SEED=\(seed) MOONDIAL_CRASHES=\(crashes) swift test --filter CrashTests")
+    print(
+      "crashes: \(crashes), seed \(seed); again: MOONDIAL_SEED=\(seed) MOONDIAL_CRASHES=\(crashes) swift test --filter CrashTests"
+    )
     var harness = try CrashHarness(jobs: 250, seed: seed)
     for number in 1...crashes {
       try harness.liveAndDie()
@@ -24,7 +26,8 @@ struct CrashTests {
     #expect(harness.oneOffs.planted.count > 8 && harness.oneOffs.ran > 2, "one-offs were made at run time, and did run")
     print(
       "crashes: \(harness.instants) instants decided, \(harness.linesRead) runs wrote a line, \(harness.interrupted) interrupted, "
-        + "\(harness.recoveries) recovered, \(harness.oneOffs.planted.count) one-offs planted, \(harness.oneOffs.ran) run")
+        + "\(harness.recoveries) recovered, \(harness.oneOffs.planted.count) one-offs planted, \(harness.oneOffs.ran) run"
+    )
   }
 }
 
@@ -35,7 +38,9 @@ struct FileCrashTests {
     let environment = ProcessInfo.processInfo.environment
     let crashes = environment["MOONDIAL_CRASHES"].flatMap { Int($0) } ?? 5
     let seed = environment["MOONDIAL_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...1_000_000_000)
-    print("file crashes: \(crashes), seed \(seed); again: MOONDIAL_SEED=\(seed) MOONDIAL_CRASHES=\(crashes) swift test --filter FileCrashTests")
+    print(
+      "file crashes: \(crashes), seed \(seed); again: MOONDIAL_SEED=\(seed) MOONDIAL_CRASHES=\(crashes) swift test --filter FileCrashTests"
+    )
     var harness = try FileCrashHarness(seed: seed)
     for number in 1...crashes {
       try harness.liveAndDie()

@@ -17,7 +17,8 @@ struct ExplainTests {
   }
 
   private func run(_ id: Int64, due: Double, claimed: Double, ended: Double, missed: Int = 0) -> RunRecord {
-    var run = RunRecord(id: RunID(id), job: "job", cause: .schedule, scheduledAt: Self.at(due), claimedAt: Self.at(claimed))
+    var run = RunRecord(
+      id: RunID(id), job: "job", cause: .schedule, scheduledAt: Self.at(due), claimedAt: Self.at(claimed))
     run.startedAt = Self.at(claimed)
     run.finishedAt = Self.at(ended)
     run.outcome = .succeeded
@@ -48,26 +49,34 @@ struct ExplainTests {
     return place
   }
 
-  @Test("why a claim was late", arguments: [
-    (3_600.2, 3_600.3, 0, nil),
-    (-40, 0.5, 0, "claimed 40.5 s late: no host was up until 2026-01-01T12:00:00Z"),
-    (7_200, 7_230, 0, "claimed 30.0 s late: run 1 of the job went on until then"),
-    (3_600, 3_602.5, 0, "claimed 2.5 s late: by its jitter, or because the claim window was full or the store did not write"),
-    (3_600, 3_602.5, 2, "claimed 2.5 s late: the host was down, the machine slept, or the claim window was full"),
-  ] as [(Double, Double, Int, String?)])
+  @Test(
+    "why a claim was late",
+    arguments: [
+      (3_600.2, 3_600.3, 0, nil),
+      (-40, 0.5, 0, "claimed 40.5 s late: no host was up until 2026-01-01T12:00:00Z"),
+      (7_200, 7_230, 0, "claimed 30.0 s late: run 1 of the job went on until then"),
+      (
+        3_600, 3_602.5, 0,
+        "claimed 2.5 s late: by its jitter, or because the claim window was full or the store did not write"
+      ),
+      (3_600, 3_602.5, 2, "claimed 2.5 s late: the host was down, the machine slept, or the claim window was full"),
+    ] as [(Double, Double, Int, String?)])
   func lateClaims(due: Double, claimed: Double, missed: Int, sentence: String?) throws {
     let place = try place([
-      run(1, due: 7_170, claimed: 7_170, ended: 7_229.95), run(2, due: due, claimed: claimed, ended: claimed + 1, missed: missed),
+      run(1, due: 7_170, claimed: 7_170, ended: 7_229.95),
+      run(2, due: due, claimed: claimed, ended: claimed + 1, missed: missed),
     ])
     let ended = try place.run("explain", "job", "--limit", "1")
     let line = try #require(ended.output.first { $0.contains("run 2") })
     if let sentence { #expect(line.contains("(\(sentence))")) } else { #expect(!line.contains("claimed")) }
   }
 
-  @Test("--at finds a fire time by as much of it as was typed", arguments: [
-    ("2026-01-01T13:00:07Z", true), ("2026-01-01T13:00:07.304Z", true), ("2026-01-01T13:00:07.304648Z", true),
-    ("2026-01-01T13:00:07.303Z", false), ("2026-01-01T13:00:08Z", false),
-  ])
+  @Test(
+    "--at finds a fire time by as much of it as was typed",
+    arguments: [
+      ("2026-01-01T13:00:07Z", true), ("2026-01-01T13:00:07.304Z", true), ("2026-01-01T13:00:07.304648Z", true),
+      ("2026-01-01T13:00:07.303Z", false), ("2026-01-01T13:00:08Z", false),
+    ])
   func instants(text: String, isFound: Bool) throws {
     let due = 3_607.304_648
     for place in try [place([run(1, due: due, claimed: due, ended: due + 1)]), place([], [range(.misfired, due)])] {
@@ -84,7 +93,8 @@ struct ExplainTests {
       [range(.coalesced, 20, run: RunID(3)), range(.misfired, 30), range(.coalesced, 35, run: RunID(4))])
     let output = try place.run("explain", "job").output
     let first = try #require(output.first { $0.hasPrefix("2026-01-01T12:00:20Z") })
-    #expect(first.hasSuffix("coalesced into run 3, which was never claimed: what became of its own fire time is told apart"))
+    #expect(
+      first.hasSuffix("coalesced into run 3, which was never claimed: what became of its own fire time is told apart"))
     #expect(output.contains { $0.hasPrefix("2026-01-01T12:00:35Z") && $0.hasSuffix("coalesced into run 4") })
   }
 }

@@ -40,7 +40,8 @@ final class HostProcess: @unchecked Sendable {
 
   /// Beside the test bundle, where the package manager puts every product of one build.
   static let binary: String = {
-    let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    let tests =
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("moondial").path
   }()
 
@@ -89,8 +90,8 @@ final class HostProcess: @unchecked Sendable {
     _ arguments: [String], stdin: Int32, output: Int32, errors: Int32
   ) throws -> Int32 {
     let environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("MOONDIAL_") }
-    // Safe: both lists end in nil, their strings live until the call has returned and are freed then; `actions` and `attributes`
-    // are initialised before use and destroyed after.
+    // Safe: both lists end in nil, their strings live until the call has returned and are freed then; `actions` and
+    // `attributes` are initialised before use and destroyed after.
     var argv = unsafe arguments.map { unsafe strdup($0) } + [nil]
     var envp = unsafe environment.map { unsafe strdup("\($0.key)=\($0.value)") } + [nil]
     defer { unsafe (argv + envp).forEach { unsafe free($0) } }
@@ -109,7 +110,9 @@ final class HostProcess: @unchecked Sendable {
     unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var pid: Int32 = 0
     let error = unsafe posix_spawn(&pid, arguments[0], &actions, &attributes, &argv, &envp)
-    guard error == 0 else { throw Failure(description: "\(arguments[0]) cannot be started (error \(error)): build it first") }
+    guard error == 0 else {
+      throw Failure(description: "\(arguments[0]) cannot be started (error \(error)): build it first")
+    }
     return pid
   }
 
@@ -171,7 +174,9 @@ final class HostProcess: @unchecked Sendable {
       guard collected.open == 0, collected.status != nil else { return nil }
       throw Failure(description: "\(command) ended before the line came; it said:\n\(Self.end(of: collected.lines))")
     }
-    guard let found else { throw Failure(description: "\(command): the line did not come; it said:\n\(Self.end(of: lines))") }
+    guard let found else {
+      throw Failure(description: "\(command): the line did not come; it said:\n\(Self.end(of: lines))")
+    }
     return found
   }
 

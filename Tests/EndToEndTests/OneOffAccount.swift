@@ -4,8 +4,8 @@ import JobStores
 
 /// Schedules made at run time under `kill -9`: one job plants one-offs, another is run by them.
 ///
-/// The planter notes an id after `jobs.schedule` has returned, that is when Moondial has promised to keep it. From then on each id is
-/// to come, or has had its one run: nothing in between, whenever the host died.
+/// The planter notes an id after `jobs.schedule` has returned, that is when Moondial has promised to keep it. From then
+/// on each id is to come, or has had its one run: nothing in between, whenever the host died.
 struct OneOffAccount {
   private let place: Place
   private var bytesRead = (planted: 0, run: 0)
@@ -19,8 +19,8 @@ struct OneOffAccount {
 
   init(_ place: Place) throws {
     self.place = place
-    // A run's number is never another's, so the ids are never made twice, whatever is replayed. First in path order, and at each start:
-    // a life may end before the catch-up of hundreds of jobs has come to the last.
+    // A run's number is never another's, so the ids are never made twice, whatever is replayed. First in path order,
+    // and at each start: a life may end before the catch-up of hundreds of jobs has come to the last.
     try place.save(
       "a-oneoffs.lua",
       """

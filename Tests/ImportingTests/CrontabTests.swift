@@ -90,8 +90,13 @@ struct CrontabTests {
         "[ -x /etc/init.d/anacron ] && if [ ! -d /run/systemd/system ]; then /usr/sbin/invoke-rc.d anacron start >/dev/null; fi",
         "invoke-rc.d-anacron"
       ),
-      ("test -x /usr/bin/certbot -a \\! -d /x && perl -e 'sleep int(rand(43200))' && certbot -q renew", "certbot-renew"),
-      ("if [ -x /usr/share/mdadm/checkarray ] && [ $(date +%d) -le 7 ]; then /usr/share/mdadm/checkarray --cron; fi", "checkarray"),
+      (
+        "test -x /usr/bin/certbot -a \\! -d /x && perl -e 'sleep int(rand(43200))' && certbot -q renew", "certbot-renew"
+      ),
+      (
+        "if [ -x /usr/share/mdadm/checkarray ] && [ $(date +%d) -le 7 ]; then /usr/share/mdadm/checkarray --cron; fi",
+        "checkarray"
+      ),
       ("if [ ! -d /run/systemd/system ] && [ -x /a/rotate-stats ] ; then /a/rotate-stats ; fi", "rotate-stats"),
       ("d=$({ cat /a || true; } | tail -1); if [ -d \"$d\" ]; then find $d -type f -delete; fi", "find"),
       ("perl -e 'sleep 5'", "perl"),

@@ -93,7 +93,8 @@ struct TimerTests {
       ["copy@home.service": "[Service]\nExecStart=/bin/copy %i %n %H\n"])
     #expect(made.lua.contains("{ \"/bin/copy\", \"home\", \"copy@home.service\", \"%H\" }"))
     #expect(made.lua.contains("job \"sync@home\"") && made.notes.count == 1)
-    let template = script("sync@.timer", "[Timer]\nOnCalendar=hourly\n", ["sync@.service": "[Service]\nExecStart=/bin/copy %i\n"])
+    let template = script(
+      "sync@.timer", "[Timer]\nOnCalendar=hourly\n", ["sync@.service": "[Service]\nExecStart=/bin/copy %i\n"])
     #expect(template.jobCount == 0 && template.notes.contains { $0.isLoss && $0.message.contains("is a template") })
   }
 

@@ -6,9 +6,10 @@ import Testing
 
 @Suite("A crash leaves whole commits")
 struct CrashTests {
-  /// Commits one batch at a time, each with a mark in four tables, then copies the database and its log as a power cut would
-  /// leave them: the log cut at any byte.
-  @Test("a log cut anywhere opens clean and has lost whole last commits only", arguments: [7, UInt64.random(in: 0...9_999)])
+  /// Commits one batch at a time, each with a mark in four tables, then copies the database and its log as a power cut
+  /// would leave them: the log cut at any byte.
+  @Test(
+    "a log cut anywhere opens clean and has lost whole last commits only", arguments: [7, UInt64.random(in: 0...9_999)])
   func cutLog(seed: UInt64) throws {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")

@@ -23,7 +23,8 @@ struct GroupCommitTests {
             $0.claims = [claim(Int64(id), "job\(id)")]
             $0.decisions = [
               DecisionRange(
-                job: "job\(id)", kind: .misfired, first: start, last: start, count: 1, clockEpoch: ClockEpoch(0), decidedAt: start)
+                job: "job\(id)", kind: .misfired, first: start, last: start, count: 1, clockEpoch: ClockEpoch(0),
+                decidedAt: start)
             ]
           }
         ) { error in

@@ -16,7 +16,10 @@ struct MigrationTests {
     }
     let store = try SQLiteStore(path, options: opened)
     for first in stride(from: Int64(1), to: 5_001, by: 100) {
-      try store.commit(batch { $0.finished = (first..<first + 100).map { finished($0, "job\($0 % 3)", $0 % 5 == 0 ? .failed : .succeeded) } })
+      try store.commit(
+        batch {
+          $0.finished = (first..<first + 100).map { finished($0, "job\($0 % 3)", $0 % 5 == 0 ? .failed : .succeeded) }
+        })
     }
     store.close()
     try tamper(
@@ -34,7 +37,8 @@ struct MigrationTests {
     let upgraded = try SQLiteStore(path, options: opened)
     defer { upgraded.close() }
     for (from, to) in [(Int64(1), Int64(40)), (1_000, 1_100), (2_040, 2_060), (4_950, 6_000)] {
-      let query = RunQuery(from: start.advanced(byNanoseconds: from), to: start.advanced(byNanoseconds: to), limit: 10_000)
+      let query = RunQuery(
+        from: start.advanced(byNanoseconds: from), to: start.advanced(byNanoseconds: to), limit: 10_000)
       let expected = [Int64]((from..<min(to, 5_001)).reversed())
       #expect(try upgraded.runs(query).map(\.id.number) == expected)
     }

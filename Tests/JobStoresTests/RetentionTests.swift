@@ -114,7 +114,8 @@ struct RetentionTests {
           ]
         })
       try store.keyValues.change(
-        KeyValueChange(space: "s", key: "\(number)", value: JSONText("1"), expiresAt: start + .seconds(number + 60)), at: start)
+        KeyValueChange(space: "s", key: "\(number)", value: JSONText("1"), expiresAt: start + .seconds(number + 60)),
+        at: start)
     }
     try settle(store) { try store.doctor().decisions <= 125 }
     #expect(try store.decisions(DecisionQuery(job: "a", limit: 1_000)).count >= 100)

@@ -22,7 +22,9 @@ struct SQLiteFaultTests {
     try write(Array("job 'a' { this is a script, not a database }\n".utf8), to: path)
     let error = error(path)
     #expect(error?.code == .corrupt)
-    #expect(error?.message == "\(path): this is not a SQLite database: name another file, or move this one away to start empty")
+    #expect(
+      error?.message
+        == "\(path): this is not a SQLite database: name another file, or move this one away to start empty")
     #expect(try bytes(of: path).starts(with: Array("job 'a'".utf8)), "the file is as it was")
   }
 
@@ -79,7 +81,9 @@ struct SQLiteFaultTests {
     store.close()
     var numbers = SeededNumbers(seed)
     var content = try bytes(of: path)
-    for page in 2..<content.count / 4096 { for index in 0..<4096 { content[page * 4096 + index] = UInt8.random(in: 0...255, using: &numbers) } }
+    for page in 2..<content.count / 4096 {
+      for index in 0..<4096 { content[page * 4096 + index] = UInt8.random(in: 0...255, using: &numbers) }
+    }
     try write(content, to: path)
     let damaged: SQLiteStore
     do {

@@ -71,7 +71,11 @@ struct SchedulingLockTests {
       let id = try visitor.load().nextRunID
       #expect(ids.insert(id).inserted && id.isForVisitors)
       try visitor.commit(batch { $0.claims = [claim(id.number, "a")] })
-      if ids.count <= 3 { open.append(id) } else { try visitor.commit(batch { $0.finished = [finished(id.number, "a")] }) }
+      if ids.count <= 3 {
+        open.append(id)
+      } else {
+        try visitor.commit(batch { $0.finished = [finished(id.number, "a")] })
+      }
     }
     #expect(try host.runs(RunQuery(job: "a")).count == 5)
     dying.close()

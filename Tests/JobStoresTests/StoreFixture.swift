@@ -88,7 +88,9 @@ func write(_ content: [UInt8], to path: String) throws {
   defer { close(descriptor) }
   var written = 0
   while written < content.count {
-    let count = unsafe content.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress! + written, content.count - written) }
+    let count = unsafe content.withUnsafeBytes {
+      unsafe Glibc.write(descriptor, $0.baseAddress! + written, content.count - written)
+    }
     guard count > 0 else { throw FileFailure() }
     written += count
   }

@@ -4,8 +4,8 @@ import JobStores
 import MoondialTesting
 import Testing
 
-/// Random batches, reopening and pruning at random, against a plain dictionary. What the index of runs by job does (strokes, late
-/// finishers, entries without a run, tails after a crash) must never show in an answer.
+/// Random batches, reopening and pruning at random, against a plain dictionary. What the index of runs by job does
+/// (strokes, late finishers, entries without a run, tails after a crash) must never show in an answer.
 @Suite("SQLite answers like a dictionary")
 struct StoreModelTests {
   @Test(arguments: [1, 2, 1288, UInt64.random(in: 0...9_999)])
@@ -72,8 +72,8 @@ struct StoreModelTests {
       let found = try store.runs(RunQuery(job: job, limit: 100_000))
       let failed = try store.runs(RunQuery(job: job, outcomes: [.failed], limit: 100_000))
       if isPruned {
-        // The newest 30 are there. Older ones may be, as they were; and not always without a gap, for a run that took long may end
-        // when its elders, and those after it, have been pruned.
+        // The newest 30 are there. Older ones may be, as they were; and not always without a gap, for a run that took
+        // long may end when its elders, and those after it, have been pruned.
         let ended = found.filter { $0.outcome != nil }
         let newest = expected.filter { $0.outcome != nil }.prefix(30)
         #expect(Array(ended.prefix(newest.count)) == Array(newest), "seed \(seed) job \(job)")
@@ -98,11 +98,15 @@ struct StoreModelTests {
       let from = maybe { start.advanced(byNanoseconds: Int64.random(in: -500...highest, using: &$0)) }
       let query = RunQuery(
         job: maybe { jobs.randomElement(using: &$0)! },
-        outcomes: maybe { [Set([.failed]), [.succeeded], [.failed, .cancelled], [.succeeded, .failed]].randomElement(using: &$0)! },
+        outcomes: maybe {
+          [Set([.failed]), [.succeeded], [.failed, .cancelled], [.succeeded, .failed]].randomElement(using: &$0)!
+        },
         from: from, to: maybe { (from ?? start).advanced(byNanoseconds: Int64.random(in: 0...200, using: &$0)) },
-        before: maybe { RunID(Int64.random(in: 1...highest + 1, using: &$0)) }, limit: Int.random(in: 1...50, using: &numbers))
+        before: maybe { RunID(Int64.random(in: 1...highest + 1, using: &$0)) },
+        limit: Int.random(in: 1...50, using: &numbers))
       let expected = all.filter { run in
-        (query.job == nil || run.job == query.job) && (query.outcomes == nil || run.outcome.map(query.outcomes!.contains) == true)
+        (query.job == nil || run.job == query.job)
+          && (query.outcomes == nil || run.outcome.map(query.outcomes!.contains) == true)
           && (query.from == nil || run.scheduledAt >= query.from!) && (query.to == nil || run.scheduledAt < query.to!)
           && (query.before == nil || run.id < query.before!)
       }.prefix(query.limit)

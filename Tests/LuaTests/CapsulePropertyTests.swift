@@ -1,8 +1,8 @@
 @testable import Lua
 import Testing
 
-/// Random scripts whose functions share locals, call each other, keep closures in tables with cycles and metatables, use globals, and
-/// report the whole state of their data.
+/// Random scripts whose functions share locals, call each other, keep closures in tables with cycles and metatables,
+/// use globals, and report the whole state of their data.
 struct ProgramGenerator {
   private var random: SplitMix
   private let locals = 6, tables = 5, functions = 6, globals = 3
@@ -18,7 +18,9 @@ struct ProgramGenerator {
     [String(pick(9)), "2.5", "-\(pick(99))", "math.maxinteger", "'s\(pick(3))'", "true"][pick(6) - 1]
   }
 
-  private mutating func number() -> String { [String(pick(9)), local(), "#\(table())", "num(\(global()))", "num(\(table()).n)"][pick(5) - 1] }
+  private mutating func number() -> String {
+    [String(pick(9)), local(), "#\(table())", "num(\(global()))", "num(\(table()).n)"][pick(5) - 1]
+  }
 
   /// One statement; all calls are paid for with `fuel`, so every program ends.
   private mutating func statement() -> String {
@@ -45,18 +47,24 @@ struct ProgramGenerator {
     var text = "local num = function(x) return math.type(x) and x or 0 end\nlocal fuel = 20\nlocal r = 0\n"
     text += (1...globals).map { "G\($0) = \($0)" }.joined(separator: " ") + "\n"
     text += (1...locals).map { "local v\($0) = \(pick(9))" }.joined(separator: " ") + "\n"
-    for i in 1...tables { text += "local t\(i) = { \(constant()), n = \(pick(9)), [\(pick(9)) + 0.5] = \(constant()), k\(pick(9)) = { \(constant()) } }\n" }
-    text += "local function counter(s) local n = s return function(d) n = n + d return n end, function() return n end end\n"
+    for i in 1...tables {
+      text +=
+        "local t\(i) = { \(constant()), n = \(pick(9)), [\(pick(9)) + 0.5] = \(constant()), k\(pick(9)) = { \(constant()) } }\n"
+    }
+    text +=
+      "local function counter(s) local n = s return function(d) n = n + d return n end, function() return n end end\n"
     text += "local c1, c2 = counter(1) local c3 = counter(5)\n"
     text += "local " + (1...functions).map { "f\($0)" }.joined(separator: ", ") + "\n"
     for i in 1...functions {
-      text += "f\(i) = function(x)\n  if fuel <= 0 then return 0 end fuel = fuel - 1\n  \(statements(pick(4)))\n  return num(x) + \(number()) end\n"
+      text +=
+        "f\(i) = function(x)\n  if fuel <= 0 then return 0 end fuel = fuel - 1\n  \(statements(pick(4)))\n  return num(x) + \(number()) end\n"
     }
     // Links, metatables and the effects of the top level itself.
     for _ in 0..<pick(6) { text += "\(table()).link = \(table())\n" }
     for i in 1...tables where pick(2) == 1 {
       let index = pick(2) == 1 ? table() : "function(_, k) return k == 'n' and \(local()) or nil end"
-      text += "setmetatable(t\(i), { __index = \(i > 1 && index.hasPrefix("t") ? "t\(pick(i - 1))" : index.hasPrefix("t") ? "nil" : index),"
+      text +=
+        "setmetatable(t\(i), { __index = \(i > 1 && index.hasPrefix("t") ? "t\(pick(i - 1))" : index.hasPrefix("t") ? "nil" : index),"
         + " __call = f\(pick(functions)), __len = nil })\n"
     }
     text += "do \(statements(pick(8))) end fuel = 20\n"
@@ -94,15 +102,17 @@ struct CapsulePropertyTests {
   /// Seeds of 60 programs each: two that stay, one fresh.
   static let seeds: [UInt64] = [1, 2, .random(in: 3...(.max))]
 
-  @Test("functions behave the same where they were declared, in states built from their capsule, and after a way through bytes",
-        arguments: seeds)
+  @Test(
+    "functions behave the same where they were declared, in states built from their capsule, and after a way through bytes",
+    arguments: seeds)
   func equivalence(_ seed: UInt64) throws {
     for program in 0..<(60 as UInt64) {
       var generator = ProgramGenerator(seed: seed &+ program &* 0x1_0001)
       let script = generator.script()
       let declaration = try Fixture.plain.makeDeclaration()
       let values = try declaration.evaluate(script, chunkName: "p.lua")
-      guard case .table(let table)? = values.first, case .function(let run)? = table["run"], case .function(let other)? = table["other"]
+      guard case .table(let table)? = values.first, case .function(let run)? = table["run"],
+        case .function(let other)? = table["other"]
       else { Issue.record("no functions"); return }
       let capsule = try LuaCapsule.capture(declaration, roots: ["run": run, "other": other])
       let copies = [capsule, try LuaCapsule(decoding: capsule.encoded())]
@@ -143,7 +153,7 @@ struct CapsulePropertyTests {
     while true {
       n += 1
       state.failAllocation(n)
-      guard (try? capsule.build(state)) == nil else { break }   // an error is what this is about
+      guard (try? capsule.build(state)) == nil else { break }  // an error is what this is about
       #expect(!state.isReusable)
       try state.reset()
     }
@@ -162,7 +172,9 @@ struct CapsulePropertyTests {
         for seed in 11..<(19 as UInt64) {
           var generator = ProgramGenerator(seed: seed)
           let capsule = try CapsuleFixture.capture(generator.script()).capsules[0]
-          text += "capsule " + capsule.hashes().full.description + " " + String(capsule.encoded().reduce(5381 as UInt64) { $0 &* 33 &+ UInt64($1) }) + "\n"
+          text +=
+            "capsule " + capsule.hashes().full.description + " "
+            + String(capsule.encoded().reduce(5381 as UInt64) { $0 &* 33 &+ UInt64($1) }) + "\n"
         }
         print(text)
       }

@@ -1,17 +1,24 @@
 import Lua
 import Testing
 
-/// Memory that is over while a template is made, and while functions are captured and built. Allocation faults of running scripts are
-/// in MemoryTests.
+/// Memory that is over while a template is made, and while functions are captured and built. Allocation faults of
+/// running scripts are in MemoryTests.
 @Suite("Allocation faults outside of runs")
 struct FaultTests {
   @Test("the n-th allocation may fail while the templates are made, for every n: an error, and nothing is left behind")
   func template() throws {
     let modules = [
       LuaModule(
-        "shop", functions: [LuaFunction("price") { call in call.push(3); return .results(1) }],
+        "shop",
+        functions: [
+          LuaFunction("price") { call in
+            call.push(3); return .results(1)
+          }
+        ],
         constants: [("names", ["a", ["b": 1.5]]), ("limit", 10)],
-        prelude: "local shop = ... local n = 0 shop.total = function() n = n + shop.price() return n end setmetatable(shop, {})"),
+        prelude:
+          "local shop = ... local n = 0 shop.total = function() n = n + shop.price() return n end setmetatable(shop, {})"
+      ),
       LuaModule("", prelude: "local _, host = ... host.context { __index = function(_, key) return key end }"),
     ]
     var configuration = LuaConfiguration()
@@ -81,7 +88,9 @@ struct FaultTests {
     for n in 1...5_000 {
       let declaration = try Fixture.plain.makeDeclaration()
       let values = try declaration.evaluate(source, chunkName: "s.lua")
-      guard case .table(let job)? = values.first, case .function(let run)? = job["run"] else { Issue.record("no job"); return }
+      guard case .table(let job)? = values.first, case .function(let run)? = job["run"] else {
+        Issue.record("no job"); return
+      }
       declaration.failAllocation(n)
       do {
         let capsule = try LuaCapture(of: [["run": run]], in: declaration).capsules[0]

@@ -11,12 +11,15 @@ struct HostileTests {
   }()
 
   /// A script that ends by itself gets as long as a slow machine needs; one that does not is stopped soon.
-  private func timeout(_ script: HostileScript) -> Int64 { script.ends.contains(.deadline) ? 40_000_000 : 20_000_000_000 }
+  private func timeout(_ script: HostileScript) -> Int64 {
+    script.ends.contains(.deadline) ? 40_000_000 : 20_000_000_000
+  }
 
   /// What a good job gives after each of them.
   private func expectGoodJob() throws {
-    #expect(try Fixture.run("local t = {} for i = 1, 10 do t[i] = i * i end return table.concat(t, ',')", in: Self.runtime)
-      == "1,4,9,16,25,36,49,64,81,100")
+    #expect(
+      try Fixture.run("local t = {} for i = 1, 10 do t[i] = i * i end return table.concat(t, ',')", in: Self.runtime)
+        == "1,4,9,16,25,36,49,64,81,100")
   }
 
   @Test("as the body of a job, twice in one process", arguments: HostileScript.all)
@@ -46,11 +49,12 @@ struct HostileTests {
         _ = try declaration.evaluate(script.source, chunkName: "hostile.lua")
         end = .fine
       } catch {
-        end = switch error.kind {
-        case .memory: .memory
-        case .deadline, .cancelled: .deadline
-        default: .error
-        }
+        end =
+          switch error.kind {
+          case .memory: .memory
+          case .deadline, .cancelled: .deadline
+          default: .error
+          }
       }
       // Clocks are refused while a script is loading; a result that is a function or large value cannot leave.
       let allowed: HostileScript.End = script.source.contains("os.date") ? script.ends + .error : script.ends

@@ -7,58 +7,86 @@ struct JsonTests {
 
   private func lua(_ body: String) throws -> LuaValue { try Fixture.run(body, in: Self.runtime) }
 
-  @Test("values are written in canonical text", arguments: [
-    ("nil", "null"), ("true", "true"), ("1", "1"), ("-0.0", "-0.0"), ("1.0", "1.0"), ("0.1", "0.1"), ("1e300", "1e+300"), ("5e-324", "4.94065645841247e-324"),
-    ("math.mininteger", "-9223372036854775808"), ("1/3", "0.3333333333333333"), ("''", "\"\""), ("'a\\n\\0\\\"\\\\\\127'", "\"a\\n\\u0000\\\"\\\\\u{7f}\""),
-    ("'\\u{e9}\\u{1F600}'", "\"é😀\""), ("{}", "[]"), ("json.object{}", "{}"), ("json.array{}", "[]"), ("{ 1, 2, { 3 } }", "[1,2,[3]]"),
-    ("{ b = 1, a = { c = json.null } }", "{\"a\":{\"c\":null},\"b\":1}"), ("json.array{ 1, nil, 3 }", "[1,null,3]"),
-    ("setmetatable({ x = 1 }, { __index = error, __pairs = error })", "{\"x\":1}"),
-  ])
+  @Test(
+    "values are written in canonical text",
+    arguments: [
+      ("nil", "null"), ("true", "true"), ("1", "1"), ("-0.0", "-0.0"), ("1.0", "1.0"), ("0.1", "0.1"),
+      ("1e300", "1e+300"), ("5e-324", "4.94065645841247e-324"),
+      ("math.mininteger", "-9223372036854775808"), ("1/3", "0.3333333333333333"), ("''", "\"\""),
+      ("'a\\n\\0\\\"\\\\\\127'", "\"a\\n\\u0000\\\"\\\\\u{7f}\""),
+      ("'\\u{e9}\\u{1F600}'", "\"é😀\""), ("{}", "[]"), ("json.object{}", "{}"), ("json.array{}", "[]"),
+      ("{ 1, 2, { 3 } }", "[1,2,[3]]"),
+      ("{ b = 1, a = { c = json.null } }", "{\"a\":{\"c\":null},\"b\":1}"), ("json.array{ 1, nil, 3 }", "[1,null,3]"),
+      ("setmetatable({ x = 1 }, { __index = error, __pairs = error })", "{\"x\":1}"),
+    ])
   func encode(_ value: String, _ text: String) throws {
     #expect(try lua("return json.encode(\(value))") == .string(LuaString(text)))
   }
 
   @Test("pretty text is indented")
   func pretty() throws {
-    #expect(try lua("return json.encode({ a = { 1, {} } }, { pretty = true })") == "{\n  \"a\": [\n    1,\n    []\n  ]\n}")
+    #expect(
+      try lua("return json.encode({ a = { 1, {} } }, { pretty = true })") == "{\n  \"a\": [\n    1,\n    []\n  ]\n}")
     #expect(try lua("return json.encode({ a = 1 }, { sort = false })") == "{\"a\":1}")
   }
 
-  @Test("what JSON cannot say is refused with its path", arguments: [
-    ("{ a = { 1, json.encode } }", "json.encode: a[2]: a function has no JSON form"), ("0/0", "json.encode: NaN has no JSON form"),
-    ("{ x = math.huge }", "json.encode: x: infinity has no JSON form"), ("'ab\\xff'", "json.encode: the string is not UTF-8 at byte 3"),
-    ("'\\xed\\xa0\\x80'", "json.encode: the string is not UTF-8 at byte 1"), ("'\\xc0\\x80'", "json.encode: the string is not UTF-8 at byte 1"),
-    ("{ 1, a = 2 }", "json.encode: the table has both string keys and indices; JSON has no such thing"),
-    ("{ [1.5] = 1 }", "json.encode: a key that is neither a string nor an index from 1"),
-    ("{ [3] = 1 }", "json.encode: the array has holes; use json.null, or json.array for a few of them"),
-    ("(function() local t = {} t.t = { t } return t end)()", "json.encode: t[1]: the table contains itself"),
-  ])
+  @Test(
+    "what JSON cannot say is refused with its path",
+    arguments: [
+      ("{ a = { 1, json.encode } }", "json.encode: a[2]: a function has no JSON form"),
+      ("0/0", "json.encode: NaN has no JSON form"),
+      ("{ x = math.huge }", "json.encode: x: infinity has no JSON form"),
+      ("'ab\\xff'", "json.encode: the string is not UTF-8 at byte 3"),
+      ("'\\xed\\xa0\\x80'", "json.encode: the string is not UTF-8 at byte 1"),
+      ("'\\xc0\\x80'", "json.encode: the string is not UTF-8 at byte 1"),
+      ("{ 1, a = 2 }", "json.encode: the table has both string keys and indices; JSON has no such thing"),
+      ("{ [1.5] = 1 }", "json.encode: a key that is neither a string nor an index from 1"),
+      ("{ [3] = 1 }", "json.encode: the array has holes; use json.null, or json.array for a few of them"),
+      ("(function() local t = {} t.t = { t } return t end)()", "json.encode: t[1]: the table contains itself"),
+    ])
   func refusals(_ value: String, _ message: String) throws {
-    #expect(try lua("local ok, e = pcall(json.encode, \(value)) return (not ok) and e or 'none'") == .string(LuaString(message)))
+    #expect(
+      try lua("local ok, e = pcall(json.encode, \(value)) return (not ok) and e or 'none'")
+        == .string(LuaString(message)))
   }
 
-  @Test("text is read strictly, the value written again in canonical text", arguments: [
-    ("  [1 , 2.0,-0, 1e2,true,false ,null]\t\r\n", "[1,2.0,-0.0,100.0,true,false,null]"), ("\"\\u00e9\\ud83d\\ude00\\/\"", "\"é😀/\""),
-    ("{\"a\":1,\"a\":2}", "{\"a\":2}"), ("{}", "{}"), ("[]", "[]"), ("[{}]", "[{}]"), ("9223372036854775807", "9223372036854775807"),
-    ("-9223372036854775808", "-9223372036854775808"), ("9223372036854775808", "9.223372036854776e+18"), ("\"\\u0000\"", "\"\\u0000\""),
-    ("0", "0"), ("1E+2", "100.0"), ("1e-400", "0.0"),
-  ])
+  @Test(
+    "text is read strictly, the value written again in canonical text",
+    arguments: [
+      ("  [1 , 2.0,-0, 1e2,true,false ,null]\t\r\n", "[1,2.0,-0.0,100.0,true,false,null]"),
+      ("\"\\u00e9\\ud83d\\ude00\\/\"", "\"é😀/\""),
+      ("{\"a\":1,\"a\":2}", "{\"a\":2}"), ("{}", "{}"), ("[]", "[]"), ("[{}]", "[{}]"),
+      ("9223372036854775807", "9223372036854775807"),
+      ("-9223372036854775808", "-9223372036854775808"), ("9223372036854775808", "9.223372036854776e+18"),
+      ("\"\\u0000\"", "\"\\u0000\""),
+      ("0", "0"), ("1E+2", "100.0"), ("1e-400", "0.0"),
+    ])
   func decode(_ text: String, _ again: String) throws {
     #expect(try lua("return json.encode(assert(json.decode([==[\(text)]==])))") == .string(LuaString(again)))
   }
 
   /// Texts that are not JSON, and what is said of them. The same in scripts and in Swift.
   static let bad: [(String, String)] = [
-    ("", "line 1, column 1: unexpected end of the text"), ("nul", "line 1, column 1: expected a value"), ("[1,]", "line 1, column 4: expected a value"),
-    ("[1 2]", "line 1, column 4: expected ',' or ']'"), ("{\"a\" 1}", "line 1, column 6: expected ':'"), ("{a:1}", "line 1, column 2: expected a key in quotes"),
-    ("{\"a\":1,}", "line 1, column 8: expected a key in quotes"), ("01", "line 1, column 2: a number must not begin with 0"),
-    ("1.", "line 1, column 3: expected a digit after the point"), ("-", "line 1, column 2: expected a digit"), ("1e", "line 1, column 3: expected a digit in the exponent"),
-    ("+1", "line 1, column 1: expected a value"), (".5", "line 1, column 1: expected a value"), ("1 2", "line 1, column 3: something after the value"),
-    ("1e999", "line 1, column 1: the number is too large"), ("\"a", "line 1, column 3: the string has no end"), ("\"\\x\"", "line 1, column 3: no such escape in JSON"),
-    ("\"é\tx\"", "line 1, column 3: a control character in a string; write it as an escape"), ("\n[\n  x", "line 3, column 3: expected a value"),
-    ("\"\\ud800\"", "line 1, column 8: a high surrogate without a low one after it"), ("'a'", "line 1, column 1: expected a value"),
-    ("NaN", "line 1, column 1: expected a value"), ("\u{feff}1", "line 1, column 1: expected a value"), ("[", "line 1, column 2: unexpected end of the text"),
-    ("// c\n1", "line 1, column 1: expected a value"), (String(repeating: "[", count: 101), "line 1, column 101: more than 100 arrays and objects in each other"),
+    ("", "line 1, column 1: unexpected end of the text"), ("nul", "line 1, column 1: expected a value"),
+    ("[1,]", "line 1, column 4: expected a value"),
+    ("[1 2]", "line 1, column 4: expected ',' or ']'"), ("{\"a\" 1}", "line 1, column 6: expected ':'"),
+    ("{a:1}", "line 1, column 2: expected a key in quotes"),
+    ("{\"a\":1,}", "line 1, column 8: expected a key in quotes"),
+    ("01", "line 1, column 2: a number must not begin with 0"),
+    ("1.", "line 1, column 3: expected a digit after the point"), ("-", "line 1, column 2: expected a digit"),
+    ("1e", "line 1, column 3: expected a digit in the exponent"),
+    ("+1", "line 1, column 1: expected a value"), (".5", "line 1, column 1: expected a value"),
+    ("1 2", "line 1, column 3: something after the value"),
+    ("1e999", "line 1, column 1: the number is too large"), ("\"a", "line 1, column 3: the string has no end"),
+    ("\"\\x\"", "line 1, column 3: no such escape in JSON"),
+    ("\"é\tx\"", "line 1, column 3: a control character in a string; write it as an escape"),
+    ("\n[\n  x", "line 3, column 3: expected a value"),
+    ("\"\\ud800\"", "line 1, column 8: a high surrogate without a low one after it"),
+    ("'a'", "line 1, column 1: expected a value"),
+    ("NaN", "line 1, column 1: expected a value"), ("\u{feff}1", "line 1, column 1: expected a value"),
+    ("[", "line 1, column 2: unexpected end of the text"),
+    ("// c\n1", "line 1, column 1: expected a value"),
+    (String(repeating: "[", count: 101), "line 1, column 101: more than 100 arrays and objects in each other"),
   ]
 
   @Test("an error in text has line and column", arguments: bad)
@@ -75,7 +103,9 @@ struct JsonTests {
     #expect(try LuaValue(json: text).json() == text)
   }
 
-  @Test("a value out of Swift survives the way through text, in Swift and through scripts alike", arguments: [1, 2, 3, UInt64.random(in: 4...(.max))])
+  @Test(
+    "a value out of Swift survives the way through text, in Swift and through scripts alike",
+    arguments: [1, 2, 3, UInt64.random(in: 4...(.max))])
   func roundTrip(_ seed: UInt64) throws {
     var random = SplitMix(seed)
     for _ in 0..<200 {
@@ -95,10 +125,15 @@ struct JsonTests {
     #expect(try LuaValue(json: state.result().text ?? "") == values, "seed \(seed)")
   }
 
-  @Test("random damage to a text is read or refused, never worse, and scripts and Swift agree", arguments: [7, 8, UInt64.random(in: 9...(.max))])
+  @Test(
+    "random damage to a text is read or refused, never worse, and scripts and Swift agree",
+    arguments: [7, 8, UInt64.random(in: 9...(.max))])
   func fuzz(_ seed: UInt64) throws {
     var random = SplitMix(seed)
-    let pieces = ["[", "]", "{", "}", ",", ":", "\"", "\\", "\\u12", "\\ud83d\\ude00", "1", "-", "0", ".", "e", "true", "null", " ", "\n", "é"]
+    let pieces = [
+      "[", "]", "{", "}", ",", ":", "\"", "\\", "\\u12", "\\ud83d\\ude00", "1", "-", "0", ".", "e", "true", "null", " ",
+      "\n", "é",
+    ]
     var texts: [String] = []
     for _ in 0..<400 {
       var text = try Self.value(&random, depth: 3).json()
@@ -124,7 +159,8 @@ struct JsonTests {
 
   @Test("json.null and marked tables are carried by capsules")
   func capsules() throws {
-    let script = "local none, list, made = json.null, json.object {}, json.decode('{}')"
+    let script =
+      "local none, list, made = json.null, json.object {}, json.decode('{}')"
       + " return { run = function() return json.encode({ none == json.null, none, list, made, json.object(list) }) end }"
     let capsule = try CapsuleFixture.capture(script, in: Self.runtime).capsules[0]
     #expect(try Fixture.finish(Self.runtime.makeState(capsule)) == "[true,null,{},{},{}]")
@@ -143,9 +179,11 @@ struct JsonTests {
       return .string(LuaString(String((0..<(random.next() % 6)).map { _ in scalars[Int(random.next() % 8)] })))
     case 5: return .table(LuaTable(array: (0..<(1 + random.next() % 4)).map { _ in value(&random, depth: depth - 1) }))
     default:
-      return .table(LuaTable(fields: (0..<(1 + random.next() % 4)).map { _ in
-        (key: "k\(random.next() % 10)", value: value(&random, depth: depth - 1))
-      }))
+      return .table(
+        LuaTable(
+          fields: (0..<(1 + random.next() % 4)).map { _ in
+            (key: "k\(random.next() % 10)", value: value(&random, depth: depth - 1))
+          }))
     }
   }
 }

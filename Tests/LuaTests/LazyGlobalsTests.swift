@@ -7,7 +7,12 @@ struct LazyGlobalsTests {
   /// A module whose functions share a local, one that refers to others, constants, and functions among the globals.
   static let runtime = Fixture.make(modules: [
     LuaModule(
-      "counter", functions: [LuaFunction("step") { call in call.push(2); return .results(1) }],
+      "counter",
+      functions: [
+        LuaFunction("step") { call in
+          call.push(2); return .results(1)
+        }
+      ],
       constants: [("limit", 10), ("names", ["a", "b"])],
       prelude: """
         local module = ...
@@ -16,8 +21,16 @@ struct LazyGlobalsTests {
         module.get = function() return n end
         module.self = setmetatable({}, { __index = module, __call = function(_, x) return n + x end })
         """),
-    LuaModule("", functions: [LuaFunction("twice") { call in call.push(2 * (call.integer(1) ?? 0)); return .results(1) }],
-      prelude: "local g = ... local rep, get = string.rep, counter.get g.count = get g.banner = function() return rep('=', get()) end"),
+    LuaModule(
+      "",
+      functions: [
+        LuaFunction("twice") { call in
+          call.push(2 * (call.integer(1) ?? 0)); return .results(1)
+        }
+      ],
+      prelude:
+        "local g = ... local rep, get = string.rep, counter.get g.count = get g.banner = function() return rep('=', get()) end"
+    ),
     LuaModule("", prelude: "local _, host = ... host.context { __index = function(_, key) return key end }"),
   ])
 
@@ -61,41 +74,59 @@ struct LazyGlobalsTests {
     #expect(text.text.contains("counter.get = _G.count"))
   }
 
-  @Test("what is made in any order shares its captured locals", arguments: [
-    "counter.add() return counter.get() + count()", "local f = count counter.add() return 2 * f()",
-    "local b = banner counter.add() return #b() + count()", "local c = counter.self counter.add() return c(0) + c.get()",
-  ])
+  @Test(
+    "what is made in any order shares its captured locals",
+    arguments: [
+      "counter.add() return counter.get() + count()", "local f = count counter.add() return 2 * f()",
+      "local b = banner counter.add() return #b() + count()",
+      "local c = counter.self counter.add() return c(0) + c.get()",
+    ])
   func sharing(_ body: String) throws {
     #expect(try run(body) == 4)
   }
 
-  @Test("raw access, iteration and removal see the same globals as if all were there", arguments: [
-    ("return rawget(_G, 'string') == string", true),
-    ("local n = 0 for name in pairs(_G) do if name == 'math' or name == 'twice' then n = n + 1 end end return n == 2", true),
-    ("local n = 0 for name in next, _G do if name == 'math' or name == 'twice' then n = n + 1 end end return n == 2", true),
-    ("return next(_G) ~= nil and pairs({}) == next", true),
-    ("math = nil return (pcall(function() return math end)) or rawget(_G, 'math') ~= nil", false),
-    ("rawset(_G, 'math', nil) return (pcall(function() return math end))", false),
-    ("math = 5 math = nil return (pcall(function() return math end))", false),
-    ("rawset(_G, 'math', 5) math = nil return (pcall(function() return math end))", false),
-    ("local m = math math = nil for name in pairs(_G) do if name == 'math' then return false end end return m.abs(-1) == 1", true),
-    ("string = nil return ('x'):rep(3) == 'xxx'", true),
-    ("string = { rep = function() return 'mine' end } return ('x'):rep(3) == 'xxx' and string.rep() == 'mine'", true),
-    ("local up = ('x').upper return string.upper == up and ('').format == string.format", true),
-    ("return '10' + 5 == 15 and -'2' == -2 and #'abc' == 3", true),
-    ("return _G._G == _G and _VERSION == 'Lua 5.4'", true),
-    ("return load('return math')() == math and load('return x', 'c', 't', { x = 7 })() == 7", true),
-    ("local e = setmetatable({}, { __index = _G }) return e.math == math", true),
-    ("local a, b = math.random(), math.random() math.randomseed(1) return a ~= b", true),
-  ])
+  @Test(
+    "raw access, iteration and removal see the same globals as if all were there",
+    arguments: [
+      ("return rawget(_G, 'string') == string", true),
+      (
+        "local n = 0 for name in pairs(_G) do if name == 'math' or name == 'twice' then n = n + 1 end end return n == 2",
+        true
+      ),
+      (
+        "local n = 0 for name in next, _G do if name == 'math' or name == 'twice' then n = n + 1 end end return n == 2",
+        true
+      ),
+      ("return next(_G) ~= nil and pairs({}) == next", true),
+      ("math = nil return (pcall(function() return math end)) or rawget(_G, 'math') ~= nil", false),
+      ("rawset(_G, 'math', nil) return (pcall(function() return math end))", false),
+      ("math = 5 math = nil return (pcall(function() return math end))", false),
+      ("rawset(_G, 'math', 5) math = nil return (pcall(function() return math end))", false),
+      (
+        "local m = math math = nil for name in pairs(_G) do if name == 'math' then return false end end return m.abs(-1) == 1",
+        true
+      ),
+      ("string = nil return ('x'):rep(3) == 'xxx'", true),
+      ("string = { rep = function() return 'mine' end } return ('x'):rep(3) == 'xxx' and string.rep() == 'mine'", true),
+      ("local up = ('x').upper return string.upper == up and ('').format == string.format", true),
+      ("return '10' + 5 == 15 and -'2' == -2 and #'abc' == 3", true),
+      ("return _G._G == _G and _VERSION == 'Lua 5.4'", true),
+      ("return load('return math')() == math and load('return x', 'c', 't', { x = 7 })() == 7", true),
+      ("local e = setmetatable({}, { __index = _G }) return e.math == math", true),
+      ("local a, b = math.random(), math.random() math.randomseed(1) return a ~= b", true),
+    ])
   func indistinguishable(_ body: String, _ expected: LuaValue) throws {
     #expect(try run(body) == expected)
   }
 
   @Test("a misspelt global is compared with those that are not made yet")
   func suggestions() {
-    #expect { try run("return conter") } throws: { ($0 as? LuaError)?.message.hasSuffix("(did you mean 'counter'?)") == true }
-    #expect { try run("return twise(1)") } throws: { ($0 as? LuaError)?.message.hasSuffix("(did you mean 'twice'?)") == true }
+    #expect { try run("return conter") } throws: {
+      ($0 as? LuaError)?.message.hasSuffix("(did you mean 'counter'?)") == true
+    }
+    #expect { try run("return twise(1)") } throws: {
+      ($0 as? LuaError)?.message.hasSuffix("(did you mean 'twice'?)") == true
+    }
   }
 
   @Test("tracebacks name library functions")
@@ -125,7 +156,8 @@ struct LazyGlobalsTests {
 
   @Test("states are apart: what one makes or changes, another does not have")
   func apart() throws {
-    let source = "return { run = function() counter.add() counter.extra = (counter.extra or 0) + 1 return counter.get() + counter.extra end }"
+    let source =
+      "return { run = function() counter.add() counter.extra = (counter.extra or 0) + 1 return counter.get() + counter.extra end }"
     let one = try Self.runtime.makeState(source: source, chunkName: "a.lua")
     let two = try Self.runtime.makeState(source: source, chunkName: "a.lua")
     #expect(try Fixture.finish(one) == 3)
@@ -151,7 +183,8 @@ struct LazyGlobalsTests {
   @Test("the n-th allocation may fail while globals are made: the run ends as out of memory, the next one is whole")
   func faults() throws {
     let state = try Self.runtime.makeState(
-      source: "return { run = function() counter.add() banner() local x = ('x'):rep(2) math.random() return #table.concat({ utf8.char(65) }) end }",
+      source:
+        "return { run = function() counter.add() banner() local x = ('x'):rep(2) math.random() return #table.concat({ utf8.char(65) }) end }",
       chunkName: "f.lua")
     for n in 1...2_000 {
       state.failAllocation(n)

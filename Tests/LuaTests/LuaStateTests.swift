@@ -13,8 +13,11 @@ enum Fixture {
   }
 
   /// Runs a job body to its end on this thread.
-  static func run(_ body: String, in runtime: LuaRuntime = plain, timeout: Int64? = nil, memory: Int? = nil) throws -> LuaValue {
-    let state = try runtime.makeState(source: "return { run = function(ctx)\n\(body)\nend }", chunkName: "job.lua", memoryLimit: memory)
+  static func run(_ body: String, in runtime: LuaRuntime = plain, timeout: Int64? = nil, memory: Int? = nil) throws
+    -> LuaValue
+  {
+    let state = try runtime.makeState(
+      source: "return { run = function(ctx)\n\(body)\nend }", chunkName: "job.lua", memoryLimit: memory)
     return try finish(state, timeout: timeout)
   }
 
@@ -41,8 +44,9 @@ struct LuaStateTests {
   @Test("a run returns its first result as a value")
   func result() throws {
     #expect(try Fixture.run("return 6 * 7") == 42)
-    #expect(try Fixture.run("return { a = 1, 'x', 'y', b = { true, 1.5 } }")
-      == .table(LuaTable(array: ["x", "y"], fields: [(key: "a", value: 1), (key: "b", value: [true, 1.5])])))
+    #expect(
+      try Fixture.run("return { a = 1, 'x', 'y', b = { true, 1.5 } }")
+        == .table(LuaTable(array: ["x", "y"], fields: [(key: "a", value: 1), (key: "b", value: [true, 1.5])])))
     #expect(try Fixture.run("") == .nil)
   }
 
@@ -68,7 +72,9 @@ struct LuaStateTests {
 
   @Test("an error has its position, its message and a traceback")
   func failure() throws {
-    let error = #expect(throws: LuaError.self) { try Fixture.run("local function f() error('broken') end f() return 1") }
+    let error = #expect(throws: LuaError.self) {
+      try Fixture.run("local function f() error('broken') end f() return 1")
+    }
     #expect(error?.message == "job.lua:2: broken")
     #expect(error?.file == "job.lua")
     #expect(error?.line == 2)
@@ -79,7 +85,8 @@ struct LuaStateTests {
   @Test("a state works again after a failed run")
   func recovery() throws {
     let state = try Fixture.plain.makeState(
-      source: "local n = 0 return { run = function() n = n + 1 if n == 1 then error('once') end return n end }", chunkName: "once.lua")
+      source: "local n = 0 return { run = function() n = n + 1 if n == 1 then error('once') end return n end }",
+      chunkName: "once.lua")
     #expect(throws: LuaError.self) { try Fixture.finish(state) }
     #expect(try Fixture.finish(state) == 2)
   }
@@ -94,7 +101,9 @@ struct LuaStateTests {
 
   @Test("a loop without end is stopped at its deadline, and the line is told")
   func deadline() throws {
-    let stopped = #expect(throws: Fixture.Stopped.self) { try Fixture.run("local x = 0\nwhile true do\nx = x + 1\nend", timeout: 200_000_000) }
+    let stopped = #expect(throws: Fixture.Stopped.self) {
+      try Fixture.run("local x = 0\nwhile true do\nx = x + 1\nend", timeout: 200_000_000)
+    }
     #expect(stopped?.stop.reason == .deadline)
     #expect(stopped?.stop.location?.file == "job.lua")
     #expect((3...5).contains(stopped?.stop.location?.line ?? 0))

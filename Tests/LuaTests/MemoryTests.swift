@@ -20,16 +20,21 @@ struct MemoryTests {
     end }
     """
 
-  static let runtime = Fixture.make(modules: Waiting.modules + [LuaModule("", functions: [
-    LuaFunction("note") { call in
-      do throws(LuaError) {
-        let value = try call.value(1)
-        call.push(value)
-        call.push("a string")
-      } catch { return .raise(error.message) }
-      return .results(2)
-    }
-  ])])
+  static let runtime = Fixture.make(
+    modules: Waiting.modules + [
+      LuaModule(
+        "",
+        functions: [
+          LuaFunction("note") { call in
+            do throws(LuaError) {
+              let value = try call.value(1)
+              call.push(value)
+              call.push("a string")
+            } catch { return .raise(error.message) }
+            return .results(2)
+          }
+        ])
+    ])
 
   @Test("the n-th allocation may fail, for every n: the run ends as out of memory and nothing leaks")
   func faults() throws {
@@ -48,7 +53,7 @@ struct MemoryTests {
             for s in new { _ = state.complete(s.ticket, with: ["answer", [1, 2, 3]]) }
           case .sliced: continue
           case .finished:
-            if let result = try? state.result() { #expect(result == "answer") }   // reading it allocates as well
+            if let result = try? state.result() { #expect(result == "answer") }  // reading it allocates as well
             ended = state.isReusable
             break loop
           case .stopped(let stop):
@@ -77,7 +82,8 @@ struct MemoryTests {
 
   @Test("the n-th allocation may fail while a script is loading and while its values are read")
   func declarationFaults() throws {
-    let source = "local t = {} for i = 1, 20 do t[i] = { i, 'n' .. i, function() return i end } end return t, load('return 1')"
+    let source =
+      "local t = {} for i = 1, 20 do t[i] = { i, 'n' .. i, function() return i end } end return t, load('return 1')"
     for n in 1...5_000 {
       let declaration = try Self.runtime.makeDeclaration()
       declaration.failAllocation(n)
@@ -94,7 +100,8 @@ struct MemoryTests {
   @Test("memory goes back: runs that use sixteen megabytes each do not grow the process")
   func noLeak() throws {
     let state = try Fixture.plain.makeState(
-      source: "return { run = function() local t = {} for i = 1, 2000 do t[i] = ('x'):rep(4000) .. i end end }", chunkName: "m.lua")
+      source: "return { run = function() local t = {} for i = 1, 2000 do t[i] = ('x'):rep(4000) .. i end end }",
+      chunkName: "m.lua")
     for _ in 0..<5 { _ = try Fixture.finish(state); try state.reset() }
     let before = Resident.bytes
     for _ in 0..<30 { _ = try Fixture.finish(state); try state.reset() }
@@ -105,7 +112,8 @@ struct MemoryTests {
   @Test("memory that states have used goes back when it is asked for, and is there again for the next")
   func givesBack() throws {
     let state = try Fixture.plain.makeState(
-      source: "return { run = function() local t = {} for i = 1, 2000 do t[i] = ('x'):rep(4000) .. i end return #t end }",
+      source:
+        "return { run = function() local t = {} for i = 1, 2000 do t[i] = ('x'):rep(4000) .. i end return #t end }",
       chunkName: "m.lua")
     #expect(try Fixture.finish(state) == 2_000)
     try state.reset()
@@ -126,7 +134,8 @@ struct MemoryTests {
       "local keep = {} for size = 1, 500 do local t = {} for i = 1, 4000 do t[i] = ('x'):rep(size * 16) .. i end for i = 1, 4000, 30 do keep[#keep + 1] = t[i] end end",
     ]
     for body in bodies {
-      let state = try Fixture.plain.makeState(source: "return { run = function() \(body) end }", chunkName: "m.lua", memoryLimit: limit)
+      let state = try Fixture.plain.makeState(
+        source: "return { run = function() \(body) end }", chunkName: "m.lua", memoryLimit: limit)
       try state.start(entry: "run", context: nil)
       let worker = Fixture.plain.makeWorker()
       guard case .stopped(let stop) = worker.step(state) else { continue }
@@ -138,7 +147,8 @@ struct MemoryTests {
   @Test("the peak of a run is known, and starts anew with each")
   func peak() throws {
     let state = try Fixture.plain.makeState(
-      source: "return { big = function() local s = ('x'):rep(1 << 20) return #s end, small = function() end }", chunkName: "p.lua")
+      source: "return { big = function() local s = ('x'):rep(1 << 20) return #s end, small = function() end }",
+      chunkName: "p.lua")
     _ = try Fixture.finish(state, entry: "big")
     #expect(state.peakBytes > 1 << 20)
     state.collect()
@@ -148,6 +158,9 @@ struct MemoryTests {
 
   @Test("memory that can be collected does not end a run")
   func garbage() throws {
-    #expect(try Fixture.run("local n = 0 for i = 1, 20000 do local s = ('x'):rep(1000) .. i n = n + #s end return n > 0", memory: 2 << 20) == true)
+    #expect(
+      try Fixture.run(
+        "local n = 0 for i = 1, 20000 do local s = ('x'):rep(1000) .. i n = n + #s end return n > 0", memory: 2 << 20)
+        == true)
   }
 }

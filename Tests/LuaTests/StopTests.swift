@@ -21,12 +21,18 @@ struct StopTests {
   static let runtime: LuaRuntime = {
     var configuration = LuaConfiguration()
     configuration.grace = 2_000_000
-    return Fixture.make(configuration, modules: [LuaModule("", functions: [
-      LuaFunction("nothing") { call in
-        call.push(call.string(1) ?? "")   // a Swift object lives while the signal may come
-        return .results(1)
-      }
-    ])])
+    return Fixture.make(
+      configuration,
+      modules: [
+        LuaModule(
+          "",
+          functions: [
+            LuaFunction("nothing") { call in
+              call.push(call.string(1) ?? "")  // a Swift object lives while the signal may come
+              return .results(1)
+            }
+          ])
+      ])
   }()
 
   /// Kills at random moments, on several threads; the seed is printed when it fails.
@@ -41,7 +47,9 @@ struct StopTests {
       do throws(LuaError) {
         var states: [LuaState] = []
         for body in Self.hogs {
-          states.append(try Self.runtime.makeState(source: "return { run = function() \(body) end }", chunkName: "hog.lua", memoryLimit: 8 << 20))
+          states.append(
+            try Self.runtime.makeState(
+              source: "return { run = function() \(body) end }", chunkName: "hog.lua", memoryLimit: 8 << 20))
         }
         for _ in 0..<rounds {
           let state = states[Int.random(in: 0..<states.count, using: &generator)]
@@ -63,7 +71,8 @@ struct StopTests {
 
   @Test("cancelling from another thread stops every kind of hog", arguments: hogs)
   func cancel(_ body: String) throws {
-    let state = try Self.runtime.makeState(source: "return { run = function() \(body) end }", chunkName: "hog.lua", memoryLimit: 8 << 20)
+    let state = try Self.runtime.makeState(
+      source: "return { run = function() \(body) end }", chunkName: "hog.lua", memoryLimit: 8 << 20)
     try state.start(entry: "run", context: nil)
     let reason = Mutex<LuaStop.Reason?>(nil)
     Threads.run(2) { thread in
@@ -88,7 +97,8 @@ struct StopTests {
   @Test("a deadline in the past stops the run at once, and a finished run ignores a cancel")
   func edges() throws {
     let worker = Self.runtime.makeWorker()
-    let state = try Self.runtime.makeState(source: "return { run = function() while true do end end, quick = function() return 1 end }", chunkName: "e.lua")
+    let state = try Self.runtime.makeState(
+      source: "return { run = function() while true do end end, quick = function() return 1 end }", chunkName: "e.lua")
     try state.start(entry: "run", context: nil)
     guard case .stopped(let stop) = worker.step(state, deadline: 1) else { Issue.record("not stopped"); return }
     #expect(stop.reason == .deadline)
@@ -124,20 +134,21 @@ struct StopTests {
     configuration.slice = 1_000_000
     let runtime = Fixture.make(configuration)
     runtime.setOthersWaiting(true)
-    let state = try runtime.makeState(source: """
-      return { run = function()
-        local gen = coroutine.wrap(function()
-          for i = 1, 200 do
-            local x = 0
-            for j = 1, 100000 do x = x + j end
-            coroutine.yield(i)
-          end
-        end)
-        local sum = 0
-        for i = 1, 200 do sum = sum + gen() end
-        return sum
-      end }
-      """, chunkName: "co.lua")
+    let state = try runtime.makeState(
+      source: """
+        return { run = function()
+          local gen = coroutine.wrap(function()
+            for i = 1, 200 do
+              local x = 0
+              for j = 1, 100000 do x = x + j end
+              coroutine.yield(i)
+            end
+          end)
+          local sum = 0
+          for i = 1, 200 do sum = sum + gen() end
+          return sum
+        end }
+        """, chunkName: "co.lua")
     try state.start(entry: "run", context: nil)
     let worker = runtime.makeWorker()
     var count = 0
@@ -148,14 +159,20 @@ struct StopTests {
 
   @Test("a host function that blocks its worker is woken by the deadline")
   func block() throws {
-    let runtime = Fixture.make(modules: [LuaModule("", functions: [
-      LuaFunction("nap") { call in
-        call.push(call.block(until: LuaWorker.now + Int64(call.integer(1) ?? 0) * 1_000_000))
-        return .results(1)
-      }
-    ])])
+    let runtime = Fixture.make(modules: [
+      LuaModule(
+        "",
+        functions: [
+          LuaFunction("nap") { call in
+            call.push(call.block(until: LuaWorker.now + Int64(call.integer(1) ?? 0) * 1_000_000))
+            return .results(1)
+          }
+        ])
+    ])
     #expect(try Fixture.run("return nap(1)", in: runtime) == true)
-    let stopped = #expect(throws: Fixture.Stopped.self) { try Fixture.run("nap(60000)", in: runtime, timeout: 200_000_000) }
+    let stopped = #expect(throws: Fixture.Stopped.self) {
+      try Fixture.run("nap(60000)", in: runtime, timeout: 200_000_000)
+    }
     #expect(stopped?.stop.reason == .deadline)
     #expect(stopped?.stop.location?.line == 2)
   }
@@ -167,15 +184,22 @@ struct StopTests {
     configuration.stuckAfter = 1_000_000
     let reports = Atomic<Int>(0)
     let gate = Gate()
-    let runtime = Fixture.make(configuration, modules: [LuaModule("", functions: [
-      LuaFunction("hang") { _ in
-        gate.wait()
-        return .none
-      }
-    ])], onStuck: { _ in
-      reports.add(1, ordering: .relaxed)
-      gate.open()
-    })
+    let runtime = Fixture.make(
+      configuration,
+      modules: [
+        LuaModule(
+          "",
+          functions: [
+            LuaFunction("hang") { _ in
+              gate.wait()
+              return .none
+            }
+          ])
+      ],
+      onStuck: { _ in
+        reports.add(1, ordering: .relaxed)
+        gate.open()
+      })
     let stopped = #expect(throws: Fixture.Stopped.self) { try Fixture.run("hang()", in: runtime, timeout: 1_000_000) }
     #expect(stopped?.stop.reason == .deadline)
     #expect(reports.load(ordering: .relaxed) == 1)
@@ -190,14 +214,18 @@ struct StopTests {
       deinit { counter(-1) }
     }
     let count: @Sendable (Int) -> Void = { _ = alive.add($0, ordering: .relaxed) }
-    let runtime = Fixture.make(modules: [LuaModule("", functions: [
-      LuaFunction("tracked") { call in
-        let object = Tracked(count)
-        call.push(String(repeating: "x", count: 10_000))
-        withExtendedLifetime(object) {}
-        return .results(1)
-      }
-    ])])
+    let runtime = Fixture.make(modules: [
+      LuaModule(
+        "",
+        functions: [
+          LuaFunction("tracked") { call in
+            let object = Tracked(count)
+            call.push(String(repeating: "x", count: 10_000))
+            withExtendedLifetime(object) {}
+            return .results(1)
+          }
+        ])
+    ])
     for _ in 0..<20 {
       _ = try? Fixture.run("while true do local s = tracked() .. tracked() end", in: runtime, timeout: 500_000)
       _ = try? Fixture.run("local t = {} while true do t[#t + 1] = tracked() .. #t end", in: runtime, memory: 1 << 20)

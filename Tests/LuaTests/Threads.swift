@@ -22,11 +22,13 @@ enum Threads {
       var thread = pthread_t()
       let job = unsafe Unmanaged.passRetained(Job(index, body))
       // The thread takes over the reference.
-      _ = unsafe pthread_create(&thread, &attributes, { argument in
-        let job = unsafe Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue()
-        job.body(job.index)
-        return nil
-      }, job.toOpaque())
+      _ = unsafe pthread_create(
+        &thread, &attributes,
+        { argument in
+          let job = unsafe Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue()
+          job.body(job.index)
+          return nil
+        }, job.toOpaque())
       threads.append(thread)
     }
     for thread in threads { pthread_join(thread, nil) }
@@ -35,7 +37,7 @@ enum Threads {
 }
 
 /// A door that one thread waits at until another one opens it: a semaphore, so that a signal in between does no harm.
-@safe final class Gate: @unchecked Sendable {   // sem_t is for all threads; it lives as long as the object
+@safe final class Gate: @unchecked Sendable {  // sem_t is for all threads; it lives as long as the object
   private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
   init() { unsafe sem_init(semaphore, 0, 0) }
@@ -46,7 +48,7 @@ enum Threads {
   }
 
   func open() { unsafe sem_post(semaphore) }
-  func wait() { while unsafe sem_wait(semaphore) != 0 {} }   // EINTR
+  func wait() { while unsafe sem_wait(semaphore) != 0 {} }  // EINTR
 }
 
 /// The memory of this process.

@@ -28,7 +28,9 @@ struct ConfigurationTests {
     let scheduler = Scheduler(configuration, clock: clock)
     let runs = Notes()
     for name in ["a", "b", "c"] {
-      try await scheduler.add(name, .every(.seconds(10)), JobOptions(group: "db")) { _ in runs.add("\(clock.date.timeIntervalSince1970)") }
+      try await scheduler.add(name, .every(.seconds(10)), JobOptions(group: "db")) { _ in
+        runs.add("\(clock.date.timeIntervalSince1970)")
+      }
     }
     let unknown = await #expect(throws: SchedulerError.self) {
       try await scheduler.add("d", nil, JobOptions(group: "bd")) { _ in }

@@ -3,7 +3,8 @@ import MoondialScheduler
 import Synchronization
 import Testing
 
-/// An async program that embeds a scheduler: many tasks on the cooperative pool, which has a thread for each processor and no more.
+/// An async program that embeds a scheduler: many tasks on the cooperative pool, which has a thread for each processor
+/// and no more.
 @Suite("The cooperative pool stays free", .timeLimit(.minutes(1)))
 struct CooperativePoolTests {
   private static let processors = ProcessInfo.processInfo.activeProcessorCount
@@ -80,7 +81,8 @@ struct CooperativePoolTests {
   }
 }
 
-/// Keeps a thread until it is let go; not for ever, so that a pool that is blocked is a failure and not the end of the tests.
+/// Keeps a thread until it is let go; not for ever, so that a pool that is blocked is a failure and not the end of the
+/// tests.
 private final class Hold: Sendable {
   let entered = Signal()
   private let semaphore = DispatchSemaphore(value: 0)
@@ -98,7 +100,8 @@ private final class Counter: Sendable {
   var count: Int { value.load(ordering: .sequentiallyConsistent) }
 }
 
-/// Tasks that each hold a thread until all of them are on one: it takes place only when so many threads of the pool are free.
+/// Tasks that each hold a thread until all of them are on one: it takes place only when so many threads of the pool are
+/// free.
 private final class Meeting: Sendable {
   private let condition = NSCondition()
   private let present = Counter()

@@ -66,7 +66,9 @@ struct FileTests {
     try place.write("b.csv")
     // Another job on the same directory: what it is given, the removed one would have been given as well.
     let other = Signal()
-    try await scheduler.add("other", nil, JobOptions(watch: .init("\(place.path)/in/b.csv", settle: .zero))) { _ in other.fire() }
+    try await scheduler.add("other", nil, JobOptions(watch: .init("\(place.path)/in/b.csv", settle: .zero))) { _ in
+      other.fire()
+    }
     await other.wait()
     await scheduler.stop()
     #expect(given.all == ["a.csv"])
@@ -89,7 +91,9 @@ struct FileTests {
     try await scheduler.start()
     await seen.wait()
     await scheduler.stop()
-    #expect(notices.all[0].contains("\(FileManager.default.currentDirectoryPath)/no/such/directory is not there"), "\(notices.all)")
+    #expect(
+      notices.all[0].contains("\(FileManager.default.currentDirectoryPath)/no/such/directory is not there"),
+      "\(notices.all)")
   }
 
   @Test("a mistake in a pattern is a sentence; a clock moved by hand has no files")
@@ -97,7 +101,8 @@ struct FileTests {
     let wrong = await #expect(throws: SchedulerError.self) {
       try await quietScheduler().add("take", nil, JobOptions(watch: .init("/srv/in/"))) { _ in }
     }
-    #expect(wrong?.message == #"job "take": watch "/srv/in/": it names a directory; write /srv/in/* for the files in it"#)
+    #expect(
+      wrong?.message == #"job "take": watch "/srv/in/": it names a directory; write /srv/in/* for the files in it"#)
     let manual = await #expect(throws: SchedulerError.self) {
       try await Scheduler(clock: ManualClock()).add("take", nil, JobOptions(watch: .init("/srv/in/*"))) { _ in }
     }

@@ -86,7 +86,9 @@ private final class PunctualExecutor: JobExecutor {
 
 @Suite("A store that takes 10 ms for each commit")
 struct SlowStoreTests {
-  @Test("delays its own jobs by two commits at most, and jobs of another store not at all", arguments: [1, 2, 3, UInt64.random(in: 4...9_999)])
+  @Test(
+    "delays its own jobs by two commits at most, and jobs of another store not at all",
+    arguments: [1, 2, 3, UInt64.random(in: 4...9_999)])
   func delays(seed: UInt64) throws {
     var numbers = LanePicks(seed)
     let stage = Stage()
@@ -118,7 +120,8 @@ struct SlowStoreTests {
     }
     let (own, others) = (executor.lateness(of: "slow"), executor.lateness(of: "default"))
     #expect(own.count > 300 && others.count > 300, "seed \(seed)")
-    #expect(own.max()! <= 20 && own.max()! > 10, "seed \(seed): two commits, and some claims do come just after one began")
+    #expect(
+      own.max()! <= 20 && own.max()! > 10, "seed \(seed): two commits, and some claims do come just after one began")
     #expect(others.max() == 0, "seed \(seed)")
   }
 }

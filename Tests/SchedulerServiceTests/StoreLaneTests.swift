@@ -133,7 +133,8 @@ struct StoreLaneTests {
   func durability() throws {
     let heard = Mutex<[String]>([])
     _ = turn.turn(at: at(0))
-    turn.post(whenDurable: { error in heard.withLock { $0.append(error?.message ?? "durable") } }) { core, now, actions in
+    turn.post(whenDurable: { error in heard.withLock { $0.append(error?.message ?? "durable") } }) {
+      core, now, actions in
       _ = try? core.runNow("a", params: nil, at: now, into: &actions)
     }
     _ = turn.turn(at: at(1))

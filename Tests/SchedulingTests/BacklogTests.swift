@@ -51,7 +51,9 @@ struct BacklogTests {
     #expect(f.orders.map(\.scheduledAt) == [t(10), t(30)])
   }
 
-  @Test("a thousand wait; of more the oldest are skipped, an eighth of a thousand and what is too much", arguments: [(1_001.0, 0), (1_002, 126)])
+  @Test(
+    "a thousand wait; of more the oldest are skipped, an eighth of a thousand and what is too much",
+    arguments: [(1_001.0, 0), (1_002, 126)])
   func thousand(end: Double, skipped: Int) {
     var f = Fixture([Self.each(every: second)])
     f.advance(to: end)

@@ -32,7 +32,9 @@ struct CompletionTests {
 
   @Test("a retry that waits counts as an instance")
   func retryOverlaps() {
-    var f = Fixture([definition("a") { $0.retry = RetryPolicy(max: 1, backoff: .fixed, base: 15 * second, jitter: false) }])
+    var f = Fixture([
+      definition("a") { $0.retry = RetryPolicy(max: 1, backoff: .fixed, base: 15 * second, jitter: false) }
+    ])
     f.advance(to: 10)
     f.endRun(0, .failed)
     f.advance(to: 20)
@@ -70,7 +72,9 @@ struct CompletionTests {
 
   @Test("a run that waits for a retry is cancelled at once")
   func cancelRetrying() throws {
-    var f = Fixture([definition("a", every: 100 * second) { $0.retry = RetryPolicy(max: 5, backoff: .fixed, base: 10 * second) }])
+    var f = Fixture([
+      definition("a", every: 100 * second) { $0.retry = RetryPolicy(max: 5, backoff: .fixed, base: 10 * second) }
+    ])
     f.advance(to: 100)
     let id = f.endRun(0, .failed).id
     try f.core.cancel(id, at: f.now, into: &f.actions)

@@ -64,7 +64,8 @@ struct DecisionTests {
     #expect(kept(f, "a") == ["overlap 2.0...3.0 ×2", "overlap 5.0...5.0 ×1"])
   }
 
-  @Test("an event, or an upstream's success, that finds its job paused or disabled is a recorded skip",
+  @Test(
+    "an event, or an upstream's success, that finds its job paused or disabled is a recorded skip",
     arguments: [SkipReason.paused, .disabled])
   func unheard(reason: SkipReason) throws {
     let listener = definition("b", every: nil) {
@@ -120,7 +121,11 @@ struct DecisionTests {
 
   @Test("a limit that is raised lets an ended schedule go on; one that is lowered ends it with one skip")
   func editedLimit() {
-    func job(_ limit: Int) -> JobDefinition { definition("a") { $0.limit = limit; $0.maxInstances = 9 } }
+    func job(_ limit: Int) -> JobDefinition {
+      definition("a") {
+        $0.limit = limit; $0.maxInstances = 9
+      }
+    }
     var f = Fixture([job(2)])
     f.advance(to: 45)
     #expect(f.fires("a") == [10, 20])

@@ -34,7 +34,9 @@ struct DifferentHereTests {
   @Test("a run that is late runs once, however late, unless misfire_grace_time is set")
   func late() {
     let year = 365 * 86_400.0
-    var f = Fixture([definition("a", every: 86_400 * second), definition("b", every: 86_400 * second) { $0.misfireGraceTime = 0 }])
+    var f = Fixture([
+      definition("a", every: 86_400 * second), definition("b", every: 86_400 * second) { $0.misfireGraceTime = 0 },
+    ])
     f.jump(to: year + 3_600)
     #expect(f.fires("a") == [year])
     #expect(f.fires("b") == [])
@@ -58,9 +60,11 @@ struct DifferentHereTests {
     #expect(f.fires("a") == [10] && f.fires("b") == [0, 10])
   }
 
-  @Test("a job that still runs when it is due again is skipped, and that is recorded; or it is queued, or replaced",
+  @Test(
+    "a job that still runs when it is due again is skipped, and that is recorded; or it is queued, or replaced",
     arguments: [
-      (OverlapPolicy.skip, [10.0], 0, ["skipped(overlap) 20.0...20.0 ×1"]), (.queue, [10.0, 20], 0, []), (.replace, [10.0, 20], 1, []),
+      (OverlapPolicy.skip, [10.0], 0, ["skipped(overlap) 20.0...20.0 ×1"]), (.queue, [10.0, 20], 0, []),
+      (.replace, [10.0, 20], 1, []),
     ])
   func overlap(policy: OverlapPolicy, fires: [Double], cancelled: Int, decided: [String]) {
     var f = Fixture([definition("a") { $0.overlap = policy }])
@@ -68,21 +72,26 @@ struct DifferentHereTests {
     f.startRun()
     f.advance(to: 20)
     #expect(f.fires("a") == fires && f.cancellations.count == cancelled && f.decided("a") == decided)
-    #expect(f.events.contains { if case .decided = $0 { true } else { false } } == !decided.isEmpty, "what the log is made of")
+    #expect(
+      f.events.contains { if case .decided = $0 { true } else { false } } == !decided.isEmpty, "what the log is made of"
+    )
   }
 
   /// The next fire time of a trigger's text in Berlin after a time of a day of March or November 2026, in UTC.
   private func next(_ text: String, after month: Int, _ day: Int, _ hour: Int = 0) throws -> String? {
     let zones = TimeZoneDatabase()
     let context = TriggerContext(zones: zones, zone: try zones.zone(named: "Europe/Berlin"))
-    let after = Instant(seconds: Int64(CivilDateTime(year: 2026, month: month, day: day, hour: hour, minute: 0).localSeconds))
+    let after = Instant(
+      seconds: Int64(CivilDateTime(year: 2026, month: month, day: day, hour: hour, minute: 0).localSeconds))
     return try TriggerText.parse(text, context: context).trigger.next(after: after)?.description
   }
 
-  @Test("weekday numbers: 0 and 7 are Sunday, in tables too", arguments: [
-    "cron \"0 12 * * 0\"", "cron \"0 12 * * 7\"", "cron { day_of_week = 0, hour = 12, minute = 0 }",
-    "cron { day_of_week = \"7\", hour = 12, minute = 0 }", "cron \"0 12 * * sun\"",
-  ])
+  @Test(
+    "weekday numbers: 0 and 7 are Sunday, in tables too",
+    arguments: [
+      "cron \"0 12 * * 0\"", "cron \"0 12 * * 7\"", "cron { day_of_week = 0, hour = 12, minute = 0 }",
+      "cron { day_of_week = \"7\", hour = 12, minute = 0 }", "cron \"0 12 * * sun\"",
+    ])
   func weekdays(text: String) throws {
     // 2026-11-22 is a Sunday.
     #expect(try next(text, after: 11, 18) == "2026-11-22T11:00:00Z")
@@ -109,7 +118,8 @@ struct DifferentHereTests {
     #expect(f.schedules["a"]?.orphanedAt == nil)
   }
 
-  @Test("an edited interval: the last fire + the new interval if that is ahead, else now + the new interval",
+  @Test(
+    "an edited interval: the last fire + the new interval if that is ahead, else now + the new interval",
     arguments: [(12.0, 5, 15.0), (18.0, 5, 23.0), (12.0, 30, 40.0)])
   func edited(at: Double, interval: Int64, expected: Double) {
     var f = Fixture([definition("a")])

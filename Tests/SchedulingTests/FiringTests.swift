@@ -54,7 +54,9 @@ struct FiringTests {
     #expect(f.decided("a") == ["skipped(limit) 10.0...20.0 ×2"])
   }
 
-  @Test("a fire later than its grace time is misfired, one within it runs", arguments: [(11.0, true), (12.0, true), (12.5, false)])
+  @Test(
+    "a fire later than its grace time is misfired, one within it runs",
+    arguments: [(11.0, true), (12.0, true), (12.5, false)])
   func misfire(time: Double, runs: Bool) {
     var f = Fixture([definition("a") { $0.misfireGraceTime = 2 * second }])
     f.jump(to: time)

@@ -30,8 +30,8 @@ func definition(
   return definition
 }
 
-/// The real core under a clock that the test moves, with a store that commits when told (by default at once) and an executor
-/// that the test plays.
+/// The real core under a clock that the test moves, with a store that commits when told (by default at once) and an
+/// executor that the test plays.
 struct Fixture {
   var core: SchedulerCore
   var now = Moment(wall: t(0), monotonic: 0)
@@ -130,7 +130,9 @@ struct Fixture {
 
   mutating func absorb() {
     let batch = actions.stores[0].batch
-    for record in batch.schedules { if let id = record.id { made[id] = record } else { schedules[record.job] = record } }
+    for record in batch.schedules {
+      if let id = record.id { made[id] = record } else { schedules[record.job] = record }
+    }
     for fire in batch.fires {
       if let id = fire.schedule {
         made[id]?.nextFire = fire.nextFire
@@ -197,7 +199,9 @@ struct Fixture {
 
   // MARK: The executor
 
-  mutating func report(_ kind: RunReport.Kind, _ order: RunOrder, _ outcome: Outcome = .succeeded, details: AttemptDetails? = nil) {
+  mutating func report(
+    _ kind: RunReport.Kind, _ order: RunOrder, _ outcome: Outcome = .succeeded, details: AttemptDetails? = nil
+  ) {
     let report = RunReport(
       token: order.token, kind: kind, outcome: outcome, startedAt: now.wall, duration: 1_000, details: details)
     core.report([report], at: now, into: &actions)
@@ -207,7 +211,8 @@ struct Fixture {
   mutating func startRun(_ position: Int = 0) { report(.started, orders[position]) }
 
   @discardableResult
-  mutating func endRun(_ position: Int = 0, _ outcome: Outcome = .succeeded, details: AttemptDetails? = nil) -> RunOrder {
+  mutating func endRun(_ position: Int = 0, _ outcome: Outcome = .succeeded, details: AttemptDetails? = nil) -> RunOrder
+  {
     let order = orders.remove(at: position)
     report(.ended, order, outcome, details: details)
     return order
@@ -219,7 +224,9 @@ struct Fixture {
 
   /// Fire times of a job's rows in seconds after t(0), by id.
   func fires(_ job: String) -> [Double] {
-    rows.values.filter { $0.job == job }.sorted { $0.id < $1.id }.map { Double($0.scheduledAt.nanoseconds(since: t(0))) / 1e9 }
+    rows.values.filter { $0.job == job }.sorted { $0.id < $1.id }.map {
+      Double($0.scheduledAt.nanoseconds(since: t(0))) / 1e9
+    }
   }
 
   func decided(_ job: String) -> [String] {

@@ -13,7 +13,8 @@ struct LimitTests {
   }
 
   static func member(
-    _ name: String, every seconds: Int64? = 10, group: String? = "db", _ change: (inout JobDefinition) -> Void = { _ in }
+    _ name: String, every seconds: Int64? = 10, group: String? = "db",
+    _ change: (inout JobDefinition) -> Void = { _ in }
   ) -> JobDefinition {
     definition(name, every: seconds.map { $0 * second }) {
       $0.group = group
@@ -22,7 +23,9 @@ struct LimitTests {
   }
 
   /// A job that queues whatever it is asked for.
-  static func flood(_ name: String, group: String? = "db", _ change: (inout JobDefinition) -> Void = { _ in }) -> JobDefinition {
+  static func flood(_ name: String, group: String? = "db", _ change: (inout JobDefinition) -> Void = { _ in })
+    -> JobDefinition
+  {
     member(name, every: nil, group: group) {
       $0.maxInstances = 1_000
       change(&$0)
@@ -69,8 +72,11 @@ struct LimitTests {
   @Test("higher priority first, whoever came first")
   func priority() throws {
     var f = Fixture(
-      [Self.flood("low"), Self.flood("high") { $0.priority = 5 }, Self.flood("first")], groups: ["db": GroupLimit(max: 1)])
-    for name in ["first", "low", "low", "high", "high"] { _ = try f.core.runNow(name, params: nil, at: f.now, into: &f.actions) }
+      [Self.flood("low"), Self.flood("high") { $0.priority = 5 }, Self.flood("first")],
+      groups: ["db": GroupLimit(max: 1)])
+    for name in ["first", "low", "low", "high", "high"] {
+      _ = try f.core.runNow(name, params: nil, at: f.now, into: &f.actions)
+    }
     f.settle()
     var order: [String] = []
     while !f.orders.isEmpty {
@@ -86,7 +92,9 @@ struct LimitTests {
     var f = Fixture([Self.flood("flood"), Self.flood("b"), Self.flood("c")], groups: ["db": GroupLimit(max: places)])
     for _ in 0..<300 { _ = try f.core.runNow("flood", params: nil, at: f.now, into: &f.actions) }
     f.settle()
-    for _ in 0..<10 { for name in ["b", "c"] { _ = try f.core.runNow(name, params: nil, at: f.now, into: &f.actions) } }
+    for _ in 0..<10 {
+      for name in ["b", "c"] { _ = try f.core.runNow(name, params: nil, at: f.now, into: &f.actions) }
+    }
     f.settle()
     var started: [String] = []
     for _ in 0..<30 + places { started.append(f.endRun().job.definition.name) }
@@ -127,7 +135,11 @@ struct LimitTests {
   @Test("a run that waits for its next attempt gives its place away, and takes one again for it")
   func retry() {
     var f = Fixture(
-      [Self.member("a", every: 100) { $0.retry = RetryPolicy(max: 1, backoff: .fixed, base: 5 * second, jitter: false) }, Self.member("b", every: 101)],
+      [
+        Self.member("a", every: 100) {
+          $0.retry = RetryPolicy(max: 1, backoff: .fixed, base: 5 * second, jitter: false)
+        }, Self.member("b", every: 101),
+      ],
       groups: ["db": GroupLimit(max: 1)])
     f.advance(to: 100)
     f.startRun()
@@ -220,7 +232,9 @@ struct LimitTests {
   func both() throws {
     var f = Fixture(
       [Self.flood("slow") { $0.rate = Self.rate(1, 100) }, Self.flood("quick")], groups: ["db": GroupLimit(max: 1)])
-    for name in ["slow", "slow", "quick", "quick"] { _ = try f.core.runNow(name, params: nil, at: f.now, into: &f.actions) }
+    for name in ["slow", "slow", "quick", "quick"] {
+      _ = try f.core.runNow(name, params: nil, at: f.now, into: &f.actions)
+    }
     f.settle()
     var order: [String] = []
     while !f.orders.isEmpty { order.append(f.endRun().job.definition.name) }
@@ -231,11 +245,13 @@ struct LimitTests {
 
   // MARK: Grace
 
-  @Test("what waits beyond its grace time is misfired at that moment, with what it waited for", arguments: [true, false])
+  @Test(
+    "what waits beyond its grace time is misfired at that moment, with what it waited for", arguments: [true, false])
   func expires(byRate: Bool) {
     let limit = byRate ? GroupLimit(rate: Self.rate(1, 1_000)) : GroupLimit(max: 1)
     var f = Fixture(
-      [Self.member("a", every: 10), Self.member("b", every: 11) { $0.misfireGraceTime = 5 * second }], groups: ["db": limit])
+      [Self.member("a", every: 10), Self.member("b", every: 11) { $0.misfireGraceTime = 5 * second }],
+      groups: ["db": limit])
     f.advance(to: 10)
     f.startRun()
     if byRate { f.endRun() }
@@ -282,7 +298,8 @@ struct LimitTests {
 
   @Test("a run that had its turn leaves no wake behind")
   func noWakeLeft() {
-    var f = Fixture([Self.member("a", every: 10) { $0.misfireGraceTime = 3_600 * second }], groups: ["db": GroupLimit(max: 1)])
+    var f = Fixture(
+      [Self.member("a", every: 10) { $0.misfireGraceTime = 3_600 * second }], groups: ["db": GroupLimit(max: 1)])
     f.advance(to: 10)
     #expect(f.core.nextWake.wall == t(20))
     f.endAll()
@@ -307,7 +324,8 @@ struct LimitTests {
   @Test("replace does not wait for a place to cancel what waits for one")
   func replace() {
     var f = Fixture(
-      [Self.member("a", every: 1_000), Self.member("b", every: 10) { $0.overlap = .replace }], groups: ["db": GroupLimit(max: 1)])
+      [Self.member("a", every: 1_000), Self.member("b", every: 10) { $0.overlap = .replace }],
+      groups: ["db": GroupLimit(max: 1)])
     _ = try? f.core.runNow("a", params: nil, at: f.now, into: &f.actions)
     f.settle()
     f.startRun()
@@ -335,7 +353,8 @@ struct LimitTests {
     var actions = SchedulerActions(stores: 2, executors: 1)
     let now = Moment(wall: t(0), monotonic: 0)
     core.setGroups(["db": GroupLimit(max: 1)])
-    core.reconcile([Self.flood("a") { $0.store = "bad" }, Self.flood("b") { $0.store = "good" }], at: now, into: &actions)
+    core.reconcile(
+      [Self.flood("a") { $0.store = "bad" }, Self.flood("b") { $0.store = "good" }], at: now, into: &actions)
     core.start(at: now, into: &actions)
     for name in ["a", "a", "b"] { _ = try core.runNow(name, params: nil, at: now, into: &actions) }
     core.advance(to: now, into: &actions)
@@ -350,7 +369,8 @@ struct LimitTests {
     let order = actions.orders[0][0]
     actions.removeAll()
     core.storeRecovered(0, into: &actions)
-    core.report([RunReport(token: order.token, kind: .ended, startedAt: now.wall, duration: 1)], at: now, into: &actions)
+    core.report(
+      [RunReport(token: order.token, kind: .ended, startedAt: now.wall, duration: 1)], at: now, into: &actions)
     core.advance(to: now, into: &actions)
     #expect(actions.stores[0].claims.count == 1)
   }
@@ -415,7 +435,9 @@ struct LimitTests {
 
   @Test("a hundred thousand that wait make no turn slower")
   func manyWait() throws {
-    var f = Fixture([Self.flood("a") { $0.maxInstances = 100_000 }, definition("other", every: second)], groups: ["db": GroupLimit(max: 1)])
+    var f = Fixture(
+      [Self.flood("a") { $0.maxInstances = 100_000 }, definition("other", every: second)],
+      groups: ["db": GroupLimit(max: 1)])
     for _ in 0..<20_000 { _ = try f.core.runNow("a", params: nil, at: f.now, into: &f.actions) }
     f.settle()
     f.startRun()

@@ -6,7 +6,8 @@ import Scheduling
 import Testing
 import Triggers
 
-/// A commit may have taken place although its answer says that it failed. `Fixture` keeps every batch, whatever the test answers.
+/// A commit may have taken place although its answer says that it failed. `Fixture` keeps every batch, whatever the
+/// test answers.
 @Suite("An instant has one decision, also when an answer of the store was lost")
 struct LostAnswerTests {
   /// A claim of second 10 that the store keeps and calls failed, after which nothing can be claimed.

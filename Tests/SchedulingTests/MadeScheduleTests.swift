@@ -140,7 +140,9 @@ struct MadeScheduleTests {
     #expect(f.core.madeSchedules == before)
   }
 
-  @Test("replace_existing puts the new one in the old one's place: what was due of the old is skipped, what ran still counts")
+  @Test(
+    "replace_existing puts the new one in the old one's place: what was due of the old is skipped, what ran still counts"
+  )
   func replace() throws {
     var f = Fixture([Self.send()])
     try f.schedule("send", Self.every(10), id: "x") { $0.params = JSONText("1") }
@@ -298,7 +300,8 @@ struct MadeScheduleTests {
     #expect(f.made["beat"]?.orphanedAt == nil)
   }
 
-  @Test("a schedule of a job that is not there can be taken away, before and after a restart", arguments: [false, true])
+  @Test(
+    "a schedule of a job that is not there can be taken away, before and after a restart", arguments: [false, true])
   func unscheduleOrphan(restarts: Bool) throws {
     var f = Fixture([Self.send()])
     try f.schedule("send", Self.every(10), id: "x")
@@ -314,7 +317,12 @@ struct MadeScheduleTests {
   func edit() throws {
     var f = Fixture([Self.send()])
     try f.schedule("send", Self.every(10), id: "x") { $0.maxInstances = 1 }
-    f.core.reconcile([Self.send { $0.priority = 9; $0.maxInstances = 5 }], at: f.now, into: &f.actions)
+    f.core.reconcile(
+      [
+        Self.send {
+          $0.priority = 9; $0.maxInstances = 5
+        }
+      ], at: f.now, into: &f.actions)
     f.settle()
     f.advance(to: 20)
     #expect(f.orders.map(\.job.definition.priority) == [9])

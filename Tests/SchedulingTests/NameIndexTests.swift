@@ -3,7 +3,8 @@ import Testing
 
 @Suite("An index of names")
 struct NameIndexTests {
-  @Test("finds the place of each of 10,000 names and of no other, while it grows and with room made before",
+  @Test(
+    "finds the place of each of 10,000 names and of no other, while it grows and with room made before",
     arguments: [0, 7, 10_000])
   func finds(reserved: Int) {
     var index = NameIndex()

@@ -84,7 +84,8 @@ struct OverlapTests {
   @Test("lateness is judged at the claim: what waited for the window beyond its grace is misfired")
   func lateAtClaim() {
     var f = Fixture(
-      [definition("hog", every: 9 * second) { $0.overlap = .queue }, definition("a") { $0.misfireGraceTime = second }], window: 1)
+      [definition("hog", every: 9 * second) { $0.overlap = .queue }, definition("a") { $0.misfireGraceTime = second }],
+      window: 1)
     f.advance(to: 12)
     #expect(f.orders.map { $0.job.definition.name } == ["hog"])
     f.endAll()

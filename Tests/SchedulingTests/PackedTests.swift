@@ -8,7 +8,8 @@ struct PackedTests {
     @Packed var instant: Instant? = nil
   }
 
-  @Test("holds what it is given, none included",
+  @Test(
+    "holds what it is given, none included",
     arguments: [nil, 0, 1, -1, .max, .min + 1] as [Int64?])
   func holds(nanoseconds: Int64?) {
     let instant = nanoseconds.map { Instant(nanoseconds: $0) }

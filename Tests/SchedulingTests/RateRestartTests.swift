@@ -7,7 +7,9 @@ import Testing
 
 @Suite("A rate holds over restarts")
 struct RateRestartTests {
-  private static func limited(_ name: String, every seconds: Int64 = 10, _ rate: RateLimit?, group: String? = nil) -> JobDefinition {
+  private static func limited(_ name: String, every seconds: Int64 = 10, _ rate: RateLimit?, group: String? = nil)
+    -> JobDefinition
+  {
     definition(name, every: seconds * second) {
       $0.rate = rate
       $0.group = group

@@ -28,7 +28,8 @@ struct RestartTests {
     #expect(f.core.nextWake.wall == t(10))
   }
 
-  @Test("an edited interval fires one new interval after the last fire when that is ahead, else one after now",
+  @Test(
+    "an edited interval fires one new interval after the last fire when that is ahead, else one after now",
     arguments: [(15.0, 20, 30.0), (18.0, 5, 23.0)])
   func editedInterval(at: Double, interval: Int, expected: Double) {
     var f = Fixture([definition("a")])
@@ -68,7 +69,9 @@ struct RestartTests {
     #expect(g.fires("a") == [40, 50])
   }
 
-  @Test("a claimed run of a dead host is interrupted, and run again only if the job asked to recover", arguments: [false, true])
+  @Test(
+    "a claimed run of a dead host is interrupted, and run again only if the job asked to recover",
+    arguments: [false, true])
   func interrupted(recover: Bool) {
     let job = definition("a") { $0.recover = recover }
     var f = Fixture([job])

@@ -4,7 +4,9 @@ import Testing
 
 @Suite("A rate holds in every window")
 struct StartLogTests {
-  static func rate(_ count: Int, _ window: Int64) -> RateLimit { RateLimit(count: count, window: window, text: "\(count)/…") }
+  static func rate(_ count: Int, _ window: Int64) -> RateLimit {
+    RateLimit(count: count, window: window, text: "\(count)/…")
+  }
 
   @Test("as many starts as it says, then one for each that leaves the window")
   func exact() {
@@ -12,7 +14,7 @@ struct StartLogTests {
     var log = StartLog(Self.rate(3, 10 * second))
     for at in [0, 1, 2] as [Int64] {
       isOpen = log.isOpen(at: at * second)
-    #expect(isOpen)
+      #expect(isOpen)
       log.reserve()
       log.start(at: at * second)
     }
@@ -62,7 +64,9 @@ struct StartLogTests {
 
   @Test(
     "no window holds more, whatever the rate, the load and the delays",
-    arguments: [(1, 1_000_000), (3, 5_000_000), (10, 1_000_003), (1_000, 5_000_000), (1_001, 100_000_000), (5_000, 2_000_000)] as [(Int, Int64)])
+    arguments: [
+      (1, 1_000_000), (3, 5_000_000), (10, 1_000_003), (1_000, 5_000_000), (1_001, 100_000_000), (5_000, 2_000_000),
+    ] as [(Int, Int64)])
   func law(count: Int, window: Int64) {
     var log = StartLog(Self.rate(count, window))
     var seed: UInt64 = 7
@@ -91,7 +95,7 @@ struct StartLogTests {
           return
         }
         longestWait = max(longestWait, opens - now)
-        }
+      }
     }
     #expect(longestWait <= window + window / 512 + 1)
     starts.sort()

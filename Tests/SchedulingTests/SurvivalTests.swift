@@ -11,7 +11,8 @@ import Triggers
 struct SurvivalTests {
   func snapshot(_ f: Fixture) -> StoreSnapshot { RestartTests().snapshot(f) }
 
-  @Test("a schedule that moves on while its fire waits for the window takes that fire's row along; else it stays due",
+  @Test(
+    "a schedule that moves on while its fire waits for the window takes that fire's row along; else it stays due",
     arguments: ["pause", "reload", "orphan"])
   func recordsTakeRowsAlong(how: String) throws {
     let job = definition("a")
@@ -33,7 +34,8 @@ struct SurvivalTests {
 
   @Test("what is due and waits for the window, or for its store, has no row, and its instants become one run")
   func dueWhileFull() {
-    var f = Fixture([definition("z", every: 9 * second) { $0.priority = 1 }, definition("a", every: second)], window: 1)
+    var f = Fixture(
+      [definition("z", every: 9 * second) { $0.priority = 1 }, definition("a", every: second)], window: 1)
     f.commits = false
     f.advance(to: 1)
     f.commitAll()
@@ -49,7 +51,8 @@ struct SurvivalTests {
     #expect(f.decided("a") == ["coalesced 2.0...8.0 ×7"])
   }
 
-  @Test("a run that a stop interrupts is run again by the next host if the job asked to recover", arguments: [false, true])
+  @Test(
+    "a run that a stop interrupts is run again by the next host if the job asked to recover", arguments: [false, true])
   func recoverAfterStop(recover: Bool) {
     let job = definition("a") { $0.recover = recover }
     var f = Fixture([job])
@@ -91,7 +94,11 @@ struct SurvivalTests {
 
   @Test("a run that is replaced while it waits for its retry asks for a wake that a clock can wait for")
   func replacedRetry() {
-    var f = Fixture([definition("a") { $0.overlap = .replace; $0.retry = RetryPolicy(max: 3, base: 300 * second) }])
+    var f = Fixture([
+      definition("a") {
+        $0.overlap = .replace; $0.retry = RetryPolicy(max: 3, base: 300 * second)
+      }
+    ])
     f.advance(to: 10)
     f.startRun()
     f.endRun(0, .failed)
@@ -189,7 +196,8 @@ struct SurvivalTests {
     actions.removeAll()
     core.reconcile([definition("a") { $0.store = "other" }], at: now, into: &actions)
     core.report(
-      [RunReport(token: order.token, kind: .ended, outcome: .succeeded, startedAt: t(10), duration: 1)], at: now, into: &actions)
+      [RunReport(token: order.token, kind: .ended, outcome: .succeeded, startedAt: t(10), duration: 1)], at: now,
+      into: &actions)
     core.advance(to: now, into: &actions)
     #expect(actions.stores[0].batch.finished.map(\.id) == [order.id])
     #expect(actions.stores[0].batch.schedules.map(\.orphanedAt) == [t(10)])

@@ -35,7 +35,8 @@ struct CheckDirectoryTests {
       let path = ScriptPath("script\(index < 9 ? "0" : "")\(index + 1).lua")
       return ScriptFile(path, .script, .success(FileContent(Array(mistake.script.utf8))))
     }
-    files.append(ScriptFile(ScriptPath("good.lua"), .script, .success(FileContent(Array("job 'good' { run = print }".utf8)))))
+    files.append(
+      ScriptFile(ScriptPath("good.lua"), .script, .success(FileContent(Array("job 'good' { run = print }".utf8)))))
     let generation = try LoadFixture().loader.load(DirectorySnapshot(files))
     let errors = generation.errors
     #expect(errors.count == 20, "\(errors.map(\.description).joined(separator: "\n"))")

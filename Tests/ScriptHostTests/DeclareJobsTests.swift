@@ -28,20 +28,22 @@ struct DeclareJobsTests {
   func fieldsInTurn() throws {
     let generation = try LoadFixture().load([
       "a.lua": """
-        for i = 1, 6 do
-          if i % 3 == 0 then job("j" .. i) { run = print, priority = i, cron = i .. " 3 * * *" }
-          elseif i % 3 == 1 then job("j" .. i) { cron = i .. " 3 * * *", timezone = "Europe/Vienna", run = print }
-          else job("j" .. i) { every = i .. "m", tags = "even", run = print, state = "run" } end
-        end
-        """
+      for i = 1, 6 do
+        if i % 3 == 0 then job("j" .. i) { run = print, priority = i, cron = i .. " 3 * * *" }
+        elseif i % 3 == 1 then job("j" .. i) { cron = i .. " 3 * * *", timezone = "Europe/Vienna", run = print }
+        else job("j" .. i) { every = i .. "m", tags = "even", run = print, state = "run" } end
+      end
+      """
     ])
     #expect(generation.problems.isEmpty, "\(generation.problems)")
     let jobs = generation.jobs.map { "\($0.trigger?.text ?? "") \($0.timeZone) \($0.priority) \($0.tags) \($0.state)" }
     #expect(
       jobs == [
-        "cron(\"1 3 * * *\", { timezone = \"Europe/Vienna\" }) Europe/Vienna 0 [] job", "every \"2m\" UTC 0 [\"even\"] run",
+        "cron(\"1 3 * * *\", { timezone = \"Europe/Vienna\" }) Europe/Vienna 0 [] job",
+        "every \"2m\" UTC 0 [\"even\"] run",
         "cron(\"3 3 * * *\", { timezone = \"UTC\" }) UTC 3 [] job",
-        "cron(\"4 3 * * *\", { timezone = \"Europe/Vienna\" }) Europe/Vienna 0 [] job", "every \"5m\" UTC 0 [\"even\"] run",
+        "cron(\"4 3 * * *\", { timezone = \"Europe/Vienna\" }) Europe/Vienna 0 [] job",
+        "every \"5m\" UTC 0 [\"even\"] run",
         "cron(\"6 3 * * *\", { timezone = \"UTC\" }) UTC 6 [] job",
       ])
   }
@@ -80,10 +82,12 @@ struct DeclareJobsTests {
     #expect(payload.hasOnError && payload.hasOnSuccess && payload.memoryLimit == 128 << 20)
   }
 
-  @Test("a job is called in three ways", arguments: [
-    "job 'x' { run = print }", "job { name = 'x', run = print }", "job('x', { run = print })",
-    "local declare = job 'x'\ndeclare { run = print }", "job 'x' { name = 'x', run = print }",
-  ])
+  @Test(
+    "a job is called in three ways",
+    arguments: [
+      "job 'x' { run = print }", "job { name = 'x', run = print }", "job('x', { run = print })",
+      "local declare = job 'x'\ndeclare { run = print }", "job 'x' { name = 'x', run = print }",
+    ])
   func calls(_ script: String) throws {
     #expect(try LoadFixture().job(script).name == "x")
   }
@@ -96,33 +100,43 @@ struct DeclareJobsTests {
     #expect(generation.job(named: "b")?.after == ["a"])
   }
 
-  @Test("coalesce has the words of the contract", arguments: [
-    ("true", CoalescePolicy.latest), ("'latest'", .latest), ("'earliest'", .earliest), ("false", .all), ("'all'", .all),
-  ])
+  @Test(
+    "coalesce has the words of the contract",
+    arguments: [
+      ("true", CoalescePolicy.latest), ("'latest'", .latest), ("'earliest'", .earliest), ("false", .all),
+      ("'all'", .all),
+    ])
   func coalesce(_ text: String, _ policy: CoalescePolicy) throws {
     #expect(try LoadFixture().job("job 'x' { coalesce = \(text), run = print }").coalesce == policy)
   }
 
-  @Test("retry may be a number, a table or false", arguments: [
-    ("3", RetryPolicy(max: 3)), ("{ max = 2 }", RetryPolicy(max: 2)), ("{}", RetryPolicy(max: 3)), ("false", nil),
-    ("{ base = '1h' }", RetryPolicy(max: 3, base: 3_600_000_000_000, cap: 3_600_000_000_000)),
-  ])
+  @Test(
+    "retry may be a number, a table or false",
+    arguments: [
+      ("3", RetryPolicy(max: 3)), ("{ max = 2 }", RetryPolicy(max: 2)), ("{}", RetryPolicy(max: 3)), ("false", nil),
+      ("{ base = '1h' }", RetryPolicy(max: 3, base: 3_600_000_000_000, cap: 3_600_000_000_000)),
+    ])
   func retry(_ text: String, _ policy: RetryPolicy?) throws {
     #expect(try LoadFixture().job("job 'x' { retry = \(text), run = print }").retry == policy)
   }
 
-  @Test("triggers may be written in all their ways", arguments: [
-    ("every = '1h', start_date = '2026-06-01T00:30:00Z'", ["2026-06-01T00:30:00Z", "2026-06-01T01:30:00Z"]),
-    ("cron = { '0 3 * * *', '0 15 * * *' }", ["2026-06-01T03:00:00Z", "2026-06-01T15:00:00Z"]),
-    ("cron = { hour = 4, minute = 30 }", ["2026-06-01T04:30:00Z", "2026-06-02T04:30:00Z"]),
-    ("at = '2026-06-01 09:00', timezone = 'Europe/Berlin'", ["2026-06-01T07:00:00Z"]),
-    ("at = { '2026-06-03', '2026-06-02' }", ["2026-06-02T00:00:00Z", "2026-06-03T00:00:00Z"]),
-    ("cron = '0 12 * * *', at = '2026-06-01 09:00'", ["2026-06-01T09:00:00Z", "2026-06-01T12:00:00Z"]),
-    ("trigger = cron '0 5 * * *'", ["2026-06-01T05:00:00Z", "2026-06-02T05:00:00Z"]),
-    ("trigger = any_of { cron '0 5 * * *', at '2026-06-01 06:00' }", ["2026-06-01T05:00:00Z", "2026-06-01T06:00:00Z"]),
-    ("trigger = { cron '0 5 * * *', at '2026-06-01 06:00' }", ["2026-06-01T05:00:00Z", "2026-06-01T06:00:00Z"]),
-    ("cron = cron('0 5 * * *', { timezone = 'Europe/Berlin' })", ["2026-06-01T03:00:00Z", "2026-06-02T03:00:00Z"]),
-  ])
+  @Test(
+    "triggers may be written in all their ways",
+    arguments: [
+      ("every = '1h', start_date = '2026-06-01T00:30:00Z'", ["2026-06-01T00:30:00Z", "2026-06-01T01:30:00Z"]),
+      ("cron = { '0 3 * * *', '0 15 * * *' }", ["2026-06-01T03:00:00Z", "2026-06-01T15:00:00Z"]),
+      ("cron = { hour = 4, minute = 30 }", ["2026-06-01T04:30:00Z", "2026-06-02T04:30:00Z"]),
+      ("at = '2026-06-01 09:00', timezone = 'Europe/Berlin'", ["2026-06-01T07:00:00Z"]),
+      ("at = { '2026-06-03', '2026-06-02' }", ["2026-06-02T00:00:00Z", "2026-06-03T00:00:00Z"]),
+      ("cron = '0 12 * * *', at = '2026-06-01 09:00'", ["2026-06-01T09:00:00Z", "2026-06-01T12:00:00Z"]),
+      ("trigger = cron '0 5 * * *'", ["2026-06-01T05:00:00Z", "2026-06-02T05:00:00Z"]),
+      (
+        "trigger = any_of { cron '0 5 * * *', at '2026-06-01 06:00' }",
+        ["2026-06-01T05:00:00Z", "2026-06-01T06:00:00Z"]
+      ),
+      ("trigger = { cron '0 5 * * *', at '2026-06-01 06:00' }", ["2026-06-01T05:00:00Z", "2026-06-01T06:00:00Z"]),
+      ("cron = cron('0 5 * * *', { timezone = 'Europe/Berlin' })", ["2026-06-01T03:00:00Z", "2026-06-02T03:00:00Z"]),
+    ])
   func triggers(_ fields: String, _ fires: [String]) throws {
     let job = try LoadFixture().job("job 'x' { \(fields), run = print }")
     #expect(try next(#require(job.trigger), "2026-06-01T00:00:00Z", 2) == fires)

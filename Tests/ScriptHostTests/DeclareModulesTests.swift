@@ -21,9 +21,12 @@ struct DeclareModulesTests {
     }
   }
 
-  @Test("inside a run, job and job_defaults are errors", arguments: [
-    ("job 'x' { run = print }", "job"), ("job { name = 'x', run = print }", "job"), ("job_defaults { priority = 1 }", "job_defaults"),
-  ])
+  @Test(
+    "inside a run, job and job_defaults are errors",
+    arguments: [
+      ("job 'x' { run = print }", "job"), ("job { name = 'x', run = print }", "job"),
+      ("job_defaults { priority = 1 }", "job_defaults"),
+    ])
   func insideARun(_ body: String, _ name: String) throws {
     let message = try run(body)
     #expect(message.hasPrefix("a.lua:1: \(name) is only available while a script is loading"), "\(message)")
@@ -32,7 +35,8 @@ struct DeclareModulesTests {
   @Test("inside a run, constructors make trigger values")
   func constructors() throws {
     let runtime = try LoadFixture.runtime.get()
-    let state = try runtime.makeState(source: "return { run = function() return cron '0 3 * * *' end }", chunkName: "a.lua")
+    let state = try runtime.makeState(
+      source: "return { run = function() return cron '0 3 * * *' end }", chunkName: "a.lua")
     let worker = runtime.makeWorker()
     defer { worker.close() }
     try state.start(entry: "run", context: nil, argument: .none)
@@ -64,7 +68,8 @@ struct DeclareModulesTests {
 
   @Test("a call whose table never comes is a mistake once for each call")
   func open() throws {
-    let problems = try LoadFixture().problems("local a = job 'x'\nlocal b = job 'y'\na { run = print }\na { run = print }")
+    let problems = try LoadFixture().problems(
+      "local a = job 'x'\nlocal b = job 'y'\na { run = print }\na { run = print }")
     #expect(
       problems == [
         "a.lua:2: job \"y\" has no table; write job \"y\" { … }",
@@ -76,14 +81,14 @@ struct DeclareModulesTests {
   func tickets() throws {
     let generation = try LoadFixture().load([
       "a.lua": """
-        local a, b = job "a", job "b"
-        local c = job "c"
-        b { description = "second", run = print }
-        local d = job "d"
-        a { description = "first", run = print }
-        d { description = "fourth", run = print }
-        c { description = "third", run = print }
-        """
+      local a, b = job "a", job "b"
+      local c = job "c"
+      b { description = "second", run = print }
+      local d = job "d"
+      a { description = "first", run = print }
+      d { description = "fourth", run = print }
+      c { description = "third", run = print }
+      """
     ])
     #expect(generation.problems.isEmpty, "\(generation.problems)")
     let jobs = generation.jobs.map { "\($0.name):\($0.source.line) \($0.description ?? "")" }

@@ -9,7 +9,8 @@ struct DirectoryNamingTests {
     arguments: [
       ("a.lua", .script), ("reports/daily.lua", .script), ("sub/lib/x.lua", .script), ("library/x.lua", .script),
       ("4913.lua", .script), ("über.lua", .script),
-      ("holidays.ics", .calendar), ("lib/a.ics", .calendar), (".a.ics", nil), ("lib/a.lua", .module(name: "a")), ("lib/a/b.lua", .module(name: "a.b")), ("lib/a/init.lua", .module(name: "a")),
+      ("holidays.ics", .calendar), ("lib/a.ics", .calendar), (".a.ics", nil), ("lib/a.lua", .module(name: "a")),
+      ("lib/a/b.lua", .module(name: "a.b")), ("lib/a/init.lua", .module(name: "a")),
       ("lib/init.lua", .module(name: "init")), ("lib/_private.lua", .module(name: "_private")),
       ("a_test.lua", .test), ("sub/b_test.lua", .test), ("lib/c_test.lua", .test),
       ("_a.lua", nil), (".a.lua", nil), (".#a.lua", nil), ("#a.lua#", nil), ("#a.lua", nil), ("a.lua~", nil),

@@ -117,7 +117,8 @@ struct LoadConflictTests {
   @Test("a chain of 10,000 jobs is no circle and no recursion")
   func longChain() {
     let generation = fixture.load([
-      "a.lua": "job '1' { run = print }\nfor i = 2, 10000 do job(tostring(i), { after = tostring(i - 1), run = print }) end"
+      "a.lua":
+        "job '1' { run = print }\nfor i = 2, 10000 do job(tostring(i), { after = tostring(i - 1), run = print }) end"
     ])
     #expect(generation.problems.isEmpty && generation.jobs.count == 10_000)
   }

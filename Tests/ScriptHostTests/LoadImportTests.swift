@@ -75,7 +75,8 @@ struct LoadImportTests {
   func anything(seed: UInt64) throws {
     var random = SplitMix(seed)
     let pieces = [
-      "* * * * * ", "0 3 * * * ", "@daily ", "root ", "x", "=", "\"", "'", "\\", "%", "]]", "[[", "--", "\n", "\r\n", "\r",
+      "* * * * * ", "0 3 * * * ", "@daily ", "root ", "x", "=", "\"", "'", "\\", "%", "]]", "[[", "--", "\n", "\r\n",
+      "\r",
       "#", "\t", " ", "é", "\u{7F}", "\u{1}", "CRON_TZ=", "UTC", "MAILTO=", "SHELL=", "end", "${A}", "$A", "[Timer]\n",
       "[Service]\n", "OnCalendar=", "daily\n", "ExecStart=", "/bin/x ", "Environment=", "A=b\n", ";", "%i",
       "[Unit]\nDescription=", "OnUnitActiveSec=", "90min\n", "User=", "|", "&&",

@@ -16,7 +16,8 @@ struct LoadReloadTests {
     let first = fixture.load(["a.lua": Self.good, "b.lua": "job 'y' { run = print }"])
     let second = fixture.load(["a.lua": Self.good, "b.lua": "job 'y' { run = print }"], after: first)
     #expect(first.number == Generation(1) && second.number == first.number)
-    #expect(zip(first.scripts, second.scripts).allSatisfy { $0.active === $1.active && $0.evaluation === $1.evaluation })
+    #expect(
+      zip(first.scripts, second.scripts).allSatisfy { $0.active === $1.active && $0.evaluation === $1.evaluation })
     #expect(second.changes(since: first).isEmpty)
   }
 
@@ -24,7 +25,10 @@ struct LoadReloadTests {
   func edit() {
     let first = fixture.load(["a.lua": Self.good, "b.lua": "job 'y' { run = print }"])
     let second = fixture.load(
-      ["a.lua": "job 'x' { every = '2m', run = function() return 1 end }\njob 'z' { run = print }", "b.lua": "job 'y' { run = print }"],
+      [
+        "a.lua": "job 'x' { every = '2m', run = function() return 1 end }\njob 'z' { run = print }",
+        "b.lua": "job 'y' { run = print }",
+      ],
       after: first)
     #expect(second.number == Generation(2))
     #expect(second.changes(since: first) == GenerationChanges(added: ["z"], changed: ["x"]))
@@ -93,7 +97,8 @@ struct LoadReloadTests {
   func unreadable() {
     let first = fixture.load(["a.lua": Self.good])
     let problem = ScanProblem(.unreadable(errno: 13), ScriptPath("a.lua"))
-    let second = fixture.loader.load(DirectorySnapshot([ScriptFile(ScriptPath("a.lua"), .script, .failure(problem))]), after: first)
+    let second = fixture.loader.load(
+      DirectorySnapshot([ScriptFile(ScriptPath("a.lua"), .script, .failure(problem))]), after: first)
     #expect(second.scripts[0].status == .stale && second.jobs.map(\.name) == ["x"])
     #expect(
       second.problems.map(\.description) == [

@@ -62,7 +62,9 @@ struct LoadRunTests {
 
   @Test("a runtime error names the script's line")
   func place() throws {
-    let generation = try LoadFixture().load(["dir/a.lua": "job 'x' {\n  run = function()\n    error 'broken'\n  end,\n}"])
+    let generation = try LoadFixture().load([
+      "dir/a.lua": "job 'x' {\n  run = function()\n    error 'broken'\n  end,\n}"
+    ])
     let error = #expect(throws: LuaError.self) { try result(of: generation.jobs[0]) }
     #expect(error?.message == "dir/a.lua:3: broken")
   }

@@ -39,9 +39,10 @@ struct ModulesDocsTests {
   @Test("there is an example for every module")
   func complete() {
     let all = Self.examples("modules.md").map(\.text).joined()
-    for name in ["log.", "print(", "sleep(", "time.", "json.", "kv.", "emit(", "wait(", "jobs.", "all(", "any(", "hash.",
-      "metric.", "exec(", "fs.", "env."]
-    {
+    for name in [
+      "log.", "print(", "sleep(", "time.", "json.", "kv.", "emit(", "wait(", "jobs.", "all(", "any(", "hash.",
+      "metric.", "exec(", "fs.", "env.",
+    ] {
       #expect(all.contains(name), "\(name)")
     }
   }

@@ -11,7 +11,8 @@ import Testing
     "without a grant the error names the line to add",
     arguments: [
       ("fs.read('data/x')", "fs = { \"data:r\" }"), ("fs.write('x', '')", "fs = { \".:rw\" }"),
-      ("exec({ 'ls' })", "exec = { \"ls\" }"), ("env.get('HOME')", "env = { \"HOME\" }"), ("secret('key')", "secret = { \"key\" }"),
+      ("exec({ 'ls' })", "exec = { \"ls\" }"), ("env.get('HOME')", "env = { \"HOME\" }"),
+      ("secret('key')", "secret = { \"key\" }"),
     ])
   func refused(body: String, grant: String) throws {
     let message = try PoolFixture(base: "/srv").run(body).error?.message ?? ""
@@ -40,7 +41,8 @@ import Testing
   @Test(
     "mistakes in the table have a path",
     arguments: [
-      (["a.lua": ["fss": true]] as LuaValue, "grants[\"a.lua\"].fss"), (["a.lua": ["fs": ["x:w"]]], "grants[\"a.lua\"].fs[1]"),
+      (["a.lua": ["fss": true]] as LuaValue, "grants[\"a.lua\"].fss"),
+      (["a.lua": ["fs": ["x:w"]]], "grants[\"a.lua\"].fs[1]"),
       (["a.lua": ["env": [1]]], "grants[\"a.lua\"].env[1]"), ([1], "grants"),
     ] as [(LuaValue, String)])
   func mistakes(value: LuaValue, path: String) {
@@ -48,7 +50,11 @@ import Testing
     #expect(error?.message.hasPrefix(path) == true)
   }
 
-  @Test("stars match anything", arguments: [("a*c", "abbc", true), ("*", "", true), ("a*b*c", "aXbYbc", true), ("a*c", "abcd", false), ("", "a", false)])
+  @Test(
+    "stars match anything",
+    arguments: [
+      ("a*c", "abbc", true), ("*", "", true), ("a*b*c", "aXbYbc", true), ("a*c", "abcd", false), ("", "a", false),
+    ])
   func stars(pattern: String, name: String, matches: Bool) {
     #expect(Grants.matches(name, pattern: pattern) == matches)
   }
@@ -59,12 +65,17 @@ import Testing
   func read() throws {
     let directory = try TemporaryFolder()
     try directory.write("api", "s3cret\n")
-    let source = SecretFiles.source(directory: directory.path, environment: { $0 == "MOONDIAL_SECRET_DB_KEY" ? "k" : nil })
+    let source = SecretFiles.source(
+      directory: directory.path, environment: { $0 == "MOONDIAL_SECRET_DB_KEY" ? "k" : nil })
     let fixture = try PoolFixture(grants: .all) { $0.secrets = source }
     #expect(
-      try fixture.run("return { env.get('GREETING'), env.get('NONE', 'default'), secret('api'), secret('db-key'), (select(2, secret('none'))) }").result
+      try fixture.run(
+        "return { env.get('GREETING'), env.get('NONE', 'default'), secret('api'), secret('db-key'), (select(2, secret('none'))) }"
+      ).result
         == #"["hello","default","s3cret","k","there is no secret called \"none\""]"#)
-    #expect(try fixture.run("local v, why = secret('../api') return why:match('^[^:]+')").result?.contains("a secret's name") == true)
+    #expect(
+      try fixture.run("local v, why = secret('../api') return why:match('^[^:]+')").result?.contains("a secret's name")
+        == true)
   }
 }
 
@@ -74,7 +85,8 @@ import Testing
   @Test("a program's output and code come back")
   func output() throws {
     let report = try fixture().run(
-      "local r = exec({ 'sh', '-c', 'echo out; echo err >&2; exit 3' }) return { r.code, r.stdout, r.stderr, r.timed_out, r.truncated }")
+      "local r = exec({ 'sh', '-c', 'echo out; echo err >&2; exit 3' }) return { r.code, r.stdout, r.stderr, r.timed_out, r.truncated }"
+    )
     #expect(report.result == #"[3,"out\n","err\n",false,false]"#)
   }
 
@@ -83,28 +95,38 @@ import Testing
     let fixture = try fixture()
     #expect(try fixture.run("return exec({ 'printf', '%s|', 'a b', '$X', '*' }).stdout").result == "\"a b|$X|*|\"")
     #expect(try fixture.run("return exec({ 'pwd' }, { cwd = '/usr' }).stdout").result == "\"/usr\\n\"")
-    #expect(try fixture.run("return exec({ 'sh', '-c', 'echo $A-$GREETING-$PATH' }, { env = { A = 1 } }).stdout").result == "\"1--/usr/bin:/bin\\n\"")
-    #expect(try fixture.run("local s = ('x'):rep(300000) return exec({ 'cat' }, { stdin = s }).stdout == s").result == "true")
+    #expect(
+      try fixture.run("return exec({ 'sh', '-c', 'echo $A-$GREETING-$PATH' }, { env = { A = 1 } }).stdout").result
+        == "\"1--/usr/bin:/bin\\n\"")
+    #expect(
+      try fixture.run("local s = ('x'):rep(300000) return exec({ 'cat' }, { stdin = s }).stdout == s").result == "true")
   }
 
   @Test("output beyond the limit is cut")
   func limit() throws {
-    let report = try fixture().run("local r = exec({ 'sh', '-c', 'yes | head -c 200000' }, { max_output = 10 }) return { r.code, #r.stdout, r.truncated }")
+    let report = try fixture().run(
+      "local r = exec({ 'sh', '-c', 'yes | head -c 200000' }, { max_output = 10 }) return { r.code, #r.stdout, r.truncated }"
+    )
     #expect(report.result == "[0,10,true]")
   }
 
   @Test("a program that is not there is nil and a sentence")
   func missing() throws {
     let fixture = try fixture()
-    #expect(try fixture.run("local r, why = exec({ 'no-such-program' }) return why").result?.contains("there is no program \\\"no-such-program\\\"") == true)
-    #expect(try fixture.run("local r, why = exec({ 'ls' }, { cwd = '/nowhere' }) return why").result?.contains("cannot start") == true)
+    #expect(
+      try fixture.run("local r, why = exec({ 'no-such-program' }) return why").result?.contains(
+        "there is no program \\\"no-such-program\\\"") == true)
+    #expect(
+      try fixture.run("local r, why = exec({ 'ls' }, { cwd = '/nowhere' }) return why").result?.contains("cannot start")
+        == true)
     #expect(try fixture.run("exec('ls -l')").error?.message.contains("expected a list of words") == true)
   }
 
   @Test("the timeout ends the program and its children")
   func timeout() throws {
     let report = try fixture().run(
-      "local r = exec({ 'sh', '-c', 'sleep 1000 & sleep 1000' }, { timeout = '50ms' }) return { r.timed_out, r.signal, r.code }")
+      "local r = exec({ 'sh', '-c', 'sleep 1000 & sleep 1000' }, { timeout = '50ms' }) return { r.timed_out, r.signal, r.code }"
+    )
     #expect(report.result == "[true,15,143]")
   }
 
@@ -155,8 +177,11 @@ import Testing
     let directory = try TemporaryFolder()
     try directory.write("data/f", "12345")
     let fixture = try fixture(directory)
-    #expect(try fixture.run("return select(2, fs.read('data/none'))").result == "\"data/none: No such file or directory\"")
-    #expect(try fixture.run("return select(2, fs.read('data/f', { max = 3 }))").result?.contains("more than the limit of 3") == true)
+    #expect(
+      try fixture.run("return select(2, fs.read('data/none'))").result == "\"data/none: No such file or directory\"")
+    #expect(
+      try fixture.run("return select(2, fs.read('data/f', { max = 3 }))").result?.contains("more than the limit of 3")
+        == true)
     #expect(try fixture.run("return select(2, fs.read('data'))").result == "\"data is a directory, not a file\"")
     #expect(try fixture.run("return select(2, fs.stat('data/none'))").result == "\"data/none does not exist\"")
     #expect(try fixture.run("return select(2, fs.list('data/f'))").result == "\"data/f: Not a directory\"")

@@ -32,7 +32,9 @@ import Testing
   func event() throws {
     let fixture = try PoolFixture()
     let context = OrderContext(params: nil, event: JSONText(#"{"name":"jump","data":{"to":5}}"#))
-    #expect(fixture.run(try fixture.job("return ctx.event.name .. ctx.event.data.to"), context: context).result == "\"jump5\"")
+    #expect(
+      fixture.run(try fixture.job("return ctx.event.name .. ctx.event.data.to"), context: context).result == "\"jump5\""
+    )
   }
 
   @Test(
@@ -54,7 +56,8 @@ import Testing
     let seen = Monitor<[RunProgress]>([])
     let fixture = try PoolFixture { $0.progress = { _, _, progress in seen.withLock { $0.append(progress) } } }
     #expect(try fixture.run("return ctx:deadline() == nil and not ctx:cancelled()").result == "true")
-    #expect(try fixture.run("local d = ctx:deadline() return d > 50 and d <= 60", fields: "timeout = '1m',").result == "true")
+    #expect(
+      try fixture.run("local d = ctx:deadline() return d > 50 and d <= 60", fields: "timeout = '1m',").result == "true")
     _ = try fixture.run("ctx:progress(0.5) ctx:progress('half')")
     #expect(seen.withLock { $0 } == [.fraction(0.5), .text("half")])
   }
@@ -64,7 +67,8 @@ import Testing
   @Test("log lines carry level, message and fields; print is log.info")
   func lines() throws {
     let fixture = try PoolFixture()
-    _ = try fixture.run("log.warn('low', { left = 3, list = { 1 } }) print('a', 1, nil, { 1 } ~= nil) log.error(42) log.debug('d', {})")
+    _ = try fixture.run(
+      "log.warn('low', { left = 3, list = { 1 } }) print('a', 1, nil, { 1 } ~= nil) log.error(42) log.debug('d', {})")
     let lines = fixture.log.all
     #expect(lines.map(\.level) == [.warn, .info, .error, .debug])
     #expect(lines.map(\.message) == ["low", "a\t1\tnil\ttrue", "42", "d"])
@@ -125,7 +129,9 @@ import Testing
   @Test("sleep inside a comparator blocks, and is still stopped by the deadline")
   func comparator() throws {
     let fixture = try PoolFixture()
-    #expect(try fixture.run("local t = { 2, 1 } table.sort(t, function(a, b) sleep(0.001) return a < b end) return t").result == "[1,2]")
+    #expect(
+      try fixture.run("local t = { 2, 1 } table.sort(t, function(a, b) sleep(0.001) return a < b end) return t").result
+        == "[1,2]")
     let report = try fixture.run("table.sort({ 2, 1 }, function() sleep(3600) end)", fields: "timeout = '40ms',")
     #expect(report.outcome == .timedOut)
   }
@@ -152,7 +158,8 @@ import Testing
   @Test("update repeats until nobody was faster")
   func update() throws {
     let fixture = try PoolFixture()
-    let job = try fixture.job("return kv.update('n', function(n) return (n or 0) + 1 end)", fields: "max_instances = 64,")
+    let job = try fixture.job(
+      "return kv.update('n', function(n) return (n or 0) + 1 end)", fields: "max_instances = 64,")
     let tokens = (0..<40).map { _ in fixture.submit(job) }
     let results = tokens.map { fixture.reports.ending(of: $0).result.flatMap { Int($0) } ?? -1 }
     #expect(results.sorted() == Array(1...40))
@@ -311,7 +318,9 @@ import Testing
       """)
     #expect(report.result == #"["z",3]"#)
     #expect(fixture.scheduler.subscriptions == 0)
-    #expect(try fixture.run("local v, errors = any({ 1, 2 }, function(n) error(n, 0) end) return { v == nil, errors }").result == "[true,[1,2]]")
+    #expect(
+      try fixture.run("local v, errors = any({ 1, 2 }, function(n) error(n, 0) end) return { v == nil, errors }").result
+        == "[true,[1,2]]")
   }
 
   @Test("never more branches than the limit")
@@ -326,11 +335,13 @@ import Testing
     #expect(report.result == "7")
   }
 
-  @Test("misuse is an error at the line of the call", arguments: [
-    ("all(1, print)", "all: expected a list as argument 1, got a number"),
-    ("any({}, 1)", "any: expected a function as argument 2, got a number"),
-    ("all({}, print, { limit = 0 })", "all: limit must be from 1 to 10000, not 0"),
-  ])
+  @Test(
+    "misuse is an error at the line of the call",
+    arguments: [
+      ("all(1, print)", "all: expected a list as argument 1, got a number"),
+      ("any({}, 1)", "any: expected a function as argument 2, got a number"),
+      ("all({}, print, { limit = 0 })", "all: limit must be from 1 to 10000, not 0"),
+    ])
   func misuse(body: String, message: String) throws {
     #expect(try PoolFixture().run(body).error?.message == "test.lua:2: " + message)
   }
@@ -342,12 +353,16 @@ import Testing
     arguments: [
       ("hash.sha256('abc')", "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\""),
       // RFC 4231, test case 2.
-      ("hash.hmac('Jefe', 'what do ya want for nothing?')", "\"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843\""),
+      (
+        "hash.hmac('Jefe', 'what do ya want for nothing?')",
+        "\"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843\""
+      ),
       ("hash.base64('')", "\"\""), ("hash.base64('f')", "\"Zg==\""), ("hash.base64('fo')", "\"Zm8=\""),
       ("hash.base64('foo')", "\"Zm9v\""), ("hash.base64('foobar')", "\"Zm9vYmFy\""),
       ("hash.unbase64('Zm9vYmE=')", "\"fooba\""), ("hash.unbase64('Zm9vYg')", "\"foob\""),
       ("select(2, hash.unbase64('Zm9vYh'))", "\"not base64\""), ("select(2, hash.unbase64('Z'))", "\"not base64\""),
-      ("hash.hex('\\x00\\xff')", "\"00ff\""), ("hash.unhex('616263')", "\"abc\""), ("select(2, hash.unhex('6'))", "\"not hexadecimal\""),
+      ("hash.hex('\\x00\\xff')", "\"00ff\""), ("hash.unhex('616263')", "\"abc\""),
+      ("select(2, hash.unhex('6'))", "\"not hexadecimal\""),
       ("#hash.uuid() == 36 and hash.uuid() ~= hash.uuid()", "true"),
       ("hash.uuid():match('^%x+%-%x+%-4%x%x%x%-[89ab]%x%x%x%-%x+$') ~= nil", "true"),
     ])
@@ -369,8 +384,10 @@ import Testing
 
   @Test(
     "what cannot be a metric is refused",
-    arguments: ["metric.counter('1x')", "metric.counter('a', -1)", "metric.gauge('a', 1, { ['b-c'] = 1 })",
-      "metric.gauge('a', 1) metric.counter('a')"])
+    arguments: [
+      "metric.counter('1x')", "metric.counter('a', -1)", "metric.gauge('a', 1, { ['b-c'] = 1 })",
+      "metric.gauge('a', 1) metric.counter('a')",
+    ])
   func misuse(body: String) throws {
     #expect(try PoolFixture().run(body).outcome == .failed)
   }

@@ -8,7 +8,8 @@ import Triggers
 
 @testable import ScriptHost
 
-/// A monotonic clock that tests move. Nothing in a test waits for real time: who sleeps is woken by `PoolFixture.advance`.
+/// A monotonic clock that tests move. Nothing in a test waits for real time: who sleeps is woken by
+/// `PoolFixture.advance`.
 final class ManualTime: MonotonicClock {
   private let value = Atomic<Int64>(1_000_000_000)
   var now: MonotonicInstant { MonotonicInstant(nanoseconds: value.load(ordering: .sequentiallyConsistent)) }
@@ -151,7 +152,8 @@ final class TestScheduler: JobControl, EventHub {
     var job = JobSummary(
       name: "a", script: "a.lua", nextFire: Instant(seconds: 60), running: 1, lastOutcome: .succeeded, tags: ["x"])
     job.schedules = [
-      ScheduleSummary(id: "a-7", trigger: "every \"1m\"", nextFire: Instant(seconds: 90), params: JSONText("{\"to\":\"ann\"}"))
+      ScheduleSummary(
+        id: "a-7", trigger: "every \"1m\"", nextFire: Instant(seconds: 90), params: JSONText("{\"to\":\"ann\"}"))
     ]
     return job
   }
@@ -169,7 +171,8 @@ final class TestScheduler: JobControl, EventHub {
     if let count = options.maxInstances { said.append("instances \(count)") }
     if let priority = options.priority { said.append("priority \(priority)") }
     note(said.joined(separator: ", "))
-    completion(request.job == "missing" ? .failure(HostRefusal("no job is named \"missing\"")) : .success(request.id ?? "a-8"))
+    completion(
+      request.job == "missing" ? .failure(HostRefusal("no job is named \"missing\"")) : .success(request.id ?? "a-8"))
   }
   func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     note("unschedule \(id)")
@@ -258,7 +261,8 @@ final class PoolFixture {
     var files = [ScriptFile(ScriptPath(path), .script, .success(FileContent(Array(text.utf8))))]
     for (name, text) in modules {
       let path = name.split(separator: ".").joined(separator: "/")
-      files.append(ScriptFile(ScriptPath("lib/\(path).lua"), .module(name: name), .success(FileContent(Array(text.utf8)))))
+      files.append(
+        ScriptFile(ScriptPath("lib/\(path).lua"), .module(name: name), .success(FileContent(Array(text.utf8)))))
     }
     let loaded = loader.load(DirectorySnapshot(files), after: generation)
     generation = loaded
@@ -279,7 +283,8 @@ final class PoolFixture {
     let token = RunToken(slot: slots, use: 1)
     pool.submit([
       RunOrder(
-        token: token, id: RunID(Int64(slots)), job: job, attempt: attempt, scheduledAt: Instant(seconds: 1_000), missed: missed,
+        token: token, id: RunID(Int64(slots)), job: job, attempt: attempt, scheduledAt: Instant(seconds: 1_000),
+        missed: missed,
         context: context)
     ])
     return token

@@ -18,7 +18,9 @@ struct RunKillTests {
     ("sleep('1ms') local s = 'x' while true do s = s .. s end", .outOfMemory),
   ]
 
-  @Test("on_error is called after a timeout and without memory, in a state as the script declared it; it may wait", arguments: kills)
+  @Test(
+    "on_error is called after a timeout and without memory, in a state as the script declared it; it may wait",
+    arguments: kills)
   func hook(body: String, outcome: Outcome) throws {
     let fixture = try PoolFixture()
     let job = try fixture.load(
@@ -45,14 +47,16 @@ struct RunKillTests {
     #expect(fixture.run(job).result == "11")
   }
 
-  @Test("on_error after a kill has a time of its own, and ends with it", arguments: ["while true do end", "sleep('1h')"])
+  @Test(
+    "on_error after a kill has a time of its own, and ends with it", arguments: ["while true do end", "sleep('1h')"])
   func endlessHook(_ body: String) throws {
     var configuration = LuaHostConfiguration()
     configuration.hookTimeout = 20_000_000
     let fixture = try PoolFixture(configuration: configuration)
     for lifetime in ["job", "run"] {
       let job = try fixture.load(
-        "job 'a' { timeout = '20ms', state = '\(lifetime)', run = function() \(body) end, on_error = function() \(body) end }")[0]
+        "job 'a' { timeout = '20ms', state = '\(lifetime)', run = function() \(body) end, on_error = function() \(body) end }"
+      )[0]
       #expect(fixture.run(job).outcome == .timedOut)
       #expect(fixture.log.all.last?.message.hasPrefix("on_error was stopped (timed_out)") == true)
       #expect(fixture.run(job).outcome == .timedOut)
@@ -75,7 +79,8 @@ struct RunKillTests {
   func cancelledHook() throws {
     let fixture = try PoolFixture()
     let job = try fixture.load(
-      "job 'a' { timeout = '20ms', run = function() while true do end end, on_error = function() log.info('hook') sleep('1h') end }")[0]
+      "job 'a' { timeout = '20ms', run = function() while true do end end, on_error = function() log.info('hook') sleep('1h') end }"
+    )[0]
     let token = fixture.submit(job)
     fixture.log.wait(for: "hook")
     fixture.pool.cancel(token)
@@ -107,7 +112,9 @@ struct RunKillTests {
       job "a" { run = function(ctx) local m = require("net.slow") return { m.calls(), m == require("net.slow"), m.where } end }
       job "b" { run = function() return pcall(require, "none") end }
       """,
-      modules: ["net.slow": "local n = 0 sleep('1ms') return { calls = function() n = n + 1 return n end, where = (...) }"])
+      modules: [
+        "net.slow": "local n = 0 sleep('1ms') return { calls = function() n = n + 1 return n end, where = (...) }"
+      ])
     for n in 1...2 {
       let report = fixture.run(jobs[0])
       #expect(report.result == "[\(n),true,\"net.slow\"]", "\(report.error?.message ?? "")")
@@ -115,8 +122,8 @@ struct RunKillTests {
     #expect(fixture.run(jobs[1]).result == "false")
   }
 
-  /// From the monitor's report to the history: the run's worker is replaced, the other jobs go on, and the run ends as stuck when
-  /// its thread returns.
+  /// From the monitor's report to the history: the run's worker is replaced, the other jobs go on, and the run ends as
+  /// stuck when its thread returns.
   @Test("a run that cannot be stopped is stuck in the history, and holds up nothing but itself")
   func stuck() throws {
     let gate = Monitor(false)

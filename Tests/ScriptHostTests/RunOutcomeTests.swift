@@ -24,7 +24,9 @@ import Testing
     #expect(try PoolFixture().run(body).result == expected)
   }
 
-  @Test("a result that is no JSON is dropped with a warning, and the run succeeds", arguments: ["return print", "return 0/0", "return { 1, x = 2 }"])
+  @Test(
+    "a result that is no JSON is dropped with a warning, and the run succeeds",
+    arguments: ["return print", "return 0/0", "return { 1, x = 2 }"])
   func badResult(body: String) throws {
     let fixture = try PoolFixture()
     let report = try fixture.run(body)
@@ -54,7 +56,10 @@ import Testing
 
   @Test(
     "ctx:retry asks for another attempt",
-    arguments: [("ctx:retry('later')", nil), ("ctx:retry('later', '2s')", 2_000_000_000), ("return ctx:retry('later', 0.5)", 500_000_000)]
+    arguments: [
+      ("ctx:retry('later')", nil), ("ctx:retry('later', '2s')", 2_000_000_000),
+      ("return ctx:retry('later', 0.5)", 500_000_000),
+    ]
       as [(String, Int64?)])
   func retry(body: String, delay: Int64?) throws {
     let report = try PoolFixture().run(body)
@@ -140,7 +145,8 @@ import Testing
   func closures() throws {
     let fixture = try PoolFixture()
     let definition = JobDefinition(
-      name: "swift", source: SourceLocation(file: "main.swift", line: 1), payload: ClosurePayload { _ in JSONText("5") })
+      name: "swift", source: SourceLocation(file: "main.swift", line: 1), payload: ClosurePayload { _ in JSONText("5") }
+    )
     #expect(fixture.run(JobEntry(definition)).result == "5")
   }
 }
@@ -181,7 +187,8 @@ import Testing
   func waiting() throws {
     let fixture = try PoolFixture()
     let job = try fixture.load(
-      "job 'a' { run = function() return 1 end, on_success = function() sleep(0.01) kv.set('done', true) log.info('slept') end }")[0]
+      "job 'a' { run = function() return 1 end, on_success = function() sleep(0.01) kv.set('done', true) log.info('slept') end }"
+    )[0]
     #expect(fixture.run(job).result == "1")
     #expect(fixture.log.messages == ["slept"])
     #expect(fixture.values.raw["test.lua/done"]?.value == JSONText("true"))
@@ -204,7 +211,8 @@ import Testing
     #expect(fixture.run(job).outcome == .succeeded)
     #expect(fixture.log.messages.first?.hasPrefix("on_success was stopped (timed_out)") == true)
     let sleeping = try fixture.load(
-      "job 'a' { timeout = '300ms', run = function() error('x') end, on_error = function() sleep('1h') end }", path: "b.lua")[0]
+      "job 'a' { timeout = '300ms', run = function() error('x') end, on_error = function() sleep('1h') end }",
+      path: "b.lua")[0]
     #expect(fixture.run(sleeping).outcome == .failed)
     #expect(fixture.log.messages.last == "on_error was stopped (timed_out)")
   }

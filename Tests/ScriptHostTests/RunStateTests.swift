@@ -67,11 +67,15 @@ import Testing
 
   @Test(
     "a kill drops the kept state",
-    arguments: [("while true do end", Outcome.timedOut), ("sleep('1h')", .timedOut), ("local t = {} while true do t[#t + 1] = {} end", .outOfMemory)])
+    arguments: [
+      ("while true do end", Outcome.timedOut), ("sleep('1h')", .timedOut),
+      ("local t = {} while true do t[#t + 1] = {} end", .outOfMemory),
+    ])
   func killed(body: String, outcome: Outcome) throws {
     let fixture = try PoolFixture()
     let job = try fixture.load(
-      "local n = 0\njob 'a' { timeout = '400ms', memory = '2MB', run = function() n = n + 1 if n == 2 then \(body) end return n end }")[0]
+      "local n = 0\njob 'a' { timeout = '400ms', memory = '2MB', run = function() n = n + 1 if n == 2 then \(body) end return n end }"
+    )[0]
     #expect(fixture.run(job).result == "1")
     #expect(fixture.run(job).outcome == outcome)
     #expect(fixture.run(job).result == "1")
@@ -110,7 +114,8 @@ import Testing
     configuration.keptBytes = probe.host.keptStates.bytes * 5 / 2
     let fixture = try PoolFixture(configuration: configuration)
     let jobs = try fixture.load(
-      "for _, name in ipairs { 'a', 'b', 'c' } do local n = 0 job(name) { run = function() n = n + 1 return n end } end")
+      "for _, name in ipairs { 'a', 'b', 'c' } do local n = 0 job(name) { run = function() n = n + 1 return n end } end"
+    )
     #expect([0, 1, 0].map { fixture.run(jobs[$0]).result } == ["1", "1", "2"])
     #expect(fixture.run(jobs[2]).result == "1")
     #expect(fixture.host.keptStates.states == 2)
@@ -124,7 +129,8 @@ import Testing
     configuration.keptBytes = 1
     let fixture = try PoolFixture(configuration: configuration)
     fixture.values.hold()
-    let waiting = fixture.submit(try fixture.load("local n = 5\njob 'w' { run = function() kv.get('x') return n end }")[0])
+    let waiting = fixture.submit(
+      try fixture.load("local n = 5\njob 'w' { run = function() kv.get('x') return n end }")[0])
     fixture.values.waitUntilHeld()
     let other = try fixture.load(counting(), path: "other.lua")[0]
     #expect(fixture.run(other).result == "1")

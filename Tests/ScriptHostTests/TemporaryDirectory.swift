@@ -2,8 +2,8 @@ import Glibc
 
 @testable import ScriptHost
 
-/// A directory of a test's own, removed with the value. Writes files in the ways that editors do. Traps when a call fails: then
-/// the test means nothing.
+/// A directory of a test's own, removed with the value. Writes files in the ways that editors do. Traps when a call
+/// fails: then the test means nothing.
 final class TemporaryDirectory: Sendable {
   /// Absolute, without a slash at the end. Its parent is the test's own as well.
   let path: String

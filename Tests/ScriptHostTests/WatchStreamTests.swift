@@ -51,8 +51,8 @@ struct WatchStreamTests {
     watched.wait(for: ["a.lua": Self.pieces(number).joined()])
   }
 
-  /// Every delivered version is one that was written; a save in place may be delivered as its beginning, when the writer was
-  /// held up in the middle, but not with the end of another.
+  /// Every delivered version is one that was written; a save in place may be delivered as its beginning, when the
+  /// writer was held up in the middle, but not with the end of another.
   private func check(_ deliveries: [DirectoryChange], isAtomic: Bool) {
     var last = -1
     for delivery in deliveries {

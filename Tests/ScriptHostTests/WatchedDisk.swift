@@ -24,7 +24,8 @@ final class WatchedDisk: Sendable {
     return timing
   }
 
-  /// The same with long graces: a writer that is held up between two steps of a save, on a busy machine, has made no other save.
+  /// The same with long graces: a writer that is held up between two steps of a save, on a busy machine, has made no
+  /// other save.
   static var patientTiming: RescanTiming {
     var timing = timing
     timing.removalGrace = .seconds(5)
@@ -59,8 +60,8 @@ final class WatchedDisk: Sendable {
   var deliveries: [DirectoryChange] { log.changes }
   var notices: [WatchNotice] { log.notices }
 
-  /// Waits for the first delivery, from the one after `index` on, that satisfies `condition`, and gives the number of deliveries up
-  /// to it.
+  /// Waits for the first delivery, from the one after `index` on, that satisfies `condition`, and gives the number of
+  /// deliveries up to it.
   @discardableResult
   func wait(
     after index: Int = 0, _ comment: String, sourceLocation: SourceLocation = #_sourceLocation,

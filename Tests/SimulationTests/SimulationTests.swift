@@ -5,8 +5,8 @@ import MoondialTesting
 import Synchronization
 import Testing
 
-/// One seed is one story. `MOONDIAL_SEEDS=10000` tells so many fresh ones (a tenth of them on SQLite); `MOONDIAL_SEED=n` tells the
-/// one story n, on the model and on SQLite, after a failure.
+/// One seed is one story. `MOONDIAL_SEEDS=10000` tells so many fresh ones (a tenth of them on SQLite);
+/// `MOONDIAL_SEED=n` tells the one story n, on the model and on SQLite, after a failure.
 @Suite("The scheduler under seeds")
 struct SimulationTests {
   static let replayed = number("MOONDIAL_SEED")
@@ -25,14 +25,18 @@ struct SimulationTests {
     ProcessInfo.processInfo.environment[variable].flatMap { UInt64($0) }
   }
 
-  private func hold(_ seed: UInt64, on disk: any SimulatedDisk, sourceLocation: Testing.SourceLocation = #_sourceLocation) throws {
+  private func hold(
+    _ seed: UInt64, on disk: any SimulatedDisk, sourceLocation: Testing.SourceLocation = #_sourceLocation
+  ) throws {
     var simulation = try Simulation(seed: seed, disk: disk)
     let violations = try simulation.run().violations
     #expect(
-      violations == [], "replay: MOONDIAL_SEED=\(seed) swift test --filter SimulationTests", sourceLocation: sourceLocation)
+      violations == [], "replay: MOONDIAL_SEED=\(seed) swift test --filter SimulationTests",
+      sourceLocation: sourceLocation)
   }
 
-  @Test("fixed seeds: one decision per due instant, limits held, everything ends", arguments: 1...30 as ClosedRange<UInt64>)
+  @Test(
+    "fixed seeds: one decision per due instant, limits held, everything ends", arguments: 1...30 as ClosedRange<UInt64>)
   func fixed(seed: UInt64) throws { try hold(seed, on: ModelDisk()) }
 
   @Test("fixed seeds on SQLite, whose file is opened anew after each crash", arguments: 1...4 as ClosedRange<UInt64>)

@@ -75,9 +75,12 @@ struct CalendarFileTests {
         ["2026-01-05", "2026-02-01", "2026-02-02", "2026-02-03", "2026-03-01", "2026-03-02"]
       ),
       ("DTSTART:20260105T120000\nRRULE:FREQ=HOURLY;INTERVAL=36;COUNT=3", ["2026-01-05", "2026-01-07", "2026-01-08"]),
-      ("DTSTART;VALUE=DATE:20260101\nRRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=2", [
-        "2026-01-01", "2026-01-30", "2026-02-27",
-      ]),
+      (
+        "DTSTART;VALUE=DATE:20260101\nRRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=2",
+        [
+          "2026-01-01", "2026-01-30", "2026-02-27",
+        ]
+      ),
     ] as [(String, [String])])
   func recurrence(event: String, expected: [String]) throws {
     #expect(try days([event]) == expected)
@@ -121,7 +124,10 @@ struct CalendarFileTests {
       ("", "1: there is no calendar in the file; a calendar begins with BEGIN:VCALENDAR"),
       ("BEGIN:VCALENDAR\nBEGIN:VEVENT\n", "2: the VEVENT that begins here has no end; add END:VEVENT"),
       ("BEGIN:VEVENT", "1: BEGIN:VEVENT stands outside a calendar; begin with BEGIN:VCALENDAR"),
-      ("BEGIN:VCALENDAR\nEND:VEVENT", "2: END:VEVENT ends nothing that begins before it; check the BEGIN and END lines above"),
+      (
+        "BEGIN:VCALENDAR\nEND:VEVENT",
+        "2: END:VEVENT ends nothing that begins before it; check the BEGIN and END lines above"
+      ),
       ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR", "2: the event has no start; add DTSTART"),
       (
         "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261301\nEND:VEVENT\nEND:VCALENDAR",
@@ -177,7 +183,9 @@ struct CalendarFileTests {
     var days = CalendarDays()
     var expected: Set<Int> = []
     for _ in 0..<60 {
-      let (day, count) = (Int.random(in: 20_000..<21_000, using: &random), Int.random(in: 1...70, using: &random) / 30 + 1)
+      let (day, count) = (
+        Int.random(in: 20_000..<21_000, using: &random), Int.random(in: 1...70, using: &random) / 30 + 1
+      )
       days.insert(day, count: count)
       expected.formUnion(day..<day + count)
     }

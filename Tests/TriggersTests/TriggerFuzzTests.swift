@@ -17,7 +17,8 @@ struct TriggerFuzzTests {
     "9999999999999999999", "-1", "0-", "-", ",,", "friL", "32W", "L-31", "L-3",
   ]
   private static let pieces = [
-    "cron", "every", "at", "calendar", "any_of", "all_of", "except", "startup", "rrule", "\"FREQ=", "DAILY", ";BYDAY=", "-1FR", "(", ")", "{", "}", "[", "]", "\"", "'",
+    "cron", "every", "at", "calendar", "any_of", "all_of", "except", "startup", "rrule", "\"FREQ=", "DAILY", ";BYDAY=",
+    "-1FR", "(", ")", "{", "}", "[", "]", "\"", "'",
     "=", ",", ";",
     "\"0 3 * * *\"", "\"90s\"", "\"2027-01-01\"", "hour", "minute", "months", "day", "start_date", "end_date",
     "timezone", "dst",
@@ -37,7 +38,8 @@ struct TriggerFuzzTests {
   }
 
   @Test(
-    "a field of nothing but separators is refused", arguments: ["/", "//", "/5", "5/", ",", ",/", "/,/", "-", "#", " / "],
+    "a field of nothing but separators is refused",
+    arguments: ["/", "//", "/5", "5/", ",", ",/", "/,/", "-", "#", " / "],
     ["minute", "hour", "day", "week", "month", "day_of_week", "year", "second"])
   func separators(text: String, field: String) {
     let context = TriggerContext(zones: zones)

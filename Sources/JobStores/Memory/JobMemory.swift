@@ -1,8 +1,10 @@
 internal import JobModel
 
-/// One job's schedule, and the ends of its histories. A class, so that a change is not a copy out of the dictionary and back.
+/// One job's schedule, and the ends of its histories. A class, so that a change is not a copy out of the dictionary and
+/// back.
 ///
-/// Most jobs of a host with very many have not run yet: what only a run or a decision brings is made with the first of them.
+/// Most jobs of a host with very many have not run yet: what only a run or a decision brings is made with the first of
+/// them.
 ///
 /// Owned by the lock of its store.
 final class JobMemory {
@@ -40,8 +42,8 @@ final class JobMemory {
     private(set) var ring = Ring<RunRecord>(capacity: MemoryStore.runsPerJob)
     private var highestID = RunID(0)
 
-    /// A run that changes is almost always the newest or close to it, so looking for it from the newest end is quicker than keeping an
-    /// index.
+    /// A run that changes is almost always the newest or close to it, so looking for it from the newest end is quicker
+    /// than keeping an index.
     mutating func put(_ run: RunRecord) {
       if run.id > highestID {
         highestID = run.id

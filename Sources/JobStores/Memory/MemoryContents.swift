@@ -27,9 +27,14 @@ struct MemoryContents: ~Copyable {
 
   mutating func apply(_ batch: borrowing StoreBatch) {
     for record in batch.schedules {
-      if let id = record.id { made[id] = record } else { memory(of: record.job, at: record.index.value).schedule = record }
+      if let id = record.id {
+        made[id] = record
+      } else {
+        memory(of: record.job, at: record.index.value).schedule = record
+      }
     }
-    // A batch that moves a schedule past an instant claims its run too, mostly at the same place: one search serves both.
+    // A batch that moves a schedule past an instant claims its run too, mostly at the same place: one search serves
+    // both.
     moved.removeAll(keepingCapacity: true)
     // By index, here and below: an element that a loop hands out is a copy.
     for index in batch.fires.indices {
@@ -146,11 +151,11 @@ struct MemoryContents: ~Copyable {
   }
 }
 
-/// Claimed runs → their job's memory, so that an outcome, which comes soon after its claim, is put away without a search by name
-/// (a hash, and two cache lines of a dictionary that is larger than the cache when jobs are many).
+/// Claimed runs → their job's memory, so that an outcome, which comes soon after its claim, is put away without a
+/// search by name (a hash, and two cache lines of a dictionary that is larger than the cache when jobs are many).
 ///
-/// Run ids rise by one, so the latest of them are a window with a moving start. A run that stays open while 4,096 others are
-/// claimed loses its place, and is searched for by its job's name.
+/// Run ids rise by one, so the latest of them are a window with a moving start. A run that stays open while 4,096
+/// others are claimed loses its place, and is searched for by its job's name.
 private struct OpenRuns {
   private static let room = 4_096
   /// By id, wrapping around; allocated with the first claim.

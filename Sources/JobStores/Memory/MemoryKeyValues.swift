@@ -2,7 +2,8 @@ internal import Chronology
 internal import JobModel
 internal import Synchronization
 
-/// The `kv` of a memory store: completes inside the call. Expired values are absent at once and are swept out now and then.
+/// The `kv` of a memory store: completes inside the call. Expired values are absent at once and are swept out now and
+/// then.
 final class MemoryKeyValues: KeyValueStore {
   private struct Contents {
     var spaces: [String: [String: KeyValue]] = [:]
@@ -12,7 +13,8 @@ final class MemoryKeyValues: KeyValueStore {
   private let contents = Mutex(Contents())
 
   func value(
-    of key: String, in space: String, at now: Instant, completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
+    of key: String, in space: String, at now: Instant,
+    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
   ) {
     let found = contents.withLock { $0.spaces[space]?[key] }
     completion(.success(found.flatMap { $0.isLive(at: now) ? $0 : nil }))
@@ -41,7 +43,9 @@ final class MemoryKeyValues: KeyValueStore {
       }
       contents.changesUntilSweep -= 1
       if contents.changesUntilSweep == 0 {
-        contents.spaces = contents.spaces.mapValues { $0.filter { $0.value.isLive(at: now) } }.filter { !$0.value.isEmpty }
+        contents.spaces = contents.spaces.mapValues { $0.filter { $0.value.isLive(at: now) } }.filter {
+          !$0.value.isEmpty
+        }
         contents.changesUntilSweep = max(1_000, contents.spaces.values.reduce(0) { $0 + $1.count })
       }
       return true

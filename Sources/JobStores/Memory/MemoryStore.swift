@@ -1,13 +1,14 @@
 package import JobModel
 internal import Synchronization
 
-/// Keeps schedules, runs and decisions in memory only: for tests, for embedders, and for jobs whose history may go with the process.
+/// Keeps schedules, runs and decisions in memory only: for tests, for embedders, and for jobs whose history may go with
+/// the process.
 ///
-/// It remembers the last 100 runs and the last 100 decision ranges of each job. Both are rings that are allocated once and then
-/// reused, so a finished run costs about 100 ns and allocates nothing once its job is warm.
+/// It remembers the last 100 runs and the last 100 decision ranges of each job. Both are rings that are allocated once
+/// and then reused, so a finished run costs about 100 ns and allocates nothing once its job is warm.
 ///
-/// Threading: one lock around everything, held for the length of a batch or query; completions are called after it was released,
-/// on the caller's thread, before `apply` returns.
+/// Threading: one lock around everything, held for the length of a batch or query; completions are called after it was
+/// released, on the caller's thread, before `apply` returns.
 package final class MemoryStore: JobStore {
   /// What is kept of each job.
   package static let runsPerJob = 100

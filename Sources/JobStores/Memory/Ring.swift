@@ -32,7 +32,8 @@ struct Ring<Element> {
     }
   }
 
-  /// Where the newest element lies that `matches`; good for the subscript until the next removal. O(distance from the newest end).
+  /// Where the newest element lies that `matches`; good for the subscript until the next removal. O(distance from the
+  /// newest end).
   func newestSlot(where matches: (Element) -> Bool) -> Int? {
     var index = newestIndex
     for _ in 0..<elements.count {

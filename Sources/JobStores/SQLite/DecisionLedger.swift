@@ -3,8 +3,8 @@ internal import GRDB
 internal import JobModel
 internal import Synchronization
 
-/// Writes decision ranges, and lets the newest range of a job grow instead of adding a row, so that a job that is skipped every
-/// second for a week is one row.
+/// Writes decision ranges, and lets the newest range of a job grow instead of adding a row, so that a job that is
+/// skipped every second for a week is one row.
 ///
 /// Owned by the writer. It remembers the newest range of each job it has met.
 struct DecisionLedger {
@@ -64,7 +64,8 @@ struct DecisionLedger {
       remember(current.sequence, whole, of: owner, job: job)
       return
     }
-    // Rises within a job whatever the clock does, and puts ranges of several jobs in the order in which they were decided.
+    // Rises within a job whatever the clock does, and puts ranges of several jobs in the order in which they were
+    // decided.
     let sequence = max(range.decidedAt.nanoseconds, try highestSequence(of: job) + 1)
     insert.bind(1, job)
     insert.bind(2, range.kind.code)
@@ -96,7 +97,9 @@ struct DecisionLedger {
     return sequence
   }
 
-  private mutating func newest(of owner: Owner, job: Int64) throws(StoreError) -> (sequence: Int64, range: DecisionRange)? {
+  private mutating func newest(of owner: Owner, job: Int64) throws(StoreError) -> (
+    sequence: Int64, range: DecisionRange
+  )? {
     if let known = newest[owner] { return known }
     let find: PreparedStatement
     switch owner {
@@ -135,8 +138,8 @@ struct DecisionLedger {
   }
 }
 
-/// The highest number of a decision that was committed since the store was opened. Set by the writer's thread, read by any: a host
-/// that begins over a store that is open already goes on from there.
+/// The highest number of a decision that was committed since the store was opened. Set by the writer's thread, read by
+/// any: a host that begins over a store that is open already goes on from there.
 final class DecisionMark: Sendable {
   let committed = Atomic<Int64>(0)
 }
@@ -158,7 +161,8 @@ enum DecisionRows {
       reason = known
     }
     return DecisionRange(
-      job: row.text(0), schedule: row.optionalText(10), kind: kind, reason: reason, first: Instant(nanoseconds: row.integer(3)),
+      job: row.text(0), schedule: row.optionalText(10), kind: kind, reason: reason,
+      first: Instant(nanoseconds: row.integer(3)),
       last: Instant(nanoseconds: row.integer(4)), count: Int(row.integer(5)), isAtLeast: row.integer(6) != 0,
       clockEpoch: ClockEpoch(Int32(truncatingIfNeeded: row.integer(7))),
       decidedAt: Instant(nanoseconds: row.integer(8)), run: row.optionalInteger(9).map(RunID.init))

@@ -3,11 +3,12 @@ internal import GRDB
 internal import GRDBSQLite
 internal import JobModel
 
-/// The one thread that writes to a store file. Whatever waits when it is free becomes one transaction, so the cost of a commit (an
-/// fsync, with synchronous FULL) is shared by all who wait for it, and the busier the host, the larger the share.
+/// The one thread that writes to a store file. Whatever waits when it is free becomes one transaction, so the cost of a
+/// commit (an fsync, with synchronous FULL) is shared by all who wait for it, and the busier the host, the larger the
+/// share.
 ///
-/// If a transaction of several fails, each is tried alone, so that one bad batch fails nobody else. Everyone gets exactly one
-/// completion, on this thread, after the commit.
+/// If a transaction of several fails, each is tried alone, so that one bad batch fails nobody else. Everyone gets
+/// exactly one completion, on this thread, after the commit.
 final class GroupCommit: Sendable {
   /// Something to write, with what to call afterwards.
   enum Operation: Sendable {
@@ -133,7 +134,8 @@ final class GroupCommit: Sendable {
     return (operations, state.retention, state.isClosing)
   }
 
-  /// Writes `operations` as one transaction, or each alone if that fails. Answers what became of each, and whether all went well.
+  /// Writes `operations` as one transaction, or each alone if that fails. Answers what became of each, and whether all
+  /// went well.
   private static func commit(
     _ operations: [Operation], writer: StoreWriter, withMaintenance: Bool
   ) -> (answers: [Result<Int64, StoreError>], wentWell: Bool) {
@@ -205,8 +207,8 @@ extension GroupCommit.Operation {
   }
 }
 
-/// Copies the write-ahead log back into the database, now and then, after completions were called: nobody waits for it. Passive
-/// checkpoints never block readers or other writers.
+/// Copies the write-ahead log back into the database, now and then, after completions were called: nobody waits for it.
+/// Passive checkpoints never block readers or other writers.
 @safe private struct Checkpoints {
   let pagesBetween: Int32
   /// Pages in the log after the last commit; SQLite writes it from inside COMMIT, on this thread.
@@ -237,7 +239,8 @@ extension GroupCommit.Operation {
 
   mutating func checkpointIfNeeded(_ database: Database) {
     let now = unsafe pages.pointee
-    // The log began anew; or a reader kept the last checkpoint from finishing, and then the next one waits for as many pages more.
+    // The log began anew; or a reader kept the last checkpoint from finishing, and then the next one waits for as many
+    // pages more.
     if now < pagesAtLast { pagesAtLast = 0 }
     guard now - pagesAtLast >= pagesBetween else { return }
     pagesAtLast = now

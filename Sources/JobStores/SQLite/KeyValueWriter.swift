@@ -58,13 +58,15 @@ struct LogWriter {
 
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
     insert = try PreparedStatement(
-      "INSERT OR IGNORE INTO run_log(run, line, at, level, message, fields) VALUES(?1, ?2, ?3, ?4, ?5, ?6)", on: database,
+      "INSERT OR IGNORE INTO run_log(run, line, at, level, message, fields) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+      on: database,
       failure: failure)
   }
 
   mutating func append(_ lines: [RunLogLine]) throws(StoreError) {
     for line in lines {
-      // The instant, made unique: rises within a run even when its second part is logged by another process after a restart.
+      // The instant, made unique: rises within a run even when its second part is logged by another process after a
+      // restart.
       lastLine = max(lastLine + 1, line.at.nanoseconds)
       insert.bind(1, line.run.number)
       insert.bind(2, lastLine)

@@ -6,10 +6,11 @@ internal import JobModel
 /// One prepared statement, bound by index and stepped without intermediate values.
 ///
 /// GRDB owns the connection, its configuration and the statement; binding goes straight to SQLite, because a value per
-/// column, an array per row and a dictionary per query cost more than the B-tree work that they describe (a claimed and finished
-/// run is four statements and some twenty columns). A value stays bound until it is bound again.
+/// column, an array per row and a dictionary per query cost more than the B-tree work that they describe (a claimed and
+/// finished run is four statements and some twenty columns). A value stays bound until it is bound again.
 ///
-/// Threading: only where its connection may be used, that is inside GRDB's `read` or `write` closures of that connection.
+/// Threading: only where its connection may be used, that is inside GRDB's `read` or `write` closures of that
+/// connection.
 @safe final class PreparedStatement {
   private let statement: Statement
   private let handle: OpaquePointer
@@ -42,8 +43,8 @@ internal import JobModel
   func bind(_ index: Int32, _ value: String) {
     var value = value
     value.withUTF8 { bytes in
-      // Safe: SQLite copies the bytes before this returns (SQLITE_TRANSIENT, which is the address −1). An empty string has no
-      // address, and a null one would bind NULL, so it gets one.
+      // Safe: SQLite copies the bytes before this returns (SQLITE_TRANSIENT, which is the address −1). An empty string
+      // has no address, and a null one would bind NULL, so it gets one.
       let transient = unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
       if let start = bytes.baseAddress {
         unsafe sqlite3_bind_text(
@@ -127,8 +128,8 @@ internal import JobModel
   func optionalInteger(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
 
   func text(_ column: Int32) -> String {
-    // Safe: the bytes belong to the statement until the next step; they are copied here. Text of another program that is not
-    // UTF-8 is repaired rather than refused: a history should stay readable.
+    // Safe: the bytes belong to the statement until the next step; they are copied here. Text of another program that
+    // is not UTF-8 is repaired rather than refused: a history should stay readable.
     guard let start = unsafe sqlite3_column_text(handle, column) else { return "" }
     let count = unsafe Int(sqlite3_column_bytes(handle, column))
     return unsafe String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)

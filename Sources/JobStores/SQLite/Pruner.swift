@@ -2,13 +2,14 @@ internal import Chronology
 internal import GRDB
 internal import JobModel
 
-/// Removes history beyond the limits, in slices that ride along with commits: at most 200 rows, or half as many again as the same
-/// commit adds, so that pruning keeps up with any load.
+/// Removes history beyond the limits, in slices that ride along with commits: at most 200 rows, or half as many again
+/// as the same commit adds, so that pruning keeps up with any load.
 ///
-/// Runs go in the order of their ids: neighbours lie on the same pages, while the oldest runs of one job lie on as many pages as
-/// there are runs. So the pruner knows a *cutoff* per job (everything up to that id is beyond the job's count) and walks the table
-/// from its beginning in *passes*. A pass costs a look at each row it passes, kept ones included, so one only starts when there is
-/// enough to remove: a twentieth of what the last pass looked at. Entries of `job_runs` follow 64 at a time for the same reason.
+/// Runs go in the order of their ids: neighbours lie on the same pages, while the oldest runs of one job lie on as many
+/// pages as there are runs. So the pruner knows a *cutoff* per job (everything up to that id is beyond the job's count)
+/// and walks the table from its beginning in *passes*. A pass costs a look at each row it passes, kept ones included,
+/// so one only starts when there is enough to remove: a twentieth of what the last pass looked at. Entries of
+/// `job_runs` follow 64 at a time for the same reason.
 ///
 /// Cutoffs are computed when a job's runs have just been indexed, from pages that are warm then.
 ///
@@ -40,7 +41,8 @@ struct Pruner {
   private var crowdedJobs: [Int64] = []
   private var expiresKeyValues = false
 
-  /// The job after which the walk over all jobs goes on that finds cutoffs anew (after opening, and when limits changed).
+  /// The job after which the walk over all jobs goes on that finds cutoffs anew (after opening, and when limits
+  /// changed).
   private var surveyed: Int64? = 0
   /// The last row the pass looked at; nil when there is no pass.
   private var cursor: Int64?
@@ -185,7 +187,8 @@ struct Pruner {
     for (run, job) in doomed { try remove(run, job: job) }
     lookedAt += seen
     cursor = position
-    // Rows are in order of id, and so nearly of age: past the last cutoff, a whole look without an old row ends the pass.
+    // Rows are in order of id, and so nearly of age: past the last cutoff, a whole look without an old row ends the
+    // pass.
     let isAtEnd = seen < lookAt && doomed.count < rows
     if isAtEnd || (doomed.isEmpty && position >= highestCutoff) {
       cursor = nil

@@ -2,13 +2,14 @@ internal import GRDB
 
 /// The index of finished runs by job (`job_runs`), filled in sorted strokes.
 ///
-/// The law: every run with an id up to `filedTo` has its entry, and lies within the span of its block (`RunSpans`); a run above it
-/// may have neither yet. So the runs of a job are its entries up to `filedTo` and a scan of the tail of `runs` above it. Entries may
-/// outlive their run (pruning removes them later); readers join with `runs` and never notice.
+/// The law: every run with an id up to `filedTo` has its entry, and lies within the span of its block (`RunSpans`); a
+/// run above it may have neither yet. So the runs of a job are its entries up to `filedTo` and a scan of the tail of
+/// `runs` above it. Entries may outlive their run (pruning removes them later); readers join with `runs` and never
+/// notice.
 ///
-/// Why: entries in arrival order would dirty one page per job and run, five times as slow with a thousand jobs. Many thousand of
-/// them in the order of (job, run) touch each page once. This is the idea of a log-structured merge tree (O'Neil et al., 1996) with
-/// one memory component; the tail of `runs` itself is its log, so a crash loses nothing.
+/// Why: entries in arrival order would dirty one page per job and run, five times as slow with a thousand jobs. Many
+/// thousand of them in the order of (job, run) touch each page once. This is the idea of a log-structured merge tree
+/// (O'Neil et al., 1996) with one memory component; the tail of `runs` itself is its log, so a crash loses nothing.
 ///
 /// Owned by the writer. O(log n) per entry.
 struct RunIndex {
@@ -24,7 +25,8 @@ struct RunIndex {
   private var pending: [Entry] = []
   /// The same, of the open transaction.
   private var uncommitted: [Entry] = []
-  /// The stroke under way, sorted, and how much of it has been written (`committedPosition`: by committed transactions).
+  /// The stroke under way, sorted, and how much of it has been written (`committedPosition`: by committed
+  /// transactions).
   private var stroke: [Entry] = []
   /// Of the stroke's runs; written with its last entries.
   private var spans: [RunSpans.Span] = []
@@ -49,12 +51,14 @@ struct RunIndex {
     widen = try PreparedStatement(RunSpans.widening, on: database, failure: failure)
     setFiledTo = try PreparedStatement(
       "INSERT OR REPLACE INTO meta(key, value) VALUES('filed_to', ?1)", on: database, failure: failure)
-    let filedTo = try PreparedStatement("SELECT value FROM meta WHERE key = 'filed_to'", on: database, failure: failure)
+    let filedTo =
+      try PreparedStatement("SELECT value FROM meta WHERE key = 'filed_to'", on: database, failure: failure)
       .first { $0.integer(0) } ?? 0
     self.filedTo = filedTo
     strokeTarget = filedTo
     guard !isImmediate else { return }
-    let tail = try PreparedStatement("SELECT job, id, scheduled_at FROM runs WHERE id > ?1", on: database, failure: failure)
+    let tail = try PreparedStatement(
+      "SELECT job, id, scheduled_at FROM runs WHERE id > ?1", on: database, failure: failure)
     tail.bind(1, filedTo)
     try tail.forEachRow { row throws(StoreError) in
       pending.append(Entry(job: row.integer(0), run: row.integer(1), at: row.integer(2)))
@@ -74,7 +78,8 @@ struct RunIndex {
     }
   }
 
-  /// Whether there is something to write now. `jobs` is the number of jobs known: with few of them strokes are cheap and come early.
+  /// Whether there is something to write now. `jobs` is the number of jobs known: with few of them strokes are cheap
+  /// and come early.
   func isDue(jobs: Int) -> Bool { !stroke.isEmpty || pending.count >= min(largestTail, max(256, 16 * jobs)) }
 
   /// Writes the next `limit` entries. `ofJob` is told how many entries each job got, in the order of jobs.
@@ -97,8 +102,8 @@ struct RunIndex {
     }
   }
 
-  /// Starts a stroke over everything committed. The runs of the open transaction are not among it, so those at or below its target
-  /// are filed by it too.
+  /// Starts a stroke over everything committed. The runs of the open transaction are not among it, so those at or below
+  /// its target are filed by it too.
   private mutating func begin() {
     stroke = pending
     pending.removeAll(keepingCapacity: true)

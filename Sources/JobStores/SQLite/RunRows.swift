@@ -15,7 +15,8 @@ enum RunRows {
     """
 
   /// What a query selects: the columns with the job's name in place of its number. `r` is the table.
-  static let selection = "r.id, (SELECT name FROM jobs WHERE id = r.job), "
+  static let selection =
+    "r.id, (SELECT name FROM jobs WHERE id = r.job), "
     + columns.split(separator: ", ").dropFirst(2).map { "r.\($0)" }.joined(separator: ", ")
 
   // MARK: Statements of the hot path. Tests/StoreFloor/floor.c runs the same text, and a test compares them.

@@ -2,11 +2,12 @@ internal import GRDB
 
 /// Between which instants the runs of each 1,024 ids were scheduled (`run_spans`): a block range index.
 ///
-/// Ids rise with the order of claims, and that is nearly the order of time, so a question about an hour finds a few blocks and reads
-/// only those. A run that was late by a week widens its own block and no other. One row per 1,024 runs: 1,000 rows for a million.
+/// Ids rise with the order of claims, and that is nearly the order of time, so a question about an hour finds a few
+/// blocks and reads only those. A run that was late by a week widens its own block and no other. One row per 1,024
+/// runs: 1,000 rows for a million.
 ///
-/// The law: the span of a run's block contains the run, for every run that is filed (see `RunIndex`). A span may be wider than its
-/// runs, after some were pruned, and may outlive them all.
+/// The law: the span of a run's block contains the run, for every run that is filed (see `RunIndex`). A span may be
+/// wider than its runs, after some were pruned, and may outlive them all.
 enum RunSpans {
   /// A block is the ids with the same bits above this many.
   static let shift: Int64 = 10
@@ -36,9 +37,10 @@ enum RunSpans {
         current = open
       } else {
         if let current { spans[current.block] = current }
-        current = spans[next.block].map { known in
-          Span(block: known.block, first: min(known.first, next.first), last: max(known.last, next.last))
-        } ?? next
+        current =
+          spans[next.block].map { known in
+            Span(block: known.block, first: min(known.first, next.first), last: max(known.last, next.last))
+          } ?? next
       }
     }
     if let current { spans[current.block] = current }
@@ -55,11 +57,13 @@ enum RunSpans {
   /// Rows of blocks that lie wholly before the oldest run: pruning empties blocks from the oldest on.
   static let removal = "DELETE FROM run_spans WHERE block < coalesce((SELECT min(id) FROM runs) >> \(shift), 0)"
 
-  /// The ids, up to `through`, that may belong to runs scheduled within `[from, to)`: ranges, newest first. Reads one row per block.
+  /// The ids, up to `through`, that may belong to runs scheduled within `[from, to)`: ranges, newest first. Reads one
+  /// row per block.
   static func ranges(
     from: Int64?, to: Int64?, through: Int64, read: (String) throws(StoreError) -> PreparedStatement
   ) throws(StoreError) -> [ClosedRange<Int64>] {
-    let find = try read("SELECT block FROM run_spans WHERE last >= ?1 AND first < ?2 AND block <= ?3 ORDER BY block DESC")
+    let find = try read(
+      "SELECT block FROM run_spans WHERE last >= ?1 AND first < ?2 AND block <= ?3 ORDER BY block DESC")
     find.bind(1, from ?? .min)
     find.bind(2, to ?? .max)
     find.bind(3, through >> shift)

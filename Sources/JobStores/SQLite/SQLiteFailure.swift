@@ -16,8 +16,8 @@ struct SQLiteFailure: Sendable {
 
   /// - Parameters:
   ///   - code: SQLite's result code, primary or extended.
-  ///   - systemError: `errno` of the system call behind it, 0 when unknown. SQLite calls a write that the system refused for want
-  ///     of room "full" only for ENOSPC; a quota and a file size limit look like any other I/O error.
+  ///   - systemError: `errno` of the system call behind it, 0 when unknown. SQLite calls a write that the system
+  ///     refused for want of room "full" only for ENOSPC; a quota and a file size limit look like any other I/O error.
   func error(code: Int32, message: String, systemError: Int32 = 0) -> StoreError {
     switch code & 0xff {
     case SQLITE_FULL: return full
@@ -25,18 +25,21 @@ struct SQLiteFailure: Sendable {
       if [ENOSPC, EDQUOT, EFBIG].contains(systemError) { return full }
       if systemError == EROFS { return readOnly }
       let cause = systemError == 0 ? message : "\(message): \(Self.text(of: systemError))"
-      return StoreError(.io, "\(path): the disk refuses (\(cause)): look at the kernel log, then check the file with `moondial doctor`")
+      return StoreError(
+        .io, "\(path): the disk refuses (\(cause)): look at the kernel log, then check the file with `moondial doctor`")
     case SQLITE_READONLY, SQLITE_PERM: return readOnly
     case SQLITE_CANTOPEN, SQLITE_AUTH: return cannotOpen
     case SQLITE_CORRUPT:
       return StoreError(
         .corrupt,
-        "\(path): the file is damaged (\(message)): restore it from a backup, or move it away together with its -wal file to start empty")
+        "\(path): the file is damaged (\(message)): restore it from a backup, or move it away together with its -wal file to start empty"
+      )
     case SQLITE_NOTADB:
       return StoreError(
         .corrupt, "\(path): this is not a SQLite database: name another file, or move this one away to start empty")
     case SQLITE_BUSY, SQLITE_LOCKED:
-      return StoreError(.locked, "\(path): another process is writing to the file and does not finish: stop it and try again")
+      return StoreError(
+        .locked, "\(path): another process is writing to the file and does not finish: stop it and try again")
     case SQLITE_NOMEM: return StoreError(.io, "\(path): SQLite has no memory left")
     case SQLITE_TOOBIG:
       return StoreError(.io, "\(path): a value is larger than SQLite allows (1 GB): make the run's result smaller")
@@ -45,19 +48,22 @@ struct SQLiteFailure: Sendable {
   }
 
   var full: StoreError {
-    StoreError(.full, "\(path): no space is left for it: free some on its file system (or raise the quota); nothing was written")
+    StoreError(
+      .full, "\(path): no space is left for it: free some on its file system (or raise the quota); nothing was written")
   }
 
   var readOnly: StoreError {
     StoreError(
       .readOnly,
-      "\(path): the file or its directory cannot be written by user \(geteuid()): change their owner or mode, or name another place")
+      "\(path): the file or its directory cannot be written by user \(geteuid()): change their owner or mode, or name another place"
+    )
   }
 
   var newer: StoreError {
     StoreError(
       .version,
-      "\(path): written by a newer moondial than this one: install that version, or restore a backup from before the upgrade")
+      "\(path): written by a newer moondial than this one: install that version, or restore a backup from before the upgrade"
+    )
   }
 
   var foreign: StoreError {
@@ -76,7 +82,8 @@ struct SQLiteFailure: Sendable {
       return StoreError(.io, "\(path): this is a directory: name a file")
     }
     if unsafe stat(path, &status) != 0, errno == ENOENT, unsafe access(directory, W_OK) == 0 {
-      return StoreError(.io, "\(path): there is no such file: name the store of a host, by default .moondial/moondial.db")
+      return StoreError(
+        .io, "\(path): there is no such file: name the store of a host, by default .moondial/moondial.db")
     }
     return readOnly
   }

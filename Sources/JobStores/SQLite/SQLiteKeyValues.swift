@@ -2,8 +2,8 @@ internal import Chronology
 internal import GRDB
 internal import JobModel
 
-/// The `kv` of a SQLite store. Changes join the writer's next commit; questions are answered by one thread of their own, because
-/// the caller (a worker of scripts) must not wait for the disk, nor a reader for a commit.
+/// The `kv` of a SQLite store. Changes join the writer's next commit; questions are answered by one thread of their
+/// own, because the caller (a worker of scripts) must not wait for the disk, nor a reader for a commit.
 final class SQLiteKeyValues: KeyValueStore {
   private struct Lane {
     var waiting: [@Sendable () -> Void] = []
@@ -23,7 +23,8 @@ final class SQLiteKeyValues: KeyValueStore {
   }
 
   func value(
-    of key: String, in space: String, at now: Instant, completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
+    of key: String, in space: String, at now: Instant,
+    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
   ) {
     ask(completion) { [reader] database in
       let find = try reader.statement(KeyValueRows.versionAndExpiry, on: database)

@@ -5,9 +5,9 @@ internal import JobModel
 extension SQLiteReader {
   /// Runs, newest first: open ones and finished ones, merged by id.
   ///
-  /// A page of a job's history costs a scan of the unindexed tail (some ms at most) and then some µs per run. A question that only
-  /// unsuccessful runs can answer goes by their own indexes, one about a span of time by the blocks of ids that it may lie in
-  /// (``RunSpans``). Everything else walks back from the newest run until it has enough.
+  /// A page of a job's history costs a scan of the unindexed tail (some ms at most) and then some µs per run. A
+  /// question that only unsuccessful runs can answer goes by their own indexes, one about a span of time by the blocks
+  /// of ids that it may lie in (``RunSpans``). Everything else walks back from the newest run until it has enough.
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] {
     if query.limit <= 0 || query.outcomes?.isEmpty == true { return [] }
     return try read { database in
@@ -42,12 +42,15 @@ extension SQLiteReader {
     }
 
     if let outcomes = search.query.outcomes, !outcomes.contains(.succeeded) {
-      // One search for each: in an index by outcome and id the newest of one outcome are neighbours, those of several are not.
+      // One search for each: in an index by outcome and id the newest of one outcome are neighbours, those of several
+      // are not.
       search.ids = [tail] + filed
       let index = search.job == nil ? "runs_unsuccessful" : "runs_unsuccessful_of_job"
       var found: [RunRecord] = []
       for outcome in outcomes {
-        found += try find(search, in: "runs r INDEXED BY \(index)", extra: "r.outcome = \(outcome.code) AND r.outcome > 0", on: database)
+        found += try find(
+          search, in: "runs r INDEXED BY \(index)", extra: "r.outcome = \(outcome.code) AND r.outcome > 0", on: database
+        )
       }
       return newest(search.query.limit, of: found)
     }
@@ -62,8 +65,9 @@ extension SQLiteReader {
     search.job = nil
     search.limit -= fresh.count
     // CROSS JOIN keeps SQLite from walking `runs` and asking `job_runs` about each.
-    return fresh + (try find(
-      search, in: "job_runs k CROSS JOIN runs r ON r.id = k.run", extra: "k.job = \(job)", id: "k.run", on: database))
+    return fresh
+      + (try find(
+        search, in: "job_runs k CROSS JOIN runs r ON r.id = k.run", extra: "k.job = \(job)", id: "k.run", on: database))
   }
 
   /// What is looked for: a query, with its job as a number and the ids that may answer it.

@@ -2,8 +2,8 @@ internal import Chronology
 internal import GRDB
 internal import JobModel
 
-/// Answers questions about a store file, each on a connection of its own from a small pool and from one consistent snapshot.
-/// Never waits for the writer.
+/// Answers questions about a store file, each on a connection of its own from a small pool and from one consistent
+/// snapshot. Never waits for the writer.
 ///
 /// Threading: any thread; blocks on the disk.
 final class SQLiteReader: Sendable {
@@ -16,7 +16,8 @@ final class SQLiteReader: Sendable {
   }
 
   func close() {
-    // Statements that are still in use (a query on another thread) make it fail, and then the last one to go closes the file.
+    // Statements that are still in use (a query on another thread) make it fail, and then the last one to go closes the
+    // file.
     try? pool.close()
   }
 

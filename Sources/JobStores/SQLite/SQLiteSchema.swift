@@ -2,17 +2,19 @@ internal import GRDB
 
 /// The tables of a store file, and how a file of any earlier version becomes one of this version.
 ///
-/// The version is the file's `user_version`, so a reader sees it without a table; `application_id` tells a store from any other
-/// SQLite file. All of a migration is one transaction: a crash in it leaves the old version.
+/// The version is the file's `user_version`, so a reader sees it without a table; `application_id` tells a store from
+/// any other SQLite file. All of a migration is one transaction: a crash in it leaves the old version.
 ///
-/// Why these shapes (measured with `Tests/StoreFloor/floor.c`, 256 runs to a commit, synchronous FULL, two shared cores):
+/// Why these shapes (measured with `Tests/StoreFloor/floor.c`, 256 runs to a commit, synchronous FULL, two shared
+/// cores):
 /// - Job names are interned, so a run row is some 70 bytes and a schedule some 60.
-/// - A run is a row of `open_runs` until it ends and a row of `runs` from then on. One table for both made 154,000 runs a second
-///   of 188,000: rows that grow when they finish split their pages, and finding unfinished rows took an index.
-/// - `runs` has no index by job. A thousand jobs would dirty a thousand index pages per thousand runs: 34,000 a second. Instead
-///   `job_runs` is filled in sorted strokes of many thousand (see `RunIndex`).
-/// - Nor has it one by time: ids rise nearly as time does, so `run_spans` says for each 1,024 ids between which instants their runs
-///   were scheduled, at the cost of one row per 1,024 runs. This is the block range index of PostgreSQL (BRIN, 2015).
+/// - A run is a row of `open_runs` until it ends and a row of `runs` from then on. One table for both made 154,000 runs
+///   a second of 188,000: rows that grow when they finish split their pages, and finding unfinished rows took an index.
+/// - `runs` has no index by job. A thousand jobs would dirty a thousand index pages per thousand runs: 34,000 a second.
+///   Instead `job_runs` is filled in sorted strokes of many thousand (see `RunIndex`).
+/// - Nor has it one by time: ids rise nearly as time does, so `run_spans` says for each 1,024 ids between which
+///   instants their runs were scheduled, at the cost of one row per 1,024 runs. This is the block range index of
+///   PostgreSQL (BRIN, 2015).
 enum SQLiteSchema {
   /// `MOON` in ASCII.
   static let applicationID: Int32 = 0x4d4f_4f4e
@@ -50,8 +52,8 @@ enum SQLiteSchema {
     }
   }
 
-  /// Instants are nanoseconds since the epoch. STRICT: a wrong type is an error at once, not a surprise years later. WITHOUT ROWID
-  /// where the key is more than one number, so that rows lie in key order and there is no second tree.
+  /// Instants are nanoseconds since the epoch. STRICT: a wrong type is an error at once, not a surprise years later.
+  /// WITHOUT ROWID where the key is more than one number, so that rows lie in key order and there is no second tree.
   private static let version1 = """
     CREATE TABLE jobs(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
@@ -91,7 +93,8 @@ enum SQLiteSchema {
       FROM runs r JOIN jobs j ON j.id = r.job;
     """
 
-  /// Questions over all jobs: runs by time, decisions by age, failures of one job. `0` in `filed_to` or its absence is a young file.
+  /// Questions over all jobs: runs by time, decisions by age, failures of one job. `0` in `filed_to` or its absence is
+  /// a young file.
   private static let version2 = """
     CREATE TABLE run_spans(block INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
     INSERT INTO run_spans
@@ -109,8 +112,8 @@ enum SQLiteSchema {
       PRIMARY KEY(job, path)) STRICT, WITHOUT ROWID;
     """
 
-  /// Schedules made at run time. They have a table of their own, because they come and go by the thousand and are named by text; their
-  /// runs and ranges say whose they are in a column that other rows leave empty.
+  /// Schedules made at run time. They have a table of their own, because they come and go by the thousand and are named
+  /// by text; their runs and ranges say whose they are in a column that other rows leave empty.
   private static let madeSchedules = """
     CREATE TABLE made_schedules(
       id TEXT PRIMARY KEY, job INTEGER NOT NULL, trigger TEXT, next_fire INTEGER, anchor INTEGER, last_fire INTEGER,

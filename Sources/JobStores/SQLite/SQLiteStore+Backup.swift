@@ -3,11 +3,11 @@ internal import Glibc
 internal import JobModel
 
 extension SQLiteStore {
-  /// Writes a consistent copy of the store to `path`, while a host goes on using it. The copy is a complete database (no -wal file
-  /// belongs to it), on disk when this returns, and appears under its name at once or not at all.
+  /// Writes a consistent copy of the store to `path`, while a host goes on using it. The copy is a complete database
+  /// (no -wal file belongs to it), on disk when this returns, and appears under its name at once or not at all.
   ///
-  /// It holds one read snapshot, so commits go on, but the write-ahead log cannot begin anew before it is done. Blocks for as long as
-  /// the disk takes.
+  /// It holds one read snapshot, so commits go on, but the write-ahead log cannot begin anew before it is done. Blocks
+  /// for as long as the disk takes.
   package func backup(to path: String) throws(StoreError) {
     let target = SQLiteFailure(path: path)
     // Safe here and below: paths are Swift strings, which the compiler passes as C strings for the length of a call.
@@ -22,14 +22,16 @@ extension SQLiteStore {
       let copy = try DatabaseQueue(path: partial, configuration: configuration)
       // In one step: with several, a commit of another connection in between would start the copy over.
       try reader.pool.backup(to: copy)
-      // The copy says "WAL" in its header like its original; as one file it is easier to carry and safe to open read-only.
+      // The copy says "WAL" in its header like its original; as one file it is easier to carry and safe to open
+      // read-only.
       try copy.writeWithoutTransaction { database in
         _ = try String.fetchOne(database, sql: "PRAGMA journal_mode = DELETE")
       }
       try copy.close()
       try sync(partial, target)
       guard unsafe rename(partial, path) == 0 else {
-        throw StoreError(.io, "\(path): cannot be named so (\(SQLiteFailure.text(of: errno))): the copy is in \(partial)")
+        throw StoreError(
+          .io, "\(path): cannot be named so (\(SQLiteFailure.text(of: errno))): the copy is in \(partial)")
       }
       try sync(SQLiteFailure.directory(of: path), target)
     } catch {

@@ -46,11 +46,14 @@ package struct StoreReport: Sendable, Equatable {
 }
 
 extension SQLiteStore {
-  /// Looks the whole file over. Reads every page: about a second per GB from memory, and as long as the disk takes otherwise.
+  /// Looks the whole file over. Reads every page: about a second per GB from memory, and as long as the disk takes
+  /// otherwise.
   package func doctor() throws(StoreError) -> StoreReport {
     let holder = SchedulingLock.holder(ofStore: path)
     return try reader.read { database in
-      func count(_ table: String) throws -> Int { Int(try reader.integer("SELECT count(*) FROM \(table)", on: database) ?? 0) }
+      func count(_ table: String) throws -> Int {
+        Int(try reader.integer("SELECT count(*) FROM \(table)", on: database) ?? 0)
+      }
       func instant(_ sql: String) throws -> Instant? {
         try reader.integer(sql, on: database).map { Instant(nanoseconds: $0) }
       }
@@ -80,7 +83,9 @@ extension SQLiteStore {
         newestRun: try instant("SELECT scheduled_at FROM runs ORDER BY id DESC LIMIT 1"),
         openRuns: openRuns, openRunCount: try count("open_runs"),
         clockEpoch: ClockEpoch(
-          Int32(truncatingIfNeeded: try reader.integer("SELECT value FROM meta WHERE key = 'clock_epoch'", on: database) ?? 0)))
+          Int32(
+            truncatingIfNeeded: try reader.integer("SELECT value FROM meta WHERE key = 'clock_epoch'", on: database)
+              ?? 0)))
     }
   }
 

@@ -38,8 +38,8 @@ extension SQLiteStore {
     }
   }
 
-  /// A database in WAL mode cannot be read from a directory where its -wal and -shm files cannot be made. If there is no log, nobody
-  /// is writing (a host keeps one), and the file can be read as one that does not change.
+  /// A database in WAL mode cannot be read from a directory where its -wal and -shm files cannot be made. If there is
+  /// no log, nobody is writing (a host keeps one), and the file can be read as one that does not change.
   private static func openForReading(_ path: String, _ configuration: Configuration) throws -> DatabasePool {
     do {
       return try DatabasePool(path: path, configuration: configuration)
@@ -80,6 +80,7 @@ extension SQLiteStore {
 extension SQLiteFailure {
   var older: StoreError {
     StoreError(
-      .version, "\(path): written by an older moondial: start a host on it once, which upgrades the file, then try again")
+      .version,
+      "\(path): written by an older moondial: start a host on it once, which upgrades the file, then try again")
   }
 }

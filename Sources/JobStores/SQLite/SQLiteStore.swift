@@ -11,8 +11,8 @@ internal import Synchronization
 ///     store.close()
 ///
 /// A batch is on disk when its completion is called: with ``Synchronous/full`` it survives a power cut, with
-/// ``Synchronous/normal`` a crash of the process (docs/durability.md). Questions are answered on connections of their own and never
-/// wait for the writer.
+/// ``Synchronous/normal`` a crash of the process (docs/durability.md). Questions are answered on connections of their
+/// own and never wait for the writer.
 ///
 /// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the disk.
 package final class SQLiteStore: JobStore {
@@ -33,7 +33,8 @@ package final class SQLiteStore: JobStore {
     /// The default is full.
     package var synchronous = Synchronous.full
     package var retention = Retention()
-    /// Pages of 4 KiB in the write-ahead log between two checkpoints. Larger means fewer writes and a longer pause when it comes.
+    /// Pages of 4 KiB in the write-ahead log between two checkpoints. Larger means fewer writes and a longer pause when
+    /// it comes.
     package var checkpointPages = 2_000
     /// How long a write waits for another process that is writing.
     package var busySeconds = 5.0
@@ -59,7 +60,8 @@ package final class SQLiteStore: JobStore {
 
   /// Opens or creates the file.
   ///
-  /// - Throws: `.locked` when another host schedules from it (mode `.scheduler`), `.version`, `.corrupt`, `.readOnly`, `.full`, `.io`.
+  /// - Throws: `.locked` when another host schedules from it (mode `.scheduler`), `.version`, `.corrupt`, `.readOnly`,
+  ///   `.full`, `.io`.
   package init(_ path: String, mode: Mode = .scheduler, options: Options = Options()) throws(StoreError) {
     let failure = SQLiteFailure(path: path)
     self.path = path
@@ -73,7 +75,9 @@ package final class SQLiteStore: JobStore {
       let opened = try Self.open(path, mode: mode, options: options, failure: failure)
       reader = SQLiteReader(pool: opened.pool, failure: failure)
       decisionMark = opened.writer?.decisionMark
-      commits = opened.writer.map { GroupCommit(pool: opened.pool, writer: $0, options: options, storeName: "sqlite \(path)") }
+      commits = opened.writer.map {
+        GroupCommit(pool: opened.pool, writer: $0, options: options, storeName: "sqlite \(path)")
+      }
       kvReader = SQLiteKeyValues(reader: reader, commits: commits, failure: failure)
       keyValues = kvReader
     } catch {
@@ -87,8 +91,9 @@ package final class SQLiteStore: JobStore {
 
   // MARK: JobStore
 
-  /// - Returns: unfinished runs without those of living processes beside the host. In mode `.beside`, a snapshot whose `nextRunID` is a
-  ///   fresh id that belongs to the caller alone; it may use that one, and calls `load` again for another.
+  /// - Returns: unfinished runs without those of living processes beside the host. In mode `.beside`, a snapshot whose
+  ///   `nextRunID` is a fresh id that belongs to the caller alone; it may use that one, and calls `load` again for
+  ///   another.
   package func load() throws(StoreError) -> StoreSnapshot {
     var snapshot = try reader.load()
     if let decisionMark { snapshot.nextDecision = decisionMark.committed.load(ordering: .relaxed) + 1 }
@@ -113,7 +118,9 @@ package final class SQLiteStore: JobStore {
   package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
   package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
-  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try reader.log(of: run, limit: limit) }
+  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
+    try reader.log(of: run, limit: limit)
+  }
 
   package func close() {
     let isFirst = isClosed.withLock { isClosed in
@@ -139,6 +146,7 @@ package final class SQLiteStore: JobStore {
 
 extension SQLiteFailure {
   var onlyRead: StoreError {
-    StoreError(.readOnly, "\(path): the store is open for reading only: open it as scheduler or beside one to change it")
+    StoreError(
+      .readOnly, "\(path): the store is open for reading only: open it as scheduler or beside one to change it")
   }
 }

@@ -46,7 +46,9 @@ enum ScheduleRows {
   /// Selects all jobs' own schedules.
   static func selectDeclared(order: String) -> String { select(columns, from: "schedules", order: order) }
   /// Selects all schedules made at run time.
-  static func selectMade(order: String) -> String { select("\(columns), \(options)", from: "made_schedules", order: order) }
+  static func selectMade(order: String) -> String {
+    select("\(columns), \(options)", from: "made_schedules", order: order)
+  }
 
   private static func select(_ columns: String, from table: String, order: String) -> String {
     let rest = columns.split(separator: ", ").dropFirst().map { "s.\($0)" }.joined(separator: ", ")

@@ -4,10 +4,11 @@ internal import JobModel
 
 /// The right to schedule from one store file, held by one process at a time.
 ///
-/// It is an open-file-description lock (fcntl `F_OFD_SETLK`, Linux 3.15) on a file beside the database. The kernel gives it back when
-/// the holder's descriptor goes, however it died; unlike a POSIX lock it does not vanish when some other code of the process closes
-/// the file, and unlike `flock` it can be asked about without being taken. The file is never removed: removing it would let two
-/// processes lock two files of one name. Its text says who holds it, for people.
+/// It is an open-file-description lock (fcntl `F_OFD_SETLK`, Linux 3.15) on a file beside the database. The kernel
+/// gives it back when the holder's descriptor goes, however it died; unlike a POSIX lock it does not vanish when some
+/// other code of the process closes the file, and unlike `flock` it can be asked about without being taken. The file is
+/// never removed: removing it would let two processes lock two files of one name. Its text says who holds it, for
+/// people.
 ///
 /// The lock is the file's first byte. The bytes after it are for runs beside the host: see `VisitorMarks`.
 final class SchedulingLock: Sendable {
@@ -39,11 +40,13 @@ final class SchedulingLock: Sendable {
       let holder = Self.text(of: descriptor)
       Glibc.close(descriptor)
       guard cause == EAGAIN || cause == EACCES else {
-        throw StoreError(.io, "\(lockPath): cannot be locked (\(SQLiteFailure.text(of: cause))): keep the store on a local disk")
+        throw StoreError(
+          .io, "\(lockPath): cannot be locked (\(SQLiteFailure.text(of: cause))): keep the store on a local disk")
       }
       throw StoreError(
         .locked,
-        "\(path): another host schedules from this store (\(holder?.description ?? "it has just started")): stop it, or name another store")
+        "\(path): another host schedules from this store (\(holder?.description ?? "it has just started")): stop it, or name another store"
+      )
     }
     let text = "\(getpid())\n\(Self.hostName())\n\(now)\n"
     ftruncate(descriptor, 0)
@@ -51,8 +54,8 @@ final class SchedulingLock: Sendable {
     _ = unsafe text.utf8CString.withUnsafeBufferPointer { unsafe pwrite(descriptor, $0.baseAddress, $0.count - 1, 0) }
   }
 
-  /// Gives the lock back. Unlocks before closing: a child that is just being started (between fork and exec) shares the open file
-  /// description, and would keep the lock a moment longer.
+  /// Gives the lock back. Unlocks before closing: a child that is just being started (between fork and exec) shares the
+  /// open file description, and would keep the lock a moment longer.
   func release() {
     var unlocked = Self.writeLock(onByte: 0)
     unlocked.l_type = Int16(F_UNLCK)
@@ -70,7 +73,8 @@ final class SchedulingLock: Sendable {
     return text(of: descriptor) ?? Holder(process: 0, host: "an unknown host", since: "just now")
   }
 
-  // `F_OFD_GETLK` and `F_OFD_SETLK` of <fcntl.h>, which shows them only to _GNU_SOURCE. They are 36 and 37 on all of Linux.
+  // `F_OFD_GETLK` and `F_OFD_SETLK` of <fcntl.h>, which shows them only to _GNU_SOURCE. They are 36 and 37 on all of
+  // Linux.
   private static let getLock: Int32 = 36
   fileprivate static let setLock: Int32 = 37
 
@@ -113,15 +117,16 @@ final class SchedulingLock: Sendable {
   }
 }
 
-/// Says which runs belong to living processes beside the host: each holds the byte of the lock file whose number is the run's id, and
-/// the kernel lets go of it when the process ends. So a host that starts never ends, or repeats, a run that is alive, and does end one
-/// whose process died.
+/// Says which runs belong to living processes beside the host: each holds the byte of the lock file whose number is the
+/// run's id, and the kernel lets go of it when the process ends. So a host that starts never ends, or repeats, a run
+/// that is alive, and does end one whose process died.
 final class VisitorMarks: Sendable {
   private let descriptor: Int32
 
   /// - Parameter path: of the store. Without a lock file (nobody ever scheduled) it is made.
   init(store path: String) {
-    // Safe: the path is passed as a C string for the length of the call. If it fails, a host may take the run for a dead one's.
+    // Safe: the path is passed as a C string for the length of the call. If it fails, a host may take the run for a
+    // dead one's.
     descriptor = unsafe open(SchedulingLock.path(forStore: path), O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
   }
 

@@ -73,8 +73,8 @@ final class StoreWriter: @unchecked Sendable {
     highWater.transactionCommitted()
   }
 
-  /// Undoes the open transaction, in the file and in memory. Some errors have SQLite roll back by itself, and then this finds nothing
-  /// to do, which is no error.
+  /// Undoes the open transaction, in the file and in memory. Some errors have SQLite roll back by itself, and then this
+  /// finds nothing to do, which is no error.
   func rollback() {
     try? statements.rollback.run()  // Fails only when there is no transaction any more, which is what we want.
     names.transactionRolledBack()
@@ -109,14 +109,17 @@ final class StoreWriter: @unchecked Sendable {
     }
   }
 
-  func apply(_ change: KeyValueChange, at now: Instant) throws(StoreError) -> Bool { try keyValues.apply(change, at: now) }
+  func apply(_ change: KeyValueChange, at now: Instant) throws(StoreError) -> Bool {
+    try keyValues.apply(change, at: now)
+  }
 
   func append(log lines: [RunLogLine]) throws(StoreError) { try logLines.append(lines) }
 
   /// A run id that no host and no other process gets.
   ///
-  /// While no host is up it is the next one; else the next of those that hosts leave out. A host takes the lock before its first
-  /// transaction, and looks for the highest id after it; so either this transaction sees the lock, or that host sees the id.
+  /// While no host is up it is the next one; else the next of those that hosts leave out. A host takes the lock before
+  /// its first transaction, and looks for the highest id after it; so either this transaction sees the lock, or that
+  /// host sees the id.
   func newVisitor() throws(StoreError) -> Int64 {
     try highWater.next(besideHost: SchedulingLock.holder(ofStore: failure.path) != nil)
   }
@@ -170,12 +173,15 @@ final class StoreWriter: @unchecked Sendable {
   /// Whether a slice of background work is waiting.
   var hasMaintenance: Bool { index.isDue(jobs: names.count) || pruner.isDue }
 
-  /// One slice of background work, inside the open transaction: at most about 2 ms, or what keeps up with the transaction's own work.
+  /// One slice of background work, inside the open transaction: at most about 2 ms, or what keeps up with the
+  /// transaction's own work.
   ///
   /// - Parameter finished: runs that the open transaction adds.
   func maintain(finished: Int) throws(StoreError) {
     if index.isDue(jobs: names.count) {
-      try index.write(limit: max(512, 2 * finished)) { job, count throws(StoreError) in try pruner.indexed(job, runs: count) }
+      try index.write(limit: max(512, 2 * finished)) { job, count throws(StoreError) in
+        try pruner.indexed(job, runs: count)
+      }
     }
     if pruner.isDue, try pruner.slice(finished: finished) > 0 { highWater.mustBeSaved = true }
   }
@@ -205,7 +211,8 @@ struct HighWaterMark {
       INSERT INTO meta(key, value) VALUES('highest_run', ?1) ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)
       """, on: database, failure: failure)
     highest = try Self.read(on: database, failure: failure)
-    saved = try PreparedStatement("SELECT value FROM meta WHERE key = 'highest_run'", on: database, failure: failure)
+    saved =
+      try PreparedStatement("SELECT value FROM meta WHERE key = 'highest_run'", on: database, failure: failure)
       .first { $0.integer(0) } ?? 0
     committed = saved
   }

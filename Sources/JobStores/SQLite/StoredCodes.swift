@@ -1,7 +1,7 @@
 internal import JobModel
 
-/// A closed set of words that is stored as small numbers. The numbers are part of the file format: new words get new numbers at
-/// the end, and none is ever reused.
+/// A closed set of words that is stored as small numbers. The numbers are part of the file format: new words get new
+/// numbers at the end, and none is ever reused.
 protocol StoredCode: CaseIterable, Hashable {
   var code: Int64 { get }
 }

@@ -7,14 +7,14 @@ internal import Triggers
 ///
 ///     LuaRuntime(modules: DeclareModules.modules + hostModules)
 ///
-/// In declare mode they add to the ``DeclareSession`` that is the declaration's context. In a run, `job` and `job_defaults` are
-/// errors, and constructors make trigger values for whoever takes them.
+/// In declare mode they add to the ``DeclareSession`` that is the declaration's context. In a run, `job` and
+/// `job_defaults` are errors, and constructors make trigger values for whoever takes them.
 package enum DeclareModules {
   package static let modules: [LuaModule] = [LuaModule("", functions: functions, prelude: prelude)]
 
-  /// `job "name" { … }` are two calls, and the second one must know the first. The function that takes the table is a Lua
-  /// closure over the ticket of the first call, since host functions have no upvalues of their own; `job_table`, to which it
-  /// brings the ticket, is hidden from scripts.
+  /// `job "name" { … }` are two calls, and the second one must know the first. The function that takes the table is a
+  /// Lua closure over the ticket of the first call, since host functions have no upvalues of their own; `job_table`, to
+  /// which it brings the ticket, is hidden from scripts.
   private static let prelude = """
     local globals = ...
     local open, close = globals.job, globals.job_table

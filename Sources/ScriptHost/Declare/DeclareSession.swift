@@ -10,8 +10,8 @@ package struct DeclaredJob {
 
 /// The evaluation of one file: what the functions of declare mode (`job`, `job_defaults`, `cron`, …) add to.
 ///
-/// It is the context object of a `LuaDeclaration`, made once and begun anew for each file. A mistake in a job does not stop the
-/// script: it is kept as a problem, and the script goes on to show its others.
+/// It is the context object of a `LuaDeclaration`, made once and begun anew for each file. A mistake in a job does not
+/// stop the script: it is kept as a problem, and the script goes on to show its others.
 ///
 /// Not thread-safe: it belongs to the thread that evaluates.
 package final class DeclareSession {
@@ -73,7 +73,8 @@ package final class DeclareSession {
 
   /// To be called when the file's top level has ended: reports what was left unfinished.
   ///
-  /// - Parameter error: what the top level was ended by. A job without a table is then its consequence and not reported.
+  /// - Parameter error: what the top level was ended by. A job without a table is then its consequence and not
+  ///   reported.
   package func finish(after error: ScriptProblem? = nil) {
     if let error {
       problems.add(error)
@@ -91,7 +92,8 @@ package final class DeclareSession {
       do {
         _ = try surroundings.triggers.build(recipe, in: context)
       } catch {
-        problems.error(at: surroundings.triggers.takeFailure() ?? SourceLocation(file: file, line: 0), error.description)
+        problems.error(
+          at: surroundings.triggers.takeFailure() ?? SourceLocation(file: file, line: 0), error.description)
       }
     }
   }
@@ -113,7 +115,9 @@ extension DeclareSession {
   /// The table of `job "name"`. Returns the job's name.
   ///
   /// - Parameter place: asked for when the ticket was used before: to find it costs as much as to read a table.
-  func closeJob(_ ticket: Int, _ value: Result<LuaValue, LuaError>, at place: @autoclosure () -> SourceLocation) -> String? {
+  func closeJob(_ ticket: Int, _ value: Result<LuaValue, LuaError>, at place: @autoclosure () -> SourceLocation)
+    -> String?
+  {
     // The line of `job "name"` is the better one when the table was given elsewhere.
     let call = open.close(ticket)
     return declare(call?.name, value, at: call?.place ?? place())
@@ -145,7 +149,8 @@ extension DeclareSession {
     return finish(&draft, name: name, complaints: decoder.reading.complaints, at: place)
   }
 
-  private func finish(_ draft: inout JobDraft, name: String?, complaints: [String], at place: SourceLocation) -> String? {
+  private func finish(_ draft: inout JobDraft, name: String?, complaints: [String], at place: SourceLocation) -> String?
+  {
     var complaints = complaints
     let named = settleName(&draft, name, &complaints)
     // Only what is wrong or worth a note needs it.
@@ -228,7 +233,9 @@ extension DeclareSession {
   /// `job_defaults { … }`
   func setDefaults(_ value: Result<LuaValue, LuaError>, at place: SourceLocation) {
     guard purpose == .script, let surroundings, var draft = base else {
-      problems.error(at: place, "job_defaults cannot be called here; put it in a script, or write job_defaults = { … } in moondial.lua")
+      problems.error(
+        at: place,
+        "job_defaults cannot be called here; put it in a script, or write job_defaults = { … } in moondial.lua")
       return
     }
     if let firstJobPlace {

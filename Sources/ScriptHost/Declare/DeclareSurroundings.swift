@@ -4,8 +4,8 @@ internal import Triggers
 
 /// What scripts are declared against: the names they may use, the host's defaults, and the present.
 ///
-/// One object serves all scripts of one load, so that equal triggers, names and option texts of all their jobs are one object.
-/// Not thread-safe: it belongs to the thread that loads.
+/// One object serves all scripts of one load, so that equal triggers, names and option texts of all their jobs are one
+/// object. Not thread-safe: it belongs to the thread that loads.
 package final class DeclareSurroundings {
   package let zones: TimeZoneDatabase
   /// The zone of jobs that name none: the host's.
@@ -28,7 +28,8 @@ package final class DeclareSurroundings {
 
   package init(
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
-    stores: [String] = ["default"], groups: [String] = [], hostDefaults: LuaTable = LuaTable(), calendars: CalendarLibrary? = nil,
+    stores: [String] = ["default"], groups: [String] = [], hostDefaults: LuaTable = LuaTable(),
+    calendars: CalendarLibrary? = nil,
     now: Instant
   ) {
     self.zones = zones
@@ -42,8 +43,8 @@ package final class DeclareSurroundings {
   }
 }
 
-/// Which fields the names of the last table were. Jobs of a loop have the same names in the same order, so that each is one comparison
-/// of 16 bytes instead of a hash.
+/// Which fields the names of the last table were. Jobs of a loop have the same names in the same order, so that each is
+/// one comparison of 16 bytes instead of a hash.
 struct FieldMemory {
   private var last: [(name: String, field: JobField)] = []
 
@@ -51,12 +52,17 @@ struct FieldMemory {
   mutating func field(named name: String, at position: Int) -> JobField? {
     if position < last.count, last[position].name == name { return last[position].field }
     guard let field = JobField.named[name] else { return nil }
-    if position < last.count { last[position] = (name, field) } else if position == last.count { last.append((name, field)) }
+    if position < last.count {
+      last[position] = (name, field)
+    } else if position == last.count {
+      last.append((name, field))
+    }
     return field
   }
 }
 
-/// Hands out one copy of equal strings. Only texts that do not fit into a `String` value itself (15 bytes) are worth keeping.
+/// Hands out one copy of equal strings. Only texts that do not fit into a `String` value itself (15 bytes) are worth
+/// keeping.
 struct StringPool {
   private var strings: Set<String> = []
   private var lists: Set<[String]> = []

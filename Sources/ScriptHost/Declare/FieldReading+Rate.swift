@@ -53,10 +53,13 @@ extension FieldReading {
       switch key {
       case "max": limit.max = integer("\(name).max", value, in: 1...100_000)
       case "rate": limit.rate = rate("\(name).rate", value)
-      default: complain("unknown setting \"\(name).\(key)\"\(FieldReading.suggestion(for: key, among: ["max", "rate"]))")
+      default:
+        complain("unknown setting \"\(name).\(key)\"\(FieldReading.suggestion(for: key, among: ["max", "rate"]))")
       }
     }
-    if complaints.count == before, limit == GroupLimit() { complain("\(name) limits nothing; give it max, rate or both") }
+    if complaints.count == before, limit == GroupLimit() {
+      complain("\(name) limits nothing; give it max, rate or both")
+    }
     return complaints.count == before ? limit : nil
   }
 }

@@ -26,13 +26,15 @@ struct TriggerAssembly {
     timing = draft.timing
     self.surroundings = surroundings
     context = TriggerContext(
-      zones: surroundings.zones, zone: timing.zone, dst: timing.dst, jobName: draft.definition.name, now: surroundings.now,
+      zones: surroundings.zones, zone: timing.zone, dst: timing.dst, jobName: draft.definition.name,
+      now: surroundings.now,
       calendars: surroundings.calendars)
   }
 
   private var isFine: Bool { complaints.isEmpty && recipeProblems.isEmpty }
 
-  /// All time triggers of the job as one, within its dates; `nil` when it has none, or when something is wrong with them.
+  /// All time triggers of the job as one, within its dates; `nil` when it has none, or when something is wrong with
+  /// them.
   mutating func assemble() -> AnyTrigger? {
     var triggers: [AnyTrigger] = []
     for time in timing.times { build(time.field, time.value, into: &triggers) }
@@ -135,7 +137,8 @@ struct TriggerAssembly {
     default:
       break
     }
-    complaints.append("\(name) must be a time like \"2027-01-31 09:00\" or seconds since 1970, not \(value?.shown ?? "nil")")
+    complaints.append(
+      "\(name) must be a time like \"2027-01-31 09:00\" or seconds since 1970, not \(value?.shown ?? "nil")")
     return nil
   }
 
@@ -149,7 +152,9 @@ struct TriggerAssembly {
       complaints.append("its trigger can never fire; change it, or leave it out for a job that runs only when asked")
       return
     case .unknown(let searched):
-      notes.append("no fire time was found up to \(ISO8601.format(searched, in: timing.zone)); check what its triggers have in common")
+      notes.append(
+        "no fire time was found up to \(ISO8601.format(searched, in: timing.zone)); check what its triggers have in common"
+      )
       return
     }
     guard notes.isEmpty, !trigger.needsAnchor, case .never = trigger.nextFire(after: surroundings.now) else { return }

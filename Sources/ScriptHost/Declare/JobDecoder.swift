@@ -3,7 +3,8 @@ internal import JobModel
 internal import Lua
 internal import Triggers
 
-/// Reads tables of job fields into a ``JobDraft``, strictly: every key must be known, every value have its type and limits.
+/// Reads tables of job fields into a ``JobDraft``, strictly: every key must be known, every value have its type and
+/// limits.
 ///
 /// It finds all mistakes of a table in one pass; each is one sentence in `reading.complaints`.
 struct JobDecoder {
@@ -33,7 +34,9 @@ struct JobDecoder {
   private func complaint(aboutKey key: String) -> String {
     if scope == .schedule {
       let names = JobField.names(in: scope) + ["id", "replace_existing"]
-      if let field = JobField.named[key] { return "\(field.rawValue) belongs to the job: set it where the job is declared" }
+      if let field = JobField.named[key] {
+        return "\(field.rawValue) belongs to the job: set it where the job is declared"
+      }
       return "unknown field \(quoted(key))\(FieldReading.suggestion(for: key, among: names))"
     }
     if let field = JobField.named[key] {
@@ -186,7 +189,8 @@ struct JobDecoder {
     do {
       let spec = try SpecValue(value) { (_) throws(TriggerError) in throw TriggerError("dst cannot hold a trigger") }
       let policy = try TriggerBuilder.dst(spec)
-      draft.timing.dst = DSTPolicy(gap: policy.gap ?? draft.timing.dst.gap, overlap: policy.overlap ?? draft.timing.dst.overlap)
+      draft.timing.dst = DSTPolicy(
+        gap: policy.gap ?? draft.timing.dst.gap, overlap: policy.overlap ?? draft.timing.dst.overlap)
     } catch {
       reading.complain(error.description)
     }
@@ -207,11 +211,14 @@ struct JobDecoder {
     case .bool(false):
       draft.definition.retry = nil
     case .integer:
-      if let count = reading.integer("retry", value, in: 0...1_000_000) { draft.definition.retry = RetryPolicy(max: count) }
+      if let count = reading.integer("retry", value, in: 0...1_000_000) {
+        draft.definition.retry = RetryPolicy(max: count)
+      }
     case .table(let table):
       if let policy = retry(table) { draft.definition.retry = policy }
     default:
-      reading.complain("retry must be a table like { max = 3, base = \"2s\" } or a number of retries, not \(value.shown)")
+      reading.complain(
+        "retry must be a table like { max = 3, base = \"2s\" } or a number of retries, not \(value.shown)")
     }
   }
 
@@ -247,7 +254,8 @@ struct JobDecoder {
     if let index = known.firstIndex(of: text) { return known[index] }
     let suggestion = FieldReading.suggestion(for: text, among: known)
     let listed = known.map { "\"\($0)\"" }.joined(separator: ", ")
-    reading.complain("there is no \(name) \(quoted(text))\(suggestion.isEmpty ? "; moondial.lua has \(listed)" : suggestion)")
+    reading.complain(
+      "there is no \(name) \(quoted(text))\(suggestion.isEmpty ? "; moondial.lua has \(listed)" : suggestion)")
     return nil
   }
 
@@ -259,7 +267,8 @@ struct JobDecoder {
     let listed = known.map { "\"\($0)\"" }.joined(separator: ", ")
     let hint =
       known.isEmpty
-      ? "; add groups = { \(text) = { max = 1 } } to moondial.lua" : suggestion.isEmpty ? "; moondial.lua has \(listed)" : suggestion
+      ? "; add groups = { \(text) = { max = 1 } } to moondial.lua"
+      : suggestion.isEmpty ? "; moondial.lua has \(listed)" : suggestion
     reading.complain("there is no group \(quoted(text))\(hint)")
     return nil
   }

@@ -3,7 +3,8 @@ internal import JobModel
 internal import Lua
 internal import Triggers
 
-/// What is known about a job while its tables are read: host defaults, then the script's, then its own, later ones over earlier.
+/// What is known about a job while its tables are read: host defaults, then the script's, then its own, later ones over
+/// earlier.
 ///
 /// A value: each job of a script starts from a copy of what the defaults said.
 struct JobDraft {

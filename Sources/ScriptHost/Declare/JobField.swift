@@ -1,7 +1,8 @@
-/// Every field of a job's table: its name, its type as the editor's stubs say it, where it may be written, and what it means.
+/// Every field of a job's table: its name, its type as the editor's stubs say it, where it may be written, and what it
+/// means.
 ///
-/// The decoder switches over these cases and the stubs and the reference are written from this table, so a field cannot be in
-/// one of them only.
+/// The decoder switches over these cases and the stubs and the reference are written from this table, so a field cannot
+/// be in one of them only.
 package enum JobField: String, CaseIterable, Sendable {
   case name, run, description, tags, params
   case cron, every, at, calendar, trigger, on, after, watch
@@ -52,7 +53,8 @@ package enum JobField: String, CaseIterable, Sendable {
   /// Whether a schedule made at run time may say it; everything else belongs to the job.
   private var isForSchedules: Bool {
     switch self {
-    case .cron, .every, .at, .calendar, .trigger, .timezone, .dst, .startDate, .endDate, .jitter, .coalesce, .misfireGraceTime,
+    case .cron, .every, .at, .calendar, .trigger, .timezone, .dst, .startDate, .endDate, .jitter, .coalesce,
+      .misfireGraceTime,
       .maxInstances, .priority, .params:
       true
     default: false
@@ -117,7 +119,8 @@ package enum JobField: String, CaseIterable, Sendable {
     case .limit: "Fires after which the schedule ends."
     case .debounce: "Events (`on`) that follow each other within this time become one run, after the last."
     case .runAtStart: "Also runs once when the host starts. Default: false."
-    case .coalesce: "Many missed fire times become one run: `true` or `\"latest\"` (default), `\"earliest\"`, or `false`."
+    case .coalesce:
+      "Many missed fire times become one run: `true` or `\"latest\"` (default), `\"earliest\"`, or `false`."
     case .catchUpMax: "With `coalesce = false`, at most this many of the latest missed fire times run. Default: 1000."
     case .misfireGraceTime: "A run that is later than this is not started. Default: false, a late run still runs."
     case .maxInstances: "Runs of this job at the same time. Default: 1."

@@ -1,7 +1,8 @@
 package import JobModel
 package import Lua
 
-/// A job that a Swift program declares: the fields of a job's table, given as values, and checked by the very rules of scripts.
+/// A job that a Swift program declares: the fields of a job's table, given as values, and checked by the very rules of
+/// scripts.
 ///
 ///     let job = ProgrammedJob(name: "sweep", fields: LuaTable(fields: [("every", "90s")]), source: here, payload: payload)
 ///     let definition = try job.definition(in: surroundings)

@@ -13,7 +13,8 @@ package struct ScriptProblem: Error, Sendable, Hashable {
 
   package let severity: Severity
   package let location: SourceLocation
-  /// One sentence, without the place. Control characters are escaped, so that a name in it cannot forge a line of a log.
+  /// One sentence, without the place. Control characters are escaped, so that a name in it cannot forge a line of a
+  /// log.
   package let message: String
   /// The Lua call stack, for errors that a script raised.
   package let traceback: String?
@@ -33,8 +34,8 @@ extension ScriptProblem: CustomStringConvertible {
   }
 }
 
-/// The problems of one script, in the order in which they were found; bounded, so that a mistake in a loop of 10,000 jobs gives
-/// a page and not a book.
+/// The problems of one script, in the order in which they were found; bounded, so that a mistake in a loop of 10,000
+/// jobs gives a page and not a book.
 package struct ScriptProblems: Sendable {
   /// How many of each severity are kept.
   package static let limit = 100
@@ -71,7 +72,8 @@ package struct ScriptProblems: Sendable {
     var result = kept.sorted { ($0.location.file, $0.location.line) < ($1.location.file, $1.location.line) }
     let whole = SourceLocation(file: file, line: 0)
     if errorCount > ScriptProblems.limit {
-      result.append(ScriptProblem(.error, at: whole, "\(errorCount - ScriptProblems.limit) further errors are not shown"))
+      result.append(
+        ScriptProblem(.error, at: whole, "\(errorCount - ScriptProblems.limit) further errors are not shown"))
     }
     if noteCount > ScriptProblems.limit {
       result.append(ScriptProblem(.note, at: whole, "\(noteCount - ScriptProblems.limit) further notes are not shown"))

@@ -1,9 +1,11 @@
 /// Amounts of memory as text: `64MB`, `512KB`, `1.5GB`.
 ///
-/// Units are `B`, `KB`, `MB` and `GB`, each 1024 of the one before, as memory is counted; `KiB`, `MiB` and `GiB` mean the same,
-/// case does not matter, and one space before the unit is allowed. A bare number is bytes.
+/// Units are `B`, `KB`, `MB` and `GB`, each 1024 of the one before, as memory is counted; `KiB`, `MiB` and `GiB` mean
+/// the same, case does not matter, and one space before the unit is allowed. A bare number is bytes.
 package enum SizeText {
-  private static let units: [(name: String, bytes: Int)] = [("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10), ("B", 1)]
+  private static let units: [(name: String, bytes: Int)] = [
+    ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10), ("B", 1),
+  ]
 
   /// The number of bytes that `text` means, or `nil` when it is not a size below 8 EB.
   package static func parse(_ text: String) -> Int? {

@@ -4,8 +4,8 @@ internal import Triggers
 extension SpecValue {
   /// A Lua value as a trigger's builder takes it. Trigger values inside it are built by `build`, innermost first.
   ///
-  /// A table without named fields is a list, every other one a table with its positions first ("1", "2", …), then its named
-  /// fields by name, then the rest.
+  /// A table without named fields is a list, every other one a table with its positions first ("1", "2", …), then its
+  /// named fields by name, then the rest.
   init(
     _ value: LuaValue, build: (TriggerRecipe) throws(TriggerError) -> AnyTrigger
   ) throws(TriggerError) {
@@ -37,7 +37,9 @@ extension SpecValue {
       return
     }
     var entries: [(key: String, value: SpecValue)] = []
-    for (index, item) in table.array.enumerated() { entries.append(("\(index + 1)", try SpecValue(item, build: build))) }
+    for (index, item) in table.array.enumerated() {
+      entries.append(("\(index + 1)", try SpecValue(item, build: build)))
+    }
     for field in table.fields { entries.append((field.key, try SpecValue(field.value, build: build))) }
     for other in table.others { entries.append((other.key.keyText, try SpecValue(other.value, build: build))) }
     self = .table(entries)

@@ -18,7 +18,8 @@ struct TriggerCache {
     var arguments: [SpecValue]
   }
   private var built: [Key: BuiltTrigger] = [:]
-  /// Triggers that are one text, by that text, of the conditions asked about last: jobs of a loop differ in the text alone.
+  /// Triggers that are one text, by that text, of the conditions asked about last: jobs of a loop differ in the text
+  /// alone.
   private var recent: (conditions: Conditions, built: [String: BuiltTrigger])?
   /// The same of other conditions.
   private var others: [Conditions: [String: BuiltTrigger]] = [:]
@@ -39,14 +40,17 @@ struct TriggerCache {
     }
   }
 
-  /// Where the mistake is that the last `build` threw, in a part or in the whole; `nil` when that is not known. Forgets it.
+  /// Where the mistake is that the last `build` threw, in a part or in the whole; `nil` when that is not known. Forgets
+  /// it.
   mutating func takeFailure() -> SourceLocation? {
     defer { failure = nil }
     return failure
   }
 
   /// The trigger that `constructor` makes of one text. One hash of the text when it is known.
-  mutating func build(_ constructor: String, text: String, in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  mutating func build(_ constructor: String, text: String, in context: TriggerContext) throws(TriggerError)
+    -> BuiltTrigger
+  {
     turn(to: Conditions(constructor: constructor, zone: context.zone, dst: context.dst))
     if let known = recent?.built[text] { return known }
     let (result, isShared) = try Self.build(constructor, [.string(text)], in: context)
@@ -90,8 +94,8 @@ struct TriggerCache {
     return notes.isEmpty ? result : BuiltTrigger(result.trigger, notes: notes + result.notes)
   }
 
-  /// A trigger that needs the job's name (`H` in a cron field) is the job's own; every other one is shared. Which it is shows by
-  /// building it without a name: only the former fails.
+  /// A trigger that needs the job's name (`H` in a cron field) is the job's own; every other one is shared. Which it is
+  /// shows by building it without a name: only the former fails.
   private static func build(
     _ constructor: String, _ arguments: [SpecValue], in context: TriggerContext
   ) throws(TriggerError) -> (BuiltTrigger, isShared: Bool) {

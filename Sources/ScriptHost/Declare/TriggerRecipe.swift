@@ -4,8 +4,8 @@ package import Triggers
 
 /// A trigger value in Lua, as `cron("0 3 * * *")` returns it: the constructor and what it was given.
 ///
-/// It is built when a job uses it, because only then its surroundings are known: the job's zone and DST policy, and its name for
-/// `H` fields. One recipe may therefore mean 3 o'clock in Vienna in one job and in New York in another.
+/// It is built when a job uses it, because only then its surroundings are known: the job's zone and DST policy, and its
+/// name for `H` fields. One recipe may therefore mean 3 o'clock in Vienna in one job and in New York in another.
 ///
 ///     local nightly = cron "0 3 * * *"
 ///     job "a" { trigger = nightly, timezone = "Europe/Vienna", run = … }

@@ -1,8 +1,9 @@
 /// Names the content of a file: the SHA-256 of its bytes.
 ///
-/// A shorter hash would tell versions of a script apart as well. This one is what `sha256sum scripts/backup.lua` prints, so that
-/// an operator can compare two machines by hand; it is the same in every process and on every node; and no pair of files
-/// with one hash is known, so that nobody has to argue about it. It costs 5 ms for the largest file allowed.
+/// A shorter hash would tell versions of a script apart as well. This one is what `sha256sum scripts/backup.lua`
+/// prints, so that an operator can compare two machines by hand; it is the same in every process and on every node; and
+/// no pair of files with one hash is known, so that nobody has to argue about it. It costs 5 ms for the largest file
+/// allowed.
 package struct ContentHash: Hashable, Sendable {
   private let words: [4 of UInt64]
 
@@ -14,7 +15,8 @@ package struct ContentHash: Hashable, Sendable {
     }
   }
 
-  /// The hash's first 64 bits: the same for the same content everywhere. Seeds `math.random` while a script is evaluated.
+  /// The hash's first 64 bits: the same for the same content everywhere. Seeds `math.random` while a script is
+  /// evaluated.
   package var seed: UInt64 { words[0] }
 
   /// The hash as 32 bytes.

@@ -1,11 +1,11 @@
 /// What a scripts directory held at one scan: every file the host could load, with its bytes.
 ///
-/// A value that never changes; unchanged bytes are shared with earlier snapshots. Everything that is built from one snapshot, a
-/// generation of scripts and the modules they require, is built from the same state of the disk.
+/// A value that never changes; unchanged bytes are shared with earlier snapshots. Everything that is built from one
+/// snapshot, a generation of scripts and the modules they require, is built from the same state of the disk.
 package struct DirectorySnapshot: Sendable {
   private let table: [ScriptPath: ScriptFile]
-  /// Directories that could not be read, or were left out; in path order. Below one that could not be read the former entries
-  /// stay: nothing is deleted because something is unreadable.
+  /// Directories that could not be read, or were left out; in path order. Below one that could not be read the former
+  /// entries stay: nothing is deleted because something is unreadable.
   package let problems: [ScanProblem]
 
   /// No files.
@@ -53,8 +53,8 @@ package struct DirectorySnapshot: Sendable {
     return .missing(lookedFor: candidates)
   }
 
-  /// The paths whose entry differs: added, removed, other bytes, or unreadable now and not before or for another reason; and the
-  /// directories whose problem differs. Equal bytes are no change, whoever wrote them when.
+  /// The paths whose entry differs: added, removed, other bytes, or unreadable now and not before or for another
+  /// reason; and the directories whose problem differs. Equal bytes are no change, whoever wrote them when.
   package func changes(since former: DirectorySnapshot) -> Set<ScriptPath> {
     var changes = Set(Set(problems).symmetricDifference(former.problems).map(\.path))
     for (path, file) in table where former.table[path] != file { changes.insert(path) }

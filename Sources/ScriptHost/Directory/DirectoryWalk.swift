@@ -2,9 +2,9 @@ internal import Glibc
 
 /// One scan under way: searches the tree, and collects what it finds.
 ///
-/// Real directories come first, in the order in which they are met; then the ones behind links, in path order. Each directory is
-/// loaded once, under the first path that leads to it, so that neither a loop of links nor a hundred links to one place can
-/// make the tree infinite, and a link never takes a directory away from its own place.
+/// Real directories come first, in the order in which they are met; then the ones behind links, in path order. Each
+/// directory is loaded once, under the first path that leads to it, so that neither a loop of links nor a hundred links
+/// to one place can make the tree infinite, and a link never takes a directory away from its own place.
 struct DirectoryWalk {
   private let directory: ScriptDirectory
   private let former: DirectorySnapshot
@@ -47,8 +47,8 @@ struct DirectoryWalk {
       snapshot: DirectorySnapshot(files, problems: problems), unsettled: unsettled, directories: directories)
   }
 
-  /// Where the root can be replaced: in its parent, and wherever a component of its path is a link. When some of the path does
-  /// not exist, the place where it would appear.
+  /// Where the root can be replaced: in its parent, and wherever a component of its path is a link. When some of the
+  /// path does not exist, the place where it would appear.
   private func visitWayToRoot() {
     let root = directory.root
     var path = "/"

@@ -1,5 +1,5 @@
-/// What a name below the scripts directory means to the host. Pure: only the name decides, so that a scan and an event about
-/// the same file never disagree.
+/// What a name below the scripts directory means to the host. Pure: only the name decides, so that a scan and an event
+/// about the same file never disagree.
 enum FileNaming {
   /// What the file `path` is to the host; `nil` when the host does not load it.
   ///
@@ -21,8 +21,9 @@ enum FileNaming {
     return name.hasSuffix("_test.lua") ? .test : .script
   }
 
-  /// Whether the host looks into the directory `path`: not when it is hidden, and not when its name starts with `_`, except in
-  /// `lib/`, where nothing is loaded unless a script asks for it, and where that is a common name for private modules.
+  /// Whether the host looks into the directory `path`: not when it is hidden, and not when its name starts with `_`,
+  /// except in `lib/`, where nothing is loaded unless a script asks for it, and where that is a common name for private
+  /// modules.
   static func isSearched(_ path: ScriptPath) -> Bool {
     let name = path.name
     if isHidden(name) || name.hasSuffix("~") { return false }
@@ -32,9 +33,9 @@ enum FileNaming {
   /// `.git`, `.#lock`, `.a.lua.swp`, and Emacs's `#a.lua#`.
   private static func isHidden(_ name: String) -> Bool { name.hasPrefix(".") || name.hasPrefix("#") }
 
-  /// Whether a name that is no Lua file could be a link that scripts are reached through. A ConfigMap volume of Kubernetes swaps
-  /// all its files by renaming the hidden link `..data`, so that names starting with two dots count; an editor's lock (`.#a.lua`,
-  /// a link to nowhere), its backup (`a.lua~`) and its probe (`4913`, vim) do not.
+  /// Whether a name that is no Lua file could be a link that scripts are reached through. A ConfigMap volume of
+  /// Kubernetes swaps all its files by renaming the hidden link `..data`, so that names starting with two dots count;
+  /// an editor's lock (`.#a.lua`, a link to nowhere), its backup (`a.lua~`) and its probe (`4913`, vim) do not.
   static func mayBeDirectoryLink(_ name: String) -> Bool {
     if name.hasPrefix("..") { return true }
     return !isHidden(name) && !name.hasSuffix("~") && name != "4913"

@@ -3,20 +3,21 @@ internal import Glibc
 
 /// Reads the files of one scan, so that each is a version that somebody wrote, never the half of one.
 ///
-/// What the kernel says of a file cannot tell two writes within one tick of the file system's clock apart (4 ms to 10 ms on
-/// most kernels). So a file counts as read when
+/// What the kernel says of a file cannot tell two writes within one tick of the file system's clock apart (4 ms to 10
+/// ms on most kernels). So a file counts as read when
 /// 1. its last write was at least ``restTime`` ago before it was read, and
 /// 2. nothing about it has changed after it was read.
 ///
-/// Then no write began between 1 and 2. A younger file waits, open, until it is old enough: a file that is replaced by a rename
-/// meanwhile was complete, and is read through its open descriptor though its name is gone. A file that is rewritten in
-/// place again and again fails three times and is left for the next scan. Editors are at rest when the scan comes, so that
-/// all this only happens in the middle of a stream of saves; it takes at most three times ``restTime``.
+/// Then no write began between 1 and 2. A younger file waits, open, until it is old enough: a file that is replaced by
+/// a rename meanwhile was complete, and is read through its open descriptor though its name is gone. A file that is
+/// rewritten in place again and again fails three times and is left for the next scan. Editors are at rest when the
+/// scan comes, so that all this only happens in the middle of a stream of saves; it takes at most three times
+/// ``restTime``.
 struct FileReader {
   /// Longer than a tick of a kernel at 100 Hz.
   static let restTime: Int64 = 12_000_000
-  /// A stamp that is older than this when the file was read changes with the next write on every file system, since the coarsest
-  /// (FAT) counts in 2 s.
+  /// A stamp that is older than this when the file was read changes with the next write on every file system, since the
+  /// coarsest (FAT) counts in 2 s.
   private static let trustedAge: Int64 = 2_000_000_000
   private static let attempts = 3
   /// How many files are open at most while they come to rest.
@@ -113,8 +114,8 @@ struct FileReader {
       return true
     }
     let now = surroundings.clock.now.nanoseconds
-    // Wrapping: a stamp may be any number. From the future (a clock that was set, a server's clock): no age to go by, then
-    // point 2 alone must do.
+    // Wrapping: a stamp may be any number. From the future (a clock that was set, a server's clock): no age to go by,
+    // then point 2 alone must do.
     let age = now &- before.stamp.modified
     if age >= 0, age < Self.restTime { return false }
     let bytes: [UInt8]

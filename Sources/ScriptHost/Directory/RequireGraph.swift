@@ -1,7 +1,8 @@
-/// Which scripts asked for which modules: so that a changed module reloads just the scripts that could behave differently.
+/// Which scripts asked for which modules: so that a changed module reloads just the scripts that could behave
+/// differently.
 ///
-/// A script's modules are all names that `require` was asked for while it was evaluated, by the script or by a module it loaded,
-/// found or not: a module that was missing, and is there now, changes the script as well.
+/// A script's modules are all names that `require` was asked for while it was evaluated, by the script or by a module
+/// it loaded, found or not: a module that was missing, and is there now, changes the script as well.
 ///
 ///     var graph = RequireGraph()
 ///     graph.record(ScriptPath("backup.lua"), asksFor: ["net.retry", "paths"])

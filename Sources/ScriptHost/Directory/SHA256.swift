@@ -19,13 +19,13 @@ package struct SHA256: Sendable {
 
   /// Adds `bytes` to the message.
   package mutating func update(_ bytes: [UInt8]) {
-    unsafe moon_sha256_add(&message, bytes, bytes.count)   // reads as many bytes as the array has
+    unsafe moon_sha256_add(&message, bytes, bytes.count)  // reads as many bytes as the array has
   }
 
   /// Ends the message and gives its digest: 32 bytes. The value is spent afterwards.
   package mutating func finalize() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: 32)
-    unsafe moon_sha256_end(&message, &digest)   // writes the 32 bytes that there are
+    unsafe moon_sha256_end(&message, &digest)  // writes the 32 bytes that there are
     return digest
   }
 }

@@ -16,7 +16,8 @@ package struct ScanProblem: Error, Sendable, Hashable {
     case danglingLink
     /// The name is not UTF-8, so that neither a log, a database nor a JSON document could hold it.
     case nameNotUTF8
-    /// A directory that was reached before under another path; each directory is loaded once, which also ends loops of links.
+    /// A directory that was reached before under another path; each directory is loaded once, which also ends loops of
+    /// links.
     case repeatedDirectory(first: ScriptPath)
     /// The scripts directory itself is missing.
     case noRoot(errno: Int32)
@@ -65,7 +66,8 @@ extension ScanProblem: CustomStringConvertible {
     }
   }
 
-  /// `2.3 MB`, in decimal megabytes rounded up to a tenth, since a size that is over a limit must not print as the limit.
+  /// `2.3 MB`, in decimal megabytes rounded up to a tenth, since a size that is over a limit must not print as the
+  /// limit.
   private static func megabytes(_ bytes: Int64) -> String {
     let tenths = (bytes + 99_999) / 100_000
     return tenths % 10 == 0 ? "\(tenths / 10) MB" : "\(tenths / 10).\(tenths % 10) MB"

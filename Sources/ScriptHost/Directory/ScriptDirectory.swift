@@ -6,17 +6,19 @@ internal import Synchronization
 ///     let snapshot = ScriptDirectory("scripts").scan().snapshot
 ///     for script in snapshot.scripts { … }
 ///
-/// A value without a memory: two scans know of each other only through the snapshot that is handed over. ``scan(after:)``
-/// blocks on file I/O, and never throws: what cannot be read is an entry of the snapshot that says why.
+/// A value without a memory: two scans know of each other only through the snapshot that is handed over.
+/// ``scan(after:)`` blocks on file I/O, and never throws: what cannot be read is an entry of the snapshot that says
+/// why.
 package struct ScriptDirectory: Sendable {
-  /// The directory as an absolute path. Links in it are followed anew at each scan, so that `current/scripts` may be swapped.
+  /// The directory as an absolute path. Links in it are followed anew at each scan, so that `current/scripts` may be
+  /// swapped.
   package let root: String
   /// The absolute path of the configuration file; it need not exist.
   package let configuration: String
   /// How much is read at most.
   package let limits: ScanLimits
-  /// Calendar files elsewhere that scripts have named. Shared by all copies of this value, so that a scan follows what a load has
-  /// met.
+  /// Calendar files elsewhere that scripts have named. Shared by all copies of this value, so that a scan follows what
+  /// a load has met.
   private let outside = OutsideFiles()
   let surroundings: ScanSurroundings
 
@@ -38,21 +40,21 @@ package struct ScriptDirectory: Sendable {
 
   /// Reads what is there now.
   ///
-  /// Files that did not change since `former` was made, by what the kernel says of them, are not read again; a stamp younger
-  /// than two seconds is not believed, because a second write within the same tick of the file system's clock would not show.
-  /// A file that is being written is not taken half: see ``DirectoryScan/unsettled``.
+  /// Files that did not change since `former` was made, by what the kernel says of them, are not read again; a stamp
+  /// younger than two seconds is not believed, because a second write within the same tick of the file system's clock
+  /// would not show. A file that is being written is not taken half: see ``DirectoryScan/unsettled``.
   ///
   /// - Parameters:
   ///   - former: the snapshot before; it keeps what cannot be read now.
   ///   - isFull: whether to read every file even if it looks unchanged.
-  /// - Complexity: two system calls per directory, one per file, three more per file that is read. 10,000 unchanged scripts
-  ///   in 100 directories take 37 ms of processor time.
+  /// - Complexity: two system calls per directory, one per file, three more per file that is read. 10,000 unchanged
+  ///   scripts in 100 directories take 37 ms of processor time.
   package func scan(after former: DirectorySnapshot = .empty, isFull: Bool = false) -> DirectoryScan {
     scan(after: former, isFull: isFull) { _, _ in }
   }
 
-  /// As above; `visit` is told each directory whose changes would change the answer, before that directory is read: so a watch
-  /// that is set there misses nothing.
+  /// As above; `visit` is told each directory whose changes would change the answer, before that directory is read: so
+  /// a watch that is set there misses nothing.
   func scan(after former: DirectorySnapshot, isFull: Bool, visit: (String, WatchRole) -> Void) -> DirectoryScan {
     withoutActuallyEscaping(visit) { visit in
       var walk = DirectoryWalk(self, former: former, isFull: isFull, visit: visit)
@@ -62,10 +64,11 @@ package struct ScriptDirectory: Sendable {
 }
 
 extension ScriptDirectory {
-  /// Reads a calendar file that lies elsewhere, and lets every later scan look at it, whether it is there or not; `nil` when it is
-  /// not. Blocks on file I/O.
+  /// Reads a calendar file that lies elsewhere, and lets every later scan look at it, whether it is there or not; `nil`
+  /// when it is not. Blocks on file I/O.
   ///
-  /// Until the next scan nothing watches it: what happens to it until then shows when that scan comes, 30 s later at most.
+  /// Until the next scan nothing watches it: what happens to it until then shows when that scan comes, 30 s later at
+  /// most.
   package func calendarElsewhere(_ absolute: String) -> ScriptFile? {
     let path = ScriptPath(absolute)
     outside.insert(path)
@@ -89,15 +92,15 @@ private final class OutsideFiles: Sendable {
 /// What a scan found.
 package struct DirectoryScan: Sendable {
   package let snapshot: DirectorySnapshot
-  /// Files that kept changing while they were read, three times. The snapshot has their former content; a new one is missing
-  /// from it. Scan again soon.
+  /// Files that kept changing while they were read, three times. The snapshot has their former content; a new one is
+  /// missing from it. Scan again soon.
   package let unsettled: Set<ScriptPath>
   /// The directories that were searched, by path.
   let directories: Set<ScriptPath>
 }
 
-/// How much of a directory the host is willing to read: bounds that no honest scripts directory meets, so that a host pointed at
-/// `/` by mistake says so instead of reading for an hour.
+/// How much of a directory the host is willing to read: bounds that no honest scripts directory meets, so that a host
+/// pointed at `/` by mistake says so instead of reading for an hour.
 package struct ScanLimits: Sendable, Hashable {
   /// The longest file. Default 1 MB.
   package var bytesPerFile = 1_000_000
@@ -148,8 +151,8 @@ enum ScanStep: Sendable {
 
 /// Absolute paths as text: nothing here touches the disk, except for the working directory.
 enum AbsolutePath {
-  /// `path` from the root, without `.` components and doubled slashes. `..` stays: after a link it means something else than its
-  /// removal.
+  /// `path` from the root, without `.` components and doubled slashes. `..` stays: after a link it means something else
+  /// than its removal.
   static func make(_ path: String) -> String {
     let absolute = path.hasPrefix("/") ? path : "\(SystemCall.workingDirectory)/\(path)"
     return "/" + absolute.split(separator: "/").filter { $0 != "." }.joined(separator: "/")

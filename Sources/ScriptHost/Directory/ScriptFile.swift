@@ -15,8 +15,8 @@ package struct FileContent: Sendable, Hashable {
 
 /// One file that the host knows: a script, a module, a test or the configuration.
 ///
-/// Equal files have the same path and hold the same bytes, or cannot be read for the same reason; when they were touched, and
-/// which inode holds them, does not matter.
+/// Equal files have the same path and hold the same bytes, or cannot be read for the same reason; when they were
+/// touched, and which inode holds them, does not matter.
 package struct ScriptFile: Sendable {
   package enum Kind: Sendable, Hashable {
     /// Evaluated when it is loaded.
@@ -33,13 +33,14 @@ package struct ScriptFile: Sendable {
 
   package var path: ScriptPath { storage.path }
   package var kind: Kind { storage.kind }
-  /// The bytes; or why the file, which is there, could not be read. A failure is no deletion: what was loaded before stays.
+  /// The bytes; or why the file, which is there, could not be read. A failure is no deletion: what was loaded before
+  /// stays.
   package var content: Result<FileContent, ScanProblem> { storage.content }
   /// The file as the kernel described it when it was read; `nil` when it could not be, or is to be read again.
   var stamp: FileStamp? { storage.stamp }
 
-  /// Immutable, and shared by all snapshots between two changes of the file: so that comparing two snapshots is mostly comparing
-  /// pointers.
+  /// Immutable, and shared by all snapshots between two changes of the file: so that comparing two snapshots is mostly
+  /// comparing pointers.
   private let storage: Storage
 
   private final class Storage: Sendable {
@@ -79,8 +80,8 @@ extension ScriptFile: Equatable {
   }
 }
 
-/// What the kernel says of a file without reading it. When nothing of this changed since the file was read, and the file was at
-/// rest then, its bytes are the same.
+/// What the kernel says of a file without reading it. When nothing of this changed since the file was read, and the
+/// file was at rest then, its bytes are the same.
 struct FileStamp: Sendable, Hashable {
   var device: UInt64
   var inode: UInt64

@@ -1,12 +1,13 @@
 /// Where a file lies below the scripts directory: `reports/daily.lua`, `lib/a/b.lua`.
 ///
-/// Two paths are equal when their bytes are. Swift's own `String` equality would call two file names equal that differ in
-/// Unicode normalization only, while the file system keeps both; hence this type.
+/// Two paths are equal when their bytes are. Swift's own `String` equality would call two file names equal that differ
+/// in Unicode normalization only, while the file system keeps both; hence this type.
 package struct ScriptPath: Hashable, Comparable, Sendable {
-  /// Components joined by `/`, without a leading one; empty for the scripts directory itself. A name that is not UTF-8 is
-  /// shown with `\xE9` for each of its bytes outside ASCII (such an entry never has content).
+  /// Components joined by `/`, without a leading one; empty for the scripts directory itself. A name that is not UTF-8
+  /// is shown with `\xE9` for each of its bytes outside ASCII (such an entry never has content).
   package let text: String
-  /// FNV-1a of the bytes. Kept, because each scan looks every path up several times: with it 10,000 files cost a third less.
+  /// FNV-1a of the bytes. Kept, because each scan looks every path up several times: with it 10,000 files cost a third
+  /// less.
   private let fingerprint: UInt64
 
   package init(_ text: String) {
@@ -17,7 +18,8 @@ package struct ScriptPath: Hashable, Comparable, Sendable {
   /// The scripts directory itself.
   package static let root = ScriptPath("")
 
-  /// The key of the host's configuration file, wherever that lies. No scanned file can have it: their paths never climb.
+  /// The key of the host's configuration file, wherever that lies. No scanned file can have it: their paths never
+  /// climb.
   package static let configuration = ScriptPath("../moondial.lua")
 
   /// The entry `name` of the directory that this path names.
@@ -78,8 +80,9 @@ extension ScriptPath: CustomStringConvertible {
 }
 
 extension ScriptPath {
-  /// The name under which `require` finds this file: `a.b` for `lib/a/b.lua` and for `lib/a/b/init.lua`. `nil` for what is no
-  /// Lua file in `lib/`, and where a component has a dot of its own, since in a module's name each dot is a directory.
+  /// The name under which `require` finds this file: `a.b` for `lib/a/b.lua` and for `lib/a/b/init.lua`. `nil` for what
+  /// is no Lua file in `lib/`, and where a component has a dot of its own, since in a module's name each dot is a
+  /// directory.
   package var moduleName: String? {
     guard isInLibrary, text.utf8.count > 8, text.hasSuffix(".lua") else { return nil }
     var components = text.dropFirst(4).dropLast(4).split(separator: "/", omittingEmptySubsequences: false)
@@ -88,8 +91,8 @@ extension ScriptPath {
     return components.joined(separator: ".")
   }
 
-  /// The files that `require(name)` looks for, in this order. Empty unless `name` is components joined by single dots, each of
-  /// letters, digits, `_` and `-`.
+  /// The files that `require(name)` looks for, in this order. Empty unless `name` is components joined by single dots,
+  /// each of letters, digits, `_` and `-`.
   package static func candidates(forModule name: String) -> [ScriptPath] {
     let components = name.split(separator: ".", omittingEmptySubsequences: false)
     let isLegal = components.allSatisfy { component in

@@ -5,7 +5,8 @@ enum SystemCall {
   /// The kernel's words for `errno`: `Permission denied`.
   static func message(for errno: Int32) -> String {
     var buffer = [CChar](repeating: 0, count: 128)
-    // Safe: the call writes a terminated text of at most `count` bytes into the buffer, which outlives the copy made here.
+    // Safe: the call writes a terminated text of at most `count` bytes into the buffer, which outlives the copy made
+    // here.
     return unsafe buffer.withUnsafeMutableBufferPointer { buffer in
       guard let start = buffer.baseAddress, unsafe strerror_r(errno, start, buffer.count) == 0 else {
         return "error \(errno)"
@@ -22,8 +23,8 @@ enum SystemCall {
     return result == 0 ? .success(FileStatus(status)) : .failure(.current)
   }
 
-  /// The directory that `path` names, and its entries except `.` and `..`, in no order. An entry that comes or goes meanwhile
-  /// may be missing.
+  /// The directory that `path` names, and its entries except `.` and `..`, in no order. An entry that comes or goes
+  /// meanwhile may be missing.
   static func list(_ path: String) -> Result<(DirectoryIdentity, [DirectoryEntry]), Errno> {
     // Safe: the path is passed as a terminated copy.
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)
@@ -42,8 +43,8 @@ enum SystemCall {
       // The only way to tell the end from a failure.
       errno = 0
       guard let entry = unsafe readdir(stream) else { break }
-      // Safe: the record is valid until the next `readdir`; its name is terminated and read in place, since the record is
-      // shorter than the struct that declares it.
+      // Safe: the record is valid until the next `readdir`; its name is terminated and read in place, since the record
+      // is shorter than the struct that declares it.
       let name = unsafe UnsafeRawPointer(entry).advanced(by: MemoryLayout<dirent>.offset(of: \.d_name)!)
       let bytes = unsafe UnsafeRawBufferPointer(start: name, count: strlen(name.assumingMemoryBound(to: CChar.self)))
       if unsafe bytes.first == UInt8(ascii: "."), unsafe bytes.count == 1 || (bytes.count == 2 && bytes[1] == bytes[0])
@@ -157,8 +158,8 @@ final class OpenFile {
   /// The first `count` bytes, or all there are.
   func read(_ count: Int) -> Result<[UInt8], Errno> {
     var failure: Errno?
-    // Safe: each call writes inside the buffer, at `filled`, at most the `count - filled` bytes that remain; what it says it
-    // wrote is what counts as initialized.
+    // Safe: each call writes inside the buffer, at `filled`, at most the `count - filled` bytes that remain; what it
+    // says it wrote is what counts as initialized.
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
       while filled < count {
         let result = unsafe pread(descriptor, buffer.baseAddress! + filled, count - filled, off_t(filled))

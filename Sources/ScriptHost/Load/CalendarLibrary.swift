@@ -2,11 +2,11 @@ package import Chronology
 internal import Synchronization
 package import Triggers
 
-/// The calendar files (`.ics`) as one load of scripts sees them: those of the snapshot, and files elsewhere that scripts name by an
-/// absolute path.
+/// The calendar files (`.ics`) as one load of scripts sees them: those of the snapshot, and files elsewhere that
+/// scripts name by an absolute path.
 ///
-/// Scripts never read files themselves: they name a calendar, and building the trigger reads it here. Which calendars a script
-/// named is kept, so that it is evaluated again when one of them changes, comes or goes.
+/// Scripts never read files themselves: they name a calendar, and building the trigger reads it here. Which calendars a
+/// script named is kept, so that it is evaluated again when one of them changes, comes or goes.
 ///
 /// Safe to share; each file is read once.
 package final class CalendarLibrary: CalendarSource {
@@ -39,7 +39,8 @@ package final class CalendarLibrary: CalendarSource {
     self.refusal = refusal
   }
 
-  /// The calendar files on disk, each read when it is named; relative paths begin in `directory`. For commands that look once.
+  /// The calendar files on disk, each read when it is named; relative paths begin in `directory`. For commands that
+  /// look once.
   package init(in directory: String) {
     let directory = ScriptDirectory(directory)
     file = { path in

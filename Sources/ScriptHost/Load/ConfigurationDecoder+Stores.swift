@@ -28,7 +28,9 @@ extension ConfigurationDecoder {
         }
       }
       if synchronous != nil, let kind = store?.kind, kind != .sqlite {
-        problem(path + ["synchronous"], "stores.\(name).synchronous is for SQLite stores; this one is \(kind.rawValue): remove it")
+        problem(
+          path + ["synchronous"],
+          "stores.\(name).synchronous is for SQLite stores; this one is \(kind.rawValue): remove it")
       }
       if !hasAddress { problem(path, "stores.\(name) has no address: add url = \"sqlite:FILE\"") }
       if let synchronous { store?.synchronous = synchronous }
@@ -50,20 +52,24 @@ extension ConfigurationDecoder {
 
   /// What the file has for a store over whose text settings laid a table.
   private func writtenStore(_ name: String) -> StoreConfiguration? {
-    guard case .table(let stores)? = written.field("stores"), case .string(let text)? = stores.field(name) else { return nil }
+    guard case .table(let stores)? = written.field("stores"), case .string(let text)? = stores.field(name) else {
+      return nil
+    }
     return StoreConfiguration(text.text)
   }
 
   // MARK: Retention
 
-  /// `retention = { runs = 1000, age = "90d", decisions = 1000, jobs = { billing = { runs = false } } }`; `false` keeps all.
+  /// `retention = { runs = 1000, age = "90d", decisions = 1000, jobs = { billing = { runs = false } } }`; `false` keeps
+  /// all.
   mutating func decodeRetention(_ value: LuaValue, _ configuration: inout HostConfiguration) {
     var retention = Retention()
     var jobs: LuaValue?
     for (key, value) in fields(["retention"], value, like: "{ runs = 1000, age = \"90d\" }") {
       let path = ["retention", key]
       switch key {
-      case "decisions": retention.ranges = read(path) { $0.integer($1, value, in: 1...1_000_000_000) } ?? retention.ranges
+      case "decisions":
+        retention.ranges = read(path) { $0.integer($1, value, in: 1...1_000_000_000) } ?? retention.ranges
       case "jobs": jobs = value
       default: decodeLimit(path, value, among: ["runs", "age", "decisions", "jobs"], &retention.standard)
       }

@@ -2,8 +2,8 @@ internal import Chronology
 internal import JobModel
 internal import Lua
 
-/// Reads the table of moondial.lua, with the flat settings laid over it, into a ``HostConfiguration``; strictly, and with every
-/// mistake as a problem of its own.
+/// Reads the table of moondial.lua, with the flat settings laid over it, into a ``HostConfiguration``; strictly, and
+/// with every mistake as a problem of its own.
 struct ConfigurationDecoder {
   /// The keys of the table.
   static let topLevel = [
@@ -59,7 +59,8 @@ struct ConfigurationDecoder {
 
   // MARK: Problems
 
-  /// One problem of the value at `path`, under the name of whoever set it. `sentence` names the value unless it came from elsewhere.
+  /// One problem of the value at `path`, under the name of whoever set it. `sentence` names the value unless it came
+  /// from elsewhere.
   mutating func problem(_ path: [String], _ sentence: String) {
     var origin = origins.last { path.starts(with: $0.path) }?.origin
     if origin == nil, !LuaValue.table(written).has(path[...]) {
@@ -103,7 +104,8 @@ struct ConfigurationDecoder {
   // MARK: Settings
 
   private mutating func decodeZone(_ value: LuaValue, _ configuration: inout HostConfiguration) {
-    guard let name = read(["timezone"], { $0.string($1, value, "the name of a time zone like \"Europe/Berlin\"") }) else { return }
+    guard let name = read(["timezone"], { $0.string($1, value, "the name of a time zone like \"Europe/Berlin\"") })
+    else { return }
     do {
       configuration.timeZone = try zones.zone(named: name).name
     } catch {
@@ -146,7 +148,8 @@ struct ConfigurationDecoder {
       } else if case .string(let text) = value, let http = HTTPConfiguration(listen: text.text) {
         configuration.http = http
       } else {
-        problem(["http", key], "http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \(value.shown)")
+        problem(
+          ["http", key], "http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \(value.shown)")
       }
     }
   }

@@ -61,7 +61,8 @@ package final class ConfigurationLoader {
       if case .table(let table)? = results.first { return table }
       let place = SourceLocation(file: name, line: 0)
       let shown = results.first.map(\.shown) ?? "nothing"
-      problems.append(ScriptProblem(.error, at: place, "it must return a table of settings, not \(shown); write return { … }"))
+      problems.append(
+        ScriptProblem(.error, at: place, "it must return a table of settings, not \(shown); write return { … }"))
     } catch {
       session.finish(after: ScriptProblem(error, in: name))
       problems += session.problems.sorted(in: name)

@@ -22,8 +22,8 @@ package struct ConfigurationSetting: Sendable, Hashable {
     "STATE", "CONFIG", "SCRIPTS", "TOKEN", "LOG", "LOG_LEVEL", "GRACE", "NO_COLOR", "HOME", "URL", "HOST",
   ]
 
-  /// The settings among environment variables, by name. Names of one word that are no setting are left to whoever reads them;
-  /// below a setting, two underscores stand for the dot.
+  /// The settings among environment variables, by name. Names of one word that are no setting are left to whoever reads
+  /// them; below a setting, two underscores stand for the dot.
   package static func settings(inEnvironment environment: [String: String]) -> [ConfigurationSetting] {
     let prefix = "MOONDIAL_"
     return environment.keys.sorted().compactMap { name in

@@ -1,7 +1,8 @@
 internal import Triggers
 
-/// What `moondial init` writes for editors: types for the Lua language server (LuaLS, as in VS Code's and Neovim's Lua extensions)
-/// and its settings. With them the editor completes the fields of a job, shows what they mean, and marks misspelt ones.
+/// What `moondial init` writes for editors: types for the Lua language server (LuaLS, as in VS Code's and Neovim's Lua
+/// extensions) and its settings. With them the editor completes the fields of a job, shows what they mean, and marks
+/// misspelt ones.
 package enum EditorFiles {
   /// Where ``typeStubs`` goes, relative to the scripts directory.
   package static let typeStubsPath = "_types/moondial.d.lua"
@@ -198,7 +199,8 @@ package enum EditorFiles {
       ["expression string|moondial.CronTable", "options? moondial.TriggerOptions"]
     ),
     "every": (
-      "Fires at a fixed rate: `every \"90s\"`.", ["interval moondial.Duration|table", "options? moondial.TriggerOptions"]
+      "Fires at a fixed rate: `every \"90s\"`.",
+      ["interval moondial.Duration|table", "options? moondial.TriggerOptions"]
     ),
     "at": (
       "Fires once at a time, or at each of several: `at \"2027-01-31 09:00\"`.",
@@ -238,7 +240,8 @@ package enum EditorFiles {
       ["days moondial.CalendarTable"]
     ),
     "only": (
-      "Fires when the trigger does on a day of the calendar.", ["trigger moondial.Trigger", "calendar moondial.Trigger"]
+      "Fires when the trigger does on a day of the calendar.",
+      ["trigger moondial.Trigger", "calendar moondial.Trigger"]
     ),
     "shift": (
       "Fires on days of the calendar move to the next or previous other day: `shift(cron \"0 9 1 * *\", holidays, \"next\")`.",
@@ -251,7 +254,8 @@ package enum EditorFiles {
     TriggerBuilder.constructors.map { name in
       let (summary, parameters) = signatures[name] ?? ("Makes a trigger.", ["... any"])
       let lines = parameters.map { "---@param \($0)\n" }.joined()
-      let names = parameters.map { parameter in String(parameter.prefix { $0 != " " && $0 != "?" }) }.joined(separator: ", ")
+      let names = parameters.map { parameter in String(parameter.prefix { $0 != " " && $0 != "?" }) }.joined(
+        separator: ", ")
       return "---\(summary)\n\(lines)---@return moondial.Trigger\nfunction \(name)(\(names)) end\n"
     }.joined(separator: "\n")
   }

@@ -3,8 +3,8 @@ internal import JobModel
 package import Lua
 package import Triggers
 
-/// Reads trigger expressions, as `moondial next` is given them: `cron "0 9 * * mon-fri"`, `any_of { every "1h", at "2027-01-01" }`,
-/// any Lua expression that is a trigger; and, since people type it, a bare cron expression.
+/// Reads trigger expressions, as `moondial next` is given them: `cron "0 9 * * mon-fri"`, `any_of { every "1h", at
+/// "2027-01-01" }`, any Lua expression that is a trigger; and, since people type it, a bare cron expression.
 ///
 ///     let evaluator = try ExpressionEvaluator(runtime: runtime, zones: zones)
 ///     try evaluator.trigger("cron \"0 9 * * mon-fri\"", zone: berlin).trigger.next(after: now)
@@ -33,7 +33,8 @@ package final class ExpressionEvaluator {
   package func trigger(
     _ expression: String, zone: TimeZoneRules, jobName: String? = nil, now: Instant? = nil
   ) throws(ExpressionError) -> BuiltTrigger {
-    let context = TriggerContext(zones: zones, zone: zone, jobName: jobName ?? expression, now: now, calendars: calendars)
+    let context = TriggerContext(
+      zones: zones, zone: zone, jobName: jobName ?? expression, now: now, calendars: calendars)
     do {
       if ExpressionEvaluator.isBareCron(expression) {
         return try TriggerBuilder.build("cron", [.string(expression)], context: context)
@@ -56,7 +57,8 @@ package final class ExpressionEvaluator {
     if case .object(let object) = value, let recipe = object as? TriggerRecipe { return recipe }
     if let problem = session.problems.sorted(in: "expression").first { throw ExpressionError(problem.message) }
     throw ExpressionError(
-      "\(quoted(expression)) is \(value.shown), not a trigger; write one like cron \"0 9 * * mon-fri\" or every \"90s\"")
+      "\(quoted(expression)) is \(value.shown), not a trigger; write one like cron \"0 9 * * mon-fri\" or every \"90s\""
+    )
   }
 
   /// Five or more words that begin like a field of numbers, or a nickname: no Lua expression looks like that.

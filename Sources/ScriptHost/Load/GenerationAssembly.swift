@@ -1,12 +1,12 @@
 internal import Chronology
 internal import JobModel
 
-/// Decides which version of each script is in force, so that the whole is consistent: each name once, every `after` known and no
-/// circles. Pure: evaluations and former versions in, choices and conflicts out.
+/// Decides which version of each script is in force, so that the whole is consistent: each name once, every `after`
+/// known and no circles. Pure: evaluations and former versions in, choices and conflicts out.
 ///
-/// A script's *candidate* is what its file says now; its *former* version was in force before. Candidates are put in force, and
-/// those that cannot stay together with the others are taken back, one after the other, until what is left is consistent. Former
-/// versions were consistent with each other, so this ends there at the latest.
+/// A script's *candidate* is what its file says now; its *former* version was in force before. Candidates are put in
+/// force, and those that cannot stay together with the others are taken back, one after the other, until what is left
+/// is consistent. Former versions were consistent with each other, so this ends there at the latest.
 struct GenerationAssembly {
   private struct Entry {
     let path: ScriptPath
@@ -74,7 +74,8 @@ struct GenerationAssembly {
         guard owner.index != index else { continue }
         conflict(
           index, at: job.source,
-          "job \(quoted(job.name)) is already declared at \(owner.place), which stays loaded; give one of them another name")
+          "job \(quoted(job.name)) is already declared at \(owner.place), which stays loaded; give one of them another name"
+        )
         losers.insert(index)
       }
     }
@@ -84,8 +85,8 @@ struct GenerationAssembly {
 
   // MARK: after
 
-  /// A name in `after` that no script declares keeps its script out; but not while some script is not loaded as its file says, since
-  /// the job may be declared there, and one bad script must not stop another.
+  /// A name in `after` that no script declares keeps its script out; but not while some script is not loaded as its
+  /// file says, since the job may be declared there, and one bad script must not stop another.
   private mutating func takeBackUnknownUpstreams() -> Bool {
     var names: Set<String>?
     let isWhole = entries.allSatisfy { $0.candidate != nil && $0.choice === $0.candidate }
@@ -114,8 +115,8 @@ struct GenerationAssembly {
     return !losers.isEmpty
   }
 
-  /// Jobs that would run after each other for ever. Found by a walk over the jobs that have `after`, depth first and without
-  /// recursion.
+  /// Jobs that would run after each other for ever. Found by a walk over the jobs that have `after`, depth first and
+  /// without recursion.
   private mutating func takeBackCircles() -> Bool {
     var jobs: [String: (index: Int, job: JobDefinition)] = [:]
     for index in entries.indices {

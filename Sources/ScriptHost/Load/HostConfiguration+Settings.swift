@@ -7,7 +7,8 @@ extension HostConfiguration {
   /// - Parameters:
   ///   - table: what the program says.
   ///   - settings: over it, later ones over earlier.
-  /// - Returns: what was understood, and everything that is wrong; where there is an error, the former is not to be used.
+  /// - Returns: what was understood, and everything that is wrong; where there is an error, the former is not to be
+  ///   used.
   package static func decoding(
     _ table: LuaTable, settings: [ConfigurationSetting], zones: TimeZoneDatabase, now: Instant
   ) -> (configuration: HostConfiguration, problems: [ScriptProblem]) {

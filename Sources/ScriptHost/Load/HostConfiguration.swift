@@ -4,8 +4,8 @@ package import Lua
 
 /// How the host is set up: what `moondial.lua`, the environment and the command line say together, checked.
 ///
-/// A plain value that an embedder can also make directly. The default is a host that needs no configuration: an SQLite store
-/// in the state directory and one pool of threads.
+/// A plain value that an embedder can also make directly. The default is a host that needs no configuration: an SQLite
+/// store in the state directory and one pool of threads.
 package struct HostConfiguration: Sendable, Equatable {
   /// IANA name of the zone of jobs and scripts that name none; `nil` is the system's.
   package var timeZone: String?
@@ -126,7 +126,8 @@ package struct HTTPConfiguration: Sendable, Hashable {
     guard let colon = text.lastIndex(of: ":") else { return nil }
     var host = String(text[..<colon])
     let digits = text[text.index(after: colon)...]
-    guard !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }), let port = Int(digits), port <= 65_535 else {
+    guard !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }), let port = Int(digits), port <= 65_535
+    else {
       return nil
     }
     if host.hasPrefix("["), host.hasSuffix("]") {

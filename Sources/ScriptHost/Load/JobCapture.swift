@@ -6,8 +6,8 @@ enum JobCapture {
   /// Errors after which the search for others ends: each costs a capture of all jobs that are left.
   private static let errorLimit = 20
 
-  /// The capsules of `jobs`, in their order, or `nil` after adding what stands in the way to `problems`. Captured locals that two
-  /// jobs assign become notes.
+  /// The capsules of `jobs`, in their order, or `nil` after adding what stands in the way to `problems`. Captured
+  /// locals that two jobs assign become notes.
   static func capture(
     _ jobs: [DeclaredJob], in declaration: LuaDeclaration, script: String, problems: inout ScriptProblems
   ) -> [LuaCapsule]? {

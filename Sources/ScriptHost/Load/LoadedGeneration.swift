@@ -65,8 +65,8 @@ package struct LoadedGeneration: Sendable {
     return found.map(ScriptProblem.init)
   }
 
-  /// What to log when this generation has taken the place of `former`: what is told by the scripts that were evaluated for it, and
-  /// what is new otherwise. A problem that is merely still there is not repeated.
+  /// What to log when this generation has taken the place of `former`: what is told by the scripts that were evaluated
+  /// for it, and what is new otherwise. A problem that is merely still there is not repeated.
   package func freshProblems(since former: LoadedGeneration?) -> [ScriptProblem] {
     guard let former else { return problems }
     let known = Set(former.problems)

@@ -3,15 +3,16 @@ package import Lua
 
 /// What a Lua job carries through the scheduler to the runner: its captured code, and what a run of it needs besides.
 ///
-/// Immutable, but for where its job's idle states are (``JobStates``): they go when the payload goes. There is one for each of very many
-/// jobs, so what the jobs of a script have in common is one object.
+/// Immutable, but for where its job's idle states are (``JobStates``): they go when the payload goes. There is one for
+/// each of very many jobs, so what the jobs of a script have in common is one object.
 package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
   // @unchecked: as its base; it adds constants.
   /// The job's functions with everything they can reach; entries `run`, and `on_error` and `on_success` where given.
   package let capsule: LuaCapsule
   /// What the jobs of its script share.
   let scope: ScriptScope
-  /// Four times the bytes of its states, 0 for the runtime's default; and two flags. One word: what is left of a block of 64 bytes.
+  /// Four times the bytes of its states, 0 for the runtime's default; and two flags. One word: what is left of a block
+  /// of 64 bytes.
   private let packed: Int
 
   init(capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, roots: JobRoots) {
@@ -29,8 +30,8 @@ package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
   /// Answers a `require` that is first reached inside a run.
   package var library: ModuleLibrary { scope.library }
 
-  /// Whether the code is the same, but for lines, names of files and names of locals; and lies in the same script, so that `kv`
-  /// and grants mean the same.
+  /// Whether the code is the same, but for lines, names of files and names of locals; and lies in the same script, so
+  /// that `kv` and grants mean the same.
   package func difference(from other: any JobPayload) -> PayloadDifference {
     // Scripts that were not evaluated again bring the same payloads to every reload.
     if other === self { return .none }
@@ -47,8 +48,8 @@ package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
 final class ScriptScope: Sendable {
   let script: ScriptPath
   let library: ModuleLibrary
-  /// The modules that runs have asked for without loading having required them, and what they held in this generation; `nil` for
-  /// one that was missing.
+  /// The modules that runs have asked for without loading having required them, and what they held in this generation;
+  /// `nil` for one that was missing.
   private let lateModules: [String: ContentHash?]
 
   init(script: ScriptPath, library: ModuleLibrary, lateModules: Set<String> = []) {
@@ -59,8 +60,8 @@ final class ScriptScope: Sendable {
     self.lateModules = hashes
   }
 
-  /// Whether code runs alike in both. A module that only one of them knows of was not asked for yet when the other was loaded; what
-  /// counts is whether both libraries hold the same.
+  /// Whether code runs alike in both. A module that only one of them knows of was not asked for yet when the other was
+  /// loaded; what counts is whether both libraries hold the same.
   func meansTheSame(as other: ScriptScope) -> Bool {
     if self === other { return true }
     return script == other.script

@@ -1,8 +1,8 @@
 package import Lua
 internal import Synchronization
 
-/// The modules of `lib/` as one generation sees them: what `require` finds, while a script loads and, when a module is first
-/// asked for inside a run, for as long as that generation's jobs run. Never the disk.
+/// The modules of `lib/` as one generation sees them: what `require` finds, while a script loads and, when a module is
+/// first asked for inside a run, for as long as that generation's jobs run. Never the disk.
 ///
 /// A value behind a reference; safe to share.
 package final class ModuleLibrary: Sendable {
@@ -32,13 +32,15 @@ package final class ModuleLibrary: Sendable {
 
   /// The bytes' hash of a module, for telling whether it changed; `nil` when there is no such module.
   func contentHash(ofModule name: String) -> ContentHash? {
-    guard case .found(let file) = snapshot.module(named: name), case .success(let content) = file.content else { return nil }
+    guard case .found(let file) = snapshot.module(named: name), case .success(let content) = file.content else {
+      return nil
+    }
     return content.hash
   }
 }
 
-/// Which modules runs asked for that their scripts had not required while loading: they too belong to the script, and when they
-/// change its jobs have changed.
+/// Which modules runs asked for that their scripts had not required while loading: they too belong to the script, and
+/// when they change its jobs have changed.
 ///
 /// Runs add from any thread, the loader takes them at its next load.
 package final class LateRequires: Sendable {

@@ -38,7 +38,8 @@ final class ScriptEvaluator {
   /// The result of an evaluation, and whether it may be the middle of a save.
   struct Outcome {
     let evaluation: ScriptEvaluation
-    /// The file that ends in the middle of something: the script, a module that it requires, or a calendar that it names.
+    /// The file that ends in the middle of something: the script, a module that it requires, or a calendar that it
+    /// names.
     let unfinished: ScriptPath?
   }
 
@@ -88,7 +89,8 @@ final class ScriptEvaluator {
   /// The definitions with their captured functions, or `nil` after an error.
   private func capture(_ path: ScriptPath, _ conditions: Conditions) -> [JobDefinition]? {
     var declared = session.takeJobs()
-    guard let capsules = JobCapture.capture(declared, in: declaration, script: path.text, problems: &session.problems) else {
+    guard let capsules = JobCapture.capture(declared, in: declaration, script: path.text, problems: &session.problems)
+    else {
       return nil
     }
     var former: [String: JobDefinition] = [:]
@@ -98,7 +100,8 @@ final class ScriptEvaluator {
     let scope = ScriptScope(script: path, library: conditions.library, lateModules: conditions.lateModules)
     for (index, capsule) in capsules.enumerated() {
       let payload = LuaJobPayload(
-        capsule: capsule, scope: scope, memoryLimit: declared[index].definition.memoryLimit, roots: declared[index].roots)
+        capsule: capsule, scope: scope, memoryLimit: declared[index].definition.memoryLimit,
+        roots: declared[index].roots)
       // In place, where it is held once: elsewhere the change would copy it.
       declared[index].definition.payload = payload
       let definition = declared[index].definition
@@ -114,7 +117,7 @@ final class ScriptEvaluator {
 }
 
 extension LuaError {
-  /// Whether the parser was still waiting for something when a text ended. In a module that is a run time error of `require`, so
-  /// only the words tell.
+  /// Whether the parser was still waiting for something when a text ended. In a module that is a run time error of
+  /// `require`, so only the words tell.
   var isUnfinishedSource: Bool { message.hasSuffix("near <eof>") }
 }

@@ -2,16 +2,16 @@ package import Chronology
 internal import JobModel
 package import Lua
 
-/// Turns snapshots of a scripts directory into generations: evaluates what changed, keeps the rest, and puts consistent versions in
-/// force.
+/// Turns snapshots of a scripts directory into generations: evaluates what changed, keeps the rest, and puts consistent
+/// versions in force.
 ///
 ///     let loader = try ScriptLoader(runtime: host.runtime, zones: zones, retryLater: watcher.retryLater)
 ///     var generation = loader.load(watcher.start(), configuration: configuration)
 ///     // later, on the watcher's thread:
 ///     generation = loader.load(change.snapshot, after: generation, configuration: configuration, changes: change.changes)
 ///
-/// Never throws: what is wrong with a script is a problem of the generation, and the script keeps its last good version. One
-/// thread at a time; evaluating takes as long as the scripts do, at most the runtime's budget for each.
+/// Never throws: what is wrong with a script is a problem of the generation, and the script keeps its last good
+/// version. One thread at a time; evaluating takes as long as the scripts do, at most the runtime's budget for each.
 package final class ScriptLoader {
   private let runtime: LuaRuntime
   private let zones: TimeZoneDatabase
@@ -24,9 +24,11 @@ package final class ScriptLoader {
   package let lateRequires = LateRequires()
 
   /// - Parameter systemZone: the zone of jobs when neither they, their script nor the configuration name one.
-  /// - Parameter calendarElsewhere: reads a calendar file by its absolute path; see ``ScriptDirectory/calendarElsewhere(_:)``.
-  /// - Parameter retryLater: asked about a file that looks half-written (empty, a script with a syntax error at its end, a calendar without one): `true` when the
-  ///   file will be delivered again, and nothing is said about it until then.
+  /// - Parameter calendarElsewhere: reads a calendar file by its absolute path; see
+  ///   ``ScriptDirectory/calendarElsewhere(_:)``.
+  /// - Parameter retryLater: asked about a file that looks half-written (empty, a script with a syntax error at its
+  ///   end, a calendar without one): `true` when the file will be delivered again, and nothing is said about it until
+  ///   then.
   package init(
     runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock(), systemZone: String = "UTC",
     calendarElsewhere: @escaping @Sendable (String) -> ScriptFile? = { _ in nil },
@@ -43,9 +45,9 @@ package final class ScriptLoader {
 
   /// The generation of `snapshot`.
   ///
-  /// Evaluated are scripts that are new or differ from the snapshot of `previous`, those that asked for a module or a calendar that
-  /// does, and those that `changes` names; all of them when `previous` is `nil`, when `configuration` changes what scripts declare, or when
-  /// `everything` is set (after an update of the time zone files).
+  /// Evaluated are scripts that are new or differ from the snapshot of `previous`, those that asked for a module or a
+  /// calendar that does, and those that `changes` names; all of them when `previous` is `nil`, when `configuration`
+  /// changes what scripts declare, or when `everything` is set (after an update of the time zone files).
   package func load(
     _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, configuration: HostConfiguration = .init(),
     changes: Set<ScriptPath> = [], everything: Bool = false
@@ -112,8 +114,10 @@ package final class ScriptLoader {
     // The configuration's zone was checked when it was read; a zone file that has gone since must not stop the host.
     let zone = (try? zones.zone(named: configuration.timeZone ?? systemZone)) ?? .utc
     return DeclareSurroundings(
-      zones: zones, zone: zone, executors: Array(configuration.executors.keys), stores: Array(configuration.stores.keys),
-      groups: Array(configuration.groups.keys), hostDefaults: configuration.jobDefaults, calendars: calendars, now: clock.now)
+      zones: zones, zone: zone, executors: Array(configuration.executors.keys),
+      stores: Array(configuration.stores.keys),
+      groups: Array(configuration.groups.keys), hostDefaults: configuration.jobDefaults, calendars: calendars,
+      now: clock.now)
   }
 }
 

@@ -13,8 +13,8 @@ struct ChildEnding: Sendable {
 
 /// The children of scripts, and the one thread that serves their pipes: `moondial-exec`.
 ///
-/// The thread starts with the first child and sleeps in `poll` until something happens. A child that is told to end gets SIGTERM, and
-/// after two seconds SIGKILL, with its whole process group. `stop` kills all at once.
+/// The thread starts with the first child and sleeps in `poll` until something happens. A child that is told to end
+/// gets SIGTERM, and after two seconds SIGKILL, with its whole process group. `stop` kills all at once.
 ///
 /// Threading: everything may be called from any thread; completions come on the thread.
 final class ChildProcesses: Sendable {
@@ -53,7 +53,8 @@ final class ChildProcesses: Sendable {
   /// Starts a child soon. `completion` comes once, unless `stop` comes first.
   ///
   /// - Parameter limit: bytes of standard output, and of standard error, that are kept.
-  /// - Returns: a number for `end`; nil when there is no thread for it (the host is stopping, or out of threads or descriptors).
+  /// - Returns: a number for `end`; nil when there is no thread for it (the host is stopping, or out of threads or
+  ///   descriptors).
   func start(
     _ command: ChildCommand, limit: Int, completion: @escaping @Sendable (Result<ChildEnding, Errno>) -> Void
   ) -> Int? {
@@ -192,8 +193,8 @@ private final class Child {
     if ending < 0 { timeout = min(timeout, 20_000_000) }
   }
 
-  /// Does what can be done without waiting; everything is non-blocking, so there is no need to know which descriptor was ready. True
-  /// when it has ended.
+  /// Does what can be done without waiting; everything is non-blocking, so there is no need to know which descriptor
+  /// was ready. True when it has ended.
   func serve(at now: Int64) -> Bool {
     if now >= killAt {
       killAt = .max
@@ -228,7 +229,8 @@ private final class Child {
     }
   }
 
-  /// Reads a pipe until it is empty. A grandchild that keeps it open does not hold up the end: what comes later is not waited for.
+  /// Reads a pipe until it is empty. A grandchild that keeps it open does not hold up the end: what comes later is not
+  /// waited for.
   private func drain(_ descriptor: inout Int32, _ bytes: inout [UInt8]) {
     // A child that writes without end must not keep the thread from the others.
     for _ in 0..<16 where descriptor >= 0 {

@@ -5,11 +5,12 @@ internal import Glibc
 internal import JobModel
 internal import Lua
 
-/// `ctx`, the argument of `run`: an empty table per run whose metatable answers fields when they are asked for, so that a run pays
-/// only for what it reads.
+/// `ctx`, the argument of `run`: an empty table per run whose metatable answers fields when they are asked for, so that
+/// a run pays only for what it reads.
 enum ContextModule {
   static let fields = [
-    "id", "job", "attempt", "missed", "scheduled_at", "started_at", "event", "params", "schedule", "deadline", "cancelled", "retry",
+    "id", "job", "attempt", "missed", "scheduled_at", "started_at", "event", "params", "schedule", "deadline",
+    "cancelled", "retry",
     "fail", "progress", "process", "thread",
   ]
 
@@ -17,8 +18,8 @@ enum ContextModule {
     LuaModule("ctx", functions: [field, change, deadline, cancelled, retry, fail, progress], prelude: prelude)
   }
 
-  // The table of functions leaves the globals again: it is what `ctx` finds its methods in. A field is kept in the run's `ctx` once it
-  // was read, so that `ctx.params` is the same table each time.
+  // The table of functions leaves the globals again: it is what `ctx` finds its methods in. A field is kept in the
+  // run's `ctx` once it was read, so that `ctx.params` is the same table each time.
   private static let prelude = """
     local methods, host = ...
     local field, rawset = methods.field, rawset

@@ -46,24 +46,28 @@ enum EnvironmentModule {
   }
 }
 
-/// Secrets as files of a directory (a mounted volume, `$CREDENTIALS_DIRECTORY` of systemd) and as environment variables.
+/// Secrets as files of a directory (a mounted volume, `$CREDENTIALS_DIRECTORY` of systemd) and as environment
+/// variables.
 package enum SecretFiles {
-  /// A source that looks for the file `name` in `directory`, then for the variable `prefix` + `NAME`. One line end at the end of a file
-  /// is not part of the secret.
+  /// A source that looks for the file `name` in `directory`, then for the variable `prefix` + `NAME`. One line end at
+  /// the end of a file is not part of the secret.
   package static func source(
     directory: String?, variablePrefix prefix: String = "MOONDIAL_SECRET_",
     environment: @escaping @Sendable (String) -> String?
   ) -> @Sendable (String) -> Result<String?, HostRefusal> {
     { name in
-      let isPlain = !name.isEmpty && name.utf8.allSatisfy { byte in
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."): true
-        default: false
+      let isPlain =
+        !name.isEmpty
+        && name.utf8.allSatisfy { byte in
+          switch byte {
+          case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+          case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+          default: false
+          }
         }
-      }
       guard isPlain, name.first != "." else {
-        return .failure(HostRefusal("a secret's name has letters, digits, _ - and . and begins with no dot: \"\(name)\""))
+        return .failure(
+          HostRefusal("a secret's name has letters, digits, _ - and . and begins with no dot: \"\(name)\""))
       }
       if let directory, case .success(let file) = OpenFile.open("\(directory)/\(name)") {
         switch file.read(1 << 20) {

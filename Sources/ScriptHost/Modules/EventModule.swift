@@ -22,7 +22,8 @@ enum EventModule {
       })
   }
 
-  /// The next event of that name as `{ name =, data = }`, or nil and "timeout". Events from before the call do not count.
+  /// The next event of that name as `{ name =, data = }`, or nil and "timeout". Events from before the call do not
+  /// count.
   private static let wait = LuaFunction.host("wait", as: "wait") { call, arguments throws(Misuse) in
     let run = try arguments.run(call)
     let name = try name(call, arguments)

@@ -3,8 +3,8 @@ internal import Executors
 internal import Lua
 internal import Synchronization
 
-/// `exec({ "program", "argument", … }, { timeout, cwd, env, stdin, max_output })`: runs a program and waits for its end, without a shell
-/// and without holding a worker.
+/// `exec({ "program", "argument", … }, { timeout, cwd, env, stdin, max_output })`: runs a program and waits for its
+/// end, without a shell and without holding a worker.
 enum ExecModule {
   /// Bytes of standard output, and of standard error, that are kept unless `max_output` says otherwise.
   static let outputLimit = 1 << 20
@@ -49,7 +49,9 @@ enum ExecModule {
       case .number(let number): words.append(String(number))
       default: throw arguments.misuse("word \(index + 1) of the command is \(value.typeName), expected a string")
       }
-      if words[index].utf8.contains(0) { throw arguments.misuse("word \(index + 1) of the command contains a zero byte") }
+      if words[index].utf8.contains(0) {
+        throw arguments.misuse("word \(index + 1) of the command contains a zero byte")
+      }
     }
     guard let program = words.first, !program.isEmpty else { throw arguments.misuse("the command is empty") }
     return words
@@ -64,7 +66,8 @@ enum ExecModule {
       if let value = services.environment(name) { variables.append((name, value)) }
     }
     for (name, value) in own {
-      guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "=")), !name.utf8.contains(0), !value.utf8.contains(0) else {
+      guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "=")), !name.utf8.contains(0), !value.utf8.contains(0)
+      else {
         throw arguments.misuse("options.env: \"\(name)\" cannot be set: no = in names, no zero bytes")
       }
       variables.append((name, value))
@@ -101,7 +104,8 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
   private let state = Mutex(State())
 
   init(
-    _ command: ChildCommand, path: String, limit: Int, until: Int64, _ children: ChildProcesses, _ services: HostServices
+    _ command: ChildCommand, path: String, limit: Int, until: Int64, _ children: ChildProcesses,
+    _ services: HostServices
   ) {
     self.command = command
     self.path = path
@@ -121,8 +125,9 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
     guard isOpen else { return }
     var command = command
     guard let program = ExecModule.find(command.program, in: path, from: command.directory) else {
-      complete(refusing: "there is no program \"\(command.program)\" that may be executed"
-        + (command.program.contains("/") ? "" : " in \(path)"))
+      complete(
+        refusing: "there is no program \"\(command.program)\" that may be executed"
+          + (command.program.contains("/") ? "" : " in \(path)"))
       return
     }
     command.program = program

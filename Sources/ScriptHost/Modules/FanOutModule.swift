@@ -1,17 +1,17 @@
 internal import Lua
 
-/// `all` and `any`: one function over many values, each in a branch of the run. Branches take turns on the run's thread; what
-/// they wait for goes on at the same time.
+/// `all` and `any`: one function over many values, each in a branch of the run. Branches take turns on the run's
+/// thread; what they wait for goes on at the same time.
 enum FanOutModule {
   /// Branches at once unless `limit` says otherwise.
   static let defaultLimit = 100
 
-  static func module() -> LuaModule { 
+  static func module() -> LuaModule {
     LuaModule("", functions: [check], constants: [("__fan_source", .string(LuaString(source)))], prelude: prelude)
   }
 
-  /// Checks the arguments of `all` and `any`, of which it is given the name first, and answers the limit. Here and not in Lua, because
-  /// each state carries the Lua part with it.
+  /// Checks the arguments of `all` and `any`, of which it is given the name first, and answers the limit. Here and not
+  /// in Lua, because each state carries the Lua part with it.
   private static let check = LuaFunction.host("__fan", as: "all") { call, _ throws(Misuse) in
     let arguments = Arguments(function: call.string(1) ?? "all")
     guard call.type(2) == .table else {
@@ -26,8 +26,9 @@ enum FanOutModule {
     return .results(1)
   }
 
-  // `source` is compiled in a state when it is first used there: every state carries what the preludes leave in it, holes made by the
-  // compiler included, and few scripts fan out. As a constant it does not pass through the lexer's buffer.
+  // `source` is compiled in a state when it is first used there: every state carries what the preludes leave in it,
+  // holes made by the compiler included, and few scripts fan out. As a constant it does not pass through the lexer's
+  // buffer.
   private static let prelude = """
     local module, host = ...
     local check, load, source, fan = module.__fan, load, module.__fan_source, nil
@@ -41,8 +42,8 @@ enum FanOutModule {
     module.any = function(...) return start("any", ...) end
     """
 
-  // A branch is a coroutine that is resumed by `branch`: true and its results; false and its error; or nil and a ticket when it
-  // waits. At most `limit` branches are under way at once.
+  // A branch is a coroutine that is resumed by `branch`: true and its results; false and its error; or nil and a ticket
+  // when it waits. At most `limit` branches are under way at once.
   private static let source = """
     local branch, await, forget, create, unpack = ...
     return function(name, list, body, limit)

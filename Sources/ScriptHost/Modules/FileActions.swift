@@ -22,7 +22,8 @@ enum FileActions {
       case .success(let status):
         guard status.kind == "file" else { return .failure(.text("is a \(status.kind), not a file")) }
         guard status.size <= limit else {
-          return .failure(.text("has \(status.size) bytes, more than the limit of \(limit): read it with { max = bytes }"))
+          return .failure(
+            .text("has \(status.size) bytes, more than the limit of \(limit): read it with { max = bytes }"))
         }
         // Files in /proc say 0 and have more.
         return file.read(upTo: limit)
@@ -74,11 +75,12 @@ enum FileActions {
       guard let stream = unsafe fdopendir(dup(file.descriptor)) else { return .failure(.system(.current)) }
       defer { unsafe _ = closedir(stream) }
       var entries: [Entry] = []
-      // Safe: a record is valid until the next call, and its name is terminated; it is read in place, because the record can be
-      // shorter than the struct that declares it.
+      // Safe: a record is valid until the next call, and its name is terminated; it is read in place, because the
+      // record can be shorter than the struct that declares it.
       while let entry = unsafe readdir(stream) {
         let name = unsafe UnsafeRawPointer(entry).advanced(by: MemoryLayout<dirent>.offset(of: \.d_name)!)
-        let bytes = unsafe Array(UnsafeRawBufferPointer(start: name, count: strlen(name.assumingMemoryBound(to: CChar.self))))
+        let bytes = unsafe Array(
+          UnsafeRawBufferPointer(start: name, count: strlen(name.assumingMemoryBound(to: CChar.self))))
         if bytes == [46] || bytes == [46, 46] { continue }
         let kind: String =
           switch unsafe Int32(entry.pointee.d_type) {
@@ -119,7 +121,9 @@ enum FileActions {
     // Safe: the name is passed as a terminated copy.
     if unsafe mkdirat(place.directory.descriptor, place.name, 0o777) == 0 { return .success(()) }
     guard errno == EEXIST else { return .failure(.system(.current)) }
-    return status(place).flatMap { $0?.kind == "directory" ? .success(()) : .failure(.text("exists and is no directory")) }
+    return status(place).flatMap {
+      $0?.kind == "directory" ? .success(()) : .failure(.text("exists and is no directory"))
+    }
   }
 
   private static func open(_ place: FilePlace, _ flags: Int32, _ mode: mode_t = 0) -> Result<PlaceFile, FileFailure> {

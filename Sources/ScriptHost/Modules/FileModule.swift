@@ -1,8 +1,8 @@
 internal import Executors
 internal import Lua
 
-/// `fs`: files below the granted roots. Each function waits on the blocking lane; what fails is `nil, message`; a path outside the
-/// grants is an error that names the line to add.
+/// `fs`: files below the granted roots. Each function waits on the blocking lane; what fails is `nil, message`; a path
+/// outside the grants is an error that names the line to add.
 enum FileModule {
   /// Bytes that `fs.read` reads unless `max` says otherwise.
   static let readLimit = 16 << 20
@@ -73,7 +73,8 @@ enum FileModule {
 
   private typealias Action = @Sendable (FilePlace) -> Result<LuaValue, FileFailure>
 
-  /// A function whose first argument is a path. `prepare` reads the other arguments; what it returns is done on the lane.
+  /// A function whose first argument is a path. `prepare` reads the other arguments; what it returns is done on the
+  /// lane.
   private static func function(
     _ name: String, writing: Bool, optionsAt place: Int = 2, options allowed: [String], last: FilePlace.Last,
     _ prepare: @escaping @Sendable (borrowing LuaCall, Arguments, Options) throws(Misuse) -> Action
@@ -81,7 +82,9 @@ enum FileModule {
     .host(name, as: "fs.\(name)") { call, arguments throws(Misuse) in
       let run = try arguments.run(call)
       let written = try arguments.string(call, 1, "a path")
-      guard !written.isEmpty, !written.utf8.contains(0) else { throw arguments.misuse("a path is not empty and has no zero byte") }
+      guard !written.isEmpty, !written.utf8.contains(0) else {
+        throw arguments.misuse("a path is not empty and has no zero byte")
+      }
       let path = PlainPath.absolute(written, from: run.services.baseDirectory)
       let fence = try fence(path, written, writing: writing, run, arguments)
       let action = try prepare(call, arguments, try arguments.options(call, place, allowed))

@@ -50,10 +50,10 @@ enum PlaceError: Error, Equatable {
 
 /// A name in a directory that is held open: what a script's path means, once every link on the way has been looked at.
 ///
-/// Below a granted root each component is opened by itself and never followed blindly: a link is read, and its target walked like the
-/// path, from where the link lies; `..` goes back to a directory held open, and never above the root. So no race with
-/// somebody who swaps directories for links can lead outside. (`openat2` with `RESOLVE_BENEATH` does this in the kernel, but containers
-/// often forbid it, so the walk is needed anyway; and it says which link leads out.)
+/// Below a granted root each component is opened by itself and never followed blindly: a link is read, and its target
+/// walked like the path, from where the link lies; `..` goes back to a directory held open, and never above the root.
+/// So no race with somebody who swaps directories for links can lead outside. (`openat2` with `RESOLVE_BENEATH` does
+/// this in the kernel, but containers often forbid it, so the walk is needed anyway; and it says which link leads out.)
 struct FilePlace {
   let directory: OpenDirectory
   /// One component, or ".".
@@ -74,7 +74,9 @@ struct FilePlace {
     _ path: String, below root: String?, last: Last, makingDirectories: Bool = false
   ) -> Result<FilePlace, PlaceError> {
     let start = root ?? "/"
-    guard let components = PlainPath.components(of: path, below: start) else { return .failure(.system(Errno(code: EACCES))) }
+    guard let components = PlainPath.components(of: path, below: start) else {
+      return .failure(.system(Errno(code: EACCES)))
+    }
     guard !components.isEmpty else { return exactly(start) }
     if root != nil, makingDirectories { makeRoot(start) }
     switch OpenDirectory.open(start) {
@@ -153,7 +155,9 @@ private struct PlaceWalk {
         if rest.isEmpty { return .success(FilePlace(directory: directory, name: name)) }
         guard makingDirectories else { return .failure(.system(Errno(code: ENOENT))) }
         // Safe: the name is passed as a terminated copy. Somebody else may have made it meanwhile.
-        if unsafe mkdirat(directory.descriptor, name, 0o777) != 0, errno != EEXIST { return .failure(.system(.current)) }
+        if unsafe mkdirat(directory.descriptor, name, 0o777) != 0, errno != EEXIST {
+          return .failure(.system(.current))
+        }
         rest.append(name)
       case .failure(let error): return .failure(.system(error))
       }

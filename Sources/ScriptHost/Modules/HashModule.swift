@@ -7,7 +7,8 @@ enum HashModule {
   }
 
   /// `hash.sha256(bytes)`: 64 hexadecimal digits.
-  private static let sha256 = LuaFunction.host("sha256", as: "hash.sha256", in: .both) { call, arguments throws(Misuse) in
+  private static let sha256 = LuaFunction.host("sha256", as: "hash.sha256", in: .both) {
+    call, arguments throws(Misuse) in
     call.push(HexText.encode(SHA256.hash(try arguments.bytes(call, 1, "bytes"))))
     return .results(1)
   }
@@ -19,12 +20,14 @@ enum HashModule {
     return .results(1)
   }
 
-  private static let base64 = LuaFunction.host("base64", as: "hash.base64", in: .both) { call, arguments throws(Misuse) in
+  private static let base64 = LuaFunction.host("base64", as: "hash.base64", in: .both) {
+    call, arguments throws(Misuse) in
     call.push(Base64Text.encode(try arguments.bytes(call, 1, "bytes")))
     return .results(1)
   }
 
-  private static let unbase64 = LuaFunction.host("unbase64", as: "hash.unbase64", in: .both) { call, arguments throws(Misuse) in
+  private static let unbase64 = LuaFunction.host("unbase64", as: "hash.unbase64", in: .both) {
+    call, arguments throws(Misuse) in
     decoded(&call, Base64Text.decode(try arguments.bytes(call, 1, "base64 text")), "not base64")
   }
 
@@ -37,7 +40,8 @@ enum HashModule {
     decoded(&call, HexText.decode(try arguments.bytes(call, 1, "hexadecimal text")), "not hexadecimal")
   }
 
-  /// A random (version 4) UUID. Only in a run: at the top level it would make a script's capsule differ from load to load.
+  /// A random (version 4) UUID. Only in a run: at the top level it would make a script's capsule differ from load to
+  /// load.
   private static let uuid = LuaFunction.host("uuid", as: "hash.uuid") { call, _ throws(Misuse) in
     var generator = SystemRandomNumberGenerator()
     call.push(UUIDText.random(using: &generator))
@@ -162,7 +166,9 @@ enum UUIDText {
     let low = generator.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
     var bytes: [UInt8] = []
     for word in [high, low] {
-      for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+      for shift in stride(from: 56, through: 0, by: -8) {
+        bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+      }
     }
     let digits = Array(HexText.encode(bytes).utf8)
     let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(decoding: digits[$0], as: UTF8.self) }

@@ -3,8 +3,8 @@ internal import JobModel
 internal import JobStores
 internal import Lua
 
-/// `kv`: durable values of the script, one space per script path. Every function waits for the store; a change is on disk as
-/// the store promises when `kv.set` returns.
+/// `kv`: durable values of the script, one space per script path. Every function waits for the store; a change is on
+/// disk as the store promises when `kv.set` returns.
 enum KeyValueModule {
   /// Bytes of a key, and of a value as JSON.
   static let keyLimit = 512
@@ -155,7 +155,9 @@ enum KeyValueModule {
       _ call: borrowing LuaCall, key: String, value index: Int, options: Int
     ) throws(Misuse) -> KeyValueChange {
       let arguments = Arguments(function: function)
-      guard call.type(index) != .none else { throw arguments.misuse("expected a value as argument \(index); nil deletes") }
+      guard call.type(index) != .none else {
+        throw arguments.misuse("expected a value as argument \(index); nil deletes")
+      }
       let value = try arguments.json(call, index, "the value", limit: valueLimit)
       let lifetime = try arguments.options(call, options, ["ttl"]).duration("ttl")
       if lifetime == 0 { throw arguments.misuse("ttl must be longer than 0; kv.delete(key) deletes") }

@@ -8,7 +8,8 @@ enum LogModule {
       LuaModule("log", functions: LogLevel.allCases.map(function)),
       // tostring may call a script's metamethod, so the text is made in Lua.
       LuaModule(
-        "", prelude: """
+        "",
+        prelude: """
           local module = ...
           local select, tostring, concat, info = select, tostring, table.concat, log.info
           module.print = function(...)

@@ -28,7 +28,8 @@ enum MetricModule {
     if call.isNil(3) { return [] }
     // The table of labels is read like an option, so that the errors are the same.
     let wrapped = Options(
-      arguments: arguments, reader: LuaReader(.table(LuaTable(fields: [("labels", try arguments.value(call, 3))])), path: ""))
+      arguments: arguments,
+      reader: LuaReader(.table(LuaTable(fields: [("labels", try arguments.value(call, 3))])), path: ""))
     return try wrapped.strings("labels") ?? []
   }
 }

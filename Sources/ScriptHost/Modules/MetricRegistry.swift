@@ -2,8 +2,8 @@ internal import Synchronization
 
 /// Counters and gauges that scripts set with `metric`, as a Prometheus text page.
 ///
-/// Threading: everything may be called from any thread. Nothing is ever dropped: a process has at most 10,000 series, and a script that
-/// puts a run's id into a label learns it from the error.
+/// Threading: everything may be called from any thread. Nothing is ever dropped: a process has at most 10,000 series,
+/// and a script that puts a run's id into a label learns it from the error.
 package final class MetricRegistry: Sendable {
   package enum Kind: String, Sendable { case counter, gauge }
 
@@ -23,7 +23,8 @@ package final class MetricRegistry: Sendable {
 
   package init() {}
 
-  /// Adds to a counter, which begins at 0. Refused for a wrong name, a gauge of that name, or when there are too many series.
+  /// Adds to a counter, which begins at 0. Refused for a wrong name, a gauge of that name, or when there are too many
+  /// series.
   package func add(
     counter name: String, labels: [(key: String, value: String)] = [], by amount: Double = 1
   ) -> HostRefusal? {

@@ -24,8 +24,8 @@ enum ProcessCalls {
     var errors: Int32
   }
 
-  /// Starts a child as the leader of a process group of its own, with default signal handling, nothing masked, and no descriptor of
-  /// ours but its three.
+  /// Starts a child as the leader of a process group of its own, with default signal handling, nothing masked, and no
+  /// descriptor of ours but its three.
   static func spawn(_ command: ChildCommand) -> Result<Spawned, Errno> {
     var opened: [Int32] = []
     func fail(_ error: Errno) -> Result<Spawned, Errno> {
@@ -93,8 +93,8 @@ enum ProcessCalls {
         errors: errors.reading))
   }
 
-  /// A pipe whose ends are closed in other children. Not atomically: a child that another thread starts at this very moment could keep an
-  /// end, were it not for the `closefrom` of every child started here.
+  /// A pipe whose ends are closed in other children. Not atomically: a child that another thread starts at this very
+  /// moment could keep an end, were it not for the `closefrom` of every child started here.
   private static func pipe() -> (reading: Int32, writing: Int32)? {
     var ends: [Int32] = [-1, -1]
     // Safe: the call writes two numbers into an array of two.
@@ -110,7 +110,7 @@ enum ProcessCalls {
     // Safe: the copies are freed after `body`, and the list itself is an array that outlives it.
     var list: [UnsafeMutablePointer<CChar>?] = unsafe texts.map { unsafe strdup($0) }
     unsafe list.append(nil)
-    defer { for unsafe text in unsafe list { unsafe free(text) } }
+    defer { for index in unsafe list.indices { unsafe free(list[index]) } }
     return unsafe list.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
   }
 

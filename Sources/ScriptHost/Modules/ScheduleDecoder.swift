@@ -11,12 +11,16 @@ enum ScheduleDecoder {
     let run = try arguments.run(call)
     let job = try arguments.string(call, 1, "a job's name")
     guard case .table(let table) = try arguments.value(call, 2) else {
-      throw arguments.misuse("expected a table like { at = \"2027-01-31 09:00\" } as argument 2, got \(arguments.name(call, 2))")
+      throw arguments.misuse(
+        "expected a table like { at = \"2027-01-31 09:00\" } as argument 2, got \(arguments.name(call, 2))")
     }
     let zone: TimeZoneRules
-    do { zone = try run.services.zones.zone(named: run.definition.timeZone) } catch { throw arguments.misuse(error.message) }
+    do { zone = try run.services.zones.zone(named: run.definition.timeZone) } catch {
+      throw arguments.misuse(error.message)
+    }
     let surroundings = DeclareSurroundings(
-      zones: run.services.zones, zone: zone, calendars: CalendarLibrary(refusing: noCalendarFiles), now: run.services.wall.now)
+      zones: run.services.zones, zone: zone, calendars: CalendarLibrary(refusing: noCalendarFiles),
+      now: run.services.wall.now)
     var draft = JobDraft(zone: zone)
     draft.definition.name = job
     var decoder = JobDecoder(surroundings, .schedule)
@@ -35,8 +39,8 @@ enum ScheduleDecoder {
     return request
   }
 
-  /// Such a schedule lies in the store as a text of its own. No load of scripts would build it anew when the file has changed, and a
-  /// host that starts would depend on a file that nobody may have kept.
+  /// Such a schedule lies in the store as a text of its own. No load of scripts would build it anew when the file has
+  /// changed, and a host that starts would depend on a file that nobody may have kept.
   private static let noCalendarFiles = TriggerError(
     "a schedule made at run time cannot follow a calendar file",
     suggestion: "write the days as dates = { \"2027-01-01\", … }, or let a job of the script have this trigger")

@@ -98,7 +98,8 @@ enum TimePattern {
       }
       guard let text = field(code, civil, offset, instant) else {
         return .failure(
-          HostRefusal("%\(code) in \"\(pattern)\" is not known: use Y m d e H I M S p L N j a A b B y F T z s u w V G or %"))
+          HostRefusal(
+            "%\(code) in \"\(pattern)\" is not known: use Y m d e H I M S p L N j a A b B y F T z s u w V G or %"))
       }
       result += text
     }

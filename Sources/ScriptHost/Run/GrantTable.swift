@@ -8,9 +8,9 @@ package import Lua
 ///       ["ops/*"] = { exec = true },
 ///     }
 ///
-/// A key is a script's path below the scripts directory, where `*` stands for anything; a script has what all keys that match it
-/// grant together. `fs` lists directories or files with `:r` or `:rw` (nothing is `:r`), relative to the directory of `moondial.lua`. The
-/// others list names with `*`, or are `true` for all and `false` for none.
+/// A key is a script's path below the scripts directory, where `*` stands for anything; a script has what all keys that
+/// match it grant together. `fs` lists directories or files with `:r` or `:rw` (nothing is `:r`), relative to the
+/// directory of `moondial.lua`. The others list names with `*`, or are `true` for all and `false` for none.
 package struct GrantTable: Sendable, Equatable {
   private var entries: [(pattern: String, grants: Grants)] = []
 

@@ -1,5 +1,5 @@
-/// What a script may do to the machine. By default nothing: time, logs, values of its own, events and other jobs need no grant;
-/// files, programs, the environment and secrets do.
+/// What a script may do to the machine. By default nothing: time, logs, values of its own, events and other jobs need
+/// no grant; files, programs, the environment and secrets do.
 package struct Grants: Sendable, Equatable {
   /// Names that are allowed: none, all, or those that match one of some patterns (`HOME`, `APP_*`).
   package enum Names: Sendable, Equatable {

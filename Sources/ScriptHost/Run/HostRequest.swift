@@ -4,10 +4,10 @@ internal import Synchronization
 
 /// What a suspended run waits for: an answer from the store, the end of a child process, an event, a time.
 ///
-/// Subclasses override what they need of `begin`, `expiry`, `expire` and `release`, and call `complete` or `fail` once, from any
-/// thread; of several such calls the first counts. The order is: the script's step ends; `begin` (worker thread); `expiry` is
-/// read; then either an answer, or `expire` (worker thread) when that time has come, or `abandon` when the run was killed or
-/// nobody wants the answer any more. A request that was answered is not released.
+/// Subclasses override what they need of `begin`, `expiry`, `expire` and `release`, and call `complete` or `fail` once,
+/// from any thread; of several such calls the first counts. The order is: the script's step ends; `begin` (worker
+/// thread); `expiry` is read; then either an answer, or `expire` (worker thread) when that time has come, or `abandon`
+/// when the run was killed or nobody wants the answer any more. A request that was answered is not released.
 ///
 /// Threading: `phase` is locked; what subclasses keep, they guard.
 class HostRequest: LuaRequest, @unchecked Sendable {
@@ -22,7 +22,8 @@ class HostRequest: LuaRequest, @unchecked Sendable {
 
   /// Starts the work. An answer inside this call lets the run go on without leaving its worker.
   func begin() {}
-  /// Monotonic nanoseconds at which `expire` is called unless there was an answer; `.max` is never. Read once, after `begin`.
+  /// Monotonic nanoseconds at which `expire` is called unless there was an answer; `.max` is never. Read once, after
+  /// `begin`.
   var expiry: Int64 { .max }
   /// The time has come: answer, or arrange that an answer follows.
   func expire() {}
@@ -44,7 +45,8 @@ class HostRequest: LuaRequest, @unchecked Sendable {
     if begins { begin() }
   }
 
-  /// The results of the host function. False when nobody waits any more: then the caller closes what it was about to hand over.
+  /// The results of the host function. False when nobody waits any more: then the caller closes what it was about to
+  /// hand over.
   @discardableResult
   final func complete(_ results: [LuaValue]) -> Bool {
     guard let (instance, run, ticket) = finish() else { return false }
@@ -84,8 +86,8 @@ class HostRequest: LuaRequest, @unchecked Sendable {
   }
 }
 
-/// A request whose work is one asynchronous call: the store, the scheduler, a file on the blocking lane. It holds nothing that
-/// would have to be closed; an answer that comes too late is dropped.
+/// A request whose work is one asynchronous call: the store, the scheduler, a file on the blocking lane. It holds
+/// nothing that would have to be closed; an answer that comes too late is dropped.
 final class CallRequest: HostRequest, @unchecked Sendable {
   // @unchecked: immutable.
   private let work: @Sendable (CallRequest) -> Void
@@ -94,7 +96,8 @@ final class CallRequest: HostRequest, @unchecked Sendable {
   override func begin() { work(self) }
 }
 
-/// `sleep`, and what else only waits for a time. The pool's timers wake the run; there is no thread and no timer of its own.
+/// `sleep`, and what else only waits for a time. The pool's timers wake the run; there is no thread and no timer of its
+/// own.
 final class SleepRequest: HostRequest, @unchecked Sendable {
   // @unchecked: immutable.
   private let until: Int64

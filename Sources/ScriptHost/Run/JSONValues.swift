@@ -18,7 +18,8 @@ extension JSONText {
 }
 
 extension LuaValue {
-  /// A JSON document as a Lua value; nil when it is not JSON, which cannot be for what was written by `JSONText.encoding`.
+  /// A JSON document as a Lua value; nil when it is not JSON, which cannot be for what was written by
+  /// `JSONText.encoding`.
   init?(json: JSONText) {
     guard let value = Self.parseJSON(json.text) else { return nil }
     self = value

@@ -57,7 +57,8 @@ package struct ScheduleSummary: Sendable, Equatable {
   }
 }
 
-/// The scheduler as scripts may use it (`jobs`). A completion may come inside the call or later on any thread, exactly once.
+/// The scheduler as scripts may use it (`jobs`). A completion may come inside the call or later on any thread, exactly
+/// once.
 package protocol JobControl: AnyObject, Sendable {
   /// All jobs, by name.
   func jobs() -> [JobSummary]
@@ -75,7 +76,8 @@ package protocol JobControl: AnyObject, Sendable {
 package protocol EventHub: AnyObject, Sendable {
   /// Completes after the event is durable; inside the call or later on any thread, exactly once.
   func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void)
-  /// `receive` is called, on any thread, with the data of each later event of that name until the subscription is cancelled.
+  /// `receive` is called, on any thread, with the data of each later event of that name until the subscription is
+  /// cancelled.
   func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription
 }
 
@@ -86,9 +88,11 @@ package final class EventSubscription: Sendable {
   package func cancel() { end() }
 }
 
-/// Stands for services that a host does not have (`moondial exec` beside no scheduler, a bare embedder): every request is refused.
+/// Stands for services that a host does not have (`moondial exec` beside no scheduler, a bare embedder): every request
+/// is refused.
 package final class MissingServices: JobControl, EventHub {
-  private static let refusal = HostRefusal("there is no scheduler here: this works in jobs that a running host has started")
+  private static let refusal = HostRefusal(
+    "there is no scheduler here: this works in jobs that a running host has started")
   package init() {}
 
   package func jobs() -> [JobSummary] { [] }
@@ -98,9 +102,13 @@ package final class MissingServices: JobControl, EventHub {
   package func schedule(
     _ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void
   ) { completion(.failure(Self.refusal)) }
-  package func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
+  package func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    completion(Self.refusal)
+  }
   package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
-  package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
+  package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    completion(Self.refusal)
+  }
   package func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     completion(Self.refusal)
   }

@@ -5,11 +5,11 @@ internal import Synchronization
 
 /// A Lua state with the run that is on it: the part of a run that stays when its thread goes.
 ///
-/// It is reused from run to run (kept by the job, or by a worker), and it is the body of the `PoolRun` when a run goes on after
-/// its first step.
+/// It is reused from run to run (kept by the job, or by a worker), and it is the body of the `PoolRun` when a run goes
+/// on after its first step.
 ///
-/// Threading: the thread that steps the run owns it, and the pool hands it over. Only `attention` and the Lua state's own
-/// `complete` and `cancel` are for other threads.
+/// Threading: the thread that steps the run owns it, and the pool hands it over. Only `attention` and the Lua state's
+/// own `complete` and `cancel` are for other threads.
 final class JobInstance: @unchecked Sendable {
   // @unchecked: see above.
 
@@ -73,11 +73,12 @@ final class JobInstance: @unchecked Sendable {
     try state.start(entry: name, context: context, extra: extra)
   }
 
-  /// Goes on with `on_error` after the run was killed, and its state with it: in a new one, until a deadline of its own.
+  /// Goes on with `on_error` after the run was killed, and its state with it: in a new one, until a deadline of its
+  /// own.
   func beginHook(
     _ name: String, afterKill ending: RunEnding, _ extra: [LuaValue], _ payload: LuaJobPayload, until deadline: Int64
   ) throws(LuaError) {
-    timers.removeAll()   // their requests were abandoned with the run
+    timers.removeAll()  // their requests were abandoned with the run
     try renew(for: payload)
     context.goOn(until: deadline)
     try beginHook(name, after: ending, extra)

@@ -1,10 +1,11 @@
 internal import Synchronization
 
-/// Where a job's idle Lua states are found (`state = "job"`): what the job's payload is besides, so that an order leads to them without
-/// a lookup.
+/// Where a job's idle Lua states are found (`state = "job"`): what the job's payload is besides, so that an order leads
+/// to them without a lookup.
 ///
-/// It is one number until the job has run. When the payload goes (the job changed, or was removed) its idle states go with it,
-/// and those still running are not kept when they end: that is how a changed job gets a fresh state "when idle".
+/// It is one number until the job has run. When the payload goes (the job changed, or was removed) its idle states go
+/// with it, and those still running are not kept when they end: that is how a changed job gets a fresh state "when
+/// idle".
 package class JobStates: @unchecked Sendable {
   // @unchecked: both fields are guarded by the lock of `table`; only one `KeptStates` ever sees this object.
   fileprivate var home: Int32 = -1
@@ -25,9 +26,10 @@ package struct KeptStateCounts: Sendable, Equatable {
 
 /// The idle states of all jobs with `state = "job"`, capped in bytes, least recently used dropped first.
 ///
-/// Running and suspended states are not in here: a run takes its state out and puts it back. Both are one lock and a few index
-/// moves, whatever the number of jobs (measured: see docs/lua-api/ctx.md on the lifetime of states for what it means to
-/// scripts). Links are indices into two arrays, so that nothing here is unsafe and dropping a long list cannot recurse.
+/// Running and suspended states are not in here: a run takes its state out and puts it back. Both are one lock and a
+/// few index moves, whatever the number of jobs (measured: see docs/lua-api/ctx.md on the lifetime of states for what
+/// it means to scripts). Links are indices into two arrays, so that nothing here is unsafe and dropping a long list
+/// cannot recurse.
 final class KeptStates: Sendable {
   /// Reports evictions: how many, how many bytes, the name of the first job, and the limit.
   typealias EvictionReport = @Sendable (_ states: Int, _ bytes: Int, _ job: String, _ limit: Int) -> Void
@@ -56,8 +58,8 @@ final class KeptStates: Sendable {
     }
   }
 
-  /// Keeps a state whose run has ended, and drops the longest unused ones while there are too many bytes. O(1) plus what is
-  /// dropped, and the job's other idle states.
+  /// Keeps a state whose run has ended, and drops the longest unused ones while there are too many bytes. O(1) plus
+  /// what is dropped, and the job's other idle states.
   func keep(_ instance: JobInstance, for job: JobStates) {
     let bytes = instance.footprint
     var dropped: [JobInstance] = []

@@ -32,7 +32,8 @@ package struct LogLine: Sendable, Equatable {
   package var at: Instant
 
   package init(
-    run: RunID?, job: String?, store: String? = nil, level: LogLevel, message: String, fields: JSONText? = nil, at: Instant
+    run: RunID?, job: String?, store: String? = nil, level: LogLevel, message: String, fields: JSONText? = nil,
+    at: Instant
   ) {
     self.run = run
     self.job = job
@@ -46,8 +47,8 @@ package struct LogLine: Sendable, Equatable {
 
 /// Where the lines of scripts go: standard error, the store, both.
 ///
-/// Threading: called on worker threads, from several at once. The lines of one run come in order. It must not wait for I/O that can
-/// take long: a line is written in the middle of a step.
+/// Threading: called on worker threads, from several at once. The lines of one run come in order. It must not wait for
+/// I/O that can take long: a line is written in the middle of a step.
 package protocol LogSink: AnyObject, Sendable {
   /// Lines below it are not even built.
   var threshold: LogLevel { get }
@@ -65,8 +66,8 @@ package final class SilentLog: LogSink {
   package func write(_ line: LogLine) {}
 }
 
-/// How much one run may still log. A loop that logs would otherwise fill the store: after 10,000 lines or 1 MB one line says that
-/// the rest is dropped.
+/// How much one run may still log. A loop that logs would otherwise fill the store: after 10,000 lines or 1 MB one line
+/// says that the rest is dropped.
 struct LogAllowance {
   private var lines: Int
   private var bytes: Int

@@ -13,7 +13,8 @@ package struct LuaHostConfiguration: Sendable {
   /// Lines and bytes that one run may log. The defaults are 10,000 lines and 1 MB.
   package var logLines = 10_000
   package var logBytes = 1 << 20
-  /// Nanoseconds that `on_error` has after an attempt that was killed (`timed_out`, `out_of_memory`). The default is 10 s.
+  /// Nanoseconds that `on_error` has after an attempt that was killed (`timed_out`, `out_of_memory`). The default is 10
+  /// s.
   package var hookTimeout: Int64 = 10_000_000_000
   /// Bytes of JSON that the result of `run` may have in the history. The default is 1 MB.
   package var resultBytes = 1 << 20
@@ -58,7 +59,8 @@ package final class LuaHost: Sendable {
       lua, modules: HostModules.all(children: children) + declareModules, onStuck: { workers.isStuck($0) })
   }
 
-  /// Slices preempt while work waits in any of the pools. The runtime is told inside the lock, so that the last word is right.
+  /// Slices preempt while work waits in any of the pools. The runtime is told inside the lock, so that the last word is
+  /// right.
   func othersWait(_ isWaiting: Bool, in runner: LuaRunner) {
     waiting.withLock { waiting in
       if isWaiting { waiting.insert(ObjectIdentifier(runner)) } else { waiting.remove(ObjectIdentifier(runner)) }
@@ -69,12 +71,15 @@ package final class LuaHost: Sendable {
   /// Where a `require` is recorded that is first reached inside a run: the script loader's `lateRequires`.
   package func recordLateRequires(in requires: LateRequires) { late.withLock { $0 = requires } }
 
-  /// What `require` finds in the runs that `context` tells of: the snapshot of `lib/` of the job's generation, never the disk.
+  /// What `require` finds in the runs that `context` tells of: the snapshot of `lib/` of the job's generation, never
+  /// the disk.
   func moduleLoader(for context: RunContext) -> LuaModuleLoader {
-    // Asked in a run only, so there is an order. The payload is looked up each time: a state outlives its job's version, and is
-    // given to other jobs.
+    // Asked in a run only, so there is an order. The payload is looked up each time: a state outlives its job's
+    // version, and is given to other jobs.
     { [weak self, context] name in
-      guard let payload = context.definition.payload as? LuaJobPayload else { return .missing("this job has no modules") }
+      guard let payload = context.definition.payload as? LuaJobPayload else {
+        return .missing("this job has no modules")
+      }
       self?.late.withLock { $0 }?.record(payload.script, asksFor: name)
       return payload.library.source(named: name)
     }
@@ -94,15 +99,16 @@ package final class LuaHost: Sendable {
   /// Changes how many bytes of idle kept states there may be; what is too much now goes when the next run ends.
   package func limitKeptStates(bytes: Int) { kept.limit = bytes }
 
-  /// Ends the children that scripts have started, and the thread that waits for them. Call it after the pools have stopped; twice is
-  /// fine.
+  /// Ends the children that scripts have started, and the thread that waits for them. Call it after the pools have
+  /// stopped; twice is fine.
   package func stop() {
     children.stop()
     kept.removeAll()
   }
 }
 
-/// Turns evictions into log lines: the first at once, then one line for all that came meanwhile, at most every ten seconds.
+/// Turns evictions into log lines: the first at once, then one line for all that came meanwhile, at most every ten
+/// seconds.
 private final class EvictionReporter: Sendable {
   private struct Pending {
     var states = 0
@@ -129,12 +135,14 @@ private final class EvictionReporter: Sendable {
     services.log.write(
       LogLine(
         run: nil, job: nil, level: .info,
-        message: "dropped \(due.states) kept Lua states (\(megabytes(due.bytes)) MB), longest idle first, \"\(job)\" among "
+        message:
+          "dropped \(due.states) kept Lua states (\(megabytes(due.bytes)) MB), longest idle first, \"\(job)\" among "
           + "them: all kept states together may have \(megabytes(limit)) MB", at: services.wall.now))
   }
 }
 
-/// Knows which run is on which worker, for the one question that comes from outside: this state cannot be stopped, whose is it?
+/// Knows which run is on which worker, for the one question that comes from outside: this state cannot be stopped,
+/// whose is it?
 final class WorkerRegistry: Sendable {
   private let workers = Mutex<[LuaThread]>([])
 

@@ -6,13 +6,15 @@ internal import Synchronization
 
 /// Runs Lua jobs on a `StepPool`: order → state → steps → report.
 ///
-/// The way of a run: take the job's idle state, or make one from its capsule; start `run(ctx)`; step it. Most runs end there, and
-/// cost no allocation on this side. A run that waits or has used up its slice leaves the worker as a `PoolRun`; answers and timers bring
-/// it back, on any worker. When `run` has ended, `on_success` or `on_error` is executed in the same state as part of the attempt (in a
-/// new one, with a time of its own, when the run was killed). Then
-/// the state is kept (`state = "job"`) or put on the worker's hot list, and reset when it is taken (`state = "run"`); after a kill it is dropped.
+/// The way of a run: take the job's idle state, or make one from its capsule; start `run(ctx)`; step it. Most runs end
+/// there, and cost no allocation on this side. A run that waits or has used up its slice leaves the worker as a
+/// `PoolRun`; answers and timers bring it back, on any worker. When `run` has ended, `on_success` or `on_error` is
+/// executed in the same state as part of the attempt (in a new one, with a time of its own, when the run was killed).
+/// Then the state is kept (`state = "job"`) or put on the worker's hot list, and reset when it is taken (`state =
+/// "run"`); after a kill it is dropped.
 ///
-/// Jobs that are Swift closures (`ClosurePayload`) are passed on to a `ClosureRunner`, so that one pool runs both kinds.
+/// Jobs that are Swift closures (`ClosurePayload`) are passed on to a `ClosureRunner`, so that one pool runs both
+/// kinds.
 package final class LuaRunner: StepRunner {
   let host: LuaHost
   private let closures = ClosureRunner()
@@ -21,7 +23,8 @@ package final class LuaRunner: StepRunner {
   /// One runner for each pool; they may share a host.
   package init(_ host: LuaHost) { self.host = host }
 
-  /// Whom to tell that a run cannot be stopped on its worker: the pool's `workerIsStuck`. Called on the runtime's monitor thread.
+  /// Whom to tell that a run cannot be stopped on its worker: the pool's `workerIsStuck`. Called on the runtime's
+  /// monitor thread.
   package func reportStuckRuns(to report: @escaping @Sendable (_ worker: Int, _ run: RunToken) -> Void) {
     stuckReport.withLock { $0 = report }
   }
@@ -95,13 +98,14 @@ package final class LuaRunner: StepRunner {
   package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     guard let instance = run.body as? JobInstance else { return closures.timeOut(run, at: time, on: worker) }
     let thread = Self.thread(of: worker)
-    _ = instance.attend()   // no answer counts any more
+    _ = instance.attend()  // no answer counts any more
     let wasInBody = if case .body = instance.phase { true } else { false }
     let ending = kill(instance, as: .timedOut, on: thread)
     let payload = Self.payload(of: instance)
     if wasInBody, let deadline = beginHook(afterKill: ending, on: instance, payload, as: run) {
       return advance(
-        instance, as: run, at: StepTime(wall: time.wall, monotonic: time.monotonic, deadline: deadline), payload, on: worker, thread)
+        instance, as: run, at: StepTime(wall: time.wall, monotonic: time.monotonic, deadline: deadline), payload,
+        on: worker, thread)
     }
     instance.end()
     return .ended(ending)
@@ -138,7 +142,8 @@ package final class LuaRunner: StepRunner {
     thread.enter(instance.state, instance.context.current.token)
     defer { thread.exit() }
     while true {
-      // Registered first, then looked, and again for each hook, whose start forgets cancels: a request to stop is not lost.
+      // Registered first, then looked, and again for each hook, whose start forgets cancels: a request to stop is not
+      // lost.
       if worker.interruption != nil { instance.state.cancel() }
       switch thread.lua.step(instance.state, deadline: time.deadline == .max ? nil : time.deadline) {
       case .finished:
@@ -177,7 +182,8 @@ package final class LuaRunner: StepRunner {
 
   // MARK: States
 
-  /// Bytes of a state that may stay on a worker's hot list with what its last run left in it; a larger one gives its memory back.
+  /// Bytes of a state that may stay on a worker's hot list with what its last run left in it; a larger one gives its
+  /// memory back.
   private static let largestHotState = 256 << 10
 
   private func takeInstance(
@@ -186,8 +192,8 @@ package final class LuaRunner: StepRunner {
     switch order.job.definition.state {
     case .job: if let kept = host.kept.take(for: payload) { return kept }
     case .run:
-      // Reset when it is taken, not when it is put back: the next job is most often another one, and gets the same memory and
-      // the same objects. One that cannot be reset (no memory) is dropped.
+      // Reset when it is taken, not when it is put back: the next job is most often another one, and gets the same
+      // memory and the same objects. One that cannot be reset (no memory) is dropped.
       if let hot = thread.takeHot(), (try? hot.renew(for: payload)) != nil { return hot }
     }
     return try host.makeInstance(payload)
@@ -215,7 +221,8 @@ package final class LuaRunner: StepRunner {
     if case .hook(_, let ending) = instance.phase { return ending }
     let ending = Ending.succeeded(instance, resultLimit: host.configuration.resultBytes)
     guard payload.hasOnSuccess else { return ending }
-    return beginHook("on_success", on: instance, after: ending, [ending.details?.result.flatMap(LuaValue.init(json:)) ?? .nil])
+    return beginHook(
+      "on_success", on: instance, after: ending, [ending.details?.result.flatMap(LuaValue.init(json:)) ?? .nil])
   }
 
   /// The entry raised. Nil when a hook has begun and is to be stepped.
@@ -255,9 +262,9 @@ package final class LuaRunner: StepRunner {
     }
   }
 
-  /// After a run that was killed for what it did, `on_error` is called in a new state of the job: the old one is gone, and with it
-  /// the time and the memory that it was allowed. Nil when there is nothing to call; else until when it has time. Who cancels a run
-  /// or stops the host wants an end, so there is no hook then.
+  /// After a run that was killed for what it did, `on_error` is called in a new state of the job: the old one is gone,
+  /// and with it the time and the memory that it was allowed. Nil when there is nothing to call; else until when it has
+  /// time. Who cancels a run or stops the host wants an end, so there is no hook then.
   private func beginHook(
     afterKill ending: RunEnding, on instance: JobInstance, _ payload: LuaJobPayload, as run: PoolRun?
   ) -> Int64? {

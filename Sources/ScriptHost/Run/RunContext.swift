@@ -54,8 +54,10 @@ final class RunContext: @unchecked Sendable {
     switch allowance.take(message.utf8.count + (fields?.text.utf8.count ?? 0)) {
     case .write: write(level, message, fields)
     case .dropFromHere:
-      write(.warn, "further log lines of this run are dropped: it has written \(limits.logLines) lines or "
-        + "\(limits.logBytes / 1024) KB, which is what one run may write", nil)
+      write(
+        .warn,
+        "further log lines of this run are dropped: it has written \(limits.logLines) lines or "
+          + "\(limits.logBytes / 1024) KB, which is what one run may write", nil)
     case .drop: break
     }
   }

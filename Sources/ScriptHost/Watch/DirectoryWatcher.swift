@@ -10,8 +10,9 @@ internal import Synchronization
 ///     …
 ///     watcher.stop()
 ///
-/// ``RescanPolicy`` decides; this class has the thread, the kernel's events and the clock. It starts once; ``stop()`` is synchronous
-/// and may be called twice, or without a start. It must be stopped: a running thread keeps its watcher alive.
+/// ``RescanPolicy`` decides; this class has the thread, the kernel's events and the clock. It starts once; ``stop()``
+/// is synchronous and may be called twice, or without a start. It must be stopped: a running thread keeps its watcher
+/// alive.
 package final class DirectoryWatcher: Sendable {
   private let directory: ScriptDirectory
   private let timing: RescanTiming
@@ -36,9 +37,9 @@ package final class DirectoryWatcher: Sendable {
   /// - Parameters:
   ///   - watchLimit: the most directories to watch; beyond, all are scanned every second.
   ///   - onNotice: told what an operator should know; on the watcher's thread, or the starter's.
-  ///   - onChange: told of each change, on the watcher's thread, one at a time. It may take its time, and may evaluate Lua (the
-  ///     stack has 8 MiB): events wait meanwhile, and one scan afterwards finds them all. It may call ``retryLater(_:)`` and
-  ///     ``rescanNow()``, but not ``stop()``.
+  ///   - onChange: told of each change, on the watcher's thread, one at a time. It may take its time, and may evaluate
+  ///     Lua (the stack has 8 MiB): events wait meanwhile, and one scan afterwards finds them all. It may call
+  ///     ``retryLater(_:)`` and ``rescanNow()``, but not ``stop()``.
   package init(
     _ directory: ScriptDirectory, timing: RescanTiming = .standard,
     clock: any MonotonicClock = SystemMonotonicClock(), watchLimit: Int = .max,
@@ -53,16 +54,16 @@ package final class DirectoryWatcher: Sendable {
     self.onChange = onChange
   }
 
-  /// Scans for the first time and starts watching. Watches are set before each directory is read, so that every later change is
-  /// delivered.
+  /// Scans for the first time and starts watching. Watches are set before each directory is read, so that every later
+  /// change is delivered.
   ///
   ///     try watcher.start { snapshot in try service.start(loader.load(snapshot).jobs) }
   ///
-  /// - Parameter load: takes what is there, on the caller's thread. Only when it has returned are changes delivered, those that
-  ///   happened meanwhile among them: so a receiver never sees the second snapshot before the first is loaded. It may call
-  ///   ``retryLater(_:)``. When it throws, nothing is watched.
-  /// - Returns: what is there; it is not delivered again. When the system has no thread to give, that is a notice, and nothing is
-  ///   ever delivered: what was loaded can still run.
+  /// - Parameter load: takes what is there, on the caller's thread. Only when it has returned are changes delivered,
+  ///   those that happened meanwhile among them: so a receiver never sees the second snapshot before the first is
+  ///   loaded. It may call ``retryLater(_:)``. When it throws, nothing is watched.
+  /// - Returns: what is there; it is not delivered again. When the system has no thread to give, that is a notice, and
+  ///   nothing is ever delivered: what was loaded can still run.
   @discardableResult
   package func start(_ load: (DirectorySnapshot) throws -> Void) rethrows -> DirectorySnapshot {
     var loop = WatchLoop(watches: WatchSet(limit: watchLimit), isPolling: false)
@@ -92,15 +93,16 @@ package final class DirectoryWatcher: Sendable {
   /// As above, for receivers that need nothing done before the first change.
   package func start() -> DirectorySnapshot { start { _ in } }
 
-  /// Reads every file again and delivers the result at once, even if nothing changed: the answer to SIGHUP and to a request to
-  /// reload. Files that are missing are removed without waiting for them to come back. From any thread; does not block.
+  /// Reads every file again and delivers the result at once, even if nothing changed: the answer to SIGHUP and to a
+  /// request to reload. Files that are missing are removed without waiting for them to come back. From any thread; does
+  /// not block.
   package func rescanNow() {
     state.withLock { $0.policy?.request() }
     wake.wake()
   }
 
-  /// Asks to have a file that seems to be half of a save delivered again a little later, before anybody is told. From any thread;
-  /// does not block. See ``RescanPolicy/retryLater(_:at:)``.
+  /// Asks to have a file that seems to be half of a save delivered again a little later, before anybody is told. From
+  /// any thread; does not block. See ``RescanPolicy/retryLater(_:at:)``.
   ///
   /// - Returns: `false` when this is the second time for this content: report it.
   package func retryLater(_ file: ScriptFile) -> Bool {

@@ -12,10 +12,12 @@ package import Chronology
 ///     }
 ///
 /// Laws:
-/// - What was delivered differs from what was delivered before, except as the answer to ``request()`` and ``retryLater(_:at:)``.
+/// - What was delivered differs from what was delivered before, except as the answer to ``request()`` and
+///   ``retryLater(_:at:)``.
 /// - Within ``RescanTiming/limit`` after an event there is a scan, whatever else happens.
 /// - A file that is missing, empty or unreadable only for a moment is never delivered as such.
-/// - Everything in one delivery is from one scan, except for what a hold keeps back, which is what was delivered before.
+/// - Everything in one delivery is from one scan, except for what a hold keeps back, which is what was delivered
+///   before.
 package struct RescanPolicy: Sendable {
   /// What to do now.
   package enum Step: Sendable, Equatable {
@@ -92,11 +94,11 @@ package struct RescanPolicy: Sendable {
   /// Whether some directory cannot be watched, so that only scanning shows what happens there.
   package mutating func setPolling(_ isPolling: Bool) { self.isPolling = isPolling }
 
-  /// Asks to have this version of a file delivered again after ``RescanTiming/doubtGrace``, if nothing newer comes before: a
-  /// script that ends in the middle of a statement may be half of a save.
+  /// Asks to have this version of a file delivered again after ``RescanTiming/doubtGrace``, if nothing newer comes
+  /// before: a script that ends in the middle of a statement may be half of a save.
   ///
-  /// - Returns: `true` when a delivery with this path will follow, so that there is nothing to report yet; `false` when this
-  ///   version was delivered again already, or cannot be read: it is what the author wrote.
+  /// - Returns: `true` when a delivery with this path will follow, so that there is nothing to report yet; `false` when
+  ///   this version was delivered again already, or cannot be read: it is what the author wrote.
   package mutating func retryLater(_ file: ScriptFile, at now: MonotonicInstant) -> Bool {
     guard case .success(let content) = file.content else { return false }
     // Overtaken: a newer version was delivered, or is about to be.
@@ -177,7 +179,8 @@ extension RescanPolicy {
     return kept
   }
 
-  /// Whether a difference is to wait; notes it if so. It waits once: for the grace of its reason, from when it was first seen.
+  /// Whether a difference is to wait; notes it if so. It waits once: for the grace of its reason, from when it was
+  /// first seen.
   private mutating func hold(
     _ path: ScriptPath, _ reason: Hold.Reason, after former: [ScriptPath: Hold], at now: MonotonicInstant
   ) -> Bool {
@@ -220,8 +223,8 @@ extension RescanPolicy {
 package struct DirectoryChange: Sendable {
   /// All files, as they are to be loaded now.
   package let snapshot: DirectorySnapshot
-  /// The paths that differ from the delivery before: files that were added, changed, removed, became unreadable or readable, or
-  /// whose retry is due; directories with a problem that is new or gone. Empty only when `isRequested`.
+  /// The paths that differ from the delivery before: files that were added, changed, removed, became unreadable or
+  /// readable, or whose retry is due; directories with a problem that is new or gone. Empty only when `isRequested`.
   package let changes: Set<ScriptPath>
   /// Whether this answers ``DirectoryWatcher/rescanNow()``.
   package let isRequested: Bool

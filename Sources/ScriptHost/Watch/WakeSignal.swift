@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Lets other threads end a wait for events: a connected pair of sockets. (An `eventfd` would do with one descriptor, but is not
-/// among what Swift sees of the C library; and unlike a pipe, a pair can be made close-on-exec in one step.)
+/// Lets other threads end a wait for events: a connected pair of sockets. (An `eventfd` would do with one descriptor,
+/// but is not among what Swift sees of the C library; and unlike a pipe, a pair can be made close-on-exec in one step.)
 final class WakeSignal: Sendable {
   private let reading: Int32
   private let writing: Int32
@@ -24,11 +24,13 @@ final class WakeSignal: Sendable {
   /// Ends the wait that is under way, or the next one. From any thread; never blocks.
   func wake() {
     var byte: UInt8 = 1
-    // Safe: the call reads that one byte. It fails when the pair is full of wakes that nobody has seen: then one more says nothing.
+    // Safe: the call reads that one byte. It fails when the pair is full of wakes that nobody has seen: then one more
+    // says nothing.
     unsafe _ = write(writing, &byte, 1)
   }
 
-  /// Blocks until woken, until events wait in `queue`, or for `nanoseconds`, rounded up to milliseconds. By one thread at a time.
+  /// Blocks until woken, until events wait in `queue`, or for `nanoseconds`, rounded up to milliseconds. By one thread
+  /// at a time.
   func wait(for queue: InotifyQueue?, nanoseconds: Int64) {
     var descriptors = [pollfd(fd: reading, events: Int16(POLLIN), revents: 0)]
     if let queue { descriptors.append(pollfd(fd: queue.descriptor, events: Int16(POLLIN), revents: 0)) }
@@ -37,7 +39,8 @@ final class WakeSignal: Sendable {
     unsafe _ = poll(&descriptors, nfds_t(descriptors.count), Int32((bounded + 999_999) / 1_000_000))
     guard descriptors[0].revents != 0 else { return }
     var bytes = [UInt8](repeating: 0, count: 256)
-    // Safe: the call writes inside the array, which outlives it. Until nothing is left, so that old wakes end no later wait.
+    // Safe: the call writes inside the array, which outlives it. Until nothing is left, so that old wakes end no later
+    // wait.
     while unsafe read(reading, &bytes, bytes.count) > 0 {}
   }
 }

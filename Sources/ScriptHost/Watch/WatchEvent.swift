@@ -1,5 +1,5 @@
-/// Something that happened in a watched directory, as far as it matters. It is a reason to scan, not a fact about the disk: what is
-/// there is for the scan to say, since by the time an event is read anything may have happened since.
+/// Something that happened in a watched directory, as far as it matters. It is a reason to scan, not a fact about the
+/// disk: what is there is for the scan to say, since by the time an event is read anything may have happened since.
 package enum WatchEvent: Sendable, Hashable {
   /// A version of this file is complete: it was closed after writing, or moved into place.
   case saved(ScriptPath)
@@ -34,8 +34,8 @@ struct EventMask: OptionSet, Hashable, Sendable {
   /// The event is about a directory.
   static let isDirectory = EventMask(rawValue: 0x4000_0000)
 
-  /// What every directory is watched for. Single writes are not among it: a file matters when it is closed, and a log that is
-  /// written beside the scripts must not wake the host with each line.
+  /// What every directory is watched for. Single writes are not among it: a file matters when it is closed, and a log
+  /// that is written beside the scripts must not wake the host with each line.
   static let watched: EventMask = [
     .attributes, .closedAfterWriting, .movedFrom, .movedTo, .created, .deleted, .selfDeleted, .selfMoved,
     .onlyDirectories,

@@ -2,8 +2,9 @@ internal import Glibc
 
 /// The directories that are watched, kept equal to what the last scan said is worth watching.
 ///
-/// A watch belongs to an inode, not to a path: a directory that was moved keeps its watch and would report under its old name. So
-/// each scan names every place anew, and the watches of places that it did not name are dropped afterwards.
+/// A watch belongs to an inode, not to a path: a directory that was moved keeps its watch and would report under its
+/// old name. So each scan names every place anew, and the watches of places that it did not name are dropped
+/// afterwards.
 struct WatchSet {
   private var queue: InotifyQueue?
   private let limit: Int

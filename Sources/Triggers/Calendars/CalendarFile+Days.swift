@@ -27,8 +27,8 @@ extension CalendarFile {
 private struct CalendarExpansion {
   private let zone: TimeZoneRules
   private(set) var days = CalendarDays()
-  /// Occurrences that may still be gone through one by one: hundreds of weekly events up to the end of time. All of them
-  /// take half a second.
+  /// Occurrences that may still be gone through one by one: hundreds of weekly events up to the end of time. All of
+  /// them take half a second.
   private var budget = 5_000_000
   /// As many of one event that repeats within the day: twenty years of every hour.
   private static let mostWithinDays = 200_000

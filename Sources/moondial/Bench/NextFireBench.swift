@@ -3,8 +3,8 @@ import Lua
 import ScriptHost
 import Triggers
 
-/// `next`: the mean processor time of computing one fire time after another: of four cron expressions on the clocks of two zones, and
-/// of every other kind of trigger in Berlin.
+/// `next`: the mean processor time of computing one fire time after another: of four cron expressions on the clocks of
+/// two zones, and of every other kind of trigger in Berlin.
 enum NextFireBench {
   private static let expressions = [
     ("* * * * *", "* * * * *"), ("*/5 9-17 * * mon-fri", "*/5 9-17 * * mon-fri"), ("0 0 29 2 *", "0 0 29 2 *"),
@@ -21,7 +21,10 @@ enum NextFireBench {
     ("every", #"every("90s", { start_date = "2026-01-01" })"#),
     ("calendar", #"calendar { months = 2, day = 31, hour = 6, start_date = "2026-01-01" }"#),
     ("workdays 2nd", #"workdays("2nd", { hour = 9 })"#),
-    ("workdays with holidays", #"workdays("last", { calendar = calendar_of { dates = { "2026-12-24..2026-12-31" } } })"#),
+    (
+      "workdays with holidays",
+      #"workdays("last", { calendar = calendar_of { dates = { "2026-12-24..2026-12-31" } } })"#
+    ),
     ("calendar_of", #"calendar_of { weekdays = "sat,sun", dates = { "2026-12-24..2026-12-31" } }"#),
     ("except calendar", #"except(cron "0 9 * * *", calendar_of { weekdays = "sat,sun" })"#),
     ("only calendar", #"only(cron "0 9 1 * *", calendar_of { weekdays = "mon-fri" })"#),

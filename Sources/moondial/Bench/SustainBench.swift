@@ -2,11 +2,12 @@ import Chronology
 import JobStores
 import Triggers
 
-/// `sustain`: a rate of fires that is held for a minute with a SQLite store, once keeping all history and once pruning it, and what
-/// the pruning adds to the lateness of starts.
+/// `sustain`: a rate of fires that is held for a minute with a SQLite store, once keeping all history and once pruning
+/// it, and what the pruning adds to the lateness of starts.
 ///
-/// n interval jobs with evenly spread phases, each of whose instants is wanted. The two halves have files of their own, one after
-/// the other. What falls due in the first `warm_s` seconds is not counted: pruning begins when a job has more runs than `keep`.
+/// n interval jobs with evenly spread phases, each of whose instants is wanted. The two halves have files of their own,
+/// one after the other. What falls due in the first `warm_s` seconds is not counted: pruning begins when a job has more
+/// runs than `keep`.
 enum SustainBench {
   static func run(_ parameters: BenchParameters) throws -> JSONObject {
     let plan = try Plan(parameters)
@@ -37,7 +38,9 @@ enum SustainBench {
       synchronous = try parameters.choice("sync", among: ["full", "normal"]) == "normal" ? .normal : .full
       interval = Int64(n) * 1_000_000_000 / Int64(rate)
       guard interval >= 1_000_000 else {
-        throw CommandFailure(.usage, "bench sustain: \(n) jobs at \(rate) a second are due each \(interval) ns: give n=\(rate / 1_000) or more")
+        throw CommandFailure(
+          .usage,
+          "bench sustain: \(n) jobs at \(rate) a second are due each \(interval) ns: give n=\(rate / 1_000) or more")
       }
     }
 
@@ -92,7 +95,8 @@ enum SustainBench {
         AnyTrigger(
           .every(
             IntervalTrigger(
-              nanoseconds: plan.interval, anchor: Instant(nanoseconds: base + plan.due(number, 0)), startsAtAnchor: true)))
+              nanoseconds: plan.interval, anchor: Instant(nanoseconds: base + plan.due(number, 0)), startsAtAnchor: true
+            )))
       })
     let length = Int64(plan.seconds) * 1_000_000_000
     BenchClock.sleep(until: base + length)

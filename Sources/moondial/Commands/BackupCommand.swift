@@ -20,7 +20,10 @@ struct BackupCommand: ParsableCommand {
   @OptionGroup var options: StoreOptions
 
   func run() throws {
-    if case .missing = FileKind(file) {} else { throw CommandFailure(.usage, "\(file) exists already: name a new file") }
+    if case .missing = FileKind(file) {
+    } else {
+      throw CommandFailure(.usage, "\(file) exists already: name a new file")
+    }
     let store = try HistoryStore.open(options.path)
     defer { store.close() }
     do { try store.backup(to: file) } catch { throw CommandFailure("\(error)") }

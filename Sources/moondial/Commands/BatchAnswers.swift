@@ -12,8 +12,8 @@ import Triggers
 
 /// `moondial next --batch`: one JSON line in, one JSON line out, thousands a second.
 ///
-/// `{"id": any, "expr": …, "timezone": …, "after": … | "from": …, "count": …}` is answered by `{"id": …, "fires": […]}` or
-/// `{"id": …, "error": "…"}`. A bad line is answered, too; only the end of the input ends it.
+/// `{"id": any, "expr": …, "timezone": …, "after": … | "from": …, "count": …}` is answered by `{"id": …, "fires": […]}`
+/// or `{"id": …, "error": "…"}`. A bad line is answered, too; only the end of the input ends it.
 struct BatchAnswers {
   private let evaluator: ExpressionEvaluator
   private let zones: TimeZoneDatabase

@@ -14,7 +14,8 @@ import Triggers
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Load and validate everything, run nothing, and print every mistake with file and line. Exit code 1 if there is any.",
+    abstract:
+      "Load and validate everything, run nothing, and print every mistake with file and line. Exit code 1 if there is any.",
     discussion: "Example:\n  moondial check scripts --json")
 
   @OptionGroup var scripts: ScriptOptions

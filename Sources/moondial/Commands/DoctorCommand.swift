@@ -35,8 +35,12 @@ struct DoctorCommand: ParsableCommand {
     row("integrity", report.isSound ? "sound" : "DAMAGED")
     for damage in report.damages { Terminal.line("  " + damage) }
     row("held by", report.scheduler ?? "no host")
-    row("size", "\(megabytes(report.fileBytes)), log \(megabytes(report.logBytes)), free \(megabytes(report.freeBytes))")
-    row("rows", "\(report.schedules) schedules, \(report.runs) runs, \(report.decisions) decisions, \(report.logLines) log lines, \(report.keyValues) kv, \(report.watchedFiles) watched files")
+    row(
+      "size", "\(megabytes(report.fileBytes)), log \(megabytes(report.logBytes)), free \(megabytes(report.freeBytes))")
+    row(
+      "rows",
+      "\(report.schedules) schedules, \(report.runs) runs, \(report.decisions) decisions, \(report.logLines) log lines, \(report.keyValues) kv, \(report.watchedFiles) watched files"
+    )
     if let oldest = report.oldestRun, let newest = report.newestRun {
       row("runs from", "\(Shown.time(oldest, in: zone)) to \(Shown.time(newest, in: zone))")
     }

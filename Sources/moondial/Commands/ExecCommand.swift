@@ -89,7 +89,8 @@ enum Parameters {
   /// true, false, null and plain numbers are JSON; everything else is text.
   private static func isScalar(_ text: String) -> Bool {
     if ["true", "false", "null"].contains(text) { return true }
-    guard let first = text.utf8.first, first == UInt8(ascii: "-") || (48...57).contains(first), Double(text) != nil else {
+    guard let first = text.utf8.first, first == UInt8(ascii: "-") || (48...57).contains(first), Double(text) != nil
+    else {
       return false
     }
     let digits = text.first == "-" ? text.dropFirst() : text[...]

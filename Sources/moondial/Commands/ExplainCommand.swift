@@ -57,9 +57,12 @@ struct ExplainCommand: ParsableCommand {
       let schedules = try store.schedules().filter { $0.job == job }
       schedule = schedules.first { $0.made == nil }
       made = schedules.filter { $0.made != nil }
-      // Fire times are as exact as a nanosecond, and shown and typed as somebody can read them: all of a second, or of a millisecond.
+      // Fire times are as exact as a nanosecond, and shown and typed as somebody can read them: all of a second, or of
+      // a millisecond.
       let end = at.map { at in
-        at.advanced(byNanoseconds: at.subsecondNanoseconds == 0 ? 1_000_000_000 : at.subsecondNanoseconds % 1_000_000 == 0 ? 1_000_000 : 1)
+        at.advanced(
+          byNanoseconds: at.subsecondNanoseconds == 0
+            ? 1_000_000_000 : at.subsecondNanoseconds % 1_000_000 == 0 ? 1_000_000 : 1)
       }
       runs = try store.runs(RunQuery(job: job, from: at, to: end, limit: limit))
       ranges = try store.decisions(DecisionQuery(job: job, at: at, before: end, limit: limit))
@@ -76,11 +79,16 @@ struct ExplainCommand: ParsableCommand {
       var entries = runs.map { ($0.scheduledAt, sentence($0, zone)) } + ranges.map { ($0.last, sentence($0, zone)) }
       entries.sort { $0.0 > $1.0 }
       var lines = entries.map(\.1)
-      if lines.isEmpty, let at { lines.append("\(Shown.time(at, in: zone)) was not a fire time of this job, or its record is pruned") }
+      if lines.isEmpty, let at {
+        lines.append("\(Shown.time(at, in: zone)) was not a fire time of this job, or its record is pruned")
+      }
       if at == nil {
         let own = schedule.map { [sentence($0, zone)] } ?? []
-        lines = own + made.prefix(20).map { "schedule \($0.id ?? ""): \(sentence($0, zone))" } + fileSentences(zone) + lines
-        if made.count > 20 { lines.insert("and \(made.count - 20) more schedules made at run time", at: own.count + 20) }
+        lines =
+          own + made.prefix(20).map { "schedule \($0.id ?? ""): \(sentence($0, zone))" } + fileSentences(zone) + lines
+        if made.count > 20 {
+          lines.insert("and \(made.count - 20) more schedules made at run time", at: own.count + 20)
+        }
       }
       return lines
     }
@@ -91,7 +99,8 @@ struct ExplainCommand: ParsableCommand {
         + unsuccessfulFiles.map { mark in
           let outcome = mark.outcome?.rawValue ?? ""
           let run = mark.run.map { " in run \($0)" } ?? ""
-          return "\(mark.path) \(outcome)\(run) at \(Shown.time(mark.at, in: zone)): it is given again when it is changed"
+          return
+            "\(mark.path) \(outcome)\(run) at \(Shown.time(mark.at, in: zone)): it is given again when it is changed"
         }
     }
 
@@ -107,9 +116,13 @@ struct ExplainCommand: ParsableCommand {
     }
 
     private func sentence(_ run: RunRecord, _ zone: TimeZoneRules) -> String {
-      var text = "\(Shown.time(run.scheduledAt, in: zone)) run \(run.id) (\(run.schedule.map { "schedule \($0)" } ?? run.cause.rawValue))"
+      var text =
+        "\(Shown.time(run.scheduledAt, in: zone)) run \(run.id) (\(run.schedule.map { "schedule \($0)" } ?? run.cause.rawValue))"
       guard let outcome = run.outcome else {
-        return text + (run.claimedAt == nil ? ": due, and waits: for its turn, an instance to end, or its group or rate" : ": claimed, and has not ended")
+        return text
+          + (run.claimedAt == nil
+            ? ": due, and waits: for its turn, an instance to end, or its group or rate"
+            : ": claimed, and has not ended")
       }
       text += ": \(outcome.rawValue)"
       if let started = run.startedAt {
@@ -131,7 +144,8 @@ struct ExplainCommand: ParsableCommand {
       switch (range.kind, range.reason) {
       case (.coalesced, _): why = causes.sentence(ofCoalesced: range)
       case (.misfired, .group): why = "misfired: no place in its group came free within its misfire_grace_time"
-      case (.misfired, .rate): why = "misfired: its rate, or its group's, did not let it start within its misfire_grace_time"
+      case (.misfired, .rate):
+        why = "misfired: its rate, or its group's, did not let it start within its misfire_grace_time"
       case (.misfired, _): why = "misfired: later than its misfire_grace_time"
       case (.clock, _): why = "the clock was set far back: armed anew from there"
       case (.skipped, .overlap): why = "skipped: the maximum number of instances was running"

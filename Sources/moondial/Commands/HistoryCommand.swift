@@ -42,14 +42,17 @@ struct HistoryCommand: ParsableCommand {
   @OptionGroup var options: StoreOptions
   @Option(help: "How many.") var limit = 20
   @Option(help: "Only this outcome; may be repeated.") var outcome: [String] = []
-  @Option(name: .customLong("run"), help: "One run with everything known about it, its log included.") var runID: String?
+  @Option(name: .customLong("run"), help: "One run with everything known about it, its log included.") var runID:
+    String?
   @Flag(help: "JSON lines.") var json = false
 
   func run() throws {
     guard limit > 0 else { throw CommandFailure(.usage, "--limit \(limit): give a number above 0") }
     var query = RunQuery(job: job, limit: limit)
     if let runID {
-      guard let id = RunID(runID) else { throw CommandFailure(.usage, "--run \(runID): a run id is a number, as the log shows it") }
+      guard let id = RunID(runID) else {
+        throw CommandFailure(.usage, "--run \(runID): a run id is a number, as the log shows it")
+      }
       query.id = id
     }
     if !outcome.isEmpty {
@@ -81,7 +84,8 @@ struct HistoryCommand: ParsableCommand {
     var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
     for record in runs {
       table.add([
-        record.id.description, record.schedule.map { "\(record.job) (\($0))" } ?? record.job, Shown.time(record.scheduledAt, in: zone),
+        record.id.description, record.schedule.map { "\(record.job) (\($0))" } ?? record.job,
+        Shown.time(record.scheduledAt, in: zone),
         record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running"),
         record.outcome == nil ? "-" : Shown.span(record.duration),
         String(record.attempts), LogRenderer.oneLine(record.error?.message ?? ""),
@@ -97,7 +101,8 @@ struct HistoryCommand: ParsableCommand {
     do { lines = try store.log(of: record.id, limit: 10_000) } catch { throw CommandFailure("\(error)") }
     for line in lines {
       let fields = line.fields.map { " " + $0.text } ?? ""
-      Terminal.line("\(Shown.time(line.at, in: zone)) \(line.level.padded(to: 5)) \(LogRenderer.oneLine(line.message))\(fields)")
+      Terminal.line(
+        "\(Shown.time(line.at, in: zone)) \(line.level.padded(to: 5)) \(LogRenderer.oneLine(line.message))\(fields)")
     }
   }
 }

@@ -3,10 +3,11 @@ import Hosting
 import JobModel
 import JobStores
 
-/// Why runs of a job were claimed late, and what became of runs that other fire times were coalesced into: as far as the store knows.
+/// Why runs of a job were claimed late, and what became of runs that other fire times were coalesced into: as far as
+/// the store knows.
 ///
-/// What is kept of a run is when it was due, claimed and started. From that, from its neighbours and from the time at which the host
-/// came up follows a cause; where several are left, the sentence names them.
+/// What is kept of a run is when it was due, claimed and started. From that, from its neighbours and from the time at
+/// which the host came up follows a cause; where several are left, the sentence names them.
 struct LateCauses {
   /// Nanoseconds between fire time and claim that are worth a word.
   private static let noteworthy: Int64 = 1_000_000_000
@@ -27,7 +28,9 @@ struct LateCauses {
     for run in runs where Self.delay(of: run) != nil {
       neighbours += try store.runs(RunQuery(job: job, before: run.id, limit: 20))
     }
-    for id in Set(ranges.compactMap(\.run)) where try store.runs(RunQuery(job: job, id: id)).isEmpty { missing.insert(id) }
+    for id in Set(ranges.compactMap(\.run)) where try store.runs(RunQuery(job: job, id: id)).isEmpty {
+      missing.insert(id)
+    }
     if let first = missing.min() {
       // Pruning goes from the oldest on, so one that is older than the missing run tells that it was never there.
       oldestKept = try store.runs(RunQuery(job: job, before: first, limit: 1)).first?.id
@@ -57,8 +60,8 @@ struct LateCauses {
     return "\(late): by its jitter, or because the claim window was full or the store did not write"
   }
 
-  /// What a coalesced range says of the run that stands for it. A run that waited for its claim until it was too late, or whose turn
-  /// another one took, was never claimed, and its own fire time has a range of its own.
+  /// What a coalesced range says of the run that stands for it. A run that waited for its claim until it was too late,
+  /// or whose turn another one took, was never claimed, and its own fire time has a range of its own.
   func sentence(ofCoalesced range: DecisionRange) -> String {
     guard let run = range.run else { return "coalesced into one run" }
     if !missing.contains(run) { return "coalesced into run \(run)" }

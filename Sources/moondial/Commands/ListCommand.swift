@@ -13,7 +13,8 @@ import Triggers
 
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "The jobs, and schedules made at run time, with their trigger in words, next fire time and last outcome.",
+    commandName: "list",
+    abstract: "The jobs, and schedules made at run time, with their trigger in words, next fire time and last outcome.",
     discussion: "Example:\n  moondial list scripts")
 
   @OptionGroup var scripts: ScriptOptions
@@ -31,7 +32,9 @@ struct ListCommand: ParsableCommand {
       let zone = try session.zones.zone(named: job.timeZone)
       let next = Self.nextFire(job, record, after: now)
       return Row(
-        job: job, trigger: job.whenInWords, next: next.map { json ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) }, last: try known.lastRun(of: job.name),
+        job: job, trigger: job.whenInWords,
+        next: next.map { json ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) },
+        last: try known.lastRun(of: job.name),
         isPaused: record?.isPaused ?? false,
         schedules: (known.made[job.name] ?? []).map { MadeRow($0, session.zones, in: zone, isExact: json) })
     }
@@ -54,7 +57,8 @@ struct ListCommand: ParsableCommand {
     if !generation.errors.isEmpty { throw CommandFailure.silent }
   }
 
-  /// What a host would fire next: where the store stands, if it knows this very trigger, else as if it were registered now.
+  /// What a host would fire next: where the store stands, if it knows this very trigger, else as if it were registered
+  /// now.
   static func nextFire(_ job: JobDefinition, _ record: ScheduleRecord?, after now: Instant) -> Instant? {
     guard let trigger = job.trigger else { return nil }
     if let record, record.trigger == trigger.text { return record.nextFire }
@@ -66,10 +70,14 @@ struct ListCommand: ParsableCommand {
     for row in rows {
       let state = !row.job.enabled ? "disabled" : row.isPaused ? "paused" : row.next ?? "-"
       table.add([row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.job.source.description])
-      for made in row.schedules { table.add(["  \(made.id)", made.trigger, row.isPaused ? "paused" : made.next ?? "-", "-", "made at run time"]) }
+      for made in row.schedules {
+        table.add(["  \(made.id)", made.trigger, row.isPaused ? "paused" : made.next ?? "-", "-", "made at run time"])
+      }
     }
     for orphan in orphans {
-      for made in orphan.schedules { table.add(["\(orphan.job)  \(made.id)", made.trigger, "orphaned", "-", "its job is gone"]) }
+      for made in orphan.schedules {
+        table.add(["\(orphan.job)  \(made.id)", made.trigger, "orphaned", "-", "its job is gone"])
+      }
     }
     for line in table.lines { Terminal.line(line) }
   }
@@ -157,7 +165,8 @@ struct KnownSchedules {
     store = try HistoryStore.openIfPresent(configuration, state: state)
     do {
       let records = try store?.schedules() ?? []
-      schedules = Dictionary(records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+      schedules = Dictionary(
+        records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
       made = Dictionary(grouping: records.filter { $0.made != nil }, by: \.job)
     } catch { throw CommandFailure("\(error)") }
   }

@@ -22,7 +22,8 @@ struct NextCommand: ParsableCommand {
         echo '{"id":1,"expr":"every \\"90s\\"","after":"2026-01-01T00:00:00Z","count":3}' | moondial next --batch
       """)
 
-  @Argument(help: "Trigger expressions as in a script, bare crontab lines, or job names.") var expressions: [String] = []
+  @Argument(help: "Trigger expressions as in a script, bare crontab lines, or job names.") var expressions: [String] =
+    []
   @Option(name: .shortAndLong, help: "How many fire times of each.") var number = 5
   @Option(help: "IANA zone of the expressions and of the answers. Default: the system's.") var timezone: String?
   @Option(help: "Fire times after this instant, exclusive. Default: now.") var after: String?
@@ -40,7 +41,9 @@ struct NextCommand: ParsableCommand {
       evaluator = try ExpressionEvaluator(runtime: runtime, zones: zones, calendars: CalendarLibrary(in: dir))
     } catch { throw CommandFailure("the Lua runtime cannot start: \(error)") }
     if batch {
-      guard expressions.isEmpty else { throw CommandFailure(.usage, "--batch reads its expressions from standard input") }
+      guard expressions.isEmpty else {
+        throw CommandFailure(.usage, "--batch reads its expressions from standard input")
+      }
       return BatchAnswers(evaluator, zones: zones).answerStandardInput()
     }
     guard !expressions.isEmpty else {
@@ -69,7 +72,9 @@ struct NextCommand: ParsableCommand {
   }
 
   private func begin(_ zone: TimeZoneRules) throws -> FireTimes.Start {
-    if after != nil, from != nil { throw CommandFailure(.usage, "give either --after (exclusive) or --from (inclusive)") }
+    if after != nil, from != nil {
+      throw CommandFailure(.usage, "give either --after (exclusive) or --from (inclusive)")
+    }
     if let from { return .from(try instant(from, "--from", in: zone)) }
     return .after(try after.map { try instant($0, "--after", in: zone) } ?? SystemWallClock().now)
   }
@@ -91,7 +96,9 @@ struct NextCommand: ParsableCommand {
       let session = try ScriptSession(dir, settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
       guard let job = try session.loadOnce().job(named: text) else { throw CommandFailure("\(error)") }
       let shown = try timezone == nil ? self.zone(job.timeZone, zones) : zone
-      guard let trigger = job.trigger else { throw CommandFailure("job \"\(text)\" has no trigger: it runs \(job.whenInWords)") }
+      guard let trigger = job.trigger else {
+        throw CommandFailure("job \"\(text)\" has no trigger: it runs \(job.whenInWords)")
+      }
       return (trigger, shown, "\(text): \(job.whenInWords)")
     }
   }

@@ -14,7 +14,8 @@ import Triggers
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "Host the scripts of a directory: load, schedule, watch. Stays in the foreground and logs to standard error.",
+    abstract:
+      "Host the scripts of a directory: load, schedule, watch. Stays in the foreground and logs to standard error.",
     discussion: """
       Example:
         moondial run scripts --grace 10s

@@ -33,7 +33,9 @@ struct SimulateCommand: ParsableCommand {
     let begin = try from.map { try instant($0, "--from", in: zone) } ?? SystemWallClock().now
     let end = try to.map { try instant($0, "--to", in: zone) } ?? begin.advanced(byNanoseconds: 86_400_000_000_000)
     guard begin < end else { throw CommandFailure(.usage, "--to must be later than --from") }
-    if let job, generation.job(named: job) == nil { throw CommandFailure("no job is named \"\(job)\" in \(scripts.directory)") }
+    if let job, generation.job(named: job) == nil {
+      throw CommandFailure("no job is named \"\(job)\" in \(scripts.directory)")
+    }
     let jobs = job.map { name in generation.jobs.filter { $0.name == name } } ?? generation.jobs
     var simulation = ScheduleSimulation(jobs, from: begin)
     var count = 0

@@ -14,7 +14,8 @@ import Triggers
 enum HistoryStore {
   static func path(_ configuration: HostConfiguration, state: String) throws -> String {
     guard let store = configuration.stores["default"], store.kind == .sqlite else {
-      throw CommandFailure("the default store is not a SQLite file, so it keeps nothing that could be read from outside the host")
+      throw CommandFailure(
+        "the default store is not a SQLite file, so it keeps nothing that could be read from outside the host")
     }
     let name = store.path ?? "moondial.db"
     return name.hasPrefix("/") ? name : state + "/" + name
@@ -27,7 +28,8 @@ enum HistoryStore {
 
   static func open(_ path: String) throws -> SQLiteStore {
     guard case .file = FileKind(path) else {
-      throw CommandFailure("there is no store \(path): name the state directory with --state DIR, or start a host first")
+      throw CommandFailure(
+        "there is no store \(path): name the state directory with --state DIR, or start a host first")
     }
     do { return try SQLiteStore(path, mode: .reader) } catch { throw CommandFailure("\(error)") }
   }

@@ -66,7 +66,8 @@ final class Host: Sendable {
     }
   }
 
-  /// Blocks until the host was asked to end, and has ended: what ran has finished or was cancelled, everything is written.
+  /// Blocks until the host was asked to end, and has ended: what ran has finished or was cancelled, everything is
+  /// written.
   func awaitEnd() {
     _ = ending.wait { $0 == .none ? nil : true }
     assembly.stop(grace: grace)

@@ -49,7 +49,8 @@ struct SettingOptions: ParsableArguments {
 /// The process's environment; read here and nowhere below.
 enum Environment {
   static subscript(name: String) -> String? {
-    // Safe: getenv returns a C string that stays valid until the environment is changed, which nobody does; it is copied here.
+    // Safe: getenv returns a C string that stays valid until the environment is changed, which nobody does; it is
+    // copied here.
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
 

@@ -11,8 +11,8 @@ import Triggers
 
 /// SIGTERM and SIGINT (drain, then at once), SIGHUP (reload), taken one after the other on a thread of its own.
 ///
-/// The signals are blocked in every thread (this is called before any other is made) and fetched with sigwait(3): no handler runs,
-/// so what they start may lock and allocate.
+/// The signals are blocked in every thread (this is called before any other is made) and fetched with sigwait(3): no
+/// handler runs, so what they start may lock and allocate.
 final class Signals: Sendable {
   enum Signal: Sendable { case end, reload }
 
@@ -30,8 +30,8 @@ final class Signals: Sendable {
     }
   }
 
-  /// Blocks the signals in the calling thread and in all that it makes. Before anything else. SIGPIPE is ignored: a reader that
-  /// has gone must not end the host.
+  /// Blocks the signals in the calling thread and in all that it makes. Before anything else. SIGPIPE is ignored: a
+  /// reader that has gone must not end the host.
   static func block() {
     var set = Signals.set
     // Safe: a local; the old mask is not asked for.

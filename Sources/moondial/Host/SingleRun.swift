@@ -28,7 +28,9 @@ final class SingleRun: RunReportSink {
   private let params: JSONText?
   private let scheduledAt: Instant
 
-  init(_ definition: JobDefinition, params: JSONText?, session: ScriptSession, store: any JobStore, log: LogRenderer) throws {
+  init(_ definition: JobDefinition, params: JSONText?, session: ScriptSession, store: any JobStore, log: LogRenderer)
+    throws
+  {
     self.definition = definition
     self.params = params
     self.store = store
@@ -61,7 +63,8 @@ final class SingleRun: RunReportSink {
 
   /// Runs all attempts. Blocks until the run has ended and is recorded.
   func run() -> RunRecord {
-    var record = RunRecord(id: id, job: definition.name, cause: .manual, scheduledAt: scheduledAt, claimedAt: scheduledAt)
+    var record = RunRecord(
+      id: id, job: definition.name, cause: .manual, scheduledAt: scheduledAt, claimedAt: scheduledAt)
     record.params = params
     save(record) { $0.claims.append($1) }
     pool.start(reportingTo: self)

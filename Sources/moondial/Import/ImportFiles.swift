@@ -52,8 +52,8 @@ enum ImportFiles {
     return text
   }
 
-  /// The service of a timer in `directory`: there, or where systemd's own search goes on when it is one of its places. An
-  /// instance of a template has the template's file unless it has one of its own.
+  /// The service of a timer in `directory`: there, or where systemd's own search goes on when it is one of its places.
+  /// An instance of a template has the template's file unless it has one of its own.
   static func service(_ name: String, beside directory: String) -> String? {
     let places = ["/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"]
     let template = name.prefix { $0 != "@" } + "@." + (name.split(separator: ".").last ?? "")

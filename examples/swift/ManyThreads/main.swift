@@ -1,5 +1,5 @@
-// Many instances on many threads: a pool of 20, three instances of a job, every fire time by itself. The configuration in each of
-// the three ways there are.
+// Many instances on many threads: a pool of 20, three instances of a job, every fire time by itself. The configuration
+// in each of the three ways there are.
 //
 //   swift run ManyThreads 6 value        a value with typed parts
 //   swift run ManyThreads 6 settings     flat keys, as `moondial --set` and the environment have them

@@ -1,4 +1,5 @@
-// A job that takes longer than its interval: while one instance runs, the next fire times are skipped, and the log says so.
+// A job that takes longer than its interval: while one instance runs, the next fire times are skipped, and the log says
+// so.
 //
 //   swift run Skipped 6
 
