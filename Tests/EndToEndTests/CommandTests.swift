@@ -55,6 +55,17 @@ struct CommandTests {
     #expect(ended.output == ["1 job in 1 script, no mistakes"])
   }
 
+  @Test(
+    "next tells a trigger that never fires from one whose search broke off",
+    arguments: [
+      ("at '2020-01-01'", "  never"), ("all_of { cron '1 * * * * *', cron '0 * * * * *' }", "  none found up to 2"),
+    ])
+  func nextWithoutFires(expression: String, line: String) throws {
+    let ended = try Place().run("next", expression)
+    #expect(ended.status == 0)
+    #expect(ended.output.last?.hasPrefix(line) == true, "\(ended)")
+  }
+
   /// Bad input, the exit code, and a part of what is said about it.
   static let refused: [(arguments: [String], status: Int32, sentence: String)] = [
     (["frobnicate"], 2, "frobnicate"),

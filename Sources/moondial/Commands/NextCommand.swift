@@ -55,7 +55,8 @@ struct NextCommand: ParsableCommand {
     var documents: [String] = []
     for expression in expressions {
       let (trigger, shown, words) = try trigger(expression, evaluator, zone, zones)
-      let fires = FireTimes.list(trigger, start, count: number).map { ISO8601.format($0, in: shown) }
+      let found = FireTimes.list(trigger, start, count: number)
+      let fires = found.fires.map { ISO8601.format($0, in: shown) }
       if json {
         var document = JSONObject()
         document.set("expr", expression)
@@ -65,7 +66,12 @@ struct NextCommand: ParsableCommand {
       } else {
         Terminal.line(words)
         for fire in fires { Terminal.line("  " + fire) }
-        if fires.count < number { Terminal.line(fires.isEmpty ? "  never" : "  and never again") }
+        if let searchedTo = found.searchedTo {
+          let end = ISO8601.format(searchedTo, in: shown)
+          Terminal.line("  \(fires.isEmpty ? "none" : "no other") found up to \(end); there may be one later (--after goes on from there)")
+        } else if fires.count < number {
+          Terminal.line(fires.isEmpty ? "  never" : "  and never again")
+        }
       }
     }
     if json { Terminal.line(documents.count == 1 ? documents[0] : JSONObject.array(documents)) }
@@ -111,8 +117,10 @@ enum FireTimes {
     case from(Instant)
   }
 
-  /// At most `count` of them; fewer when it ends.
-  static func list(_ trigger: AnyTrigger, _ start: Start, count: Int) -> [Instant] {
+  /// At most `count` of them; fewer when it ends, or when its search broke off at `searchedTo`.
+  static func list(
+    _ trigger: AnyTrigger, _ start: Start, count: Int
+  ) -> (fires: [Instant], searchedTo: Instant?) {
     var edge: Instant
     let anchor: Instant
     switch start {
@@ -121,10 +129,15 @@ enum FireTimes {
     }
     let trigger = trigger.anchored(at: anchor)
     var fires: [Instant] = []
-    while fires.count < count, let next = trigger.next(after: edge) {
-      fires.append(next)
-      edge = next
+    while fires.count < count {
+      switch trigger.nextFire(after: edge) {
+      case .at(let next):
+        fires.append(next)
+        edge = next
+      case .never: return (fires, nil)
+      case .unknown(let searchedTo): return (fires, searchedTo)
+      }
     }
-    return fires
+    return (fires, nil)
   }
 }
