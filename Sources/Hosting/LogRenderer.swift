@@ -20,6 +20,19 @@ package final class LogRenderer: HostLog {
     isColoured = StandardError.isTerminal
   }
 
+  /// From now on nobody who writes a line waits for who reads it. Once, before there are threads that log.
+  package func queueLines() {
+    StandardError.queueLines { [self] count in
+      rendered(
+        LogLine(
+          run: nil, job: nil, level: .warn,
+          message: count == 1
+            ? "1 log line dropped here: whoever reads standard error did not keep up"
+            : "\(count) log lines dropped here: whoever reads standard error did not keep up",
+          at: now))
+    }
+  }
+
   package func use(_ zone: TimeZoneRules) { self.zone.withLock { $0 = zone } }
 
   package func shown(_ instant: Instant) -> String { zone.withLock { Shown.time(instant, in: $0) } }
@@ -28,12 +41,16 @@ package final class LogRenderer: HostLog {
 
   package func write(_ line: LogLine) {
     guard shows(line.level) else { return }
+    StandardError.line(rendered(line))
+  }
+
+  private func rendered(_ line: LogLine) -> String {
     let time = zone.withLock { Shown.logTime(line.at, in: $0) }
     var text = "\(dim(time)) \(coloured(line.level)) "
     if let job = line.job { text += line.run.map { "\(job) #\($0): " } ?? "\(job): " }
     text += LogRenderer.oneLine(line.message)
     if let fields = line.fields { text += " " + fields.text }
-    StandardError.line(text)
+    return text
   }
 
   private func dim(_ text: String) -> String { isColoured ? "\u{1B}[2m\(text)\u{1B}[0m" : text }

@@ -81,6 +81,9 @@ package final class SchedulerAssembly: Sendable {
       session?.luaHost.stop()
       throw error
     }
+    for case let store as SQLiteStore in stores.map(\.store) {
+      for note in store.notes { log.write(.warn, note) }
+    }
     let named = NamedStores(stores)
     session?.live.use(stores: named)
     sink.use(stores: named)

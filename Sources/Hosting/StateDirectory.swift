@@ -11,7 +11,10 @@ package struct StateDirectory: Sendable {
     for component in path.split(separator: "/") {
       prefix += prefix.isEmpty || prefix.hasSuffix("/") ? String(component) : "/" + component
       // Safe: the path is passed as a C string for the call only.
-      if unsafe mkdir(prefix, 0o700) != 0, errno != EEXIST {
+      if unsafe mkdir(prefix, 0o700) == 0 {
+        // A umask may have taken the owner's own rights away.
+        _ = unsafe chmod(prefix, 0o700)
+      } else if errno != EEXIST {
         // Safe: strerror returns a C string of its own for a known errno; copied at once.
         throw HostError(
           "cannot make the state directory \(path): \(unsafe String(cString: strerror(errno))); name another one (--state DIR)"

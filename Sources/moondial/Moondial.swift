@@ -35,6 +35,7 @@ struct Moondial: ParsableCommand {
   static let version = "0.1.0"
 
   static func main() {
+    StandardDescriptors.makeWhole()
     do {
       var command = try parseAsRoot()
       try command.run()

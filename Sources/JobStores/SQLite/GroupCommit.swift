@@ -47,11 +47,15 @@ final class GroupCommit: Sendable {
   private let storeName: String
 
   /// Starts the thread. `writer` is its own from here on.
-  init(pool: DatabasePool, writer: StoreWriter, options: SQLiteStore.Options, storeName: String) {
+  ///
+  /// - Parameter emptiesLogAtEnd: after `close`, the database file alone holds everything.
+  init(
+    pool: DatabasePool, writer: StoreWriter, options: SQLiteStore.Options, emptiesLogAtEnd: Bool, storeName: String
+  ) {
     self.storeName = storeName
     let state = state
     let thread = StoreThread(name: "store-writer") {
-      Self.run(state: state, pool: pool, writer: writer, options: options)
+      Self.run(state: state, pool: pool, writer: writer, options: options, emptiesLogAtEnd: emptiesLogAtEnd)
     }
     self.thread.withLock { $0 = thread }
   }
@@ -83,7 +87,8 @@ final class GroupCommit: Sendable {
   // MARK: The thread
 
   private static func run(
-    state: Monitor<State>, pool: DatabasePool, writer: StoreWriter, options: SQLiteStore.Options
+    state: Monitor<State>, pool: DatabasePool, writer: StoreWriter, options: SQLiteStore.Options,
+    emptiesLogAtEnd: Bool
   ) {
     var checkpoints = Checkpoints(pagesBetween: options.checkpointPages)
     pool.writeWithoutTransaction { checkpoints.watch($0) }
@@ -110,7 +115,10 @@ final class GroupCommit: Sendable {
       for (operation, answer) in zip(operations, answers) { operation.complete(answer) }
       pool.writeWithoutTransaction { checkpoints.checkpointIfNeeded($0) }
     }
-    pool.writeWithoutTransaction { checkpoints.unwatch($0) }
+    pool.writeWithoutTransaction { database in
+      checkpoints.unwatch(database)
+      if emptiesLogAtEnd { checkpoints.finish(database) }
+    }
   }
 
   /// The first operations that wait, up to the most rows of a transaction.
@@ -235,6 +243,16 @@ extension GroupCommit.Operation {
   func unwatch(_ database: Database) {
     _ = unsafe sqlite3_wal_hook(database.sqliteConnection, nil, nil)
     unsafe pages.deallocate()
+  }
+
+  /// Brings everything into the database and empties the log, so that the one file is the store: whoever copies it, or
+  /// moves it to another machine, has all of it. A reader of another process that does not let go within a second keeps
+  /// the log; the next host or reader finds everything in the two files then.
+  func finish(_ database: Database) {
+    // Safe here and below: the connection is open, and this thread alone uses it.
+    _ = unsafe sqlite3_busy_timeout(database.sqliteConnection, 1_000)
+    // A failure loses nothing: the log keeps what it has.
+    _ = unsafe sqlite3_wal_checkpoint_v2(database.sqliteConnection, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
   }
 
   mutating func checkpointIfNeeded(_ database: Database) {

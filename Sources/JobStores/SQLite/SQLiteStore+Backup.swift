@@ -16,6 +16,7 @@ extension SQLiteStore {
     }
     let partial = path + ".partial"
     unsafe unlink(partial)
+    PrivateFile.make(partial)
     do {
       var configuration = Configuration()
       configuration.foreignKeysEnabled = false

@@ -49,6 +49,8 @@ package final class SQLiteStore: JobStore {
   package let keyValues: any KeyValueStore
   package let path: String
   package let mode: Mode
+  /// What an operator should know about its files: others may read one, and that cannot be changed.
+  package let notes: [String]
   let reader: SQLiteReader
   let failure: SQLiteFailure
   private let lock: SchedulingLock?
@@ -70,13 +72,16 @@ package final class SQLiteStore: JobStore {
     name = "sqlite \(path)"
     let lock = mode == .scheduler ? try SchedulingLock(store: path, now: options.clock.now, failure: failure) : nil
     self.lock = lock
+    notes = mode == .reader ? [] : PrivateFile.restrictStore(path)
     visitors = mode == .beside ? VisitorMarks(store: path) : nil
     do {
       let opened = try Self.open(path, mode: mode, options: options, failure: failure)
       reader = SQLiteReader(pool: opened.pool, failure: failure)
       decisionMark = opened.writer?.decisionMark
       commits = opened.writer.map {
-        GroupCommit(pool: opened.pool, writer: $0, options: options, storeName: "sqlite \(path)")
+        GroupCommit(
+          pool: opened.pool, writer: $0, options: options, emptiesLogAtEnd: mode == .scheduler,
+          storeName: "sqlite \(path)")
       }
       kvReader = SQLiteKeyValues(reader: reader, commits: commits, failure: failure)
       keyValues = kvReader

@@ -28,11 +28,12 @@ final class SchedulingLock: Sendable {
   init(store path: String, now: Instant, failure: SQLiteFailure) throws(StoreError) {
     let lockPath = Self.path(forStore: path)
     // Safe: the path is passed as a C string for the length of the call.
-    descriptor = unsafe open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    descriptor = unsafe open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw [EACCES, EPERM, EROFS].contains(errno)
         ? failure.readOnly : errno == ENOSPC ? failure.full : failure.cannotOpen
     }
+    PrivateFile.restrict(descriptor: descriptor)
     var wanted = Self.writeLock(onByte: 0)
     // Safe: `wanted` lives across the call, which only reads it.
     guard unsafe fcntl(descriptor, Self.setLock, &wanted) == 0 else {
@@ -127,7 +128,8 @@ final class VisitorMarks: Sendable {
   init(store path: String) {
     // Safe: the path is passed as a C string for the length of the call. If it fails, a host may take the run for a
     // dead one's.
-    descriptor = unsafe open(SchedulingLock.path(forStore: path), O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    descriptor = unsafe open(SchedulingLock.path(forStore: path), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    if descriptor >= 0 { PrivateFile.restrict(descriptor: descriptor) }
   }
 
   /// Marks `run` as alive until this is closed.

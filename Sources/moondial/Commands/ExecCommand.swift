@@ -29,6 +29,7 @@ struct ExecCommand: ParsableCommand {
   func run() throws {
     Signals.block()
     let log = LogRenderer(zone: .utc, threshold: .debug)
+    log.queueLines()
     let sink = HostLogSink(log)
     let session = try ScriptSession(scripts.directory, scripts.settings, log: log, sink: sink)
     let generation = try session.loadOnce()

@@ -33,6 +33,7 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     Signals.block()
     let log = LogRenderer(zone: .utc, threshold: verbose ? .debug : .info)
+    log.queueLines()
     let host = try Host(scripts.directory, scripts.settings, grace: try duration(grace, "--grace"), log: log)
     let signals = try Signals { host.receive($0) }
     try host.start()

@@ -34,7 +34,10 @@ enum Terminal {
     }
   }
 
-  static func exit(_ code: CommandFailure.Code) -> Never { Glibc.exit(code.rawValue) }
+  static func exit(_ code: CommandFailure.Code) -> Never {
+    StandardError.flush()
+    Glibc.exit(code.rawValue)
+  }
 }
 
 /// Columns as wide as their widest entry, two spaces between them.
