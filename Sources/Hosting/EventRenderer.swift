@@ -51,6 +51,7 @@ package final class EventRenderer: Sendable {
     case .decided(let range, let maxInstances): decided(range, maxInstances)
     case .claimFailed(let job, let error): log.write(.error, job: job, "not started: \(error)")
     case .storeFailed(let text): log.write(.error, "store \(text); its jobs stay due and are tried again every second")
+    case .storeLost(let text), .notWritten(let text): log.write(.error, "store \(text)")
     case .storeRecovered: log.write(.info, "the store can be written again")
     case .clockChanged(let by, let epoch):
       let amount = Shown.span(by.magnitude > UInt64(Int64.max) ? .max : abs(by))

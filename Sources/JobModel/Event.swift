@@ -23,6 +23,10 @@ package enum Event: Sendable {
   case decided(DecisionRange, maxInstances: Int)
   case claimFailed(job: String, error: String)
   case storeFailed(String)
+  /// It is another host's now, or its file is gone: trying again does not help.
+  case storeLost(String)
+  /// What a store had not been told when the host ended.
+  case notWritten(String)
   case storeRecovered
   case clockChanged(by: Int64, epoch: ClockEpoch)
   case draining(running: Int)

@@ -3,6 +3,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
   package enum Code: Sendable, Equatable {
     /// Another host holds the store.
     case locked
+    /// The store is not this host's any more: another one has taken it over, or its file is not where it was.
+    case lost
     /// No space left.
     case full
     case readOnly

@@ -149,7 +149,7 @@ extension SchedulerEvent {
       self = .notRun(
         job: range.job, NotRun(range), first: Date(range.first), last: Date(range.last), count: range.count)
     case .claimFailed(let job, let error): self = .claimFailed(job: job, error: error)
-    case .storeFailed(let error): self = .storeFailed(error)
+    case .storeFailed(let error), .storeLost(let error), .notWritten(let error): self = .storeFailed(error)
     case .storeRecovered: self = .storeRecovered
     case .clockChanged(let by, _): self = .clockChanged(by: .nanoseconds(by))
     case .draining(let running): self = .stopping(running: running)

@@ -39,6 +39,29 @@ extension JobStoreConformance {
         try expectEqual(error.code, .closed, "the error of a closed store")
       }
     },
+    Claim("a host whose store another one took over writes nothing any more, whatever it had claimed") { subject in
+      guard let takeOver = subject.takeOver else { return }
+      let first = try subject.open()
+      defer { first.close() }
+      try first.commit(.make { $0.claims = [claim(1, "a"), claim(2, "a")] })
+      let second = try takeOver()
+      defer { second.close() }
+      try expectEqual(second.load().unfinished.map(\.id.number), [1, 2], "what the second host has to settle")
+      let late: [(String, StoreBatch)] = [
+        ("an outcome", .make { $0.finished = [finished(1, "a")] }), ("a claim", .make { $0.claims = [claim(3, "a")] }),
+        ("a schedule", .make { $0.schedules = [schedule("a")] }),
+        ("a removal", .make { $0.dropped = [claim(2, "a").id] }),
+      ]
+      for (what, batch) in late {
+        do {
+          try first.commit(batch)
+          throw Violation(description: "the first host could write \(what)")
+        } catch let error as StoreError { try expectEqual(error.code, .lost, "the error of \(what)") }
+      }
+      try second.commit(.make { $0.finished = [finished(2, "a")] })
+      try expectEqual(second.load().unfinished.map(\.id.number), [1], "what the first host could not end")
+      try expectEqual(second.schedules().count, 0, "schedules")
+    },
     Claim("many threads hand over at once, and nothing is lost") { subject in
       try with(subject) { store in
         let kept = min(100, subject.kept)

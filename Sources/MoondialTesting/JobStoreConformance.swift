@@ -17,11 +17,18 @@ package enum JobStoreConformance {
     package let isDurable: Bool
     /// Finished runs and decision ranges kept per job, at least.
     package let kept: Int
+    /// Opens the store that is open already, as a second host does that got past whatever should have kept it out. nil:
+    /// nobody but this process can reach it.
+    package let takeOver: (() throws -> any JobStore)?
 
-    package init(isDurable: Bool, kept: Int = 100, open: @escaping () throws -> any JobStore) {
+    package init(
+      isDurable: Bool, kept: Int = 100, takeOver: (() throws -> any JobStore)? = nil,
+      open: @escaping () throws -> any JobStore
+    ) {
       self.open = open
       self.isDurable = isDurable
       self.kept = kept
+      self.takeOver = takeOver
     }
   }
 

@@ -162,7 +162,11 @@ package final class SchedulerService: SchedulerEngine {
     let deadline = monotonicNow() + 10_000_000_000
     _ = state.wait(until: deadline) { $0.isLast && $0.rest?.isWritten == true ? true : nil }
     state.withLock { $0.mustEnd = true }
-    turn.post { _, _, actions in actions.events.append(.stopped) }
+    let unwritten = state.withLock { $0.rest?.unwritten ?? [] }
+    turn.post { _, _, actions in
+      for text in unwritten { actions.events.append(.notWritten(text)) }
+      actions.events.append(.stopped)
+    }
     thread.withLock { $0 }?.join()
     state.withLock { $0.phase = .stopped }
     state.broadcast()

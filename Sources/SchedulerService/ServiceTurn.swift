@@ -100,8 +100,10 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     package var wake: SchedulerCore.Wake
     /// Claimed runs that are not over; only counted while draining, nil otherwise.
     package var claimedRuns: Int?
-    /// Whether the stores have everything.
+    /// Whether the stores have everything that they will ever take.
     package var isWritten: Bool
+    /// What they have not; only told while draining. Sentences.
+    package var unwritten: [String] = []
   }
 
   /// Rounds of one turn at most: under a load that never lets the inbox empty, `now` would stand still and nothing more
@@ -134,9 +136,11 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     var isWritten = isAsleep
     for lane in lanes.indices {
       if let at = lanes[lane].retryAt { wake.monotonic = min(wake.monotonic ?? at, at) }
-      isWritten = isWritten && lanes[lane].isIdle
+      isWritten = isWritten && (lanes[lane].isIdle || lanes[lane].isLost)
     }
-    return Rest(wake: wake, claimedRuns: core.isDraining ? core.claimedRuns : nil, isWritten: isWritten)
+    return Rest(
+      wake: wake, claimedRuns: core.isDraining ? core.claimedRuns : nil, isWritten: isWritten,
+      unwritten: core.isDraining ? lanes.compactMap { $0.unwritten } : [])
   }
 
   private func takeInbox() {

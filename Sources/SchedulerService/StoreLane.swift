@@ -9,14 +9,15 @@ import Scheduling
 /// larger the batches), and means that a slow store delays a claim by two of its commits at the most.
 struct StoreLane {
   let store: any JobStore
-  private var collecting = StoreActions()
+  private(set) var collecting = StoreActions()
   /// What the last flight left: empty, with room, so that batch after batch needs no memory of its own.
   private var spare = StoreActions()
   private var waiting: [@Sendable (StoreError?) -> Void] = []
   private(set) var inFlight: Flight?
   /// Monotonic nanoseconds before which a failed batch is not tried again.
   private(set) var retryAt: Int64?
-  private var hasFailed = false
+  /// Why the last batch was not written; nil when it was.
+  private(set) var lastError: StoreError?
 
   /// A batch that the store has.
   struct Flight {
@@ -28,6 +29,9 @@ struct StoreLane {
   static let retryPause: Int64 = 1_000_000_000
 
   init(_ store: any JobStore) { self.store = store }
+
+  /// Whether nothing that is tried again will be written either.
+  var isLost: Bool { lastError?.code == .lost }
 
   var isIdle: Bool { inFlight == nil && collecting.batch.isEmpty }
 
@@ -76,15 +80,16 @@ struct StoreLane {
     guard var flight = inFlight.take() else {
       preconditionFailure("\(store.name) completed a batch that it was not given")
     }
-    guard error != nil else {
-      defer { hasFailed = false }
+    guard let error else {
+      let hasFailed = lastError != nil
+      lastError = nil
       var claims: [RunToken] = []
       swap(&claims, &flight.actions.claims)
       flight.actions.recycle()
       swap(&spare, &flight.actions)
       return .durable(claims, waiting: flight.waiting, recovered: hasFailed)
     }
-    hasFailed = true
+    lastError = error
     retryAt = monotonic + Self.retryPause
     // Everything but the claims is tried again, in order, before anything newer; what waits for it is told that it
     // failed.

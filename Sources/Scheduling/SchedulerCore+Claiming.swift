@@ -143,7 +143,8 @@ extension SchedulerCore {
     if !failedStores[store] {
       failedStores[store] = true
       stallChoices()
-      actions.events.append(.storeFailed("\(storeNames[store]): \(error.message)"))
+      let text = "\(storeNames[store]): \(error.message)"
+      actions.events.append(error.code == .lost ? .storeLost(text) : .storeFailed(text))
     }
     for token in tokens {
       guard let slot = runs.slot(token), runs.slots[slot].state == .claiming else { continue }

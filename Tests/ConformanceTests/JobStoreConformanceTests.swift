@@ -1,4 +1,5 @@
 import Chronology
+import Glibc
 import JobModel
 import JobStores
 import MoondialTesting
@@ -18,9 +19,15 @@ struct JobStoreConformanceTests {
     options.synchronous = .normal  // The contract is the same, and the suite is quicker.
     options.clock = StoppedClock()  // Or the suite's runs, which are of a fixed day, would soon be too old to keep.
     options.largestUnindexedTail = largestUnindexedTail
+    let path = directory.path("moondial.db")
+    let settings = options
+    let takeOver: () throws -> any JobStore = {
+      _ = unsafe unlink(path + ".lock")
+      return try SQLiteStore(path, options: settings)
+    }
     #expect(
       try claim.run(
-        on: .init(isDurable: true, kept: 1_000) { try SQLiteStore(directory.path("moondial.db"), options: options) }))
+        on: .init(isDurable: true, kept: 1_000, takeOver: takeOver) { try SQLiteStore(path, options: settings) }))
   }
 
   @Test("a store behind faults that never happen", arguments: JobStoreConformance.claims)

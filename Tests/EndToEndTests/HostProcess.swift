@@ -45,25 +45,34 @@ final class HostProcess: @unchecked Sendable {
     return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("moondial").path
   }()
 
+  /// Standard error, while nobody reads it.
+  private let unread: Mutex<Int32?>
+
   /// - Parameter input: what it reads; by default nothing.
-  init(_ arguments: [String], in directory: String, input: String = "") throws {
+  /// - Parameter readsErrors: false: its log stays in the pipe until `readErrors`.
+  /// - Parameter closed: descriptors that it starts without.
+  init(
+    _ arguments: [String], in directory: String, input: String = "", readsErrors: Bool = true, closed: [Int32] = []
+  ) throws {
     command = "moondial " + arguments.joined(separator: " ")
     // Pipes that no other child inherits, so that their ends are told by this one's end.
     let (pid, stdin, output, errors) = try Self.spawning.withLock { _ in
       let (stdin, output, errors) = (try Self.pipe(), try Self.pipe(), try Self.pipe())
       // env(1) changes the directory and becomes the program.
+      let shell = closed.isEmpty ? [] : ["/bin/sh", "-c", "exec \"$@\"" + closed.map { " \($0)>&-" }.joined(), "sh"]
       let pid = try Self.spawn(
-        ["/usr/bin/env", "-C", directory, Self.binary] + arguments, stdin: stdin.read, output: output.write,
-        errors: errors.write)
+        ["/usr/bin/env", "-C", directory] + shell + [Self.binary] + arguments, stdin: stdin.read,
+        output: output.write, errors: errors.write)
       for descriptor in [stdin.read, output.write, errors.write] { close(descriptor) }
       return (pid, stdin, output, errors)
     }
     self.pid = pid
+    unread = Mutex(readsErrors ? nil : errors.read)
     let bytes = FileHandle(fileDescriptor: stdin.write, closeOnDealloc: true)
     try bytes.write(contentsOf: Data(input.utf8))
     try bytes.close()
     collect(output.read, isError: false)
-    collect(errors.read, isError: true)
+    if readsErrors { collect(errors.read, isError: true) }
     Thread.detachNewThread { [self] in
       var status: Int32 = 0
       // Safe: writes a local. It ends with the child, for which nobody else waits.
@@ -138,6 +147,15 @@ final class HostProcess: @unchecked Sendable {
       }
     }
   }
+
+  /// Begins to read what was left unread.
+  func readErrors() {
+    let descriptor = unread.withLock { $0.take() }
+    if let descriptor { collect(descriptor, isError: true) }
+  }
+
+  /// Whether the process has ended, read or unread.
+  func processEnds(within seconds: Double = patience) -> Bool { wait(seconds: seconds) { $0.status } != nil }
 
   private func change(_ body: (inout Collected) -> Void) {
     condition.lock()

@@ -135,6 +135,8 @@ struct SQLiteFaultTests {
     try store.commit(batch { $0.finished = [finished(1, "a")] })
     store.close()
     unsafe chmod(directory.path, 0o755)
+    // Its owner let others read it.
+    for suffix in ["", "-wal", "-shm", ".lock"] { unsafe chmod(path + suffix, 0o644) }
     try await #require(processExitsWith: .success) { [path = path as String] in
       try #require(seteuid(65_534) == 0)
       for mode in [SQLiteStore.Mode.scheduler, .beside] {

@@ -113,12 +113,15 @@ final class GroupCommit: Sendable {
       }
       isHealthy = wentWell
       for (operation, answer) in zip(operations, answers) { operation.complete(answer) }
+      guard wentWell else { continue }
       pool.writeWithoutTransaction { checkpoints.checkpointIfNeeded($0) }
     }
+    // A store that is another host's, or not where it was, is left as it is.
     pool.writeWithoutTransaction { database in
       checkpoints.unwatch(database)
-      if emptiesLogAtEnd { checkpoints.finish(database) }
+      if emptiesLogAtEnd, writer.isOurs { checkpoints.finish(database) }
     }
+    writer.close()
   }
 
   /// The first operations that wait, up to the most rows of a transaction.
@@ -151,8 +154,10 @@ final class GroupCommit: Sendable {
       let answers = try transaction(operations, writer: writer, withMaintenance: withMaintenance)
       return (answers.map { .success($0) }, true)
     } catch {
-      // Somebody else holds the file: waiting once more for each of them would make a queue of minutes.
-      if error.code == .locked { return (operations.map { _ in .failure(error) }, false) }
+      let error = writer.explained(error)
+      // Somebody else holds the file: waiting once more for each of them would make a queue of minutes. Or it is not
+      // this host's any more: then it is so for each of them.
+      if error.code == .locked || error.code == .lost { return (operations.map { _ in .failure(error) }, false) }
     }
     var wentWell = !operations.isEmpty
     let answers = operations.map { operation -> Result<Int64, StoreError> in
@@ -174,6 +179,7 @@ final class GroupCommit: Sendable {
     answers.reserveCapacity(operations.count)
     try writer.begin()
     do {
+      try writer.prove()
       var finished = 0
       for operation in operations {
         switch operation {

@@ -24,13 +24,16 @@ extension SQLiteStore {
       let pool = try DatabasePool(path: path, configuration: configuration)
       let writer = try pool.writeWithoutTransaction { database -> StoreWriter in
         try prepareForWriting(database, options: options)
+        var fence: StoreFence?
         if mode == .scheduler {
-          // The first transaction under the lock: from now on a process beside this host knows of it. See `newVisitor`.
-          try database.execute(
-            sql: "INSERT OR REPLACE INTO meta(key, value) VALUES('last_host', ?), ('host_since', ?)",
-            arguments: [SchedulingLock.holder(ofStore: path)?.description ?? "", options.clock.now.nanoseconds])
+          // The first transaction under the lock.
+          fence = try StoreFence(
+            taking: database, holder: SchedulingLock.holder(ofStore: path)?.description ?? "",
+            since: options.clock.now.nanoseconds, failure: failure)
         }
-        return try StoreWriter(database, isBeside: mode == .beside, options: options, failure: failure)
+        let watch = try fence.map { try StoreWatch(failure, mark: $0.mark, lookEvery: options.lookIntoFileEvery) }
+        return try StoreWriter(
+          database, isBeside: mode == .beside, fence: fence, watch: watch, options: options, failure: failure)
       }
       return (pool, writer)
     } catch {

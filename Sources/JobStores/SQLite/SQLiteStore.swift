@@ -18,7 +18,8 @@ internal import Synchronization
 package final class SQLiteStore: JobStore {
   /// What the opener wants to do.
   package enum Mode: Sendable {
-    /// Schedule from it: one host at a time, others are refused with who it is.
+    /// Schedule from it: one host at a time, others are refused with who it is. The last one that took the store is
+    /// the one whose transactions count (`StoreFence`), should another ever get past the lock.
     case scheduler
     /// Record a run of one's own and use `kv`, whether a host is up or not.
     case beside
@@ -40,6 +41,9 @@ package final class SQLiteStore: JobStore {
     package var busySeconds = 5.0
     /// Finished runs that may wait for their index entry; history of a job scans as many rows. Smaller for tests.
     package var largestUnindexedTail = 16_384
+    /// Nanoseconds between two looks into the file, past every cache, for whether it is still this host's store. Smaller
+    /// for tests.
+    package var lookIntoFileEvery: Int64 = 1_000_000_000
     /// Judges the age of history.
     package var clock: any WallClock = SystemWallClock()
     package init() {}

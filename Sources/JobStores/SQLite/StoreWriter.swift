@@ -18,6 +18,9 @@ final class StoreWriter: @unchecked Sendable {
   private var logLines: LogWriter
   private let statements: Statements
   private var highWater: HighWaterMark
+  /// nil in a process beside a host.
+  private let fence: StoreFence?
+  private let watch: StoreWatch?
 
   private struct Statements {
     let begin, commit, rollback: PreparedStatement
@@ -28,11 +31,18 @@ final class StoreWriter: @unchecked Sendable {
 
   /// - Parameters:
   ///   - isBeside: another process schedules from the file.
-  init(_ database: Database, isBeside: Bool, options: SQLiteStore.Options, failure: SQLiteFailure) throws(StoreError) {
+  ///   - fence: proved in each transaction.
+  ///   - watch: asked before each transaction.
+  init(
+    _ database: Database, isBeside: Bool, fence: StoreFence?, watch: StoreWatch?, options: SQLiteStore.Options,
+    failure: SQLiteFailure
+  ) throws(StoreError) {
     func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
       try PreparedStatement(sql, on: database, failure: failure)
     }
     self.failure = failure
+    self.fence = fence
+    self.watch = watch
     names = try JobNames(on: database, failure: failure)
     index = try RunIndex(
       on: database, isImmediate: isBeside, largestTail: options.largestUnindexedTail, failure: failure)
@@ -61,7 +71,37 @@ final class StoreWriter: @unchecked Sendable {
 
   // MARK: Transactions
 
-  func begin() throws(StoreError) { try statements.begin.run() }
+  /// Begins a transaction, if the file is still the one that was opened.
+  func begin() throws(StoreError) {
+    try watch?.verify()
+    try watch?.verifyContents()
+    try statements.begin.run()
+  }
+
+  /// In the open transaction: throws `.lost` when another host has taken the store over.
+  func prove() throws(StoreError) { try fence?.prove() }
+
+  /// What went wrong with a transaction, in the best words: an error of the disk may be one of a file that has gone.
+  func explained(_ error: StoreError) -> StoreError {
+    guard error.code != .lost, let watch else { return error }
+    do throws(StoreError) {
+      try watch.verify()
+      if error.code == .corrupt || error.code == .io { try watch.verifyContents(isSuspicious: true) }
+    } catch { return error }
+    return error
+  }
+
+  /// Whether the file is still the one that was opened, and nobody has taken it over.
+  var isOurs: Bool {
+    do throws(StoreError) {
+      try watch?.verify()
+      try prove()
+      return true
+    } catch { return false }
+  }
+
+  /// Lets go of what only a host needs. The connection is closed by its owner.
+  func close() { watch?.close() }
 
   func commit() throws(StoreError) {
     try highWater.saveIfNeeded()
