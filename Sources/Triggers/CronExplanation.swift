@@ -1,4 +1,8 @@
-/// Says in English when a cron schedule fires, from its bits: what was written as `0-59/5` and as `*/5` reads the same.
+/// Says in English when a cron schedule fires, from what its fields match: what was written as `0-59/5` and as `*/5`
+/// reads the same, and a day field that leaves no day out is not spoken of.
+///
+/// The words are exact: a reader who takes them literally arrives at the times that fire. So a step that does not divide
+/// its field evenly is listed, because "every 7 minutes" would be wrong once an hour.
 struct CronExplanation {
   private let fields: CronFields
 
@@ -29,6 +33,11 @@ extension CronExplanation {
     return step
   }
 
+  /// The same where the rhythm goes on unbroken from one round of the field to the next.
+  private static func rhythm(_ numbers: [Int], limit: Int) -> Int? {
+    step(numbers, limit: limit).flatMap { limit % $0 == 0 ? $0 : nil }
+  }
+
   private static func isRun(_ numbers: [Int]) -> Bool {
     numbers.count >= 2 && numbers[numbers.count - 1] - numbers[0] == numbers.count - 1
   }
@@ -39,65 +48,63 @@ extension CronExplanation {
     let minutes = CronExplanation.numbers(fields.minutes)
     let hours = CronExplanation.numbers(fields.hours)
     guard seconds.count > 1 else { return minutePhrase(minutes, hours, second: seconds[0]) }
+    let isEveryMinute = minutes.count == 60 && hours.count == 24
     let rhythm: String
-    if let step = CronExplanation.step(seconds, limit: 60), seconds[0] == 0 {
-      rhythm = "every \(EnglishText.every(step, "second"))"
+    if let step = CronExplanation.rhythm(seconds, limit: 60) {
+      let start = seconds[0] == 0 ? "" : " from second \(seconds[0])"
+      rhythm = "every \(EnglishText.every(step, "second"))\(start)"
+      if isEveryMinute { return (rhythm, true) }
     } else {
       rhythm = "at seconds \(EnglishText.runs(seconds) { "\($0)" })"
+      if isEveryMinute { return ("\(rhythm) of every minute", true) }
     }
-    if minutes.count == 60, hours.count == 24 { return (rhythm, true) }
     let (minute, isDense) = minutePhrase(minutes, hours, second: 0)
     return ("\(rhythm) of the minute, \(minute)", isDense)
   }
 
   private func minutePhrase(_ minutes: [Int], _ hours: [Int], second: Int) -> (String, isDense: Bool) {
-    let atSecond = second == 0 ? "" : " at second \(second)"
     if minutes.count * hours.count <= 6 {
       let times = hours.flatMap { hour in minutes.map { clock(hour, $0, second) } }
       return ("at \(EnglishText.list(times))", false)
     }
     if minutes.count == 1 { return hourPhrase(hours, minute: minutes[0], second: second) }
-    let rhythm: String
-    if let step = CronExplanation.step(minutes, limit: 60) {
-      let start = minutes[0] == 0 ? "" : " from minute \(minutes[0])"
-      rhythm = "every \(EnglishText.every(step, "minute"))\(start)\(atSecond)"
-    } else if CronExplanation.isRun(minutes) {
-      rhythm = "every minute from \(minutes[0]) to \(minutes[minutes.count - 1])\(atSecond)"
-    } else {
-      rhythm = "at minutes \(EnglishText.runs(minutes) { "\($0)" })\(atSecond)"
-    }
-    if hours.count == 24 {
-      // "Every 5 minutes" needs no more; "every minute from 5 to 9" and "at minutes 5 and 9" do.
-      let isWhole = CronExplanation.step(minutes, limit: 60) != nil
-      return (isWhole ? rhythm : "\(rhythm) of every hour", true)
-    }
-    if hours.count == 1 || CronExplanation.isRun(hours) {
+    let atSecond = second == 0 ? "" : " at second \(second)"
+    let step = CronExplanation.rhythm(minutes, limit: 60)
+    let rhythm =
+      step.map { "every \(EnglishText.every($0, "minute"))" }
+      ?? "at minutes \(EnglishText.runs(minutes) { "\($0)" })"
+    if hours.count == 1 || hours.count < 24 && CronExplanation.isRun(hours) {
+      // The clock times say where the rhythm begins, and a run of minutes in one hour needs no other words.
       let first = clock(hours[0], minutes[0], second)
       let last = clock(hours[hours.count - 1], minutes[minutes.count - 1], second)
-      return ("\(rhythm) from \(first) to \(last)", false)
+      let isPlainRun = hours.count == 1 && CronExplanation.isRun(minutes)
+      return ("\(isPlainRun ? "every minute" : rhythm) from \(first) to \(last)", false)
     }
-    if let step = CronExplanation.step(hours, limit: 24) {
-      let start = hours[0] == 0 ? "" : " from \(EnglishText.two(hours[0])):00"
-      return ("\(rhythm) of every \(EnglishText.every(step, "hour"))\(start)", true)
+    let start = step == nil || minutes[0] == 0 ? "" : " from minute \(minutes[0])"
+    // "Every 5 minutes" needs no more; "at minutes 5 and 9" does.
+    if hours.count == 24 { return (rhythm + start + atSecond + (step == nil ? " of every hour" : ""), true) }
+    return ("\(rhythm)\(start)\(atSecond) \(inHours(hours))", false)
+  }
+
+  /// `in every 2nd hour from 01:00`, `in hours 8, 12 and 16`.
+  private func inHours(_ hours: [Int]) -> String {
+    if hours.count > 6, let step = CronExplanation.rhythm(hours, limit: 24) {
+      return "in every \(EnglishText.numbered(step)) hour from \(EnglishText.two(hours[0])):00"
     }
-    return ("\(rhythm) of hours \(EnglishText.runs(hours) { "\($0)" })", false)
+    return "in hours \(EnglishText.runs(hours) { "\($0)" })"
   }
 
   private func hourPhrase(_ hours: [Int], minute: Int, second: Int) -> (String, isDense: Bool) {
-    let place: String
-    switch (minute, second) {
-    case (0, 0): place = ", on the hour"
-    case (_, 0): place = " at minute \(minute)"
-    default: place = " at \(EnglishText.two(minute)):\(EnglishText.two(second)) past the hour"
+    let (first, last) = (clock(hours[0], minute, second), clock(hours[hours.count - 1], minute, second))
+    if hours.count == 24 {
+      switch (minute, second) {
+      case (0, 0): return ("every hour, on the hour", true)
+      case (_, 0): return ("every hour at minute \(minute)", true)
+      default: return ("every hour at \(EnglishText.two(minute)):\(EnglishText.two(second)) past the hour", true)
+      }
     }
-    if let step = CronExplanation.step(hours, limit: 24) {
-      let start = hours[0] == 0 ? place : " from \(clock(hours[0], minute, second))"
-      return ("every \(EnglishText.every(step, "hour"))\(start)", true)
-    }
-    if CronExplanation.isRun(hours) {
-      let last = hours[hours.count - 1]
-      return ("every hour from \(clock(hours[0], minute, second)) to \(clock(last, minute, second))", false)
-    }
+    if let step = CronExplanation.rhythm(hours, limit: 24) { return ("every \(step) hours from \(first)", true) }
+    if CronExplanation.isRun(hours) { return ("every hour from \(first) to \(last)", false) }
     return ("at \(EnglishText.list(hours.map { clock($0, minute, second) }))", false)
   }
 
@@ -116,15 +123,18 @@ extension CronExplanation {
     let monthNames = EnglishText.runs(months) { EnglishText.months[$0 - 1] }
     let ofMonth = months.count == 12 ? "of the month" : "of \(monthNames)"
     var phrases: [String] = []
-    let days = fields.days.isEverything ? nil : dayItems(fields.days, months: months, ofMonth: ofMonth)
-    let weekdays = fields.weekdays.isEverything ? nil : weekdayItems(fields.weekdays, ofMonth: ofMonth)
+    // Where either field is enough, one that leaves no day out makes the other void; where both must match, such a
+    // field goes without saying.
+    let isDaily = fields.eitherDay && (fields.days.isEverything || fields.weekdays.isEverything)
+    let days = isDaily || fields.days.isEverything ? nil : dayItems(fields.days, months: months, ofMonth: ofMonth)
+    let weekdays = isDaily || fields.weekdays.isEverything ? nil : weekdayItems(fields.weekdays, ofMonth: ofMonth)
     var namesMonth = false
     switch (days, weekdays) {
     case (let days?, let weekdays?) where fields.eitherDay:
       phrases.append("on \(days.text), or on \(weekdays.text)")
       namesMonth = days.namesMonth && weekdays.namesMonth
     case (let days?, let weekdays?):
-      phrases.append("on \(days.text) if that is \(article(weekdays.text))")
+      phrases.append("on \(days.text) if that is \(EnglishText.condition(weekdays.text))")
       namesMonth = days.namesMonth
     case (let days?, nil):
       phrases.append("on \(days.text)")
@@ -142,10 +152,6 @@ extension CronExplanation {
     }
     if let years = fields.years?.years { phrases.append("in \(EnglishText.runs(years) { "\($0)" })") }
     return phrases.joined(separator: " ")
-  }
-
-  private func article(_ text: String) -> String {
-    text.contains(" ") ? text : "a \(text)"
   }
 
   private func dayItems(_ set: DaySet, months: [Int], ofMonth: String) -> (text: String, namesMonth: Bool) {

@@ -17,6 +17,12 @@ enum EnglishText {
   /// Two digits.
   static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
+  /// Weekdays after "if that is": `a Monday or Friday`, `Monday to Friday`, `the last Friday of the month`.
+  static func condition(_ weekdays: String) -> String {
+    let text = weekdays.replacing(" and ", with: " or ")
+    return text.hasPrefix("the ") || text.contains(" to ") ? text : "a \(text)"
+  }
+
   static let ordinals = ["first", "second", "third", "fourth", "fifth"]
   static let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
   static let months = [

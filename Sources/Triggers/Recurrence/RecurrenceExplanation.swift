@@ -84,7 +84,7 @@ extension RecurrenceExplanation {
     if !days.isEmpty {
       phrases.append("on \(days.joined(separator: " that is also "))")
       if let weekdays {
-        phrases.append("if that is \(weekdays.text.contains(" ") ? weekdays.text : "a \(weekdays.text)")")
+        phrases.append("if that is \(EnglishText.condition(weekdays.text))")
       }
     } else if let weekdays {
       phrases.append("on \(weekdays.text)")
@@ -95,8 +95,10 @@ extension RecurrenceExplanation {
       phrases.append("on day \(date.day) \(ofMonth)")
       namesMonth = true
     } else if rule.frequency == .yearly {
-      let names = months.isEmpty ? EnglishText.months[date.month - 1] : monthNames
-      phrases.append("on \(date.day) \(names)")
+      let named = (months.isEmpty ? [date.month] : months).map { EnglishText.months[$0 - 1] }
+      phrases.append(
+        named.count <= 3
+          ? "on \(EnglishText.list(named.map { "\(date.day) \($0)" }))" : "on day \(date.day) of \(monthNames)")
       namesMonth = true
     }
     if !rule.weekNumbers.isEmpty {
@@ -193,7 +195,7 @@ extension RecurrenceExplanation {
     default:
       guard hours.count * minutes.count * seconds.count <= 6 else {
         let inner = [parts("minute", minutes)] + (seconds == [0] ? [] : [parts("second", seconds)])
-        return (inner + ["of hours \(EnglishText.runs(hours) { "\($0)" })"]).joined(separator: " ")
+        return (inner + ["in hours \(EnglishText.runs(hours) { "\($0)" })"]).joined(separator: " ")
       }
       let all = hours.flatMap { hour in minutes.flatMap { minute in seconds.map { clock(hour, minute, $0) } } }
       return "at \(EnglishText.list(all))"
