@@ -48,6 +48,13 @@ enum FileBytes {
     return entries
   }
 
+  /// Whether there is anything at `path`, be it a link to nothing.
+  static func exists(_ path: String) -> Bool {
+    var status = stat()
+    // Safe: `status` lives across the call, which writes that one struct.
+    return unsafe lstat(path, &status) == 0
+  }
+
   /// Where the symbolic link at `path` points, or `nil` when it is none.
   static func linkTarget(_ path: String) -> String? {
     var buffer = [UInt8](repeating: 0, count: 4096)

@@ -46,16 +46,30 @@ struct PosixTimeZone {
     }
   }
 
-  init(_ text: String) throws(TimeZoneError) {
+  /// Whether all its abbreviations have three letters at least, as POSIX asks of `TZ`. (It keeps `B4` from being one.)
+  let hasLongNames: Bool
+
+  /// - Parameter isComplete: whether a daylight saving time must say when it begins and ends. Where it need not, as in
+  ///   `TZ`, glibc's default fills in: from the second Sunday of March to the first one of November.
+  init(_ text: String, isComplete: Bool = true) throws(TimeZoneError) {
     var scanner = Scanner(text: text)
-    try scanner.name()
+    var shortest = try scanner.name()
     standardOffset = -(try scanner.time(hours: 24))
     guard !scanner.isAtEnd else {
       daylight = nil
+      hasLongNames = shortest >= 3
       return
     }
-    try scanner.name()
-    let offset = scanner.isAtComma ? standardOffset + 3600 : -(try scanner.time(hours: 24))
+    shortest = min(shortest, try scanner.name())
+    hasLongNames = shortest >= 3
+    let isPlain = scanner.isAtComma || !isComplete && scanner.isAtEnd
+    let offset = isPlain ? standardOffset + 3600 : -(try scanner.time(hours: 24))
+    if !isComplete, scanner.isAtEnd {
+      daylight = Daylight(
+        offset: offset, start: Change(day: .monthWeekday(month: 3, week: 2, weekday: 0), second: 7200),
+        end: Change(day: .monthWeekday(month: 11, week: 1, weekday: 0), second: 7200))
+      return
+    }
     let start = try scanner.change()
     let end = try scanner.change()
     guard scanner.isAtEnd else { throw scanner.error }
@@ -91,18 +105,19 @@ struct PosixTimeZone {
       return true
     }
 
-    /// An abbreviation: letters, or anything between angle brackets.
-    mutating func name() throws(TimeZoneError) {
+    /// An abbreviation: letters, or anything between angle brackets. Returns how many.
+    mutating func name() throws(TimeZoneError) -> Int {
       let start = position
       if take("<") {
         while !take(">") {
           guard !isAtEnd else { throw error }
           position += 1
         }
-        return
+        return position - start - 2
       }
       while !isAtEnd, (65...90).contains(bytes[position] & 0xDF) { position += 1 }
       guard position > start else { throw error }
+      return position - start
     }
 
     mutating func number(_ range: ClosedRange<Int>) throws(TimeZoneError) -> Int {

@@ -15,6 +15,8 @@ package final class TimeZoneDatabase: Sendable {
   private struct Cached {
     var rules: TimeZoneRules
     var stamp: FileStamp?
+    /// Where the rules come from when that is not the directory: the machine's own file or rule (``adopt(_:from:)``).
+    var isAdopted = false
   }
   private let cache = Mutex<[String: Cached]>([:])
 
@@ -33,6 +35,13 @@ package final class TimeZoneDatabase: Sendable {
     }
   }
 
+  /// Takes in rules under a name that is none of the directory's: those of the machine's own zone, from the file at
+  /// `path` (which ``reload()`` follows) or from a rule.
+  func adopt(_ rules: TimeZoneRules, from path: String?) {
+    let adopted = Cached(rules: rules, stamp: path.flatMap { FileStamp(path: $0) }, isAdopted: true)
+    cache.withLock { $0[rules.name] = $0[rules.name] ?? adopted }
+  }
+
   /// Looks at the files of all zones in use, reads those that changed, and answers the names whose rules are different
   /// now.
   ///
@@ -42,11 +51,14 @@ package final class TimeZoneDatabase: Sendable {
     let known = cache.withLock { $0 }
     var changed: [String] = []
     for (name, cached) in known {
-      guard let stamp = FileStamp(path: path(of: name)), stamp != cached.stamp else { continue }
+      let path = cached.isAdopted ? name : path(of: name)
+      guard cached.stamp != nil || !cached.isAdopted, let stamp = FileStamp(path: path), stamp != cached.stamp
+      else { continue }
       // Keeping the last good rules is the documented answer to a broken file.
-      guard let loaded = try? load(name) else { continue }
+      guard let loaded = cached.isAdopted ? try? adopted(name, stamp) : try? load(name) else { continue }
       let differs = loaded.rules != cached.rules
-      let kept = Cached(rules: differs ? loaded.rules : cached.rules, stamp: loaded.stamp)
+      let kept = Cached(
+        rules: differs ? loaded.rules : cached.rules, stamp: loaded.stamp, isAdopted: cached.isAdopted)
       cache.withLock { $0[name] = kept }
       if differs { changed.append(name) }
     }
@@ -75,6 +87,11 @@ package final class TimeZoneDatabase: Sendable {
     } catch {
       throw TimeZoneError("the file of time zone \"\(name)\", \(path), is unusable: \(error.message)")
     }
+  }
+
+  private func adopted(_ path: String, _ stamp: FileStamp) throws(TimeZoneError) -> Cached {
+    guard let bytes = FileBytes.read(path, limit: 1 << 20) else { throw unknown(path) }
+    return Cached(rules: try TimeZoneRules(name: path, tzif: bytes), stamp: stamp, isAdopted: true)
   }
 
   /// Whether `name` can be a zone: it must stay below the directory.

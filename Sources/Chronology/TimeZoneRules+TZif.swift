@@ -20,6 +20,14 @@ extension TimeZoneRules {
     self.init(name: name, firstOffset: file.firstOffset, changes: changes)
   }
 
+  /// The zone that follows a POSIX rule in all years.
+  convenience init(name: String, rule: PosixTimeZone) {
+    var changes: [(at: Int, offset: Int)] = []
+    for year in 1800...TimeZoneRules.lastYear { changes += rule.changes(in: year) }
+    changes.sort { $0.at < $1.at }
+    self.init(name: name, firstOffset: rule.standardOffset, changes: changes)
+  }
+
   /// One more than the last year of ``Instant``'s range, so that its last days are right as well.
   private static let lastYear = 2263
 }

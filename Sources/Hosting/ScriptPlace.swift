@@ -20,10 +20,10 @@ package struct ScriptPlace: Sendable {
   /// What scripts see of the environment, when they are granted it. The library reads none of its own.
   package var environment: @Sendable (String) -> String? = { _ in nil }
   package var zones = TimeZoneDatabase()
-  /// The zone of jobs that nobody gave one.
-  package var systemZone: String
+  /// The zone of jobs that nobody gave one: the machine's. A problem with it is an error where it is needed.
+  package var systemZone: MachineZone
 
-  package init(_ directory: String, source: Source, systemZone: String) {
+  package init(_ directory: String, source: Source, systemZone: MachineZone) {
     self.directory = directory
     self.source = source
     self.systemZone = systemZone

@@ -13,7 +13,7 @@ internal import Synchronization
 /// Threading: one thread at a time; `luaHost` and `live` any.
 package final class ScriptSession {
   package let zones: TimeZoneDatabase
-  package let systemZone: String
+  package let systemZone: MachineZone
   package let directory: ScriptDirectory
   /// Where relative paths start that scripts, their grants and their watches name: the directory that holds the
   /// scripts'.
@@ -72,7 +72,7 @@ package final class ScriptSession {
       luaHost = try LuaHost(
         services: services, declareModules: DeclareModules.modules, configuration: luaConfiguration)
       loader = try ScriptLoader(
-        runtime: luaHost.runtime, zones: zones, systemZone: systemZone,
+        runtime: luaHost.runtime, zones: zones, systemZone: systemZone.name,
         calendarElsewhere: { directory.calendarElsewhere($0) }, retryLater: retryLater)
     } catch {
       throw HostError("the Lua runtime cannot start: \(error)")
@@ -101,10 +101,13 @@ package final class ScriptSession {
   /// Takes over what a reload may change: zone, grants, job defaults, how much history and how many Lua states are
   /// kept.
   private func apply(_ configuration: HostConfiguration) throws(HostError) {
+    if configuration.timeZone == nil, let problem = systemZone.problem {
+      throw HostError("\(problem) (moondial takes the zone of the machine, unless timezone is set in moondial.lua)")
+    }
     let zone: TimeZoneRules
     let table: GrantTable
     do {
-      zone = try zones.zone(named: configuration.timeZone ?? systemZone)
+      zone = try zones.zone(named: configuration.timeZone ?? systemZone.name)
       table =
         allowsAll
         ? .all : try GrantTable(configuration.grants, baseDirectory: baseDirectory)

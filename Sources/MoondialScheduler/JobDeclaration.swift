@@ -1,4 +1,5 @@
 internal import Chronology
+internal import Glibc
 internal import JobModel
 internal import Lua
 internal import ScriptHost
@@ -29,13 +30,16 @@ struct JobDeclaration: Sendable {
 /// A configuration that was checked, with the zones behind it.
 struct CheckedConfiguration {
   let host: HostConfiguration
-  let systemZone: String
+  let systemZone: MachineZone
   let zone: TimeZoneRules
 
   init(_ configuration: Configuration) throws(SchedulerError) {
     host = try configuration.decoded(zones: .shared)
-    systemZone = TimeZoneDatabase.systemZoneName() ?? "UTC"
-    do { zone = try TimeZoneDatabase.shared.zone(named: host.timeZone ?? systemZone) } catch {
+    // Safe: getenv returns a C string that stays valid until the environment is changed; it is copied at once.
+    let tz = unsafe getenv("TZ").map { unsafe String(cString: $0) }
+    systemZone = TimeZoneDatabase.shared.machineZone(tz: tz)
+    if host.timeZone == nil, let problem = systemZone.problem { throw SchedulerError(.invalid, problem) }
+    do { zone = try TimeZoneDatabase.shared.zone(named: host.timeZone ?? systemZone.name) } catch {
       throw SchedulerError(.invalid, "timezone: \(error.message)")
     }
   }

@@ -91,21 +91,6 @@ struct TimeZoneTests {
     #expect(try database.zone(named: "Test") === before)
   }
 
-  @Test("the machine's own zone is found by its link or its name file")
-  func systemZone() throws {
-    let directory = FileManager.default.temporaryDirectory.appending(path: "zone-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }
-    let link = directory.appending(path: "localtime").path
-    let name = directory.appending(path: "timezone").path
-    #expect(TimeZoneDatabase.systemZoneName(localtime: link, timezone: name) == nil)
-    try Data("Asia/Tokyo\n".utf8).write(to: URL(filePath: name))
-    #expect(TimeZoneDatabase.systemZoneName(localtime: link, timezone: name) == "Asia/Tokyo")
-    try FileManager.default.createSymbolicLink(
-      atPath: link, withDestinationPath: "/usr/share/zoneinfo/America/Argentina/San_Luis")
-    #expect(TimeZoneDatabase.systemZoneName(localtime: link, timezone: name) == "America/Argentina/San_Luis")
-  }
-
   @Test("aliases and old names load", arguments: ["US/Eastern", "GB", "Asia/Calcutta", "EST5EDT", "Etc/GMT+5", "Zulu"])
   func aliases(name: String) throws {
     #expect(try zones.zone(named: name).name == name)

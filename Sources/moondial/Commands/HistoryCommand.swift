@@ -27,9 +27,8 @@ struct StoreOptions: ParsableArguments {
 
   /// Times are shown in the system's zone.
   var zone: TimeZoneRules {
-    let zones = Environment["TZDIR"].map { TimeZoneDatabase(directory: $0) } ?? TimeZoneDatabase()
-    let name = Environment["TZ"].flatMap { $0.isEmpty ? nil : $0 } ?? TimeZoneDatabase.systemZoneName() ?? "UTC"
-    return (try? zones.zone(named: name)) ?? .utc
+    let zones = Environment.zones
+    return (try? zones.zone(named: zones.machineZone(tz: Environment["TZ"]).name)) ?? .utc
   }
 }
 

@@ -34,7 +34,7 @@ struct NextCommand: ParsableCommand {
   @OptionGroup var settings: SettingOptions
 
   func run() throws {
-    let zones = Environment["TZDIR"].map { TimeZoneDatabase(directory: $0) } ?? TimeZoneDatabase()
+    let zones = Environment.zones
     let evaluator: ExpressionEvaluator
     do {
       let runtime = try LuaHost(services: HostServices(), declareModules: DeclareModules.modules).runtime
@@ -50,7 +50,7 @@ struct NextCommand: ParsableCommand {
       throw CommandFailure(.usage, "name a trigger expression or a job, e.g. moondial next '0 9 * * mon-fri'")
     }
     guard number > 0 else { throw CommandFailure(.usage, "-n \(number): give a number above 0") }
-    let zone = try zone(timezone ?? Environment["TZ"] ?? TimeZoneDatabase.systemZoneName() ?? "UTC", zones)
+    let zone = try zone(zones)
     let start = try begin(zone)
     var documents: [String] = []
     for expression in expressions {
@@ -83,6 +83,14 @@ struct NextCommand: ParsableCommand {
     }
     if let from { return .from(try instant(from, "--from", in: zone)) }
     return .after(try after.map { try instant($0, "--after", in: zone) } ?? SystemWallClock().now)
+  }
+
+  /// The zone that was asked for, or the machine's.
+  private func zone(_ zones: TimeZoneDatabase) throws -> TimeZoneRules {
+    if let timezone { return try zone(timezone, zones) }
+    let machine = zones.machineZone(tz: Environment["TZ"])
+    if let problem = machine.problem { throw CommandFailure(.usage, "\(problem) (or name a zone with --timezone)") }
+    return try zone(machine.name, zones)
   }
 
   private func zone(_ name: String, _ zones: TimeZoneDatabase) throws -> TimeZoneRules {

@@ -21,7 +21,7 @@ final class Host: Sendable {
   private let log: LogRenderer
   private let assembly: SchedulerAssembly
   private let directory: String
-  private let systemZone: String
+  private let systemZone: MachineZone
   private let ending = Monitor(Ending.none)
   private let grace: Int64
 
@@ -47,7 +47,7 @@ final class Host: Sendable {
       .info,
       "moondial \(Moondial.version): \(counted(generation.jobs.count, "job")) from "
         + "\(counted(generation.scripts.count, "script")) in \(directory), \(assembly.workers) workers, zone "
-        + "\(assembly.configuration.timeZone ?? systemZone), store \(assembly.stores[0].store.name)")
+        + "\(assembly.configuration.timeZone ?? systemZone.words), store \(assembly.stores[0].store.name)")
     if generation.jobs.isEmpty, generation.errors.isEmpty {
       log.write(.info, "no job is declared so far: save a .lua file in \(directory) and it is live")
     }

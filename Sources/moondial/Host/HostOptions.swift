@@ -54,6 +54,11 @@ enum Environment {
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
 
+  /// The system's zones, or those below `TZDIR`.
+  static var zones: TimeZoneDatabase {
+    self["TZDIR"].flatMap { $0.isEmpty ? nil : TimeZoneDatabase(directory: $0) } ?? TimeZoneDatabase()
+  }
+
   static var all: [String: String] {
     var all: [String: String] = [:]
     var entry = unsafe environ

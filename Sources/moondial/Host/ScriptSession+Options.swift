@@ -13,12 +13,13 @@ import Triggers
 extension SettingOptions {
   /// The scripts directory with the surroundings that flags and environment give it.
   func place(_ path: String) throws -> ScriptPlace {
-    let zone = Environment["TZ"].flatMap { $0.isEmpty ? nil : $0 } ?? TimeZoneDatabase.systemZoneName() ?? "UTC"
+    let zones = Environment.zones
     var place = ScriptPlace(
-      path, source: .file(path: config, settings: try configurationSettings()), systemZone: zone)
+      path, source: .file(path: config, settings: try configurationSettings()),
+      systemZone: zones.machineZone(tz: Environment["TZ"]))
+    place.zones = zones
     place.allowsAll = allowAll
     place.environment = { Environment[$0] }
-    if let directory = Environment["TZDIR"] { place.zones = TimeZoneDatabase(directory: directory) }
     return place
   }
 }

@@ -9,7 +9,7 @@ enum ImportFiles {
 
   /// What schedules are checked with: the system's zones.
   static func context() throws -> TriggerContext {
-    TriggerContext(zones: Environment["TZDIR"].map { TimeZoneDatabase(directory: $0) } ?? TimeZoneDatabase())
+    TriggerContext(zones: Environment.zones)
   }
 
   /// The text of a file, or of standard input for `-`.
