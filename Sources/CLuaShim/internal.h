@@ -189,6 +189,7 @@ struct moon_worker {
   _Atomic uint64_t stop_epoch;   // the monitor: this step is to end
   _Atomic uint64_t hard_epoch;   // the monitor: by all means
   _Atomic uint64_t slice_epoch;  // this step's slice is over
+  _Atomic bool signalled;        // a signal was sent and its handler has not begun
   uint64_t tick_epoch;           // handler: the step that the last timer tick met
   int64_t stop_since;            // monitor's own
   bool told_stuck;               // monitor's own
@@ -198,6 +199,9 @@ struct moon_worker {
   char *stack_limit;
   struct moon_worker *next;      // guarded by the monitor's lock
 };
+
+/// Sends the worker's thread the signal, unless one is on its way. Set what the handler is to see before calling.
+void moon_worker_signal(moon_worker *w);
 
 void moon_monitor_add(moon_worker *w);
 void moon_monitor_remove(moon_worker *w);

@@ -3,7 +3,8 @@
 // It sleeps until the earliest deadline of the steps going on, or for ever. A step that has passed its deadline, or whose
 // state was cancelled, gets a signal (soft: the hook); after the grace another kind (hard: the backstop may jump); if that does
 // not help either, the owner is told that its worker is stuck. Signals are repeated every 2 ms until the step has ended: each is an
-// attempt, and one that lands at a bad moment costs nothing.
+// attempt, and one that lands at a bad moment costs nothing. The next one is sent only when the last one was handled: real-time
+// signals queue, and a queue of them would leave the thread no time for anything else.
 //
 // A process has one of it, as it has one signal disposition.
 #define _GNU_SOURCE
@@ -50,7 +51,7 @@ static int64_t look(moon_worker *w, int64_t now) {
       }
     }
   }
-  pthread_kill(w->thread, MOON_SIGNAL);
+  moon_worker_signal(w);
   return now + RETRY;
 }
 

@@ -26,6 +26,7 @@ int64_t moon_now(void) {
 static void on_signal(int signal, siginfo_t *info, void *context) {
   moon_worker *w = here;
   if (!w) return;
+  atomic_store(&w->signalled, false);   // before the flags are read: who sets one from here on sends another signal
   moon_state *s = atomic_load_explicit(&w->running, memory_order_relaxed);
   if (!s) return;   // between two steps
   uint64_t epoch = atomic_load_explicit(&w->epoch, memory_order_relaxed);
@@ -111,7 +112,12 @@ void moon_worker_preempt(moon_worker *w) {
   uint64_t epoch = atomic_load(&w->epoch);
   if (!(epoch & 1)) return;   // between two steps
   atomic_store(&w->slice_epoch, epoch);
-  pthread_kill(w->thread, MOON_SIGNAL);
+  moon_worker_signal(w);
+}
+
+void moon_worker_signal(moon_worker *w) {
+  if (atomic_exchange(&w->signalled, true)) return;
+  if (pthread_kill(w->thread, MOON_SIGNAL) != 0) atomic_store(&w->signalled, false);   // the queue of signals is full
 }
 
 void moon_worker_detach(void) {
