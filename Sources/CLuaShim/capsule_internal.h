@@ -158,6 +158,8 @@ typedef struct moon_key {
 moon_key moon_key_at(lua_State *L, int index);
 void moon_key_push(lua_State *L, const moon_key *key);
 void moon_keys_sort(moon_key *keys, size_t count);
+/// The order of two `moon_key`s, as for qsort.
+int moon_keys_compare(const void *a, const void *b);
 
 // ---- A capsule ------------------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ static int compare_mixed(lua_Integer i, lua_Number n) {
   return i <= below ? -1 : 1;
 }
 
-static int compare(const void *pa, const void *pb) {
+int moon_keys_compare(const void *pa, const void *pb) {
   const moon_key *a = pa, *b = pb;
   if (a->rank != b->rank) return a->rank - b->rank;
   switch (a->rank) {
@@ -56,5 +56,5 @@ static int compare(const void *pa, const void *pb) {
 }
 
 void moon_keys_sort(moon_key *keys, size_t count) {
-  if (count > 1) qsort(keys, count, sizeof *keys, compare);
+  if (count > 1) qsort(keys, count, sizeof *keys, moon_keys_compare);
 }

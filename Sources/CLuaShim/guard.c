@@ -19,6 +19,11 @@ _Noreturn void moon_leave(moon_state *s, moon_stop_reason why) {
   _longjmp(guard->jump, 1);
 }
 
+_Noreturn void moon_leave_polled(moon_state *s, lua_State *L) {
+  moon_record_place(s, L, 0);
+  moon_leave(s, (moon_stop_reason)s->why);
+}
+
 static moon_status call(lua_State *L, moon_function function, void *argument, int32_t results) {
   if (!lua_checkstack(L, 4)) return MOON_ERROR;
   lua_pushcfunction(L, function);

@@ -23,10 +23,7 @@ static void hook(lua_State *L, lua_Debug *ar) {
   moon_state *s = state_of(L);
   lua_sethook(L, NULL, 0, 0);
   // A signal may arrive between the two lines: it sets `pending` first and the hook after, so one of them is seen.
-  if (s->pending & MOON_PENDING_STOP) {
-    moon_record_place(s, L, 0);
-    moon_leave(s, (moon_stop_reason)s->why);
-  }
+  moon_poll(L);
   if (s->pending & MOON_PENDING_COLLECT) {
     s->pending &= ~MOON_PENDING_COLLECT;
     lua_gc(L, LUA_GCCOLLECT);

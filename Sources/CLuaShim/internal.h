@@ -79,6 +79,8 @@ typedef struct moon_guard {
 
 /// Leaves the run: jumps to the innermost guard. `why` is kept for the outcome.
 _Noreturn void moon_leave(moon_state *s, moon_stop_reason why);
+/// The same for the reason that a signal has noted, with the position of the script.
+_Noreturn void moon_leave_polled(moon_state *s, lua_State *L);
 
 #define MOON_ENTER(s, g)          \
   do {                            \
@@ -118,6 +120,7 @@ struct moon_state {
   volatile sig_atomic_t allocating;   // inside moon_allocate: no jump, its tables are being changed
   volatile sig_atomic_t foreign;      // host frames above the innermost guard: no jump
   volatile sig_atomic_t no_jump;      // C code that may hold a lock of libc
+  volatile sig_atomic_t hosting;      // calls into the host that have not returned
   char *stack_limit;                  // below it no new C recursion is begun
 
   int32_t yield;             // MOON_YIELD_* of the yield on its way up
@@ -175,6 +178,13 @@ struct moon_runtime {
   uint32_t hot_count[MOON_IMAGES];
 };
 
+/// Leaves the run when it is to end. For our own C code that may run long: neither the hook nor the jump reaches it. Call it where
+/// everything that is held belongs to the Lua state.
+static inline void moon_poll(lua_State *L) {
+  moon_state *s = state_of(L);
+  if (MOON_UNLIKELY(s && (s->pending & MOON_PENDING_STOP) && s->guard)) moon_leave_polled(s, L);
+}
+
 // ---- hook.c, worker.c, monitor.c --------------------------------------------------------------------------------------
 
 /// Makes the hook run at the next VM instruction of `L`. Async-signal-safe on the thread that runs it.
@@ -193,7 +203,7 @@ struct moon_worker {
   uint64_t tick_epoch;           // handler: the step that the last timer tick met
   int64_t stop_since;            // monitor's own
   bool told_stuck;               // monitor's own
-  int64_t grace, stuck_after, slice;
+  int64_t grace, stuck_after, host_patience, slice;
   pthread_t thread;
   timer_t timer;
   char *stack_limit;

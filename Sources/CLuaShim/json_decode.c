@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stdlib.h>
+#include "internal.h"
 #include "json.h"
 
 typedef struct {
@@ -148,6 +149,7 @@ static bool get_string(decoder *d) {
       if (n == 0) return fail(d, "not UTF-8");
       d->at += n;
     }
+    if (((size_t)(d->at - d->start) & 0xffff) < 4) moon_poll(d->L);   // a string of 64 MB takes a quarter of a second
   }
   if (escaped) {
     moon_json_put(&d->scratch, start, (size_t)(d->at - start));
@@ -216,6 +218,7 @@ end:
 }
 
 static bool get_value(decoder *d) {                            // pushes it
+  moon_poll(d->L);
   if (d->at >= d->end) return fail(d, "unexpected end of the text");
   switch (*d->at) {
   case '{': return get_object(d);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "capsule_internal.h"
+#include "internal.h"
 #include "json.h"
 
 static const char null_address = 0, array_key = 'a', object_key = 'o';
@@ -167,6 +168,33 @@ static void put_field(encoder *e, bool first) {
   put_value(e);
 }
 
+/// Sorts runs of keys and merges them, looking in between whether the run is to end: a million keys take half a second. (The look
+/// cannot be in the comparator, since qsort may hold memory.)
+static void sort_keys(lua_State *L, moon_key *keys, size_t count) {
+  enum { RUN = 4096 };
+  for (size_t i = 0; i < count; i += RUN) {
+    moon_keys_sort(keys + i, count - i < RUN ? count - i : RUN);
+    moon_poll(L);
+  }
+  if (count <= RUN) return;
+  moon_key *from = keys, *to = lua_newuserdatauv(L, count * sizeof *keys, 0);
+  for (size_t width = RUN; width < count; width *= 2) {
+    for (size_t low = 0; low < count; low += 2 * width) {
+      size_t i = low, middle = low + width < count ? low + width : count, j = middle;
+      size_t end = middle + width < count ? middle + width : count;
+      for (size_t k = low; k < end; k++) {
+        if (k % RUN == 0) moon_poll(L);
+        to[k] = j >= end || (i < middle && moon_keys_compare(&from[i], &from[j]) <= 0) ? from[i++] : from[j++];
+      }
+    }
+    moon_key *swapped = from;
+    from = to;
+    to = swapped;
+  }
+  if (from != keys) memcpy(keys, from, count * sizeof *keys);
+  lua_pop(L, 1);
+}
+
 static void put_object(encoder *e, size_t count) {             // stack: table
   lua_State *L = e->L;
   moon_json_put_byte(&e->out, '{');
@@ -178,7 +206,7 @@ static void put_object(encoder *e, size_t count) {             // stack: table
     moon_key *keys = lua_newuserdatauv(L, count * sizeof *keys, 0);
     size_t n = 0;
     for (lua_pushnil(L); lua_next(L, -3) && n < count; lua_pop(L, 1)) keys[n++] = moon_key_at(L, -2);
-    moon_keys_sort(keys, n);
+    sort_keys(L, keys, n);
     for (size_t i = 0; i < n; i++) {                           // stack: table, keys
       moon_key_push(L, &keys[i]);
       lua_pushvalue(L, -1);
@@ -214,6 +242,7 @@ static void put_table(encoder *e) {                            // stack: table
   size_t strings = 0, indices = 0;
   lua_Integer last = 0;
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    moon_poll(L);
     if (lua_type(L, -2) == LUA_TSTRING) strings++;
     else if (lua_isinteger(L, -2) && lua_tointeger(L, -2) > 0) {
       indices++;
@@ -231,6 +260,7 @@ static void put_table(encoder *e) {                            // stack: table
 
 static void put_value(encoder *e) {                            // pops the value
   lua_State *L = e->L;
+  moon_poll(L);
   luaL_checkstack(L, 12, "json.encode");
   switch (lua_type(L, -1)) {
   case LUA_TNIL: moon_json_put(&e->out, "null", 4); break;

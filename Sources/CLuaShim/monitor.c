@@ -43,7 +43,8 @@ static int64_t look(moon_worker *w, int64_t now) {
     atomic_store(&w->stop_epoch, epoch);
   } else if (now - w->stop_since >= w->grace) {
     atomic_store(&w->hard_epoch, epoch);
-    if (now - w->stop_since >= w->grace + w->stuck_after && !w->told_stuck && s) {
+    int64_t patience = s && s->hosting > 0 ? w->host_patience : w->stuck_after;
+    if (now - w->stop_since >= w->grace + patience && !w->told_stuck && s) {
       // The step that we speak of has not ended: it would have to take our lock first. So its state and owner are there.
       if (atomic_load(&w->epoch) == epoch) {
         w->told_stuck = true;

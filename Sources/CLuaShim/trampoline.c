@@ -32,10 +32,7 @@ static int resumed(lua_State *L, int status, lua_KContext ticket);
 /// Does what the host answered. Nothing of the host is on the C stack here.
 static int obey(lua_State *L, moon_state *s, int32_t answer) {
   if (MOON_UNLIKELY(s->stop.reason != MOON_STOP_NONE)) moon_leave(s, s->stop.reason);   // a wrapper was abandoned
-  if (MOON_UNLIKELY(s->pending & MOON_PENDING_STOP)) {
-    moon_record_place(s, L, 0);
-    moon_leave(s, (moon_stop_reason)s->why);
-  }
+  moon_poll(L);
   if (MOON_LIKELY(answer >= 0)) return answer;
   switch (answer) {
     case MOON_RAISE:
@@ -55,7 +52,9 @@ static int resumed(lua_State *L, int status, lua_KContext ticket) {
   (void)status;
   moon_state *s = state_of(L);
   s->foreign++;
+  s->hosting++;
   int32_t answer = s->runtime->options.callbacks.resume(s->owner, L, (uint32_t)ticket);
+  s->hosting--;
   s->foreign--;
   return obey(L, s, answer);
 }
@@ -67,7 +66,9 @@ int moon_host_call(lua_State *L) {
   const moon_callbacks *host = &s->runtime->options.callbacks;
   bool allowed = packed & (s->declaring ? MOON_IN_DECLARE : MOON_IN_RUN);
   s->foreign++;
+  s->hosting++;
   int32_t answer = (allowed ? host->call : host->refuse)(s->owner, L, number);
+  s->hosting--;
   s->foreign--;
   return obey(L, s, answer);
 }

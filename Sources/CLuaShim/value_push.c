@@ -15,6 +15,7 @@ static uint32_t take_u32(lua_State *L, const uint8_t **p, const uint8_t *end) {
 }
 
 static const uint8_t *decode(lua_State *L, const uint8_t *p, const uint8_t *end, int depth) {
+  moon_poll(L);
   if (depth > DEPTH_MAX) luaL_error(L, "the value is nested too deeply");
   if (p >= end) luaL_error(L, "encoded value ends early");
   switch (*p++) {

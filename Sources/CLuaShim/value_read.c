@@ -130,6 +130,7 @@ static void read_function(lua_State *L, int index, reading *r, const level *up) 
 }
 
 static void read_value(lua_State *L, int index, reading *r, const level *up) {
+  moon_poll(L);   // what is held belongs to the caller of the wrapper, which frees it
   if (++r->nodes > r->limits->nodes) refuse(L, r, up, "the value has too many parts");
   if (r->out->size > r->limits->bytes) refuse(L, r, up, "the value is too large");
   switch (lua_type(L, index)) {

@@ -160,6 +160,7 @@ moon_outcome moon_step(moon_state *s, int64_t deadline) {
   set_slice(w, o->slice);
   w->grace = o->grace;
   w->stuck_after = o->stuck_after;
+  w->host_patience = o->host_patience;
   if (s->stop.reason != MOON_STOP_NONE) return MOON_STOPPED;
 
   s->current = s->run;
@@ -168,6 +169,7 @@ moon_outcome moon_step(moon_state *s, int64_t deadline) {
   s->blocked = 0;
   s->closing = 0;
   s->no_jump = 0;
+  s->hosting = 0;
   moon_guard guard;
   MOON_ENTER(s, guard);
   moon_outcome outcome;
@@ -209,6 +211,11 @@ moon_stop moon_state_stop(const moon_state *s) { return s->stop; }
 bool moon_is_stopping(lua_State *L) {
   moon_state *s = state_of(L);
   return (s->pending & MOON_PENDING_STOP) != 0 || s->stop.reason != MOON_STOP_NONE || atomic_load(&s->cancelled);
+}
+
+bool moon_is_stopping_here(void) {
+  moon_state *s = here ? atomic_load_explicit(&here->running, memory_order_relaxed) : NULL;
+  return s && (s->pending & MOON_PENDING_STOP) != 0;
 }
 
 bool moon_block(lua_State *L, int64_t until) {

@@ -3,8 +3,9 @@ internal import Synchronization
 
 /// What an operator should know about a pool.
 package enum StepPoolEvent: Sendable, Equatable {
-  /// The worker's run could not be stopped; another worker took its place.
-  case workerReplaced(index: Int, by: Int, run: RunToken)
+  /// The worker's run could not be stopped; another worker took its place. `by` is nil when that had happened before,
+  /// because others waited.
+  case workerReplaced(index: Int, by: Int?, run: RunToken)
   /// The same, but too many threads are stuck already (or the system gives no more): the pool goes on with fewer
   /// workers.
   case replacementRefused(index: Int, run: RunToken, stuck: Int)
@@ -36,10 +37,11 @@ extension StepPool {
       }
     }
     let isShort = state.withLock { state in
-      state.phase == .open && state.workers.count < configuration.workers
+      state.phase == .open && state.places < configuration.workers
         && state.stuck.count <= configuration.stuckThreads
     }
     if isShort { addWorker() }
+    handOffLongSteps(at: now)
     let goesOn = state.withLock { state -> Bool in
       let quiet = state.workers.filter { worker in
         worker.local.withLock { $0.current?.needsStarted == false && $0.reports.isEmpty && $0.queue.count == 0 }
@@ -76,18 +78,21 @@ extension StepPool {
       return true
     }
     guard isStuck else { return false }
-    let (mayReplace, stuck) = state.withLock { state in
+    let (isReplaced, mayReplace, stuck) = state.withLock { state in
       state.workers.removeAll { $0 === worker }
       state.stuck[index] = worker
       state.liveThreads -= 1
       state.threads.removeValue(forKey: index)?.abandon()
-      return (state.stuck.count <= configuration.stuckThreads, state.stuck.count)
+      if state.handedOff.remove(index) != nil { return (true, false, state.stuck.count) }
+      return (false, state.stuck.count <= configuration.stuckThreads, state.stuck.count)
     }
     enqueue(preempting: true) { state in
       state.queue.giveBack(waiting)
       return true
     }
-    if mayReplace, let replacement = addWorker() {
+    if isReplaced {
+      onEvent(.workerReplaced(index: index, by: nil, run: token))
+    } else if mayReplace, let replacement = addWorker() {
       onEvent(.workerReplaced(index: index, by: replacement, run: token))
     } else {
       onEvent(.replacementRefused(index: index, run: token, stuck: stuck))
@@ -100,6 +105,8 @@ extension StepPool {
     state.withLock { state in
       state.workers.removeAll { $0 === worker }
       state.liveThreads -= 1
+      // While the pool is open a thread ends because its place was taken: nobody will join it.
+      if state.phase == .open { state.threads.removeValue(forKey: worker.index)?.abandon() }
     }
     state.broadcast()
   }
@@ -109,7 +116,7 @@ extension StepPool {
     guard fate == .stuck else { return }
     let isShort = state.withLock { state in
       state.stuck[worker.index] = nil
-      return state.phase == .open && state.workers.count < configuration.workers
+      return state.phase == .open && state.places < configuration.workers
     }
     if isShort { addWorker() }
     onEvent(.stuckWorkerReturned(index: worker.index))

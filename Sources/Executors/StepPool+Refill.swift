@@ -2,14 +2,15 @@ internal import Synchronization
 
 /// How workers get work: from the shared queue, from each other, by waiting.
 extension StepPool {
-  /// Moves work into the worker's own queue, waiting until there is some. False when the pool is being stopped and
-  /// nothing is left to do.
+  /// Moves work into the worker's own queue, waiting until there is some. False when the worker's thread is to end:
+  /// the pool is being stopped and nothing is left to do, or another thread has taken the worker's place.
   ///
   /// - Parameter limit: the most things to take.
   func refill(_ worker: PoolWorker, limit: Int) -> Bool {
     var isIdle = false
     let (hasWork, wakes) =
       state.wait { state -> (Bool, Bool)? in
+        if !isIdle, retires(worker, &state) { return (false, false) }
         if isIdle {
           // Woken, or falsely awake: either way this worker looks now, so the next submitter must wake somebody itself.
           state.isWaking = false

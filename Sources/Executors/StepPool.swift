@@ -35,8 +35,12 @@ package final class StepPool: JobExecutor {
     package var stackSize = 2 << 20
     /// The most orders that a worker takes at a time.
     package var batch = 64
-    /// Stuck threads that get a replacement. Beyond it the pool goes on with fewer workers until one returns.
+    /// Threads that get a replacement while they are stuck, and while they are held by a long call. Beyond it the pool
+    /// goes on with fewer workers until one returns.
     package var stuckThreads = 64
+    /// Nanoseconds that a step may hold its worker while others wait before another thread takes the worker's place;
+    /// `.max` is never. The default is 25 ms, several slices: a step that gives way does so before.
+    package var handOffAfter: Int64 = 25_000_000
     /// Nanoseconds that `stop` waits for the threads before it leaves them behind.
     package var stopPatience: Int64 = 5_000_000_000
     package init() {}
@@ -50,6 +54,8 @@ package final class StepPool: JobExecutor {
     var workers: [PoolWorker] = []
     var threads: [Int: NamedThread] = [:]
     var nextIndex = 0
+    /// Indices of workers whose place another thread has taken while a long call holds theirs.
+    var handedOff: Set<Int> = []
     /// Threads whose run is stuck.
     var stuck: [Int: PoolWorker] = [:]
     /// Threads that have not ended, without the stuck ones.
@@ -194,7 +200,14 @@ package final class StepPool: JobExecutor {
       let thread = try NamedThread(
         "\(configuration.name)-w\(worker.index)", stackSize: configuration.stackSize, signals: .realTime
       ) { [self] in work(as: worker) }
-      state.withLock { $0.threads[worker.index] = thread }
+      state.withLock { state in
+        // It may have retired already.
+        if state.workers.contains(where: { $0 === worker }) || state.phase != .open {
+          state.threads[worker.index] = thread
+        } else {
+          thread.abandon()
+        }
+      }
       return worker.index
     } catch {
       state.withLock { state in

@@ -15,6 +15,10 @@ package struct LuaConfiguration: Sendable {
   /// Nanoseconds from the hard stop to the report that the worker is stuck. The default is 50 ms.
   package var stuckAfter: Int64 = 50_000_000
 
+  /// The same for a run that is in a function of the host. Those look whether they are to end, or end soon by
+  /// themselves, and the run then ends for the reason that it was stopped for. The default is 10 s.
+  package var hostPatience: Int64 = 10_000_000_000
+
   /// Bytes that the state of a job may use. The default is 64 MB.
   package var memoryLimit: Int = 64 << 20
 

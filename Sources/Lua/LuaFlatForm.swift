@@ -13,9 +13,13 @@ private enum Tag {
   static let object: UInt8 = 9
 }
 
+/// Values between two looks whether the run is to end: a quarter of a millisecond.
+private let lookInterval = 1_024
+
 /// Writes values for `moon_push_values`.
 struct LuaFlatWriter {
   private(set) var bytes: [UInt8] = []
+  private var nodes = 0
   /// Gives objects their numbers.
   private let instance: LuaInstance
 
@@ -32,6 +36,8 @@ struct LuaFlatWriter {
 
   /// Appends one value.
   mutating func write(_ value: LuaValue) {
+    nodes += 1
+    if nodes % lookInterval == 0, LuaWorker.isStopping { return }  // nobody will read it
     switch value {
     case .nil: bytes.append(Tag.nil)
     case .object(let object):
@@ -78,6 +84,9 @@ struct LuaFlatWriter {
 @safe struct LuaFlatReader {  // `bytes` is read where the writer put a whole value, with bounds checked in debug builds
   private let bytes: UnsafeRawBufferPointer
   private var at = 0
+  private var nodes = 0
+  /// The run is to end: what is read from here on is nil, and nobody will see it.
+  private var isAbandoned = false
   private let objects: [any LuaObject]
 
   /// `bytes` must outlive the reader; `objects` are those of the state that the value comes from.
@@ -98,6 +107,9 @@ struct LuaFlatWriter {
   }
 
   mutating func read() -> LuaValue {
+    nodes += 1
+    if nodes % lookInterval == 0, LuaWorker.isStopping { isAbandoned = true }
+    if isAbandoned { return .nil }
     let tag = unsafe bytes[at]
     at += 1
     switch tag {
@@ -126,10 +138,14 @@ struct LuaFlatWriter {
     let count = Int(word(UInt32.self))
     var array: [LuaValue] = []
     array.reserveCapacity(count)
-    for _ in 0..<count { array.append(read()) }
+    for _ in 0..<count {
+      if isAbandoned { return LuaTable() }
+      array.append(read())
+    }
     var fields: [(key: String, value: LuaValue)] = []
     var others: [(key: LuaValue, value: LuaValue)] = []
     while unsafe bytes[at] != Tag.end {
+      if isAbandoned { return LuaTable() }
       if unsafe bytes[at] == Tag.string {
         at += 1
         let name = unsafe String(decoding: take(Int(word(UInt32.self))), as: UTF8.self)

@@ -53,6 +53,7 @@ internal import CLuaShim
     options.slice = configuration.slice
     options.grace = configuration.grace
     options.stuck_after = configuration.stuckAfter
+    options.host_patience = configuration.hostPatience
     options.source_limit = configuration.sourceLimit
     options.fail_allocation = UInt64(configuration.failingTemplateAllocation)
     guard let handle = unsafe moon_runtime_new(&options) else {

@@ -27,9 +27,13 @@ extension LuaValue {
   }
 }
 
+/// Values between two looks whether the run is to end, when a worker does this.
+private let lookInterval = 1_024
+
 /// Writes JSON into bytes.
 private struct JSONWriter {
   var bytes: [UInt8] = []
+  private var nodes = 0
   private var path: [String] = []
 
   private func error(_ what: String) -> LuaError {
@@ -39,6 +43,8 @@ private struct JSONWriter {
   }
 
   mutating func write(_ value: LuaValue, depth: Int) throws(LuaError) {
+    nodes += 1
+    if nodes % lookInterval == 0, LuaWorker.isStopping { throw error("the run is being stopped") }
     switch value {
     case .nil: bytes += "null".utf8
     case .bool(let bool): bytes += (bool ? "true" : "false").utf8
@@ -107,6 +113,7 @@ private struct JSONWriter {
 private struct JSONReader {
   private let bytes: [UInt8]
   private var at = 0
+  private var nodes = 0
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -146,6 +153,8 @@ private struct JSONReader {
   }
 
   private mutating func value(depth: Int) throws(LuaError) -> LuaValue {
+    nodes += 1
+    if nodes % lookInterval == 0, LuaWorker.isStopping { throw error("the run is being stopped") }
     switch next {
     case UInt8(ascii: "{"): return try object(depth: depth)
     case UInt8(ascii: "["): return try array(depth: depth)

@@ -181,7 +181,7 @@ struct StopTests {
   func stuck() throws {
     var configuration = LuaConfiguration()
     configuration.grace = 1_000_000
-    configuration.stuckAfter = 1_000_000
+    configuration.hostPatience = 1_000_000
     let reports = Atomic<Int>(0)
     let gate = Gate()
     let runtime = Fixture.make(

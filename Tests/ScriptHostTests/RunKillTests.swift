@@ -136,11 +136,13 @@ struct RunKillTests {
     var lua = LuaConfiguration()
     lua.grace = 1_000_000
     lua.stuckAfter = 1_000_000
+    lua.hostPatience = 1_000_000
     let host = try LuaHost(
       services: HostServices(), declareModules: DeclareModules.modules + [LuaModule("", functions: [hang])], lua: lua)
     let runner = LuaRunner(host)
     var threads = StepPool.Configuration()
     threads.workers = 1
+    threads.handOffAfter = .max
     let pool = StepPool(runner, configuration: threads) { event in
       if case .workerReplaced(_, let index, _) = event { replaced.withLock { $0 = index } }
       replaced.broadcast()

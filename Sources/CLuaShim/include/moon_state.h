@@ -45,6 +45,7 @@ typedef struct {
   int64_t grace;        ///< nanoseconds from the soft stop to the hard one
   size_t source_limit;  ///< bytes of source text in one chunk
   int64_t stuck_after;  ///< nanoseconds from the hard stop to `stuck`
+  int64_t host_patience;   ///< the same when the run is in a function of the host
   uint64_t fail_allocation;   ///< tests: the n-th allocation of each template state fails (0: none)
 } moon_options;
 
@@ -183,6 +184,8 @@ void moon_worker_preempt(moon_worker *_Nonnull worker);
 void moon_worker_detach(void);
 /// Whether the run on this thread is being stopped.
 bool moon_is_stopping(lua_State *_Nonnull L);
+/// The same for the step on the calling thread, for code that was not given `L`. False on a thread that is no worker.
+bool moon_is_stopping_here(void);
 /// Sleeps until `until` (CLOCK_MONOTONIC nanoseconds) with the worker held. False: the run is being stopped.
 bool moon_block(lua_State *_Nonnull L, int64_t until);
 int64_t moon_now(void);
