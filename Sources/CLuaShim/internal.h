@@ -200,6 +200,7 @@ struct moon_worker {
   _Atomic uint64_t hard_epoch;   // the monitor: by all means
   _Atomic uint64_t slice_epoch;  // this step's slice is over
   _Atomic bool signalled;        // a signal was sent and its handler has not begun
+  _Atomic uint32_t hard_misses;  // hard signals of this stop whose handler could not leave
   uint64_t tick_epoch;           // handler: the step that the last timer tick met
   int64_t stop_since;            // monitor's own
   bool told_stuck;               // monitor's own

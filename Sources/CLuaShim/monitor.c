@@ -12,7 +12,10 @@
 #include <time.h>
 #include "internal.h"
 
-enum { RETRY = 2000000 };   // nanoseconds
+enum {
+  RETRY = 2000000,   // nanoseconds
+  MISSES_MIN = 3,    // hard signals that a run has to have withstood to be called stuck
+};
 
 // Recursive, so that a `stuck` callback may cancel other runs.
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
@@ -40,10 +43,13 @@ static int64_t look(moon_worker *w, int64_t now) {
     if (!cancelled && now < deadline) return deadline;
     w->stop_since = now;
     w->told_stuck = false;
+    atomic_store(&w->hard_misses, 0);
     atomic_store(&w->stop_epoch, epoch);
   } else if (now - w->stop_since >= w->grace) {
     atomic_store(&w->hard_epoch, epoch);
-    int64_t patience = s && s->hosting > 0 ? w->host_patience : w->stuck_after;
+    // A thread that got no processor was not asked: on a crowded machine that is not the run's fault.
+    bool was_asked = atomic_load(&w->hard_misses) >= MISSES_MIN;
+    int64_t patience = s && (s->hosting > 0 || !was_asked) ? w->host_patience : w->stuck_after;
     if (now - w->stop_since >= w->grace + patience && !w->told_stuck && s) {
       // The step that we speak of has not ended: it would have to take our lock first. So its state and owner are there.
       if (atomic_load(&w->epoch) == epoch) {

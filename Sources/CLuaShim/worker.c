@@ -42,6 +42,7 @@ static void on_signal(int signal, siginfo_t *info, void *context) {
       pthread_sigmask(SIG_UNBLOCK, &set, NULL);   // the jump does not restore the mask
       moon_leave(s, (moon_stop_reason)s->why);
     }
+    if (atomic_load(&w->hard_epoch) == epoch) atomic_fetch_add(&w->hard_misses, 1);
     moon_arm(s->current);
   } else if (atomic_load_explicit(&s->runtime->others_waiting, memory_order_relaxed)) {
     // The timer's period is half a slice: the first tick that meets a step only notes it, the second ends the slice. So a
