@@ -70,6 +70,9 @@ internal import CLuaShim
     }
   }
 
+  /// Bytes of all values that host functions have read from this state since it was fresh.
+  package var bytesRead: Int { instance.bytesRead }
+
   /// The Swift object that an argument stands for.
   package func object(_ index: Int) -> (any LuaObject)? {
     let handle = unsafe moon_object_handle(lua, Int32(index))

@@ -31,7 +31,8 @@ package struct LuaRequiredModule: Sendable, Equatable {
 /// One thread at a time. Host functions that wait, and clocks, are not available in it; `math.random` is seeded by the
 /// chunk's text, so that equal text declares equal jobs.
 package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
-  private let timeout: Int64
+  /// Nanoseconds that evaluating may take. Changed between two evaluations.
+  package var timeout: Int64
   /// What was required, in the order of first requests.
   package private(set) var requiredModules: [LuaRequiredModule] = []
 
@@ -79,6 +80,9 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
     default: throw abandoned()
     }
   }
+
+  /// Ends the evaluation that goes on, and every one until the next `reset`, which throws `cancelled`. Any thread.
+  package func cancel() { unsafe moon_state_cancel(state) }
 
   /// Back to the pristine template, in less than a microsecond. References become invalid.
   package func reset() {

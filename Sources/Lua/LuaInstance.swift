@@ -15,6 +15,8 @@ package import CLuaShim
   let loader: LuaModuleLoader?
   /// Host objects by number. They stay until the state is reset: a script may hold any of them.
   private(set) var objects: [any LuaObject] = []
+  /// Bytes of the values that were copied out of the state since it was fresh.
+  private(set) var bytesRead = 0
   private var objectNumbers: [ObjectIdentifier: UInt32] = [:]
   private let ownsState: Bool
 
@@ -61,6 +63,7 @@ package import CLuaShim
   func forgetObjects() {
     objects.removeAll()
     objectNumbers.removeAll()
+    bytesRead = 0
   }
 
   /// Runs a C function on the main thread under a guard and a pcall. Its results stay on that thread's stack.
@@ -100,6 +103,7 @@ package import CLuaShim
       functions: limits.functions)
     switch unsafe moon_read_value(thread, index, &bounds, root, &flat) {
     case MOON_OK:
+      bytesRead &+= unsafe flat.size
       let bytes = unsafe UnsafeRawBufferPointer(start: flat.bytes, count: flat.size)
       var reader = unsafe LuaFlatReader(bytes, objects: objects)  // `flat` lives until the end of this function
       return reader.read()

@@ -5,9 +5,12 @@ package final class BoundedTrigger: Trigger {
   package let base: AnyTrigger
   package let from: Instant?
   package let until: Instant?
+  /// See ``UnionTrigger``.
+  private let baseHash: Int
 
   package init(_ base: AnyTrigger, from: Instant?, until: Instant?) {
     self.base = base
+    baseHash = base.hashValue
     self.from = from
     self.until = until
   }
@@ -39,11 +42,13 @@ package final class BoundedTrigger: Trigger {
 
 extension BoundedTrigger: Hashable {
   package static func == (left: BoundedTrigger, right: BoundedTrigger) -> Bool {
-    left === right || left.from == right.from && left.until == right.until && left.base == right.base
+    left === right
+      || left.baseHash == right.baseHash && left.from == right.from && left.until == right.until
+        && left.base == right.base
   }
 
   package func hash(into hasher: inout Hasher) {
-    hasher.combine(base)
+    hasher.combine(baseHash)
     hasher.combine(from)
     hasher.combine(until)
   }

@@ -72,9 +72,12 @@ package final class DayCalendar: Sendable {
   /// The nearest day at or after (`step` 1) or at or before (−1) `day` that is not in it, or `nil` when there is none
   /// in reach.
   ///
-  /// - Complexity: a step per range or weekday passed over.
-  func freeDay(from day: Int, step: Int) -> Int? {
+  /// - Complexity: a step per range, weekday or day of an event passed over; they are counted in `budget`, though not
+  ///   the few of a weekend and its holidays.
+  func freeDay(from day: Int, step: Int, _ budget: inout SearchBudget) -> Int? {
     var day = day
+    var steps = 0
+    defer { budget.spend(steps / 16) }
     while abs(day) < DayCalendar.farthestDays {
       if weekdays >> UInt64(CivilDate.weekday(daysSinceEpoch: day)) & 1 == 0 {
         let index = firstRange(endingAtOrAfter: day)
@@ -85,6 +88,7 @@ package final class DayCalendar: Sendable {
         }
       }
       day += step
+      steps += 1
     }
     return nil
   }

@@ -16,9 +16,12 @@ package final class DayRuleTrigger: Trigger {
   package let base: AnyTrigger
   let calendar: DayCalendar
   let rule: Rule
+  /// See ``UnionTrigger``.
+  private let baseHash: Int
 
   init(_ base: AnyTrigger, _ calendar: DayCalendar, _ rule: Rule) {
     self.base = base
+    baseHash = base.hashValue
     self.calendar = calendar
     self.rule = rule
   }
@@ -46,7 +49,7 @@ package final class DayRuleTrigger: Trigger {
       guard case .at(let candidate) = fire else { return fire }
       let day = calendar.day(of: candidate)
       if calendar.contains(day) == (rule == .only) { return fire }
-      let wanted = rule == .only ? calendar.firstDay(from: day + 1) : calendar.freeDay(from: day + 1, step: 1)
+      let wanted = rule == .only ? calendar.firstDay(from: day + 1) : calendar.freeDay(from: day + 1, step: 1, &budget)
       guard let wanted else { return .never }
       // A day may begin before or after its own midnight when clocks change; never go back.
       start = max(candidate, calendar.start(of: wanted).advanced(byNanoseconds: -1))
@@ -63,8 +66,8 @@ package final class DayRuleTrigger: Trigger {
     var day = calendar.day(of: instant)
     var best: Instant?
     while true {
-      guard let target = calendar.freeDay(from: day, step: 1) else { return .never }
-      guard let before = calendar.freeDay(from: target - 1, step: -1) else { return .never }
+      guard let target = calendar.freeDay(from: day, step: 1, &budget) else { return .never }
+      guard let before = calendar.freeDay(from: target - 1, step: -1, &budget) else { return .never }
       for source in before + 1..<target {
         if budget.isSpent { return .unknown(searchedTo: instant) }
         switch firstMoved(from: source, step: 1, after: instant, &budget) {
@@ -81,7 +84,7 @@ package final class DayRuleTrigger: Trigger {
       if !calendar.contains(landing) { return .at(best.map { min($0, candidate) } ?? candidate) }
       if let best { return .at(best) }
       // Nothing fires up to the day of the calendar that this one lies on: go on with the day that it moves to.
-      guard let next = calendar.freeDay(from: landing, step: 1), next > target else { return .never }
+      guard let next = calendar.freeDay(from: landing, step: 1, &budget), next > target else { return .never }
       day = next
       if budget.isSpent { return .unknown(searchedTo: instant) }
     }
@@ -92,7 +95,7 @@ package final class DayRuleTrigger: Trigger {
   {
     let end = calendar.start(of: source + 1)
     var start = calendar.start(of: source).advanced(byNanoseconds: -1)
-    let target = calendar.freeDay(from: source, step: step)
+    let target = calendar.freeDay(from: source, step: step, &budget)
     if target == calendar.day(of: instant), isEven(source) {
       // Fires up to the same time of day land before the instant, or on it.
       let civil = calendar.zone.civilTime(at: instant)
@@ -105,7 +108,9 @@ package final class DayRuleTrigger: Trigger {
       budget.spend()
       let fire = base.nextFire(after: start, &budget)
       guard case .at(let candidate) = fire else { return best.map { .at($0) } ?? fire }
-      guard candidate < end, let moved = moved(candidate, step: step) else { return best.map { .at($0) } ?? .never }
+      guard candidate < end, let moved = moved(candidate, step: step, &budget) else {
+        return best.map { .at($0) } ?? .never
+      }
       if moved > instant {
         best = min(best ?? moved, moved)
         // Later fires land later, unless clocks were set back in between.
@@ -125,8 +130,8 @@ package final class DayRuleTrigger: Trigger {
   private func movedBack(after instant: Instant, _ budget: inout SearchBudget) -> NextFire {
     var day = calendar.day(of: instant)
     while true {
-      guard let target = calendar.freeDay(from: day, step: 1) else { return .never }
-      let following = calendar.freeDay(from: target + 1, step: 1)
+      guard let target = calendar.freeDay(from: day, step: 1, &budget) else { return .never }
+      let following = calendar.freeDay(from: target + 1, step: 1, &budget)
       var best: Instant?
       for source in target + 1..<(following ?? target + 1) {
         if budget.isSpent { return .unknown(searchedTo: instant) }
@@ -147,18 +152,18 @@ package final class DayRuleTrigger: Trigger {
       if landing < following {
         day = following
       } else {
-        guard let next = calendar.freeDay(from: landing, step: -1), next > target else { return .never }
+        guard let next = calendar.freeDay(from: landing, step: -1, &budget), next > target else { return .never }
         day = next
       }
       if budget.isSpent { return .unknown(searchedTo: instant) }
     }
   }
 
-  private func moved(_ instant: Instant, step: Int) -> Instant? {
+  private func moved(_ instant: Instant, step: Int, _ budget: inout SearchBudget) -> Instant? {
     let civil = calendar.zone.civilTime(at: instant)
     let day = civil.date.daysSinceEpoch
     guard calendar.contains(day) else { return instant }
-    guard let free = calendar.freeDay(from: day, step: step) else { return nil }
+    guard let free = calendar.freeDay(from: day, step: step, &budget) else { return nil }
     return calendar.zone.instant(
       of: CivilDateTime(
         date: CivilDate(daysSinceEpoch: free), secondOfDay: civil.secondOfDay, nanosecond: civil.nanosecond))
@@ -169,11 +174,13 @@ package final class DayRuleTrigger: Trigger {
 
 extension DayRuleTrigger: Hashable {
   package static func == (left: DayRuleTrigger, right: DayRuleTrigger) -> Bool {
-    left === right || left.rule == right.rule && left.calendar == right.calendar && left.base == right.base
+    left === right
+      || left.baseHash == right.baseHash && left.rule == right.rule && left.calendar == right.calendar
+        && left.base == right.base
   }
 
   package func hash(into hasher: inout Hasher) {
-    hasher.combine(base)
+    hasher.combine(baseHash)
     hasher.combine(rule)
   }
 }

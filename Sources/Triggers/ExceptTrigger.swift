@@ -15,12 +15,26 @@ package final class ExceptTrigger: Trigger {
   package let excluded: AnyTrigger?
   /// The zone that dates were read in, when there are dates.
   let zoneOfDates: TimeZoneRules?
+  /// The latest end of the stretches up to each one.
+  private let latestEnds: [Instant]
+  /// See ``UnionTrigger``.
+  private let partsHash: Int
 
   init(_ base: AnyTrigger, stretches: [Stretch], excluded: AnyTrigger?, zoneOfDates: TimeZoneRules?) {
     self.base = base
     self.zoneOfDates = stretches.isEmpty ? nil : zoneOfDates
-    self.stretches = stretches.sorted { ($0.start, $0.end) < ($1.start, $1.end) }
+    let sorted = stretches.sorted { ($0.start, $0.end) < ($1.start, $1.end) }
+    var ends: [Instant] = []
+    ends.reserveCapacity(sorted.count)
+    for stretch in sorted { ends.append(max(ends.last ?? stretch.end, stretch.end)) }
+    self.stretches = sorted
+    latestEnds = ends
     self.excluded = excluded
+    var hasher = Hasher()
+    hasher.combine(base)
+    hasher.combine(sorted)
+    hasher.combine(excluded)
+    partsHash = hasher.finalize()
   }
 
   package func next(after instant: Instant) -> Instant? {
@@ -51,14 +65,16 @@ package final class ExceptTrigger: Trigger {
     }
   }
 
+  /// The latest end of the stretches that `instant` is in. O(log n).
   private func endOfExclusion(at instant: Instant) -> Instant? {
-    // Few enough to look at all of them up to the instant; a year of holidays is a dozen.
-    var end: Instant?
-    for stretch in stretches {
-      if stretch.start > instant { break }
-      if stretch.end > instant { end = max(end ?? stretch.end, stretch.end) }
+    var low = 0
+    var high = stretches.count
+    while low < high {
+      let middle = (low + high) / 2
+      if stretches[middle].start > instant { high = middle } else { low = middle + 1 }
     }
-    return end
+    guard low > 0, latestEnds[low - 1] > instant else { return nil }
+    return latestEnds[low - 1]
   }
 
   var needsAnchor: Bool { base.needsAnchor || excluded?.needsAnchor == true }
@@ -73,12 +89,9 @@ package final class ExceptTrigger: Trigger {
 extension ExceptTrigger: Hashable {
   package static func == (left: ExceptTrigger, right: ExceptTrigger) -> Bool {
     left === right
-      || left.base == right.base && left.stretches == right.stretches && left.excluded == right.excluded
+      || left.partsHash == right.partsHash && left.base == right.base && left.stretches == right.stretches
+        && left.excluded == right.excluded
   }
 
-  package func hash(into hasher: inout Hasher) {
-    hasher.combine(base)
-    hasher.combine(stretches)
-    hasher.combine(excluded)
-  }
+  package func hash(into hasher: inout Hasher) { hasher.combine(partsHash) }
 }

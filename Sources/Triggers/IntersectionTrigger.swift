@@ -12,8 +12,12 @@ package final class IntersectionTrigger: Trigger {
   /// The members that are no anchored interval.
   private let others: [AnyTrigger]
 
+  /// See ``UnionTrigger``.
+  private let memberHash: Int
+
   package init(_ members: [AnyTrigger]) {
     self.members = members
+    memberHash = members.hashValue
     var grid: Grid?
     var others: [AnyTrigger] = []
     for member in IntersectionTrigger.flattened(members) {
@@ -151,8 +155,8 @@ private struct Grid: Sendable {
 
 extension IntersectionTrigger: Hashable {
   package static func == (left: IntersectionTrigger, right: IntersectionTrigger) -> Bool {
-    left === right || left.members == right.members
+    left === right || left.memberHash == right.memberHash && left.members == right.members
   }
 
-  package func hash(into hasher: inout Hasher) { hasher.combine(members) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(memberHash) }
 }

@@ -10,4 +10,7 @@ struct SearchBudget {
 
   /// Counts a question or a step.
   mutating func spend() { left &-= 1 }
+
+  /// Counts several at once.
+  mutating func spend(_ steps: Int) { left &-= steps }
 }

@@ -58,10 +58,13 @@ extension TriggerBuilder {
       guard let calendars = context.calendars else {
         throw TriggerError("calendar files can be read in scripts only, while they are loaded")
       }
-      let file = try calendars.calendar(at: path, zones: context.zones)
+      let file = try calendars.calendar(at: path, zones: context.zones, deadline: context.deadline)
       do throws(TriggerError) {
-        days.formUnion(try file.days(in: zone))
+        let found = try file.days(in: zone, deadline: context.deadline)
+        // One file's days are shared by all that name it.
+        if paths.isEmpty { days = found } else { days.formUnion(found) }
       } catch {
+        try context.deadline?.check()
         throw TriggerError("\(path):\(error.message)", suggestion: error.suggestion)
       }
       paths.append(path)

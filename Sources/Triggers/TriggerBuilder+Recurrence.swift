@@ -22,6 +22,9 @@ extension TriggerBuilder {
       }
       try written.read(text)
     }
+    guard written.rules.count <= mostRules else {
+      throw TriggerError("it has \(written.rules.count) rules; at most \(mostRules) are allowed")
+    }
     guard !written.rules.isEmpty else {
       throw TriggerError(
         "it has no rule", suggestion: "write one like \"FREQ=WEEKLY;BYDAY=MO\", or use at for single times")
@@ -43,13 +46,17 @@ extension TriggerBuilder {
     }
     let recurrence = try RecurrenceTrigger(
       rules: written.rules, start: local.start, added: local.added, removed: local.removed,
-      removedDays: local.removedDays, zone: common.zone, hasOwnZone: common.hasOwnZone, dst: common.dst)
+      removedDays: local.removedDays, zone: common.zone, hasOwnZone: common.hasOwnZone, dst: common.dst,
+      deadline: context.deadline)
     let trigger = AnyTrigger(.recurrence(recurrence)).bounded(from: nil, until: common.until)
     guard trigger.next(after: .distantPast) != nil else {
       throw TriggerError("it never fires: its end is before its first time, or all times are left out")
     }
     return BuiltTrigger(trigger, notes: notesAboutEnd(of: trigger, context))
   }
+
+  /// The most rules of one `rrule`: each is asked for every fire.
+  private static var mostRules: Int { 100 }
 
   private static func list(_ value: SpecValue?) -> [SpecValue] {
     guard let value else { return [] }

@@ -30,6 +30,7 @@ package enum TriggerBuilder {
         "there is no trigger called \(constructor)",
         suggestion: near.map { "did you mean \($0)?" } ?? "there are \(constructors.joined(separator: ", "))")
     }
+    try context.deadline?.check()
     do throws(TriggerError) {
       return try entry.make(arguments, context)
     } catch {

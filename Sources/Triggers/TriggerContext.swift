@@ -14,10 +14,12 @@ package struct TriggerContext: Sendable {
   package var now: Instant?
   /// Where calendar files are read; `nil` where there are none, and naming one is an error.
   package var calendars: (any CalendarSource)?
+  /// When building must end; `nil` where nobody waits for it.
+  package var deadline: WorkDeadline?
 
   package init(
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, dst: DSTPolicy = DSTPolicy(), jobName: String? = nil,
-    now: Instant? = nil, calendars: (any CalendarSource)? = nil
+    now: Instant? = nil, calendars: (any CalendarSource)? = nil, deadline: WorkDeadline? = nil
   ) {
     self.zones = zones
     self.zone = zone
@@ -25,6 +27,7 @@ package struct TriggerContext: Sendable {
     self.jobName = jobName
     self.now = now
     self.calendars = calendars
+    self.deadline = deadline
   }
 }
 
@@ -33,8 +36,14 @@ package struct BuiltTrigger: Sendable {
   package let trigger: AnyTrigger
   package let notes: [TriggerNote]
 
+  /// The most notes of one trigger: a list of a thousand times that are over is a mistake, and one sentence tells it.
+  package static let mostNotes = 20
+
+  /// The first notes of those that differ are kept, at most ``mostNotes``.
   package init(_ trigger: AnyTrigger, notes: [TriggerNote] = []) {
     self.trigger = trigger
-    self.notes = notes
+    var kept: [TriggerNote] = []
+    for note in notes where kept.count < BuiltTrigger.mostNotes && !kept.contains(note) { kept.append(note) }
+    self.notes = kept
   }
 }

@@ -41,8 +41,9 @@ struct LuaLiteralReader {
   private let context: TriggerContext
   private(set) var notes: [TriggerNote] = []
 
-  private static let longest = 1 << 20
-  private static let deepest = 50
+  /// More than the longest and deepest text that a trigger of a script can have (docs/security.md).
+  private static let longest = 8 << 20
+  private static let deepest = 200
 
   init(_ text: String, context: TriggerContext) {
     bytes = Array(text.utf8.prefix(LuaLiteralReader.longest))

@@ -4,7 +4,13 @@ package import Chronology
 package final class UnionTrigger: Trigger {
   package let members: [AnyTrigger]
 
-  package init(_ members: [AnyTrigger]) { self.members = members }
+  /// Of the members, taken once: a member that is named many times is not gone through many times.
+  private let memberHash: Int
+
+  package init(_ members: [AnyTrigger]) {
+    self.members = members
+    memberHash = members.hashValue
+  }
 
   package func next(after instant: Instant) -> Instant? {
     var earliest: Instant?
@@ -34,8 +40,8 @@ package final class UnionTrigger: Trigger {
 
 extension UnionTrigger: Hashable {
   package static func == (left: UnionTrigger, right: UnionTrigger) -> Bool {
-    left === right || left.members == right.members
+    left === right || left.memberHash == right.memberHash && left.members == right.members
   }
 
-  package func hash(into hasher: inout Hasher) { hasher.combine(members) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(memberHash) }
 }

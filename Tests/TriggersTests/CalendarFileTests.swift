@@ -196,4 +196,38 @@ struct CalendarFileTests {
     #expect(days.count == expected.count)
     #expect(days.next(from: CalendarDays.last) == nil && !days.contains(.max) && !days.contains(.min / 2))
   }
+
+  @Test("a file with too many events, or with events that are too often, is refused with its line")
+  func bounds() throws {
+    func refusal(_ events: Int, _ rule: String) -> String? {
+      let event = "BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20260101\r\n\(rule)END:VEVENT\r\n"
+      let text = "BEGIN:VCALENDAR\r\n" + String(repeating: event, count: events) + "END:VCALENDAR\r\n"
+      return #expect(throws: TriggerError.self) { try CalendarFile(Array(text.utf8), zones: zones).days(in: .utc) }?
+        .message
+    }
+    #expect(
+      refusal(CalendarFile.mostEvents + 1, "")
+        == "150004: the file has more than 50000 events; split it, or leave out what is over")
+    #expect(
+      refusal(2_000, "RRULE:FREQ=DAILY\r\n")?.hasSuffix("the event repeats too often to be counted up to 2262") == true)
+    let dates = Array(repeating: "20260101", count: 250_000).joined(separator: ",")
+    #expect(refusal(1, "RDATE;VALUE=DATE:\(dates)\r\n")?.contains("more than 200000 dates") == true)
+  }
+
+  @Test("days of long events are those of each day, one by one")
+  func longEvents() {
+    var generator = SeededGenerator(seed: 7)
+    for _ in 0..<200 {
+      let (first, count) = (
+        Int.random(in: -107_300...107_300, using: &generator), Int.random(in: 0...400, using: &generator)
+      )
+      var (long, single) = (CalendarDays(), CalendarDays())
+      long.insert(first, count: count)
+      for day in first..<first + count { single.insert(day) }
+      #expect(long == single)
+    }
+    var all = CalendarDays()
+    all.insert(.min / 2, count: .max)
+    #expect(!all.isEmpty)
+  }
 }

@@ -44,17 +44,29 @@ package enum DeclareModules {
     if case .string = call.type(1) {
       let name = call.string(1) ?? ""
       if call.count == 1 {
-        call.push(session.openJob(name, at: place))
+        do { call.push(try session.openJob(name, at: place)) } catch { return .raise(error.message) }
         return .results(1)
       }
-      return answer(&call, session.declare(name, table(call, 2), at: place))
+      return whole(&call, session, name, 2, at: place)
     }
-    return answer(&call, session.declare(nil, table(call, 1), at: place))
+    return whole(&call, session, nil, 1, at: place)
+  }
+
+  /// A call that has the table.
+  private static func whole(
+    _ call: inout LuaCall, _ session: DeclareSession, _ name: String?, _ index: Int, at place: SourceLocation
+  ) -> LuaReturn {
+    do { try session.countJob() } catch { return .raise(error.message) }
+    let table = table(call, index)
+    do { try session.countBytes(call.bytesRead) } catch { return .raise(error.message) }
+    return answer(&call, session.declare(name, table, at: place))
   }
 
   private static func jobTable(_ call: inout LuaCall) -> LuaReturn {
     guard let session = call.context as? DeclareSession, let ticket = call.integer(1) else { return .raise(notHere) }
-    return answer(&call, session.closeJob(Int(ticket), table(call, 2), at: session.place(call.caller)))
+    let table = table(call, 2)
+    do { try session.countBytes(call.bytesRead) } catch { return .raise(error.message) }
+    return answer(&call, session.closeJob(Int(ticket), table, at: session.place(call.caller)))
   }
 
   private static func jobDefaults(_ call: inout LuaCall) -> LuaReturn {
@@ -92,7 +104,11 @@ package enum DeclareModules {
     let session = call.context as? DeclareSession
     let place = session.flatMap { session in call.caller.map { session.place($0) } }
     let recipe = TriggerRecipe(constructor: name, arguments: arguments, location: place)
-    session?.made(recipe)
+    if let complaint = recipe.extent.complaint { return .raise("\(name): \(complaint)") }
+    do {
+      try session?.countBytes(call.bytesRead)
+      try session?.made(recipe)
+    } catch { return .raise("\(name): \(error.message)") }
     call.push(LuaValue.object(recipe))
     return .results(1)
   }

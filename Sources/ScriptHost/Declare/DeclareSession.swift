@@ -40,6 +40,7 @@ package final class DeclareSession {
   /// Trigger values made so far, and those that a job used.
   private var recipes: [TriggerRecipe] = []
   private var usedRecipes: Set<ObjectIdentifier> = []
+  private var amounts = DeclaredAmounts()
 
   package init() {}
 
@@ -47,7 +48,9 @@ package final class DeclareSession {
   package func begin(_ purpose: Purpose, file: String, surroundings: DeclareSurroundings? = nil) {
     self.purpose = purpose
     self.file = file
+    self.surroundings?.triggers.forgetValues()
     self.surroundings = surroundings
+    amounts = DeclaredAmounts()
     jobs = []
     problems = ScriptProblems()
     base = nil
@@ -87,13 +90,14 @@ package final class DeclareSession {
     // A trigger value that no job uses is checked all the same: it is in the script to be used.
     let context = TriggerContext(
       zones: surroundings.zones, zone: base.timing.zone, dst: base.timing.dst, jobName: "unused", now: surroundings.now,
-      calendars: surroundings.calendars)
+      calendars: surroundings.calendars, deadline: surroundings.deadline)
     for recipe in recipes where !usedRecipes.contains(ObjectIdentifier(recipe)) {
       do {
         _ = try surroundings.triggers.build(recipe, in: context)
       } catch {
         problems.error(
           at: surroundings.triggers.takeFailure() ?? SourceLocation(file: file, line: 0), error.description)
+        if surroundings.deadline?.isOver == true { return }
       }
     }
   }
@@ -110,7 +114,18 @@ package final class DeclareSession {
 
 extension DeclareSession {
   /// `job "name"`: its table is still to come. Returns the ticket to give with the table.
-  func openJob(_ name: String, at place: SourceLocation) -> Int { open.open(name, at: place) }
+  func openJob(_ name: String, at place: SourceLocation) throws(DeclareOverrun) -> Int {
+    try amounts.addJob(quota)
+    return open.open(name, at: place)
+  }
+
+  /// The table of a `job { … }` without a call before it.
+  func countJob() throws(DeclareOverrun) { try amounts.addJob(quota) }
+
+  /// - Parameter bytes: of everything that the script has handed over so far.
+  func countBytes(_ bytes: Int) throws(DeclareOverrun) { try amounts.checkBytes(bytes, quota) }
+
+  private var quota: DeclareQuota { surroundings?.quota ?? DeclareQuota() }
 
   /// The table of `job "name"`. Returns the job's name.
   ///
@@ -162,6 +177,7 @@ extension DeclareSession {
     draft.definition.trigger = assembly.assemble()
     for recipe in assembly.recipes { markUsed(recipe) }
     complaints += assembly.complaints
+    do { try amounts.addUsed(assembly.extent.parts, quota) } catch { complaints.append(error.message) }
     for complaint in complaints { problems.error(at: place, "\(title()): \(complaint)") }
     for problem in assembly.recipeProblems { problems.error(at: problem.location ?? place, problem.message) }
     if !named.isEmpty { settlePlace(named, place) }
@@ -258,7 +274,10 @@ extension DeclareSession {
   }
 
   /// A trigger constructor was called.
-  func made(_ recipe: TriggerRecipe) { recipes.append(recipe) }
+  func made(_ recipe: TriggerRecipe) throws(DeclareOverrun) {
+    try amounts.addMade(recipe.ownParts, quota)
+    recipes.append(recipe)
+  }
 }
 
 extension String {

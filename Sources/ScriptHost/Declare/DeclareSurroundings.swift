@@ -22,6 +22,10 @@ package final class DeclareSurroundings {
   /// For notes about times that are over.
   package let now: Instant
 
+  /// When the script at hand must have loaded.
+  var deadline: WorkDeadline?
+  package let quota: DeclareQuota
+
   var strings = StringPool()
   var triggers = TriggerCache()
   var fields = FieldMemory()
@@ -30,7 +34,7 @@ package final class DeclareSurroundings {
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
     stores: [String] = ["default"], groups: [String] = [], hostDefaults: LuaTable = LuaTable(),
     calendars: CalendarLibrary? = nil,
-    now: Instant
+    now: Instant, quota: DeclareQuota = DeclareQuota()
   ) {
     self.zones = zones
     self.zone = zone
@@ -40,6 +44,7 @@ package final class DeclareSurroundings {
     self.hostDefaults = hostDefaults
     self.calendars = calendars
     self.now = now
+    self.quota = quota
   }
 }
 

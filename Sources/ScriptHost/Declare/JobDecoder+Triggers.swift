@@ -21,6 +21,8 @@ struct TriggerAssembly {
   private(set) var notes: [String] = []
   /// The trigger values that the job uses.
   private(set) var recipes: [TriggerRecipe] = []
+  /// How large they are together, with those that are written in the table.
+  private(set) var extent = TriggerExtent(sumOf: [])
 
   init(_ draft: JobDraft, _ surroundings: DeclareSurroundings) {
     timing = draft.timing
@@ -28,7 +30,7 @@ struct TriggerAssembly {
     context = TriggerContext(
       zones: surroundings.zones, zone: timing.zone, dst: timing.dst, jobName: draft.definition.name,
       now: surroundings.now,
-      calendars: surroundings.calendars)
+      calendars: surroundings.calendars, deadline: surroundings.deadline)
   }
 
   private var isFine: Bool { complaints.isEmpty && recipeProblems.isEmpty }
@@ -36,6 +38,11 @@ struct TriggerAssembly {
   /// All time triggers of the job as one, within its dates; `nil` when it has none, or when something is wrong with
   /// them.
   mutating func assemble() -> AnyTrigger? {
+    extent = TriggerExtent(sumOf: timing.times.lazy.map { TriggerExtent(of: [$0.value]) })
+    if let complaint = extent.complaint {
+      complaints.append("its trigger is too large: \(complaint)")
+      return nil
+    }
     var triggers: [AnyTrigger] = []
     for time in timing.times { build(time.field, time.value, into: &triggers) }
     let from = date(.startDate, timing.startDate)

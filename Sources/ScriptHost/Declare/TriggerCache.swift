@@ -23,16 +23,26 @@ struct TriggerCache {
   private var recent: (conditions: Conditions, built: [String: BuiltTrigger])?
   /// The same of other conditions.
   private var others: [Conditions: [String: BuiltTrigger]] = [:]
+  /// Trigger values built in the context asked about last, by identity, so that one that is named many times is built
+  /// once. (They are kept here: another object may get the number of one that has gone.)
+  private var values: [ObjectIdentifier: (recipe: TriggerRecipe, built: BuiltTrigger)] = [:]
+  private var valuesContext: (conditions: Conditions, jobName: String?)?
   /// Where the innermost recipe was made that could not be built, since ``takeFailure()``.
   private var failure: SourceLocation?
 
   /// The trigger of a recipe, its parts first. Notes of the parts come before its own.
   mutating func build(_ recipe: TriggerRecipe, in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
-    do {
+    do throws(TriggerError) {
+      try context.deadline?.check()
+      if let complaint = recipe.extent.complaint { throw TriggerError("\(recipe.constructor): \(complaint)") }
       if recipe.arguments.count == 1, case .string(let text) = recipe.arguments[0] {
         return try build(recipe.constructor, text: text.text, in: context)
       }
-      return try build(recipe.constructor, recipe.arguments, in: context)
+      turnValues(to: context)
+      if let known = values[ObjectIdentifier(recipe)] { return known.built }
+      let built = try build(recipe.constructor, recipe.arguments, in: context)
+      values[ObjectIdentifier(recipe)] = (recipe, built)
+      return built
     } catch {
       // A part's mistake goes through all that hold it: the first to see it is where it is.
       failure = failure ?? recipe.location
@@ -56,6 +66,19 @@ struct TriggerCache {
     let (result, isShared) = try Self.build(constructor, [.string(text)], in: context)
     if isShared { recent?.built[text] = result }
     return result
+  }
+
+  private mutating func turnValues(to context: TriggerContext) {
+    let conditions = Conditions(constructor: "", zone: context.zone, dst: context.dst)
+    if let current = valuesContext, current.conditions == conditions, current.jobName == context.jobName { return }
+    forgetValues()
+    valuesContext = (conditions, context.jobName)
+  }
+
+  /// Lets go of trigger values, which belong to one script.
+  mutating func forgetValues() {
+    if !values.isEmpty { values = [:] }
+    valuesContext = nil
   }
 
   /// Makes `conditions` the recent ones. (Moved about and never copied: nothing else holds a table that is changed.)

@@ -18,14 +18,34 @@ package final class TriggerRecipe: LuaObject {
   package let arguments: [LuaValue]
   /// Where the constructor was called; `nil` when that is not known.
   package let location: SourceLocation?
+  /// How large it is, with everything in it.
+  package let extent: TriggerExtent
 
   package init(constructor: String, arguments: [LuaValue], location: SourceLocation? = nil) {
     self.constructor = constructor
     self.arguments = arguments
     self.location = location
+    extent = TriggerExtent(of: arguments)
   }
 
   package var luaTypeName: String { "trigger" }
+
+  /// Its parts without those of the trigger values inside it.
+  var ownParts: Int {
+    var parts = extent.parts
+    func leaveOut(_ value: LuaValue) {
+      switch value {
+      case .object(let object): if let recipe = object as? TriggerRecipe { parts -= recipe.extent.parts - 1 }
+      case .table(let table):
+        for item in table.array { leaveOut(item) }
+        for field in table.fields { leaveOut(field.value) }
+        for other in table.others { leaveOut(other.value) }
+      default: break
+      }
+    }
+    for argument in arguments { leaveOut(argument) }
+    return parts
+  }
 
   /// The call that made it: `cron("0 3 * * *")`.
   package var luaDescription: String { "\(constructor)(\(arguments.map(\.luaText).joined(separator: ", ")))" }

@@ -66,7 +66,9 @@ package final class CalendarLibrary: CalendarSource {
     state.withLock { $0.unfinished.intersection(paths).min() }
   }
 
-  package func calendar(at text: String, zones: TimeZoneDatabase) throws(TriggerError) -> CalendarFile {
+  package func calendar(
+    at text: String, zones: TimeZoneDatabase, deadline: WorkDeadline?
+  ) throws(TriggerError) -> CalendarFile {
     if let refusal { throw refusal }
     let path = try CalendarLibrary.path(text)
     let known = state.withLock { state in
@@ -76,15 +78,19 @@ package final class CalendarLibrary: CalendarSource {
     if let known { return try known.get() }
     let result: Result<CalendarFile, TriggerError>
     do throws(TriggerError) {
-      result = .success(try read(path, zones))
+      result = .success(try read(path, zones, deadline))
     } catch {
+      // Another script may have the time for it.
+      if deadline?.isOver == true { throw error }
       result = .failure(error)
     }
     state.withLock { $0.read[path] = result }
     return try result.get()
   }
 
-  private func read(_ path: ScriptPath, _ zones: TimeZoneDatabase) throws(TriggerError) -> CalendarFile {
+  private func read(
+    _ path: ScriptPath, _ zones: TimeZoneDatabase, _ deadline: WorkDeadline?
+  ) throws(TriggerError) -> CalendarFile {
     guard let file = file(path) else {
       let isElsewhere = path.text.hasPrefix("/")
       let hint = isElsewhere ? "" : FieldReading.suggestion(for: path.text, among: names())
@@ -94,8 +100,9 @@ package final class CalendarLibrary: CalendarSource {
     case .failure(let problem): throw TriggerError(problem.description)
     case .success(let content):
       do throws(TriggerError) {
-        return try CalendarFile(content.bytes, zones: zones)
+        return try CalendarFile(content.bytes, zones: zones, deadline: deadline)
       } catch {
+        if deadline?.isOver == true { throw error }
         if !CalendarFile.isComplete(content.bytes) { state.withLock { _ = $0.unfinished.insert(path) } }
         throw TriggerError("\(path):\(error.message)", suggestion: error.suggestion)
       }

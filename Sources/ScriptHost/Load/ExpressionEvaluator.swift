@@ -34,7 +34,8 @@ package final class ExpressionEvaluator {
     _ expression: String, zone: TimeZoneRules, jobName: String? = nil, now: Instant? = nil
   ) throws(ExpressionError) -> BuiltTrigger {
     let context = TriggerContext(
-      zones: zones, zone: zone, jobName: jobName ?? expression, now: now, calendars: calendars)
+      zones: zones, zone: zone, jobName: jobName ?? expression, now: now, calendars: calendars,
+      deadline: WorkDeadline(allowed: 10_000_000_000))
     do {
       if ExpressionEvaluator.isBareCron(expression) {
         return try TriggerBuilder.build("cron", [.string(expression)], context: context)

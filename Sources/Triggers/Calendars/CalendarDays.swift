@@ -21,13 +21,16 @@ package struct CalendarDays: Sendable, Hashable {
   var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
   /// Adds `count` days from `day` on; those out of range are left out.
+  ///
+  /// - Complexity: a step per 64 days.
   mutating func insert(_ day: Int, count: Int = 1) {
-    var day = max(day, CalendarDays.first)
-    let end = min(day + count, CalendarDays.last)
-    while day < end {
-      let index = day - CalendarDays.first
-      words[index >> 6] |= 1 << UInt64(index & 63)
-      day += 1
+    var index = max(day, CalendarDays.first) - CalendarDays.first
+    let end = min(max(day, CalendarDays.first).addingCapped(count), CalendarDays.last) - CalendarDays.first
+    while index < end {
+      let bits = min(64 - index & 63, end - index)
+      let mask: UInt64 = bits == 64 ? ~0 : (1 << UInt64(bits)) - 1
+      words[index >> 6] |= mask << UInt64(index & 63)
+      index += bits
     }
   }
 
@@ -61,6 +64,14 @@ package struct CalendarDays: Sendable, Hashable {
   var fingerprint: UInt64 { words.reduce(0) { StableHash.mix($0 ^ $1) } }
 }
 
+extension Int {
+  /// The sum, or the greatest number when that is less.
+  fileprivate func addingCapped(_ other: Int) -> Int {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? .max : sum
+  }
+}
+
 /// The calendar files of a ``DayCalendar``, and the days of their events.
 package struct CalendarEvents: Sendable, Hashable {
   /// As the script names them.
@@ -72,5 +83,5 @@ package struct CalendarEvents: Sendable, Hashable {
 package protocol CalendarSource: Sendable {
   /// The calendar in the file that a script calls `path`. Throws a sentence that names the file, and the line in it
   /// where there is one.
-  func calendar(at path: String, zones: TimeZoneDatabase) throws(TriggerError) -> CalendarFile
+  func calendar(at path: String, zones: TimeZoneDatabase, deadline: WorkDeadline?) throws(TriggerError) -> CalendarFile
 }

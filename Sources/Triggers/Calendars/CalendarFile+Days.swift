@@ -1,21 +1,31 @@
 internal import Chronology
+internal import Synchronization
 
 extension CalendarFile {
   /// The days on the clocks of `zone` that an event touches. An event that ends at midnight does not touch the day
   /// that begins then; one without length touches the day that it is on.
   ///
   /// - Complexity: some tens of microseconds per repeating event; some milliseconds for one whose times are on the
-  ///   clocks of another zone, or that repeats within the day.
-  func days(in zone: TimeZoneRules) throws(TriggerError) -> CalendarDays {
-    var expansion = CalendarExpansion(zone: zone)
+  ///   clocks of another zone, or that repeats within the day. Asked again for the same zone: nothing.
+  func days(in zone: TimeZoneRules, deadline: WorkDeadline? = nil) throws(TriggerError) -> CalendarDays {
+    if let known = known.withLock({ $0[zone] }) { return known }
+    let days = try expand(in: zone, deadline)
+    known.withLock { $0[zone] = days }
+    return days
+  }
+
+  private func expand(in zone: TimeZoneRules, _ deadline: WorkDeadline?) throws(TriggerError) -> CalendarDays {
+    var expansion = CalendarExpansion(zone: zone, deadline: deadline)
     var replaced: [String: [CalendarEvent.Moment]] = [:]
     for event in events {
       if let moment = event.replaces { replaced[event.uid, default: []].append(moment) }
     }
     for event in events where !event.isCancelled {
+      try deadline?.check()
       do throws(TriggerError) {
         try expansion.add(event, without: event.replaces == nil ? replaced[event.uid] ?? [] : [])
       } catch {
+        try deadline?.check()
         throw TriggerError("\(event.line): \(error.message)", suggestion: error.suggestion)
       }
     }
@@ -30,10 +40,17 @@ private struct CalendarExpansion {
   /// Occurrences that may still be gone through one by one: hundreds of weekly events up to the end of time. All of
   /// them take half a second.
   private var budget = 5_000_000
+  /// The same of those that are taken from whole days: two hundred daily events up to the end of time. All of them
+  /// take about a second.
+  private var dailyBudget = 20_000_000
+  private let deadline: WorkDeadline?
   /// As many of one event that repeats within the day: twenty years of every hour.
   private static let mostWithinDays = 200_000
 
-  init(zone: TimeZoneRules) { self.zone = zone }
+  init(zone: TimeZoneRules, deadline: WorkDeadline?) {
+    self.zone = zone
+    self.deadline = deadline
+  }
 
   mutating func add(_ event: CalendarEvent, without replaced: [CalendarEvent.Moment]) throws(TriggerError) {
     // The clock that the event's rules read.
@@ -57,7 +74,7 @@ private struct CalendarExpansion {
       let last = rule.until.map { RecurrenceTrigger.last($0, clock) } ?? neverLocal - 1
       guard let pattern = RecurrencePattern(rule, start: start, last: last) else { continue }
       if clock == zone, pattern.unit == 86_400, pattern.positions.isEmpty, pattern.times.count == 1 {
-        addDaily(pattern, event, isRemoved)
+        try addDaily(pattern, event, isRemoved)
       } else {
         try addOneByOne(pattern, clock, event, isRemoved)
       }
@@ -76,7 +93,9 @@ private struct CalendarExpansion {
   }
 
   /// A rule whose days are those of the calendar: they are taken from its words, month by month.
-  private mutating func addDaily(_ pattern: RecurrencePattern, _ event: CalendarEvent, _ isRemoved: (Int) -> Bool) {
+  private mutating func addDaily(
+    _ pattern: RecurrencePattern, _ event: CalendarEvent, _ isRemoved: (Int) -> Bool
+  ) throws(TriggerError) {
     let time = pattern.times.first
     let length = max(localLength(event), 1)
     let count = (time + length - 1) / 86_400 + 1
@@ -84,6 +103,9 @@ private struct CalendarExpansion {
     if pattern.start > day * 86_400 + time { day += 1 }
     let last = min(pattern.last, CalendarDays.last * 86_400)
     while let next = pattern.days.next(from: day), next * 86_400 + time <= last {
+      dailyBudget -= 1 + count / 64
+      guard dailyBudget > 0 else { throw CalendarExpansion.tooMany }
+      if dailyBudget & 0xFFFF == 0 { try deadline?.check() }
       if !isRemoved(next * 86_400 + time) { days.insert(next, count: count) }
       day = next + 1
     }
@@ -101,11 +123,8 @@ private struct CalendarExpansion {
       if !isRemoved(local) {
         budget -= 1
         left -= 1
-        guard left > 0 else {
-          throw TriggerError(
-            "the event repeats too often to be counted up to 2262",
-            suggestion: "end it with UNTIL or COUNT, or let it repeat daily")
-        }
+        guard left > 0 else { throw CalendarExpansion.tooMany }
+        if left & 0xFFF == 0 { try deadline?.check() }
         add(
           from: clock.instant(of: CivilDateTime(localSeconds: local)),
           until: clock.instant(of: CivilDateTime(localSeconds: local + length)))
@@ -113,6 +132,10 @@ private struct CalendarExpansion {
       local += 1
     }
   }
+
+  private static let tooMany = TriggerError(
+    "the event repeats too often to be counted up to 2262",
+    suggestion: "end it with UNTIL or COUNT, or let it repeat daily")
 
   private mutating func addOccurrence(_ start: CalendarEvent.Moment, _ end: CalendarEvent.End) {
     if start.time.secondOfDay == nil {

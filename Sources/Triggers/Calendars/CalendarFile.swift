@@ -1,4 +1,5 @@
 package import Chronology
+internal import Synchronization
 
 /// The events of an iCalendar file (RFC 5545): all of its calendars together.
 ///
@@ -7,15 +8,23 @@ package import Chronology
 /// (descriptions, alarms, to-dos, unknown properties) is passed over.
 package final class CalendarFile: Sendable {
   let events: [CalendarEvent]
+  /// The days that were asked for, by the zone on whose clocks they are.
+  let known = Mutex<[TimeZoneRules: CalendarDays]>([:])
+
+  /// The most events of one file.
+  package static let mostEvents = 50_000
+  /// The most dates in their RDATE and EXDATE.
+  static let mostDates = 200_000
 
   /// Reads `bytes`. Throws a sentence that begins with the line: `7: …`.
   ///
   /// - Complexity: O(n).
-  package init(_ bytes: [UInt8], zones: TimeZoneDatabase) throws(TriggerError) {
-    var reader = CalendarReader(bytes, zones: zones)
+  package init(_ bytes: [UInt8], zones: TimeZoneDatabase, deadline: WorkDeadline? = nil) throws(TriggerError) {
+    var reader = CalendarReader(bytes, zones: zones, deadline: deadline)
     do throws(ContentLineError) {
       events = try reader.read()
     } catch {
+      try deadline?.check()
       throw TriggerError("\(error.line): \(error.message)")
     }
   }
@@ -45,10 +54,13 @@ private struct CalendarReader {
   private var zoneLocations: [String: String] = [:]
   private var known: [String: TimeZoneRules] = [:]
   private var hasCalendar = false
+  private var dates = 0
+  private let deadline: WorkDeadline?
 
-  init(_ bytes: [UInt8], zones: TimeZoneDatabase) {
+  init(_ bytes: [UInt8], zones: TimeZoneDatabase, deadline: WorkDeadline?) {
     lines = ContentLine.Reader(bytes)
     self.zones = zones
+    self.deadline = deadline
   }
 
   mutating func read() throws(ContentLineError) -> [CalendarEvent] {
@@ -85,7 +97,13 @@ private struct CalendarReader {
       guard let last = open.popLast(), last.name == name else {
         throw fail("END:\(line.value) ends nothing that begins before it; check the BEGIN and END lines above")
       }
-      if name == "VEVENT", open.count == 1 { events.append(try event(properties, line: last.line)) }
+      if name == "VEVENT", open.count == 1 {
+        guard events.count < CalendarFile.mostEvents else {
+          throw fail("the file has more than \(CalendarFile.mostEvents) events; split it, or leave out what is over")
+        }
+        if events.count & 0xFF == 0, deadline?.isOver == true { throw fail("the file was still being read") }
+        events.append(try event(properties, line: last.line))
+      }
     default:
       guard let component = open.last else {
         throw fail("\(line.name) stands outside a calendar; begin with BEGIN:VCALENDAR")
@@ -128,10 +146,12 @@ private struct CalendarReader {
         throw fail("EXRULE is no longer part of iCalendar; list the dates in EXDATE")
       case "RDATE":
         for item in line.value.split(separator: ",", omittingEmptySubsequences: false) {
+          try countDate(line)
           event.added.append(try addition(line, item, event))
         }
       case "EXDATE":
         for item in line.value.split(separator: ",", omittingEmptySubsequences: false) {
+          try countDate(line)
           event.removed.append(try moment(line, item))
         }
       case "RECURRENCE-ID":
@@ -143,6 +163,15 @@ private struct CalendarReader {
       }
     }
     return event
+  }
+
+  private mutating func countDate(_ line: ContentLine) throws(ContentLineError) {
+    dates += 1
+    guard dates <= CalendarFile.mostDates else {
+      throw ContentLineError(
+        message: "the file has more than \(CalendarFile.mostDates) dates in RDATE and EXDATE; write rules instead",
+        line: line.line)
+    }
   }
 
   /// A value of RDATE: a date, a time, or a period `start/end` or `start/duration`.

@@ -26,7 +26,7 @@ package final class RecurrenceTrigger: Trigger {
   /// Throws when one of the rules never comes true. The arrays may be in any order.
   init(
     rules: [RecurrenceRule], start: Int?, added: [Int] = [], removed: [Int] = [], removedDays: [Int] = [],
-    zone: TimeZoneRules, hasOwnZone: Bool = false, dst: DSTPolicy = DSTPolicy()
+    zone: TimeZoneRules, hasOwnZone: Bool = false, dst: DSTPolicy = DSTPolicy(), deadline: WorkDeadline? = nil
   ) throws(TriggerError) {
     self.rules = rules
     self.start = start
@@ -38,6 +38,7 @@ package final class RecurrenceTrigger: Trigger {
     self.dst = dst
     var patterns: [RecurrencePattern] = []
     for rule in rules {
+      try deadline?.check()
       let last = rule.until.map { RecurrenceTrigger.last($0, zone) } ?? neverLocal - 1
       // Without a start: from the beginning of time, at midnight.
       guard let pattern = RecurrencePattern(rule, start: start ?? RecurrenceTrigger.beginning, last: last) else {
