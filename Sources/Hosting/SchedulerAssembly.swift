@@ -44,6 +44,8 @@ package final class SchedulerAssembly: Sendable {
   package let configuration: HostConfiguration
   package let stores: [(name: String, store: any JobStore)]
   package let engine: any SchedulerEngine
+  /// What the host cannot do at the moment.
+  package let health: HostHealth
   /// Where the lines of runs go: the log, and the history.
   package let sink: HostLogSink
   /// How many runs can be on a processor at once.
@@ -65,9 +67,17 @@ package final class SchedulerAssembly: Sendable {
     let sink = HostLogSink(log)
     self.sink = sink
     let retry = ScriptFollower.Retry()
+    let health = HostHealth(log: log)
+    self.health = health
+    let slow = SlowLoads()
     var session: ScriptSession?
     if let place = blueprint.scripts {
-      let made = try ScriptSession(place, log: log, bridge: bridge, sink: sink, retryLater: { retry.ask($0) })
+      let made = try ScriptSession(
+        place, log: log, bridge: bridge, sink: sink, retryLater: { retry.ask($0) },
+        putAside: { script in
+          log.write(.warn, SchedulerAssembly.sentence(about: script))
+          slow.add(script)
+        })
       try made.configure(made.directory.scan().snapshot)
       session = made
     }
@@ -75,7 +85,7 @@ package final class SchedulerAssembly: Sendable {
     luaHost = session?.luaHost
     let state: StateDirectory? =
       if let path = blueprint.stateDirectory { try StateDirectory(making: path) } else { nil }
-    let executors = try SchedulerAssembly.executors(configuration, luaHost, blueprint)
+    let executors = try SchedulerAssembly.executors(configuration, luaHost, blueprint, health)
     workers = executors.reduce(0) { $0 + $1.executor.workers }
     do throws(HostError) { stores = try Stores.open(configuration, in: state, mode: .scheduler) } catch {
       session?.luaHost.stop()
@@ -86,6 +96,10 @@ package final class SchedulerAssembly: Sendable {
     }
     let named = NamedStores(stores)
     session?.live.use(stores: named)
+    luaHost?.services.lane.watch { error in
+      guard let error else { return health.clear(.blockingThreads) }
+      health.set(.blockingThreads, "files, programs and secrets of scripts are refused or wait: \(error)")
+    }
     sink.use(stores: named)
     var service = ServiceConfiguration(stores: stores, executors: executors)
     if let zones = blueprint.scripts?.zones { service.zones = zones }
@@ -116,20 +130,46 @@ package final class SchedulerAssembly: Sendable {
       follower = nil
       return
     }
-    follower = ScriptFollower(session, retry: retry) { generation in
-      engine.ask { core, now, actions in
-        core.setGroups(generation.configuration.groups)
-        let definitions = declared.take(scripted: generation.jobs) + declared.all
-        let result = core.reconcile(definitions, at: now, into: &actions)
-        // Only now: the scheduler takes files for jobs that it knows.
-        files.follow(definitions)
-        return result
+    follower = ScriptFollower(session, retry: retry, slow: slow, health: health) { generation, previous in
+      let jobs = generation.jobs
+      let difference = GenerationDifference(from: previous, to: generation)
+      let groups = generation.configuration.groups
+      let isWhole = generation.loading.isEmpty
+      guard declared.hasOnlyScripts else {
+        // Which of two jobs of one name is in force, the program's or a script's, is decided for all at once.
+        return engine.ask { core, now, actions in
+          core.setGroups(groups)
+          let definitions = declared.take(scripted: jobs) + declared.all
+          let result = core.reconcile(definitions, at: now, into: &actions)
+          if isWhole { core.completeStart(at: now, into: &actions) }
+          // Only now: the scheduler takes files for jobs that it knows.
+          files.follow(definitions)
+          return result
+        }
       }
+      engine.ask { core, _, _ in core.setGroups(groups) }
+      let result = engine.reload(difference.steps) { !slow.isCancelled }
+      // Also a reload that changes no job may grant what a watch waits for.
+      let followsFiles = difference.concernsFiles || jobs.contains { $0.watch != nil }
+      // The list that it replaces goes on this thread, not on the scheduler's.
+      let former = engine.ask { core, now, actions in
+        if isWhole { core.completeStart(at: now, into: &actions) }
+        if followsFiles { files.follow(jobs + declared.all) }
+        return declared.exchange(scripted: jobs)
+      }
+      withExtendedLifetime(former) {}
+      return result
     }
   }
 
+  /// What the log says of a script that is put aside.
+  private static func sentence(about script: SlowScript) -> String {
+    "\(script.path): it has been loading for \(script.taken / 1_000_000) ms; the other scripts do not wait for it, and "
+      + "it may take \(script.allowed / 1_000_000_000) s"
+  }
+
   private static func executors(
-    _ configuration: HostConfiguration, _ luaHost: LuaHost?, _ blueprint: Blueprint
+    _ configuration: HostConfiguration, _ luaHost: LuaHost?, _ blueprint: Blueprint, _ health: HostHealth
   ) throws(HostError) -> [(name: String, executor: any JobExecutor)] {
     var executors: [(name: String, executor: any JobExecutor)] = []
     for name in defaultFirst(configuration.executors.keys) {
@@ -143,17 +183,26 @@ package final class SchedulerAssembly: Sendable {
       }
       var settings = StepPool.Configuration()
       if let workers = configured.workers { settings.workers = workers }
-      executors.append((name, pool(settings, luaHost, blueprint)))
+      executors.append((name, pool(name, settings, luaHost, blueprint, health)))
     }
     return executors
   }
 
   /// One pool runs both kinds of jobs; without scripts it needs no Lua.
-  private static func pool(_ settings: StepPool.Configuration, _ luaHost: LuaHost?, _ blueprint: Blueprint) -> StepPool
-  {
-    guard let luaHost else { return StepPool(ClosureRunner(), configuration: settings, wallClock: blueprint.wallClock) }
+  private static func pool(
+    _ name: String, _ settings: StepPool.Configuration, _ luaHost: LuaHost?, _ blueprint: Blueprint,
+    _ health: HostHealth
+  ) -> StepPool {
+    let onEvent: @Sendable (StepPoolEvent) -> Void = { event in
+      if case .threadFailed(let why) = event {
+        health.set(.workers(executor: name), "executor \"\(name)\" has fewer workers than configured: \(why)")
+      }
+    }
+    guard let luaHost else {
+      return StepPool(ClosureRunner(), configuration: settings, wallClock: blueprint.wallClock, onEvent: onEvent)
+    }
     let runner = LuaRunner(luaHost)
-    let pool = StepPool(runner, configuration: settings, wallClock: blueprint.wallClock)
+    let pool = StepPool(runner, configuration: settings, wallClock: blueprint.wallClock, onEvent: onEvent)
     runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
     return pool
   }
@@ -164,25 +213,33 @@ package final class SchedulerAssembly: Sendable {
   ///
   /// Blocks on the stores and the disk, and while scripts are evaluated.
   ///
+  /// - Parameter isLoaded: called when the scripts have been loaded, before any job runs.
   /// - Returns: the loaded scripts; nil when there are none.
   @discardableResult
-  package func start(_ programmed: [JobDefinition] = []) throws(HostError) -> LoadedGeneration? {
+  package func start(
+    _ programmed: [JobDefinition] = [], _ isLoaded: () -> Void = {}
+  ) throws(HostError) -> LoadedGeneration? {
     do {
       declared.add(programmed)
       guard let follower else {
-        try begin(scripted: [])
+        isLoaded()
+        try begin(scripted: [], isWhole: true)
         return nil
       }
-      return try follower.start { generation in try begin(scripted: generation.jobs) }
+      return try follower.start { generation in
+        isLoaded()
+        try begin(scripted: generation.jobs, isWhole: generation.loading.isEmpty)
+      }
     } catch {
+      follower?.stop()
       closeEverything()
       throw HostError("\(error)")
     }
   }
 
-  private func begin(scripted jobs: [JobDefinition]) throws {
+  private func begin(scripted jobs: [JobDefinition], isWhole: Bool) throws {
     let scripted = declared.take(scripted: jobs)
-    try engine.start(scripted + declared.all, groups: configuration.groups)
+    try engine.start(scripted + declared.all, groups: configuration.groups, isWhole: isWhole)
     // A run may have declared jobs since.
     engine.ask { [files, declared] _, _, _ in files.follow(scripted + declared.all) }
   }
@@ -196,9 +253,11 @@ package final class SchedulerAssembly: Sendable {
   /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes.
   /// Blocks until then.
   package func stop(grace: Int64) {
-    follower?.stop()
+    // A script that loads, or a directory that does not answer, must not keep the jobs from ending.
+    follower?.cancel()
     files.stop()
     engine.drain(grace: grace)
+    follower?.stop()
     closeEverything()
   }
 
@@ -284,6 +343,18 @@ private final class DeclaredJobs: Sendable {
 
   func add(_ definitions: [JobDefinition]) {
     state.withLock { state in for definition in definitions { state.programmed[definition.name] = definition } }
+  }
+
+  /// Whether the program has declared no job.
+  var hasOnlyScripts: Bool { state.withLock { $0.programmed.isEmpty } }
+
+  /// The scripts' jobs from now on, all of which are in force. Returns what they were.
+  func exchange(scripted: [JobDefinition]) -> [JobDefinition] {
+    state.withLock { state in
+      state.places = nil
+      defer { state.scripted = scripted }
+      return state.scripted
+    }
   }
 
   func remove(_ name: String) { state.withLock { $0.programmed[name] = nil } }

@@ -11,9 +11,11 @@ internal import Synchronization
 ///     follower.rescanNow()      // SIGHUP: read everything again
 ///     follower.stop()
 ///
-/// What is wrong with a script goes to the log with its place, and the script keeps its last good version.
+/// What is wrong with a script goes to the log with its place, and the script keeps its last good version. A script
+/// that takes long to load does not hold up the others: they are swapped in without it, and it follows.
 ///
-/// Threading: `start` and `stop` once each; `rescanNow` from any thread. `swap` is called on the watcher's thread.
+/// Threading: `start` and `stop` once each; `rescanNow` and `cancel` from any thread. `swap` is called on the watcher's
+/// thread, or on the one for slow scripts, one at a time.
 package final class ScriptFollower: Sendable {
   /// Asks the watcher to look at a half-saved file again: the session exists before its watcher does.
   package final class Retry: Sendable {
@@ -27,8 +29,7 @@ package final class ScriptFollower: Sendable {
 
   /// The session and the generation that it loaded last.
   private final class Loading: @unchecked Sendable {
-    // `@unchecked`: used by `start` before the watcher's thread begins, and by that thread, one change at a time, from
-    // then on.
+    // `@unchecked`: used under the lock `turn`; `session.loader.cancel` is for any thread.
     let session: ScriptSession
     var generation: LoadedGeneration?
     init(_ session: ScriptSession) { self.session = session }
@@ -36,24 +37,39 @@ package final class ScriptFollower: Sendable {
 
   private let loading: Loading
   private let log: any HostLog
-  private let swap: @Sendable (LoadedGeneration) -> SchedulerCore.Reconciliation
+  private let swap: @Sendable (LoadedGeneration, _ previous: LoadedGeneration) -> SchedulerCore.Reconciliation
+  private let slow: SlowLoads
+  /// Held while a generation is made and put in force.
+  private let turn = Mutex(())
+  private let isCancelled = Atomic(false)
   private let watcher = Mutex<DirectoryWatcher?>(nil)
 
   /// - Parameters:
   ///   - session: configured; belongs to this object from now on.
   ///   - retry: what the session's loader asks.
-  ///   - swap: puts a generation in force, and says what that changed.
+  ///   - slow: what the session puts scripts aside for.
+  ///   - health: is told when changes are noticed late or not at all.
+  ///   - swap: puts a generation in force after the one before it, and says what that changed.
   package init(
-    _ session: sending ScriptSession, retry: Retry,
-    swap: @escaping @Sendable (LoadedGeneration) -> SchedulerCore.Reconciliation
+    _ session: sending ScriptSession, retry: Retry, slow: SlowLoads, health: HostHealth,
+    swap: @escaping @Sendable (LoadedGeneration, _ previous: LoadedGeneration) -> SchedulerCore.Reconciliation
   ) {
     log = session.log
+    self.slow = slow
     self.swap = swap
     let directory = session.directory
     loading = Loading(session)
     let log = log
     let watcher = DirectoryWatcher(
-      directory, onNotice: { log.write($0.isWarning ? .warn : .debug, $0.description) },
+      directory,
+      onNotice: { notice in
+        switch notice {
+        case .polling, .blind: return health.set(.watching, notice.description, .warn)
+        case .watching: health.clear(.watching)
+        case .overflow: break
+        }
+        log.write(notice.isWarning ? .warn : .debug, notice.description)
+      },
       onChange: { [weak self] in self?.reload($0) })
     retry.use(watcher)
     self.watcher.withLock { $0 = watcher }
@@ -66,15 +82,21 @@ package final class ScriptFollower: Sendable {
   @discardableResult
   package func start(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
     guard let watcher = watcher.withLock({ $0 }) else { preconditionFailure("scripts are followed once") }
+    try slow.start { [weak self] in self?.join($0) }
     var loaded: LoadedGeneration?
     // The watcher's thread begins when this closure has ended: from then on the loading is its own.
     try watcher.start { snapshot in
-      let generation = loading.session.load(snapshot)
-      loading.generation = generation
-      loaded = generation
-      for problem in generation.problems { show(problem) }
-      try first(generation)
-      SpareMemory.giveBack()
+      try turn.withLock { _ in
+        let generation = loading.session.load(snapshot)
+        if isCancelled.load(ordering: .sequentiallyConsistent) {
+          throw HostError("it was stopped while it was loading")
+        }
+        loading.generation = generation
+        loaded = generation
+        for problem in generation.problems { show(problem) }
+        try first(generation)
+        SpareMemory.giveBack()
+      }
     }
     guard let loaded else { preconditionFailure("a watcher loads before it has started") }
     return loaded
@@ -83,28 +105,55 @@ package final class ScriptFollower: Sendable {
   /// Reads every file again, and the time zones. Does not block.
   package func rescanNow() { watcher.withLock { $0 }?.rescanNow() }
 
+  /// Ends what is being loaded: no generation is swapped in any more. Does not block.
+  package func cancel() {
+    isCancelled.store(true, ordering: .sequentiallyConsistent)
+    loading.session.loader.cancel()
+    slow.cancel()
+  }
+
   /// When it returns, nothing is reloaded any more. Twice is fine; not from `swap`.
-  package func stop() { watcher.withLock { $0 }?.stop() }
+  package func stop() {
+    cancel()
+    watcher.withLock { $0 }?.stop()
+    slow.stop()
+  }
 
   /// On the watcher's thread: a new generation, swapped in as one.
-  private func reload(_ change: DirectoryChange) {
+  private func reload(_ change: DirectoryChange) { turn.withLock { _ in load(change) } }
+
+  private func load(_ change: DirectoryChange) {
     let session = loading.session
-    let previous = loading.generation
+    guard let previous = loading.generation else { return }
     if change.changes.contains(.configuration) || change.isRequested { reloadConfiguration(change.snapshot) }
     let zones = change.isRequested ? session.zones.reload() : []
     if !zones.isEmpty { log.write(.info, "time zone data changed on disk: \(zones.joined(separator: ", "))") }
     // New zone data reaches the triggers only when they are built anew.
     let generation = session.load(
       change.snapshot, after: previous, changes: change.changes, everything: !zones.isEmpty)
+    put(generation, after: previous, isRequested: change.isRequested)
+  }
+
+  /// On the thread for slow scripts: one of them joins the others.
+  private func join(_ script: SlowScript) {
+    turn.withLock { _ in
+      guard let previous = loading.generation else { return }
+      let generation = loading.session.load(previous.snapshot, after: previous, finished: script)
+      put(generation, after: previous, isRequested: false)
+    }
+  }
+
+  private func put(_ generation: LoadedGeneration, after previous: LoadedGeneration, isRequested: Bool) {
+    if isCancelled.load(ordering: .sequentiallyConsistent) { return }
     loading.generation = generation
     for problem in generation.freshProblems(since: previous) { show(problem) }
-    let result = swap(generation)
+    let result = swap(generation, previous)
     SpareMemory.giveBack()
     let parts = [
       result.added > 0 ? "\(result.added) added" : nil, result.changed > 0 ? "\(result.changed) changed" : nil,
       result.orphaned > 0 ? "\(result.orphaned) removed" : nil,
     ].compactMap { $0 }
-    if !parts.isEmpty || change.isRequested {
+    if !parts.isEmpty || isRequested {
       log.write(
         .info,
         "reloaded (generation \(generation.number.number)): \(parts.isEmpty ? "nothing changed" : parts.joined(separator: ", "))"

@@ -31,10 +31,11 @@ package final class ScriptSession {
   ///   - log: hears of notes about the configuration.
   ///   - bridge: what scripts ask the scheduler for; nil refuses it.
   ///   - sink: where the lines of scripts go.
-  ///   - retryLater: see `ScriptLoader`.
+  ///   - retryLater, putAside: see `ScriptLoader`.
   package init(
     _ place: ScriptPlace, log: any HostLog, bridge: (any JobControl & EventHub)? = nil, sink: any LogSink,
-    luaConfiguration: LuaHostConfiguration = .init(), retryLater: @escaping (ScriptFile) -> Bool = { _ in false }
+    luaConfiguration: LuaHostConfiguration = .init(), retryLater: @escaping (ScriptFile) -> Bool = { _ in false },
+    putAside: (@Sendable (SlowScript) -> Void)? = nil
   ) throws(HostError) {
     switch FileKind(place.directory) {
     case .directory: break
@@ -73,7 +74,7 @@ package final class ScriptSession {
         services: services, declareModules: DeclareModules.modules, configuration: luaConfiguration)
       loader = try ScriptLoader(
         runtime: luaHost.runtime, zones: zones, systemZone: systemZone.name,
-        calendarElsewhere: { directory.calendarElsewhere($0) }, retryLater: retryLater)
+        calendarElsewhere: { directory.calendarElsewhere($0) }, retryLater: retryLater, putAside: putAside)
     } catch {
       throw HostError("the Lua runtime cannot start: \(error)")
     }
@@ -122,9 +123,11 @@ package final class ScriptSession {
   /// Loads the scripts of `snapshot`: what changed, or everything (when something beneath all of them changed).
   package func load(
     _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, changes: Set<ScriptPath> = [],
-    everything: Bool = false
+    everything: Bool = false, finished: SlowScript? = nil
   ) -> LoadedGeneration {
-    loader.load(snapshot, after: previous, configuration: configuration, changes: changes, everything: everything)
+    loader.load(
+      snapshot, after: previous, configuration: configuration, changes: changes, everything: everything,
+      finished: finished)
   }
 
   /// For those that look once: scans, configures, loads.

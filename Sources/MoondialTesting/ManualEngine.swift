@@ -40,13 +40,13 @@ final class ManualEngine: SchedulerEngine {
     executors = configuration.executors.compactMap { $0.executor as? ManualExecutor }
   }
 
-  func start(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws {
+  func start(_ definitions: [JobDefinition], groups: [String: GroupLimit], isWhole: Bool) throws {
     try turn.restore(definitions, groups: groups)
     for executor in executors { executor.start(reportingTo: turn) }
     turn.post { core, now, actions in
       core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)
-      core.start(at: now, into: &actions)
+      core.start(at: now, isWhole: isWhole, into: &actions)
       actions.events.append(.hostStarted(generation: Generation(1), jobs: definitions.count))
     }
     turnOnce()

@@ -12,7 +12,10 @@ internal import Triggers
 /// Threading: every method from any thread, but `ask` and `drain` not from inside a turn.
 package protocol SchedulerEngine: AnyObject, Sendable {
   /// Reads the stores, takes in `definitions` and begins to fire, no run beyond what `groups` allow. Once.
-  func start(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws
+  ///
+  /// - Parameter isWhole: whether these are all jobs, or others follow that were declared before and may have missed
+  ///   something; then `completeStart` is called after the last of them.
+  func start(_ definitions: [JobDefinition], groups: [String: GroupLimit], isWhole: Bool) throws
   /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, and hands everything to
   /// the stores.
   func drain(grace: Int64)
@@ -31,6 +34,11 @@ package protocol SchedulerEngine: AnyObject, Sendable {
 extension SchedulerEngine {
   /// Starts without groups.
   package func start(_ definitions: [JobDefinition]) throws { try start(definitions, groups: [:]) }
+
+  /// Starts with all jobs.
+  package func start(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws {
+    try start(definitions, groups: groups, isWhole: true)
+  }
 
   /// `ask` for what may be refused.
   package func request<R: Sendable>(

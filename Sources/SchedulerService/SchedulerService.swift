@@ -53,7 +53,7 @@ package final class SchedulerService: SchedulerEngine {
   ///
   /// - Throws: `StoreError` when a store cannot be read, `ThreadError` when the system gives no thread: then nothing
   ///   was started.
-  package func start(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws {
+  package func start(_ definitions: [JobDefinition], groups: [String: GroupLimit], isWhole: Bool) throws {
     let isFirst = state.withLock { state in
       defer { if state.phase == .idle { state.phase = .running } }
       return state.phase == .idle
@@ -72,7 +72,7 @@ package final class SchedulerService: SchedulerEngine {
     turn.post { core, now, actions in
       core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)
-      core.start(at: now, into: &actions)
+      core.start(at: now, isWhole: isWhole, into: &actions)
       actions.events.append(.hostStarted(generation: Generation(1), jobs: definitions.count))
     }
   }

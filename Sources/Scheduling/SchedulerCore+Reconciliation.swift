@@ -11,6 +11,7 @@ extension SchedulerCore {
     package var changed = 0
     package var unchanged = 0
     package var orphaned = 0
+    package init() {}
   }
 
   /// Makes `definitions` the whole set of declared jobs: the swap of a reload, and the first load.
@@ -29,15 +30,7 @@ extension SchedulerCore {
     var moved: Set<JobIndex> = []
     reserveJobs(definitions.count)
     for definition in definitions {
-      if let index = index(of: definition.name) {
-        let before = jobs[index.offset].definition
-        defer { if !jobs[index.offset].definition.isSame(as: before) { moved.insert(index) } }
-        if update(index, to: definition, at: now, into: &actions) { result.changed += 1 } else { result.unchanged += 1 }
-        declared.append(index)
-      } else {
-        declared.append(register(definition, firstFire: nil, at: now, into: &actions))
-        result.added += 1
-      }
+      declared.append(take(definition, &moved, &result, at: now, into: &actions))
     }
     var isDeclared = ContiguousArray(repeating: false, count: jobs.count)
     for index in declared { isDeclared[index.offset] = true }
@@ -49,6 +42,24 @@ extension SchedulerCore {
     if !moved.isEmpty { followBases(moved, at: now, into: &actions) }
     deriveListeners()
     return result
+  }
+
+  /// Adds a declared job, or gives the one of that name this definition.
+  ///
+  /// - Parameter moved: gets the job when its schedules made at run time must follow it.
+  @discardableResult
+  mutating func take(
+    _ definition: JobDefinition, _ moved: inout Set<JobIndex>, _ result: inout Reconciliation, at now: Moment,
+    into actions: inout SchedulerActions
+  ) -> JobIndex {
+    guard let index = index(of: definition.name) else {
+      result.added += 1
+      return register(definition, firstFire: nil, at: now, into: &actions)
+    }
+    let before = jobs[index.offset].definition
+    if update(index, to: definition, at: now, into: &actions) { result.changed += 1 } else { result.unchanged += 1 }
+    if !jobs[index.offset].definition.isSame(as: before) { moved.insert(index) }
+    return index
   }
 
   /// Adds one job, due first at `firstFire` even if that is past (a one-off made at run time is due at once); nil: by
@@ -124,7 +135,9 @@ extension SchedulerCore {
     } else if known == nil, isStarted {
       actions.events.append(.jobAdded(definition.name, nextFire: jobs[index.offset].nextFire))
     }
-    if isStarted, known == nil { runAtStart(index, at: now, into: &actions) }
+    // A script that loads late at a start is part of that start.
+    let isLate = isAwaitingScripts && known?.orphanedAt == nil
+    if isStarted, known == nil || isLate { runAtStart(index, at: now, into: &actions) }
     takeBackSchedules(of: index, at: now, into: &actions)
     return index
   }
@@ -278,7 +291,7 @@ extension SchedulerCore {
     accept(index, cause: .startup, at: now.wall, now: now, into: &actions)
   }
 
-  private mutating func deriveListeners() {
+  mutating func deriveListeners() {
     listeners.removeAll(keepingCapacity: true)
     downstream.removeAll(keepingCapacity: true)
     for offset in jobs.indices {

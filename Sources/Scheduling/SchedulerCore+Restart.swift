@@ -55,9 +55,13 @@ extension SchedulerCore {
   }
 
   /// Begins to fire: ends what a dead host left, spreads what was missed, runs what runs at the start.
-  package mutating func start(at now: Moment, into actions: inout SchedulerActions) {
+  ///
+  /// - Parameter isWhole: whether all jobs have been declared. Otherwise what the stores know of others waits for them,
+  ///   until `completeStart`.
+  package mutating func start(at now: Moment, isWhole: Bool = true, into actions: inout SchedulerActions) {
     precondition(!isStarted, "a scheduler is started once")
     isStarted = true
+    isAwaitingScripts = !isWhole
     noticeClock(now, into: &actions)
     recallStarts(at: now)
     settleUnfinished(at: now, into: &actions)
@@ -77,6 +81,18 @@ extension SchedulerCore {
     }
     for (id, store) in leftBehind { actions.stores[store].batch.unscheduled.append(id) }
     leftBehind = []
+    if isWhole { leaveOrphans(at: now, into: &actions) }
+  }
+
+  /// All jobs have been declared: what the stores know of others is orphaned from now on. Twice is fine.
+  package mutating func completeStart(at now: Moment, into actions: inout SchedulerActions) {
+    guard isAwaitingScripts else { return }
+    isAwaitingScripts = false
+    settleUnfinished(at: now, into: &actions)
+    leaveOrphans(at: now, into: &actions)
+  }
+
+  private mutating func leaveOrphans(at now: Moment, into actions: inout SchedulerActions) {
     for job in restoredMade.keys.sorted() {
       for place in restoredMade[job]!.indices where restoredMade[job]![place].record.orphanedAt == nil {
         restoredMade[job]![place].record.orphanedAt = now.wall
@@ -92,10 +108,16 @@ extension SchedulerCore {
     }
   }
 
-  /// Waiting rows go on waiting; claimed ones are interrupted, and run again where the job asked to recover.
+  /// Waiting rows go on waiting; claimed ones are interrupted, and run again where the job asked to recover. Those of
+  /// jobs that may yet be declared are left for later.
   private mutating func settleUnfinished(at now: Moment, into actions: inout SchedulerActions) {
+    var later: [(record: RunRecord, store: Int)] = []
     for (record, store) in unfinished.sorted(by: { $0.record.id < $1.record.id }) {
       let index = owner(of: record)
+      if index == nil, isAwaitingScripts {
+        later.append((record, store))
+        continue
+      }
       if record.claimedAt == nil {
         if record.cause == .watch {
           // Its files are on the disk, without a mark.
@@ -130,7 +152,7 @@ extension SchedulerCore {
         }
       }
     }
-    unfinished = []
+    unfinished = later
   }
 
   private func endLeftOver(

@@ -80,6 +80,8 @@ package struct SchedulerCore: Sendable {
   var leftBehind: [(id: String, store: Int)] = []
   /// What the stores hold without an outcome, until `start` decides about it.
   var unfinished: [(record: RunRecord, store: Int)] = []
+  /// Whether some scripts were still loading at the start, so that jobs that the stores know may yet be declared.
+  var isAwaitingScripts = false
   /// Starts before this life that rates may have to count, until `start`.
   var recorded: [RecordedStart] = []
   /// The latest wall clock reading of this epoch.

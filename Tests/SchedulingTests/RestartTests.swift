@@ -142,6 +142,76 @@ struct RestartTests {
     f.setClock(to: 86_400)
     #expect(f.fires("a") == [86_400])
   }
+
+  @Test(
+    "a job whose script loads after the start goes on where the store knows it to be, and is not orphaned meanwhile")
+  func lateScript() {
+    var f = Fixture([definition("a") { $0.recover = true }, definition("gone")])
+    f.advance(to: 10)
+    // The host dies at 12 with both runs claimed.
+    var g = Fixture(start: false, snapshot: snapshot(f))
+    g.now = Moment(wall: t(35), monotonic: 0)
+    g.core.start(at: g.now, isWhole: false, into: &g.actions)
+    g.settle()
+    #expect(!g.events.contains { if case .jobOrphaned = $0 { true } else { false } })
+    let step = SchedulerCore.ReloadStep(declared: [definition("a") { $0.recover = true }], removed: [], isLast: true)
+    #expect(g.core.reload(step, at: g.now, into: &g.actions).added == 1)
+    g.core.completeStart(at: g.now, into: &g.actions)
+    g.settle()
+    g.advance(to: 36)
+    #expect(g.rows.values.filter { $0.outcome == .interrupted }.count == 2)
+    #expect(g.rows.values.contains { $0.cause == .recovery && $0.job == "a" })
+    #expect(g.decided("a").allSatisfy { !$0.contains("orphaned") }, "what it missed is late, not lost")
+    let orphans = g.events.compactMap { if case .jobOrphaned(let name) = $0 { name } else { nil } }
+    #expect(orphans == ["gone"])
+  }
+
+  @Test("a reload in steps comes to what a reload at once comes to", arguments: 0..<20)
+  func steps(seed: UInt64) {
+    // A linear congruential generator (Knuth's constants); its high bits are good enough for four cases.
+    var state = seed &* 6_364_136_223_846_793_005 &+ 1
+    let first = (0..<30).map { definition("j\($0)") }
+    var whole = Fixture(first)
+    var parts = Fixture(first)
+    let edited = (0..<40).compactMap { (number: Int) -> JobDefinition? in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      switch state >> 62 {
+      case 0: return nil
+      case 1: return definition("j\(number)", every: 20 * second)
+      case 2: return definition("j\(number)") { $0.after = ["j0"] }
+      default: return definition("j\(number)")
+      }
+    }
+    whole.advance(to: 25)
+    parts.advance(to: 25)
+    let expected = whole.core.reconcile(edited, at: whole.now, into: &whole.actions)
+    var result = SchedulerCore.Reconciliation()
+    let names = Set(edited.map(\.name))
+    var removed = first.map(\.name).filter { !names.contains($0) }[...]
+    var rest = edited[...]
+    repeat {
+      let step = SchedulerCore.ReloadStep(
+        declared: rest.prefix(7), removed: removed.prefix(3), isLast: rest.count <= 7 && removed.count <= 3)
+      rest = rest.dropFirst(7)
+      removed = removed.dropFirst(3)
+      let part = parts.core.reload(step, at: parts.now, into: &parts.actions)
+      result.added += part.added
+      result.changed += part.changed
+      result.unchanged += part.unchanged
+      result.orphaned += part.orphaned
+    } while !rest.isEmpty || !removed.isEmpty
+    #expect(result == expected)
+    whole.settle()
+    parts.settle()
+    whole.advance(to: 60)
+    parts.advance(to: 60)
+    #expect(whole.schedules.keys.sorted() == parts.schedules.keys.sorted())
+    for (name, record) in whole.schedules {
+      #expect(
+        parts.schedules[name]?.nextFire == record.nextFire && parts.schedules[name]?.orphanedAt == record.orphanedAt)
+    }
+    #expect(whole.core.nextWake.wall == parts.core.nextWake.wall)
+  }
 }
 
 extension Fixture {

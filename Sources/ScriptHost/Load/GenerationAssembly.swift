@@ -24,9 +24,17 @@ struct GenerationAssembly {
 
   /// In path order.
   private var entries: [Entry]
+  /// Whether every script is among them.
+  private let isWhole: Bool
+  private let mostJobs: Int
 
   /// - Parameter scripts: the last evaluation of each script, and the version that was in force before; in path order.
-  init(_ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)]) {
+  /// - Parameter isWhole: whether every script is among them; one that still loads may declare what others name.
+  init(
+    _ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)], isWhole: Bool = true, mostJobs: Int = mostJobs
+  ) {
+    self.isWhole = isWhole
+    self.mostJobs = mostJobs
     entries = scripts.map { script in
       let candidate = script.evaluation.version
       return Entry(
@@ -37,7 +45,7 @@ struct GenerationAssembly {
   /// The version in force of each script and what kept its candidate out, in the order given.
   mutating func resolve() -> [(active: ScriptVersion?, conflicts: [ScriptProblem])] {
     repeat {
-      while takeBackDuplicates() {}
+      while takeBackDuplicates() || takeBackTooMany() {}
     } while takeBackUnknownUpstreams() || takeBackCircles()
     return entries.map { ($0.choice, $0.conflicts) }
   }
@@ -48,6 +56,25 @@ struct GenerationAssembly {
 
   private mutating func add(_ problem: ScriptProblem, to index: Int) {
     if !entries[index].conflicts.contains(problem) { entries[index].conflicts.append(problem) }
+  }
+
+  /// The most jobs of all scripts together.
+  package static let mostJobs = 500_000
+
+  /// Scripts whose new jobs would be too many for one host, the last in path order first to go.
+  private mutating func takeBackTooMany() -> Bool {
+    var count = 0
+    for index in entries.indices {
+      count += entries[index].choice?.jobs.count ?? 0
+      guard count > mostJobs, entries[index].isNew else { continue }
+      let place = SourceLocation(file: entries[index].path.text, line: 0)
+      conflict(
+        index, at: place,
+        "with its jobs there would be more than \(mostJobs), which is the most of all scripts together")
+      entries[index].takeBack()
+      return true
+    }
+    return false
   }
 
   // MARK: Names
@@ -88,6 +115,7 @@ struct GenerationAssembly {
   /// A name in `after` that no script declares keeps its script out; but not while some script is not loaded as its
   /// file says, since the job may be declared there, and one bad script must not stop another.
   private mutating func takeBackUnknownUpstreams() -> Bool {
+    guard isWhole else { return false }
     var names: Set<String>?
     let isWhole = entries.allSatisfy { $0.candidate != nil && $0.choice === $0.candidate }
     var found: [Int: [ScriptProblem]] = [:]

@@ -17,10 +17,13 @@ package struct LoadedGeneration: Sendable {
   package let requires: RequireGraph
   /// Files that were in the middle of being saved: their scripts stay as they were until the next load.
   package let pending: Set<ScriptPath>
+  /// Scripts that take long to load and are evaluated aside: they stay as they were until then.
+  package let loading: Set<ScriptPath>
 
   package init(
     number: Generation, snapshot: DirectorySnapshot, library: ModuleLibrary, configuration: HostConfiguration,
-    scripts: [LoadedScript], requires: RequireGraph, pending: Set<ScriptPath> = []
+    scripts: [LoadedScript], requires: RequireGraph, pending: Set<ScriptPath> = [],
+    loading: Set<ScriptPath> = []
   ) {
     self.number = number
     self.snapshot = snapshot
@@ -29,6 +32,7 @@ package struct LoadedGeneration: Sendable {
     self.scripts = scripts
     self.requires = requires
     self.pending = pending
+    self.loading = loading
   }
 
   /// All jobs in force, by script path and then in the order of declaration. Complexity: O(number of jobs).

@@ -2,6 +2,7 @@ internal import Chronology
 internal import JobModel
 internal import Lua
 internal import Synchronization
+internal import Triggers
 
 /// Evaluates one script after the other in a fresh declare state: top level, checks, capture.
 ///
@@ -10,6 +11,9 @@ final class ScriptEvaluator {
   private let declaration: LuaDeclaration
   private let session: DeclareSession
   private let library: LibraryInUse
+  /// Of the script at hand, for `cancel`.
+  private let current = Mutex<WorkDeadline?>(nil)
+  private let isEnded = Atomic(false)
 
   /// What `require` reads from; the declaration's loader must be `Sendable`, hence the lock.
   private final class LibraryInUse: Sendable {
@@ -41,9 +45,25 @@ final class ScriptEvaluator {
     /// The file that ends in the middle of something: the script, a module that it requires, or a calendar that it
     /// names.
     let unfinished: ScriptPath?
+    /// Whether it was ended because its time was over.
+    var isOverrun = false
   }
 
-  func evaluate(_ file: ScriptFile, _ conditions: Conditions) -> Outcome {
+  /// Ends the evaluation with this deadline, the one that goes on or one that is about to begin; its outcome says so.
+  /// Any thread.
+  func cancel(_ deadline: WorkDeadline) {
+    deadline.cancel()
+    current.withLock { if $0 === deadline { declaration.cancel() } }
+  }
+
+  /// Ends the evaluation that goes on, and every later one as it begins. Any thread.
+  func end() {
+    isEnded.store(true, ordering: .sequentiallyConsistent)
+    if let deadline = current.withLock({ $0 }) { cancel(deadline) }
+  }
+
+  /// - Parameter deadline: when the script must have loaded.
+  func evaluate(_ file: ScriptFile, _ conditions: Conditions, within deadline: WorkDeadline) -> Outcome {
     let path = file.path
     switch file.content {
     case .failure(let problem):
@@ -51,10 +71,17 @@ final class ScriptEvaluator {
         evaluation: ScriptEvaluation(path: path, version: nil, problems: [ScriptProblem(problem)]), unfinished: nil)
     case .success(let content):
       library.library.withLock { $0 = conditions.library }
+      conditions.surroundings.deadline = deadline
+      declaration.timeout = deadline.allowed
+      current.withLock { $0 = deadline }
+      // Whoever cancels from now on finds it there; who did before has left a mark.
+      if isEnded.load(ordering: .sequentiallyConsistent) || deadline.isCancelled { cancel(deadline) }
       session.begin(.script, file: path.text, surroundings: conditions.surroundings)
       defer {
+        current.withLock { $0 = nil }
         session.begin(.expression, file: "")
         declaration.reset()
+        conditions.surroundings.deadline = nil
       }
       var unfinished = ScriptEvaluator.isBlank(content.bytes) ? path : nil
       do {
@@ -65,7 +92,15 @@ final class ScriptEvaluator {
         session.finish(after: problem)
         if error.isUnfinishedSource { unfinished = ScriptPath(problem.location.file) }
       }
-      let jobs = session.problems.hasErrors ? nil : capture(path, conditions)
+      var jobs = session.problems.hasErrors ? nil : capture(path, conditions)
+      if deadline.isOver {
+        // What the host did on the script's behalf took the rest of its time.
+        if !session.problems.hasErrors {
+          let why = deadline.isCancelled ? "loading was cancelled" : deadline.overrun
+          session.problems.error(at: SourceLocation(file: path.text, line: 0), why)
+        }
+        jobs = nil
+      }
       if let jobs, jobs.isEmpty {
         session.problems.note(at: SourceLocation(file: path.text, line: 0), "it declares no job")
       }
@@ -77,7 +112,7 @@ final class ScriptEvaluator {
         version: session.problems.hasErrors ? nil : jobs.map { ScriptVersion(jobs: $0, content: content.hash) },
         problems: session.problems.sorted(in: path.text), modules: declaration.requiredModules.map(\.name),
         calendars: named)
-      return Outcome(evaluation: evaluation, unfinished: unfinished)
+      return Outcome(evaluation: evaluation, unfinished: unfinished, isOverrun: deadline.isOver)
     }
   }
 

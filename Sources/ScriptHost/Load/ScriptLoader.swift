@@ -1,6 +1,8 @@
 package import Chronology
 internal import JobModel
 package import Lua
+internal import Synchronization
+internal import Triggers
 
 /// Turns snapshots of a scripts directory into generations: evaluates what changed, keeps the rest, and puts consistent
 /// versions in force.
@@ -11,7 +13,9 @@ package import Lua
 ///     generation = loader.load(change.snapshot, after: generation, configuration: configuration, changes: change.changes)
 ///
 /// Never throws: what is wrong with a script is a problem of the generation, and the script keeps its last good
-/// version. One thread at a time; evaluating takes as long as the scripts do, at most the runtime's budget for each.
+/// version. One thread at a time, but for `cancel`; evaluating takes as long as the scripts do, at most the runtime's
+/// budget for each. With `putAside`, a script that takes longer than ``LoadTiming/quick`` keeps its last version until
+/// it has been evaluated elsewhere.
 package final class ScriptLoader {
   private let runtime: LuaRuntime
   private let zones: TimeZoneDatabase
@@ -20,6 +24,15 @@ package final class ScriptLoader {
   private let calendarElsewhere: @Sendable (String) -> ScriptFile?
   private let retryLater: (ScriptFile) -> Bool
   private let evaluator: ScriptEvaluator
+  /// Evaluates what was put aside, on another thread.
+  private let slowEvaluator: ScriptEvaluator?
+  private let putAside: (@Sendable (SlowScript) -> Void)?
+  private let timing: LoadTiming
+  /// The scripts that are evaluated aside.
+  private var slow: [ScriptPath: SlowScript] = [:]
+  private let isCancelled = Atomic(false)
+  /// What each script may declare, from the next load on.
+  package var quota = DeclareQuota()
   /// Where runs tell which modules they asked for that loading their script did not.
   package let lateRequires = LateRequires()
 
@@ -29,10 +42,13 @@ package final class ScriptLoader {
   /// - Parameter retryLater: asked about a file that looks half-written (empty, a script with a syntax error at its
   ///   end, a calendar without one): `true` when the file will be delivered again, and nothing is said about it until
   ///   then.
+  /// - Parameter putAside: given each script that takes too long for the others to wait; whoever takes it calls
+  ///   `evaluate`, and `load` with it as `finished`. nil: every script is waited for.
   package init(
     runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock(), systemZone: String = "UTC",
     calendarElsewhere: @escaping @Sendable (String) -> ScriptFile? = { _ in nil },
-    retryLater: @escaping (ScriptFile) -> Bool = { _ in false }
+    retryLater: @escaping (ScriptFile) -> Bool = { _ in false }, timing: LoadTiming = LoadTiming(),
+    putAside: (@Sendable (SlowScript) -> Void)? = nil
   ) throws(LuaError) {
     self.runtime = runtime
     self.zones = zones
@@ -40,7 +56,18 @@ package final class ScriptLoader {
     self.systemZone = systemZone
     self.calendarElsewhere = calendarElsewhere
     self.retryLater = retryLater
+    self.timing = timing
+    self.putAside = putAside
     evaluator = try ScriptEvaluator(runtime: runtime)
+    slowEvaluator = putAside == nil ? nil : try ScriptEvaluator(runtime: runtime)
+  }
+
+  /// Ends the load that goes on, and makes every later one end at once: the scripts that it did not come to keep their
+  /// versions. For the end of a host. Any thread.
+  package func cancel() {
+    isCancelled.store(true, ordering: .sequentiallyConsistent)
+    evaluator.end()
+    slowEvaluator?.end()
   }
 
   /// The generation of `snapshot`.
@@ -48,32 +75,40 @@ package final class ScriptLoader {
   /// Evaluated are scripts that are new or differ from the snapshot of `previous`, those that asked for a module or a
   /// calendar that does, and those that `changes` names; all of them when `previous` is `nil`, when `configuration`
   /// changes what scripts declare, or when `everything` is set (after an update of the time zone files).
+  ///
+  /// - Parameter finished: a script that was put aside and has been evaluated. It counts unless something that it
+  ///   depends on has changed meanwhile.
   package func load(
     _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, configuration: HostConfiguration = .init(),
-    changes: Set<ScriptPath> = [], everything: Bool = false
+    changes: Set<ScriptPath> = [], everything: Bool = false, finished: SlowScript? = nil
   ) -> LoadedGeneration {
     var kept: [ScriptPath: LoadedScript] = [:]
     for script in previous?.scripts ?? [] { kept[script.path] = script }
     var plan = Plan(snapshot, previous, configuration, changes, everything: everything)
     let library = plan.librarySurvives ? previous?.library : nil
+    let makeSurroundings = { [self, calendarElsewhere] in
+      surroundings(configuration, CalendarLibrary(snapshot, elsewhere: calendarElsewhere))
+    }
     let conditions = Conditions(
-      surroundings: surroundings(configuration, CalendarLibrary(snapshot, elsewhere: calendarElsewhere)),
+      surroundings: makeSurroundings(), makeSurroundings: makeSurroundings,
       library: library ?? ModuleLibrary(snapshot),
       lateRequires: lateRequires.recorded)
     for (path, modules) in conditions.lateRequires where kept[path] != nil {
       for module in modules { plan.requires.add(path, asksFor: module) }
     }
-    let affected = plan.affected()
+    var affected = plan.affected()
+    // What a script requires is known when it has been evaluated.
+    if plan.changesWhatScriptsRead { affected.formUnion(slow.keys) }
     var evaluations: [(evaluation: ScriptEvaluation, former: ScriptVersion?)] = []
     var pending: Set<ScriptPath> = []
+    var lost: Int64 = 0
     let scripts = snapshot.scripts
     for file in scripts {
       let old = kept[file.path]
-      if let old, !affected.contains(file.path) {
-        evaluations.append((old.evaluation, old.active))
+      guard let outcome = outcome(of: file, old, affected.contains(file.path), conditions, finished, &lost) else {
+        if let old { evaluations.append((old.evaluation, old.active)) }
         continue
       }
-      let outcome = evaluator.evaluate(file, conditions.of(file.path, former: old?.active))
       if let unfinished = outcome.unfinished, let source = snapshot[unfinished], retryLater(source) {
         pending.insert(file.path)
         if let old { evaluations.append((old.evaluation, old.active)) }
@@ -84,25 +119,72 @@ package final class ScriptLoader {
       evaluations.append((outcome.evaluation, old?.active))
     }
     let present = Set(scripts.map(\.path))
+    for (path, script) in slow where !present.contains(path) {
+      script.cancel()
+      slow[path] = nil
+    }
     for path in kept.keys where !present.contains(path) { plan.requires.remove(path) }
     lateRequires.keep(only: present)
 
     if !affected.isEmpty { runtime.giveBackSpareMemory() }
 
-    var assembly = GenerationAssembly(evaluations)
+    let loading = Set(slow.keys)
+    var assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty)
     let choices = assembly.resolve()
     let loaded = zip(evaluations, choices).map { evaluated, choice in
       LoadedScript(evaluation: evaluated.evaluation, active: choice.active, conflicts: choice.conflicts)
     }
     return LoadedGeneration(
       number: plan.number(of: loaded), snapshot: snapshot, library: conditions.library, configuration: configuration,
-      scripts: loaded, requires: plan.requires, pending: pending)
+      scripts: loaded, requires: plan.requires, pending: pending, loading: loading)
+  }
+
+  /// What came of evaluating a script now; nil when it stays as it was: it need not be evaluated, or it takes long.
+  ///
+  /// - Parameter lost: nanoseconds that scripts of this load have taken in vain.
+  private func outcome(
+    of file: ScriptFile, _ old: LoadedScript?, _ isAffected: Bool, _ conditions: Conditions, _ finished: SlowScript?,
+    _ lost: inout Int64
+  ) -> ScriptEvaluator.Outcome? {
+    if isCancelled.load(ordering: .sequentiallyConsistent) { return nil }
+    if let script = slow[file.path] {
+      guard isAffected || script === finished else { return nil }
+      slow[file.path] = nil
+      if !isAffected, let outcome = script.outcome { return outcome }
+      script.cancel()
+    } else if old != nil, !isAffected {
+      return nil
+    }
+    let whole = runtime.configuration.declareTimeout
+    guard let putAside, let slowEvaluator else {
+      return evaluator.evaluate(
+        file, conditions.of(file.path, former: old?.active), within: WorkDeadline(allowed: whole))
+    }
+    let quick = min(lost < timing.patience ? timing.quick : timing.hurried, whole)
+    let deadline = WorkDeadline(allowed: quick)
+    let outcome = evaluator.evaluate(file, conditions.of(file.path, former: old?.active), within: deadline)
+    guard outcome.isOverrun, quick < whole else { return outcome }
+    if isCancelled.load(ordering: .sequentiallyConsistent) { return nil }
+    lost += quick
+    let script = SlowScript(
+      file, taken: quick, allowed: whole, evaluator: slowEvaluator,
+      conditions: conditions.elsewhere(file.path, former: old?.active))
+    slow[file.path] = script
+    putAside(script)
+    return nil
   }
 
   private struct Conditions {
     let surroundings: DeclareSurroundings
+    let makeSurroundings: () -> DeclareSurroundings
     let library: ModuleLibrary
     let lateRequires: [ScriptPath: Set<String>]
+
+    /// For a script that another thread evaluates: what scripts share while they load is one thread's.
+    func elsewhere(_ path: ScriptPath, former: ScriptVersion?) -> ScriptEvaluator.Conditions {
+      ScriptEvaluator.Conditions(
+        surroundings: makeSurroundings(), library: library, lateModules: lateRequires[path] ?? [], former: former)
+    }
 
     func of(_ path: ScriptPath, former: ScriptVersion?) -> ScriptEvaluator.Conditions {
       ScriptEvaluator.Conditions(
@@ -117,7 +199,7 @@ package final class ScriptLoader {
       zones: zones, zone: zone, executors: Array(configuration.executors.keys),
       stores: Array(configuration.stores.keys),
       groups: Array(configuration.groups.keys), hostDefaults: configuration.jobDefaults, calendars: calendars,
-      now: clock.now)
+      now: clock.now, quota: quota)
   }
 }
 
@@ -149,6 +231,11 @@ extension ScriptLoader {
 
     /// Whether no module differs, so that the former library, which jobs already hold, serves on.
     var librarySurvives: Bool { previous != nil && !changes.contains { $0.isInLibrary } }
+
+    /// Whether anything differs that scripts read while they load.
+    var changesWhatScriptsRead: Bool {
+      everything || changes.contains { $0.isInLibrary || $0.text.hasSuffix(".ics") }
+    }
 
     /// The scripts to evaluate. A new script is always among them: it has no evaluation to keep.
     func affected() -> Set<ScriptPath> {

@@ -1,0 +1,41 @@
+package import ScriptHost
+internal import Synchronization
+
+/// What a host cannot do at the moment, and why: each thing one sentence. It is said in the log when it begins and when
+/// it is over, and whoever asks whether the host is ready can show it.
+///
+///     health.set(.workers(executor: "default"), "executor \"default\" has fewer workers than configured: …")
+///     health.clear(.workers(executor: "default"))
+///
+/// Threading: any thread; never blocks but for the log.
+package final class HostHealth: Sendable {
+  /// What can be wrong. Each is there once, with the latest sentence.
+  package enum Condition: Sendable, Hashable {
+    /// The system refused threads of an executor.
+    case workers(executor: String)
+    /// The system refused threads for files, programs and the like.
+    case blockingThreads
+    /// Changes of scripts are noticed late, or not at all.
+    case watching
+  }
+
+  private let conditions = Mutex<[Condition: String]>([:])
+  private let log: any HostLog
+
+  package init(log: any HostLog) { self.log = log }
+
+  /// The sentences of what is wrong; empty in a host that can do everything.
+  package var problems: [String] { conditions.withLock { $0.values.sorted() } }
+
+  /// Something cannot be done. Said once, until it is over or is about something else.
+  package func set(_ condition: Condition, _ sentence: String, _ level: LogLevel = .error) {
+    let isNew = conditions.withLock { conditions in
+      defer { conditions[condition] = sentence }
+      return conditions[condition] != sentence
+    }
+    if isNew { log.write(level, sentence) }
+  }
+
+  /// It can be done again.
+  package func clear(_ condition: Condition) { conditions.withLock { _ = $0.removeValue(forKey: condition) } }
+}

@@ -1,0 +1,43 @@
+package import JobModel
+internal import Triggers
+
+/// A reload in steps: what differs between two sets of definitions, a few jobs at a time, so that the jobs that run are
+/// not held up by a hundred thousand that are new.
+extension SchedulerCore {
+  /// A part of what differs. Names of `declared` and `removed` are different ones, over all steps of a reload.
+  package struct ReloadStep: Sendable {
+    /// New jobs, and jobs whose definition is another one.
+    package var declared: ArraySlice<JobDefinition>
+    /// Jobs that are not declared any more.
+    package var removed: ArraySlice<String>
+    /// Whether no step follows: then events and `after` are those of the new set.
+    package var isLast: Bool
+
+    package init(declared: ArraySlice<JobDefinition>, removed: ArraySlice<String>, isLast: Bool) {
+      self.declared = declared
+      self.removed = removed
+      self.isLast = isLast
+    }
+  }
+
+  /// Takes one step. What no step names is left alone. O(jobs of the step), the last one O(jobs).
+  package mutating func reload(
+    _ step: ReloadStep, at now: Moment, into actions: inout SchedulerActions
+  ) -> Reconciliation {
+    noticeClock(now, into: &actions)
+    var result = Reconciliation()
+    var moved: Set<JobIndex> = []
+    for definition in step.declared { take(definition, &moved, &result, at: now, into: &actions) }
+    for name in step.removed {
+      guard let index = index(of: name), !jobs[index.offset].isOrphaned, jobs[index.offset].made == nil else {
+        continue
+      }
+      orphan(index, at: now, into: &actions)
+      moved.insert(index)
+      result.orphaned += 1
+    }
+    if !moved.isEmpty { followBases(moved, at: now, into: &actions) }
+    if step.isLast { deriveListeners() }
+    return result
+  }
+}
