@@ -1,4 +1,5 @@
 internal import DequeModule
+internal import Synchronization
 
 /// Threads for work that blocks in the kernel: files, the store, name resolution. So that no worker of a pool ever
 /// does.
@@ -25,6 +26,9 @@ package final class BlockingLane: Sendable {
   private let name: String
   private let limit: Int
   private let idleAfter: Int64
+  /// Told when the system refuses a thread, and (nil) when it gives one again. Set before the first `run`.
+  private let watch = Mutex<(@Sendable (ThreadError?) -> Void)?>(nil)
+  private let isRefused = Atomic(false)
 
   /// - Parameters:
   ///   - name: threads are called `name0`, `name1`, …
@@ -35,6 +39,20 @@ package final class BlockingLane: Sendable {
     self.name = name
     limit = threads
     self.idleAfter = idleAfter
+  }
+
+  /// Calls `watch` when the system refuses the lane a thread, and with nil when it gives one again.
+  package func watch(_ watch: @escaping @Sendable (ThreadError?) -> Void) { self.watch.withLock { $0 = watch } }
+
+  /// Why `run` was refused, for whoever asked for the work.
+  package var refusal: String {
+    state.withLock { $0.isStopped }
+      ? "the host is stopping" : "the system gives the host no thread for it; try again later"
+  }
+
+  private func noteThread(_ error: ThreadError?) {
+    guard isRefused.exchange(error != nil, ordering: .relaxed) != (error != nil) else { return }
+    watch.withLock { $0 }?(error)
   }
 
   /// Threads that exist now.
@@ -61,8 +79,10 @@ package final class BlockingLane: Sendable {
       let thread = try NamedThread("\(name)\(newThread)") { [self] in serve(as: newThread) }
       // It may have ended already only after ten idle seconds, or because of `stop`; then nobody needs to join it.
       state.withLock { $0.threads[newThread] = thread }
+      noteThread(nil)
       return true
     } catch {
+      noteThread(error)
       // With other threads there, the work waits for one of them.
       return state.withLock { state in
         state.alive -= 1

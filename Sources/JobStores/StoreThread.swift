@@ -10,7 +10,8 @@ final class StoreThread: @unchecked Sendable {
   private let hasJoined = Monitor(false)
 
   /// - Parameter name: at most 15 bytes are kept, as the kernel does.
-  init(name: String, _ body: @escaping @Sendable () -> Void) {
+  /// - Throws: when the system has no thread to give.
+  init(name: String, _ body: @escaping @Sendable () -> Void) throws(StoreError) {
     let start = Start(name: name, body: body)
     var attributes = pthread_attr_t()
     var every = sigset_t()
@@ -21,11 +22,18 @@ final class StoreThread: @unchecked Sendable {
     unsafe pthread_attr_setstacksize(&attributes, 1 << 20)
     unsafe sigfillset(&every)
     unsafe pthread_sigmask(SIG_SETMASK, &every, &previous)
-    // Safe: the new thread takes over the reference that `passRetained` made.
-    let result = unsafe pthread_create(&thread, &attributes, runStoreThread, Unmanaged.passRetained(start).toOpaque())
+    // Safe: the new thread takes over the reference that `passRetained` made; without a thread it is released here.
+    let box = unsafe Unmanaged.passRetained(start)
+    let result = unsafe pthread_create(&thread, &attributes, runStoreThread, box.toOpaque())
     unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
     unsafe pthread_attr_destroy(&attributes)
-    precondition(result == 0, "the system refuses another thread (error \(result)): raise the limit on processes")
+    guard result == 0 else {
+      unsafe box.release()
+      throw StoreError(
+        .io,
+        "thread \"\(name)\" could not be started (error \(result)): raise RLIMIT_NPROC (ulimit -u) or the cgroup's "
+          + "pids.max")
+    }
   }
 
   /// Whether the caller is this thread.

@@ -51,8 +51,10 @@ final class HostProcess: @unchecked Sendable {
   /// - Parameter input: what it reads; by default nothing.
   /// - Parameter readsErrors: false: its log stays in the pipe until `readErrors`.
   /// - Parameter closed: descriptors that it starts without.
+  /// - Parameter prefix: a program, with its arguments, that becomes the binary: `prlimit --nofile=12`.
   init(
-    _ arguments: [String], in directory: String, input: String = "", readsErrors: Bool = true, closed: [Int32] = []
+    _ arguments: [String], in directory: String, input: String = "", readsErrors: Bool = true, closed: [Int32] = [],
+    prefix: [String] = []
   ) throws {
     command = "moondial " + arguments.joined(separator: " ")
     // Pipes that no other child inherits, so that their ends are told by this one's end.
@@ -61,7 +63,7 @@ final class HostProcess: @unchecked Sendable {
       // env(1) changes the directory and becomes the program.
       let shell = closed.isEmpty ? [] : ["/bin/sh", "-c", "exec \"$@\"" + closed.map { " \($0)>&-" }.joined(), "sh"]
       let pid = try Self.spawn(
-        ["/usr/bin/env", "-C", directory] + shell + [Self.binary] + arguments, stdin: stdin.read,
+        ["/usr/bin/env", "-C", directory] + shell + prefix + [Self.binary] + arguments, stdin: stdin.read,
         output: output.write, errors: errors.write)
       for descriptor in [stdin.read, output.write, errors.write] { close(descriptor) }
       return (pid, stdin, output, errors)
@@ -223,9 +225,9 @@ final class HostProcess: @unchecked Sendable {
 
   /// Runs a command to its end.
   static func run(
-    _ arguments: [String], in directory: String, input: String = ""
+    _ arguments: [String], in directory: String, input: String = "", prefix: [String] = []
   ) throws -> Ended {
-    let process = try HostProcess(arguments, in: directory, input: input)
+    let process = try HostProcess(arguments, in: directory, input: input, prefix: prefix)
     let status = try process.awaitExit()
     let lines = process.lines
     return Ended(

@@ -49,12 +49,13 @@ final class GroupCommit: Sendable {
   /// Starts the thread. `writer` is its own from here on.
   ///
   /// - Parameter emptiesLogAtEnd: after `close`, the database file alone holds everything.
+  /// - Throws: when the system has no thread to give.
   init(
     pool: DatabasePool, writer: StoreWriter, options: SQLiteStore.Options, emptiesLogAtEnd: Bool, storeName: String
-  ) {
+  ) throws(StoreError) {
     self.storeName = storeName
     let state = state
-    let thread = StoreThread(name: "store-writer") {
+    let thread = try StoreThread(name: "store-writer") {
       Self.run(state: state, pool: pool, writer: writer, options: options, emptiesLogAtEnd: emptiesLogAtEnd)
     }
     self.thread.withLock { $0 = thread }

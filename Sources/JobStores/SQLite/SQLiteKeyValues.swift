@@ -79,8 +79,15 @@ final class SQLiteKeyValues: KeyValueStore {
     _ completion: @escaping @Sendable (Result<Answer, StoreError>) -> Void,
     _ question: @escaping @Sendable (Database) throws -> Answer
   ) {
-    let isAccepted = lane.change { [reader, lane] state in
-      guard !state.isClosing else { return false }
+    let refusal = lane.change { [reader, lane, failure] state -> StoreError? in
+      guard !state.isClosing else { return .closed(failure.path) }
+      if state.thread == nil {
+        do throws(StoreError) {
+          state.thread = try StoreThread(name: "store-kv") { Self.run(lane) }
+        } catch {
+          return error
+        }
+      }
       state.waiting.append {
         do throws(StoreError) {
           completion(.success(try reader.read(question)))
@@ -88,10 +95,9 @@ final class SQLiteKeyValues: KeyValueStore {
           completion(.failure(error))
         }
       }
-      if state.thread == nil { state.thread = StoreThread(name: "store-kv") { Self.run(lane) } }
-      return true
+      return nil
     }
-    if !isAccepted { completion(.failure(.closed(failure.path))) }
+    if let refusal { completion(.failure(refusal)) }
   }
 
   private static func run(_ lane: Monitor<Lane>) {

@@ -82,9 +82,9 @@ package final class SQLiteStore: JobStore {
       let opened = try Self.open(path, mode: mode, options: options, failure: failure)
       reader = SQLiteReader(pool: opened.pool, failure: failure)
       decisionMark = opened.writer?.decisionMark
-      commits = opened.writer.map {
-        GroupCommit(
-          pool: opened.pool, writer: $0, options: options, emptiesLogAtEnd: mode == .scheduler,
+      commits = try opened.writer.map { (writer) throws(StoreError) in
+        try GroupCommit(
+          pool: opened.pool, writer: writer, options: options, emptiesLogAtEnd: mode == .scheduler,
           storeName: "sqlite \(path)")
       }
       kvReader = SQLiteKeyValues(reader: reader, commits: commits, failure: failure)

@@ -41,7 +41,7 @@ enum EnvironmentModule {
           case .failure(let refusal): request.complete(refusing: refusal.message)
           }
         }
-        if !isTaken { request.complete(refusing: "the host is stopping") }
+        if !isTaken { request.complete(refusing: services.lane.refusal) }
       })
   }
 }

@@ -118,7 +118,7 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
   override func begin() {
     // Looking for the program is file work.
     let isTaken = services.lane.run { [self] in launch() }
-    if !isTaken { complete(refusing: "the host is stopping") }
+    if !isTaken { complete(refusing: services.lane.refusal) }
   }
 
   private func launch() {

@@ -104,7 +104,7 @@ enum FileModule {
               }
             }
           }
-          if !isTaken { request.complete(refusing: "the host is stopping") }
+          if !isTaken { request.complete(refusing: lane.refusal) }
         })
     }
   }

@@ -9,6 +9,7 @@ import Lua
 import SchedulerService
 import Scheduling
 import ScriptHost
+import Synchronization
 import Triggers
 
 struct ExecCommand: ParsableCommand {
@@ -28,6 +29,11 @@ struct ExecCommand: ParsableCommand {
 
   func run() throws {
     Signals.block()
+    let running = Mutex<SingleRun?>(nil)
+    // First of all: a script that does not come to an end of its loading must not outlive a Ctrl-C.
+    let signals = try Host.orError { () throws(ThreadError) in
+      try Signals(grace: 0, exitWhenStarting: 1) { signal in if signal == .end { running.withLock { $0 }?.cancel() } }
+    }
     let log = LogRenderer(zone: .utc, threshold: .debug)
     log.queueLines()
     let sink = HostLogSink(log)
@@ -47,7 +53,8 @@ struct ExecCommand: ParsableCommand {
     sink.use(stores: named)
     let store = named[definition.store]
     let single = try SingleRun(definition, params: params, session: session, store: store, log: log)
-    let signals = try Signals { signal in if signal == .end { single.cancel() } }
+    running.withLock { $0 = single }
+    signals.hostIsUp()
     let record = single.run()
     _ = signals
     session.luaHost.stop()

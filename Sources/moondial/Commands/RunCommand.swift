@@ -32,13 +32,20 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     Signals.block()
+    let grace = try duration(grace, "--grace")
+    try StartLimits.check(workers: StepPool.Configuration().workers)
+    let end = HostEnd()
+    // First of all: whatever the start does, a signal ends it.
+    let signals = try Host.orError { () throws(ThreadError) in try Signals(grace: grace) { end.receive($0) } }
     let log = LogRenderer(zone: .utc, threshold: verbose ? .debug : .info)
     log.queueLines()
-    let host = try Host(scripts.directory, scripts.settings, grace: try duration(grace, "--grace"), log: log)
-    let signals = try Signals { host.receive($0) }
-    try host.start()
+    let host = try Host(scripts.directory, scripts.settings, grace: grace, log: log)
+    try host.start {
+      end.attach(host)
+      signals.hostIsUp()
+    }
     SpareMemory.forgetStart()
-    host.awaitEnd()
+    host.awaitEnd(end)
     _ = signals
   }
 }

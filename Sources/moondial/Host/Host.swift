@@ -13,16 +13,13 @@ import Triggers
 /// A running host: the assembly of scripts, stores and scheduler, with a log on standard error and signals.
 ///
 ///     let host = try Host("scripts", options, grace: grace, log: log)
-///     try host.start()
-///     host.awaitEnd()          // until SIGINT, SIGTERM
+///     try host.start { signals.hostIsUp() }
+///     host.awaitEnd(end)          // until SIGINT, SIGTERM
 final class Host: Sendable {
-  private enum Ending: Sendable { case none, drain, now }
-
   private let log: LogRenderer
   private let assembly: SchedulerAssembly
   private let directory: String
   private let systemZone: MachineZone
-  private let ending = Monitor(Ending.none)
   private let grace: Int64
 
   init(_ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer) throws {
@@ -37,42 +34,73 @@ final class Host: Sendable {
     let renderer = EventRenderer(log)
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
     assembly = try SchedulerAssembly(blueprint)
+    try StartLimits.check(workers: assembly.workers)
     directory = ScriptDirectory(path, configuration: options.config).root
   }
 
+  /// Runs `body`, with a thread that could not be made as a sentence.
+  static func orError<R>(_ body: () throws(ThreadError) -> R) throws(HostError) -> R {
+    do { return try body() } catch { throw HostError("the host cannot start: \(error)") }
+  }
+
   /// Loads the scripts, starts the scheduler, begins to watch.
-  func start() throws {
-    guard let generation = try assembly.start() else { preconditionFailure("a host has scripts") }
+  ///
+  /// - Parameter isUp: called when the scripts are loaded, right before their jobs begin to run.
+  func start(_ isUp: () -> Void) throws {
+    guard let generation = try assembly.start([], isUp) else { preconditionFailure("a host has scripts") }
     log.write(
       .info,
       "moondial \(Moondial.version): \(counted(generation.jobs.count, "job")) from "
         + "\(counted(generation.scripts.count, "script")) in \(directory), \(assembly.workers) workers, zone "
         + "\(assembly.configuration.timeZone ?? systemZone.words), store \(assembly.stores[0].store.name)")
-    if generation.jobs.isEmpty, generation.errors.isEmpty {
+    if !generation.loading.isEmpty {
+      let names = generation.loading.map(\.text).sorted().prefix(5).joined(separator: ", ")
+      log.write(.warn, "\(counted(generation.loading.count, "script")) still loading: \(names)")
+    } else if generation.jobs.isEmpty, generation.errors.isEmpty {
       log.write(.info, "no job is declared so far: save a .lua file in \(directory) and it is live")
     }
   }
 
-  func receive(_ signal: Signals.Signal) {
-    switch signal {
-    case .reload: assembly.rescan()
-    case .end:
-      let isSecond = ending.withLock { ending in
-        defer { ending = ending == .none ? .drain : .now }
-        return ending != .none
-      }
-      if isSecond { assembly.endNow() }
-      ending.broadcast()
-    }
-  }
+  func reload() { assembly.rescan() }
+
+  /// Ends the waiting of an end.
+  func endNow() { assembly.endNow() }
 
   /// Blocks until the host was asked to end, and has ended: what ran has finished or was cancelled, everything is
   /// written.
-  func awaitEnd() {
-    _ = ending.wait { $0 == .none ? nil : true }
+  func awaitEnd(_ end: HostEnd) {
+    end.await()
     assembly.stop(grace: grace)
     log.write(.info, "stopped")
   }
+}
+
+/// What signals ask of a host, once there is one: to reload, to end, to end now.
+final class HostEnd: Sendable {
+  private struct State: Sendable {
+    var requests = 0
+    var host: Host?
+  }
+  private let state = Monitor(State())
+
+  func attach(_ host: Host) { state.withLock { $0.host = host } }
+
+  /// On the thread of ``Signals`` that may wait.
+  func receive(_ signal: Signals.Signal) {
+    let (host, isSecond) = state.withLock { state in
+      if signal == .end { state.requests += 1 }
+      return (state.host, state.requests > 1)
+    }
+    switch signal {
+    case .reload: host?.reload()
+    case .end:
+      state.broadcast()
+      if isSecond { host?.endNow() }
+    }
+  }
+
+  /// Blocks until the host is asked to end.
+  func await() { _ = state.wait { $0.requests > 0 ? true : nil } }
 }
 
 func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

@@ -1,32 +1,110 @@
 import Chronology
 import Executors
 import Glibc
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import ScriptHost
-import Triggers
+import Hosting
+import Synchronization
 
-/// SIGTERM and SIGINT (drain, then at once), SIGHUP (reload), taken one after the other on a thread of its own.
+/// SIGTERM and SIGINT (drain, then at once), SIGHUP (reload), fetched with sigtimedwait(2) on a thread that does nothing
+/// else: no handler runs, and whatever the host waits for, the thread sees that it ends.
 ///
-/// The signals are blocked in every thread (this is called before any other is made) and fetched with sigwait(3): no
-/// handler runs, so what they start may lock and allocate.
+/// - Before the host is up, the first signal ends the process: nothing runs that could finish.
+/// - Then the first one begins an orderly end, which may take `grace` and ``margin`` for what it writes.
+/// - The second one leaves it ``hurry``, the third one nothing.
+///
+/// The signals are blocked in every thread (`block` is called before any other is made).
 final class Signals: Sendable {
   enum Signal: Sendable { case end, reload }
 
-  private let thread: NamedThread
+  /// Nanoseconds beyond the grace for cancelling what is left and writing what came of it.
+  static let margin: Int64 = 10_000_000_000
+  /// Nanoseconds from the second signal to the end.
+  static let hurry: Int64 = 2_000_000_000
 
-  init(_ receive: @escaping @Sendable (Signal) -> Void) throws {
-    thread = try NamedThread("moondial-signal") {
+  private struct State: Sendable {
+    var isUp = false
+    var waiting: [Signal] = []
+  }
+
+  private let state = Monitor(State())
+  private let threads = Mutex<[NamedThread]>([])
+  private let grace: Int64
+  private let exitWhenStarting: Int32
+
+  /// - Parameters:
+  ///   - grace: nanoseconds that an orderly end may take.
+  ///   - exitWhenStarting: the exit code when a signal comes before the host is up.
+  ///   - receive: told of each signal once the host is up, in order, on a thread of its own: it may wait.
+  /// - Throws: when the system has no threads to give.
+  init(
+    grace: Int64, exitWhenStarting: Int32 = 0, _ receive: @escaping @Sendable (Signal) -> Void
+  ) throws(ThreadError) {
+    self.grace = grace
+    self.exitWhenStarting = exitWhenStarting
+    let taking = try NamedThread("moondial-signal") { [self] in take() }
+    let telling = try NamedThread("moondial-ctl") { [self] in
       while true {
-        var set = Signals.set
-        var number: Int32 = 0
-        // Safe: both are locals that live across the call.
-        guard unsafe sigwait(&set, &number) == 0 else { continue }
-        receive(number == SIGHUP ? .reload : .end)
+        let signal = state.wait { state in state.waiting.isEmpty ? nil : state.waiting.removeFirst() }
+        if let signal { receive(signal) }
       }
+    }
+    threads.withLock { $0 = [taking, telling] }
+  }
+
+  /// The host is up: from now on a signal begins an orderly end.
+  func hostIsUp() { state.withLock { $0.isUp = true } }
+
+  private func take() {
+    var ends = 0
+    var deadline = Int64.max
+    while true {
+      guard let number = Signals.next(until: deadline) else {
+        LastResort.end(1, ends == 1 ? Signals.late(grace) : Signals.hurried)
+      }
+      guard number != SIGHUP else {
+        tell(.reload)
+        continue
+      }
+      ends += 1
+      if !state.withLock({ $0.isUp }) { LastResort.end(exitWhenStarting, "stopped while it was starting") }
+      switch ends {
+      case 1:
+        let (sum, overflow) = monotonicNow().addingReportingOverflow(grace)
+        deadline = overflow ? .max : sum.addingReportingOverflow(Signals.margin).overflow ? .max : sum + Signals.margin
+      case 2: deadline = min(deadline, monotonicNow() + Signals.hurry)
+      default: LastResort.end(1, Signals.hurried)
+      }
+      tell(.end)
+    }
+  }
+
+  /// Held only for moments, by this thread and the one that tells.
+  private func tell(_ signal: Signal) {
+    state.withLock { state in
+      // A hundred reloads are one.
+      if signal != .reload || !state.waiting.contains(.reload) { state.waiting.append(signal) }
+    }
+    state.broadcast()
+  }
+
+  private static func late(_ grace: Int64) -> String {
+    "it did not end within its grace of \(DurationText.format(nanoseconds: grace)); what was under way will be "
+      + "recorded as interrupted"
+  }
+
+  private static let hurried = "it was told to end at once; what was under way will be recorded as interrupted"
+
+  /// The next signal; nil when there is none before `deadline`, on the monotonic clock.
+  private static func next(until deadline: Int64) -> Int32? {
+    while true {
+      var set = Signals.set
+      let left = max(0, deadline.subtractingReportingOverflow(monotonicNow()).partialValue)
+      // An hour at a time, for a deadline that is never.
+      let rest = min(left, 3_600_000_000_000)
+      var time = timespec(tv_sec: Int(rest / 1_000_000_000), tv_nsec: Int(rest % 1_000_000_000))
+      // Safe: all are locals that live across the call; what came with the signal is not asked for.
+      let number = unsafe sigtimedwait(&set, nil, &time)
+      if number > 0 { return number }
+      if errno == EAGAIN, deadline != .max, monotonicNow() >= deadline { return nil }
     }
   }
 
