@@ -54,6 +54,19 @@ struct LoadBoundsTests {
     #expect(generation.problems.isEmpty && generation.jobs.count == 1, "\(generation.problems)")
   }
 
+  @Test("a value describes itself within bounds, however often it names its parts")
+  func description() {
+    var recipe = TriggerRecipe(constructor: "every", arguments: [.string("1h")])
+    #expect(recipe.luaDescription == "every(\"1h\")")
+    for _ in 0..<60 {
+      recipe = TriggerRecipe(
+        constructor: "any_of", arguments: [.table(LuaTable(array: [.object(recipe), .object(recipe)]))])
+    }
+    #expect(recipe.luaDescription.hasPrefix("any_of({ any_of({ ") && recipe.luaDescription.hasSuffix("…"))
+    #expect(recipe.luaDescription.utf8.count <= LuaTextWriter.limit + 3)
+    #expect(recipe.extent.parts == .max || recipe.extent.complaint != nil)
+  }
+
   @Test("long lists and texts of megabytes are refused")
   func lists() throws {
     let list = "local d = {} for i = 1, 20000 do d[i] = '2027-01-01' end\n"

@@ -174,10 +174,14 @@ extension DeclareSession {
       complaints.append("run is missing; add run = function(ctx) … end")
     }
     var assembly = TriggerAssembly(draft, surroundings!)
-    draft.definition.trigger = assembly.assemble()
+    do {
+      try amounts.addUsed(assembly.extent.parts, quota)
+      draft.definition.trigger = assembly.assemble()
+    } catch {
+      complaints.append(error.message)
+    }
     for recipe in assembly.recipes { markUsed(recipe) }
     complaints += assembly.complaints
-    do { try amounts.addUsed(assembly.extent.parts, quota) } catch { complaints.append(error.message) }
     for complaint in complaints { problems.error(at: place, "\(title()): \(complaint)") }
     for problem in assembly.recipeProblems { problems.error(at: problem.location ?? place, problem.message) }
     if !named.isEmpty { settlePlace(named, place) }

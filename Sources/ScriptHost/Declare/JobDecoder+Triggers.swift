@@ -22,10 +22,11 @@ struct TriggerAssembly {
   /// The trigger values that the job uses.
   private(set) var recipes: [TriggerRecipe] = []
   /// How large they are together, with those that are written in the table.
-  private(set) var extent = TriggerExtent(sumOf: [])
+  let extent: TriggerExtent
 
   init(_ draft: JobDraft, _ surroundings: DeclareSurroundings) {
     timing = draft.timing
+    extent = TriggerExtent(sumOf: draft.timing.times.lazy.map { TriggerExtent(of: [$0.value]) })
     self.surroundings = surroundings
     context = TriggerContext(
       zones: surroundings.zones, zone: timing.zone, dst: timing.dst, jobName: draft.definition.name,
@@ -38,7 +39,6 @@ struct TriggerAssembly {
   /// All time triggers of the job as one, within its dates; `nil` when it has none, or when something is wrong with
   /// them.
   mutating func assemble() -> AnyTrigger? {
-    extent = TriggerExtent(sumOf: timing.times.lazy.map { TriggerExtent(of: [$0.value]) })
     if let complaint = extent.complaint {
       complaints.append("its trigger is too large: \(complaint)")
       return nil

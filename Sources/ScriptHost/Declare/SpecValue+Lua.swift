@@ -71,26 +71,79 @@ extension LuaValue {
   }
 }
 
-extension LuaValue {
-  /// The value as Lua writes it, for people; functions by their kind, objects as they describe themselves.
-  var luaText: String {
-    switch self {
-    case .string(let string): "\"\(string.text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
-    case .table(let table): table.luaText
-    case .object(let object): object.luaDescription
-    default: keyText
+/// Writes values as Lua, for people: functions by their kind, objects as they describe themselves. What is longer than
+/// ``limit`` bytes is cut, and not looked at: a value may share its parts, and be written out a million times as long.
+struct LuaTextWriter {
+  static let limit = 1_000
+
+  private var text = ""
+  private var isFull: Bool { text.utf8.count > LuaTextWriter.limit }
+
+  /// A call of a trigger's constructor: `cron("0 3 * * *")`.
+  static func call(_ name: String, _ arguments: [LuaValue]) -> String {
+    var writer = LuaTextWriter()
+    writer.call(name, arguments)
+    guard writer.isFull else { return writer.text }
+    return String(decoding: writer.text.utf8.prefix(limit), as: UTF8.self) + "…"
+  }
+
+  private mutating func call(_ name: String, _ arguments: [LuaValue]) {
+    text += name + "("
+    for (index, argument) in arguments.enumerated() where !isFull {
+      if index > 0 { text += ", " }
+      write(argument)
     }
+    text += ")"
+  }
+
+  private mutating func write(_ value: LuaValue) {
+    if isFull { return }
+    switch value {
+    case .string(let string):
+      let start = String(decoding: string.bytes.prefix(LuaTextWriter.limit), as: UTF8.self)
+      text += "\"\(start.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+    case .table(let table): write(table)
+    case .object(let object):
+      if let recipe = object as? TriggerRecipe {
+        call(recipe.constructor, recipe.arguments)
+      } else {
+        text += object.luaDescription
+      }
+    default: text += value.keyText
+    }
+  }
+
+  private mutating func write(_ table: LuaTable) {
+    guard !(table.array.isEmpty && table.fields.isEmpty && table.others.isEmpty) else {
+      text += "{}"
+      return
+    }
+    var separator = "{ "
+    func next(_ text: inout String) {
+      text += separator
+      separator = ", "
+    }
+    for item in table.array where !isFull {
+      next(&text)
+      write(item)
+    }
+    for field in table.fields where !isFull {
+      next(&text)
+      text += field.key + " = "
+      write(field.value)
+    }
+    for other in table.others where !isFull {
+      next(&text)
+      text += "["
+      write(other.key)
+      text += "] = "
+      write(other.value)
+    }
+    text += " }"
   }
 }
 
 extension LuaTable {
-  fileprivate var luaText: String {
-    var parts = array.map(\.luaText)
-    for field in fields { parts.append("\(field.key) = \(field.value.luaText)") }
-    for other in others { parts.append("[\(other.key.luaText)] = \(other.value.luaText)") }
-    return parts.isEmpty ? "{}" : "{ \(parts.joined(separator: ", ")) }"
-  }
-
   /// The value of a named field, if there is one. (A Lua table never holds `nil`; a literal of ours might.)
   func field(_ key: String) -> LuaValue? {
     guard let value = self[key], value != LuaValue.nil else { return Optional.none }

@@ -47,8 +47,8 @@ package final class TriggerRecipe: LuaObject {
     return parts
   }
 
-  /// The call that made it: `cron("0 3 * * *")`.
-  package var luaDescription: String { "\(constructor)(\(arguments.map(\.luaText).joined(separator: ", ")))" }
+  /// The call that made it: `cron("0 3 * * *")`; cut when it is long.
+  package var luaDescription: String { LuaTextWriter.call(constructor, arguments) }
 
   /// The trigger that this recipe makes in `context`. Recipes inside it are built first, in the same context.
   ///

@@ -34,7 +34,7 @@ final class Host: Sendable {
     let renderer = EventRenderer(log)
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
     assembly = try SchedulerAssembly(blueprint)
-    try StartLimits.check(workers: assembly.workers)
+    try StartLimits.checkRest(workers: assembly.workers)
     directory = ScriptDirectory(path, configuration: options.config).root
   }
 

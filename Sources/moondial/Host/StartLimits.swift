@@ -8,6 +8,8 @@ enum StartLimits {
   /// Threads beside the workers: the loop, timers, monitors, watchers, signals, those of the store, and some for files
   /// and programs.
   static let otherThreads = 22
+  /// Of these, those that exist when the stores are open.
+  static let earlyThreads = 8
   /// Descriptors of an idle host, and room for some programs and files.
   static let descriptors = 40
 
@@ -15,6 +17,11 @@ enum StartLimits {
   static func check(workers: Int) throws(HostError) {
     try checkDescriptors(StartLimits.descriptors)
     try checkThreads(workers + StartLimits.otherThreads)
+  }
+
+  /// The same when the configuration is known and the stores are open: for what is still to come.
+  static func checkRest(workers: Int) throws(HostError) {
+    try checkThreads(workers + StartLimits.otherThreads - StartLimits.earlyThreads)
   }
 
   /// Opens as many as are needed, at the same time, and closes them.
