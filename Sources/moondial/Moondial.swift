@@ -43,12 +43,13 @@ struct Moondial: ParsableCommand {
       if !failure.message.isEmpty { Terminal.error("moondial: " + failure.message) }
       Terminal.exit(failure.code)
     } catch let error as HostError {
-      Terminal.error("moondial: " + error.message)
+      // One line for each thing that is wrong; what is quoted in them was made visible where they were joined.
+      for line in error.message.split(separator: "\n") { Terminal.error("moondial: " + line) }
       Terminal.exit(error.kind == .usage ? .usage : .failed)
     } catch {
       let isFine = exitCode(for: error) == .success
       let message = fullMessage(for: error)
-      if isFine { Terminal.line(message) } else { Terminal.error(message) }
+      Terminal.text(isFine ? message + "\n" : message, isError: !isFine)
       Terminal.exit(isFine ? .fine : .usage)
     }
     Terminal.exit(.fine)

@@ -28,7 +28,7 @@ struct BatchAnswers {
   func answerStandardInput() {
     while let line = readLine(strippingNewline: true) {
       if line.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-      Terminal.line(answer(line))
+      Terminal.json(answer(line))
     }
   }
 

@@ -31,7 +31,7 @@ struct ExplainCommand: ParsableCommand {
     do { answer = try Answer(store, job: job, at: instant, limit: limit) } catch { throw CommandFailure("\(error)") }
     guard answer.isKnown else { throw CommandFailure("the store \(options.path) knows no job \"\(job)\"") }
     if json {
-      Terminal.line(answer.json(zone))
+      Terminal.json(answer.json(zone))
     } else {
       for sentence in answer.sentences(zone) { Terminal.line(sentence) }
     }
@@ -132,7 +132,7 @@ struct ExplainCommand: ParsableCommand {
       }
       if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
       if run.attempts > 1 { text += ", after \(run.attempts) attempts" }
-      if let error = run.error { text += " (\(LogRenderer.oneLine(error.message)))" }
+      if let error = run.error { text += " (\(error.message))" }
       return text
     }
 

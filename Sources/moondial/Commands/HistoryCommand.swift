@@ -71,7 +71,7 @@ struct HistoryCommand: ParsableCommand {
     if let runID, runs.isEmpty { throw CommandFailure("there is no run \(runID) in \(options.path)") }
     let zone = options.zone
     if json {
-      for record in runs { Terminal.line(RunRendering.json(record, zone: zone)) }
+      for record in runs { Terminal.json(RunRendering.json(record, zone: zone)) }
     } else if runID != nil {
       try show(runs[0], store, zone)
     } else {
@@ -87,21 +87,23 @@ struct HistoryCommand: ParsableCommand {
         Shown.time(record.scheduledAt, in: zone),
         record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running"),
         record.outcome == nil ? "-" : Shown.span(record.duration),
-        String(record.attempts), LogRenderer.oneLine(record.error?.message ?? ""),
+        String(record.attempts), record.error?.message ?? "",
       ])
     }
     for line in table.lines { Terminal.line(line) }
   }
 
   private func show(_ record: RunRecord, _ store: SQLiteStore, _ zone: TimeZoneRules) throws {
-    for (name, value) in RunRendering.fields(record, zone: zone) { Terminal.line("\(name.padded(to: 14)) \(value)") }
-    if let traceback = record.error?.traceback { Terminal.line(traceback) }
+    for (name, value) in RunRendering.fields(record, zone: zone) {
+      Terminal.line("\(VisibleText.padded(name, to: 14)) \(value)")
+    }
+    if let traceback = record.error?.traceback { Terminal.block(traceback) }
     let lines: [RunLogLine]
     do { lines = try store.log(of: record.id, limit: 10_000) } catch { throw CommandFailure("\(error)") }
     for line in lines {
       let fields = line.fields.map { " " + $0.text } ?? ""
       Terminal.line(
-        "\(Shown.time(line.at, in: zone)) \(line.level.padded(to: 5)) \(LogRenderer.oneLine(line.message))\(fields)")
+        "\(Shown.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)")
     }
   }
 }
@@ -145,14 +147,14 @@ enum RunRendering {
   /// The fields that `exec --json` and `history --json` share.
   static func setOutcome(of record: RunRecord, into run: inout JSONObject) {
     if let outcome = record.outcome { run.set("outcome", outcome.rawValue) } else { run.setNull("outcome") }
-    if let result = record.result { run.set("result", json: result.text) } else { run.setNull("result") }
+    if let result = record.result { run.set("result", stored: result.text) } else { run.setNull("result") }
     if let error = record.error {
       var object = JSONObject()
       object.set("message", error.message)
       object.set("file", error.file)
       object.set("line", error.line)
       object.set("traceback", error.traceback)
-      object.set("data", json: error.data)
+      object.set("data", stored: error.data)
       run.set("error", json: object.json)
     } else {
       run.setNull("error")
@@ -160,7 +162,7 @@ enum RunRendering {
     run.set("duration_ms", Double(record.duration) / 1e6)
     run.set("memory_peak_bytes", record.memoryPeakBytes)
     run.set("attempts", record.attempts)
-    run.set("params", json: record.params?.text)
-    run.set("event", json: record.event?.text)
+    run.set("params", stored: record.params?.text)
+    run.set("event", stored: record.event?.text)
   }
 }

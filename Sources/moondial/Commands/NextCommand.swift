@@ -74,7 +74,7 @@ struct NextCommand: ParsableCommand {
         }
       }
     }
-    if json { Terminal.line(documents.count == 1 ? documents[0] : JSONObject.array(documents)) }
+    if json { Terminal.json(documents.count == 1 ? documents[0] : JSONObject.array(documents)) }
   }
 
   private func begin(_ zone: TimeZoneRules) throws -> FireTimes.Start {

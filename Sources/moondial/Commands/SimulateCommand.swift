@@ -47,7 +47,7 @@ struct SimulateCommand: ParsableCommand {
         line.set("job", run.job)
         line.set("scheduled_at", time)
         line.set("cause", run.cause.rawValue)
-        Terminal.line(line.json)
+        Terminal.json(line.json)
       } else {
         Terminal.line("\(time)  \(run.job)\(run.cause == .schedule ? "" : " (\(run.cause.rawValue))")")
       }
