@@ -136,7 +136,7 @@ extension SchedulerCore {
     let entry = jobs[index.offset].entry
     if jobs[index.offset].isPaused { return record(.skipped, .paused, span, of: index, at: now, into: &actions) }
     if !entry.definition.enabled { return record(.skipped, .disabled, span, of: index, at: now, into: &actions) }
-    if let grace = entry.definition.misfireGraceTime, now.wall.nanoseconds - due(span.first, of: index.offset) > grace {
+    if let grace = entry.definition.misfireGraceTime, now.wall.nanoseconds(since: Instant(nanoseconds: due(span.first, of: index.offset))) > grace {
       return record(.misfired, nil, span, of: index, at: now, into: &actions)
     }
     accept(index, fireTime: span.first, missed: 0, at: now, into: &actions)

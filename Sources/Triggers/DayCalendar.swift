@@ -75,7 +75,7 @@ package final class DayCalendar: Sendable {
   /// - Complexity: a step per range or weekday passed over.
   func freeDay(from day: Int, step: Int) -> Int? {
     var day = day
-    while abs(day) < DayCalendar.farthestDays {
+    while day.magnitude < DayCalendar.farthestDays {
       if weekdays >> UInt64(CivilDate.weekday(daysSinceEpoch: day)) & 1 == 0 {
         let index = firstRange(endingAtOrAfter: day)
         if index < ranges.count, ranges[index].contains(day) {

@@ -76,7 +76,8 @@ struct BatchAnswers {
     let count = try count(request)
     let start = try start(request, zone)
     let trigger = try evaluator.trigger(expression, zone: zone).trigger
-    return FireTimes.list(trigger, start, count: count).fires.map { ISO8601.format($0, in: zone) }
+    var fires = FireTimes(trigger, start)
+    return fires.next(count).map { ISO8601.format($0, in: zone) }
   }
 
   private func text(_ name: String, _ request: LuaTable) throws -> String? {

@@ -66,20 +66,37 @@ struct HistoryCommand: ParsableCommand {
     }
     let store = try HistoryStore.open(options.path)
     defer { store.close() }
-    let runs: [RunRecord]
-    do { runs = try store.runs(query) } catch { throw CommandFailure("\(error)") }
-    if let runID, runs.isEmpty { throw CommandFailure("there is no run \(runID) in \(options.path)") }
     let zone = options.zone
-    if json {
-      for record in runs { Terminal.json(RunRendering.json(record, zone: zone)) }
-    } else if runID != nil {
-      try show(runs[0], store, zone)
-    } else {
-      show(runs, zone)
+    if let runID, !json {
+      guard let record = try page(store, query).first else { throw missing(runID) }
+      return try show(record, store, zone)
     }
+    // In pages, printed one after the other: a long history needs no memory.
+    var shown = 0
+    repeat {
+      query.limit = min(limit - shown, Self.pageSize)
+      let runs = try page(store, query)
+      if let runID, runs.isEmpty, shown == 0 { throw missing(runID) }
+      if json {
+        for record in runs { Terminal.json(RunRendering.json(record, zone: zone)) }
+      } else if !runs.isEmpty || shown == 0 {
+        show(runs, zone, withHeader: shown == 0)
+      }
+      shown += runs.count
+      guard runs.count == query.limit, let last = runs.last else { break }
+      query.before = last.id
+    } while shown < limit
   }
 
-  private func show(_ runs: [RunRecord], _ zone: TimeZoneRules) {
+  private static let pageSize = 1_000
+
+  private func page(_ store: SQLiteStore, _ query: RunQuery) throws -> [RunRecord] {
+    do { return try store.runs(query) } catch { throw CommandFailure("\(error)") }
+  }
+
+  private func missing(_ run: String) -> CommandFailure { CommandFailure("there is no run \(run) in \(options.path)") }
+
+  private func show(_ runs: [RunRecord], _ zone: TimeZoneRules, withHeader: Bool) {
     var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
     for record in runs {
       table.add([
@@ -90,7 +107,7 @@ struct HistoryCommand: ParsableCommand {
         String(record.attempts), record.error?.message ?? "",
       ])
     }
-    for line in table.lines { Terminal.line(line) }
+    for line in table.lines.dropFirst(withHeader ? 0 : 1) { Terminal.line(line) }
   }
 
   private func show(_ record: RunRecord, _ store: SQLiteStore, _ zone: TimeZoneRules) throws {

@@ -34,7 +34,9 @@ struct RunCommand: ParsableCommand {
     Signals.block()
     let log = LogRenderer(zone: .utc, threshold: verbose ? .debug : .info)
     log.queueLines()
-    let host = try Host(scripts.directory, scripts.settings, grace: try duration(grace, "--grace"), log: log)
+    let grace = try duration(grace, "--grace")
+    guard grace >= 0 else { throw CommandFailure(.usage, "--grace \(self.grace): give a duration from 0s up") }
+    let host = try Host(scripts.directory, scripts.settings, grace: grace, log: log)
     let signals = try Signals { host.receive($0) }
     try host.start()
     SpareMemory.forgetStart()

@@ -25,6 +25,7 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "JSON lines.") var json = false
 
   func run() throws {
+    guard limit > 0 else { throw CommandFailure(.usage, "--limit \(limit): give a number above 0") }
     let session = try ScriptSession(
       scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
     let generation = try session.loadOnce()
