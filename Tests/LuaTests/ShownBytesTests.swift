@@ -15,10 +15,4 @@ struct ShownBytesTests {
   func shown(bytes: [UInt8], text: String) {
     #expect(String(showing: bytes) == text)
   }
-
-  @Test("an error message keeps apart what was raised")
-  func message() throws {
-    let first = String(showing: [0x80]), second = String(showing: [0x81])
-    #expect(first != second)
-  }
 }
