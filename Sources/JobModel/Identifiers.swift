@@ -20,8 +20,8 @@ public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// needs no word with the host to have an id of its own, and its run stands among those of its time.
   package static let visitorStride: Int64 = 16
 
-  /// No id reaches this: it takes a million runs a second for 146,000 years. Whoever counts on from a smaller one cannot
-  /// overflow.
+  /// No id reaches this: it takes a million runs a second for 146,000 years. Whoever counts on from a smaller one
+  /// cannot overflow.
   package static let largest: Int64 = 1 << 62
   /// Whether only a process beside a host may take it, while one is up.
   package var isForVisitors: Bool { number % RunID.visitorStride == 0 }

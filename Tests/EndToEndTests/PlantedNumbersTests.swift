@@ -74,7 +74,8 @@ struct PlantedNumbersTests {
   @Test(
     "every command answers over rows with the ends of the numbers",
     arguments: [
-      (.max, .max), (.min, .max), (.max, 1_000), (.min, 1_000), (.max, -9_223_372_036_854_775_805), (-1, 4_611_686_018_427_387_904),
+      (.max, .max), (.min, .max), (.max, 1_000), (.min, 1_000), (.max, -9_223_372_036_854_775_805),
+      (-1, 4_611_686_018_427_387_904),
       (0, 4_611_686_018_427_387_894), (.max - 1, 9_007_199_254_740_993),
     ] as [(Int64, Int64)])
   func rows(end: Int64, id: Int64) throws {

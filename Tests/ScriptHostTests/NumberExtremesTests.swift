@@ -90,7 +90,8 @@ struct ScriptNumberExtremesTests {
       let name = field.rawValue
       let base = ["every", "run", "name"].contains(name) ? "" : "every = '1h', "
       _ = fixture.load(["a.lua": "job 'a' { \(base)\(name) = \(value), run = print }"])
-      _ = fixture.load(["a.lua": "job 'a' { \(base)retry = { max = 1, base = \(value), cap = \(value) }, run = print }"])
+      _ = fixture.load(["a.lua": "job 'a' { \(base)retry = { max = 1, base = \(value), cap = \(value) }, run = print }"]
+      )
       guard name == "watch" || name == "rate" else { continue }
       for key in ["settle", "batch", "paths"] {
         _ = fixture.load(["a.lua": "job 'a' { watch = { paths = '/x', \(key) = \(value) }, run = print }"])
@@ -117,7 +118,9 @@ struct ScriptNumberExtremesTests {
         let file = ScriptFile(.configuration, .configuration, .success(FileContent(Array(text.utf8))))
         _ = loader.load(file: file, settings: [])
         let plain = value.replacing("'", with: "")
-        if let setting = ConfigurationSetting(flag: "\(key)=\(plain)") { _ = loader.load(file: nil, settings: [setting]) }
+        if let setting = ConfigurationSetting(flag: "\(key)=\(plain)") {
+          _ = loader.load(file: nil, settings: [setting])
+        }
       }
     }
   }
@@ -135,17 +138,20 @@ struct ScriptNumberExtremesTests {
   }
 
   @Test(
-    "texts of random pieces: sizes, path patterns, settings, JSON, rates", arguments: [31, UInt64.random(in: 0...UInt64.max)]
+    "texts of random pieces: sizes, path patterns, settings, JSON, rates",
+    arguments: [31, UInt64.random(in: 0...UInt64.max)]
   )
   func fuzz(seed: UInt64) throws {
     var random = Generator(state: seed)
     let pieces = [
-      "/", "*", "**", "{", "}", ",", "[", "]", "!", "?", "a", "..", ".", "~", "\\", " ", "1", "9999999999999999999", "-",
+      "/", "*", "**", "{", "}", ",", "[", "]", "!", "?", "a", "..", ".", "~", "\\", " ", "1", "9999999999999999999",
+      "-",
       "GB", "kib", "e", "\"", ":", "{}", "null", "true", "\\u", "\\ud800", "\u{0}", "é", "=", "__", "MOONDIAL_", "0/0",
       "1/1m", "executors", "workers", "\t", "\n", "1e309", "0.1",
     ]
     for _ in 0..<(Self.isLong ? 200_000 : 2_000) {
-      let text = (0..<Int.random(in: 0...12, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()
+      let text = (0..<Int.random(in: 0...12, using: &random)).map { _ in pieces.randomElement(using: &random)! }
+        .joined()
       if let bytes = SizeText.parse(text) { #expect(SizeText.parse(SizeText.format(bytes)) == bytes) }
       if let patterns = try? PathPattern.parse(text, from: "/srv") {
         for pattern in patterns { _ = pattern.matches("/srv/a/b.csv") || pattern.leads(through: "/srv") }

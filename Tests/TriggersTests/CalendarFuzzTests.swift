@@ -26,7 +26,9 @@ struct CalendarFuzzTests {
       let middle = (0..<Int.random(in: 0...8, using: &random)).map { _ in random.pick(Self.pieces) }
       let lines =
         random.chance(80)
-        ? ["BEGIN:VCALENDAR", "BEGIN:VEVENT", "DTSTART:20260101T090000Z"] + middle + ["END:VEVENT", "END:VCALENDAR", ""]
+        ? ["BEGIN:VCALENDAR", "BEGIN:VEVENT", "DTSTART:20260101T090000Z"] + middle + [
+          "END:VEVENT", "END:VCALENDAR", "",
+        ]
         : middle
       var bytes = Array(lines.joined(separator: random.chance(50) ? "\r\n" : "\n").utf8)
       if random.chance(40), !bytes.isEmpty {
@@ -44,7 +46,9 @@ struct CalendarFuzzTests {
     "BYMONTH=2", "BYMONTHDAY=29,-31", "BYYEARDAY=366,-366", "BYWEEKNO=53,-53", "BYDAY=MO,-5SU", "BYHOUR=0,23",
     "BYMINUTE=59", "BYSECOND=60", "BYSETPOS=-366,366", "WKST=SU", "BYDAY=53MO",
   ]
-  private static let systemd = ["*", "-", "~", ":", "/", "..", ",", "mon", "Fri", "2026", "1", "31", "00", "99", " ", "UTC"]
+  private static let systemd = [
+    "*", "-", "~", ":", "/", "..", ",", "mon", "Fri", "2026", "1", "31", "00", "99", " ", "UTC",
+  ]
 
   @Test("rules of random parts, and calendar expressions of random pieces", arguments: Seeds.with([22]))
   func rules(seed: UInt64) {

@@ -66,7 +66,8 @@ struct DecisionLedger {
     }
     // Rises within a job whatever the clock does, and puts ranges of several jobs in the order in which they were
     // decided.
-    let sequence = max(range.decidedAt.nanoseconds, try highestSequence(of: job).addingReportingOverflow(1).partialValue)
+    let next = try highestSequence(of: job).addingReportingOverflow(1)
+    let sequence = max(range.decidedAt.nanoseconds, next.partialValue)
     insert.bind(1, job)
     insert.bind(2, range.kind.code)
     insert.bind(3, range.reason?.code)
