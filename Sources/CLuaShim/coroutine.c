@@ -60,6 +60,18 @@ static int failed(lua_State *L, lua_State *co, int mode) {
   return lua_error(L);
 }
 
+/// A branch that the script itself yielded. Nobody resumes it, so it has no result, and what it had to close is closed.
+static int yielded(lua_State *L, lua_State *co) {
+  lua_settop(co, 0);
+  luaL_where(co, 1);   // level 0 is coroutine.yield
+  lua_xmove(co, L, 1);
+  lua_pushliteral(L, "a branch of all or any cannot yield: coroutine.yield works in coroutines that the body makes itself");
+  lua_concat(L, 2);
+  int status;
+  if (!reset(L, co, &status)) return luaL_error(L, "C stack overflow (too many nested coroutines)");
+  return with_mark(L, 1, BRANCH, false);
+}
+
 static int drive(lua_State *L, lua_State *co, int arguments, int mode) {
   moon_state *s = state_of(L);
   bool stuck = !lua_isyieldable(L);
@@ -84,6 +96,7 @@ static int drive(lua_State *L, lua_State *co, int arguments, int mode) {
     return lua_yieldk(L, 0, mode, continued);   // slices and suspensions only happen when every level can pass them on
   }
   if (status != LUA_OK && status != LUA_YIELD) return failed(L, co, mode);
+  if (status == LUA_YIELD && mode == BRANCH) return yielded(L, co);
   if (!lua_checkstack(L, results + 1)) {
     lua_pop(co, results);
     return luaL_error(L, "too many results to resume");

@@ -65,7 +65,7 @@ struct TextBuffer {
 
   mutating func append(_ date: CivilDate) {
     if date.year < 0 { append("-") }
-    append(abs(date.year), width: 4)
+    append(Int(date.year.magnitude), width: 4)
     append("-")
     append(date.month, width: 2)
     append("-")
@@ -93,7 +93,7 @@ struct TextBuffer {
 
   mutating func append(offset: Int) {
     append(offset < 0 ? "-" : "+")
-    let size = abs(offset)
+    let size = Int(offset.magnitude)
     append(size / 3600, width: 2)
     append(":")
     append(size / 60 % 60, width: 2)

@@ -40,7 +40,7 @@ struct TimeZoneFile {
     var offsets: [Int] = []
     for _ in 0..<header.types {
       let offset = reader.integer(4)
-      guard abs(offset) < 26 * 3600 else { throw TimeZoneError("it has an offset of \(offset) seconds") }
+      guard offset.magnitude < 26 * 3600 else { throw TimeZoneError("it has an offset of \(offset) seconds") }
       offsets.append(offset)
       _ = reader.byte()
       _ = reader.byte()
@@ -63,7 +63,8 @@ struct TimeZoneFile {
   /// `time` without the leap seconds counted in it.
   private func posixTime(_ time: Int) -> Int {
     guard let leap = leapSeconds.last(where: { $0.at <= time }) else { return time }
-    return time - leap.total
+    // Counted back from the beginning of time there is nothing before it.
+    return time.subtractingReportingOverflow(leap.total).overflow ? time : time - leap.total
   }
 }
 

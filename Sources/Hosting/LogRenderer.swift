@@ -3,7 +3,10 @@ internal import JobModel
 package import ScriptHost
 internal import Synchronization
 
-/// The host's log on standard error: one line each, `time level job #run message field=value`.
+/// The host's log on standard error: one line each, `time level job #run message {"field":"value"}`.
+///
+/// A message of several lines stays one record, with `\n` in it: what a script logs cannot look like a line of the host
+/// (``VisibleText``). The store keeps it as it was.
 ///
 /// Threading: any thread; a line is written whole.
 package final class LogRenderer: HostLog {
@@ -41,22 +44,22 @@ package final class LogRenderer: HostLog {
 
   package func write(_ line: LogLine) {
     guard shows(line.level) else { return }
-    StandardError.line(rendered(line))
+    StandardError.line(styled: rendered(line))
   }
 
   private func rendered(_ line: LogLine) -> String {
     let time = zone.withLock { Shown.logTime(line.at, in: $0) }
     var text = "\(dim(time)) \(coloured(line.level)) "
-    if let job = line.job { text += line.run.map { "\(job) #\($0): " } ?? "\(job): " }
-    text += LogRenderer.oneLine(line.message)
-    if let fields = line.fields { text += " " + fields.text }
+    if let job = line.job.map(VisibleText.line) { text += line.run.map { "\(job) #\($0): " } ?? "\(job): " }
+    text += VisibleText.line(line.message)
+    if let fields = line.fields { text += " " + VisibleText.json(fields.text) }
     return text
   }
 
   private func dim(_ text: String) -> String { isColoured ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
 
   private func coloured(_ level: LogLevel) -> String {
-    let name = level.rawValue.padded(to: 5)
+    let name = VisibleText.padded(level.rawValue, to: 5)
     guard isColoured else { return name }
     switch level {
     case .debug: return "\u{1B}[2m\(name)\u{1B}[0m"
@@ -64,27 +67,5 @@ package final class LogRenderer: HostLog {
     case .warn: return "\u{1B}[33m\(name)\u{1B}[0m"
     case .error: return "\u{1B}[31m\(name)\u{1B}[0m"
     }
-  }
-
-  /// Line breaks would make two records of one, and control characters could drive the terminal.
-  package static func oneLine(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else { return text }
-    var line = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\n": line += "\\n"
-      case "\t": line.unicodeScalars.append(" ")
-      case _ where scalar.value < 0x20 || scalar.value == 0x7F: line += "\\x" + String(scalar.value, radix: 16)
-      default: line.unicodeScalars.append(scalar)
-      }
-    }
-    return line
-  }
-}
-
-extension String {
-  /// With spaces after it, up to a width in characters.
-  package func padded(to width: Int) -> String {
-    count >= width ? self : self + String(repeating: " ", count: width - count)
   }
 }

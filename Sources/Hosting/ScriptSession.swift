@@ -94,7 +94,8 @@ package final class ScriptSession {
     let problems = result.problems
     for problem in problems where problem.severity == .note { log.write(.warn, problem.description) }
     guard let loaded = result.configuration, !problems.contains(where: { $0.severity == .error }) else {
-      throw HostError(problems.filter { $0.severity == .error }.map(\.description).joined(separator: "\n"))
+      let errors = problems.filter { $0.severity == .error }
+      throw HostError(errors.map { VisibleText.line($0.description) }.joined(separator: "\n"))
     }
     try apply(loaded)
   }

@@ -1,3 +1,4 @@
+internal import Chronology
 internal import Executors
 internal import Glibc
 internal import Synchronization
@@ -13,8 +14,11 @@ package enum StandardError {
   private static let lock = Mutex(())
   private static let queue = Mutex<LineQueue?>(nil)
 
-  /// One line. Any thread; waits for the reader unless lines are queued.
-  package static func line(_ text: String) {
+  /// One line, made visible. Any thread; waits for the reader unless lines are queued.
+  package static func line(_ text: String) { line(styled: VisibleText.line(text)) }
+
+  /// A line with colours of our own. What others wrote in it has been made visible (``VisibleText``).
+  package static func line(styled text: String) {
     if let queue = queue.withLock({ $0 }) { return queue.add(text) }
     lock.withLock { _ in write(Array((text + "\n").utf8), to: STDERR_FILENO, atMost: .max) { _ in } }
   }

@@ -1,3 +1,4 @@
+internal import Chronology
 internal import Triggers
 
 /// Writes the pieces that imported scripts are made of.
@@ -8,8 +9,10 @@ enum LuaWriter {
   /// A string as a person would write it: in quotes, or in long brackets when quotes would need escapes.
   static func string(_ text: String) -> String {
     let hasEscapes = text.utf8.contains { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
-    let isPlain = text.utf8.allSatisfy { $0 >= 32 && $0 != 127 }
-    guard hasEscapes, isPlain else { return LuaText.quote(text) }
+    // What does not show is written as an escape, so that whoever reads the script sees it: in quotes Lua reads the
+    // same escapes, `\u{202E}`.
+    let isVisible = VisibleText.line(text) == text
+    guard hasEscapes, isVisible else { return VisibleText.line(LuaText.quote(text)) }
     var equals = ""
     // The closing bracket must not be in the text, nor begin with the text's last character.
     while (text + "]").contains("]\(equals)]") { equals += "=" }
@@ -25,7 +28,8 @@ enum LuaWriter {
   /// A line as a comment. A bracket right after the dashes would begin a long comment, and a carriage return, which is
   /// no line end elsewhere, is one in Lua.
   static func comment(_ text: some StringProtocol) -> String {
-    let line = String(text.map { $0.isNewline ? " " : $0 }).trimmingSuffix { $0 == " " || $0 == "\t" }
+    let text = String(text.map { $0.isNewline ? " " : $0 }).trimmingSuffix { $0 == " " || $0 == "\t" }
+    let line = VisibleText.line(String(text))
     return line.isEmpty || line.first == " " ? "--\(line)" : "-- \(line)"
   }
 

@@ -19,6 +19,10 @@ public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// Every so many ids one is left out by hosts, for a process that runs a job beside them (`moondial exec`): so it
   /// needs no word with the host to have an id of its own, and its run stands among those of its time.
   package static let visitorStride: Int64 = 16
+
+  /// No id reaches this: it takes a million runs a second for 146,000 years. Whoever counts on from a smaller one
+  /// cannot overflow.
+  package static let largest: Int64 = 1 << 62
   /// Whether only a process beside a host may take it, while one is up.
   package var isForVisitors: Bool { number % RunID.visitorStride == 0 }
 

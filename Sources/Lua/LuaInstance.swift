@@ -88,7 +88,7 @@ package import CLuaShim
     // A message on the stack is a string here: our own C code raised it, or Lua's parser.
     let text = unsafe moon_string(thread, -1, &size)
     let message = unsafe text.map {
-      unsafe String(decoding: UnsafeRawBufferPointer(start: $0, count: size), as: UTF8.self)
+      unsafe String(showing: UnsafeRawBufferPointer(start: $0, count: size))
     }
     unsafe moon_pop(thread, 1)
     return LuaError(kind, message ?? "error without a message")
@@ -124,7 +124,7 @@ package import CLuaShim
   func failure() -> LuaError {
     let error = unsafe moon_state_error(state)
     func text(_ p: UnsafePointer<CChar>?, _ n: Int) -> String? {
-      unsafe p.map { unsafe String(decoding: UnsafeRawBufferPointer(start: $0, count: n), as: UTF8.self) }
+      unsafe p.map { unsafe String(showing: UnsafeRawBufferPointer(start: $0, count: n)) }
     }
     let message = unsafe text(error.message, error.message_size) ?? "error without a message"
     var value: LuaValue?
@@ -166,7 +166,7 @@ extension LuaInstance {
 extension moon_stop {
   var file_text: String {
     unsafe withUnsafeBytes(of: file) { bytes in
-      unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      unsafe String(showing: bytes.prefix { $0 != 0 })
     }
   }
 }
@@ -175,7 +175,7 @@ extension LuaLocation {
   init?(_ place: moon_place) {
     guard place.line > 0 else { return nil }
     let file = unsafe withUnsafeBytes(of: place.file) { bytes in
-      unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      unsafe String(showing: bytes.prefix { $0 != 0 })
     }
     self.init(file: file, line: Int(place.line))
   }

@@ -12,7 +12,7 @@ extension Instant {
   /// ends.
   package init(_ date: Date) {
     let microseconds = (date.timeIntervalSince1970 * 1e6).rounded()
-    guard let whole = Int64(exactly: microseconds), abs(whole) < 9_200_000_000_000_000 else {
+    guard let whole = Int64(exactly: microseconds), whole.magnitude < 9_200_000_000_000_000 else {
       self = microseconds < 0 ? .distantPast : .distantFuture
       return
     }

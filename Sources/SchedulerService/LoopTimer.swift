@@ -51,19 +51,19 @@ final class LoopTimer: Sendable {
   func wait(_ wake: SchedulerCore.Wake, monotonicNow: Int64) {
     isWoken.store(false, ordering: .relaxed)
     // With nothing due it still listens for the clock being set.
-    let due = wake.wall?.nanoseconds ?? .max
-    let isLong = due != .max && due &- Self.wallNow() > Self.longSleep
-    linux_wall_timer_set(timer, isLong ? due - Self.lead : due)
+    let wall = wake.wall ?? .distantFuture
+    let isLong = wall != .distantFuture && wall.nanoseconds(since: Self.wallNow()) > Self.longSleep
+    linux_wall_timer_set(timer, isLong ? wall.nanoseconds - Self.lead : wall.nanoseconds)
     linux_wait_either(timer, event, wake.monotonic.map { max(0, $0 - monotonicNow) } ?? -1)
     // Only when it was the timer that ended the sleep.
-    let left = due &- Self.wallNow()
+    let left = wall.nanoseconds(since: Self.wallNow())
     guard isLong, left <= Self.lead else { return }
     // By the clock that nobody sets back.
     let end = Executors.monotonicNow() + left
     while Executors.monotonicNow() < end, !isWoken.load(ordering: .relaxed) {}
   }
 
-  private static func wallNow() -> Int64 { SystemWallClock().now.nanoseconds }
+  private static func wallNow() -> Instant { SystemWallClock().now }
 
   func wake() {
     isWoken.store(true, ordering: .relaxed)

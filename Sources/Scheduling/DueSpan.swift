@@ -39,7 +39,9 @@ extension AnyTrigger {
     var low = known
     var high = end
     while low < high {
-      let middle = Instant(nanoseconds: low.nanoseconds + (high.nanoseconds - low.nanoseconds) / 2)
+      // The distance is not negative, and fits in 64 bits unsigned, even from one end of time to the other.
+      let distance = UInt64(bitPattern: high.nanoseconds &- low.nanoseconds)
+      let middle = Instant(nanoseconds: low.nanoseconds + Int64(distance / 2))
       if let next = next(after: middle), next <= end {
         low = next
       } else if middle > low {

@@ -40,7 +40,7 @@ extension SchedulerCore {
         following = trigger.nextFire(after: start)
       }
     } else if let grace = jobs[offset].entry.definition.misfireGraceTime,
-      now.wall.nanoseconds - due(first, of: offset) > grace
+      lateness(first, of: offset, at: now) > grace
     {
       move(index, past: first, to: following)
       record(.misfired, nil, instant: first, of: index, at: now, into: &actions)

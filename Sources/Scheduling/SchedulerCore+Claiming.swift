@@ -79,7 +79,7 @@ extension SchedulerCore {
     guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime else {
       return false
     }
-    return now.wall.nanoseconds - due(runs.slots[slot].record.scheduledAt, of: offset) > grace
+    return lateness(runs.slots[slot].record.scheduledAt, of: offset, at: now) > grace
   }
 
   /// A run that may not start any more: its row goes, its instant is recorded as misfired, the next in line gets its

@@ -22,7 +22,7 @@ extension SchedulerCore {
       clockOffset = offset
     } else {
       latestWall = max(latestWall, now.wall)
-      if abs(step) >= Self.noticed {
+      if step.magnitude >= Self.noticed {
         actions.events.append(.clockChanged(by: step, epoch: clockEpoch))
         clockOffset = offset
       } else if clockOffset == nil {
@@ -46,7 +46,7 @@ extension SchedulerCore {
       let interval = trigger.intervalNanoseconds ?? 0
       let ahead = anchor.nanoseconds(since: now.wall)
       let earlier =
-        interval > 0 ? anchor.advanced(byNanoseconds: -((ahead + interval - 1) / interval * interval)) : now.wall
+        interval > 0 ? anchor.advanced(byNanoseconds: -ahead.roundedUp(toMultipleOf: interval)) : now.wall
       jobs[index.offset].anchor = earlier
       jobs[index.offset].trigger = trigger.anchored(at: earlier)
     }
@@ -60,5 +60,15 @@ extension SchedulerCore {
     record(.clock, nil, instant: now.wall, of: index, isAboutFireTimes: false, at: now, into: &actions)
     keep(index)
     arm(index)
+  }
+}
+
+extension Int64 {
+  /// The smallest multiple of `step` that is not below this; the largest number where none fits. Both are positive.
+  fileprivate func roundedUp(toMultipleOf step: Int64) -> Int64 {
+    let over = self % step
+    guard over > 0 else { return self }
+    let (sum, overflow) = addingReportingOverflow(step - over)
+    return overflow ? .max : sum
   }
 }

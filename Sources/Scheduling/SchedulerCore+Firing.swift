@@ -136,7 +136,7 @@ extension SchedulerCore {
     let entry = jobs[index.offset].entry
     if jobs[index.offset].isPaused { return record(.skipped, .paused, span, of: index, at: now, into: &actions) }
     if !entry.definition.enabled { return record(.skipped, .disabled, span, of: index, at: now, into: &actions) }
-    if let grace = entry.definition.misfireGraceTime, now.wall.nanoseconds - due(span.first, of: index.offset) > grace {
+    if let grace = entry.definition.misfireGraceTime, lateness(span.first, of: index.offset, at: now) > grace {
       return record(.misfired, nil, span, of: index, at: now, into: &actions)
     }
     accept(index, fireTime: span.first, missed: 0, at: now, into: &actions)
@@ -182,6 +182,12 @@ extension SchedulerCore {
   func due(_ fireTime: Instant, of offset: Int) -> Int64 {
     if jobs[offset].made == nil, jobs[offset].entry.definition.jitter == 0 { return fireTime.nanoseconds }
     return jobs[offset].due(fireTime)
+  }
+
+  /// Nanoseconds since an instant of a job was due; negative before. Stops at the ends of the range: rows of another
+  /// program may say that it was due at the beginning of time.
+  func lateness(_ fireTime: Instant, of offset: Int, at now: Moment) -> Int64 {
+    now.wall.nanoseconds(since: Instant(nanoseconds: due(fireTime, of: offset)))
   }
 
   /// Enters the job's next due time in the queue, or takes it out.

@@ -21,8 +21,10 @@ extension SchedulerCore {
     let interrupted = unfinished.map(\.record).filter { $0.claimedAt != nil }
     // All attempts of a run count at its last one's start: only that is in the row, and the others were earlier.
     for start in (recorded + interrupted.compactMap { RecordedStart($0) }).sorted(by: { $0.at < $1.at }) {
+      // What is older than every window counts no more, however old its row says that it is.
       let age = max(0, now.wall.nanoseconds(since: start.at))
-      count(start.attempts, of: start.job, at: now.monotonic.subtractingReportingOverflow(age).partialValue)
+      guard age <= RateLimit.windows.upperBound else { continue }
+      count(start.attempts, of: start.job, at: now.monotonic - age)
     }
     // A claimed run may have started at any time until the host died, once more than its row tells.
     for record in interrupted { count(1, of: record.job, at: now.monotonic) }
@@ -32,10 +34,8 @@ extension SchedulerCore {
     guard let index = index(of: job), jobs[index.offset].limitLane >= 0 else { return }
     let lane = Int(jobs[index.offset].limitLane)
     let group = Int(limits.lanes[lane].group)
-    for _ in 0..<starts {
-      limits.lanes[lane].starts?.start(at: time)
-      limits.groups[group].starts?.start(at: time)
-    }
+    limits.lanes[lane].starts?.start(starts, at: time)
+    limits.groups[group].starts?.start(starts, at: time)
     limits.mark(lane: Int32(lane))
     limits.mark(group: Int32(group))
   }

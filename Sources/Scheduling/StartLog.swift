@@ -56,12 +56,18 @@ struct StartLog: Sendable {
   /// A reserved start has taken place, at `now` or before.
   mutating func start(at now: Int64) {
     giveBack()
+    start(1, at: now)
+  }
+
+  /// Starts that nobody reserved took place, at `now` or before. O(1).
+  mutating func start(_ count: Int, at now: Int64) {
+    guard count > 0 else { return }
     let at = rounded(now)
-    started += 1
+    started += count
     if entries.count > oldest, entries[entries.count - 1].at >= at {
-      entries[entries.count - 1].count += 1
+      entries[entries.count - 1].count += count
     } else {
-      entries.append((at, 1))
+      entries.append((at, count))
     }
   }
 

@@ -78,7 +78,7 @@ package final class DayCalendar: Sendable {
     var day = day
     var steps = 0
     defer { budget.spend(steps / 16) }
-    while abs(day) < DayCalendar.farthestDays {
+    while day.magnitude < DayCalendar.farthestDays {
       if weekdays >> UInt64(CivilDate.weekday(daysSinceEpoch: day)) & 1 == 0 {
         let index = firstRange(endingAtOrAfter: day)
         if index < ranges.count, ranges[index].contains(day) {

@@ -47,9 +47,10 @@ extension TriggerBuilder {
       throw TriggerError(
         "which working day is a text like \"2nd\", \"last\" or \"-3\" (the third to last), not \(value)")
     }
-    guard abs(number) <= WorkdayTrigger.most else {
+    // The magnitude: the smallest integer has no absolute value among integers.
+    guard number.magnitude <= WorkdayTrigger.most else {
       throw TriggerError(
-        "no month has \(abs(number)) working days", suggestion: "write 1 to \(WorkdayTrigger.most), or \"last\"")
+        "no month has \(number.magnitude) working days", suggestion: "write 1 to \(WorkdayTrigger.most), or \"last\"")
     }
     return number
   }

@@ -23,7 +23,9 @@ package final class WorkdayTrigger: Trigger {
   init(
     _ number: Int, calendar: DayCalendar?, secondOfDay: Int, zone: TimeZoneRules, hasOwnZone: Bool, dst: DSTPolicy
   ) {
-    precondition(number != 0 && abs(number) <= WorkdayTrigger.most, "a working day is the 1st to 23rd from either end")
+    precondition(
+      number != 0 && number.magnitude <= WorkdayTrigger.most, "a working day is the 1st to 23rd from either end"
+    )
     self.number = number
     self.calendar = calendar
     self.secondOfDay = secondOfDay

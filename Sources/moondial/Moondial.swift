@@ -43,15 +43,27 @@ struct Moondial: ParsableCommand {
       if !failure.message.isEmpty { Terminal.error("moondial: " + failure.message) }
       Terminal.exit(failure.code)
     } catch let error as HostError {
-      Terminal.error("moondial: " + error.message)
+      // One line for each thing that is wrong; what is quoted in them was made visible where they were joined.
+      for line in error.message.split(separator: "\n") { Terminal.error("moondial: " + line) }
       Terminal.exit(error.kind == .usage ? .usage : .failed)
     } catch {
       let isFine = exitCode(for: error) == .success
-      let message = fullMessage(for: error)
-      if isFine { Terminal.line(message) } else { Terminal.error(message) }
+      let message = isFine ? fullMessage(for: error) : visible(fullMessage(for: error))
+      Terminal.text(isFine ? message + "\n" : message, isError: !isFine)
       Terminal.exit(isFine ? .fine : .usage)
     }
     Terminal.exit(.fine)
+  }
+
+  /// A message about usage has lines of its own, and quotes what was typed: that stays on its line.
+  private static func visible(_ message: String) -> String {
+    var message = message
+    for argument in CommandLine.arguments.dropFirst() where VisibleText.line(argument) != argument {
+      for part in [argument] + argument.split(separator: "=", maxSplits: 1).map(String.init) where !part.isEmpty {
+        message = message.replacing(part, with: VisibleText.line(part))
+      }
+    }
+    return message
   }
 }
 

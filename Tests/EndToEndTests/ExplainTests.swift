@@ -57,9 +57,10 @@ struct ExplainTests {
       (7_200, 7_230, 0, "claimed 30.0 s late: run 1 of the job went on until then"),
       (
         3_600, 3_602.5, 0,
-        "claimed 2.5 s late: by its jitter, or because the claim window was full or the store did not write"
+        "claimed 2.5 s late: by its jitter, or because the host stood still (stopped, starved, or the machine slept), "
+          + "the claim window was full or the store did not write"
       ),
-      (3_600, 3_602.5, 2, "claimed 2.5 s late: the host was down, the machine slept, or the claim window was full"),
+      (3_600, 3_602.5, 2, "claimed 2.5 s late: the host was down or stood still, the machine slept, or the claim window was full"),
     ] as [(Double, Double, Int, String?)])
   func lateClaims(due: Double, claimed: Double, missed: Int, sentence: String?) throws {
     let place = try place([

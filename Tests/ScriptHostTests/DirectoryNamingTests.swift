@@ -69,7 +69,7 @@ struct DirectoryNamingTests {
 
   @Test("control characters in a name cannot forge a log line")
   func printable() {
-    #expect(ScriptPath("a\nINFO fine\u{7F}.lua").description == "a\\x0AINFO fine\\x7F.lua")
+    #expect(ScriptPath("a\nINFO fine\u{7F}.lua").description == "a\\nINFO fine\\x7F.lua")
     #expect(ScriptPath("ä.lua").description == "ä.lua")
     #expect(ScriptPath.root.description == ".")
   }

@@ -303,6 +303,30 @@ import Testing
     #expect(report.result == "\"true:31 true:12 false:two false:none\"")
   }
 
+  @Test("a branch that yields has failed, in all and in any, and what it had to close is closed")
+  func yieldingBranch() throws {
+    let report = try PoolFixture().run(
+      """
+      local closed = 0
+      local function body(n)
+        local guard <close> = setmetatable({}, { __close = function() closed = closed + 1 end })
+        if n == 1 then coroutine.yield("half") end
+        if n == 2 then sleep(0.001) coroutine.yield() end
+        if n == 3 then return coroutine.wrap(function() coroutine.yield("inner") end)() end
+        return "whole"
+      end
+      local out = all({ 1, 2, 3, 4 }, body)
+      local text = {}
+      for i, r in ipairs(out) do text[i] = tostring(r.ok) .. ":" .. tostring(r.value or r.error) end
+      local value, at = any({ 1, 2, 4 }, body)
+      return { text, closed, value, at }
+      """)
+    let why = "a branch of all or any cannot yield: coroutine.yield works in coroutines that the body makes itself"
+    let result = try #require(report.result)
+    #expect(result.contains("false:") && result.contains(":5: \(why)") && result.contains(":6: \(why)"), "\(result)")
+    #expect(result.contains(#""true:inner","true:whole"],6,"whole",3]"#), "\(result)")
+  }
+
   @Test("any takes the first that works, and gives up the others")
   func any() throws {
     let fixture = try PoolFixture()

@@ -66,7 +66,8 @@ struct DecisionLedger {
     }
     // Rises within a job whatever the clock does, and puts ranges of several jobs in the order in which they were
     // decided.
-    let sequence = max(range.decidedAt.nanoseconds, try highestSequence(of: job) + 1)
+    let next = try highestSequence(of: job).addingReportingOverflow(1)
+    let sequence = max(range.decidedAt.nanoseconds, next.partialValue)
     insert.bind(1, job)
     insert.bind(2, range.kind.code)
     insert.bind(3, range.reason?.code)
@@ -163,8 +164,8 @@ enum DecisionRows {
     return DecisionRange(
       job: row.text(0), schedule: row.optionalText(10), kind: kind, reason: reason,
       first: Instant(nanoseconds: row.integer(3)),
-      last: Instant(nanoseconds: row.integer(4)), count: Int(row.integer(5)), isAtLeast: row.integer(6) != 0,
-      clockEpoch: ClockEpoch(Int32(truncatingIfNeeded: row.integer(7))),
+      last: Instant(nanoseconds: row.integer(4)), count: row.count(5), isAtLeast: row.integer(6) != 0,
+      clockEpoch: ClockEpoch(row.smallCount(7)),
       decidedAt: Instant(nanoseconds: row.integer(8)), run: row.optionalInteger(9).map(RunID.init))
   }
 }

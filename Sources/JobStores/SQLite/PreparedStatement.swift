@@ -127,6 +127,16 @@ internal import JobModel
   func integer(_ column: Int32) -> Int64 { unsafe sqlite3_column_int64(handle, column) }
   func optionalInteger(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
 
+  /// A number of things, 0...2⁵³. Another program may have written any number into the row, and what is added to this
+  /// one must not overflow.
+  func count(_ column: Int32) -> Int { Int(min(max(0, integer(column)), 1 << 53)) }
+
+  /// A number of attempts, or of clock epochs: 0...10⁹.
+  func smallCount(_ column: Int32) -> Int32 { Int32(min(max(0, integer(column)), 1_000_000_000)) }
+
+  /// A span of time in nanoseconds: 0...146 years.
+  func span(_ column: Int32) -> Int64 { min(max(0, integer(column)), 1 << 62) }
+
   func text(_ column: Int32) -> String {
     // Safe: the bytes belong to the statement until the next step; they are copied here. Text of another program that
     // is not UTF-8 is repaired rather than refused: a history should stay readable.

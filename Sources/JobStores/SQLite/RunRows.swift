@@ -83,18 +83,18 @@ enum RunRows {
     guard let cause = RunCause(code: row.integer(2)) else { throw failure.newer }
     var run = RunRecord(
       id: RunID(row.integer(0)), job: row.text(1), cause: cause, scheduledAt: Instant(nanoseconds: row.integer(3)))
-    run.clockEpoch = ClockEpoch(Int32(truncatingIfNeeded: row.integer(4)))
-    run.missed = Int(row.integer(5))
+    run.clockEpoch = ClockEpoch(row.smallCount(4))
+    run.missed = row.count(5)
     run.claimedAt = row.instant(6)
     run.startedAt = row.instant(7)
     run.finishedAt = row.instant(8)
-    run.attempts = Int32(truncatingIfNeeded: row.integer(9))
+    run.attempts = row.smallCount(9)
     if let code = row.optionalInteger(10) {
       guard let outcome = Outcome(code: code) else { throw failure.newer }
       run.outcome = outcome
     }
-    run.memoryPeakBytes = Int(row.integer(11))
-    run.duration = row.integer(12)
+    run.memoryPeakBytes = row.count(11)
+    run.duration = row.span(12)
     if let message = row.optionalText(13) {
       run.error = RunError(
         message: message, file: row.optionalText(14), line: row.optionalInteger(15).map(Int.init),

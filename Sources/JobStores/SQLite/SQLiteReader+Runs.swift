@@ -30,7 +30,8 @@ extension SQLiteReader {
   private func finishedRuns(_ search: RunSearch, on database: Database) throws(StoreError) -> [RunRecord] {
     var search = search
     guard search.query.id == nil else { return try find(search, in: "runs r", on: database) }
-    let filedTo = try integer("SELECT value FROM meta WHERE key = 'filed_to'", on: database) ?? 0
+    // Below the last number there is, so that there is always a tail.
+    let filedTo = min(try integer("SELECT value FROM meta WHERE key = 'filed_to'", on: database) ?? 0, .max - 1)
     let tail = filedTo + 1...Int64.max
     let filed: [ClosedRange<Int64>]
     if search.query.from == nil && search.query.to == nil {
@@ -106,7 +107,7 @@ extension SQLiteReader {
       "SELECT \(RunRows.selection) FROM \(tables) WHERE \(terms.joined(separator: " AND ")) ORDER BY \(id) DESC LIMIT ?3",
       on: database)
     for (index, value) in values.enumerated() { statement.bind(Int32(index + 4), value) }
-    let last = query.before.map { $0.number - 1 } ?? .max
+    let last = query.before.map { $0.number == .min ? .min : $0.number - 1 } ?? .max
     let failure = SQLiteFailure(path: pool.path)
     var found: [RunRecord] = []
     for range in search.ids where range.lowerBound <= last && found.count < search.limit {

@@ -38,7 +38,7 @@ final class SQLiteReader: Sendable {
       let highest = try HighWaterMark.read(on: database, failure: failure)
       let epoch = try integer("SELECT value FROM meta WHERE key = 'clock_epoch'", on: database) ?? 0
       var snapshot = StoreSnapshot(
-        nextRunID: RunID(highest + 1), clockEpoch: ClockEpoch(Int32(truncatingIfNeeded: epoch)))
+        nextRunID: RunID(highest + 1), clockEpoch: ClockEpoch(Int32(min(max(0, epoch), 1_000_000_000))))
       snapshot.schedules = try schedules(on: database, order: "s.job")
       let open = try statement("SELECT \(RunRows.selection) FROM open_runs r ORDER BY r.id", on: database)
       snapshot.unfinished = try open.all { row throws(StoreError) in try RunRows.record(from: row, failure: failure) }

@@ -10,6 +10,8 @@ extension SQLiteStore {
   /// for as long as the disk takes.
   package func backup(to path: String) throws(StoreError) {
     let target = SQLiteFailure(path: path)
+    // An empty path would leave the copy under the name ".partial".
+    guard !path.isEmpty else { throw StoreError(.io, "the path of a backup is empty: name a new file") }
     // Safe here and below: paths are Swift strings, which the compiler passes as C strings for the length of a call.
     guard unsafe access(path, F_OK) != 0 else {
       throw StoreError(.io, "\(path): the file exists already: name another one, or remove it first")

@@ -84,8 +84,7 @@ extension SQLiteStore {
         openRuns: openRuns, openRunCount: try count("open_runs"),
         clockEpoch: ClockEpoch(
           Int32(
-            truncatingIfNeeded: try reader.integer("SELECT value FROM meta WHERE key = 'clock_epoch'", on: database)
-              ?? 0)))
+            clamping: try reader.integer("SELECT value FROM meta WHERE key = 'clock_epoch'", on: database) ?? 0)))
     }
   }
 

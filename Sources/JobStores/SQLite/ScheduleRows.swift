@@ -62,8 +62,8 @@ enum ScheduleRows {
     record.nextFire = row.instant(2)
     record.anchor = row.instant(3)
     record.lastFire = row.instant(4)
-    record.fireCount = Int(row.integer(5))
-    record.clockEpoch = ClockEpoch(Int32(truncatingIfNeeded: row.integer(7)))
+    record.fireCount = row.count(5)
+    record.clockEpoch = ClockEpoch(row.smallCount(7))
     record.isPaused = row.integer(8) != 0
     record.orphanedAt = row.instant(9)
     return record
@@ -73,15 +73,16 @@ enum ScheduleRows {
   static func made(from row: PreparedStatement, failure: SQLiteFailure) throws(StoreError) -> ScheduleRecord {
     var options = ScheduleOptions()
     options.params = row.optionalText(11).map { JSONText($0) }
-    options.jitter = row.optionalInteger(12)
+    options.jitter = row.isNull(12) ? nil : row.span(12)
     options.timeZone = row.optionalText(13)
-    options.misfireGraceTime = row.optionalInteger(14)
+    // No grace is the largest number.
+    options.misfireGraceTime = row.optionalInteger(14).map { max(0, $0) }
     if let code = row.optionalInteger(15) {
       guard let policy = CoalescePolicy(code: code) else { throw failure.newer }
       options.coalesce = policy
     }
-    options.maxInstances = row.optionalInteger(16).map { Int($0) }
-    options.priority = row.optionalInteger(17).map { Int($0) }
+    options.maxInstances = row.optionalInteger(16).map { Int(min(max(1, $0), 100_000)) }
+    options.priority = row.optionalInteger(17).map { Int(min(max(-100, $0), 100)) }
     var record = declared(from: row)
     record.made = MadeSchedule(id: row.text(10), options: options)
     return record

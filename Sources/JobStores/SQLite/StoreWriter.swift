@@ -242,8 +242,10 @@ struct HighWaterMark {
   private var saved: Int64
   private var committed: Int64
   private let save, find: PreparedStatement
+  private let failure: SQLiteFailure
 
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
+    self.failure = failure
     find = try Self.statement(on: database, failure: failure)
     // It never falls: a process beside a host may have saved a higher one than the host has seen.
     save = try PreparedStatement(
@@ -257,8 +259,19 @@ struct HighWaterMark {
     committed = saved
   }
 
+  /// - Throws: `.corrupt` when the next ids would not fit: no host ever gave so large a one.
   static func read(on database: Database, failure: SQLiteFailure) throws(StoreError) -> Int64 {
-    try statement(on: database, failure: failure).first { $0.integer(0) } ?? 0
+    try checked(statement(on: database, failure: failure).first { $0.integer(0) } ?? 0, failure)
+  }
+
+  private static func checked(_ highest: Int64, _ failure: SQLiteFailure) throws(StoreError) -> Int64 {
+    guard highest < RunID.largest else {
+      throw StoreError(
+        .corrupt,
+        "\(failure.path): it has a run \(highest), or a mark of one (highest_run in meta), which no host ever made: "
+          + "remove it with sqlite3, or restore a backup")
+    }
+    return highest
   }
 
   private static func statement(on database: Database, failure: SQLiteFailure) throws(StoreError) -> PreparedStatement {
@@ -273,7 +286,7 @@ struct HighWaterMark {
   ///
   /// - Parameter besideHost: a host is up. It may have given ids that are not in the file yet, but none of a visitor's.
   mutating func next(besideHost: Bool) throws(StoreError) -> Int64 {
-    highest = max(highest, try find.first { $0.integer(0) } ?? 0) + 1
+    highest = max(highest, try Self.checked(find.first { $0.integer(0) } ?? 0, failure)) + 1
     if besideHost { while !RunID(highest).isForVisitors { highest += 1 } }
     save.bind(1, highest)
     try save.run()

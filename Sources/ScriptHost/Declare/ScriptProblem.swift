@@ -1,3 +1,4 @@
+internal import Chronology
 package import JobModel
 
 /// Something to tell the author of a script: where, and one sentence that says what to change.
@@ -13,8 +14,7 @@ package struct ScriptProblem: Error, Sendable, Hashable {
 
   package let severity: Severity
   package let location: SourceLocation
-  /// One sentence, without the place. Control characters are escaped, so that a name in it cannot forge a line of a
-  /// log.
+  /// One sentence, without the place. Made visible, so that a name in it cannot forge a line of a log.
   package let message: String
   /// The Lua call stack, for errors that a script raised.
   package let traceback: String?
@@ -22,14 +22,14 @@ package struct ScriptProblem: Error, Sendable, Hashable {
   package init(_ severity: Severity, at location: SourceLocation, _ message: String, traceback: String? = nil) {
     self.severity = severity
     self.location = location
-    self.message = ScriptPath.printable(message)
+    self.message = VisibleText.line(message)
     self.traceback = traceback
   }
 }
 
 extension ScriptProblem: CustomStringConvertible {
   package var description: String {
-    let place = ScriptPath.printable(location.description)
+    let place = VisibleText.line(location.description)
     return severity == .note ? "\(place): note: \(message)" : "\(place): \(message)"
   }
 }

@@ -1,3 +1,5 @@
+internal import Chronology
+
 /// What a name below the scripts directory means to the host. Pure: only the name decides, so that a scan and an event
 /// about the same file never disagree.
 enum FileNaming {
@@ -49,7 +51,7 @@ enum FileNaming {
       if byte < 0x80 {
         shown.unicodeScalars.append(Unicode.Scalar(byte))
       } else {
-        shown += ScriptPath.escape(byte)
+        shown += VisibleText.byte(byte)
       }
     }
     return (shown, false)

@@ -1,3 +1,5 @@
+internal import Chronology
+
 /// Where a file lies below the scripts directory: `reports/daily.lua`, `lib/a/b.lua`.
 ///
 /// Two paths are equal when their bytes are. Swift's own `String` equality would call two file names equal that differ
@@ -55,28 +57,8 @@ package struct ScriptPath: Hashable, Comparable, Sendable {
 }
 
 extension ScriptPath: CustomStringConvertible {
-  /// The path for people: control characters escaped, so that a file name cannot forge a line of a log.
-  package var description: String { text.isEmpty ? "." : Self.printable(text) }
-
-  /// `text` with control characters as `\x0A`.
-  static func printable(_ text: String) -> String {
-    guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return text }
-    var result = ""
-    for scalar in text.unicodeScalars {
-      if scalar.value < 0x20 || scalar.value == 0x7F {
-        result += escape(UInt8(scalar.value))
-      } else {
-        result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
-  }
-
-  /// `\xE9`, as C and Lua write a byte.
-  static func escape(_ byte: UInt8) -> String {
-    let digits = String(byte, radix: 16, uppercase: true)
-    return digits.utf8.count == 1 ? "\\x0\(digits)" : "\\x\(digits)"
-  }
+  /// The path for people: made visible, so that a file name cannot forge a line of a log.
+  package var description: String { text.isEmpty ? "." : VisibleText.line(text) }
 }
 
 extension ScriptPath {

@@ -1,3 +1,4 @@
+internal import Chronology
 internal import Glibc
 internal import JobModel
 
@@ -163,7 +164,7 @@ struct FileScan {
   }
 
   private mutating func report(_ isWarning: Bool, _ text: String) {
-    problems.insert(Problem(isWarning: isWarning, text: ScriptPath.printable(text)))
+    problems.insert(Problem(isWarning: isWarning, text: VisibleText.line(text)))
   }
 
   // MARK: One file

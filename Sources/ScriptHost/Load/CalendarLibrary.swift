@@ -114,7 +114,7 @@ package final class CalendarLibrary: CalendarSource {
     let components = text.split(separator: "/").filter { $0 != "." }
     guard text.hasSuffix(".ics"), !components.contains("..") else {
       throw TriggerError(
-        "\"\(ScriptPath.printable(text))\" is no path of a calendar",
+        "\"\(VisibleText.line(text))\" is no path of a calendar",
         suggestion: "write one below the scripts directory like \"holidays.ics\", or an absolute one")
     }
     return ScriptPath((text.hasPrefix("/") ? "/" : "") + components.joined(separator: "/"))

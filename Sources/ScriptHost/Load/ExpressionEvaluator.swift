@@ -81,6 +81,6 @@ package final class ExpressionEvaluator {
 /// Why something is not a trigger expression: one sentence.
 package struct ExpressionError: Error, Sendable, Hashable, CustomStringConvertible {
   package let message: String
-  package init(_ message: String) { self.message = ScriptPath.printable(message) }
+  package init(_ message: String) { self.message = VisibleText.line(message) }
   package var description: String { message }
 }

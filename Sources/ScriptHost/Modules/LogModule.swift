@@ -35,7 +35,7 @@ enum LogModule {
 
   /// A message is usually a string; numbers and booleans are shown as Lua shows them.
   private static func message(_ call: borrowing LuaCall, _ arguments: Arguments) -> String {
-    if let text = call.string(1) { return text }
+    if let text = unsafe call.withBytes(1, { unsafe String(showing: $0) }) { return text }
     if let integer = call.integer(1), call.type(1) == .number { return String(integer) }
     if let number = call.number(1) { return String(number) }
     if let flag = call.bool(1) { return flag ? "true" : "false" }

@@ -132,7 +132,7 @@ enum TimePattern {
     case "F": return "\(padded(date.year, 4))-\(padded(date.month, 2))-\(padded(date.day, 2))"
     case "T": return "\(padded(civil.hour, 2)):\(padded(civil.minute, 2)):\(padded(civil.second, 2))"
     case "z":
-      let minutes = abs(offset) / 60
+      let minutes = Int(offset.magnitude) / 60
       return "\(offset < 0 ? "-" : "+")\(padded(minutes / 60, 2))\(padded(minutes % 60, 2))"
     case "s": return String(instant.wholeSeconds)
     case "u": return String(date.weekday == 0 ? 7 : date.weekday)
@@ -145,7 +145,7 @@ enum TimePattern {
   }
 
   private static func padded(_ number: Int, _ width: Int, with filler: Character = "0") -> String {
-    let digits = String(abs(number))
+    let digits = String(number.magnitude)
     let filled = String(repeating: filler, count: max(0, width - digits.count)) + digits
     return number < 0 ? "-" + filled : filled
   }

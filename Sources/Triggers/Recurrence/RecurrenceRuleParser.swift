@@ -144,7 +144,7 @@ extension RecurrenceRuleParser {
     var numbers: Set<Int> = []
     for item in try items(range, name) {
       guard let number = Int(string(item)) else { throw fail("\(name) \(string(item)) is no whole number", item) }
-      guard number != 0, abs(number) <= limit else {
+      guard number != 0, number.magnitude <= limit else {
         throw fail("\(name) \(string(item)) is outside 1-\(limit) and -\(limit) to -1", item)
       }
       numbers.insert(number)
@@ -171,7 +171,7 @@ extension RecurrenceRuleParser {
       var ordinal = 0
       if digits > 0 {
         let written = string(item.lowerBound..<name.lowerBound)
-        guard let number = Int(written), number != 0, abs(number) <= 53 else {
+        guard let number = Int(written), number != 0, number.magnitude <= 53 else {
           throw fail("\(written) in BYDAY=\(string(item)) is outside 1-53 and -53 to -1", item)
         }
         ordinal = number
@@ -221,8 +221,8 @@ extension RecurrenceRuleParser {
         throw fail("\(name) has no meaning with BYWEEKNO", range, "remove the number")
       }
       let inMonth = frequency == .monthly || given["BYMONTH"] != nil
-      if inMonth, let far = rule.weekdays.first(where: { abs($0.ordinal) > 5 }) {
-        throw fail("no month has \(abs(far.ordinal)) of a weekday", range, "write 1 to 5, or -1 for the last")
+      if inMonth, let far = rule.weekdays.first(where: { $0.ordinal.magnitude > 5 }) {
+        throw fail("no month has \(far.ordinal.magnitude) of a weekday", range, "write 1 to 5, or -1 for the last")
       }
     }
     if let range = given["BYSETPOS"], !given.keys.contains(where: { $0.hasPrefix("BY") && $0 != "BYSETPOS" }) {

@@ -42,7 +42,7 @@ enum BenchModule {
           var line = JSONObject()
           line.set("first_ns", BenchClock.wall)
           line.set("pid", getpid())
-          Terminal.line(line.json)
+          Terminal.json(line.json)
           return .none
         }
       ])

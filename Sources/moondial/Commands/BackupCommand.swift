@@ -20,6 +20,7 @@ struct BackupCommand: ParsableCommand {
   @OptionGroup var options: StoreOptions
 
   func run() throws {
+    guard !file.isEmpty else { throw CommandFailure(.usage, "the name of the file to write is empty: name a new file") }
     if case .missing = FileKind(file) {
     } else {
       throw CommandFailure(.usage, "\(file) exists already: name a new file")

@@ -28,7 +28,7 @@ struct BatchAnswers {
   func answerStandardInput() {
     while let line = readLine(strippingNewline: true) {
       if line.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-      Terminal.line(answer(line))
+      Terminal.json(answer(line))
     }
   }
 
@@ -76,7 +76,8 @@ struct BatchAnswers {
     let count = try count(request)
     let start = try start(request, zone)
     let trigger = try evaluator.trigger(expression, zone: zone).trigger
-    return FireTimes.list(trigger, start, count: count).fires.map { ISO8601.format($0, in: zone) }
+    var fires = FireTimes(trigger, start)
+    return fires.next(count).map { ISO8601.format($0, in: zone) }
   }
 
   private func text(_ name: String, _ request: LuaTable) throws -> String? {

@@ -40,6 +40,6 @@ struct BenchCommand: ParsableCommand {
       case .cold: try ColdBench.run(parameters)
       case .sleep: try SleepBench.run(parameters)
       }
-    Terminal.line(result.json)
+    Terminal.json(result.json)
   }
 }

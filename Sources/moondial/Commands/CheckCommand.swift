@@ -28,7 +28,7 @@ struct CheckCommand: ParsableCommand {
     let problems = generation.problems + session.watchProblems(of: generation)
     let errors = problems.count { $0.severity == .error }
     if json {
-      Terminal.line(document(generation, problems))
+      Terminal.json(document(generation, problems))
     } else {
       for problem in problems {
         Terminal.error(problem.description)

@@ -25,12 +25,12 @@ struct DoctorCommand: ParsableCommand {
     let report: StoreReport
     do { report = try store.doctor() } catch { throw CommandFailure("\(error)") }
     let zone = options.zone
-    if json { Terminal.line(document(report, zone)) } else { show(report, zone) }
+    if json { Terminal.json(document(report, zone)) } else { show(report, zone) }
     if !report.isSound { throw CommandFailure.silent }
   }
 
   private func show(_ report: StoreReport, _ zone: TimeZoneRules) {
-    func row(_ name: String, _ value: String) { Terminal.line("\(name.padded(to: 16)) \(value)") }
+    func row(_ name: String, _ value: String) { Terminal.line("\(VisibleText.padded(name, to: 16)) \(value)") }
     row("store", "\(report.path), schema \(report.schemaVersion)")
     row("integrity", report.isSound ? "sound" : "DAMAGED")
     for damage in report.damages { Terminal.line("  " + damage) }

@@ -68,13 +68,13 @@ struct ExecCommand: ParsableCommand {
       let result = record.result.map { " → \($0.text)" } ?? ""
       let error = record.error.map { ": \($0.message)" } ?? ""
       Terminal.error("\(record.job) #\(record.id): \(record.outcome?.rawValue ?? "?") in \(took)\(result)\(error)")
-      if let traceback = record.error?.traceback { Terminal.error(traceback) }
+      if let traceback = record.error?.traceback { Terminal.block(traceback, isError: true) }
       return
     }
     var document = JSONObject()
     document.set("job", record.job)
     RunRendering.setOutcome(of: record, into: &document)
-    Terminal.line(document.json)
+    Terminal.json(document.json)
   }
 }
 

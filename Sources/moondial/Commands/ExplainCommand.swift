@@ -23,6 +23,9 @@ struct ExplainCommand: ParsableCommand {
   @Flag(help: "One JSON document.") var json = false
 
   func run() throws {
+    guard (1...10_000).contains(limit) else {
+      throw CommandFailure(.usage, "--limit \(limit): give a number from 1 to 10000; --at asks about one instant")
+    }
     let zone = options.zone
     let instant = try at.map { try moondial.instant($0, "--at", in: zone) }
     let store = try HistoryStore.open(options.path)
@@ -31,7 +34,7 @@ struct ExplainCommand: ParsableCommand {
     do { answer = try Answer(store, job: job, at: instant, limit: limit) } catch { throw CommandFailure("\(error)") }
     guard answer.isKnown else { throw CommandFailure("the store \(options.path) knows no job \"\(job)\"") }
     if json {
-      Terminal.line(answer.json(zone))
+      Terminal.json(answer.json(zone))
     } else {
       for sentence in answer.sentences(zone) { Terminal.line(sentence) }
     }
@@ -70,7 +73,7 @@ struct ExplainCommand: ParsableCommand {
       let marks = try store.files(of: job).filter { !$0.isBeginning }
       markedFiles = marks.count
       let unsuccessful = marks.filter { $0.outcome != nil && $0.outcome != .succeeded }
-      unsuccessfulFiles = Array(unsuccessful.sorted { ($1.at, $0.path) < ($0.at, $1.path) }.prefix(max(0, limit)))
+      unsuccessfulFiles = Array(unsuccessful.sorted { ($1.at, $0.path) < ($0.at, $1.path) }.prefix(limit))
     }
 
     var isKnown: Bool { schedule != nil || !made.isEmpty || !runs.isEmpty || !ranges.isEmpty }
@@ -132,7 +135,7 @@ struct ExplainCommand: ParsableCommand {
       }
       if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
       if run.attempts > 1 { text += ", after \(run.attempts) attempts" }
-      if let error = run.error { text += " (\(LogRenderer.oneLine(error.message)))" }
+      if let error = run.error { text += " (\(error.message))" }
       return text
     }
 

@@ -66,20 +66,37 @@ struct HistoryCommand: ParsableCommand {
     }
     let store = try HistoryStore.open(options.path)
     defer { store.close() }
-    let runs: [RunRecord]
-    do { runs = try store.runs(query) } catch { throw CommandFailure("\(error)") }
-    if let runID, runs.isEmpty { throw CommandFailure("there is no run \(runID) in \(options.path)") }
     let zone = options.zone
-    if json {
-      for record in runs { Terminal.line(RunRendering.json(record, zone: zone)) }
-    } else if runID != nil {
-      try show(runs[0], store, zone)
-    } else {
-      show(runs, zone)
+    if let runID, !json {
+      guard let record = try page(store, query).first else { throw missing(runID) }
+      return try show(record, store, zone)
     }
+    // In pages, printed one after the other: a long history needs no memory.
+    var shown = 0
+    repeat {
+      query.limit = min(limit - shown, Self.pageSize)
+      let runs = try page(store, query)
+      if let runID, runs.isEmpty, shown == 0 { throw missing(runID) }
+      if json {
+        for record in runs { Terminal.json(RunRendering.json(record, zone: zone)) }
+      } else if !runs.isEmpty || shown == 0 {
+        show(runs, zone, withHeader: shown == 0)
+      }
+      shown += runs.count
+      guard runs.count == query.limit, let last = runs.last else { break }
+      query.before = last.id
+    } while shown < limit
   }
 
-  private func show(_ runs: [RunRecord], _ zone: TimeZoneRules) {
+  private static let pageSize = 1_000
+
+  private func page(_ store: SQLiteStore, _ query: RunQuery) throws -> [RunRecord] {
+    do { return try store.runs(query) } catch { throw CommandFailure("\(error)") }
+  }
+
+  private func missing(_ run: String) -> CommandFailure { CommandFailure("there is no run \(run) in \(options.path)") }
+
+  private func show(_ runs: [RunRecord], _ zone: TimeZoneRules, withHeader: Bool) {
     var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
     for record in runs {
       table.add([
@@ -87,21 +104,23 @@ struct HistoryCommand: ParsableCommand {
         Shown.time(record.scheduledAt, in: zone),
         record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running"),
         record.outcome == nil ? "-" : Shown.span(record.duration),
-        String(record.attempts), LogRenderer.oneLine(record.error?.message ?? ""),
+        String(record.attempts), record.error?.message ?? "",
       ])
     }
-    for line in table.lines { Terminal.line(line) }
+    for line in table.lines.dropFirst(withHeader ? 0 : 1) { Terminal.line(line) }
   }
 
   private func show(_ record: RunRecord, _ store: SQLiteStore, _ zone: TimeZoneRules) throws {
-    for (name, value) in RunRendering.fields(record, zone: zone) { Terminal.line("\(name.padded(to: 14)) \(value)") }
-    if let traceback = record.error?.traceback { Terminal.line(traceback) }
+    for (name, value) in RunRendering.fields(record, zone: zone) {
+      Terminal.line("\(VisibleText.padded(name, to: 14)) \(value)")
+    }
+    if let traceback = record.error?.traceback { Terminal.block(traceback) }
     let lines: [RunLogLine]
     do { lines = try store.log(of: record.id, limit: 10_000) } catch { throw CommandFailure("\(error)") }
     for line in lines {
       let fields = line.fields.map { " " + $0.text } ?? ""
       Terminal.line(
-        "\(Shown.time(line.at, in: zone)) \(line.level.padded(to: 5)) \(LogRenderer.oneLine(line.message))\(fields)")
+        "\(Shown.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)")
     }
   }
 }
@@ -145,14 +164,14 @@ enum RunRendering {
   /// The fields that `exec --json` and `history --json` share.
   static func setOutcome(of record: RunRecord, into run: inout JSONObject) {
     if let outcome = record.outcome { run.set("outcome", outcome.rawValue) } else { run.setNull("outcome") }
-    if let result = record.result { run.set("result", json: result.text) } else { run.setNull("result") }
+    if let result = record.result { run.set("result", stored: result.text) } else { run.setNull("result") }
     if let error = record.error {
       var object = JSONObject()
       object.set("message", error.message)
       object.set("file", error.file)
       object.set("line", error.line)
       object.set("traceback", error.traceback)
-      object.set("data", json: error.data)
+      object.set("data", stored: error.data)
       run.set("error", json: object.json)
     } else {
       run.setNull("error")
@@ -160,7 +179,7 @@ enum RunRendering {
     run.set("duration_ms", Double(record.duration) / 1e6)
     run.set("memory_peak_bytes", record.memoryPeakBytes)
     run.set("attempts", record.attempts)
-    run.set("params", json: record.params?.text)
-    run.set("event", json: record.event?.text)
+    run.set("params", stored: record.params?.text)
+    run.set("event", stored: record.event?.text)
   }
 }

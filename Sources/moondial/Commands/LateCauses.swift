@@ -56,8 +56,12 @@ struct LateCauses {
     if let hostSince, run.scheduledAt < hostSince, hostSince <= claimed {
       return "\(late): no host was up until \(Shown.time(hostSince, in: zone))"
     }
-    if run.missed > 0 { return "\(late): the host was down, the machine slept, or the claim window was full" }
-    return "\(late): by its jitter, or because the claim window was full or the store did not write"
+    if run.missed > 0 {
+      return "\(late): the host was down or stood still, the machine slept, or the claim window was full"
+    }
+    // A process that is stopped or starved writes nothing down about it.
+    return "\(late): by its jitter, or because the host stood still (stopped, starved, or the machine slept), "
+      + "the claim window was full or the store did not write"
   }
 
   /// What a coalesced range says of the run that stands for it. A run that waited for its claim until it was too late,

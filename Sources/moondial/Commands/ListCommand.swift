@@ -50,7 +50,7 @@ struct ListCommand: ParsableCommand {
         row.set("schedules", json: JSONObject.array(orphan.schedules.map(\.json)))
         return row.json
       }
-      Terminal.line(JSONObject.array(rows.map(\.json) + gone))
+      Terminal.json(JSONObject.array(rows.map(\.json) + gone))
     } else {
       show(rows, orphans)
     }
@@ -135,7 +135,7 @@ private struct MadeRow {
     row.set("trigger", trigger)
     row.set("lua", lua)
     row.set("next_run_time", next)
-    row.set("params", json: params?.text)
+    row.set("params", stored: params?.text)
     row.set("orphaned", isOrphaned)
     return row.json
   }

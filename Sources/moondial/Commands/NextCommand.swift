@@ -49,32 +49,58 @@ struct NextCommand: ParsableCommand {
     guard !expressions.isEmpty else {
       throw CommandFailure(.usage, "name a trigger expression or a job, e.g. moondial next '0 9 * * mon-fri'")
     }
-    guard number > 0 else { throw CommandFailure(.usage, "-n \(number): give a number above 0") }
+    guard (1...Self.largestNumber).contains(number) else {
+      throw CommandFailure(
+        .usage, "-n \(number): give a number from 1 to \(Self.largestNumber); --after goes on from the last fire time")
+    }
     let zone = try zone(zones)
     let start = try begin(zone)
-    var documents: [String] = []
-    for expression in expressions {
+    if json, expressions.count > 1 { Terminal.text("[") }
+    for (index, expression) in expressions.enumerated() {
       let (trigger, shown, words) = try trigger(expression, evaluator, zone, zones)
-      let found = FireTimes.list(trigger, start, count: number)
-      let fires = found.fires.map { ISO8601.format($0, in: shown) }
+      var fires = FireTimes(trigger, start)
       if json {
-        var document = JSONObject()
-        document.set("expr", expression)
-        document.set("words", words)
-        document.set("fires", json: JSONObject.array(fires.map(JSONObject.quote)))
-        documents.append(document.json)
+        if index > 0 { Terminal.text(",") }
+        printDocument(expression, words, &fires, in: shown)
       } else {
         Terminal.line(words)
-        for fire in fires { Terminal.line("  " + fire) }
-        if let searchedTo = found.searchedTo {
-          let end = ISO8601.format(searchedTo, in: shown)
-          Terminal.line("  \(fires.isEmpty ? "none" : "no other") found up to \(end); there may be one later (--after goes on from there)")
-        } else if fires.count < number {
-          Terminal.line(fires.isEmpty ? "  never" : "  and never again")
-        }
+        printLines(&fires, in: shown)
       }
     }
-    if json { Terminal.line(documents.count == 1 ? documents[0] : JSONObject.array(documents)) }
+    if json { Terminal.text(expressions.count > 1 ? "]\n" : "\n") }
+  }
+
+  private static let largestNumber = 1_000_000
+
+  /// What is found is printed as it is found, some at a time: a million fire times need no memory.
+  private func printLines(_ fires: inout FireTimes, in zone: TimeZoneRules) {
+    while true {
+      let found = fires.next(min(1_000, number - fires.count))
+      Terminal.text(found.map { "  \(ISO8601.format($0, in: zone))\n" }.joined())
+      if found.isEmpty || fires.count == number { break }
+    }
+    if let searchedTo = fires.searchedTo {
+      let end = ISO8601.format(searchedTo, in: zone)
+      let none = fires.count == 0 ? "none" : "no other"
+      Terminal.line("  \(none) found up to \(end); there may be one later (--after goes on from there)")
+    } else if fires.count < number {
+      Terminal.line(fires.count == 0 ? "  never" : "  and never again")
+    }
+  }
+
+  private func printDocument(_ expression: String, _ words: String, _ fires: inout FireTimes, in zone: TimeZoneRules) {
+    var head = JSONObject()
+    head.set("expr", expression)
+    head.set("words", words)
+    Terminal.text(VisibleText.json(String(head.json.dropLast())) + ",\"fires\":[")
+    while true {
+      let isFirst = fires.count == 0
+      let found = fires.next(min(1_000, number - fires.count))
+      if found.isEmpty { break }
+      let texts = found.map { JSONObject.quote(ISO8601.format($0, in: zone)) }
+      Terminal.text((isFirst ? "" : ",") + texts.joined(separator: ","))
+    }
+    Terminal.text("]}")
   }
 
   private func begin(_ zone: TimeZoneRules) throws -> FireTimes.Start {
@@ -118,34 +144,43 @@ struct NextCommand: ParsableCommand {
   }
 }
 
-/// Fire times of a trigger, from an instant on.
-enum FireTimes {
+/// Fire times of a trigger, from an instant on, some at a time.
+struct FireTimes {
   enum Start {
     case after(Instant)
     case from(Instant)
   }
 
-  /// At most `count` of them; fewer when it ends, or when its search broke off at `searchedTo`.
-  static func list(
-    _ trigger: AnyTrigger, _ start: Start, count: Int
-  ) -> (fires: [Instant], searchedTo: Instant?) {
-    var edge: Instant
+  private let trigger: AnyTrigger
+  private var edge: Instant
+  private var isOver = false
+  /// How many there were so far.
+  private(set) var count = 0
+  /// Where the search broke off without an answer.
+  private(set) var searchedTo: Instant?
+
+  init(_ trigger: AnyTrigger, _ start: Start) {
     let anchor: Instant
     switch start {
     case .after(let instant): (edge, anchor) = (instant, instant)
     case .from(let instant): (edge, anchor) = (instant.advanced(byNanoseconds: -1), instant)
     }
-    let trigger = trigger.anchored(at: anchor)
+    self.trigger = trigger.anchored(at: anchor)
+  }
+
+  /// At most `limit` more; fewer when it ends, or when its search breaks off.
+  mutating func next(_ limit: Int) -> [Instant] {
     var fires: [Instant] = []
-    while fires.count < count {
+    while fires.count < limit, !isOver {
       switch trigger.nextFire(after: edge) {
       case .at(let next):
         fires.append(next)
         edge = next
-      case .never: return (fires, nil)
-      case .unknown(let searchedTo): return (fires, searchedTo)
+      case .never: isOver = true
+      case .unknown(let searched): (isOver, searchedTo) = (true, searched)
       }
     }
-    return (fires, nil)
+    count += fires.count
+    return fires
   }
 }

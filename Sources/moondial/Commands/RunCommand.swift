@@ -33,6 +33,7 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     Signals.block()
     let grace = try duration(grace, "--grace")
+    guard grace >= 0 else { throw CommandFailure(.usage, "--grace \(self.grace): give a duration from 0s up") }
     try StartLimits.check(workers: StepPool.Configuration().workers)
     let end = HostEnd()
     // First of all: whatever the start does, a signal ends it.

@@ -25,6 +25,7 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "JSON lines.") var json = false
 
   func run() throws {
+    guard limit > 0 else { throw CommandFailure(.usage, "--limit \(limit): give a number above 0") }
     let session = try ScriptSession(
       scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
     let generation = try session.loadOnce()
@@ -47,7 +48,7 @@ struct SimulateCommand: ParsableCommand {
         line.set("job", run.job)
         line.set("scheduled_at", time)
         line.set("cause", run.cause.rawValue)
-        Terminal.line(line.json)
+        Terminal.json(line.json)
       } else {
         Terminal.line("\(time)  \(run.job)\(run.cause == .schedule ? "" : " (\(run.cause.rawValue))")")
       }

@@ -80,7 +80,8 @@ final class SingleRun: RunReportSink {
       log.write(
         .warn, job: record.job, run: id,
         "attempt \(record.attempts) \(report.outcome.rawValue)\(why); next attempt in \(Shown.span(delay))")
-      if state.wait(until: monotonicNow() + delay, for: { $0.isCancelled ? true : nil }) == true {
+      let (time, overflow) = monotonicNow().addingReportingOverflow(delay)
+      if state.wait(until: overflow ? .max : time, for: { $0.isCancelled ? true : nil }) == true {
         record.outcome = .cancelled
         break
       }

@@ -1,4 +1,6 @@
+import Chronology
 import JobModel
+import Lua
 
 /// Builds one JSON object field by field, in the order given, without a tree in between.
 struct JSONObject {
@@ -34,18 +36,27 @@ struct JSONObject {
     self.name(name)
     text += "null"
   }
-  /// `json` is a document of its own.
+  /// `json` is a document of its own, made here.
   mutating func set(_ name: String, json: String?) {
     guard let json else { return }
     self.name(name)
     text += json
   }
 
+  /// `stored` is a document that somebody else keeps. If it is none any more, its text is the value: what is printed
+  /// stays JSON, and nothing is hidden.
+  mutating func set(_ name: String, stored: String?) {
+    guard let stored else { return }
+    let isDocument = (try? LuaValue(json: stored)) != nil
+    set(name, json: isDocument ? stored : JSONObject.quote(stored))
+  }
+
   var json: String { text + "}" }
 
   static func array(_ documents: some Sequence<String>) -> String { "[" + documents.joined(separator: ",") + "]" }
 
-  /// RFC 8259: quotes, backslashes and control characters are escaped, everything else stays UTF-8.
+  /// RFC 8259: quotes, backslashes and control characters are escaped, everything else stays UTF-8; what does not show
+  /// is escaped by ``Terminal/json(_:)``.
   static func quote(_ text: String) -> String {
     var quoted = "\""
     for scalar in text.unicodeScalars {

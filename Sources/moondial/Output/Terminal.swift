@@ -1,8 +1,10 @@
+import Chronology
 import Glibc
 import Hosting
 import Synchronization
 
-/// Standard output and standard error, written whole lines at a time.
+/// Standard output and standard error, written whole lines at a time. Everything is made visible on its way out
+/// (``VisibleText``): names and messages of others can neither drive a terminal nor forge a line.
 enum Terminal {
   /// Colours and tables only where a person looks.
   static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
@@ -10,12 +12,23 @@ enum Terminal {
   private static let lock = Mutex(())
 
   /// One line on standard output.
-  static func line(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+  static func line(_ text: String) { write(VisibleText.line(text) + "\n", to: STDOUT_FILENO) }
+  /// One JSON document as a line on standard output.
+  static func json(_ document: String) { write(VisibleText.json(document) + "\n", to: STDOUT_FILENO) }
   /// One line on standard error.
   static func error(_ text: String) { StandardError.line(text) }
 
-  /// Text as it is, on standard output.
-  static func text(_ text: String) { write(text, to: STDOUT_FILENO) }
+  /// A text of several lines, such as a traceback, under the line before it. Each is indented: what a script put into
+  /// it cannot look like a line of its own.
+  static func block(_ text: String, isError: Bool = false) {
+    for line in text.split(separator: "\n") { isError ? error("  " + line) : self.line("  " + line) }
+  }
+
+  /// A text of our own with its line breaks: help, and scripts that were made here.
+  static func text(_ text: String, isError: Bool = false) {
+    guard isError else { return write(VisibleText.lines(text), to: STDOUT_FILENO) }
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) { error(String(line)) }
+  }
 
   private static func write(_ text: String, to descriptor: Int32) {
     lock.withLock { _ in
@@ -40,22 +53,21 @@ enum Terminal {
   }
 }
 
-/// Columns as wide as their widest entry, two spaces between them.
+/// Columns as wide as their widest entry, two spaces between them. Entries are made visible.
 struct TextTable {
   private var rows: [[String]]
 
   init(_ header: [String]) { rows = [header] }
 
-  mutating func add(_ row: [String]) { rows.append(row) }
+  mutating func add(_ row: [String]) { rows.append(row.map(VisibleText.line)) }
 
   /// The lines, without trailing spaces.
   var lines: [String] {
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    let widths = rows[0].indices.map { column in rows.map { VisibleText.width($0[column]) }.max() ?? 0 }
     return rows.map { row in
       var line = ""
       for (column, text) in row.enumerated() {
-        line += text
-        if column + 1 < row.count { line += String(repeating: " ", count: widths[column] - text.count + 2) }
+        line += column + 1 < row.count ? VisibleText.padded(text, to: widths[column] + 2) : text
       }
       while line.last == " " { line.removeLast() }
       return line
