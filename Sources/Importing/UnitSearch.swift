@@ -43,6 +43,8 @@ package struct UnitSearch {
       for directory in directories where text == nil { text = read(directory + file) }
     }
     guard var text else { return nil }
+    // Masked: nothing is added to it.
+    if text.isEmpty { return text }
     for path in dropIns(of: unit, in: directories) {
       if let dropIn = read(path), !dropIn.isEmpty { text += "\n" + dropIn }
     }

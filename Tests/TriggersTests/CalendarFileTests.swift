@@ -237,7 +237,7 @@ struct CalendarFileTests {
     #expect(try days([event], in: "UTC") == ["2026-12-23"])
     let head = CalendarFileTests.outlook.replacing("\n", with: "\r\n")
     #expect(try days([event], in: "UTC", head: head) == ["2026-12-23"])
-    #expect(try days(["DTSTART;TZID=tzone://Microsoft/Utc:20261224T003000"], in: "UTC") == ["2026-12-24"])
+    #expect(try days(["DTSTART;TZID=\"tzone://Microsoft/Utc\":20261224T003000"], in: "UTC") == ["2026-12-24"])
   }
 
   @Test("every zone that stands for a name of Windows is one of the system's")
