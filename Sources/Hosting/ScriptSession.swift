@@ -143,6 +143,69 @@ package final class ScriptSession {
     FileWatchGrants.problems(of: generation.jobs, base: baseDirectory) { live.grants(for: $0) }
   }
 
+  /// For `check`: like ``loadOnce()``, with what is no mistake and will be trouble all the same.
+  ///
+  /// - Parameter variables: the names of the environment.
+  package func check(variables: some Sequence<String>) throws(HostError) -> (LoadedGeneration, [ScriptProblem]) {
+    let snapshot = directory.scan().snapshot
+    try configure(snapshot)
+    let generation = load(snapshot)
+    return (generation, warnings(snapshot, generation, variables))
+  }
+
+  private func warnings(
+    _ snapshot: DirectorySnapshot, _ generation: LoadedGeneration, _ variables: some Sequence<String>
+  ) -> [ScriptProblem] {
+    var warnings: [ScriptProblem] = []
+    let evaluator = try? ExpressionEvaluator(runtime: luaHost.runtime, zones: zones)
+    var fields: [String: [String]?] = [:]
+    for file in snapshot.scripts {
+      guard case .success(let content) = file.content else { continue }
+      let code = CodeCheck(file.path, content.bytes)
+      warnings += code.missingFunctions { name in
+        if let known = fields[name] { return known }
+        let found = evaluator?.fields(of: name)
+        fields[name] = .some(found)
+        return found
+      }
+      warnings += code.missingGrants(live.grants(for: file.path))
+    }
+    return warnings + configurationWarnings(snapshot, generation, variables)
+  }
+
+  private func configurationWarnings(
+    _ snapshot: DirectorySnapshot, _ generation: LoadedGeneration, _ variables: some Sequence<String>
+  ) -> [ScriptProblem] {
+    let file = "moondial.lua"
+    var warnings: [ScriptProblem] = []
+    func warn(_ message: String) {
+      warnings.append(ScriptProblem(.note, at: SourceLocation(file: file, line: 0), message))
+    }
+    func hint(_ name: String, _ names: [String]) -> String {
+      Spelling.closest(to: name, among: names, limit: 1).first.map { "; did you mean \"\($0)\"?" } ?? ""
+    }
+    let scripts = snapshot.scripts.map(\.path)
+    if !allowsAll, let table = try? GrantTable(configuration.grants, baseDirectory: baseDirectory) {
+      for pattern in table.unused(by: scripts) {
+        warn("grants[\"\(pattern)\"] matches no script\(hint(pattern, scripts.map(\.text)))")
+      }
+    }
+    // A script with errors may declare any job.
+    if generation.errors.isEmpty {
+      let names = generation.jobs.map(\.name)
+      for name in configuration.retention.jobs.keys.sorted() where !names.contains(name) {
+        warn("retention.jobs[\"\(name)\"]: there is no job of that name\(hint(name, names))")
+      }
+    }
+    for (name, near) in ConfigurationSetting.unknown(inEnvironment: variables) {
+      warnings.append(
+        ScriptProblem(
+          .note, at: SourceLocation(file: "environment", line: 0),
+          "there is no setting \(name)\(near.map { "; did you mean \($0)?" } ?? "")"))
+    }
+    return warnings
+  }
+
   private static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
     return String(path[..<slash])

@@ -49,17 +49,26 @@ package struct Crontab: Sendable {
     self.lines = lines
   }
 
-  /// Whether a crontab has accounts in it: every entry's sixth field could be one, and one of them is `root`, which is
-  /// no program. (A file of only other accounts looks like commands: `backup /srv`. Its path tells more than its text.)
-  package static func looksSystemWide(_ text: String) -> Bool {
-    let users = Crontab(text, isSystemWide: true).lines.compactMap { line -> String? in
+  /// Whether a crontab has accounts in it: every entry's sixth word is one, and not all of them are as well programs
+  /// with an argument to come (`sync`, `man`), nor do options follow all of them (`backup --all`).
+  ///
+  /// - Parameters:
+  ///   - isAccount: whether the machine has an account of that name.
+  ///   - isProgram: whether a shell would find a program of that name.
+  package static func looksSystemWide(
+    _ text: String, isAccount: (String) -> Bool, isProgram: (String) -> Bool
+  ) -> Bool {
+    var isTelling = false
+    for line in Crontab(text, isSystemWide: true).lines {
       switch line.item {
-      case .entry(let entry): entry.user
-      case .unreadable: ""
-      default: nil
+      case .entry(let entry):
+        guard let user = entry.user, user == "root" || isAccount(user) else { return false }
+        if user == "root" || !isProgram(user) && !entry.command.hasPrefix("-") { isTelling = true }
+      case .unreadable: return false
+      default: break
       }
     }
-    return users.contains("root") && users.allSatisfy(isAccount)
+    return isTelling
   }
 
   private static func item(_ line: Substring, _ isSystemWide: Bool) -> Item {
@@ -87,6 +96,10 @@ package struct Crontab: Sendable {
       }
       user = account
     }
+    // Fields for seconds or years would leave a star here: cron refuses that.
+    if !isSystemWide, rest.first == "*" {
+      return .unreadable("its command begins with *, which cron refuses: it may have six fields")
+    }
     let (command, input) = split(rest)
     guard command.contains(where: { $0 != " " }) else { return .unreadable("it has no command") }
     return .entry(Entry(schedule: schedule, user: user, command: command, input: input))
@@ -108,39 +121,78 @@ package struct Crontab: Sendable {
   }
 
   /// `NAME = value`, either of them in quotes or not; `nil` when the line is nothing of that kind.
+  ///
+  /// As in cron's `env.c`: a name without quotes ends at its first blank, nothing may follow a closing quote, blanks at
+  /// the end of a value do not count, and quotes within quotes come off as well.
   private static func variable(_ line: Substring) -> (name: String, value: String)? {
-    guard let equals = line.firstIndex(of: "=") else { return nil }
-    func unquoted(_ text: Substring) -> String {
-      var text = text.drop { $0 == " " || $0 == "\t" }
-      while let last = text.last, last == " " || last == "\t" { text = text.dropLast() }
-      if text.count >= 2, let quote = text.first, quote == "\"" || quote == "'", text.last == quote {
-        text = text.dropFirst().dropLast()
-      }
-      return String(text)
+    var rest = line
+    guard let name = part(&rest, isName: true), !name.isEmpty else { return nil }
+    rest = rest.drop(while: isSpace)
+    guard rest.first == "=" else { return nil }
+    rest = rest.dropFirst().drop(while: isSpace)
+    guard var value = part(&rest, isName: false) else { return nil }
+    while let last = value.last, isSpace(last) { value.removeLast() }
+    if value.count >= 2, let quote = value.first, quote == "\"" || quote == "'", value.last == quote {
+      value = String(value.dropFirst().dropLast())
     }
-    let name = unquoted(line[..<equals])
-    guard !name.isEmpty, !name.contains(where: { " \t\"'".contains($0) }) else { return nil }
-    return (name, unquoted(line[line.index(after: equals)...]))
+    return (name, value)
   }
 
-  /// Parts a command from its input at the first `%`; further ones are line ends, and `\%` is a percent sign.
+  /// A name or value from the front; `nil` when a quote has no end, or something follows a value's.
+  private static func part(_ rest: inout Substring, isName: Bool) -> String? {
+    guard let quote = rest.first, quote == "\"" || quote == "'" else {
+      let part = isName ? rest.prefix { !isSpace($0) && $0 != "=" } : rest
+      rest = rest.dropFirst(part.count)
+      return String(part)
+    }
+    rest = rest.dropFirst()
+    let part = rest.prefix { $0 != quote }
+    guard part.count < rest.count, !isName || !part.contains("=") else { return nil }
+    rest = rest.dropFirst(part.count + 1)
+    return isName || rest.allSatisfy(isSpace) ? String(part) : nil
+  }
+
+  private static func isSpace(_ character: Character) -> Bool {
+    character.isASCII && (character.isWhitespace || character == "\u{B}")
+  }
+
+  /// Parts a command from its input at the first `%`, as cron's `do_command.c` does.
+  ///
+  /// In the command a backslash goes away before `%` and before another one. In the input a further `%` ends a line,
+  /// `\%` is a percent sign, every other backslash stays, and the last line gets its end.
   private static func split(_ text: Substring) -> (command: String, input: String?) {
-    var parts = [""]
+    var command = ""
     var isEscaped = false
-    for character in text {
-      if character == "%" {
-        if isEscaped {
-          parts[parts.count - 1].removeLast()
-          parts[parts.count - 1].append("%")
-        } else {
-          parts.append("")
-        }
+    for index in text.indices {
+      let character = text[index]
+      if isEscaped {
+        if character == "%" || character == "\\" { command.removeLast() }
+        command.append(character)
         isEscaped = false
+      } else if character == "%" {
+        return (command, input(text[text.index(after: index)...]))
       } else {
-        parts[parts.count - 1].append(character)
-        isEscaped = character == "\\" && !isEscaped
+        command.append(character)
+        isEscaped = character == "\\"
       }
     }
-    return (parts[0], parts.count > 1 ? parts.dropFirst().joined(separator: "\n") : nil)
+    return (command, nil)
+  }
+
+  private static func input(_ text: Substring) -> String {
+    var input = ""
+    var isEscaped = false
+    for character in text {
+      var character = character
+      if isEscaped {
+        if character != "%" { input.append("\\") }
+      } else if character == "%" {
+        character = "\n"
+      }
+      isEscaped = character == "\\"
+      if !isEscaped { input.append(character) }
+    }
+    if isEscaped { input.append("\\") }
+    return input.isEmpty || input.hasSuffix("\n") ? input : input + "\n"
   }
 }

@@ -22,7 +22,7 @@ extension Crontab {
 private struct CrontabWriter {
   private let origin: ImportOrigin
   private let context: TriggerContext
-  private var names = JobNames()
+  private var names: JobNames
   private var body: [String] = []
   private var notes: [ImportNote] = []
   private var jobCount = 0
@@ -41,6 +41,7 @@ private struct CrontabWriter {
   init(_ origin: ImportOrigin, _ context: TriggerContext) {
     self.origin = origin
     self.context = context
+    names = JobNames(taken: origin.takenNames)
   }
 
   mutating func add(_ line: Crontab.Line) {
@@ -104,6 +105,19 @@ private struct CrontabWriter {
   private var shell: String { environment.last { $0.key == "SHELL" }?.value ?? "/bin/sh" }
 
   private mutating func add(_ entry: Crontab.Entry, _ line: Crontab.Line) {
+    var entry = entry
+    var remark: String?
+    switch entry.schedule.hasPrefix("@") ? .asWritten : CrontabField.reading(of: entry.schedule.split(separator: " ").map(String.init)) {
+    case .asWritten: break
+    case .other(let fields):
+      remark = "Debian's cron reads \(entry.schedule) as \(fields), and so does the job"
+      entry.schedule = fields
+    case .never:
+      body.append(LuaWriter.comment(line.text))
+      return note(line, "no job, because cron never runs it: a range in it goes backwards")
+    case .refused:
+      remark = "Debian's cron refuses a crontab with this line; the job means what is written"
+    }
     do {
       var checked = context
       checked.jobName = "job"
@@ -113,6 +127,7 @@ private struct CrontabWriter {
     }
     writeEnvironment()
     body.append(LuaWriter.comment(line.text))
+    if let remark { note(line, remark) }
     if let user = entry.user { users.insert(user) }
     let isOther = entry.user != nil && entry.user != "root"
     for program in isOther ? [CrontabWriter.runuser] : [shell] where !programs.contains(program) {
@@ -179,8 +194,8 @@ private struct CrontabWriter {
     """
 
   private static let shell = """
-    -- Runs a command line as cron does: by the crontab's shell, in the home directory. What it writes goes to the log;
-    -- an exit code other than 0 is a failed run.
+    -- Runs a command line as cron does: by the crontab's shell, in the home directory. Each line that it writes goes to
+    -- the log; an exit code other than 0 is a failed run.
     local function shell(command, vars, options)
       local words = { vars.SHELL, "-c", "cd; " .. command }
       local settings = { env = vars, stdin = options and options.stdin }
@@ -188,14 +203,15 @@ private struct CrontabWriter {
     """
 
   private static let shellForUsers = """
-    -- Runs a command line as cron does: by the crontab's shell, in the account's home directory. What it writes goes to
-    -- the log; an exit code other than 0 is a failed run.
+    -- Runs a command line as cron does: by the crontab's shell, in the account's home directory. Each line that it
+    -- writes goes to the log; an exit code other than 0 is a failed run.
     local function shell(command, vars, options)
       local user = options and options.user
       local words = { vars.SHELL, "-c", "cd; " .. command }
       if user then
-        local account = ("HOME=~%s USER=%s LOGNAME=%s; export HOME USER LOGNAME; cd; "):format(user, user, user)
-        words = { "\(runuser)", "-u", user, "--", vars.SHELL, "-c", account .. command }
+        local home = vars.HOME and "" or ("HOME=~%s; export HOME; "):format(user)
+        local account = ("LOGNAME=%s; export LOGNAME; cd; "):format(user)
+        words = { "\(runuser)", "-u", user, "--", vars.SHELL, "-c", home .. account .. command }
       end
       local settings = { env = vars, stdin = options and options.stdin }
     \(ending)
@@ -205,8 +221,8 @@ private struct CrontabWriter {
       return function()
         local result, why = exec(words, settings)
         if not result then error(why, 0) end
-        if result.stdout ~= "" then log.info(result.stdout) end
-        if result.stderr ~= "" then log.warn(result.stderr) end
+        for line in result.stdout:gmatch("[^\\n]+") do log.info(line) end
+        for line in result.stderr:gmatch("[^\\n]+") do log.warn(line) end
         if result.code ~= 0 then error("exit code " .. result.code, 0) end
       end
     end

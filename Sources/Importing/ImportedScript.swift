@@ -28,9 +28,12 @@ package struct ImportOrigin: Sendable {
   package var source: String
   /// The script's path below the scripts directory, for the grant it needs.
   package var script: String
+  /// Names of jobs that the scripts beside it declare: the new jobs get others.
+  package var takenNames: Set<String>
 
-  package init(source: String, script: String) {
+  package init(source: String, script: String, takenNames: Set<String> = []) {
     self.source = source
     self.script = script
+    self.takenNames = takenNames
   }
 }

@@ -1,6 +1,24 @@
 /// Names jobs after what they run, each name once.
-struct JobNames {
-  private var used: Set<String> = []
+package struct JobNames {
+  private var used: Set<String>
+
+  init(taken: Set<String> = []) { used = taken }
+
+  /// The names of jobs that a script declares in so many words: `job "backup"`, `name = "backup"`.
+  ///
+  /// What is computed is not found, and what only looks like a name is; for choosing another one, both are harmless.
+  package static func declared(in lua: String) -> Set<String> {
+    var names: Set<String> = []
+    var rest = lua[...]
+    while let quote = rest.firstIndex(where: { $0 == "\"" || $0 == "'" }) {
+      let before = rest[..<quote].drop { !$0.isLetter }.split { " \t\n(={,;".contains($0) }.last
+      let text = rest[rest.index(after: quote)...]
+      guard let end = text.firstIndex(where: { $0 == rest[quote] || $0.isNewline }) else { break }
+      if before == "job" || before == "name" { names.insert(String(text[..<end])) }
+      rest = text[text.index(after: end)...]
+    }
+    return names
+  }
 
   /// A name of its own for `name`: `backup`, `backup-2`, `backup-3`.
   mutating func unique(_ name: String) -> String {

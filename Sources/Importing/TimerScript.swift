@@ -6,7 +6,7 @@ extension TimerUnit {
   package static func script(
     of timers: [TimerUnit], from origin: ImportOrigin, context: TriggerContext
   ) -> ImportedScript {
-    var names = JobNames()
+    var names = JobNames(taken: origin.takenNames)
     var blocks: [String] = []
     var notes: [ImportNote] = []
     var programs: [String] = []
@@ -53,7 +53,9 @@ struct TimerWriter {
     var lines = original("Timer", unit.timer, unit.name)
     if let service = unit.service { lines += original("Service", service, unit.serviceName) }
     var job: String?
-    if unit.isTemplate {
+    if unit.isMasked {
+      note("no job, because it is masked: an empty file or a link to /dev/null keeps it from running")
+    } else if unit.isTemplate {
       note(
         "not imported, because it is a template: it runs by its instances only; import a link to it that names one, like sync@home.timer",
         isLoss: true)
@@ -78,32 +80,14 @@ struct TimerWriter {
   private mutating func when() -> [(key: String, literal: String)]? {
     var triggers: [String] = []
     var fields: [(key: String, literal: String)] = []
-    for event in unit.timer.values("Timer", "OnCalendar") {
-      do {
-        _ = try TriggerBuilder.build("on_calendar", [.string(event)], context: context)
-        triggers.append("on_calendar \(LuaWriter.string(event))")
-      } catch {
-        note("OnCalendar=\(event) is not imported, because \(error)", isLoss: true)
-      }
+    // An empty one of them takes back those of all kinds.
+    for setting in unit.timer.settings("Timer", of: TimerWriter.times) {
+      let value = UnitName(unit.name).expanded(setting.value).text
+      if let trigger = trigger(setting.key, value), !triggers.contains(trigger) { triggers.append(trigger) }
     }
-    for key in ["OnUnitActiveSec", "OnUnitInactiveSec"] {
-      for text in unit.timer.values("Timer", key) {
-        guard let span = UnitText.span(text), span >= 1_000_000 else {
-          note("\(key)=\(text) is not imported, because it is no length of time", isLoss: true)
-          continue
-        }
-        triggers.append("every \(LuaWriter.string(DurationText.format(nanoseconds: span)))")
-        if key == "OnUnitInactiveSec" { note("\(key) counts from the end of a run there, from its fire time here") }
-      }
-    }
-    for key in ["OnBootSec", "OnStartupSec", "OnActiveSec"] {
-      guard let text = unit.timer.value("Timer", key) else { continue }
-      if !triggers.contains("startup()") { triggers.append("startup()") }
-      if UnitText.span(text) != 0 { note("\(key)=\(text): the job runs when the host starts, without that delay") }
-    }
-    for key in ["OnClockChange", "OnTimezoneChange", "WakeSystem"] where unit.timer.flag("Timer", key) {
-      note("\(key) is not carried over")
-    }
+    // The start of the host last: the rhythm is what a reader looks for.
+    triggers = triggers.filter { $0 != "startup()" } + triggers.filter { $0 == "startup()" }
+    noteTheRestOfTimer()
     guard !triggers.isEmpty else {
       if !notes.contains(where: \.isLoss) { note("not imported, because it has no time", isLoss: true) }
       return nil
@@ -127,6 +111,55 @@ struct TimerWriter {
     return fields
   }
 
+  private static let times: Set<String> = [
+    "OnCalendar", "OnUnitActiveSec", "OnUnitInactiveSec", "OnBootSec", "OnStartupSec", "OnActiveSec",
+  ]
+
+  /// One time as a trigger; `nil` (and a note) when it is none.
+  private mutating func trigger(_ key: String, _ text: String) -> String? {
+    switch key {
+    case "OnCalendar":
+      do {
+        _ = try TriggerBuilder.build("on_calendar", [.string(text)], context: context)
+        return "on_calendar \(LuaWriter.string(text))"
+      } catch {
+        note("OnCalendar=\(text) is not imported, because \(error)", isLoss: true)
+        return nil
+      }
+    case "OnUnitActiveSec", "OnUnitInactiveSec":
+      guard let span = UnitText.span(text), span >= 1_000_000 else {
+        note("\(key)=\(text) is not imported, because it is no length of time", isLoss: true)
+        return nil
+      }
+      if key == "OnUnitInactiveSec" { note("\(key) counts from the end of a run there, from its fire time here") }
+      return "every \(LuaWriter.string(DurationText.format(nanoseconds: span)))"
+    default:
+      if UnitText.span(text) != 0 { note("\(key)=\(text): the job runs when the host starts, without that delay") }
+      return "startup()"
+    }
+  }
+
+  /// Settings of a timer that are carried over, or said where they are read.
+  private static let handledOfTimer: Set<String> = [
+    "Unit", "Persistent", "RandomizedDelaySec", "AccuracySec", "OnClockChange", "OnTimezoneChange", "WakeSystem",
+    "RemainAfterElapse", "FixedRandomDelay",
+  ]
+
+  private mutating func noteTheRestOfTimer() {
+    for key in ["OnClockChange", "OnTimezoneChange", "WakeSystem"] where unit.timer.flag("Timer", key) {
+      note("\(key) is not carried over")
+    }
+    if unit.timer.flag("Timer", "FixedRandomDelay") {
+      note("FixedRandomDelay is not carried over: jitter is another delay at each fire time")
+    }
+    var rest: [String] = []
+    for setting in unit.timer.settings where setting.section == "Timer" && !rest.contains(setting.key) {
+      let isKnown = TimerWriter.times.contains(setting.key) || TimerWriter.handledOfTimer.contains(setting.key)
+      if !isKnown { rest.append(setting.key) }
+    }
+    if !rest.isEmpty { note("not carried over: \(rest.joined(separator: ", "))") }
+  }
+
   // MARK: How long
 
   private mutating func limits() -> [(key: String, literal: String)] {
@@ -146,7 +179,7 @@ struct TimerWriter {
   }
 
   static let helper = """
-    -- Runs programs one after another. What they write goes to the log; an exit code other than 0 is a failed run,
+    -- Runs programs one after another. Each line that they write goes to the log; an exit code other than 0 is a failed run,
     -- unless may_fail says that it does not matter.
     local function programs(commands, options)
       return function()
@@ -154,8 +187,8 @@ struct TimerWriter {
           local words = { table.unpack(command) }
           local result, why = exec(words, options)
           if not result then error(why, 0) end
-          if result.stdout ~= "" then log.info(result.stdout) end
-          if result.stderr ~= "" then log.warn(result.stderr) end
+          for line in result.stdout:gmatch("[^\\n]+") do log.info(line) end
+          for line in result.stderr:gmatch("[^\\n]+") do log.warn(line) end
           if result.code ~= 0 and not command.may_fail then error(words[1] .. ": exit code " .. result.code, 0) end
         end
       end

@@ -9,23 +9,22 @@ extension TimerWriter {
     var steps: [String] = []
     for key in ["ExecStartPre", "ExecStart", "ExecStartPost"] {
       for line in service.values("Service", key) {
-        guard let step = step(key, line, variables, service) else { return nil }
-        steps.append(step)
+        guard let commands = UnitText.commands(line) else {
+          note("\(key)=\(line) is not imported, because a quote in it is not closed", isLoss: true)
+          return nil
+        }
+        for words in commands {
+          guard let step = step(key, words, variables, service) else { return nil }
+          steps.append(step)
+        }
       }
     }
-    guard !service.values("Service", "ExecStart").isEmpty else {
+    guard !service.values("Service", "ExecStart").isEmpty, !steps.isEmpty else {
       note("not imported, because \(unit.serviceName) has no ExecStart", isLoss: true)
       return nil
     }
     var options: [(key: String, literal: String)] = []
-    if let directory = service.value("Service", "WorkingDirectory") {
-      let path = expand(directory.hasPrefix("-") ? String(directory.dropFirst()) : directory, "WorkingDirectory")
-      if path == "~" {
-        note("WorkingDirectory=~ is not carried over: give cwd the home directory's path")
-      } else {
-        options.append(("cwd", LuaWriter.string(path)))
-      }
-    }
+    options.append(("cwd", LuaWriter.string(directory(service))))
     if !variables.isEmpty {
       options.append(("env", LuaWriter.table(variables.map { ($0.key, LuaWriter.string($0.value)) })))
     }
@@ -35,8 +34,20 @@ extension TimerWriter {
     return "programs({\n\(steps.map { "    \($0),\n" }.joined())  }\(last))"
   }
 
+  /// The working directory: the root, where the unit says nothing.
+  private mutating func directory(_ service: UnitFile) -> String {
+    guard let directory = service.value("Service", "WorkingDirectory") else { return "/" }
+    let path = expand(directory.hasPrefix("-") ? String(directory.dropFirst()) : directory, "WorkingDirectory")
+    guard path == "~" else { return path }
+    if let user = service.value("Service", "User"), expand(user, "User") != "root" {
+      note("WorkingDirectory=~ is not carried over: give cwd the path of that home directory")
+      return "/"
+    }
+    return "/root"
+  }
+
   private mutating func expand(_ value: String, _ key: String) -> String {
-    let (text, unknown) = unit.expanded(value)
+    let (text, unknown) = UnitName(unit.serviceName).expanded(value)
     if let unknown { note("\(key): \(unknown) depends on the machine and is left as it is") }
     return text
   }
@@ -44,7 +55,8 @@ extension TimerWriter {
   private mutating func environment(_ service: UnitFile) -> [(key: String, value: String)] {
     var variables: [(key: String, value: String)] = []
     for text in service.values("Service", "Environment") {
-      for word in UnitText.words(expand(text, "Environment")) ?? [] {
+      for word in UnitText.words(text) ?? [] {
+        let word = expand(word, "Environment")
         guard let equals = word.firstIndex(of: "=") else { continue }
         let name = String(word[..<equals])
         variables.removeAll { $0.key == name }
@@ -56,9 +68,10 @@ extension TimerWriter {
 
   /// A command as a Lua list, by whom the unit says.
   private mutating func step(
-    _ key: String, _ line: String, _ variables: [(key: String, value: String)], _ service: UnitFile
+    _ key: String, _ words: [String], _ variables: [(key: String, value: String)], _ service: UnitFile
   ) -> String? {
-    var line = line[...]
+    let shown = "\(key)=\(words.joined(separator: " "))"
+    var line = words[0][...]
     var mayFail = false
     var isLiteral = false
     var isPrivileged = false
@@ -74,22 +87,17 @@ extension TimerWriter {
       default: note("\(key): the privileges of \(prefix) are not carried over")
       }
     }
-    guard let words = UnitText.words(expand(String(line), key)), !words.isEmpty else {
-      note("\(key)=\(line) is not imported, because a quote in it is not closed", isLoss: true)
-      return nil
-    }
-    if words.contains(";") {
-      note("\(key)=\(line) is not imported: give each command an ExecStart of its own", isLoss: true)
-      return nil
-    }
     var command: [String] = []
-    for word in words { command += isLiteral ? [word] : substituted(word, key, variables) }
+    for word in [String(line)] + words.dropFirst() {
+      let word = expand(word, key)
+      command += isLiteral ? [word] : substituted(word, key, variables)
+    }
     guard !command.isEmpty, !command[0].isEmpty else {
-      note("\(key)=\(line) is not imported, because nothing is left of it", isLoss: true)
+      note("\(shown) is not imported, because nothing is left of it", isLoss: true)
       return nil
     }
     // A plus means the rights of the manager, which are those of the host.
-    if let user = service.value("Service", "User"), user != "root", !isPrivileged {
+    if let user = service.value("Service", "User").map({ expand($0, "User") }), user != "root", !isPrivileged {
       note("User=\(user) is carried over by runuser, for which the host must be run by root")
       command = ["/usr/sbin/runuser", "-u", user, "--"] + command
     }

@@ -12,8 +12,11 @@ struct UnitFile: Sendable {
 
   /// All settings in their order; a line that ends in a backslash goes on in the next one.
   let settings: [Setting]
+  /// Whether there is nothing at all in it.
+  let isEmpty: Bool
 
   init(_ text: String) {
+    isEmpty = text.isEmpty
     var settings: [Setting] = []
     var section = ""
     var pending = ""
@@ -47,6 +50,15 @@ struct UnitFile: Sendable {
     return values
   }
 
+  /// The settings of several keys of which an empty one takes back all before it, whichever key they have.
+  func settings(_ section: String, of keys: Set<String>) -> [Setting] {
+    var kept: [Setting] = []
+    for setting in settings where setting.section == section && keys.contains(setting.key) {
+      if setting.value.isEmpty { kept = [] } else { kept.append(setting) }
+    }
+    return kept
+  }
+
   /// The last value of a key.
   func value(_ section: String, _ key: String) -> String? { values(section, key).last }
 
@@ -67,43 +79,101 @@ struct UnitFile: Sendable {
 
 /// The small languages inside of unit files.
 enum UnitText {
-  /// Words of a command line or of `Environment=`: blanks part them, quotes of either kind hold them together, and C
+  /// Words of `Environment=` or of a variable: blanks part them, quotes of either kind hold them together, and C
   /// escapes are read; `nil` when a quote is not closed.
   static func words(_ text: String) -> [String]? {
+    var rest = Array(text.utf8)[...]
     var words: [String] = []
-    var word = ""
-    var isWord = false
-    var quote: Character?
-    var characters = text.makeIterator()
-    while let character = characters.next() {
-      switch character {
-      case "\\":
-        guard let next = characters.next() else { return nil }
-        isWord = true
-        word += ["n": "\n", "t": "\t", "s": " ", "r": "\r", "\\": "\\", "\"": "\"", "'": "'"][next] ?? "\\\(next)"
-      case _ where character == quote:
-        quote = nil
-      case "\"", "'":
-        guard quote == nil else {
-          word.append(character)
-          continue
-        }
-        quote = character
-        isWord = true
-      case " ", "\t":
-        if quote != nil {
-          word.append(character)
-        } else if isWord {
-          words.append(word)
-          (word, isWord) = ("", false)
-        }
-      default:
-        word.append(character)
-        isWord = true
+    while let word = nextWord(&rest) {
+      guard let text = word else { return nil }
+      words.append(text)
+    }
+    return words
+  }
+
+  /// The commands of an `Exec…=` line, in words: a `;` of its own parts them, `\;` is a semicolon.
+  static func commands(_ text: String) -> [[String]]? {
+    var rest = Array(text.utf8)[...]
+    var commands: [[String]] = [[]]
+    while true {
+      rest = rest.drop(while: isBlank)
+      if isAlone(";", rest) {
+        rest = rest.dropFirst()
+        commands.append([])
+      } else if isAlone("\\;", rest) {
+        rest = rest.dropFirst(2)
+        commands[commands.count - 1].append(";")
+      } else if let word = nextWord(&rest) {
+        guard let text = word else { return nil }
+        commands[commands.count - 1].append(text)
+      } else {
+        return commands.filter { !$0.isEmpty }
       }
     }
-    guard quote == nil else { return nil }
-    return isWord ? words + [word] : words
+  }
+
+  private static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 || byte == 10 || byte == 13 }
+
+  private static func isAlone(_ word: String, _ rest: ArraySlice<UInt8>) -> Bool {
+    guard rest.starts(with: word.utf8) else { return false }
+    return rest.dropFirst(word.utf8.count).first.map(isBlank) ?? true
+  }
+
+  /// Takes a word from the front: `nil` at the end, and `.some(nil)` where a quote is not closed.
+  private static func nextWord(_ rest: inout ArraySlice<UInt8>) -> String?? {
+    rest = rest.drop(while: isBlank)
+    guard !rest.isEmpty else { return nil }
+    var word: [UInt8] = []
+    var quote: UInt8?
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "\\") {
+        guard !rest.isEmpty else { return .some(nil) }
+        word += escape(&rest)
+      } else if byte == quote {
+        quote = nil
+      } else if quote == nil, byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") {
+        quote = byte
+      } else if quote == nil, isBlank(byte) {
+        break
+      } else {
+        word.append(byte)
+      }
+    }
+    return quote == nil ? .some(String(decoding: word, as: UTF8.self)) : .some(nil)
+  }
+
+  private static let escapes: [UInt8: UInt8] = [
+    UInt8(ascii: "a"): 7, UInt8(ascii: "b"): 8, UInt8(ascii: "f"): 12, UInt8(ascii: "n"): 10, UInt8(ascii: "r"): 13,
+    UInt8(ascii: "t"): 9, UInt8(ascii: "v"): 11, UInt8(ascii: "s"): 32, UInt8(ascii: "\\"): 92, 34: 34, 39: 39,
+  ]
+
+  /// What a backslash and the bytes that follow it stand for; where they are no escape of C, they are themselves.
+  private static func escape(_ rest: inout ArraySlice<UInt8>) -> [UInt8] {
+    guard let letter = rest.first else { return [92] }
+    if let byte = escapes[letter] {
+      rest = rest.dropFirst()
+      return [byte]
+    }
+    func number(_ digits: ArraySlice<UInt8>, _ count: Int, radix: Int) -> UInt32? {
+      guard digits.count == count, digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-") else { return nil }
+      // A NUL would end the string.
+      return UInt32(String(decoding: digits, as: UTF8.self), radix: radix).flatMap { $0 == 0 ? nil : $0 }
+    }
+    let after = rest.dropFirst()
+    if letter == UInt8(ascii: "x"), let value = number(after.prefix(2), 2, radix: 16) {
+      rest = after.dropFirst(2)
+      return [UInt8(truncatingIfNeeded: value)]
+    }
+    if (48...51).contains(letter), let value = number(rest.prefix(3), 3, radix: 8), value < 256 {
+      rest = rest.dropFirst(3)
+      return [UInt8(truncatingIfNeeded: value)]
+    }
+    for (name, count) in [(UInt8(ascii: "u"), 4), (UInt8(ascii: "U"), 8)] where letter == name {
+      guard let value = number(after.prefix(count), count, radix: 16), let scalar = Unicode.Scalar(value) else { break }
+      rest = after.dropFirst(count)
+      return Array(String(Character(scalar)).utf8)
+    }
+    return [92]
   }
 
   /// A time span of `systemd.time(7)` in nanoseconds: `1h 30min`, `15min`, `2 weeks`, `90` (seconds); `nil` when it is

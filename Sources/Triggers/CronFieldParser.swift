@@ -89,8 +89,21 @@ struct CronFieldParser {
       }
       return false
     }
+    if let tilde = text[base].firstIndex(of: UInt8(ascii: "~")) { throw randomRange(base, tilde) }
     try insertRange(base, step: step, item: item)
     return false
+  }
+
+  /// `15~45` is a random value to some crons; here such a value is the job's own, the same each time.
+  private func randomRange(_ base: Range<Int>, _ tilde: Int) -> TriggerError {
+    guard let range = field.hashRange else {
+      return error("\"\(string(base))\" in the \(field.title) field: \"~\" has no meaning here", base)
+    }
+    let first = base.lowerBound == tilde ? "\(range.lowerBound)" : string(base.lowerBound..<tilde)
+    let last = tilde + 1 == base.upperBound ? "\(range.upperBound)" : string(tilde + 1..<base.upperBound)
+    return error(
+      "\"\(string(base))\" in the \(field.title) field is no value", base,
+      suggestion: "write H(\(first)-\(last)): one of them for each job, always the same")
   }
 
   private func parseStep(_ range: Range<Int>, item: Range<Int>) throws(TriggerError) -> Int {

@@ -46,6 +46,7 @@ struct CronParser {
     if bytes[first.lowerBound] == UInt8(ascii: "@") {
       return try parseNickname(words, bytes, zoneName: zoneName)
     }
+    if words.count > 5, let mistake = CronLine.mistake(in: words.map { Array(bytes[$0]) }, at: words) { throw mistake }
     guard let layout = layouts[words.count] else { throw wrongCount(words, bytes) }
     var result = Result(source: .expression(""), zoneName: zoneName)
     var values: [CronField: CronFieldValue] = Dictionary(minimumCapacity: layout.count)
@@ -153,7 +154,9 @@ extension CronParser {
     }
     if words.count > 1 {
       let rest = words[1].lowerBound..<words[words.count - 1].upperBound
-      throw TriggerError("unexpected text after \(name)", at: rest, suggestion: "write \(name) alone")
+      throw TriggerError(
+        "unexpected text after \(name)", at: rest,
+        suggestion: "write \(name) alone; a command belongs into run, and `moondial import crontab` reads whole lines")
     }
     if let fields = nicknames[name] {
       var result = try parse(fields, jobName: nil)

@@ -33,7 +33,9 @@ extension TriggerBuilder {
     _ = try options.takeString("digest")
     let common = try CommonOptions(&options, context: context)
     try options.finish()
-    let events = try files.map { (value) throws(TriggerError) in try calendarEvents(value, common.zone, context) }
+    var notes: [TriggerNote] = []
+    var events: CalendarEvents?
+    if let files { events = try calendarEvents(files, common.zone, context, &notes) }
     guard !ranges.isEmpty || weekdays != 0 || events != nil else {
       throw TriggerError("it has no day", suggestion: "write { dates = { \"2026-12-25\" }, weekdays = \"sat,sun\" }")
     }
@@ -42,12 +44,13 @@ extension TriggerBuilder {
     }
     let calendar = DayCalendar(
       ranges: ranges, weekdays: weekdays, events: events, zone: common.zone, hasOwnZone: common.hasOwnZone)
-    return BuiltTrigger(AnyTrigger(.calendarDays(calendar)).bounded(from: common.from, until: common.until))
+    return BuiltTrigger(
+      AnyTrigger(.calendarDays(calendar)).bounded(from: common.from, until: common.until), notes: notes)
   }
 
   /// The days of one calendar file, or of several.
   private static func calendarEvents(
-    _ value: SpecValue, _ zone: TimeZoneRules, _ context: TriggerContext
+    _ value: SpecValue, _ zone: TimeZoneRules, _ context: TriggerContext, _ notes: inout [TriggerNote]
   ) throws(TriggerError) -> CalendarEvents {
     var paths: [String] = []
     var days = CalendarDays()
@@ -62,7 +65,8 @@ extension TriggerBuilder {
       do throws(TriggerError) {
         let found = try file.days(in: zone, deadline: context.deadline)
         // One file's days are shared by all that name it.
-        if paths.isEmpty { days = found } else { days.formUnion(found) }
+        if paths.isEmpty { days = found.days } else { days.formUnion(found.days) }
+        notes += found.notes(path: path)
       } catch {
         try context.deadline?.check()
         throw TriggerError("\(path):\(error.message)", suggestion: error.suggestion)

@@ -28,9 +28,11 @@ struct CrontabTests {
   @Test(
     "percent signs part the command from its input, and backslashes keep them",
     arguments: [
-      ("mail -s hi x%Hello%there", "mail -s hi x", "Hello\nthere"), (#"date +\%F"#, "date +%F", nil),
+      ("mail -s hi x%Hello%there", "mail -s hi x", "Hello\nthere\n"), (#"date +\%F"#, "date +%F", nil),
       (#"printf '\%s\n' a%b\%c%"#, #"printf '%s\n' a"#, "b%c\n"), ("cat%", "cat", ""),
-      (#"echo \\%x"#, #"echo \\"#, "x"),
+      (#"echo \\%x"#, #"echo \"#, "x\n"),
+      (#"echo a\b\\c"#, #"echo a\b\c"#, nil), (#"x%a\b\\c\"#, "x", "a\\b\\\\c\\\n"), ("x%%", "x", "\n"),
+      (#"x%a\\%b"#, "x", "a\\%b\n"), (#"\%\\\%x%y"#, #"%\%x"#, "y\n"),
     ] as [(String, String, String?)])
   func percent(text: String, command: String, input: String?) {
     let entry = entry("* * * * * " + text)
@@ -40,9 +42,10 @@ struct CrontabTests {
   @Test(
     "variables may have blanks and quotes around either side",
     arguments: [
-      ("A=b", "A", "b"), ("  MAILTO = root  ", "MAILTO", "root"), ("X=\"two words \"", "X", "two words "),
+      ("A=b", "A", "b"), ("  MAILTO = root  ", "MAILTO", "root"), ("X=\"two words \"", "X", "two words"),
       ("\"Y\"='z'", "Y", "z"),
-      ("EMPTY=", "EMPTY", ""), ("PATH=/bin:$HOME/bin", "PATH", "/bin:$HOME/bin"), ("Q=\"a", "Q", "\"a"),
+      ("EMPTY=", "EMPTY", ""), ("PATH=/bin:$HOME/bin", "PATH", "/bin:$HOME/bin"),
+      ("A = b = c", "A", "b = c"), ("A='\"x\"'", "A", "x"), ("\"A B\"=c", "A B", "c"), ("A=b'c d'", "A", "b'c d'"),
     ])
   func variables(line: String, name: String, value: String) {
     #expect(Crontab(line, isSystemWide: false).lines.first?.item == .variable(name: name, value: value))
@@ -52,7 +55,8 @@ struct CrontabTests {
     "what is no entry says why",
     arguments: [
       ("0 3 * *", "neither a variable nor five fields"), ("0 3 * * *", "no command"), ("@daily", "no command"),
-      ("what is this", "neither a variable"), ("* * * * * %input only", "no command"),
+      ("what is this", "neither a variable"), ("Q=\"a", "neither a variable"), ("A=\"b\" c", "neither a variable"),
+      ("0 0 3 * * * six fields", "begins with *"), ("* * * * * %input only", "no command"),
     ])
   func unreadable(line: String, reason: String) {
     guard case .unreadable(let text)? = Crontab(line, isSystemWide: false).lines.first?.item else {
@@ -63,16 +67,20 @@ struct CrontabTests {
   }
 
   @Test(
-    "accounts are told by root, who is no program",
+    "the sixth word is an account when the machine has one of that name, and no program",
     arguments: [
       ("17 * * * * root cd / && x\n25 6 * * * www-data y z\n", true), ("17 * * * * cd / && x\n", false),
       ("# m h dom mon dow user command\n", false), ("@daily root /bin/true\n", true),
       ("0 0 * * * root x\n0 0 * * * /bin/y\n", false),
-      ("0 0 * * * backup /srv\n", false),
+      ("0 0 * * * backup /srv\n", true), ("0 0 * * * backup --all\n", false), ("0 0 * * * sync\n", false),
+      ("0 0 * * * sync /srv\n", false), ("0 0 * * * sync /a\n0 0 * * * www-data /b\n", true),
+      ("0 0 * * * nobody-here x\n", false),
     ])
   func accounts(text: String, isSystemWide: Bool) {
-    #expect(Crontab.looksSystemWide(text) == isSystemWide)
-    if isSystemWide { #expect(entry(text, isSystemWide: true)?.user == "root") }
+    let accounts = ["root", "www-data", "backup", "sync"]
+    let answer = Crontab.looksSystemWide(
+      text, isAccount: { accounts.contains($0) }, isProgram: { ["sync", "cd"].contains($0) })
+    #expect(answer == isSystemWide)
   }
 
   @Test(
@@ -117,6 +125,33 @@ struct CrontabTests {
     #expect(crontab.lines[1].text == "0 3 * * * x")
     #expect(LuaWriter.comment(" c\rd") == "-- c d")
     #expect(UnitFile("[Timer]\r\nA=b\r\n").value("Timer", "A") == "b")
+  }
+
+  @Test(
+    "fields mean what Debian's cron reads in them",
+    arguments: [
+      ("0 3 * * *", .asWritten), ("*/5 9-17 1,15 jan-mar MON-fri", .asWritten), ("05 00 * * 7", .asWritten),
+      ("*/100 * * * *", .asWritten), ("0 0 * * mon#1", .other("0 0 * * mon")), ("15~45 * * * *", .other("15 * * * *")),
+      ("*5 * * * *", .other("* * * * *")), ("1-5-7,9 * * * *", .other("1-5 * * * *")),
+      ("0 0 * * fri-mon", .never), ("30-10 * * * *", .never), ("0 22-6 * * *", .never),
+      ("0 22-6,12 * * *", .other("0 12 * * *")), ("0 0 1 * fri-mon", .other("0 0 1 * *")),
+      ("0 0 20-10 * fri", .other("0 0 * * fri")), ("0 0 20-10 * *", .never), ("0 0 * * sat-sun", .never),
+      ("1/5 * * * *", .refused), ("? * * * *", .refused), ("61 * * * *", .refused), ("5, * * * *", .refused),
+      ("0 0 L * *", .refused), ("0 0 * * 8", .refused), ("*/0 * * * *", .refused), ("H H * * *", .refused),
+      ("0 0 * 0 *", .refused), ("5-64/30 * * * *", .refused),
+    ] as [(String, CrontabField.Reading)])
+  func readings(fields: String, reading: CrontabField.Reading) {
+    #expect(CrontabField.reading(of: fields.split(separator: " ").map(String.init)) == reading)
+  }
+
+  @Test("names that scripts beside declare are left to them")
+  func takenNames() {
+    let lua = "job \"backup\" { }\njob { name = 'mail', cron = \"0 3 * * *\" }\njob(\"x\", {})\nlog.info(\"no\")\n"
+    #expect(JobNames.declared(in: lua) == ["backup", "mail", "x"])
+    let made = Crontab("0 3 * * * backup\n0 4 * * * other\n", isSystemWide: false).script(
+      from: ImportOrigin(source: "a crontab", script: "cron.lua", takenNames: ["backup"]),
+      context: TriggerContext(zones: TimeZoneDatabase()))
+    #expect(made.lua.contains("job \"backup-2\"") && made.lua.contains("job \"other\""))
   }
 
   @Test("names are unique")
@@ -176,7 +211,7 @@ struct CrontabScriptTests {
         job "mail" {
           cron = "30 8 * * mon-fri",
           timezone = "Asia/Tokyo",
-          run = shell([[mail -s "a b" x]], vars, { stdin = "Hello%\\nyou" }),
+          run = shell([[mail -s "a b" x]], vars, { stdin = "Hello%\\nyou\\n" }),
         }
         -- @reboot warm-up
         job "warm-up" { cron = "@reboot", run = shell("warm-up", vars) }

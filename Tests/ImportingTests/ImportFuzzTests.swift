@@ -28,7 +28,7 @@ struct ImportFuzzTests {
     for _ in 0..<400 {
       let text = (0..<random(40)).map { _ in pieces[random(pieces.count)] }.joined()
       let crontab = Crontab(text, isSystemWide: random(2) == 0).script(from: origin, context: context)
-      _ = Crontab.looksSystemWide(text)
+      _ = Crontab.looksSystemWide(text, isAccount: { _ in true }, isProgram: { _ in false })
       let timer = TimerUnit(name: "a@\(text.prefix(5)).timer", timer: "[Timer]\nOnCalendar=daily\n" + text) { _ in
         "[Service]\nExecStart=" + text
       }

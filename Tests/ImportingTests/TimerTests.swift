@@ -140,6 +140,79 @@ struct TimerTests {
   }
 
   @Test(
+    "specifiers are those of the unit that has them, and instances keep their dots and dashes",
+    arguments: [
+      ("%i", "srv-data.v2"), ("%I", "srv/data.v2"), ("%f", "/srv/data.v2"), ("%n", "copy-all@srv-data.v2.service"),
+      ("%N", "copy-all@srv-data.v2"), ("%p", "copy-all"), ("%P", "copy/all"), ("%j", "all"), ("%h/x", "/root/x"),
+      ("%S", "/var/lib"), ("%t", "/run"), ("%C", "/var/cache"), ("%L", "/var/log"), ("%E", "/etc"), ("%T", "/tmp"),
+      ("100%%", "100%"), ("%u", "root"), ("50%", "50%"),
+    ])
+  func specifiers(text: String, value: String) {
+    #expect(UnitName("copy-all@srv-data.v2.service").expanded(text).text == value)
+    let made = script(
+      "sync@srv-data.v2.timer", "[Timer]\nOnCalendar=hourly\nUnit=copy-all@%i.service\n",
+      ["copy-all@srv-data.v2.service": "[Service]\nExecStart=/bin/copy \(text)\n"])
+    #expect(made.lua.contains("{ \"/bin/copy\", \"\(value)\" }") && made.notes.isEmpty, "\(made.lua)")
+  }
+
+  @Test("names are unescaped byte by byte")
+  func unescaping() {
+    #expect(UnitName.unescaped(#"a\x2db-c"#) == "a-b/c" && UnitName.unescaped(#"\xc3\xa9\x"#) == #"é\x"#)
+    #expect(UnitName("a@.timer").template == nil && UnitName("a@b.timer").template == "a@.timer")
+    #expect(UnitName("a.timer").instance == nil && UnitName("a@.timer").instance == "")
+  }
+
+  @Test(
+    "commands are parted by semicolons of their own, and escapes are those of C",
+    arguments: [
+      ("/bin/a x ; /bin/b y", [["/bin/a", "x"], ["/bin/b", "y"]]), (#"/bin/a \; b"#, [["/bin/a", ";", "b"]]),
+      ("/bin/a x; b", [["/bin/a", "x;", "b"]]), (#"/bin/a ';' ";""#, [["/bin/a", ";", ";"]]),
+      (#"/bin/a a\x41\101\u00e9\sb\tc\q"#, [["/bin/a", "aAAé b\tc\\q"]]), (#"/bin/a "x y"z 'it''s'"#, [["/bin/a", "x yz", "its"]]),
+      ("; ;", []), (#"/bin/a """#, [["/bin/a", ""]]),
+    ])
+  func commands(text: String, commands: [[String]]) {
+    #expect(UnitText.commands(text) == commands)
+  }
+
+  @Test("an empty time takes back those of all kinds; what is not carried over is said")
+  func resets() {
+    let service = ["x.service": "[Service]\nExecStart=/bin/x\n"]
+    let made = script(
+      "x.timer", "[Timer]\nOnBootSec=0\nOnUnitActiveSec=1h\nOnCalendar=daily\nOnBootSec=\nOnCalendar=weekly\n", service)
+    #expect(made.lua.contains("trigger = on_calendar \"weekly\"") && made.notes.isEmpty)
+    let delayed = script(
+      "x.timer", "[Timer]\nOnCalendar=daily\nFixedRandomDelay=yes\nRandomizedOffsetSec=1h\nNewSetting=1\n", service)
+    #expect(delayed.notes.map(\.message).contains("not carried over: RandomizedOffsetSec, NewSetting"))
+    #expect(delayed.notes.contains { $0.message.hasPrefix("FixedRandomDelay is not carried over") })
+    #expect(delayed.lua.contains("cwd = \"/\""))
+    let home = script(
+      "x.timer", "[Timer]\nOnCalendar=daily\n", ["x.service": "[Service]\nExecStart=/bin/x\nWorkingDirectory=~\n"])
+    #expect(home.lua.contains("cwd = \"/root\"") && home.notes.isEmpty)
+  }
+
+  @Test("units and drop-ins are found as systemd finds them")
+  func search() {
+    let files = [
+      "/usr/lib/systemd/system/b-c@.timer": "vendor", "/etc/systemd/system/b-c@.timer": "admin",
+      "/usr/lib/systemd/system/b-c@.timer.d/10-a.conf": "hidden", "/etc/systemd/system/b-c@.timer.d/10-a.conf": "a",
+      "/run/systemd/system/b-c@x.timer.d/20-b.conf": "b", "/lib/systemd/system/b-@.timer.d/15-p.conf": "p",
+      "/etc/systemd/system/timer.d/05-all.conf": "all", "/usr/lib/systemd/system/b-c@x.timer.d/30-m.conf": "masked",
+      "/etc/systemd/system/b-c@x.timer.d/30-m.conf": "", "/etc/systemd/system/b-c@x.timer.d/no.txt": "no",
+      "/run/systemd/system/off.timer": "",
+      "/lib/systemd/system/off.timer": "on",
+    ]
+    let search = UnitSearch(
+      read: { files[$0] },
+      list: { folder in files.keys.filter { $0.hasPrefix(folder) }.map { String($0.dropFirst(folder.count)) } })
+    let directories = UnitSearch.directories(of: "/etc/systemd/system/timers.target.wants/")
+    #expect(search.unit("b-c@x.timer", in: directories) == "admin\nall\na\np\nb")
+    #expect(search.unit("off.timer", in: directories)?.isEmpty == true && search.unit("gone.timer", in: directories) == nil)
+    #expect(UnitSearch.directories(of: "/srv/units/") == ["/srv/units/"])
+    let made = script("off.timer", "", [:])
+    #expect(made.jobCount == 0 && !made.isIncomplete && made.notes[0].message.contains("masked"))
+  }
+
+  @Test(
     "time spans",
     arguments: [
       ("90", 90_000_000_000), ("1h 30min", 5_400_000_000_000), ("15min", 900_000_000_000),

@@ -11,7 +11,7 @@ struct CalendarFileTests {
   private func days(_ events: [String], in zone: String = "Europe/Berlin", head: String = "") throws -> [String] {
     let body = events.map { "BEGIN:VEVENT\r\nUID:1\r\n\($0.replacing("\n", with: "\r\n"))\r\nEND:VEVENT\r\n" }.joined()
     let text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n\(head)\(body)END:VCALENDAR\r\n"
-    let days = try CalendarFile(Array(text.utf8), zones: zones).days(in: try zones.zone(named: zone))
+    let days = try CalendarFile(Array(text.utf8), zones: zones).days(in: try zones.zone(named: zone)).days
     var found: [String] = []
     var day = CivilDate(year: 2026, month: 1, day: 1).daysSinceEpoch
     while found.count < 6, let next = days.next(from: day) {
@@ -139,13 +139,126 @@ struct CalendarFileTests {
       ),
       (
         "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=Europe/Berln:20260101T000000\nEND:VEVENT\nEND:VCALENDAR",
-        "3: no time zone \"Europe/Berln\"; did you mean Europe/Berlin?; zones are looked up by their IANA names, as in TZID=Europe/Berlin"
+        "3: no time zone \"Europe/Berln\"; did you mean Europe/Berlin?; the calendar has no VTIMEZONE for it, and it is neither an IANA name, as in TZID=Europe/Berlin, nor one of Windows"
       ),
       ("BEGIN:VCALENDAR\nnonsense\nEND:VCALENDAR", "2: NONSENSE has no value; write NONSENSE:VALUE"),
     ])
   func errors(text: String, message: String) throws {
     let error = #expect(throws: TriggerError.self) { try CalendarFile(Array(text.utf8), zones: zones).days(in: .utc) }
     #expect(error?.description == message)
+  }
+
+  @Test("one bad event is left out with a note that has its line; the others count")
+  func badEvents() throws {
+    func event(_ lines: String) -> String { "BEGIN:VEVENT\n\(lines)\nEND:VEVENT\n" }
+    let good = event("DTSTART;VALUE=DATE:20261225")
+    let bad = [
+      event("DTSTART:20261301"), event("SUMMARY:no start"), event("DTSTART:20260101\nRRULE:FREQ=MONTLY"),
+      event("DTSTART;TZID=Nowhere/Land:20260101T000000"), event("DTSTART:20260101\nnonsense"),
+      event("DTSTART:20260101T000000Z\nRRULE:FREQ=SECONDLY"), event("DTSTART:20260101\nDURATION:6H"),
+    ]
+    for one in bad {
+      let text = "BEGIN:VCALENDAR\n\(good)\(one)\(good)END:VCALENDAR\n"
+      let days = try CalendarFile(Array(text.utf8), zones: zones).days(in: .utc)
+      #expect(days.days.count == 1 && days.days.contains(20_812))
+      #expect(days.skipped.count == 1 && (5...8).contains(days.skipped[0].line), "\(one): \(days.skipped)")
+      #expect(days.notes(path: "a.ics")[0].message.hasPrefix("a.ics:\(days.skipped[0].line): the event is left out: "))
+    }
+    let many = "BEGIN:VCALENDAR\n\(good)\(String(repeating: bad[0], count: 9))END:VCALENDAR\n"
+    let notes = try CalendarFile(Array(many.utf8), zones: zones).days(in: .utc).notes(path: "a.ics")
+    #expect(notes.count == 6 && notes[5].message == "a.ics: 4 more are left out")
+    // A line that is none spoils no event when it stands between them.
+    let between = "BEGIN:VCALENDAR\nnonsense\n\(good)END:VCALENDAR\n"
+    #expect(try CalendarFile(Array(between.utf8), zones: zones).days(in: .utc).days.contains(20_812))
+  }
+
+  /// What Outlook writes: a name of its own, rules from 1601 on.
+  private static let outlook = """
+    BEGIN:VTIMEZONE
+    TZID:W. Europe Standard Time
+    BEGIN:STANDARD
+    DTSTART:16010101T030000
+    TZOFFSETFROM:+0200
+    TZOFFSETTO:+0100
+    RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
+    END:STANDARD
+    BEGIN:DAYLIGHT
+    DTSTART:16010101T020000
+    TZOFFSETFROM:+0100
+    TZOFFSETTO:+0200
+    RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
+    END:DAYLIGHT
+    END:VTIMEZONE
+
+    """
+
+  @Test("what the file says of a zone decides, before or after its events, and whatever the zone is called")
+  func describedZones() throws {
+    // Five hours ahead in winter, six in summer, and called by a name that means something else to the system.
+    let odd = CalendarFileTests.outlook.replacing("W. Europe Standard Time", with: "Europe/London")
+      .replacing("+0200", with: "+0600").replacing("+0100", with: "+0500").replacing("\n", with: "\r\n")
+    let winter = "DTSTART;TZID=Europe/London:20261224T030000\nDURATION:PT15M"
+    let summer = "DTSTART;TZID=Europe/London:20260724T043000\nDURATION:PT15M"
+    #expect(try days([winter, summer], in: "UTC", head: odd) == ["2026-07-23", "2026-12-23"])
+    #expect(try days([winter, summer], in: "UTC") == ["2026-07-24", "2026-12-24"])
+    let after = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n\(winter.replacing("\n", with: "\r\n"))\r\nEND:VEVENT\r\n\(odd)END:VCALENDAR\r\n"
+    #expect(try CalendarFile(Array(after.utf8), zones: zones).days(in: .utc).days.contains(20_810))
+    // RDATE, and an end in UTC.
+    let dated = """
+      BEGIN:VTIMEZONE\r
+      TZID:Test\r
+      BEGIN:STANDARD\r
+      DTSTART:20000101T000000\r
+      RDATE:20260601T000000,20270601T000000\r
+      TZOFFSETFROM:+1000\r
+      TZOFFSETTO:-1000\r
+      END:STANDARD\r
+      BEGIN:DAYLIGHT\r
+      DTSTART:20260101T000000\r
+      RRULE:FREQ=YEARLY;UNTIL=20270101T100000Z\r
+      TZOFFSETFROM:-1000\r
+      TZOFFSETTO:+1000\r
+      END:DAYLIGHT\r
+      END:VTIMEZONE\r
+
+      """
+    let noon = "DTSTART;TZID=Test:20260301T050000\nRRULE:FREQ=MONTHLY;INTERVAL=6;COUNT=3"
+    #expect(try days([noon], in: "UTC", head: dated) == ["2026-02-28", "2026-09-01", "2027-02-28"])
+  }
+
+  @Test(
+    "zones by the names of Windows, with or without their description, and by longer names",
+    arguments: [
+      "W. Europe Standard Time", "w. europe standard time", "/Europe/Vienna", "Europe/Vienna",
+      "/citadel.org/20190914_1/Europe/Vienna", "tzone://Microsoft/Europe/Vienna",
+    ])
+  func zoneIDs(id: String) throws {
+    let event = "DTSTART;TZID=\"\(id)\":20261224T003000\nDURATION:PT15M"
+    #expect(try days([event], in: "UTC") == ["2026-12-23"])
+    let head = CalendarFileTests.outlook.replacing("\n", with: "\r\n")
+    #expect(try days([event], in: "UTC", head: head) == ["2026-12-23"])
+    #expect(try days(["DTSTART;TZID=\"tzone://Microsoft/Utc\":20261224T003000"], in: "UTC") == ["2026-12-24"])
+  }
+
+  @Test("every zone that stands for a name of Windows is one of the system's")
+  func windowsNames() throws {
+    for name in ["W. Europe Standard Time", "Eastern Standard Time", "Tokyo Standard Time", "India Standard Time"] {
+      let zone = try #require(WindowsZones.name(for: name))
+      #expect((try? zones.zone(named: zone)) != nil, "\(name)")
+    }
+    #expect(WindowsZones.name(for: "Nowhere Standard Time") == nil)
+  }
+
+  @Test("yearly events may begin before there were instants, and end after them")
+  func longAgo() throws {
+    for start in ["VALUE=DATE:15651225", "VALUE=DATE:00011225", "TZID=Europe/Berlin:16010101T120000"] {
+      let date = start.contains("1601") ? "01-01" : "12-25"
+      let found = try days(["DTSTART;\(start)\nRRULE:FREQ=YEARLY;UNTIL=99991231"])
+      #expect(found.prefix(2) == ["2026-\(date)", "2027-\(date)"], "\(start)")
+    }
+    #expect(try days(["DTSTART;VALUE=DATE:15000101\nRRULE:FREQ=WEEKLY;INTERVAL=2"]).count == 6)
+    #expect(try days(["DTSTART;VALUE=DATE:15000101\nDTEND;VALUE=DATE:99991231"]).count == 6)
+    #expect(try days(["DTSTART:15000101T120000Z\nRRULE:FREQ=DAILY"], in: "Asia/Tokyo").first == "2026-01-01")
   }
 
   @Test("an event that repeats every second up to 2262 is refused, not counted")

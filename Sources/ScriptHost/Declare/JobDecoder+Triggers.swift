@@ -59,6 +59,9 @@ struct TriggerAssembly {
     var trigger = triggers.count == 1 ? triggers[0] : AnyTrigger.anyOf(triggers)
     if from != nil || until != nil { trigger = trigger.bounded(from: from, until: until) }
     check(trigger)
+    if let until, until < surroundings.now, !notes.contains(TriggerAssembly.isOver) {
+      notes.append("end_date is over, so the job runs only when asked")
+    }
     return complaints.isEmpty ? trigger : nil
   }
 
@@ -151,6 +154,8 @@ struct TriggerAssembly {
 
   // MARK: Sense
 
+  private static let isOver = "its last fire time is over, so it runs only when asked"
+
   private mutating func check(_ trigger: AnyTrigger) {
     if trigger.firesAtStart { return }
     switch trigger.nextFire(after: .distantPast) {
@@ -165,7 +170,7 @@ struct TriggerAssembly {
       return
     }
     guard notes.isEmpty, !trigger.needsAnchor, case .never = trigger.nextFire(after: surroundings.now) else { return }
-    notes.append("its last fire time is over, so it runs only when asked")
+    notes.append(TriggerAssembly.isOver)
   }
 
   private mutating func noteUselessOptions() {

@@ -1,3 +1,4 @@
+internal import Chronology
 internal import Lua
 
 /// One setting given as a flat key and a text, from the environment or a flag.
@@ -33,6 +34,25 @@ package struct ConfigurationSetting: Sendable, Hashable {
       let path = rest.lowercased().components(separatedBy: "__")
       guard path.count > 1 || ConfigurationDecoder.topLevel.contains(path[0]) else { return nil }
       return ConfigurationSetting(path: path, text: environment[name] ?? "", origin: name)
+    }
+  }
+
+  /// The variables that begin with `MOONDIAL_` and mean nothing, each with the one that may be meant.
+  package static func unknown(inEnvironment names: some Sequence<String>) -> [(name: String, near: String?)] {
+    let prefix = "MOONDIAL_"
+    let settings = ConfigurationDecoder.topLevel.map { prefix + $0.uppercased() }
+    return names.sorted().compactMap { name in
+      guard name.hasPrefix(prefix) else { return nil }
+      let rest = String(name.dropFirst(prefix.count))
+      guard !others.contains(rest), !rest.hasPrefix("SECRET_"), !rest.hasPrefix("TEST"), !rest.contains("__"),
+        !ConfigurationDecoder.topLevel.contains(rest.lowercased())
+      else { return nil }
+      // `MOONDIAL_EXECUTORS_DEFAULT_WORKERS` lacks the second underscores.
+      if let setting = settings.filter({ name.hasPrefix($0 + "_") }).max(by: { $0.count < $1.count }) {
+        return (name, setting + "__" + name.dropFirst(setting.count + 1).replacing("_", with: "__"))
+      }
+      let known = settings + others.map { prefix + $0 }
+      return (name, Spelling.closest(to: name, among: known, limit: 1).first)
     }
   }
 

@@ -37,8 +37,15 @@ package final class ExpressionEvaluator {
       zones: zones, zone: zone, jobName: jobName ?? expression, now: now, calendars: calendars,
       deadline: WorkDeadline(allowed: 10_000_000_000))
     do {
-      if ExpressionEvaluator.isBareCron(expression) {
-        return try TriggerBuilder.build("cron", [.string(expression)], context: context)
+      switch ExpressionForm(expression) {
+      case .cron:
+        let built = try TriggerBuilder.build("cron", [.string(expression)], context: context)
+        guard jobName == nil, ExpressionForm.usesHash(expression) else { return built }
+        let note = TriggerNote(
+          "H is a value of each job's own: cron(\(quoted(expression)), { name = \"backup\" }) shows that of the job backup")
+        return BuiltTrigger(built.trigger, notes: built.notes + [note])
+      case .other(let advice): throw ExpressionError(advice)
+      case .lua: break
       }
       return try recipe(expression).build(in: context)
     } catch let error as TriggerError {
@@ -48,6 +55,26 @@ package final class ExpressionEvaluator {
     } catch {
       throw ExpressionError("\(error)")
     }
+  }
+
+  /// The names in a global table of the host, as scripts see it; `nil` where the global is none.
+  package func fields(of global: String) -> [String]? {
+    guard global.utf8.allSatisfy({ (97...122).contains($0 | 0x20) || (48...57).contains($0) || $0 == 95 }) else {
+      return nil
+    }
+    session.begin(.expression, file: "expression")
+    defer { declaration.reset() }
+    let listing = """
+      (function()
+        local found, value = pcall(function() return \(global) end)
+        if not found or type(value) ~= "table" then return false end
+        local names = {}
+        for name in pairs(value) do names[#names + 1] = tostring(name) end
+        return table.concat(names, " ")
+      end)()
+      """
+    guard case .string(let names)? = try? declaration.evaluate(expression: listing) else { return nil }
+    return names.text.split(separator: " ").map(String.init)
   }
 
   /// The trigger value that the expression evaluates to.
@@ -60,13 +87,6 @@ package final class ExpressionEvaluator {
     throw ExpressionError(
       "\(quoted(expression)) is \(value.shown), not a trigger; write one like cron \"0 9 * * mon-fri\" or every \"90s\""
     )
-  }
-
-  /// Five or more words that begin like a field of numbers, or a nickname: no Lua expression looks like that.
-  private static func isBareCron(_ text: String) -> Bool {
-    guard let first = text.utf8.first(where: { $0 != 32 }) else { return false }
-    if first == UInt8(ascii: "@") || first == UInt8(ascii: "*") { return true }
-    return (48...57).contains(first) && text.split(separator: " ").count >= 5
   }
 
   /// A message without its place: an expression has but one line.

@@ -50,6 +50,11 @@ package struct GrantTable: Sendable, Equatable {
     return result
   }
 
+  /// The keys that are no script's: none of `scripts` matches them.
+  package func unused(by scripts: [ScriptPath]) -> [String] {
+    entries.map(\.pattern).filter { pattern in !scripts.contains { Grants.matches($0.text, pattern: pattern) } }
+  }
+
   package static func == (left: GrantTable, right: GrantTable) -> Bool {
     left.entries.elementsEqual(right.entries) { $0 == $1 }
   }

@@ -7,7 +7,7 @@ package import Chronology
 /// in it is one load, however many events there are.
 package struct CalendarDays: Sendable, Hashable {
   /// The day (since the epoch) of bit 0 of the first word.
-  private static let first = -107_200
+  static let first = -107_200
   /// Days beyond the last word's end are after all instants.
   static let last = 107_200
   private var words = [UInt64](repeating: 0, count: (last - first) / 64 + 1)

@@ -7,29 +7,57 @@ extension CalendarFile {
   ///
   /// - Complexity: some tens of microseconds per repeating event; some milliseconds for one whose times are on the
   ///   clocks of another zone, or that repeats within the day. Asked again for the same zone: nothing.
-  func days(in zone: TimeZoneRules, deadline: WorkDeadline? = nil) throws(TriggerError) -> CalendarDays {
+  ///
+  /// An event that cannot be counted is left out and said (``Days/skipped``). Where nothing else is left, it is an error;
+  /// so is a file that takes more steps than all of its events may.
+  func days(in zone: TimeZoneRules, deadline: WorkDeadline? = nil) throws(TriggerError) -> Days {
     if let known = known.withLock({ $0[zone] }) { return known }
     let days = try expand(in: zone, deadline)
     known.withLock { $0[zone] = days }
     return days
   }
 
-  private func expand(in zone: TimeZoneRules, _ deadline: WorkDeadline?) throws(TriggerError) -> CalendarDays {
+  private func expand(in zone: TimeZoneRules, _ deadline: WorkDeadline?) throws(TriggerError) -> Days {
     var expansion = CalendarExpansion(zone: zone, deadline: deadline)
     var replaced: [String: [CalendarEvent.Moment]] = [:]
     for event in events {
       if let moment = event.replaces { replaced[event.uid, default: []].append(moment) }
     }
+    var skipped = skipped
     for event in events where !event.isCancelled {
       try deadline?.check()
       do throws(TriggerError) {
         try expansion.add(event, without: event.replaces == nil ? replaced[event.uid] ?? [] : [])
       } catch {
         try deadline?.check()
-        throw TriggerError("\(event.line): \(error.message)", suggestion: error.suggestion)
+        if expansion.isExhausted {
+          throw TriggerError("\(event.line): \(error.message)", suggestion: error.suggestion)
+        }
+        skipped.append(Skipped(line: event.line, error: error, isEvent: true))
       }
     }
-    return expansion.days
+    if let first = skipped.first, expansion.days.isEmpty {
+      throw TriggerError("\(first.line): \(first.error.message)", suggestion: first.error.suggestion)
+    }
+    return Days(days: expansion.days, skipped: skipped.sorted { $0.line < $1.line })
+  }
+
+  /// The days of a file on the clocks of a zone, and what was left out of them.
+  struct Days: Sendable {
+    let days: CalendarDays
+    let skipped: [Skipped]
+
+    /// One sentence for each event that was left out, the first few of them.
+    func notes(path: String) -> [TriggerNote] {
+      let most = 5
+      var notes = skipped.prefix(most).map { event in
+        TriggerNote("\(path):\(event.line): the \(event.isEvent ? "event" : "line") is left out: \(event.error)")
+      }
+      if skipped.count > most {
+        notes.append(TriggerNote("\(path): \(skipped.count - most) more are left out"))
+      }
+      return notes
+    }
   }
 }
 
@@ -47,12 +75,28 @@ private struct CalendarExpansion {
   /// As many of one event that repeats within the day: twenty years of every hour.
   private static let mostWithinDays = 200_000
 
+  /// All events together have taken too many steps.
+  var isExhausted: Bool { budget <= 0 || dailyBudget <= 0 }
+
   init(zone: TimeZoneRules, deadline: WorkDeadline?) {
     self.zone = zone
     self.deadline = deadline
   }
 
+  /// Adds all of an event, or nothing of it.
   mutating func add(_ event: CalendarEvent, without replaced: [CalendarEvent.Moment]) throws(TriggerError) {
+    let before = days
+    do throws(TriggerError) {
+      try addOccurrences(event, replaced)
+    } catch {
+      days = before
+      throw error
+    }
+  }
+
+  private mutating func addOccurrences(
+    _ event: CalendarEvent, _ replaced: [CalendarEvent.Moment]
+  ) throws(TriggerError) {
     // The clock that the event's rules read.
     let clock = event.start.time.isUTC ? TimeZoneRules.utc : event.start.zone ?? zone
     let start = event.start.local(on: clock)
@@ -73,12 +117,22 @@ private struct CalendarExpansion {
     for rule in event.rules {
       let last = rule.until.map { RecurrenceTrigger.last($0, clock) } ?? neverLocal - 1
       guard let pattern = RecurrencePattern(rule, start: start, last: last) else { continue }
-      if clock == zone, pattern.unit == 86_400, pattern.positions.isEmpty, pattern.times.count == 1 {
+      if isSame(clock, from: start), pattern.unit == 86_400, pattern.positions.isEmpty, pattern.times.count == 1 {
         try addDaily(pattern, event, isRemoved)
       } else {
         try addOneByOne(pattern, clock, event, isRemoved)
       }
     }
+  }
+
+  /// Whether another clock shows what the calendar's does from the local second `start` on: a zone that a file
+  /// describes often differs from the system's only long ago.
+  private func isSame(_ clock: TimeZoneRules, from start: Int) -> Bool {
+    if clock === zone { return true }
+    let from = start - TimeZoneRules.farthestOffset
+    let (ours, theirs) = (zone.stretches.suffix(while: { $0.end > from }), clock.stretches.suffix(while: { $0.end > from }))
+    return ours.count == theirs.count
+      && zip(ours, theirs).allSatisfy { $0.offset == $1.offset && max($0.start, from) == max($1.start, from) }
   }
 
   /// How long an occurrence takes, in seconds on the event's clock.
@@ -101,6 +155,8 @@ private struct CalendarExpansion {
     let count = (time + length - 1) / 86_400 + 1
     var day = pattern.start.flooredQuotient(by: 86_400)
     if pattern.start > day * 86_400 + time { day += 1 }
+    // Days before the range are of no account.
+    day = max(day, CalendarDays.first - count)
     let last = min(pattern.last, CalendarDays.last * 86_400)
     while let next = pattern.days.next(from: day), next * 86_400 + time <= last {
       dailyBudget -= 1 + count / 64
@@ -115,7 +171,7 @@ private struct CalendarExpansion {
     _ pattern: RecurrencePattern, _ clock: TimeZoneRules, _ event: CalendarEvent, _ isRemoved: (Int) -> Bool
   ) throws(TriggerError) {
     let length = localLength(event)
-    var local = pattern.start
+    var local = max(pattern.start, (CalendarDays.first - 2) * 86_400 - max(length, 0))
     var left = pattern.unit == 86_400 ? budget : min(budget, CalendarExpansion.mostWithinDays)
     while true {
       local = pattern.nextLocal(from: local)
@@ -162,5 +218,14 @@ private struct CalendarExpansion {
     let first = zone.civilTime(at: start).date.daysSinceEpoch
     let last = end > start ? zone.civilTime(at: end.advanced(byNanoseconds: -1)).date.daysSinceEpoch : first
     days.insert(first, count: max(1, last - first + 1))
+  }
+}
+
+extension Array {
+  /// The elements at the end for which a condition holds.
+  fileprivate func suffix(while condition: (Element) -> Bool) -> ArraySlice<Element> {
+    var start = endIndex
+    while start > startIndex, condition(self[start - 1]) { start -= 1 }
+    return self[start...]
   }
 }

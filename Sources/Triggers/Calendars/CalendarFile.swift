@@ -3,18 +3,29 @@ internal import Synchronization
 
 /// The events of an iCalendar file (RFC 5545): all of its calendars together.
 ///
-/// Read strictly as far as it decides on days: what cannot be understood there is an error with its line, since a
-/// holiday that is silently left out is worse than a script that says what is wrong. What has no part in that
-/// (descriptions, alarms, to-dos, unknown properties) is passed over.
+/// Read strictly as far as it decides on days: an event that cannot be understood there is left out, with a note that
+/// has its line; the others count. (A file of which nothing is left, or that is no calendar, is an error.) What has no
+/// part in that (descriptions, alarms, to-dos, unknown properties) is passed over.
 package final class CalendarFile: Sendable {
+  /// An event that is left out.
+  struct Skipped: Sendable {
+    /// Counted from 1.
+    let line: Int
+    let error: TriggerError
+    /// Whether it is an event; else it is a line between them.
+    let isEvent: Bool
+  }
+
   let events: [CalendarEvent]
   /// The days that were asked for, by the zone on whose clocks they are.
-  let known = Mutex<[TimeZoneRules: CalendarDays]>([:])
+  let known = Mutex<[TimeZoneRules: Days]>([:])
 
   /// The most events of one file.
   package static let mostEvents = 50_000
   /// The most dates in their RDATE and EXDATE.
   static let mostDates = 200_000
+  /// What could not be read.
+  let skipped: [Skipped]
 
   /// Reads `bytes`. Throws a sentence that begins with the line: `7: …`.
   ///
@@ -23,6 +34,7 @@ package final class CalendarFile: Sendable {
     var reader = CalendarReader(bytes, zones: zones, deadline: deadline)
     do throws(ContentLineError) {
       events = try reader.read()
+      skipped = reader.skipped
     } catch {
       try deadline?.check()
       throw TriggerError("\(error.line): \(error.message)")
@@ -45,16 +57,24 @@ private struct CalendarReader {
   private var lines: ContentLine.Reader
   private let zones: TimeZoneDatabase
   private var events: [CalendarEvent] = []
+  private(set) var skipped: [CalendarFile.Skipped] = []
   /// The components that are open, outermost first.
   private var open: [(name: String, line: Int)] = []
-  /// The lines of the event at hand.
+  /// The lines of the event, or part of a time zone, at hand; and why it cannot be read.
   private var properties: [ContentLine] = []
-  /// The TZID of the time zone component at hand, and the IANA names that those components give for theirs.
+  private var defect: ContentLineError?
+  /// The TZID of the time zone component at hand, and the zones that the calendar has described so far.
   private var zoneID: String?
-  private var zoneLocations: [String: String] = [:]
-  private var known: [String: TimeZoneRules] = [:]
+  private var zone = CalendarZone()
+  private var described: [String: CalendarZone] = [:]
+  /// Zones in use, by their TZID.
+  private var known: [String: Result<TimeZoneRules, ContentLineError>] = [:]
+  /// Events of zones that the calendar may describe further on.
+  private var waiting: [(properties: [ContentLine], line: Int)] = []
   private var hasCalendar = false
   private var dates = 0
+  /// A bound of the whole file that it has passed.
+  private var excess: ContentLineError?
   private let deadline: WorkDeadline?
 
   init(_ bytes: [UInt8], zones: TimeZoneDatabase, deadline: WorkDeadline?) {
@@ -64,7 +84,20 @@ private struct CalendarReader {
   }
 
   mutating func read() throws(ContentLineError) -> [CalendarEvent] {
-    while let line = try lines.next() { try take(line) }
+    while let raw = lines.nextRaw() {
+      let line: ContentLine
+      do throws(ContentLineError) {
+        line = try ContentLine(raw.bytes, line: raw.line, offset: raw.offset)
+      } catch {
+        // Of an event, it spoils that; elsewhere in a calendar it has nothing to say about days.
+        if open.isEmpty { throw error }
+        if open.count < 2 { skip(error, isEvent: false) }
+        if open.count == 2 { defect = defect ?? error }
+        continue
+      }
+      try take(line)
+      if let excess { throw excess }
+    }
     if let unfinished = open.last {
       throw ContentLineError(
         message: "the \(unfinished.name) that begins here has no end; add END:\(unfinished.name)", line: unfinished.line
@@ -87,33 +120,78 @@ private struct CalendarReader {
           throw fail("BEGIN:\(line.value) stands outside a calendar; begin with BEGIN:VCALENDAR")
         }
         hasCalendar = true
+        (described, known) = ([:], [:])
       }
       guard open.count < 20 else { throw fail("components are nested too deeply") }
+      begin(name)
       open.append((name, line.line))
-      if name == "VEVENT" { properties = [] }
-      if name == "VTIMEZONE" { zoneID = nil }
     case "END":
       let name = line.value.uppercased()
       guard let last = open.popLast(), last.name == name else {
         throw fail("END:\(line.value) ends nothing that begins before it; check the BEGIN and END lines above")
       }
-      if name == "VEVENT", open.count == 1 {
-        guard events.count < CalendarFile.mostEvents else {
-          throw fail("the file has more than \(CalendarFile.mostEvents) events; split it, or leave out what is over")
-        }
-        if events.count & 0xFF == 0, deadline?.isOver == true { throw fail("the file was still being read") }
-        events.append(try event(properties, line: last.line))
-      }
+      end(name, line: last.line)
     default:
       guard let component = open.last else {
         throw fail("\(line.name) stands outside a calendar; begin with BEGIN:VCALENDAR")
       }
-      if component.name == "VEVENT", open.count == 2 { properties.append(line) }
-      if component.name == "VTIMEZONE" {
-        if line.name == "TZID" { zoneID = line.value }
-        if line.name == "X-LIC-LOCATION", let zoneID { zoneLocations[zoneID] = line.value }
+      switch component.name {
+      case "VEVENT" where open.count == 2, "STANDARD" where isInZone, "DAYLIGHT" where isInZone:
+        properties.append(line)
+      case "VTIMEZONE" where line.name == "TZID": zoneID = line.value
+      case "VTIMEZONE" where line.name == "X-LIC-LOCATION": zone.location = line.value
+      default: break
       }
     }
+  }
+
+  /// Whether the part at hand is one of a time zone's.
+  private var isInZone: Bool { open.count == 3 && open[1].name == "VTIMEZONE" }
+
+  private mutating func begin(_ name: String) {
+    switch name {
+    case "VEVENT" where open.count == 1: (properties, defect) = ([], nil)
+    case "VTIMEZONE" where open.count == 1: (zoneID, zone) = (nil, CalendarZone())
+    case "STANDARD", "DAYLIGHT": if open.count == 2, open[1].name == "VTIMEZONE" { properties = [] }
+    default: break
+    }
+  }
+
+  private mutating func end(_ name: String, line: Int) {
+    switch (name, open.count) {
+    case ("VEVENT", 1):
+      if let defect { return skip(defect) }
+      let isKnown = properties.allSatisfy { $0.parameter("TZID").map { described[$0] != nil } ?? true }
+      if isKnown { add(properties, line) } else { waiting.append((properties, line)) }
+    case ("STANDARD", 2) where open[1].name == "VTIMEZONE", ("DAYLIGHT", 2) where open[1].name == "VTIMEZONE":
+      zone.observances.append(CalendarZone.Observance(lines: properties))
+    case ("VTIMEZONE", 1):
+      if let zoneID { described[zoneID] = zone }
+    case ("VCALENDAR", 0):
+      for event in waiting { add(event.properties, event.line) }
+      waiting = []
+    default: break
+    }
+  }
+
+  private mutating func add(_ properties: [ContentLine], _ line: Int) {
+    if events.count >= CalendarFile.mostEvents {
+      excess = ContentLineError(
+        message: "the file has more than \(CalendarFile.mostEvents) events; split it, or leave out what is over",
+        line: line)
+    } else if events.count & 0xFF == 0, deadline?.isOver == true {
+      excess = ContentLineError(message: "the file was still being read", line: line)
+    }
+    if excess != nil { return }
+    do throws(ContentLineError) {
+      events.append(try event(properties, line: line))
+    } catch {
+      skip(error)
+    }
+  }
+
+  private mutating func skip(_ error: ContentLineError, isEvent: Bool = true) {
+    skipped.append(CalendarFile.Skipped(line: error.line, error: TriggerError(error.message), isEvent: isEvent))
   }
 
   private mutating func event(_ lines: [ContentLine], line: Int) throws(ContentLineError) -> CalendarEvent {
@@ -168,9 +246,11 @@ private struct CalendarReader {
   private mutating func countDate(_ line: ContentLine) throws(ContentLineError) {
     dates += 1
     guard dates <= CalendarFile.mostDates else {
-      throw ContentLineError(
+      let error = ContentLineError(
         message: "the file has more than \(CalendarFile.mostDates) dates in RDATE and EXDATE; write rules instead",
         line: line.line)
+      excess = error
+      throw error
     }
   }
 
@@ -191,7 +271,7 @@ private struct CalendarReader {
     _ line: ContentLine, _ text: some StringProtocol
   ) throws(ContentLineError) -> CalendarEvent.Moment {
     do {
-      let time = try CalendarTime.parse(text)
+      let time = try CalendarTime.parse(text, years: CalendarTime.allYears)
       guard let name = line.parameter("TZID"), time.secondOfDay != nil, !time.isUTC else {
         return CalendarEvent.Moment(time: time, zone: nil)
       }
@@ -205,22 +285,41 @@ private struct CalendarReader {
     }
   }
 
-  /// A zone by its IANA name, by the IANA name that its component gives for it, or by the end of a path of programs
+  /// The zone that a TZID means: what the calendar itself says of it; else the zone of the system that has the name, or
+  /// the name beside it, or stands for a name of Windows, or whose name ends a longer one
   /// (`/freeassociation.sourceforge.net/Europe/Berlin`).
   private mutating func zone(_ id: String, line: Int) throws(ContentLineError) -> TimeZoneRules {
-    if let zone = known[id] { return zone }
-    var names = [id]
-    if let location = zoneLocations[id] { names.append(location) }
-    let parts = id.split(separator: "/")
-    for count in [3, 2] where parts.count > count { names.append(parts.suffix(count).joined(separator: "/")) }
-    for name in names {
-      guard let zone = try? zones.zone(named: name) else { continue }
-      known[id] = zone
-      return zone
+    if let known = known[id] { return try known.get() }
+    let result: Result<TimeZoneRules, ContentLineError>
+    do throws(ContentLineError) {
+      result = .success(try find(id, line: line))
+    } catch {
+      result = .failure(error)
     }
-    var reason = "no time zone \"\(id)\""
-    do { _ = try zones.zone(named: id) } catch { reason = error.message }
+    known[id] = result
+    return try result.get()
+  }
+
+  private func find(_ id: String, line: Int) throws(ContentLineError) -> TimeZoneRules {
+    let own = described[id]
+    var reason: ContentLineError?
+    if let own, !own.observances.isEmpty {
+      do throws(ContentLineError) { return try own.rules(name: id) } catch { reason = error }
+    }
+    var names = [id]
+    if let location = own?.location { names.append(location) }
+    if let windows = WindowsZones.name(for: id) { names.append(windows) }
+    let parts = id.split(separator: "/")
+    for count in [3, 2] where parts.count >= count { names.append(parts.suffix(count).joined(separator: "/")) }
+    if let last = parts.last, ["utc", "gmt"].contains(last.lowercased()) { names.append("UTC") }
+    for name in names {
+      if let zone = try? zones.zone(named: name) { return zone }
+    }
+    if let reason { throw reason }
+    var message = "no time zone \"\(id)\""
+    do { _ = try zones.zone(named: id) } catch { message = error.message }
     throw ContentLineError(
-      message: "\(reason); zones are looked up by their IANA names, as in TZID=Europe/Berlin", line: line)
+      message: "\(message); the calendar has no VTIMEZONE for it, and it is neither an IANA name, as in "
+        + "TZID=Europe/Berlin, nor one of Windows", line: line)
   }
 }

@@ -13,8 +13,15 @@ struct CalendarTime: Sendable, Hashable {
   /// Seconds since the epoch on the clock that it was read on; a date is its midnight.
   var local: Int { day * 86_400 + (secondOfDay ?? 0) }
 
+  /// The years that instants have.
+  static let instantYears = 1677...2262
+  /// All years that can be written. Birthdays and time zones begin before there were clocks.
+  static let allYears = 1...9999
+
   /// Reads one value. A leap second counts as the second before it.
-  static func parse(_ text: some StringProtocol) throws(TriggerError) -> CalendarTime {
+  static func parse(
+    _ text: some StringProtocol, years: ClosedRange<Int> = instantYears
+  ) throws(TriggerError) -> CalendarTime {
     let bytes = Array(text.utf8)
     func number(_ range: Range<Int>, _ what: String, _ allowed: ClosedRange<Int>) throws(TriggerError) -> Int {
       let value = bytes[range].reduce(0) { $0 * 10 + Int($1) - 48 }
@@ -32,7 +39,7 @@ struct CalendarTime: Sendable, Hashable {
       throw TriggerError(
         "a date is written 20270131, a time 20270131T090000, or with Z at its end in UTC", at: 0..<bytes.count)
     }
-    let year = try number(0..<4, "year", 1677...2262)
+    let year = try number(0..<4, "year", years)
     let month = try number(4..<6, "month", 1...12)
     let day = try number(6..<8, "day", 1...CivilDate.daysInMonth(month, year: year))
     let date = CivilDate(year: year, month: month, day: day).daysSinceEpoch

@@ -14,6 +14,17 @@ struct RecurrenceRuleParser {
     "BYWEEKNO", "BYMONTH", "BYSETPOS", "WKST",
   ]
 
+  /// What calendars keep beside a rule, and where it goes here.
+  private static let elsewhere = [
+    "DTSTART": "give the start beside it: { start_date = \"2027-01-31 09:00\" }, or a line of its own before RRULE:",
+    "RDATE": "give it beside the rule: { rdate = \"2027-01-31\" }",
+    "EXDATE": "give it beside the rule: { exdate = \"2027-01-31\" }",
+    "TZID": "give the zone beside the rule: { timezone = \"Europe/Berlin\" }",
+    "DTEND": "remove it: a fire has no length, and UNTIL= ends a rule",
+    "DURATION": "remove it: a fire has no length",
+    "RRULE": "write the rule alone, or RRULE: with a colon",
+  ]
+
   /// - Parameter offset: where `text` begins in a longer text, for the positions of complaints.
   static func parse(_ text: some StringProtocol, at offset: Int = 0) throws(TriggerError) -> RecurrenceRule {
     var parser = RecurrenceRuleParser(text: Array(text.utf8), offset: offset)
@@ -87,6 +98,9 @@ struct RecurrenceRuleParser {
       return fail(
         "\(name) (RFC 7529) is not supported", range,
         "remove it: dates are Gregorian, and days that do not exist are left out")
+    }
+    if let advice = RecurrenceRuleParser.elsewhere[name] {
+      return fail("\(name) is no part of a rule", range, advice)
     }
     let near = Spelling.closest(to: name, among: RecurrenceRuleParser.parts, limit: 1).first
     return fail(
@@ -184,7 +198,8 @@ extension RecurrenceRuleParser {
 
   private func until(_ range: Range<Int>) throws(TriggerError) -> RecurrenceRule.Until {
     do {
-      let time = try CalendarTime.parse(string(range))
+      // "For ever" is written as a far year by some programs.
+      let time = try CalendarTime.parse(string(range), years: 1677...9999)
       guard let second = time.secondOfDay else { return .day(time.day) }
       let local = time.day * 86_400 + second
       guard time.isUTC else { return .local(local) }

@@ -98,6 +98,11 @@ struct RecurrenceText {
   private mutating func times(_ line: ContentLine) throws(TriggerError) -> [CalendarTime] {
     let value = line.offset + line.valueOffset
     let whole = value..<value + line.value.utf8.count
+    if let end = line.value.firstIndex(of: ";") {
+      throw TriggerError(
+        "\(line.name) and a rule stand in one line", at: whole,
+        suggestion: "write \"\(line.name):\(line.value[..<end])\\nRRULE:\(line.value[end...].dropFirst())\"")
+    }
     for parameter in line.parameters {
       switch (parameter.name, parameter.value.uppercased()) {
       case ("TZID", _):

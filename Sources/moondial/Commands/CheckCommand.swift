@@ -24,8 +24,8 @@ struct CheckCommand: ParsableCommand {
   func run() throws {
     let session = try ScriptSession(
       scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
-    let generation = try session.loadOnce()
-    let problems = generation.problems + session.watchProblems(of: generation)
+    let (generation, warnings) = try session.check(variables: Environment.all.keys)
+    let problems = generation.problems + session.watchProblems(of: generation) + warnings
     let errors = problems.count { $0.severity == .error }
     if json {
       Terminal.json(document(generation, problems))

@@ -132,15 +132,35 @@ struct NextCommand: ParsableCommand {
       for note in built.notes { Terminal.error("note: \(note.message)") }
       return (built.trigger, zone, built.trigger.description)
     } catch {
-      guard case .directory = FileKind(dir) else { throw CommandFailure("\(error)") }
+      let isName = NextCommand.couldBeName(text)
+      guard case .directory = FileKind(dir) else {
+        let place = "there is no directory \(dir) to look for a job of that name (--dir names another)"
+        throw CommandFailure(isName ? "\"\(text)\" is no trigger, and \(place)" : "\(error)")
+      }
       let session = try ScriptSession(dir, settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
-      guard let job = try session.loadOnce().job(named: text) else { throw CommandFailure("\(error)") }
+      let generation = try session.loadOnce()
+      guard let job = generation.job(named: text) else {
+        guard isName else { throw CommandFailure("\(error)") }
+        let near = Spelling.closest(to: text, among: generation.jobs.map(\.name), limit: 1).first
+        // What Lua says of a name that it does not know helps nobody.
+        let reason = "\(error)".hasPrefix("global '") ? "" : ", nor is it a trigger: \(error)"
+        throw CommandFailure(
+          "there is no job \"\(text)\" in \(dir)\(near.map { "; did you mean \($0)?" } ?? "")\(reason)")
+      }
       let shown = try timezone == nil ? self.zone(job.timeZone, zones) : zone
       guard let trigger = job.trigger else {
         throw CommandFailure("job \"\(text)\" has no trigger: it runs \(job.whenInWords)")
       }
       return (trigger, shown, "\(text): \(job.whenInWords)")
     }
+  }
+}
+
+extension NextCommand {
+  /// Whether a text is more likely the name of a job than an expression: one word without the signs of Lua.
+  private static func couldBeName(_ text: String) -> Bool {
+    guard let first = text.first, first.isLetter || first == "_" else { return false }
+    return text.allSatisfy { $0.isLetter || $0.isNumber || "_-.@:/+".contains($0) }
   }
 }
 

@@ -36,10 +36,12 @@ struct ImportCrontabCommand: ParsableCommand {
       throw CommandFailure(.usage, "name a crontab, or pipe one in: crontab -l | moondial import crontab")
     }
     let text = try ImportFiles.read(file)
-    let isSystemPath = file == "/etc/crontab" || file.hasPrefix("/etc/cron.d/")
-    let crontab = Crontab(text, isSystemWide: system ?? (isSystemPath || Crontab.looksSystemWide(text)))
-    let origin = ImportOrigin(
-      source: file == "-" ? "a crontab" : file, script: output.scriptName(otherwise: "crontab.lua"))
+    let path = ImportFiles.resolved(file)
+    let isSystemPath = path == "/etc/crontab" || path.hasPrefix("/etc/cron.d/")
+    let looksSystemWide = Crontab.looksSystemWide(
+      text, isAccount: ImportFiles.isAccount, isProgram: ImportFiles.isProgram)
+    let crontab = Crontab(text, isSystemWide: system ?? (isSystemPath || looksSystemWide))
+    let origin = output.origin(source: file == "-" ? "a crontab" : file, otherwise: "crontab.lua")
     try output.write(crontab.script(from: origin, context: try ImportFiles.context()))
   }
 }
@@ -51,10 +53,14 @@ struct ImportSystemdCommand: ParsableCommand {
       "Write a job script from timers of systemd and the services beside them. Exit code 1 if something is left out.",
     discussion: "Example:\n  moondial import systemd /etc/systemd/system/backup.timer -o scripts/backup.lua")
 
-  @Argument(help: "Timer units. Services are found beside them; drop-ins are read.") var timers: [String]
+  @Argument(
+    help: "Timer units, by path or by name. Their services and drop-ins are found as systemd finds them.")
+  var timers: [String]
   @OptionGroup var output: ImportOutput
 
   func run() throws {
+    let search = UnitSearch(
+      read: { ImportFiles.unitText($0) }, list: { ImportFiles.files(in: $0, ending: ".conf") })
     let units = try timers.map { path in
       let parts = path.split(separator: "/", omittingEmptySubsequences: false)
       let name = String(parts.last ?? "")
@@ -62,11 +68,14 @@ struct ImportSystemdCommand: ParsableCommand {
         throw CommandFailure(
           .usage, "\(path) is no timer: name files that end in .timer; their services are found beside them")
       }
-      let directory = parts.count > 1 ? parts.dropLast().joined(separator: "/") + "/" : ""
-      return TimerUnit(name: name, timer: try ImportFiles.unit(path)) { ImportFiles.service($0, beside: directory) }
+      let directories = ImportFiles.unitDirectories(path, name)
+      guard let timer = search.unit(name, in: directories) else {
+        // For its words: why the file cannot be read.
+        throw CommandFailure("\(path): \(try ImportFiles.read(path).isEmpty ? "it is empty" : "it cannot be found")")
+      }
+      return TimerUnit(name: name, timer: timer) { search.unit($0, in: directories) }
     }
-    let origin = ImportOrigin(
-      source: timers.joined(separator: ", "), script: output.scriptName(otherwise: "timers.lua"))
+    let origin = output.origin(source: timers.joined(separator: ", "), otherwise: "timers.lua")
     try output.write(TimerUnit.script(of: units, from: origin, context: try ImportFiles.context()))
   }
 }
@@ -75,8 +84,15 @@ struct ImportSystemdCommand: ParsableCommand {
 struct ImportOutput: ParsableArguments {
   @Option(name: .shortAndLong, help: "A new file for the script. Default: standard output.") var output: String?
 
-  func scriptName(otherwise name: String) -> String {
-    output.flatMap { $0.split(separator: "/").last.map(String.init) } ?? name
+  /// What the script is made from, and where it goes, as far as that is known: to `--output`, or to the Lua file that
+  /// the shell gave for standard output.
+  func origin(source: String, otherwise name: String) -> ImportOrigin {
+    let target = output ?? ImportFiles.standardOutputFile
+    guard let target, target.hasSuffix(".lua") else { return ImportOrigin(source: source, script: name) }
+    let path = ImportFiles.resolved(target)
+    return ImportOrigin(
+      source: source, script: target.split(separator: "/").last.map(String.init) ?? name,
+      takenNames: ImportFiles.jobNames(beside: path))
   }
 
   /// Writes the script, and what is worth knowing to standard error.

@@ -1,5 +1,7 @@
 import Chronology
 import Glibc
+import Hosting
+import Importing
 import Triggers
 
 /// The files that an import reads and writes.
@@ -35,10 +37,68 @@ enum ImportFiles {
     return text
   }
 
-  /// A unit file with its drop-ins (`backup.timer.d/*.conf`) behind it, as systemd reads them.
-  static func unit(_ path: String) throws -> String {
-    var text = try read(path)
-    guard let directory = unsafe opendir(path + ".d") else { return text }
+  /// The text of a unit's file or drop-in: empty when it is masked by a link to `/dev/null`, `nil` when there is none.
+  static func unitText(_ path: String) -> String? { try? read(path) }
+
+  /// Where a timer that was named by a path, or by its name alone, is looked for, with its service and drop-ins.
+  static func unitDirectories(_ path: String, _ name: String) -> [String] {
+    // A name alone that is no file here is a unit of the system.
+    if path == name, case .missing = FileKind(path) { return UnitSearch.systemDirectories }
+    let folder = path == name ? "." : String(path.dropLast(name.count + 1))
+    let directories = UnitSearch.directories(of: resolved(folder.isEmpty ? "/" : folder) + "/")
+    guard directories.count == 1 else { return directories }
+    // A link leads to the unit's own directory: `wants/sync@home.timer` to that of `sync@.timer`.
+    let target = resolved(path)
+    guard let slash = target.lastIndex(of: "/") else { return directories }
+    let behind = UnitSearch.directories(of: String(target[...slash]))
+    return directories + behind.filter { !directories.contains($0) }
+  }
+
+  /// The path without links and relative parts, as far as it exists; as it was where it does not.
+  static func resolved(_ path: String) -> String {
+    // Safe: the path is a C string for the length of the call; the result is copied and freed.
+    guard let real = unsafe realpath(path, nil) else {
+      guard let slash = path.lastIndex(of: "/") else { return resolved(".") + "/" + path }
+      let folder = path[..<slash]
+      return folder.isEmpty || folder == path ? path : resolved(String(folder)) + path[slash...]
+    }
+    defer { unsafe free(real) }
+    return unsafe String(cString: real)
+  }
+
+  /// Whether the machine has an account of that name.
+  static func isAccount(_ name: String) -> Bool {
+    // Safe: only whether there is an entry is looked at, on the only thread that asks.
+    unsafe getpwnam(name) != nil
+  }
+
+  /// Whether a shell would find a program of that name.
+  static func isProgram(_ name: String) -> Bool {
+    ["/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/local/bin/"].contains { place in
+      // Safe: the path is a C string for the length of the call.
+      unsafe access(place + name, X_OK) == 0
+    }
+  }
+
+  /// The Lua file that standard output was sent to by the shell, if it was.
+  static var standardOutputFile: String? {
+    let path = resolved("/proc/self/fd/1")
+    return path.hasSuffix(".lua") ? path : nil
+  }
+
+  /// The names of the jobs in the other scripts of the directory of `path`.
+  static func jobNames(beside path: String) -> Set<String> {
+    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    var names: Set<String> = []
+    for file in files(in: folder, ending: ".lua") where folder + "/" + file != path {
+      if let text = try? read(folder + "/" + file) { names.formUnion(JobNames.declared(in: text)) }
+    }
+    return names
+  }
+
+  /// The names of the files in a directory that have an ending, sorted; none where it cannot be read.
+  static func files(in folder: String, ending: String) -> [String] {
+    guard let directory = unsafe opendir(folder) else { return [] }
     // Safe: `directory` is open until the closing brace, and an entry is used before the next one is read.
     defer { unsafe closedir(directory) }
     var names: [String] = []
@@ -46,23 +106,9 @@ enum ImportFiles {
       let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
         unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
       }
-      if name.hasSuffix(".conf") { names.append(name) }
+      if name.hasSuffix(ending), !name.hasPrefix(".") { names.append(name) }
     }
-    for name in names.sorted() { text += "\n" + (try read("\(path).d/\(name)")) }
-    return text
-  }
-
-  /// The service of a timer in `directory`: there, or where systemd's own search goes on when it is one of its places.
-  /// An instance of a template has the template's file unless it has one of its own.
-  static func service(_ name: String, beside directory: String) -> String? {
-    let places = ["/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"]
-    let template = name.prefix { $0 != "@" } + "@." + (name.split(separator: ".").last ?? "")
-    for place in [directory] + (places.contains(directory) ? places : []) {
-      for file in name.contains("@") ? [name, String(template)] : [name] {
-        if let text = try? unit(place + file) { return text }
-      }
-    }
-    return nil
+    return names.sorted()
   }
 
   /// Writes a file that does not exist yet.

@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+@Suite("check warns of what will fail at three in the morning")
+struct CheckWarningTests {
+  @Test("functions, programs, grants, settings, retention and dates")
+  func everything() throws {
+    let place = try Place()
+    try place.save(
+      "backup.lua",
+      """
+      job "backup" { every = "1h", end_date = "2020-01-01", run = function()
+        fs.raed("a")
+        exec { "rsync", "-a" }
+      end }
+      """)
+    try Data(
+      """
+      return { grants = { ["bakup.lua"] = { exec = true } }, retention = { jobs = { bakup = { runs = 10 } } } }
+      """.utf8
+    ).write(to: URL(filePath: place.path + "/moondial.lua"))
+    let (process, stream) = try Self.start(["check"], place, ["MOONDIAL_TIMEZON": "UTC"])
+    let text = String(decoding: stream.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    let errors = text.split(separator: "\n")
+    for sentence in [
+      "backup.lua:1: note: job \"backup\": end_date is over", "backup.lua:2: note: there is no function fs.raed; did you mean fs.read?",
+      "backup.lua:3: note: backup.lua has no grant for the program rsync",
+      "moondial.lua: note: grants[\"bakup.lua\"] matches no script; did you mean \"backup.lua\"?",
+      "moondial.lua: note: retention.jobs[\"bakup\"]: there is no job of that name; did you mean \"backup\"?",
+      "environment: note: there is no setting MOONDIAL_TIMEZON; did you mean MOONDIAL_TIMEZONE?",
+    ] {
+      #expect(errors.contains { $0.contains(sentence) }, "\(sentence) is not in \(errors)")
+    }
+    #expect(errors.count == 6, "\(errors)")
+  }
+
+  @Test(
+    "a zone by TZ reaches the first line",
+    arguments: [
+      ("<-03>3", "zone <-03>3 (from TZ)"), (":Asia/Tokyo", "zone Asia/Tokyo (from TZ)"), ("", "zone UTC (from TZ)"),
+    ])
+  func zone(tz: String, words: String) throws {
+    let place = try Place()
+    try place.save("stop.lua", "job 'x' { every = '1h', run = print }\n")
+    let (process, errors) = try Self.start(["run", "scripts"], place, ["TZ": tz])
+    defer {
+      process.terminate()
+      process.waitUntilExit()
+    }
+    var text = ""
+    // Until the host's first line is whole; the stream ends with the process.
+    while !text.contains("workers") || !text.hasSuffix("\n") {
+      let data = errors.availableData
+      try #require(!data.isEmpty, "\(text)")
+      text += String(decoding: data, as: UTF8.self)
+    }
+    #expect(text.contains(words), "\(text)")
+  }
+
+  /// The binary with variables of its own, and its standard error.
+  private static func start(
+    _ arguments: [String], _ place: Place, _ variables: [String: String]
+  ) throws -> (Process, FileHandle) {
+    let process = Process()
+    process.executableURL = URL(filePath: HostProcess.binary)
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(filePath: place.path)
+    process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("MOONDIAL_") }
+      .merging(variables) { $1 }
+    let errors = Pipe()
+    process.standardError = errors
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    return (process, errors.fileHandleForReading)
+  }
+}
