@@ -70,7 +70,7 @@ enum RunSpans {
     var ranges: [ClosedRange<Int64>] = []
     for block in try find.all({ $0.integer(0) }) {
       let first = block << shift
-      let last = min(first | (1 << shift) - 1, through)
+      let last = min(first | ((1 << shift) - 1), through)
       if let newer = ranges.last, newer.lowerBound == last + 1 {
         ranges[ranges.count - 1] = first...newer.upperBound
       } else if first <= last {
