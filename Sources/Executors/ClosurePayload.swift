@@ -22,8 +22,8 @@ package final class ClosurePayload: JobPayload {
   /// - Parameter body: runs on a worker and holds it until it returns; what it returns is the run's result.
   package init(_ body: @escaping @Sendable (ClosureContext) throws -> JSONText?) { self.body = .blocking(body) }
 
-  /// - Parameter async: runs as a task of its own and holds no worker. A run that is cancelled, or beyond its deadline,
-  ///   ends at once; its task is cancelled, and what it still does is not heard of.
+  /// - Parameter async: runs as a task of its own and holds no worker. When it is cancelled, or
+  ///   its deadline has passed, its task is cancelled, and the run ends when the task does; after 10 s it is stuck.
   package init(async body: @escaping @Sendable (ClosureContext) async throws -> JSONText?) { self.body = .async(body) }
 
   /// Closures cannot be compared: another payload is other code.

@@ -6,9 +6,17 @@ internal import JobModel
 /// A blocking closure is a run of one step. An async closure is a run that suspends once, until its task is over.
 package final class ClosureRunner: StepRunner {
   private let clock: any MonotonicClock
+  /// Nanoseconds that a closure may go on after it was asked to end before it is called stuck.
+  private let patience: Int64
 
-  /// - Parameter clock: the executor's, with which deadlines are measured.
-  package init(clock: any MonotonicClock = SystemMonotonicClock()) { self.clock = clock }
+  /// - Parameters:
+  ///   - clock: the executor's, with which deadlines are measured.
+  ///   - patience: nanoseconds that a closure may go on after it was cancelled or its deadline passed. The default is
+  ///     10 s; then its run is stuck.
+  package init(clock: any MonotonicClock = SystemMonotonicClock(), patience: Int64 = 10_000_000_000) {
+    self.clock = clock
+    self.patience = patience
+  }
 
   private final class Context {}
   package func makeContext(for worker: StepWorker) -> AnyObject { Context() }
@@ -23,6 +31,8 @@ package final class ClosureRunner: StepRunner {
       let context = ClosureContext(
         order: order, startedAt: time.wall, deadline: time.deadline, clock: clock,
         isStopped: { worker.interruption != nil })
+      if time.deadline < .max - patience { worker.expectEnd(by: time.deadline + patience) }
+      defer { worker.expectEnd(by: .max) }
       do {
         return .ended(ClosureRunner.ending(try body(context)))
       } catch {
@@ -48,12 +58,38 @@ package final class ClosureRunner: StepRunner {
   }
 
   package func step(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
-    if let ending = (run.body as? AsyncCall)?.ending { .ended(ending) } else { .suspended(run, until: .max) }
+    if let ending = call(of: run).ending { .ended(ending) } else { .suspended(run, until: .max) }
   }
 
   package func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding {
-    (run.body as? AsyncCall)?.stop()
+    call(of: run).stop(reason)
     return RunEnding(reason.outcome)
+  }
+
+  /// The run has not ended until its task has: another instance must not begin beside it.
+  package func beginStop(
+    _ run: PoolRun, because reason: StopReason, at time: StepTime, on worker: StepWorker
+  ) -> StepVerdict {
+    // Who ends the pool waits for nobody.
+    if reason == .interrupted { return .ended(stop(run, because: reason, on: worker)) }
+    let call = call(of: run)
+    if let ending = call.ending { return .ended(ending) }
+    call.stop(reason)
+    run.goOn(until: time.monotonic.addingReportingOverflow(patience).partialValue)
+    return .suspended(run, until: .max)
+  }
+
+  package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
+    let call = call(of: run)
+    if let ending = call.ending { return .ended(ending) }
+    // The second time it is the patience that is over.
+    if call.isStopped { return .ended(RunEnding(.stuck)) }
+    return beginStop(run, because: .timedOut, at: time, on: worker)
+  }
+
+  private func call(of run: PoolRun) -> AsyncCall {
+    guard let call = run.body as? AsyncCall else { preconditionFailure("a ClosureRunner runs closures") }
+    return call
   }
 
   /// Closures look at `ClosureContext.isCancelled`, which is set by now.
@@ -79,12 +115,13 @@ private final class AsyncCall: Sendable {
   private struct State: Sendable {
     var task: Task<Void, Never>?
     var ending: RunEnding?
-    var isStopped = false
+    /// Why it was asked to end.
+    var stopReason: StopReason?
   }
   private let state = Monitor(State())
 
   var ending: RunEnding? { state.withLock { $0.ending } }
-  var isStopped: Bool { state.withLock { $0.isStopped } }
+  var isStopped: Bool { state.withLock { $0.stopReason != nil } }
 
   /// The task is cancelled by `stop`, or ends by itself.
   func start(_ body: @escaping @Sendable () async -> Void) {
@@ -92,11 +129,14 @@ private final class AsyncCall: Sendable {
     state.withLock { $0.task = task }
   }
 
-  func finish(_ ending: RunEnding) { state.withLock { $0.ending = ending } }
+  /// What it came to; a task that was asked to end has ended for that reason.
+  func finish(_ ending: RunEnding) {
+    state.withLock { state in state.ending = state.stopReason.map { RunEnding($0.outcome) } ?? ending }
+  }
 
-  func stop() {
+  func stop(_ reason: StopReason) {
     let task = state.withLock { state in
-      state.isStopped = true
+      state.stopReason = state.stopReason ?? reason
       return state.task
     }
     task?.cancel()

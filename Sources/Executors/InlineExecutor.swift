@@ -173,7 +173,10 @@ package final class InlineExecutor: JobExecutor {
     switch run.beginStep() ?? (now >= time.deadline ? .timedOut : nil) {
     case nil: verdict = runner.step(run, at: time, on: face)
     case .timedOut: verdict = runner.timeOut(run, at: time, on: face)
-    case let reason?: return end(run, runner.stop(run, because: reason, on: face), reason)
+    case let reason?:
+      run.acknowledgeStop()
+      verdict = runner.beginStop(run, because: reason, at: time, on: face)
+      if case .ended(let ending) = verdict { return end(run, ending, reason) }
     }
     switch verdict {
     case .ended(let ending): end(run, ending, run.stopReason)

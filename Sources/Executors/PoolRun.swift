@@ -65,7 +65,7 @@ package final class PoolRun: Sendable {
   }
 
   /// The attempt is over because its time was, and the run goes on with what is done after that: until a deadline of
-  /// its own. Only from inside `StepRunner.timeOut` or a step.
+  /// its own. Only from inside `StepRunner.timeOut`, `beginStop` or a step.
   package func goOn(until deadline: Int64) {
     over.store(deadline, ordering: .relaxed)
     change { word in if word.stop == .timedOut { word.stop = nil } }
@@ -115,6 +115,9 @@ package final class PoolRun: Sendable {
     precondition(before.phase == .ready, "a run is stepped when it is ready, not when it is \(before.phase)")
     return after.stop
   }
+
+  /// The reason that `beginStep` answered is being acted on: a later one counts anew.
+  func acknowledgeStop() { change { $0.stop = nil } }
 
   /// The worker leaves a step that was suspended. True when the run is ready already, and must be put into a queue.
   func park() -> Bool {

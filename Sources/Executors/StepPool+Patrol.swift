@@ -49,7 +49,26 @@ extension StepPool {
       state.isPatrolled = !state.queue.isEmpty || quiet.count + state.idle < state.workers.count
       return state.isPatrolled
     }
-    if goesOn { timers.patrol(at: now + StepPool.patrolInterval) }
+    let nextStuck = reportOverdueSteps(at: now)
+    if goesOn {
+      timers.patrol(at: now + StepPool.patrolInterval)
+    } else if nextStuck < .max {
+      timers.patrol(at: nextStuck)
+    }
+  }
+
+  /// Calls those stuck that have not ended by the time that their runner gave. When the next one will be.
+  private func reportOverdueSteps(at now: Int64) -> Int64 {
+    var next = Int64.max
+    for worker in state.withLock({ $0.workers }) {
+      let time = worker.face.expectedEnd
+      guard time <= now else {
+        next = min(next, time)
+        continue
+      }
+      if let token = worker.local.withLock({ $0.current?.token }) { workerIsStuck(worker.index, running: token) }
+    }
+    return next
   }
 
   /// Tells the pool that the run with this token cannot be stopped and keeps its thread.

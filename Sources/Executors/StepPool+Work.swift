@@ -158,8 +158,9 @@ extension StepPool {
     case nil: verdict = runner.step(run, at: time, on: worker.face)
     case .timedOut: verdict = runner.timeOut(run, at: time, on: worker.face)
     case let reason?:
-      finish(run, runner.stop(run, because: reason, on: worker.face), reason, &loop)
-      return
+      run.acknowledgeStop()
+      verdict = runner.beginStop(run, because: reason, at: time, on: worker.face)
+      if case .ended(let ending) = verdict { return finish(run, ending, reason, &loop) }
     }
     loop.endStep(began: began, wallClock)
     switch verdict {

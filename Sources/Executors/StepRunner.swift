@@ -23,6 +23,10 @@ package protocol StepRunner: AnyObject, Sendable {
   /// else of the run is called afterwards.
   func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding
 
+  /// Begins to end a run that is between two steps. A runner whose run needs time for that answers `.suspended`, and ends
+  /// the run in a later step; the run has been given a deadline for it (`PoolRun.goOn`). The default stops it.
+  func beginStop(_ run: PoolRun, because reason: StopReason, at time: StepTime, on worker: StepWorker) -> StepVerdict
+
   /// Ends a run whose deadline has passed between two steps. Unlike after `stop`, it may go on (`PoolRun.goOn`) with
   /// what is to be done after a timeout. The default stops it.
   func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict
@@ -50,6 +54,11 @@ package protocol StepRunner: AnyObject, Sendable {
 }
 
 extension StepRunner {
+  package func beginStop(
+    _ run: PoolRun, because reason: StopReason, at time: StepTime, on worker: StepWorker
+  ) -> StepVerdict {
+    .ended(stop(run, because: reason, on: worker))
+  }
   package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     .ended(stop(run, because: .timedOut, on: worker))
   }

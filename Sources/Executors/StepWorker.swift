@@ -9,6 +9,9 @@ package final class StepWorker: Sendable {
   /// Raw value of the `StopReason` that the step on this worker was asked to end for; 0 is none. Written under the
   /// worker's lock, so that it concerns the run that is there; read by the step without it.
   private let request = Atomic<UInt8>(0)
+  /// Monotonic nanoseconds at which the step is called stuck if it has not ended; `.max` is never. Written by the step,
+  /// read by the patrol.
+  private let stuckAt = Atomic<Int64>(.max)
   // Written once, on the worker's thread before its first step; read there, and by interrupters, who come after a step
   // began.
   private nonisolated(unsafe) var storage: AnyObject?
@@ -32,6 +35,10 @@ package final class StepWorker: Sendable {
 
   /// Whether somebody waits for a worker, so that a long step should let go.
   package var othersWaiting: Bool { host.othersWaiting }
+
+  /// The present step is stuck unless it has ended by then. For a runner that has no watchdog of its own.
+  func expectEnd(by time: Int64) { stuckAt.store(time, ordering: .relaxed) }
+  var expectedEnd: Int64 { stuckAt.load(ordering: .relaxed) }
 
   func adopt(_ context: AnyObject) {
     // Safe: on the worker's thread, before any other thread can ask for it.

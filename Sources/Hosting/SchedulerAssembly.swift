@@ -278,6 +278,7 @@ package final class SchedulerAssembly: Sendable {
     files.stop()
     luaHost?.stop()
     for (_, store) in stores { store.close() }
+    bridge.detach()
   }
 
   // MARK: Jobs of the program

@@ -27,6 +27,9 @@ package final class ServiceBridge: JobControl, EventHub {
   /// Hands over to `service` from now on.
   package func attach(_ service: any SchedulerEngine) { attached.withLock { $0 = service } }
 
+  /// Nobody is asked any more. The engine's events hold this bridge, so that without it neither would ever be released.
+  package func detach() { attached.withLock { $0 = nil } }
+
   private var service: (any SchedulerEngine)? { attached.withLock { $0 } }
   private static let refusal = HostRefusal("no scheduler is running here: this works in a host, not in a single run")
 

@@ -55,15 +55,21 @@ extension Scheduler {
   /// Blocks until then. A second call waits for the first; with a grace of zero it ends its waiting, and what still
   /// runs is interrupted. Before the start, or again, is fine.
   ///
+  /// Not in async code, where it would hold one of the few threads that tasks share: there it is `await scheduler.stop()`,
+  /// and in a `defer`, which cannot wait, `scheduler.stop(waiting: false)`.
+  @available(*, noasync, message: "write `await scheduler.stop()`, or in a `defer` `scheduler.stop(waiting: false)`")
+  public func stop(grace: Duration = .seconds(30)) { end(grace) }
+
+  /// Begins to stop; with `waiting`, blocks until the end.
+  ///
   /// - Parameter waiting: false returns at once, which is how a job stops the scheduler that runs it.
-  public func stop(grace: Duration = .seconds(30), waiting: Bool = true) {
+  public func stop(grace: Duration = .seconds(30), waiting: Bool) {
     if waiting { end(grace) } else { stopLater(grace) }
   }
 
   /// Claims nothing more, waits up to `grace` for what runs, cancels what is left, writes everything and closes the
   /// stores. When the task is cancelled meanwhile, what still runs is interrupted.
-  public func stop(grace: Duration = .seconds(30), waiting: Bool = true) async {
-    guard waiting else { return stopLater(grace) }
+  public func stop(grace: Duration = .seconds(30)) async {
     await withTaskCancellationHandler {
       await away { self.end(grace) }
     } onCancel: {
@@ -81,6 +87,12 @@ extension Scheduler {
   }
 
   private var isCalledOff: Bool { state.withLock { $0.isCalledOff } }
+
+  /// For a service among others: sequences of events go on beyond the end of `run`, until `endEvents`.
+  package func holdEvents() { state.withLock { $0.holdsEvents = true } }
+
+  /// The last event has been told.
+  package func endEvents() { bus.finish() }
 
   // MARK: Blocking
 
@@ -177,7 +189,7 @@ extension Scheduler {
 
   /// Nothing runs any more: whoever waits for that goes on.
   private func finish() {
-    bus.finish()
+    if !state.withLock({ $0.holdsEvents }) { bus.finish() }
     let waiting = state.withLock { state in
       state.phase = .stopped
       // Closures may hold the scheduler that they belong to.

@@ -18,7 +18,8 @@ internal import Synchronization
 ///
 /// Threading: every method from any thread. Those that wait for something exist twice: called with `await` they hold no
 /// thread (never one of Swift's cooperative pool), otherwise they block the caller, for one turn of the scheduler where
-/// nothing else is said. A scheduler is started once, and must be stopped: its threads hold it.
+/// nothing else is said. A scheduler is started once. It should be stopped: one that is released while it runs says so in
+/// its log, and ends as `stop(grace: .zero)` does.
 public final class Scheduler: Sendable {
   enum Phase: Sendable {
     case new, starting
@@ -34,6 +35,8 @@ public final class Scheduler: Sendable {
     var jobs: [String: JobDeclaration] = [:]
     /// It was stopped before it was started.
     var isCalledOff = false
+    /// Sequences of events do not end with the scheduler.
+    var holdsEvents = false
     /// Tasks that wait for the end.
     var waiting: [CheckedContinuation<Void, Never>] = []
   }
@@ -55,6 +58,18 @@ public final class Scheduler: Sendable {
   package init(_ configuration: Configuration, driver: SchedulerDriver) {
     state = Monitor(State(configuration: configuration))
     self.driver = driver
+  }
+
+  deinit {
+    // Who reads the events of a scheduler that is gone has read them all.
+    guard case .running(let assembly) = state.withLock({ $0.phase }) else { return bus.finish() }
+    let end: @Sendable () -> Void = { [bus] in
+      assembly.log.write(.warn, "the scheduler was released while it ran, and ends: keep it, and call stop()")
+      assembly.stop(grace: 0)
+      bus.finish()
+    }
+    // Not here: the last reference may go on any thread, also on one that the end waits for.
+    if let thread = try? NamedThread("moondial-stop", end) { thread.abandon() } else { end() }
   }
 
   /// Changes the configuration before the start; nothing is changed when `change` throws. After the start it throws.

@@ -23,10 +23,22 @@ public struct SchedulerRunner: Service {
 
   /// Runs until the scheduler has stopped. Throws what `Scheduler.start` throws.
   public func run() async throws {
+    scheduler.holdEvents()
+    defer { endEventsLater() }
     try await withGracefulShutdownHandler {
       try await scheduler.run(grace: .zero)
     } onGracefulShutdown: {
       scheduler.stop(grace: grace, waiting: false)
+    }
+  }
+
+  /// A service that reads the events ends when they do. Were that before the group has noticed the end of this service,
+  /// the group would take it for a failure of the reader, and nothing tells when it has noticed.
+  private func endEventsLater() {
+    // Nobody awaits it: it holds the scheduler for that long, and ends by itself.
+    Task.detached { [scheduler] in
+      try? await Task.sleep(for: .milliseconds(250))  // a cancelled sleep ends them sooner
+      scheduler.endEvents()
     }
   }
 }

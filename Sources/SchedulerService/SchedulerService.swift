@@ -68,7 +68,8 @@ package final class SchedulerService: SchedulerEngine {
       state.withLock { $0.phase = .stopped }
       throw error
     }
-    for executor in executors { executor.start(reportingTo: turn) }
+    let sink = TurnSink(turn)
+    for executor in executors { executor.start(reportingTo: sink) }
     turn.post { core, now, actions in
       core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)
@@ -200,4 +201,14 @@ package final class SchedulerService: SchedulerEngine {
   ) {
     turn.post(whenDurable: whenDurable, body)
   }
+}
+
+/// Hands reports to a turn without holding it: the turn holds the executors that report, and neither would ever be released.
+private final class TurnSink: RunReportSink {
+  // Read by any thread, which is safe for a weak reference; never written again.
+  private weak let turn: ServiceTurn?
+
+  init(_ turn: ServiceTurn) { self.turn = turn }
+
+  func report(_ reports: [RunReport]) { turn?.report(reports) }
 }

@@ -157,6 +157,92 @@ struct LifeTests {
     await scheduler.stop()
   }
 
+  @Test("an async job that was cancelled is over when its task is, and no other instance begins before")
+  func cancelledTasks() async throws {
+    let scheduler = quietScheduler { $0.executors["default"] = .threads(1) }
+    let (began, gate) = (Signal(), Gate())
+    let alive = Mutex((now: 0, most: 0))
+    try await scheduler.add("slow", nil, JobOptions(maxInstances: 1, timeout: .milliseconds(20))) { _ in
+      alive.withLock { alive in
+        alive.now += 1
+        alive.most = max(alive.most, alive.now)
+      }
+      began.fire()
+      await gate.wait()  // deaf to its cancellation
+      alive.withLock { $0.now -= 1 }
+    }
+    try await scheduler.start()
+    let run = try await scheduler.runNow("slow")
+    await began.wait()
+    try await scheduler.cancel(run)
+    await #expect(throws: SchedulerError.self) { try await scheduler.runNow("slow") }
+    #expect(alive.withLock { $0.most } == 1)
+    gate.open()
+    await scheduler.stop()
+    #expect(alive.withLock { $0.now } == 0)
+  }
+
+  @Test("blocking jobs on every thread do not keep the others from running")
+  func blockedThreads() async throws {
+    let scheduler = quietScheduler { $0.executors["default"] = .threads(2) }
+    let (began, ran) = (Signal(), Signal())
+    let gate = DispatchSemaphore(value: 0)
+    try await scheduler.add("blocks", nil, JobOptions(maxInstances: 2)) { _ in
+      began.fire()
+      gate.wait()
+    }
+    try await scheduler.add("tick", .every(.milliseconds(5))) { _ in ran.fire() }
+    try await scheduler.start()
+    for _ in 0..<2 { try await scheduler.runNow("blocks") }
+    await began.wait(2)
+    await ran.wait(3)
+    for _ in 0..<2 { gate.signal() }
+    await scheduler.stop()
+  }
+
+  @Test("a scheduler that is released ends, and so do its events")
+  func released() async throws {
+    let ticks = Signal()
+    let events: SchedulerEvents
+    let silent: SchedulerEvents
+    do {
+      let scheduler = quietScheduler()
+      events = scheduler.events()
+      try await scheduler.add("tick", .every(.milliseconds(5))) { _ in ticks.fire() }
+      try await scheduler.start()
+      await ticks.wait()
+      silent = quietScheduler().events()
+    }
+    var last = ""
+    for await event in events { last = "\(event)" }
+    #expect(last == "stopped")
+    for await _ in silent { Issue.record("a scheduler that never started has no events") }
+  }
+
+  /// Descriptors that this process has open, without those that come and go with reading this.
+  private static func descriptors() -> Int {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).count
+  }
+
+  @Test("a scheduler leaves no descriptor behind", arguments: [false, true])
+  func descriptors(withScripts: Bool) async throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    try "job 'a' { every = '1h', run = function() end }".write(
+      to: directory.appendingPathComponent("a.lua"), atomically: true, encoding: .utf8)
+    func live() async throws {
+      let scheduler = quietScheduler { if withScripts { $0.scripts = .init(directory.path) } }
+      try await scheduler.start()
+      await scheduler.stop()
+    }
+    for _ in 0..<2 { try await live() }
+    let before = Self.descriptors()
+    for _ in 0..<5 { try await live() }
+    // Threads that end meanwhile may close one or two more.
+    #expect(Self.descriptors() <= before + 2)
+  }
+
   @Test("a schedule in a file goes on where it stood")
   func durable() async throws {
     let file = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString).db")

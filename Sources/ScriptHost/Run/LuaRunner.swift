@@ -95,6 +95,13 @@ package final class LuaRunner: StepRunner {
     return ending
   }
 
+  package func beginStop(
+    _ run: PoolRun, because reason: StopReason, at time: StepTime, on worker: StepWorker
+  ) -> StepVerdict {
+    guard run.body is JobInstance else { return closures.beginStop(run, because: reason, at: time, on: worker) }
+    return .ended(stop(run, because: reason, on: worker))
+  }
+
   package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     guard let instance = run.body as? JobInstance else { return closures.timeOut(run, at: time, on: worker) }
     let thread = Self.thread(of: worker)
