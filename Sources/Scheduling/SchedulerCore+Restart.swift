@@ -75,6 +75,7 @@ extension SchedulerCore {
         touch(JobIndex(offset))
       }
     }
+    forgetRestored()
     for (id, store) in leftBehind { actions.stores[store].batch.unscheduled.append(id) }
     leftBehind = []
     for job in restoredMade.keys.sorted() {
