@@ -18,6 +18,8 @@ package final class EventRenderer: Sendable {
   private let skips = Mutex<[String: Skips]>([:])
 
   private static let summaryPeriod: Int64 = 10_000_000_000
+  /// Jobs of which skips are told within such a period, at most.
+  private static let jobsRemembered = 1_000
 
   package init(_ log: any HostLog, clock: any WallClock = SystemWallClock()) {
     self.log = log
@@ -67,7 +69,7 @@ package final class EventRenderer: Sendable {
 
   private func finished(_ record: RunRecord) {
     let took = Shown.span(max(0, record.duration))
-    let result = record.result.map { " → \($0.text)" } ?? ""
+    let result = record.result.map { " → \($0.text.cut(toBytes: 1_024))" } ?? ""
     switch record.outcome {
     case .succeeded: log.write(.debug, job: record.job, run: record.id, "succeeded in \(took)\(result)")
     case .cancelled, .interrupted:
@@ -88,6 +90,9 @@ package final class EventRenderer: Sendable {
     guard let text = sentence(range, maxInstances) else { return }
     let now = clock.now
     let summary: Int? = skips.withLock { skips in
+      // Jobs come and go by the thousand; what is over needs no entry.
+      if skips.count >= Self.jobsRemembered { skips = skips.filter { $0.value.quietUntil > now } }
+      guard skips.count < Self.jobsRemembered || skips[range.job] != nil else { return nil }
       var entry = skips[range.job] ?? Skips()
       defer { skips[range.job] = entry }
       guard now >= entry.quietUntil else {

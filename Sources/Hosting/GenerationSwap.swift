@@ -58,33 +58,36 @@ extension SchedulerEngine {
   /// Takes the steps one after the other, each when the one before it is on disk: so the commits that claims wait for
   /// stay short. Blocks until the last one has been taken. Not from inside a turn.
   ///
-  /// - Parameter isWanted: asked before each step but the first; the rest is left out when the host ends.
+  /// - Parameters:
+  ///   - stored: what is asked for jobs that the scheduler has forgotten, a step at a time.
+  ///   - isWanted: asked before each step but the first; the rest is left out when the host ends.
   func reload(
-    _ steps: [SchedulerCore.ReloadStep], while isWanted: () -> Bool
+    _ steps: [SchedulerCore.ReloadStep], from stored: StoredJobs, while isWanted: () -> Bool
   ) -> SchedulerCore.Reconciliation {
     var whole = SchedulerCore.Reconciliation()
     for (index, step) in steps.enumerated() where index == 0 || isWanted() {
-      let done = Monitor<(result: SchedulerCore.Reconciliation?, isDurable: Bool)>((nil, false))
-      post(
-        whenDurable: { _ in
-          done.withLock { $0.isDurable = true }
-          done.broadcast()
-        },
-        { core, now, actions in
-          let result = core.reload(step, at: now, into: &actions)
-          done.withLock { $0.result = result }
-          done.broadcast()
-        })
-      // A store that cannot be written holds up the next step for a while, and not for ever.
-      let patience = monotonicNow() + 1_000_000_000
-      if !step.isLast { _ = done.wait(until: patience) { $0.isDurable && $0.result != nil ? true : nil } }
-      let result = done.withLock { $0.result } ?? ask { _, _, _ in done.withLock { $0.result } }
-      guard let result else { continue }
+      let result = ask(recalling: Array(step.declared), from: stored) { core, now, actions in
+        core.reload(step, at: now, into: &actions)
+      }
+      if !step.isLast { awaitDurable() }
       whole.added += result.added
       whole.changed += result.changed
       whole.unchanged += result.unchanged
       whole.orphaned += result.orphaned
     }
     return whole
+  }
+
+  /// Waits until what was decided so far is on disk; at most a second, since a store that cannot be written must hold up
+  /// the next step for a while, and not for ever.
+  private func awaitDurable() {
+    let isDurable = Monitor(false)
+    post(
+      whenDurable: { _ in
+        isDurable.withLock { $0 = true }
+        isDurable.broadcast()
+      },
+      { _, _, _ in })
+    _ = isDurable.wait(until: monotonicNow() + 1_000_000_000) { $0 ? true : nil }
   }
 }

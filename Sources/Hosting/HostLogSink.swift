@@ -23,9 +23,12 @@ package final class HostLogSink: LogSink {
 
   package func write(_ line: LogLine) {
     log.write(line)
-    guard let run = line.run, let name = line.store, let store = stores.withLock({ $0 })?[name] else { return }
+    guard let run = line.run, let job = line.job, let name = line.store,
+      let store = stores.withLock({ $0 })?[name]
+    else { return }
     store.append(log: [
-      RunLogLine(run: run, at: line.at, level: line.level.rawValue, message: line.message, fields: line.fields)
+      RunLogLine(
+        run: run, job: job, at: line.at, level: line.level.rawValue, message: line.message, fields: line.fields)
     ])
   }
 }

@@ -54,6 +54,7 @@ package final class SchedulerAssembly: Sendable {
   private let follower: ScriptFollower?
   private let files: FileFollower
   private let declared: DeclaredJobs
+  private let stored: StoredJobs
   private let bridge: ServiceBridge
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
@@ -104,14 +105,12 @@ package final class SchedulerAssembly: Sendable {
     var service = ServiceConfiguration(stores: stores, executors: executors)
     if let zones = blueprint.scripts?.zones { service.zones = zones }
     service.publishesRuns = blueprint.publishesRuns
+    service.orphansMax = Self.orphansMax
     service.wallClock = blueprint.wallClock
     service.monotonicClock = blueprint.monotonicClock
     if let session { service.zones = session.zones }
     let listen = blueprint.onEvents
-    service.onEvents = { events in
-      for case .runFinished(let record) in events { bridge.note(record) }
-      listen(events)
-    }
+    service.onEvents = listen
     let engine = blueprint.engine(service)
     self.engine = engine
     bridge.attach(engine)
@@ -126,18 +125,24 @@ package final class SchedulerAssembly: Sendable {
         return FileWatchGrants.allow(directory, live.grants(for: ScriptPath(subject.source.file)))
       })
     self.files = files
+    let stored = StoredJobs(stores: stores.map(\.store), zones: service.zones) { error in
+      log.write(.error, "\(error.message): jobs that have come back begin anew")
+    }
+    self.stored = stored
     guard let session else {
       follower = nil
       return
     }
+    let metrics = session.luaHost.services.metrics
     follower = ScriptFollower(session, retry: retry, slow: slow, health: health) { generation, previous in
+      metrics.keep(scripts: Set(generation.scripts.map(\.path.text)))
       let jobs = generation.jobs
       let difference = GenerationDifference(from: previous, to: generation)
       let groups = generation.configuration.groups
       let isWhole = generation.loading.isEmpty
       guard declared.hasOnlyScripts else {
         // Which of two jobs of one name is in force, the program's or a script's, is decided for all at once.
-        return engine.ask { core, now, actions in
+        return engine.ask(recalling: jobs, from: stored) { core, now, actions in
           core.setGroups(groups)
           let definitions = declared.take(scripted: jobs) + declared.all
           let result = core.reconcile(definitions, at: now, into: &actions)
@@ -148,7 +153,7 @@ package final class SchedulerAssembly: Sendable {
         }
       }
       engine.ask { core, _, _ in core.setGroups(groups) }
-      let result = engine.reload(difference.steps) { !slow.isCancelled }
+      let result = engine.reload(difference.steps, from: stored) { !slow.isCancelled }
       // Also a reload that changes no job may grant what a watch waits for.
       let followsFiles = difference.concernsFiles || jobs.contains { $0.watch != nil }
       // The list that it replaces goes on this thread, not on the scheduler's.
@@ -167,6 +172,10 @@ package final class SchedulerAssembly: Sendable {
     "\(script.path): it has been loading for \(script.taken / 1_000_000) ms; the other scripts do not wait for it, and "
       + "it may take \(script.allowed / 1_000_000_000) s"
   }
+
+  /// Orphaned jobs that are remembered: a script that is saved in two steps, or moved, finds its jobs again without a
+  /// look into the store.
+  private static let orphansMax = 100
 
   private static func executors(
     _ configuration: HostConfiguration, _ luaHost: LuaHost?, _ blueprint: Blueprint, _ health: HostHealth
@@ -294,7 +303,8 @@ package final class SchedulerAssembly: Sendable {
   ///
   /// - Parameter replacing: a job of the program with that name gets this definition; otherwise its name is taken.
   package func declare(_ definition: JobDefinition, replacing: Bool) throws(DeclarationFailure) {
-    try engine.ask { [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
+    try engine.ask(recalling: [definition], from: stored) {
+      [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
       if let owner = declared.owner(of: definition.name, replacing: replacing) { return .failure(.taken(by: owner)) }
       declared.add([definition])
       core.declare(definition, at: now, into: &actions)

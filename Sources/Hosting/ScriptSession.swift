@@ -66,6 +66,7 @@ package final class ScriptSession {
     let live = live
     services.keyValues = { live.keyValues(of: $0) }
     services.grants = { live.grants(for: $0) }
+    services.quotas = { live.quotas }
     services.environment = place.environment
     services.baseDirectory = baseDirectory
     let directory = directory
@@ -116,7 +117,8 @@ package final class ScriptSession {
     } catch { throw HostError("moondial.lua: \(error)") }
     self.configuration = configuration
     live.use(grants: table)
-    live.use(retention: configuration.retention)
+    live.use(retention: configuration.storedHistory)
+    live.use(quotas: configuration.quotas)
     luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
     log.use(zone)
   }
@@ -126,9 +128,12 @@ package final class ScriptSession {
     _ snapshot: DirectorySnapshot, after previous: LoadedGeneration? = nil, changes: Set<ScriptPath> = [],
     everything: Bool = false, finished: SlowScript? = nil
   ) -> LoadedGeneration {
-    loader.load(
+    let generation = loader.load(
       snapshot, after: previous, configuration: configuration, changes: changes, everything: everything,
       finished: finished)
+    // Files that scripts named once are not looked at for ever.
+    directory.keepCalendars(only: generation.scripts.reduce(into: []) { $0.formUnion($1.evaluation.calendars) })
+    return generation
   }
 
   /// For those that look once: scans, configures, loads.
@@ -217,6 +222,7 @@ package final class LiveServices: Sendable {
   private struct State: Sendable {
     var grants: GrantTable?
     var stores: NamedStores?
+    var quotas = Quotas()
   }
 
   private let state = Mutex(State())
@@ -224,11 +230,17 @@ package final class LiveServices: Sendable {
   package init() {}
 
   package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
+  package func use(quotas: Quotas) { state.withLock { $0.quotas = quotas } }
   /// How much history the stores keep from now on; memory stores keep what they have room for.
   package func use(retention: Retention) {
-    for case let store as SQLiteStore in state.withLock({ $0.stores })?.all ?? [] { store.setRetention(retention) }
+    for store in state.withLock({ $0.stores })?.all ?? [] {
+      (store as? SQLiteStore)?.setRetention(retention)
+      (store as? MemoryStore)?.setRetention(retention)
+    }
   }
   package func use(stores: NamedStores) { state.withLock { $0.stores = stores } }
+
+  package var quotas: Quotas { state.withLock { $0.quotas } }
 
   package func grants(for script: ScriptPath) -> Grants { state.withLock { $0.grants }?.grants(for: script) ?? .none }
 

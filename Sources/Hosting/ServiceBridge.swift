@@ -20,7 +20,6 @@ package final class ServiceBridge: JobControl, EventHub {
 
   private let attached = Mutex<(any SchedulerEngine)?>(nil)
   private let subscribers = Mutex(Subscribers())
-  private let outcomes = Mutex<[String: Outcome]>([:])
 
   package init() {}
 
@@ -37,12 +36,11 @@ package final class ServiceBridge: JobControl, EventHub {
 
   package func jobs() -> [JobSummary] {
     guard let service else { return [] }
-    let last = outcomes.withLock { $0 }
     let schedules = Dictionary(grouping: service.schedules(), by: \.record.job)
     return service.jobs().filter { !$0.isOrphaned }.map { job in
       var summary = JobSummary(
         name: job.definition.name, script: job.definition.source.file, nextFire: job.nextFire, isPaused: job.isPaused,
-        isEnabled: job.definition.enabled, running: job.active, lastOutcome: last[job.definition.name],
+        isEnabled: job.definition.enabled, running: job.active, lastOutcome: job.lastOutcome,
         tags: job.definition.tags)
       summary.schedules = (schedules[job.definition.name] ?? []).map { schedule in
         ScheduleSummary(
@@ -133,12 +131,6 @@ package final class ServiceBridge: JobControl, EventHub {
       }
     }
   }
-
-  /// Notes how a job's latest run ended, for `jobs.list`.
-  package func note(_ record: RunRecord) {
-    guard let outcome = record.outcome else { return }
-    outcomes.withLock { $0[record.job] = outcome }
-  }
 }
 
 /// A value that one closure leaves for a later one.
@@ -160,6 +152,10 @@ extension SchedulerCore.Refusal {
     case .orphaned(let name): "job \"\(name)\" is orphaned: its script, or the job in it, is gone"
     case .overlap(let name, let max):
       "Execution of job \"\(name)\" skipped: maximum number of running instances reached (\(max))"
+    case .tooManySchedules(let name, let quota):
+      Quotas.sentence(
+        "job \"\(name)\" has \(quota) schedules, as many as a job may have: unschedule some, or use one with a trigger "
+          + "that fires more often", "schedules_per_job")
     case .unknownSchedule(let id): "no schedule has the id \"\(id)\""
     case .scheduleExists(let id):
       "a schedule has the id \"\(id)\" already: unschedule it, choose another, or say replace_existing = true"

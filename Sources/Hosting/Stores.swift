@@ -14,7 +14,7 @@ package enum Stores {
     let names = defaultFirst(configuration.stores.keys)
     do throws(HostError) {
       for name in names {
-        opened.append((name, try open(configuration.stores[name]!, configuration.retention, in: state, mode: mode)))
+        opened.append((name, try open(configuration.stores[name]!, configuration.storedHistory, in: state, mode: mode)))
       }
     } catch {
       for (_, store) in opened { store.close() }
@@ -27,7 +27,10 @@ package enum Stores {
     _ store: StoreConfiguration, _ retention: Retention, in state: StateDirectory?, mode: SQLiteStore.Mode
   ) throws(HostError) -> any JobStore {
     switch store.kind {
-    case .memory: return MemoryStore()
+    case .memory:
+      let memory = MemoryStore()
+      memory.setRetention(retention)
+      return memory
     case .sqlite:
       let name = store.path ?? "moondial.db"
       var options = SQLiteStore.Options()

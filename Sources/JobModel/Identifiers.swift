@@ -1,4 +1,5 @@
 package import Chronology
+internal import Triggers
 
 /// Names one run of one job in one store, for ever.
 ///
@@ -94,6 +95,9 @@ public struct JSONText: Hashable, Sendable {
   public let text: String
   /// - Parameter text: one complete JSON document; not checked here.
   public init(_ text: String) { self.text = text }
+
+  /// The same in every process.
+  package var stableHash: UInt64 { StableHash.of(text) }
 }
 
 /// What the clocks said at one moment. Every decision of the scheduler takes one, so that it never reads a clock

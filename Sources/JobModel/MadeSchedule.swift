@@ -60,6 +60,8 @@ package struct ScheduleRequest: Sendable {
   package var replaceExisting = false
   package var trigger: AnyTrigger
   package var options = ScheduleOptions()
+  /// Schedules that the job may have, this one included; nil: any number.
+  package var quota: Int?
 
   package init(job: String, id: String? = nil, trigger: AnyTrigger) {
     self.job = job

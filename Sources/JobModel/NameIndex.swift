@@ -10,8 +10,6 @@ internal import Triggers
 /// many, hash them all again each time it grows. A host with 100,000 jobs has several such tables: each costs 11 to 21
 /// bytes a name instead of 53 and a fifth of the time to fill.
 ///
-/// Names are never taken out: a table whose places are used again must ask about the name in `matches`.
-///
 /// - Complexity: O(1) on average, and one read of memory for a name that is not there. Names that were made to collide
 ///   cost their author a search of all of them.
 package struct NameIndex: Sendable {
@@ -39,6 +37,30 @@ package struct NameIndex: Sendable {
     if 4 * (count + 1) > 3 * slots.count { grow(to: max(16, 2 * slots.count)) }
     Self.put(Slot(hash: Self.hash(name), place: Int32(truncatingIfNeeded: place)), into: &slots)
     count += 1
+  }
+
+  /// Takes out a name, as ``place(of:matches:)`` finds it; nothing happens when it is not there.
+  package mutating func remove(_ name: String, matches: (Int) -> Bool) {
+    guard count > 0 else { return }
+    let mask = slots.count - 1
+    let hash = Self.hash(name)
+    var hole = Int(hash) & mask
+    while slots[hole].place >= 0, !(slots[hole].hash == hash && matches(Int(slots[hole].place))) {
+      hole = (hole + 1) & mask
+    }
+    guard slots[hole].place >= 0 else { return }
+    count -= 1
+    // Whoever was pushed beyond the hole moves into it: a search ends at the first free slot (Knuth, vol. 3, 6.4 R).
+    var next = (hole + 1) & mask
+    while slots[next].place >= 0 {
+      let home = Int(slots[next].hash) & mask
+      if (next - home) & mask >= (next - hole) & mask {
+        slots[hole] = slots[next]
+        hole = next
+      }
+      next = (next + 1) & mask
+    }
+    slots[hole].place = -1
   }
 
   /// Makes room for `capacity` names, so that none of them makes the table grow.

@@ -82,6 +82,15 @@ package struct RunRecord: Sendable, Equatable {
     set { change { $0.recovers = newValue } }
   }
 
+  /// About how many bytes its texts have. O(1)
+  package var textBytes: Int {
+    guard let fields = details?.fields else { return 0 }
+    var bytes = (fields.result?.text.utf8.count ?? 0) + (fields.params?.text.utf8.count ?? 0)
+    bytes += fields.event?.text.utf8.count ?? 0
+    guard let error = fields.error else { return bytes }
+    return bytes + error.message.utf8.count + (error.traceback?.utf8.count ?? 0) + (error.data?.utf8.count ?? 0)
+  }
+
   /// Whether it has none of what most runs lack. O(1)
   package var isPlain: Bool { details == nil }
 

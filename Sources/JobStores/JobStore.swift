@@ -32,6 +32,9 @@ package protocol JobStore: AnyObject, Sendable {
   /// All schedule records, by job name; of one job its own first, then those made at run time by id.
   func schedules() throws(StoreError) -> [ScheduleRecord]
 
+  /// The schedule records of these jobs, their own and dynamic ones, in no order.
+  func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord]
+
   /// Log lines that runs wrote, kept beside the history as long as their run. Best effort: a lost one is not an error.
   func append(log lines: [RunLogLine])
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine]
@@ -41,6 +44,14 @@ package protocol JobStore: AnyObject, Sendable {
 
   /// Waits for what was handed over, then closes. Calling it twice is fine.
   func close()
+}
+
+extension JobStore {
+  /// By asking for all: for stores that are read rarely.
+  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] {
+    let wanted = Set(jobs)
+    return try schedules().filter { wanted.contains($0.job) }
+  }
 }
 
 /// All changes that must land together. Order inside a batch: the order of the fields.
@@ -66,6 +77,10 @@ package struct StoreBatch: Sendable {
   package var files: [FileMark] = []
   /// Ids of schedules made at run time that are over: removed, after everything above. Their runs and decisions stay.
   package var unscheduled: [String] = []
+  /// Names of orphaned jobs that the scheduler has forgotten, after everything above. What a store keeps of them only
+  /// to be quick goes too; a memory store keeps nothing of them. Should one come back, the scheduler asks for its
+  /// schedules.
+  package var forgotten: [String] = []
   /// Set when the wall clock was set back beyond the bridge.
   package var clockEpoch: ClockEpoch?
 
@@ -73,7 +88,8 @@ package struct StoreBatch: Sendable {
 
   package var isEmpty: Bool {
     schedules.isEmpty && fires.isEmpty && waiting.isEmpty && claims.isEmpty && finished.isEmpty && dropped.isEmpty
-      && decisions.isEmpty && files.isEmpty && unscheduled.isEmpty && clockEpoch == nil
+      && decisions.isEmpty && files.isEmpty && unscheduled.isEmpty && forgotten.isEmpty
+      && clockEpoch == nil
   }
 
   /// Appends `later`, whose changes take effect after this batch's own.
@@ -101,6 +117,11 @@ package struct StoreBatch: Sendable {
     decisions += later.decisions
     files += later.files
     unscheduled += later.unscheduled
+    if !forgotten.isEmpty, !later.schedules.isEmpty {
+      let back = Set(later.schedules.map(\.job))
+      forgotten.removeAll { back.contains($0) }
+    }
+    forgotten += later.forgotten
     clockEpoch = later.clockEpoch ?? clockEpoch
   }
 
@@ -115,7 +136,17 @@ package struct StoreBatch: Sendable {
     decisions.removeAll(keepingCapacity: true)
     files.removeAll(keepingCapacity: true)
     unscheduled.removeAll(keepingCapacity: true)
+    forgotten.removeAll(keepingCapacity: true)
     clockEpoch = nil
+  }
+}
+
+extension StoreBatch {
+  /// About how many bytes its texts have. Shared ones count for each run that has them. O(runs)
+  var textBytes: Int {
+    waiting.reduce(0) { $0 + $1.textBytes } + claims.reduce(0) { $0 + $1.textBytes }
+      + finished.reduce(0) { $0 + $1.textBytes }
+      + schedules.reduce(0) { $0 + ($1.made?.options.params?.text.utf8.count ?? 0) }
   }
 }
 
@@ -214,16 +245,23 @@ package struct DecisionQuery: Sendable {
 /// One line that a run logged.
 package struct RunLogLine: Sendable, Equatable {
   package var run: RunID
+  package var job: String
   package var at: Instant
   package var level: String
   package var message: String
   /// A JSON object, or nil.
   package var fields: JSONText?
-  package init(run: RunID, at: Instant, level: String, message: String, fields: JSONText? = nil) {
+  package init(run: RunID, job: String, at: Instant, level: String, message: String, fields: JSONText? = nil) {
     self.run = run
+    self.job = job
     self.at = at
     self.level = level
     self.message = message
     self.fields = fields
   }
+
+  /// What a row costs beside its texts.
+  static let overhead = 32
+  /// About how many bytes it takes in a store.
+  var bytes: Int { message.utf8.count + (fields?.text.utf8.count ?? 0) + Self.overhead }
 }

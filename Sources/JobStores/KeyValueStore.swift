@@ -33,6 +33,22 @@ package struct KeyValue: Sendable, Equatable {
   }
 }
 
+extension KeyValueChange {
+  /// Bytes that the key takes once the change is done.
+  var bytes: Int { value.map { key.utf8.count + $0.text.utf8.count } ?? 0 }
+
+  /// Why it is refused, when the space has `before` bytes and the key takes `own` of them now. nil: it is not.
+  func refusal(spaceBytes before: Int, own: Int) -> StoreError? {
+    let after = before - own + bytes
+    guard let quota, bytes > own, after > quota else { return nil }
+    return StoreError(
+      .quota,
+      Quotas.sentence(
+        "\(space) would have \(after) bytes of keys and values, more than the \(quota) that a script may have: "
+          + "delete what is not needed, or give it a ttl", "kv_bytes_per_script"))
+  }
+}
+
 package struct KeyValueChange: Sendable {
   package var space: String
   package var key: String
@@ -41,6 +57,9 @@ package struct KeyValueChange: Sendable {
   package var expiresAt: Instant?
   /// Only when the key has this version now (0: when it is absent). nil: in any case.
   package var expecting: Int64?
+  /// Bytes of keys and values that the space may have; a change that makes it larger than that is refused (`.quota`).
+  /// nil: any.
+  package var quota: Int?
   package init(space: String, key: String, value: JSONText?, expiresAt: Instant? = nil, expecting: Int64? = nil) {
     self.space = space
     self.key = key

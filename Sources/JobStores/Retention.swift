@@ -23,6 +23,10 @@ public struct Retention: Sendable, Equatable {
   public var jobs: [String: Limit] = [:]
   /// Decision ranges of each job.
   public var ranges = 1_000
+  /// Bytes of log lines of each job; older ones make room for newer ones, a run at a time.
+  public var logBytesPerJob = 16 << 20
+  /// Bytes of log lines of all jobs.
+  public var logBytes = 256 << 20
 
   public init() {}
 }

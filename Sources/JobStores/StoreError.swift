@@ -12,6 +12,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case corrupt
     /// Written by a newer version.
     case version
+    /// A script has as much as it may have. It says nothing about the store.
+    case quota
     /// The store is closed.
     case closed
     case io

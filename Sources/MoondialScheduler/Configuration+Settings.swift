@@ -129,10 +129,14 @@ extension Configuration.Group {
 extension HostConfiguration {
   /// What jobs of the program are declared against.
   func surroundings(zones: TimeZoneDatabase, zone: TimeZoneRules, now: Instant) -> DeclareSurroundings {
-    DeclareSurroundings(
+    // The quotas are for scripts: a program knows what it asks for.
+    var quotas = quotas
+    quotas.maxMemory = .max
+    quotas.maxTimeout = nil
+    return DeclareSurroundings(
       zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys),
       groups: Array(groups.keys),
-      hostDefaults: jobDefaults, now: now)
+      hostDefaults: jobDefaults, quotas: quotas, now: now)
   }
 }
 

@@ -146,7 +146,7 @@ extension SchedulerError {
       switch refusal {
       case .unknownJob, .unknownRun, .unknownSchedule, .orphaned: .unknown
       case .scheduleExists: .duplicate
-      case .scheduleID, .neverFires: .invalid
+      case .scheduleID, .neverFires, .tooManySchedules: .invalid
       case .overlap: .overlap
       case .draining: .state
       }

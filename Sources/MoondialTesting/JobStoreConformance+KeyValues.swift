@@ -63,6 +63,32 @@ extension JobStoreConformance {
         try expectEqual(values.keys(prefix: "é", in: "s", limit: 0, at: second(0)), [], "limit 0")
       }
     },
+    Claim("a space has as many bytes as its quota says, deleted and replaced values make room, others are left alone") {
+      subject in
+      try with(subject) { store in
+        let values = store.keyValues
+        func put(_ key: String, _ size: Int?, in space: String = "s") throws -> Bool {
+          var change = KeyValueChange(
+            space: space, key: key, value: size.map { JSONText(String(repeating: "1", count: $0)) })
+          change.quota = 1_000
+          do throws(StoreError) {
+            return try values.change(change, at: second(0))
+          } catch {
+            try expect(error.code == .quota && error.message.contains("1000"), "the quota and its figure: \(error)")
+            return false
+          }
+        }
+        try expect(try put("a", 500) && put("b", 400), "there is room")
+        try expect(try !put("c", 200), "there is none")
+        try expectEqual(values.value(of: "c", in: "s", at: second(0)), nil, "what was refused")
+        try expect(try put("c", 200, in: "other"), "another space has its own")
+        try expect(try put("a", 400) && put("b", 100) && put("c", 200), "smaller values make room")
+        try expect(try put("a", nil) && put("d", 600), "and deleted ones")
+        try expect(try !put("e", 600), "it is full again")
+        try expect(try values.change(set("f", String(repeating: "1", count: 5_000)), at: second(0)), "without a quota")
+        try expect(try put("f", 4_000), "what is too large already may become smaller")
+      }
+    },
     Claim("values survive closing and opening", needsDurability: true) { subject in
       try with(subject) { store in
         _ = try store.keyValues.change(set("k", #"{"a":[1]}"#, expiresAt: second(99)), at: second(0))

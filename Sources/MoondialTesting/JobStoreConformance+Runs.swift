@@ -79,6 +79,34 @@ extension JobStoreConformance {
         try expectEqual(store.decisions(DecisionQuery()), before.2, "decisions")
       }
     },
+    Claim("runs that share a long event or parameters have them each, from waiting to the end") { subject in
+      try with(subject) { store in
+        let event = JSONText("{\"data\":\"" + String(repeating: "é", count: 5_000) + "\"}")
+        let params = JSONText("{\"p\":\"" + String(repeating: "p", count: 2_000) + "\"}")
+        func run(_ id: Int64, _ outcome: Outcome? = nil) -> RunRecord {
+          var run = outcome == nil ? claim(id, "a") : finished(id, "a", .succeeded)
+          run.event = event
+          run.params = id % 2 == 0 ? params : JSONText("{}")
+          return run
+        }
+        let claimed = (1...20).map { run(Int64($0)) }
+        let waiting = claimed.map { run -> RunRecord in
+          var run = run
+          run.claimedAt = nil
+          return run
+        }
+        let ended = (2...20).map { run(Int64($0), .succeeded) }
+        try store.commit(.make { $0.waiting = waiting })
+        try store.commit(.make { $0.claims = claimed })
+        try expectEqual(store.load().unfinished, claimed, "claimed runs")
+        try store.commit(
+          .make {
+            $0.dropped = [RunID(1)]
+            $0.finished = ended
+          })
+        try expectEqual(store.runs(RunQuery(job: "a")), ended.reversed(), "finished runs")
+      }
+    },
     Claim("a dropped waiting run is gone") { subject in
       try with(subject) { store in
         var waiting = claim(1, "a")
@@ -142,10 +170,12 @@ extension JobStoreConformance {
     },
     Claim("log lines stay with their run, the last ones in order") { subject in
       try with(subject) { store in
-        let lines = (0..<20).map {
-          RunLogLine(
-            run: RunID(1 + Int64($0 % 2)), at: second(1), level: "info", message: "line \($0)",
-            fields: $0 == 2 ? JSONText(#"{"a":1}"#) : nil)
+        let lines = (0..<20).map { number -> RunLogLine in
+          let fields = number == 2 ? JSONText(#"{"a":1}"#) : nil
+          let job = number % 2 == 0 ? "a" : "b"
+          return RunLogLine(
+            run: RunID(1 + Int64(number % 2)), job: job, at: second(1), level: "info", message: "line \(number)",
+            fields: fields)
         }
         store.append(log: lines)
         try store.commit(StoreBatch())  // Comes after the lines.

@@ -4,6 +4,24 @@ internal import JobStores
 
 extension JobStoreConformance {
   static let scheduleClaims: [Claim] = [
+    Claim("the schedules of some jobs are asked for by name, and a durable store has those of forgotten jobs") {
+      subject in
+      try with(subject) { store in
+        var gone = schedule("gone")
+        gone.orphanedAt = second(5)
+        try store.commit(.make { $0.schedules = [schedule("a"), schedule("b"), gone] })
+        try expectEqual(store.schedules(of: ["b", "none", "gone"]).map(\.job).sorted(), ["b", "gone"], "by name")
+        try store.commit(.make { $0.forgotten = ["gone", "never"] })
+        try expectEqual(store.schedules(of: ["a", "b"]).count, 2, "the others")
+        if subject.isDurable { try expectEqual(store.schedules(of: ["gone"]), [gone], "the forgotten one") }
+        try store.commit(
+          .make {
+            $0.schedules = [schedule("gone")]; $0.claims = [claim(1, "gone")]
+          })
+        try expectEqual(store.schedules(of: ["gone"]), [schedule("gone")], "it is back")
+        try expectEqual(store.runs(RunQuery(job: "gone")).count, 1, "with a run")
+      }
+    },
     Claim("a new store is empty and hands out run 1 first") { subject in
       try with(subject) { store in
         let snapshot = try store.load()

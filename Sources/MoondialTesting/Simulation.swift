@@ -215,6 +215,7 @@ final class SimulatedHost: Sendable {
   private let service: ServiceTurn
   private let executor: SimulatedExecutor
   private let rest = Mutex<ServiceTurn.Rest?>(nil)
+  private let stored: StoredJobs
 
   init(
     store: any JobStore, clock: SimulatedClock, seed: UInt64, window: Int, definitions: [JobDefinition],
@@ -226,6 +227,11 @@ final class SimulatedHost: Sendable {
     configuration.wallClock = clock
     configuration.monotonicClock = clock.monotonic
     configuration.window = window
+    // Every other host forgets what is gone at once.
+    configuration.orphansMax = seed.isMultiple(of: 2) ? 0 : .max
+    stored = StoredJobs(stores: [store], zones: configuration.zones) { error in
+      preconditionFailure("the simulated store cannot be read: \(error)")
+    }
     service = ServiceTurn(configuration, wake: {})
     executor.start(reportingTo: service)
     do { try service.restore(definitions, groups: groups) } catch {
@@ -261,7 +267,14 @@ final class SimulatedHost: Sendable {
   var running: Int { executor.running }
 
   func reload(_ definitions: [JobDefinition]) {
-    service.post { core, now, actions in core.reconcile(definitions, at: now, into: &actions) }
+    service.post { [stored] core, now, actions in
+      var recalled = RecalledJobs(stores: 1)
+      let names = core.forgotten(among: definitions)
+      if !names.isEmpty { recalled.read(names, definitions, at: now.wall, from: stored) }
+      recalled.enter(&core, zones: stored.zones)
+      core.reconcile(definitions, at: now, into: &actions)
+      recalled.enterStarts(&core, at: now)
+    }
   }
   func pause(_ name: String) { service.post { core, _, actions in try? core.pause(name, into: &actions) } }
   func resume(_ name: String) {

@@ -103,6 +103,8 @@ package struct JobStatus: Sendable {
   package var nextFire: Instant?
   package var lastFire: Instant?
   package var active: Int
+  /// How its latest run ended since the host started; nil: none has.
+  package var lastOutcome: Outcome?
   package var isPaused: Bool
   package var isOrphaned: Bool
 
@@ -111,6 +113,7 @@ package struct JobStatus: Sendable {
     nextFire = job.nextFire
     lastFire = job.lastFire
     active = Int(job.active)
+    lastOutcome = job.lastOutcome
     isPaused = job.isPaused
     isOrphaned = job.isOrphaned
   }

@@ -21,6 +21,8 @@ package struct ServiceConfiguration {
   package var stackSize = 8 << 20
   /// Whether each run's claim, start and success are published; failures always are. The default is true.
   package var publishesRuns = true
+  /// Orphaned jobs that are remembered; `.max`: all. With a number, reloads must go through `ask(recalling:)`.
+  package var orphansMax = Int.max
   /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and must not call the
   /// service's blocking methods.
   package var onEvents: @Sendable ([Event]) -> Void = { _ in }

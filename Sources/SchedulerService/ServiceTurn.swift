@@ -42,6 +42,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
       configuration.window ?? max(SchedulingLimits.windowMinimum, SchedulingLimits.windowPerWorker * workers)
     settings.catchUpStep = configuration.catchUpStep ?? settings.catchUpStep
     settings.publishesRuns = configuration.publishesRuns
+    settings.orphansMax = configuration.orphansMax
     core = SchedulerCore(
       configuration: settings, stores: configuration.stores.map(\.name), executors: configuration.executors.map(\.name))
     lanes = configuration.stores.map { StoreLane($0.store) }
@@ -166,6 +167,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
       switch lanes[store].finish(error, at: now.monotonic) {
       case .durable(let claims, let waiting, let recovered):
         if recovered { core.storeRecovered(store, into: &actions) }
+        core.batchIsDurable(in: store, into: &actions)
         core.committed(claims, at: now, into: &actions)
         for completion in waiting { completion(nil) }
       case .failed(let claims, let waiting):
@@ -182,6 +184,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     if !callbacks.isEmpty { callWhenDurable(callbacks) }
     for store in lanes.indices {
       guard let batch = lanes[store].nextBatch(at: now.monotonic) else { continue }
+      core.batchTaken(by: store)
       lanes[store].store.apply(batch) { [self] error in completed(store, error) }
     }
     for executor in actions.orders.indices where !actions.orders[executor].isEmpty {

@@ -25,6 +25,8 @@ struct StoreLane {
     var waiting: [@Sendable (StoreError?) -> Void]
   }
 
+  /// Bytes of results and errors in one batch, so that no claim waits for megabytes of them.
+  static let mostBytes = 4 << 20
   /// How long a store that failed is left alone. Nanoseconds.
   static let retryPause: Int64 = 1_000_000_000
 
@@ -60,10 +62,12 @@ struct StoreLane {
     // Also with nothing to send: whoever sleeps until this moment must not find it in the past for ever.
     retryAt = nil
     guard !collecting.batch.isEmpty else { return nil }
-    let flight = Flight(actions: collecting, waiting: waiting)
+    var flight = Flight(actions: collecting, waiting: waiting)
     collecting = StoreActions()
     swap(&collecting, &spare)
     waiting = []
+    let later = flight.actions.batch.takeOutcomes(beyond: Self.mostBytes)
+    if !later.isEmpty { collecting.batch.finished = later }
     inFlight = flight
     return flight.actions.batch
   }
@@ -103,6 +107,24 @@ struct StoreLane {
   }
 }
 
+extension StoreBatch {
+  /// Takes out the outcomes that come after the first `bytes` of them; they follow in the next batch. To a crash
+  /// between the two it is as if they had come a little later: the runs' claims are written. Outcomes of runs with files stay,
+  /// because the marks of those files are in this batch.
+  fileprivate mutating func takeOutcomes(beyond bytes: Int) -> [RunRecord] {
+    var sum = 0
+    guard
+      let cut = finished.firstIndex(where: { run in
+        sum += run.textBytes
+        return sum > bytes
+      }), cut + 1 < finished.count
+    else { return [] }
+    let later = finished[(cut + 1)...].filter { $0.cause != .watch }
+    finished = Array(finished[...cut]) + finished[(cut + 1)...].filter { $0.cause == .watch }
+    return Array(later)
+  }
+}
+
 extension StoreActions {
   /// Empties it for the next batch. Memory stays as far as an ordinary batch needs it: the registration of a hundred
   /// thousand jobs must not be paid for ever.
@@ -116,6 +138,7 @@ extension StoreActions {
     StoreActions.empty(&batch.decisions)
     StoreActions.empty(&batch.files)
     StoreActions.empty(&batch.unscheduled)
+    StoreActions.empty(&batch.forgotten)
     batch.clockEpoch = nil
     StoreActions.empty(&claims)
   }

@@ -66,7 +66,8 @@ struct LimitTable: Sendable {
     }
   }
 
-  /// Never shrink: an index is good for the life of the host.
+  /// Never shrink. The lanes of jobs that are forgotten are used again, with the groups of their own.
+  private var freeLanes: [Int32] = []
   var lanes: ContiguousArray<Lane> = []
   var groups: ContiguousArray<Group> = []
   /// Groups of the configuration, and those that jobs name without one, by name.
@@ -91,8 +92,18 @@ struct LimitTable: Sendable {
   }
 
   mutating func addLane() -> Int32 {
+    if let free = freeLanes.popLast() { return free }
     lanes.append(Lane(group: -1))
     return Int32(lanes.count - 1)
+  }
+
+  /// Nobody waits in a lane any more, and none will.
+  mutating func release(_ lane: Int32) {
+    unlist(lane)
+    wake(lane: lane, at: nil)
+    lanes[Int(lane)].group = -1
+    lanes[Int(lane)].turn = 0
+    freeLanes.append(lane)
   }
 
   /// The group of a lane whose job names none.

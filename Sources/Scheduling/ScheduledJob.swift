@@ -23,6 +23,8 @@ package struct ScheduledJob: Sendable {
   package var active: Int32 = 0
   /// Instants that are due have had their turn and wait for an instance to end (`SchedulerCore+Backlog`).
   var isBehind = false
+  /// How its latest run ended, in this life of the host.
+  package internal(set) var lastOutcome: Outcome?
   /// Starts before instants that wait are counted again.
   var uncounted: UInt8 = 0
   static let startsPerCount: UInt8 = 125

@@ -108,6 +108,7 @@ extension SchedulerCore {
       if let error = details.error { runs.slots[slot].record.error = error }
       if let result = details.result, outcome == .succeeded { runs.slots[slot].record.result = result }
     }
+    jobs[jobs[index.offset].base < 0 ? index.offset : Int(jobs[index.offset].base)].lastOutcome = outcome
     let isCounted = runs.slots[slot].state.isCounted
     let cause = runs.slots[slot].record.cause
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted {

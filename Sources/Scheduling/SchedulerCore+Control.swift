@@ -11,6 +11,8 @@ extension SchedulerCore {
     case unknownSchedule(String)
     /// A schedule has this id, and the request does not say that it should give way.
     case scheduleExists(String)
+    /// The job has as many as its quota allows.
+    case tooManySchedules(String, quota: Int)
     /// It is empty or too long.
     case scheduleID(String)
     /// The trigger, as text, has no fire from now on.

@@ -57,6 +57,14 @@ extension SchedulerCore {
     limits.set(rate: nil, of: lane)
   }
 
+  /// The job is forgotten: its lane is another's from now on.
+  mutating func releaseLimit(of index: JobIndex) {
+    let lane = jobs[index.offset].limitLane
+    guard lane >= 0 else { return }
+    dissolve(lane, of: index)
+    limits.release(lane)
+  }
+
   /// Runs of a job, its schedules' included, that are under way. O(runs): for reloads.
   private func slotsUnderWay(of base: JobIndex) -> [Int] {
     runs.activeSlots.filter { slot in

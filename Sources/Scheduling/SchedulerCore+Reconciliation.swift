@@ -110,7 +110,6 @@ extension SchedulerCore {
       hash: StableHash.of(definition.name))
     let found = restored.isEmpty ? nil : restored.take(definition.name)
     let known = found?.record
-    let index = JobIndex(jobs.count)
     if let known {
       adopt(known, into: &job, at: now)
     } else {
@@ -118,7 +117,8 @@ extension SchedulerCore {
       job.trigger = definition.trigger?.anchored(at: now.wall)
       if let firstFire { job.nextFire = firstFire } else { job.seek(after: now.wall) }
     }
-    jobs.append(job)
+    let index = vacant.popLast() ?? JobIndex(jobs.count)
+    if index.offset < jobs.count { jobs[index.offset] = job } else { jobs.append(job) }
     names.insert(definition.name, at: index.offset)
     assignLane(index, isNew: true)
     if let known, known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }

@@ -1,6 +1,6 @@
 import Chronology
-import JobModel
-import JobStores
+package import JobModel
+package import JobStores
 
 /// What rates know of starts before this life of the host, so that they hold over restarts and crashes.
 ///
@@ -28,6 +28,19 @@ extension SchedulerCore {
     }
     // A claimed run may have started at any time until the host died, once more than its row tells.
     for record in interrupted { count(1, of: record.job, at: now.monotonic) }
+  }
+
+  /// Enters into the jobs' own rates when their runs began before they were forgotten. Their groups have not forgotten
+  /// it.
+  package mutating func recallStarts(_ starts: [RecordedStart], at now: Moment) {
+    for start in starts.sorted(by: { $0.at < $1.at }) {
+      guard let index = index(of: start.job), jobs[index.offset].limitLane >= 0 else { continue }
+      let lane = jobs[index.offset].limitLane
+      let age = max(0, now.wall.nanoseconds(since: start.at))
+      let time = now.monotonic.subtractingReportingOverflow(age).partialValue
+      for _ in 0..<start.attempts { limits.lanes[Int(lane)].starts?.start(at: time) }
+      limits.mark(lane: lane)
+    }
   }
 
   private mutating func count(_ starts: Int, of job: String, at time: Int64) {

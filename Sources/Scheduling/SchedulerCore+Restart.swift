@@ -79,6 +79,7 @@ extension SchedulerCore {
         touch(JobIndex(offset))
       }
     }
+    forgetRestored()
     for (id, store) in leftBehind { actions.stores[store].batch.unscheduled.append(id) }
     leftBehind = []
     if isWhole { leaveOrphans(at: now, into: &actions) }

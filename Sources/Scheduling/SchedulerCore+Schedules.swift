@@ -24,6 +24,11 @@ extension SchedulerCore {
       guard !id.isEmpty, id.utf8.count <= MadeSchedule.idLength else { throw .scheduleID(id) }
       if hasSchedule(id), !request.replaceExisting { throw .scheduleExists(id) }
     }
+    if let quota = request.quota, scheduleCounts[base] ?? 0 >= quota {
+      guard let known = request.id.flatMap({ schedules[$0] }), jobs[known.offset].base == Int32(base.offset) else {
+        throw .tooManySchedules(request.job, quota: quota)
+      }
+    }
     var job = newSchedule(
       MadeSchedule(id: request.id ?? newScheduleID(for: request.job), options: request.options), of: base)
     job.madeTrigger = request.trigger
@@ -127,6 +132,7 @@ extension SchedulerCore {
       jobs.append(job)
     }
     schedules[job.made!.id] = index
+    scheduleCounts[JobIndex(Int(job.base)), default: 0] += 1
     return index
   }
 
@@ -135,6 +141,11 @@ extension SchedulerCore {
     let offset = index.offset
     precondition(
       jobs[offset].made != nil && jobs[offset].active == 0, "only an idle schedule made at run time gives up its place")
+    if jobs[offset].base >= 0 {
+      let base = JobIndex(Int(jobs[offset].base))
+      let left = (scheduleCounts[base] ?? 0) - 1
+      scheduleCounts[base] = left > 0 ? left : nil
+    }
     due.remove(index)
     jobs[offset].end()
     jobs[offset].trigger = nil
@@ -146,7 +157,7 @@ extension SchedulerCore {
     vacant.append(index)
   }
 
-  private static let nobody = MadeSchedule(id: "", options: ScheduleOptions())
+  static let nobody = MadeSchedule(id: "", options: ScheduleOptions())
 
   // MARK: The end
 

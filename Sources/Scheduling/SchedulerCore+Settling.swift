@@ -24,7 +24,10 @@ extension SchedulerCore {
       let store = Int(jobs[offset].store)
       if isWhole {
         var record = jobs[offset].record(clockEpoch: clockEpoch, &texts)
-        if record.made == nil { record.index = JobHint(index) }
+        if record.made == nil {
+          record.index = JobHint(index)
+          noteOrphan(index)
+        }
         // It may have taken the id of one that went in the same evaluation.
         if let id = record.id { actions.stores[store].batch.unscheduled.removeAll { $0 == id } }
         actions.stores[store].batch.schedules.append(record)

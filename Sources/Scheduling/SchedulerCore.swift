@@ -23,6 +23,9 @@ package struct SchedulerCore: Sendable {
     package var catchUpStep = SchedulingLimits.catchUpSpread / Int64(SchedulingLimits.catchUpSpreadJobs)
     /// Whether `runClaimed`, `runStarted` and `runFinished` events are wanted; off, a run costs no event.
     package var publishesRuns = true
+    /// Orphaned jobs that are remembered, at most; `.max`: all of them, and then nothing has to be recalled. Whoever
+    /// sets it looks up in the stores what `forgotten(among:)` names, before `reconcile`.
+    package var orphansMax = Int.max
 
     package init() {}
   }
@@ -31,13 +34,22 @@ package struct SchedulerCore: Sendable {
   package let storeNames: [String]
   package let executorNames: [String]
 
-  /// By `JobIndex`. A job that has gone stays, orphaned: its place is never another's. Schedules made at run time stand
-  /// among them, and their places are used again (`vacant`).
+  /// By `JobIndex`. A job that has gone stays, orphaned, until it is forgotten. Schedules made at run time stand among
+  /// them. Places of what is forgotten or over are used again (`vacant`).
   package internal(set) var jobs: ContiguousArray<ScheduledJob> = []
   /// Of the jobs themselves, by name; see `index(of:)`.
   var names = NameIndex()
   /// Schedules made at run time, by id.
   var schedules: [String: JobIndex] = [:]
+  /// How many of them each job has that has any.
+  var scheduleCounts: [JobIndex: Int] = [:]
+  /// Jobs that have gone and may be forgotten.
+  var orphans = Orphans()
+  /// By store: batches given to it, and of those the durable ones.
+  var batchesTaken: [UInt64]
+  var batchesDurable: [UInt64]
+  /// How often a job was forgotten.
+  var forgottenJobs = 0
   var vacant: [JobIndex] = []
   /// What falls due when: what is due stays in here until there is room in the window.
   var due = DueQueue()
@@ -102,6 +114,8 @@ package struct SchedulerCore: Sendable {
     self.configuration = configuration
     storeNames = stores
     executorNames = executors
+    batchesTaken = Array(repeating: 0, count: stores.count)
+    batchesDurable = batchesTaken
     failedStores = Array(repeating: false, count: stores.count)
     ready = Array(repeating: KeyedHeap(), count: stores.count)
   }

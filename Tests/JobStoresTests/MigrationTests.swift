@@ -1,4 +1,5 @@
 import Chronology
+import GRDB
 import JobModel
 @testable import JobStores
 import MoondialTesting
@@ -25,6 +26,7 @@ struct MigrationTests {
     try tamper(
       path,
       """
+      \(Self.withoutPayloads)
       DROP TABLE watched_files;
       DROP TABLE run_spans; DROP INDEX decisions_by_age; DROP INDEX runs_unsuccessful_of_job;
       DROP VIEW history; DROP TABLE made_schedules; DROP INDEX decisions_made;
@@ -46,5 +48,47 @@ struct MigrationTests {
     let expected = (1...5_000 as ClosedRange<Int64>).reversed().filter { $0 % 15 == 10 }
     #expect(failures.map(\.id.number) == expected)
     #expect(try upgraded.doctor().schemaVersion == SQLiteSchema.currentVersion)
+  }
+
+  /// Takes back what version 5 brought.
+  private static let withoutPayloads = """
+    DROP TABLE payloads; DROP TABLE log_sizes; DROP TABLE kv_sizes;
+    DROP INDEX open_runs_event; DROP INDEX open_runs_params; DROP INDEX runs_event; DROP INDEX runs_params;
+    ALTER TABLE open_runs DROP COLUMN event_payload; ALTER TABLE open_runs DROP COLUMN params_payload;
+    ALTER TABLE runs DROP COLUMN event_payload; ALTER TABLE runs DROP COLUMN params_payload;
+    """
+
+  @Test("version 4: events that lie in their rows are read, and what log lines and values take is counted")
+  func versionFour() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path("moondial.db")
+    let store = try SQLiteStore(path, options: options())
+    let long = "{\"name\":\"e\",\"data\":\"" + String(repeating: "x", count: 3_000) + "\"}"
+    var run = finished(1, "a")
+    run.params = JSONText("{}")
+    try store.commit(batch { $0.finished = [run, finished(2, "b")] })
+    store.append(log: [RunLogLine(run: RunID(1), job: "a", at: start, level: "info", message: "äbc")])
+    _ = try store.keyValues.change(KeyValueChange(space: "s", key: "kä", value: JSONText("12345")), at: start)
+    store.close()
+    try tamper(
+      path, "\(Self.withoutPayloads) UPDATE runs SET event = '\(long)' WHERE id = 1; PRAGMA user_version = 4;")
+
+    let upgraded = try SQLiteStore(path, options: options())
+    defer { upgraded.close() }
+    #expect(try upgraded.runs(RunQuery(id: RunID(1))).first?.event == JSONText(long))
+    #expect(try upgraded.log(of: RunID(1), limit: 9).map(\.job) == ["a"])
+    let sizes = try upgraded.reader.read { database in
+      [
+        try Int.fetchOne(database, sql: "SELECT bytes FROM log_sizes WHERE run = 1"),
+        try Int.fetchOne(database, sql: "SELECT bytes FROM kv_sizes WHERE space = 's'"),
+      ]
+    }
+    #expect(sizes == [4 + RunLogLine.overhead, 8])
+    // Written anew, the long event goes where long events lie now.
+    var again = run
+    again.event = JSONText(long)
+    try upgraded.commit(batch { $0.finished = [again] })
+    #expect(try upgraded.runs(RunQuery(id: RunID(1))).first?.event == JSONText(long))
+    #expect(try upgraded.doctor().isSound)
   }
 }

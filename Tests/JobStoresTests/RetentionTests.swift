@@ -41,7 +41,7 @@ struct RetentionTests {
     let names = ["a", "b", "kept", "none"]
     for id in 1...2_000 {
       let run = finished(Int64(id), id == 1 ? "rare" : names[id % 4])
-      store.append(log: [RunLogLine(run: run.id, at: start, level: "info", message: "\(id)")])
+      store.append(log: [RunLogLine(run: run.id, job: run.job, at: start, level: "info", message: "\(id)")])
       store.apply(batch { $0.finished = [run] }) { _ in }
     }
     try store.commit(StoreBatch())

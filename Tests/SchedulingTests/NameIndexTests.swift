@@ -31,6 +31,35 @@ struct NameIndexTests {
     #expect(index.place(of: "a") { _ in false } == nil)
   }
 
+  @Test("names that are taken out are not found, and all others still are", arguments: [1, 2, 3] as [UInt64])
+  func removes(seed: UInt64) {
+    var index = NameIndex()
+    var names: [Int: String] = [:]
+    var state = seed
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    for step in 0..<20_000 {
+      let place = random(600)
+      let name = "job-\(place)"
+      if names[place] == nil {
+        index.insert(name, at: place)
+        names[place] = name
+      } else {
+        index.remove(name) { names[$0] == name }
+        names[place] = nil
+      }
+      if step % 1_000 == 0 {
+        for place in 0..<600 {
+          let name = "job-\(place)"
+          #expect(index.place(of: name) { names[$0] == name } == (names[place] == nil ? nil : place))
+        }
+      }
+    }
+    #expect(index.count == names.count)
+  }
+
   @Test("an empty one finds nothing")
   func empty() {
     #expect(NameIndex().place(of: "a") { _ in true } == nil)

@@ -403,14 +403,14 @@ import Testing
       "metric.counter('b_total') metric.counter('b_total', 2.5) metric.gauge('a', 7, { host = 'x\"y', az = 1 })")
     #expect(
       fixture.host.services.metrics.prometheusText()
-        == "# TYPE a gauge\na{az=\"1\",host=\"x\\\"y\"} 7\n# TYPE b_total counter\nb_total 3.5\n")
+        == "# TYPE a gauge\na{script=\"test.lua\",az=\"1\",host=\"x\\\"y\"} 7\n# TYPE b_total counter\n"
+        + "b_total{script=\"test.lua\"} 3.5\n")
   }
 
   @Test(
     "what cannot be a metric is refused",
     arguments: [
       "metric.counter('1x')", "metric.counter('a', -1)", "metric.gauge('a', 1, { ['b-c'] = 1 })",
-      "metric.gauge('a', 1) metric.counter('a')",
     ])
   func misuse(body: String) throws {
     #expect(try PoolFixture().run(body).outcome == .failed)

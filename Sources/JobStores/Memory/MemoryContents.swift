@@ -4,7 +4,7 @@ internal import JobModel
 /// What a memory store knows. Owned by the store's lock.
 struct MemoryContents: ~Copyable {
   var isClosed = false
-  var log = Ring<RunLogLine>(capacity: MemoryStore.logLines)
+  var log = MemoryLog()
   /// In the order in which they were met; found by `names`.
   private var jobs: ContiguousArray<JobMemory> = []
   private var names = NameIndex()
@@ -60,8 +60,21 @@ struct MemoryContents: ~Copyable {
     for range in batch.decisions { decide(range) }
     for mark in batch.files { memory(of: mark.job).history.files[mark.path] = mark.version == nil ? nil : mark }
     for id in batch.unscheduled { made[id] = nil }
+    if !batch.forgotten.isEmpty { forget(Set(batch.forgotten)) }
     if let epoch = batch.clockEpoch { clockEpoch = epoch }
   }
+
+  /// Jobs that are gone leave nothing behind. O(jobs): the index of names has no holes.
+  private mutating func forget(_ gone: Set<String>) {
+    jobs.removeAll { gone.contains($0.name) && $0.schedule?.orphanedAt != nil }
+    names = NameIndex()
+    names.reserveCapacity(jobs.count)
+    for place in jobs.indices { names.insert(jobs[place].name, at: place) }
+    homes = []
+    made = made.filter { !gone.contains($0.value.job) }
+  }
+
+  var jobCount: Int { jobs.count }
 
   private mutating func put(_ run: RunRecord, _ memory: JobMemory) {
     memory.history.put(run)

@@ -7,6 +7,8 @@ internal import Synchronization
 final class MemoryKeyValues: KeyValueStore {
   private struct Contents {
     var spaces: [String: [String: KeyValue]] = [:]
+    /// Bytes of keys and values, by space; those that have expired and were not swept out yet count.
+    var bytes: [String: Int] = [:]
     var lastVersion: Int64 = 0
     var changesUntilSweep = 1_000
   }
@@ -34,9 +36,14 @@ final class MemoryKeyValues: KeyValueStore {
   func change(
     _ change: KeyValueChange, at now: Instant, completion: @escaping @Sendable (Result<Bool, StoreError>) -> Void
   ) {
-    let isDone = contents.withLock { contents in
+    let result = contents.withLock { contents -> Result<Bool, StoreError> in
       let current = contents.spaces[change.space]?[change.key].flatMap { $0.isLive(at: now) ? $0 : nil }
-      if let expecting = change.expecting, expecting != current?.version ?? 0 { return false }
+      if let expecting = change.expecting, expecting != current?.version ?? 0 { return .success(false) }
+      let own = contents.spaces[change.space]?[change.key].map { change.key.utf8.count + $0.value.text.utf8.count } ?? 0
+      let before = contents.bytes[change.space] ?? 0
+      if let refusal = change.refusal(spaceBytes: before, own: own) { return .failure(refusal) }
+      let after = before - own + change.bytes
+      contents.bytes[change.space] = after > 0 ? after : nil
       contents.lastVersion += 1
       contents.spaces[change.space, default: [:]][change.key] = change.value.map {
         KeyValue(value: $0, version: contents.lastVersion, expiresAt: change.expiresAt)
@@ -46,11 +53,14 @@ final class MemoryKeyValues: KeyValueStore {
         contents.spaces = contents.spaces.mapValues { $0.filter { $0.value.isLive(at: now) } }.filter {
           !$0.value.isEmpty
         }
+        contents.bytes = contents.spaces.mapValues { space in
+          space.reduce(0) { $0 + $1.key.utf8.count + $1.value.value.text.utf8.count }
+        }
         contents.changesUntilSweep = max(1_000, contents.spaces.values.reduce(0) { $0 + $1.count })
       }
-      return true
+      return .success(true)
     }
-    completion(.success(isDone))
+    completion(result)
   }
 }
 

@@ -13,7 +13,7 @@ package final class MemoryStore: JobStore {
   /// What is kept of each job.
   package static let runsPerJob = 100
   package static let rangesPerJob = 100
-  /// Log lines kept, over all runs.
+  /// Log lines kept, over all runs; fewer when they have more bytes than ``Retention`` says.
   package static let logLines = 10_000
 
   package let name: String
@@ -55,15 +55,28 @@ package final class MemoryStore: JobStore {
     try reading { $0.schedules().sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") } }
   }
 
+  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] {
+    let wanted = Set(jobs)
+    return try reading { $0.schedules().filter { wanted.contains($0.job) } }
+  }
+
   package func append(log lines: [RunLogLine]) {
     contents.withLock { contents in
-      for line in lines where !contents.isClosed { contents.log.append(line) }
+      if !contents.isClosed { contents.log.append(lines) }
     }
   }
 
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
-    try reading { Array($0.log.inOrder.filter { $0.run == run }.suffix(max(0, limit))) }
+    try reading { $0.log.lines(of: run, limit: limit) }
   }
+
+  /// How much log is kept from now on; the rest of what a store may keep is fixed here.
+  package func setRetention(_ retention: Retention) {
+    contents.withLock { $0.log.set(retention) }
+  }
+
+  /// How many jobs it knows. For tests.
+  package var knownJobs: Int { contents.withLock { $0.jobCount } }
 
   package func close() {
     contents.withLock { $0.isClosed = true }

@@ -89,6 +89,15 @@ struct DecisionLedger {
   /// A schedule made at run time is over: nothing will continue its ranges.
   mutating func forget(_ schedule: String) { newest[.schedule(schedule)] = nil }
 
+  /// A job is forgotten. Its ranges are found in the file again when there is another.
+  mutating func forget(_ job: Int64) {
+    newest[.job(job)] = nil
+    highest[job] = nil
+  }
+
+  /// How many jobs and schedules are remembered.
+  var count: Int { max(newest.count, highest.count) }
+
   private mutating func highestSequence(of job: Int64) throws(StoreError) -> Int64 {
     if let known = highest[job] { return known }
     findHighest.bind(1, job)

@@ -5,42 +5,17 @@ internal import JobModel
 
 /// The one thread that writes to a store file. Whatever waits when it is free becomes one transaction, so the cost of a
 /// commit (an fsync, with synchronous FULL) is shared by all who wait for it, and the busier the host, the larger the
-/// share.
+/// share: up to a number of rows and of bytes (``CommitQueue``), so that nobody waits for more than two transactions of
+/// that size.
 ///
 /// If a transaction of several fails, each is tried alone, so that one bad batch fails nobody else. Everyone gets
 /// exactly one completion, on this thread, after the commit.
 final class GroupCommit: Sendable {
-  /// Something to write, with what to call afterwards.
-  enum Operation: Sendable {
-    case batch(StoreBatch, @Sendable (StoreError?) -> Void)
-    case keyValue(KeyValueChange, Instant, @Sendable (Result<Bool, StoreError>) -> Void)
-    case log([RunLogLine])
-    /// A run id for a process beside the host.
-    case visit(@Sendable (Result<RunID, StoreError>) -> Void)
-
-    /// About how many rows it changes.
-    var weight: Int {
-      switch self {
-      case .batch(let batch, _):
-        batch.schedules.count + batch.fires.count + batch.waiting.count + batch.claims.count + batch.finished.count
-          + batch.dropped.count + batch.decisions.count + batch.files.count + batch.unscheduled.count
-      case .keyValue, .visit: 1
-      case .log(let lines): lines.count
-      }
-    }
-  }
-
   private struct State {
-    var waiting: [Operation] = []
-    var waitingLogLines = 0
+    var queue = CommitQueue()
     var retention: Retention?
     var isClosing = false
   }
-
-  /// Lines that may wait for a slow disk; more are dropped, because a log must not fill the memory of a host.
-  private static let mostWaitingLogLines = 100_000
-  /// Rows of one transaction, about a tenth of a second of work.
-  private static let mostRows = 20_000
 
   private let state = Monitor(State())
   private let thread: Monitor<StoreThread?> = Monitor(nil)
@@ -62,14 +37,10 @@ final class GroupCommit: Sendable {
   }
 
   /// Hands something over. Never waits for the disk.
-  func submit(_ operation: Operation) {
+  func submit(_ operation: CommitQueue.Operation) {
     let isAccepted = state.change { state in
       guard !state.isClosing else { return false }
-      if case .log(let lines) = operation {
-        guard state.waitingLogLines + lines.count <= Self.mostWaitingLogLines else { return true }
-        state.waitingLogLines += lines.count
-      }
-      state.waiting.append(operation)
+      state.queue.append(operation)
       return true
     }
     if !isAccepted { operation.complete(.failure(.closed(storeName))) }
@@ -98,11 +69,9 @@ final class GroupCommit: Sendable {
 
     while true {
       let hasMaintenance = isHealthy && writer.hasMaintenance
-      let (operations, retention, isClosing) = state.wait { state -> ([Operation], Retention?, Bool)? in
-        if !state.waiting.isEmpty || state.retention != nil || state.isClosing || hasMaintenance {
-          return take(from: &state)
-        }
-        return nil
+      let (operations, retention, isClosing) = state.wait { state -> ([CommitQueue.Operation], Retention?, Bool)? in
+        guard !state.queue.isEmpty || state.retention != nil || state.isClosing || hasMaintenance else { return nil }
+        return (state.queue.take(), state.retention.take(), state.isClosing)
       }
       if let retention { writer.setRetention(retention) }
       if operations.isEmpty, isClosing { break }
@@ -125,35 +94,13 @@ final class GroupCommit: Sendable {
     writer.close()
   }
 
-  /// The first operations that wait, up to the most rows of a transaction.
-  private static func take(from state: inout State) -> ([Operation], Retention?, Bool) {
-    var operations: [Operation] = []
-    let total = state.waiting.reduce(0) { $0 + $1.weight }
-    if total <= mostRows {
-      swap(&operations, &state.waiting)
-    } else {
-      var rows = 0
-      let end = state.waiting.firstIndex { operation in
-        rows += operation.weight
-        return rows > mostRows
-      }
-      let count = max(1, end ?? state.waiting.count)
-      operations = Array(state.waiting[..<count])
-      state.waiting.removeFirst(count)
-    }
-    for case .log(let lines) in operations { state.waitingLogLines -= lines.count }
-    defer { state.retention = nil }
-    return (operations, state.retention, state.isClosing)
-  }
-
   /// Writes `operations` as one transaction, or each alone if that fails. Answers what became of each, and whether all
   /// went well.
   private static func commit(
-    _ operations: [Operation], writer: StoreWriter, withMaintenance: Bool
+    _ operations: [CommitQueue.Operation], writer: StoreWriter, withMaintenance: Bool
   ) -> (answers: [Result<Int64, StoreError>], wentWell: Bool) {
     do throws(StoreError) {
-      let answers = try transaction(operations, writer: writer, withMaintenance: withMaintenance)
-      return (answers.map { .success($0) }, true)
+      return (try transaction(operations, writer: writer, withMaintenance: withMaintenance), true)
     } catch {
       let error = writer.explained(error)
       // Somebody else holds the file: waiting once more for each of them would make a queue of minutes. Or it is not
@@ -163,7 +110,7 @@ final class GroupCommit: Sendable {
     var wentWell = !operations.isEmpty
     let answers = operations.map { operation -> Result<Int64, StoreError> in
       do throws(StoreError) {
-        return .success(try transaction([operation], writer: writer, withMaintenance: false)[0])
+        return try transaction([operation], writer: writer, withMaintenance: false)[0]
       } catch {
         wentWell = false
         return .failure(error)
@@ -172,11 +119,12 @@ final class GroupCommit: Sendable {
     return (answers, wentWell)
   }
 
-  /// For each operation its answer: a run id, or 1 for done and 0 for a compare-and-swap that was not.
+  /// For each operation its answer: a run id, or 1 for done and 0 for a compare-and-swap that was not; or why it alone
+  /// was refused.
   private static func transaction(
-    _ operations: [Operation], writer: StoreWriter, withMaintenance: Bool
-  ) throws(StoreError) -> [Int64] {
-    var answers: [Int64] = []
+    _ operations: [CommitQueue.Operation], writer: StoreWriter, withMaintenance: Bool
+  ) throws(StoreError) -> [Result<Int64, StoreError>] {
+    var answers: [Result<Int64, StoreError>] = []
     answers.reserveCapacity(operations.count)
     try writer.begin()
     do {
@@ -187,14 +135,14 @@ final class GroupCommit: Sendable {
         case .batch(let batch, _):
           try writer.apply(batch)
           finished += batch.finished.count
-          answers.append(1)
+          answers.append(.success(1))
         case .keyValue(let change, let now, _):
-          answers.append(try writer.apply(change, at: now) ? 1 : 0)
+          answers.append(try writer.apply(change, at: now).map { $0 ? 1 : 0 })
         case .log(let lines):
           try writer.append(log: lines)
-          answers.append(1)
+          answers.append(.success(1))
         case .visit:
-          answers.append(try writer.newVisitor())
+          answers.append(.success(try writer.newVisitor()))
         }
       }
       if withMaintenance, writer.hasMaintenance { try writer.maintain(finished: finished) }
@@ -207,7 +155,7 @@ final class GroupCommit: Sendable {
   }
 }
 
-extension GroupCommit.Operation {
+extension CommitQueue.Operation {
   func complete(_ answer: Result<Int64, StoreError>) {
     switch self {
     case .batch(_, let completion):

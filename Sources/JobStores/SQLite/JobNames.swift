@@ -40,6 +40,9 @@ struct JobNames {
     return try find.first { $0.integer(0) }
   }
 
+  /// The number of `name` if it is known here; it is not from now on, until it is asked for.
+  mutating func forget(_ name: String) -> Int64? { numbers.removeValue(forKey: name) }
+
   mutating func transactionCommitted() { uncommitted.removeAll(keepingCapacity: true) }
 
   mutating func transactionRolledBack() {

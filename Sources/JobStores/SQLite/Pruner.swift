@@ -16,6 +16,8 @@ internal import JobModel
 /// Owned by the writer. What it knows is a cache: losing it (a rollback, a restart) only delays pruning.
 struct Pruner {
   static let rowsPerSlice = 200
+  /// Jobs of which something may be remembered beyond a pass. About 50 bytes each.
+  private static let remembered = 10_000
   private static let rowsLookedAt = 1_000
   /// How often age is looked at. Nanoseconds of wall time.
   private static let agePeriod: Int64 = 60 * 1_000_000_000
@@ -53,9 +55,13 @@ struct Pruner {
 
   private let statements: Statements
   private struct Statements {
-    let nextJob, jobName, cutoff, next, delete, deleteLog, deleteEntries, deleteSpans: PreparedStatement
+    let nextJob, jobName, cutoff, next, delete, deleteEntries, deleteSpans: PreparedStatement
     let deleteRanges, deleteExpired: PreparedStatement
   }
+  private var payloads: PayloadSweep
+  /// Whether runs with payloads were removed in this pass.
+  private var hasFreedPayloads = false
+  private let keyValueSizes: KeyValueSizes
 
   init(on database: Database, isActive: Bool, options: SQLiteStore.Options, failure: SQLiteFailure) throws(StoreError) {
     func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
@@ -67,9 +73,12 @@ struct Pruner {
       nextJob: try prepare("SELECT job FROM job_runs WHERE job > ?1 ORDER BY job LIMIT 1"),
       jobName: try prepare("SELECT name FROM jobs WHERE id = ?1"),
       cutoff: try prepare("SELECT run FROM job_runs WHERE job = ?1 ORDER BY run DESC LIMIT 1 OFFSET ?2"),
-      next: try prepare("SELECT id, job, finished_at FROM runs WHERE id > ?1 ORDER BY id LIMIT ?2"),
+      next: try prepare(
+        """
+        SELECT id, job, finished_at, coalesce(event_payload, params_payload) IS NOT NULL FROM runs \
+        WHERE id > ?1 ORDER BY id LIMIT ?2
+        """),
       delete: try prepare("DELETE FROM runs WHERE id = ?1"),
-      deleteLog: try prepare("DELETE FROM run_log WHERE run = ?1"),
       // A run that took very long may have outlived one with a higher id, and keeps its entry.
       deleteEntries: try prepare(
         """
@@ -84,8 +93,11 @@ struct Pruner {
       deleteExpired: try prepare(
         """
         DELETE FROM kv WHERE (space, key) IN \
-        (SELECT space, key FROM kv WHERE expires_at <= ?1 LIMIT \(Self.rowsPerSlice))
+        (SELECT space, key FROM kv WHERE expires_at <= ?1 LIMIT \(Self.rowsPerSlice)) \
+        RETURNING space, length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))
         """))
+    payloads = try PayloadSweep(on: database, failure: failure)
+    keyValueSizes = try KeyValueSizes(on: database, failure: failure)
   }
 
   // MARK: What happened
@@ -121,6 +133,17 @@ struct Pruner {
     }
   }
 
+  /// A job is forgotten. Its runs are pruned like any others; only its cutoff has to be found anew.
+  mutating func forget(_ job: Int64) {
+    fresh[job] = nil
+    freshRanges[job] = nil
+    limits[job] = nil
+    if stale[job] != nil { staleJobs.append(job) }
+  }
+
+  /// Of how many jobs something is remembered.
+  var rememberedJobs: Int { max(fresh.count, freshRanges.count, limits.count, stale.count, cutoffs.count) }
+
   mutating func timePassed(_ now: Instant) {
     self.now = now
     guard isActive, now >= nextAgeCheck else { return }
@@ -129,18 +152,24 @@ struct Pruner {
     if cursor == nil { startPass() }
   }
 
+  /// Looks for payloads that no row names, in the background.
+  mutating func sweepPayloads() { payloads.start() }
+
+  /// How many payloads the last such look has left.
+  var keptPayloads: Int { payloads.kept }
+
   // MARK: Work
 
   var isDue: Bool {
     isActive
       && (cursor != nil || surveyed != nil || !staleJobs.isEmpty || !crowdedJobs.isEmpty || expiresKeyValues
-        || excess >= max(64, lookedAtInLastPass / 20))
+        || payloads.isDue || excess >= max(64, lookedAtInLastPass / 20))
   }
 
   /// Does a little of what is due. Answers how many runs were removed.
   ///
   /// - Parameter finished: runs that the open transaction adds.
-  mutating func slice(finished: Int) throws(StoreError) -> Int {
+  mutating func slice(finished: Int, log: inout LogWriter) throws(StoreError) -> Int {
     let rows = max(Self.rowsPerSlice, finished + finished / 2)
     for _ in 0..<max(4, rows / 64 + 1) {
       guard let job = staleJobs.popLast() else { break }
@@ -151,14 +180,14 @@ struct Pruner {
       statements.deleteRanges.bind(2, retention.ranges)
       try statements.deleteRanges.run()
     } else if expiresKeyValues {
-      statements.deleteExpired.bind(1, now.nanoseconds)
-      try statements.deleteExpired.run()
-      expiresKeyValues = statements.deleteExpired.changes == Self.rowsPerSlice
+      try deleteExpired()
+    } else if payloads.isDue {
+      try payloads.slice()
     } else if surveyed != nil {
       try survey()
     } else {
       if cursor == nil { startPass() }
-      return try advance(rows)
+      return try advance(rows, log: &log)
     }
     return 0
   }
@@ -170,7 +199,7 @@ struct Pruner {
   }
 
   /// Looks at the next rows and removes those that are to go.
-  private mutating func advance(_ rows: Int) throws(StoreError) -> Int {
+  private mutating func advance(_ rows: Int, log: inout LogWriter) throws(StoreError) -> Int {
     guard var position = cursor else { return 0 }
     statements.next.bind(1, position)
     let lookAt = max(Self.rowsLookedAt, rows)
@@ -179,12 +208,15 @@ struct Pruner {
     var seen = 0
     try statements.next.forEachRow { row throws(StoreError) in
       let (run, job) = (row.integer(0), row.integer(1))
-      if try isDoomed(run, job: job, finishedAt: row.optionalInteger(2)) { doomed.append((run, job)) }
+      if try isDoomed(run, job: job, finishedAt: row.optionalInteger(2)) {
+        doomed.append((run, job))
+        hasFreedPayloads = hasFreedPayloads || row.integer(3) != 0
+      }
       position = run
       seen += 1
       return doomed.count < rows
     }
-    for (run, job) in doomed { try remove(run, job: job) }
+    for (run, job) in doomed { try remove(run, job: job, log: &log) }
     lookedAt += seen
     cursor = position
     // Rows are in order of id, and so nearly of age: past the last cutoff, a whole look without an old row ends the
@@ -194,6 +226,9 @@ struct Pruner {
       cursor = nil
       lookedAtInLastPass = lookedAt
       try statements.deleteSpans.run()
+      if hasFreedPayloads { payloads.start() }
+      hasFreedPayloads = false
+      finishStale()
     }
     return doomed.count
   }
@@ -204,15 +239,34 @@ struct Pruner {
     return Instant(nanoseconds: finishedAt).advanced(byNanoseconds: age) < now
   }
 
-  private mutating func remove(_ run: Int64, job: Int64) throws(StoreError) {
+  private mutating func deleteExpired() throws(StoreError) {
+    statements.deleteExpired.bind(1, now.nanoseconds)
+    let gone = try statements.deleteExpired.all { (space: $0.text(0), bytes: Int($0.integer(1))) }
+    var bytes: [String: Int] = [:]
+    for value in gone { bytes[value.space, default: 0] += value.bytes }
+    for (space, bytes) in bytes { try keyValueSizes.add(-bytes, to: space) }
+    expiresKeyValues = gone.count == Self.rowsPerSlice
+  }
+
+  private mutating func remove(_ run: Int64, job: Int64, log: inout LogWriter) throws(StoreError) {
     statements.delete.bind(1, run)
     try statements.delete.run()
-    statements.deleteLog.bind(1, run)
-    try statements.deleteLog.run()
+    try log.removeLines(of: run)
     hasRemoved = true
     let count = (stale[job]?.count ?? 0) + 1
     stale[job] = (count, run)
     if count == 64 { staleJobs.append(job) }
+  }
+
+  /// What is known of each job is dropped when it serves nothing any more, so that jobs that are gone leave nothing
+  /// behind. After a pass no run is left below its job's cutoff; a cutoff that is lost is found again.
+  private mutating func finishStale() {
+    if cutoffs.count > Self.remembered { cutoffs = [:] }
+    if fresh.count > Self.remembered { fresh = [:] }
+    if freshRanges.count > Self.remembered { freshRanges = [:] }
+    if limits.count > Self.remembered { limits = [:] }
+    // Entries of jobs of which fewer than 64 runs were removed.
+    if stale.count > Self.remembered { staleJobs = Array(stale.keys) }
   }
 
   private mutating func removeEntries(of job: Int64) throws(StoreError) {

@@ -7,7 +7,7 @@ enum RunRows {
   private static let columns = """
     id, job, cause, scheduled_at, clock_epoch, missed, claimed_at, started_at, finished_at, attempts, outcome, \
     memory_peak, duration, error, error_file, error_line, traceback, error_data, result, params, event, recovers, \
-    schedule
+    schedule, event_payload, params_payload
     """
   private static let short = """
     id, job, cause, scheduled_at, clock_epoch, missed, claimed_at, started_at, finished_at, attempts, outcome, \
@@ -31,8 +31,8 @@ enum RunRows {
 
   // MARK: Statements for runs with errors, results, parameters
 
-  static let openWithDetails = "INSERT OR REPLACE INTO open_runs(\(columns)) VALUES(\(parameters(23)))"
-  static let finishWithDetails = "INSERT OR REPLACE INTO runs(\(columns)) VALUES(\(parameters(23)))"
+  static let openWithDetails = "INSERT OR REPLACE INTO open_runs(\(columns)) VALUES(\(parameters(25)))"
+  static let finishWithDetails = "INSERT OR REPLACE INTO runs(\(columns)) VALUES(\(parameters(25)))"
 
   private static func parameters(_ count: Int) -> String { (1...count).map { "?\($0)" }.joined(separator: ", ") }
 
@@ -60,8 +60,10 @@ enum RunRows {
     statement.bind(13, run.duration)
   }
 
-  /// Binds everything: parameters 1 to 23.
-  static func bindWithDetails(_ run: RunRecord, job: Int64, to statement: PreparedStatement) {
+  /// Binds everything: parameters 1 to 25.
+  static func bindWithDetails(
+    _ run: RunRecord, job: Int64, params: StoredPayload, event: StoredPayload, to statement: PreparedStatement
+  ) {
     bind(run, job: job, to: statement)
     let error = run.error
     statement.bind(14, error?.message)
@@ -70,16 +72,20 @@ enum RunRows {
     statement.bind(17, error?.traceback)
     statement.bind(18, error?.data)
     statement.bind(19, run.result?.text)
-    statement.bind(20, run.params?.text)
-    statement.bind(21, run.event?.text)
+    statement.bind(20, params.text)
+    statement.bind(21, event.text)
     statement.bind(22, run.recovers?.number)
     statement.bind(23, run.schedule)
+    statement.bind(24, event.id)
+    statement.bind(25, params.id)
   }
 
   // MARK: Reading
 
   /// The record in the current row of a statement that selects ``selection``.
-  static func record(from row: PreparedStatement, failure: SQLiteFailure) throws(StoreError) -> RunRecord {
+  static func record(
+    from row: PreparedStatement, payloads: PayloadReader, failure: SQLiteFailure
+  ) throws(StoreError) -> RunRecord {
     guard let cause = RunCause(code: row.integer(2)) else { throw failure.newer }
     var run = RunRecord(
       id: RunID(row.integer(0)), job: row.text(1), cause: cause, scheduledAt: Instant(nanoseconds: row.integer(3)))
@@ -105,6 +111,8 @@ enum RunRows {
     if let text = row.optionalText(20) { run.event = JSONText(text) }
     if let number = row.optionalInteger(21) { run.recovers = RunID(number) }
     if let id = row.optionalText(22) { run.schedule = id }
+    if let id = row.optionalInteger(23) { run.event = try payloads.text(of: id) }
+    if let id = row.optionalInteger(24) { run.params = try payloads.text(of: id) }
     return run
   }
 }

@@ -109,12 +109,15 @@ extension SQLiteReader {
     for (index, value) in values.enumerated() { statement.bind(Int32(index + 4), value) }
     let last = query.before.map { $0.number == .min ? .min : $0.number - 1 } ?? .max
     let failure = SQLiteFailure(path: pool.path)
+    let payloads = try PayloadReader(on: database, failure: failure)
     var found: [RunRecord] = []
     for range in search.ids where range.lowerBound <= last && found.count < search.limit {
       statement.bind(1, range.lowerBound)
       statement.bind(2, min(range.upperBound, last))
       statement.bind(3, search.limit - found.count)
-      found += try statement.all { row throws(StoreError) in try RunRows.record(from: row, failure: failure) }
+      found += try statement.all { row throws(StoreError) in
+        try RunRows.record(from: row, payloads: payloads, failure: failure)
+      }
     }
     return found
   }

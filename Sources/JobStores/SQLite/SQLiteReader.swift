@@ -41,7 +41,10 @@ final class SQLiteReader: Sendable {
         nextRunID: RunID(highest + 1), clockEpoch: ClockEpoch(Int32(min(max(0, epoch), 1_000_000_000))))
       snapshot.schedules = try schedules(on: database, order: "s.job")
       let open = try statement("SELECT \(RunRows.selection) FROM open_runs r ORDER BY r.id", on: database)
-      snapshot.unfinished = try open.all { row throws(StoreError) in try RunRows.record(from: row, failure: failure) }
+      let payloads = try PayloadReader(on: database, failure: failure)
+      snapshot.unfinished = try open.all { row throws(StoreError) in
+        try RunRows.record(from: row, payloads: payloads, failure: failure)
+      }
       return snapshot
     }
   }
@@ -56,6 +59,22 @@ final class SQLiteReader: Sendable {
   func schedules() throws(StoreError) -> [ScheduleRecord] {
     try read { database in
       try schedules(on: database, order: "j.name").sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") }
+    }
+  }
+
+  func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] {
+    try read { database in
+      let declared = try statement(ScheduleRows.selectDeclared(where: "s.job = ?1"), on: database)
+      let made = try statement(ScheduleRows.selectMade(where: "s.job = ?1"), on: database)
+      var found: [ScheduleRecord] = []
+      for name in jobs {
+        guard let number = try job(named: name, on: database) else { continue }
+        declared.bind(1, number)
+        made.bind(1, number)
+        found += try declared.all { ScheduleRows.declared(from: $0) }
+        found += try made.all { row throws(StoreError) in try ScheduleRows.made(from: row, failure: failure) }
+      }
+      return found
     }
   }
 
@@ -103,12 +122,17 @@ final class SQLiteReader: Sendable {
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
     try read { database in
       let lines = try statement(
-        "SELECT at, level, message, fields FROM run_log WHERE run = ?1 ORDER BY line DESC LIMIT ?2", on: database)
+        """
+        SELECT at, level, message, fields, \
+        (SELECT name FROM jobs WHERE id = (SELECT job FROM log_sizes WHERE run = ?1)) \
+        FROM run_log WHERE run = ?1 ORDER BY line DESC LIMIT ?2
+        """, on: database)
       lines.bind(1, run.number)
       lines.bind(2, max(0, limit))
       let newestFirst = try lines.all { row in
         RunLogLine(
-          run: run, at: Instant(nanoseconds: row.integer(0)), level: row.text(1), message: row.text(2),
+          run: run, job: row.text(4), at: Instant(nanoseconds: row.integer(0)), level: row.text(1),
+          message: row.text(2),
           fields: row.optionalText(3).map { JSONText($0) })
       }
       return newestFirst.reversed()

@@ -20,7 +20,7 @@ enum SQLiteSchema {
   static let applicationID: Int32 = 0x4d4f_4f4e
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [version1, version2, watchedFiles, madeSchedules]
+  static let migrations: [String] = [version1, version2, watchedFiles, madeSchedules, payloads]
 
   static var currentVersion: Int { migrations.count }
 
@@ -135,6 +135,32 @@ enum SQLiteSchema {
         datetime(r.started_at / 1000000000, 'unixepoch') AS started_at,
         r.duration / 1e9 AS seconds, r.attempts, r.error
       FROM runs r JOIN jobs j ON j.id = r.job;
+    """
+
+  /// Long events and parameters lie once, however many runs have them; and what log lines and values take is known
+  /// without counting it.
+  private static let payloads = """
+    CREATE TABLE payloads(id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+    CREATE INDEX payloads_by_hash ON payloads(hash);
+    ALTER TABLE open_runs ADD COLUMN event_payload INTEGER;
+    ALTER TABLE open_runs ADD COLUMN params_payload INTEGER;
+    ALTER TABLE runs ADD COLUMN event_payload INTEGER;
+    ALTER TABLE runs ADD COLUMN params_payload INTEGER;
+    CREATE INDEX open_runs_event ON open_runs(event_payload) WHERE event_payload IS NOT NULL;
+    CREATE INDEX open_runs_params ON open_runs(params_payload) WHERE params_payload IS NOT NULL;
+    CREATE INDEX runs_event ON runs(event_payload) WHERE event_payload IS NOT NULL;
+    CREATE INDEX runs_params ON runs(params_payload) WHERE params_payload IS NOT NULL;
+
+    CREATE TABLE log_sizes(run INTEGER PRIMARY KEY, job INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT;
+    CREATE INDEX log_sizes_of_job ON log_sizes(job, run, bytes);
+    INSERT INTO log_sizes
+      SELECT l.run, coalesce(r.job, o.job, 0),
+        sum(length(CAST(l.message AS BLOB)) + coalesce(length(CAST(l.fields AS BLOB)), 0) + \(RunLogLine.overhead))
+      FROM run_log l LEFT JOIN runs r ON r.id = l.run LEFT JOIN open_runs o ON o.id = l.run GROUP BY l.run;
+
+    CREATE TABLE kv_sizes(space TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO kv_sizes
+      SELECT space, sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))) FROM kv GROUP BY space;
     """
 
   private static let runColumns = """

@@ -126,6 +126,7 @@ package final class SQLiteStore: JobStore {
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
   package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
+  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
   package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
     try reader.log(of: run, limit: limit)

@@ -50,9 +50,20 @@ enum ScheduleRows {
     select("\(columns), \(options)", from: "made_schedules", order: order)
   }
 
-  private static func select(_ columns: String, from table: String, order: String) -> String {
+  /// Selects the own schedule of some jobs.
+  static func selectDeclared(where condition: String) -> String {
+    select(columns, from: "schedules", order: "s.job", where: condition)
+  }
+  /// Selects schedules made at run time of some jobs.
+  static func selectMade(where condition: String) -> String {
+    select("\(columns), \(options)", from: "made_schedules", order: "s.job", where: condition)
+  }
+
+  private static func select(
+    _ columns: String, from table: String, order: String, where condition: String = "1"
+  ) -> String {
     let rest = columns.split(separator: ", ").dropFirst().map { "s.\($0)" }.joined(separator: ", ")
-    return "SELECT j.name, \(rest) FROM \(table) s JOIN jobs j ON j.id = s.job ORDER BY \(order)"
+    return "SELECT j.name, \(rest) FROM \(table) s JOIN jobs j ON j.id = s.job WHERE \(condition) ORDER BY \(order)"
   }
 
   /// The record in the current row of a statement that selects declared schedules.

@@ -16,11 +16,14 @@ final class StoreWriter: @unchecked Sendable {
   private var keyValues: KeyValueWriter
   private let fileMarks: FileMarkWriter
   private var logLines: LogWriter
+  private var payloads: PayloadWriter
   private let statements: Statements
   private var highWater: HighWaterMark
   /// nil in a process beside a host.
   private let fence: StoreFence?
   private let watch: StoreWatch?
+  /// Jobs that the open transaction says are forgotten.
+  private var gone: [String] = []
 
   private struct Statements {
     let begin, commit, rollback: PreparedStatement
@@ -51,7 +54,8 @@ final class StoreWriter: @unchecked Sendable {
     made = try MadeScheduleWriter(on: database, failure: failure)
     keyValues = try KeyValueWriter(on: database, failure: failure)
     fileMarks = try FileMarkWriter(on: database, failure: failure)
-    logLines = try LogWriter(on: database, failure: failure)
+    logLines = try LogWriter(on: database, limits: options.retention, failure: failure)
+    payloads = try PayloadWriter(on: database, failure: failure)
     highWater = try HighWaterMark(on: database, failure: failure)
     statements = Statements(
       begin: try prepare("BEGIN IMMEDIATE"), commit: try prepare("COMMIT"), rollback: try prepare("ROLLBACK"),
@@ -105,22 +109,43 @@ final class StoreWriter: @unchecked Sendable {
 
   func commit() throws(StoreError) {
     try highWater.saveIfNeeded()
+    try logLines.flush()
     try statements.commit.run()
+    forgetGone()
     names.transactionCommitted()
     index.transactionCommitted()
     ledger.transactionCommitted()
     pruner.transactionCommitted()
+    logLines.transactionCommitted()
+    payloads.transactionEnded()
+    if payloads.mustSweep(kept: pruner.keptPayloads) { pruner.sweepPayloads() }
     highWater.transactionCommitted()
   }
+
+  /// Names and numbers of jobs that are forgotten are known to nobody any more.
+  private func forgetGone() {
+    for job in gone {
+      guard let number = names.forget(job) else { continue }
+      ledger.forget(number)
+      pruner.forget(number)
+    }
+    gone.removeAll()
+  }
+
+  /// How many jobs are remembered here, in whatever table. For tests.
+  var rememberedJobs: Int { max(names.count, ledger.count, pruner.rememberedJobs) }
 
   /// Undoes the open transaction, in the file and in memory. Some errors have SQLite roll back by itself, and then this
   /// finds nothing to do, which is no error.
   func rollback() {
+    gone.removeAll()
     try? statements.rollback.run()  // Fails only when there is no transaction any more, which is what we want.
     names.transactionRolledBack()
     index.transactionRolledBack()
     ledger.transactionRolledBack()
     pruner.transactionRolledBack()
+    logLines.transactionRolledBack()
+    payloads.transactionEnded()
     highWater.transactionRolledBack()
   }
 
@@ -143,17 +168,21 @@ final class StoreWriter: @unchecked Sendable {
       try made.remove(id)
       ledger.forget(id)
     }
+    for job in batch.forgotten { gone.append(job) }
     if let epoch = batch.clockEpoch {
       statements.setClockEpoch.bind(1, epoch.number)
       try statements.setClockEpoch.run()
     }
   }
 
-  func apply(_ change: KeyValueChange, at now: Instant) throws(StoreError) -> Bool {
+  /// - Returns: whether it was done; why it was refused, which harms nothing else of the transaction.
+  func apply(_ change: KeyValueChange, at now: Instant) throws(StoreError) -> Result<Bool, StoreError> {
     try keyValues.apply(change, at: now)
   }
 
-  func append(log lines: [RunLogLine]) throws(StoreError) { try logLines.append(lines) }
+  func append(log lines: [RunLogLine]) throws(StoreError) {
+    for line in lines { try logLines.append(line, job: names.number(of: line.job)) }
+  }
 
   /// A run id that no host and no other process gets.
   ///
@@ -188,9 +217,14 @@ final class StoreWriter: @unchecked Sendable {
       RunRows.bindClaim(run, job: job, to: statements.claim)
       try statements.claim.run()
     } else {
-      RunRows.bindWithDetails(copy run, job: job, to: statements.openWithDetails)
+      try bindDetails(of: copy run, job: job, to: statements.openWithDetails)
       try statements.openWithDetails.run()
     }
+  }
+
+  private func bindDetails(of run: RunRecord, job: Int64, to statement: PreparedStatement) throws(StoreError) {
+    RunRows.bindWithDetails(
+      run, job: job, params: try payloads.store(run.params), event: try payloads.store(run.event), to: statement)
   }
 
   private func finish(_ run: borrowing RunRecord) throws(StoreError) {
@@ -199,7 +233,7 @@ final class StoreWriter: @unchecked Sendable {
     statements.close.bind(1, run.id.number)
     try statements.close.run()
     if run.hasDetails {
-      RunRows.bindWithDetails(copy run, job: job, to: statements.finishWithDetails)
+      try bindDetails(of: copy run, job: job, to: statements.finishWithDetails)
       try statements.finishWithDetails.run()
     } else {
       RunRows.bind(run, job: job, to: statements.finish)
@@ -211,7 +245,7 @@ final class StoreWriter: @unchecked Sendable {
   // MARK: Maintenance
 
   /// Whether a slice of background work is waiting.
-  var hasMaintenance: Bool { index.isDue(jobs: names.count) || pruner.isDue }
+  var hasMaintenance: Bool { index.isDue(jobs: names.count) || pruner.isDue || logLines.isCrowded }
 
   /// One slice of background work, inside the open transaction: at most about 2 ms, or what keeps up with the
   /// transaction's own work.
@@ -223,13 +257,17 @@ final class StoreWriter: @unchecked Sendable {
         try pruner.indexed(job, runs: count)
       }
     }
-    if pruner.isDue, try pruner.slice(finished: finished) > 0 { highWater.mustBeSaved = true }
+    if pruner.isDue, try pruner.slice(finished: finished, log: &logLines) > 0 { highWater.mustBeSaved = true }
+    try logLines.trim()
   }
 
   /// Lets age do its work; called now and then with the wall clock.
   func timePassed(_ now: Instant) { pruner.timePassed(now) }
 
-  func setRetention(_ retention: Retention) { pruner.set(retention) }
+  func setRetention(_ retention: Retention) {
+    pruner.set(retention)
+    logLines.set(retention)
+  }
 }
 
 /// The largest run id that was ever seen in this file, so that pruning the newest runs never makes an id come back.

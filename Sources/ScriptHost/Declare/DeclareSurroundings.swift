@@ -1,4 +1,5 @@
 package import Chronology
+package import JobModel
 package import Lua
 internal import Triggers
 
@@ -19,6 +20,8 @@ package final class DeclareSurroundings {
   package let hostDefaults: LuaTable
   /// Where calendar files are read; `nil` where scripts have none.
   package let calendars: CalendarLibrary?
+  /// How large what scripts ask for may be.
+  package let quotas: Quotas
   /// For notes about times that are over.
   package let now: Instant
 
@@ -33,7 +36,7 @@ package final class DeclareSurroundings {
   package init(
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
     stores: [String] = ["default"], groups: [String] = [], hostDefaults: LuaTable = LuaTable(),
-    calendars: CalendarLibrary? = nil,
+    calendars: CalendarLibrary? = nil, quotas: Quotas = Quotas(),
     now: Instant, quota: DeclareQuota = DeclareQuota()
   ) {
     self.zones = zones
@@ -43,6 +46,7 @@ package final class DeclareSurroundings {
     self.groups = groups.sorted()
     self.hostDefaults = hostDefaults
     self.calendars = calendars
+    self.quotas = quotas
     self.now = now
     self.quota = quota
   }

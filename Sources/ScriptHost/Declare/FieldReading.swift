@@ -20,26 +20,41 @@ struct FieldReading {
   }
 
   /// A string without control characters.
-  mutating func string(_ name: String, _ value: LuaValue, _ expected: String = "a string") -> String? {
+  mutating func string(
+    _ name: String, _ value: LuaValue, _ expected: String = "a string", atMost bytes: Int = .max
+  ) -> String? {
     guard case .string(let string) = value else { return mismatch(name, expected, value) }
-    return string.text
+    return isShort(name, string, bytes) ? string.text : nil
   }
 
-  /// A name or a list of names: not empty, each once.
-  mutating func names(_ name: String, _ value: LuaValue, of what: String) -> [String]? {
+  private mutating func isShort(_ name: String, _ string: LuaString, _ most: Int) -> Bool {
+    let size = string.bytes.count
+    if size > most { complain("\(name) may have \(most) bytes, this one has \(size): shorten it") }
+    return size <= most
+  }
+
+  /// A name or a list of names: not empty, each once, each of at most `bytes` bytes.
+  mutating func names(
+    _ name: String, _ value: LuaValue, of what: String, atMost count: Int = 10_000, bytes: Int = .max
+  ) -> [String]? {
     let values: [LuaValue]
     switch value {
     case .string: values = [value]
     case .table(let table) where table.isSequence: values = table.array
     default: return mismatch(name, "\(what) or a list of them", value)
     }
+    guard values.count <= count else {
+      complain("\(name) may have \(count) entries, this one has \(values.count): leave some out")
+      return nil
+    }
     var names: [String] = []
+    var known: Set<String> = []
     for (index, value) in values.enumerated() {
-      guard case .string(let string) = value, !string.bytes.isEmpty else {
-        return mismatch(values.count == 1 ? name : "\(name)[\(index + 1)]", what, value)
-      }
+      let own = values.count == 1 ? name : "\(name)[\(index + 1)]"
+      guard case .string(let string) = value, !string.bytes.isEmpty else { return mismatch(own, what, value) }
+      guard isShort(own, string, bytes) else { return nil }
       let text = string.text
-      if !names.contains(text) { names.append(text) }
+      if values.count == 1 || known.insert(text).inserted { names.append(text) }
     }
     return names
   }

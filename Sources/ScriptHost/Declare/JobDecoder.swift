@@ -64,9 +64,11 @@ struct JobDecoder {
     case .onSuccess:
       if let function = function(name, value) { draft.roots.onSuccess = function }
     case .description:
-      if let text = reading.string(name, value) { draft.definition.description = surroundings.strings.shared(text) }
+      if let text = reading.string(name, value, atMost: Quotas.descriptionBytes) {
+        draft.definition.description = surroundings.strings.shared(text)
+      }
     case .tags:
-      if let tags = reading.names(name, value, of: "a string") {
+      if let tags = reading.names(name, value, of: "a string", atMost: Quotas.tags, bytes: Quotas.tagBytes) {
         draft.definition.tags = surroundings.strings.shared(tags)
       }
     case .params:
@@ -75,7 +77,9 @@ struct JobDecoder {
     case .cron, .every, .at, .calendar, .trigger:
       draft.timing.times.append((field, value))
     case .on:
-      if let events = reading.names(name, value, of: "an event's name") { draft.definition.events = events }
+      if let events = reading.names(name, value, of: "an event's name", bytes: Quotas.eventNameBytes) {
+        draft.definition.events = events
+      }
     case .after:
       if let jobs = reading.names(name, value, of: "a job's name") { draft.definition.after = jobs }
     case .timezone:
@@ -113,9 +117,9 @@ struct JobDecoder {
       if let priority = reading.integer(name, value, in: -100...100) { draft.definition.priority = priority }
 
     case .timeout:
-      if let span = reading.optionalDuration(name, value, atLeast: 1_000_000) { draft.definition.timeout = span }
+      applyTimeout(value, to: &draft)
     case .memory:
-      if let bytes = reading.size(name, value, in: 1 << 20...16 << 30) { draft.definition.memoryLimit = bytes }
+      applyMemory(value, to: &draft)
     case .retry:
       applyRetry(value, to: &draft)
     case .recover:
@@ -162,10 +166,30 @@ struct JobDecoder {
       return
     }
     guard !table.isEmpty else { return draft.definition.params = nil }
-    switch JSONText.encoding(value, limit: 1 << 20) {
+    switch JSONText.encoding(value, limit: surroundings.quotas.paramsBytes, setting: "params_bytes") {
     case .success(let json): draft.definition.params = JSONText(surroundings.strings.shared(json.text))
     case .failure(let refusal): reading.complain("params: \(refusal.message)")
     }
+  }
+
+  private mutating func applyTimeout(_ value: LuaValue, to draft: inout JobDraft) {
+    guard let span = reading.optionalDuration("timeout", value, atLeast: 1_000_000) else { return }
+    if let span, let most = surroundings.quotas.maxTimeout, span > most, scope != .hostDefaults {
+      let limit = DurationText.format(nanoseconds: most)
+      return reading.complain(
+        Quotas.sentence("timeout must be at most \(limit), not \(value.shown): ask for less", "max_timeout"))
+    }
+    draft.definition.timeout = span
+  }
+
+  private mutating func applyMemory(_ value: LuaValue, to draft: inout JobDraft) {
+    guard let bytes = reading.size("memory", value, in: 1 << 20...16 << 30) else { return }
+    if bytes > surroundings.quotas.maxMemory, scope != .hostDefaults {
+      let limit = SizeText.format(surroundings.quotas.maxMemory)
+      return reading.complain(
+        Quotas.sentence("memory must be at most \(limit), not \(value.shown): ask for less", "max_memory"))
+    }
+    draft.definition.memoryLimit = bytes
   }
 
   private func listOr(_ value: LuaValue) -> String {

@@ -77,6 +77,9 @@ extension ScriptDirectory {
     return reader.finish().files[path]
   }
 
+  /// Scans look at these calendar files only from now on: no script names another.
+  package func keepCalendars(only used: Set<ScriptPath>) { outside.keep(only: used) }
+
   /// The files that ``calendarElsewhere(_:)`` was asked for, in path order.
   var filesElsewhere: [ScriptPath] { outside.paths }
 }
@@ -85,6 +88,7 @@ extension ScriptDirectory {
 private final class OutsideFiles: Sendable {
   private let known = Mutex<Set<ScriptPath>>([])
 
+  func keep(only used: Set<ScriptPath>) { known.withLock { if !$0.isSubset(of: used) { $0.formIntersection(used) } } }
   func insert(_ path: ScriptPath) { known.withLock { _ = $0.insert(path) } }
   var paths: [ScriptPath] { known.withLock { $0.sorted() } }
 }

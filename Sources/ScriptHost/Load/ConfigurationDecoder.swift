@@ -8,6 +8,7 @@ struct ConfigurationDecoder {
   /// The keys of the table.
   static let topLevel = [
     "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
+    "quotas",
   ]
 
   /// Where values came from that did not come from the file: key path to the name of the variable or flag.
@@ -45,6 +46,7 @@ struct ConfigurationDecoder {
       case "http": decodeHTTP(value, &configuration)
       case "grants": decodeGrants(value, &configuration)
       case "retention": decodeRetention(value, &configuration)
+      case "quotas": decodeQuotas(value, &configuration)
       case "kept_states": decodeKeptStates(value, &configuration)
       case "job_defaults": break
       case "groups": decodeGroups(value, &configuration)

@@ -20,6 +20,8 @@ package struct HostConfiguration: Sendable, Equatable {
   package var http: HTTPConfiguration
   /// How much history the SQLite stores keep.
   package var retention: Retention
+  /// How much scripts may take. A reload takes it over.
+  package var quotas: Quotas
   /// Bytes of idle Lua states that jobs keep between runs, over all jobs.
   package var keptStateBytes: Int
   /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
@@ -33,6 +35,7 @@ package struct HostConfiguration: Sendable, Equatable {
     groups = [:]
     http = HTTPConfiguration()
     retention = Retention()
+    quotas = Quotas()
     keptStateBytes = 512 << 20
     grants = .table(LuaTable())
   }
@@ -41,6 +44,16 @@ package struct HostConfiguration: Sendable, Equatable {
   package func declaresTheSame(as other: HostConfiguration) -> Bool {
     timeZone == other.timeZone && jobDefaults == other.jobDefaults && stores.keys == other.stores.keys
       && executors.keys == other.executors.keys && groups.keys == other.groups.keys
+      && quotas.maxMemory == other.quotas.maxMemory && quotas.maxTimeout == other.quotas.maxTimeout
+      && quotas.paramsBytes == other.quotas.paramsBytes
+  }
+
+  /// How much history the SQLite stores keep, log lines included.
+  package var storedHistory: Retention {
+    var history = retention
+    history.logBytesPerJob = quotas.logBytesPerJob
+    history.logBytes = quotas.logStoreBytes
+    return history
   }
 
   /// The names of the settings that differ and that a running host cannot take over, sorted: `stores`, `http`, ….

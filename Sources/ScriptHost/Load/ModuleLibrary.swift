@@ -48,9 +48,16 @@ package final class LateRequires: Sendable {
 
   package init() {}
 
+  /// Modules of one script that are remembered.
+  static let modulesMax = 1_000
+
   /// A run of a job of `script` asked for `module`.
   package func record(_ script: ScriptPath, asksFor module: String) {
-    requires.withLock { _ = $0[script, default: []].insert(module) }
+    requires.withLock { requires in
+      // A script that makes names up must not fill the host's memory; what it asks for is not there anyway.
+      guard requires[script]?.count ?? 0 < Self.modulesMax else { return }
+      requires[script, default: []].insert(module)
+    }
   }
 
   /// All that were recorded so far.

@@ -110,9 +110,13 @@ struct Arguments {
   }
 
   /// Any value, as JSON. `nil` for nil.
-  func json(_ call: borrowing LuaCall, _ index: Int, _ what: String, limit: Int) throws(Misuse) -> JSONText? {
+  ///
+  /// - Parameter setting: the quota that says the limit.
+  func json(
+    _ call: borrowing LuaCall, _ index: Int, _ what: String, limit: Int, setting: String
+  ) throws(Misuse) -> JSONText? {
     if call.isNil(index) { return nil }
-    switch JSONText.encoding(try value(call, index), limit: limit) {
+    switch JSONText.encoding(try value(call, index), limit: limit, setting: setting) {
     case .success(let text): return text
     case .failure(let refusal): throw misuse("\(what): \(refusal.message)")
     }

@@ -147,7 +147,8 @@ enum ContextModule {
       guard fraction >= 0, fraction <= 1 else { throw arguments.misuse("a fraction is from 0 to 1, not \(fraction)") }
       progress = .fraction(fraction)
     } else {
-      progress = .text(try arguments.string(call, 2, "a fraction from 0 to 1, or a text"))
+      let text = try arguments.string(call, 2, "a fraction from 0 to 1, or a text")
+      progress = .text(text.cut(toBytes: Quotas.progressBytes))
     }
     run.services.progress(run.current.id, run.definition.name, progress)
     return .none

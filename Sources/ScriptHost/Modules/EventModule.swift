@@ -5,15 +5,15 @@ internal import Synchronization
 
 /// `emit(name, data)` and `wait(name, timeout)`.
 enum EventModule {
-  static let dataLimit = 1 << 20
-
   static func module() -> LuaModule { LuaModule("", functions: [emit, wait]) }
 
   /// True when the event is durable; nil and why not otherwise.
   private static let emit = LuaFunction.host("emit", as: "emit") { call, arguments throws(Misuse) in
-    let events = try arguments.run(call).services.events
+    let services = try arguments.run(call).services
+    let events = services.events
     let name = try name(call, arguments)
-    let data = try arguments.json(call, 2, "the data", limit: dataLimit)
+    let data = try arguments.json(
+      call, 2, "the data", limit: services.quotas().eventBytes, setting: "event_bytes")
     return call.suspend(
       CallRequest { request in
         events.emit(name, data: data) { refusal in
@@ -34,8 +34,8 @@ enum EventModule {
 
   private static func name(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> String {
     let name = try arguments.string(call, 1, "an event's name")
-    guard !name.isEmpty, name.utf8.count <= 200 else {
-      throw arguments.misuse("an event's name has 1 to 200 bytes, this one has \(name.utf8.count)")
+    guard !name.isEmpty, name.utf8.count <= Quotas.eventNameBytes else {
+      throw arguments.misuse("an event's name has 1 to \(Quotas.eventNameBytes) bytes, this one has \(name.utf8.count)")
     }
     return name
   }

@@ -4,8 +4,6 @@ internal import Lua
 
 /// `jobs`: list, run, schedule, unschedule, pause, resume. What the scheduler refuses is `nil, message`.
 enum JobsModule {
-  static let parameterLimit = 1 << 20
-
   static func module() -> LuaModule { LuaModule("jobs", functions: [list, run, schedule, unschedule, pause, resume]) }
 
   private static let list = LuaFunction.host("list", as: "jobs.list") { call, arguments throws(Misuse) in
@@ -44,7 +42,8 @@ enum JobsModule {
     if !call.isNil(2), call.type(2) != .table {
       throw arguments.misuse("expected a table of parameters as argument 2, got \(arguments.name(call, 2))")
     }
-    let params = try arguments.json(call, 2, "the parameters", limit: parameterLimit)
+    let params = try arguments.json(
+      call, 2, "the parameters", limit: services.quotas().paramsBytes, setting: "params_bytes")
     return call.suspend(
       CallRequest { request in
         services.jobs.run(name, params: params) { result in

@@ -6,10 +6,6 @@ internal import Lua
 /// `kv`: durable values of the script, one space per script path. Every function waits for the store; a change is on
 /// disk as the store promises when `kv.set` returns.
 enum KeyValueModule {
-  /// Bytes of a key, and of a value as JSON.
-  static let keyLimit = 512
-  static let valueLimit = 1 << 20
-
   static func module() -> LuaModule {
     LuaModule("kv", functions: [get, set, delete, keys, versioned, replace], prelude: prelude)
   }
@@ -124,8 +120,8 @@ enum KeyValueModule {
 
   private static func key(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> String {
     let key = try arguments.string(call, 1, "a key")
-    guard !key.isEmpty, key.utf8.count <= keyLimit else {
-      throw arguments.misuse("a key has 1 to \(keyLimit) bytes, this one has \(key.utf8.count)")
+    guard !key.isEmpty, key.utf8.count <= Quotas.kvKeyBytes else {
+      throw arguments.misuse("a key has 1 to \(Quotas.kvKeyBytes) bytes, this one has \(key.utf8.count)")
     }
     return key
   }
@@ -136,6 +132,7 @@ enum KeyValueModule {
     let space: String
     let now: Instant
     let function: String
+    let quotas: Quotas
 
     init(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) {
       let run = try arguments.run(call)
@@ -146,6 +143,7 @@ enum KeyValueModule {
       space = run.script.text
       now = run.services.wall.now
       function = arguments.function
+      quotas = run.services.quotas()
     }
 
     func failure(_ error: StoreError) -> String { "\(function): \(error.message)" }
@@ -158,11 +156,14 @@ enum KeyValueModule {
       guard call.type(index) != .none else {
         throw arguments.misuse("expected a value as argument \(index); nil deletes")
       }
-      let value = try arguments.json(call, index, "the value", limit: valueLimit)
+      let value = try arguments.json(
+        call, index, "the value", limit: quotas.kvValueBytes, setting: "kv_value_bytes")
       let lifetime = try arguments.options(call, options, ["ttl"]).duration("ttl")
       if lifetime == 0 { throw arguments.misuse("ttl must be longer than 0; kv.delete(key) deletes") }
-      return KeyValueChange(
+      var change = KeyValueChange(
         space: space, key: key, value: value, expiresAt: lifetime.map { now.advanced(byNanoseconds: $0) })
+      change.quota = quotas.kvBytesPerScript
+      return change
     }
   }
 }

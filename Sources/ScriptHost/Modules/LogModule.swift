@@ -27,7 +27,7 @@ enum LogModule {
       // While a script is loaded there is no run, and no sink that belongs to one.
       guard let run else { return .none }
       guard level >= run.services.log.threshold else { return .none }
-      let fields = try arguments.fields(call, 2)
+      let fields = try arguments.fields(call, 2, limit: run.services.quotas().logLineBytes)
       run.log(level, message(call, arguments), fields: fields)
       return .none
     }
@@ -47,8 +47,9 @@ enum LogModule {
 }
 
 extension Arguments {
-  /// Fields of a log line: a table, as a JSON object. A list becomes an object too, with its indices as names.
-  func fields(_ call: borrowing LuaCall, _ index: Int) throws(Misuse) -> JSONText? {
+  /// Fields of a log line: a table, as a JSON object. A list becomes an object too, with its indices as names. In the
+  /// place of those with more than `limit` bytes stands how many there were.
+  func fields(_ call: borrowing LuaCall, _ index: Int, limit: Int) throws(Misuse) -> JSONText? {
     if call.isNil(index) { return nil }
     guard call.type(index) == .table else {
       throw misuse("expected a table of fields as argument \(index), got \(name(call, index))")
@@ -58,7 +59,9 @@ extension Arguments {
       let numbered = table.array.enumerated().map { (key: String($0.offset + 1), value: $0.element) }
       value = .table(LuaTable(fields: numbered + table.fields, others: table.others))
     }
-    switch JSONText.encoding(value, limit: 1 << 16) {
+    switch JSONText.encoding(value, limit: .max) {
+    case .success(let text) where text.text.utf8.count > limit:
+      return JSONText("{\"cut\":\"\(text.text.utf8.count) bytes of fields, \(limit) are kept\"}")
     case .success(let text): return text.text == "[]" ? nil : text
     case .failure(let refusal): throw misuse("fields: \(refusal.message)")
     }

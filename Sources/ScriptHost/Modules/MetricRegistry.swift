@@ -1,88 +1,165 @@
+package import JobModel
 internal import Synchronization
 
 /// Counters and gauges that scripts set with `metric`, as a Prometheus text page.
 ///
-/// Threading: everything may be called from any thread. Nothing is ever dropped: a process has at most 10,000 series,
-/// and a script that puts a run's id into a label learns it from the error.
+/// Each script has series of its own, up to a quota: no script can take a name, or room, that another one needs. On the
+/// page every series carries its script as the label `script`. The series of a script that is gone are dropped.
+///
+/// Threading: everything may be called from any thread.
 package final class MetricRegistry: Sendable {
   package enum Kind: String, Sendable { case counter, gauge }
 
-  /// Series in all.
-  package static let limit = 10_000
+  /// Why a series was not changed.
+  package enum Refusal: Error, Sendable, Equatable {
+    /// The arguments cannot be meant, whatever else there is.
+    case misuse(String)
+    /// The arguments are fine; the script's quota is used up, or its own name has another kind.
+    case full(String, isFirst: Bool)
+
+    package var message: String {
+      switch self {
+      case .misuse(let message), .full(let message, _): message
+      }
+    }
+  }
 
   private struct Family {
     var kind: Kind
-    /// Values by their rendered labels: `{host="a"}` or nothing.
+    /// Values by their rendered labels: `host="a"` or nothing.
     var values: [String: Double] = [:]
   }
-  private struct State {
+  /// What one script has.
+  private struct Series {
     var families: [String: Family] = [:]
     var count = 0
+    /// Bytes of names and labels.
+    var bytes = 0
+    /// A refusal was told: the next ones need no line in the log.
+    var hasRefused = false
+  }
+  private struct State {
+    var scripts: [String: Series] = [:]
+    /// The scripts that are loaded; nil: nobody has said.
+    var loaded: Set<String>?
   }
   private let state = Mutex(State())
 
   package init() {}
 
-  /// Adds to a counter, which begins at 0. Refused for a wrong name, a gauge of that name, or when there are too many
-  /// series.
+  /// Adds to a counter, which begins at 0.
   package func add(
-    counter name: String, labels: [(key: String, value: String)] = [], by amount: Double = 1
-  ) -> HostRefusal? {
-    guard amount >= 0, amount.isFinite else { return HostRefusal("a counter only goes up: \(amount) is not an amount") }
-    return change(name, .counter, labels) { $0 + amount }
+    counter name: String, labels: [(key: String, value: String)] = [], by amount: Double = 1, of script: String,
+    quotas: Quotas = Quotas()
+  ) -> Refusal? {
+    guard amount >= 0, amount.isFinite else {
+      return .misuse("a counter only goes up: \(amount) is not an amount")
+    }
+    return change(name, .counter, labels, script, quotas) { $0 + amount }
   }
 
   /// Sets a gauge.
-  package func set(gauge name: String, labels: [(key: String, value: String)] = [], to value: Double) -> HostRefusal? {
-    change(name, .gauge, labels) { _ in value }
+  package func set(
+    gauge name: String, labels: [(key: String, value: String)] = [], to value: Double, of script: String,
+    quotas: Quotas = Quotas()
+  ) -> Refusal? {
+    change(name, .gauge, labels, script, quotas) { _ in value }
   }
 
-  /// The page: families and series sorted, each family with its `# TYPE` line. O(n log n).
-  package func prometheusText() -> String {
-    let families = state.withLock { $0.families }
-    var text = ""
-    for (name, family) in families.sorted(by: { $0.key < $1.key }) {
-      text += "# TYPE \(name) \(family.kind.rawValue)\n"
-      for (labels, value) in family.values.sorted(by: { $0.key < $1.key }) {
-        text += "\(name)\(labels) \(Self.number(value))\n"
+  /// From now on these scripts are loaded: what others had is dropped, and what their last runs still set is not kept.
+  package func keep(scripts: Set<String>) {
+    state.withLock { state in
+      state.loaded = scripts
+      if !state.scripts.keys.allSatisfy(scripts.contains) {
+        state.scripts = state.scripts.filter { scripts.contains($0.key) }
       }
+      // A save is a new beginning: what is refused then is told once more.
+      for script in state.scripts.keys { state.scripts[script]?.hasRefused = false }
+    }
+  }
+
+  /// The page: families and series sorted, each family with its `# TYPE` line; `untyped` where scripts disagree.
+  /// O(n log n).
+  package func prometheusText() -> String {
+    let scripts = state.withLock { $0.scripts }
+    var kinds: [String: Set<Kind>] = [:]
+    var lines: [String: [String]] = [:]
+    for (script, series) in scripts {
+      let own = "script=\"\(Self.escaped(script))\""
+      for (name, family) in series.families {
+        kinds[name, default: []].insert(family.kind)
+        lines[name, default: []] += family.values.map { labels, value in
+          "\(name){\(labels.isEmpty ? own : "\(own),\(labels)")} \(Self.number(value))\n"
+        }
+      }
+    }
+    var text = ""
+    for (name, series) in lines.sorted(by: { $0.key < $1.key }) {
+      let kind = kinds[name]?.count == 1 ? kinds[name]!.first!.rawValue : "untyped"
+      text += "# TYPE \(name) \(kind)\n" + series.sorted().joined()
     }
     return text
   }
 
-  /// The present value of a series, for tests and the dashboard.
-  package func value(of name: String, labels: [(key: String, value: String)] = []) -> Double? {
-    state.withLock { $0.families[name]?.values[Self.render(labels)] }
+  /// The present value of a script's series, for tests and the dashboard.
+  package func value(of name: String, labels: [(key: String, value: String)] = [], in script: String) -> Double? {
+    state.withLock { $0.scripts[script]?.families[name]?.values[Self.render(labels)] }
   }
 
+  /// Series in all.
+  package var count: Int { state.withLock { $0.scripts.values.reduce(0) { $0 + $1.count } } }
+
   private func change(
-    _ name: String, _ kind: Kind, _ labels: [(key: String, value: String)], _ edit: (Double) -> Double
-  ) -> HostRefusal? {
+    _ name: String, _ kind: Kind, _ labels: [(key: String, value: String)], _ script: String, _ quotas: Quotas,
+    _ edit: (Double) -> Double
+  ) -> Refusal? {
     guard Self.isName(name) else {
-      return HostRefusal("\"\(name)\" is no metric name: use letters, digits and _, not beginning with a digit")
+      return .misuse(
+        "\"\(name.cut(toBytes: 100))\" is no metric name: use letters, digits and _, not beginning with a digit")
     }
     for label in labels where !Self.isName(label.key) || label.key.contains(":") {
-      return HostRefusal("\"\(label.key)\" is no label name: use letters, digits and _, not beginning with a digit")
+      return .misuse(
+        "\"\(label.key.cut(toBytes: 100))\" is no label name: use letters, digits and _, not beginning with a digit")
     }
     let key = Self.render(labels)
     return state.withLock { state in
-      var family = state.families[name] ?? Family(kind: kind)
-      guard family.kind == kind else {
-        return HostRefusal("\"\(name)\" is a \(family.kind.rawValue) already: give the \(kind.rawValue) another name")
-      }
-      if let value = family.values[key] {
-        // In place, without copying the family.
-        state.families[name]?.values[key] = edit(value)
-        return nil
-      }
-      guard state.count < Self.limit else {
-        return HostRefusal("there are \(Self.limit) series already: use labels with few different values")
-      }
-      family.values[key] = edit(0)
-      state.families[name] = family
-      state.count += 1
+      if let loaded = state.loaded, !loaded.contains(script) { return nil }
+      return Self.change(&state.scripts[script, default: Series()], name, kind, key, quotas, edit)
+    }
+  }
+
+  private static func change(
+    _ series: inout Series, _ name: String, _ kind: Kind, _ key: String, _ quotas: Quotas, _ edit: (Double) -> Double
+  ) -> Refusal? {
+    func refuse(_ message: String) -> Refusal {
+      defer { series.hasRefused = true }
+      return .full(message, isFirst: !series.hasRefused)
+    }
+    if let known = series.families[name], known.kind != kind {
+      return refuse(
+        "\"\(name)\" is a \(known.kind.rawValue) of this script already: give the \(kind.rawValue) another name")
+    }
+    if let value = series.families[name]?.values[key] {
+      series.families[name]?.values[key] = edit(value)
       return nil
     }
+    guard series.count < quotas.metricSeriesPerScript else {
+      return refuse(
+        Quotas.sentence(
+          "the script has \(series.count) series, as many as it may have: use labels with few different values",
+          "metric_series_per_script"))
+    }
+    let bytes = name.utf8.count + key.utf8.count
+    guard series.bytes + bytes <= quotas.metricLabelBytes else {
+      return refuse(
+        Quotas.sentence(
+          "the names and labels of the script's series would have \(series.bytes + bytes) bytes, more than the "
+            + "\(quotas.metricLabelBytes) that it may have: use shorter labels", "metric_label_bytes"))
+    }
+    series.families[name, default: Family(kind: kind)].values[key] = edit(0)
+    series.count += 1
+    series.bytes += bytes
+    return nil
   }
 
   /// `[a-zA-Z_:][a-zA-Z0-9_:]*`
@@ -97,21 +174,23 @@ package final class MetricRegistry: Sendable {
     }
   }
 
+  /// `a="1",b="2"`. The label `script` is the page's own: a script's is called `exported_script`, as Prometheus does.
   private static func render(_ labels: [(key: String, value: String)]) -> String {
-    guard !labels.isEmpty else { return "" }
-    let pairs = labels.sorted { $0.key < $1.key }.map { label in
-      var value = ""
-      for scalar in label.value.unicodeScalars {
-        switch scalar {
-        case "\\": value += "\\\\"
-        case "\"": value += "\\\""
-        case "\n": value += "\\n"
-        default: value.unicodeScalars.append(scalar)
-        }
+    let named = labels.map { (key: $0.key == "script" ? "exported_script" : $0.key, value: $0.value) }
+    return named.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(escaped($0.value))\"" }.joined(separator: ",")
+  }
+
+  private static func escaped(_ text: String) -> String {
+    var value = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\\": value += "\\\\"
+      case "\"": value += "\\\""
+      case "\n": value += "\\n"
+      default: value.unicodeScalars.append(scalar)
       }
-      return "\(label.key)=\"\(value)\""
     }
-    return "{" + pairs.joined(separator: ",") + "}"
+    return value
   }
 
   private static func number(_ value: Double) -> String {

@@ -20,7 +20,7 @@ enum ScheduleDecoder {
     }
     let surroundings = DeclareSurroundings(
       zones: run.services.zones, zone: zone, calendars: CalendarLibrary(refusing: noCalendarFiles),
-      now: run.services.wall.now)
+      quotas: run.services.quotas(), now: run.services.wall.now)
     var draft = JobDraft(zone: zone)
     draft.definition.name = job
     var decoder = JobDecoder(surroundings, .schedule)
@@ -35,6 +35,7 @@ enum ScheduleDecoder {
     guard let trigger else { throw arguments.misuse("say when: give it at, every, cron, calendar or trigger") }
     var request = ScheduleRequest(job: job, id: id, trigger: trigger)
     request.replaceExisting = replaces ?? false
+    request.quota = run.services.quotas().schedulesPerJob
     request.options = options(table, draft.definition)
     return request
   }

@@ -16,7 +16,7 @@ enum Ending {
       return RunEnding(.succeeded, memoryPeakBytes: peak)
     }
     if value == .nil { return RunEnding(.succeeded, memoryPeakBytes: peak) }
-    switch JSONText.encoding(value, limit: resultLimit) {
+    switch JSONText.encoding(value, limit: resultLimit, setting: "result_bytes") {
     case .success(let text):
       return RunEnding(.succeeded, memoryPeakBytes: peak, details: AttemptDetails(result: text))
     case .failure(let refusal):
@@ -34,11 +34,15 @@ enum Ending {
       if case .string(let message)? = fields["message"] { runError.message = message.text }
       if case .string(let file)? = fields["file"] { runError.file = file.text }
       if case .integer(let line)? = fields["line"] { runError.line = Int(clamping: line) }
-      if let data = fields["data"], case .success(let text) = JSONText.encoding(data, limit: 1 << 20) {
-        runError.data = text.text
+      if let data = fields["data"], case .success(let text) = JSONText.encoding(data, limit: .max) {
+        let size = text.text.utf8.count
+        runError.data =
+          size <= Quotas.errorDataBytes
+          ? text.text : "{\"cut\":\"\(size) bytes of data, \(Quotas.errorDataBytes) are kept\"}"
       }
       if fields["retry"] == .bool(true) { retry = instance.context.retry }
     }
+    runError.cut()
     return RunEnding(
       error.kind == .memory ? .outOfMemory : .failed, memoryPeakBytes: instance.state.peakBytes,
       details: AttemptDetails(error: runError, retry: retry))
@@ -71,6 +75,13 @@ enum Ending {
 }
 
 extension RunError {
+  /// Cuts its texts to what the history keeps.
+  mutating func cut() {
+    message = message.cut(toBytes: Quotas.errorMessageBytes)
+    file = file?.cut(toBytes: Quotas.errorFileBytes)
+    traceback = traceback?.cut(toBytes: Quotas.tracebackBytes)
+  }
+
   /// A Lua error as the history keeps it.
   init(_ error: LuaError) {
     self.init(message: error.message, file: error.file, line: error.line, traceback: error.traceback)

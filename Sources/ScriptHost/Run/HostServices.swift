@@ -25,6 +25,8 @@ package struct HostServices: Sendable {
   package var jobs: any JobControl = MissingServices()
   package var events: any EventHub = MissingServices()
   package var metrics = MetricRegistry()
+  /// How much scripts may take. Asked at each use, so that a reload takes effect at once.
+  package var quotas: @Sendable () -> Quotas = { Quotas() }
   /// `ctx:progress`. On a worker; must be quick.
   package var progress: @Sendable (RunID, _ job: String, RunProgress) -> Void = { _, _, _ in }
 

@@ -3,7 +3,9 @@ internal import Lua
 
 extension JSONText {
   /// A Lua value as JSON by the rules of `json.encode`, if that has at most `limit` bytes.
-  static func encoding(_ value: LuaValue, limit: Int) -> Result<JSONText, HostRefusal> {
+  ///
+  /// - Parameter setting: the quota that says the limit, if one does.
+  static func encoding(_ value: LuaValue, limit: Int, setting: String? = nil) -> Result<JSONText, HostRefusal> {
     let text: String
     do {
       text = try value.json()
@@ -11,7 +13,9 @@ extension JSONText {
       return .failure(HostRefusal(error.message))
     }
     guard text.utf8.count <= limit else {
-      return .failure(HostRefusal("it has \(text.utf8.count) bytes as JSON, more than the \(limit) that are allowed"))
+      let sentence = "it has \(text.utf8.count) bytes as JSON, more than the \(limit) that are allowed"
+      let advice = ": keep what is large in kv or a file, and its name here"
+      return .failure(HostRefusal(setting.map { Quotas.sentence(sentence + advice, $0) } ?? sentence))
     }
     return .success(JSONText(text))
   }

@@ -10,14 +10,11 @@ package struct LuaHostConfiguration: Sendable {
   package var keptBytes = 512 << 20
   /// States that each worker keeps ready for `state = "run"`. The default is 4.
   package var hotSlots = 4
-  /// Lines and bytes that one run may log. The defaults are 10,000 lines and 1 MB.
+  /// Lines that one run may log. The default is 10,000.
   package var logLines = 10_000
-  package var logBytes = 1 << 20
   /// Nanoseconds that `on_error` has after an attempt that was killed (`timed_out`, `out_of_memory`). The default is 10
   /// s.
   package var hookTimeout: Int64 = 10_000_000_000
-  /// Bytes of JSON that the result of `run` may have in the history. The default is 1 MB.
-  package var resultBytes = 1 << 20
 
   package init() {}
 }

@@ -226,7 +226,7 @@ package final class LuaRunner: StepRunner {
   /// The entry returned. Nil when a hook has begun and is to be stepped.
   private func finished(_ instance: JobInstance, _ payload: LuaJobPayload) -> RunEnding? {
     if case .hook(_, let ending) = instance.phase { return ending }
-    let ending = Ending.succeeded(instance, resultLimit: host.configuration.resultBytes)
+    let ending = Ending.succeeded(instance, resultLimit: host.services.quotas().resultBytes)
     guard payload.hasOnSuccess else { return ending }
     return beginHook(
       "on_success", on: instance, after: ending, [ending.details?.result.flatMap(LuaValue.init(json:)) ?? .nil])

@@ -16,7 +16,8 @@ final class RunContext: @unchecked Sendable {
   /// Nil between runs: an order leads to its job's payload, and a kept state must not keep that alive.
   private(set) var order: RunOrder?
   private(set) var time: StepTime
-  private var allowance: LogAllowance
+  /// What the run may still log; nil before its first line.
+  private var allowance: LogAllowance?
   /// Set by `ctx:retry`; counts when the run fails with that error.
   var retry: RetryRequest?
 
@@ -24,13 +25,12 @@ final class RunContext: @unchecked Sendable {
     self.services = services
     self.limits = limits
     time = StepTime(wall: .epoch, monotonic: 0, deadline: .max)
-    allowance = LogAllowance(lines: 0, bytes: 0)
   }
 
   func begin(_ order: RunOrder, at time: StepTime) {
     self.order = order
     self.time = time
-    allowance = LogAllowance(lines: limits.logLines, bytes: limits.logBytes)
+    allowance = nil
     retry = nil
   }
 
@@ -51,13 +51,18 @@ final class RunContext: @unchecked Sendable {
   /// Writes a line of the script, as long as the run's allowance lasts.
   func log(_ level: LogLevel, _ message: String, fields: JSONText? = nil) {
     guard level >= services.log.threshold else { return }
-    switch allowance.take(message.utf8.count + (fields?.text.utf8.count ?? 0)) {
+    let quotas = services.quotas()
+    let message = message.cut(toBytes: quotas.logLineBytes)
+    var left = allowance ?? LogAllowance(lines: limits.logLines, bytes: quotas.logBytesPerRun)
+    defer { allowance = left }
+    switch left.take(message.utf8.count + (fields?.text.utf8.count ?? 0)) {
     case .write: write(level, message, fields)
     case .dropFromHere:
       write(
         .warn,
-        "further log lines of this run are dropped: it has written \(limits.logLines) lines or "
-          + "\(limits.logBytes / 1024) KB, which is what one run may write", nil)
+        Quotas.sentence(
+          "further log lines of this run are dropped: it has written \(limits.logLines) lines or "
+            + "\(SizeText.format(quotas.logBytesPerRun)), which is what one run may write", "log_bytes_per_run"), nil)
     case .drop: break
     }
   }
