@@ -48,11 +48,14 @@ final class HostProcess: @unchecked Sendable {
   /// Standard error, while nobody reads it.
   private let unread: Mutex<Int32?>
 
-  /// - Parameter input: what it reads; by default nothing.
-  /// - Parameter readsErrors: false: its log stays in the pipe until `readErrors`.
-  /// - Parameter closed: descriptors that it starts without.
+  /// - Parameters:
+  ///   - program: what is started, with the words that come before `arguments`; by default the binary.
+  ///   - input: what it reads; by default nothing.
+  ///   - readsErrors: false: its log stays in the pipe until `readErrors`.
+  ///   - closed: descriptors that it starts without.
   init(
-    _ arguments: [String], in directory: String, input: String = "", readsErrors: Bool = true, closed: [Int32] = []
+    program: [String] = [HostProcess.binary], _ arguments: [String], in directory: String, input: String = "",
+    readsErrors: Bool = true, closed: [Int32] = []
   ) throws {
     command = "moondial " + arguments.joined(separator: " ")
     // Pipes that no other child inherits, so that their ends are told by this one's end.
@@ -61,8 +64,8 @@ final class HostProcess: @unchecked Sendable {
       // env(1) changes the directory and becomes the program.
       let shell = closed.isEmpty ? [] : ["/bin/sh", "-c", "exec \"$@\"" + closed.map { " \($0)>&-" }.joined(), "sh"]
       let pid = try Self.spawn(
-        ["/usr/bin/env", "-C", directory] + shell + [Self.binary] + arguments, stdin: stdin.read,
-        output: output.write, errors: errors.write)
+        ["/usr/bin/env", "-C", directory] + shell + program + arguments, stdin: stdin.read, output: output.write,
+        errors: errors.write)
       for descriptor in [stdin.read, output.write, errors.write] { close(descriptor) }
       return (pid, stdin, output, errors)
     }

@@ -6,7 +6,8 @@ internal import Synchronization
 /// then.
 final class MemoryKeyValues: KeyValueStore {
   private struct Contents {
-    var spaces: [String: [String: KeyValue]] = [:]
+    /// By the bytes of space and key: to Swift, two ways to write the same letter are equal, to a store they are not.
+    var spaces: [[UInt8]: [[UInt8]: KeyValue]] = [:]
     var lastVersion: Int64 = 0
     var changesUntilSweep = 1_000
   }
@@ -16,7 +17,7 @@ final class MemoryKeyValues: KeyValueStore {
     of key: String, in space: String, at now: Instant,
     completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
   ) {
-    let found = contents.withLock { $0.spaces[space]?[key] }
+    let found = contents.withLock { $0.spaces[Array(space.utf8)]?[Array(key.utf8)] }
     completion(.success(found.flatMap { $0.isLive(at: now) ? $0 : nil }))
   }
 
@@ -25,20 +26,23 @@ final class MemoryKeyValues: KeyValueStore {
     completion: @escaping @Sendable (Result<[String], StoreError>) -> Void
   ) {
     let live = contents.withLock { contents in
-      (contents.spaces[space] ?? [:]).filter { $0.value.isLive(at: now) && $0.key.utf8.starts(with: prefix.utf8) }
+      (contents.spaces[Array(space.utf8)] ?? [:]).filter {
+        $0.value.isLive(at: now) && $0.key.starts(with: prefix.utf8)
+      }
     }
-    let ordered = live.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    completion(.success(Array(ordered.prefix(max(0, limit)))))
+    let ordered = live.keys.sorted { $0.lexicographicallyPrecedes($1) }
+    completion(.success(ordered.prefix(max(0, limit)).map { String(decoding: $0, as: UTF8.self) }))
   }
 
   func change(
     _ change: KeyValueChange, at now: Instant, completion: @escaping @Sendable (Result<Bool, StoreError>) -> Void
   ) {
+    let (space, key) = (Array(change.space.utf8), Array(change.key.utf8))
     let isDone = contents.withLock { contents in
-      let current = contents.spaces[change.space]?[change.key].flatMap { $0.isLive(at: now) ? $0 : nil }
+      let current = contents.spaces[space]?[key].flatMap { $0.isLive(at: now) ? $0 : nil }
       if let expecting = change.expecting, expecting != current?.version ?? 0 { return false }
       contents.lastVersion += 1
-      contents.spaces[change.space, default: [:]][change.key] = change.value.map {
+      contents.spaces[space, default: [:]][key] = change.value.map {
         KeyValue(value: $0, version: contents.lastVersion, expiresAt: change.expiresAt)
       }
       contents.changesUntilSweep -= 1

@@ -56,6 +56,7 @@ final class Host: Sendable {
   func receive(_ signal: Signals.Signal) {
     switch signal {
     case .reload: assembly.rescan()
+    case .childEnded: assembly.reapOrphans()
     case .end:
       let isSecond = ending.withLock { ending in
         defer { ending = ending == .none ? .drain : .now }
