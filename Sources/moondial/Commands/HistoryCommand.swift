@@ -145,14 +145,14 @@ enum RunRendering {
   /// The fields that `exec --json` and `history --json` share.
   static func setOutcome(of record: RunRecord, into run: inout JSONObject) {
     if let outcome = record.outcome { run.set("outcome", outcome.rawValue) } else { run.setNull("outcome") }
-    if let result = record.result { run.set("result", json: result.text) } else { run.setNull("result") }
+    if let result = record.result { run.set("result", kept: result) } else { run.setNull("result") }
     if let error = record.error {
       var object = JSONObject()
       object.set("message", error.message)
       object.set("file", error.file)
       object.set("line", error.line)
       object.set("traceback", error.traceback)
-      object.set("data", json: error.data)
+      object.set("data", kept: error.data.map { JSONText($0) })
       run.set("error", json: object.json)
     } else {
       run.setNull("error")
@@ -160,7 +160,7 @@ enum RunRendering {
     run.set("duration_ms", Double(record.duration) / 1e6)
     run.set("memory_peak_bytes", record.memoryPeakBytes)
     run.set("attempts", record.attempts)
-    run.set("params", json: record.params?.text)
-    run.set("event", json: record.event?.text)
+    run.set("params", kept: record.params)
+    run.set("event", kept: record.event)
   }
 }

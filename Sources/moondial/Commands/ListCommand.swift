@@ -135,7 +135,7 @@ private struct MadeRow {
     row.set("trigger", trigger)
     row.set("lua", lua)
     row.set("next_run_time", next)
-    row.set("params", json: params?.text)
+    row.set("params", kept: params)
     row.set("orphaned", isOrphaned)
     return row.json
   }

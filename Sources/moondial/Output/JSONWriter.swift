@@ -1,4 +1,5 @@
 import JobModel
+import Lua
 
 /// Builds one JSON object field by field, in the order given, without a tree in between.
 struct JSONObject {
@@ -39,6 +40,13 @@ struct JSONObject {
     guard let json else { return }
     self.name(name)
     text += json
+  }
+
+  /// A document that was kept somewhere. What is no JSON, because an older version or somebody else wrote it, is shown
+  /// as text: the whole must stay JSON.
+  mutating func set(_ name: String, kept document: JSONText?) {
+    guard let document else { return }
+    if LuaValue.parseJSON(document.text) != nil { set(name, json: document.text) } else { set(name, document.text) }
   }
 
   var json: String { text + "}" }
