@@ -107,7 +107,7 @@ let package = Package(
     .executableTarget(
       name: "moondial",
       dependencies: [
-        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost",
+        "CLinux", "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost",
         "SchedulerService",
         "Hosting", "Importing", arguments,
       ],
@@ -149,6 +149,6 @@ let package = Package(
         "Importing",
       ]),
     // The binary as its users run it.
-    tests("EndToEndTests", ["moondial", "Chronology", "JobModel", "JobStores"]),
+    tests("EndToEndTests", ["moondial", "CLinux", "Chronology", "JobModel", "JobStores"]),
   ]
 )

@@ -259,6 +259,9 @@ package final class SchedulerAssembly: Sendable {
     files.rescanNow()
   }
 
+  /// Waits for orphans that the kernel gave to this process. Does not block.
+  package func reapOrphans() { luaHost?.reapOrphans() }
+
   /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes.
   /// Blocks until then.
   package func stop(grace: Int64) {

@@ -148,19 +148,21 @@ struct LuaFlatWriter {
       if isAbandoned { return LuaTable() }
       if unsafe bytes[at] == Tag.string {
         at += 1
-        let name = unsafe String(decoding: take(Int(word(UInt32.self))), as: UTF8.self)
-        if fields.isEmpty { fields.reserveCapacity(8) }
-        fields.append((key: name, value: read()))
+        let bytes = unsafe take(Int(word(UInt32.self)))
+        if let name = unsafe String(validating: bytes, as: UTF8.self) {
+          if fields.isEmpty { fields.reserveCapacity(8) }
+          fields.append((key: name, value: read()))
+        } else {
+          // Two of them would read alike as text.
+          let key = unsafe LuaValue.string(LuaString(bytes: [UInt8](bytes)))
+          others.append((key: key, value: read()))
+        }
       } else {
         let key = read()
         others.append((key: key, value: read()))
       }
     }
     at += 1
-    // Two strings that are not UTF-8 may read alike.
-    let isDistinct = !fields.contains { $0.key.utf8.contains(0xEF) }
-    return isDistinct
-      ? LuaTable(array: array, distinctFields: fields, others: others)
-      : LuaTable(array: array, fields: fields, others: others)
+    return LuaTable(array: array, distinctFields: fields, others: others)
   }
 }

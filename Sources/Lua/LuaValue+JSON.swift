@@ -61,7 +61,12 @@ private struct JSONWriter {
 
   private mutating func write(_ table: LuaTable, depth: Int) throws(LuaError) {
     if depth == 0 { throw error("more than 100 tables in each other") }
-    if !table.others.isEmpty { throw error("a key that is neither a string nor an index without a hole before it") }
+    if let other = table.others.first {
+      if case .string = other.key {
+        throw error("a key is not UTF-8, which JSON text must be: write its bytes as text, such as hash.hex(key)")
+      }
+      throw error("a key that is neither a string nor an index without a hole before it")
+    }
     if !table.fields.isEmpty && !table.array.isEmpty {
       throw error("the table has both string keys and indices; JSON has no such thing")
     }

@@ -77,9 +77,9 @@ package struct LuaString: Sendable, Hashable, ExpressibleByStringLiteral, Custom
 package struct LuaTable: Sendable, Equatable {
   /// The values at 1…n, without a hole.
   package var array: [LuaValue]
-  /// String keys, sorted by their bytes.
+  /// String keys that are text (UTF-8), sorted by their bytes.
   package private(set) var fields: [(key: String, value: LuaValue)]
-  /// All other keys: booleans, then numbers, sorted.
+  /// All other keys: booleans, then numbers, then strings that are not text, sorted.
   package private(set) var others: [(key: LuaValue, value: LuaValue)]
 
   /// A table of these parts. Of two equal keys the last one counts. O(n log n).
@@ -91,13 +91,14 @@ package struct LuaTable: Sendable, Equatable {
     self.fields = fields
     self.others = others
     if fields.count > 1 {
-      var last: [String: LuaValue] = [:]
-      for field in fields { last[field.key] = field.value }
-      self.fields = last.map { (key: $0.key, value: $0.value) }.sorted {
-        Array($0.key.utf8).lexicographicallyPrecedes(Array($1.key.utf8))
+      // By bytes: to Swift, two ways to write the same letter are equal.
+      var last: [[UInt8]: LuaValue] = [:]
+      for field in fields { last[Array(field.key.utf8)] = field.value }
+      self.fields = last.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map {
+        (key: String(decoding: $0.key, as: UTF8.self), value: $0.value)
       }
     }
-    if others.count > 1 { self.others.sort { LuaTable.rank($0.key) < LuaTable.rank($1.key) } }
+    if others.count > 1 { self.others.sort { LuaTable.precedes($0.key, $1.key) } }
   }
 
   /// A table of these parts, whose keys are known to differ, as those of a table in Lua do.
@@ -107,7 +108,12 @@ package struct LuaTable: Sendable, Equatable {
     fields = distinctFields
     self.others = others
     if fields.count > 1 { fields.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) } }
-    if others.count > 1 { self.others.sort { LuaTable.rank($0.key) < LuaTable.rank($1.key) } }
+    if others.count > 1 { self.others.sort { LuaTable.precedes($0.key, $1.key) } }
+  }
+
+  private static func precedes(_ a: LuaValue, _ b: LuaValue) -> Bool {
+    if case .string(let x) = a, case .string(let y) = b { return x.bytes.lexicographicallyPrecedes(y.bytes) }
+    return rank(a) < rank(b)
   }
 
   private static func rank(_ key: LuaValue) -> (Int, Double) {
@@ -128,7 +134,8 @@ package struct LuaTable: Sendable, Equatable {
       let middle = (low + high) / 2
       if fields[middle].key.utf8.lexicographicallyPrecedes(wanted) { low = middle + 1 } else { high = middle }
     }
-    return low < fields.count && fields[low].key == key ? fields[low].value : Optional<LuaValue>.none
+    return low < fields.count && fields[low].key.utf8.elementsEqual(wanted)
+      ? fields[low].value : Optional<LuaValue>.none
   }
 
   package var isEmpty: Bool { array.isEmpty && fields.isEmpty && others.isEmpty }

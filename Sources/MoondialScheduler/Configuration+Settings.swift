@@ -112,7 +112,7 @@ extension Configuration {
 extension Configuration.Grant {
   fileprivate var value: LuaValue {
     if isAll { return .bool(true) }
-    let parts = [("fs", files), ("exec", exec), ("env", env), ("secret", secret), ("http", http)]
+    let parts = [("fs", files), ("exec", exec), ("exec_env", execEnv), ("env", env), ("secret", secret), ("http", http)]
     return .table(LuaTable(fields: parts.filter { !$0.1.isEmpty }.map { (key: $0.0, value: .texts($0.1)) }))
   }
 }

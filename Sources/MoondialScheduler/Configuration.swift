@@ -67,8 +67,11 @@ public struct Configuration: Sendable {
   public struct Grant: Sendable, Hashable {
     /// Directories or files, with `:r` (the default) or `:rw` after the path.
     public var files: [String]
-    /// Programs that may be run.
+    /// Programs that may be run: names of the search path, or paths.
     public var exec: [String]
+    /// Variables of the environment that may be set for programs. Those by which a program can be made to run others,
+    /// such as `PATH` or `LD_PRELOAD`, are covered by no `*`.
+    public var execEnv: [String]
     /// Variables of the environment that may be read.
     public var env: [String]
     /// Secrets that may be read.
@@ -79,10 +82,12 @@ public struct Configuration: Sendable {
 
     /// What is named, and nothing else.
     public init(
-      files: [String] = [], exec: [String] = [], env: [String] = [], secret: [String] = [], http: [String] = []
+      files: [String] = [], exec: [String] = [], execEnv: [String] = [], env: [String] = [], secret: [String] = [],
+      http: [String] = []
     ) {
       self.files = files
       self.exec = exec
+      self.execEnv = execEnv
       self.env = env
       self.secret = secret
       self.http = http

@@ -174,6 +174,52 @@ struct CommandTests {
     #expect(text.contains("succeeded") && text.contains("failed"), "\(text)")
   }
 
+  @Test("exec's parameters are JSON, and what is none is text: nothing is dropped, and what comes out is JSON")
+  func parameters() throws {
+    let place = try Place()
+    try place.save(
+      "jobs.lua",
+      """
+      job "shows" { run = function(ctx)
+        local shown = {}
+        for key, value in pairs(ctx.params) do shown[key] = type(value) .. ":" .. json.encode(value) end
+        return shown
+      end }
+      job "declares" { params = { region = "eu" }, run = function(ctx) return ctx.params end }
+      """)
+    let given = [
+      ("a", "5.", #"string:\"5.\""#), ("b", "nan", #"string:\"nan\""#), ("c", "inf", #"string:\"inf\""#),
+      ("d", "-", #"string:\"-\""#), ("e", "1-2", #"string:\"1-2\""#), ("f", "01", #"string:\"01\""#),
+      ("g", #"["x",1]"#, #"table:[\"x\",1]"#), ("h", #"{"y":2}"#, #"table:{\"y\":2}"#),
+      ("i", #""q""#, #"string:\"q\""#),
+      ("j", "1e3", "number:1000.0"), ("k", "9007199254740993", "number:9007199254740993"), ("l", "-0", "number:-0.0"),
+      ("m", "", #"string:\"\""#), ("n", "a=b", #"string:\"a=b\""#), ("o", "1e999", #"string:\"1e999\""#),
+      ("p", "true", "boolean:true"), ("q", ".5", #"string:\".5\""#), ("r", "[1", #"string:\"[1\""#),
+      ("s", "0x10", #"string:\"0x10\""#), ("t", "1 2", #"string:\"1 2\""#), ("u", "+1", #"string:\"+1\""#),
+    ]
+    let ended = try HostProcess.run(
+      ["exec", "shows", "--json"] + given.flatMap { ["--param", "\($0.0)=\($0.1)"] }, in: place.path)
+    let document = try #require(
+      try JSONSerialization.jsonObject(with: Data((ended.output.last ?? "").utf8)) as? [String: Any])
+    let result = document["result"] as? [String: String] ?? [:]
+    #expect(result.count == given.count)
+    for (key, value, expected) in given {
+      #expect(result[key] == expected.replacingOccurrences(of: "\\\"", with: "\""), "\(key)=\(value)")
+    }
+    for line in try place.run("history", "--json").output where !line.isEmpty {
+      #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(line.utf8)) }
+    }
+
+    let unknown = try place.run("exec", "declares", "--param", "regoin=us", "--json")
+    #expect(unknown.output.last?.contains(#""result":{"region":"eu","regoin":"us"}"#) == true)
+    #expect(
+      unknown.errors.contains {
+        $0.contains(#"--param regoin: the job declares no such parameter (did you mean "region"?); it has region"#)
+      }, "\(unknown.errors)")
+    let twice = try place.run("exec", "shows", "--param", "a=1", "--param", "a=2")
+    #expect(twice.status == 2 && twice.errors.contains { $0.contains("--param a is given twice") })
+  }
+
   @Test("an imported crontab is a script that check accepts and whose jobs run")
   func importCrontab() throws {
     let place = try Place()

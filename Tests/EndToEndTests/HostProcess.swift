@@ -48,13 +48,15 @@ final class HostProcess: @unchecked Sendable {
   /// Standard error, while nobody reads it.
   private let unread: Mutex<Int32?>
 
-  /// - Parameter input: what it reads; by default nothing.
-  /// - Parameter readsErrors: false: its log stays in the pipe until `readErrors`.
-  /// - Parameter closed: descriptors that it starts without.
-  /// - Parameter prefix: a program, with its arguments, that becomes the binary: `prlimit --nofile=12`.
+  /// - Parameters:
+  ///   - program: what is started, with the words that come before `arguments`; by default the binary.
+  ///   - input: what it reads; by default nothing.
+  ///   - readsErrors: false: its log stays in the pipe until `readErrors`.
+  ///   - closed: descriptors that it starts without.
+  ///   - prefix: a program, with its arguments, that becomes the other one: `prlimit --nofile=12`.
   init(
-    _ arguments: [String], in directory: String, input: String = "", readsErrors: Bool = true, closed: [Int32] = [],
-    prefix: [String] = []
+    program: [String] = [HostProcess.binary], _ arguments: [String], in directory: String, input: String = "",
+    readsErrors: Bool = true, closed: [Int32] = [], prefix: [String] = []
   ) throws {
     command = "moondial " + arguments.joined(separator: " ")
     // Pipes that no other child inherits, so that their ends are told by this one's end.
@@ -63,8 +65,8 @@ final class HostProcess: @unchecked Sendable {
       // env(1) changes the directory and becomes the program.
       let shell = closed.isEmpty ? [] : ["/bin/sh", "-c", "exec \"$@\"" + closed.map { " \($0)>&-" }.joined(), "sh"]
       let pid = try Self.spawn(
-        ["/usr/bin/env", "-C", directory] + shell + prefix + [Self.binary] + arguments, stdin: stdin.read,
-        output: output.write, errors: errors.write)
+        ["/usr/bin/env", "-C", directory] + shell + prefix + program + arguments, stdin: stdin.read, output: output.write,
+        errors: errors.write)
       for descriptor in [stdin.read, output.write, errors.write] { close(descriptor) }
       return (pid, stdin, output, errors)
     }

@@ -218,6 +218,68 @@ import Testing
     #expect(try directory.read("data/real/f") == "text" && directory.read("data/abs") == "new")
   }
 
+  @Test("a name is bytes: one that is not UTF-8 is listed, read, written and removed, and two do not collide")
+  func bytes() throws {
+    let directory = try TemporaryFolder()
+    let report = try fixture(directory).run(
+      #"""
+      local names = { "data/a\xff", "data/a\xfe", "data/e\u{301}", "data/\u{e9}", "data/\u{301}x" }
+      assert(fs.mkdir("data/d\xff"))
+      for i, name in ipairs(names) do assert(fs.write(name, tostring(i))) assert(fs.append(name, "+")) end
+      local found = {}
+      for i, e in ipairs(fs.list("data")) do
+        found[i] = e.kind == "directory" and "d" or fs.read("data/" .. e.name)
+        assert(fs.stat("data/" .. e.name) and fs.remove("data/" .. e.name))
+      end
+      return { table.concat(found, " "), #fs.list("data") }
+      """#)
+    #expect(report.result == #"["2+ 1+ d 3+ 4+ 5+",0]"#, "\(report.error?.message ?? report.result ?? "")")
+  }
+
+  @Test("a slash is a slash whatever comes after it, so no accent leads out of what is granted")
+  func accents() throws {
+    let directory = try TemporaryFolder()
+    try directory.write("\u{301}out", "secret")
+    try directory.write("data/in", "fine")
+    try directory.link("data/up", to: "..")
+    let fixture = try fixture(directory)
+    for path in ["data/../\u{301}out", "data/up/\u{301}out"] {
+      let report = try fixture.run("return fs.read('\(path)')")
+      #expect(report.outcome == .failed, "\(path)")
+    }
+  }
+
+  @Test("names of up to 255 bytes are written", arguments: [199, 200, 230, 240, 255])
+  func longNames(length: Int) throws {
+    let directory = try TemporaryFolder()
+    let report = try fixture(directory).run(
+      """
+      assert(fs.mkdir("data"))
+      local name = ("ä"):rep(\(length / 2)) .. ("x"):rep(\(length % 2))
+      assert(fs.write("data/" .. name, "1") and fs.write("data/" .. name, "2"))
+      return { #name, fs.read("data/" .. name), #fs.list("data") }
+      """)
+    #expect(report.result == "[\(length),\"2\",1]", "\(report.error?.message ?? "")")
+  }
+
+  @Test(
+    "a new file has the mode that the umask leaves, one that was there keeps its own",
+    arguments: [0o666, 0o600, 0o755])
+  func modes(mode: mode_t) throws {
+    let directory = try TemporaryFolder()
+    try directory.write("data/old", "1")
+    // Safe: the paths are passed as terminated copies, and the structs are locals.
+    unsafe _ = chmod("\(directory.path)/data/old", mode | S_ISUID)
+    let fixture = try fixture(directory)
+    #expect(try fixture.run("return fs.write('data/old', '2') and fs.write('data/new', '2')").result == "true")
+    var (old, new) = (stat(), stat())
+    unsafe #expect(stat("\(directory.path)/data/old", &old) == 0 && stat("\(directory.path)/data/new", &new) == 0)
+    let mask = umask(0)
+    umask(mask)
+    #expect(old.st_mode & 0o7777 == mode)
+    #expect(new.st_mode & 0o7777 == 0o666 & ~mask)
+  }
+
   @Test("a read-only root cannot be written")
   func readOnly() throws {
     let directory = try TemporaryFolder()

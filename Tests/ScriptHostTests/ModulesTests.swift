@@ -138,6 +138,29 @@ import Testing
 }
 
 @Suite struct ModulesKeyValueTests {
+  @Test("a key is text: two that differ never meet, and bytes that are no text are refused")
+  func keys() throws {
+    let fixture = try PoolFixture()
+    let store = MemoryStore().keyValues
+    let memory = try PoolFixture { $0.keyValues = { _ in store } }
+    let report = try memory.run(
+      #"""
+      local keys = { "e\u{301}", "\u{e9}", "a\0b", "a\0c" }
+      for i, key in ipairs(keys) do kv.set(key, i) end
+      local found = {}
+      for i, key in ipairs(keys) do found[i] = kv.get(key) end
+      return { found, #kv.keys(), #kv.keys("a\0"), { ["e\u{301}"] = 1, ["\u{e9}"] = 2 } }
+      """#)
+    #expect(report.result?.hasPrefix("[[1,2,3,4],4,2,{") == true, "\(report.error?.message ?? report.result ?? "")")
+    #expect(report.result?.utf8.count == #"[[1,2,3,4],4,2,{"e_":1,"e":2}]"#.utf8.count + 2)
+    for body in [#"kv.set("a\xff", 1)"#, #"kv.get("a\xff")"#, #"kv.delete("\xff")"#, #"kv.keys("\xff")"#] {
+      #expect(try fixture.run(body).error?.message.contains("is UTF-8 text, and this is not: write its bytes") == true)
+    }
+    let keyed = try fixture.run(#"kv.set("k", { ["a\xff"] = 1, ["a\xfe"] = 2 })"#).error?.message
+    #expect(keyed?.contains("kv.set: the value: a key is not UTF-8, which JSON text must be") == true, "\(keyed ?? "")")
+    #expect(try fixture.run(#"return json.encode({ ["a\xff"] = 1 })"#).error?.message.contains("not UTF-8") == true)
+  }
+
   @Test("values are kept by script, with deletion, keys and time to live")
   func values() throws {
     let fixture = try PoolFixture()

@@ -33,3 +33,39 @@ void linux_forget_code(void);
 /// Lets this thread run before the others of the process when a processor is short (nice -10, setpriority(2), which is per thread on
 /// Linux). For threads that decide and hand over in microseconds; without the right to do so nothing changes.
 void linux_run_first(void);
+
+/// A pipe that is closed in other programs from the beginning (pipe2(2), O_CLOEXEC). -1 on failure.
+int linux_pipe(int *_Nonnull ends);
+
+/// A descriptor that is readable when the process has ended (pidfd_open(2)); -1 when the kernel has no such thing (before 5.3).
+int linux_open_process(int process);
+
+/// A child of this process that has ended and was not waited for; 0 when there is none. It stays as it is (waitid(2), WNOWAIT).
+int linux_peek_ended(void);
+
+/// Whether orphans become children of this process: it is the first of its PID namespace, or a subreaper (PR_SET_CHILD_SUBREAPER).
+bool linux_inherits_orphans(void);
+
+/// What a child is to be. All texts are terminated, both lists end with NULL.
+typedef struct {
+  const char *_Nonnull program;                       // a path; nothing is searched
+  char *_Nullable const *_Nonnull arguments;
+  char *_Nullable const *_Nonnull environment;
+  const char *_Nonnull directory;
+  int input, output, errors;                          // become 0, 1, 2; an input of -1 is /dev/null
+  bool dies_with_host;                                // SIGKILL when the calling *thread* ends (PR_SET_PDEATHSIG)
+} linux_child;
+
+typedef enum { LINUX_CHILD_PREPARE, LINUX_CHILD_DIRECTORY, LINUX_CHILD_PROGRAM } linux_child_step;
+
+/// Why there is no child: an errno, and where.
+typedef struct {
+  int error;
+  linux_child_step step;
+} linux_child_failure;
+
+/// Starts a child as the leader of a session and a process group of its own (so /dev/tty is nobody's terminal), with default signal
+/// handling, nothing masked, and no descriptor of ours but its three.
+///
+/// Returns its number, or -1 with `failure` set. Blocks until the program was loaded.
+int linux_spawn(const linux_child *_Nonnull child, linux_child_failure *_Nonnull failure);

@@ -6,9 +6,10 @@ internal import Synchronization
 /// then.
 final class MemoryKeyValues: KeyValueStore {
   private struct Contents {
-    var spaces: [String: [String: KeyValue]] = [:]
+    /// By the bytes of space and key: to Swift, two ways to write the same letter are equal, to a store they are not.
+    var spaces: [[UInt8]: [[UInt8]: KeyValue]] = [:]
     /// Bytes of keys and values, by space; those that have expired and were not swept out yet count.
-    var bytes: [String: Int] = [:]
+    var bytes: [[UInt8]: Int] = [:]
     var lastVersion: Int64 = 0
     var changesUntilSweep = 1_000
   }
@@ -18,7 +19,7 @@ final class MemoryKeyValues: KeyValueStore {
     of key: String, in space: String, at now: Instant,
     completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
   ) {
-    let found = contents.withLock { $0.spaces[space]?[key] }
+    let found = contents.withLock { $0.spaces[Array(space.utf8)]?[Array(key.utf8)] }
     completion(.success(found.flatMap { $0.isLive(at: now) ? $0 : nil }))
   }
 
@@ -27,25 +28,28 @@ final class MemoryKeyValues: KeyValueStore {
     completion: @escaping @Sendable (Result<[String], StoreError>) -> Void
   ) {
     let live = contents.withLock { contents in
-      (contents.spaces[space] ?? [:]).filter { $0.value.isLive(at: now) && $0.key.utf8.starts(with: prefix.utf8) }
+      (contents.spaces[Array(space.utf8)] ?? [:]).filter {
+        $0.value.isLive(at: now) && $0.key.starts(with: prefix.utf8)
+      }
     }
-    let ordered = live.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    completion(.success(Array(ordered.prefix(max(0, limit)))))
+    let ordered = live.keys.sorted { $0.lexicographicallyPrecedes($1) }
+    completion(.success(ordered.prefix(max(0, limit)).map { String(decoding: $0, as: UTF8.self) }))
   }
 
   func change(
     _ change: KeyValueChange, at now: Instant, completion: @escaping @Sendable (Result<Bool, StoreError>) -> Void
   ) {
+    let (space, key) = (Array(change.space.utf8), Array(change.key.utf8))
     let result = contents.withLock { contents -> Result<Bool, StoreError> in
-      let current = contents.spaces[change.space]?[change.key].flatMap { $0.isLive(at: now) ? $0 : nil }
+      let current = contents.spaces[space]?[key].flatMap { $0.isLive(at: now) ? $0 : nil }
       if let expecting = change.expecting, expecting != current?.version ?? 0 { return .success(false) }
-      let own = contents.spaces[change.space]?[change.key].map { change.key.utf8.count + $0.value.text.utf8.count } ?? 0
-      let before = contents.bytes[change.space] ?? 0
+      let own = contents.spaces[space]?[key].map { key.count + $0.value.text.utf8.count } ?? 0
+      let before = contents.bytes[space] ?? 0
       if let refusal = change.refusal(spaceBytes: before, own: own) { return .failure(refusal) }
       let after = before - own + change.bytes
-      contents.bytes[change.space] = after > 0 ? after : nil
+      contents.bytes[space] = after > 0 ? after : nil
       contents.lastVersion += 1
-      contents.spaces[change.space, default: [:]][change.key] = change.value.map {
+      contents.spaces[space, default: [:]][key] = change.value.map {
         KeyValue(value: $0, version: contents.lastVersion, expiresAt: change.expiresAt)
       }
       contents.changesUntilSweep -= 1
@@ -54,7 +58,7 @@ final class MemoryKeyValues: KeyValueStore {
           !$0.value.isEmpty
         }
         contents.bytes = contents.spaces.mapValues { space in
-          space.reduce(0) { $0 + $1.key.utf8.count + $1.value.value.text.utf8.count }
+          space.reduce(0) { $0 + $1.key.count + $1.value.value.text.utf8.count }
         }
         contents.changesUntilSweep = max(1_000, contents.spaces.values.reduce(0) { $0 + $1.count })
       }

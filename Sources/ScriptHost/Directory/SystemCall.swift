@@ -23,9 +23,24 @@ enum SystemCall {
     return result == 0 ? .success(FileStatus(status)) : .failure(.current)
   }
 
+  /// What the entry `name` of an open directory is. A link is a link.
+  static func status(of name: [UInt8], in directory: OpenDirectory) -> Result<FileStatus, Errno> {
+    var status = stat()
+    // Safe: as above; the name is terminated.
+    let result = unsafe name.withTerminated { name in
+      unsafe fstatat(directory.descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
+    }
+    return result == 0 ? .success(FileStatus(status)) : .failure(.current)
+  }
+
   /// The directory that `path` names, and its entries except `.` and `..`, in no order. An entry that comes or goes
   /// meanwhile may be missing.
   static func list(_ path: String) -> Result<(DirectoryIdentity, [DirectoryEntry]), Errno> {
+    listing(path, findingPath: false).map { ($0.identity, $0.entries) }
+  }
+
+  /// The same, and where the directory really is.
+  static func listing(_ path: String, findingPath: Bool = true) -> Result<DirectoryListing, Errno> {
     // Safe: the path is passed as a terminated copy.
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { return .failure(.current) }
@@ -38,6 +53,9 @@ enum SystemCall {
     }
     // Safe: the stream is open, and nobody uses it afterwards. It owns the descriptor and closes it.
     defer { unsafe _ = closedir(stream) }
+    let place = findingPath ? self.path(ofOpen: descriptor) ?? resolve(path) : nil
+    // One that was removed has no place, and no entries.
+    if findingPath, status.st_nlink == 0 { return .failure(Errno(code: ENOENT)) }
     var entries: [DirectoryEntry] = []
     while true {
       // The only way to tell the end from a failure.
@@ -55,7 +73,23 @@ enum SystemCall {
     }
     let error = Errno.current
     if error.code != 0 { return .failure(error) }
-    return .success((DirectoryIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), entries))
+    return .success(
+      DirectoryListing(
+        path: place, identity: DirectoryIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)),
+        entries: entries))
+  }
+
+  /// The path of what is open, without links, as the kernel knows it at this moment; nil where there is no /proc.
+  static func path(ofOpen descriptor: Int32) -> String? {
+    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    // Safe: the call writes at most `count` bytes into the array, which outlives it; the path is passed as a terminated
+    // copy.
+    let count = unsafe buffer.withUnsafeMutableBytes { buffer in
+      unsafe readlink(
+        "/proc/self/fd/\(descriptor)", buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+    }
+    guard count > 0, count < buffer.count else { return nil }
+    return String(validating: buffer[..<count], as: UTF8.self)
   }
 
   /// The absolute path without links that `path` leads to, or `nil` when it leads nowhere.
@@ -109,6 +143,14 @@ struct DirectoryEntry: Sendable {
   }
   var name: [UInt8]
   var kind: Kind
+}
+
+/// A directory as it was found.
+struct DirectoryListing: Sendable {
+  /// Where it really is, without links; nil when nobody can tell, as for a name that is not UTF-8.
+  var path: String?
+  var identity: DirectoryIdentity
+  var entries: [DirectoryEntry]
 }
 
 /// What a path names.

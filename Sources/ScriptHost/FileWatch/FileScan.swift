@@ -7,6 +7,10 @@ internal import JobModel
 /// Links to files count as the file that they lead to. Links to directories are followed where a pattern names the
 /// component (`*` included), but not by `**`: so no loop of links makes a tree endless. Of what cannot be read nothing
 /// is said to be missing.
+///
+/// Whether something may be seen is decided where it really is: of each directory the kernel says that once it is open,
+/// and of what links lead to, when they are met. So neither a link on the way nor one that takes a directory's place
+/// meanwhile shows a script what it was not granted.
 struct FileScan {
   /// What stops a scan from being as good as it could be: one line of a log, said when it is new.
   struct Problem: Hashable, Sendable {
@@ -22,7 +26,7 @@ struct FileScan {
   private(set) var files: [String: FileVersion] = [:]
   private(set) var problems: Set<Problem> = []
   private let limits: Limits
-  private let mayEnter: (String) -> Bool
+  private let maySee: (String) -> Bool
   private let visit: (String) -> Void
   private var searched = 0
 
@@ -33,11 +37,11 @@ struct FileScan {
   }
 
   /// - Parameters:
-  ///   - mayEnter: whether the directory that a link leads to, without links, is granted.
+  ///   - maySee: whether a path without links is granted.
   ///   - visit: told of each directory before it is read, and of those where one that is missing would appear.
-  init(limits: Limits = Limits(), mayEnter: @escaping (String) -> Bool, visit: @escaping (String) -> Void) {
+  init(limits: Limits = Limits(), maySee: @escaping (String) -> Bool, visit: @escaping (String) -> Void) {
     self.limits = limits
-    self.mayEnter = mayEnter
+    self.maySee = maySee
     self.visit = visit
   }
 
@@ -89,8 +93,10 @@ struct FileScan {
   }
 
   private mutating func search(_ place: Place, _ pattern: PathPattern, _ places: inout [Place]) {
+    // Before anything is watched, and again once the directory is open: in between somebody may put a link there.
+    if let real = SystemCall.resolve(place.path), !maySee(real) { return reportElsewhere(place.path, real) }
     visit(place.path)
-    switch SystemCall.list(place.path) {
+    switch SystemCall.listing(place.path) {
     case .failure(let error) where error.code == ENOENT || error.code == ENOTDIR:
       // Gone since its parent was read; or the root is a file.
       if error.code == ENOTDIR { report(true, "\(place.path) is not a directory, so no file in it can be watched for") }
@@ -99,13 +105,20 @@ struct FileScan {
         true,
         "\(place.path) cannot be read (\(SystemCall.message(for: error.code))): its files are not seen; grant access to it"
       )
-    case .success((_, let entries)):
-      for entry in entries { consider(entry, in: place, pattern, &places) }
+    case .success(let listing):
+      guard let real = listing.path, maySee(real) else {
+        return reportElsewhere(place.path, listing.path ?? "a place that has no name")
+      }
+      for entry in listing.entries { consider(entry, in: place, real, pattern, &places) }
     }
   }
 
+  private mutating func reportElsewhere(_ path: String, _ real: String) {
+    report(true, "\(path) is in truth \(real), which is not granted; grant it to have its files watched")
+  }
+
   private mutating func consider(
-    _ entry: DirectoryEntry, in place: Place, _ pattern: PathPattern, _ places: inout [Place]
+    _ entry: DirectoryEntry, in place: Place, _ real: String, _ pattern: PathPattern, _ places: inout [Place]
   ) {
     let (name, isText) = FileNaming.decode(entry.name)
     let isFileName = pattern.accepts(name, at: place.position)
@@ -122,7 +135,7 @@ struct FileScan {
       if isFileName, pattern.segments.last?.isPlain == true {
         report(true, "\(path) is a directory; write \(path)/* for the files in it")
       }
-    case .file: if isFileName { take(path) }
+    case .file: if isFileName { take(path, AbsolutePath.appending(name, to: real)) }
     case .link, .unknown:
       // Worth a look only when something could come of it.
       guard isFileName || !pattern.enter(name, at: place.position).isDead else { return }
@@ -134,7 +147,9 @@ struct FileScan {
         }
         enter(name, path, isLink: isLink, place, pattern, &places)
       } else if isFileName {
-        take(path)
+        guard let target = SystemCall.resolve(path) else { return }
+        guard maySee(target) else { return reportLink(path, target) }
+        take(path, target)
       }
     case .other: break
     }
@@ -147,61 +162,28 @@ struct FileScan {
     guard !position.isDead else { return }
     if isLink {
       guard let target = SystemCall.resolve(path) else { return }
-      guard mayEnter(target) else {
-        return report(
-          true, "the link \(path) leads to \(target), which is not granted; grant it to have its files watched")
-      }
+      guard maySee(target) else { return reportLink(path, target) }
     }
     places.append(Place(path: path, position: position))
   }
 
-  private mutating func take(_ path: String) {
+  private mutating func reportLink(_ path: String, _ target: String) {
+    report(true, "the link \(path) leads to \(target), which is not granted; grant it to have its files watched")
+  }
+
+  /// - Parameter real: where the file is, without links. It is asked there, and not followed.
+  private mutating func take(_ path: String, _ real: String) {
     guard files.count < limits.files else {
       return report(
         true, "there are more than \(limits.files) files; the others are not seen: move away what was handled")
     }
-    if let version = Self.version(of: path) { files[path] = version }
+    if case .success(let status) = SystemCall.status(of: real, followingLinks: false), status.kind == .file {
+      files[path] = FileVersion(status.stamp)
+    }
   }
 
   private mutating func report(_ isWarning: Bool, _ text: String) {
     problems.insert(Problem(isWarning: isWarning, text: VisibleText.line(text)))
-  }
-
-  // MARK: One file
-
-  /// The version of the regular file that `path` leads to; nil when there is none.
-  static func version(of path: String) -> FileVersion? {
-    guard case .success(let status) = SystemCall.status(of: path), status.kind == .file else { return nil }
-    return FileVersion(status.stamp)
-  }
-
-  /// What a path that a scan did not find is now.
-  enum Fate: Sendable {
-    case there(FileVersion)
-    /// Nothing is there; the device of the nearest directory above.
-    case missing(directoryDevice: UInt64)
-    /// Nobody can tell: no permission, an error.
-    case unknown
-  }
-
-  static func fate(of path: String) -> Fate {
-    switch SystemCall.status(of: path) {
-    case .success(let status): return status.kind == .file ? .there(FileVersion(status.stamp)) : device(above: path)
-    case .failure(let error): return error.code == ENOENT || error.code == ENOTDIR ? device(above: path) : .unknown
-    }
-  }
-
-  private static func device(above path: String) -> Fate {
-    var path = path
-    while path != "/" {
-      path = AbsolutePath.parent(of: path)
-      switch SystemCall.status(of: path) {
-      case .success(let status): return .missing(directoryDevice: status.stamp.device)
-      case .failure(let error) where error.code == ENOENT || error.code == ENOTDIR: continue
-      case .failure: return .unknown
-      }
-    }
-    return .unknown
   }
 }
 

@@ -3,14 +3,13 @@ package import JobModel
 /// What a script may watch: the same that it may read with `fs`. A watch tells it the names, sizes and times of files,
 /// so each directory that a pattern begins in must be granted, and so must be what links lead to.
 package enum FileWatchGrants {
-  /// Whether `grants` allow to see what is in `directory`, which is absolute.
-  package static func allow(_ directory: String, _ grants: Grants) -> Bool {
+  /// Whether `grants` allow to see what is at `path`, which is absolute.
+  package static func allow(_ path: String, _ grants: Grants) -> Bool {
     guard case .below(let roots) = grants.files else { return true }
+    if roots.contains(where: { PlainPath.components(of: path, below: $0.path) != nil }) { return true }
+    // The granted directory may itself be reached through links, which are the operator's own.
     return roots.contains { root in
-      // The granted directory may itself be reached through links, which are the operator's own.
-      [root.path, SystemCall.resolve(root.path)].contains { root in
-        root.map { PlainPath.components(of: directory, below: $0) != nil } ?? false
-      }
+      SystemCall.resolve(root.path).map { PlainPath.components(of: path, below: $0) != nil } ?? false
     }
   }
 
@@ -35,7 +34,9 @@ package enum FileWatchGrants {
       let granted = grants(ScriptPath(job.source.file))
       // The paths were checked when the job was declared.
       let roots = watch.paths.flatMap { (try? PathPattern.parse($0, from: base)) ?? [] }.map(\.root)
-      guard let missing = roots.first(where: { !allow($0, granted) }) else { return nil }
+      // A directory that is not there is nowhere else either.
+      let places = roots + roots.compactMap { SystemCall.resolve($0) }
+      guard let missing = places.first(where: { !allow($0, granted) }) else { return nil }
       return ScriptProblem(
         .error, at: job.source, "job \(quoted(job.name)): \(refusal(job.source, directory: missing, base: base))")
     }

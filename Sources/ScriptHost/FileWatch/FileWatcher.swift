@@ -58,9 +58,9 @@ package final class FileWatcher: Sendable {
     package var baseDirectory: String
     /// What the store remembers of a job's files. Blocks; throws a sentence.
     package var marks: @Sendable (Subject) throws -> [FileMark]
-    /// Whether the subject may see what is in the directory, which is absolute. Asked for the roots of its patterns,
-    /// and for what links lead to.
-    package var mayRead: @Sendable (Subject, _ directory: String) -> Bool = { _, _ in true }
+    /// Whether the subject may see what is at the path, which is absolute. Asked for the roots of its patterns, and for
+    /// where directories and files really are: then there is no link in it.
+    package var mayRead: @Sendable (Subject, _ path: String) -> Bool = { _, _ in true }
     package var onNotice: @Sendable (Notice) -> Void = { _ in }
     package var timing = FileWatchTiming.standard
     package var wall: any WallClock = SystemWallClock()
@@ -166,6 +166,11 @@ extension FileWatcher {
 
   private var now: Moment { Moment(wall: surroundings.wall.now, monotonic: surroundings.monotonic.now.nanoseconds) }
 
+  private func sight(of job: WatchedJob) -> FileSight {
+    let (mayRead, subject) = (surroundings.mayRead, job.subject)
+    return FileSight { mayRead(subject, $0) }
+  }
+
   private func notice(_ isWarning: Bool, _ text: String) {
     surroundings.onNotice(Notice(isWarning: isWarning, description: text))
   }
@@ -195,16 +200,20 @@ extension FileWatcher {
   private func takeEvents(_ loop: inout Loop) {
     let now = now
     let jobs = loop.jobs
+    var sights: [String: FileSight] = [:]
     var hasOverflowed = false
     loop.watches.takeEvents { job, event in
       guard let job else {
         hasOverflowed = true
         return
       }
-      jobs[job]?.note(event, at: now)
+      guard let job = jobs[job] else { return }
+      let sight = sights[job.subject.job] ?? sight(of: job)
+      sights[job.subject.job] = sight
+      job.note(event, seeing: sight, at: now)
     }
     if hasOverflowed {
-      for job in jobs.values { job.note(.overflow, at: now) }
+      for job in jobs.values { job.note(.overflow, seeing: sight(of: job), at: now) }
       notice(
         false, "so many files changed at once that the kernel dropped events; looking at everything that is watched for"
       )
@@ -218,7 +227,7 @@ extension FileWatcher {
       guard job.nextTurn <= now.monotonic else { continue }
       var beginning: [String] = []
       if job.nextScan <= now.monotonic { beginning = scan(job, &loop, at: now) }
-      let files = job.takeReport(at: self.now)
+      let files = job.takeReport(seeing: sight(of: job), at: self.now)
       if !files.isEmpty || !beginning.isEmpty { onReport(Report(job: name, files: files, beginning: beginning)) }
     }
   }
@@ -245,7 +254,7 @@ extension FileWatcher {
     }
     let mayRead = surroundings.mayRead
     let result = job.scan(
-      &loop.watches, mayEnter: { mayRead(subject, $0) }, clock: surroundings.monotonic, at: now)
+      &loop.watches, maySee: { mayRead(subject, $0) }, clock: surroundings.monotonic, at: now)
     for problem in result.newProblems {
       notice(problem.isWarning, "\(subject.source): job \"\(subject.job)\": \(problem.text)")
     }

@@ -85,16 +85,16 @@ final class WatchedJob {
   // MARK: What
 
   /// An event of the kernel.
-  func note(_ event: FileWatchSet.Event, at now: Moment) {
+  func note(_ event: FileWatchSet.Event, seeing sight: FileSight, at now: Moment) {
     switch event {
     case .overflow: askForScan(at: now)
     case .directory(let path):
       if patterns.contains(where: { $0.leads(through: path) }) { askForScan(at: now) }
     case .entry(let path, let disappeared):
       if patterns.contains(where: { $0.matches(path) }) {
-        if let version = FileScan.version(of: path) {
+        if let version = sight.version(of: path) {
           settling?.see(path, version, isTouched: true, at: now)
-        } else if disappeared, case .missing(let device) = FileScan.fate(of: path) {
+        } else if disappeared, case .missing(let device) = sight.fate(of: path) {
           settling?.miss(path, directoryDevice: device, at: now)
         }
       }
@@ -112,16 +112,16 @@ final class WatchedJob {
 
   /// Looks at everything.
   func scan(
-    _ watches: inout FileWatchSet, mayEnter: @escaping (String) -> Bool, clock: any MonotonicClock, at now: Moment
+    _ watches: inout FileWatchSet, maySee: @escaping (String) -> Bool, clock: any MonotonicClock, at now: Moment
   ) -> ScanResult {
     asked = nil
     watches.begin()
     var visiting = watches
-    var scan = FileScan(mayEnter: mayEnter) { visiting.visit($0) }
+    var scan = FileScan(maySee: maySee) { visiting.visit($0) }
     scan.run(patterns)
     let failure = visiting.end(for: subject.job)
     watches = visiting
-    let beginning = take(scan, at: now)
+    let beginning = take(scan, FileSight(maySee: maySee), at: now)
     let end = clock.now.nanoseconds
     let interval = failure == nil ? timing.fullScan : timing.polling
     // However large the tree, looking at it takes a hundredth of the time.
@@ -132,7 +132,7 @@ final class WatchedJob {
   }
 
   /// - Returns: the patterns whose watching begins with this scan, if that has to be remembered.
-  private func take(_ scan: FileScan, at now: Moment) -> [String] {
+  private func take(_ scan: FileScan, _ sight: FileSight, at now: Moment) -> [String] {
     var beginning: [String] = []
     if !subject.watch.existing {
       beginning = patterns.map(\.text).filter { !begun.contains(FileMark.beginning(of: $0)) }
@@ -143,7 +143,7 @@ final class WatchedJob {
     for (path, version) in scan.files { settling?.see(path, version, at: now) }
     let patterns = patterns
     for path in settling?.unseen(in: scan.files, where: { path in patterns.contains { $0.matches(path) } }) ?? [] {
-      look(at: path, now)
+      look(at: path, sight, now)
     }
     return beginning
   }
@@ -153,19 +153,19 @@ final class WatchedJob {
   private static let filesPerTurn = 1_000
 
   /// Looks at files that have been quiet for long enough, and takes what there is to tell.
-  func takeReport(at now: Moment) -> FileSettling.Report {
+  func takeReport(seeing sight: FileSight, at now: Moment) -> FileSettling.Report {
     for path in settling?.due(at: now, limit: Self.filesPerTurn) ?? [] {
-      if let version = FileScan.version(of: path) {
+      if let version = sight.version(of: path) {
         settling?.confirm(path, version, at: now)
       } else {
-        look(at: path, now)
+        look(at: path, sight, now)
       }
     }
     return settling?.takeReport() ?? FileSettling.Report()
   }
 
-  private func look(at path: String, _ now: Moment) {
-    switch FileScan.fate(of: path) {
+  private func look(at path: String, _ sight: FileSight, _ now: Moment) {
+    switch sight.fate(of: path) {
     case .there(let version): settling?.see(path, version, at: now)
     case .missing(let device): settling?.miss(path, directoryDevice: device, at: now)
     case .unknown: settling?.letGo(path)

@@ -138,6 +138,15 @@ struct Options {
     do { return try field.string() } catch { throw arguments.misuse(error.message) }
   }
 
+  /// A string's bytes, which need not be text.
+  func bytes(_ key: String) throws(Misuse) -> [UInt8]? {
+    guard let field = reader?.field(key) else { return nil }
+    guard case .string(let string) = field.value else {
+      throw arguments.misuse("\(field.path): expected a string, got \(field.value.typeName)")
+    }
+    return string.bytes
+  }
+
   func bool(_ key: String) throws(Misuse) -> Bool? {
     guard let field = reader?.field(key) else { return nil }
     do { return try field.bool() } catch { throw arguments.misuse(error.message) }
@@ -160,20 +169,34 @@ struct Options {
     }
   }
 
-  /// A table with string keys and string, number or boolean values, as text.
+  /// The same as text; what is not UTF-8 is replaced by U+FFFD.
   func strings(_ key: String) throws(Misuse) -> [(key: String, value: String)]? {
+    try byteStrings(key)?.map { (String(decoding: $0.key, as: UTF8.self), String(decoding: $0.value, as: UTF8.self)) }
+  }
+
+  /// A table with string keys and string, number or boolean values, as bytes; sorted by keys.
+  func byteStrings(_ key: String) throws(Misuse) -> [(key: [UInt8], value: [UInt8])]? {
     guard let field = reader?.field(key) else { return nil }
-    guard case .table(let table) = field.value, table.array.isEmpty, table.others.isEmpty else {
+    guard case .table(let table) = field.value, table.array.isEmpty else {
       throw arguments.misuse("\(field.path): expected a table of names and values, got \(field.value.typeName)")
     }
-    var result: [(key: String, value: String)] = []
-    for (name, value) in table.fields {
+    var named: [(key: [UInt8], value: LuaValue)] = table.fields.map { (Array($0.key.utf8), $0.value) }
+    for other in table.others {
+      guard case .string(let name) = other.key else {
+        throw arguments.misuse("\(field.path): expected names as keys, got \(other.key.typeName)")
+      }
+      named.append((name.bytes, other.value))
+    }
+    var result: [(key: [UInt8], value: [UInt8])] = []
+    for (name, value) in named {
       switch value {
-      case .string(let text): result.append((name, text.text))
-      case .integer(let number): result.append((name, String(number)))
-      case .number(let number): result.append((name, String(number)))
-      case .bool(let flag): result.append((name, flag ? "true" : "false"))
-      default: throw arguments.misuse("\(field.path).\(name): expected a string, got \(value.typeName)")
+      case .string(let text): result.append((name, text.bytes))
+      case .integer(let number): result.append((name, Array(String(number).utf8)))
+      case .number(let number): result.append((name, Array(String(number).utf8)))
+      case .bool(let flag): result.append((name, Array((flag ? "true" : "false").utf8)))
+      default:
+        throw arguments.misuse(
+          "\(field.path).\(String(decoding: name, as: UTF8.self)): expected a string, got \(value.typeName)")
       }
     }
     return result

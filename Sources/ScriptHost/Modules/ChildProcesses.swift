@@ -6,9 +6,8 @@ struct ChildEnding: Sendable {
   /// Exit code; 128 + signal when a signal ended it.
   var code: Int
   var signal: Int?
-  var output: [UInt8]
-  var errors: [UInt8]
-  var isTruncated: Bool
+  var output: KeptOutput
+  var errors: KeptOutput
 }
 
 /// The children of scripts, and the one thread that serves their pipes: `moondial-exec`.
@@ -16,13 +15,17 @@ struct ChildEnding: Sendable {
 /// The thread starts with the first child and sleeps in `poll` until something happens. A child that is told to end
 /// gets SIGTERM, and after two seconds SIGKILL, with its whole process group. `stop` kills all at once.
 ///
+/// The kernel kills a child when the thread that started it ends (PR_SET_PDEATHSIG): all are started by this one
+/// thread, which ends with the host, or in `stop`, after them. What they have started themselves is left to a
+/// `ChildKeeper`.
+///
 /// Threading: everything may be called from any thread; completions come on the thread.
 final class ChildProcesses: Sendable {
   /// From SIGTERM to SIGKILL. Nanoseconds.
   static let patience: Int64 = 2_000_000_000
 
   private enum Order: Sendable {
-    case start(Int, ChildCommand, limit: Int, @Sendable (Result<ChildEnding, Errno>) -> Void)
+    case start(Int, ChildCommand, limit: Int, @Sendable (Result<ChildEnding, ChildFailure>) -> Void)
     case end(Int)
   }
 
@@ -31,6 +34,7 @@ final class ChildProcesses: Sendable {
     var nextNumber = 0
     var thread: NamedThread?
     var isStopped = false
+    var mustReap = false
     var alive = 0
 
     /// Whether that is news.
@@ -56,15 +60,11 @@ final class ChildProcesses: Sendable {
   /// - Returns: a number for `end`; nil when there is no thread for it (the host is stopping, or out of threads or
   ///   descriptors).
   func start(
-    _ command: ChildCommand, limit: Int, completion: @escaping @Sendable (Result<ChildEnding, Errno>) -> Void
+    _ command: ChildCommand, limit: Int, completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
   ) -> Int? {
     guard let wake else { return nil }
     let number: Int? = desk.withLock { desk in
-      guard !desk.isStopped else { return nil }
-      if desk.thread == nil {
-        desk.thread = try? NamedThread("moondial-exec") { [self] in serve() }
-        guard desk.thread != nil else { return nil }
-      }
+      guard hasThread(&desk) else { return nil }
       desk.nextNumber += 1
       desk.orders.append(.start(desk.nextNumber, command, limit: limit, completion))
       return desk.nextNumber
@@ -77,6 +77,24 @@ final class ChildProcesses: Sendable {
   func end(_ number: Int) {
     desk.withLock { $0.orders.append(.end(number)) }
     wake?.wake()
+  }
+
+  /// Waits for children that have ended and are not ours: orphans, which the kernel gives to the first process of a
+  /// container. To be called when a child has ended (SIGCHLD); does not block.
+  func reapOrphans() {
+    let isTaken = desk.withLock { desk in
+      guard wake != nil, hasThread(&desk) else { return false }
+      desk.mustReap = true
+      return true
+    }
+    if isTaken { wake?.wake() }
+  }
+
+  /// Starts the thread unless it runs; false when there can be none.
+  private func hasThread(_ desk: inout Desk) -> Bool {
+    guard !desk.isStopped else { return false }
+    if desk.thread == nil { desk.thread = try? NamedThread("moondial-exec") { [self] in serve() } }
+    return desk.thread != nil
   }
 
   /// Kills what is left, and returns when the thread has ended. Twice is fine.
@@ -95,14 +113,19 @@ final class ChildProcesses: Sendable {
   private func serve() {
     guard let wake else { return }
     var children: [Child] = []
+    var isReaping = false
+    var keeper: ChildKeeper?
     while true {
-      let (orders, isStopped) = desk.withLock { desk in
-        defer { desk.orders = [] }
-        return (desk.orders, desk.isStopped)
+      let (orders, isStopped, mustReap) = desk.withLock { desk in
+        defer { (desk.orders, desk.mustReap) = ([], false) }
+        return (desk.orders, desk.isStopped, desk.mustReap)
       }
-      for order in orders { obey(order, &children) }
+      if mustReap { isReaping = true }
+      for order in orders { obey(order, &children, &keeper) }
       if isStopped {
         for child in children { child.kill() }
+        for child in children { child.bury() }
+        keeper?.end()
         desk.withLock { $0.alive = 0 }
         desk.broadcast()
         return
@@ -119,17 +142,21 @@ final class ChildProcesses: Sendable {
       wake.clear()
       let later = monotonicNow()
       children.removeAll { $0.serve(at: later) }
+      // Only here are children started and waited for, so one that is not in the list is nobody's.
+      if isReaping { ProcessCalls.reapOrphans { process in children.contains { $0.process == process } } }
     }
   }
 
-  private func obey(_ order: Order, _ children: inout [Child]) {
+  private func obey(_ order: Order, _ children: inout [Child], _ keeper: inout ChildKeeper?) {
     switch order {
     case .end(let number): children.first { $0.number == number }?.end(at: monotonicNow())
     case .start(let number, let command, let limit, let completion):
       switch ProcessCalls.spawn(command) {
       case .failure(let error): completion(.failure(error))
       case .success(let spawned):
-        children.append(Child(number, spawned, input: command.input ?? [], limit: limit, completion))
+        if keeper == nil { keeper = ChildKeeper() }
+        keeper?.keep(spawned.process)
+        children.append(Child(number, spawned, input: command.input ?? [], limit: limit, keeper: keeper, completion))
       }
     }
   }
@@ -138,32 +165,33 @@ final class ChildProcesses: Sendable {
 /// One running child. Used by the thread of its `ChildProcesses` only.
 private final class Child {
   let number: Int
-  private let process: pid_t
+  let process: pid_t
   private var ending: Int32
   private var input: Int32
   private var output: Int32
   private var errors: Int32
   private var rest: ArraySlice<UInt8>
-  private let limit: Int
-  private let completion: @Sendable (Result<ChildEnding, Errno>) -> Void
-  private var outputBytes: [UInt8] = []
-  private var errorBytes: [UInt8] = []
-  private var isTruncated = false
+  private let keeper: ChildKeeper?
+  private let completion: @Sendable (Result<ChildEnding, ChildFailure>) -> Void
+  private var keptOutput: KeptOutput
+  private var keptErrors: KeptOutput
   private var wasToldToEnd = false
   private var killAt: Int64 = .max
 
   init(
-    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], limit: Int,
-    _ completion: @escaping @Sendable (Result<ChildEnding, Errno>) -> Void
+    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], limit: Int, keeper: ChildKeeper?,
+    _ completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
   ) {
     self.number = number
+    self.keeper = keeper
     process = spawned.process
     ending = spawned.ending
     self.input = spawned.input
     output = spawned.output
     errors = spawned.errors
     rest = input[...]
-    self.limit = limit
+    keptOutput = KeptOutput(limit: limit)
+    keptErrors = KeptOutput(limit: limit)
     self.completion = completion
   }
 
@@ -176,10 +204,13 @@ private final class Child {
     ProcessCalls.signal(group: process, SIGTERM)
   }
 
-  /// At once, with its group, and reaped: the signal cannot be refused, so the wait is short.
-  func kill() {
-    ProcessCalls.signal(group: process, SIGKILL)
-    while ProcessCalls.reap(process) == nil { SystemCall.pause(.milliseconds(1)) }
+  /// At once, with its group.
+  func kill() { ProcessCalls.signal(group: process, SIGKILL) }
+
+  /// Waits for a child that was killed.
+  func bury() {
+    keeper?.forget(process)
+    ProcessCalls.bury(process)
   }
 
   /// Adds what it waits for.
@@ -203,18 +234,20 @@ private final class Child {
     feed()
     // The end is looked at first: what it wrote before is then surely in the pipes.
     let isOver = ending < 0 || isReadable(ending)
-    drain(&output, &outputBytes)
-    drain(&errors, &errorBytes)
+    drain(&output, &keptOutput)
+    drain(&errors, &keptErrors)
     guard isOver else { return false }
     // Before it is reaped its number cannot belong to another group.
     if wasToldToEnd, ending >= 0 { ProcessCalls.signal(group: process, SIGKILL) }
+    if ending >= 0 { keeper?.forget(process) }
     guard let status = ProcessCalls.reap(process) else { return false }
+    if ending < 0 { keeper?.forget(process) }
     let signal = status & 0x7f
     completion(
       .success(
         ChildEnding(
           code: signal == 0 ? Int(status >> 8 & 0xff) : 128 + Int(signal), signal: signal == 0 ? nil : Int(signal),
-          output: outputBytes, errors: errorBytes, isTruncated: isTruncated)))
+          output: keptOutput, errors: keptErrors)))
     return true
   }
 
@@ -231,10 +264,10 @@ private final class Child {
 
   /// Reads a pipe until it is empty. A grandchild that keeps it open does not hold up the end: what comes later is not
   /// waited for.
-  private func drain(_ descriptor: inout Int32, _ bytes: inout [UInt8]) {
+  private func drain(_ descriptor: inout Int32, _ kept: inout KeptOutput) {
     // A child that writes without end must not keep the thread from the others.
     for _ in 0..<16 where descriptor >= 0 {
-      switch ProcessCalls.read(descriptor, into: &bytes, limit: limit, isTruncated: &isTruncated) {
+      switch ProcessCalls.read(descriptor, into: &kept) {
       case .bytes: break
       case .wouldBlock: return
       case .ended: shut(&descriptor)

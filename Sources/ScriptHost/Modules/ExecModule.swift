@@ -16,75 +16,116 @@ enum ExecModule {
     let exec = LuaFunction.host("exec", as: "exec") { call, arguments throws(Misuse) in
       let run = try arguments.run(call)
       let words = try words(call, arguments)
-      guard run.services.grants(run.script).exec.allows(words[0]) else {
-        throw arguments.misuse(
-          Grants.refusal(of: "the program \(words[0])", to: run.script, grant: "exec = { \"\(words[0])\" }"))
-      }
+      let services = run.services
+      let grants = services.grants(run.script)
+      guard grants.exec != .none else { throw refusal(words[0], nil, run.script, arguments) }
       let options = try arguments.options(call, 2, ["timeout", "cwd", "env", "stdin", "max_output"])
       let limit = try options.integer("max_output") ?? outputLimit
       guard limit >= 0 else { throw arguments.misuse("max_output must not be negative") }
       let timeout = try options.duration("timeout")
-      let services = run.services
+      let directory = try options.bytes("cwd") ?? [UInt8(ascii: ".")]
+      guard !directory.isEmpty, !directory.contains(0) else {
+        throw arguments.misuse("cwd is not empty and has no zero byte")
+      }
       let command = ChildCommand(
-        program: words[0], arguments: words, environment: try environment(options, services, arguments),
-        directory: PlainPath.absolute(try options.string("cwd") ?? ".", from: services.baseDirectory),
-        input: try options.string("stdin").map { Array($0.utf8) })
+        program: words[0], arguments: words, environment: try environment(options, run, grants, arguments),
+        directory: PlainPath.absolute(directory, from: Array(services.baseDirectory.utf8)),
+        input: try options.bytes("stdin"))
       let until = timeout.map { services.monotonic.now.advanced(byNanoseconds: $0).nanoseconds } ?? .max
-      let path = services.environment("PATH") ?? defaultPath
-      return call.suspend(ExecRequest(command, path: path, limit: limit, until: until, children, services))
+      let finder = ProgramFinder(
+        searchPath: services.environment("PATH") ?? defaultPath, base: services.baseDirectory)
+      let script = run.script
+      let request = ExecRequest(command, limit: limit, until: until, children, services) { word in
+        // Looking for the program is file work, and what it is decides whether it is granted.
+        let file = finder.file(word)
+        if case .some(let patterns) = grants.exec, !finder.allows(word, file, patterns) {
+          return .failure(.raise(refusal(word, file, script, arguments).message))
+        }
+        guard let file, file.isExecutable else { return .failure(.refuse(missing(word, services))) }
+        return .success(file.path)
+      }
+      return call.suspend(request)
     }
     return LuaModule("", functions: [exec])
   }
 
-  private static func words(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> [String] {
+  private static func missing(_ word: [UInt8], _ services: HostServices) -> String {
+    let place = word.contains(PlainPath.slash) ? "" : " in \(services.environment("PATH") ?? defaultPath)"
+    return "there is no program \"\(text(word))\" that may be executed\(place)"
+  }
+
+  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+  /// The sentence for a program that is not granted. What it is called in truth stands in it, once that is known.
+  private static func refusal(
+    _ word: [UInt8], _ file: ProgramFile?, _ script: ScriptPath, _ arguments: Arguments
+  ) -> Misuse {
+    var what = "the program \(text(word))"
+    var grant = text(word)
+    if word.contains(PlainPath.slash), let file {
+      grant = text(file.path)
+      if file.path != word { what += " (\(text(file.path)))" }
+      if file.target != file.path { what += ", which leads to \(text(file.target))" }
+    }
+    return arguments.misuse(Grants.refusal(of: what, to: script, grant: "exec = { \"\(grant)\" }"))
+  }
+
+  private static func words(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> [[UInt8]] {
     guard call.type(1) == .table, case .table(let table) = try arguments.value(call, 1), table.isSequence else {
       throw arguments.misuse(
         "expected a list of words as argument 1, like { \"ls\", \"-l\" }; there is no shell that would split a line")
     }
-    var words: [String] = []
+    var words: [[UInt8]] = []
     for (index, value) in table.array.enumerated() {
       switch value {
-      case .string(let text): words.append(text.text)
-      case .integer(let number): words.append(String(number))
-      case .number(let number): words.append(String(number))
+      case .string(let text): words.append(text.bytes)
+      case .integer(let number): words.append(Array(String(number).utf8))
+      case .number(let number): words.append(Array(String(number).utf8))
       default: throw arguments.misuse("word \(index + 1) of the command is \(value.typeName), expected a string")
       }
-      if words[index].utf8.contains(0) {
-        throw arguments.misuse("word \(index + 1) of the command contains a zero byte")
-      }
+      if words[index].contains(0) { throw arguments.misuse("word \(index + 1) of the command contains a zero byte") }
     }
     guard let program = words.first, !program.isEmpty else { throw arguments.misuse("the command is empty") }
     return words
   }
 
   private static func environment(
-    _ options: Options, _ services: HostServices, _ arguments: Arguments
-  ) throws(Misuse) -> [String] {
-    var variables: [(key: String, value: String)] = []
-    let own = try options.strings("env") ?? []
-    for name in inherited where !own.contains(where: { $0.key == name }) {
-      if let value = services.environment(name) { variables.append((name, value)) }
+    _ options: Options, _ run: RunContext, _ grants: Grants, _ arguments: Arguments
+  ) throws(Misuse) -> [[UInt8]] {
+    var variables: [(key: [UInt8], value: [UInt8])] = []
+    let own = try options.byteStrings("env") ?? []
+    for name in inherited.map({ Array($0.utf8) }) where !own.contains(where: { $0.key == name }) {
+      if let value = run.services.environment(text(name)) { variables.append((name, Array(value.utf8))) }
     }
     for (name, value) in own {
-      guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "=")), !name.utf8.contains(0), !value.utf8.contains(0)
-      else {
-        throw arguments.misuse("options.env: \"\(name)\" cannot be set: no = in names, no zero bytes")
+      guard !name.isEmpty, !name.contains(UInt8(ascii: "=")), !name.contains(0), !value.contains(0) else {
+        throw arguments.misuse("options.env: \"\(text(name))\" cannot be set: no = in names, no zero bytes")
       }
+      try check(name, value, grants.execEnvironment, run.script, arguments)
       variables.append((name, value))
     }
-    return variables.map { "\($0.key)=\($0.value)" }
+    return variables.map { $0.key + [UInt8(ascii: "=")] + $0.value }
   }
 
-  /// The program's file: as it is when it has a slash, else from the search path.
-  static func find(_ program: String, in path: String, from directory: String) -> String? {
-    if program.contains("/") {
-      let file = PlainPath.absolute(program, from: directory)
-      return ProcessCalls.isExecutable(file) ? file : nil
+  private static func check(
+    _ name: [UInt8], _ value: [UInt8], _ granted: Grants.Names, _ script: ScriptPath, _ arguments: Arguments
+  ) throws(Misuse) {
+    let needsName = ProgramVariables.decide(name, value)
+    switch granted {
+    case .any: return
+    case .none: break
+    case .some(let patterns):
+      let fits = patterns.contains { pattern in
+        let pattern = Array(pattern.utf8)
+        return needsName ? pattern == name : Grants.matches(name, pattern: pattern)
+      }
+      if fits { return }
     }
-    for place in path.split(separator: ":") where ProcessCalls.isExecutable("\(place)/\(program)") {
-      return "\(place)/\(program)"
-    }
-    return nil
+    let why = needsName ? " (it can make a program run others, so it needs its own name there, without *)" : ""
+    throw arguments.misuse(
+      Grants.refusal(
+        of: "setting the variable \(text(name)) of a program\(why)", to: script,
+        grant: "exec_env = { \"\(text(name))\" }"))
   }
 }
 
@@ -95,20 +136,24 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
     var number: Int?
     var timedOut = false
   }
+  /// Why a program is not run: an error in the script, or `nil` and a sentence.
+  enum Refusal: Error { case raise(String), refuse(String) }
+
   private let command: ChildCommand
-  private let path: String
+  private let find: @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
   private let limit: Int
   private let until: Int64
   private let children: ChildProcesses
   private let services: HostServices
   private let state = Mutex(State())
 
+  /// - Parameter find: the path of the program that a word means. Called on the blocking lane.
   init(
-    _ command: ChildCommand, path: String, limit: Int, until: Int64, _ children: ChildProcesses,
-    _ services: HostServices
+    _ command: ChildCommand, limit: Int, until: Int64, _ children: ChildProcesses, _ services: HostServices,
+    find: @escaping @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
   ) {
     self.command = command
-    self.path = path
+    self.find = find
     self.limit = limit
     self.until = until
     self.children = children
@@ -116,7 +161,6 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
   }
 
   override func begin() {
-    // Looking for the program is file work.
     let isTaken = services.lane.run { [self] in launch() }
     if !isTaken { complete(refusing: services.lane.refusal) }
   }
@@ -124,13 +168,15 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
   private func launch() {
     guard isOpen else { return }
     var command = command
-    guard let program = ExecModule.find(command.program, in: path, from: command.directory) else {
-      complete(
-        refusing: "there is no program \"\(command.program)\" that may be executed"
-          + (command.program.contains("/") ? "" : " in \(path)"))
+    switch find(command.program) {
+    case .success(let path): command.program = path
+    case .failure(.raise(let message)):
+      complete(raising: message)
+      return
+    case .failure(.refuse(let message)):
+      complete(refusing: message)
       return
     }
-    command.program = program
     let number = children.start(command, limit: limit) { [self] result in ended(result) }
     guard let number else {
       complete(refusing: "the host cannot start programs now: it is stopping, or out of threads")
@@ -159,18 +205,31 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
     if let number = state.withLock({ $0.number }) { children.end(number) }
   }
 
-  private func ended(_ result: Result<ChildEnding, Errno>) {
+  private func ended(_ result: Result<ChildEnding, ChildFailure>) {
     switch result {
-    case .failure(let error):
-      complete(refusing: "cannot start \"\(command.program)\": \(SystemCall.message(for: error.code))")
+    case .failure(let failure): complete(refusing: message(failure))
     case .success(let ending):
       var fields: [(key: String, value: LuaValue)] = [
-        ("code", .integer(Int64(ending.code))), ("stdout", .string(LuaString(bytes: ending.output))),
-        ("stderr", .string(LuaString(bytes: ending.errors))), ("timed_out", .bool(state.withLock { $0.timedOut })),
-        ("truncated", .bool(ending.isTruncated)),
+        ("code", .integer(Int64(ending.code))), ("stdout", .string(LuaString(bytes: ending.output.bytes))),
+        ("stderr", .string(LuaString(bytes: ending.errors.bytes))),
+        ("timed_out", .bool(state.withLock { $0.timedOut })),
+        ("truncated", .bool(ending.output.isTruncated || ending.errors.isTruncated)),
+        ("stdout_omitted", .integer(Int64(ending.output.omitted))),
+        ("stderr_omitted", .integer(Int64(ending.errors.omitted))),
       ]
       if let signal = ending.signal { fields.append(("signal", .integer(Int64(signal)))) }
       complete([.table(LuaTable(fields: fields))])
+    }
+  }
+
+  private func message(_ failure: ChildFailure) -> String {
+    let program = String(decoding: command.program, as: UTF8.self)
+    switch failure {
+    case .program(let error), .machine(let error):
+      return "cannot start \"\(program)\": \(SystemCall.message(for: error.code))"
+    case .directory(let error):
+      return "cannot start \"\(program)\" in the directory \(String(decoding: command.directory, as: UTF8.self)): "
+        + SystemCall.message(for: error.code)
     }
   }
 }

@@ -31,22 +31,30 @@ enum FileActions {
     }
   }
 
-  /// Replaces the file as a whole: readers see the old or the new content, also after a power cut.
+  /// Replaces the file as a whole: readers see the old or the new content, also after a power cut. A new file gets the
+  /// mode that the umask leaves it; one that was there keeps its own, and its owner where this process may give it
+  /// away.
   static func write(_ place: FilePlace, _ bytes: [UInt8]) -> Result<Void, FileFailure> {
-    let temporary = ".\(place.name.prefix(200)).\(UInt64.random(in: .min ... .max))~"
-    // An existing file's permissions stay.
-    var former = stat()
-    // Safe: the struct outlives the call; the name is passed as a terminated copy.
-    let exists = unsafe fstatat(place.directory.descriptor, place.name, &former, AT_SYMLINK_NOFOLLOW) == 0
-    if exists, former.st_mode & S_IFMT == S_IFDIR { return .failure(.text("is a directory")) }
-    let mode: mode_t = exists && former.st_mode & S_IFMT == S_IFREG ? former.st_mode & 0o7777 : 0o666
+    let temporary = temporaryName(place.name)
+    let former: stat?
+    switch formerFile(place) {
+    case .success(let status): former = status
+    case .failure(let failure): return .failure(failure)
+    }
+    // Nobody may open the file before its mode is right.
     let made = open(
-      FilePlace(directory: place.directory, name: temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
+      FilePlace(directory: place.directory, name: temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+      former == nil ? 0o666 : 0o600)
     return made.flatMap { file in
+      if let former { file.become(like: former) }
       let result = file.write(bytes).flatMap { file.flush() }.flatMap { () -> Result<Void, FileFailure> in
-        // Safe: both names are passed as terminated copies.
-        unsafe renameat(place.directory.descriptor, temporary, place.directory.descriptor, place.name) == 0
-          ? .success(()) : .failure(.system(.current))
+        // Safe: both names are terminated and outlive the call.
+        let isMoved = unsafe temporary.withTerminated { from in
+          unsafe place.name.withTerminated { to in
+            unsafe renameat(place.directory.descriptor, from, place.directory.descriptor, to) == 0
+          }
+        }
+        return isMoved ? .success(()) : .failure(.system(.current))
       }
       switch result {
       case .success:
@@ -55,9 +63,29 @@ enum FileActions {
         return .success(())
       case .failure(let failure):
         // Safe: as above.
-        _ = unsafe unlinkat(place.directory.descriptor, temporary, 0)
+        _ = unsafe temporary.withTerminated { unsafe unlinkat(place.directory.descriptor, $0, 0) }
         return .failure(failure)
       }
+    }
+  }
+
+  /// `.NAME.NUMBER~`, which no watch takes for a file. A name has at most 255 bytes, so of a long one its beginning.
+  private static func temporaryName(_ name: [UInt8]) -> [UInt8] {
+    [UInt8(ascii: ".")] + name.prefix(200) + Array(".\(UInt64.random(in: .min ... .max))~".utf8)
+  }
+
+  /// The regular file that a name has so far; nil when it has none. A link is replaced, not followed.
+  private static func formerFile(_ place: FilePlace) -> Result<stat?, FileFailure> {
+    var former = stat()
+    // Safe: the struct outlives the call, and the name is terminated.
+    let exists = unsafe place.name.withTerminated { name in
+      unsafe fstatat(place.directory.descriptor, name, &former, AT_SYMLINK_NOFOLLOW) == 0
+    }
+    guard exists else { return .success(nil) }
+    switch former.st_mode & S_IFMT {
+    case S_IFDIR: return .failure(.text("is a directory"))
+    case S_IFREG: return .success(former)
+    default: return .success(nil)
     }
   }
 
@@ -98,8 +126,11 @@ enum FileActions {
   /// What there is under the place's name; nil when nothing is.
   static func status(_ place: FilePlace) -> Result<Status?, FileFailure> {
     var status = stat()
-    // Safe: the struct outlives the call; the name is passed as a terminated copy.
-    guard unsafe fstatat(place.directory.descriptor, place.name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+    // Safe: the struct outlives the call; the name is terminated.
+    let isThere = unsafe place.name.withTerminated { name in
+      unsafe fstatat(place.directory.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+    }
+    guard isThere else {
       return errno == ENOENT ? .success(nil) : .failure(.system(.current))
     }
     return .success(Status(status))
@@ -107,19 +138,22 @@ enum FileActions {
 
   /// Removes a file, a link or an empty directory. False when there was nothing.
   static func remove(_ place: FilePlace) -> Result<Bool, FileFailure> {
-    // Safe: the name is passed as a terminated copy, here and below.
-    if unsafe unlinkat(place.directory.descriptor, place.name, 0) == 0 { return .success(true) }
-    if errno == EISDIR || errno == EPERM {
-      if unsafe unlinkat(place.directory.descriptor, place.name, AT_REMOVEDIR) == 0 { return .success(true) }
+    // Safe: the name is terminated.
+    unsafe place.name.withTerminated { name in
+      if unsafe unlinkat(place.directory.descriptor, name, 0) == 0 { return .success(true) }
+      if errno == EISDIR || errno == EPERM {
+        if unsafe unlinkat(place.directory.descriptor, name, AT_REMOVEDIR) == 0 { return .success(true) }
+      }
+      return errno == ENOENT ? .success(false) : .failure(.system(.current))
     }
-    return errno == ENOENT ? .success(false) : .failure(.system(.current))
   }
 
   /// Makes a directory; one that is there is fine.
   static func makeDirectory(_ place: FilePlace) -> Result<Void, FileFailure> {
-    if place.name == "." { return .success(()) }
-    // Safe: the name is passed as a terminated copy.
-    if unsafe mkdirat(place.directory.descriptor, place.name, 0o777) == 0 { return .success(()) }
+    if place.name == FilePlace.itself { return .success(()) }
+    // Safe: the name is terminated.
+    let isMade = unsafe place.name.withTerminated { unsafe mkdirat(place.directory.descriptor, $0, 0o777) == 0 }
+    if isMade { return .success(()) }
     guard errno == EEXIST else { return .failure(.system(.current)) }
     return status(place).flatMap {
       $0?.kind == "directory" ? .success(()) : .failure(.text("exists and is no directory"))
@@ -127,8 +161,10 @@ enum FileActions {
   }
 
   private static func open(_ place: FilePlace, _ flags: Int32, _ mode: mode_t = 0) -> Result<PlaceFile, FileFailure> {
-    // Safe: the name is passed as a terminated copy.
-    let descriptor = unsafe openat(place.directory.descriptor, place.name, flags | O_CLOEXEC | O_NOCTTY, mode)
+    // Safe: the name is terminated.
+    let descriptor = unsafe place.name.withTerminated { name in
+      unsafe openat(place.directory.descriptor, name, flags | O_CLOEXEC | O_NOCTTY, mode)
+    }
     return descriptor >= 0 ? .success(PlaceFile(descriptor)) : .failure(.system(.current))
   }
 }
@@ -170,6 +206,13 @@ private final class PlaceFile {
     var status = stat()
     // Safe: the struct outlives the call.
     return unsafe fstat(descriptor, &status) == 0 ? .success(FileActions.Status(status)) : .failure(.current)
+  }
+
+  /// Takes over the permissions of a file that it replaces, without the rights that the kernel takes from a file that
+  /// is written (setuid, setgid), and its owner. Not to be allowed to is no failure: the content counts.
+  func become(like former: stat) {
+    if former.st_uid != geteuid() || former.st_gid != getegid() { _ = fchown(descriptor, former.st_uid, former.st_gid) }
+    _ = fchmod(descriptor, former.st_mode & 0o777)
   }
 
   func read(upTo limit: Int) -> Result<[UInt8], FileFailure> {

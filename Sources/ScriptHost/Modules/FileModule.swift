@@ -81,11 +81,12 @@ enum FileModule {
   ) -> LuaFunction {
     .host(name, as: "fs.\(name)") { call, arguments throws(Misuse) in
       let run = try arguments.run(call)
-      let written = try arguments.string(call, 1, "a path")
-      guard !written.isEmpty, !written.utf8.contains(0) else {
+      let bytes = try arguments.bytes(call, 1, "a path")
+      guard !bytes.isEmpty, !bytes.contains(0) else {
         throw arguments.misuse("a path is not empty and has no zero byte")
       }
-      let path = PlainPath.absolute(written, from: run.services.baseDirectory)
+      let path = PlainPath.absolute(bytes, from: Array(run.services.baseDirectory.utf8))
+      let written = String(decoding: bytes, as: UTF8.self)
       let fence = try fence(path, written, writing: writing, run, arguments)
       let action = try prepare(call, arguments, try arguments.options(call, place, allowed))
       let lane = run.services.lane
@@ -111,13 +112,15 @@ enum FileModule {
 
   /// The granted root that a path lies below; nil when everything is granted.
   private static func fence(
-    _ path: String, _ written: String, writing: Bool, _ run: RunContext, _ arguments: Arguments
+    _ path: [UInt8], _ written: String, writing: Bool, _ run: RunContext, _ arguments: Arguments
   ) throws(Misuse) -> String? {
     guard case .below(let roots) = run.services.grants(run.script).files else { return nil }
-    let fitting = roots.filter { PlainPath.components(of: path, below: $0.path) != nil && ($0.isWritable || !writing) }
+    let fitting = roots.filter { root in
+      PlainPath.components(of: path, below: Array(root.path.utf8)) != nil && (root.isWritable || !writing)
+    }
     // The narrowest: links may not lead out of it, although they might stay within a wider one.
     if let root = fitting.max(by: { $0.path.utf8.count < $1.path.utf8.count }) { return root.path }
-    let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? path
+    let directory = String(decoding: path[..<(path.lastIndex(of: PlainPath.slash) ?? 0)], as: UTF8.self)
     let shown = PlainPath.components(of: directory, below: run.services.baseDirectory).map { $0.joined(separator: "/") }
     throw arguments.misuse(
       Grants.refusal(

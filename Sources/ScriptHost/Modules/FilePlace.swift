@@ -8,28 +8,32 @@ final class OpenDirectory {
   deinit { close(descriptor) }
 
   /// Opens `path`, following links.
-  static func open(_ path: String) -> Result<OpenDirectory, Errno> {
-    // Safe: the path is passed as a terminated copy.
-    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  static func open(_ path: [UInt8]) -> Result<OpenDirectory, Errno> {
+    // Safe: the path is terminated and outlives the call.
+    let descriptor = unsafe path.withTerminated { unsafe Glibc.open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     return descriptor >= 0 ? .success(OpenDirectory(descriptor)) : .failure(.current)
   }
 
   /// Opens the entry `name`, which must be a directory and not a link.
-  func openDirectory(_ name: String) -> Result<OpenDirectory, Errno> {
+  func openDirectory(_ name: [UInt8]) -> Result<OpenDirectory, Errno> {
     // Safe: as in `open`.
-    let found = unsafe openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    let found = unsafe name.withTerminated {
+      unsafe openat(descriptor, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    }
     return found >= 0 ? .success(OpenDirectory(found)) : .failure(.current)
   }
 
   /// Where the link `name` leads; `EINVAL` when it is none.
-  func target(of name: String) -> Result<String, Errno> {
+  func target(of name: [UInt8]) -> Result<[UInt8], Errno> {
     var buffer = [UInt8](repeating: 0, count: 4096)
     // Safe: the call writes at most `count` bytes into the array, which outlives it.
-    let count = unsafe buffer.withUnsafeMutableBytes { buffer in
-      unsafe readlinkat(descriptor, name, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+    let count = unsafe name.withTerminated { name in
+      unsafe buffer.withUnsafeMutableBytes { buffer in
+        unsafe readlinkat(descriptor, name, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+      }
     }
     guard count >= 0 else { return .failure(.current) }
-    return .success(String(decoding: buffer[..<count], as: UTF8.self))
+    return .success(Array(buffer[..<count]))
   }
 }
 
@@ -49,6 +53,7 @@ enum PlaceError: Error, Equatable {
 }
 
 /// A name in a directory that is held open: what a script's path means, once every link on the way has been looked at.
+/// Names are bytes, as the kernel has them: they need not be text.
 ///
 /// Below a granted root each component is opened by itself and never followed blindly: a link is read, and its target
 /// walked like the path, from where the link lies; `..` goes back to a directory held open, and never above the root.
@@ -57,7 +62,8 @@ enum PlaceError: Error, Equatable {
 struct FilePlace {
   let directory: OpenDirectory
   /// One component, or ".".
-  let name: String
+  let name: [UInt8]
+  static let itself: [UInt8] = [UInt8(ascii: ".")]
 
   enum Last {
     /// A link at the end is followed: reading.
@@ -71,9 +77,9 @@ struct FilePlace {
   ///   - root: what was granted, absolute; nil when everything is.
   ///   - makingDirectories: directories missing on the way are made.
   static func find(
-    _ path: String, below root: String?, last: Last, makingDirectories: Bool = false
+    _ path: [UInt8], below root: String?, last: Last, makingDirectories: Bool = false
   ) -> Result<FilePlace, PlaceError> {
-    let start = root ?? "/"
+    let start = root.map { Array($0.utf8) } ?? [PlainPath.slash]
     guard let components = PlainPath.components(of: path, below: start) else {
       return .failure(.system(Errno(code: EACCES)))
     }
@@ -89,24 +95,24 @@ struct FilePlace {
   }
 
   /// The root itself, which the operator named: links to it are fine. It may be a file.
-  private static func exactly(_ root: String) -> Result<FilePlace, PlaceError> {
-    let resolved = SystemCall.resolve(root) ?? root
-    guard let slash = resolved.lastIndex(of: "/"), resolved != "/" else {
-      return OpenDirectory.open("/").map { FilePlace(directory: $0, name: ".") }.mapError(PlaceError.system)
+  private static func exactly(_ root: [UInt8]) -> Result<FilePlace, PlaceError> {
+    let resolved = ProcessCalls.realPath(root) ?? root
+    guard let slash = resolved.lastIndex(of: PlainPath.slash), resolved != [PlainPath.slash] else {
+      return OpenDirectory.open([PlainPath.slash]).map { FilePlace(directory: $0, name: itself) }
+        .mapError(PlaceError.system)
     }
-    let parent = resolved[..<slash].isEmpty ? "/" : String(resolved[..<slash])
-    return OpenDirectory.open(parent)
-      .map { FilePlace(directory: $0, name: String(resolved[resolved.index(after: slash)...])) }
+    return OpenDirectory.open(slash == 0 ? [PlainPath.slash] : Array(resolved[..<slash]))
+      .map { FilePlace(directory: $0, name: Array(resolved[(slash + 1)...])) }
       .mapError(PlaceError.system)
   }
 
   /// A granted directory that is not there yet is made when something is to be written below it.
-  private static func makeRoot(_ root: String) {
-    var path = ""
-    for component in root.split(separator: "/") {
-      path += "/\(component)"
-      // Safe: the path is passed as a terminated copy. What fails here shows when the directory is opened.
-      _ = unsafe mkdir(path, 0o777)
+  private static func makeRoot(_ root: [UInt8]) {
+    var path: [UInt8] = []
+    for component in root.split(separator: PlainPath.slash) {
+      path += [PlainPath.slash] + component
+      // Safe: the path is terminated. What fails here shows when the directory is opened.
+      _ = unsafe path.withTerminated { unsafe mkdir($0, 0o777) }
     }
   }
 }
@@ -114,14 +120,14 @@ struct FilePlace {
 /// The walk from a root down to a place.
 private struct PlaceWalk {
   private var stack: [OpenDirectory]
-  private let rootPath: String
+  private let rootPath: [UInt8]
   private let isFenced: Bool
   private let last: FilePlace.Last
   private let makingDirectories: Bool
   /// Links followed so far; the kernel's own limit is 40.
   private var links = 0
 
-  init(root: OpenDirectory, path: String, isFenced: Bool, last: FilePlace.Last, makingDirectories: Bool) {
+  init(root: OpenDirectory, path: [UInt8], isFenced: Bool, last: FilePlace.Last, makingDirectories: Bool) {
     stack = [root]
     rootPath = path
     self.isFenced = isFenced
@@ -129,11 +135,11 @@ private struct PlaceWalk {
     self.makingDirectories = makingDirectories
   }
 
-  mutating func walk(_ components: [String]) -> Result<FilePlace, PlaceError> {
+  mutating func walk(_ components: [[UInt8]]) -> Result<FilePlace, PlaceError> {
     var rest = Array(components.reversed())
     while let name = rest.popLast() {
-      if name == "." { continue }
-      if name == ".." {
+      if name == FilePlace.itself { continue }
+      if name.elementsEqual("..".utf8) {
         if stack.count > 1 { stack.removeLast() } else if isFenced { return .failure(.leadsOut("..")) }
         continue
       }
@@ -143,7 +149,10 @@ private struct PlaceWalk {
       case .success(let target):
         links += 1
         guard links <= 40 else { return .failure(.system(Errno(code: ELOOP))) }
-        guard let more = enter(target) else { return .failure(.leadsOut("\(name) (to \(target))")) }
+        guard let more = enter(target) else {
+          let text = { (bytes: [UInt8]) in String(decoding: bytes, as: UTF8.self) }
+          return .failure(.leadsOut("\(text(name)) (to \(text(target)))"))
+        }
         rest += more.reversed()
       case .failure(Errno(code: EINVAL)):
         if rest.isEmpty { return .success(FilePlace(directory: directory, name: name)) }
@@ -154,23 +163,22 @@ private struct PlaceWalk {
       case .failure(Errno(code: ENOENT)):
         if rest.isEmpty { return .success(FilePlace(directory: directory, name: name)) }
         guard makingDirectories else { return .failure(.system(Errno(code: ENOENT))) }
-        // Safe: the name is passed as a terminated copy. Somebody else may have made it meanwhile.
-        if unsafe mkdirat(directory.descriptor, name, 0o777) != 0, errno != EEXIST {
-          return .failure(.system(.current))
-        }
+        // Safe: the name is terminated. Somebody else may have made it meanwhile.
+        let isMade = unsafe name.withTerminated { unsafe mkdirat(directory.descriptor, $0, 0o777) == 0 }
+        if !isMade, errno != EEXIST { return .failure(.system(.current)) }
         rest.append(name)
       case .failure(let error): return .failure(.system(error))
       }
     }
-    return .success(FilePlace(directory: stack[stack.count - 1], name: "."))
+    return .success(FilePlace(directory: stack[stack.count - 1], name: FilePlace.itself))
   }
 
   /// The components of a link's target; an absolute one starts over at the root, when it lies below it.
-  private mutating func enter(_ target: String) -> [String]? {
-    guard target.hasPrefix("/") else { return target.split(separator: "/").map(String.init) }
+  private mutating func enter(_ target: [UInt8]) -> [[UInt8]]? {
+    guard target.first == PlainPath.slash else { return target.split(separator: PlainPath.slash).map { Array($0) } }
     // The root may itself be reached through links.
-    for root in [rootPath, SystemCall.resolve(rootPath)].compactMap({ $0 }) {
-      if let components = PlainPath.components(of: PlainPath.absolute(target, from: "/"), below: root) {
+    for root in [rootPath, ProcessCalls.realPath(rootPath)].compactMap({ $0 }) {
+      if let components = PlainPath.components(of: PlainPath.absolute(target, from: []), below: root) {
         stack.removeLast(stack.count - 1)
         return components
       }

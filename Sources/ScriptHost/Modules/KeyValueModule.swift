@@ -104,7 +104,7 @@ enum KeyValueModule {
   /// `kv.keys(prefix, { limit = 1000 })`, in byte order.
   private static let keys = LuaFunction.host("keys", as: "kv.keys") { call, arguments throws(Misuse) in
     let access = try Access(call, arguments)
-    let prefix = try arguments.string(call, optional: 1, "a prefix") ?? ""
+    let prefix = call.isNil(1) ? "" : try text(call, arguments, "a prefix")
     let limit = try arguments.options(call, 2, ["limit"]).integer("limit") ?? 1_000
     guard (1...100_000).contains(limit) else { throw arguments.misuse("limit must be from 1 to 100000, not \(limit)") }
     return call.suspend(
@@ -118,8 +118,15 @@ enum KeyValueModule {
       })
   }
 
+  /// Keys are text. Bytes that are not would have to be replaced, and then two keys could be one.
+  private static func text(_ call: borrowing LuaCall, _ arguments: Arguments, _ what: String) throws(Misuse) -> String {
+    let bytes = try arguments.bytes(call, 1, what)
+    if let text = String(validating: bytes, as: UTF8.self) { return text }
+    throw arguments.misuse("\(what) is UTF-8 text, and this is not: write its bytes as text, such as hash.hex(key)")
+  }
+
   private static func key(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> String {
-    let key = try arguments.string(call, 1, "a key")
+    let key = try text(call, arguments, "a key")
     guard !key.isEmpty, key.utf8.count <= Quotas.kvKeyBytes else {
       throw arguments.misuse("a key has 1 to \(Quotas.kvKeyBytes) bytes, this one has \(key.utf8.count)")
     }

@@ -1,15 +1,26 @@
+internal import CLinux
+internal import Executors
 internal import Glibc
 
-/// What to execute, with everything worked out: no environment of this process is looked at.
+/// What to execute, with everything worked out: no environment of this process is looked at. All bytes, as the kernel
+/// has them: none of them need be text.
 struct ChildCommand: Sendable {
   /// Absolute path of the program.
-  var program: String
-  var arguments: [String]
+  var program: [UInt8]
+  var arguments: [[UInt8]]
   /// `NAME=value`.
-  var environment: [String]
-  var directory: String
+  var environment: [[UInt8]]
+  var directory: [UInt8]
   /// nil: the child reads from /dev/null.
   var input: [UInt8]?
+}
+
+/// Why there is no child.
+enum ChildFailure: Error, Sendable {
+  case program(Errno)
+  case directory(Errno)
+  /// Pipes, memory, processes.
+  case machine(Errno)
 }
 
 /// The system calls of `exec`, with their results as values.
@@ -24,63 +35,48 @@ enum ProcessCalls {
     var errors: Int32
   }
 
-  /// Starts a child as the leader of a process group of its own, with default signal handling, nothing masked, and no
-  /// descriptor of ours but its three.
-  static func spawn(_ command: ChildCommand) -> Result<Spawned, Errno> {
+  /// Starts a child as the leader of a session and a process group of its own, with default signal handling, nothing
+  /// masked, and no descriptor of ours but its three.
+  ///
+  /// - Parameter diesWithHost: the kernel kills it when the calling thread ends.
+  static func spawn(_ command: ChildCommand, diesWithHost: Bool = true) -> Result<Spawned, ChildFailure> {
     var opened: [Int32] = []
-    func fail(_ error: Errno) -> Result<Spawned, Errno> {
+    func fail(_ failure: ChildFailure) -> Result<Spawned, ChildFailure> {
       for descriptor in opened { close(descriptor) }
-      return .failure(error)
+      return .failure(failure)
     }
-    guard let output = pipe() else { return fail(.current) }
+    guard let output = pipe() else { return fail(.machine(.current)) }
     opened += [output.reading, output.writing]
-    guard let errors = pipe() else { return fail(.current) }
+    guard let errors = pipe() else { return fail(.machine(.current)) }
     opened += [errors.reading, errors.writing]
     var input: (reading: Int32, writing: Int32)?
     if command.input != nil {
-      guard let made = pipe() else { return fail(.current) }
+      guard let made = pipe() else { return fail(.machine(.current)) }
       opened += [made.reading, made.writing]
       input = made
     }
 
-    var actions = unsafe posix_spawn_file_actions_t()
-    var attributes = posix_spawnattr_t()
-    var every = sigset_t()
-    var none = sigset_t()
-    // Safe: actions, attributes and sets are local, initialised first, and live until after posix_spawn.
-    unsafe posix_spawn_file_actions_init(&actions)
-    unsafe posix_spawnattr_init(&attributes)
-    defer {
-      unsafe posix_spawn_file_actions_destroy(&actions)
-      unsafe posix_spawnattr_destroy(&attributes)
-    }
-    unsafe sigfillset(&every)
-    unsafe sigemptyset(&none)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &every)
-    unsafe posix_spawnattr_setsigmask(&attributes, &none)
-    unsafe posix_spawnattr_setpgroup(&attributes, 0)
-    unsafe posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-    if let input {
-      unsafe posix_spawn_file_actions_adddup2(&actions, input.reading, 0)
-    } else {
-      unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    }
-    unsafe posix_spawn_file_actions_adddup2(&actions, output.writing, 1)
-    unsafe posix_spawn_file_actions_adddup2(&actions, errors.writing, 2)
-    // Whatever else this process has open, close-on-exec or not, is not the child's business.
-    if let closeFrom = unsafe HiddenCalls.addCloseFrom { _ = unsafe closeFrom(&actions, 3) }
-    guard let changeDirectory = unsafe HiddenCalls.addChangeDirectory else { return fail(Errno(code: ENOSYS)) }
-    unsafe _ = changeDirectory(&actions, command.directory)
-
-    var process: pid_t = 0
-    let code = unsafe withTerminated(command.arguments) { arguments in
+    var failure = linux_child_failure()
+    let process = unsafe withTerminated(command.arguments) { arguments in
       unsafe withTerminated(command.environment) { environment in
-        // Safe: both lists are terminated and live across the call, which copies what it needs.
-        unsafe posix_spawn(&process, command.program, &actions, &attributes, arguments, environment)
+        unsafe withTerminated([command.program, command.directory]) { paths in
+          // Safe: the lists are terminated, have what is taken out of them, and live across the call, which keeps
+          // nothing.
+          let child = unsafe linux_child(
+            program: paths[0]!, arguments: arguments, environment: environment, directory: paths[1]!,
+            input: input?.reading ?? -1, output: output.writing, errors: errors.writing, dies_with_host: diesWithHost)
+          return unsafe withUnsafePointer(to: child) { child in unsafe linux_spawn(child, &failure) }
+        }
       }
     }
-    guard code == 0 else { return fail(Errno(code: code)) }
+    guard process > 0 else {
+      let error = Errno(code: failure.error)
+      switch failure.step {
+      case LINUX_CHILD_DIRECTORY: return fail(.directory(error))
+      case LINUX_CHILD_PROGRAM: return fail(.program(error))
+      default: return fail(.machine(error))
+      }
+    }
     close(output.writing)
     close(errors.writing)
     if let input { close(input.reading) }
@@ -89,34 +85,34 @@ enum ProcessCalls {
     }
     return .success(
       Spawned(
-        process: process, ending: openEnding(process), input: input?.writing ?? -1, output: output.reading,
+        process: process, ending: linux_open_process(process), input: input?.writing ?? -1, output: output.reading,
         errors: errors.reading))
   }
 
-  /// A pipe whose ends are closed in other children. Not atomically: a child that another thread starts at this very
-  /// moment could keep an end, were it not for the `closefrom` of every child started here.
   private static func pipe() -> (reading: Int32, writing: Int32)? {
     var ends: [Int32] = [-1, -1]
     // Safe: the call writes two numbers into an array of two.
-    guard unsafe Glibc.pipe(&ends) == 0 else { return nil }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    return (ends[0], ends[1])
+    return unsafe linux_pipe(&ends) == 0 ? (ends[0], ends[1]) : nil
   }
 
   /// Calls `body` with copies of `texts` as a list of C strings that ends with NULL.
   private static func withTerminated<Result>(
-    _ texts: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+    _ texts: [[UInt8]], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
   ) -> Result {
-    // Safe: the copies are freed after `body`, and the list itself is an array that outlives it.
-    var list: [UnsafeMutablePointer<CChar>?] = unsafe texts.map { unsafe strdup($0) }
-    unsafe list.append(nil)
-    defer { for index in unsafe list.indices { unsafe free(list[index]) } }
-    return unsafe list.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
-  }
-
-  private static func openEnding(_ process: pid_t) -> Int32 {
-    guard let open = HiddenCalls.openProcess else { return -1 }
-    return open(process, 0)
+    // Safe: the offsets point into the storage, which is not changed after they were made and outlives `body`, as the
+    // list does; each text has a zero byte behind it.
+    var storage: [CChar] = []
+    var offsets: [Int] = []
+    for text in texts {
+      offsets.append(storage.count)
+      storage += text.map { CChar(bitPattern: $0) }
+      storage.append(0)
+    }
+    return unsafe storage.withUnsafeMutableBufferPointer { storage in
+      var list: [UnsafeMutablePointer<CChar>?] = unsafe offsets.map { unsafe storage.baseAddress! + $0 }
+      unsafe list.append(nil)
+      return unsafe list.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
+    }
   }
 
   /// How a child has ended: its status, once. nil while it runs.
@@ -132,21 +128,26 @@ enum ProcessCalls {
     }
   }
 
+  /// Waits for a child that is about to end. That is short; but one that hangs in the kernel, as on a dead network
+  /// disk, must not hold up the end of the host.
+  static func bury(_ process: pid_t) {
+    let end = monotonicNow() + 1_000_000_000
+    while reap(process) == nil, monotonicNow() < end { SystemCall.pause(.milliseconds(1)) }
+  }
+
   /// Signals a whole process group.
   static func signal(group: pid_t, _ signal: Int32) { _ = kill(-group, signal) }
 
   enum Transfer { case bytes(Int), wouldBlock, ended }
 
-  /// Appends what can be read now to `bytes`, up to `limit` of them; the rest is thrown away.
-  static func read(_ descriptor: Int32, into bytes: inout [UInt8], limit: Int, isTruncated: inout Bool) -> Transfer {
+  /// Takes what can be read now.
+  static func read(_ descriptor: Int32, into kept: inout KeptOutput) -> Transfer {
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
       // Safe: the call writes inside the array, which outlives it.
       let count = unsafe Glibc.read(descriptor, &buffer, buffer.count)
       if count > 0 {
-        let room = max(0, limit - bytes.count)
-        if count > room { isTruncated = true }
-        bytes += buffer[..<min(room, count)]
+        kept.add(buffer[..<count])
         return .bytes(count)
       }
       if count == 0 { return .ended }
@@ -167,30 +168,42 @@ enum ProcessCalls {
   }
 
   /// Whether `path` is a file that may be executed.
-  static func isExecutable(_ path: String) -> Bool {
-    guard case .success(let status) = SystemCall.status(of: path), status.kind == .file else { return false }
-    // Safe: the path is passed as a terminated copy.
-    return unsafe access(path, X_OK) == 0
+  static func isExecutable(_ path: [UInt8]) -> Bool {
+    var status = stat()
+    // Safe: the path is terminated and outlives the calls; the struct is a local one.
+    return unsafe path.withTerminated { path in
+      unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+    }
+  }
+
+  /// The absolute path without links that `path` leads to; nil when it leads nowhere.
+  static func realPath(_ path: [UInt8]) -> [UInt8]? {
+    unsafe path.withTerminated { path in
+      // Safe: with no buffer given the call allocates the answer, terminated, which is copied and freed here.
+      guard let resolved = unsafe realpath(path, nil) else { return nil }
+      defer { unsafe free(resolved) }
+      return unsafe Array(UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
+    }
+  }
+
+  /// Waits for those who have ended and are nobody's: orphans that the kernel gave to this process.
+  ///
+  /// - Parameter own: whether somebody else waits for that process.
+  static func reapOrphans(except own: (pid_t) -> Bool) {
+    while true {
+      let process = linux_peek_ended()
+      // The kernel shows the same one again until it is reaped; the others come after it.
+      guard process > 0, !own(process) else { return }
+      _ = reap(process)
+    }
   }
 }
 
-/// Functions of the C library that its headers show to GNU sources only, and so not to Swift: looked up by name.
-private enum HiddenCalls {
-  typealias AddCloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
-  typealias AddChangeDirectory =
-    @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, UnsafePointer<CChar>) -> Int32
-  typealias OpenProcess = @convention(c) (pid_t, UInt32) -> Int32
-
-  /// glibc 2.34 and later.
-  static let addCloseFrom = unsafe find("posix_spawn_file_actions_addclosefrom_np", as: AddCloseFrom.self)
-  /// glibc 2.29 and later, musl 1.1.24 and later.
-  static let addChangeDirectory = unsafe find("posix_spawn_file_actions_addchdir_np", as: AddChangeDirectory.self)
-  /// glibc 2.36 and later. -1 on kernels before 5.3.
-  static let openProcess = find("pidfd_open", as: OpenProcess.self)
-
-  private static func find<Function>(_ name: String, as type: Function.Type) -> Function? {
-    // Safe: RTLD_DEFAULT is NULL, and the C library's symbol of that name has the type written above.
-    guard let symbol = unsafe dlsym(nil, name) else { return nil }
-    return unsafe unsafeBitCast(symbol, to: type)
+extension [UInt8] {
+  /// Calls `body` with the bytes and a zero byte behind them.
+  func withTerminated<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    let terminated = map { CChar(bitPattern: $0) } + [0]
+    // Safe: the array outlives the call, and is not empty.
+    return unsafe terminated.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
   }
 }

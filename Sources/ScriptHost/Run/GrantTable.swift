@@ -10,7 +10,8 @@ package import Lua
 ///
 /// A key is a script's path below the scripts directory, where `*` stands for anything; a script has what all keys that
 /// match it grant together. `fs` lists directories or files with `:r` or `:rw` (nothing is `:r`), relative to the
-/// directory of `moondial.lua`. The others list names with `*`, or are `true` for all and `false` for none.
+/// directory of `moondial.lua`; so are the paths of `exec`. The others list names with `*`, or are `true` for all and
+/// `false` for none.
 package struct GrantTable: Sendable, Equatable {
   private var entries: [(pattern: String, grants: Grants)] = []
 
@@ -61,10 +62,15 @@ package struct GrantTable: Sendable, Equatable {
 
   private static func grants(_ entry: LuaReader, _ base: String) throws(LuaError) -> Grants {
     if case .bool(let all) = entry.value { return all ? .all : .none }
-    try entry.allow(["fs", "exec", "env", "secret", "http"])
+    try entry.allow(["fs", "exec", "exec_env", "env", "secret", "http"])
     var grants = Grants()
     if let field = entry.field("fs") { grants.files = try files(field, base) }
-    if let field = entry.field("exec") { grants.exec = try names(field) }
+    if let field = entry.field("exec") { grants.exec = try programs(field, base) }
+    if let field = entry.field("exec_env") {
+      let names = try names(field)
+      // `true` is a pattern: what decides over programs is named letter by letter.
+      grants.execEnvironment = names == .any ? .some(["*"]) : names
+    }
     if let field = entry.field("env") { grants.env = try names(field) }
     if let field = entry.field("secret") { grants.secret = try names(field) }
     if let field = entry.field("http") { grants.http = try names(field) }
@@ -80,6 +86,12 @@ package struct GrantTable: Sendable, Equatable {
       for item in try field.items() { names.append(try item.string()) }
       return names.isEmpty ? .none : .some(names)
     }
+  }
+
+  private static func programs(_ field: LuaReader, _ base: String) throws(LuaError) -> Grants.Names {
+    guard case .some(let programs) = try names(field) else { return try names(field) }
+    guard !programs.contains("") else { throw field.error("a program's name is not empty") }
+    return .some(programs.map { $0.utf8.contains(PlainPath.slash) ? PlainPath.absolute($0, from: base) : $0 })
   }
 
   private static func files(_ field: LuaReader, _ base: String) throws(LuaError) -> Grants.Files {
@@ -109,26 +121,36 @@ package struct GrantTable: Sendable, Equatable {
   }
 }
 
-/// Paths as text, without looking at a disk.
+/// Paths as the kernel reads them, without looking at a disk: bytes, of which only the slash and the zero byte mean
+/// something. (A path as Swift's characters is another thing: a slash with an accent on it is no slash there.)
 enum PlainPath {
+  static let slash = UInt8(ascii: "/")
+  static let star = UInt8(ascii: "*")
+
   /// `path` made absolute, with `.` and `..` worked out and no slash at the end.
-  static func absolute(_ path: String, from base: String) -> String {
-    var components: [Substring] = []
-    for component in (path.hasPrefix("/") ? path : base + "/" + path).split(separator: "/") {
-      switch component {
-      case ".": break
-      case "..": _ = components.popLast()
-      default: components.append(component)
-      }
+  static func absolute(_ path: [UInt8], from base: [UInt8]) -> [UInt8] {
+    var components: [ArraySlice<UInt8>] = []
+    for component in (path.first == slash ? path : base + [slash] + path).split(separator: slash) {
+      if component.elementsEqual(".".utf8) { continue }
+      if component.elementsEqual("..".utf8) { _ = components.popLast() } else { components.append(component) }
     }
-    return "/" + components.joined(separator: "/")
+    return [slash] + components.joined(separator: [slash])
+  }
+
+  static func absolute(_ path: String, from base: String) -> String {
+    // Both are UTF-8, and it is cut at slashes only.
+    String(decoding: absolute(Array(path.utf8), from: Array(base.utf8)), as: UTF8.self)
   }
 
   /// The components of `path` below `root` (both absolute and worked out), or nil when it is not there.
-  static func components(of path: String, below root: String) -> [String]? {
-    let own = path.split(separator: "/")
-    let rootComponents = root.split(separator: "/")
+  static func components(of path: [UInt8], below root: [UInt8]) -> [[UInt8]]? {
+    let own = path.split(separator: slash)
+    let rootComponents = root.split(separator: slash)
     guard own.starts(with: rootComponents) else { return nil }
-    return own.dropFirst(rootComponents.count).map(String.init)
+    return own.dropFirst(rootComponents.count).map { Array($0) }
+  }
+
+  static func components(of path: String, below root: String) -> [String]? {
+    components(of: Array(path.utf8), below: Array(root.utf8))?.map { String(decoding: $0, as: UTF8.self) }
   }
 }

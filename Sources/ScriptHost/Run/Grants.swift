@@ -47,9 +47,12 @@ package struct Grants: Sendable, Equatable {
   }
 
   package var files = Files.below([])
-  /// Programs by the name that scripts write: `pg_dump`, `/usr/bin/find`.
+  /// Programs: `pg_dump` of the host's `PATH`, or absolute paths, `/usr/bin/find`, `/opt/tools/*` (see
+  /// `ProgramFinder`).
   package var exec = Names.none
-  /// Environment variables.
+  /// Environment variables that a script may set for a program. Patterns do not cover those of `ProgramVariables`.
+  package var execEnvironment = Names.none
+  /// Environment variables that a script may read.
   package var env = Names.none
   package var secret = Names.none
   /// Host names.
@@ -63,6 +66,7 @@ package struct Grants: Sendable, Equatable {
     var all = Grants()
     all.files = .any
     all.exec = .any
+    all.execEnvironment = .any
     all.env = .any
     all.secret = .any
     all.http = .any
@@ -74,6 +78,7 @@ package struct Grants: Sendable, Equatable {
     var result = self
     result.files = files.joined(other.files)
     result.exec = exec.joined(other.exec)
+    result.execEnvironment = execEnvironment.joined(other.execEnvironment)
     result.env = env.joined(other.env)
     result.secret = secret.joined(other.secret)
     result.http = http.joined(other.http)
@@ -88,8 +93,10 @@ package struct Grants: Sendable, Equatable {
 
   /// Whether `name` matches `pattern`, in which each `*` stands for any number of characters.
   static func matches(_ name: String, pattern: String) -> Bool {
-    let name = Array(name.utf8)
-    let pattern = Array(pattern.utf8)
+    matches(Array(name.utf8), pattern: Array(pattern.utf8))
+  }
+
+  static func matches(_ name: [UInt8], pattern: [UInt8]) -> Bool {
     var (at, place) = (0, 0)
     // Where to go back to: the last star, and the character that it takes next. Linear space, no recursion.
     var star: (place: Int, at: Int)?

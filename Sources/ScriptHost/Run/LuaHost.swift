@@ -96,6 +96,10 @@ package final class LuaHost: Sendable {
   /// Changes how many bytes of idle kept states there may be; what is too much now goes when the next run ends.
   package func limitKeptStates(bytes: Int) { kept.limit = bytes }
 
+  /// Waits for processes that have ended and that the kernel made children of this one: orphans come to the first
+  /// process of a container. Only for a program in which nobody else starts children. Does not block.
+  package func reapOrphans() { children.reapOrphans() }
+
   /// Ends the children that scripts have started, and the thread that waits for them. Call it after the pools have
   /// stopped; twice is fine.
   package func stop() {

@@ -32,7 +32,13 @@ struct ExecCommand: ParsableCommand {
     let running = Mutex<SingleRun?>(nil)
     // First of all: a script that does not come to an end of its loading must not outlive a Ctrl-C.
     let signals = try Host.orError { () throws(ThreadError) in
-      try Signals(grace: 0, exitWhenStarting: 1) { signal in if signal == .end { running.withLock { $0 }?.cancel() } }
+      try Signals(grace: 0, exitWhenStarting: 1) { signal in
+        switch signal {
+        case .end: running.withLock { $0 }?.cancel()
+        case .childEnded: running.withLock { $0 }?.reapOrphans()
+        case .reload: break
+        }
+      }
     }
     let log = LogRenderer(zone: .utc, threshold: .debug)
     log.queueLines()
@@ -45,6 +51,7 @@ struct ExecCommand: ParsableCommand {
       throw CommandFailure(.usage, "no job is named \"\(job)\" in \(scripts.directory)\(close)")
     }
     let params = try Parameters.json(param)
+    for note in Parameters.unknown(param, declared: definition.params) { log.write(.warn, note) }
     let state = try StateDirectory(making: scripts.settings.stateDirectory)
     let stores = try Stores.open(session.configuration, in: state, mode: .beside)
     defer { for (_, store) in stores { store.close() } }
@@ -78,31 +85,42 @@ struct ExecCommand: ParsableCommand {
   }
 }
 
-/// `--param key=value` as one JSON object.
+/// `--param key=value` as one JSON object. A value that is JSON is that, and any other is text.
 enum Parameters {
   static func json(_ parameters: [String]) throws -> JSONText? {
     guard !parameters.isEmpty else { return nil }
     var object = JSONObject()
+    var seen: Set<String> = []
     for parameter in parameters {
-      guard let equals = parameter.firstIndex(of: "="), equals != parameter.startIndex else {
-        throw CommandFailure(.usage, "--param \(parameter): write key=value")
-      }
-      let value = String(parameter[parameter.index(after: equals)...])
-      let key = String(parameter[..<equals])
-      if isScalar(value) { object.set(key, json: value) } else { object.set(key, value) }
+      let (key, value) = try split(parameter)
+      guard seen.insert(key).inserted else { throw CommandFailure(.usage, "--param \(key) is given twice") }
+      // As it was written, so that no digit of a number is lost.
+      if LuaValue.parseJSON(value) != nil { object.set(key, json: value) } else { object.set(key, value) }
     }
     return JSONText(object.json)
   }
 
-  /// true, false, null and plain numbers are JSON; everything else is text.
-  private static func isScalar(_ text: String) -> Bool {
-    if ["true", "false", "null"].contains(text) { return true }
-    guard let first = text.utf8.first, first == UInt8(ascii: "-") || (48...57).contains(first), Double(text) != nil
-    else {
-      return false
+  /// A sentence for each parameter that a job with declared parameters does not declare.
+  static func unknown(_ parameters: [String], declared: JSONText?) -> [String] {
+    guard let declared, case .table(let table)? = LuaValue.parseJSON(declared.text) else { return [] }
+    let names = table.fields.map(\.key)
+    return parameters.compactMap { parameter in
+      guard let (key, _) = try? split(parameter), table[key] == nil else { return nil }
+      let close = closestName(to: key, in: names).map { " (did you mean \"\($0)\"?)" } ?? ""
+      return "--param \(key): the job declares no such parameter\(close); it has \(names.joined(separator: ", "))"
     }
-    let digits = text.first == "-" ? text.dropFirst() : text[...]
-    if digits.count > 1, digits.first == "0", digits.dropFirst().first != "." { return false }
-    return text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
+  }
+
+  private static func split(_ parameter: String) throws -> (key: String, value: String) {
+    guard let equals = parameter.utf8.firstIndex(of: UInt8(ascii: "=")), equals != parameter.startIndex else {
+      throw CommandFailure(.usage, "--param \(parameter): write key=value")
+    }
+    let key = String(parameter[..<equals])
+    let value = String(parameter[parameter.utf8.index(after: equals)...])
+    // What the system handed over was not UTF-8: bytes are lost already.
+    guard !parameter.unicodeScalars.contains("\u{FFFD}") else {
+      throw CommandFailure(.usage, "--param \(key): the value is not UTF-8, which JSON text must be")
+    }
+    return (key, value)
   }
 }

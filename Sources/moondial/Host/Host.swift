@@ -63,6 +63,9 @@ final class Host: Sendable {
 
   func reload() { assembly.rescan() }
 
+  /// Waits for children of others that became this process's.
+  func reapOrphans() { assembly.reapOrphans() }
+
   /// Ends the waiting of an end.
   func endNow() { assembly.endNow() }
 
@@ -93,6 +96,7 @@ final class HostEnd: Sendable {
     }
     switch signal {
     case .reload: host?.reload()
+    case .childEnded: host?.reapOrphans()
     case .end:
       state.broadcast()
       if isSecond { host?.endNow() }

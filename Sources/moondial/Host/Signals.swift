@@ -1,3 +1,4 @@
+import CLinux
 import Chronology
 import Executors
 import Glibc
@@ -6,6 +7,7 @@ import Synchronization
 
 /// SIGTERM and SIGINT (drain, then at once), SIGHUP (reload), fetched with sigtimedwait(2) on a thread that does nothing
 /// else: no handler runs, and whatever the host waits for, the thread sees that it ends.
+/// Where orphans become children of this process, SIGCHLD comes as well.
 ///
 /// - Before the host is up, the first signal ends the process: nothing runs that could finish.
 /// - Then the first one begins an orderly end, which may take `grace` and ``margin`` for what it writes.
@@ -13,7 +15,7 @@ import Synchronization
 ///
 /// The signals are blocked in every thread (`block` is called before any other is made).
 final class Signals: Sendable {
-  enum Signal: Sendable { case end, reload }
+  enum Signal: Sendable { case end, reload, childEnded }
 
   /// Nanoseconds beyond the grace for cancelling what is left and writing what came of it.
   static let margin: Int64 = 10_000_000_000
@@ -56,12 +58,14 @@ final class Signals: Sendable {
   private func take() {
     var ends = 0
     var deadline = Int64.max
+    // Whoever became this program may have left some behind.
+    if linux_inherits_orphans() { tell(.childEnded) }
     while true {
       guard let number = Signals.next(until: deadline) else {
         LastResort.end(1, ends == 1 ? Signals.late(grace) : Signals.hurried)
       }
-      guard number != SIGHUP else {
-        tell(.reload)
+      if number == SIGHUP || number == SIGCHLD {
+        tell(number == SIGHUP ? .reload : .childEnded)
         continue
       }
       ends += 1
@@ -80,8 +84,8 @@ final class Signals: Sendable {
   /// Held only for moments, by this thread and the one that tells.
   private func tell(_ signal: Signal) {
     state.withLock { state in
-      // A hundred reloads are one.
-      if signal != .reload || !state.waiting.contains(.reload) { state.waiting.append(signal) }
+      // A hundred reloads are one, and so are a hundred children.
+      if signal == .end || !state.waiting.contains(signal) { state.waiting.append(signal) }
     }
     state.broadcast()
   }
@@ -115,6 +119,8 @@ final class Signals: Sendable {
     // Safe: a local; the old mask is not asked for.
     unsafe _ = pthread_sigmask(SIG_BLOCK, &set, nil)
     signal(SIGPIPE, SIG_IGN)
+    // Where whoever started this program ignores it, the kernel would keep nobody's exit code.
+    signal(SIGCHLD, SIG_DFL)
   }
 
   private static var set: sigset_t {
@@ -122,6 +128,8 @@ final class Signals: Sendable {
     // Safe: each call changes the local set.
     unsafe sigemptyset(&set)
     for number in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&set, number) }
+    // It is blocked before the first child, so none that ends is missed; what ended before is found with the next.
+    if linux_inherits_orphans() { unsafe sigaddset(&set, SIGCHLD) }
     return set
   }
 }

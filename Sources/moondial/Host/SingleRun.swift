@@ -21,6 +21,7 @@ final class SingleRun: RunReportSink {
   private let definition: JobDefinition
   private let entry: JobEntry
   private let pool: StepPool
+  private let luaHost: LuaHost
   private let store: any JobStore
   private let log: LogRenderer
   private let state = Monitor(State())
@@ -37,7 +38,8 @@ final class SingleRun: RunReportSink {
     self.log = log
     entry = JobEntry(definition)
     do { id = try store.load().nextRunID } catch { throw CommandFailure("\(error)") }
-    let runner = LuaRunner(session.luaHost)
+    luaHost = session.luaHost
+    let runner = LuaRunner(luaHost)
     let pool = StepPool(runner)
     runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
     self.pool = pool
@@ -50,6 +52,9 @@ final class SingleRun: RunReportSink {
       state.broadcast()
     }
   }
+
+  /// Waits for children of others that became this process's.
+  func reapOrphans() { luaHost.reapOrphans() }
 
   /// Ends the run as cancelled; twice is fine.
   func cancel() {
