@@ -20,6 +20,8 @@ package final class ScriptLoader {
   private let calendarElsewhere: @Sendable (String) -> ScriptFile?
   private let retryLater: (ScriptFile) -> Bool
   private let evaluator: ScriptEvaluator
+  /// By script, for as long as there is one.
+  private var declaredGlobals: [ScriptPath: DeclaredGlobals] = [:]
   /// Where runs tell which modules they asked for that loading their script did not.
   package let lateRequires = LateRequires()
 
@@ -73,7 +75,7 @@ package final class ScriptLoader {
         evaluations.append((old.evaluation, old.active))
         continue
       }
-      let outcome = evaluator.evaluate(file, conditions.of(file.path, former: old?.active))
+      let outcome = evaluator.evaluate(file, conditions.of(file, former: old?.active, declared(by: file.path)))
       if let unfinished = outcome.unfinished, let source = snapshot[unfinished], retryLater(source) {
         pending.insert(file.path)
         if let old { evaluations.append((old.evaluation, old.active)) }
@@ -86,6 +88,7 @@ package final class ScriptLoader {
     let present = Set(scripts.map(\.path))
     for path in kept.keys where !present.contains(path) { plan.requires.remove(path) }
     lateRequires.keep(only: present)
+    declaredGlobals = declaredGlobals.filter { present.contains($0.key) }
 
     if !affected.isEmpty { runtime.giveBackSpareMemory() }
 
@@ -104,10 +107,20 @@ package final class ScriptLoader {
     let library: ModuleLibrary
     let lateRequires: [ScriptPath: Set<String>]
 
-    func of(_ path: ScriptPath, former: ScriptVersion?) -> ScriptEvaluator.Conditions {
+    func of(
+      _ file: ScriptFile, former: ScriptVersion?, _ declared: DeclaredGlobals
+    ) -> ScriptEvaluator.Conditions {
       ScriptEvaluator.Conditions(
-        surroundings: surroundings, library: library, lateModules: lateRequires[path] ?? [], former: former)
+        surroundings: surroundings, library: library, lateModules: lateRequires[file.path] ?? [], declared: declared,
+        source: try? file.content.get().bytes, former: former)
     }
+  }
+
+  private func declared(by path: ScriptPath) -> DeclaredGlobals {
+    if let known = declaredGlobals[path] { return known }
+    let new = DeclaredGlobals()
+    declaredGlobals[path] = new
+    return new
   }
 
   private func surroundings(_ configuration: HostConfiguration, _ calendars: CalendarLibrary) -> DeclareSurroundings {
