@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 #include <time.h>
+#include "include/moon_capsule.h"
 #include "internal.h"
 
 static moon_stock stock_clock;
@@ -188,14 +189,36 @@ static int os_getenv(lua_State *L) {
   return 1;
 }
 
+/// What os has besides its clock. A script that reads what the host does not have is told what to use; a library gets nil.
+static int os_index(lua_State *L) {   // stack: os, key
+  static const struct { const char *name, *instead; } elsewhere[] = {
+    {"execute", "use exec"}, {"exit", "let run return, or raise an error"}, {"remove", "use fs.remove"},
+    {"rename", "use fs.rename"}, {"tmpname", "make a name of your own"}, {"setlocale", "the locale belongs to the host"},
+  };
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  const char *key = lua_tostring(L, 2);
+  if (strcmp(key, "getenv") == 0) return lua_pushcfunction(L, os_getenv), 1;
+  for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+    if (strcmp(key, elsewhere[i].name) == 0 && !moon_reader_is_library(L))
+      return luaL_error(L, "os.%s is not here: %s", key, elsewhere[i].instead);
+  return 0;
+}
+
 void moon_open_os(lua_State *L) {
   static const luaL_Reg functions[] = {
-    {"time", os_time}, {"date", os_date}, {"clock", os_clock}, {"difftime", os_difftime}, {"getenv", os_getenv},
-    {NULL, NULL},
+    {"time", os_time}, {"date", os_date}, {"clock", os_clock}, {"difftime", os_difftime}, {NULL, NULL},
   };
   luaL_requiref(L, LUA_OSLIBNAME, luaopen_os, 0);
   moon_replace_stock(L, "clock", os_clock, &stock_clock);
   luaL_newlib(L, functions);
+  lua_createtable(L, 0, 2);
+  lua_pushcfunction(L, os_index);
+  lua_setfield(L, -2, "__index");
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_setmetatable(L, -2);
+  lua_pushcfunction(L, os_getenv);   // no field leads to it, so a capsule needs a name
+  moon_capsule_name(L, "os.getenv");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_pushvalue(L, -2);
   lua_setfield(L, -2, LUA_OSLIBNAME);   // in the place of the stock library

@@ -61,9 +61,10 @@ static int handled(lua_State *L, int status, lua_KContext calls) {   // stack: f
 }
 
 static int handle(lua_State *L, lua_KContext calls) {
-  if (calls >= HANDLER_CALLS) {
+  if (calls >= HANDLER_CALLS) {   // stack: …, the last error
+    if (lua_type(L, -1) != LUA_TSTRING) lua_pushliteral(L, "error in error handling");
     lua_pushboolean(L, 0);
-    lua_pushliteral(L, "error in error handling");
+    lua_insert(L, -2);
     return 2;
   }
   lua_pushvalue(L, 2);

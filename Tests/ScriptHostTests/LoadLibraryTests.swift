@@ -11,10 +11,16 @@ import Testing
   @Test("a module that only a run requires belongs to its script from the first load on")
   func lateModuleByText() {
     let script = "job 'x' { run = function() return require('late').f() end }"
-    let first = fixture.load(["a.lua": script, "lib/late.lua": "return { f = function() return require 'deep' end }", "lib/deep.lua": "return 1"])
+    let first = fixture.load([
+      "a.lua": script, "lib/late.lua": "return { f = function() return require 'deep' end }",
+      "lib/deep.lua": "return 1",
+    ])
     #expect(first.problems.isEmpty)
     let second = fixture.load(
-      ["a.lua": script, "lib/late.lua": "return { f = function() return require 'deep' end }", "lib/deep.lua": "return 2"],
+      [
+        "a.lua": script, "lib/late.lua": "return { f = function() return require 'deep' end }",
+        "lib/deep.lua": "return 2",
+      ],
       after: first)
     #expect(second.changes(since: first) == GenerationChanges(changed: ["x"]))
   }
@@ -90,7 +96,8 @@ import Testing
   @Test("captured iterators of the stock libraries are kept")
   func iterators() {
     let generation = fixture.load([
-      "a.lua": "local step = ipairs({})\nlocal codes = utf8.codes('')\njob 'x' { run = function() return step, codes end }"
+      "a.lua":
+        "local step = ipairs({})\nlocal codes = utf8.codes('')\njob 'x' { run = function() return step, codes end }"
     ])
     #expect(generation.problems.isEmpty)
   }
@@ -101,7 +108,8 @@ import Testing
       ("require 'a'", ["a"]), ("local x = require(\"a.b\")", ["a.b"]), ("require[[a]]", ["a"]),
       ("require ( -- here\n 'a' )", ["a"]), ("-- require 'a'", []), ("--[==[ require 'a' ]==]", []),
       ("local s = \"require 'a'\"", []), ("require('a' .. x)", []), ("loader.require 'a'", []), ("prerequire 'a'", []),
-      ("require(name)", []), ("require '", []), ("require [[", []), ("--[[", []), ("x = [=[ ]] require 'a' ]=] require 'b'", ["b"]),
+      ("require(name)", []), ("require '", []), ("require [[", []), ("--[[", []),
+      ("x = [=[ ]] require 'a' ]=] require 'b'", ["b"]),
       ("pcall(require, 'a')", []), ("'\\' require \\'a'", []),
     ])
   func scan(_ text: String, _ names: [String]) {

@@ -38,6 +38,7 @@ struct RequireScan {
   private func peek(_ offset: Int) -> UInt8 { at + offset < bytes.count ? bytes[at + offset] : 0 }
 
   private mutating func advance() {
+    guard at < bytes.count else { return }
     if bytes[at] == 10 { line += 1 }
     at += 1
   }
@@ -114,7 +115,7 @@ struct RequireScan {
     return isPlain ? Array(bytes[start..<at]) : nil
   }
 
-  /// The bytes of a `[[long string]]`; nil, and nothing is taken, when none begins here.
+  /// The bytes of a `[[long string]]`; nil when none begins here, and then nothing is taken, or when it has no end.
   private mutating func takeLong() -> [UInt8]? {
     var level = 0
     while peek(1 + level) == UInt8(ascii: "=") { level += 1 }
@@ -131,6 +132,6 @@ struct RequireScan {
       }
       advance()
     }
-    return []
+    return nil
   }
 }

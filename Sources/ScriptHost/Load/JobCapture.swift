@@ -24,7 +24,8 @@ enum JobCapture {
         guard let index = error.job else {
           // "string.split was added to a host table; …"
           let field = error.message.contains(" a host table; ") ? error.message.split(separator: " ").first : nil
-          problems.error(at: field.flatMap { place(String($0)) } ?? SourceLocation(file: script, line: 0), error.message)
+          problems.error(
+            at: field.flatMap { place(String($0)) } ?? SourceLocation(file: script, line: 0), error.message)
           return nil
         }
         let job = rest.remove(at: index).definition

@@ -145,7 +145,8 @@ final class ScriptEvaluator {
     for job in conditions.former?.jobs ?? [] { former[job.name] = job }
     var jobs: [JobDefinition] = []
     jobs.reserveCapacity(declared.count)
-    let scope = ScriptScope(script: path, library: conditions.library, lateModules: conditions.lateModules.union(textualModules),
+    let scope = ScriptScope(
+      script: path, library: conditions.library, lateModules: conditions.lateModules.union(textualModules),
       declared: conditions.declared)
     for (index, capsule) in capsules.enumerated() {
       let payload = LuaJobPayload(
@@ -171,7 +172,9 @@ extension ScriptEvaluator {
     var texts: [(name: String, bytes: [UInt8])] = []
     if let bytes = conditions.source { texts.append((path.text, bytes)) }
     for module in declaration.requiredModules {
-      if case .source(let bytes, let name) = conditions.library.source(named: module.name) { texts.append((name, bytes)) }
+      if case .source(let bytes, let name) = conditions.library.source(named: module.name) {
+        texts.append((name, bytes))
+      }
     }
     for text in texts {
       let lines = text.bytes.split(separator: 10, omittingEmptySubsequences: false)
@@ -186,7 +189,8 @@ extension ScriptEvaluator {
   private static func assigns(_ field: String, _ line: String) -> Bool {
     guard let range = line.firstRange(of: field) else { return false }
     let rest = line[range.upperBound...].drop { $0 == " " || $0 == "\t" }
-    return rest.first == "=" && !rest.hasPrefix("==") || rest.first == "(" && line[..<range.lowerBound].contains("function")
+    return rest.first == "=" && !rest.hasPrefix("==")
+      || rest.first == "(" && line[..<range.lowerBound].contains("function")
   }
 }
 
