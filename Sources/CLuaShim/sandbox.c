@@ -108,10 +108,11 @@ static int safe_collectgarbage(lua_State *L) {
 /// math.randomseed: without arguments the stock one would hand out bits of an address.
 static int safe_randomseed(lua_State *L) {
   moon_state *s = state_of(L);
-  if (lua_gettop(L) > 0) return moon_call_stock(&stock_randomseed, L);
-  if (s->declaring)
-    return luaL_error(L, "math.randomseed() is not available while a script is loading: give it a number, or call it inside run");
-  lua_pushinteger(L, (lua_Integer)((uint64_t)moon_now() * 0x9e3779b97f4a7c15u));
+  if (lua_gettop(L) == 0) {
+    if (s->declaring)
+      return luaL_error(L, "math.randomseed() is not available while a script is loading: give it a number, or call it inside run");
+    lua_pushinteger(L, (lua_Integer)((uint64_t)moon_now() * 0x9e3779b97f4a7c15u));
+  }
   moon_call_stock(&stock_randomseed, L);
   return 0;
 }
