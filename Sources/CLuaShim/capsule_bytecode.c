@@ -20,6 +20,7 @@ typedef struct {
   moon_reader in;
   moon_sha256 code;
   moon_bytecode *out;
+  moon_buffer *uses;                                           // of globals, with lines; or NULL
   bool memory;
 } scan;
 
@@ -101,6 +102,73 @@ static void scan_code(scan *s, const uint8_t *code, uint64_t count, moon_reader 
   }
 }
 
+// ---- Globals with their lines -----------------------------------------------------------------------------------------------
+
+/// The line of each instruction in turn.
+typedef struct {
+  uint64_t line;
+  const int8_t *differences;                                   // NULL: unknown
+  moon_reader absolute;
+  uint64_t left, next, next_line;                              // of the absolute ones
+  bool started;
+} lines;
+
+enum { IS_ABSOLUTE = -0x80 };
+
+static uint32_t next_line(lines *l, uint64_t instruction) {
+  if (!l->differences) return 0;
+  if (!l->started) {
+    l->left = get_size(&l->absolute);
+    l->started = true;
+  }
+  if (l->differences[instruction] != IS_ABSOLUTE) {
+    l->line += (uint64_t)(int64_t)l->differences[instruction];
+    return (uint32_t)l->line;
+  }
+  while (l->left > 0 && l->next < instruction + 1) {
+    l->next = get_size(&l->absolute) + 1;                      // 0 is before the first one
+    l->next_line = get_size(&l->absolute);
+    l->left--;
+  }
+  l->line = l->next_line;
+  return (uint32_t)l->line;
+}
+
+static void put_use(scan *s, bool assigned, uint32_t line, const uint8_t *name, uint64_t length) {
+  moon_buffer *b = s->uses;
+  if (!moon_put_byte(b, assigned) || !moon_put_number(b, line) || !moon_put_number(b, length) || !moon_put(b, name, length))
+    s->memory = false;
+}
+
+static void put_constant(scan *s, moon_reader constants, uint32_t index, bool assigned, uint32_t line) {
+  const uint8_t *name = NULL;
+  uint64_t length = 0;
+  for (uint32_t i = 0; i <= index; i++) skip_constant(&constants, &name, &length);
+  if (name) put_use(s, assigned, line, name, length);
+}
+
+/// The globals are the main chunk's first upvalue.
+static void list_globals(scan *s, const uint8_t *code, uint64_t count, moon_reader constants, uint64_t constant_count,
+                         const int16_t *outer, lines *l) {
+  bool indirect = false;
+  for (uint64_t i = 0; i < count && s->memory; i++) {
+    uint32_t word, line = next_line(l, i);
+    memcpy(&word, code + 4 * i, 4);
+    uint32_t a = word >> 7 & 0xff, b = word >> 16 & 0xff, c = word >> 24;
+    switch (word & 0x7f) {
+    case OP_GETTABUP: if (outer[b] == 0) put_constant(s, constants, c, false, line); break;
+    case OP_SETTABUP: if (outer[a] == 0) put_constant(s, constants, b, true, line); break;
+    case OP_GETUPVAL: indirect |= outer[b] == 0; break;
+    }
+  }
+  for (uint64_t i = 0; indirect && i < constant_count && s->memory; i++) {
+    const uint8_t *name;
+    uint64_t length = 0;
+    skip_constant(&constants, &name, &length);
+    if (name) put_use(s, true, 0, name, length);
+  }
+}
+
 // One function and those inside it. `outer` says for each upvalue of the enclosing function which upvalue of the outermost
 // one it is (-1: a local of some function in between). Recursion is bounded by MAX_NESTING frames of about 700 bytes.
 static void scan_function(scan *s, const int16_t *outer, unsigned outer_count, int depth) {
@@ -109,7 +177,8 @@ static void scan_function(scan *s, const int16_t *outer, unsigned outer_count, i
   if (depth > MAX_NESTING) in->bad = true;
   if (in->bad) return;
   get_string(in, &ignored);                                    // chunk name
-  get_size(in), get_size(in);                                  // first and last line
+  uint64_t first_line = get_size(in);
+  get_size(in);                                                // the last line
   const uint8_t *start = in->at;
   moon_get(in, 3);                                             // parameters, vararg, stack size
   uint64_t code_count = get_size(in);
@@ -140,8 +209,14 @@ static void scan_function(scan *s, const int16_t *outer, unsigned outer_count, i
   for (uint64_t i = 0; i < function_count && !in->bad && s->memory; i++)
     scan_function(s, map, (unsigned)upvalue_count, depth + 1);
   moon_sha256_add(&s->code, &function_count, sizeof function_count);
-  moon_get(in, get_size(in));                                  // line differences
+  uint64_t difference_count = get_size(in);                    // line differences
+  const int8_t *differences = (const int8_t *)moon_get(in, difference_count);
+  moon_reader absolute = *in;                                  // a count, then pairs of an instruction and its line
   for (uint64_t n = get_size(in); n > 0 && !in->bad; n--) get_size(in), get_size(in);
+  if (s->uses && !in->bad) {
+    lines l = {.line = first_line, .differences = difference_count == code_count ? differences : NULL, .absolute = absolute};
+    list_globals(s, code, code_count, constants, constant_count, map, &l);
+  }
   for (uint64_t n = get_size(in); n > 0 && !in->bad; n--) {
     get_string(in, &ignored);                                  // names of locals
     get_size(in), get_size(in);
@@ -163,8 +238,8 @@ static bool enter(moon_reader *in) {
   return integer == 0x5678 && number == 370.5;
 }
 
-static bool read_dump(const uint8_t *dump, size_t length, moon_bytecode *out, bool *memory) {
-  scan s = {.in = {.at = dump, .end = dump + length}, .out = out, .memory = true};
+static bool read_dump(const uint8_t *dump, size_t length, moon_bytecode *out, moon_buffer *uses, bool *memory) {
+  scan s = {.in = {.at = dump, .end = dump + length}, .out = out, .uses = uses, .memory = true};
   moon_sha256_start(&s.code);
   if (!enter(&s.in)) return false;
   out->upvalue_count = moon_get_byte(&s.in);
@@ -200,7 +275,7 @@ static void probe(void) {
   moon_bytecode read = {0};
   bool memory = true;
   if (luaL_loadstring(L, PROBE) == LUA_OK && lua_pcall(L, 0, 1, 0) == LUA_OK && lua_dump(L, collect, &dump, 0) == 0 &&
-      read_dump(dump.bytes, dump.length, &read, &memory)) {
+      read_dump(dump.bytes, dump.length, &read, NULL, &memory)) {
     static const uint8_t names[] = "\0\5alpha\0\4beta";
     trusted = read.upvalue_count == 3 && read.flags[0] == 0 && read.flags[1] == MOON_UPVALUE_ASSIGNED &&
               read.flags[2] == MOON_UPVALUE_READ && read.names.length == sizeof names - 1 &&
@@ -216,7 +291,7 @@ void moon_bytecode_probe(void) { pthread_once(&probed, probe); }
 bool moon_bytecode_read(const uint8_t *dump, size_t length, moon_bytecode *out, bool *memory) {
   moon_bytecode_probe();
   *memory = true;
-  if (trusted) return read_dump(dump, length, out, memory);
+  if (trusted) return read_dump(dump, length, out, NULL, memory);
   moon_reader in = {.at = dump, .end = dump + length};
   if (length < 5 || memcmp(dump, LUA_SIGNATURE, 4) != 0) return false;
   // An unknown layout: only the count of upvalues is needed, which every 5.4 writes right after its header.
@@ -228,4 +303,13 @@ bool moon_bytecode_read(const uint8_t *dump, size_t length, moon_bytecode *out, 
   moon_sha256_add(&s, dump, length);
   moon_sha256_end(&s, out->code);
   return !in.bad;
+}
+
+bool moon_bytecode_globals(const uint8_t *dump, size_t length, moon_buffer *out) {
+  moon_bytecode_probe();
+  if (!trusted) return false;
+  moon_bytecode read = {0};
+  bool memory = true, ok = read_dump(dump, length, &read, out, &memory);
+  moon_buffer_free(&read.names);
+  return ok && memory;
 }

@@ -62,6 +62,29 @@ static void enter(moon_walk *w) {
   moon_capsule_loaded(L);
 }
 
+static void put_module_node(moon_walk *w, uint32_t node) {
+  moon_walk_need(w, moon_put(&w->c->modules, &node, sizeof node));
+}
+
+// Notes what belongs to modules among the nodes from `first` on: functions that a file below lib/ made, and what `require` gave.
+// They and all that they lead to are the script's, however few of its jobs use them: a large table of a module counts against
+// the limit of the script and not of a job. Only looked for when a job reaches so much.
+static void note_modules(moon_walk *w, uint32_t first) {
+  lua_State *L = w->L;
+  for (uint32_t node = first; node < moon_node_count(w->c); node++) {
+    if (moon_nodes(w->c)[node].kind != MOON_NODE_FUNCTION) continue;
+    lua_Debug ar;
+    lua_rawgeti(L, w->base + WORK, (lua_Integer)node + 1);
+    lua_getinfo(L, ">S", &ar);
+    if (strncmp(ar.source, "@lib/", 5) == 0) put_module_node(w, node);
+  }
+  for (lua_pushnil(L); lua_next(L, w->base + LOADED); lua_pop(L, 1)) {
+    uintptr_t address = (uintptr_t)lua_topointer(L, -1);
+    const uint32_t *node = address && !lua_islightuserdata(L, -1) ? moon_map_get(&w->c->objects, address) : NULL;
+    if (node && *node < moon_node_count(w->c)) put_module_node(w, *node);   // others are the host's
+  }
+}
+
 void moon_capture_add(lua_State *L, moon_capture *c, int roots) {
   luaL_checkstack(L, 30, "capsule");
   roots = lua_absindex(L, roots);
@@ -83,6 +106,7 @@ void moon_capture_add(lua_State *L, moon_capture *c, int roots) {
       luaL_error(L, "its functions reach more than %d MB of data; build large tables inside run, or read them from a file",
                  (int)((MOON_CAPSULE_JOB_LIMIT + MOON_CAPSULE_SCRIPT_LIMIT) >> 20));
   }
+  if (c->raw.length - before > MOON_CAPSULE_JOB_LIMIT) note_modules(&w, root);
   lua_settop(L, w.base);
   c->failed_job = SIZE_MAX;
 }

@@ -22,7 +22,9 @@ uint32_t moon_walk_global(moon_walk *w) {
     node = moon_walk_node(w, MOON_NODE_GLOBAL, MOON_NONE, NULL);
   } else if (lua_type(L, -1) == LUA_TSTRING) {
     const char *name = lua_tostring(L, -1);
-    if (strcmp(name, "_G") == 0 || strcmp(name, "load") == 0 || strcmp(name, "require") == 0) node = moon_walk_all(w);
+    if (strcmp(name, "_G") == 0 || strcmp(name, "load") == 0 || strcmp(name, "require") == 0 ||
+        strcmp(name, "package") == 0)
+      node = moon_walk_all(w);
   }
   lua_pushvalue(L, -1);
   lua_pushinteger(L, node);

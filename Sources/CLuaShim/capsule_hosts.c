@@ -31,11 +31,10 @@ void moon_capsule_push_named(lua_State *L) {
   push_registered(L, &moon_named_key);
 }
 
-/// The same in any state: that of a job makes the table when a capsule first asks for something in it.
-static void make_named(lua_State *L) {
+void moon_capsule_push_made(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &moon_named_key) == LUA_TTABLE) return;
   lua_pop(L, 1);
-  const moon_catalogue *c = moon_state_of(L)->runtime->catalogue;
+  const moon_catalogue *c = state_of(L)->runtime->catalogue;
   moon_catalogue_push(L, c, &c->named);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_named_key);
@@ -196,7 +195,7 @@ void moon_host_push(lua_State *L, const uint8_t *way, size_t length) {
   moon_reader r = {.at = way, .end = way + length};
   bool at_globals = moon_get_byte(&r) == 'g';
   if (at_globals) lua_pushglobaltable(L);
-  else make_named(L);
+  else moon_capsule_push_made(L);
   while (r.at < r.end && !r.bad) {                             // stack: object
     switch (moon_get_byte(&r)) {
     case 'k': {

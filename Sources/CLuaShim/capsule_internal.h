@@ -120,6 +120,7 @@ struct moon_capture {
   moon_buffer host_index;          // per host object: uint32_t start, length in `hosts`
   moon_buffer scratch, text;
   moon_buffer names;               // of cells that are assigned, terminated
+  moon_buffer modules;             // uint32_t nodes that belong to modules, where a job reaches much
   moon_buffer conflicts;           // moon_assignment, after finish
   moon_buffer parts;               // moon_capsule * of each job, after finish
   moon_capsule *shared;

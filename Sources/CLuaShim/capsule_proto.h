@@ -50,6 +50,20 @@ void moon_bytecode_probe(void);
 /// Reads a dump of this process's Lua. False when it is not one, or without memory (`*memory` says which).
 bool moon_bytecode_read(const uint8_t *dump, size_t length, moon_bytecode *out, bool *memory);
 
+/// A use of a global by its name.
+typedef struct moon_global_use {
+  const char *source;              // the chunk's name
+  const char *name;                // not terminated
+  uint64_t length;
+  uint32_t line;
+  bool assigned;                   // else read
+} moon_global_use;
+
+/// Appends each use of a global by the functions of a dumped main chunk: byte (1: assigned), number line, number length, bytes.
+/// A function with so many constants that it cannot name globals directly counts as assigning all of its texts. False when the
+/// bytes are not understood, or without memory.
+bool moon_bytecode_globals(const uint8_t *dump, size_t length, moon_buffer *out);
+
 /// The interned prototype with this dump, retained; NULL without memory or when the bytes are not a dump.
 moon_proto *moon_proto_intern(const uint8_t *dump, size_t length);
 

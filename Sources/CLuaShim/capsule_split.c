@@ -73,6 +73,8 @@ static bool mark_all(moon_capture *c) {
     uint8_t kind = moon_nodes(c)[node].kind;
     if (kind == MOON_NODE_GLOBAL || kind == MOON_NODE_MODULE || kind == MOON_NODE_ALL) ok = spread(&m, node);
   }
+  for (size_t i = 0; ok && i < c->modules.length / sizeof(uint32_t); i++)
+    ok = spread(&m, ((uint32_t *)(void *)c->modules.bytes)[i]);
   moon_buffer_free(&m.queue);
   return ok;
 }

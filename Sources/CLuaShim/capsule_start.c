@@ -20,7 +20,7 @@ void moon_capture_free(moon_capture *c) {
   for (size_t i = 0; i < c->parts.length / sizeof *parts; i++) moon_capsule_release(parts[i]);
   moon_capsule_release(c->shared);
   moon_buffer *const buffers[] = {&c->raw, &c->nodes, &c->protos, &c->roots, &c->hosts, &c->host_index, &c->scratch,
-                                  &c->text, &c->names, &c->conflicts, &c->parts};
+                                  &c->text, &c->names, &c->modules, &c->conflicts, &c->parts};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) moon_buffer_free(buffers[i]);
   moon_map_free(&c->objects);
   moon_map_free(&c->proto_index);

@@ -57,6 +57,11 @@ static int failed(lua_State *L, lua_State *co, int mode) {
   int status;
   if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) reset(L, co, &status);   // its __close may change the error
   lua_xmove(co, L, 1);
+  if (lua_type(L, -1) == LUA_TSTRING) {   // as in stock Lua, where the caller is before it: both places are told
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
   return lua_error(L);
 }
 
@@ -99,7 +104,9 @@ static int drive(lua_State *L, lua_State *co, int arguments, int mode) {
   if (status == LUA_YIELD && mode == BRANCH) return yielded(L, co);
   if (!lua_checkstack(L, results + 1)) {
     lua_pop(co, results);
-    return luaL_error(L, "too many results to resume");
+    if (mode == WRAP) return luaL_error(L, "too many results to resume");
+    lua_pushliteral(L, "too many results to resume");
+    return with_mark(L, 1, mode, false);
   }
   lua_xmove(co, L, results);
   return with_mark(L, results, mode, true);

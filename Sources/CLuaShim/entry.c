@@ -146,10 +146,11 @@ static int run_chunk(lua_State *L) {
   moon_state *s = state_of(L);
   size_t size;
   const char *source = lua_tolstring(L, 1, &size);
-  if (luaL_loadbufferx(L, source, size, lua_tostring(L, 2), "t") != LUA_OK) {
+  if (moon_load_text(L, source, size, lua_tostring(L, 2)) != LUA_OK) {
     s->error_is_syntax = true;
     return lua_error(L);
   }
+  if (s->declaring) moon_note_chunk(L);
   lua_callk(L, 0, LUA_MULTRET, 0, chunk_done);
   return chunk_done(L, LUA_OK, 0);
 }
@@ -166,6 +167,30 @@ static bool prepare_chunk(moon_state *s, lua_State *co, const void *what) {
   lua_pushstring(co, c->name);
   s->arguments = 2;
   return true;
+}
+
+static int compile_chunk(lua_State *L) {   // stack: source, chunk name
+  size_t size;
+  const char *source = lua_tolstring(L, 1, &size);
+  if (moon_load_text(L, source, size, lua_tostring(L, 2)) != LUA_OK) {
+    state_of(L)->error_is_syntax = true;
+    return lua_error(L);
+  }
+  return 0;
+}
+
+static bool prepare_compile(moon_state *s, lua_State *co, const void *what) {
+  const chunk *c = what;
+  lua_pushcfunction(co, compile_chunk);
+  lua_pushlstring(co, c->source, c->size);
+  lua_pushstring(co, c->name);
+  s->arguments = 2;
+  return true;
+}
+
+moon_status moon_state_compile(moon_state *s, const char *source, size_t size, const char *name) {
+  chunk c = {source, name, size};
+  return prepare(s, prepare_compile, &c);
 }
 
 moon_status moon_state_load(moon_state *s, const char *source, size_t size, const char *name) {

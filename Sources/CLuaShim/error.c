@@ -6,6 +6,7 @@
 enum { MESSAGE_MAX = 4096, TRACE_MAX = 8192 };
 
 void moon_error_clear(moon_state *s) {
+  moon_scan_free(s);
   free(s->error_text);
   free(s->error_trace);
   s->error_text = s->error_trace = NULL;
@@ -23,6 +24,12 @@ static void keep(char **text, size_t *kept, const char *from, size_t size, size_
   (*text)[size] = 0;
 }
 
+/// Pushes the text of the table's own `message`, if it has one.
+static bool has_message(lua_State *L) {
+  lua_pushliteral(L, "message");
+  return lua_rawget(L, 1) == LUA_TSTRING;
+}
+
 /// Keeps the text of the error value. stack: error, state
 static int describe(lua_State *L) {
   moon_state *s = lua_touserdata(L, 2);
@@ -30,6 +37,7 @@ static int describe(lua_State *L) {
   size_t size;
   const char *text;
   if (lua_type(L, 1) == LUA_TNIL) text = "error without a value (nil)", size = strlen(text);
+  else if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL && has_message(L)) text = lua_tolstring(L, -1, &size);
   else text = moon_tolstring(L, 1, &size);
   keep(&s->error_text, &s->error_text_size, text, size, MESSAGE_MAX);
   return 0;
@@ -60,6 +68,7 @@ void moon_error_record(moon_state *s, lua_State *co, int status) {
   lua_pushvalue(co, -1);
   lua_xmove(co, L, 1);   // stays at index 1 for `moon_state_error_value`
   s->error_has_value = lua_istable(L, 1);
+  s->error_place = s->error_has_value ? moon_caller(co) : (moon_place){0};   // its stack is as it was when it failed
   lua_pushcfunction(L, describe);
   lua_pushvalue(L, 1);
   lua_pushlightuserdata(L, s);
@@ -80,6 +89,7 @@ moon_error moon_state_error(const moon_state *s) {
     .message_size = s->error_text_size,
     .traceback = s->error_trace,
     .traceback_size = s->error_trace_size,
+    .place = s->error_place,
     .has_value = s->error_has_value,
     .is_memory = s->error_is_memory,
     .is_syntax = s->error_is_syntax,

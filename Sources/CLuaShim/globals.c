@@ -144,6 +144,7 @@ static int global_index(lua_State *L) {   // stack: globals, key
     make(L, s, number);
     return 1;
   }
+  if (moon_push_undeclared(L, 2)) return 1;
   guess g = {0};
   g.name = lua_tolstring(L, 2, &g.size);
   g.best = g.size <= 3 ? 2 : 3;   // one change in a short name, two in others

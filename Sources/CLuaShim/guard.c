@@ -24,6 +24,13 @@ _Noreturn void moon_leave_polled(moon_state *s, lua_State *L) {
   moon_leave(s, (moon_stop_reason)s->why);
 }
 
+void moon_record_depth(moon_state *s) {
+  lua_Debug ar;
+  s->stop_depth = 0;
+  if (s->stop.reason != MOON_STOP_MEMORY || !s->current) return;
+  for (size_t depth = MOON_DEEP; depth <= (1u << 20) && lua_getstack(s->current, (int)depth, &ar); depth *= 2) s->stop_depth = depth;
+}
+
 static moon_status call(lua_State *L, moon_function function, void *argument, int32_t results) {
   if (!lua_checkstack(L, 4)) return MOON_ERROR;
   lua_pushcfunction(L, function);

@@ -82,6 +82,11 @@ _Noreturn void moon_leave(moon_state *s, moon_stop_reason why);
 /// The same for the reason that a signal has noted, with the position of the script.
 _Noreturn void moon_leave_polled(moon_state *s, lua_State *L);
 
+/// Calls in each other from which on it is worth telling how many there were.
+enum { MOON_DEEP = 1 << 13 };
+/// Notes how deep the calls were nested in a run that ends for want of memory: endless recursion is the usual reason.
+void moon_record_depth(moon_state *s);
+
 #define MOON_ENTER(s, g)          \
   do {                            \
     (g).outer = (s)->guard;       \
@@ -128,12 +133,15 @@ struct moon_state {
   int32_t blocked;           // resumes below us that cannot yield
   int32_t closing;           // nested coroutine.close
   moon_stop stop;            // why and where the run was left; reason != NONE: the Lua state is garbage
+  size_t stop_depth;         // calls in each other at that moment, at least
   uint64_t fail_in;          // tests: countdown to a failing allocation
   int32_t arguments;         // of the entry that the next step calls
   int32_t results;           // of the finished run
   char *error_text, *error_trace;     // malloc: of the failed run
   size_t error_text_size, error_trace_size;
+  moon_place error_place;    // where a table was thrown
   bool error_has_value, error_is_memory, error_is_syntax;
+  struct moon_scan *scan;    // malloc: of a look at the script's globals that is going on
   size_t source_limit;       // bytes of source text that `load` takes
 
   // The image: from here to arena.bump.
@@ -226,12 +234,42 @@ enum { MOON_SIGNAL_OFFSET = 4 };
 
 // ---- libraries ------------------------------------------------------------------------------------------------------------
 
+/// The C function of a stock library that one of ours stands before. The same in every state of the process: whoever opens a
+/// sandbox writes the same address again.
+typedef _Atomic(lua_CFunction) moon_stock;
+/// Goes on as the stock function, in the frame of the caller: its arguments are those on the stack, its upvalues the closure's. So
+/// what it raises has the name, the file and the line that it has in stock Lua.
+static inline int moon_call_stock(moon_stock *stock, lua_State *L) {
+  return atomic_load_explicit(stock, memory_order_relaxed)(L);
+}
+/// Puts `function` into the place of `name` in the table on top of the stack, with the upvalues of the function that it takes
+/// the place of, and notes that one. (sandbox.c)
+void moon_replace_stock(lua_State *L, const char *name, lua_CFunction function, moon_stock *stock);
+
 void moon_open_sandbox(lua_State *L);     // sandbox.c
 void moon_open_strings(lua_State *L);     // text.c: tostring, string.format
 void moon_open_coroutines(lua_State *L);  // coroutine.c
 void moon_open_os(lua_State *L);          // clock.c
 int moon_require(lua_State *L);           // require.c
+/// Compiles text: a byte order mark and a first line that begins with '#' are passed over, as stock Lua does with files.
+int moon_load_text(lua_State *L, const char *source, size_t size, const char *chunk);   // require.c
 void moon_open_globals(lua_State *L);     // globals.c: the strict global table, and its lazy content
+void moon_open_libraries(lua_State *L);   // library.c
+/// The harmless library of that name (io, package, debug), pushed. (library.c)
+void moon_push_library(lua_State *L, const char *name);
+/// Pushes the stock library of that name as scripts have it; false, and nothing is pushed, when there is none. (library.c)
+bool moon_push_stock(lua_State *L, const char *name);
+/// Pushes the function that a module put into `package.preload` for the name at that index, if any. (library.c)
+bool moon_push_preload(lua_State *L, int name);
+/// Pushes what reading the global with the key at that index gives although it is not there. False, and nothing is pushed: it is
+/// an error. (undeclared.c)
+bool moon_push_undeclared(lua_State *L, int key);
+/// Whether the innermost code that stands in a file stands below lib/. (undeclared.c)
+bool moon_reader_is_library(lua_State *L);
+typedef struct moon_scan moon_scan;
+void moon_scan_free(moon_state *s);
+/// In a declaring state: the chunk on top of the stack is the script's or one of its modules. (undeclared.c)
+void moon_note_chunk(lua_State *L);
 void moon_open_raw(lua_State *L);         // globals.c: next, pairs, rawget, rawset
 /// Takes the key on top of the stack for the raw value of that global, which is made if it has to be. (globals.c)
 void moon_globals_get(lua_State *L);
@@ -241,6 +279,8 @@ void moon_globals_set(lua_State *L);
 int moon_string_index(lua_State *L);
 /// Pushes the table of `moon_capsule_name`. (capsule_hosts.c)
 void moon_capsule_push_named(lua_State *L);
+/// The same in any state: that of a job makes the table when it is first asked for. (capsule_hosts.c)
+void moon_capsule_push_made(lua_State *L);
 void moon_get_module(lua_State *L, const char *name);   // template.c
 /// Like luaL_tolstring, with numbers in the place of addresses.
 const char *moon_tolstring(lua_State *L, int index, size_t *size);

@@ -7,19 +7,51 @@
 /// Marks a module that is being loaded. An address, so that no value of a script can be it.
 static const char loading;
 
-// stack: 1 name, 2 loaded table, …, the module's value or error
+static bool is_loading(lua_State *L, int index) {
+  return lua_islightuserdata(L, index) && lua_touserdata(L, index) == &loading;
+}
+
+int moon_load_text(lua_State *L, const char *source, size_t size, const char *chunk) {
+  static const char mark[] = "\xEF\xBB\xBF";
+  if (size >= 3 && memcmp(source, mark, 3) == 0) source += 3, size -= 3;
+  if (size > 0 && *source == '#') {
+    const char *line_end = memchr(source, '\n', size);   // which stays, so that lines keep their numbers
+    size -= line_end ? (size_t)(line_end - source) : size;
+    source = line_end ? line_end : "";
+  }
+  return luaL_loadbufferx(L, source, size, chunk, "t");
+}
+
+// stack: 1 name, 2 loaded table, 3 the file's name, …, the module's value or error
 static int ran(lua_State *L, int status, lua_KContext context) {
   (void)context;
   bool failed = status != LUA_OK && status != LUA_YIELD;
-  if (!failed && lua_isnil(L, -1)) {   // a module that returns nothing is there all the same
+  if (!failed && lua_isnil(L, -1)) {
+    // It may have put itself into package.loaded; a module that does neither is there all the same.
     lua_pop(L, 1);
-    lua_pushboolean(L, 1);
+    lua_pushvalue(L, 1);
+    if (lua_rawget(L, 2) == LUA_TNIL || is_loading(L, -1)) {
+      lua_pop(L, 1);
+      lua_pushboolean(L, 1);
+    }
   }
   lua_pushvalue(L, 1);
   if (failed) lua_pushnil(L);   // takes the mark off: the next require tries again
   else lua_pushvalue(L, -2);
   lua_rawset(L, 2);
-  return failed ? lua_error(L) : 1;
+  if (failed) return lua_error(L);
+  lua_pushvalue(L, 3);
+  return 2;
+}
+
+/// Runs the module whose function is on top of the stack. stack: 1 name, 2 loaded table, 3 the file's name, …, function
+static int run(lua_State *L) {
+  lua_pushvalue(L, 1);
+  lua_pushlightuserdata(L, (void *)&loading);
+  lua_rawset(L, 2);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 3);
+  return ran(L, lua_pcallk(L, 2, 1, 0, 0, ran), 0);
 }
 
 static bool is_name(const char *s, size_t n) {
@@ -39,10 +71,16 @@ int moon_require(lua_State *L) {
   moon_capsule_loaded(L);
   lua_pushvalue(L, 1);
   lua_rawget(L, 2);
-  if (lua_islightuserdata(L, -1) && lua_touserdata(L, -1) == &loading)
+  if (is_loading(L, -1))
     return luaL_error(L, "module '%s' requires itself (directly or through another module)", name);
-  if (!lua_isnil(L, -1)) return 1;
+  if (lua_toboolean(L, -1)) return 1;   // as in stock Lua, a module that is false runs again
   lua_pop(L, 1);
+  if (moon_push_stock(L, name)) return 1;
+  if (moon_push_preload(L, 1)) {
+    lua_pushliteral(L, ":preload:");
+    lua_insert(L, 3);
+    return run(L);
+  }
   if (!is_name(name, size))
     return luaL_error(L, "'%s' is not a module name: use letters, digits, '_', '-' and single dots, as in \"net.retry\"", name);
   moon_state *s = state_of(L);
@@ -60,10 +98,9 @@ int moon_require(lua_State *L) {
   const char *source = lua_tolstring(L, -2, &source_size);
   if (source_size > s->source_limit)
     return luaL_error(L, "module '%s' is larger than the limit of %d bytes", name, (int)s->source_limit);
-  if (luaL_loadbufferx(L, source, source_size, lua_tostring(L, -1), "t") != LUA_OK) return lua_error(L);
-  lua_pushvalue(L, 1);
-  lua_pushlightuserdata(L, (void *)&loading);
-  lua_rawset(L, 2);
-  lua_pushvalue(L, 1);
-  return ran(L, lua_pcallk(L, 1, 1, 0, 0, ran), 0);
+  if (moon_load_text(L, source, source_size, lua_tostring(L, -1)) != LUA_OK) return lua_error(L);
+  if (s->declaring) moon_note_chunk(L);
+  lua_pushstring(L, lua_tostring(L, -2) + 1);   // without the '@' of the chunk's name
+  lua_replace(L, 3);                            // where the source was
+  return run(L);
 }

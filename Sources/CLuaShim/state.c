@@ -169,3 +169,5 @@ static int collect(lua_State *L) {
 }
 
 moon_status moon_state_collect(moon_state *s) { return moon_protected(s->L, collect, NULL, 0); }
+
+size_t moon_state_stop_depth(const moon_state *s) { return s->stop_depth; }

@@ -1,6 +1,9 @@
-// Values as text without addresses: "table: #3" is the third object that this state has named. An address would tell a
-// script (and a log) where memory lies, and would differ from run to run.
+// Values as text without addresses: "table: 0x000000000003" is the third object that this state has named. It looks as the
+// stock text does, for code that takes it apart; an address would tell a script (and a log) where memory lies, and would differ
+// from run to run.
+#include <stdio.h>
 #include <string.h>
+#include "include/moon_json.h"
 #include "internal.h"
 
 /// Pushes the number of the object at `index`, the same one each time.
@@ -46,12 +49,16 @@ const char *moon_tolstring(lua_State *L, int index, size_t *size) {
       break;
     case LUA_TBOOLEAN: lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false"); break;
     case LUA_TNIL: lua_pushliteral(L, "nil"); break;
-    case LUA_TLIGHTUSERDATA: lua_pushliteral(L, "userdata"); break;   // a host constant such as json.null
+    case LUA_TLIGHTUSERDATA:   // a host constant
+      lua_pushstring(L, lua_touserdata(L, index) == moon_json_null() ? "null" : "userdata");
+      break;
     default: {
       const char *kind = luaL_typename(L, index);
       int type = luaL_getmetafield(L, index, "__name");
       if (type == LUA_TSTRING) kind = lua_tostring(L, -1);
-      lua_pushfstring(L, "%s: #%I", kind, (LUAI_UACINT)serial(L, index));
+      char number[24];
+      snprintf(number, sizeof number, "0x%012llx", (unsigned long long)serial(L, index));
+      lua_pushfstring(L, "%s: %s", kind, number);
       if (type != LUA_TNIL) lua_remove(L, -2);
     }
   }
@@ -64,7 +71,10 @@ static int safe_tostring(lua_State *L) {
   return 1;
 }
 
-/// string.format: what `%s` would print with an address is made text first; `%p` is refused. upvalue 1: the stock format
+static moon_stock stock_format;
+
+/// string.format: what `%s` would print with an address is made text first; `%p` is refused. The stock function is called in this
+/// frame, so that its messages have this function's name and the caller's line.
 static int safe_format(lua_State *L) {
   size_t size;
   const char *format = luaL_checklstring(L, 1, &size), *end = format + size;
@@ -76,23 +86,20 @@ static int safe_format(lua_State *L) {
     while (p < end && strchr("-+ #0123456789.", *p) && *p) p++;
     if (p >= end) break;   // the stock function says what is wrong
     if (*p == 'p') return luaL_error(L, "'%%p' is not available in string.format: addresses are not shown to scripts");
-    if (*p == 's' && argument <= count && lua_type(L, argument) > LUA_TSTRING) {
+    if (*p != 's' || argument > count) continue;
+    int type = lua_type(L, argument);
+    if (type == LUA_TLIGHTUSERDATA || type > LUA_TSTRING) {
       moon_tolstring(L, argument, NULL);
       lua_replace(L, argument);
     }
   }
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, count, 1);
-  return 1;
+  return moon_call_stock(&stock_format, L);
 }
 
 void moon_open_strings(lua_State *L) {
   lua_pushcfunction(L, safe_tostring);
   lua_setglobal(L, "tostring");
   lua_getglobal(L, "string");
-  lua_getfield(L, -1, "format");
-  lua_pushcclosure(L, safe_format, 1);
-  lua_setfield(L, -2, "format");
+  moon_replace_stock(L, "format", safe_format, &stock_format);
   lua_pop(L, 1);
 }

@@ -200,6 +200,7 @@ moon_outcome moon_step(moon_state *s, int64_t deadline) {
   // After a jump out of a C call the position was not recorded by the hook. The topmost call may be half made; those below
   // it are whole.
   if (outcome == MOON_STOPPED && s->stop.line == 0 && s->current) moon_record_place(s, s->current, s->stop.forced ? 1 : 0);
+  if (outcome == MOON_STOPPED) moon_record_depth(s);
   s->current = NULL;
   // The signal came when the run had already ended by itself: it ended.
   if (outcome != MOON_STOPPED) s->stop = (moon_stop){0};

@@ -79,6 +79,7 @@ package final class ScriptSession {
     } catch {
       throw HostError("the Lua runtime cannot start: \(error)")
     }
+    luaHost.recordLateRequires(in: loader.lateRequires)
   }
 
   /// Reads the configuration in `snapshot`, with the settings over it. Throws what is wrong with it, all of it.

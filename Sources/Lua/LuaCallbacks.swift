@@ -5,7 +5,8 @@ internal import CLuaShim
 
 /// The callbacks of every runtime.
 nonisolated let luaCallbacks = unsafe moon_callbacks(
-  call: luaCall, refuse: luaRefuse, resume: luaResume, require: luaRequire, stuck: luaStuck)
+  call: luaCall, refuse: luaRefuse, resume: luaResume, require: luaRequire, local_time: luaLocalTime,
+  declares: luaDeclares, stuck: luaStuck)
 
 private func luaCall(_ owner: UnsafeMutableRawPointer?, _ L: OpaquePointer, _ number: Int32) -> Int32 {
   let instance = unsafe LuaInstance.from(owner)
@@ -49,6 +50,24 @@ private func luaRequire(_ owner: UnsafeMutableRawPointer?, _ L: OpaquePointer) -
   case .missing(let text):
     return call.conclude(.raise("module '\(name)' not found: \(text)"))
   }
+}
+
+private func luaLocalTime(
+  _ owner: UnsafeMutableRawPointer?, _ second: Int64, _ isCivil: Bool, _ daylight: Int32
+) -> moon_local_time {
+  let instance = unsafe LuaInstance.from(owner)
+  guard let context = instance.context as? any LuaTimeContext else { return moon_local_time(LuaLocalTime.utc) }
+  return moon_local_time(
+    isCivil
+      ? context.localTime(atCivil: second, daylight: daylight < 0 ? nil : daylight > 0) : context.localTime(at: second))
+}
+
+private func luaDeclares(
+  _ owner: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>, _ size: Int
+) -> Bool {
+  guard let declares = unsafe LuaInstance.from(owner).declares else { return false }
+  // The name is a string of the state, which stays where it is during this call.
+  return declares(unsafe String(decoding: UnsafeRawBufferPointer(start: name, count: size), as: UTF8.self))
 }
 
 private func luaStuck(_ owner: UnsafeMutableRawPointer?) {

@@ -64,6 +64,40 @@ package final class LuaDeclaration: LuaInstance, @unchecked Sendable {
     try evaluate(Array(source.utf8), chunkName: chunkName)
   }
 
+  /// Compiles a chunk and does not run it: for a module that only runs will ask for.
+  ///
+  /// - Throws: the syntax error; or that it took too long or too much memory.
+  package func check(_ source: [UInt8], chunkName: String) throws(LuaError) {
+    if source.count > runtime.configuration.sourceLimit {
+      throw LuaError(
+        .syntax, "\(chunkName): the source has \(source.count) bytes; the limit is \(runtime.configuration.sourceLimit)"
+      )
+    }
+    let status = unsafe source.withUnsafeBytes { bytes in
+      unsafe moon_state_compile(
+        state, bytes.baseAddress.map { unsafe $0.assumingMemoryBound(to: CChar.self) } ?? UnsafePointer(state),
+        bytes.count, "@\(chunkName)")
+    }
+    guard status == MOON_OK else { throw abandoned() }
+    _ = try finish()
+  }
+
+  /// What the chunks evaluated so far do with globals: all that they assign, and those that the script reads although
+  /// nobody has set them yet. Empty when the bytecode of this Lua is not understood. O(size of the chunks).
+  package func globalUses() -> [LuaGlobalUse] {
+    var flat = unsafe moon_flat()
+    defer { unsafe moon_flat_free(&flat) }
+    switch unsafe moon_state_globals(state, &flat) {
+    case MOON_OK: break
+    case MOON_ERROR:
+      unsafe moon_pop(lua, 1)
+      return []
+    default: return []
+    }
+    let bytes = unsafe UnsafeRawBufferPointer(start: flat.bytes, count: flat.size)
+    return unsafe LuaGlobalUse.read(bytes)  // `flat` lives until the end of this function
+  }
+
   /// The value of an expression.
   ///
   ///     try declaration.evaluate(expression: "cron '0 9 * * *'")

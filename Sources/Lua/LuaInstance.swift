@@ -13,6 +13,9 @@ package import CLuaShim
   package internal(set) var context: AnyObject?
   /// Answers `require`.
   let loader: LuaModuleLoader?
+  /// Whether the script of this state's code assigns the global of that name anywhere: reading it before is then no
+  /// mistake. Asked on the way to an error only.
+  package var declares: (@Sendable (String) -> Bool)?
   /// Host objects by number. They stay until the state is reset: a script may hold any of them.
   private(set) var objects: [any LuaObject] = []
   /// Bytes of the values that were copied out of the state since it was fresh.
@@ -140,7 +143,17 @@ package import CLuaShim
       }
     }
     let kind: LuaError.Kind = unsafe error.is_memory ? .memory : error.is_syntax ? .syntax : .runtime
-    return LuaError(kind, message, traceback: unsafe text(error.traceback, error.traceback_size), value: value)
+    let place = unsafe error.has_value ? LuaLocation(error.place) : nil
+    return LuaError(
+      kind, Self.text(of: message, value), file: place?.file, line: place?.line,
+      traceback: unsafe text(error.traceback, error.traceback_size), value: value)
+  }
+
+  /// A table that was thrown and that has no text of its own is shown as JSON, where it has such a form.
+  private static func text(of message: String, _ value: LuaValue?) -> String {
+    guard let value, message.hasPrefix("table: 0x"), let json = try? value.json() else { return message }
+    let shown = json.utf8.count <= 1000 ? json : String(json.prefix(1000)) + "…"
+    return "error value \(json == "[]" ? "{}" : shown)"
   }
 
   /// Why and where a step was stopped.
@@ -153,7 +166,8 @@ package import CLuaShim
       default: .deadline
       }
     let location = stop.line > 0 ? LuaLocation(file: stop.file_text, line: Int(stop.line)) : nil
-    return LuaStop(reason: reason, location: location, forced: stop.forced)
+    return LuaStop(reason: reason, location: location, forced: stop.forced,
+      depth: unsafe Int(moon_state_stop_depth(state)))
   }
 }
 

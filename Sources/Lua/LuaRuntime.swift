@@ -26,6 +26,11 @@ internal import CLuaShim
   /// The linked liblua, as "Lua 5.4.4".
   package static var luaVersion: String { unsafe String(cString: moon_lua_release()) }
 
+  /// Whether `require` of that name answers a library that every state has.
+  package static func isStockLibrary(_ name: String) -> Bool {
+    ["_G", "coroutine", "debug", "io", "math", "os", "package", "string", "table", "utf8"].contains(name)
+  }
+
   /// Whether a run can be torn out of a long C call with this processor and this liblua. Without it such a run is
   /// reported as stuck.
   package var hasBackstop: Bool { moon_has_backstop() }

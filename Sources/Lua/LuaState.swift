@@ -80,6 +80,19 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
     return try unsafe read(thread, 1, limits, root: "result")
   }
 
+  /// The second result of the run that finished, where the first one is nil and it is not: the reason of a refusal, as
+  /// host functions answer it. One that cannot leave the state is told by its type.
+  package func refusal() -> LuaValue? {
+    var thread = unsafe lua
+    guard unsafe moon_state_results(state, &thread) > 1, unsafe moon_type(thread, 1) == 0, unsafe moon_type(thread, 2) > 0
+    else { return nil }
+    do {
+      return try unsafe read(thread, 2, .init(functions: false), root: "reason")
+    } catch {
+      return .string(LuaString("run returned nil and a reason that cannot be shown: \(error.message)"))
+    }
+  }
+
   /// Ends the run, whatever it does; the step (the one going on or the next) returns `.stopped(cancelled)`. Any thread.
   ///
   /// - Returns: true when the run was suspended: the caller must see to it that it is stepped.

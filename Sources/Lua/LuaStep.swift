@@ -27,11 +27,14 @@ package struct LuaStop: Sendable, Equatable {
   package var location: LuaLocation?
   /// Whether it was torn out of a long C call.
   package var forced: Bool
+  /// Out of memory: its calls were nested deeper than this, or 0 when they were not deep.
+  package var depth: Int
 
-  package init(reason: Reason, location: LuaLocation? = nil, forced: Bool = false) {
+  package init(reason: Reason, location: LuaLocation? = nil, forced: Bool = false, depth: Int = 0) {
     self.reason = reason
     self.location = location
     self.forced = forced
+    self.depth = depth
   }
 }
 

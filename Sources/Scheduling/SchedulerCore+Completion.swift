@@ -102,7 +102,8 @@ extension SchedulerCore {
     if runs.slots[slot].state.isInWindow { inWindow -= 1 }
     let index = runs.slots[slot].job
     runs.slots[slot].record.outcome = outcome
-    runs.slots[slot].record.finishedAt = now.wall
+    // The start was read on a worker, after the reading that this tick works with.
+    runs.slots[slot].record.finishedAt = max(now.wall, runs.slots[slot].record.startedAt ?? now.wall)
     if runs.slots[slot].record.claimedAt == nil { runs.slots[slot].record.claimedAt = now.wall }
     if let details {
       if let error = details.error { runs.slots[slot].record.error = error }

@@ -163,7 +163,7 @@ extension SchedulerCore {
     var ended = record
     ended.outcome = outcome
     ended.claimedAt = ended.claimedAt ?? now.wall
-    ended.finishedAt = now.wall
+    ended.finishedAt = max(now.wall, ended.startedAt ?? now.wall)
     ended.error = RunError(message: why)
     actions.stores[store].batch.finished.append(ended)
     actions.events.append(.runFinished(ended))

@@ -36,12 +36,12 @@ struct SandboxTests {
   func serials() throws {
     #expect(
       try Fixture.run("local a, b = {}, {} return { tostring(a), tostring(b), tostring(a), ('%s'):format(b) }")
-        == ["table: #1", "table: #2", "table: #1", "table: #2"])
+        == ["table: 0x000000000001", "table: 0x000000000002", "table: 0x000000000001", "table: 0x000000000002"])
     #expect(
       try Fixture.run(
         "return { tostring(error), tostring(coroutine.create(error)), tostring(nil), tostring(1.5), tostring(2^53) }")
-        == ["function: #1", "thread: #2", "nil", "1.5", "9.007199254741e+15"])
-    #expect(try Fixture.run("return tostring(setmetatable({}, { __name = 'Point' }))") == "Point: #1")
+        == ["function: 0x000000000001", "thread: 0x000000000002", "nil", "1.5", "9.007199254741e+15"])
+    #expect(try Fixture.run("return tostring(setmetatable({}, { __name = 'Point' }))") == "Point: 0x000000000001")
     #expect(
       try Fixture.run("return ('%5.2f|%-5s|%s|%d|%q|%%'):format(1, 'a', true, 3, 'q')") == " 1.00|a    |true|3|\"q\"|%")
   }
@@ -55,8 +55,8 @@ struct SandboxTests {
         "'__gc' is not available: release what a script holds with a to-be-closed variable (local x <close>)"
       ),
       (
-        "collectgarbage()",
-        "collectgarbage(\"collect\") is not available: only collectgarbage(\"count\") is; memory is collected when needed"
+        "collectgarbage('stop')",
+        "collectgarbage(\"stop\") is not available: memory is collected when needed, and scripts cannot change that"
       ),
       ("string.format('%p', {})", "'%p' is not available in string.format: addresses are not shown to scripts"),
       (
@@ -130,7 +130,7 @@ struct SandboxTests {
     "error values of every kind become a message",
     arguments: [
       ("error(nil)", "error without a value (nil)"),
-      ("error({ code = 5 })", "table: #1"),
+      ("error({ code = 5 })", "error value {\"code\":5}"),
       ("error(setmetatable({}, { __tostring = function() return 'own text' end }))", "own text"),
       ("error(setmetatable({}, { __tostring = function() error('no') end }))", "error object whose __tostring fails"),
       ("error(setmetatable({}, { __tostring = function() return 5 end }))", "5"),

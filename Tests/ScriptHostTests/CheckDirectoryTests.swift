@@ -25,7 +25,7 @@ struct CheckDirectoryTests {
     ("job { run = print }", 1),
     ("job 'b5' { run = print }\njob 'b5' { run = print }", 2),
     ("local co = coroutine.create(print)\n\njob 'b6' { run = function() return co end }", 3),
-    ("string.split = function() end\njob 'b7' { run = function() return string.split() end }", 0),
+    ("string.split = function() end\njob 'b7' { run = function() return string.split() end }", 1),
     ("undefined_function()", 1),
   ]
 

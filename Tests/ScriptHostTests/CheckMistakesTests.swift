@@ -219,7 +219,7 @@ struct CheckMistakesTests {
         "job 'x' { after = 'x', run = print }",
         "a.lua:1: job \"x\" would wait for itself: \"x\" after \"x\"; remove one of them"),
       Mistake("error 'stop'", "a.lua:1: stop"),
-      Mistake("error({})", "a.lua: table: #1"),
+      Mistake("error({})", "a.lua:1: error value {}"),
     ])
   func inTheShape(_ mistake: Mistake) throws {
     let found = try LoadFixture().problems(mistake.script)

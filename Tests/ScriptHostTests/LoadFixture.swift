@@ -13,8 +13,9 @@ struct FixedClock: WallClock {
 /// Loads scripts given as texts, without a disk.
 final class LoadFixture {
   static let zones = TimeZoneDatabase()
-  static let runtime = Result { try LuaRuntime(modules: DeclareModules.modules + [printing]) }
+  static let runtime = Result { try LuaRuntime(modules: DeclareModules.modules + [printing, logging]) }
   private static let printing = LuaModule("", functions: [LuaFunction("print") { _ in .results(0) }])
+  private static let logging = LuaModule("log", functions: [LuaFunction("info") { _ in .results(0) }])
   let runtime: LuaRuntime
   let loader: ScriptLoader
   /// Answers `retryLater`, and counts how often it was asked.

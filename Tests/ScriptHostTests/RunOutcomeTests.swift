@@ -44,6 +44,60 @@ import Testing
     #expect(report.error?.traceback?.contains("test.lua:2") == true)
   }
 
+  @Test(
+    "a table that was thrown is kept as data, with its message and the place",
+    arguments: [
+      ("error{ code = 42 }", "error value {\"code\":42}", #"{"code":42}"#),
+      ("error{ code = 42, message = 'no route' }", "no route", #"{"code":42,"message":"no route"}"#),
+      ("error{ message = 'no route' }", "no route", nil),
+      ("error{ message = 'm', data = { 1 } }", "m", "[1]"),
+      ("error({ 1, 2 })", "error value [1,2]", "[1,2]"),
+    ])
+  func thrownTable(body: String, message: String, data: String?) throws {
+    let report = try PoolFixture().run(body)
+    #expect(report.outcome == .failed)
+    #expect(report.error?.message == message && report.error?.data == data)
+    #expect(report.error?.file == "test.lua" && report.error?.line == 2)
+  }
+
+  @Test(
+    "nil and a reason fail the attempt; nil alone does not",
+    arguments: [
+      ("return nil, 'no route'", Outcome.failed, "no route", nil),
+      ("return nil, { message = 'm', code = 5 }", .failed, "m", #"{"code":5,"message":"m"}"#),
+      ("return nil, 5", .failed, "run returned nil and 5", nil),
+      ("return nil, nil", .succeeded, nil, nil), ("return nil", .succeeded, nil, nil),
+      ("return false, 'why'", .succeeded, nil, nil), ("return 1, 'more'", .succeeded, nil, nil),
+    ] as [(String, Outcome, String?, String?)])
+  func refusal(body: String, outcome: Outcome, message: String?, data: String?) throws {
+    let report = try PoolFixture().run(body)
+    #expect(report.outcome == outcome && report.error?.message == message && report.error?.data == data)
+    #expect(outcome == .succeeded || report.error?.file == "test.lua")
+  }
+
+  @Test("endless recursion that uses up the memory says how deep it was")
+  func recursion() throws {
+    let report = try PoolFixture().run("local function f(n) return 1 + f(n + 1) end return f(1)", fields: "memory = '8MB',")
+    #expect(report.outcome == .outOfMemory)
+    #expect(report.error?.message.contains("calls in each other: is there a recursion without an end?") == true)
+    #expect(report.error?.line == 2)
+  }
+
+  @Test("os.date and os.time are in the job's zone")
+  func zone() throws {
+    let report = try PoolFixture().run(
+      "local t = os.time { year = 2026, month = 7, day = 1, hour = 12 } return { t, os.date('%H:%M %z', t), os.date('*t', t).isdst, os.time { year = 2026, month = 1, day = 1, hour = 12, isdst = false } }",
+      fields: "timezone = 'Europe/Vienna', every = '1h',")
+    #expect(report.result == #"[1782900000,"12:00 +0200",true,1767265200]"#)
+  }
+
+  @Test("a name that the script assigns somewhere may be read in a run before")
+  func declaredGlobal() throws {
+    let fixture = try PoolFixture()
+    let job = try fixture.load("cache = nil\njob 'x' { run = function() if not cache then cache = 1 end return cache end }")[0]
+    #expect(fixture.run(job).result == "1")
+  }
+
   @Test("ctx:fail ends the run with a message and data")
   func fail() throws {
     let report = try PoolFixture().run("ctx:fail('no route', { host = 'db', tries = 3 })")

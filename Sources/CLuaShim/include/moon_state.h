@@ -21,6 +21,13 @@ enum {
   MOON_SUSPEND = -3,
 };
 
+/// What local time is at some second.
+typedef struct {
+  int32_t offset;     ///< seconds east of UTC
+  int32_t daylight;   ///< whether that is daylight saving time
+  char name[16];      ///< of the offset: "UTC", "+02"
+} moon_local_time;
+
 /// Callbacks into the host. They return before anything is raised or yielded, so no jump passes over their frames.
 typedef struct {
   /// Calls host function number `function`.
@@ -31,6 +38,11 @@ typedef struct {
   int32_t (*_Nonnull resume)(void *_Nullable owner, lua_State *_Nonnull L, uint32_t ticket);
   /// Stack index 1 is a module's name: push its source and its chunk name and answer 2, or raise.
   int32_t (*_Nonnull require)(void *_Nullable owner, lua_State *_Nonnull L);
+  /// Local time at a second since 1970 (UTC), or where `civil` is set at a second counted in local time; `daylight` says then which
+  /// of the two the second is meant in (1 or 0; -1: whichever holds).
+  moon_local_time (*_Nonnull local_time)(void *_Nullable owner, int64_t second, bool civil, int32_t daylight);
+  /// Whether the job's script assigns the global of that name anywhere, so that reading it before is no mistake.
+  bool (*_Nonnull declares)(void *_Nullable owner, const char *_Nonnull name, size_t size);
   /// The step did not end although it was told to, softly and hard. Called on the monitor thread.
   void (*_Nonnull stuck)(void *_Nullable owner);
 } moon_callbacks;
@@ -139,6 +151,9 @@ moon_status moon_state_start(
 /// Makes the run's coroutine ready to compile and run a chunk of source text. Both happen within the steps, under their deadline.
 moon_status moon_state_load(
   moon_state *_Nonnull state, const char *_Nonnull source, size_t size, const char *_Nonnull chunk);
+/// The same, to compile the chunk and do nothing with it.
+moon_status moon_state_compile(
+  moon_state *_Nonnull state, const char *_Nonnull source, size_t size, const char *_Nonnull chunk);
 /// Makes the run's coroutine ready to call the function at a registry slot.
 moon_status moon_state_call_reference(
   moon_state *_Nonnull state, int32_t slot, const uint8_t *_Nullable values, size_t size);
@@ -172,6 +187,8 @@ typedef struct {
   char file[64];
 } moon_stop;
 moon_stop moon_state_stop(const moon_state *_Nonnull state);
+/// Of a run that was stopped for its memory: it was more than this many calls deep (a power of two), or 0 for a few.
+size_t moon_state_stop_depth(const moon_state *_Nonnull state);
 
 /// Prepares the calling thread for steps (signal timer, registration). False when the kernel has no timer left.
 bool moon_worker_attach(void);
@@ -214,6 +231,13 @@ typedef struct {
 } moon_flat;
 void moon_flat_free(moon_flat *_Nonnull buffer);
 
+/// Of a declaring state whose script has ended: for each global that the chunks loaded so far (the script, its modules) assign,
+/// and for each that a script reads and that is not there: a byte (1: assigns), the line (4 bytes), the chunk's name and the global's,
+/// each with its size (4 bytes) before it.
+moon_status moon_state_globals(moon_state *_Nonnull state, moon_flat *_Nonnull out);
+/// What to use instead of a stock global that is not here, or NULL.
+const char *_Nullable moon_instead_of(const char *_Nonnull name);
+
 typedef struct {
   uint32_t depth;    ///< tables in tables
   uint32_t nodes;    ///< values in all
@@ -244,6 +268,7 @@ typedef struct {
   size_t message_size;
   const char *_Nullable traceback;
   size_t traceback_size;
+  moon_place place; ///< where a table was thrown; line 0: unknown
   bool has_value;   ///< the error value is a table: `moon_state_error_value` reads it
   bool is_memory;
   bool is_syntax;   ///< the chunk did not compile

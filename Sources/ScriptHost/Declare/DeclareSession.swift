@@ -1,3 +1,4 @@
+internal import Chronology
 package import JobModel
 internal import Lua
 internal import Triggers
@@ -43,6 +44,9 @@ package final class DeclareSession {
   private var amounts = DeclaredAmounts()
 
   package init() {}
+
+  /// The zone of jobs that name none.
+  var zone: TimeZoneRules { base?.timing.zone ?? surroundings?.zone ?? .utc }
 
   /// Forgets the last file and begins with the next one.
   package func begin(_ purpose: Purpose, file: String, surroundings: DeclareSurroundings? = nil) {

@@ -9,7 +9,8 @@ enum JobCapture {
   /// The capsules of `jobs`, in their order, or `nil` after adding what stands in the way to `problems`. Captured
   /// locals that two jobs assign become notes.
   static func capture(
-    _ jobs: [DeclaredJob], in declaration: LuaDeclaration, script: String, problems: inout ScriptProblems
+    _ jobs: [DeclaredJob], in declaration: LuaDeclaration, script: String, problems: inout ScriptProblems,
+    place: (_ hostField: String) -> SourceLocation?
   ) -> [LuaCapsule]? {
     // A capture ends with the first thing that it cannot keep. The others are found by capturing what is left.
     var rest = jobs
@@ -21,7 +22,10 @@ enum JobCapture {
         return capture.capsules
       } catch {
         guard let index = error.job else {
-          problems.error(at: SourceLocation(file: script, line: 0), error.message)
+          // "string.split was added to a host table; …"
+          let field = error.message.contains(" a host table; ") ? error.message.split(separator: " ").first : nil
+          problems.error(
+            at: field.flatMap { place(String($0)) } ?? SourceLocation(file: script, line: 0), error.message)
           return nil
         }
         let job = rest.remove(at: index).definition

@@ -51,10 +51,15 @@ final class ScriptScope: Sendable {
   /// The modules that runs have asked for without loading having required them, and what they held in this generation;
   /// `nil` for one that was missing.
   private let lateModules: [String: ContentHash?]
+  /// Of all versions of the script.
+  let declared: DeclaredGlobals
 
-  init(script: ScriptPath, library: ModuleLibrary, lateModules: Set<String> = []) {
+  init(
+    script: ScriptPath, library: ModuleLibrary, lateModules: Set<String> = [], declared: DeclaredGlobals = .init()
+  ) {
     self.script = script
     self.library = library
+    self.declared = declared
     var hashes: [String: ContentHash?] = [:]
     for name in lateModules { hashes[name] = .some(library.contentHash(ofModule: name)) }
     self.lateModules = hashes

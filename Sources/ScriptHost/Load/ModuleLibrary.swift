@@ -30,6 +30,26 @@ package final class ModuleLibrary: Sendable {
     }
   }
 
+  /// The modules that a text asks for by a literal name, and those that they ask for in turn, with the line of the text.
+  /// Those in `known` are left out with what only they lead to.
+  func requests(of bytes: [UInt8], except known: Set<String>) -> (names: Set<String>, direct: [RequireScan.Request]) {
+    let direct = RequireScan.requests(in: bytes).filter { !known.contains($0.name) }
+    var names: Set<String> = []
+    var open = direct.map(\.name)
+    // Modules that were loaded may ask for others later, inside a function.
+    open += known
+    var seen: Set<String> = []
+    while let name = open.popLast() {
+      guard seen.insert(name).inserted else { continue }
+      if !known.contains(name) { names.insert(name) }
+      guard case .found(let file) = snapshot.module(named: name), case .success(let content) = file.content else {
+        continue
+      }
+      open += RequireScan.requests(in: content.bytes).map(\.name)
+    }
+    return (names, direct)
+  }
+
   /// The bytes' hash of a module, for telling whether it changed; `nil` when there is no such module.
   func contentHash(ofModule name: String) -> ContentHash? {
     guard case .found(let file) = snapshot.module(named: name), case .success(let content) = file.content else {

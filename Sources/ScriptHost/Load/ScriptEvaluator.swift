@@ -35,6 +35,10 @@ final class ScriptEvaluator {
     let library: ModuleLibrary
     /// Modules that runs of the script's jobs have asked for.
     let lateModules: Set<String>
+    /// The globals that versions of the script assign.
+    let declared: DeclaredGlobals
+    /// The script's text, for places in messages.
+    let source: [UInt8]?
     /// The version in force: jobs that have not changed keep their payload, and with it their states.
     let former: ScriptVersion?
   }
@@ -92,7 +96,10 @@ final class ScriptEvaluator {
         session.finish(after: problem)
         if error.isUnfinishedSource { unfinished = ScriptPath(problem.location.file) }
       }
-      var jobs = session.problems.hasErrors ? nil : capture(path, conditions)
+      let late = lateModules(of: content.bytes, conditions)
+      if !session.problems.hasErrors { unfinished = checkModules(late, path, conditions) ?? unfinished }
+      let uses = GlobalUses(session.problems.hasErrors ? [] : declaration.globalUses())
+      var jobs = session.problems.hasErrors ? nil : capture(path, conditions, late.names)
       if deadline.isOver {
         // What the host did on the script's behalf took the rest of its time.
         if !session.problems.hasErrors {
@@ -100,6 +107,10 @@ final class ScriptEvaluator {
           session.problems.error(at: SourceLocation(file: path.text, line: 0), why)
         }
         jobs = nil
+      }
+      if jobs != nil {
+        uses.note(in: &session.problems)
+        conditions.declared.replace(with: uses.assigned)
       }
       if let jobs, jobs.isEmpty {
         session.problems.note(at: SourceLocation(file: path.text, line: 0), "it declares no job")
@@ -110,10 +121,42 @@ final class ScriptEvaluator {
       let evaluation = ScriptEvaluation(
         path: path,
         version: session.problems.hasErrors ? nil : jobs.map { ScriptVersion(jobs: $0, content: content.hash) },
-        problems: session.problems.sorted(in: path.text), modules: declaration.requiredModules.map(\.name),
+        problems: session.problems.sorted(in: path.text),
+        modules: declaration.requiredModules.map(\.name) + late.names.sorted(),
         calendars: named)
       return Outcome(evaluation: evaluation, unfinished: unfinished, isOverrun: deadline.isOver)
     }
+  }
+
+  /// What the script's text asks for and its top level has not: modules that its runs will require.
+  private func lateModules(
+    of bytes: [UInt8], _ conditions: Conditions
+  ) -> (names: Set<String>, direct: [RequireScan.Request]) {
+    conditions.library.requests(of: bytes, except: Set(declaration.requiredModules.map(\.name)))
+  }
+
+  /// Says of modules that only runs require what would otherwise be found out then. Returns one that ends in the middle
+  /// of something.
+  private func checkModules(
+    _ late: (names: Set<String>, direct: [RequireScan.Request]), _ path: ScriptPath, _ conditions: Conditions
+  ) -> ScriptPath? {
+    var unfinished: ScriptPath?
+    for name in late.names.sorted() {
+      guard case .source(let bytes, let chunkName) = conditions.library.source(named: name) else { continue }
+      do {
+        try declaration.check(bytes, chunkName: chunkName)
+      } catch {
+        session.problems.add(ScriptProblem(error, in: chunkName))
+        if error.isUnfinishedSource { unfinished = ScriptPath(chunkName) }
+      }
+    }
+    for request in late.direct where !LuaRuntime.isStockLibrary(request.name) {
+      if case .missing(let text) = conditions.library.source(named: request.name) {
+        session.problems.note(
+          at: SourceLocation(file: path.text, line: request.line), "module '\(request.name)' not found: \(text)")
+      }
+    }
+    return unfinished
   }
 
   /// Nothing but white space: many editors empty a file before they write it.
@@ -122,9 +165,14 @@ final class ScriptEvaluator {
   }
 
   /// The definitions with their captured functions, or `nil` after an error.
-  private func capture(_ path: ScriptPath, _ conditions: Conditions) -> [JobDefinition]? {
+  private func capture(
+    _ path: ScriptPath, _ conditions: Conditions, _ textualModules: Set<String>
+  ) -> [JobDefinition]? {
     var declared = session.takeJobs()
-    guard let capsules = JobCapture.capture(declared, in: declaration, script: path.text, problems: &session.problems)
+    guard
+      let capsules = JobCapture.capture(
+        declared, in: declaration, script: path.text, problems: &session.problems,
+        place: { field in self.place(ofHostField: field, path, conditions) })
     else {
       return nil
     }
@@ -132,7 +180,9 @@ final class ScriptEvaluator {
     for job in conditions.former?.jobs ?? [] { former[job.name] = job }
     var jobs: [JobDefinition] = []
     jobs.reserveCapacity(declared.count)
-    let scope = ScriptScope(script: path, library: conditions.library, lateModules: conditions.lateModules)
+    let scope = ScriptScope(
+      script: path, library: conditions.library, lateModules: conditions.lateModules.union(textualModules),
+      declared: conditions.declared)
     for (index, capsule) in capsules.enumerated() {
       let payload = LuaJobPayload(
         capsule: capsule, scope: scope, memoryLimit: declared[index].definition.memoryLimit,
@@ -148,6 +198,34 @@ final class ScriptEvaluator {
       jobs.append(declared[index].definition)
     }
     return jobs
+  }
+}
+
+extension ScriptEvaluator {
+  /// Where a text first names a field of a host table, such as `string.split`: the script, then its modules.
+  private func place(ofHostField field: String, _ path: ScriptPath, _ conditions: Conditions) -> SourceLocation? {
+    var texts: [(name: String, bytes: [UInt8])] = []
+    if let bytes = conditions.source { texts.append((path.text, bytes)) }
+    for module in declaration.requiredModules {
+      if case .source(let bytes, let name) = conditions.library.source(named: module.name) {
+        texts.append((name, bytes))
+      }
+    }
+    for text in texts {
+      let lines = text.bytes.split(separator: 10, omittingEmptySubsequences: false)
+      if let index = lines.firstIndex(where: { Self.assigns(field, String(decoding: $0, as: UTF8.self)) }) {
+        return SourceLocation(file: text.name, line: index + 1)
+      }
+    }
+    return nil
+  }
+
+  /// Whether a line looks as if it set the field: `function string.split(` or `string.split =`.
+  private static func assigns(_ field: String, _ line: String) -> Bool {
+    guard let range = line.firstRange(of: field) else { return false }
+    let rest = line[range.upperBound...].drop { $0 == " " || $0 == "\t" }
+    return rest.first == "=" && !rest.hasPrefix("==")
+      || rest.first == "(" && line[..<range.lowerBound].contains("function")
   }
 }
 

@@ -33,6 +33,8 @@ package final class ScriptLoader {
   private let isCancelled = Atomic(false)
   /// What each script may declare, from the next load on.
   package var quota = DeclareQuota()
+  /// By script, for as long as there is one.
+  private var declaredGlobals: [ScriptPath: DeclaredGlobals] = [:]
   /// Where runs tell which modules they asked for that loading their script did not.
   package let lateRequires = LateRequires()
 
@@ -125,6 +127,7 @@ package final class ScriptLoader {
     }
     for path in kept.keys where !present.contains(path) { plan.requires.remove(path) }
     lateRequires.keep(only: present)
+    declaredGlobals = declaredGlobals.filter { present.contains($0.key) }
 
     if !affected.isEmpty { runtime.giveBackSpareMemory() }
 
@@ -158,17 +161,17 @@ package final class ScriptLoader {
     let whole = runtime.configuration.declareTimeout
     guard let putAside, let slowEvaluator else {
       return evaluator.evaluate(
-        file, conditions.of(file.path, former: old?.active), within: WorkDeadline(allowed: whole))
+        file, conditions.of(file, former: old?.active, declared(by: file.path)), within: WorkDeadline(allowed: whole))
     }
     let quick = min(lost < timing.patience ? timing.quick : timing.hurried, whole)
     let deadline = WorkDeadline(allowed: quick)
-    let outcome = evaluator.evaluate(file, conditions.of(file.path, former: old?.active), within: deadline)
+    let outcome = evaluator.evaluate(file, conditions.of(file, former: old?.active, declared(by: file.path)), within: deadline)
     guard outcome.isOverrun, quick < whole else { return outcome }
     if isCancelled.load(ordering: .sequentiallyConsistent) { return nil }
     lost += quick
     let script = SlowScript(
       file, taken: quick, allowed: whole, evaluator: slowEvaluator,
-      conditions: conditions.elsewhere(file.path, former: old?.active))
+      conditions: conditions.elsewhere(file, former: old?.active, declared(by: file.path)))
     slow[file.path] = script
     putAside(script)
     return nil
@@ -181,15 +184,28 @@ package final class ScriptLoader {
     let lateRequires: [ScriptPath: Set<String>]
 
     /// For a script that another thread evaluates: what scripts share while they load is one thread's.
-    func elsewhere(_ path: ScriptPath, former: ScriptVersion?) -> ScriptEvaluator.Conditions {
+    func elsewhere(
+      _ file: ScriptFile, former: ScriptVersion?, _ declared: DeclaredGlobals
+    ) -> ScriptEvaluator.Conditions {
       ScriptEvaluator.Conditions(
-        surroundings: makeSurroundings(), library: library, lateModules: lateRequires[path] ?? [], former: former)
+        surroundings: makeSurroundings(), library: library, lateModules: lateRequires[file.path] ?? [],
+        declared: declared, source: try? file.content.get().bytes, former: former)
     }
 
-    func of(_ path: ScriptPath, former: ScriptVersion?) -> ScriptEvaluator.Conditions {
+    func of(
+      _ file: ScriptFile, former: ScriptVersion?, _ declared: DeclaredGlobals
+    ) -> ScriptEvaluator.Conditions {
       ScriptEvaluator.Conditions(
-        surroundings: surroundings, library: library, lateModules: lateRequires[path] ?? [], former: former)
+        surroundings: surroundings, library: library, lateModules: lateRequires[file.path] ?? [], declared: declared,
+        source: try? file.content.get().bytes, former: former)
     }
+  }
+
+  private func declared(by path: ScriptPath) -> DeclaredGlobals {
+    if let known = declaredGlobals[path] { return known }
+    let new = DeclaredGlobals()
+    declaredGlobals[path] = new
+    return new
   }
 
   private func surroundings(_ configuration: HostConfiguration, _ calendars: CalendarLibrary) -> DeclareSurroundings {

@@ -8,6 +8,7 @@ enum Ending {
   /// `run` returned. Its first result is kept as JSON; one that cannot be is dropped with a line in the log.
   static func succeeded(_ instance: JobInstance, resultLimit: Int) -> RunEnding {
     let peak = instance.state.peakBytes
+    if let reason = instance.state.refusal() { return refused(instance, reason) }
     let value: LuaValue
     do {
       value = try instance.state.result()
@@ -25,21 +26,47 @@ enum Ending {
     }
   }
 
+  /// `run` returned nil and a reason, as host functions do: it did not do what it was to do. A string is the message,
+  /// anything else is kept as data.
+  private static func refused(_ instance: JobInstance, _ reason: LuaValue) -> RunEnding {
+    let source = instance.context.definition.source
+    var error = RunError(message: "run returned nil", file: source.file, line: source.line > 0 ? source.line : nil)
+    switch reason {
+    case .string(let text): error.message = text.text
+    case .table(let fields):
+      read(fields, into: &error)
+    default:
+      if case .success(let json) = JSONText.encoding(reason, limit: Quotas.errorDataBytes) {
+        error.message = "run returned nil and \(json.text)"
+      }
+    }
+    error.cut()
+    return RunEnding(.failed, memoryPeakBytes: instance.state.peakBytes, details: AttemptDetails(error: error))
+  }
+
+  /// What a table that was thrown tells. Its `data`, or the whole of it where it has more than a message and a place.
+  private static func read(_ fields: LuaTable, into error: inout RunError) {
+    if case .string(let message)? = fields["message"] { error.message = message.text }
+    if case .string(let file)? = fields["file"] { error.file = file.text }
+    if case .integer(let line)? = fields["line"] { error.line = Int(clamping: line) }
+    let plain: Set<String> = ["message", "file", "line", "retry", "data"]
+    let hasMore = !fields.array.isEmpty || !fields.fields.allSatisfy { plain.contains($0.key) }
+    guard hasMore || fields["data"] != nil else { return }
+    let data = fields["data"] ?? .table(fields)
+    guard case .success(let text) = JSONText.encoding(data, limit: .max) else { return }
+    let size = text.text.utf8.count
+    error.data =
+      size <= Quotas.errorDataBytes
+      ? text.text : "{\"cut\":\"\(size) bytes of data, \(Quotas.errorDataBytes) are kept\"}"
+  }
+
   /// `run` raised an error, or asked for another attempt.
   static func failed(_ instance: JobInstance, _ error: LuaError) -> RunEnding {
     var runError = RunError(error)
     var retry: RetryRequest?
     if case .table(let fields)? = error.value {
       // `ctx:fail` and `ctx:retry` raise such tables; a script may do so itself.
-      if case .string(let message)? = fields["message"] { runError.message = message.text }
-      if case .string(let file)? = fields["file"] { runError.file = file.text }
-      if case .integer(let line)? = fields["line"] { runError.line = Int(clamping: line) }
-      if let data = fields["data"], case .success(let text) = JSONText.encoding(data, limit: .max) {
-        let size = text.text.utf8.count
-        runError.data =
-          size <= Quotas.errorDataBytes
-          ? text.text : "{\"cut\":\"\(size) bytes of data, \(Quotas.errorDataBytes) are kept\"}"
-      }
+      read(fields, into: &runError)
       if fields["retry"] == .bool(true) { retry = instance.context.retry }
     }
     runError.cut()
@@ -49,7 +76,9 @@ enum Ending {
   }
 
   /// It was stopped from outside.
-  static func stopped(_ outcome: Outcome, at location: LuaLocation?, _ instance: JobInstance) -> RunEnding {
+  static func stopped(
+    _ outcome: Outcome, at location: LuaLocation?, _ instance: JobInstance, depth: Int = 0
+  ) -> RunEnding {
     let definition = instance.context.definition
     let message =
       switch outcome {
@@ -59,6 +88,7 @@ enum Ending {
       case .outOfMemory:
         "the job's Lua state grew beyond its memory limit of "
           + byteText(instance.state.memoryLimit)
+          + (depth > 0 ? ", with more than \(depth) calls in each other: is there a recursion without an end?" : "")
       case .interrupted: "the host stopped while the run was going on"
       default: "the run was cancelled"
       }

@@ -87,6 +87,9 @@ package final class LuaHost: Sendable {
     let context = RunContext(services: services, limits: configuration)
     let state = try runtime.makeState(
       payload.capsule, memoryLimit: payload.memoryLimit, loader: moduleLoader(for: context))
+    state.declares = { [context] name in
+      (context.order?.job.definition.payload as? LuaJobPayload)?.scope.declared.contains(name) ?? false
+    }
     return JobInstance(state: state, context: context)
   }
 

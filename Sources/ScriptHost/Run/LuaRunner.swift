@@ -254,7 +254,7 @@ package final class LuaRunner: StepRunner {
       noteHook(name, of: instance, "was stopped (\(outcome.rawValue))" + (stop.location.map { " at \($0)" } ?? ""))
       return ending
     }
-    return Ending.stopped(outcome, at: stop.location, instance)
+    return Ending.stopped(outcome, at: stop.location, instance, depth: stop.depth)
   }
 
   private func beginHook(
