@@ -28,6 +28,9 @@ package final class SchedulerAssembly: Sendable {
     package var log: any HostLog
     /// Whether each run's claim, start and success are events; failures always are.
     package var publishesRuns = true
+    /// Called with each attempt on its worker's thread, before anything of it happens; nil costs nothing. (The event of
+    /// a start comes from the scheduler's thread, and later than the first lines of a run.)
+    package var willBegin: (@Sendable (RunOrder) -> Void)?
     /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and ask the scheduler
     /// nothing.
     package var onEvents: @Sendable ([Event]) -> Void = { _ in }
@@ -66,7 +69,8 @@ package final class SchedulerAssembly: Sendable {
     self.sink = sink
     let retry = ScriptFollower.Retry()
     var session: ScriptSession?
-    if let place = blueprint.scripts {
+    if var place = blueprint.scripts {
+      place.stateDirectory = place.stateDirectory ?? blueprint.stateDirectory
       let made = try ScriptSession(place, log: log, bridge: bridge, sink: sink, retryLater: { retry.ask($0) })
       try made.configure(made.directory.scan().snapshot)
       session = made
@@ -143,6 +147,7 @@ package final class SchedulerAssembly: Sendable {
       }
       var settings = StepPool.Configuration()
       if let workers = configured.workers { settings.workers = workers }
+      settings.willBegin = blueprint.willBegin
       executors.append((name, pool(settings, luaHost, blueprint)))
     }
     return executors
@@ -164,16 +169,22 @@ package final class SchedulerAssembly: Sendable {
   ///
   /// Blocks on the stores and the disk, and while scripts are evaluated.
   ///
+  /// - Parameter announce: told of the loaded scripts before the first of their runs can say anything.
   /// - Returns: the loaded scripts; nil when there are none.
   @discardableResult
-  package func start(_ programmed: [JobDefinition] = []) throws(HostError) -> LoadedGeneration? {
+  package func start(
+    _ programmed: [JobDefinition] = [], announce: (LoadedGeneration) -> Void = { _ in }
+  ) throws(HostError) -> LoadedGeneration? {
     do {
       declared.add(programmed)
       guard let follower else {
         try begin(scripted: [])
         return nil
       }
-      return try follower.start { generation in try begin(scripted: generation.jobs) }
+      return try follower.start { generation in
+        announce(generation)
+        try begin(scripted: generation.jobs)
+      }
     } catch {
       closeEverything()
       throw HostError("\(error)")
@@ -219,6 +230,11 @@ package final class SchedulerAssembly: Sendable {
     files.stop()
     luaHost?.stop()
     for (_, store) in stores { store.close() }
+  }
+
+  /// Why a job is kept and does not run.
+  package func reasonOfOrphan(_ job: String) -> String {
+    follower?.homes.reason(for: job) ?? "nobody declares it any more: kept, not run until somebody does"
   }
 
   // MARK: Jobs of the program

@@ -38,6 +38,8 @@ package final class ScriptFollower: Sendable {
   private let log: any HostLog
   private let swap: @Sendable (LoadedGeneration) -> SchedulerCore.Reconciliation
   private let watcher = Mutex<DirectoryWatcher?>(nil)
+  /// Where orphans were declared.
+  package let homes: JobHomes
 
   /// - Parameters:
   ///   - session: configured; belongs to this object from now on.
@@ -48,6 +50,7 @@ package final class ScriptFollower: Sendable {
     swap: @escaping @Sendable (LoadedGeneration) -> SchedulerCore.Reconciliation
   ) {
     log = session.log
+    homes = JobHomes(session.archive)
     self.swap = swap
     let directory = session.directory
     loading = Loading(session)
@@ -73,7 +76,9 @@ package final class ScriptFollower: Sendable {
       loading.generation = generation
       loaded = generation
       for problem in generation.problems { show(problem) }
+      homes.follow(generation, after: nil)
       try first(generation)
+      keep(generation)
       SpareMemory.giveBack()
     }
     guard let loaded else { preconditionFailure("a watcher loads before it has started") }
@@ -98,7 +103,9 @@ package final class ScriptFollower: Sendable {
       change.snapshot, after: previous, changes: change.changes, everything: !zones.isEmpty)
     loading.generation = generation
     for problem in generation.freshProblems(since: previous) { show(problem) }
+    homes.follow(generation, after: previous)
     let result = swap(generation)
+    keep(generation)
     SpareMemory.giveBack()
     let parts = [
       result.added > 0 ? "\(result.added) added" : nil, result.changed > 0 ? "\(result.changed) changed" : nil,
@@ -110,6 +117,13 @@ package final class ScriptFollower: Sendable {
         "reloaded (generation \(generation.number.number)): \(parts.isEmpty ? "nothing changed" : parts.joined(separator: ", "))"
       )
     }
+  }
+
+  /// Keeps what is in force for a restart.
+  private func keep(_ generation: LoadedGeneration) {
+    let session = loading.session
+    let failure = session.archive?.keep(generation, at: log.now) { session.directory.calendarElsewhere($0) }
+    if let failure { log.write(.warn, failure) }
   }
 
   private func reloadConfiguration(_ snapshot: DirectorySnapshot) {

@@ -51,15 +51,18 @@ final class HostProcess: @unchecked Sendable {
   /// - Parameter input: what it reads; by default nothing.
   /// - Parameter readsErrors: false: its log stays in the pipe until `readErrors`.
   /// - Parameter closed: descriptors that it starts without.
+  /// - Parameter shell: what a shell does before it becomes the program: `ulimit -f 100`.
   init(
-    _ arguments: [String], in directory: String, input: String = "", readsErrors: Bool = true, closed: [Int32] = []
+    _ arguments: [String], in directory: String, input: String = "", readsErrors: Bool = true, closed: [Int32] = [],
+    shell prelude: String = ""
   ) throws {
     command = "moondial " + arguments.joined(separator: " ")
     // Pipes that no other child inherits, so that their ends are told by this one's end.
     let (pid, stdin, output, errors) = try Self.spawning.withLock { _ in
       let (stdin, output, errors) = (try Self.pipe(), try Self.pipe(), try Self.pipe())
       // env(1) changes the directory and becomes the program.
-      let shell = closed.isEmpty ? [] : ["/bin/sh", "-c", "exec \"$@\"" + closed.map { " \($0)>&-" }.joined(), "sh"]
+      let become = (prelude.isEmpty ? "" : prelude + "; ") + "exec \"$@\"" + closed.map { " \($0)>&-" }.joined()
+      let shell = closed.isEmpty && prelude.isEmpty ? [] : ["/bin/sh", "-c", become, "sh"]
       let pid = try Self.spawn(
         ["/usr/bin/env", "-C", directory] + shell + [Self.binary] + arguments, stdin: stdin.read,
         output: output.write, errors: errors.write)

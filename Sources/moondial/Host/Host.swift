@@ -34,15 +34,28 @@ final class Host: Sendable {
     blueprint.scripts = place
     blueprint.stateDirectory = options.stateDirectory
     blueprint.publishesRuns = log.shows(.debug)
-    let renderer = EventRenderer(log)
+    if log.shows(.debug) {
+      blueprint.willBegin = { order in
+        log.write(
+          .debug, job: order.job.definition.name, run: order.id,
+          order.attempt > 1 ? "attempt \(order.attempt) started" : "started")
+      }
+    }
+    let renderer = EventRenderer(log, saysStarts: false)
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
-    assembly = try SchedulerAssembly(blueprint)
+    let assembly = try SchedulerAssembly(blueprint)
+    self.assembly = assembly
+    renderer.useReasons { [weak assembly] in assembly?.reasonOfOrphan($0) ?? "kept, not run" }
     directory = ScriptDirectory(path, configuration: options.config).root
   }
 
   /// Loads the scripts, starts the scheduler, begins to watch.
   func start() throws {
-    guard let generation = try assembly.start() else { preconditionFailure("a host has scripts") }
+    // Before the first run can write a line of its own.
+    try assembly.start { announce($0) }
+  }
+
+  private func announce(_ generation: LoadedGeneration) {
     log.write(
       .info,
       "moondial \(Moondial.version): \(counted(generation.jobs.count, "job")) from "
