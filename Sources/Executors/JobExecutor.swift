@@ -125,7 +125,10 @@ package final class AttemptDetails: Sendable {
   package let result: JSONText?
   /// Set by `ctx:retry`.
   package let retry: RetryRequest?
-  package init(error: RunError? = nil, result: JSONText? = nil, retry: RetryRequest? = nil) {
+  /// The host refused something, and would refuse it again: `retry` does not apply.
+  package let isFinal: Bool
+  package init(error: RunError? = nil, result: JSONText? = nil, retry: RetryRequest? = nil, isFinal: Bool = false) {
+    self.isFinal = isFinal
     self.error = error
     self.result = result
     self.retry = retry

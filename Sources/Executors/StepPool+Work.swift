@@ -129,6 +129,7 @@ extension StepPool {
       loop.finished = RunReport(token: order.token, kind: .late, startedAt: time.wall)
       return
     }
+    configuration.willBegin?(order)
     let verdict = runner.begin(order, at: time, on: worker.face)
     loop.endStep(began: time.monotonic, wallClock)
     switch verdict {

@@ -43,6 +43,8 @@ package final class StepPool: JobExecutor {
     package var handOffAfter: Int64 = 25_000_000
     /// Nanoseconds that `stop` waits for the threads before it leaves them behind.
     package var stopPatience: Int64 = 5_000_000_000
+    /// Told of each attempt on the worker's thread, before anything of it happens; nil costs nothing.
+    package var willBegin: (@Sendable (RunOrder) -> Void)?
     package init() {}
   }
 

@@ -15,15 +15,26 @@ package final class EventRenderer: Sendable {
 
   private let log: any HostLog
   private let clock: any WallClock
+  private let saysStarts: Bool
+  private let reasonOfOrphan: Mutex<(@Sendable (String) -> String)?>
   private let skips = Mutex<[String: Skips]>([:])
 
   private static let summaryPeriod: Int64 = 10_000_000_000
   /// Jobs of which skips are told within such a period, at most.
   private static let jobsRemembered = 1_000
 
-  package init(_ log: any HostLog, clock: any WallClock = SystemWallClock()) {
+  /// - Parameter saysStarts: false when the starts of runs are said by their workers, before the runs' own lines: see
+  ///   `SchedulerAssembly.Blueprint.willBegin`.
+  package init(_ log: any HostLog, clock: any WallClock = SystemWallClock(), saysStarts: Bool = true) {
     self.log = log
+    self.saysStarts = saysStarts
     self.clock = clock
+    reasonOfOrphan = Mutex(nil)
+  }
+
+  /// From now on `reason` says why a job is kept and does not run.
+  package func useReasons(_ reason: @escaping @Sendable (String) -> String) {
+    reasonOfOrphan.withLock { $0 = reason }
   }
 
   /// Writes what `event` means to an operator; nothing for what only counts.
@@ -32,7 +43,16 @@ package final class EventRenderer: Sendable {
     case .hostStarted, .stopped: break
     case .jobAdded(let job, let next): log.write(.info, job: job, "added, \(describe(next))")
     case .jobChanged(let job, let next): log.write(.info, job: job, "changed, \(describe(next))")
-    case .jobOrphaned(let job): log.write(.warn, job: job, "its script is gone: kept, not run until it returns")
+    case .jobOrphaned(let job):
+      let reason = reasonOfOrphan.withLock { $0 }
+      log.write(.warn, job: job, reason?(job) ?? "its script is gone: kept, not run until it returns")
+    case .orphansKept(let count):
+      log.write(
+        .info,
+        count == 1
+          ? "1 job that no script declares is kept: `moondial list --orphans` shows it, `moondial forget JOB` drops it"
+          : "\(count) jobs that no script declares are kept: `moondial list --orphans` shows them, "
+            + "`moondial forget JOB` drops one")
     case .jobResumedFromOrphan(let job, let next): log.write(.info, job: job, "is back, \(describe(next))")
     case .jobPaused(let job): log.write(.info, job: job, "paused")
     case .jobResumed(let job, let next): log.write(.info, job: job, "resumed, \(describe(next))")
@@ -41,7 +61,9 @@ package final class EventRenderer: Sendable {
     case .scheduleEnded(let job): log.write(.info, job: job, "its schedule has ended")
     case .runClaimed: break
     case .runStarted(let run, let job, let attempt):
-      log.write(.debug, job: job, run: run, attempt > 1 ? "attempt \(attempt) started" : "started")
+      if saysStarts {
+        log.write(.debug, job: job, run: run, attempt > 1 ? "attempt \(attempt) started" : "started")
+      }
     case .runFinished(let record): finished(record)
     case .runRetrying(let run, let job, let attempt, let delay, let outcome, let error):
       let why = error.map { ": \($0.message)" } ?? ""

@@ -28,6 +28,9 @@ package final class SchedulerAssembly: Sendable {
     package var log: any HostLog
     /// Whether each run's claim, start and success are events; failures always are.
     package var publishesRuns = true
+    /// Called with each attempt on its worker's thread, before anything of it happens; nil costs nothing. (The event of
+    /// a start comes from the scheduler's thread, and later than the first lines of a run.)
+    package var willBegin: (@Sendable (RunOrder) -> Void)?
     /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and ask the scheduler
     /// nothing.
     package var onEvents: @Sendable ([Event]) -> Void = { _ in }
@@ -72,7 +75,8 @@ package final class SchedulerAssembly: Sendable {
     self.health = health
     let slow = SlowLoads()
     var session: ScriptSession?
-    if let place = blueprint.scripts {
+    if var place = blueprint.scripts {
+      place.stateDirectory = place.stateDirectory ?? blueprint.stateDirectory
       let made = try ScriptSession(
         place, log: log, bridge: bridge, sink: sink, retryLater: { retry.ask($0) },
         putAside: { script in
@@ -192,6 +196,7 @@ package final class SchedulerAssembly: Sendable {
       }
       var settings = StepPool.Configuration()
       if let workers = configured.workers { settings.workers = workers }
+      settings.willBegin = blueprint.willBegin
       executors.append((name, pool(name, settings, luaHost, blueprint, health)))
     }
     return executors
@@ -222,11 +227,11 @@ package final class SchedulerAssembly: Sendable {
   ///
   /// Blocks on the stores and the disk, and while scripts are evaluated.
   ///
-  /// - Parameter isLoaded: called when the scripts have been loaded, before any job runs.
+  /// - Parameter announce: told of the loaded scripts before the first of their runs can say anything.
   /// - Returns: the loaded scripts; nil when there are none.
   @discardableResult
   package func start(
-    _ programmed: [JobDefinition] = [], _ isLoaded: () -> Void = {}
+    _ programmed: [JobDefinition] = [], announce: (LoadedGeneration) -> Void = { _ in }
   ) throws(HostError) -> LoadedGeneration? {
     do {
       declared.add(programmed)
@@ -236,7 +241,7 @@ package final class SchedulerAssembly: Sendable {
         return nil
       }
       return try follower.start { generation in
-        isLoaded()
+        announce(generation)
         try begin(scripted: generation.jobs, isWhole: generation.loading.isEmpty)
       }
     } catch {
@@ -291,6 +296,11 @@ package final class SchedulerAssembly: Sendable {
     luaHost?.stop()
     for (_, store) in stores { store.close() }
     bridge.detach()
+  }
+
+  /// Why a job is kept and does not run.
+  package func reasonOfOrphan(_ job: String) -> String {
+    follower?.homes.reason(for: job) ?? "nobody declares it any more: kept, not run until somebody does"
   }
 
   // MARK: Jobs of the program

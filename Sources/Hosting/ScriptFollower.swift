@@ -43,6 +43,8 @@ package final class ScriptFollower: Sendable {
   private let turn = Mutex(())
   private let isCancelled = Atomic(false)
   private let watcher = Mutex<DirectoryWatcher?>(nil)
+  /// Where orphans were declared.
+  package let homes: JobHomes
 
   /// - Parameters:
   ///   - session: configured; belongs to this object from now on.
@@ -56,6 +58,7 @@ package final class ScriptFollower: Sendable {
   ) {
     log = session.log
     self.slow = slow
+    homes = JobHomes(session.archive)
     self.swap = swap
     let directory = session.directory
     loading = Loading(session)
@@ -94,7 +97,9 @@ package final class ScriptFollower: Sendable {
         loading.generation = generation
         loaded = generation
         for problem in generation.problems { show(problem) }
+        homes.follow(generation, after: nil)
         try first(generation)
+        keep(generation)
         SpareMemory.giveBack()
       }
     }
@@ -147,7 +152,9 @@ package final class ScriptFollower: Sendable {
     if isCancelled.load(ordering: .sequentiallyConsistent) { return }
     loading.generation = generation
     for problem in generation.freshProblems(since: previous) { show(problem) }
+    homes.follow(generation, after: previous)
     let result = swap(generation, previous)
+    keep(generation)
     SpareMemory.giveBack()
     let parts = [
       result.added > 0 ? "\(result.added) added" : nil, result.changed > 0 ? "\(result.changed) changed" : nil,
@@ -159,6 +166,13 @@ package final class ScriptFollower: Sendable {
         "reloaded (generation \(generation.number.number)): \(parts.isEmpty ? "nothing changed" : parts.joined(separator: ", "))"
       )
     }
+  }
+
+  /// Keeps what is in force for a restart.
+  private func keep(_ generation: LoadedGeneration) {
+    let session = loading.session
+    let failure = session.archive?.keep(generation, at: log.now) { session.directory.calendarElsewhere($0) }
+    if let failure { log.write(.warn, failure) }
   }
 
   private func reloadConfiguration(_ snapshot: DirectorySnapshot) {

@@ -15,6 +15,8 @@ package struct ScriptPlace: Sendable {
   /// The scripts directory.
   package var directory: String
   package var source: Source
+  /// Where last good versions of scripts are kept; nil: nowhere.
+  package var stateDirectory: String?
   /// Grants everything to every script, whatever the configuration says.
   package var allowsAll = false
   /// What scripts see of the environment, when they are granted it. The library reads none of its own.

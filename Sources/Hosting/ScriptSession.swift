@@ -20,6 +20,8 @@ package final class ScriptSession {
   package let baseDirectory: String
   package let luaHost: LuaHost
   package let loader: ScriptLoader
+  /// Last good versions; nil where no state is kept.
+  package let archive: ScriptArchive?
   package let log: any HostLog
   /// What depends on the configuration and is asked for by runs; set by `configure`.
   package let live: LiveServices
@@ -70,12 +72,14 @@ package final class ScriptSession {
     services.environment = place.environment
     services.baseDirectory = baseDirectory
     let directory = directory
+    archive = place.stateDirectory.map { ScriptArchive(in: $0, of: directory.root) }
     do {
       luaHost = try LuaHost(
         services: services, declareModules: DeclareModules.modules, configuration: luaConfiguration)
       loader = try ScriptLoader(
         runtime: luaHost.runtime, zones: zones, systemZone: systemZone.name,
-        calendarElsewhere: { directory.calendarElsewhere($0) }, retryLater: retryLater, putAside: putAside)
+        calendarElsewhere: { directory.calendarElsewhere($0) }, saved: archive, retryLater: retryLater,
+        putAside: putAside)
     } catch {
       throw HostError("the Lua runtime cannot start: \(error)")
     }

@@ -1,6 +1,7 @@
 internal import Chronology
 package import JobModel
 internal import JobStores
+internal import Lua
 package import SchedulerService
 package import Scheduling
 package import ScriptHost
@@ -62,7 +63,7 @@ package final class ServiceBridge: JobControl, EventHub {
       do throws(SchedulerCore.Refusal) {
         box.value = .success(try core.runNow(job, params: params, at: now, into: &actions))
       } catch {
-        box.value = .failure(HostRefusal(error.sentence))
+        box.value = .failure(HostRefusal(error, in: core))
       }
     }
   }
@@ -71,7 +72,9 @@ package final class ServiceBridge: JobControl, EventHub {
     _ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void
   ) {
     guard let service else { return completion(.failure(Self.refusal)) }
-    service.schedule(request) { result in completion(result.mapError { HostRefusal($0.sentence) }) }
+    service.schedule(request) { result in
+      completion(result.mapError { HostRefusal($0.sentence, isMisuse: $0.namesNoJob) })
+    }
   }
 
   package func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
@@ -101,7 +104,7 @@ package final class ServiceBridge: JobControl, EventHub {
       do throws(SchedulerCore.Refusal) {
         try body(&core, now, &actions)
       } catch {
-        box.value = HostRefusal(error.sentence)
+        box.value = HostRefusal(error, in: core)
       }
     }
   }
@@ -143,6 +146,25 @@ private final class Box<Value: Sendable>: Sendable {
   }
 }
 
+extension HostRefusal {
+  /// Names looked at for one that may have been meant: this is said on the scheduler's thread.
+  private static let mostNames = 200
+
+  /// A name that no script declares is misuse, and told with the nearest one.
+  fileprivate init(_ refusal: SchedulerCore.Refusal, in core: borrowing SchedulerCore) {
+    guard case .unknownJob(let name) = refusal else {
+      self.init(refusal.sentence)
+      return
+    }
+    var nearest: String?
+    if core.jobs.count <= Self.mostNames {
+      nearest = closestName(
+        to: name, in: core.jobs.filter { $0.made == nil && !$0.isOrphaned }.map(\.entry.definition.name))
+    }
+    self.init(refusal.sentence + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""), isMisuse: true)
+  }
+}
+
 extension SchedulerCore.Refusal {
   /// One sentence for a person.
   package var sentence: String {
@@ -169,6 +191,12 @@ extension SchedulerCore.Refusal {
 }
 
 extension ScheduleFailure {
+  /// It is for a job that nobody declares.
+  var namesNoJob: Bool {
+    if case .refused(.unknownJob) = self { return true }
+    return false
+  }
+
   /// One sentence for a person.
   package var sentence: String {
     switch self {

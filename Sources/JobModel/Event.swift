@@ -8,6 +8,8 @@ package enum Event: Sendable {
   case jobChanged(String, nextFire: Instant?)
   case jobOrphaned(String)
   case jobResumedFromOrphan(String, nextFire: Instant?)
+  /// So many jobs that no script declares were told before, and are kept.
+  case orphansKept(Int)
   case jobPaused(String)
   case jobResumed(String, nextFire: Instant?)
   case scheduleEnded(String)

@@ -47,7 +47,7 @@ final class EventBus: Sendable {
     guard hasListeners else { return }
     let listeners = state.withLock { $0.listeners }
     guard !listeners.isEmpty else { return }
-    let shown = events.map { SchedulerEvent($0) }
+    let shown = events.compactMap { SchedulerEvent($0) }
     for (number, listener) in listeners {
       for event in shown { listener.buffer.push(event) }
       if listener.receive != nil { startDelivery(number) }

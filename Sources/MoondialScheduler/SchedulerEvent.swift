@@ -125,8 +125,10 @@ extension SchedulerEvent.NotRun {
 }
 
 extension SchedulerEvent {
-  init(_ event: Event) {
+  /// nil: it is about the `moondial` command's upkeep.
+  init?(_ event: Event) {
     switch event {
+    case .orphansKept: return nil
     case .hostStarted(_, let jobs): self = .started(jobs: jobs)
     case .jobAdded(let job, let next): self = .jobAdded(job, nextFire: next.map { Date($0) })
     case .jobResumedFromOrphan(let job, let next): self = .jobAdded(job, nextFire: next.map { Date($0) })

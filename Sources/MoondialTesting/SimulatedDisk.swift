@@ -1,10 +1,17 @@
 internal import Chronology
+internal import Glibc
 internal import JobModel
 package import JobStores
 
 /// What outlives a simulated host. Every life opens it anew; a store that is opened is closed before the next one is.
 package protocol SimulatedDisk: Sendable {
   func open(clock: SimulatedClock) throws -> any JobStore
+  /// Opens it while another host has it open, past the lock; nil where that cannot be.
+  func takeOver(clock: SimulatedClock) throws -> (any JobStore)?
+}
+
+extension SimulatedDisk {
+  package func takeOver(clock: SimulatedClock) throws -> (any JobStore)? { nil }
 }
 
 /// Dictionaries that survive.
@@ -30,6 +37,12 @@ package final class SQLiteDisk: SimulatedDisk {
     options.retention.ranges = 1_000_000
     options.clock = clock
     return WaitedStore(try SQLiteStore(directory.path("simulated.db"), options: options))
+  }
+
+  package func takeOver(clock: SimulatedClock) throws -> (any JobStore)? {
+    // Safe: the path is passed as a C string for the length of the call.
+    _ = unsafe unlink(directory.path("simulated.db.lock"))
+    return try open(clock: clock)
   }
 }
 

@@ -25,6 +25,7 @@ package final class SimulatedExecutor: JobExecutor {
     var sink: (any RunReportSink)?
     var violations: [String] = []
     var started = 0
+    var submitted = 0
   }
 
   private let state: Mutex<State>
@@ -46,6 +47,7 @@ package final class SimulatedExecutor: JobExecutor {
   package func submit(_ orders: [RunOrder]) {
     let now = clock.monotonic.now.nanoseconds
     state.withLock { state in
+      state.submitted += orders.count
       for order in orders {
         if state.attempts.contains(where: { $0.order.token == order.token }) {
           state.violations.append("run \(order.id) was dispatched while its attempt goes on")
@@ -69,6 +71,9 @@ package final class SimulatedExecutor: JobExecutor {
       }
     }
   }
+
+  /// Orders so far.
+  var submitted: Int { state.withLock { $0.submitted } }
 
   package func cancel(_ token: RunToken) {
     let now = clock.monotonic.now.nanoseconds

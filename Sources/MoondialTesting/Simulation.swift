@@ -28,6 +28,7 @@ package struct Simulation {
     package var runs = 0
     package var ranges = 0
     package var crashes = 0
+    package var takeOvers = 0
     package var storeFailures = 0
     package var clockSteps = 0
     /// Schedules made at run time.
@@ -49,6 +50,8 @@ package struct Simulation {
   private let groups: [String: GroupLimit]
   private let schedules = SimulatedSchedules()
   private var host: SimulatedHost
+  /// Hosts whose store another one took over, and how much they had started by then.
+  private var fenced: [(host: SimulatedHost, store: any JobStore, submitted: Int)] = []
   private var absent: Set<String> = []
   private let faults: FaultPlan
   private let rates = RateWitness()
@@ -92,6 +95,10 @@ package struct Simulation {
     defer {
       host.end()
       opened.close()
+      for former in fenced {
+        former.host.end()
+        former.store.close()
+      }
     }
     for _ in 0..<options.steps where report.violations.isEmpty {
       try disturb()
@@ -115,6 +122,12 @@ package struct Simulation {
       host.turn()
       let now = clock.monotonic.now.nanoseconds
       report.violations += host.violations
+      for former in fenced {
+        former.host.turn()
+        if former.host.submitted > former.submitted {
+          report.violations.append("a host started a run after another one had taken its store over")
+        }
+      }
       guard now < end, report.violations.isEmpty else { return }
       let next = min(host.nextEvent(wall: clock.now, monotonic: now) ?? end, end)
       restless = next <= now ? restless + 1 : 0
@@ -128,6 +141,7 @@ package struct Simulation {
 
   private mutating func disturb() throws {
     if weights.happens(weights.crash, &random) { try crash() }
+    if weights.happens(weights.takeOver, &random) { try takeOver() }
     if weights.happens(weights.storeFault, &random) {
       faults.plan(
         count: Int(random.number(1...4)),
@@ -167,7 +181,22 @@ package struct Simulation {
     store.forget()
     opened.close()
     clock.advance(by: random.number(0...600_000_000_000))
-    opened = try disk.open(clock: clock)
+    begin(on: try disk.open(clock: clock))
+  }
+
+  /// A second host got past the lock while nothing runs in the first, which knows nothing of it and goes on.
+  private mutating func takeOver() throws {
+    store.release()
+    host.turn()
+    guard host.running == 0, let taken = try disk.takeOver(clock: clock) else { return }
+    report.takeOvers += 1
+    lives += 1
+    fenced.append((host, opened, host.submitted))
+    begin(on: taken)
+  }
+
+  private mutating func begin(on disk: any JobStore) {
+    opened = disk
     bornAt = clock.monotonic.now.nanoseconds
     rates.hostDied(clockSetAt: clockSetAt, absent: absent)
     store = FaultyJobStore(wrapping(opened)) { [faults] _ in faults.next() }
@@ -265,6 +294,7 @@ final class SimulatedHost: Sendable {
 
   var violations: [String] { executor.violations }
   var running: Int { executor.running }
+  var submitted: Int { executor.submitted }
 
   func reload(_ definitions: [JobDefinition]) {
     service.post { [stored] core, now, actions in

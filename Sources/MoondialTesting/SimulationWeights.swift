@@ -15,6 +15,9 @@ package struct SimulationWeights: Sendable {
   package var emit: Int? = 12
   package var schedule: Int? = 4
   package var unschedule: Int? = 30
+  /// Another host takes the store, and the one that had it goes on for as long as the story lasts. Not drawn: only
+  /// stories that are about it have it.
+  package var takeOver: Int?
   /// Claimed runs that have not started, at most. At least 1.
   package var window = 16
 

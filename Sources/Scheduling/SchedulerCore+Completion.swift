@@ -57,7 +57,7 @@ extension SchedulerCore {
   /// Nanoseconds until the next attempt, nil when this one was the last.
   private func delayBeforeRetry(_ slot: Int, _ report: RunReport) -> Int64? {
     let asked = report.details?.retry
-    guard asked != nil || report.outcome.isRetried else { return nil }
+    guard asked != nil || report.outcome.isRetried && report.details?.isFinal != true else { return nil }
     let run = runs.slots[slot]
     guard !run.isCancelled, !isDraining, run.state == .running || run.state == .dispatched else { return nil }
     guard let policy = run.entry.definition.retry ?? (asked != nil ? .onRequest : nil), run.retries < policy.max else {

@@ -101,7 +101,10 @@ extension SchedulerCore {
         actions.stores[found.store].batch.schedules.append(found.record)
       }
     }
-    for var orphan in restored.sorted where orphan.record.orphanedAt == nil {
+    let orphans = restored.sorted
+    let known = orphans.count { $0.record.orphanedAt != nil }
+    if known > 0 { actions.events.append(.orphansKept(known)) }
+    for var orphan in orphans where orphan.record.orphanedAt == nil {
       orphan.record.orphanedAt = now.wall
       restored[orphan.record.job] = orphan
       actions.stores[orphan.store].batch.schedules.append(orphan.record)

@@ -28,7 +28,8 @@ struct Moondial: ParsableCommand {
     version: "\(version) (\(LuaRuntime.luaVersion))",
     subcommands: [
       RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, ExecCommand.self,
-      HistoryCommand.self, ExplainCommand.self, BackupCommand.self, DoctorCommand.self, InitCommand.self,
+      HistoryCommand.self, ExplainCommand.self, BackupCommand.self, DoctorCommand.self, ForgetCommand.self,
+      InitCommand.self,
       ImportCommand.self, BenchCommand.self,
     ])
 

@@ -54,19 +54,22 @@ final class HostProcess: @unchecked Sendable {
   ///   - readsErrors: false: its log stays in the pipe until `readErrors`.
   ///   - closed: descriptors that it starts without.
   ///   - prefix: a program, with its arguments, that becomes the other one: `prlimit --nofile=12`.
+  ///   - shell: what a shell does before it becomes the program: `ulimit -f 100`.
   init(
     program: [String] = [HostProcess.binary], _ arguments: [String], in directory: String, input: String = "",
-    readsErrors: Bool = true, closed: [Int32] = [], prefix: [String] = []
+    readsErrors: Bool = true, closed: [Int32] = [], prefix: [String] = [],
+    shell prelude: String = ""
   ) throws {
     command = "moondial " + arguments.joined(separator: " ")
     // Pipes that no other child inherits, so that their ends are told by this one's end.
     let (pid, stdin, output, errors) = try Self.spawning.withLock { _ in
       let (stdin, output, errors) = (try Self.pipe(), try Self.pipe(), try Self.pipe())
       // env(1) changes the directory and becomes the program.
-      let shell = closed.isEmpty ? [] : ["/bin/sh", "-c", "exec \"$@\"" + closed.map { " \($0)>&-" }.joined(), "sh"]
+      let become = (prelude.isEmpty ? "" : prelude + "; ") + "exec \"$@\"" + closed.map { " \($0)>&-" }.joined()
+      let shell = closed.isEmpty && prelude.isEmpty ? [] : ["/bin/sh", "-c", become, "sh"]
       let pid = try Self.spawn(
-        ["/usr/bin/env", "-C", directory] + shell + prefix + program + arguments, stdin: stdin.read, output: output.write,
-        errors: errors.write)
+        ["/usr/bin/env", "-C", directory] + shell + prefix + program + arguments, stdin: stdin.read,
+        output: output.write, errors: errors.write)
       for descriptor in [stdin.read, output.write, errors.write] { close(descriptor) }
       return (pid, stdin, output, errors)
     }

@@ -48,6 +48,20 @@ struct SimulationTests {
   @Test("fresh seeds on SQLite", arguments: freshOnSQLite)
   func freshSeedsOnSQLite(seed: UInt64) throws { try hold(seed, on: SQLiteDisk()) }
 
+  @Test(
+    "a host whose store was taken over starts nothing, and the one that has it decides every instant once",
+    arguments: 1...6 as ClosedRange<UInt64>)
+  func takenOver(seed: UInt64) throws {
+    var options = Simulation.Options()
+    var weights = SimulationWeights()
+    weights.takeOver = 12
+    options.weights = weights
+    var simulation = try Simulation(seed: seed, options: options, disk: SQLiteDisk())
+    let report = try simulation.run()
+    #expect(report.violations == [])
+    #expect(report.takeOvers > 0)
+  }
+
   @Test("a story on SQLite is the story on the model: the same runs")
   func sameStory() throws {
     var model = try Simulation(seed: 7, disk: ModelDisk())

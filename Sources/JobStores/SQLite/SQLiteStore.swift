@@ -150,6 +150,9 @@ package final class SQLiteStore: JobStore {
   /// When the host came up that schedules from this file now, or did so last. nil: none ever did. Blocks on the disk.
   package func hostSince() throws(StoreError) -> Instant? { try reader.hostSince() }
 
+  /// Whether a host schedules from this file at this moment.
+  package var isHosted: Bool { SchedulingLock.holder(ofStore: path) != nil }
+
   /// Changes how much history is kept; a smaller limit takes effect in the background.
   package func setRetention(_ retention: Retention) { commits?.set(retention) }
 }

@@ -15,6 +15,14 @@ package struct ContentHash: Hashable, Sendable {
     }
   }
 
+  /// The hash that is these 32 bytes; nil for another number of them.
+  package init?(_ bytes: [UInt8]) {
+    guard bytes.count == 32 else { return nil }
+    words = [4 of UInt64] { index in
+      bytes[(index * 8)..<(index * 8 + 8)].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+  }
+
   /// The hash's first 64 bits: the same for the same content everywhere. Seeds `math.random` while a script is
   /// evaluated.
   package var seed: UInt64 { words[0] }

@@ -57,6 +57,9 @@ package struct LoadedGeneration: Sendable {
   /// Everything there is to tell: of the directory, then of the scripts by path and line.
   package var problems: [ScriptProblem] { LoadedGeneration.problems(of: snapshot) + scripts.flatMap(\.problems) }
 
+  /// Scripts that go on with a version from before the host started.
+  package var restored: [ScriptProblem] { scripts.compactMap(\.restored) }
+
   package var errors: [ScriptProblem] { problems.filter { $0.severity == .error } }
   package var notes: [ScriptProblem] { problems.filter { $0.severity == .note } }
 

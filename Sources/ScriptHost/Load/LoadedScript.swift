@@ -8,10 +8,13 @@ package final class ScriptVersion: Sendable {
   package let jobs: [JobDefinition]
   /// The bytes that were evaluated.
   package let content: ContentHash
+  /// Of a version that an earlier host loaded and kept: when that was, as people read it.
+  package let savedAt: String?
 
-  package init(jobs: [JobDefinition], content: ContentHash) {
+  package init(jobs: [JobDefinition], content: ContentHash, savedAt: String? = nil) {
     self.jobs = jobs
     self.content = content
+    self.savedAt = savedAt
   }
 }
 
@@ -74,5 +77,14 @@ package struct LoadedScript: Sendable {
   package var jobs: [JobDefinition] { active?.jobs ?? [] }
 
   /// Everything to tell about it.
-  package var problems: [ScriptProblem] { evaluation.problems + conflicts }
+  package var problems: [ScriptProblem] { evaluation.problems + conflicts + [restored].compactMap { $0 } }
+
+  /// Said of a script that goes on with a version from before the host started; nil otherwise.
+  package var restored: ScriptProblem? {
+    guard let active, active !== evaluation.version, let savedAt = active.savedAt else { return nil }
+    let jobs = "\(active.jobs.count) job\(active.jobs.count == 1 ? "" : "s")"
+    return ScriptProblem(
+      .note, at: SourceLocation(file: path.text, line: 0),
+      "as it is now it cannot be loaded; its last good version, of \(savedAt), is used instead (\(jobs))")
+  }
 }

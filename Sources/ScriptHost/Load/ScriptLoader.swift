@@ -35,6 +35,7 @@ package final class ScriptLoader {
   package var quota = DeclareQuota()
   /// By script, for as long as there is one.
   private var declaredGlobals: [ScriptPath: DeclaredGlobals] = [:]
+  private let saved: (any SavedScripts)?
   /// Where runs tell which modules they asked for that loading their script did not.
   package let lateRequires = LateRequires()
 
@@ -44,13 +45,14 @@ package final class ScriptLoader {
   /// - Parameter retryLater: asked about a file that looks half-written (empty, a script with a syntax error at its
   ///   end, a calendar without one): `true` when the file will be delivered again, and nothing is said about it until
   ///   then.
+  /// - Parameter saved: versions that an earlier host loaded, for scripts that cannot be loaded any more.
   /// - Parameter putAside: given each script that takes too long for the others to wait; whoever takes it calls
   ///   `evaluate`, and `load` with it as `finished`. nil: every script is waited for.
   package init(
     runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock(), systemZone: String = "UTC",
     calendarElsewhere: @escaping @Sendable (String) -> ScriptFile? = { _ in nil },
-    retryLater: @escaping (ScriptFile) -> Bool = { _ in false }, timing: LoadTiming = LoadTiming(),
-    putAside: (@Sendable (SlowScript) -> Void)? = nil
+    saved: (any SavedScripts)? = nil, retryLater: @escaping (ScriptFile) -> Bool = { _ in false },
+    timing: LoadTiming = LoadTiming(), putAside: (@Sendable (SlowScript) -> Void)? = nil
   ) throws(LuaError) {
     self.runtime = runtime
     self.zones = zones
@@ -60,6 +62,7 @@ package final class ScriptLoader {
     self.retryLater = retryLater
     self.timing = timing
     self.putAside = putAside
+    self.saved = saved
     evaluator = try ScriptEvaluator(runtime: runtime)
     slowEvaluator = putAside == nil ? nil : try ScriptEvaluator(runtime: runtime)
   }
@@ -101,10 +104,11 @@ package final class ScriptLoader {
     var affected = plan.affected()
     // What a script requires is known when it has been evaluated.
     if plan.changesWhatScriptsRead { affected.formUnion(slow.keys) }
-    var evaluations: [(evaluation: ScriptEvaluation, former: ScriptVersion?)] = []
+    var evaluations: [Evaluated] = []
     var pending: Set<ScriptPath> = []
     var lost: Int64 = 0
-    let scripts = snapshot.scripts
+    let hidden = saved?.hidden(by: snapshot) ?? []
+    let scripts = hidden.isEmpty ? snapshot.scripts : (snapshot.scripts + hidden).sorted { $0.path < $1.path }
     for file in scripts {
       let old = kept[file.path]
       guard let outcome = outcome(of: file, old, affected.contains(file.path), conditions, finished, &lost) else {
@@ -113,12 +117,16 @@ package final class ScriptLoader {
       }
       if let unfinished = outcome.unfinished, let source = snapshot[unfinished], retryLater(source) {
         pending.insert(file.path)
-        if let old { evaluations.append((old.evaluation, old.active)) }
+        if let old {
+          evaluations.append((old.evaluation, old.active))
+        } else if let former = restored(file.path, configuration) {
+          evaluations.append((ScriptEvaluation(path: file.path, version: nil, problems: []), former))
+        }
         continue
       }
       plan.requires.record(file.path, asksFor: outcome.evaluation.modules)
       for module in conditions.lateRequires[file.path] ?? [] { plan.requires.add(file.path, asksFor: module) }
-      evaluations.append((outcome.evaluation, old?.active))
+      evaluations.append((outcome.evaluation, old?.active ?? formerly(outcome.evaluation, configuration)))
     }
     let present = Set(scripts.map(\.path))
     for (path, script) in slow where !present.contains(path) {
@@ -133,7 +141,11 @@ package final class ScriptLoader {
 
     let loading = Set(slow.keys)
     var assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty)
-    let choices = assembly.resolve()
+    var choices = assembly.resolve()
+    if restoreWhatLost(&evaluations, choices.map(\.active), configuration) {
+      assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty)
+      choices = assembly.resolve()
+    }
     let loaded = zip(evaluations, choices).map { evaluated, choice in
       LoadedScript(evaluation: evaluated.evaluation, active: choice.active, conflicts: choice.conflicts)
     }
@@ -165,7 +177,8 @@ package final class ScriptLoader {
     }
     let quick = min(lost < timing.patience ? timing.quick : timing.hurried, whole)
     let deadline = WorkDeadline(allowed: quick)
-    let outcome = evaluator.evaluate(file, conditions.of(file, former: old?.active, declared(by: file.path)), within: deadline)
+    let outcome = evaluator.evaluate(
+      file, conditions.of(file, former: old?.active, declared(by: file.path)), within: deadline)
     guard outcome.isOverrun, quick < whole else { return outcome }
     if isCancelled.load(ordering: .sequentiallyConsistent) { return nil }
     lost += quick
@@ -216,6 +229,52 @@ package final class ScriptLoader {
       stores: Array(configuration.stores.keys),
       groups: Array(configuration.groups.keys), hostDefaults: configuration.jobDefaults, calendars: calendars,
       quotas: configuration.quotas, now: clock.now, quota: quota)
+  }
+}
+
+/// Versions from before the host started.
+extension ScriptLoader {
+  private typealias Evaluated = (evaluation: ScriptEvaluation, former: ScriptVersion?)
+
+  /// What was in force when the last host ended, of a script that this one has no version of.
+  private func formerly(_ evaluation: ScriptEvaluation, _ configuration: HostConfiguration) -> ScriptVersion? {
+    guard let content = saved?.content(of: evaluation.path) else { return nil }
+    guard let version = evaluation.version else { return restored(evaluation.path, configuration) }
+    // The same bytes: its names were its own before, and stay so.
+    return version.content == content ? version : nil
+  }
+
+  /// A good version that cannot stay beside the others was edited since: the one before may. Answers whether there is
+  /// one.
+  private func restoreWhatLost(
+    _ evaluations: inout [Evaluated], _ active: [ScriptVersion?], _ configuration: HostConfiguration
+  ) -> Bool {
+    var isAny = false
+    for index in evaluations.indices where active[index] == nil && evaluations[index].former == nil {
+      guard evaluations[index].evaluation.version != nil,
+        let version = restored(evaluations[index].evaluation.path, configuration)
+      else { continue }
+      evaluations[index].former = version
+      isAny = true
+    }
+    return isAny
+  }
+
+  /// Evaluates the saved version with the modules and calendars that it had.
+  private func restored(_ path: ScriptPath, _ configuration: HostConfiguration) -> ScriptVersion? {
+    guard let script = saved?.script(at: path) else { return nil }
+    let surroundings = surroundings(configuration, CalendarLibrary(script.surroundings))
+    let outcome = evaluator.evaluate(
+      script.file,
+      ScriptEvaluator.Conditions(
+        surroundings: surroundings, library: script.library, lateModules: [], declared: declared(by: path),
+        source: try? script.file.content.get().bytes, former: nil),
+      within: WorkDeadline(allowed: runtime.configuration.declareTimeout))
+    let at = script.savedAt.advanced(byNanoseconds: -(script.savedAt.subsecondNanoseconds))
+    // The configuration may have changed so that it cannot be loaded either.
+    return outcome.evaluation.version.map {
+      ScriptVersion(jobs: $0.jobs, content: $0.content, savedAt: ISO8601.format(at, in: surroundings.zone))
+    }
   }
 }
 

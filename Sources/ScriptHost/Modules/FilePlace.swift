@@ -47,9 +47,12 @@ enum PlaceError: Error, Equatable {
   func message(_ path: String) -> String {
     switch self {
     case .system(let error): "\(path): \(SystemCall.message(for: error.code))"
-    case .leadsOut(let link): "\(path): the link \(link) leads out of what was granted"
+    case .leadsOut(let link): "\(path): the link \(link) \(Self.leadsOut)"
     }
   }
+
+  /// How a refusal for the sake of a grant is known.
+  static let leadsOut = "leads out of what was granted"
 }
 
 /// A name in a directory that is held open: what a script's path means, once every link on the way has been looked at.

@@ -2,7 +2,8 @@ internal import Chronology
 internal import JobModel
 internal import Lua
 
-/// `jobs`: list, run, schedule, unschedule, pause, resume. What the scheduler refuses is `nil, message`.
+/// `jobs`: list, run, schedule, unschedule, pause, resume. What the scheduler refuses is `nil, message`;
+/// a name that no script declares is an error.
 enum JobsModule {
   static func module() -> LuaModule { LuaModule("jobs", functions: [list, run, schedule, unschedule, pause, resume]) }
 
@@ -49,7 +50,7 @@ enum JobsModule {
         services.jobs.run(name, params: params) { result in
           switch result {
           case .success(let id): request.complete([.integer(id.number)])
-          case .failure(let refusal): request.complete(refusing: refusal.message)
+          case .failure(let refusal): request.complete("jobs.run", refusing: refusal)
           }
         }
       })
@@ -64,7 +65,7 @@ enum JobsModule {
         services.jobs.schedule(request) { result in
           switch result {
           case .success(let id): answer.complete([.string(LuaString(id))])
-          case .failure(let refusal): answer.complete(refusing: refusal.message)
+          case .failure(let refusal): answer.complete("jobs.schedule", refusing: refusal)
           }
         }
       })
@@ -85,7 +86,7 @@ enum JobsModule {
       return call.suspend(
         CallRequest { request in
           change(services, job) { refusal in
-            if let refusal { request.complete(refusing: refusal.message) } else { request.complete([true]) }
+            if let refusal { request.complete("jobs.\(name)", refusing: refusal) } else { request.complete([true]) }
           }
         })
     }

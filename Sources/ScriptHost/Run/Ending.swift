@@ -72,7 +72,8 @@ enum Ending {
     runError.cut()
     return RunEnding(
       error.kind == .memory ? .outOfMemory : .failed, memoryPeakBytes: instance.state.peakBytes,
-      details: AttemptDetails(error: runError, retry: retry))
+      details: AttemptDetails(
+        error: runError, retry: retry, isFinal: Grants.isRefusal(runError.message, to: instance.context.script)))
   }
 
   /// It was stopped from outside.

@@ -85,9 +85,17 @@ package struct Grants: Sendable, Equatable {
     return result
   }
 
+  /// Whether the error of a run of `script` is that a grant is missing. Trying again cannot help: only `moondial.lua`
+  /// can.
+  static func isRefusal(_ message: String, to script: ScriptPath) -> Bool {
+    message.contains("\(script)\(lacks)") || message.contains(PlaceError.leadsOut)
+  }
+
+  private static let lacks = " has no grant for "
+
   /// The sentence for a script that lacks a grant, with the line to add.
   static func refusal(of what: String, to script: ScriptPath, grant: String) -> String {
-    "\(script) has no grant for \(what): add  grants = { [\"\(script.text)\"] = { \(grant) } }  to moondial.lua, "
+    "\(script)\(lacks)\(what): add  grants = { [\"\(script.text)\"] = { \(grant) } }  to moondial.lua, "
       + "or start the host with --allow-all"
   }
 

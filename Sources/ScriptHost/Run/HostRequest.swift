@@ -68,6 +68,12 @@ class HostRequest: LuaRequest, @unchecked Sendable {
     return true
   }
 
+  /// What the host refuses to `function`: `nil, message`, or an error for misuse.
+  @discardableResult
+  final func complete(_ function: String, refusing refusal: HostRefusal) -> Bool {
+    refusal.isMisuse ? complete(raising: "\(function): \(refusal.message)") : complete(refusing: refusal.message)
+  }
+
   final func abandon() {
     let wasOpen = phase.withLock { phase in
       if case .over = phase { return false }

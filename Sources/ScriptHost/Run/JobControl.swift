@@ -1,10 +1,16 @@
 package import Chronology
 package import JobModel
 
-/// Why the host did not do what a script asked for, in one sentence. In Lua it is the second result: `nil, message`.
+/// Why the host did not do what a script asked for, in one sentence. In Lua it is the second result: `nil, message`;
+/// or an error at the line of the call, where the script asked for something that cannot be meant.
 package struct HostRefusal: Error, Sendable, Equatable, CustomStringConvertible {
   package var message: String
-  package init(_ message: String) { self.message = message }
+  /// It named something that does not exist: an error in the script.
+  package var isMisuse: Bool
+  package init(_ message: String, isMisuse: Bool = false) {
+    self.message = message
+    self.isMisuse = isMisuse
+  }
   package var description: String { message }
 }
 

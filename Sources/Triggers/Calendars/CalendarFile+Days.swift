@@ -10,15 +10,21 @@ extension CalendarFile {
   ///
   /// An event that cannot be counted is left out and said (``Days/skipped``). Where nothing else is left, it is an error;
   /// so is a file that takes more steps than all of its events may.
-  func days(in zone: TimeZoneRules, deadline: WorkDeadline? = nil) throws(TriggerError) -> Days {
+  /// - Parameter most: days that its daily events may name in all: two hundred of them up to the end of time, which
+  ///   take about a second.
+  func days(
+    in zone: TimeZoneRules, deadline: WorkDeadline? = nil, most: Int = 20_000_000
+  ) throws(TriggerError) -> Days {
     if let known = known.withLock({ $0[zone] }) { return known }
-    let days = try expand(in: zone, deadline)
+    let days = try expand(in: zone, deadline, most)
     known.withLock { $0[zone] = days }
     return days
   }
 
-  private func expand(in zone: TimeZoneRules, _ deadline: WorkDeadline?) throws(TriggerError) -> Days {
-    var expansion = CalendarExpansion(zone: zone, deadline: deadline)
+  private func expand(
+    in zone: TimeZoneRules, _ deadline: WorkDeadline?, _ most: Int
+  ) throws(TriggerError) -> Days {
+    var expansion = CalendarExpansion(zone: zone, dailyBudget: most, deadline: deadline)
     var replaced: [String: [CalendarEvent.Moment]] = [:]
     for event in events {
       if let moment = event.replaces { replaced[event.uid, default: []].append(moment) }
@@ -68,9 +74,8 @@ private struct CalendarExpansion {
   /// Occurrences that may still be gone through one by one: hundreds of weekly events up to the end of time. All of
   /// them take half a second.
   private var budget = 5_000_000
-  /// The same of those that are taken from whole days: two hundred daily events up to the end of time. All of them
-  /// take about a second.
-  private var dailyBudget = 20_000_000
+  /// The same of those that are taken from whole days.
+  private var dailyBudget: Int
   private let deadline: WorkDeadline?
   /// As many of one event that repeats within the day: twenty years of every hour.
   private static let mostWithinDays = 200_000
@@ -78,8 +83,9 @@ private struct CalendarExpansion {
   /// All events together have taken too many steps.
   var isExhausted: Bool { budget <= 0 || dailyBudget <= 0 }
 
-  init(zone: TimeZoneRules, deadline: WorkDeadline?) {
+  init(zone: TimeZoneRules, dailyBudget: Int, deadline: WorkDeadline?) {
     self.zone = zone
+    self.dailyBudget = dailyBudget
     self.deadline = deadline
   }
 

@@ -46,6 +46,7 @@ struct ExecCommand: ParsableCommand {
     let session = try ScriptSession(scripts.directory, scripts.settings, log: log, sink: sink)
     let generation = try session.loadOnce()
     for problem in generation.errors { log.write(.error, problem.description) }
+    for problem in generation.restored { log.write(.warn, problem.description) }
     guard let definition = generation.job(named: job) else {
       let close = closestName(to: job, in: generation.jobs.map(\.name)).map { " (did you mean \"\($0)\"?)" } ?? ""
       throw CommandFailure(.usage, "no job is named \"\(job)\" in \(scripts.directory)\(close)")

@@ -19,13 +19,16 @@ struct ListCommand: ParsableCommand {
 
   @OptionGroup var scripts: ScriptOptions
   @Flag(help: "One JSON document.") var json = false
+  @Flag(help: "Only jobs that no script declares any more; the store keeps them in case they return.")
+  var orphans = false
 
   func run() throws {
     let session = try ScriptSession(
       scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
     let generation = try session.loadOnce()
-    for problem in generation.errors { Terminal.error("moondial: \(problem)") }
+    for problem in generation.errors + generation.restored { Terminal.error("moondial: \(problem)") }
     let known = try KnownSchedules(session.configuration, state: scripts.settings.stateDirectory)
+    if orphans { return try showOrphans(generation, known, session) }
     let now = SystemWallClock().now
     let rows = try generation.jobs.map { job in
       let record = known.schedules[job.name]
@@ -55,6 +58,37 @@ struct ListCommand: ParsableCommand {
       show(rows, orphans)
     }
     if !generation.errors.isEmpty { throw CommandFailure.silent }
+  }
+
+  /// What the store keeps and no script declares: said once when it came to be, and found here ever after.
+  private func showOrphans(_ generation: LoadedGeneration, _ known: KnownSchedules, _ session: ScriptSession) throws {
+    let declared = Set(generation.jobs.map(\.name))
+    let zone = try session.zones.zone(named: session.configuration.timeZone ?? session.systemZone.name)
+    let names = Set(known.schedules.keys).union(known.made.keys).subtracting(declared).sorted()
+    var table = TextTable(["JOB", "WHEN", "SINCE", "LAST"])
+    var documents: [String] = []
+    for name in names {
+      let record = known.schedules[name]
+      let since = record?.orphanedAt ?? known.made[name]?.compactMap(\.orphanedAt).min()
+      let when = record?.trigger.map { MadeRow.words($0, session.zones) }
+      let last = try known.lastRun(of: name)?.outcome?.rawValue
+      let made = known.made[name]?.count ?? 0
+      table.add([
+        name, (when ?? "when asked") + (made > 0 ? ", and \(counted(made, "schedule")) made at run time" : ""),
+        since.map { Shown.time($0, in: zone) } ?? "the next start", last ?? "-",
+      ])
+      var document = JSONObject()
+      document.set("name", name)
+      document.set("trigger", when)
+      document.set("orphaned", true)
+      document.set("orphaned_at", since.map { ISO8601.format($0, in: zone) })
+      document.set("last_outcome", last)
+      document.set("schedules", made)
+      documents.append(document.json)
+    }
+    if json { return Terminal.line(JSONObject.array(documents)) }
+    if names.isEmpty { return Terminal.line("every job that the store knows is declared by a script") }
+    for line in table.lines { Terminal.line(line) }
   }
 
   /// What a host would fire next: where the store stands, if it knows this very trigger, else as if it were registered
@@ -123,10 +157,15 @@ private struct MadeRow {
   init(_ record: ScheduleRecord, _ zones: TimeZoneDatabase, in zone: TimeZoneRules, isExact: Bool) {
     id = record.id ?? ""
     lua = record.trigger ?? ""
-    trigger = (try? TriggerText.parse(lua, context: TriggerContext(zones: zones)).trigger.description) ?? lua
+    trigger = MadeRow.words(lua, zones)
     next = record.nextFire.map { isExact ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) }
     params = record.made?.options.params
     isOrphaned = record.orphanedAt != nil
+  }
+
+  /// A stored trigger in words; as it is stored where it cannot be read here.
+  static func words(_ text: String, _ zones: TimeZoneDatabase) -> String {
+    (try? TriggerText.parse(text, context: TriggerContext(zones: zones)).trigger.description) ?? text
   }
 
   var json: String {

@@ -29,7 +29,7 @@ struct SimulateCommand: ParsableCommand {
     let session = try ScriptSession(
       scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
     let generation = try session.loadOnce()
-    for problem in generation.errors { Terminal.error("moondial: \(problem)") }
+    for problem in generation.errors + generation.restored { Terminal.error("moondial: \(problem)") }
     let zone = try session.zones.zone(named: session.configuration.timeZone ?? session.systemZone.name)
     let begin = try from.map { try instant($0, "--from", in: zone) } ?? SystemWallClock().now
     let end = try to.map { try instant($0, "--to", in: zone) } ?? begin.advanced(byNanoseconds: 86_400_000_000_000)

@@ -31,10 +31,19 @@ final class Host: Sendable {
     blueprint.scripts = place
     blueprint.stateDirectory = options.stateDirectory
     blueprint.publishesRuns = log.shows(.debug)
-    let renderer = EventRenderer(log)
+    if log.shows(.debug) {
+      blueprint.willBegin = { order in
+        log.write(
+          .debug, job: order.job.definition.name, run: order.id,
+          order.attempt > 1 ? "attempt \(order.attempt) started" : "started")
+      }
+    }
+    let renderer = EventRenderer(log, saysStarts: false)
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
-    assembly = try SchedulerAssembly(blueprint)
+    let assembly = try SchedulerAssembly(blueprint)
+    self.assembly = assembly
     try StartLimits.checkRest(workers: assembly.workers)
+    renderer.useReasons { [weak assembly] in assembly?.reasonOfOrphan($0) ?? "kept, not run" }
     directory = ScriptDirectory(path, configuration: options.config).root
   }
 
@@ -47,7 +56,14 @@ final class Host: Sendable {
   ///
   /// - Parameter isUp: called when the scripts are loaded, right before their jobs begin to run.
   func start(_ isUp: () -> Void) throws {
-    guard let generation = try assembly.start([], isUp) else { preconditionFailure("a host has scripts") }
+    // Before the first run can write a line of its own.
+    try assembly.start { generation in
+      isUp()
+      announce(generation)
+    }
+  }
+
+  private func announce(_ generation: LoadedGeneration) {
     log.write(
       .info,
       "moondial \(Moondial.version): \(counted(generation.jobs.count, "job")) from "

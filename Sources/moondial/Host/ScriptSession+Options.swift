@@ -19,6 +19,7 @@ extension SettingOptions {
       systemZone: zones.machineZone(tz: Environment["TZ"]))
     place.zones = zones
     place.allowsAll = allowAll
+    place.stateDirectory = stateDirectory
     place.environment = { Environment[$0] }
     return place
   }

@@ -1,0 +1,123 @@
+package import Chronology
+internal import Glibc
+package import ScriptHost
+internal import Synchronization
+
+/// The last good version of each script, in the state directory: so that a restart while a script is broken goes on
+/// with what ran before.
+///
+/// `scripts/` holds one file per content, named by its SHA-256, and `index`, which says which of them a script was
+/// loaded from. A script's entry is renewed when a version of it is in force that is what its file says, and goes when
+/// its file does. What cannot be read, or has another hash than its name says, counts as not there.
+///
+/// Threading: any thread; one process writes, the host of the state directory. Blocks on the disk.
+package final class ScriptArchive: SavedScripts {
+  private struct State: Sendable {
+    var index: ScriptIndex
+    /// Of saved libraries, by their place in the index.
+    var libraries: [Int: ModuleLibrary] = [:]
+    var isComplaining = false
+    /// Whether what a crash left behind was looked for.
+    var isSwept = false
+  }
+
+  private let directory: String
+  private let root: String
+  private let state: Mutex<State>
+
+  /// Reads the index, if there is one for this scripts directory.
+  ///
+  /// - Parameters:
+  ///   - stateDirectory: it need not exist.
+  ///   - root: the scripts directory as an absolute path.
+  package init(in stateDirectory: String, of root: String) {
+    directory = stateDirectory + "/scripts"
+    self.root = root
+    let found = PlainFile.read(directory + "/index").flatMap(ScriptIndex.init(bytes:))
+    state = Mutex(State(index: found.flatMap { $0.root == root ? $0 : nil } ?? ScriptIndex(root: root)))
+  }
+
+  package var paths: [ScriptPath] { state.withLock { $0.index.scripts.keys.sorted() } }
+
+  package func content(of path: ScriptPath) -> ContentHash? { state.withLock { $0.index.scripts[path]?.content } }
+
+  /// Which script declared each job when it was saved.
+  package var homes: [String: ScriptPath] {
+    state.withLock { state in
+      Dictionary(
+        state.index.scripts.flatMap { script in script.value.jobs.map { ($0, script.key) } },
+        uniquingKeysWith: { first, _ in first })
+    }
+  }
+
+  package func script(at path: ScriptPath) -> SavedScript? {
+    state.withLock { state in
+      guard let entry = state.index.scripts[path], let file = file(path, .script, entry.content) else { return nil }
+      let modules = state.index.libraries[entry.library].compactMap { module -> ScriptFile? in
+        guard let name = module.path.moduleName else { return nil }
+        return self.file(module.path, .module(name: name), module.content)
+      }
+      let library = state.libraries[entry.library] ?? ModuleLibrary(DirectorySnapshot(modules))
+      state.libraries[entry.library] = library
+      let calendars = entry.calendars.compactMap { self.file($0.path, .calendar, $0.content) }
+      return SavedScript(
+        file: file, savedAt: entry.savedAt, surroundings: DirectorySnapshot(modules + calendars), library: library)
+    }
+  }
+
+  private func file(_ path: ScriptPath, _ kind: ScriptFile.Kind, _ hash: ContentHash) -> ScriptFile? {
+    guard let bytes = PlainFile.read("\(directory)/\(hash)") else { return nil }
+    let content = FileContent(bytes)
+    return content.hash == hash ? ScriptFile(path, kind, .success(content)) : nil
+  }
+
+  // MARK: Keeping
+
+  /// Keeps what is in force and is what its file says. Writes what is new, and nothing when nothing is.
+  ///
+  /// - Parameter elsewhere: reads a calendar outside the scripts directory.
+  /// - Returns: why it could not be kept, once until it can again.
+  package func keep(
+    _ generation: LoadedGeneration, at now: Instant, elsewhere: (String) -> ScriptFile? = { _ in nil }
+  ) -> String? {
+    state.withLock { state in
+      var contents: [ContentHash: FileContent] = [:]
+      let next = state.index.following(generation, at: now, elsewhere: elsewhere, contents: &contents)
+      guard next != state.index else { return nil }
+      if let failure = write(next, replacing: state.index, contents) {
+        defer { state.isComplaining = true }
+        return state.isComplaining ? nil : "the last good versions of the scripts cannot be kept: \(failure)"
+      }
+      state.isComplaining = false
+      state.index = next
+      if !state.isSwept { sweep(keeping: next.contents) }
+      state.isSwept = true
+      state.libraries = [:]
+      return nil
+    }
+  }
+
+  /// Removes what no index names: a crash between two writes, or another scripts directory, left it.
+  private func sweep(keeping contents: Set<ContentHash>) {
+    let known = Set(contents.map(\.description))
+    for name in PlainFile.names(in: directory) where name != "index" && !known.contains(name) {
+      PlainFile.remove("\(directory)/\(name)")
+    }
+  }
+
+  /// Contents first, then the index that names them, then what no index names any more goes.
+  private func write(
+    _ next: ScriptIndex, replacing former: ScriptIndex, _ contents: [ContentHash: FileContent]
+  ) -> String? {
+    if let failure = PlainFile.makeDirectory(directory) { return failure }
+    let known = former.contents
+    let wanted = next.contents
+    for hash in wanted where !known.contains(hash) {
+      guard let content = contents[hash] else { continue }
+      if let failure = PlainFile.write(content.bytes, to: "\(directory)/\(hash)") { return failure }
+    }
+    if let failure = PlainFile.write(next.bytes, to: directory + "/index") { return failure }
+    for hash in known where !wanted.contains(hash) { PlainFile.remove("\(directory)/\(hash)") }
+    return nil
+  }
+}
