@@ -236,7 +236,6 @@ package final class SchedulerAssembly: Sendable {
     do {
       declared.add(programmed)
       guard let follower else {
-        isLoaded()
         try begin(scripted: [], isWhole: true)
         return nil
       }

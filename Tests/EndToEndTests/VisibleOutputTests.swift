@@ -71,7 +71,9 @@ struct VisibleOutputTests {
     let store = try SQLiteStore(path)
     try store.commit(batch)
     store.append(log: [
-      RunLogLine(run: RunID(7), at: at, level: Self.hostile, message: Self.hostile, fields: JSONText(Self.hostile))
+      RunLogLine(
+        run: RunID(7), job: Self.hostile, at: at, level: Self.hostile, message: Self.hostile,
+        fields: JSONText(Self.hostile))
     ])
     store.close()
   }
