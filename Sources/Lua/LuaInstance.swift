@@ -123,13 +123,20 @@ package import CLuaShim
     return writer.bytes
   }
 
+  /// Bytes of an error's message.
+  private static let messageLimit = 3 * 4_096
+
   /// The error of a step that failed.
   func failure() -> LuaError {
     let error = unsafe moon_state_error(state)
     func text(_ p: UnsafePointer<CChar>?, _ n: Int) -> String? {
       unsafe p.map { unsafe String(showing: UnsafeRawBufferPointer(start: $0, count: n)) }
     }
-    let message = unsafe text(error.message, error.message_size) ?? "error without a message"
+    var message = unsafe text(error.message, error.message_size) ?? "error without a message"
+    // Bytes that are no text take four when they are shown.
+    if message.utf8.count > Self.messageLimit {
+      message = String(decoding: message.utf8.prefix(Self.messageLimit), as: UTF8.self)
+    }
     var value: LuaValue?
     if unsafe error.has_value {
       var flat = unsafe moon_flat()

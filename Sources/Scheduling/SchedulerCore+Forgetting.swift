@@ -77,9 +77,12 @@ extension SchedulerCore {
   }
 
   /// After the start: what the stores know of jobs that nobody declared need not lie here as well.
-  mutating func forgetRestored() {
+  ///
+  /// - Parameter now: those that are orphaned only now stay, since their stores do not know it yet.
+  mutating func forgetRestored(at now: Moment) {
     guard configuration.orphansMax < .max, !restored.isEmpty else { return }
-    for entry in restored.sorted where entry.record.orphanedAt != nil {
+    for entry in restored.sorted {
+      guard let since = entry.record.orphanedAt, since < now.wall else { continue }
       _ = restored.take(entry.record.job)
       forgottenJobs += 1
     }

@@ -79,7 +79,6 @@ extension SchedulerCore {
         touch(JobIndex(offset))
       }
     }
-    forgetRestored()
     for (id, store) in leftBehind { actions.stores[store].batch.unscheduled.append(id) }
     leftBehind = []
     if isWhole { leaveOrphans(at: now, into: &actions) }
@@ -110,6 +109,8 @@ extension SchedulerCore {
       actions.stores[orphan.store].batch.schedules.append(orphan.record)
       actions.events.append(.jobOrphaned(orphan.record.job))
     }
+    // Not before they were counted, nor while scripts that may declare them still load.
+    forgetRestored(at: now)
   }
 
   /// Waiting rows go on waiting; claimed ones are interrupted, and run again where the job asked to recover. Those of

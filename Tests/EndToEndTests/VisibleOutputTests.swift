@@ -39,7 +39,8 @@ struct VisibleOutputTests {
 
   /// A store in which every text is hostile.
   private func plant(_ path: String) throws {
-    let at = Instant(seconds: 1_767_268_800)
+    // Recent, so that no retention takes it away.
+    let at = SystemWallClock().now
     var run = RunRecord(id: RunID(7), job: Self.hostile, cause: .schedule, scheduledAt: at, claimedAt: at)
     (run.startedAt, run.finishedAt, run.outcome, run.attempts) = (at, at, .failed, 1)
     run.error = RunError(

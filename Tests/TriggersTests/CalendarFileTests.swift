@@ -321,7 +321,7 @@ struct CalendarFileTests {
     }
     #expect(
       refusal(CalendarFile.mostEvents + 1, "")
-        == "150004: the file has more than 50000 events; split it, or leave out what is over")
+        == "150002: the file has more than 50000 events; split it, or leave out what is over")
     #expect(
       refusal(10, "RRULE:FREQ=DAILY\r\n")?.hasSuffix("the event repeats too often to be counted up to 2262") == true)
     let dates = Array(repeating: "20260101", count: 250_000).joined(separator: ",")
