@@ -24,9 +24,13 @@ struct PlantedNumbersTests {
   }
 
   /// Every column of every table that has a number, at one end of its range.
-  private func batch(_ end: Int64, run id: Int64, made: Bool = true) -> StoreBatch {
-    let at = Instant(nanoseconds: end)
-    let small = Int32(clamping: end)
+  private func batch(_ end: Int64, run id: Int64) -> StoreBatch { batch(run: id) { end } }
+
+  /// The same with a number of its own for each.
+  private func batch(run id: Int64, _ number: () -> Int64) -> StoreBatch {
+    var at: Instant { Instant(nanoseconds: number()) }
+    var small: Int32 { Int32(clamping: number()) }
+    var end: Int64 { number() }
     func run(_ id: Int64, _ outcome: Outcome?, isClaimed: Bool = true) -> RunRecord {
       var run = RunRecord(
         id: RunID(id), job: "job", cause: .schedule, scheduledAt: at, claimedAt: isClaimed ? at : nil)
@@ -43,13 +47,11 @@ struct PlantedNumbersTests {
     record.clockEpoch = ClockEpoch(small)
     var batch = StoreBatch()
     batch.schedules = [record]
-    if made {
-      var options = ScheduleOptions()
-      (options.jitter, options.misfireGraceTime) = (end, end)
-      (options.maxInstances, options.priority) = (Int(end), Int(end))
-      record.made = MadeSchedule(id: "made", options: options)
-      batch.schedules.append(record)
-    }
+    var options = ScheduleOptions()
+    (options.jitter, options.misfireGraceTime) = (end, end)
+    (options.maxInstances, options.priority) = (Int(end), Int(end))
+    record.made = MadeSchedule(id: "made", options: options)
+    batch.schedules.append(record)
     batch.claims = [run(id - 1, nil)]
     batch.waiting = [run(id - 2, nil, isClaimed: false)]
     batch.finished = [run(id, .failed), run(id - 3, .succeeded), run(1, .interrupted)]
@@ -79,7 +81,55 @@ struct PlantedNumbersTests {
       (0, 4_611_686_018_427_387_894), (.max - 1, 9_007_199_254_740_993),
     ] as [(Int64, Int64)])
   func rows(end: Int64, id: Int64) throws {
-    let place = try place(batch(end, run: id))
+    try ask(try place(batch(end, run: id)), id)
+  }
+
+  private static let isLong = ProcessInfo.processInfo.environment["MOONDIAL_LONG_TESTS"] == "1"
+
+  @Test("every command answers over rows of random numbers", arguments: [41, UInt64.random(in: 0...UInt64.max)])
+  func randomRows(seed: UInt64) throws {
+    var state = seed
+    func random(_ count: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int((state >> 33) % UInt64(count))
+    }
+    let numbers: [Int64] = [
+      .min, .min + 1, -9_200_000_000_000_000_000, -1, 0, 1, 2, 7, 1_000, 2_147_483_647, 2_147_483_648,
+      1_790_000_000_000_000_000, 9_200_000_000_000_000_000, .max - 1, .max,
+    ]
+    for _ in 0..<(Self.isLong ? 60 : 2) {
+      let id: Int64 = [4, 1_000, 1 << 40][random(3)]
+      try ask(try place(batch(run: id) { numbers[random(numbers.count)] }), id)
+    }
+  }
+
+  @Test("next --batch answers every line", arguments: [42, UInt64.random(in: 0...UInt64.max)])
+  func batchLines(seed: UInt64) throws {
+    var state = seed
+    func pick<T>(_ items: [T]) -> T {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return items[Int((state >> 33) % UInt64(items.count))]
+    }
+    let keys = ["id", "expr", "timezone", "after", "from", "count", "x", ""]
+    let values = [
+      #""every '90s'""#, #""cron '0 0 29 2 *'""#, #""rrule 'FREQ=DAILY'""#, #""at(9e18)""#,
+      #""every(math.mininteger)""#,
+      #""Europe/Berlin""#, #""../etc/passwd""#, #""2026-01-01""#, #""2262-12-31T23:59:59-26:59""#, #""1677-01-01""#,
+      "9223372036854775807", "-9223372036854775808", "9223372036854775808", "1e400", "-0", "0.5", "3", "null", "true",
+      "{}", "[]", #""\ud800""#, #""\u0000""#, #"{"a":[1,{"b":null}]}"#, "1.", "nul", #"""#, "",
+    ]
+    let lines = (0..<(Self.isLong ? 20_000 : 300)).map { _ in
+      let fields = (0...pick([0, 1, 2, 3, 4])).map { _ in "\"\(pick(keys))\":\(pick(values))" }
+      return pick(["{", "{", "{", "[", ""]) + fields.joined(separator: pick([",", ",", ",", " "]))
+        + pick(["}", "}", "}", "]", ""])
+    }
+    let place = try Place()
+    let ended = try place.run("next", "--batch", input: lines.joined(separator: "\n") + "\n")
+    #expect(ended.status == 0 && ended.errors.isEmpty, "seed \(seed): \(ended.status) \(ended.errors.suffix(10))")
+    #expect(ended.output.count == lines.count { !$0.isEmpty }, "seed \(seed)")
+  }
+
+  private func ask(_ place: Place, _ id: Int64) throws {
     try answers(place, "history")
     try answers(place, "history", "--json", "--limit", "9223372036854775807")
     try answers(place, "history", "job", "--outcome", "failed")

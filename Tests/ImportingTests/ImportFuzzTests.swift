@@ -1,4 +1,5 @@
 import Chronology
+import Foundation
 import Testing
 import Triggers
 
@@ -25,7 +26,8 @@ struct ImportFuzzTests {
     ]
     let context = TriggerContext(zones: TimeZoneDatabase())
     let origin = ImportOrigin(source: "a", script: "b")
-    for _ in 0..<400 {
+    let isLong = ProcessInfo.processInfo.environment["MOONDIAL_LONG_TESTS"] == "1"
+    for _ in 0..<(isLong ? 40_000 : 400) {
       let text = (0..<random(40)).map { _ in pieces[random(pieces.count)] }.joined()
       let crontab = Crontab(text, isSystemWide: random(2) == 0).script(from: origin, context: context)
       _ = Crontab.looksSystemWide(text, isAccount: { _ in true }, isProgram: { _ in false })
