@@ -116,6 +116,7 @@ package final class ScriptSession {
     live.use(grants: table)
     live.use(retention: configuration.retention)
     luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
+    luaHost.limitAnswers(bytes: configuration.answerBytes)
     log.use(zone)
   }
 

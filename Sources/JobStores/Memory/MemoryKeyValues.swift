@@ -13,22 +13,25 @@ final class MemoryKeyValues: KeyValueStore {
   private let contents = Mutex(Contents())
 
   func value(
-    of key: String, in space: String, at now: Instant,
-    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
+    of key: String, in space: String, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<KeyValue?>, StoreError>) -> Void
   ) {
-    let found = contents.withLock { $0.spaces[space]?[key] }
-    completion(.success(found.flatMap { $0.isLive(at: now) ? $0 : nil }))
+    let found = contents.withLock { $0.spaces[space]?[key] }.flatMap { $0.isLive(at: now) ? $0 : nil }
+    let size = found?.value.text.utf8.count ?? 0
+    completion(.success(size <= bytes ? .value(found) : .larger(size)))
   }
 
   func keys(
-    prefix: String, in space: String, limit: Int, at now: Instant,
-    completion: @escaping @Sendable (Result<[String], StoreError>) -> Void
+    prefix: String, in space: String, limit: Int, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<[String]>, StoreError>) -> Void
   ) {
     let live = contents.withLock { contents in
       (contents.spaces[space] ?? [:]).filter { $0.value.isLive(at: now) && $0.key.utf8.starts(with: prefix.utf8) }
     }
     let ordered = live.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    completion(.success(Array(ordered.prefix(max(0, limit)))))
+    let keys = Array(ordered.prefix(max(0, limit)))
+    let size = keys.reduce(0) { $0 + $1.utf8.count + Self.keyOverhead }
+    completion(.success(size <= bytes ? .value(keys) : .larger(size)))
   }
 
   func change(

@@ -22,6 +22,8 @@ package struct HostConfiguration: Sendable, Equatable {
   package var retention: Retention
   /// Bytes of idle Lua states that jobs keep between runs, over all jobs.
   package var keptStateBytes: Int
+  /// Bytes of answers that runs are waiting for, or have not taken yet, over all runs.
+  package var answerBytes: Int
   /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
   package var grants: LuaValue
 
@@ -34,6 +36,7 @@ package struct HostConfiguration: Sendable, Equatable {
     http = HTTPConfiguration()
     retention = Retention()
     keptStateBytes = 512 << 20
+    answerBytes = 256 << 20
     grants = .table(LuaTable())
   }
 

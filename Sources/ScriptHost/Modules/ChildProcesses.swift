@@ -22,8 +22,10 @@ final class ChildProcesses: Sendable {
   static let patience: Int64 = 2_000_000_000
 
   private enum Order: Sendable {
-    case start(Int, ChildCommand, limit: Int, @Sendable (Result<ChildEnding, Errno>) -> Void)
+    case start(Int, ChildCommand, limit: Int, OutputRoom, @Sendable (Result<ChildEnding, Errno>) -> Void)
     case end(Int)
+    case abandon(Int)
+    case granted(Int, bytes: Int)
   }
 
   private struct Desk: Sendable {
@@ -52,11 +54,14 @@ final class ChildProcesses: Sendable {
 
   /// Starts a child soon. `completion` comes once, unless `stop` comes first.
   ///
-  /// - Parameter limit: bytes of standard output, and of standard error, that are kept.
+  /// - Parameters:
+  ///   - limit: bytes of standard output, and of standard error, that are kept.
+  ///   - room: where they are counted. While there is none for more, the child waits for its reader.
   /// - Returns: a number for `end`; nil when there is no thread for it (the host is stopping, or out of threads or
   ///   descriptors).
   func start(
-    _ command: ChildCommand, limit: Int, completion: @escaping @Sendable (Result<ChildEnding, Errno>) -> Void
+    _ command: ChildCommand, limit: Int, room: OutputRoom,
+    completion: @escaping @Sendable (Result<ChildEnding, Errno>) -> Void
   ) -> Int? {
     guard let wake else { return nil }
     let number: Int? = desk.withLock { desk in
@@ -66,7 +71,7 @@ final class ChildProcesses: Sendable {
         guard desk.thread != nil else { return nil }
       }
       desk.nextNumber += 1
-      desk.orders.append(.start(desk.nextNumber, command, limit: limit, completion))
+      desk.orders.append(.start(desk.nextNumber, command, limit: limit, room, completion))
       return desk.nextNumber
     }
     if number != nil { wake.wake() }
@@ -74,8 +79,13 @@ final class ChildProcesses: Sendable {
   }
 
   /// Tells a child to end. A number that is not (or no longer) in use is ignored.
-  func end(_ number: Int) {
-    desk.withLock { $0.orders.append(.end(number)) }
+  func end(_ number: Int) { order(.end(number)) }
+
+  /// Tells a child to end whose output nobody wants any more.
+  func abandon(_ number: Int) { order(.abandon(number)) }
+
+  private func order(_ order: Order) {
+    desk.withLock { $0.orders.append(order) }
     wake?.wake()
   }
 
@@ -125,18 +135,33 @@ final class ChildProcesses: Sendable {
   private func obey(_ order: Order, _ children: inout [Child]) {
     switch order {
     case .end(let number): children.first { $0.number == number }?.end(at: monotonicNow())
-    case .start(let number, let command, let limit, let completion):
+    case .abandon(let number): children.first { $0.number == number }?.abandon(at: monotonicNow())
+    case .granted(let number, let bytes): children.first { $0.number == number }?.goOn(with: bytes)
+    case .start(let number, let command, let limit, let room, let completion):
       switch ProcessCalls.spawn(command) {
       case .failure(let error): completion(.failure(error))
       case .success(let spawned):
-        children.append(Child(number, spawned, input: command.input ?? [], limit: limit, completion))
+        let ask: Child.Ask = { [self] bytes in
+          room.room.ask(bytes, wake: room.wake) { self.order(.granted(number, bytes: bytes)) }
+        }
+        children.append(
+          Child(number, spawned, input: command.input ?? [], limit: limit, room: room.room, ask, completion))
       }
     }
   }
 }
 
+/// What counts the output of a child, and what brings a worker to the run that waits for it.
+struct OutputRoom: Sendable {
+  let room: AnswerRoom
+  let wake: @Sendable () -> Void
+}
+
 /// One running child. Used by the thread of its `ChildProcesses` only.
 private final class Child {
+  /// Asks for room for more output.
+  typealias Ask = (Int) -> AnswerLedger.Verdict
+
   let number: Int
   private let process: pid_t
   private var ending: Int32
@@ -144,7 +169,13 @@ private final class Child {
   private var output: Int32
   private var errors: Int32
   private var rest: ArraySlice<UInt8>
-  private let limit: Int
+  private var limit: Int
+  private let room: AnswerRoom
+  private let ask: Ask
+  /// Bytes of output that there is room for.
+  private var granted = 0
+  /// Waits for room for more: its pipes are not read, so it waits as well.
+  private var isBlocked = false
   private let completion: @Sendable (Result<ChildEnding, Errno>) -> Void
   private var outputBytes: [UInt8] = []
   private var errorBytes: [UInt8] = []
@@ -153,7 +184,7 @@ private final class Child {
   private var killAt: Int64 = .max
 
   init(
-    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], limit: Int,
+    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], limit: Int, room: AnswerRoom, _ ask: @escaping Ask,
     _ completion: @escaping @Sendable (Result<ChildEnding, Errno>) -> Void
   ) {
     self.number = number
@@ -164,6 +195,8 @@ private final class Child {
     errors = spawned.errors
     rest = input[...]
     self.limit = limit
+    self.room = room
+    self.ask = ask
     self.completion = completion
   }
 
@@ -176,6 +209,27 @@ private final class Child {
     ProcessCalls.signal(group: process, SIGTERM)
   }
 
+  /// Nobody wants the output any more: what there is goes, and what comes is thrown away.
+  func abandon(at now: Int64) {
+    discard()
+    end(at: now)
+  }
+
+  private func discard() {
+    limit = 0
+    outputBytes = []
+    errorBytes = []
+    isBlocked = false
+    room.release()
+  }
+
+  /// There is room for more.
+  func goOn(with bytes: Int) {
+    guard limit > 0 else { return room.release() }
+    granted += bytes
+    isBlocked = false
+  }
+
   /// At once, with its group, and reaped: the signal cannot be refused, so the wait is short.
   func kill() {
     ProcessCalls.signal(group: process, SIGKILL)
@@ -184,13 +238,14 @@ private final class Child {
 
   /// Adds what it waits for.
   func ask(_ descriptors: inout [pollfd], _ timeout: inout Int64, _ now: Int64) {
-    for descriptor in [ending, output, errors] where descriptor >= 0 {
+    // Not even its end is of interest while it waits for room: what it wrote comes first.
+    for descriptor in isBlocked ? [] : [ending, output, errors] where descriptor >= 0 {
       descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
     }
     if input >= 0 { descriptors.append(pollfd(fd: input, events: Int16(POLLOUT), revents: 0)) }
     if killAt != .max { timeout = min(timeout, max(0, killAt - now)) }
     // Without a descriptor for the end one has to look now and then.
-    if ending < 0 { timeout = min(timeout, 20_000_000) }
+    if ending < 0, !isBlocked { timeout = min(timeout, 20_000_000) }
   }
 
   /// Does what can be done without waiting; everything is non-blocking, so there is no need to know which descriptor
@@ -203,9 +258,9 @@ private final class Child {
     feed()
     // The end is looked at first: what it wrote before is then surely in the pipes.
     let isOver = ending < 0 || isReadable(ending)
-    drain(&output, &outputBytes)
-    drain(&errors, &errorBytes)
-    guard isOver else { return false }
+    drain(\.output, \.outputBytes)
+    drain(\.errors, \.errorBytes)
+    guard isOver, !isBlocked else { return false }
     // Before it is reaped its number cannot belong to another group.
     if wasToldToEnd, ending >= 0 { ProcessCalls.signal(group: process, SIGKILL) }
     guard let status = ProcessCalls.reap(process) else { return false }
@@ -231,15 +286,35 @@ private final class Child {
 
   /// Reads a pipe until it is empty. A grandchild that keeps it open does not hold up the end: what comes later is not
   /// waited for.
-  private func drain(_ descriptor: inout Int32, _ bytes: inout [UInt8]) {
+  private func drain(
+    _ pipe: ReferenceWritableKeyPath<Child, Int32>, _ kept: ReferenceWritableKeyPath<Child, [UInt8]>
+  ) {
     // A child that writes without end must not keep the thread from the others.
-    for _ in 0..<16 where descriptor >= 0 {
-      switch ProcessCalls.read(descriptor, into: &bytes, limit: limit, isTruncated: &isTruncated) {
+    for _ in 0..<16 {
+      let descriptor = self[keyPath: pipe]
+      guard descriptor >= 0, !isBlocked else { return }
+      let count = ProcessCalls.available(descriptor)
+      guard mayKeep(min(count, max(0, limit - self[keyPath: kept].count))) else { return }
+      switch ProcessCalls.read(
+        descriptor, atMost: count, into: &self[keyPath: kept], limit: limit, isTruncated: &isTruncated)
+      {
       case .bytes: break
       case .wouldBlock: return
-      case .ended: shut(&descriptor)
+      case .ended: shut(&self[keyPath: pipe])
       }
     }
+  }
+
+  /// Whether there is room for so many bytes more than are kept; else the child is blocked until there is.
+  private func mayKeep(_ bytes: Int) -> Bool {
+    let missing = outputBytes.count + errorBytes.count + bytes - granted
+    guard missing > 0 else { return true }
+    switch ask(missing) {
+    case .granted: granted += missing
+    case .waiting: isBlocked = true
+    case .denied: discard()
+    }
+    return !isBlocked
   }
 
   private func shut(_ descriptor: inout Int32) {

@@ -20,18 +20,20 @@ enum ExecModule {
         throw arguments.misuse(
           Grants.refusal(of: "the program \(words[0])", to: run.script, grant: "exec = { \"\(words[0])\" }"))
       }
-      let options = try arguments.options(call, 2, ["timeout", "cwd", "env", "stdin", "max_output"])
-      let limit = try options.integer("max_output") ?? outputLimit
-      guard limit >= 0 else { throw arguments.misuse("max_output must not be negative") }
+      let options = try arguments.options(
+        call, 2, ["timeout", "cwd", "env", "stdin", "max_output"], bytes: run.answers.largestAnswer)
+      let limit = try options.bytes("max_output", of: run, standard: outputLimit)
       let timeout = try options.duration("timeout")
       let services = run.services
       let command = ChildCommand(
         program: words[0], arguments: words, environment: try environment(options, services, arguments),
         directory: PlainPath.absolute(try options.string("cwd") ?? ".", from: services.baseDirectory),
         input: try options.string("stdin").map { Array($0.utf8) })
+      // One room for what goes in and what comes out.
+      let room = try arguments.hold(command.input?.count ?? 0, for: call)
       let until = timeout.map { services.monotonic.now.advanced(byNanoseconds: $0).nanoseconds } ?? .max
       let path = services.environment("PATH") ?? defaultPath
-      return call.suspend(ExecRequest(command, path: path, limit: limit, until: until, children, services))
+      return call.suspend(ExecRequest(command, room, path: path, limit: limit, until: until, children, services))
     }
     return LuaModule("", functions: [exec])
   }
@@ -96,6 +98,7 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
     var timedOut = false
   }
   private let command: ChildCommand
+  private let room: AnswerRoom
   private let path: String
   private let limit: Int
   private let until: Int64
@@ -104,10 +107,11 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
   private let state = Mutex(State())
 
   init(
-    _ command: ChildCommand, path: String, limit: Int, until: Int64, _ children: ChildProcesses,
+    _ command: ChildCommand, _ room: AnswerRoom, path: String, limit: Int, until: Int64, _ children: ChildProcesses,
     _ services: HostServices
   ) {
     self.command = command
+    self.room = room
     self.path = path
     self.limit = limit
     self.until = until
@@ -131,7 +135,9 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
       return
     }
     command.program = program
-    let number = children.start(command, limit: limit) { [self] result in ended(result) }
+    let number = children.start(command, limit: limit, room: OutputRoom(room: room, wake: wake)) { [self] result in
+      ended(result)
+    }
     guard let number else {
       complete(refusing: "the host cannot start programs now: it is stopping, or out of threads")
       return
@@ -141,7 +147,7 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
       return state.timedOut
     }
     // The run was stopped, or its time was over, while the child was started.
-    if isLate || !isOpen { children.end(number) }
+    if !isOpen { children.abandon(number) } else if isLate { children.end(number) }
   }
 
   override var expiry: Int64 { until }
@@ -156,7 +162,7 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
   }
 
   override func release() {
-    if let number = state.withLock({ $0.number }) { children.end(number) }
+    if let number = state.withLock({ $0.number }) { children.abandon(number) } else { room.release() }
   }
 
   private func ended(_ result: Result<ChildEnding, Errno>) {
@@ -164,13 +170,19 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
     case .failure(let error):
       complete(refusing: "cannot start \"\(command.program)\": \(SystemCall.message(for: error.code))")
     case .success(let ending):
-      var fields: [(key: String, value: LuaValue)] = [
-        ("code", .integer(Int64(ending.code))), ("stdout", .string(LuaString(bytes: ending.output))),
-        ("stderr", .string(LuaString(bytes: ending.errors))), ("timed_out", .bool(state.withLock { $0.timedOut })),
-        ("truncated", .bool(ending.isTruncated)),
-      ]
-      if let signal = ending.signal { fields.append(("signal", .integer(Int64(signal)))) }
-      complete([.table(LuaTable(fields: fields))])
+      let timedOut = state.withLock { $0.timedOut }
+      complete(
+        building: room.handingOver { call in
+          // One by one, so that the output is not copied once more.
+          call.push(ending.code)
+          call.push(ending.output)
+          call.push(ending.errors)
+          call.push(timedOut)
+          call.push(ending.isTruncated)
+          if let signal = ending.signal { call.push(signal) } else { call.pushNil() }
+          call.pushRecord(["code", "stdout", "stderr", "timed_out", "truncated", "signal"])
+          return .results(1)
+        })
     }
   }
 }
