@@ -217,7 +217,7 @@ static inline void give(moon_state *s, void *p, size_t n) {
 /// Over the limit a collection is asked for at the next VM instruction; a run that is half as much again over it, or that
 /// holds much more memory than it uses, is abandoned. True: abandon.
 static bool over_limit(moon_state *s, size_t growth) {
-  size_t wanted = s->arena.used + growth;
+  size_t wanted = s->arena.used + s->aside + growth;
   if (MOON_LIKELY(wanted <= s->limit && s->arena.overflow <= s->limit + s->limit / 2)) return false;
   if (wanted > s->limit + s->limit / 2) return true;
   // Spans that are nearly empty: a bound on the resident size, whatever the script does with the classes.

@@ -28,7 +28,7 @@ static void hook(lua_State *L, lua_Debug *ar) {
     s->pending &= ~MOON_PENDING_COLLECT;
     lua_gc(L, LUA_GCCOLLECT);
     // Nearly full after a collection is full: the next one would come at once, and each walks the whole heap.
-    if (s->arena.used > s->limit - s->limit / 16) {
+    if (s->arena.used + s->aside > s->limit - s->limit / 16) {
       moon_record_place(s, L, 0);
       moon_leave(s, MOON_STOP_MEMORY);
     }

@@ -114,6 +114,7 @@ struct moon_state {
   void *owner;               // the Swift object, not retained: it owns this state
   void *pristine;            // a copy of its image with this slot's addresses, once the slot has been reused
   size_t limit;              // bytes; over it the run ends
+  size_t aside;              // bytes that the host holds for the run, counted with those in use
   bool declaring;
   _Atomic bool cancelled;    // written by any thread
 

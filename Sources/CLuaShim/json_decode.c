@@ -13,6 +13,8 @@ typedef struct {
   /// For strings with escapes.
   moon_json_bytes scratch;
   int depth;
+  /// For values of the host: null is nil, and an empty object is a table like any other.
+  bool plain;
 } decoder;
 
 static bool fail(decoder *d, const char *error) {
@@ -191,9 +193,11 @@ static bool get_object(decoder *d) {
   if (!enter(d)) return false;
   lua_newtable(L);
   if (d->at < d->end && *d->at == '}') {
-    lua_pushcfunction(L, moon_json_object);                    // marks it, so that it is written as {} again
-    lua_insert(L, -2);
-    lua_call(L, 1, 1);
+    if (!d->plain) {
+      lua_pushcfunction(L, moon_json_object);                  // marks it, so that it is written as {} again
+      lua_insert(L, -2);
+      lua_call(L, 1, 1);
+    }
     goto end;
   }
   for (;;) {
@@ -226,7 +230,10 @@ static bool get_value(decoder *d) {                            // pushes it
   case '"': return get_string(d);
   case 't': lua_pushboolean(d->L, 1); return get_word(d, "true");
   case 'f': lua_pushboolean(d->L, 0); return get_word(d, "false");
-  case 'n': lua_pushlightuserdata(d->L, moon_json_null()); return get_word(d, "null");
+  case 'n':
+    if (d->plain) lua_pushnil(d->L);
+    else lua_pushlightuserdata(d->L, moon_json_null());
+    return get_word(d, "null");
   case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
     return get_number(d);
   default: return fail(d, "expected a value");
@@ -259,4 +266,31 @@ int moon_json_decode(lua_State *L) {
   lua_pushnil(L);
   lua_pushfstring(L, "line %I, column %I: %s", (lua_Integer)line, (lua_Integer)column, d.error);
   return 2;
+}
+
+// ---- values of the host ---------------------------------------------------------------------------------------------------
+
+typedef struct {
+  const char *text;
+  size_t size;
+} given;
+
+static int push_json(lua_State *L) {                           // stack: given
+  const given *g = lua_touserdata(L, 1);
+  lua_pushnil(L);
+  decoder d = {
+    .L = L, .start = g->text, .at = g->text, .end = g->text + g->size, .scratch = {.L = L, .place = 2}, .plain = true};
+  skip_space(&d);
+  bool ok = get_value(&d);
+  if (ok) {
+    skip_space(&d);
+    if (d.at == d.end) return 1;
+    fail(&d, "something after the value");
+  }
+  return luaL_error(L, "%s", d.error);
+}
+
+moon_status moon_push_json(lua_State *L, const char *text, size_t size) {
+  given g = {text, size};
+  return moon_with_value(L, 0, push_json, &g, 1);
 }

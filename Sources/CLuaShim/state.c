@@ -88,6 +88,7 @@ static void clear_run(moon_state *s) {
   s->current = NULL;
   s->pending = s->allocating = s->foreign = s->no_jump = s->hosting = 0;
   s->yield = s->blocked = s->closing = 0;
+  s->aside = 0;
   s->stop = (moon_stop){0};
   s->fail_in = 0;
   s->arguments = s->results = 0;
@@ -150,6 +151,7 @@ size_t moon_state_footprint(const moon_state *s) {
   // The slot is used from its start on: what lies behind the last block was never written.
   return (((size_t)(s->arena.bump - (const char *)s) + 4095) & ~(size_t)4095) + s->arena.overflow;
 }
+void moon_state_set_aside(moon_state *s, size_t bytes) { s->aside = bytes; }
 void moon_state_mark_peak(moon_state *s) { s->arena.peak = s->arena.used; }
 bool moon_state_is_whole(const moon_state *s) { return s->stop.reason == MOON_STOP_NONE; }
 void moon_state_fail_allocation(moon_state *s, uint64_t nth) { s->fail_in = nth; }
@@ -171,3 +173,29 @@ static int collect(lua_State *L) {
 moon_status moon_state_collect(moon_state *s) { return moon_protected(s->L, collect, NULL, 0); }
 
 size_t moon_state_stop_depth(const moon_state *s) { return s->stop_depth; }
+
+static inline bool has_room(const moon_state *s, size_t bytes) {
+  size_t taken = s->arena.used + s->aside;
+  return taken <= s->limit && bytes <= s->limit - taken;
+}
+
+moon_status moon_claim(lua_State *L, size_t bytes) {
+  moon_state *s = state_of(L);
+  if (s->stop.reason != MOON_STOP_NONE) return MOON_ABANDONED;
+  if (MOON_LIKELY(has_room(s, bytes))) return MOON_OK;
+  moon_guard guard;
+  MOON_ENTER(s, guard);
+  moon_status status = MOON_ABANDONED;
+  if (_setjmp(guard.jump) == 0) {
+    lua_gc(L, LUA_GCCOLLECT);
+    if (!has_room(s, bytes)) {
+      moon_record_place(s, L, 0);
+      moon_leave(s, MOON_STOP_MEMORY);
+    }
+    status = MOON_OK;
+  } else {
+    status = MOON_ABANDONED;
+  }
+  MOON_EXIT(s, guard);
+  return status;
+}

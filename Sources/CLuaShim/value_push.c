@@ -115,6 +115,39 @@ moon_status moon_push_bytes(lua_State *L, const void *bytes, size_t size) {
   return status;
 }
 
+static int make_record(lua_State *L) {   // stack: the values, their names
+  const char *name = lua_touserdata(L, -1);
+  int count = lua_gettop(L) - 1;
+  lua_createtable(L, 0, count);
+  for (int i = 1; i <= count; i++, name += strlen(name) + 1) {
+    lua_pushvalue(L, i);
+    lua_setfield(L, -2, name);
+  }
+  return 1;
+}
+
+moon_status moon_push_record(lua_State *L, const char *names, int32_t count) {
+  moon_state *s = state_of(L);
+  if (s->stop.reason != MOON_STOP_NONE) return MOON_ABANDONED;
+  moon_guard guard;
+  MOON_ENTER(s, guard);
+  moon_status status = MOON_ABANDONED;
+  if (_setjmp(guard.jump) == 0) {
+    if (!lua_checkstack(L, 4)) {
+      status = MOON_ERROR;
+    } else {
+      lua_pushcfunction(L, make_record);
+      lua_insert(L, -count - 1);
+      lua_pushlightuserdata(L, (void *)names);
+      status = lua_pcall(L, count + 1, 1, 0) == LUA_OK ? MOON_OK : MOON_ERROR;
+    }
+  } else {
+    status = MOON_ABANDONED;
+  }
+  MOON_EXIT(s, guard);
+  return status;
+}
+
 moon_status moon_reserve(lua_State *L, int32_t slots) {
   moon_state *s = state_of(L);
   if (s->stop.reason != MOON_STOP_NONE) return MOON_ABANDONED;

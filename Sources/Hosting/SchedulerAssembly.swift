@@ -280,7 +280,7 @@ package final class SchedulerAssembly: Sendable {
   /// Tells the jobs that listen, and the scripts that wait for it. Blocks until it is as durable as the stores make it.
   package func emit(_ event: String, data: JSONText?) throws(HostError) {
     let answer = Monitor<HostRefusal??>(nil)
-    bridge.emit(event, data: data) { refusal in
+    bridge.emit(event, data: data.map { EventData($0) }) { refusal in
       answer.withLock { $0 = .some(refusal) }
       answer.broadcast()
     }
@@ -293,6 +293,7 @@ package final class SchedulerAssembly: Sendable {
   private func closeEverything() {
     files.stop()
     luaHost?.stop()
+    bridge.stop()
     for (_, store) in stores { store.close() }
     bridge.detach()
   }

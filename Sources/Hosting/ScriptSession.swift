@@ -125,6 +125,7 @@ package final class ScriptSession {
     live.use(retention: configuration.storedHistory)
     live.use(quotas: configuration.quotas)
     luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
+    luaHost.limitAnswers(bytes: configuration.answerBytes)
     log.use(zone)
   }
 

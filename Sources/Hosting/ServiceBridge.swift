@@ -1,4 +1,5 @@
 internal import Chronology
+internal import Executors
 package import JobModel
 internal import JobStores
 internal import Lua
@@ -16,11 +17,12 @@ internal import Synchronization
 package final class ServiceBridge: JobControl, EventHub {
   private struct Subscribers: Sendable {
     var next = 0
-    var byName: [String: [Int: @Sendable (JSONText?) -> Void]] = [:]
+    var byName: [String: [Int: @Sendable (EventData?) -> Void]] = [:]
   }
 
   private let attached = Mutex<(any SchedulerEngine)?>(nil)
   private let subscribers = Mutex(Subscribers())
+  private let lane = BlockingLane(name: "moondial-wait", threads: 1)
 
   package init() {}
 
@@ -29,6 +31,9 @@ package final class ServiceBridge: JobControl, EventHub {
 
   /// Nobody is asked any more. The engine's events hold this bridge, so that without it neither would ever be released.
   package func detach() { attached.withLock { $0 = nil } }
+
+  /// Nobody waits for events any more. Twice is fine.
+  package func stop() { lane.stop() }
 
   private var service: (any SchedulerEngine)? { attached.withLock { $0 } }
   private static let refusal = HostRefusal("no scheduler is running here: this works in a host, not in a single run")
@@ -111,17 +116,25 @@ package final class ServiceBridge: JobControl, EventHub {
 
   // MARK: EventHub
 
-  package func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func emit(_ name: String, data: EventData?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     guard let service else { return completion(Self.refusal) }
     service.post(whenDurable: { [self] error in
-      if error == nil {
-        for receive in subscribers.withLock({ Array(($0.byName[name] ?? [:]).values) }) { receive(data) }
-      }
+      if error == nil { deliver(name, data) }
       completion(error.map { HostRefusal($0.message) })
-    }) { core, now, actions in core.emit(name, data: data, at: now, into: &actions) }
+    }) { core, now, actions in core.emit(name, data: data?.text, at: now, into: &actions) }
   }
 
-  package func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription {
+  /// Tells those who wait. Not on the thread that completes commits, for which everybody waits: there may be very many.
+  /// One thread, so that all receivers see events in one order.
+  private func deliver(_ name: String, _ data: EventData?) {
+    let receivers = subscribers.withLock { Array(($0.byName[name] ?? [:]).values) }
+    guard !receivers.isEmpty else { return }
+    let isTaken = lane.run { for receive in receivers { receive(data) } }
+    // The system has no thread for it: late is better than never.
+    if !isTaken { for receive in receivers { receive(data) } }
+  }
+
+  package func subscribe(to name: String, _ receive: @escaping @Sendable (EventData?) -> Void) -> EventSubscription {
     let number = subscribers.withLock { subscribers in
       subscribers.next += 1
       subscribers.byName[name, default: [:]][subscribers.next] = receive

@@ -7,18 +7,63 @@ package import JobModel
 /// Completions come on a thread of the store (memory: inside the call). A change completes after its commit. An expired
 /// value is absent from the instant of its expiry on.
 package protocol KeyValueStore: AnyObject, Sendable {
+  /// The value of a key; nil when it is absent.
+  ///
+  /// - Parameter bytes: of the value's text that may be brought; of a larger one only how large it is.
   func value(
-    of key: String, in space: String, at now: Instant,
-    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void)
+    of key: String, in space: String, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<KeyValue?>, StoreError>) -> Void)
 
   /// Keys with the prefix, in byte order, at most `limit`.
+  ///
+  /// - Parameter bytes: that the keys may take, each as `keyOverhead` says; more of them are not brought.
   func keys(
-    prefix: String, in space: String, limit: Int, at now: Instant,
-    completion: @escaping @Sendable (Result<[String], StoreError>) -> Void)
+    prefix: String, in space: String, limit: Int, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<[String]>, StoreError>) -> Void)
 
   /// Completes with whether it was done: false when `expecting` did not hold.
   func change(
     _ change: KeyValueChange, at now: Instant, completion: @escaping @Sendable (Result<Bool, StoreError>) -> Void)
+}
+
+/// What was asked for, unless it is larger than the asker has room for.
+package enum Sized<Value: Sendable>: Sendable {
+  case value(Value)
+  /// It has so many bytes, or more.
+  case larger(Int)
+}
+
+extension KeyValueStore {
+  /// What each key takes beside its own bytes, on its way to a script.
+  package static var keyOverhead: Int { 96 }
+
+  /// The value of a key, however large.
+  package func value(
+    of key: String, in space: String, at now: Instant,
+    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
+  ) {
+    value(of: key, in: space, upTo: .max, at: now) { completion($0.map { $0.whole ?? nil }) }
+  }
+
+  /// Keys with the prefix, in byte order, at most `limit`, however long.
+  package func keys(
+    prefix: String, in space: String, limit: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<[String], StoreError>) -> Void
+  ) {
+    keys(prefix: prefix, in: space, limit: limit, upTo: .max, at: now) { completion($0.map { $0.whole ?? [] }) }
+  }
+}
+
+extension Sized {
+  package func map<Other>(_ transform: (Value) -> Other) -> Sized<Other> {
+    switch self {
+    case .value(let value): .value(transform(value))
+    case .larger(let size): .larger(size)
+    }
+  }
+
+  /// nil: it is larger.
+  package var whole: Value? { if case .value(let value) = self { value } else { nil } }
 }
 
 package struct KeyValue: Sendable, Equatable {

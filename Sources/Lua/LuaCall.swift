@@ -11,10 +11,16 @@ internal import CLuaShim
   private var room: Int
   /// A push that could not be made: the answer is an error then.
   private var problem: String?
+  /// The number of the host function that is called.
+  let function: Int32?
+  /// What the call waited for before it was repeated (`suspendAndRepeat`).
+  package internal(set) var carried: (any AnyObject & Sendable)?
 
-  init(_ lua: OpaquePointer, _ instance: LuaInstance) {
+  init(_ lua: OpaquePointer, _ instance: LuaInstance, function: Int32? = nil) {
     unsafe self.lua = lua
     self.instance = instance
+    self.function = function
+    carried = nil
     count = unsafe Int(moon_top(lua))
     room = 16  // LUA_MINSTACK is 20; a few are kept for the wrappers
     problem = nil
@@ -150,6 +156,30 @@ internal import CLuaShim
     }
   }
 
+  /// Pushes the value of a JSON text; nil when it is not JSON. `null` is nil. The value is made inside the state, so its
+  /// memory limit holds.
+  package mutating func push(json text: String) {
+    reserve()
+    if problem != nil { return }
+    let size = text.utf8.count
+    // A C string ends with a zero byte, as the call wants it, and lives until its end.
+    let status = unsafe text.withCString { unsafe moon_push_json(lua, $0, size) }
+    if status == MOON_ERROR {
+      unsafe moon_pop(lua, 1)
+      unsafe moon_push_nil(lua)
+    }
+  }
+
+  /// Makes one table of the values pushed last, under these names.
+  package mutating func pushRecord(_ names: [String]) {
+    reserve()
+    if problem != nil { return }
+    let terminated = names.map { $0 + "\0" }.joined()
+    // Each name has its zero byte, and the text lives until the end of the call.
+    let status = unsafe terminated.withCString { unsafe moon_push_record(lua, $0, Int32(names.count)) }
+    if status == MOON_ERROR { problem = unsafe instance.popError(from: lua).message }
+  }
+
   /// Pushes an argument again, as a result.
   package mutating func pushArgument(_ index: Int) {
     reserve()
@@ -177,10 +207,31 @@ internal import CLuaShim
   ///     return call.suspend(SleepRequest(until: deadline))
   package mutating func suspend(_ request: any LuaRequest) -> LuaReturn {
     guard let state = instance as? LuaState, canSuspend else { return Self.refusal }
-    let ticket = state.suspensions.open(request)
+    let ticket = state.suspensions.open(request, repeating: nil)
     unsafe moon_state_set_ticket(state.state, ticket.number)
     return .suspend
   }
+
+  /// Like `suspend`, but when somebody completes the ticket by `LuaState.complete(_:repeatingWith:)`, the host function
+  /// is called again with the same arguments, and finds in `carried` what that brought.
+  package mutating func suspendAndRepeat(after request: any LuaRequest) -> LuaReturn {
+    guard let state = instance as? LuaState, canSuspend else { return Self.refusal }
+    let ticket = state.suspensions.open(request, repeating: function)
+    unsafe moon_state_set_ticket(state.state, ticket.number)
+    return .suspend
+  }
+
+  // MARK: Memory
+
+  /// Bytes that the state uses, as the allocator rounds them.
+  package var bytesInUse: Int { instance.bytes }
+
+  /// Asks for memory outside the state before it is taken. False: it does not fit under the state's limit, and the run
+  /// ends as out of memory when the function returns; return at once.
+  package func claim(_ bytes: Int) -> Bool { unsafe moon_claim(lua, bytes) == MOON_OK }
+
+  /// Bytes that the host holds for the run from now on, outside the state. They count under its limit.
+  package func setAside(_ bytes: Int) { unsafe moon_state_set_aside(instance.state, bytes) }
 
   static var refusal: LuaReturn {
     .raise("cannot suspend inside a C call (table.sort comparator, gsub callback)")

@@ -10,7 +10,7 @@ nonisolated let luaCallbacks = unsafe moon_callbacks(
 
 private func luaCall(_ owner: UnsafeMutableRawPointer?, _ L: OpaquePointer, _ number: Int32) -> Int32 {
   let instance = unsafe LuaInstance.from(owner)
-  var call = unsafe LuaCall(L, instance)
+  var call = unsafe LuaCall(L, instance, function: number)
   let answer = instance.runtime.functions[Int(number)].body(&call)
   return call.conclude(answer)
 }
@@ -30,7 +30,8 @@ private func luaResume(_ owner: UnsafeMutableRawPointer?, _ L: OpaquePointer, _ 
   let instance = unsafe LuaInstance.from(owner)
   var call = unsafe LuaCall(L, instance)
   guard let state = instance as? LuaState else { return call.conclude(.none) }
-  return call.conclude(state.suspensions.deliver(LuaTicket(number: ticket), to: &call))
+  let answer = state.suspensions.deliver(LuaTicket(number: ticket), to: &call)
+  return call.conclude(answer)
 }
 
 private func luaRequire(_ owner: UnsafeMutableRawPointer?, _ L: OpaquePointer) -> Int32 {

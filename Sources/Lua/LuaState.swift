@@ -114,6 +114,23 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
     suspensions.complete(ticket, .failure(message))
   }
 
+  /// Gives a suspended call its results by a closure that pushes them, on the run's worker, when the run takes them.
+  /// What it captures is held until then, or until nobody wants it. Otherwise as `complete(_:with:)`.
+  package func complete(
+    _ ticket: LuaTicket, building build: @escaping @Sendable (inout LuaCall) -> LuaReturn
+  ) -> Bool {
+    suspensions.complete(ticket, .build(build))
+  }
+
+  /// Makes a call that was suspended by `LuaCall.suspendAndRepeat` begin again. Otherwise as `complete(_:with:)`.
+  package func complete(_ ticket: LuaTicket, repeatingWith carried: any AnyObject & Sendable) -> Bool {
+    suspensions.complete(ticket, .again(carried))
+  }
+
+  /// Bytes that the host holds for the run from now on, outside the state. They count under its limit; a reset sets
+  /// them to 0. On the thread that has the state.
+  package func setAside(_ bytes: Int) { unsafe moon_state_set_aside(state, bytes) }
+
   /// Whether another run may start: false after a stop.
   package var isReusable: Bool { unsafe moon_state_is_whole(state) }
 

@@ -24,18 +24,34 @@ final class LuaSuspensions: Sendable {
   enum Answer: Sendable {
     case results([LuaValue])
     case failure(String)
+    /// Pushes the results when the run takes them, on its worker.
+    case build(@Sendable (inout LuaCall) -> LuaReturn)
+    /// The host function is called again.
+    case again(any AnyObject & Sendable)
   }
 
   private struct Entry {
     var request: (any LuaRequest)?
+    /// The host function to call again, if that is the answer.
+    var function: Int32?
     var answer: Answer?
-    /// The groups that wait for this one.
-    var groups: [UInt32] = []
+    /// A group that waits for this one, and further ones; those that were answered among them count no more.
+    var group: UInt32?
+    var more: [UInt32] = []
+
+    mutating func add(_ number: UInt32, open: Set<UInt32>) {
+      guard let group, open.contains(group) else { return group = number }
+      // Without the others, or a ticket that waits long would remember every wait.
+      more.removeAll { !open.contains($0) }
+      more.append(number)
+    }
   }
 
   private struct Book {
     var next: UInt32 = 1
     var entries: [UInt32: Entry] = [:]
+    /// Groups without an answer.
+    var openGroups: Set<UInt32> = []
     /// Requests that the host has not been told of.
     var fresh: [LuaSuspension] = []
     /// The ticket that the run as a whole waits for; nil while it runs or is ready to.
@@ -45,11 +61,11 @@ final class LuaSuspensions: Sendable {
   private let book = Mutex(Book())
 
   /// A ticket for a request. The step will hand both to the host.
-  func open(_ request: any LuaRequest) -> LuaTicket {
+  func open(_ request: any LuaRequest, repeating function: Int32?) -> LuaTicket {
     book.withLock { book in
       let number = book.next
       book.next += 1
-      book.entries[number] = Entry(request: request)
+      book.entries[number] = Entry(request: request, function: function)
       book.fresh.append(LuaSuspension(ticket: LuaTicket(number: number), request: request))
       return LuaTicket(number: number)
     }
@@ -66,7 +82,8 @@ final class LuaSuspensions: Sendable {
       if let ready = members.first(where: { book.entries[$0]?.answer != nil }) {
         group.answer = .results([.integer(Int64(ready))])
       } else {
-        for member in members { book.entries[member]?.groups.append(number) }
+        book.openGroups.insert(number)
+        for member in members { book.entries[member]?.add(number, open: book.openGroups) }
       }
       book.entries[number] = group
       return LuaTicket(number: number)
@@ -75,30 +92,31 @@ final class LuaSuspensions: Sendable {
 
   /// Gives up tickets whose answers nobody wants any more.
   func forget(_ tickets: [UInt32]) {
-    let abandoned = book.withLock { book in
-      tickets.compactMap { number -> (any LuaRequest)? in
+    // Let go outside the lock: what an answer holds may tell others, who complete tickets.
+    let removed = book.withLock { book in
+      tickets.compactMap { number -> Entry? in
         let entry = book.entries.removeValue(forKey: number)
+        book.openGroups.remove(number)
         book.fresh.removeAll { $0.ticket.number == number }
-        return entry?.answer == nil ? entry?.request : nil
+        return entry
       }
     }
-    for request in abandoned { request.abandon() }
+    for entry in removed where entry.answer == nil { entry.request?.abandon() }
   }
 
   /// The end of a run: forgets everything that is open.
   func forgetAll() {
-    let abandoned = book.withLock { book -> [any LuaRequest] in
-      if book.entries.isEmpty, book.fresh.isEmpty {  // most runs wait for nothing
-        book.asleepOn = nil
-        return []
-      }
-      let requests = book.entries.values.filter { $0.answer == nil }.compactMap(\.request)
-      book.entries.removeAll()
-      book.fresh.removeAll()
+    let removed = book.withLock { book -> Book? in
       book.asleepOn = nil
-      return requests
+      if book.entries.isEmpty, book.fresh.isEmpty { return nil }  // most runs wait for nothing
+      let removed = book
+      book.entries = [:]
+      book.openGroups = []
+      book.fresh = []
+      return removed
     }
-    for request in abandoned { request.abandon() }
+    guard let removed else { return }
+    for entry in removed.entries.values where entry.answer == nil { entry.request?.abandon() }
   }
 
   /// Records an answer. True: the run was asleep and has become ready; this is told once.
@@ -109,8 +127,8 @@ final class LuaSuspensions: Sendable {
       // Groups of groups: each is answered with the member that completed it.
       var done = [ticket.number]
       while let member = done.popLast() {
-        for group in book.entries[member]?.groups ?? [] where book.entries[group]?.answer == nil {
-          guard book.entries[group] != nil else { continue }
+        guard let entry = book.entries[member], let first = entry.group else { continue }
+        for group in [first] + entry.more where book.openGroups.remove(group) != nil {
           book.entries[group]?.answer = .results([.integer(Int64(member))])
           done.append(group)
         }
@@ -151,12 +169,17 @@ final class LuaSuspensions: Sendable {
 
   /// Pushes what a ticket brought; the coroutine that waited for it goes on with that.
   func deliver(_ ticket: LuaTicket, to call: inout LuaCall) -> LuaReturn {
-    let answer = book.withLock { $0.entries.removeValue(forKey: ticket.number)?.answer }
-    switch answer {
+    let entry = book.withLock { $0.entries.removeValue(forKey: ticket.number) }
+    switch entry?.answer {
     case .results(let values):
       for value in values { call.push(value) }
       return .results(values.count)
     case .failure(let message): return .raise(message)
+    case .build(let build): return build(&call)
+    case .again(let carried):
+      guard let function = entry?.function else { return .raise("the suspended call cannot be repeated") }
+      call.carried = carried
+      return call.instance.runtime.functions[Int(function)].body(&call)
     case nil: return .raise("the answer to a suspended call is not there")
     }
   }

@@ -35,7 +35,7 @@ struct LoadConfigurationTests {
         groups = { db = { max = 2 }, api = { max = 5, rate = "100 / 1m30s" } },
         grants = { ["*"] = { fs = { "data:rw" }, exec = false } },
         retention = { runs = 500, age = "30d", decisions = 50, jobs = { billing = { runs = false }, noisy = { runs = 10, age = "1h" } } },
-        kept_states = "64MB",
+        kept_states = "64MB", answers_memory = "100MB",
       }
       """)
     #expect(loaded.problems.isEmpty)
@@ -59,6 +59,7 @@ struct LoadConfigurationTests {
     retention.jobs = ["billing": .init(runs: nil, age: 30 * day), "noisy": .init(runs: 10, age: day / 24)]
     #expect(configuration.retention == retention)
     #expect(configuration.keptStateBytes == 64 << 20)
+    #expect(configuration.answerBytes == 100 << 20)
   }
 
   @Test(
@@ -166,6 +167,7 @@ struct LoadConfigurationTests {
         "moondial.lua: unknown setting \"retention.jobs.a.run\"; did you mean \"runs\"?"
       ),
       ("return { kept_states = 'much' }", "moondial.lua: kept_states must be a size like \"64MB\", not \"much\""),
+      ("return { answers_memory = '1MB' }", "moondial.lua: answers_memory must be 64MB to 1048576GB, not \"1MB\""),
       (
         "return { job_defaults = { max_instance = 3 } }",
         "moondial.lua: job_defaults: unknown field \"max_instance\"; did you mean \"max_instances\"?"

@@ -96,22 +96,26 @@ final class TestValues: KeyValueStore {
   }
 
   func value(
-    of key: String, in space: String, at now: Instant,
-    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
+    of key: String, in space: String, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<KeyValue?>, StoreError>) -> Void
   ) {
     answer(completion) { state in
-      state.values["\(space)/\(key)"].flatMap { value in value.expiresAt.map { $0 <= now } ?? false ? nil : value }
+      let found = state.values["\(space)/\(key)"].flatMap { $0.expiresAt.map { $0 <= now } ?? false ? nil : $0 }
+      let size = found?.value.text.utf8.count ?? 0
+      return size <= bytes ? .value(found) : .larger(size)
     }
   }
 
   func keys(
-    prefix: String, in space: String, limit: Int, at now: Instant,
-    completion: @escaping @Sendable (Result<[String], StoreError>) -> Void
+    prefix: String, in space: String, limit: Int, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<[String]>, StoreError>) -> Void
   ) {
-    answer(completion) { state in
+    answer(completion) { state -> Sized<[String]> in
       let head = "\(space)/"
       let keys = state.values.keys.filter { $0.hasPrefix(head + prefix) }.map { String($0.dropFirst(head.count)) }
-      return Array(keys.sorted().prefix(limit))
+      let answer = Array(keys.sorted().prefix(limit))
+      let size = answer.reduce(0) { $0 + $1.utf8.count + Self.keyOverhead }
+      return size <= bytes ? .value(answer) : .larger(size)
     }
   }
 
@@ -134,7 +138,7 @@ final class TestValues: KeyValueStore {
 final class TestScheduler: JobControl, EventHub {
   private struct State: Sendable {
     var asked: [String] = []
-    var receivers: [Int: (String, @Sendable (JSONText?) -> Void)] = [:]
+    var receivers: [Int: (String, @Sendable (EventData?) -> Void)] = [:]
     var next = 0
   }
   private let state = Monitor(State())
@@ -192,12 +196,12 @@ final class TestScheduler: JobControl, EventHub {
     note("resume \(job)")
     completion(nil)
   }
-  func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
-    note("emit \(name) \(data?.text ?? "-")")
+  func emit(_ name: String, data: EventData?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    note("emit \(name) \(data?.text.text ?? "-")")
     completion(nil)
     for receiver in state.withLock({ $0.receivers.values.filter { $0.0 == name } }) { receiver.1(data) }
   }
-  func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription {
+  func subscribe(to name: String, _ receive: @escaping @Sendable (EventData?) -> Void) -> EventSubscription {
     let number = state.withLock { state in
       state.next += 1
       state.receivers[state.next] = (name, receive)

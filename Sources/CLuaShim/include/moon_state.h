@@ -116,6 +116,9 @@ size_t moon_state_used(const moon_state *_Nonnull state);
 size_t moon_state_peak(const moon_state *_Nonnull state);
 size_t moon_state_footprint(const moon_state *_Nonnull state);
 void moon_state_mark_peak(moon_state *_Nonnull state);
+/// Bytes that the host holds for the run outside the state: they count as in use. Only on the thread that has the state; a reset
+/// sets it to 0.
+void moon_state_set_aside(moon_state *_Nonnull state, size_t bytes);
 /// False after an abandon: reset or free it.
 bool moon_state_is_whole(const moon_state *_Nonnull state);
 /// A full garbage collection.
@@ -218,6 +221,14 @@ typedef struct { int32_t line; char file[64]; } moon_place;
 moon_place moon_caller(lua_State *_Nonnull L);
 
 moon_status moon_push_bytes(lua_State *_Nonnull L, const void *_Nullable bytes, size_t size);
+/// Whether that many bytes more fit under the state's limit, after a collection if they do not before. If not, the run is
+/// abandoned as out of memory.
+moon_status moon_claim(lua_State *_Nonnull L, size_t bytes);
+/// Pushes the value of a JSON text, which a zero byte ends at `text[size]`; `null` is nil, `{}` a plain table. MOON_ERROR: the text
+/// is not JSON, and the message is on the stack.
+moon_status moon_push_json(lua_State *_Nonnull L, const char *_Nonnull text, size_t size);
+/// Makes one table of the `count` values on top of the stack. `names`: their keys, each with a zero byte behind it.
+moon_status moon_push_record(lua_State *_Nonnull L, const char *_Nonnull names, int32_t count);
 /// At least `slots` more values fit on the stack. MOON_ERROR: they do not.
 moon_status moon_reserve(lua_State *_Nonnull L, int32_t slots);
 /// The number of the host object that the value stands for, or -1 when it is something else.

@@ -16,16 +16,18 @@ final class MemoryKeyValues: KeyValueStore {
   private let contents = Mutex(Contents())
 
   func value(
-    of key: String, in space: String, at now: Instant,
-    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
+    of key: String, in space: String, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<KeyValue?>, StoreError>) -> Void
   ) {
     let found = contents.withLock { $0.spaces[Array(space.utf8)]?[Array(key.utf8)] }
-    completion(.success(found.flatMap { $0.isLive(at: now) ? $0 : nil }))
+      .flatMap { $0.isLive(at: now) ? $0 : nil }
+    let size = found?.value.text.utf8.count ?? 0
+    completion(.success(size <= bytes ? .value(found) : .larger(size)))
   }
 
   func keys(
-    prefix: String, in space: String, limit: Int, at now: Instant,
-    completion: @escaping @Sendable (Result<[String], StoreError>) -> Void
+    prefix: String, in space: String, limit: Int, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<[String]>, StoreError>) -> Void
   ) {
     let live = contents.withLock { contents in
       (contents.spaces[Array(space.utf8)] ?? [:]).filter {
@@ -33,7 +35,9 @@ final class MemoryKeyValues: KeyValueStore {
       }
     }
     let ordered = live.keys.sorted { $0.lexicographicallyPrecedes($1) }
-    completion(.success(ordered.prefix(max(0, limit)).map { String(decoding: $0, as: UTF8.self) }))
+    let keys = ordered.prefix(max(0, limit)).map { String(decoding: $0, as: UTF8.self) }
+    let size = keys.reduce(0) { $0 + $1.utf8.count + Self.keyOverhead }
+    completion(.success(size <= bytes ? .value(keys) : .larger(size)))
   }
 
   func change(

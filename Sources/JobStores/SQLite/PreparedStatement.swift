@@ -137,6 +137,13 @@ internal import JobModel
   /// A span of time in nanoseconds: 0...146 years.
   func span(_ column: Int32) -> Int64 { min(max(0, integer(column)), 1 << 62) }
 
+  /// Bytes of a text.
+  func size(_ column: Int32) -> Int {
+    // Safe: the handle is alive; asked for as text first, so that the size is that of the text.
+    guard unsafe sqlite3_column_text(handle, column) != nil else { return 0 }
+    return unsafe Int(sqlite3_column_bytes(handle, column))
+  }
+
   func text(_ column: Int32) -> String {
     // Safe: the bytes belong to the statement until the next step; they are copied here. Text of another program that
     // is not UTF-8 is repaired rather than refused: a history should stay readable.

@@ -23,23 +23,26 @@ final class SQLiteKeyValues: KeyValueStore {
   }
 
   func value(
-    of key: String, in space: String, at now: Instant,
-    completion: @escaping @Sendable (Result<KeyValue?, StoreError>) -> Void
+    of key: String, in space: String, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<KeyValue?>, StoreError>) -> Void
   ) {
     ask(completion) { [reader] database in
       let find = try reader.statement(KeyValueRows.versionAndExpiry, on: database)
       find.bind(1, space)
       find.bind(2, key)
       find.bind(3, now.nanoseconds)
-      return try find.first { row in
-        KeyValue(value: JSONText(row.text(1)), version: row.integer(0), expiresAt: row.instant(2))
-      }
+      return try find.first { row -> Sized<KeyValue?> in
+        // SQLite has the row in its own page memory, one row at a time.
+        let size = row.size(1)
+        guard size <= bytes else { return .larger(size) }
+        return .value(KeyValue(value: JSONText(row.text(1)), version: row.integer(0), expiresAt: row.instant(2)))
+      } ?? .value(nil)
     }
   }
 
   func keys(
-    prefix: String, in space: String, limit: Int, at now: Instant,
-    completion: @escaping @Sendable (Result<[String], StoreError>) -> Void
+    prefix: String, in space: String, limit: Int, upTo bytes: Int, at now: Instant,
+    completion: @escaping @Sendable (Result<Sized<[String]>, StoreError>) -> Void
   ) {
     ask(completion) { [reader] database in
       let find = try reader.statement(KeyValueRows.keysFrom, on: database)
@@ -47,14 +50,17 @@ final class SQLiteKeyValues: KeyValueStore {
       find.bind(2, prefix)
       find.bind(3, now.nanoseconds)
       var keys: [String] = []
-      guard limit > 0 else { return keys }
+      var size = 0
+      guard limit > 0 else { return .value(keys) }
       try find.forEachRow { row throws(StoreError) in
         let key = row.text(0)
         guard key.utf8.starts(with: prefix.utf8) else { return false }
+        size += key.utf8.count + Self.keyOverhead
+        if size > bytes { return false }
         keys.append(key)
         return keys.count < limit
       }
-      return keys
+      return size <= bytes ? .value(keys) : .larger(size)
     }
   }
 

@@ -1,7 +1,8 @@
 internal import JobStores
 internal import Lua
 
-/// What is kept, where, and how much of it: `stores`, `retention`, `kept_states`.
+/// What is kept, where, and how much of it: `stores`, `retention`, `kept_states`,
+/// `answers_memory`.
 extension ConfigurationDecoder {
   // MARK: Stores
 
@@ -113,5 +114,11 @@ extension ConfigurationDecoder {
   mutating func decodeKeptStates(_ value: LuaValue, _ configuration: inout HostConfiguration) {
     let bytes = read(["kept_states"]) { $0.size($1, value, in: 0...(1 << 50)) }
     configuration.keptStateBytes = bytes ?? configuration.keptStateBytes
+  }
+
+  /// One answer of the largest size must fit.
+  mutating func decodeAnswersMemory(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    let bytes = read(["answers_memory"]) { $0.size($1, value, in: AnswerBudget.largestAnswer...(1 << 50)) }
+    configuration.answerBytes = bytes ?? configuration.answerBytes
   }
 }

@@ -8,7 +8,7 @@ struct ConfigurationDecoder {
   /// The keys of the table.
   static let topLevel = [
     "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
-    "quotas",
+    "quotas", "answers_memory",
   ]
 
   /// Where values came from that did not come from the file: key path to the name of the variable or flag.
@@ -48,6 +48,7 @@ struct ConfigurationDecoder {
       case "retention": decodeRetention(value, &configuration)
       case "quotas": decodeQuotas(value, &configuration)
       case "kept_states": decodeKeptStates(value, &configuration)
+      case "answers_memory": decodeAnswersMemory(value, &configuration)
       case "job_defaults": break
       case "groups": decodeGroups(value, &configuration)
       default:

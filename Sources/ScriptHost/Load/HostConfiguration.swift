@@ -24,6 +24,8 @@ package struct HostConfiguration: Sendable, Equatable {
   package var quotas: Quotas
   /// Bytes of idle Lua states that jobs keep between runs, over all jobs.
   package var keptStateBytes: Int
+  /// Bytes of answers that runs are waiting for, or have not taken yet, over all runs.
+  package var answerBytes: Int
   /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
   package var grants: LuaValue
 
@@ -37,6 +39,7 @@ package struct HostConfiguration: Sendable, Equatable {
     retention = Retention()
     quotas = Quotas()
     keptStateBytes = 512 << 20
+    answerBytes = 256 << 20
     grants = .table(LuaTable())
   }
 

@@ -5,7 +5,18 @@ internal import Lua
 /// A host function was called in a way that cannot be meant: an error in the script, at the line of the call.
 struct Misuse: Error {
   let message: String
-  init(_ message: String) { self.message = message }
+  /// Not an error: the call takes that many bytes along, for which there is no room now. It begins again when there is.
+  let waitsFor: (room: AnswerRoom, bytes: Int)?
+
+  init(_ message: String) {
+    self.message = message
+    waitsFor = nil
+  }
+
+  init(waitingFor bytes: Int, in room: AnswerRoom) {
+    message = "no room for \(bytes) bytes"
+    waitsFor = (room, bytes)
+  }
 }
 
 extension LuaFunction {
@@ -19,7 +30,8 @@ extension LuaFunction {
       do throws(Misuse) {
         return try body(&call, arguments)
       } catch {
-        return .raise(error.message)
+        guard let (room, bytes) = error.waitsFor else { return .raise(error.message) }
+        return call.suspendAndRepeat(after: RoomRequest(room, bytes: bytes))
       }
     }
   }
@@ -38,6 +50,17 @@ struct Arguments {
       throw misuse("works only in a run; at the top level of a script there is nothing to do it for")
     }
     return context
+  }
+
+  /// Room for `bytes` that the call takes along out of the Lua state, such as a text for the store; to be released when
+  /// they are gone. A call for which there is none waits, and begins again.
+  func hold(_ bytes: Int, for call: borrowing LuaCall) throws(Misuse) -> AnswerRoom {
+    if let room = call.carried as? AnswerRoom { return room }
+    let answers = try run(call).answers
+    answers.note(used: call.bytesInUse)
+    let room = answers.room()
+    if room.take(bytes) { return room }
+    throw Misuse(waitingFor: bytes, in: room)
   }
 
   /// A string; `what` names the parameter.
@@ -86,13 +109,18 @@ struct Arguments {
   }
 
   /// An options table, or an empty one when it is left out. Unknown keys are errors.
-  func options(_ call: borrowing LuaCall, _ index: Int, _ allowed: [String]) throws(Misuse) -> Options {
+  ///
+  /// - Parameter bytes: that the table may have, as a copy.
+  func options(
+    _ call: borrowing LuaCall, _ index: Int, _ allowed: [String], bytes: Int = 1 << 20
+  ) throws(Misuse) -> Options {
     if call.isNil(index) { return Options(arguments: self, reader: nil) }
     guard call.type(index) == .table else {
       throw misuse("expected a table of options as argument \(index), got \(name(call, index))")
     }
     do {
-      let reader = LuaReader(try call.value(index, limits: LuaLimits(functions: false)), path: "options")
+      let limits = LuaLimits(nodes: 10_000, bytes: bytes, functions: false)
+      let reader = LuaReader(try call.value(index, limits: limits), path: "options")
       try reader.allow(allowed)
       return Options(arguments: self, reader: reader)
     } catch {
@@ -100,10 +128,10 @@ struct Arguments {
     }
   }
 
-  /// Any value without functions.
-  func value(_ call: borrowing LuaCall, _ index: Int) throws(Misuse) -> LuaValue {
+  /// Any value without functions, whose JSON may have `limit` bytes.
+  func value(_ call: borrowing LuaCall, _ index: Int, limit: Int = 1 << 20) throws(Misuse) -> LuaValue {
     do {
-      return try call.value(index, limits: LuaLimits(functions: false))
+      return try call.value(index, limits: LuaLimits(forJSONOf: limit))
     } catch {
       throw misuse(error.message)
     }
@@ -116,7 +144,7 @@ struct Arguments {
     _ call: borrowing LuaCall, _ index: Int, _ what: String, limit: Int, setting: String
   ) throws(Misuse) -> JSONText? {
     if call.isNil(index) { return nil }
-    switch JSONText.encoding(try value(call, index), limit: limit, setting: setting) {
+    switch JSONText.encoding(try value(call, index, limit: limit), limit: limit, setting: setting) {
     case .success(let text): return text
     case .failure(let refusal): throw misuse("\(what): \(refusal.message)")
     }
@@ -155,6 +183,19 @@ struct Options {
   func integer(_ key: String) throws(Misuse) -> Int? {
     guard let field = reader?.field(key) else { return nil }
     do { return Int(clamping: try field.integer()) } catch { throw arguments.misuse(error.message) }
+  }
+
+  /// A number of bytes, from 0 to what one answer of the run may have; `standard`, or less if that is less, when it is
+  /// left out.
+  func bytes(_ key: String, of run: RunContext, standard: Int) throws(Misuse) -> Int {
+    let largest = run.answers.largestAnswer
+    guard let bytes = try integer(key) else { return min(standard, largest) }
+    guard bytes >= 0, bytes <= largest else {
+      let reason =
+        largest == AnswerBudget.largestAnswer ? "the most that one answer may have" : "the job's whole memory"
+      throw arguments.misuse("options.\(key) must be from 0 to \(largest) bytes (\(reason)), not \(bytes)")
+    }
+    return bytes
   }
 
   /// Nanoseconds.

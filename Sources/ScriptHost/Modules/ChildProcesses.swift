@@ -25,8 +25,10 @@ final class ChildProcesses: Sendable {
   static let patience: Int64 = 2_000_000_000
 
   private enum Order: Sendable {
-    case start(Int, ChildCommand, limit: Int, @Sendable (Result<ChildEnding, ChildFailure>) -> Void)
+    case start(Int, ChildCommand, limit: Int, OutputRoom, @Sendable (Result<ChildEnding, ChildFailure>) -> Void)
     case end(Int)
+    case abandon(Int)
+    case granted(Int, bytes: Int)
   }
 
   private struct Desk: Sendable {
@@ -56,17 +58,20 @@ final class ChildProcesses: Sendable {
 
   /// Starts a child soon. `completion` comes once, unless `stop` comes first.
   ///
-  /// - Parameter limit: bytes of standard output, and of standard error, that are kept.
+  /// - Parameters:
+  ///   - limit: bytes of standard output, and of standard error, that are kept.
+  ///   - room: where they are counted. While there is none for more, the child waits for its reader.
   /// - Returns: a number for `end`; nil when there is no thread for it (the host is stopping, or out of threads or
   ///   descriptors).
   func start(
-    _ command: ChildCommand, limit: Int, completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
+    _ command: ChildCommand, limit: Int, room: OutputRoom,
+    completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
   ) -> Int? {
     guard let wake else { return nil }
     let number: Int? = desk.withLock { desk in
       guard hasThread(&desk) else { return nil }
       desk.nextNumber += 1
-      desk.orders.append(.start(desk.nextNumber, command, limit: limit, completion))
+      desk.orders.append(.start(desk.nextNumber, command, limit: limit, room, completion))
       return desk.nextNumber
     }
     if number != nil { wake.wake() }
@@ -74,8 +79,13 @@ final class ChildProcesses: Sendable {
   }
 
   /// Tells a child to end. A number that is not (or no longer) in use is ignored.
-  func end(_ number: Int) {
-    desk.withLock { $0.orders.append(.end(number)) }
+  func end(_ number: Int) { order(.end(number)) }
+
+  /// Tells a child to end whose output nobody wants any more.
+  func abandon(_ number: Int) { order(.abandon(number)) }
+
+  private func order(_ order: Order) {
+    desk.withLock { $0.orders.append(order) }
     wake?.wake()
   }
 
@@ -150,20 +160,36 @@ final class ChildProcesses: Sendable {
   private func obey(_ order: Order, _ children: inout [Child], _ keeper: inout ChildKeeper?) {
     switch order {
     case .end(let number): children.first { $0.number == number }?.end(at: monotonicNow())
-    case .start(let number, let command, let limit, let completion):
+    case .abandon(let number): children.first { $0.number == number }?.abandon(at: monotonicNow())
+    case .granted(let number, let bytes): children.first { $0.number == number }?.goOn(with: bytes)
+    case .start(let number, let command, let limit, let room, let completion):
       switch ProcessCalls.spawn(command) {
       case .failure(let error): completion(.failure(error))
       case .success(let spawned):
         if keeper == nil { keeper = ChildKeeper() }
         keeper?.keep(spawned.process)
-        children.append(Child(number, spawned, input: command.input ?? [], limit: limit, keeper: keeper, completion))
+        let ask: Child.Ask = { [self] bytes in
+          room.room.ask(bytes, wake: room.wake) { self.order(.granted(number, bytes: bytes)) }
+        }
+        children.append(
+          Child(
+            number, spawned, input: command.input ?? [], limit: limit, keeper: keeper, room: room.room, ask, completion))
       }
     }
   }
 }
 
+/// What counts the output of a child, and what brings a worker to the run that waits for it.
+struct OutputRoom: Sendable {
+  let room: AnswerRoom
+  let wake: @Sendable () -> Void
+}
+
 /// One running child. Used by the thread of its `ChildProcesses` only.
 private final class Child {
+  /// Asks for room for more output.
+  typealias Ask = (Int) -> AnswerLedger.Verdict
+
   let number: Int
   let process: pid_t
   private var ending: Int32
@@ -171,6 +197,13 @@ private final class Child {
   private var output: Int32
   private var errors: Int32
   private var rest: ArraySlice<UInt8>
+  private var limit: Int
+  private let room: AnswerRoom
+  private let ask: Ask
+  /// Bytes of output that there is room for.
+  private var granted = 0
+  /// Waits for room for more: its pipes are not read, so it waits as well.
+  private var isBlocked = false
   private let keeper: ChildKeeper?
   private let completion: @Sendable (Result<ChildEnding, ChildFailure>) -> Void
   private var keptOutput: KeptOutput
@@ -179,8 +212,8 @@ private final class Child {
   private var killAt: Int64 = .max
 
   init(
-    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], limit: Int, keeper: ChildKeeper?,
-    _ completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
+    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], limit: Int, keeper: ChildKeeper?, room: AnswerRoom,
+    _ ask: @escaping Ask, _ completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
   ) {
     self.number = number
     self.keeper = keeper
@@ -192,6 +225,9 @@ private final class Child {
     rest = input[...]
     keptOutput = KeptOutput(limit: limit)
     keptErrors = KeptOutput(limit: limit)
+    self.limit = limit
+    self.room = room
+    self.ask = ask
     self.completion = completion
   }
 
@@ -213,15 +249,37 @@ private final class Child {
     ProcessCalls.bury(process)
   }
 
+  /// Nobody wants the output any more: what there is goes, and what comes is thrown away.
+  func abandon(at now: Int64) {
+    discard()
+    end(at: now)
+  }
+
+  private func discard() {
+    limit = 0
+    keptOutput = KeptOutput(limit: 0)
+    keptErrors = KeptOutput(limit: 0)
+    isBlocked = false
+    room.release()
+  }
+
+  /// There is room for more.
+  func goOn(with bytes: Int) {
+    guard limit > 0 else { return room.release() }
+    granted += bytes
+    isBlocked = false
+  }
+
   /// Adds what it waits for.
   func ask(_ descriptors: inout [pollfd], _ timeout: inout Int64, _ now: Int64) {
-    for descriptor in [ending, output, errors] where descriptor >= 0 {
+    // Not even its end is of interest while it waits for room: what it wrote comes first.
+    for descriptor in isBlocked ? [] : [ending, output, errors] where descriptor >= 0 {
       descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
     }
     if input >= 0 { descriptors.append(pollfd(fd: input, events: Int16(POLLOUT), revents: 0)) }
     if killAt != .max { timeout = min(timeout, max(0, killAt - now)) }
     // Without a descriptor for the end one has to look now and then.
-    if ending < 0 { timeout = min(timeout, 20_000_000) }
+    if ending < 0, !isBlocked { timeout = min(timeout, 20_000_000) }
   }
 
   /// Does what can be done without waiting; everything is non-blocking, so there is no need to know which descriptor
@@ -234,9 +292,9 @@ private final class Child {
     feed()
     // The end is looked at first: what it wrote before is then surely in the pipes.
     let isOver = ending < 0 || isReadable(ending)
-    drain(&output, &keptOutput)
-    drain(&errors, &keptErrors)
-    guard isOver else { return false }
+    drain(\.output, \.keptOutput)
+    drain(\.errors, \.keptErrors)
+    guard isOver, !isBlocked else { return false }
     // Before it is reaped its number cannot belong to another group.
     if wasToldToEnd, ending >= 0 { ProcessCalls.signal(group: process, SIGKILL) }
     if ending >= 0 { keeper?.forget(process) }
@@ -264,15 +322,34 @@ private final class Child {
 
   /// Reads a pipe until it is empty. A grandchild that keeps it open does not hold up the end: what comes later is not
   /// waited for.
-  private func drain(_ descriptor: inout Int32, _ kept: inout KeptOutput) {
+  private func drain(
+    _ pipe: ReferenceWritableKeyPath<Child, Int32>, _ kept: ReferenceWritableKeyPath<Child, KeptOutput>
+  ) {
     // A child that writes without end must not keep the thread from the others.
-    for _ in 0..<16 where descriptor >= 0 {
-      switch ProcessCalls.read(descriptor, into: &kept) {
+    for _ in 0..<16 {
+      let descriptor = self[keyPath: pipe]
+      guard descriptor >= 0, !isBlocked else { return }
+      let count = ProcessCalls.available(descriptor)
+      guard mayKeep(min(count, max(0, limit - self[keyPath: kept].total))) else { return }
+      switch ProcessCalls.read(descriptor, atMost: count, into: &self[keyPath: kept]) {
       case .bytes: break
       case .wouldBlock: return
-      case .ended: shut(&descriptor)
+      case .ended: shut(&self[keyPath: pipe])
       }
     }
+  }
+
+  /// Whether there is room for so many bytes more than are kept; else the child is blocked until there is.
+  private func mayKeep(_ bytes: Int) -> Bool {
+    // What is kept beyond the limit for a moment, at most half of it, is not asked for.
+    let missing = min(keptOutput.total, limit) + min(keptErrors.total, limit) + bytes - granted
+    guard missing > 0 else { return true }
+    switch ask(missing) {
+    case .granted: granted += missing
+    case .waiting: isBlocked = true
+    case .denied: discard()
+    }
+    return !isBlocked
   }
 
   private func shut(_ descriptor: inout Int32) {

@@ -49,8 +49,9 @@ enum ContextModule {
     case "missed": call.push(order.missed)
     case "scheduled_at": call.push(order.scheduledAt.fractionalSeconds)
     case "started_at": call.push(run.time.wall.fractionalSeconds)
-    case "event": call.push(order.context?.event.flatMap(LuaValue.init(json:)) ?? .nil)
-    case "params": call.push(params(order))
+    case "event":
+      if let event = order.context?.event { call.push(json: event.text) } else { call.pushNil() }
+    case "params": pushParams(order, &call)
     case "schedule": call.push(order.context?.schedule.map { .string(LuaString($0)) } ?? LuaValue.nil)
     case "process": call.push(Int(getpid()))
     case "thread":
@@ -62,7 +63,15 @@ enum ContextModule {
   }
 
   /// The job's parameters with the run's own over them, key by key.
-  private static func params(_ order: RunOrder) -> LuaValue {
+  private static func pushParams(_ order: RunOrder, _ call: inout LuaCall) {
+    switch (order.job.definition.params, order.context?.params) {
+    case (nil, nil): call.push(.table(LuaTable()))
+    case (let only?, nil), (nil, let only?): call.push(json: only.text)
+    case (.some, .some): call.push(merged(order))
+    }
+  }
+
+  private static func merged(_ order: RunOrder) -> LuaValue {
     let own = order.job.definition.params.flatMap(LuaValue.init(json:)) ?? .nil
     guard let given = order.context?.params.flatMap(LuaValue.init(json:)) else {
       return own == .nil ? .table(LuaTable()) : own

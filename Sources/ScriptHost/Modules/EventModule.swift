@@ -14,9 +14,13 @@ enum EventModule {
     let name = try name(call, arguments)
     let data = try arguments.json(
       call, 2, "the data", limit: services.quotas().eventBytes, setting: "event_bytes")
+    // Held until the last receiver has taken it.
+    let room = try arguments.hold(data?.text.utf8.count ?? 0, for: call)
+    let event = data.map { EventData($0, holding: room) }
     return call.suspend(
       CallRequest { request in
-        events.emit(name, data: data) { refusal in
+        events.emit(name, data: event) { refusal in
+          room.detach()
           if let refusal { request.complete(refusing: refusal.message) } else { request.complete([true]) }
         }
       })
@@ -59,11 +63,14 @@ private final class EventRequest: HostRequest, @unchecked Sendable {
     let name = name
     let opened = events.subscribe(to: name) { [weak self] data in
       guard let self else { return }
-      let value: LuaValue = .table(
-        LuaTable(fields: [
-          ("name", .string(LuaString(name))), ("data", data.flatMap(LuaValue.init(json:)) ?? .nil),
-        ]))
-      if complete([value]) { close() }
+      // Read when the script takes it, on its worker and in its own memory; until then all receivers share one text.
+      let isTaken = complete(building: { call in
+        call.push(name)
+        if let data { call.push(json: data.text.text) } else { call.pushNil() }
+        call.pushRecord(["name", "data"])
+        return .results(1)
+      })
+      if isTaken { close() }
     }
     subscription.withLock { $0 = opened }
     // It may have come, or the run may have been stopped, before the subscription was stored.

@@ -19,9 +19,9 @@ enum ExecModule {
       let services = run.services
       let grants = services.grants(run.script)
       guard grants.exec != .none else { throw refusal(words[0], nil, run.script, arguments) }
-      let options = try arguments.options(call, 2, ["timeout", "cwd", "env", "stdin", "max_output"])
-      let limit = try options.integer("max_output") ?? outputLimit
-      guard limit >= 0 else { throw arguments.misuse("max_output must not be negative") }
+      let options = try arguments.options(
+        call, 2, ["timeout", "cwd", "env", "stdin", "max_output"], bytes: run.answers.largestAnswer)
+      let limit = try options.bytes("max_output", of: run, standard: outputLimit)
       let timeout = try options.duration("timeout")
       let directory = try options.bytes("cwd") ?? [UInt8(ascii: ".")]
       guard !directory.isEmpty, !directory.contains(0) else {
@@ -31,11 +31,13 @@ enum ExecModule {
         program: words[0], arguments: words, environment: try environment(options, run, grants, arguments),
         directory: PlainPath.absolute(directory, from: Array(services.baseDirectory.utf8)),
         input: try options.bytes("stdin"))
+      // One room for what goes in and what comes out.
+      let room = try arguments.hold(command.input?.count ?? 0, for: call)
       let until = timeout.map { services.monotonic.now.advanced(byNanoseconds: $0).nanoseconds } ?? .max
       let finder = ProgramFinder(
         searchPath: services.environment("PATH") ?? defaultPath, base: services.baseDirectory)
       let script = run.script
-      let request = ExecRequest(command, limit: limit, until: until, children, services) { word in
+      let request = ExecRequest(command, room, limit: limit, until: until, children, services) { word in
         // Looking for the program is file work, and what it is decides whether it is granted.
         let file = finder.file(word)
         if case .some(let patterns) = grants.exec, !finder.allows(word, file, patterns) {
@@ -141,6 +143,7 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
 
   private let command: ChildCommand
   private let find: @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
+  private let room: AnswerRoom
   private let limit: Int
   private let until: Int64
   private let children: ChildProcesses
@@ -149,11 +152,13 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
 
   /// - Parameter find: the path of the program that a word means. Called on the blocking lane.
   init(
-    _ command: ChildCommand, limit: Int, until: Int64, _ children: ChildProcesses, _ services: HostServices,
+    _ command: ChildCommand, _ room: AnswerRoom, limit: Int, until: Int64, _ children: ChildProcesses,
+    _ services: HostServices,
     find: @escaping @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
   ) {
     self.command = command
     self.find = find
+    self.room = room
     self.limit = limit
     self.until = until
     self.children = children
@@ -177,7 +182,9 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
       complete(refusing: message)
       return
     }
-    let number = children.start(command, limit: limit) { [self] result in ended(result) }
+    let number = children.start(command, limit: limit, room: OutputRoom(room: room, wake: wake)) { [self] result in
+      ended(result)
+    }
     guard let number else {
       complete(refusing: "the host cannot start programs now: it is stopping, or out of threads")
       return
@@ -187,7 +194,7 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
       return state.timedOut
     }
     // The run was stopped, or its time was over, while the child was started.
-    if isLate || !isOpen { children.end(number) }
+    if !isOpen { children.abandon(number) } else if isLate { children.end(number) }
   }
 
   override var expiry: Int64 { until }
@@ -202,23 +209,30 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
   }
 
   override func release() {
-    if let number = state.withLock({ $0.number }) { children.end(number) }
+    if let number = state.withLock({ $0.number }) { children.abandon(number) } else { room.release() }
   }
 
   private func ended(_ result: Result<ChildEnding, ChildFailure>) {
     switch result {
     case .failure(let failure): complete(refusing: message(failure))
     case .success(let ending):
-      var fields: [(key: String, value: LuaValue)] = [
-        ("code", .integer(Int64(ending.code))), ("stdout", .string(LuaString(bytes: ending.output.bytes))),
-        ("stderr", .string(LuaString(bytes: ending.errors.bytes))),
-        ("timed_out", .bool(state.withLock { $0.timedOut })),
-        ("truncated", .bool(ending.output.isTruncated || ending.errors.isTruncated)),
-        ("stdout_omitted", .integer(Int64(ending.output.omitted))),
-        ("stderr_omitted", .integer(Int64(ending.errors.omitted))),
-      ]
-      if let signal = ending.signal { fields.append(("signal", .integer(Int64(signal)))) }
-      complete([.table(LuaTable(fields: fields))])
+      let timedOut = state.withLock { $0.timedOut }
+      complete(
+        building: room.handingOver { call in
+          // One by one, so that the output is not copied once more.
+          call.push(ending.code)
+          call.push(ending.output.bytes)
+          call.push(ending.errors.bytes)
+          call.push(timedOut)
+          call.push(ending.output.isTruncated || ending.errors.isTruncated)
+          call.push(ending.output.omitted)
+          call.push(ending.errors.omitted)
+          if let signal = ending.signal { call.push(signal) } else { call.pushNil() }
+          call.pushRecord([
+            "code", "stdout", "stderr", "timed_out", "truncated", "stdout_omitted", "stderr_omitted", "signal",
+          ])
+          return .results(1)
+        })
     }
   }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import JobStores
 
 /// What `fs` does with a place, blocking: called on the blocking lane.
 enum FileActions {
@@ -13,8 +14,8 @@ enum FileActions {
     var modified: Int64
   }
 
-  /// The whole file.
-  static func read(_ place: FilePlace, limit: Int) -> Result<[UInt8], FileFailure> {
+  /// The whole file, if it has at most `bytes` bytes; of a larger one only how large.
+  static func read(_ place: FilePlace, limit: Int, upTo bytes: Int) -> Result<Sized<[UInt8]>, FileFailure> {
     // Not to wait for the writer of a pipe; the kind is looked at before anything is read.
     open(place, O_RDONLY | O_NONBLOCK | O_NOFOLLOW).flatMap { file in
       switch file.status() {
@@ -25,8 +26,14 @@ enum FileActions {
           return .failure(
             .text("has \(status.size) bytes, more than the limit of \(limit): read it with { max = bytes }"))
         }
-        // Files in /proc say 0 and have more.
-        return file.read(upTo: limit)
+        let size = Int(status.size)
+        guard size <= bytes else { return .success(.larger(size)) }
+        // Files in /proc say 0 and have more; others may have grown.
+        return file.read(upTo: min(limit, bytes), expecting: size).flatMap { content in
+          if let content { return .success(.value(content)) }
+          if bytes >= limit { return .failure(.text("has more than the limit of \(limit) bytes")) }
+          return .success(.larger(min(limit, 2 * bytes)))
+        }
       }
     }
   }
@@ -96,13 +103,17 @@ enum FileActions {
     }
   }
 
-  /// The entries of a directory, by name.
-  static func list(_ place: FilePlace) -> Result<[Entry], FileFailure> {
+  /// What an entry takes beside its name, on its way to a script.
+  private static let entryOverhead = 400
+
+  /// The entries of a directory, by name, if they take at most `room` bytes; of more only that there are more.
+  static func list(_ place: FilePlace, limit: Int, upTo room: Int) -> Result<Sized<[Entry]>, FileFailure> {
     open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).flatMap { file in
       // Safe: the duplicate is owned by the stream, which closes it.
       guard let stream = unsafe fdopendir(dup(file.descriptor)) else { return .failure(.system(.current)) }
       defer { unsafe _ = closedir(stream) }
       var entries: [Entry] = []
+      var size = 0
       // Safe: a record is valid until the next call, and its name is terminated; it is read in place, because the
       // record can be shorter than the struct that declares it.
       while let entry = unsafe readdir(stream) {
@@ -117,9 +128,14 @@ enum FileActions {
           case Int32(DT_LNK): "link"
           default: "other"
           }
+        size += bytes.count + entryOverhead
+        if size > room {
+          guard room < limit else { return .failure(.text("has more entries than fit into \(limit) bytes of memory")) }
+          return .success(.larger(min(limit, 2 * room)))
+        }
         entries.append(Entry(name: bytes, kind: kind))
       }
-      return .success(entries.sorted { $0.name.lexicographicallyPrecedes($1.name) })
+      return .success(.value(entries.sorted { $0.name.lexicographicallyPrecedes($1.name) }))
     }
   }
 
@@ -215,8 +231,10 @@ private final class PlaceFile {
     _ = fchmod(descriptor, former.st_mode & 0o777)
   }
 
-  func read(upTo limit: Int) -> Result<[UInt8], FileFailure> {
+  /// Everything; nil when there is more than `limit`.
+  func read(upTo limit: Int, expecting size: Int) -> Result<[UInt8]?, FileFailure> {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(size)
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
       // Safe: the call writes inside the array, which outlives it.
@@ -226,8 +244,8 @@ private final class PlaceFile {
         if errno == EINTR { continue }
         return .failure(.system(.current))
       }
+      guard bytes.count + count <= limit else { return .success(nil) }
       bytes += buffer[..<count]
-      guard bytes.count <= limit else { return .failure(.text("has more than the limit of \(limit) bytes")) }
     }
   }
 

@@ -1,4 +1,5 @@
 internal import Executors
+internal import JobStores
 internal import Lua
 
 /// `fs`: files below the granted roots. Each function waits on the blocking lane; what fails is `nil, message`; a path
@@ -11,72 +12,116 @@ enum FileModule {
     LuaModule("fs", functions: [read, write, append, list, stat, remove, makeDirectory])
   }
 
-  private static let read = function("read", writing: false, options: ["max"], last: .followed) {
+  /// Bytes that a file, and a list of names, may have before room is asked for that fits.
+  private static let firstRoom = 64 << 10
+
+  private static let read = function("read", writing: false, options: ["max"], room: firstRoom, last: .followed) {
     call, arguments, options throws(Misuse) in
-    let limit = try options.integer("max") ?? readLimit
-    return { place in
-      FileActions.read(place, limit: limit).map { .string(LuaString(bytes: $0)) }
+    let limit = try options.bytes("max", of: try arguments.run(call), standard: readLimit)
+    return { place, room in
+      FileActions.read(place, limit: limit, upTo: room).map { file in
+        file.map { bytes in
+          { call in
+            call.push(bytes)
+            return .results(1)
+          }
+        }
+      }
     }
   }
 
   private static let write = function("write", writing: true, optionsAt: 3, options: [], last: .itself) {
     call, arguments, _ throws(Misuse) in
-    let bytes = try arguments.bytes(call, 2, "the content")
-    return { place in FileActions.write(place, bytes).map { true } }
+    let (bytes, room) = try heldBytes(call, arguments, "the content")
+    return { place, _ in
+      defer { room.release() }
+      return FileActions.write(place, bytes).map { answer(true) }
+    }
   }
 
   private static let append = function("append", writing: true, optionsAt: 3, options: ["sync"], last: .followed) {
     call, arguments, options throws(Misuse) in
-    let bytes = try arguments.bytes(call, 2, "the text to add")
+    let (bytes, room) = try heldBytes(call, arguments, "the text to add")
     let flushing = try options.bool("sync") ?? false
-    return { place in FileActions.append(place, bytes, flushing: flushing).map { true } }
+    return { place, _ in
+      defer { room.release() }
+      return FileActions.append(place, bytes, flushing: flushing).map { answer(true) }
+    }
   }
 
-  private static let list = function("list", writing: false, options: [], last: .followed) { _, _, _ throws(Misuse) in
-    { place in
-      FileActions.list(place).map { entries in
-        .table(
-          LuaTable(
-            array: entries.map { entry in
-              .table(
-                LuaTable(fields: [
-                  ("name", .string(LuaString(bytes: entry.name))), ("kind", .string(LuaString(entry.kind))),
-                ]))
-            }))
+  /// What is to be written, with the room that it takes until it is.
+  private static func heldBytes(
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ what: String
+  ) throws(Misuse) -> ([UInt8], AnswerRoom) {
+    let room = try arguments.hold(unsafe call.withBytes(2) { $0.count } ?? 0, for: call)
+    return (try arguments.bytes(call, 2, what), room)
+  }
+
+  private static let list = function("list", writing: false, options: [], room: firstRoom, last: .followed) {
+    call, arguments, _ throws(Misuse) in
+    let limit = try arguments.run(call).answers.largestAnswer
+    return { place, room in
+      FileActions.list(place, limit: limit, upTo: room).map { list in
+        list.map { entries in
+          { call in
+            call.push(.table(LuaTable(array: entries.map(value))))
+            return .results(1)
+          }
+        }
       }
     }
   }
 
+  private static func value(_ entry: FileActions.Entry) -> LuaValue {
+    .table(
+      LuaTable(fields: [
+        ("name", .string(LuaString(bytes: entry.name))), ("kind", .string(LuaString(entry.kind))),
+      ]))
+  }
+
   private static let stat = function("stat", writing: false, options: [], last: .followed) { _, _, _ throws(Misuse) in
-    { place in
+    { place, _ in
       FileActions.status(place).flatMap { status in
         guard let status else { return .failure(.text("does not exist")) }
         return .success(
-          .table(
-            LuaTable(fields: [
-              ("kind", .string(LuaString(status.kind))), ("size", .integer(status.size)),
-              ("modified", .number(Double(status.modified) / 1e9)),
-            ])))
+          answer(
+            .table(
+              LuaTable(fields: [
+                ("kind", .string(LuaString(status.kind))), ("size", .integer(status.size)),
+                ("modified", .number(Double(status.modified) / 1e9)),
+              ]))))
       }
     }
   }
 
   /// True when something was removed, false when there was nothing.
   private static let remove = function("remove", writing: true, options: [], last: .itself) { _, _, _ throws(Misuse) in
-    { place in FileActions.remove(place).map { .bool($0) } }
+    { place, _ in FileActions.remove(place).map { answer(.bool($0)) } }
   }
 
   private static let makeDirectory = function("mkdir", writing: true, options: [], last: .followed) {
     _, _, _ throws(Misuse) in
-    { place in FileActions.makeDirectory(place).map { true } }
+    { place, _ in FileActions.makeDirectory(place).map { answer(true) } }
   }
 
-  private typealias Action = @Sendable (FilePlace) -> Result<LuaValue, FileFailure>
+  /// Pushes the results when the script takes them.
+  private typealias Answer = @Sendable (inout LuaCall) -> LuaReturn
+  /// What is done, with so many bytes for the answer.
+  private typealias Action = @Sendable (FilePlace, Int) -> Result<Sized<Answer>, FileFailure>
+
+  /// A small answer.
+  private static func answer(_ value: LuaValue) -> Sized<Answer> {
+    .value { call in
+      call.push(value)
+      return .results(1)
+    }
+  }
 
   /// A function whose first argument is a path. `prepare` reads the other arguments; what it returns is done on the
-  /// lane.
+  /// lane, again with more room if the answer needs it.
   private static func function(
-    _ name: String, writing: Bool, optionsAt place: Int = 2, options allowed: [String], last: FilePlace.Last,
+    _ name: String, writing: Bool, optionsAt place: Int = 2, options allowed: [String], room: Int = 0,
+    last: FilePlace.Last,
     _ prepare: @escaping @Sendable (borrowing LuaCall, Arguments, Options) throws(Misuse) -> Action
   ) -> LuaFunction {
     .host(name, as: "fs.\(name)") { call, arguments throws(Misuse) in
@@ -92,15 +137,16 @@ enum FileModule {
       let lane = run.services.lane
       let function = arguments.function
       return call.suspend(
-        CallRequest { request in
+        AnswerRequest(run.answers.room(), first: room) { request, bytes in
           let isTaken = lane.run {
             switch FilePlace.find(path, below: fence, last: last, makingDirectories: name == "mkdir") {
             case .failure(.leadsOut(let link)):
               request.complete(raising: "\(function): " + PlaceError.leadsOut(link).message(written))
             case .failure(let error): request.complete(refusing: error.message(written))
             case .success(let place):
-              switch action(place) {
-              case .success(let value): request.complete([value])
+              switch action(place, bytes) {
+              case .success(.larger(let size)): request.needs(size)
+              case .success(.value(let answer)): request.complete(answer)
               case .failure(let failure): request.complete(refusing: failure.message(written))
               }
             }

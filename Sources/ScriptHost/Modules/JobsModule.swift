@@ -9,8 +9,14 @@ enum JobsModule {
 
   private static let list = LuaFunction.host("list", as: "jobs.list") { call, arguments throws(Misuse) in
     let jobs = try arguments.run(call).services.jobs.jobs()
+    guard call.claim(jobs.reduce(0) { $0 + size($1) }) else { return .none }
     call.push(.table(LuaTable(array: jobs.map(value))))
     return .results(1)
+  }
+
+  /// About what a job takes outside the Lua state while the list is made.
+  private static func size(_ job: JobSummary) -> Int {
+    job.schedules.reduce(1_200) { $0 + 900 + 4 * ($1.params?.text.utf8.count ?? 0) }
   }
 
   private static func value(_ job: JobSummary) -> LuaValue {

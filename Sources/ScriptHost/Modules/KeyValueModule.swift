@@ -6,6 +6,10 @@ internal import Lua
 /// `kv`: durable values of the script, one space per script path. Every function waits for the store; a change is on
 /// disk as the store promises when `kv.set` returns.
 enum KeyValueModule {
+  /// Bytes that a value, and a list of keys, may have before room is asked for that fits.
+  private static let firstValue = 4 << 10
+  private static let firstKeys = 16 << 10
+
   static func module() -> LuaModule {
     LuaModule("kv", functions: [get, set, delete, keys, versioned, replace], prelude: prelude)
   }
@@ -32,13 +36,9 @@ enum KeyValueModule {
     let access = try Access(call, arguments)
     let key = try key(call, arguments)
     return call.suspend(
-      CallRequest { request in
-        access.store.value(of: key, in: access.space, at: access.now) { result in
-          switch result {
-          case .success(let found): request.complete([found.flatMap { LuaValue(json: $0.value) } ?? .nil])
-          case .failure(let error): request.complete(raising: access.failure(error))
-          }
-        }
+      access.value(of: key, try arguments.run(call)) { call, found in
+        if let found { call.push(json: found.value.text) } else { call.pushNil() }
+        return .results(1)
       })
   }
 
@@ -46,23 +46,21 @@ enum KeyValueModule {
     let access = try Access(call, arguments)
     let key = try key(call, arguments)
     return call.suspend(
-      CallRequest { request in
-        access.store.value(of: key, in: access.space, at: access.now) { result in
-          switch result {
-          case .success(let found):
-            request.complete([found.flatMap { LuaValue(json: $0.value) } ?? .nil, .integer(found?.version ?? 0)])
-          case .failure(let error): request.complete(raising: access.failure(error))
-          }
-        }
+      access.value(of: key, try arguments.run(call)) { call, found in
+        if let found { call.push(json: found.value.text) } else { call.pushNil() }
+        call.push(found?.version ?? 0)
+        return .results(2)
       })
   }
 
   private static let set = LuaFunction.host("set", as: "kv.set") { call, arguments throws(Misuse) in
     let access = try Access(call, arguments)
     let change = try access.change(call, key: try key(call, arguments), value: 2, options: 3)
+    let room = try arguments.hold(change.value?.text.utf8.count ?? 0, for: call)
     return call.suspend(
       CallRequest { request in
         access.store.change(change, at: access.now) { result in
+          room.release()
           switch result {
           case .success: request.complete([])
           case .failure(let error): request.complete(raising: access.failure(error))
@@ -76,9 +74,11 @@ enum KeyValueModule {
     var change = try access.change(call, key: try key(call, arguments), value: 2, options: 4)
     change.expecting = call.integer(3) ?? 0
     let final = change
+    let room = try arguments.hold(change.value?.text.utf8.count ?? 0, for: call)
     return call.suspend(
       CallRequest { request in
         access.store.change(final, at: access.now) { result in
+          room.release()
           switch result {
           case .success(let done): request.complete([.bool(done)])
           case .failure(let error): request.complete(raising: access.failure(error))
@@ -108,10 +108,16 @@ enum KeyValueModule {
     let limit = try arguments.options(call, 2, ["limit"]).integer("limit") ?? 1_000
     guard (1...100_000).contains(limit) else { throw arguments.misuse("limit must be from 1 to 100000, not \(limit)") }
     return call.suspend(
-      CallRequest { request in
-        access.store.keys(prefix: prefix, in: access.space, limit: limit, at: access.now) { result in
+      AnswerRequest(try arguments.run(call).answers.room(), first: firstKeys) { request, bytes in
+        access.store.keys(prefix: prefix, in: access.space, limit: limit, upTo: bytes, at: access.now) { result in
           switch result {
-          case .success(let keys): request.complete([.table(LuaTable(array: keys.map { .string(LuaString($0)) }))])
+          // How large all are, nobody knows; so each time with room for twice as much.
+          case .success(.larger(let size)): request.needs(max(size, 2 * bytes))
+          case .success(.value(let keys)):
+            request.complete { call in
+              call.push(.table(LuaTable(array: keys.map { .string(LuaString($0)) })))
+              return .results(1)
+            }
           case .failure(let error): request.complete(raising: access.failure(error))
           }
         }
@@ -151,6 +157,21 @@ enum KeyValueModule {
       now = run.services.wall.now
       function = arguments.function
       quotas = run.services.quotas()
+    }
+
+    /// A request for a value, which `push` pushes when the script takes it.
+    func value(
+      of key: String, _ run: RunContext, push: @escaping @Sendable (inout LuaCall, KeyValue?) -> LuaReturn
+    ) -> AnswerRequest {
+      AnswerRequest(run.answers.room(), first: KeyValueModule.firstValue) { request, bytes in
+        store.value(of: key, in: space, upTo: bytes, at: now) { result in
+          switch result {
+          case .success(.larger(let size)): request.needs(size)
+          case .success(.value(let found)): request.complete { push(&$0, found) }
+          case .failure(let error): request.complete(raising: failure(error))
+          }
+        }
+      }
     }
 
     func failure(_ error: StoreError) -> String { "\(function): \(error.message)" }

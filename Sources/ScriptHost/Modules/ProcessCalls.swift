@@ -140,9 +140,18 @@ enum ProcessCalls {
 
   enum Transfer { case bytes(Int), wouldBlock, ended }
 
-  /// Takes what can be read now.
-  static func read(_ descriptor: Int32, into kept: inout KeptOutput) -> Transfer {
-    var buffer = [UInt8](repeating: 0, count: 65_536)
+  /// Bytes that a pipe has now; 0 also when it has ended.
+  static func available(_ descriptor: Int32) -> Int {
+    var count: Int32 = 0
+    // Safe: the call writes that one number.
+    return unsafe ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+  }
+
+  /// Takes what can be read now, at most so much.
+  static func read(_ descriptor: Int32, atMost most: Int, into kept: inout KeptOutput) -> Transfer {
+    // With nothing there, one byte is enough to see the end; one that comes at this moment stays for the next time.
+    guard most > 0 else { return hasEnded(descriptor) ? .ended : .wouldBlock }
+    var buffer = [UInt8](repeating: 0, count: min(most, 65_536))
     while true {
       // Safe: the call writes inside the array, which outlives it.
       let count = unsafe Glibc.read(descriptor, &buffer, buffer.count)
@@ -154,6 +163,14 @@ enum ProcessCalls {
       if errno == EINTR { continue }
       return errno == EAGAIN ? .wouldBlock : .ended
     }
+  }
+
+  /// Whether an empty pipe has no writer any more.
+  private static func hasEnded(_ descriptor: Int32) -> Bool {
+    var asked = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    // Safe: the call reads and writes that one struct.
+    guard unsafe poll(&asked, 1, 0) > 0 else { return false }
+    return asked.revents & Int16(POLLIN) == 0
   }
 
   /// Writes what can be written now. A reader that is gone ends it (this thread has SIGPIPE blocked).

@@ -11,7 +11,7 @@ enum Ending {
     if let reason = instance.state.refusal() { return refused(instance, reason) }
     let value: LuaValue
     do {
-      value = try instance.state.result()
+      value = try instance.state.result(limits: LuaLimits(forJSONOf: resultLimit))
     } catch {
       instance.context.note(.warn, "the result of run is not kept: \(error.message)")
       return RunEnding(.succeeded, memoryPeakBytes: peak)
@@ -86,6 +86,9 @@ enum Ending {
       case .timedOut:
         "the run took longer than its timeout of "
           + (definition.timeout.map { DurationText.format(nanoseconds: $0) } ?? "0s")
+      case .outOfMemory where instance.isExhausted:
+        "what its calls were to bring does not fit beside the job's Lua state under its memory limit of "
+          + byteText(instance.state.memoryLimit)
       case .outOfMemory:
         "the job's Lua state grew beyond its memory limit of "
           + byteText(instance.state.memoryLimit)

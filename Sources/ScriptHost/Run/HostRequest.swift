@@ -74,6 +74,36 @@ class HostRequest: LuaRequest, @unchecked Sendable {
     refusal.isMisuse ? complete(raising: "\(function): \(refusal.message)") : complete(refusing: refusal.message)
   }
 
+  /// The results of the host function, pushed by a closure on the run's worker when the script takes them.
+  @discardableResult
+  final func complete(building build: @escaping @Sendable (inout LuaCall) -> LuaReturn) -> Bool {
+    guard let (instance, run, ticket) = finish() else { return false }
+    instance.deliver(to: run) { $0.complete(ticket, building: build) }
+    return true
+  }
+
+  /// Lets the host function begin again; it finds `carried` in its call.
+  @discardableResult
+  final func repeatCall(with carried: any AnyObject & Sendable) -> Bool {
+    guard let (instance, run, ticket) = finish() else { return false }
+    instance.deliver(to: run) { $0.complete(ticket, repeatingWith: carried) }
+    return true
+  }
+
+  /// Goes on with `then` when the room has that many bytes more: at once, or later on another thread. Never when the
+  /// run is over.
+  final func admit(_ bytes: Int, to room: AnswerRoom, then: @escaping @Sendable () -> Void) {
+    let run = phase.withLock { phase -> PoolRun? in if case .waiting(_, let run, _) = phase { run } else { nil } }
+    guard let run else { return }
+    if room.ask(bytes, wake: { run.resume() }, granted: then) == .granted { then() }
+  }
+
+  /// Brings a worker to the run that waits.
+  final var wake: @Sendable () -> Void {
+    let run = phase.withLock { phase -> PoolRun? in if case .waiting(_, let run, _) = phase { run } else { nil } }
+    return { run?.resume() }
+  }
+
   final func abandon() {
     let wasOpen = phase.withLock { phase in
       if case .over = phase { return false }

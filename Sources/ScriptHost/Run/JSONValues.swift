@@ -1,6 +1,15 @@
 internal import JobModel
 internal import Lua
 
+extension LuaLimits {
+  /// For a copy of a value whose JSON may have `bytes` bytes: a number takes two bytes there and nine here. What is
+  /// larger by any measure is refused before it is copied.
+  init(forJSONOf bytes: Int) {
+    let bytes = min(bytes, 1 << 40)
+    self.init(nodes: bytes / 2 + 1_000, bytes: 5 * bytes + 4_096, functions: false)
+  }
+}
+
 extension JSONText {
   /// A Lua value as JSON by the rules of `json.encode`, if that has at most `limit` bytes.
   ///

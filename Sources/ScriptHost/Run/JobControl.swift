@@ -78,13 +78,25 @@ package protocol JobControl: AnyObject, Sendable {
   func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
 }
 
+/// The data of an event: one text that all receivers share.
+package final class EventData: Sendable {
+  package let text: JSONText
+  /// What the text is counted in; it goes with the last reference.
+  private let holding: (any AnyObject & Sendable)?
+
+  package init(_ text: JSONText, holding: (any AnyObject & Sendable)? = nil) {
+    self.text = text
+    self.holding = holding
+  }
+}
+
 /// Events between jobs (`emit`, `wait`).
 package protocol EventHub: AnyObject, Sendable {
   /// Completes after the event is durable; inside the call or later on any thread, exactly once.
-  func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void)
+  func emit(_ name: String, data: EventData?, completion: @escaping @Sendable (HostRefusal?) -> Void)
   /// `receive` is called, on any thread, with the data of each later event of that name until the subscription is
-  /// cancelled.
-  func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription
+  /// cancelled. It must be quick: it takes the data, and reads it later.
+  func subscribe(to name: String, _ receive: @escaping @Sendable (EventData?) -> Void) -> EventSubscription
 }
 
 /// An open `subscribe`. Cancelling twice is fine.
@@ -115,10 +127,10 @@ package final class MissingServices: JobControl, EventHub {
   package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     completion(Self.refusal)
   }
-  package func emit(_ name: String, data: JSONText?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func emit(_ name: String, data: EventData?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     completion(Self.refusal)
   }
-  package func subscribe(to name: String, _ receive: @escaping @Sendable (JSONText?) -> Void) -> EventSubscription {
+  package func subscribe(to name: String, _ receive: @escaping @Sendable (EventData?) -> Void) -> EventSubscription {
     EventSubscription {}
   }
 }

@@ -20,6 +20,8 @@ final class JobInstance: @unchecked Sendable {
   private(set) var jobName = ""
   /// What the run is doing.
   private(set) var phase = Phase.body
+  /// What the run asks for cannot fit into its memory: it is to end.
+  private(set) var isExhausted = false
   private var timers: [(at: Int64, request: HostRequest)] = []
   private let attention = Atomic<UInt8>(Attention.away)
 
@@ -61,7 +63,8 @@ final class JobInstance: @unchecked Sendable {
 
   /// Makes the state ready to execute `run` for `order`.
   func begin(_ order: RunOrder, at time: StepTime) throws(LuaError) {
-    context.begin(order, at: time)
+    context.begin(order, at: time, memoryLimit: state.memoryLimit, used: state.bytes)
+    isExhausted = false
     phase = .body
     attention.store(Attention.attended, ordering: .relaxed)
     try state.start(entry: "run", context: context)
@@ -81,6 +84,7 @@ final class JobInstance: @unchecked Sendable {
     timers.removeAll()  // their requests were abandoned with the run
     try renew(for: payload)
     context.goOn(until: deadline)
+    isExhausted = false
     try beginHook(name, after: ending, extra)
   }
 
@@ -90,6 +94,25 @@ final class JobInstance: @unchecked Sendable {
     context.end()
     if !timers.isEmpty { timers.removeAll() }
     phase = .body
+  }
+
+  // MARK: Memory outside the state
+
+  /// Before a step: what answers hold counts in the state as well.
+  func setAside() {
+    if let account = context.openAccount { state.setAside(account.reserved) }
+  }
+
+  /// After a step.
+  func noteUse() { context.openAccount?.note(used: state.bytes) }
+
+  /// Whether what the run asks for does not fit into its memory, even without the garbage.
+  func checkRoom() -> Bool {
+    guard !isExhausted, let account = context.openAccount, account.isShort else { return isExhausted }
+    state.collect()
+    account.note(used: state.bytes)
+    isExhausted = account.isShort
+    return isExhausted
   }
 
   // MARK: Waiting

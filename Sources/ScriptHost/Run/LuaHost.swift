@@ -8,6 +8,8 @@ internal import Synchronization
 package struct LuaHostConfiguration: Sendable {
   /// Bytes of idle kept states (`state = "job"`). The default is 512 MB.
   package var keptBytes = 512 << 20
+  /// Bytes of answers under way of all runs together. The default is 256 MB.
+  package var answerBytes = 256 << 20
   /// States that each worker keeps ready for `state = "run"`. The default is 4.
   package var hotSlots = 4
   /// Lines that one run may log. The default is 10,000.
@@ -31,6 +33,8 @@ package final class LuaHost: Sendable {
   package let services: HostServices
   package let configuration: LuaHostConfiguration
   let kept: KeptStates
+  /// The memory that answers have on their way into Lua states.
+  let answers: AnswerBudget
   private let late = Mutex<LateRequires?>(nil)
   /// Runners in whose pools work waits for a worker.
   private let waiting = Mutex<Set<ObjectIdentifier>>([])
@@ -49,6 +53,7 @@ package final class LuaHost: Sendable {
     self.services = services
     self.configuration = configuration
     children = ChildProcesses()
+    answers = AnswerBudget(limit: configuration.answerBytes)
     let reporter = EvictionReporter(services: services)
     kept = KeptStates(limit: configuration.keptBytes) { reporter.report($0, bytes: $1, job: $2, limit: $3) }
     let workers = workers
@@ -84,7 +89,7 @@ package final class LuaHost: Sendable {
 
   /// A new state with the job's code in it.
   func makeInstance(_ payload: LuaJobPayload) throws(LuaError) -> JobInstance {
-    let context = RunContext(services: services, limits: configuration)
+    let context = RunContext(services: services, limits: configuration, budget: answers)
     let state = try runtime.makeState(
       payload.capsule, memoryLimit: payload.memoryLimit, loader: moduleLoader(for: context))
     state.declares = { [context] name in
@@ -102,6 +107,12 @@ package final class LuaHost: Sendable {
   /// Waits for processes that have ended and that the kernel made children of this one: orphans come to the first
   /// process of a container. Only for a program in which nobody else starts children. Does not block.
   package func reapOrphans() { children.reapOrphans() }
+
+  /// Changes how many bytes of answers there may be under way; those that are there stay.
+  package func limitAnswers(bytes: Int) { answers.limit = bytes }
+
+  /// Bytes of answers under way at this moment, and the most that there were.
+  package var answerBytes: (now: Int, peak: Int) { (answers.total, answers.peak) }
 
   /// Ends the children that scripts have started, and the thread that waits for them. Call it after the pools have
   /// stopped; twice is fine.

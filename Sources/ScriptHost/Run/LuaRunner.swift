@@ -83,7 +83,7 @@ package final class LuaRunner: StepRunner {
     let thread = Self.thread(of: worker)
     if !instance.attend() {
       instance.expireTimers(at: time.monotonic)
-      if instance.leave() { return .suspended(run, until: instance.nextTimer) }
+      if !instance.checkRoom(), instance.leave() { return .suspended(run, until: instance.nextTimer) }
     }
     return advance(instance, as: run, at: time, Self.payload(of: instance), on: worker, thread)
   }
@@ -151,7 +151,8 @@ package final class LuaRunner: StepRunner {
     while true {
       // Registered first, then looked, and again for each hook, whose start forgets cancels: a request to stop is not
       // lost.
-      if worker.interruption != nil { instance.state.cancel() }
+      if worker.interruption != nil || instance.checkRoom() { instance.state.cancel() }
+      instance.setAside()
       switch thread.lua.step(instance.state, deadline: time.deadline == .max ? nil : time.deadline) {
       case .finished:
         if let ending = finished(instance, payload) { return .ended(close(instance, payload, ending, thread)) }
@@ -165,6 +166,7 @@ package final class LuaRunner: StepRunner {
         }
         time.deadline = deadline
       case .sliced(let requests):
+        instance.noteUse()
         if !requests.isEmpty || worker.othersWaiting {
           let present = run ?? makeRun(instance, at: time, on: worker)
           run = present
@@ -175,6 +177,7 @@ package final class LuaRunner: StepRunner {
           }
         }
       case .suspended(let requests):
+        instance.noteUse()
         let present = run ?? makeRun(instance, at: time, on: worker)
         run = present
         instance.startRequests(requests, as: present)
@@ -247,7 +250,7 @@ package final class LuaRunner: StepRunner {
     let outcome: Outcome =
       switch stop.reason {
       case .deadline: .timedOut
-      case .cancelled: interruption?.outcome ?? .cancelled
+      case .cancelled: interruption?.outcome ?? (instance.isExhausted ? .outOfMemory : .cancelled)
       case .outOfMemory: .outOfMemory
       }
     if case .hook(let name, let ending) = instance.phase {

@@ -13,6 +13,11 @@ final class RunContext: @unchecked Sendable {
 
   let services: HostServices
   private let limits: LuaHostConfiguration
+  private let budget: AnswerBudget
+  /// The state's limit and use when the run began.
+  private var memory: (limit: Int, used: Int) = (0, 0)
+  /// Made when the run first needs it.
+  private(set) var openAccount: AnswerAccount?
   /// Nil between runs: an order leads to its job's payload, and a kept state must not keep that alive.
   private(set) var order: RunOrder?
   private(set) var time: StepTime
@@ -21,23 +26,44 @@ final class RunContext: @unchecked Sendable {
   /// Set by `ctx:retry`; counts when the run fails with that error.
   var retry: RetryRequest?
 
-  init(services: HostServices, limits: LuaHostConfiguration) {
+  init(services: HostServices, limits: LuaHostConfiguration, budget: AnswerBudget) {
     self.services = services
     self.limits = limits
+    self.budget = budget
     time = StepTime(wall: .epoch, monotonic: 0, deadline: .max)
   }
 
-  func begin(_ order: RunOrder, at time: StepTime) {
+  func begin(_ order: RunOrder, at time: StepTime, memoryLimit: Int, used: Int) {
     self.order = order
+    memory = (memoryLimit, used)
     self.time = time
     allowance = nil
     retry = nil
   }
 
   /// What is left of the run has a deadline of its own.
-  func goOn(until deadline: Int64) { time.deadline = deadline }
+  func goOn(until deadline: Int64) {
+    time.deadline = deadline
+    closeAccount()
+  }
 
-  func end() { order = nil }
+  func end() {
+    order = nil
+    closeAccount()
+  }
+
+  /// What the run's answers have of its memory.
+  var answers: AnswerAccount {
+    if let openAccount { return openAccount }
+    let account = budget.account(script: script.text, limit: memory.limit, used: memory.used)
+    openAccount = account
+    return account
+  }
+
+  private func closeAccount() {
+    openAccount?.close()
+    openAccount = nil
+  }
 
   /// The order of the run that is on this state.
   var current: RunOrder {
