@@ -102,7 +102,7 @@ struct SolarTriggerTests {
     x - x * x * x / 6 + x * x * x * x * x / 120 - x * x * x * x * x * x * x / 5040
   }
 
-  @Test("rises and settings alternate, noons lie between them, at random places", arguments: Seeds.with([1, 2]))
+  @Test("rises and settings alternate, noons lie between them, at random places", arguments: Seeds.with([1, 2, 16_537_545_446_876_338_823]))
   func alternate(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<40 {
@@ -114,7 +114,13 @@ struct SolarTriggerTests {
       let from = instant(Int.random(in: 1700...2250, using: &random))
       let until = from + .seconds(400 * 86_400)
       let events = fires(up, from, until).map { ($0, true) } + fires(down, from, until).map { ($0, false) }
-      let sorted = events.sorted { $0.0 < $1.0 }
+      var sorted = events.sorted { $0.0 < $1.0 }
+      // Where the sun only just touches the horizon, it sets and rises within one second: which is first is told by
+      // what was before.
+      for place in sorted.indices.dropFirst().dropLast()
+      where sorted[place].0 == sorted[place + 1].0 && sorted[place].1 == sorted[place - 1].1 {
+        sorted.swapAt(place, place + 1)
+      }
       for (one, other) in zip(sorted, sorted.dropFirst()) {
         #expect(one.1 != other.1, "seed \(seed): twice at \(latitude), \(longitude): \(one.0) and \(other.0)")
       }
