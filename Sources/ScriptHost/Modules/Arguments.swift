@@ -187,7 +187,7 @@ struct Options {
 
   /// A number of bytes, from 0 to what one answer of the run may have; `standard`, or less if that is less, when it is
   /// left out.
-  func bytes(_ key: String, of run: RunContext, standard: Int) throws(Misuse) -> Int {
+  func size(_ key: String, of run: RunContext, standard: Int) throws(Misuse) -> Int {
     let largest = run.answers.largestAnswer
     guard let bytes = try integer(key) else { return min(standard, largest) }
     guard bytes >= 0, bytes <= largest else {

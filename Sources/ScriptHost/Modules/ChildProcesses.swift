@@ -168,12 +168,10 @@ final class ChildProcesses: Sendable {
       case .success(let spawned):
         if keeper == nil { keeper = ChildKeeper() }
         keeper?.keep(spawned.process)
-        let ask: Child.Ask = { [self] bytes in
+        let output = Child.Output(limit: limit, room: room.room) { [self] bytes in
           room.room.ask(bytes, wake: room.wake) { self.order(.granted(number, bytes: bytes)) }
         }
-        children.append(
-          Child(
-            number, spawned, input: command.input ?? [], limit: limit, keeper: keeper, room: room.room, ask, completion))
+        children.append(Child(number, spawned, input: command.input ?? [], output, keeper: keeper, completion))
       }
     }
   }
@@ -187,8 +185,12 @@ struct OutputRoom: Sendable {
 
 /// One running child. Used by the thread of its `ChildProcesses` only.
 private final class Child {
-  /// Asks for room for more output.
-  typealias Ask = (Int) -> AnswerLedger.Verdict
+  /// How much output is kept, where it is counted, and how to ask for room for more.
+  struct Output {
+    let limit: Int
+    let room: AnswerRoom
+    let ask: (Int) -> AnswerLedger.Verdict
+  }
 
   let number: Int
   let process: pid_t
@@ -197,23 +199,23 @@ private final class Child {
   private var output: Int32
   private var errors: Int32
   private var rest: ArraySlice<UInt8>
-  private var limit: Int
-  private let room: AnswerRoom
-  private let ask: Ask
-  /// Bytes of output that there is room for.
-  private var granted = 0
-  /// Waits for room for more: its pipes are not read, so it waits as well.
-  private var isBlocked = false
   private let keeper: ChildKeeper?
   private let completion: @Sendable (Result<ChildEnding, ChildFailure>) -> Void
   private var keptOutput: KeptOutput
   private var keptErrors: KeptOutput
+  private let space: Output
+  /// Bytes of output that there is room for.
+  private var granted = 0
+  /// Waits for room for more: its pipes are not read, so it waits as well.
+  private var isBlocked = false
+  /// Nobody wants its output.
+  private var isAbandoned = false
   private var wasToldToEnd = false
   private var killAt: Int64 = .max
 
   init(
-    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], limit: Int, keeper: ChildKeeper?, room: AnswerRoom,
-    _ ask: @escaping Ask, _ completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
+    _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], _ space: Output, keeper: ChildKeeper?,
+    _ completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
   ) {
     self.number = number
     self.keeper = keeper
@@ -223,11 +225,9 @@ private final class Child {
     output = spawned.output
     errors = spawned.errors
     rest = input[...]
-    keptOutput = KeptOutput(limit: limit)
-    keptErrors = KeptOutput(limit: limit)
-    self.limit = limit
-    self.room = room
-    self.ask = ask
+    self.space = space
+    keptOutput = KeptOutput(limit: space.limit)
+    keptErrors = KeptOutput(limit: space.limit)
     self.completion = completion
   }
 
@@ -240,15 +240,6 @@ private final class Child {
     ProcessCalls.signal(group: process, SIGTERM)
   }
 
-  /// At once, with its group.
-  func kill() { ProcessCalls.signal(group: process, SIGKILL) }
-
-  /// Waits for a child that was killed.
-  func bury() {
-    keeper?.forget(process)
-    ProcessCalls.bury(process)
-  }
-
   /// Nobody wants the output any more: what there is goes, and what comes is thrown away.
   func abandon(at now: Int64) {
     discard()
@@ -256,18 +247,27 @@ private final class Child {
   }
 
   private func discard() {
-    limit = 0
+    isAbandoned = true
+    isBlocked = false
     keptOutput = KeptOutput(limit: 0)
     keptErrors = KeptOutput(limit: 0)
-    isBlocked = false
-    room.release()
+    space.room.release()
   }
 
   /// There is room for more.
   func goOn(with bytes: Int) {
-    guard limit > 0 else { return room.release() }
+    guard !isAbandoned else { return space.room.release() }
     granted += bytes
     isBlocked = false
+  }
+
+  /// At once, with its group.
+  func kill() { ProcessCalls.signal(group: process, SIGKILL) }
+
+  /// Waits for a child that was killed.
+  func bury() {
+    keeper?.forget(process)
+    ProcessCalls.bury(process)
   }
 
   /// Adds what it waits for.
@@ -330,7 +330,7 @@ private final class Child {
       let descriptor = self[keyPath: pipe]
       guard descriptor >= 0, !isBlocked else { return }
       let count = ProcessCalls.available(descriptor)
-      guard mayKeep(min(count, max(0, limit - self[keyPath: kept].total))) else { return }
+      guard mayKeep(count) else { return }
       switch ProcessCalls.read(descriptor, atMost: count, into: &self[keyPath: kept]) {
       case .bytes: break
       case .wouldBlock: return
@@ -341,10 +341,9 @@ private final class Child {
 
   /// Whether there is room for so many bytes more than are kept; else the child is blocked until there is.
   private func mayKeep(_ bytes: Int) -> Bool {
-    // What is kept beyond the limit for a moment, at most half of it, is not asked for.
-    let missing = min(keptOutput.total, limit) + min(keptErrors.total, limit) + bytes - granted
-    guard missing > 0 else { return true }
-    switch ask(missing) {
+    let missing = keptOutput.held + keptErrors.held + bytes - granted
+    guard missing > 0, !isAbandoned else { return true }
+    switch space.ask(missing) {
     case .granted: granted += missing
     case .waiting: isBlocked = true
     case .denied: discard()

@@ -21,7 +21,7 @@ enum ExecModule {
       guard grants.exec != .none else { throw refusal(words[0], nil, run.script, arguments) }
       let options = try arguments.options(
         call, 2, ["timeout", "cwd", "env", "stdin", "max_output"], bytes: run.answers.largestAnswer)
-      let limit = try options.bytes("max_output", of: run, standard: outputLimit)
+      let limit = try options.size("max_output", of: run, standard: outputLimit)
       let timeout = try options.duration("timeout")
       let directory = try options.bytes("cwd") ?? [UInt8(ascii: ".")]
       guard !directory.isEmpty, !directory.contains(0) else {
@@ -142,8 +142,8 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
   enum Refusal: Error { case raise(String), refuse(String) }
 
   private let command: ChildCommand
-  private let find: @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
   private let room: AnswerRoom
+  private let find: @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
   private let limit: Int
   private let until: Int64
   private let children: ChildProcesses
@@ -157,8 +157,8 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
     find: @escaping @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
   ) {
     self.command = command
-    self.find = find
     self.room = room
+    self.find = find
     self.limit = limit
     self.until = until
     self.children = children
@@ -182,9 +182,8 @@ private final class ExecRequest: HostRequest, @unchecked Sendable {
       complete(refusing: message)
       return
     }
-    let number = children.start(command, limit: limit, room: OutputRoom(room: room, wake: wake)) { [self] result in
-      ended(result)
-    }
+    let output = OutputRoom(room: room, wake: wake)
+    let number = children.start(command, limit: limit, room: output) { [self] result in ended(result) }
     guard let number else {
       complete(refusing: "the host cannot start programs now: it is stopping, or out of threads")
       return

@@ -17,7 +17,7 @@ enum FileModule {
 
   private static let read = function("read", writing: false, options: ["max"], room: firstRoom, last: .followed) {
     call, arguments, options throws(Misuse) in
-    let limit = try options.bytes("max", of: try arguments.run(call), standard: readLimit)
+    let limit = try options.size("max", of: try arguments.run(call), standard: readLimit)
     return { place, room in
       FileActions.read(place, limit: limit, upTo: room).map { file in
         file.map { bytes in

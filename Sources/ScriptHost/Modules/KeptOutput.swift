@@ -32,6 +32,9 @@ struct KeptOutput: Sendable {
     if tail.count - tailLimit > tailLimit { tail.removeFirst(tail.count - tailLimit) }
   }
 
+  /// Bytes that it has in memory.
+  var held: Int { head.count + tail.count }
+
   var isTruncated: Bool { total > limit }
 
   /// Bytes that are not in `bytes`.

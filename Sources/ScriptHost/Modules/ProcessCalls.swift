@@ -140,18 +140,18 @@ enum ProcessCalls {
 
   enum Transfer { case bytes(Int), wouldBlock, ended }
 
-  /// Bytes that a pipe has now; 0 also when it has ended.
+  /// Bytes that a pipe has now, up to 64 KB; 0 also when it has ended.
   static func available(_ descriptor: Int32) -> Int {
     var count: Int32 = 0
     // Safe: the call writes that one number.
-    return unsafe ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+    return unsafe ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? min(Int(count), 65_536) : 0
   }
 
-  /// Takes what can be read now, at most so much.
+  /// Takes what can be read now, up to `most` bytes, as `available` said.
   static func read(_ descriptor: Int32, atMost most: Int, into kept: inout KeptOutput) -> Transfer {
-    // With nothing there, one byte is enough to see the end; one that comes at this moment stays for the next time.
+    // What comes at this moment stays for the next time.
     guard most > 0 else { return hasEnded(descriptor) ? .ended : .wouldBlock }
-    var buffer = [UInt8](repeating: 0, count: min(most, 65_536))
+    var buffer = [UInt8](repeating: 0, count: most)
     while true {
       // Safe: the call writes inside the array, which outlives it.
       let count = unsafe Glibc.read(descriptor, &buffer, buffer.count)
