@@ -126,13 +126,20 @@ final class StoreWatch: @unchecked Sendable {
     }
   }
 
-  /// Whether a database that has shrunk is whole: somebody vacuumed it.
+  /// Whether a database that has shrunk is whole: somebody vacuumed it. Pages that were added since then may lie in the
+  /// write-ahead log alone; where the log is long enough for all that the file lacks, the database itself is looked
+  /// through, which takes as long as reading it. That is once for each time that it shrinks.
   private func isWhole(_ size: Int64) -> Bool {
     // What cannot be read is not whole.
     let pages = (try? readAnew("PRAGMA page_count")).flatMap { $0 }
     let pageSize = (try? readAnew("PRAGMA page_size")).flatMap { $0 }
-    guard let pages, let pageSize else { return false }
-    return pages.multipliedReportingOverflow(by: pageSize).partialValue <= size
+    guard let pages, let pageSize, pageSize > 0 else { return false }
+    let missing = pages - size / pageSize
+    if missing <= 0 { return true }
+    // A frame of the log is a page and its header of 24 bytes.
+    let frames = (Self.look(failure.path + "-wal")?.1 ?? 0) / (pageSize + 24)
+    guard missing <= frames else { return false }
+    return (try? connection.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }) == "ok"
   }
 
   private func lost(_ what: String, _ remedy: String) -> StoreError {
