@@ -19,7 +19,7 @@ struct ProgramGenerator {
   }
 
   private mutating func number() -> String {
-    [String(pick(9)), local(), "#\(table())", "num(\(global()))", "num(\(table()).n)"][pick(5) - 1]
+    [String(pick(9)), local(), "len(\(table()))", "num(\(global()))", "num(\(table()).n)"][pick(5) - 1]
   }
 
   /// One statement; all calls are paid for with `fuel`, so every program ends.
@@ -45,6 +45,8 @@ struct ProgramGenerator {
 
   mutating func script() -> String {
     var text = "local num = function(x) return math.type(x) and x or 0 end\nlocal fuel = 20\nlocal r = 0\n"
+    // Where an array has holes, `#` may answer any of its borders: which one depends on how the table came to be.
+    text += "local function len(t) local n = 0 while rawget(t, n + 1) ~= nil do n = n + 1 end return n end\n"
     text += (1...globals).map { "G\($0) = \($0)" }.joined(separator: " ") + "\n"
     text += (1...locals).map { "local v\($0) = \(pick(9))" }.joined(separator: " ") + "\n"
     for i in 1...tables {
@@ -99,8 +101,8 @@ struct ProgramGenerator {
 
 @Suite("Capsule properties")
 struct CapsulePropertyTests {
-  /// Seeds of 60 programs each: two that stay, one fresh.
-  static let seeds: [UInt64] = [1, 2, .random(in: 3...(.max))]
+  /// Seeds of 60 programs each: three that stay, one fresh.
+  static let seeds: [UInt64] = [1, 2, 9_567_702_332_823_414_157, .random(in: 3...(.max))]
 
   @Test(
     "functions behave the same where they were declared, in states built from their capsule, and after a way through bytes",
