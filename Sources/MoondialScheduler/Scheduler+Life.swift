@@ -27,14 +27,20 @@ extension Scheduler {
     if isCalledOff { return }
     let watch = StopSignals(signals) { [weak self] count in self?.stopLater(count == 1 ? grace : .zero) }
     defer { watch.end() }
-    try begin()
+    do throws(SchedulerError) { try begin() } catch {
+      // Stopped while it started: it has run, for no time.
+      if isStopAsked { return awaitEnd() }
+      throw error
+    }
     awaitEnd()
   }
 
   /// Starts, and returns when the scheduler has been stopped. When the task is cancelled, it stops with `grace`.
   public func run(grace: Duration = .zero) async throws(SchedulerError) {
     if isCalledOff { return }
-    try await away { () throws(SchedulerError) in try self.begin() }
+    do throws(SchedulerError) { try await away { () throws(SchedulerError) in try self.begin() } } catch {
+      guard isStopAsked else { throw error }
+    }
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let isOver = state.withLock { state in
@@ -86,6 +92,8 @@ extension Scheduler {
     end(grace)
   }
 
+  private var isStopAsked: Bool { state.withLock { $0.isStopAsked } }
+
   private var isCalledOff: Bool { state.withLock { $0.isCalledOff } }
 
   /// For a service among others: sequences of events go on beyond the end of `run`, until `endEvents`.
@@ -119,7 +127,11 @@ extension Scheduler {
       sink.withLock { $0 = assembly.sink }
       // Before the first job can run, since it may ask for something.
       state.withLock { $0.phase = .running(assembly) }
-      do { _ = try assembly.start(definitions) } catch { throw SchedulerError(.failed, error.message) }
+      do { _ = try assembly.start(definitions) } catch {
+        throw isStopAsked
+          ? SchedulerError(.state, "the scheduler was stopped while it was starting")
+          : SchedulerError(.failed, error.message)
+      }
     } catch {
       finish()
       throw error
@@ -161,6 +173,7 @@ extension Scheduler {
   private func end(_ grace: Duration) {
     enum Part { case nothing, all(SchedulerAssembly), wait(SchedulerAssembly) }
     let part = state.wait { state -> Part? in
+      state.isStopAsked = true
       switch state.phase {
       case .new:
         state.phase = .stopped

@@ -35,6 +35,8 @@ public final class Scheduler: Sendable {
     var jobs: [String: JobDeclaration] = [:]
     /// It was stopped before it was started.
     var isCalledOff = false
+    /// Somebody stops it, or has.
+    var isStopAsked = false
     /// Sequences of events do not end with the scheduler.
     var holdsEvents = false
     /// Tasks that wait for the end.

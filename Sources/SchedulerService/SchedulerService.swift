@@ -15,7 +15,7 @@ import Synchronization
 /// Threading: every method may be called from any thread, and blocks only where it says so. Started once, stopped once;
 /// stopping twice, or without a start, is fine.
 package final class SchedulerService: SchedulerEngine {
-  package enum Phase: Sendable, Equatable { case idle, running, draining, stopped }
+  package enum Phase: Sendable, Equatable { case idle, starting, running, draining, stopped }
 
   private struct State: Sendable {
     var phase = Phase.idle
@@ -51,14 +51,15 @@ package final class SchedulerService: SchedulerEngine {
 
   /// Reads the stores, takes in `definitions` and begins to fire, no run beyond what `groups` allow.
   ///
-  /// - Throws: `StoreError` when a store cannot be read, `ThreadError` when the system gives no thread: then nothing
-  ///   was started.
+  /// - Throws: `StoreError` when a store cannot be read, `ThreadError` when the system gives no thread,
+  ///   `StoppedBeforeStart` when it was stopped before: then nothing was started.
   package func start(_ definitions: [JobDefinition], groups: [String: GroupLimit], isWhole: Bool) throws {
-    let isFirst = state.withLock { state in
-      defer { if state.phase == .idle { state.phase = .running } }
-      return state.phase == .idle
+    let former = state.withLock { state in
+      defer { if state.phase == .idle { state.phase = .starting } }
+      return state.phase
     }
-    precondition(isFirst, "a scheduler service is started once")
+    if former == .stopped { throw StoppedBeforeStart() }
+    precondition(former == .idle, "a scheduler service is started once")
     do {
       try turn.restore(definitions, groups: groups)
       // First, since it is what can fail; until it is told about the jobs it has nothing to do.
@@ -66,6 +67,7 @@ package final class SchedulerService: SchedulerEngine {
       thread.withLock { $0 = loop }
     } catch {
       state.withLock { $0.phase = .stopped }
+      state.broadcast()
       throw error
     }
     let sink = TurnSink(turn)
@@ -76,6 +78,9 @@ package final class SchedulerService: SchedulerEngine {
       core.start(at: now, isWhole: isWhole, into: &actions)
       actions.events.append(.hostStarted(generation: Generation(1), jobs: definitions.count))
     }
+    // Who stops it meanwhile has waited: an executor cannot be stopped before it is started.
+    state.withLock { $0.phase = .running }
+    state.broadcast()
   }
 
   private func run() {
@@ -118,17 +123,21 @@ package final class SchedulerService: SchedulerEngine {
     }
   }
 
+  /// Waits for a start that is under way. False when somebody else has ended it, or ends it, or it never began.
   private func enterDraining() -> Bool {
-    state.withLock { state in
-      guard state.phase == .running || state.phase == .idle else { return false }
-      if state.phase == .idle {
+    state.wait { state -> Bool? in
+      switch state.phase {
+      case .starting: return nil
+      case .idle:
         state.phase = .stopped
         return false
+      case .running:
+        state.phase = .draining
+        state.rest = nil
+        return true
+      case .draining, .stopped: return false
       }
-      state.phase = .draining
-      state.rest = nil
-      return true
-    }
+    } ?? false
   }
 
   private var isHurried: Bool { state.withLock { $0.isHurried } }
@@ -201,6 +210,11 @@ package final class SchedulerService: SchedulerEngine {
   ) {
     turn.post(whenDurable: whenDurable, body)
   }
+}
+
+/// A scheduler was stopped before its start.
+package struct StoppedBeforeStart: Error, CustomStringConvertible {
+  package var description: String { "it was stopped before it had started" }
 }
 
 /// Hands reports to a turn without holding it: the turn holds the executors that report, and neither would ever be released.

@@ -157,6 +157,39 @@ struct LifeTests {
     await scheduler.stop()
   }
 
+  @Test("stopped at any moment of its start, it ends", arguments: [false, true])
+  func stoppedDuringStart(withScripts: Bool) async throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    try "job 'a' { every = '1h', run = function() end }".write(
+      to: directory.appendingPathComponent("a.lua"), atomically: true, encoding: .utf8)
+    for round in 0..<150 {
+      let scheduler = quietScheduler { if withScripts { $0.scripts = .init(directory.path) } }
+      try await scheduler.add("tick", .every(.milliseconds(1))) { _ in }
+      async let started: Void = Self.start(scheduler)
+      // The later the round, the later the stop.
+      for _ in 0..<round { await Task.yield() }
+      await scheduler.stop(grace: round % 3 == 0 ? .zero : .seconds(5))
+      await started
+      #expect(await scheduler.jobs().isEmpty, "round \(round)")
+      // Once more is fine, and so is another kind of start.
+      await scheduler.stop()
+      if round % 2 == 0 { try await scheduler.run() } else { try await Self.block(on: scheduler) }
+    }
+  }
+
+  /// Starts it, or hears that it was stopped.
+  private static func start(_ scheduler: Scheduler) async {
+    do { try await scheduler.start() } catch { #expect(error.code == .state, "\(error)") }
+  }
+
+  private static func block(on scheduler: Scheduler) async throws {
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+      Thread.detachNewThread { continuation.resume(with: Result { try block(scheduler) }) }
+    }
+  }
+
   @Test("an async job that was cancelled is over when its task is, and no other instance begins before")
   func cancelledTasks() async throws {
     let scheduler = quietScheduler { $0.executors["default"] = .threads(1) }
