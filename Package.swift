@@ -61,8 +61,11 @@ let package = Package(
   targets: [
     // Lua, from the bottom up.
     .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
-    .target(name: "CLuaShim", dependencies: ["CLua"], cSettings: strictC),
+    .target(name: "CLuaShim", dependencies: ["CLua", "CDigest"], cSettings: strictC),
     library("Lua", ["CLuaShim"]),
+
+    // SHA-256.
+    .target(name: "CDigest", cSettings: strictC),
 
     // The Linux calls that Swift's Glibc module leaves out.
     .target(name: "CLinux", cSettings: strictC),
@@ -79,8 +82,21 @@ let package = Package(
     // What keeps and what runs.
     library("JobStores", ["CLinux", "Chronology", "JobModel", grdb]),
     library("Executors", ["Chronology", "JobModel", deques]),
+
+    // Files, the scripts in them, and what runs these.
+    library("FileWatching", ["CDigest", "CLinux", "Chronology", "Triggers", "JobModel", "Executors"]),
     library(
-      "ScriptHost", ["Lua", "CLuaShim", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
+      "ScriptRuntime",
+      ["FileWatching", "Lua", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
+    library(
+      "ScriptLoading", ["ScriptRuntime", "FileWatching", "Lua", "Chronology", "Triggers", "JobModel", "JobStores"]),
+    library(
+      "HostModules",
+      [
+        "ScriptRuntime", "ScriptLoading", "FileWatching", "Lua", "CLinux", "Chronology", "JobModel", "JobStores",
+        "Executors",
+      ]),
+
     library(
       "SchedulerService", ["CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling"]),
 
@@ -88,7 +104,8 @@ let package = Package(
     library(
       "Hosting",
       [
-        "CLinux", "Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost",
+        "CLinux", "Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "FileWatching",
+        "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
       ]),
 
@@ -96,7 +113,8 @@ let package = Package(
     library(
       "MoondialScheduler",
       [
-        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost",
+        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "FileWatching",
+        "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
         "Hosting", deques,
       ]),
@@ -107,7 +125,8 @@ let package = Package(
     .executableTarget(
       name: "moondial",
       dependencies: [
-        "CLinux", "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "ScriptHost",
+        "CLinux", "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "FileWatching",
+        "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
         "Hosting", "Importing", arguments,
       ],
@@ -125,7 +144,8 @@ let package = Package(
     tests(
       "MoondialSchedulerTests",
       [
-        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "ScriptHost", "JobStores", "JobModel",
+        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
+        "ScriptLoading", "HostModules", "JobStores", "JobModel",
         "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
@@ -144,7 +164,8 @@ let package = Package(
     tests(
       "ScriptHostTests",
       [
-        "ScriptHost", "Lua", "CLuaShim", "Executors", "JobModel", "JobStores", "SchedulerService", "Chronology",
+        "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "Lua", "CLuaShim", "Executors", "JobModel",
+        "JobStores", "SchedulerService", "Chronology",
         "Triggers",
         "Importing",
       ]),

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <pthread.h>
+#include "digest.h"
 #include "capsule_proto.h"
 
 enum { OP_GETUPVAL = 9, OP_SETUPVAL = 10, OP_GETTABUP = 11, OP_SETTABUP = 15 };

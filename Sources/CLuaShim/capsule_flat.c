@@ -1,6 +1,7 @@
 // The canonical form of a capsule: its closure as one part, objects numbered in the order of a walk from the roots, keys
 // sorted, prototypes in order of first use. Hashes and encoded bytes are made of it, so they do not depend on which objects
 // happen to be shared with other jobs, and are the same in every process.
+#include "digest.h"
 #include "capsule_internal.h"
 
 typedef struct {

@@ -4,6 +4,7 @@
 // call of a hundred megabytes can be left at its deadline: between two portions nothing is held that does not belong to the state.
 #include <lauxlib.h>
 #include <string.h>
+#include "digest.h"
 #include "internal.h"
 #include "include/moon_capsule.h"
 #include "include/moon_hash.h"

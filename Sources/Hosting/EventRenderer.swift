@@ -1,6 +1,6 @@
+internal import ScriptRuntime
 package import Chronology
 package import JobModel
-internal import ScriptHost
 internal import Synchronization
 
 /// Renders the scheduler's events as log lines. Skips are logged at once the first time, and then as one summary per

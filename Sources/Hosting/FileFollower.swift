@@ -1,8 +1,10 @@
+internal import ScriptRuntime
+internal import FileWatching
 internal import JobModel
 internal import JobStores
 internal import SchedulerService
 internal import Scheduling
-internal import ScriptHost
+internal import ScriptLoading
 internal import Synchronization
 
 /// Brings the files that jobs watch for to the scheduler: what the stores remember to the watcher, what the watcher
@@ -21,12 +23,13 @@ final class FileFollower: Sendable {
     engine: any SchedulerEngine, stores: NamedStores, baseDirectory: String, log: any HostLog,
     mayRead: @escaping @Sendable (FileWatcher.Subject, _ directory: String) -> Bool
   ) {
-    var surroundings = FileWatcher.Surroundings(baseDirectory: baseDirectory) { subject in
+    var environment = FileWatcher.Environment(baseDirectory: baseDirectory) { subject in
       try stores[subject.store].files(of: subject.job)
     }
-    surroundings.mayRead = mayRead
-    surroundings.onNotice = { notice in log.write(notice.isWarning ? .warn : .info, notice.description) }
-    watcher = FileWatcher(surroundings) { report in
+    environment.mayRead = mayRead
+    environment.refusal = { FileWatchGrants.refusal($0.source, directory: $1, base: baseDirectory) }
+    environment.onNotice = { notice in log.write(notice.isWarning ? .warn : .info, notice.description) }
+    watcher = FileWatcher(environment) { report in
       engine.post(whenDurable: nil) { core, now, actions in
         let files = report.files
         core.filesGone(files.gone, of: report.job, at: now, into: &actions)

@@ -2,7 +2,7 @@ internal import Executors
 internal import JobModel
 internal import SchedulerService
 internal import Scheduling
-internal import ScriptHost
+internal import ScriptLoading
 
 /// What differs between two generations: the jobs of the scripts that have another version, without those that are the
 /// same in both. O(jobs of those scripts). Made on the loader's thread, so that the scheduler's needs not look.

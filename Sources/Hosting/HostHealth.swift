@@ -1,4 +1,4 @@
-package import ScriptHost
+package import ScriptRuntime
 internal import Synchronization
 
 /// What a host cannot do at the moment, and why: each thing one sentence. It is said in the log when it begins and when

@@ -1,7 +1,7 @@
 package import Chronology
 internal import JobModel
 internal import JobStores
-package import ScriptHost
+package import ScriptRuntime
 internal import Synchronization
 
 /// Where the log lines of runs go: the host's log, and the history beside their run, in the store that has it.

@@ -1,5 +1,6 @@
+internal import FileWatching
 internal import JobModel
-package import ScriptHost
+package import ScriptLoading
 internal import Synchronization
 
 /// Where jobs were declared that are declared no more: the words for an orphan are others when its script is gone, is

@@ -1,6 +1,6 @@
 package import Chronology
 internal import JobModel
-package import ScriptHost
+package import ScriptRuntime
 internal import Synchronization
 
 /// The host's log on standard error: one line each, `time level job #run message {"field":"value"}`.

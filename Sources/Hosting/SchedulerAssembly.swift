@@ -1,10 +1,12 @@
 package import Chronology
 package import Executors
+internal import FileWatching
 package import JobModel
 package import JobStores
 package import SchedulerService
 package import Scheduling
-package import ScriptHost
+package import ScriptLoading
+internal import ScriptRuntime
 internal import Synchronization
 
 /// A scheduler with everything it needs, wired: stores, executors, the engine that turns its core, and scripts where

@@ -1,6 +1,8 @@
 package import Chronology
+package import FileWatching
 internal import Glibc
-package import ScriptHost
+package import ScriptLoading
+internal import ScriptRuntime
 internal import Synchronization
 
 /// The last good version of each script, in the state directory: so that a restart while a script is broken goes on

@@ -1,7 +1,9 @@
+internal import ScriptRuntime
 internal import Chronology
+package import FileWatching
 internal import JobModel
-package import ScriptHost
 package import Scheduling
+package import ScriptLoading
 internal import Synchronization
 
 /// Loads a scripts directory, and follows its edits: every change is a new generation, swapped in as one.

@@ -1,6 +1,7 @@
 internal import Chronology
+internal import FileWatching
 internal import JobModel
-internal import ScriptHost
+internal import ScriptLoading
 
 /// Which contents the last good version of each script was loaded from. A value; see ``ScriptArchive``.
 struct ScriptIndex: Sendable, Equatable {

@@ -1,5 +1,5 @@
 package import Chronology
-package import ScriptHost
+package import ScriptLoading
 
 /// Where scripts are, and what surrounds them: all that a ``ScriptSession`` is made of. A value; nothing is read by
 /// making one.

@@ -1,8 +1,11 @@
+internal import HostModules
 package import Chronology
+package import FileWatching
 package import JobModel
 package import JobStores
 internal import Lua
-package import ScriptHost
+package import ScriptLoading
+package import ScriptRuntime
 internal import Synchronization
 
 /// What everybody who loads scripts has: zones, the Lua host, the loader, the configuration.

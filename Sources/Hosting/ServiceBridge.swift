@@ -5,7 +5,7 @@ internal import JobStores
 internal import Lua
 package import SchedulerService
 package import Scheduling
-package import ScriptHost
+package import ScriptRuntime
 internal import Synchronization
 
 /// What scripts ask of the scheduler (`jobs`, `emit`, `wait`), handed on to the service that runs.

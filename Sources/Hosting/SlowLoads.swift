@@ -1,6 +1,6 @@
 internal import DequeModule
 internal import Executors
-package import ScriptHost
+package import ScriptLoading
 
 /// The thread on which scripts load that take long, one after the other, while those that load quickly are live.
 ///

@@ -1,5 +1,6 @@
+internal import HostModules
 package import JobStores
-package import ScriptHost
+package import ScriptLoading
 
 /// Opens the configured stores. The first is `default`.
 package enum Stores {

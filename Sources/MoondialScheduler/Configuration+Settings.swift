@@ -1,7 +1,7 @@
 internal import Chronology
 internal import JobModel
 internal import Lua
-internal import ScriptHost
+internal import ScriptLoading
 
 extension Configuration {
   /// The default with flat settings over it: the keys of `moondial --set`, and of the environment.
@@ -112,7 +112,9 @@ extension Configuration {
 extension Configuration.Grant {
   fileprivate var value: LuaValue {
     if isAll { return .bool(true) }
-    let parts = [("fs", files), ("exec", exec), ("exec_env", execEnv), ("env", env), ("secret", secret), ("http", http)]
+    let parts = [
+      ("fs", files), ("exec", exec), ("exec_env", execEnv), ("env", env), ("secret", secret), ("http", http),
+    ]
     return .table(LuaTable(fields: parts.filter { !$0.1.isEmpty }.map { (key: $0.0, value: .texts($0.1)) }))
   }
 }

@@ -1,5 +1,5 @@
 internal import Lua
-internal import ScriptHost
+internal import ScriptLoading
 
 /// How a scheduler is set up: a value with typed parts. The default needs nothing: schedules and history in memory, one
 /// pool with a thread for each processor.

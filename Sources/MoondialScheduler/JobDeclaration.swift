@@ -1,8 +1,9 @@
+internal import FileWatching
 internal import Chronology
 internal import Glibc
 internal import JobModel
 internal import Lua
-internal import ScriptHost
+internal import ScriptLoading
 
 /// A job as it was added: what its definition is made of, once the configuration is final.
 struct JobDeclaration: Sendable {

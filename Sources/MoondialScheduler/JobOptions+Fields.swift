@@ -2,7 +2,7 @@ internal import Chronology
 internal import FoundationEssentials
 internal import JobModel
 internal import Lua
-internal import ScriptHost
+internal import ScriptLoading
 
 /// Options as the fields of a Lua job: one table of names, one decoder, one set of messages for both.
 extension JobOptions {

@@ -1,5 +1,4 @@
 internal import Lua
-internal import ScriptHost
 
 extension JobOptions {
   /// The files that a job waits for. Its runs are given complete ones, in batches, as `RunContext.files`.

@@ -1,8 +1,8 @@
-public import FoundationEssentials
 internal import Chronology
+public import FoundationEssentials
 internal import Hosting
 internal import JobModel
-internal import ScriptHost
+internal import ScriptRuntime
 
 /// Where a scheduler says what happens: skipped runs, failures, what jobs and scripts log.
 ///

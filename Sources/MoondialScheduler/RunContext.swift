@@ -1,10 +1,10 @@
-public import FoundationEssentials
 internal import Chronology
 internal import Executors
+public import FoundationEssentials
 internal import Hosting
 internal import JobModel
 internal import Lua
-internal import ScriptHost
+internal import ScriptRuntime
 internal import Synchronization
 
 /// What a closure is told about the run that it is, and what it can say in return.

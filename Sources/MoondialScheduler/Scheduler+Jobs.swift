@@ -4,7 +4,7 @@ internal import Hosting
 internal import JobModel
 internal import SchedulerService
 internal import Scheduling
-internal import ScriptHost
+internal import ScriptRuntime
 internal import Synchronization
 
 /// The program's jobs. Before the start they are collected; then each takes effect before the call returns.

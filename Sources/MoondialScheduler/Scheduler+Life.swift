@@ -1,8 +1,8 @@
+internal import ScriptRuntime
 internal import Chronology
 internal import Executors
 internal import Hosting
 internal import JobModel
-internal import ScriptHost
 internal import Synchronization
 
 /// Start and end.

@@ -5,7 +5,6 @@ internal import JobModel
 internal import JobStores
 internal import SchedulerService
 internal import Scheduling
-internal import ScriptHost
 internal import Triggers
 
 /// Schedules made while the scheduler runs: several for one job of the program or of a script, each with its own

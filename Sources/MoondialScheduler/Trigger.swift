@@ -1,8 +1,8 @@
-public import FoundationEssentials
 internal import Chronology
+public import FoundationEssentials
 internal import JobModel
 internal import Lua
-internal import ScriptHost
+internal import ScriptLoading
 internal import Triggers
 
 /// When a job runs. A value without clock or memory: asked twice, it answers the same.

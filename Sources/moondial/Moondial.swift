@@ -8,7 +8,6 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
 import Triggers
 
 /// The `moondial` command. Exit codes: 0 fine, 1 the thing asked for failed, 2 usage, 3 no host is running.

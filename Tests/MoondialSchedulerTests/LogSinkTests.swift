@@ -1,8 +1,11 @@
 import Chronology
+import FileWatching
+import HostModules
 import Hosting
 import JobModel
 import JobStores
-import ScriptHost
+import ScriptLoading
+import ScriptRuntime
 import Testing
 
 @Suite("Log lines of runs")

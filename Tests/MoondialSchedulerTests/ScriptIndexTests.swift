@@ -1,7 +1,10 @@
 import Chronology
-@testable import Hosting
-import ScriptHost
+import FileWatching
+import HostModules
+import ScriptLoading
+import ScriptRuntime
 import Testing
+@testable import Hosting
 
 @Suite("The index of last good versions")
 struct ScriptIndexTests {

@@ -1,7 +1,10 @@
 import Synchronization
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// Notes who was called.
 private final class Calls: Sendable {

@@ -5,7 +5,10 @@ import Lua
 import Synchronization
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite struct AnswerTests {
   private static let megabyte = "\"" + String(repeating: "x", count: 1 << 20) + "\""

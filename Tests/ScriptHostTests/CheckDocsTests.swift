@@ -1,7 +1,10 @@
 import Glibc
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("docs/lua-api/jobs.md says what is so")
 struct CheckDocsTests {

@@ -3,7 +3,10 @@ import JobModel
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("what check says of code that will fail when it runs")
 struct CodeCheckTests {
@@ -20,12 +23,17 @@ struct CodeCheckTests {
     "functions that no table of the host has are named, with the nearest one that there is",
     arguments: [
       ("log.inof 'x'", "a.lua:1: note: there is no function log.inof; did you mean log.info?"),
-      ("\n\nos.execute('ls')", "a.lua:3: note: there is no function os.execute; use exec { \"program\", \"argument\" }"),
+      (
+        "\n\nos.execute('ls')", "a.lua:3: note: there is no function os.execute; use exec { \"program\", \"argument\" }"
+      ),
       ("run = function() fs.raed('a') end", "a.lua:1: note: there is no function fs.raed; did you mean fs.read?"),
       ("-- fs.read\nfs.readd{}", "a.lua:2: note: there is no function fs.readd; did you mean fs.read?"),
       ("x = string.frmat [[a]]", "a.lua:1: note: there is no function string.frmat; did you mean string.format?"),
       ("local t = { f = 1, fs.wirte('a') }", "a.lua:1: note: there is no function fs.wirte; did you mean fs.write?"),
-      ("local f = function(a) return log.wran(a) end", "a.lua:1: note: there is no function log.wran; did you mean log.warn?"),
+      (
+        "local f = function(a) return log.wran(a) end",
+        "a.lua:1: note: there is no function log.wran; did you mean log.warn?"
+      ),
       ("#!/usr/bin/moondial\nlog.infoo('a')", "a.lua:2: note: there is no function log.infoo; did you mean log.info?"),
     ])
   func missing(text: String, note: String) {
@@ -39,10 +47,12 @@ struct CodeCheckTests {
       "local function f(log) log.anything() end", "for _, fs in ipairs(t) do fs.rename() end",
       "fs = { rename = print }\nfs.rename()", "a, fs = 1, {}\nfs.rename()", "function log.trace(x) end\nlog.trace(1)",
       "log.trace = print\nlog.trace(1)", "if os.execute then os.execute('x') end", "local run = os.execute or exec",
-      "-- fs.rename('a')\n--[[ fs.rename('b') ]]\n--[==[ ]] fs.rename() ]==]", "print('fs.rename(1)', [[fs.rename(2)]])",
+      "-- fs.rename('a')\n--[[ fs.rename('b') ]]\n--[==[ ]] fs.rename() ]==]",
+      "print('fs.rename(1)', [[fs.rename(2)]])",
       "x.fs.rename(1)", "x:log().trace()", "unknown.anything()", "local x <const>, fs <close> = 1, 2\nfs.rename()",
       "local _ENV = {}\nfs.rename()", "goto log\n::log::\n", "x = 1 ..fs.read('a')", "local s = \"a\\\"fs.rename(1)\"",
-      "local s = 'a\\z\n   b' fs.read(s)", "function fs() end fs.rename()", "local a = 0x1p+4 fs.read(a)", "fs.read", "fs.",
+      "local s = 'a\\z\n   b' fs.read(s)", "function fs() end fs.rename()", "local a = 0x1p+4 fs.read(a)", "fs.read",
+      "fs.",
     ])
   func right(text: String) {
     #expect(notes(text) == [])
@@ -71,7 +81,8 @@ struct CodeCheckTests {
     #expect(missing("secret 'token'") == missing("secret('token')") && missing("secret 'token'").count == 1)
   }
 
-  private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+    .standardizedFileURL
 
   private static func files(_ folder: String, _ ending: String) -> [String] {
     let found = FileManager.default.enumerator(atPath: root.appending(path: folder).path)
@@ -86,10 +97,13 @@ struct CodeCheckTests {
     #expect(evaluator.fields(of: "fs")?.contains("read") == true && evaluator.fields(of: "nobody") == nil)
     #expect(evaluator.fields(of: "exec") == nil && evaluator.fields(of: "os") != nil)
     var count = 0
-    for path in Self.files("scripts", ".lua") + Self.files("examples", ".lua") + Self.files("docs", ".md") + ["README.md"] {
+    for path in Self.files("scripts", ".lua") + Self.files("examples", ".lua") + Self.files("docs", ".md") + [
+      "README.md"
+    ] {
       let text = try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
       let blocks =
-        path.hasSuffix(".lua") ? [text] : text.components(separatedBy: "```lua\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
+        path.hasSuffix(".lua")
+        ? [text] : text.components(separatedBy: "```lua\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
       for block in blocks {
         count += 1
         let found = CodeCheck(ScriptPath(path), Array(block.utf8)).missingFunctions { evaluator.fields(of: $0) }
@@ -106,7 +120,8 @@ struct CodeCheckTests {
       "MOONDIAL_TIMEZON", "MOONDIAL_EXECUTORS_DEFAULT_WORKERS", "MOONDIAL_ANYTHING_ELSE",
     ]
     let unknown = ConfigurationSetting.unknown(inEnvironment: names)
-    #expect(unknown.map(\.name) == ["MOONDIAL_ANYTHING_ELSE", "MOONDIAL_EXECUTORS_DEFAULT_WORKERS", "MOONDIAL_TIMEZON"])
+    #expect(
+      unknown.map(\.name) == ["MOONDIAL_ANYTHING_ELSE", "MOONDIAL_EXECUTORS_DEFAULT_WORKERS", "MOONDIAL_TIMEZON"])
     #expect(unknown.map(\.near) == [nil, "MOONDIAL_EXECUTORS__DEFAULT__WORKERS", "MOONDIAL_TIMEZONE"])
   }
 

@@ -4,7 +4,10 @@ import Lua
 import Testing
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("a job's table becomes its definition")
 struct DeclareJobsTests {

@@ -3,7 +3,10 @@ import Lua
 import Testing
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("the functions of declare mode")
 struct DeclareModulesTests {

@@ -1,6 +1,9 @@
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("Names below the scripts directory")
 struct DirectoryNamingTests {

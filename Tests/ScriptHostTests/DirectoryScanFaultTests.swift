@@ -3,7 +3,10 @@ import Glibc
 import Synchronization
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("Scanning while things fail or change")
 struct DirectoryScanFaultTests {

@@ -2,7 +2,10 @@ import Chronology
 import Glibc
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("Scanning a scripts directory")
 struct DirectoryScanTests {

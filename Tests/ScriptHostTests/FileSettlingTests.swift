@@ -2,7 +2,10 @@ import Chronology
 import JobModel
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("When a file is complete")
 struct FileSettlingTests {

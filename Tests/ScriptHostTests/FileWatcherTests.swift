@@ -4,7 +4,10 @@ import JobModel
 import Synchronization
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// Real files, the kernel's own events.
 @Suite("Watching for the files of jobs", .serialized)
@@ -69,7 +72,9 @@ struct FileWatcherTests {
     files.stop()
 
     disk.write("in/c", "1")
-    let marks = try ["in/a", "in/b"].map { mark($0, try #require(FileSight { _ in true }.version(of: disk.absolute($0)))) }
+    let marks = try ["in/a", "in/b"].map {
+      mark($0, try #require(FileSight { _ in true }.version(of: disk.absolute($0))))
+    }
     let begun = mark(
       FileMark.beginning(of: disk.absolute("in/*")), FileVersion(device: 0, inode: 0, size: 0, modified: 0))
     let again = WatchedFiles(disk, marks: marks + [begun])

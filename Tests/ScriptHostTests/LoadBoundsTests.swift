@@ -4,7 +4,10 @@ import Lua
 import Testing
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("What a script may declare is bounded, and each bound is a sentence with its place")
 struct LoadBoundsTests {

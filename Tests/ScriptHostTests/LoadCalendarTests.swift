@@ -3,7 +3,10 @@ import JobModel
 import Testing
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("scripts use calendar files of the snapshot")
 struct LoadCalendarTests {

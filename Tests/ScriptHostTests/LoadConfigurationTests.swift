@@ -3,7 +3,10 @@ import JobStores
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("the host's configuration")
 struct LoadConfigurationTests {

@@ -1,7 +1,10 @@
 import JobModel
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("what scripts say of each other is consistent")
 struct LoadConflictTests {

@@ -1,7 +1,10 @@
 import Testing
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("files for editors")
 struct LoadEditorFilesTests {

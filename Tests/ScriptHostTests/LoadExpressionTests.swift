@@ -2,7 +2,10 @@ import Chronology
 import Testing
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("trigger expressions on the command line")
 struct LoadExpressionTests {
@@ -70,7 +73,8 @@ struct LoadExpressionTests {
   @Test(
     "what is right stays right",
     arguments: [
-      "H H * * *", "H(0-29) 3 * * *", "0 0 0 1 1 ? 2027", "*/30 0 3 * * mon", "0 0 3 1 1 sun", "TZ=Asia/Tokyo 0 3 * * *",
+      "H H * * *", "H(0-29) 3 * * *", "0 0 0 1 1 ? 2027", "*/30 0 3 * * mon", "0 0 3 1 1 sun",
+      "TZ=Asia/Tokyo 0 3 * * *",
       "every '90s'", "every(90)", "at '2027-01-01'", "on_calendar 'daily'", "0 3 * * SUN-mon", "5 4 L * *",
     ])
   func right(_ expression: String) throws {

@@ -3,7 +3,10 @@ import JobModel
 import Lua
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// A clock that stands still: 2026-06-01T12:00:00Z.
 struct FixedClock: WallClock {

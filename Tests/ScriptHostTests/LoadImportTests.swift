@@ -4,7 +4,10 @@ import JobModel
 import Testing
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// Imported scripts are loaded as any other, and fire when the original would.
 @Suite("imported crontabs and timers")

@@ -1,7 +1,10 @@
 import JobModel
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// Modules that only runs require, globals that nobody sets, and where things are said to be.
 @Suite("Scripts and what they lean on") struct LoadLibraryTests {

@@ -1,7 +1,10 @@
 import JobModel
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("groups and rates of jobs")
 struct LoadLimitTests {

@@ -3,7 +3,10 @@ import JobStores
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("quotas of moondial.lua, and what scripts may ask for")
 struct LoadQuotaTests {

@@ -2,7 +2,10 @@ import JobModel
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("a reload evaluates what changed and keeps what is good")
 struct LoadReloadTests {

@@ -2,7 +2,10 @@ import JobModel
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("what was loaded runs")
 struct LoadRunTests {

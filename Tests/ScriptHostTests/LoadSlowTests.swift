@@ -4,7 +4,10 @@ import Lua
 import Synchronization
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("A script that takes long to load does not hold up the others")
 struct LoadSlowTests {

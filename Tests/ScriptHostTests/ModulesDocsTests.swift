@@ -2,7 +2,10 @@ import Executors
 import JobModel
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("docs/lua-api/{ctx,modules}.md say what is so")
 struct ModulesDocsTests {

@@ -4,7 +4,10 @@ import JobModel
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite struct ExecGrantTests {
   /// `tools/say` and a link beside it, a directory outside, and what a script may do with them.

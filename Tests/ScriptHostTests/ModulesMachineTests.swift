@@ -4,7 +4,10 @@ import JobModel
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite struct ModulesGrantTests {
   @Test(

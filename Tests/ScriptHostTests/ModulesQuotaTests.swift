@@ -3,7 +3,10 @@ import JobModel
 import JobStores
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("What a script may take")
 struct ModulesQuotaTests {

@@ -5,7 +5,10 @@ import JobStores
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite struct ModulesContextTests {
   @Test("ctx tells about the run")

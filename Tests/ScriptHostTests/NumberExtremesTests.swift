@@ -4,7 +4,10 @@ import JobModel
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// The ends of all numbers where scripts, files and settings hand them to the host: each is used or refused in one
 /// sentence.

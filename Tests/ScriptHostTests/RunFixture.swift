@@ -6,7 +6,10 @@ import Lua
 import Synchronization
 import Triggers
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// A monotonic clock that tests move. Nothing in a test waits for real time: who sleeps is woken by
 /// `PoolFixture.advance`.

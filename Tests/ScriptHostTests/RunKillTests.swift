@@ -7,7 +7,10 @@ import SchedulerService
 import Synchronization
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("Runs that are killed")
 struct RunKillTests {

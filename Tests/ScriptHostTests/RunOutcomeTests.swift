@@ -4,7 +4,10 @@ import JobStores
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite struct RunOutcomeTests {
   @Test("a run that returns nothing succeeds without details")
@@ -77,7 +80,8 @@ import Testing
 
   @Test("endless recursion that uses up the memory says how deep it was")
   func recursion() throws {
-    let report = try PoolFixture().run("local function f(n) return 1 + f(n + 1) end return f(1)", fields: "memory = '8MB',")
+    let report = try PoolFixture().run(
+      "local function f(n) return 1 + f(n + 1) end return f(1)", fields: "memory = '8MB',")
     #expect(report.outcome == .outOfMemory)
     #expect(report.error?.message.contains("calls in each other: is there a recursion without an end?") == true)
     #expect(report.error?.line == 2)
@@ -94,7 +98,8 @@ import Testing
   @Test("a name that the script assigns somewhere may be read in a run before")
   func declaredGlobal() throws {
     let fixture = try PoolFixture()
-    let job = try fixture.load("cache = nil\njob 'x' { run = function() if not cache then cache = 1 end return cache end }")[0]
+    let job = try fixture.load(
+      "cache = nil\njob 'x' { run = function() if not cache then cache = 1 end return cache end }")[0]
     #expect(fixture.run(job).result == "1")
   }
 

@@ -3,7 +3,10 @@ import JobModel
 import Lua
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite struct RunStateTests {
   private func counting(_ fields: String = "") -> String {

@@ -1,6 +1,9 @@
 import Glibc
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// A directory of a test's own, removed with the value. Writes files in the ways that editors do. Traps when a call
 /// fails: then the test means nothing.

@@ -2,7 +2,10 @@ import Chronology
 import Dispatch
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// Real files, the kernel's own events.
 @Suite("Watching a scripts directory", .serialized)

@@ -1,7 +1,10 @@
 import Chronology
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 @Suite("RescanPolicy")
 struct WatchPolicyTests {

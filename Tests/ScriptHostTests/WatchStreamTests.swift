@@ -1,6 +1,9 @@
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// A script that is saved without end must be delivered now and then, and never as a mix of two versions.
 @Suite("Streams of saves", .serialized)

@@ -1,7 +1,10 @@
 import Chronology
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// What editors and tools do to a file, as the kernel reports it, and what the host makes of it.
 @Suite("Traces of editors")

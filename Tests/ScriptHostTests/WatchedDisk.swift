@@ -2,7 +2,10 @@ import Dispatch
 import Synchronization
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// A temporary scripts directory, a watcher of it, and what that delivered. Waits for deliveries, never for time.
 final class WatchedDisk: Sendable {

@@ -4,7 +4,10 @@ import JobModel
 import Synchronization
 import Testing
 
-@testable import ScriptHost
+@testable import FileWatching
+@testable import ScriptRuntime
+@testable import ScriptLoading
+@testable import HostModules
 
 /// A temporary directory, a watcher for the files of jobs in it, and what that told. Waits for reports, never for time.
 ///
@@ -31,7 +34,7 @@ final class WatchedFiles: Sendable {
     self.disk = disk
     let failures = Mutex(failingReads)
     let log = log
-    var surroundings = FileWatcher.Surroundings(baseDirectory: disk.path) { subject in
+    var environment = FileWatcher.Environment(baseDirectory: disk.path) { subject in
       log.countRead()
       let fails = failures.withLock { left in
         defer { left -= 1 }
@@ -40,11 +43,12 @@ final class WatchedFiles: Sendable {
       if fails { throw Unreadable() }
       return marks.filter { $0.job == subject.job }
     }
-    surroundings.timing = timing
-    surroundings.watchLimit = watchLimit
-    surroundings.mayRead = { _, directory in granted(directory) }
-    surroundings.onNotice = { log.add($0) }
-    watcher = FileWatcher(surroundings) { log.add($0) }
+    environment.timing = timing
+    environment.watchLimit = watchLimit
+    environment.mayRead = { _, directory in granted(directory) }
+    environment.refusal = { FileWatchGrants.refusal($0.source, directory: $1, base: disk.path) }
+    environment.onNotice = { log.add($0) }
+    watcher = FileWatcher(environment) { log.add($0) }
   }
 
   deinit { watcher.stop() }

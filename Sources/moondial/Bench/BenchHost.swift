@@ -1,11 +1,14 @@
 import Chronology
 import Executors
+import FileWatching
+import HostModules
 import Hosting
 import JobModel
 import JobStores
 import Lua
 import SchedulerService
-import ScriptHost
+import ScriptLoading
+import ScriptRuntime
 import Triggers
 
 /// The product's own parts, wired as ``Host`` wires them, around one generated script: loader, isolated Lua states,

@@ -1,6 +1,8 @@
+internal import HostModules
 import Chronology
 import Lua
-import ScriptHost
+import ScriptLoading
+import ScriptRuntime
 import Triggers
 
 /// `next`: the mean processor time of computing one fire time after another: of four cron expressions on the clocks of

@@ -7,7 +7,7 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptLoading
 import Triggers
 
 /// `moondial next --batch`: one JSON line in, one JSON line out, thousands a second.

@@ -8,7 +8,8 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptLoading
+import ScriptRuntime
 import Triggers
 
 struct CheckCommand: ParsableCommand {

@@ -1,3 +1,5 @@
+internal import ScriptRuntime
+internal import ScriptLoading
 import ArgumentParser
 import Chronology
 import Executors
@@ -8,7 +10,6 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
 import Synchronization
 import Triggers
 

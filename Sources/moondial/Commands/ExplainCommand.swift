@@ -8,7 +8,6 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
 import Triggers
 
 struct ExplainCommand: ParsableCommand {

@@ -8,7 +8,7 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptLoading
 import Triggers
 
 struct InitCommand: ParsableCommand {

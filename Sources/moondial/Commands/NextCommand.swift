@@ -1,3 +1,4 @@
+internal import HostModules
 import ArgumentParser
 import Chronology
 import Executors
@@ -8,7 +9,8 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptLoading
+import ScriptRuntime
 import Triggers
 
 struct NextCommand: ParsableCommand {

@@ -1,3 +1,4 @@
+internal import ScriptRuntime
 import ArgumentParser
 import Chronology
 import Executors
@@ -8,7 +9,6 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
 import Triggers
 
 struct RunCommand: ParsableCommand {

@@ -1,3 +1,4 @@
+internal import ScriptLoading
 import ArgumentParser
 import Chronology
 import Executors
@@ -8,7 +9,7 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptRuntime
 import Triggers
 
 struct SimulateCommand: ParsableCommand {

@@ -7,7 +7,7 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptLoading
 import Triggers
 
 /// The default store's file, opened for reading, for commands that look into history whether a host is up or not.

@@ -1,5 +1,7 @@
+internal import ScriptRuntime
 import Chronology
 import Executors
+import FileWatching
 import Glibc
 import Hosting
 import JobModel
@@ -7,7 +9,7 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptLoading
 import Triggers
 
 /// A running host: the assembly of scripts, stores and scheduler, with a log on standard error and signals.

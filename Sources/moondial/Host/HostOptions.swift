@@ -7,7 +7,7 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptLoading
 import Triggers
 
 /// Where the scripts are, and the settings that commands share.

@@ -7,7 +7,7 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptRuntime
 import Triggers
 
 extension SettingOptions {

@@ -7,7 +7,7 @@ import JobStores
 import Lua
 import SchedulerService
 import Scheduling
-import ScriptHost
+import ScriptRuntime
 import Triggers
 
 /// One job, run once in the foreground with its retries, recorded in the store beside whatever host uses it.

@@ -1,0 +1,46 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+internal import ScriptRuntime
+
+/// `emit(name, data)` and `wait(name, timeout)`.
+enum EventModule {
+  static func module() -> LuaModule { LuaModule("", functions: [emit, wait]) }
+
+  /// True when the event is durable; nil and why not otherwise.
+  private static let emit = LuaFunction.host("emit", as: "emit") { call, arguments throws(Misuse) in
+    let services = try arguments.run(call).services
+    let events = services.events
+    let name = try name(call, arguments)
+    let data = try arguments.json(
+      call, 2, "the data", limit: services.quotas().eventBytes, setting: "event_bytes")
+    // Held until the last receiver has taken it.
+    let room = try arguments.hold(data?.text.utf8.count ?? 0, for: call)
+    let event = data.map { EventData($0, holding: room) }
+    return call.suspend(
+      CallRequest { request in
+        events.emit(name, data: event) { refusal in
+          room.detach()
+          if let refusal { request.complete(refusing: refusal.message) } else { request.complete([true]) }
+        }
+      })
+  }
+
+  /// The next event of that name as `{ name =, data = }`, or nil and "timeout". Events from before the call do not
+  /// count.
+  private static let wait = LuaFunction.host("wait", as: "wait") { call, arguments throws(Misuse) in
+    let run = try arguments.run(call)
+    let name = try name(call, arguments)
+    let timeout = call.isNil(2) ? nil : try arguments.duration(call, 2, "the timeout")
+    let until = timeout.map { run.services.monotonic.now.advanced(byNanoseconds: $0).nanoseconds } ?? .max
+    return call.suspend(EventRequest(name, events: run.services.events, until: until))
+  }
+
+  private static func name(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> String {
+    let name = try arguments.string(call, 1, "an event's name")
+    guard !name.isEmpty, name.utf8.count <= Quotas.eventNameBytes else {
+      throw arguments.misuse("an event's name has 1 to \(Quotas.eventNameBytes) bytes, this one has \(name.utf8.count)")
+    }
+    return name
+  }
+}

@@ -1,0 +1,101 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+internal import ScriptRuntime
+
+/// `jobs`: list, run, schedule, unschedule, pause, resume. What the scheduler refuses is `nil, message`;
+/// a name that no script declares is an error.
+enum JobsModule {
+  static func module() -> LuaModule { LuaModule("jobs", functions: [list, run, schedule, unschedule, pause, resume]) }
+
+  private static let list = LuaFunction.host("list", as: "jobs.list") { call, arguments throws(Misuse) in
+    let jobs = try arguments.run(call).services.jobs.jobs()
+    guard call.claim(jobs.reduce(0) { $0 + size($1) }) else { return .none }
+    call.push(.table(LuaTable(array: jobs.map(value))))
+    return .results(1)
+  }
+
+  /// About what a job takes outside the Lua state while the list is made.
+  private static func size(_ job: JobSummary) -> Int {
+    job.schedules.reduce(1_200) { $0 + 900 + 4 * ($1.params?.text.utf8.count ?? 0) }
+  }
+
+  private static func value(_ job: JobSummary) -> LuaValue {
+    var fields: [(key: String, value: LuaValue)] = [
+      ("name", .string(LuaString(job.name))), ("paused", .bool(job.isPaused)), ("enabled", .bool(job.isEnabled)),
+      ("running", .integer(Int64(job.running))),
+      ("tags", .table(LuaTable(array: job.tags.map { .string(LuaString($0)) }))),
+    ]
+    if let script = job.script { fields.append(("script", .string(LuaString(script)))) }
+    if let next = job.nextFire { fields.append(("next_run_time", .number(next.fractionalSeconds))) }
+    if let outcome = job.lastOutcome { fields.append(("last_outcome", .string(LuaString(outcome.rawValue)))) }
+    fields.append(("schedules", .table(LuaTable(array: job.schedules.map(value)))))
+    return .table(LuaTable(fields: fields))
+  }
+
+  private static func value(_ schedule: ScheduleSummary) -> LuaValue {
+    var fields: [(key: String, value: LuaValue)] = [
+      ("id", .string(LuaString(schedule.id))), ("trigger", .string(LuaString(schedule.trigger))),
+      ("running", .integer(Int64(schedule.running))),
+    ]
+    if let next = schedule.nextFire { fields.append(("next_run_time", .number(next.fractionalSeconds))) }
+    if let params = schedule.params.flatMap(LuaValue.init(json:)) { fields.append(("params", params)) }
+    return .table(LuaTable(fields: fields))
+  }
+
+  /// `jobs.run(name, params)`: the id of the new run, or nil and why not.
+  private static let run = LuaFunction.host("run", as: "jobs.run") { call, arguments throws(Misuse) in
+    let services = try arguments.run(call).services
+    let name = try arguments.string(call, 1, "a job's name")
+    if !call.isNil(2), call.type(2) != .table {
+      throw arguments.misuse("expected a table of parameters as argument 2, got \(arguments.name(call, 2))")
+    }
+    let params = try arguments.json(
+      call, 2, "the parameters", limit: services.quotas().paramsBytes, setting: "params_bytes")
+    return call.suspend(
+      CallRequest { request in
+        services.jobs.run(name, params: params) { result in
+          switch result {
+          case .success(let id): request.complete([.integer(id.number)])
+          case .failure(let refusal): request.complete("jobs.run", refusing: refusal)
+          }
+        }
+      })
+  }
+
+  /// `jobs.schedule(name, { … })`: the id of the new schedule when it is on disk, or nil and why not.
+  private static let schedule = LuaFunction.host("schedule", as: "jobs.schedule") { call, arguments throws(Misuse) in
+    let request = try ScheduleDecoder.request(call, arguments)
+    let services = try arguments.run(call).services
+    return call.suspend(
+      CallRequest { answer in
+        services.jobs.schedule(request) { result in
+          switch result {
+          case .success(let id): answer.complete([.string(LuaString(id))])
+          case .failure(let refusal): answer.complete("jobs.schedule", refusing: refusal)
+          }
+        }
+      })
+  }
+
+  private static let unschedule = change("unschedule", of: "a schedule's id") { $0.jobs.unschedule($1, completion: $2) }
+  private static let pause = change("pause") { $0.jobs.pause($1, completion: $2) }
+  private static let resume = change("resume") { $0.jobs.resume($1, completion: $2) }
+
+  /// A change of one job, or schedule: true, or nil and why not.
+  private static func change(
+    _ name: String, of what: String = "a job's name",
+    _ change: @escaping @Sendable (HostServices, String, @escaping @Sendable (HostRefusal?) -> Void) -> Void
+  ) -> LuaFunction {
+    .host(name, as: "jobs.\(name)") { call, arguments throws(Misuse) in
+      let services = try arguments.run(call).services
+      let job = try arguments.string(call, 1, what)
+      return call.suspend(
+        CallRequest { request in
+          change(services, job) { refusal in
+            if let refusal { request.complete("jobs.\(name)", refusing: refusal) } else { request.complete([true]) }
+          }
+        })
+    }
+  }
+}

@@ -1,0 +1,178 @@
+internal import Chronology
+package import FileWatching
+internal import JobModel
+package import ScriptRuntime
+
+/// What a script will trip over when it runs, as far as its text tells: functions that the host's tables do not have,
+/// and programs, variables and secrets that no grant covers.
+///
+/// It only says what is certain. A name that the script gives a meaning of its own anywhere, as a local, a parameter or
+/// a global, is not looked at; nor is a function that the script asks for before it calls it.
+package struct CodeCheck {
+  private let script: ScriptPath
+  private let tokens: [LuaTokens.Placed]
+  private let bound: Set<String>
+
+  package init(_ script: ScriptPath, _ bytes: [UInt8]) {
+    self.script = script
+    tokens = LuaTokens.read(bytes)
+    bound = CodeCheck.bound(in: tokens)
+  }
+
+  private func token(_ index: Int) -> LuaTokens.Token? { tokens.indices.contains(index) ? tokens[index].token : nil }
+
+  private func name(_ index: Int) -> String? {
+    if case .name(let name)? = token(index) { name } else { nil }
+  }
+
+  private func isSymbol(_ index: Int, _ symbols: String...) -> Bool {
+    if case .symbol(let symbol)? = token(index) { symbols.contains(symbol) } else { false }
+  }
+
+  /// Whether the name at `index` is that of a global of the host: no field of something, no name of the script's own.
+  private func isGlobal(_ index: Int) -> Bool {
+    guard let name = name(index), !bound.contains(name) else { return false }
+    return !isSymbol(index - 1, ".", ":", "::")
+  }
+
+  private func isCall(_ index: Int) -> Bool {
+    if case .string? = token(index) { return true }
+    return isSymbol(index, "(", "{")
+  }
+}
+
+// MARK: Functions that are not there
+
+extension CodeCheck {
+  /// - Parameter fields: the names in a global table of the host; `nil` for what is none.
+  package func missingFunctions(fields: (String) -> [String]?) -> [ScriptProblem] {
+    guard !bound.contains("_ENV"), !tokens.contains(where: { $0.token == .name("_ENV") }) else { return [] }
+    var called: [(table: String, field: String, line: Int)] = []
+    // What is read without a call, or assigned, is somebody's own affair.
+    var touched: Set<String> = []
+    for index in tokens.indices where isGlobal(index) && isSymbol(index + 1, ".") {
+      guard let table = name(index), let field = name(index + 2) else { continue }
+      if isCall(index + 3), name(index - 1) != "function" {
+        called.append((table, field, tokens[index].line))
+      } else {
+        touched.insert("\(table).\(field)")
+      }
+    }
+    var known: [String: [String]?] = [:]
+    return called.compactMap { call in
+      guard !touched.contains("\(call.table).\(call.field)") else { return nil }
+      let names = known[call.table] ?? fields(call.table)
+      known[call.table] = names
+      guard let names, !names.contains(call.field) else { return nil }
+      let near = Spelling.closest(to: call.field, among: names, limit: 1).first
+      let hint =
+        near.map { "; did you mean \(call.table).\($0)?" } ?? CodeCheck.instead["\(call.table).\(call.field)"] ?? ""
+      return ScriptProblem(
+        .note, at: SourceLocation(file: script.text, line: call.line),
+        "there is no function \(call.table).\(call.field)\(hint)")
+    }
+  }
+
+  /// What people look for elsewhere.
+  private static let instead: [String: String] = [
+    "os.execute": "; use exec { \"program\", \"argument\" }", "io.popen": "; use exec { \"program\", \"argument\" }",
+    "os.getenv": "; use env.get", "os.remove": "; use fs.remove", "os.rename": "; use fs.read, fs.write and fs.remove",
+    "os.exit": "; return from run, or raise an error", "os.tmpname": "; choose a name of your own",
+    "io.open": "; use fs.read and fs.write", "io.lines": "; use fs.read",
+  ]
+}
+
+// MARK: What nothing grants
+
+extension CodeCheck {
+  /// The programs, variables and secrets that the script names in so many words and may not use.
+  package func missingGrants(_ grants: Grants) -> [ScriptProblem] {
+    tokens.indices.compactMap { index in
+      guard isGlobal(index), let (what, key, name) = request(index) else { return nil }
+      let names = key == "exec" ? grants.exec : key == "env" ? grants.env : grants.secret
+      guard !names.allows(name) else { return nil }
+      return ScriptProblem(
+        .note, at: SourceLocation(file: script.text, line: tokens[index].line),
+        Grants.refusal(of: "\(what) \(name)", to: script, grant: "\(key) = { \(quoted(name)) }"))
+    }
+  }
+
+  /// What a call asks for that begins at `index`, if its first argument is a text alone.
+  private func request(_ index: Int) -> (what: String, key: String, name: String)? {
+    switch name(index) {
+    case "exec":
+      var place = index + 1
+      if isSymbol(place, "(") { place += 1 }
+      guard isSymbol(place, "{"), case .string(let program)? = token(place + 1), isSymbol(place + 2, ",", "}", ";")
+      else { return nil }
+      return ("the program", "exec", program)
+    case "env" where isSymbol(index + 1, ".") && name(index + 2) == "get":
+      return argument(index + 3).map { ("the environment variable", "env", $0) }
+    case "secret":
+      return argument(index + 1).map { ("the secret", "secret", $0) }
+    default: return nil
+    }
+  }
+
+  private func argument(_ index: Int) -> String? {
+    if case .string(let text)? = token(index) { return text }
+    guard isSymbol(index, "("), case .string(let text)? = token(index + 1), isSymbol(index + 2, ",", ")") else {
+      return nil
+    }
+    return text
+  }
+}
+
+// MARK: Names of the script's own
+
+extension CodeCheck {
+  /// Every name that is given a meaning anywhere: more than are in force at any place, and never fewer.
+  private static func bound(in tokens: [LuaTokens.Placed]) -> Set<String> {
+    var bound: Set<String> = []
+    func name(_ index: Int) -> String? {
+      guard tokens.indices.contains(index), case .name(let name) = tokens[index].token else { return nil }
+      return name
+    }
+    func isSymbol(_ index: Int, _ symbol: String) -> Bool {
+      tokens.indices.contains(index) && tokens[index].token == .symbol(symbol)
+    }
+    for index in tokens.indices {
+      switch name(index) {
+      case "local", "for":
+        // `local a <const>, b`, `for key, value in`; `local function f` is met below.
+        var place = index + 1
+        while let next = name(place), next != "function" {
+          bound.insert(next)
+          place += 1
+          if isSymbol(place, "<") { place += 3 }
+          guard isSymbol(place, ",") else { break }
+          place += 1
+        }
+      case "function":
+        var place = index + 1
+        if let own = name(place) { bound.insert(own) }
+        while place < tokens.count, !isSymbol(place, "(") { place += 1 }
+        while place < tokens.count, !isSymbol(place, ")") {
+          if let parameter = name(place) { bound.insert(parameter) }
+          place += 1
+        }
+      case let global?:
+        // An assignment; in a table it is a key, after a comma it may be either.
+        let isField = isSymbol(index - 1, ".") || isSymbol(index - 1, ":") || isSymbol(index - 1, "{")
+        if !isField, isSymbol(index + 1, "=") { bound.insert(global) }
+        if !isField, isSymbol(index + 1, ","), isAssigned(index + 1, tokens) { bound.insert(global) }
+      case nil: break
+      }
+    }
+    return bound
+  }
+
+  /// Whether a list of names that goes on at the comma at `index` ends in an assignment: `a, b = …`.
+  private static func isAssigned(_ index: Int, _ tokens: [LuaTokens.Placed]) -> Bool {
+    var place = index
+    while place + 1 < tokens.count, tokens[place].token == .symbol(","), case .name = tokens[place + 1].token {
+      place += 2
+    }
+    return place < tokens.count && tokens[place].token == .symbol("=")
+  }
+}

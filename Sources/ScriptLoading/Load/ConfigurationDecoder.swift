@@ -1,0 +1,212 @@
+internal import Chronology
+internal import JobModel
+internal import Lua
+internal import ScriptRuntime
+
+/// Reads the table of moondial.lua, with the flat settings laid over it, into a ``HostConfiguration``; strictly, and
+/// with every mistake as a problem of its own.
+struct ConfigurationDecoder {
+  /// The keys of the table.
+  static let topLevel = [
+    "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
+    "quotas", "answers_memory",
+  ]
+
+  /// Where values came from that did not come from the file: key path to the name of the variable or flag.
+  private let origins: [(path: [String], origin: String)]
+  /// What the file said, and that with the settings over it.
+  let written: LuaTable
+  private let table: LuaTable
+  private let zones: TimeZoneDatabase
+  private let now: Instant
+  private(set) var problems: [ScriptProblem] = []
+
+  /// - Parameter table: what moondial.lua returned.
+  /// - Parameter settings: laid over it in this order, later ones over earlier.
+  init(_ table: LuaTable, settings: [ConfigurationSetting], zones: TimeZoneDatabase, now: Instant) {
+    var value = LuaValue.table(table)
+    for setting in settings { value = value.setting(setting.path[...], to: setting.value) }
+    if case .table(let merged) = value { self.table = merged } else { self.table = table }
+    written = table
+    origins = settings.map { ($0.path, $0.origin) }
+    self.zones = zones
+    self.now = now
+  }
+
+  /// The configuration; what is wrong in it has its default.
+  mutating func decode() -> HostConfiguration {
+    var configuration = HostConfiguration()
+    var reading = FieldReading()
+    reading.namedKeysOnly(table, in: "the table")
+    report(reading, [])
+    for (key, value) in table.fields {
+      switch key {
+      case "timezone": decodeZone(value, &configuration)
+      case "stores": decodeStores(value, &configuration)
+      case "executors": decodeExecutors(value, &configuration)
+      case "http": decodeHTTP(value, &configuration)
+      case "grants": decodeGrants(value, &configuration)
+      case "retention": decodeRetention(value, &configuration)
+      case "quotas": decodeQuotas(value, &configuration)
+      case "kept_states": decodeKeptStates(value, &configuration)
+      case "answers_memory": decodeAnswersMemory(value, &configuration)
+      case "job_defaults": break
+      case "groups": decodeGroups(value, &configuration)
+      default:
+        problem([key], "unknown setting \(quoted(key))\(FieldReading.suggestion(for: key, among: Self.topLevel))")
+      }
+    }
+    // Last, since defaults may name executors, stores and groups.
+    if let defaults = table.field("job_defaults") { decodeDefaults(defaults, &configuration) }
+    return configuration
+  }
+
+  // MARK: Problems
+
+  /// One problem of the value at `path`, under the name of whoever set it. `sentence` names the value unless it came
+  /// from elsewhere.
+  mutating func problem(_ path: [String], _ sentence: String) {
+    var origin = origins.last { path.starts(with: $0.path) }?.origin
+    if origin == nil, !LuaValue.table(written).has(path[...]) {
+      // A table that the file does not have was made on the way to some setting.
+      origin = origins.last { $0.path.starts(with: path) }?.origin
+    }
+    problems.append(ScriptProblem(.error, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), sentence))
+  }
+
+  private mutating func report(_ reading: FieldReading, _ path: [String]) {
+    for complaint in reading.complaints { problem(path, complaint) }
+  }
+
+  /// Reads one value; its complaints are reported.
+  mutating func read<T>(_ path: [String], _ body: (inout FieldReading, String) -> T?) -> T? {
+    var reading = FieldReading()
+    let value = body(&reading, path.joined(separator: "."))
+    report(reading, path)
+    return value
+  }
+
+  /// The named fields of a table at `path`.
+  mutating func fields(_ path: [String], _ value: LuaValue, like example: String) -> [(key: String, value: LuaValue)] {
+    let name = path.joined(separator: ".")
+    guard case .table(let table) = value else {
+      problem(path, "\(name) must be a table like \(example), not \(value.shown)")
+      return []
+    }
+    var reading = FieldReading()
+    reading.namedKeysOnly(table, in: name)
+    report(reading, path)
+    return table.fields
+  }
+
+  mutating func unknown(_ path: [String], among names: [String]) {
+    let key = path.last ?? ""
+    let hint = FieldReading.suggestion(for: key, among: names)
+    problem(path, "unknown setting \(quoted(path.joined(separator: ".")))\(hint)")
+  }
+
+  // MARK: Settings
+
+  private mutating func decodeZone(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    guard let name = read(["timezone"], { $0.string($1, value, "the name of a time zone like \"Europe/Berlin\"") })
+    else { return }
+    do {
+      configuration.timeZone = try zones.zone(named: name).name
+    } catch {
+      problem(["timezone"], "timezone: \(error.message)")
+    }
+  }
+
+  private mutating func decodeExecutors(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    for (name, value) in fields(["executors"], value, like: "{ default = { workers = 20 } }") {
+      var executor = ExecutorConfiguration()
+      for (key, value) in fields(["executors", name], value, like: "{ type = \"threads\", workers = 20 }") {
+        let path = ["executors", name, key]
+        switch key {
+        case "type":
+          executor.kind = read(path) { $0.choice($1, value, ExecutorConfiguration.Kind.self) } ?? executor.kind
+        case "workers":
+          executor.workers = read(path) { $0.integer($1, value, in: 1...10_000) }
+        default:
+          unknown(path, among: ["type", "workers"])
+        }
+      }
+      configuration.executors[name] = executor
+    }
+  }
+
+  private mutating func decodeGroups(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    for (name, value) in fields(["groups"], value, like: "{ db = { max = 2, rate = \"10/1m\" } }") {
+      if let limit = read(["groups", name], { $0.groupLimit($1, value) }) { configuration.groups[name] = limit }
+    }
+  }
+
+  private mutating func decodeHTTP(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    for (key, value) in fields(["http"], value, like: "{ listen = \"127.0.0.1:8047\" }") {
+      guard key == "listen" else {
+        unknown(["http", key], among: ["listen"])
+        continue
+      }
+      if case .bool(false) = value {
+        configuration.http.isEnabled = false
+      } else if case .string(let text) = value, let http = HTTPConfiguration(listen: text.text) {
+        configuration.http = http
+      } else {
+        problem(
+          ["http", key], "http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \(value.shown)")
+      }
+    }
+  }
+
+  /// Kept as it was written, since where relative paths start is known to the host only; but checked here.
+  private mutating func decodeGrants(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    do {
+      _ = try GrantTable(value, baseDirectory: "/")
+      configuration.grants = value
+    } catch {
+      problem(["grants"], error.message)
+    }
+  }
+
+  private mutating func decodeDefaults(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    guard case .table(let defaults) = value else {
+      problem(["job_defaults"], "job_defaults must be a table like { max_instances = 3 }, not \(value.shown)")
+      return
+    }
+    let surroundings = DeclareSurroundings(
+      zones: zones, executors: Array(configuration.executors.keys), stores: Array(configuration.stores.keys),
+      groups: Array(configuration.groups.keys), now: now)
+    var isFine = true
+    for (key, value) in defaults.fields {
+      var draft = JobDraft(zone: .utc)
+      var decoder = JobDecoder(surroundings, .hostDefaults)
+      decoder.apply(LuaTable(fields: [(key, value)]), to: &draft)
+      for complaint in decoder.reading.complaints {
+        problem(["job_defaults", key], "job_defaults: \(complaint)")
+        isFine = false
+      }
+    }
+    var reading = FieldReading()
+    reading.namedKeysOnly(defaults, in: "job_defaults")
+    report(reading, ["job_defaults"])
+    if isFine && reading.complaints.isEmpty { configuration.jobDefaults = defaults }
+  }
+}
+
+extension LuaValue {
+  /// Whether there is a value at a path of names.
+  fileprivate func has(_ path: ArraySlice<String>) -> Bool {
+    guard let name = path.first else { return true }
+    guard case .table(let table) = self, let inner = table.field(name) else { return false }
+    return inner.has(path.dropFirst())
+  }
+
+  /// This value with another one at a path of names; what stands in the way is replaced by tables.
+  fileprivate func setting(_ path: ArraySlice<String>, to value: LuaValue) -> LuaValue {
+    guard let name = path.first else { return value }
+    let table = if case .table(let own) = self { own } else { LuaTable() }
+    let inner = (table.field(name) ?? .nil).setting(path.dropFirst(), to: value)
+    return .table(
+      LuaTable(array: table.array, fields: table.fields + [(key: name, value: inner)], others: table.others))
+  }
+}

@@ -1,0 +1,86 @@
+package import Chronology
+package import FileWatching
+internal import JobModel
+package import Lua
+
+/// Reads moondial.lua and the settings laid over it.
+///
+///     let loader = try ConfigurationLoader(runtime: host.runtime, zones: zones)
+///     let loaded = loader.load(file: snapshot.configuration, settings: fromEnvironment + fromFlags)
+///     // later settings win; loaded.configuration is nil when there is an error
+///
+/// Not thread-safe. Evaluates Lua on the calling thread, within the runtime's budget for declaring.
+package final class ConfigurationLoader {
+  package struct Loaded: Sendable {
+    /// `nil` when there was an error: a running host keeps the one it has, a starting one stops.
+    package let configuration: HostConfiguration?
+    package let problems: [ScriptProblem]
+  }
+
+  private let declaration: LuaDeclaration
+  private let session = DeclareSession()
+  private let zones: TimeZoneDatabase
+  private let clock: any WallClock
+
+  package init(
+    runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock()
+  ) throws(LuaError) {
+    declaration = try runtime.makeDeclaration(
+      context: session,
+      loader: { _ in .missing("moondial.lua cannot require modules; write what it needs in the file") })
+    self.zones = zones
+    self.clock = clock
+  }
+
+  /// The configuration of a file, or of none, with settings laid over it in their order.
+  package func load(file: ScriptFile?, settings: [ConfigurationSetting] = []) -> Loaded {
+    var problems: [ScriptProblem] = []
+    let table = file.map { evaluate($0, &problems) } ?? LuaTable()
+    guard let table else { return Loaded(configuration: nil, problems: problems) }
+    var decoder = ConfigurationDecoder(table, settings: settings, zones: zones, now: clock.now)
+    let configuration = decoder.decode()
+    problems += decoder.problems
+    return Loaded(configuration: problems.contains { $0.severity == .error } ? nil : configuration, problems: problems)
+  }
+
+  /// The table that the file returns.
+  private func evaluate(_ file: ScriptFile, _ problems: inout [ScriptProblem]) -> LuaTable? {
+    let name = "moondial.lua"
+    let content: FileContent
+    switch file.content {
+    case .success(let found): content = found
+    case .failure(let problem):
+      problems.append(ScriptProblem(problem))
+      return nil
+    }
+    session.begin(.configuration, file: name)
+    defer { declaration.reset() }
+    do {
+      let results = try declaration.evaluate(content.bytes, chunkName: name)
+      session.finish()
+      problems += session.problems.sorted(in: name)
+      if case .table(let table)? = results.first { return table }
+      let place = SourceLocation(file: name, line: 0)
+      let shown = results.first.map(\.shown) ?? "nothing"
+      problems.append(
+        ScriptProblem(.error, at: place, "it must return a table of settings, not \(shown); write return { … }"))
+    } catch {
+      session.finish(after: ScriptProblem(error, in: name))
+      problems += session.problems.sorted(in: name)
+    }
+    return nil
+  }
+}
+
+extension ScriptProblem {
+  /// An error that Lua raised while `file` was evaluated: at its own place, which may be in a module.
+  init(_ error: LuaError, in file: String) {
+    var message = error.message
+    var place = SourceLocation(file: file, line: 0)
+    if let errorFile = error.file, let line = error.line {
+      if message.hasPrefix("\(errorFile):\(line): ") { message.removeFirst("\(errorFile):\(line): ".count) }
+      place = SourceLocation(file: errorFile.isShortened(from: file) ? file : errorFile, line: line)
+    }
+    self.init(.error, at: place, message, traceback: error.traceback)
+  }
+}

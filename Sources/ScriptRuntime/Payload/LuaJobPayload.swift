@@ -1,0 +1,77 @@
+package import FileWatching
+package import JobModel
+package import Lua
+
+/// What a Lua job carries through the scheduler to the runner: its captured code, and what a run of it needs besides.
+///
+/// Immutable, but for where its job's idle states are (``JobStates``): they go when the payload goes. There is one for
+/// each of very many jobs, so what the jobs of a script have in common is one object.
+package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
+  // @unchecked: as its base; it adds constants.
+  /// The job's functions with everything they can reach; entries `run`, and `on_error` and `on_success` where given.
+  package let capsule: LuaCapsule
+  /// What the jobs of its script share.
+  let scope: ScriptScope
+  /// Four times the bytes of its states, 0 for the runtime's default; and two flags. One word: what is left of a block
+  /// of 64 bytes.
+  private let packed: Int
+
+  package init(capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, roots: JobRoots) {
+    self.capsule = capsule
+    self.scope = scope
+    packed = (memoryLimit ?? 0) << 2 | (roots.onError == nil ? 0 : 1) | (roots.onSuccess == nil ? 0 : 2)
+  }
+
+  /// The script that declared it: the name of its `kv` space, and what grants are matched against.
+  package var script: ScriptPath { scope.script }
+  /// Bytes; `nil` is the runtime's default.
+  package var memoryLimit: Int? { packed >> 2 == 0 ? nil : packed >> 2 }
+  package var hasOnError: Bool { packed & 1 != 0 }
+  package var hasOnSuccess: Bool { packed & 2 != 0 }
+  /// Answers a `require` that is first reached inside a run.
+  package var library: ModuleLibrary { scope.library }
+
+  /// Whether the code is the same, but for lines, names of files and names of locals; and lies in the same script, so
+  /// that `kv` and grants mean the same.
+  package func difference(from other: any JobPayload) -> PayloadDifference {
+    // Scripts that were not evaluated again bring the same payloads to every reload.
+    if other === self { return .none }
+    guard let other = other as? LuaJobPayload, scope.meansTheSame(as: other.scope) else { return .code }
+    return switch capsule.difference(from: other.capsule) {
+    case .none: .none
+    case .lines: .lineInformation
+    case .code: .code
+    }
+  }
+}
+
+/// What the jobs of one version of a script have in common. Immutable.
+package final class ScriptScope: Sendable {
+  package let script: ScriptPath
+  package let library: ModuleLibrary
+  /// The modules that runs have asked for without loading having required them, and what they held in this generation;
+  /// `nil` for one that was missing.
+  private let lateModules: [String: ContentHash?]
+  /// Of all versions of the script.
+  package let declared: DeclaredGlobals
+
+  package init(
+    script: ScriptPath, library: ModuleLibrary, lateModules: Set<String> = [], declared: DeclaredGlobals = .init()
+  ) {
+    self.script = script
+    self.library = library
+    self.declared = declared
+    var hashes: [String: ContentHash?] = [:]
+    for name in lateModules { hashes[name] = .some(library.contentHash(ofModule: name)) }
+    self.lateModules = hashes
+  }
+
+  /// Whether code runs alike in both. A module that only one of them knows of was not asked for yet when the other was
+  /// loaded; what counts is whether both libraries hold the same.
+  package func meansTheSame(as other: ScriptScope) -> Bool {
+    if self === other { return true }
+    return script == other.script
+      && lateModules.allSatisfy { name, hash in other.library.contentHash(ofModule: name) == hash }
+      && other.lateModules.allSatisfy { name, hash in library.contentHash(ofModule: name) == hash }
+  }
+}

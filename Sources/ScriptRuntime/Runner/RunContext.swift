@@ -1,0 +1,108 @@
+internal import Chronology
+package import Executors
+package import FileWatching
+package import JobModel
+internal import Lua
+
+/// What host functions know of the run that calls them: `LuaCall.context` of every job state.
+///
+/// One object per state, filled anew for each run, so that a run costs no allocation.
+///
+/// Threading: only the thread that steps the run touches it, and the pool hands runs over between threads.
+package final class RunContext: @unchecked Sendable {
+  // @unchecked: see above.
+
+  package let services: HostServices
+  private let limits: LuaHostConfiguration
+  private let budget: AnswerBudget
+  /// The state's limit and use when the run began.
+  private var memory: (limit: Int, used: Int) = (0, 0)
+  /// Made when the run first needs it.
+  private(set) var openAccount: AnswerAccount?
+  /// Nil between runs: an order leads to its job's payload, and a kept state must not keep that alive.
+  private(set) var order: RunOrder?
+  package private(set) var time: StepTime
+  /// What the run may still log; nil before its first line.
+  private var allowance: LogAllowance?
+  /// Set by `ctx:retry`; counts when the run fails with that error.
+  package var retry: RetryRequest?
+
+  package init(services: HostServices, limits: LuaHostConfiguration, budget: AnswerBudget) {
+    self.services = services
+    self.limits = limits
+    self.budget = budget
+    time = StepTime(wall: .epoch, monotonic: 0, deadline: .max)
+  }
+
+  package func begin(_ order: RunOrder, at time: StepTime, memoryLimit: Int, used: Int) {
+    self.order = order
+    memory = (memoryLimit, used)
+    self.time = time
+    allowance = nil
+    retry = nil
+  }
+
+  /// What is left of the run has a deadline of its own.
+  package func goOn(until deadline: Int64) {
+    time.deadline = deadline
+    closeAccount()
+  }
+
+  package func end() {
+    order = nil
+    closeAccount()
+  }
+
+  /// What the run's answers have of its memory.
+  package var answers: AnswerAccount {
+    if let openAccount { return openAccount }
+    let account = budget.account(script: script.text, limit: memory.limit, used: memory.used)
+    openAccount = account
+    return account
+  }
+
+  private func closeAccount() {
+    openAccount?.close()
+    openAccount = nil
+  }
+
+  /// The order of the run that is on this state.
+  package var current: RunOrder {
+    guard let order else { preconditionFailure("host functions run between begin and end of a run") }
+    return order
+  }
+
+  package var definition: JobDefinition { current.job.definition }
+  package var script: ScriptPath { ScriptPath(current.job.definition.source.file) }
+
+  /// Writes a line of the script, as long as the run's allowance lasts.
+  package func log(_ level: LogLevel, _ message: String, fields: JSONText? = nil) {
+    guard level >= services.log.threshold else { return }
+    let quotas = services.quotas()
+    let message = message.cut(toBytes: quotas.logLineBytes)
+    var left = allowance ?? LogAllowance(lines: limits.logLines, bytes: quotas.logBytesPerRun)
+    defer { allowance = left }
+    switch left.take(message.utf8.count + (fields?.text.utf8.count ?? 0)) {
+    case .write: write(level, message, fields)
+    case .dropFromHere:
+      write(
+        .warn,
+        Quotas.sentence(
+          "further log lines of this run are dropped: it has written \(limits.logLines) lines or "
+            + "\(SizeText.format(quotas.logBytesPerRun)), which is what one run may write", "log_bytes_per_run"), nil)
+    case .drop: break
+    }
+  }
+
+  /// Writes a line of the host about this run, whatever the script has written.
+  package func note(_ level: LogLevel, _ message: String) { write(level, message, nil) }
+
+  private func write(_ level: LogLevel, _ message: String, _ fields: JSONText?) {
+    let order = current
+    let definition = order.job.definition
+    services.log.write(
+      LogLine(
+        run: order.id, job: definition.name, store: definition.store, level: level, message: message, fields: fields,
+        at: services.wall.now))
+  }
+}
