@@ -46,7 +46,7 @@ struct FilePlace {
 
   /// The root itself, which the operator named: links to it are fine. It may be a file.
   private static func exactly(_ root: [UInt8]) -> Result<FilePlace, PlaceError> {
-    let resolved = ProcessCalls.realPath(root) ?? root
+    let resolved = SystemCall.realPath(root) ?? root
     guard let slash = resolved.lastIndex(of: PlainPath.slash), resolved != [PlainPath.slash] else {
       return OpenDirectory.open([PlainPath.slash]).map { FilePlace(directory: $0, name: itself) }
         .mapError(PlaceError.system)
@@ -127,7 +127,7 @@ private struct PlaceWalk {
   private mutating func enter(_ target: [UInt8]) -> [[UInt8]]? {
     guard target.first == PlainPath.slash else { return target.split(separator: PlainPath.slash).map { Array($0) } }
     // The root may itself be reached through links.
-    for root in [rootPath, ProcessCalls.realPath(rootPath)].compactMap({ $0 }) {
+    for root in [rootPath, SystemCall.realPath(rootPath)].compactMap({ $0 }) {
       if let components = PlainPath.components(of: PlainPath.absolute(target, from: []), below: root) {
         stack.removeLast(stack.count - 1)
         return components

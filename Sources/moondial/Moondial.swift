@@ -1,14 +1,8 @@
 import ArgumentParser
 import Chronology
-import Executors
 import Glibc
 import Hosting
-import JobModel
-import JobStores
 import Lua
-import SchedulerService
-import Scheduling
-import Triggers
 
 /// The `moondial` command. Exit codes: 0 fine, 1 the thing asked for failed, 2 usage, 3 no host is running.
 @main
@@ -65,26 +59,4 @@ struct Moondial: ParsableCommand {
     }
     return message
   }
-}
-
-/// Why a command ends early: one sentence, and the exit code that says what kind of failure it is.
-struct CommandFailure: Error {
-  enum Code: Int32 {
-    case fine = 0
-    case failed = 1
-    case usage = 2
-    case noHost = 3
-  }
-  var code: Code
-  var message: String
-
-  init(_ message: String) { self.init(.failed, message) }
-
-  init(_ code: Code, _ message: String) {
-    self.code = code
-    self.message = message
-  }
-
-  /// The command has said everything already.
-  static let silent = CommandFailure(.failed, "")
 }

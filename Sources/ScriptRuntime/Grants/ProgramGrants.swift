@@ -20,11 +20,11 @@ package struct ProgramFile: Sendable, Equatable {
     let slash = path.lastIndex(of: PlainPath.slash) ?? 0
     let parent = slash == 0 ? [PlainPath.slash] : Array(path[..<slash])
     self.path = path
-    if let real = ProcessCalls.realPath(parent) {
+    if let real = SystemCall.realPath(parent) {
       self.path = (real == [PlainPath.slash] ? [] : real) + path[slash...]
     }
-    target = ProcessCalls.realPath(self.path) ?? self.path
-    isExecutable = ProcessCalls.isExecutable(self.path)
+    target = SystemCall.realPath(self.path) ?? self.path
+    isExecutable = SystemCall.isExecutable(self.path)
   }
 }
 
@@ -72,7 +72,7 @@ package struct ProgramFinder: Sendable {
       guard let star = pattern.firstIndex(of: PlainPath.star) else { return ProgramFile(pattern).path == file.path }
       // The first part of it is at least the slash that the pattern begins with.
       let fixed = pattern[..<pattern[..<star].lastIndex(of: PlainPath.slash)!]
-      let real = fixed.isEmpty ? [] : ProcessCalls.realPath(Array(fixed)) ?? Array(fixed)
+      let real = fixed.isEmpty ? [] : SystemCall.realPath(Array(fixed)) ?? Array(fixed)
       let whole = (real == [PlainPath.slash] ? [] : real) + pattern[fixed.endIndex...]
       return [file.path, file.target].allSatisfy { Grants.matches($0, pattern: whole) }
     }

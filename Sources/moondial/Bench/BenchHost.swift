@@ -1,8 +1,7 @@
+internal import HostModules
 import Chronology
 import Executors
 import FileWatching
-import HostModules
-import Hosting
 import JobModel
 import JobStores
 import Lua

@@ -1,4 +1,3 @@
-import Chronology
 import Executors
 import JobModel
 import JobStores

@@ -1,5 +1,5 @@
+internal import JobStores
 import Chronology
-import JobStores
 import Triggers
 
 /// `fires`: n interval jobs with evenly spread phases, whose bodies only record when they began. The driver computes

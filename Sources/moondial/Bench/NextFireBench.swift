@@ -1,6 +1,5 @@
 internal import HostModules
 import Chronology
-import Lua
 import ScriptLoading
 import ScriptRuntime
 import Triggers

@@ -1,8 +1,7 @@
+internal import SchedulerService
+internal import Scheduling
 import Executors
 import Hosting
-import JobModel
-import SchedulerService
-import Scheduling
 
 /// `register`: a script that declares n cron jobs is saved into the directory of a running, empty host. None of them
 /// fires meanwhile.

@@ -1,14 +1,7 @@
+internal import JobStores
 import ArgumentParser
-import Chronology
-import Executors
 import Glibc
 import Hosting
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import Triggers
 
 struct BackupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

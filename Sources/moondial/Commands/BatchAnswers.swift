@@ -1,14 +1,8 @@
+internal import Triggers
 import Chronology
-import Executors
 import Glibc
-import Hosting
-import JobModel
-import JobStores
 import Lua
-import SchedulerService
-import Scheduling
 import ScriptLoading
-import Triggers
 
 /// `moondial next --batch`: one JSON line in, one JSON line out, thousands a second.
 ///

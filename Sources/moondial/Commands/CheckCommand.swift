@@ -1,16 +1,10 @@
+internal import JobModel
+internal import Chronology
 import ArgumentParser
-import Chronology
-import Executors
 import Glibc
 import Hosting
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
 import ScriptLoading
 import ScriptRuntime
-import Triggers
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,14 +1,8 @@
 import ArgumentParser
 import Chronology
-import Executors
 import Glibc
 import Hosting
-import JobModel
 import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import Triggers
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,17 +1,14 @@
+internal import Chronology
 internal import ScriptRuntime
+internal import JobStores
 internal import ScriptLoading
 import ArgumentParser
-import Chronology
 import Executors
 import Glibc
 import Hosting
 import JobModel
-import JobStores
 import Lua
-import SchedulerService
-import Scheduling
 import Synchronization
-import Triggers
 
 struct ExecCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

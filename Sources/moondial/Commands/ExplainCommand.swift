@@ -1,14 +1,9 @@
 import ArgumentParser
 import Chronology
-import Executors
 import Glibc
 import Hosting
 import JobModel
 import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import Triggers
 
 struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,14 +1,9 @@
+internal import JobModel
 import ArgumentParser
-import Chronology
-import Executors
 import Glibc
 import Hosting
-import JobModel
 import JobStores
 import Lua
-import SchedulerService
-import Scheduling
-import Triggers
 
 struct ForgetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,14 +1,9 @@
 import ArgumentParser
 import Chronology
-import Executors
 import Glibc
 import Hosting
 import JobModel
 import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import Triggers
 
 /// Where the commands find a store, without loading any script.
 struct StoreOptions: ParsableArguments {

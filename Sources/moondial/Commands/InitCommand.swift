@@ -1,15 +1,7 @@
 import ArgumentParser
-import Chronology
-import Executors
 import Glibc
 import Hosting
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
 import ScriptLoading
-import Triggers
 
 struct InitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,13 +1,9 @@
 import ArgumentParser
 import Chronology
-import Executors
 import Glibc
 import Hosting
 import JobModel
 import JobStores
-import Lua
-import SchedulerService
-import Scheduling
 import ScriptLoading
 import ScriptRuntime
 import Triggers

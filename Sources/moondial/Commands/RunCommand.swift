@@ -4,12 +4,6 @@ import Chronology
 import Executors
 import Glibc
 import Hosting
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
-import Triggers
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,16 +1,14 @@
+internal import Triggers
+internal import JobStores
+internal import Executors
 internal import ScriptLoading
 import ArgumentParser
 import Chronology
-import Executors
 import Glibc
 import Hosting
 import JobModel
-import JobStores
-import Lua
-import SchedulerService
 import Scheduling
 import ScriptRuntime
-import Triggers
 
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

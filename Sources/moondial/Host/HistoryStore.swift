@@ -1,14 +1,7 @@
-import Chronology
-import Executors
 import Glibc
 import Hosting
-import JobModel
 import JobStores
-import Lua
-import SchedulerService
-import Scheduling
 import ScriptLoading
-import Triggers
 
 /// The default store's file, opened for reading, for commands that look into history whether a host is up or not.
 enum HistoryStore {

@@ -1,16 +1,12 @@
 internal import ScriptRuntime
+internal import JobStores
+internal import JobModel
 import Chronology
 import Executors
 import FileWatching
 import Glibc
 import Hosting
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
 import ScriptLoading
-import Triggers
 
 /// A running host: the assembly of scripts, stores and scheduler, with a log on standard error and signals.
 ///

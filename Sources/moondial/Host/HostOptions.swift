@@ -1,14 +1,7 @@
 import ArgumentParser
 import Chronology
-import Executors
 import Glibc
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
 import ScriptLoading
-import Triggers
 
 /// Where the scripts are, and the settings that commands share.
 struct ScriptOptions: ParsableArguments {

@@ -1,14 +1,7 @@
-import Chronology
-import Executors
+internal import Chronology
 import Glibc
 import Hosting
-import JobModel
-import JobStores
-import Lua
-import SchedulerService
-import Scheduling
 import ScriptRuntime
-import Triggers
 
 extension SettingOptions {
   /// The scripts directory with the surroundings that flags and environment give it.

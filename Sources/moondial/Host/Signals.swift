@@ -1,8 +1,7 @@
-import CLinux
 import Chronology
 import Executors
+import CLinux
 import Glibc
-import Hosting
 import Synchronization
 
 /// SIGTERM and SIGINT (drain, then at once), SIGHUP (reload), fetched with sigtimedwait(2) on a thread that does nothing

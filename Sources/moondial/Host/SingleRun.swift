@@ -4,11 +4,7 @@ import Glibc
 import Hosting
 import JobModel
 import JobStores
-import Lua
-import SchedulerService
-import Scheduling
 import ScriptRuntime
-import Triggers
 
 /// One job, run once in the foreground with its retries, recorded in the store beside whatever host uses it.
 final class SingleRun: RunReportSink {

@@ -1,8 +1,6 @@
 import ArgumentParser
-import Chronology
 import Glibc
 import Importing
-import Triggers
 
 /// `moondial import`: job scripts from what ran jobs before.
 struct ImportCommand: ParsableCommand {

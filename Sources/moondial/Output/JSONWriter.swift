@@ -1,5 +1,3 @@
-import Chronology
-import JobModel
 import Lua
 
 /// Builds one JSON object field by field, in the order given, without a tree in between.
