@@ -1,5 +1,5 @@
 internal import Executors
-internal import ScriptHost
+internal import ScriptRuntime
 
 /// What a pool of threads tells its operator, in words.
 extension HostHealth {
