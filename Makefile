@@ -26,6 +26,11 @@ crash-test: setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_CRASHES=200 swift test --skip-build --filter CrashTests
 
+## soak: a mixed load on the release binary for SOAK seconds, after which memory, descriptors, threads and disk must be flat
+SOAK ?= 600
+soak: build
+	@.ci/soak $(SOAK)
+
 ## bench: every measure of `moondial bench`, a few times
 bench: build
 	@.ci/bench
@@ -85,4 +90,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format clean help
+.PHONY: soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format clean help

@@ -41,7 +41,8 @@ package final class BlockingLane: Sendable {
     self.idleAfter = idleAfter
   }
 
-  /// Calls `watch` when the system refuses the lane a thread, and with nil when it gives one again.
+  /// Calls `watch` when the system refuses the lane a thread, and with nil when it gives one again, or when nothing has
+  /// waited for one until a thread ended.
   package func watch(_ watch: @escaping @Sendable (ThreadError?) -> Void) { self.watch.withLock { $0 = watch } }
 
   /// Why `run` was refused, for whoever asked for the work.
@@ -133,6 +134,8 @@ package final class BlockingLane: Sendable {
         return true
       }
       guard ends else { continue }
+      // Nothing has waited for a thread in all that time.
+      noteThread(nil)
       state.broadcast()
       return
     }

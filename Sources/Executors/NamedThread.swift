@@ -16,6 +16,11 @@ package struct ThreadError: Error, Sendable, Equatable, CustomStringConvertible 
   /// The `errno` value of `pthread_create`.
   package let code: Int32
 
+  package init(name: String, code: Int32) {
+    self.name = name
+    self.code = code
+  }
+
   package var description: String {
     let cause =
       code == EAGAIN ? "the limit of threads is reached (see ulimit -u and the cgroup's pids.max)" : "error \(code)"

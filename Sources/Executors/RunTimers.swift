@@ -34,9 +34,9 @@ final class RunTimers: Sendable {
 
   func remove(_ run: PoolRun) { state.withLock { $0.heap.remove(run) } }
 
-  /// Lets the thread patrol once, then.
+  /// Lets the thread patrol once, then or earlier.
   func patrol(at time: Int64) {
-    state.withLock { $0.patrolAt = time }
+    state.withLock { $0.patrolAt = min($0.patrolAt, time) }
     state.signal()
   }
 

@@ -12,7 +12,7 @@ extension StepPool {
   /// Gives the places of workers in too long steps to new threads. On the patrol.
   func handOffLongSteps(at now: Int64) {
     let missing = state.withLock { state -> Int in
-      guard state.phase == .open, state.idle == 0, isWorkWaiting(state) else { return 0 }
+      guard state.phase == .open, state.idle == 0, state.retryAt <= now, isWorkWaiting(state) else { return 0 }
       for worker in state.workers where state.handedOff.count < configuration.stuckThreads {
         guard !state.handedOff.contains(worker.index),
           let began = worker.local.withLock({ $0.current?.began }), now - began > configuration.handOffAfter
@@ -21,7 +21,7 @@ extension StepPool {
       }
       return max(0, configuration.workers - state.places)
     }
-    for _ in 0..<missing { addWorker() }
+    for _ in 0..<missing where addWorker() == nil { return }
   }
 
   private func isWorkWaiting(_ state: State) -> Bool {

@@ -11,8 +11,11 @@ package enum StepPoolEvent: Sendable, Equatable {
   case replacementRefused(index: Int, run: RunToken, stuck: Int)
   /// A stuck run returned after all, and its thread has ended.
   case stuckWorkerReturned(index: Int)
-  /// The system refused a thread; what to do is in the text.
+  /// The system refused a thread; what to do is in the text. The pool goes on with fewer workers and asks again by
+  /// itself; no other refusal is told until `workersRestored`.
   case threadFailed(String)
+  /// After `threadFailed` or `replacementRefused`: each place has a thread again.
+  case workersRestored
   /// `stop` waited long enough: so many threads still run.
   case threadsLeftBehind(Int)
 }
@@ -36,12 +39,9 @@ extension StepPool {
           || local.current?.needsStarted == false
       }
     }
-    let isShort = state.withLock { state in
-      state.phase == .open && state.places < configuration.workers
-        && state.stuck.count <= configuration.stuckThreads
-    }
-    if isShort { addWorker() }
+    if mayAddWorker(at: now) { addWorker() }
     handOffLongSteps(at: now)
+    noteRestored()
     let goesOn = state.withLock { state -> Bool in
       let quiet = state.workers.filter { worker in
         worker.local.withLock { $0.current?.needsStarted == false && $0.reports.isEmpty && $0.queue.count == 0 }
@@ -49,12 +49,39 @@ extension StepPool {
       state.isPatrolled = !state.queue.isEmpty || quiet.count + state.idle < state.workers.count
       return state.isPatrolled
     }
-    let nextStuck = reportOverdueSteps(at: now)
+    let next = min(reportOverdueSteps(at: now), nextRetry)
     if goesOn {
       timers.patrol(at: now + StepPool.patrolInterval)
-    } else if nextStuck < .max {
-      timers.patrol(at: nextStuck)
+    } else if next < .max {
+      timers.patrol(at: next)
     }
+  }
+
+  /// Whether a place has no thread and one may be asked for.
+  private func mayAddWorker(at now: Int64) -> Bool {
+    state.withLock { state in
+      state.phase == .open && state.places < configuration.workers && state.retryAt <= now
+        && state.stuck.count <= configuration.stuckThreads
+    }
+  }
+
+  /// When a thread that was refused is to be asked for again.
+  private var nextRetry: Int64 {
+    state.withLock { state in
+      state.isShort && state.phase == .open && state.stuck.count <= configuration.stuckThreads ? state.retryAt : .max
+    }
+  }
+
+  /// Tells that each place has a thread again, if that was otherwise.
+  private func noteRestored() {
+    let isRestored = state.withLock { state in
+      guard state.isShort, state.phase == .open, state.places >= configuration.workers,
+        !isWithoutTimers.load(ordering: .relaxed)
+      else { return false }
+      state.isShort = false
+      return true
+    }
+    if isRestored { onEvent(.workersRestored) }
   }
 
   /// Calls those stuck that have not ended by the time that their runner gave. When the next one will be.
@@ -114,6 +141,7 @@ extension StepPool {
     } else if mayReplace, let replacement = addWorker() {
       onEvent(.workerReplaced(index: index, by: replacement, run: token))
     } else {
+      state.withLock { $0.isShort = true }
       onEvent(.replacementRefused(index: index, run: token, stuck: stuck))
     }
     return true
@@ -139,5 +167,6 @@ extension StepPool {
     }
     if isShort { addWorker() }
     onEvent(.stuckWorkerReturned(index: worker.index))
+    noteRestored()
   }
 }

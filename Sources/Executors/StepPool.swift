@@ -3,6 +3,12 @@ internal import Glibc
 internal import JobModel
 internal import Synchronization
 
+/// Makes a thread as `NamedThread.init` does: name, bytes of stack, signals, life.
+package typealias ThreadMaker =
+  @Sendable (
+    _ name: String, _ stackSize: Int, _ signals: SignalMask, _ body: @escaping @Sendable () -> Void
+  ) throws(ThreadError) -> NamedThread
+
 /// Runs orders on named operating-system threads, step by step.
 ///
 /// What it promises:
@@ -45,6 +51,10 @@ package final class StepPool: JobExecutor {
     package var stopPatience: Int64 = 5_000_000_000
     /// Told of each attempt on the worker's thread, before anything of it happens; nil costs nothing.
     package var willBegin: (@Sendable (RunOrder) -> Void)?
+    /// Makes each thread of the pool; a test refuses some. Default: the system.
+    package var makeThread: ThreadMaker = NamedThread.init
+    /// Nanoseconds after which a thread that the system refused is asked for again.
+    package var threadRetry: Int64 = 100_000_000
     package init() {}
   }
 
@@ -72,6 +82,10 @@ package final class StepPool: JobExecutor {
     var lastRescue: Int64 = 0
     /// When a long step was last asked to give way.
     var lastPreemption: Int64 = 0
+    /// A place has no thread, and `onEvent` was told.
+    var isShort = false
+    /// Before it no thread is asked for again after one was refused.
+    var retryAt = Int64.min
   }
 
   let runner: any StepRunner
@@ -88,6 +102,8 @@ package final class StepPool: JobExecutor {
   // Written by `start` before the first thread is made, and never again.
   private nonisolated(unsafe) var reportSink: (any RunReportSink)?
   let timerThread = Monitor<NamedThread?>(nil)
+  /// The thread of the timers was refused: it is asked for again whenever there is work.
+  let isWithoutTimers = Atomic(false)
 
   /// - Parameters:
   ///   - runner: what the threads call; it is kept until the pool has stopped.
@@ -126,14 +142,7 @@ package final class StepPool: JobExecutor {
     precondition(isFirst, "a pool is started once, and not after it was stopped")
     // Safe: no thread of the pool exists yet.
     unsafe reportSink = sink
-    do {
-      let thread = try NamedThread("\(configuration.name)-timer") { [self] in
-        timers.run(patrol: { patrol() }, deliver: { sink.report($0) })
-      }
-      timerThread.withLock { $0 = thread }
-    } catch {
-      onEvent(.threadFailed(error.description))
-    }
+    startTimers()
     for _ in 0..<configuration.workers { addWorker() }
   }
 
@@ -165,6 +174,7 @@ package final class StepPool: JobExecutor {
       return (true, wakes, startsPatrol)
     }
     if wakes { wakeWorker() }
+    if isWithoutTimers.load(ordering: .relaxed) { startTimers() }
     // After the wake-up: the worker does not wait for this.
     if startsPatrol { timers.patrol(at: monotonicNow() + StepPool.patrolInterval) }
     return !isAdded
@@ -185,7 +195,36 @@ package final class StepPool: JobExecutor {
 
   // MARK: Threads
 
-  /// Starts one more worker. False when the system refuses the thread, which `onEvent` is told.
+  /// Starts the thread of the timers, unless it is there.
+  private func startTimers() {
+    let failure = timerThread.withLock { timerThread -> ThreadError? in
+      // A pool that is being stopped has taken it out, and needs none any more.
+      guard timerThread == nil, !isClosing.load(ordering: .acquiring) else { return nil }
+      do throws(ThreadError) {
+        timerThread = try configuration.makeThread("\(configuration.name)-timer", 1 << 20, .blocked) { [self] in
+          timers.run(patrol: { patrol() }, deliver: { [sink] in sink.report($0) })
+        }
+        return nil
+      } catch {
+        return error
+      }
+    }
+    isWithoutTimers.store(failure != nil, ordering: .relaxed)
+    if let failure { threadFailed(failure) }
+  }
+
+  /// Tells of the first of the threads that are refused until the pool is whole again, and asks again later.
+  private func threadFailed(_ error: ThreadError) {
+    let (isNews, retryAt) = state.withLock { state in
+      defer { state.isShort = true }
+      state.retryAt = monotonicNow() + configuration.threadRetry
+      return (!state.isShort, state.retryAt)
+    }
+    timers.patrol(at: retryAt)
+    if isNews { onEvent(.threadFailed(error.description)) }
+  }
+
+  /// Starts one more worker. nil when the system refuses the thread, which `onEvent` is told.
   @discardableResult
   func addWorker() -> Int? {
     let worker = state.withLock { state -> PoolWorker? in
@@ -199,8 +238,8 @@ package final class StepPool: JobExecutor {
     }
     guard let worker else { return nil }
     do {
-      let thread = try NamedThread(
-        "\(configuration.name)-w\(worker.index)", stackSize: configuration.stackSize, signals: .realTime
+      let thread = try configuration.makeThread(
+        "\(configuration.name)-w\(worker.index)", configuration.stackSize, .realTime
       ) { [self] in work(as: worker) }
       state.withLock { state in
         // It may have retired already.
@@ -217,7 +256,7 @@ package final class StepPool: JobExecutor {
         state.liveThreads -= 1
       }
       state.broadcast()
-      onEvent(.threadFailed(error.description))
+      threadFailed(error)
       return nil
     }
   }

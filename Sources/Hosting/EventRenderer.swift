@@ -71,7 +71,7 @@ package final class EventRenderer: Sendable {
         .warn, job: job, run: run,
         "attempt \(attempt) \(outcome.rawValue)\(why); next attempt in \(Shown.span(delay))")
     case .runStuck(let run, let job):
-      log.write(.error, job: job, run: run, "cannot be stopped: its thread is given up and replaced")
+      log.write(.error, job: job, run: run, "cannot be stopped: its thread is given up")
     case .decided(let range, let maxInstances): decided(range, maxInstances)
     case .claimFailed(let job, let error): log.write(.error, job: job, "not started: \(error)")
     case .storeFailed(let text): log.write(.error, "store \(text); its jobs stay due and are tried again every second")

@@ -20,7 +20,7 @@ final class FileFollower: Sendable {
   ///   - baseDirectory: where relative paths start.
   ///   - mayRead: whether a job may see what is in a directory; asked at each scan, so that a reload takes effect.
   init(
-    engine: any SchedulerEngine, stores: NamedStores, baseDirectory: String, log: any HostLog,
+    engine: any SchedulerEngine, stores: NamedStores, baseDirectory: String, log: any HostLog, health: HostHealth,
     mayRead: @escaping @Sendable (FileWatcher.Subject, _ directory: String) -> Bool
   ) {
     var environment = FileWatcher.Environment(baseDirectory: baseDirectory) { subject in
@@ -28,6 +28,11 @@ final class FileFollower: Sendable {
     }
     environment.mayRead = mayRead
     environment.refusal = { FileWatchGrants.refusal($0.source, directory: $1, base: baseDirectory) }
+    environment.onThread = { failure in
+      guard let failure else { return health.clear(.watchedFiles) }
+      health.set(
+        .watchedFiles, "files are not watched for until the next reload (SIGHUP asks for one) finds a thread: \(failure)")
+    }
     environment.onNotice = { notice in log.write(notice.isWarning ? .warn : .info, notice.description) }
     watcher = FileWatcher(environment) { report in
       engine.post(whenDurable: nil) { core, now, actions in

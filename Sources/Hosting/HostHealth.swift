@@ -11,12 +11,27 @@ internal import Synchronization
 package final class HostHealth: Sendable {
   /// What can be wrong. Each is there once, with the latest sentence.
   package enum Condition: Sendable, Hashable {
-    /// The system refused threads of an executor.
+    /// An executor has fewer threads than configured: the system refused some, or too many are stuck.
     case workers(executor: String)
     /// The system refused threads for files, programs and the like.
     case blockingThreads
+    /// Programs of scripts cannot be started.
+    case programs
     /// Changes of scripts are noticed late, or not at all.
     case watching
+    /// Files that jobs watch for are not noticed.
+    case watchedFiles
+
+    /// What is said when it is over.
+    var recovery: String {
+      switch self {
+      case .workers(let executor): "executor \"\(executor)\" has all its workers again"
+      case .blockingThreads: "files, programs and secrets of scripts are served again"
+      case .programs: "programs of scripts can be started again"
+      case .watching: "changes of scripts are noticed again"
+      case .watchedFiles: "files are watched for again"
+      }
+    }
   }
 
   private let conditions = Mutex<[Condition: String]>([:])
@@ -36,6 +51,9 @@ package final class HostHealth: Sendable {
     if isNew { log.write(level, sentence) }
   }
 
-  /// It can be done again.
-  package func clear(_ condition: Condition) { conditions.withLock { _ = $0.removeValue(forKey: condition) } }
+  /// It can be done again. Said if it could not.
+  package func clear(_ condition: Condition) {
+    let isNews = conditions.withLock { $0.removeValue(forKey: condition) != nil }
+    if isNews { log.write(.info, condition.recovery) }
+  }
 }

@@ -40,6 +40,8 @@ package final class SchedulerAssembly: Sendable {
     package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
     /// Makes the executors when they are not pools of threads: by configured name.
     package var executor: (@Sendable (String) -> any JobExecutor)?
+    /// Makes the threads of pools; nil: the system.
+    package var makeThread: ThreadMaker?
     package var engine: @Sendable (ServiceConfiguration) -> any SchedulerEngine = { SchedulerService($0) }
 
     package init(log: any HostLog) { self.log = log }
@@ -107,6 +109,10 @@ package final class SchedulerAssembly: Sendable {
       guard let error else { return health.clear(.blockingThreads) }
       health.set(.blockingThreads, "files, programs and secrets of scripts are refused or wait: \(error)")
     }
+    luaHost?.watchPrograms { why in
+      guard let why else { return health.clear(.programs) }
+      health.set(.programs, "programs of scripts are not started: \(why)")
+    }
     sink.use(stores: named)
     var service = ServiceConfiguration(stores: stores, executors: executors)
     if let zones = blueprint.scripts?.zones { service.zones = zones }
@@ -124,7 +130,7 @@ package final class SchedulerAssembly: Sendable {
     self.declared = declared
     let live = session?.live
     let files = FileFollower(
-      engine: engine, stores: named, baseDirectory: session?.baseDirectory ?? "/", log: log,
+      engine: engine, stores: named, baseDirectory: session?.baseDirectory ?? "/", log: log, health: health,
       mayRead: { subject, directory in
         // The program may see what it may see.
         guard let live, !declared.isProgrammed(subject.job) else { return true }
@@ -198,6 +204,7 @@ package final class SchedulerAssembly: Sendable {
       }
       var settings = StepPool.Configuration()
       if let workers = configured.workers { settings.workers = workers }
+      if let make = blueprint.makeThread { settings.makeThread = make }
       settings.willBegin = blueprint.willBegin
       executors.append((name, pool(name, settings, luaHost, blueprint, health)))
     }
@@ -209,11 +216,7 @@ package final class SchedulerAssembly: Sendable {
     _ name: String, _ settings: StepPool.Configuration, _ luaHost: LuaHost?, _ blueprint: Blueprint,
     _ health: HostHealth
   ) -> StepPool {
-    let onEvent: @Sendable (StepPoolEvent) -> Void = { event in
-      if case .threadFailed(let why) = event {
-        health.set(.workers(executor: name), "executor \"\(name)\" has fewer workers than configured: \(why)")
-      }
-    }
+    let onEvent: @Sendable (StepPoolEvent) -> Void = { event in health.note(event, executor: name, log: blueprint.log) }
     guard let luaHost else {
       return StepPool(ClosureRunner(), configuration: settings, wallClock: blueprint.wallClock, onEvent: onEvent)
     }

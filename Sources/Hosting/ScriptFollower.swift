@@ -70,7 +70,7 @@ package final class ScriptFollower: Sendable {
       onNotice: { notice in
         switch notice {
         case .polling, .blind: return health.set(.watching, notice.description, .warn)
-        case .watching: health.clear(.watching)
+        case .watching, .seeing: return health.clear(.watching)
         case .overflow: break
         }
         log.write(notice.isWarning ? .warn : .debug, notice.description)

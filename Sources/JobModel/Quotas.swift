@@ -10,7 +10,19 @@ package struct Quotas: Sendable, Hashable {
   /// Series of `metric` of one script.
   package var metricSeriesPerScript = 1_000
 
+  /// Calls of `job` of one script.
+  package var jobsPerScript = 100_000
+  /// Jobs of all scripts together.
+  package var jobs = 500_000
+  /// Parts of the trigger values that one script makes, and of those that its jobs use.
+  package var triggerPartsPerScript = 1_000_000
+  /// Nanoseconds that one script may take to load, with everything that the host does on its behalf.
+  package var loadTimeout: Int64 = 30_000_000_000
+
   // MARK: How many bytes together
+
+  /// Tables and values that one script hands to `job`, `job_defaults` and trigger constructors.
+  package var declaredBytesPerScript = 64 << 20
 
   /// What one run may log.
   package var logBytesPerRun = 1 << 20

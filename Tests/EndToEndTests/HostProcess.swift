@@ -283,8 +283,8 @@ final class Place: Sendable {
   }
 
   /// A host over this place's scripts; killed when the place goes, so that a test that fails leaves nothing behind.
-  func host(_ more: String...) throws -> HostProcess {
-    let host = try HostProcess(["run", "scripts"] + more, in: path)
+  func host(_ more: String..., prefix: [String] = []) throws -> HostProcess {
+    let host = try HostProcess(["run", "scripts"] + more, in: path, prefix: prefix)
     hosts.withLock { $0.append(host) }
     return host
   }

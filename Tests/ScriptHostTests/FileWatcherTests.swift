@@ -1,4 +1,5 @@
 import Chronology
+import Executors
 import Glibc
 import JobModel
 import Synchronization
@@ -375,6 +376,30 @@ struct FileWatcherTests {
     files.watch("in/*")
     disk.write("in/b", "1")
     #expect(files.settled() == ["in/a"])
+  }
+}
+
+extension FileWatcherTests {
+  @Test("a thread that the system refuses is told, and asked for again with the next set of jobs and by a rescan")
+  func refusedThread() {
+    disk.makeDirectory("in")
+    disk.write("in/a", "1")
+    let refusals = Mutex(2)
+    let files = WatchedFiles(disk, makeThread: { name, stackSize, signals, body throws(ThreadError) in
+      let isRefused = refusals.withLock { left in
+        left -= 1
+        return left >= 0
+      }
+      if isRefused { throw ThreadError(name: name, code: EAGAIN) }
+      return try NamedThread(name, stackSize: stackSize, signals: signals, body)
+    })
+    files.watch("in/*")
+    #expect(files.notices.count == 1)
+    files.watch("in/*")
+    #expect(files.notices.count == 2)
+    files.rescanNow()
+    files.wait(for: ["in/a"])
+    #expect(files.notices.allSatisfy { $0.hasPrefix("thread \"md-files\" could not be started") })
   }
 }
 

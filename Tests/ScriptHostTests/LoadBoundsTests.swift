@@ -90,12 +90,14 @@ struct LoadBoundsTests {
     quota.triggerParts = 100
     quota.bytes = 10_000
     let small = quota
-    let jobs = "a script may declare 10 jobs; let several scripts declare them"
+    let jobs = "a script may declare 10 jobs; let several scripts declare them (quotas.jobs_per_script in moondial.lua)"
     #expect(try only("for i = 1, 11 do job('j' .. i) { run = print } end") { $0.quota = small } == "a.lua:1: \(jobs)")
     #expect(try only("for i = 1, 11 do job { name = 'j' .. i, run = print } end") { $0.quota = small }.hasSuffix(jobs))
     #expect(
       try only("while true do job 'x' end") { $0.quota = small }.hasSuffix(jobs), "an open call counts as well")
-    let made = "every: the trigger values of a script may have 100 parts; make them once and share them"
+    let made =
+      "every: the trigger values of a script may have 100 parts; make them once and share them "
+      + "(quotas.trigger_parts_per_script in moondial.lua)"
     #expect(try only("while true do every '1h' end") { $0.quota = small } == "a.lua:1: \(made)")
     let used = try only(
       "local t = any_of { every '1h', every '2h', every '3h', every '4h' }\n"
@@ -109,10 +111,12 @@ struct LoadBoundsTests {
   @Test("a script that is refused leaves the others as they are")
   func others() throws {
     let fixture = try LoadFixture()
-    fixture.loader.quota.jobs = 3
-    let generation = fixture.load([
-      "a.lua": "for i = 1, 9 do job('a' .. i) { run = print } end", "b.lua": "job 'b' { run = print }",
-    ])
+    var configuration = HostConfiguration()
+    configuration.quotas.jobsPerScript = 3
+    let generation = fixture.load(
+      [
+        "a.lua": "for i = 1, 9 do job('a' .. i) { run = print } end", "b.lua": "job 'b' { run = print }",
+      ], configuration: configuration)
     #expect(generation.jobs.map(\.name) == ["b"])
     #expect(generation.errors.count == 1)
   }

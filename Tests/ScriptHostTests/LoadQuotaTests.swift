@@ -24,7 +24,7 @@ struct LoadQuotaTests {
       switch setting.kind {
       case .count: fields.append("\(setting.name) = 77")
       case .size: fields.append("\(setting.name) = \"1MB\"")
-      case .duration: fields.append("\(setting.name) = \"5m\"")
+      case .duration, .span: fields.append("\(setting.name) = \"5m\"")
       }
     }
     let environment = ConfigurationSetting.settings(inEnvironment: ["MOONDIAL_QUOTAS__EVENT_BYTES": "2MB"])
@@ -37,6 +37,7 @@ struct LoadQuotaTests {
       case .count(let field, _): expected[keyPath: field] = 77
       case .size(let field, _): expected[keyPath: field] = 1 << 20
       case .duration(let field): expected[keyPath: field] = 300_000_000_000
+      case .span(let field, _): expected[keyPath: field] = 300_000_000_000
       }
     }
     expected.eventBytes = 2 << 20
@@ -55,6 +56,12 @@ struct LoadQuotaTests {
     #expect(
       try load("return { quotas = { event_bytes = \"10GB\" } }").problems.map(\.message)
         == ["quotas.event_bytes must be 1KB to 64MB, not \"10GB\""])
+    #expect(
+      try load("return { quotas = { load_timeout = \"2h\" } }").problems.map(\.message)
+        == ["quotas.load_timeout must be at most 1h, not \"2h\""])
+    #expect(
+      try load("return { quotas = { load_timeout = \"1ms\" } }").problems.map(\.message)
+        == ["quotas.load_timeout must be at least 100ms, not \"1ms\""])
   }
 
   @Test("a script asks for memory and time up to the quota; more is an error with its place")

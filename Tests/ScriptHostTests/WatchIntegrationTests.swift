@@ -1,5 +1,7 @@
 import Chronology
 import Dispatch
+import Executors
+import Synchronization
 import Testing
 
 @testable import FileWatching
@@ -341,6 +343,28 @@ struct WatchIntegrationTests {
     let watched = WatchedDisk(disk, surroundings: surroundings)
     #expect(watched.watcher.start().contents == ["sub/a.lua": "a"])
     watched.wait(for: ["sub/a.lua": "a", "sub/b.lua": "b"])
+  }
+
+  @Test("a thread that the system refuses is told; a request to reload asks for it again, and finds what changed")
+  func refusedThread() {
+    disk.write("a.lua", "1")
+    let refusals = Mutex(2)
+    let watched = WatchedDisk(disk, makeThread: { name, stackSize, signals, body throws(ThreadError) in
+      let isRefused = refusals.withLock { left in
+        left -= 1
+        return left >= 0
+      }
+      if isRefused { throw ThreadError(name: name, code: 11) }
+      return try NamedThread(name, stackSize: stackSize, signals: signals, body)
+    })
+    #expect(watched.watcher.start().contents == ["a.lua": "1"])
+    disk.write("a.lua", "2")
+    watched.watcher.rescanNow()
+    #expect(watched.deliveries.isEmpty)
+    watched.watcher.rescanNow()
+    watched.wait(for: ["a.lua": "2"])
+    let refused = ThreadError(name: "md-watch", code: 11).description
+    #expect(watched.notices == [.blind(reason: refused), .blind(reason: refused), .seeing])
   }
 }
 

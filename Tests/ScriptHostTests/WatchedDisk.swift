@@ -1,4 +1,5 @@
 import Dispatch
+import Executors
 import Synchronization
 import Testing
 
@@ -43,7 +44,8 @@ final class WatchedDisk: Sendable {
   init(
     _ disk: TemporaryDirectory, root: String = "", timing: RescanTiming = timing, watchLimit: Int = .max,
     surroundings: ScanSurroundings = ScanSurroundings(),
-    onChange: @escaping @Sendable (DirectoryChange) -> Void = { _ in }
+    onChange: @escaping @Sendable (DirectoryChange) -> Void = { _ in },
+    makeThread: @escaping ThreadMaker = NamedThread.init
   ) {
     self.disk = disk
     let log = DeliveryLog()
@@ -51,7 +53,7 @@ final class WatchedDisk: Sendable {
     watcher = DirectoryWatcher(
       ScriptDirectory(
         disk.absolute(root), configuration: nil, limits: ScanLimits(), surroundings: surroundings),
-      timing: timing, watchLimit: watchLimit, onNotice: { log.add($0) },
+      timing: timing, watchLimit: watchLimit, makeThread: makeThread, onNotice: { log.add($0) },
       onChange: { change in
         log.add(change)
         onChange(change)

@@ -1,5 +1,6 @@
 import Chronology
 import Dispatch
+import Executors
 import JobModel
 import Synchronization
 import Testing
@@ -29,7 +30,8 @@ final class WatchedFiles: Sendable {
 
   init(
     _ disk: TemporaryDirectory, timing: FileWatchTiming = timing, watchLimit: Int = .max, marks: [FileMark] = [],
-    failingReads: Int = 0, granted: @escaping @Sendable (String) -> Bool = { _ in true }
+    failingReads: Int = 0, granted: @escaping @Sendable (String) -> Bool = { _ in true },
+    makeThread: @escaping ThreadMaker = NamedThread.init
   ) {
     self.disk = disk
     let failures = Mutex(failingReads)
@@ -47,6 +49,10 @@ final class WatchedFiles: Sendable {
     environment.watchLimit = watchLimit
     environment.mayRead = { _, directory in granted(directory) }
     environment.refusal = { FileWatchGrants.refusal($0.source, directory: $1, base: disk.path) }
+    environment.makeThread = makeThread
+    environment.onThread = { refused in
+      if let refused { log.add(FileWatcher.Notice(isWarning: true, description: refused.description)) }
+    }
     environment.onNotice = { log.add($0) }
     watcher = FileWatcher(environment) { log.add($0) }
   }

@@ -1,5 +1,5 @@
 package import Chronology
-internal import Executors
+package import Executors
 internal import Glibc
 package import JobModel
 internal import Synchronization
@@ -64,6 +64,10 @@ package final class FileWatcher: Sendable {
     /// The sentence for a subject that may not see a directory.
     package var refusal: @Sendable (Subject, _ directory: String) -> String = { "it may not see \($1)" }
     package var onNotice: @Sendable (Notice) -> Void = { _ in }
+    /// Told when the system refuses the thread, and with nil when it gives it.
+    package var onThread: @Sendable (ThreadError?) -> Void = { _ in }
+    /// Makes the thread.
+    package var makeThread: ThreadMaker = NamedThread.init
     package var timing = FileWatchTiming.standard
     package var wall: any WallClock = SystemWallClock()
     package var monotonic: any MonotonicClock = SystemMonotonicClock()
@@ -96,28 +100,34 @@ package final class FileWatcher: Sendable {
 
   /// Makes `subjects` the whole set of watching jobs. Does not block.
   package func watch(_ subjects: [Subject]) {
-    let failure = state.withLock { state -> ThreadError? in
-      guard !state.isStopped, !subjects.isEmpty || state.thread != nil else { return nil }
+    state.withLock { state in
+      guard !state.isStopped, !subjects.isEmpty || state.thread != nil || state.subjects != nil else { return }
       state.subjects = subjects
-      guard state.thread == nil else { return nil }
-      do throws(ThreadError) {
-        state.thread = try NamedThread("md-files") { [weak self] in self?.run() }
-        return nil
-      } catch {
-        return error
-      }
     }
-    if let failure {
-      environment.onNotice(
-        Notice(isWarning: true, description: "files are not watched for until the host is restarted: \(failure)"))
-    }
+    startThread()
     wake.wake()
   }
 
   /// Scans everything at once: the answer to SIGHUP. Does not block.
   package func rescanNow() {
     state.withLock { $0.mustScan = true }
+    startThread()
     wake.wake()
+  }
+
+  /// Starts the thread if there is something to watch and it is not there.
+  private func startThread() {
+    let result = state.withLock { state -> Result<Void, ThreadError>? in
+      guard !state.isStopped, state.thread == nil, state.subjects?.isEmpty == false else { return nil }
+      return Result { () throws(ThreadError) in
+        state.thread = try environment.makeThread("md-files", 1 << 20, .blocked) { [weak self] in self?.run() }
+      }
+    }
+    switch result {
+    case .success: environment.onThread(nil)
+    case .failure(let failure): environment.onThread(failure)
+    case nil: break
+    }
   }
 
   /// Ends watching. When it returns, no closure runs, and none will. Twice is fine; not from a closure.

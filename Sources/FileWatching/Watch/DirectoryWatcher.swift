@@ -1,5 +1,5 @@
 package import Chronology
-internal import Executors
+package import Executors
 internal import Glibc
 internal import Synchronization
 
@@ -18,6 +18,7 @@ package final class DirectoryWatcher: Sendable {
   private let timing: RescanTiming
   private let clock: any MonotonicClock
   private let watchLimit: Int
+  private let makeThread: ThreadMaker
   private let onNotice: @Sendable (WatchNotice) -> Void
   private let onChange: @Sendable (DirectoryChange) -> Void
   private let wake = WakeSignal()
@@ -31,6 +32,8 @@ package final class DirectoryWatcher: Sendable {
     var thread: NamedThread?
     /// The thread as it calls itself, to tell who calls ``stop()``.
     var runner: pthread_t?
+    /// What the thread begins with, while the system refuses it.
+    var handOver: HandOver?
     var isStopped = false
   }
 
@@ -43,6 +46,7 @@ package final class DirectoryWatcher: Sendable {
   package init(
     _ directory: ScriptDirectory, timing: RescanTiming = .standard,
     clock: any MonotonicClock = SystemMonotonicClock(), watchLimit: Int = .max,
+    makeThread: @escaping ThreadMaker = NamedThread.init,
     onNotice: @escaping @Sendable (WatchNotice) -> Void = { _ in },
     onChange: @escaping @Sendable (DirectoryChange) -> Void
   ) {
@@ -50,6 +54,7 @@ package final class DirectoryWatcher: Sendable {
     self.timing = timing
     self.clock = clock
     self.watchLimit = watchLimit
+    self.makeThread = makeThread
     self.onNotice = onNotice
     self.onChange = onChange
   }
@@ -63,7 +68,7 @@ package final class DirectoryWatcher: Sendable {
   ///   those that happened meanwhile among them: so a receiver never sees the second snapshot before the first is
   ///   loaded. It may call ``retryLater(_:)``. When it throws, nothing is watched.
   /// - Returns: what is there; it is not delivered again. When the system has no thread to give, that is a notice, and
-  ///   nothing is ever delivered: what was loaded can still run.
+  ///   nothing is delivered until ``rescanNow()`` gets one: what was loaded can still run.
   @discardableResult
   package func start(_ load: (DirectorySnapshot) throws -> Void) rethrows -> DirectorySnapshot {
     var loop = WatchLoop(watches: WatchSet(limit: watchLimit), isPolling: false)
@@ -76,18 +81,24 @@ package final class DirectoryWatcher: Sendable {
     }
     try load(first.snapshot)
     let handOver = HandOver(loop)
-    let notice = state.withLock { state -> WatchNotice? in
-      if state.isStopped { return nil }
+    state.withLock { $0.handOver = handOver }
+    if let refused = startThread() { onNotice(.blind(reason: refused.description)) }
+    return first.snapshot
+  }
+
+  /// Starts the thread, unless it is there or not wanted any more. Why the system has none to give.
+  private func startThread() -> ThreadError? {
+    state.withLock { state in
+      guard !state.isStopped, let handOver = state.handOver else { return nil }
       do throws(ThreadError) {
         // Scripts are evaluated on this thread: they recurse, and their runtime interrupts them by real-time signals.
-        state.thread = try NamedThread("md-watch", stackSize: 8 << 20, signals: .realTime) { self.run(handOver.loop) }
+        state.thread = try makeThread("md-watch", 8 << 20, .realTime) { self.run(handOver.loop) }
+        state.handOver = nil
         return nil
       } catch {
-        return .blind(reason: error.description)
+        return error
       }
     }
-    if let notice { onNotice(notice) }
-    return first.snapshot
   }
 
   /// As above, for receivers that need nothing done before the first change.
@@ -97,7 +108,14 @@ package final class DirectoryWatcher: Sendable {
   /// request to reload. Files that are missing are removed without waiting for them to come back. From any thread; does
   /// not block.
   package func rescanNow() {
-    state.withLock { $0.policy?.request() }
+    let wasBlind = state.withLock { state in
+      state.policy?.request()
+      return state.handOver != nil
+    }
+    if wasBlind {
+      let refused = startThread()
+      onNotice(refused.map { .blind(reason: $0.description) } ?? .seeing)
+    }
     wake.wake()
   }
 

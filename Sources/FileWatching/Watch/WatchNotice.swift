@@ -6,8 +6,10 @@ package enum WatchNotice: Sendable, Hashable {
   case watching(directories: Int)
   /// Events were lost; a scan makes up for them.
   case overflow
-  /// There is no thread to watch with: changes will not be noticed.
+  /// There is no thread to watch with: changes are not noticed.
   case blind(reason: String)
+  /// After `blind`: there is one.
+  case seeing
 
   package enum Reason: Sendable, Hashable {
     /// The user's share of watches is used up.
@@ -23,7 +25,7 @@ package enum WatchNotice: Sendable, Hashable {
   package var isWarning: Bool {
     switch self {
     case .polling, .blind: true
-    case .watching, .overflow: false
+    case .watching, .overflow, .seeing: false
     }
   }
 }
@@ -38,7 +40,8 @@ extension WatchNotice: CustomStringConvertible {
     case .overflow:
       "so much changed at once that the kernel dropped events; scanning everything"
     case .blind(let reason):
-      "changes of scripts will not be noticed until the host is restarted: \(reason)"
+      "changes of scripts are not noticed until a request to reload (SIGHUP) finds a thread: \(reason)"
+    case .seeing: "changes of scripts are noticed again"
     }
   }
 }

@@ -15,11 +15,7 @@ final class SQLiteReader: Sendable {
     self.failure = failure
   }
 
-  func close() {
-    // Statements that are still in use (a query on another thread) make it fail, and then the last one to go closes the
-    // file.
-    try? pool.close()
-  }
+  func close() { ClosedConnections.close(pool) }
 
   /// Runs `body` in a read transaction.
   func read<Result>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {

@@ -58,10 +58,8 @@ final class StoreWatch: @unchecked Sendable {
     connection = try DatabaseQueue(path: path, configuration: configuration)
   }
 
-  func close() {
-    // It holds no statement at this point, so it cannot fail for one.
-    try? connection.close()
-  }
+  /// It holds no statement at this point, so it cannot fail for one.
+  func close() { ClosedConnections.close(connection) }
 
   /// Throws `.lost` when a name no longer means the file that the host has open.
   func verify() throws(StoreError) {

@@ -1,15 +1,21 @@
+package import JobModel
+
 /// What the declarations of one script may amount to. Lua's own memory and time are limited by its runtime; this is
 /// what the host keeps on the script's behalf.
-package struct DeclareQuota: Sendable {
+package struct DeclareQuota: Sendable, Hashable {
   /// Calls of `job`.
-  package var jobs = 100_000
+  package var jobs: Int
   /// Parts of trigger values (``TriggerExtent``): of those that constructors make, each counted once, and as many of
   /// those that jobs use, each counted once for each job.
-  package var triggerParts = 1_000_000
+  package var triggerParts: Int
   /// Bytes of the tables and values that are handed to `job`, `job_defaults` and the constructors.
-  package var bytes = 64 << 20
+  package var bytes: Int
 
-  package init() {}
+  package init(_ quotas: Quotas = Quotas()) {
+    jobs = quotas.jobsPerScript
+    triggerParts = quotas.triggerPartsPerScript
+    bytes = quotas.declaredBytesPerScript
+  }
 }
 
 /// How much of its quota a script has used.
@@ -21,7 +27,9 @@ struct DeclaredAmounts {
   mutating func addJob(_ quota: DeclareQuota) throws(DeclareOverrun) {
     jobs += 1
     guard jobs <= quota.jobs else {
-      throw DeclareOverrun("a script may declare \(quota.jobs) jobs; let several scripts declare them")
+      throw DeclareOverrun(
+        Quotas.sentence(
+          "a script may declare \(quota.jobs) jobs; let several scripts declare them", "jobs_per_script"))
     }
   }
 
@@ -30,7 +38,9 @@ struct DeclaredAmounts {
     madeParts += parts
     guard madeParts <= quota.triggerParts else {
       throw DeclareOverrun(
-        "the trigger values of a script may have \(quota.triggerParts) parts; make them once and share them")
+        Quotas.sentence(
+          "the trigger values of a script may have \(quota.triggerParts) parts; make them once and share them",
+          "trigger_parts_per_script"))
     }
   }
 
@@ -39,14 +49,18 @@ struct DeclaredAmounts {
     usedParts += parts
     guard usedParts <= quota.triggerParts else {
       throw DeclareOverrun(
-        "the triggers of a script's jobs may have \(quota.triggerParts) parts; give the jobs smaller triggers, or let "
-          + "several scripts declare them")
+        Quotas.sentence(
+          "the triggers of a script's jobs may have \(quota.triggerParts) parts; give the jobs smaller triggers, or let "
+            + "several scripts declare them", "trigger_parts_per_script"))
     }
   }
 
   func checkBytes(_ bytes: Int, _ quota: DeclareQuota) throws(DeclareOverrun) {
     guard bytes <= quota.bytes else {
-      throw DeclareOverrun("what a script declares may have \(quota.bytes) bytes; let several scripts declare it")
+      throw DeclareOverrun(
+        Quotas.sentence(
+          "what a script declares may have \(quota.bytes) bytes; let several scripts declare it",
+          "declared_bytes_per_script"))
     }
   }
 }

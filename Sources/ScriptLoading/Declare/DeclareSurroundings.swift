@@ -37,7 +37,7 @@ package final class DeclareSurroundings {
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
     stores: [String] = ["default"], groups: [String] = [], hostDefaults: LuaTable = LuaTable(),
     calendars: CalendarLibrary? = nil, quotas: Quotas = Quotas(),
-    now: Instant, quota: DeclareQuota = DeclareQuota()
+    now: Instant, quota: DeclareQuota? = nil
   ) {
     self.zones = zones
     self.zone = zone
@@ -48,7 +48,7 @@ package final class DeclareSurroundings {
     self.calendars = calendars
     self.quotas = quotas
     self.now = now
-    self.quota = quota
+    self.quota = quota ?? DeclareQuota(quotas)
   }
 }
 

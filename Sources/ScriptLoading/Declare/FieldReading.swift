@@ -104,6 +104,16 @@ package struct FieldReading {
     return nanoseconds
   }
 
+  /// A duration in a range of nanoseconds.
+  mutating func duration(_ name: String, _ value: LuaValue, in range: ClosedRange<Int64>) -> Int64? {
+    guard let nanoseconds = duration(name, value, atLeast: range.lowerBound) else { return nil }
+    guard nanoseconds <= range.upperBound else {
+      complain("\(name) must be at most \(DurationText.format(nanoseconds: range.upperBound)), not \(value.shown)")
+      return nil
+    }
+    return nanoseconds
+  }
+
   /// A duration, or `false` for none: then the result is `.some(nil)`.
   package mutating func optionalDuration(_ name: String, _ value: LuaValue, atLeast least: Int64) -> Int64?? {
     if case .bool(false) = value { return .some(nil) }

@@ -10,6 +10,8 @@ struct QuotaSetting: Sendable {
     case size(any WritableKeyPath<Quotas, Int> & Sendable, ClosedRange<Int>)
     /// `false` means any.
     case duration(any WritableKeyPath<Quotas, Int64?> & Sendable)
+    /// Nanoseconds; there is no `false`.
+    case span(any WritableKeyPath<Quotas, Int64> & Sendable, ClosedRange<Int64>)
   }
 
   let name: String
@@ -55,6 +57,18 @@ struct QuotaSetting: Sendable {
     QuotaSetting(
       name: "max_timeout", kind: .duration(\.maxTimeout),
       summary: "The largest `timeout` that a script may ask for; false: any."),
+    QuotaSetting(
+      name: "load_timeout", kind: .span(\.loadTimeout, 100_000_000...3_600_000_000_000),
+      summary: "What one script may take to load."),
+    QuotaSetting(
+      name: "jobs_per_script", kind: .count(\.jobsPerScript, 1...1_000_000), summary: "Calls of `job` of one script."),
+    QuotaSetting(name: "jobs", kind: .count(\.jobs, 1...5_000_000), summary: "Jobs of all scripts together."),
+    QuotaSetting(
+      name: "trigger_parts_per_script", kind: .count(\.triggerPartsPerScript, 1...100_000_000),
+      summary: "Parts of the trigger values that one script makes, and of those that its jobs use."),
+    QuotaSetting(
+      name: "declared_bytes_per_script", kind: .size(\.declaredBytesPerScript, 1_024...1 << 30),
+      summary: "Tables and values that one script hands to `job`, `job_defaults` and trigger constructors."),
   ]
 }
 
@@ -73,6 +87,8 @@ extension ConfigurationDecoder {
         if let count = read(path, { $0.integer($1, value, in: range) }) { quotas[keyPath: field] = count }
       case .size(let field, let range):
         if let bytes = read(path, { $0.size($1, value, in: range) }) { quotas[keyPath: field] = bytes }
+      case .span(let field, let range):
+        if let span = read(path, { $0.duration($1, value, in: range) }) { quotas[keyPath: field] = span }
       case .duration(let field):
         if let span = read(path, { $0.optionalDuration($1, value, atLeast: 1_000_000) }) {
           quotas[keyPath: field] = span

@@ -32,7 +32,7 @@ struct GenerationAssembly {
   /// - Parameter scripts: the last evaluation of each script, and the version that was in force before; in path order.
   /// - Parameter isWhole: whether every script is among them; one that still loads may declare what others name.
   init(
-    _ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)], isWhole: Bool = true, mostJobs: Int = mostJobs
+    _ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)], isWhole: Bool = true, mostJobs: Int = Quotas().jobs
   ) {
     self.isWhole = isWhole
     self.mostJobs = mostJobs
@@ -59,9 +59,6 @@ struct GenerationAssembly {
     if !entries[index].conflicts.contains(problem) { entries[index].conflicts.append(problem) }
   }
 
-  /// The most jobs of all scripts together.
-  package static let mostJobs = 500_000
-
   /// Scripts whose new jobs would be too many for one host, the last in path order first to go.
   private mutating func takeBackTooMany() -> Bool {
     var count = 0
@@ -71,7 +68,8 @@ struct GenerationAssembly {
       let place = SourceLocation(file: entries[index].path.text, line: 0)
       conflict(
         index, at: place,
-        "with its jobs there would be more than \(mostJobs), which is the most of all scripts together")
+        Quotas.sentence(
+          "with its jobs there would be more than \(mostJobs), which is the most of all scripts together", "jobs"))
       entries[index].takeBack()
       return true
     }

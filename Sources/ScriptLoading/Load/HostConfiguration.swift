@@ -48,7 +48,8 @@ package struct HostConfiguration: Sendable, Equatable {
     timeZone == other.timeZone && jobDefaults == other.jobDefaults && stores.keys == other.stores.keys
       && executors.keys == other.executors.keys && groups.keys == other.groups.keys
       && quotas.maxMemory == other.quotas.maxMemory && quotas.maxTimeout == other.quotas.maxTimeout
-      && quotas.paramsBytes == other.quotas.paramsBytes
+      && quotas.paramsBytes == other.quotas.paramsBytes && quotas.loadTimeout == other.quotas.loadTimeout
+      && quotas.jobs == other.quotas.jobs && DeclareQuota(quotas) == DeclareQuota(other.quotas)
   }
 
   /// How much history the SQLite stores keep, log lines included.

@@ -33,8 +33,8 @@ package final class ScriptLoader {
   /// The scripts that are evaluated aside.
   private var slow: [ScriptPath: SlowScript] = [:]
   private let isCancelled = Atomic(false)
-  /// What each script may declare, from the next load on.
-  package var quota = DeclareQuota()
+  /// What each script may declare, from the next load on; nil: what the configuration says.
+  package var quota: DeclareQuota?
   /// By script, for as long as there is one.
   private var declaredGlobals: [ScriptPath: DeclaredGlobals] = [:]
   private let saved: (any SavedScripts)?
@@ -99,7 +99,7 @@ package final class ScriptLoader {
     let conditions = Conditions(
       surroundings: makeSurroundings(), makeSurroundings: makeSurroundings,
       library: library ?? ModuleLibrary(snapshot),
-      lateRequires: lateRequires.recorded)
+      lateRequires: lateRequires.recorded, timeout: configuration.quotas.loadTimeout)
     for (path, modules) in conditions.lateRequires where kept[path] != nil {
       for module in modules { plan.requires.add(path, asksFor: module) }
     }
@@ -142,10 +142,11 @@ package final class ScriptLoader {
     if !affected.isEmpty { runtime.giveBackSpareMemory() }
 
     let loading = Set(slow.keys)
-    var assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty)
+    let mostJobs = configuration.quotas.jobs
+    var assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs)
     var choices = assembly.resolve()
     if restoreWhatLost(&evaluations, choices.map(\.active), configuration) {
-      assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty)
+      assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs)
       choices = assembly.resolve()
     }
     let loaded = zip(evaluations, choices).map { evaluated, choice in
@@ -172,7 +173,7 @@ package final class ScriptLoader {
     } else if old != nil, !isAffected {
       return nil
     }
-    let whole = runtime.configuration.declareTimeout
+    let whole = conditions.timeout
     guard let putAside, let slowEvaluator else {
       return evaluator.evaluate(
         file, conditions.of(file, former: old?.active, declared(by: file.path)), within: WorkDeadline(allowed: whole))
@@ -197,6 +198,8 @@ package final class ScriptLoader {
     let makeSurroundings: () -> DeclareSurroundings
     let library: ModuleLibrary
     let lateRequires: [ScriptPath: Set<String>]
+    /// Nanoseconds that each script may take.
+    let timeout: Int64
 
     /// For a script that another thread evaluates: what scripts share while they load is one thread's.
     func elsewhere(
@@ -271,7 +274,7 @@ extension ScriptLoader {
       ScriptEvaluator.Conditions(
         surroundings: surroundings, library: script.library, lateModules: [], declared: declared(by: path),
         source: try? script.file.content.get().bytes, former: nil),
-      within: WorkDeadline(allowed: runtime.configuration.declareTimeout))
+      within: WorkDeadline(allowed: configuration.quotas.loadTimeout))
     let at = script.savedAt.advanced(byNanoseconds: -(script.savedAt.subsecondNanoseconds))
     // The configuration may have changed so that it cannot be loaded either.
     return outcome.evaluation.version.map {

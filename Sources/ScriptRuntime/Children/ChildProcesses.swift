@@ -38,6 +38,7 @@ package final class ChildProcesses: Sendable {
     var isStopped = false
     var mustReap = false
     var alive = 0
+    var watch: (@Sendable (String?) -> Void)?
 
     /// Whether that is news.
     mutating func change(_ count: Int) -> Bool {
@@ -103,8 +104,21 @@ package final class ChildProcesses: Sendable {
   /// Starts the thread unless it runs; false when there can be none.
   private func hasThread(_ desk: inout Desk) -> Bool {
     guard !desk.isStopped else { return false }
-    if desk.thread == nil { desk.thread = try? NamedThread("moondial-exec") { [self] in serve() } }
+    guard desk.thread == nil else { return true }
+    do throws(ThreadError) {
+      desk.thread = try NamedThread("moondial-exec") { [self] in serve() }
+      desk.watch?(nil)
+    } catch {
+      desk.watch?(error.description)
+    }
     return desk.thread != nil
+  }
+
+  /// Calls `watch` when there can be no programs, with the reason, and with nil when there can be. It is called with a
+  /// lock held and must ask nothing of this object.
+  func watch(_ watch: @escaping @Sendable (String?) -> Void) {
+    desk.withLock { $0.watch = watch }
+    if wake == nil { watch("the process had no descriptors left when it began: raise ulimit -n") }
   }
 
   /// Kills what is left, and returns when the thread has ended. Twice is fine.

@@ -109,6 +109,10 @@ package final class LuaHost: Sendable {
   /// process of a container. Only for a program in which nobody else starts children. Does not block.
   package func reapOrphans() { children.reapOrphans() }
 
+  /// Calls `watch` with the reason when programs cannot be started, and with nil when they can again. Before the first
+  /// run.
+  package func watchPrograms(_ watch: @escaping @Sendable (String?) -> Void) { children.watch(watch) }
+
   /// Changes how many bytes of answers there may be under way; those that are there stay.
   package func limitAnswers(bytes: Int) { answers.limit = bytes }
 
