@@ -40,7 +40,7 @@ package struct RunRecord: Sendable, Equatable {
   /// nil until it has ended.
   package var outcome: Outcome?
   package var clockEpoch = ClockEpoch(0)
-  /// Start of the last attempt.
+  /// Start of the first attempt.
   package var startedAt: Instant?
   /// Attempts made so far.
   package var attempts: Int32 = 0
@@ -81,6 +81,25 @@ package struct RunRecord: Sendable, Equatable {
     get { details?.recovers }
     set { change { $0.recovers = newValue } }
   }
+  /// Start of the last attempt, of a run that had more than one.
+  package var retriedAt: Instant? {
+    get { details?.retriedAt }
+    set { change { $0.retriedAt = newValue } }
+  }
+  /// While it waits for its next attempt: when that is due.
+  package var resumesAt: Instant? {
+    get { details?.resumesAt }
+    set { if newValue != resumesAt { change { $0.resumesAt = newValue } } }
+  }
+
+  /// Start of the last attempt.
+  package var lastStartedAt: Instant? { retriedAt ?? startedAt }
+
+  /// Nanoseconds that its attempts took; nil when nobody knows: none was seen to start, or the host ended under it.
+  package var knownDuration: Int64? {
+    guard outcome != nil, startedAt != nil, duration > 0 || outcome != .interrupted else { return nil }
+    return duration
+  }
 
   /// About how many bytes its texts have. O(1)
   package var textBytes: Int {
@@ -119,6 +138,8 @@ package struct RunRecord: Sendable, Equatable {
       var event: JSONText?
       var schedule: String?
       var recovers: RunID?
+      var retriedAt: Instant?
+      var resumesAt: Instant?
     }
     let fields: Fields
     init(_ fields: Fields) { self.fields = fields }

@@ -18,7 +18,7 @@ package struct RecordedStart: Sendable, Equatable {
   /// nil when no attempt of the run has begun.
   package init?(_ record: RunRecord) {
     // Of an interrupted run nobody may have seen the last start.
-    guard record.attempts > 0, let at = record.outcome == .interrupted ? record.finishedAt : record.startedAt else {
+    guard record.attempts > 0, let at = record.outcome == .interrupted ? record.finishedAt : record.lastStartedAt else {
       return nil
     }
     self.init(job: record.job, at: at, attempts: Int(record.attempts))

@@ -61,7 +61,7 @@ package struct StoreBatch: Sendable {
   /// The small, frequent change of a schedule.
   package var fires: [FireUpdate] = []
   /// Accepted fires that cannot be claimed yet (queue, window, event): upserts by run id, `claimedAt == nil`. A claimed
-  /// run between two attempts whose claim could not be written anew stands here too.
+  /// run between two attempts stands here too.
   package var waiting: [RunRecord] = []
   /// Claims: upserts by run id, `claimedAt != nil`, `outcome == nil`.
   package var claims: [RunRecord] = []

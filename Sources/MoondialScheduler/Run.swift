@@ -46,7 +46,7 @@ public struct Run: Sendable, Identifiable {
   public let schedule: String?
   /// The fire time, or when it was asked for.
   public let scheduledAt: Date
-  /// Start of the last attempt; nil while it has not begun.
+  /// Start of the first attempt; nil while it has not begun.
   public let startedAt: Date?
   /// nil until it has ended.
   public let finishedAt: Date?

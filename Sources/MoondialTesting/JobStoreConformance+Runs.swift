@@ -16,6 +16,8 @@ extension JobStoreConformance {
         run.params = JSONText("")
         run.event = JSONText(#"{"name":"x","data":null}"#)
         run.recovers = RunID(3)
+        run.retriedAt = second(7)
+        run.resumesAt = second(8)
         var other = finished(5, "wörk", .failed)
         other.error = RunError(message: "")
         try store.commit(.make { $0.finished = [run, other] })

@@ -35,7 +35,12 @@ extension SchedulerCore {
     runs.move(slot, to: .running)
     noteStart(slot, at: now)
     inWindow -= 1
-    runs.slots[slot].record.startedAt = report.startedAt
+    if runs.slots[slot].record.startedAt == nil {
+      runs.slots[slot].record.startedAt = report.startedAt
+    } else {
+      runs.slots[slot].record.retriedAt = report.startedAt
+      runs.slots[slot].record.resumesAt = nil
+    }
     runs.slots[slot].record.attempts += 1
     if configuration.publishesRuns {
       let record = runs.slots[slot].record
@@ -76,7 +81,10 @@ extension SchedulerCore {
     let (resumesAt, overflow) = now.monotonic.addingReportingOverflow(max(0, delay))
     runs.slots[slot].resumesAt = overflow ? .max : resumesAt
     delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    // For who reads the store: what the run waits for, and that it had begun.
+    runs.slots[slot].record.resumesAt = now.wall.advanced(byNanoseconds: max(0, delay))
     let record = runs.slots[slot].record
+    actions.stores[Int(runs.slots[slot].store)].batch.waiting.append(record)
     actions.events.append(
       .runRetrying(
         record.id, job: record.job, attempt: Int(record.attempts), delay: delay, outcome: report.outcome,
@@ -103,7 +111,8 @@ extension SchedulerCore {
     let index = runs.slots[slot].job
     runs.slots[slot].record.outcome = outcome
     // The start was read on a worker, after the reading that this tick works with.
-    runs.slots[slot].record.finishedAt = max(now.wall, runs.slots[slot].record.startedAt ?? now.wall)
+    runs.slots[slot].record.finishedAt = max(now.wall, runs.slots[slot].record.lastStartedAt ?? now.wall)
+    runs.slots[slot].record.resumesAt = nil
     if runs.slots[slot].record.claimedAt == nil { runs.slots[slot].record.claimedAt = now.wall }
     if let details {
       if let error = details.error { runs.slots[slot].record.error = error }

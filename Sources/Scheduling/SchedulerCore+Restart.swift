@@ -167,7 +167,8 @@ extension SchedulerCore {
     var ended = record
     ended.outcome = outcome
     ended.claimedAt = ended.claimedAt ?? now.wall
-    ended.finishedAt = max(now.wall, ended.startedAt ?? now.wall)
+    ended.finishedAt = max(now.wall, ended.lastStartedAt ?? now.wall)
+    ended.resumesAt = nil
     ended.error = RunError(message: why)
     actions.stores[store].batch.finished.append(ended)
     actions.events.append(.runFinished(ended))
@@ -222,6 +223,11 @@ extension SchedulerCore {
   /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good
   /// for it waits in the store for the next host.
   mutating func interrupt(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+    if runs.slots[slot].state == .running || runs.slots[slot].state == .stuck {
+      // Its executor will report no more: what it took is what has passed.
+      let began = runs.slots[slot].record.lastStartedAt ?? now.wall
+      runs.slots[slot].record.duration += max(0, now.wall.nanoseconds(since: began))
+    }
     let run = runs.slots[slot]
     let why = RunError(message: "the host stopped before this run ended")
     end(slot, .interrupted, details: AttemptDetails(error: why), at: now, into: &actions)

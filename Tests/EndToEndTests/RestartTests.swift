@@ -53,7 +53,7 @@ struct RestartTests {
   }
 
   @Test("so does a script whose module, calendar or right to be read broke", arguments: ["module", "calendar", "mode"])
-  func brokenSurroundings(what: String) throws {
+  func brokenEnvironment(what: String) throws {
     // A mode keeps nobody out who is root.
     if what == "mode", geteuid() == 0 { return }
     let place = try Place()
@@ -237,12 +237,13 @@ struct RestartTests {
         for _, name in ipairs { "run", "pause", "resume" } do print(select(2, pcall(jobs[name], "nightli"))) end
         print(select(2, pcall(jobs.schedule, "nightli", { every = "1h" })))
         print("no schedule: " .. select(2, jobs.unschedule("none")))
+        jobs.run("reads") jobs.run("fails")
       end }
       job "reads" {
-        run_at_start = true, retry = { max = 5, base = "10ms" },
+        retry = { max = 5, base = "10ms" },
         run = function() fs.read("\(place.path)/secret") end,
       }
-      job "fails" { run_at_start = true, retry = { max = 2, base = "10ms" }, run = function() error("network") end }
+      job "fails" { retry = { max = 2, base = "10ms" }, run = function() error("network") end }
       """)
     let host = try place.host()
     for name in ["run", "pause", "resume"] {
@@ -252,9 +253,12 @@ struct RestartTests {
     }
     try host.awaitLine(containing: "jobs.schedule: no job is named \"nightli\"")
     try host.awaitLine(containing: "no schedule: no schedule has the id \"none\"")
-    while !(host.text.contains("reads #") && host.text.contains("fails #")
-      && host.lines.contains { $0.text.contains("fails #") && $0.text.contains(" failed after ") })
-    { usleep(5_000) }
+    // In whichever order the two come to their ends.
+    var ended: Set<String> = []
+    while ended.count < 2 {
+      let line = try host.awaitLine { $0.contains(" failed after ") }
+      for job in ["reads", "fails"] where line.contains("\(job) #") { ended.insert(job) }
+    }
     try stop(host)
     let reads = host.lines.map(\.text).filter { $0.contains("reads #") }
     #expect(reads.count == 1 && reads[0].contains("has no grant for reading"), "\(reads)")

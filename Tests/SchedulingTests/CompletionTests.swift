@@ -30,6 +30,38 @@ struct CompletionTests {
     #expect(f.rows.values.map { $0.error?.message } == ["no"])
   }
 
+  @Test("a run keeps its first start; its row says when the next attempt is due, and when the last one began")
+  func starts() {
+    var f = Fixture([
+      definition("a", every: 1_000 * second) {
+        $0.retry = RetryPolicy(max: 1, backoff: .fixed, base: 30 * second, jitter: false)
+      }
+    ])
+    f.advance(to: 1_000)
+    f.endRun(0, .failed)
+    let waiting = f.rows.values.first
+    #expect(waiting?.startedAt == t(1_000) && waiting?.resumesAt == t(1_030) && waiting?.attempts == 1)
+    #expect(waiting?.claimedAt != nil && waiting?.outcome == nil)
+    f.advance(to: 1_030)
+    f.endRun()
+    let ended = f.rows.values.first
+    #expect(ended?.startedAt == t(1_000) && ended?.retriedAt == t(1_030) && ended?.resumesAt == nil)
+    #expect(ended?.outcome == .succeeded && ended?.attempts == 2)
+  }
+
+  @Test("what a run took that the host ended under is what had passed; of one that never began nobody knows")
+  func interruptedDuration() {
+    var f = Fixture([definition("a", every: 10 * second), definition("b", every: 10 * second)])
+    f.advance(to: 10)
+    f.startRun(0)
+    f.now.wall = t(17)
+    f.core.interruptAll(at: f.now, into: &f.actions)
+    f.absorb()
+    let runs = f.rows.values.sorted { $0.startedAt != nil && $1.startedAt == nil }
+    #expect(runs.map(\.outcome) == [.interrupted, .interrupted])
+    #expect(runs.map(\.knownDuration) == [7 * second, nil])
+  }
+
   @Test("a retry that waits counts as an instance")
   func retryOverlaps() {
     var f = Fixture([

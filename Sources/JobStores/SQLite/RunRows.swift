@@ -7,7 +7,7 @@ enum RunRows {
   private static let columns = """
     id, job, cause, scheduled_at, clock_epoch, missed, claimed_at, started_at, finished_at, attempts, outcome, \
     memory_peak, duration, error, error_file, error_line, traceback, error_data, result, params, event, recovers, \
-    schedule, event_payload, params_payload
+    schedule, event_payload, params_payload, retried_at, resumes_at
     """
   private static let short = """
     id, job, cause, scheduled_at, clock_epoch, missed, claimed_at, started_at, finished_at, attempts, outcome, \
@@ -31,8 +31,8 @@ enum RunRows {
 
   // MARK: Statements for runs with errors, results, parameters
 
-  static let openWithDetails = "INSERT OR REPLACE INTO open_runs(\(columns)) VALUES(\(parameters(25)))"
-  static let finishWithDetails = "INSERT OR REPLACE INTO runs(\(columns)) VALUES(\(parameters(25)))"
+  static let openWithDetails = "INSERT OR REPLACE INTO open_runs(\(columns)) VALUES(\(parameters(27)))"
+  static let finishWithDetails = "INSERT OR REPLACE INTO runs(\(columns)) VALUES(\(parameters(27)))"
 
   private static func parameters(_ count: Int) -> String { (1...count).map { "?\($0)" }.joined(separator: ", ") }
 
@@ -60,7 +60,7 @@ enum RunRows {
     statement.bind(13, run.duration)
   }
 
-  /// Binds everything: parameters 1 to 25.
+  /// Binds everything: parameters 1 to 27.
   static func bindWithDetails(
     _ run: RunRecord, job: Int64, params: StoredPayload, event: StoredPayload, to statement: PreparedStatement
   ) {
@@ -78,6 +78,8 @@ enum RunRows {
     statement.bind(23, run.schedule)
     statement.bind(24, event.id)
     statement.bind(25, params.id)
+    statement.bind(26, run.retriedAt?.nanoseconds)
+    statement.bind(27, run.resumesAt?.nanoseconds)
   }
 
   // MARK: Reading
@@ -113,6 +115,8 @@ enum RunRows {
     if let id = row.optionalText(22) { run.schedule = id }
     if let id = row.optionalInteger(23) { run.event = try payloads.text(of: id) }
     if let id = row.optionalInteger(24) { run.params = try payloads.text(of: id) }
+    if let at = row.instant(25) { run.retriedAt = at }
+    if let at = row.instant(26) { run.resumesAt = at }
     return run
   }
 }
@@ -121,6 +125,7 @@ extension RunRecord {
   /// Whether it has any of the fields that few runs have.
   var hasDetails: Bool {
     error != nil || result != nil || params != nil || event != nil || recovers != nil || schedule != nil
+      || retriedAt != nil || resumesAt != nil
   }
   /// Whether it has nothing yet that only running brings.
   var isPlainClaim: Bool {

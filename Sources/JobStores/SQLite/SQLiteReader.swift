@@ -83,6 +83,22 @@ final class SQLiteReader: Sendable {
 
   // MARK: History
 
+  /// The names of all jobs that the file has anything of.
+  func jobNames() throws(StoreError) -> [String] {
+    try read { database in try statement("SELECT name FROM jobs ORDER BY name", on: database).all { $0.text(0) } }
+  }
+
+  /// Runs that have not ended, oldest first.
+  func openRuns() throws(StoreError) -> [RunRecord] {
+    try read { database in
+      let open = try statement("SELECT \(RunRows.selection) FROM open_runs r ORDER BY r.id", on: database)
+      let payloads = try PayloadReader(on: database, failure: failure)
+      return try open.all { row throws(StoreError) in
+        try RunRows.record(from: row, payloads: payloads, failure: failure)
+      }
+    }
+  }
+
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] {
     try read { database in
       var terms: [String] = []

@@ -20,7 +20,7 @@ enum SQLiteSchema {
   static let applicationID: Int32 = 0x4d4f_4f4e
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [version1, version2, watchedFiles, madeSchedules, payloads]
+  static let migrations: [String] = [version1, version2, watchedFiles, madeSchedules, payloads, attempts]
 
   static var currentVersion: Int { migrations.count }
 
@@ -161,6 +161,14 @@ enum SQLiteSchema {
     CREATE TABLE kv_sizes(space TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO kv_sizes
       SELECT space, sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))) FROM kv GROUP BY space;
+    """
+
+  /// `started_at` is the first attempt's; when the last one of several began, and when the next one is due.
+  private static let attempts = """
+    ALTER TABLE open_runs ADD COLUMN retried_at INTEGER;
+    ALTER TABLE open_runs ADD COLUMN resumes_at INTEGER;
+    ALTER TABLE runs ADD COLUMN retried_at INTEGER;
+    ALTER TABLE runs ADD COLUMN resumes_at INTEGER;
     """
 
   private static let runColumns = """

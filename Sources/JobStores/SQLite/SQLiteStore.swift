@@ -150,6 +150,17 @@ package final class SQLiteStore: JobStore {
   /// When the host came up that schedules from this file now, or did so last. nil: none ever did. Blocks on the disk.
   package func hostSince() throws(StoreError) -> Instant? { try reader.hostSince() }
 
+  /// The names of all jobs that the file has, or had, anything of; sorted. Blocks on the disk.
+  package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
+
+  /// Runs that have not ended, oldest first: waiting and claimed ones. Blocks on the disk.
+  package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
+
+  /// Those of `runs`, claimed and not ended, whose process is there: the host of this store, or one of its own.
+  package func living(among runs: [RunRecord]) -> Set<RunID> {
+    isHosted ? Set(runs.map(\.id)) : VisitorMarks.alive(among: runs, store: path)
+  }
+
   /// Whether a host schedules from this file at this moment.
   package var isHosted: Bool { SchedulingLock.holder(ofStore: path) != nil }
 

@@ -17,9 +17,12 @@ struct BackupCommand: ParsableCommand {
     } else {
       throw CommandFailure(.usage, "\(file) exists already: name a new file")
     }
-    let store = try HistoryStore.open(options.path)
-    defer { store.close() }
-    do { try store.backup(to: file) } catch { throw CommandFailure("\(error)") }
-    Terminal.line("\(options.path) is copied to \(file)")
+    let stores = try options.open()
+    let store = stores.members[0].store
+    try ReadStores.orFail { try store.backup(to: file) }
+    Terminal.line("\(store.path) is copied to \(file)")
+    for other in stores.members.dropFirst() {
+      Terminal.error("the store \(other.name) is not in it: --store \(other.store.path) copies that one")
+    }
   }
 }

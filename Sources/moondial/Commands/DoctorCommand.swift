@@ -6,20 +6,26 @@ import JobStores
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "doctor", abstract: "Whether the store is sound, how large it is, and what in it has not ended.",
+    commandName: "doctor",
+    abstract: "Whether the stores are sound, how large they are, and what in them has not ended.",
     discussion: "Example:\n  moondial doctor --state /var/lib/moondial")
 
   @OptionGroup var options: StoreOptions
-  @Flag(help: "One JSON document.") var json = false
+  @Flag(help: "One JSON document; of several stores, a list.") var json = false
 
   func run() throws {
-    let store = try HistoryStore.open(options.path)
-    defer { store.close() }
-    let report: StoreReport
-    do { report = try store.doctor() } catch { throw CommandFailure("\(error)") }
-    let zone = options.zone
-    if json { Terminal.json(document(report, zone)) } else { show(report, zone) }
-    if !report.isSound { throw CommandFailure.silent }
+    let stores = try options.open()
+    let reports = try ReadStores.orFail { try stores.members.map { try $0.store.doctor() } }
+    if json {
+      let documents = reports.map { document($0, stores.zone) }
+      Terminal.json(documents.count == 1 ? documents[0] : JSONObject.array(documents))
+    } else {
+      for (index, report) in reports.enumerated() {
+        if index > 0 { Terminal.line("") }
+        show(report, stores.zone)
+      }
+    }
+    if !reports.allSatisfy(\.isSound) { throw CommandFailure.silent }
   }
 
   private func show(_ report: StoreReport, _ zone: TimeZoneRules) {

@@ -15,14 +15,24 @@ struct ExecCommand: ParsableCommand {
     commandName: "exec",
     abstract: "Run one job now, here, in the foreground, with its log. Exit code 0 if it succeeded, 1 if not.",
     discussion: """
-      Example:
+      Examples:
         moondial exec cleanup scripts --param dry=true
-      The run is recorded in the store, and `kv` is the job's own, whether a host is up or not.
+        moondial exec alert --event '{"from":1,"to":2}'
+        moondial exec import --file in/a.csv --file in/b.csv
+      The run is recorded in the store, and `kv` is the job's own, whether a host is up or not. It is the only run: no
+      event is heard, no other job starts, and limits (max_instances, groups, rates) are not asked; what that leaves out
+      is said.
       """)
 
   @Argument(help: "The job's name.") var job: String
   @OptionGroup var scripts: ScriptOptions
   @Option(help: "A parameter, key=value; the value as JSON, or else as text. May be repeated.") var param: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "What came with the event: ctx.event.data as JSON, or {\"name\": …, \"data\": …} to say which event it was.",
+      valueName: "json"))
+  var event: String?
+  @Option(help: "A file, as the job's watch gives it: one of ctx.event.paths. May be repeated.") var file: [String] = []
   @Flag(help: "End with one JSON document on standard output.") var json = false
 
   func run() throws {
@@ -41,14 +51,17 @@ struct ExecCommand: ParsableCommand {
     let log = LogRenderer(zone: .utc, threshold: .debug)
     log.queueLines()
     let sink = HostLogSink(log)
-    let session = try ScriptSession(scripts.directory, scripts.settings, log: log, sink: sink)
+    let lonely = LonelyServices(log)
+    let session = try ScriptSession(
+      scripts.directory, scripts.settings, log: log, sink: sink, scheduler: lonely)
     let generation = try session.loadOnce()
     for problem in generation.errors { log.write(.error, problem.description) }
     for problem in generation.restored { log.write(.warn, problem.description) }
-    guard let definition = generation.job(named: job) else {
-      let close = closestName(to: job, in: generation.jobs.map(\.name)).map { " (did you mean \"\($0)\"?)" } ?? ""
-      throw CommandFailure(.usage, "no job is named \"\(job)\" in \(scripts.directory)\(close)")
-    }
+    let stored = try ReadStores(
+      session, generation: generation, directory: scripts.directory, state: scripts.settings.stateDirectory)
+    let definition = try JobLookup.declared(job, in: generation, scripts.directory, storedIn: stored)
+    let event = try TriedEvent.json(event, files: file, of: definition, log)
+    lonely.use(generation)
     let params = try Parameters.json(param)
     for note in Parameters.unknown(param, declared: definition.params) { log.write(.warn, note) }
     let state = try StateDirectory(making: scripts.settings.stateDirectory)
@@ -58,18 +71,40 @@ struct ExecCommand: ParsableCommand {
     session.live.use(stores: named)
     sink.use(stores: named)
     let store = named[definition.store]
-    let single = try SingleRun(definition, params: params, session: session, store: store, log: log)
+    for warning in try Self.limits(definition, stored) { log.write(.warn, warning) }
+    let single = try SingleRun(definition, params: params, event: event, session: session, store: store, log: log)
     running.withLock { $0 = single }
     signals.hostIsUp()
     let record = single.run()
     _ = signals
     session.luaHost.stop()
-    finish(record)
+    let left = lonely.summary(after: record, in: generation)
+    finish(record, leftOut: left)
     if record.outcome != .succeeded { throw CommandFailure.silent }
   }
 
-  private func finish(_ record: RunRecord) {
+  /// What limits would have kept the run from starting now, in a host.
+  private static func limits(_ job: JobDefinition, _ stores: ReadStores) throws -> [String] {
+    let open = try OpenRuns(stores, now: SystemWallClock().now)
+    var warnings: [String] = []
+    let active = (open.ofJob[job.name] ?? []).filter { $0.claimedAt != nil && open.phase(of: $0) != .leftOver }
+    if active.count >= job.maxInstances {
+      let names = active.prefix(5).map { "run \($0.id)" }.joined(separator: ", ")
+      warnings.append(
+        "\(names) of this job is under way (max_instances = \(job.maxInstances)): this one runs beside it")
+    }
+    guard open.isHosted else { return warnings }
+    if let group = job.group {
+      warnings.append(
+        "a host is up, and this run does not count in group \"\(group)\": its max and rate do not hold it")
+    }
+    if let rate = job.rate { warnings.append("a host is up, and this run is not held by the job's rate (\(rate))") }
+    return warnings
+  }
+
+  private func finish(_ record: RunRecord, leftOut: [String]) {
     guard json else {
+      for sentence in leftOut { Terminal.error("moondial: " + sentence) }
       let took = Shown.span(record.duration)
       let result = record.result.map { " → \($0.text)" } ?? ""
       let error = record.error.map { ": \($0.message)" } ?? ""
@@ -80,46 +115,7 @@ struct ExecCommand: ParsableCommand {
     var document = JSONObject()
     document.set("job", record.job)
     RunRendering.setOutcome(of: record, into: &document)
+    if !leftOut.isEmpty { document.set("left_out", json: JSONObject.array(leftOut.map(JSONObject.quote))) }
     Terminal.json(document.json)
-  }
-}
-
-/// `--param key=value` as one JSON object. A value that is JSON is that, and any other is text.
-enum Parameters {
-  static func json(_ parameters: [String]) throws -> JSONText? {
-    guard !parameters.isEmpty else { return nil }
-    var object = JSONObject()
-    var seen: Set<String> = []
-    for parameter in parameters {
-      let (key, value) = try split(parameter)
-      guard seen.insert(key).inserted else { throw CommandFailure(.usage, "--param \(key) is given twice") }
-      // As it was written, so that no digit of a number is lost.
-      if LuaValue.parseJSON(value) != nil { object.set(key, json: value) } else { object.set(key, value) }
-    }
-    return JSONText(object.json)
-  }
-
-  /// A sentence for each parameter that a job with declared parameters does not declare.
-  static func unknown(_ parameters: [String], declared: JSONText?) -> [String] {
-    guard let declared, case .table(let table)? = LuaValue.parseJSON(declared.text) else { return [] }
-    let names = table.fields.map(\.key)
-    return parameters.compactMap { parameter in
-      guard let (key, _) = try? split(parameter), table[key] == nil else { return nil }
-      let close = closestName(to: key, in: names).map { " (did you mean \"\($0)\"?)" } ?? ""
-      return "--param \(key): the job declares no such parameter\(close); it has \(names.joined(separator: ", "))"
-    }
-  }
-
-  private static func split(_ parameter: String) throws -> (key: String, value: String) {
-    guard let equals = parameter.utf8.firstIndex(of: UInt8(ascii: "=")), equals != parameter.startIndex else {
-      throw CommandFailure(.usage, "--param \(parameter): write key=value")
-    }
-    let key = String(parameter[..<equals])
-    let value = String(parameter[parameter.utf8.index(after: equals)...])
-    // What the system handed over was not UTF-8: bytes are lost already.
-    guard !parameter.unicodeScalars.contains("\u{FFFD}") else {
-      throw CommandFailure(.usage, "--param \(key): the value is not UTF-8, which JSON text must be")
-    }
-    return (key, value)
   }
 }

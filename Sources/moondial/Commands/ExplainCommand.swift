@@ -4,6 +4,7 @@ import Glibc
 import Hosting
 import JobModel
 import JobStores
+import ScriptLoading
 
 struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -20,18 +21,36 @@ struct ExplainCommand: ParsableCommand {
     guard (1...10_000).contains(limit) else {
       throw CommandFailure(.usage, "--limit \(limit): give a number from 1 to 10000; --at asks about one instant")
     }
-    let zone = options.zone
-    let instant = try at.map { try moondial.instant($0, "--at", in: zone) }
-    let store = try HistoryStore.open(options.path)
-    defer { store.close() }
-    let answer: Answer
-    do { answer = try Answer(store, job: job, at: instant, limit: limit) } catch { throw CommandFailure("\(error)") }
-    guard answer.isKnown else { throw CommandFailure("the store \(options.path) knows no job \"\(job)\"") }
-    if json {
-      Terminal.json(answer.json(zone))
-    } else {
-      for sentence in answer.sentences(zone) { Terminal.line(sentence) }
+    let stores = try options.open()
+    let instant = try at.map { try moondial.instant($0, "--at", in: stores.zone) }
+    let members = try JobLookup.stored(job, in: stores)
+    if members.isEmpty, !json {
+      Terminal.line("\(job) is declared, and nothing of it is kept: no host has seen it yet")
     }
+    let now = SystemWallClock().now
+    let open = try OpenRuns(stores, now: now)
+    for member in members {
+      let answer = try ReadStores.orFail { try Answer(member.store, job: job, at: instant, limit: limit) }
+      let waits = try self.waits(for: answer, member.store, open, stores)
+      if json {
+        Terminal.json(try ReadStores.orFail { try answer.json(stores.zone, open, waits) })
+      } else {
+        if members.count > 1 { Terminal.line("store \(member.name):") }
+        for sentence in try ReadStores.orFail({ try answer.sentences(stores.zone, waits) }) { Terminal.line(sentence) }
+      }
+    }
+    if members.isEmpty, json { Terminal.json("{\"job\":\(JSONObject.quote(job)),\"runs\":[],\"decisions\":[]}") }
+  }
+
+  /// What is asked about runs that have not ended; scripts are loaded only when there are some.
+  private func waits(
+    for answer: Answer, _ store: SQLiteStore, _ open: OpenRuns, _ stores: ReadStores
+  ) throws -> WaitCauses {
+    let jobs = answer.hasOpenRuns ? stores.generation?.jobs ?? [] : []
+    return WaitCauses(
+      open: open, jobs: Dictionary(jobs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }),
+      configuration: stores.configuration, zone: stores.zone,
+      starts: { job, since in try store.starts(of: job, since: since) })
   }
 
   /// What a store says of a job: its schedule, its runs and its decision ranges.
@@ -43,6 +62,8 @@ struct ExplainCommand: ParsableCommand {
     let made: [ScheduleRecord]
     let runs: [RunRecord]
     let ranges: [DecisionRange]
+    /// How many more runs and decisions there are before those.
+    let more: More
     let causes: LateCauses
     /// Of the files that the job watches: how many have a mark, and the latest that no run succeeded with.
     let markedFiles: Int
@@ -61,8 +82,7 @@ struct ExplainCommand: ParsableCommand {
           byNanoseconds: at.subsecondNanoseconds == 0
             ? 1_000_000_000 : at.subsecondNanoseconds % 1_000_000 == 0 ? 1_000_000 : 1)
       }
-      runs = try store.runs(RunQuery(job: job, from: at, to: end, limit: limit))
-      ranges = try store.decisions(DecisionQuery(job: job, at: at, before: end, limit: limit))
+      (runs, ranges, more) = try Self.newest(store, job: job, from: at, to: end, limit: limit)
       causes = try LateCauses(store, job: job, runs: runs, ranges: ranges)
       let marks = try store.files(of: job).filter { !$0.isBeginning }
       markedFiles = marks.count
@@ -70,12 +90,53 @@ struct ExplainCommand: ParsableCommand {
       unsuccessfulFiles = Array(unsuccessful.sorted { ($1.at, $0.path) < ($0.at, $1.path) }.prefix(limit))
     }
 
-    var isKnown: Bool { schedule != nil || !made.isEmpty || !runs.isEmpty || !ranges.isEmpty }
+    var hasOpenRuns: Bool { runs.contains { $0.outcome == nil } }
 
-    func sentences(_ zone: TimeZoneRules) -> [String] {
-      var entries = runs.map { ($0.scheduledAt, sentence($0, zone)) } + ranges.map { ($0.last, sentence($0, zone)) }
+    /// What the limit leaves out.
+    struct More {
+      var runs = 0
+      var ranges = 0
+      /// Counting ends here.
+      static let most = 1_000
+      var isNothing: Bool { runs == 0 && ranges == 0 }
+      var sentence: String {
+        func count(_ number: Int, _ noun: String) -> String? {
+          number == 0 ? nil : number > Self.most ? "more than \(Self.most) \(noun)s" : counted(number, "more \(noun)")
+        }
+        let parts = [count(runs, "run"), count(ranges, "decision")].compactMap { $0 }
+        return "and \(parts.joined(separator: " and ")) before that: --limit shows more, --at asks about one instant"
+      }
+    }
+
+    /// The newest runs and ranges in the order in which they were decided, `limit` of both together, so that nothing
+    /// lies between those that are shown.
+    private static func newest(
+      _ store: SQLiteStore, job: String, from: Instant?, to: Instant?, limit: Int
+    ) throws(StoreError) -> ([RunRecord], [DecisionRange], More) {
+      let found = try store.runs(RunQuery(job: job, from: from, to: to, limit: limit + More.most + 1))
+      let decided = try store.decisions(DecisionQuery(job: job, at: from, before: to, limit: limit + More.most + 1))
+      var runs = found[...], ranges = decided[...]
+      for _ in 0..<limit {
+        // Each of the two lists has its newest first.
+        let run = runs.first.map { $0.claimedAt ?? $0.scheduledAt }, range = ranges.first?.decidedAt
+        if let run, range.map({ run >= $0 }) ?? true {
+          runs.removeFirst()
+        } else if range != nil {
+          ranges.removeFirst()
+        }
+      }
+      return (
+        Array(found.dropLast(runs.count)), Array(decided.dropLast(ranges.count)),
+        More(runs: runs.count, ranges: ranges.count)
+      )
+    }
+
+    func sentences(_ zone: TimeZoneRules, _ waits: WaitCauses) throws -> [String] {
+      var entries = try runs.map { ($0.scheduledAt, try sentence($0, zone, waits)) }
+      entries += ranges.map { ($0.last, sentence($0, zone)) }
       entries.sort { $0.0 > $1.0 }
       var lines = entries.map(\.1)
+      if !more.isNothing { lines.append(more.sentence) }
       if lines.isEmpty, let at {
         lines.append("\(Shown.time(at, in: zone)) was not a fire time of this job, or its record is pruned")
       }
@@ -112,15 +173,10 @@ struct ExplainCommand: ParsableCommand {
       return schedule.isPaused ? "paused; \(next) will be skipped" : next
     }
 
-    private func sentence(_ run: RunRecord, _ zone: TimeZoneRules) -> String {
+    private func sentence(_ run: RunRecord, _ zone: TimeZoneRules, _ waits: WaitCauses) throws -> String {
       var text =
         "\(Shown.time(run.scheduledAt, in: zone)) run \(run.id) (\(run.schedule.map { "schedule \($0)" } ?? run.cause.rawValue))"
-      guard let outcome = run.outcome else {
-        return text
-          + (run.claimedAt == nil
-            ? ": due, and waits: for its turn, an instance to end, or its group or rate"
-            : ": claimed, and has not ended")
-      }
+      guard let outcome = run.outcome else { return try text + ": " + waits.sentence(of: run) }
       text += ": \(outcome.rawValue)"
       if let started = run.startedAt {
         let late = started.nanoseconds(since: run.scheduledAt)
@@ -128,7 +184,10 @@ struct ExplainCommand: ParsableCommand {
         if let why = causes.sentence(of: run, zone) { text += " (\(why))" }
       }
       if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
-      if run.attempts > 1 { text += ", after \(run.attempts) attempts" }
+      if run.attempts > 1 {
+        let last = run.retriedAt.map { ", the last one at \(Shown.time($0, in: zone))" } ?? ""
+        text += ", after \(run.attempts) attempts\(last)"
+      }
       if let error = run.error { text += " (\(error.message))" }
       return text
     }
@@ -158,12 +217,12 @@ struct ExplainCommand: ParsableCommand {
       return "\(span)\(count)\(whose) \(why)"
     }
 
-    func json(_ zone: TimeZoneRules) -> String {
+    func json(_ zone: TimeZoneRules, _ open: OpenRuns, _ waits: WaitCauses) throws -> String {
       var document = JSONObject()
       document.set("job", job)
       document.set("next_run_time", schedule?.nextFire.map { ISO8601.format($0, in: zone) })
       document.set("paused", schedule?.isPaused)
-      document.set("runs", json: JSONObject.array(runs.map { RunRendering.json($0, zone: zone) }))
+      document.set("runs", json: JSONObject.array(runs.map { RunRendering.json($0, zone: zone, open) }))
       document.set(
         "decisions",
         json: JSONObject.array(
@@ -191,7 +250,9 @@ struct ExplainCommand: ParsableCommand {
             entry.set("at", ISO8601.format(mark.at, in: zone))
             return entry.json
           }))
-      document.set("sentences", json: JSONObject.array(sentences(zone).map(JSONObject.quote)))
+      document.set("more_runs", more.runs)
+      document.set("more_decisions", more.ranges)
+      document.set("sentences", json: JSONObject.array(try sentences(zone, waits).map(JSONObject.quote)))
       return document.json
     }
   }

@@ -20,30 +20,30 @@ struct ForgetCommand: ParsableCommand {
   @OptionGroup var options: StoreOptions
 
   func run() throws {
-    guard case .file = FileKind(options.path) else {
-      throw CommandFailure(
-        "there is no store \(options.path): name the state directory with --state DIR, or start a host first")
+    let known = try options.open()
+    var isHosted = false
+    var results: [SQLiteStore.Forgetting] = []
+    for path in known.members.map(\.store.path) {
+      try ReadStores.orFail {
+        let store = try SQLiteStore(path, mode: .beside)
+        defer { store.close() }
+        results.append(try store.forget(job))
+        isHosted = isHosted || store.isHosted
+      }
     }
-    let result: SQLiteStore.Forgetting
-    let orphans: [String]
-    let isHosted: Bool
-    do {
-      let store = try SQLiteStore(options.path, mode: .beside)
-      defer { store.close() }
-      result = try store.forget(job)
-      orphans = Array(Set(try store.schedules().filter { $0.orphanedAt != nil }.map(\.job))).sorted()
-      isHosted = store.isHosted
-    } catch { throw CommandFailure("\(error)") }
-    switch result {
-    case .forgotten:
+    if results.contains(.forgotten) {
       Terminal.line("\(job) is forgotten; its runs stay in the history for as long as retention says")
       if isHosted { Terminal.line("the host that is up knows it until it ends, should its script return before") }
-    case .unknown:
-      let close = closestName(to: job, in: orphans).map { " (did you mean \"\($0)\"?)" } ?? ""
-      throw CommandFailure(.usage, "the store keeps no job named \"\(job)\"\(close): see `moondial list --orphans`")
-    case .declared:
+    } else if results.contains(.declared) {
       throw CommandFailure(
         "\(job) is no orphan: a script declares it, or did when a host was last up; remove it there first")
+    } else {
+      let orphans = try ReadStores.orFail {
+        try known.members.flatMap { try $0.store.schedules().filter { $0.orphanedAt != nil }.map(\.job) }
+      }
+      throw CommandFailure(
+        "no store keeps a job named \"\(job)\" for its return\(JobLookup.hint(job, Set(orphans).sorted())): see "
+          + "`moondial list --orphans`")
     }
   }
 }

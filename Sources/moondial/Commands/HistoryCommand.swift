@@ -5,27 +5,6 @@ import Hosting
 import JobModel
 import JobStores
 
-/// Where the commands find a store, without loading any script.
-struct StoreOptions: ParsableArguments {
-  @Option(help: "The state directory. Default: $MOONDIAL_STATE, else ./.moondial.")
-  var state: String?
-
-  @Option(help: "The store file. Default: moondial.db in the state directory.")
-  var store: String?
-
-  var path: String {
-    let directory = state ?? Environment["MOONDIAL_STATE"] ?? ".moondial"
-    let name = store ?? "moondial.db"
-    return name.contains("/") ? name : directory + "/" + name
-  }
-
-  /// Times are shown in the system's zone.
-  var zone: TimeZoneRules {
-    let zones = Environment.zones
-    return (try? zones.zone(named: zones.machineZone(tz: Environment["TZ"]).name)) ?? .utc
-  }
-}
-
 struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "history", abstract: "Runs, newest first, from the store, whether a host is up or not.",
@@ -35,103 +14,158 @@ struct HistoryCommand: ParsableCommand {
   @OptionGroup var options: StoreOptions
   @Option(help: "How many.") var limit = 20
   @Option(help: "Only this outcome; may be repeated.") var outcome: [String] = []
+  @Option(help: "Only runs that were due at or after this time.") var since: String?
+  @Option(help: "Only runs that were due before this time.") var until: String?
   @Option(name: .customLong("run"), help: "One run with everything known about it, its log included.") var runID:
     String?
   @Flag(help: "JSON lines.") var json = false
 
   func run() throws {
     guard limit > 0 else { throw CommandFailure(.usage, "--limit \(limit): give a number above 0") }
-    var query = RunQuery(job: job, limit: limit)
-    if let runID {
-      guard let id = RunID(runID) else {
-        throw CommandFailure(.usage, "--run \(runID): a run id is a number, as the log shows it")
+    let outcomes = try outcomes()
+    let id = try runID.map { text in
+      guard let id = RunID(text) else {
+        throw CommandFailure(.usage, "--run \(text): a run id is a number, as the log shows it")
       }
-      query.id = id
+      return id
     }
-    if !outcome.isEmpty {
-      query.outcomes = Set(
-        try outcome.map { name in
-          guard let outcome = Outcome(rawValue: name) else {
-            let all = Outcome.allCases.map(\.rawValue).joined(separator: ", ")
-            throw CommandFailure(.usage, "--outcome \(name): the outcomes are \(all)")
-          }
-          return outcome
-        })
+    let stores = try options.open()
+    var query = RunQuery(job: job, id: id, outcomes: outcomes, limit: limit)
+    query.from = try since.map { try instant($0, "--since", in: stores.zone) }
+    query.to = try until.map { try instant($0, "--until", in: stores.zone) }
+    if let from = query.from, let to = query.to, from >= to {
+      throw CommandFailure(.usage, "--until must be later than --since")
     }
-    let store = try HistoryStore.open(options.path)
-    defer { store.close() }
-    let zone = options.zone
-    if let runID, !json {
-      guard let record = try page(store, query).first else { throw missing(runID) }
-      return try show(record, store, zone)
-    }
+    let members = try job.map { try JobLookup.stored($0, in: stores) } ?? stores.members
+    let open = try OpenRuns(stores, now: SystemWallClock().now)
+    if let id, !json { return try show(id, query, members, open, stores.zone) }
+    var pages = RunPages(members.map(\.store), query)
     // In pages, printed one after the other: a long history needs no memory.
     var shown = 0
-    repeat {
-      query.limit = min(limit - shown, Self.pageSize)
-      let runs = try page(store, query)
-      if let runID, runs.isEmpty, shown == 0 { throw missing(runID) }
+    while case let runs = try ReadStores.orFail({ try pages.next() }), !runs.isEmpty {
       if json {
-        for record in runs { Terminal.json(RunRendering.json(record, zone: zone)) }
-      } else if !runs.isEmpty || shown == 0 {
-        show(runs, zone, withHeader: shown == 0)
+        for record in runs { Terminal.json(RunRendering.json(record, zone: stores.zone, open)) }
+      } else {
+        show(runs, stores.zone, open, withHeader: shown == 0)
       }
       shown += runs.count
-      guard runs.count == query.limit, let last = runs.last else { break }
-      query.before = last.id
-    } while shown < limit
+    }
+    guard shown == 0 else { return }
+    if let id { throw missing(id, members) }
+    if !json { Terminal.error(nothing()) }
   }
 
-  private static let pageSize = 1_000
-
-  private func page(_ store: SQLiteStore, _ query: RunQuery) throws -> [RunRecord] {
-    do { return try store.runs(query) } catch { throw CommandFailure("\(error)") }
+  private func outcomes() throws -> Set<Outcome>? {
+    if outcome.isEmpty { return nil }
+    return Set(
+      try outcome.map { name in
+        guard let outcome = Outcome(rawValue: name) else {
+          let all = Outcome.allCases.map(\.rawValue).joined(separator: ", ")
+          throw CommandFailure(.usage, "--outcome \(name): the outcomes are \(all)")
+        }
+        return outcome
+      })
   }
 
-  private func missing(_ run: String) -> CommandFailure { CommandFailure("there is no run \(run) in \(options.path)") }
+  private func nothing() -> String {
+    let whose = job.map { " of \($0)" } ?? ""
+    return outcome.isEmpty && since == nil && until == nil
+      ? "no run\(whose) is kept so far" : "no run\(whose) is kept that fits"
+  }
 
-  private func show(_ runs: [RunRecord], _ zone: TimeZoneRules, withHeader: Bool) {
+  private func missing(_ run: RunID, _ members: [ReadStores.Member]) -> CommandFailure {
+    CommandFailure("there is no run \(run) in \(members.map(\.store.path).joined(separator: ", "))")
+  }
+
+  private func show(_ runs: [RunRecord], _ zone: TimeZoneRules, _ open: OpenRuns, withHeader: Bool) {
     var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
     for record in runs {
       table.add([
         record.id.description, record.schedule.map { "\(record.job) (\($0))" } ?? record.job,
-        Shown.time(record.scheduledAt, in: zone),
-        record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running"),
-        record.outcome == nil ? "-" : Shown.span(record.duration),
-        String(record.attempts), record.error?.message ?? "",
+        Shown.time(record.scheduledAt, in: zone), open.word(for: record),
+        record.knownDuration.map { Shown.span($0) } ?? "-", String(record.attempts), record.error?.message ?? "",
       ])
     }
     for line in table.lines.dropFirst(withHeader ? 0 : 1) { Terminal.line(line) }
   }
 
-  private func show(_ record: RunRecord, _ store: SQLiteStore, _ zone: TimeZoneRules) throws {
-    for (name, value) in RunRendering.fields(record, zone: zone) {
-      Terminal.line("\(VisibleText.padded(name, to: 14)) \(value)")
+  private func show(
+    _ id: RunID, _ query: RunQuery, _ members: [ReadStores.Member], _ open: OpenRuns, _ zone: TimeZoneRules
+  ) throws {
+    var isFound = false
+    for member in members {
+      guard let record = try ReadStores.orFail({ try member.store.runs(query) }).first else { continue }
+      isFound = true
+      for (name, value) in RunRendering.fields(record, zone: zone, open) {
+        Terminal.line("\(VisibleText.padded(name, to: 16)) \(value)")
+      }
+      if let traceback = record.error?.traceback { Terminal.block(traceback) }
+      for line in try ReadStores.orFail({ try member.store.log(of: record.id, limit: 10_000) }) {
+        let fields = line.fields.map { " " + $0.text } ?? ""
+        Terminal.line(
+          "\(Shown.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)")
+      }
     }
-    if let traceback = record.error?.traceback { Terminal.block(traceback) }
-    let lines: [RunLogLine]
-    do { lines = try store.log(of: record.id, limit: 10_000) } catch { throw CommandFailure("\(error)") }
-    for line in lines {
-      let fields = line.fields.map { " " + $0.text } ?? ""
-      Terminal.line(
-        "\(Shown.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)")
+    if !isFound { throw missing(id, members) }
+  }
+}
+
+/// Runs of several stores as one list, newest first, some at a time.
+private struct RunPages {
+  private static let pageSize = 1_000
+
+  private struct Source {
+    let store: SQLiteStore
+    var query: RunQuery
+    /// Newest last.
+    var buffer: [RunRecord] = []
+    var isOver = false
+  }
+  private var sources: [Source]
+  private var left: Int
+
+  init(_ stores: [SQLiteStore], _ query: RunQuery) {
+    sources = stores.map { Source(store: $0, query: query) }
+    left = query.limit
+  }
+
+  /// Empty when there are no more.
+  mutating func next() throws(StoreError) -> [RunRecord] {
+    var page: [RunRecord] = []
+    while page.count < min(left, Self.pageSize) {
+      for index in sources.indices where sources[index].buffer.isEmpty && !sources[index].isOver {
+        sources[index].query.limit = min(left, Self.pageSize)
+        let found = try sources[index].store.runs(sources[index].query)
+        sources[index].isOver = found.count < sources[index].query.limit
+        sources[index].query.before = found.last?.id ?? sources[index].query.before
+        sources[index].buffer = found.reversed()
+      }
+      // One number counts the runs of all stores of a host.
+      let newest = sources.indices.filter { !sources[$0].buffer.isEmpty }
+        .max { sources[$0].buffer.last!.id < sources[$1].buffer.last!.id }
+      guard let newest else { break }
+      page.append(sources[newest].buffer.removeLast())
     }
+    left -= page.count
+    return page
   }
 }
 
 /// A run as JSON, and as named fields.
 enum RunRendering {
-  static func fields(_ record: RunRecord, zone: TimeZoneRules) -> [(String, String)] {
+  static func fields(_ record: RunRecord, zone: TimeZoneRules, _ open: OpenRuns) -> [(String, String)] {
     var fields = [("run", record.id.description), ("job", record.job)]
     if let schedule = record.schedule { fields.append(("schedule", schedule)) }
     fields += [("cause", record.cause.rawValue), ("scheduled_at", Shown.time(record.scheduledAt, in: zone))]
     if let at = record.claimedAt { fields.append(("claimed_at", Shown.time(at, in: zone))) }
     if let at = record.startedAt { fields.append(("started_at", Shown.time(at, in: zone))) }
+    if let at = record.retriedAt { fields.append(("last_attempt_at", Shown.time(at, in: zone))) }
+    if let at = record.resumesAt { fields.append(("next_attempt_at", Shown.time(at, in: zone))) }
     if let at = record.finishedAt { fields.append(("finished_at", Shown.time(at, in: zone))) }
-    fields.append(("outcome", record.outcome?.rawValue ?? (record.claimedAt == nil ? "waiting" : "running")))
+    fields.append(("outcome", open.word(for: record)))
     fields.append(("attempts", String(record.attempts)))
     if record.missed > 0 { fields.append(("missed", String(record.missed))) }
-    if record.outcome != nil { fields.append(("took", Shown.span(record.duration))) }
+    if record.outcome != nil { fields.append(("took", record.knownDuration.map { Shown.span($0) } ?? "-")) }
     if record.memoryPeakBytes > 0 { fields.append(("memory_peak", "\(record.memoryPeakBytes) bytes")) }
     if let params = record.params { fields.append(("params", params.text)) }
     if let event = record.event { fields.append(("event", event.text)) }
@@ -140,7 +174,7 @@ enum RunRendering {
     return fields
   }
 
-  static func json(_ record: RunRecord, zone: TimeZoneRules) -> String {
+  static func json(_ record: RunRecord, zone: TimeZoneRules, _ open: OpenRuns) -> String {
     var run = JSONObject()
     run.set("id", record.id.number)
     run.set("job", record.job)
@@ -149,6 +183,9 @@ enum RunRendering {
     run.set("scheduled_at", ISO8601.format(record.scheduledAt, in: zone))
     run.set("claimed_at", record.claimedAt.map { ISO8601.format($0, in: zone) })
     run.set("started_at", record.startedAt.map { ISO8601.format($0, in: zone) })
+    run.set("last_attempt_at", record.retriedAt.map { ISO8601.format($0, in: zone) })
+    run.set("next_attempt_at", record.resumesAt.map { ISO8601.format($0, in: zone) })
+    if record.outcome == nil { run.set("state", open.word(for: record)) }
     run.set("finished_at", record.finishedAt.map { ISO8601.format($0, in: zone) })
     run.set("missed", record.missed)
     setOutcome(of: record, into: &run)
@@ -170,7 +207,11 @@ enum RunRendering {
     } else {
       run.setNull("error")
     }
-    run.set("duration_ms", Double(record.duration) / 1e6)
+    if let duration = record.knownDuration {
+      run.set("duration_ms", Double(duration) / 1e6)
+    } else {
+      run.setNull("duration_ms")
+    }
     run.set("memory_peak_bytes", record.memoryPeakBytes)
     run.set("attempts", record.attempts)
     run.set("params", stored: record.params?.text)

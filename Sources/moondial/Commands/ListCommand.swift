@@ -16,7 +16,7 @@ struct ListCommand: ParsableCommand {
 
   @OptionGroup var scripts: ScriptOptions
   @Flag(help: "One JSON document.") var json = false
-  @Flag(help: "Only jobs that no script declares any more; the store keeps them in case they return.")
+  @Flag(help: "Only jobs that no script declares any more; the stores keep them in case they return.")
   var orphans = false
 
   func run() throws {
@@ -24,23 +24,26 @@ struct ListCommand: ParsableCommand {
       scripts.directory, scripts.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
     let generation = try session.loadOnce()
     for problem in generation.errors + generation.restored { Terminal.error("moondial: \(problem)") }
-    let known = try KnownSchedules(session.configuration, state: scripts.settings.stateDirectory)
-    if orphans { return try showOrphans(generation, known, session) }
+    let stores = try ReadStores(
+      session, generation: generation, directory: scripts.directory, state: scripts.settings.stateDirectory)
+    let known = try KnownSchedules(stores)
+    if orphans { return try showOrphans(generation, known, stores) }
     let now = SystemWallClock().now
+    let open = try OpenRuns(stores, now: now)
+    let zone = stores.zone
     let rows = try generation.jobs.map { job in
-      let record = known.schedules[job.name]
-      let zone = try session.zones.zone(named: job.timeZone)
+      let record = known.schedule(of: job)
       let next = Self.nextFire(job, record, after: now)
       return Row(
         job: job, trigger: job.whenInWords,
         next: next.map { json ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) },
-        last: try known.lastRun(of: job.name),
+        last: try known.lastRun(of: job), now: open.words(for: job.name, in: zone), open: open.ofJob[job.name] ?? [],
         isPaused: record?.isPaused ?? false,
         schedules: (known.made[job.name] ?? []).map { MadeRow($0, session.zones, in: zone, isExact: json) })
     }
     let declared = Set(generation.jobs.map(\.name))
     let orphans = known.made.keys.filter { !declared.contains($0) }.sorted().map { job in
-      (job: job, schedules: known.made[job]!.map { MadeRow($0, session.zones, in: .utc, isExact: json) })
+      (job: job, schedules: known.made[job]!.map { MadeRow($0, session.zones, in: zone, isExact: json) })
     }
     if json {
       let gone = orphans.map { orphan in
@@ -52,23 +55,23 @@ struct ListCommand: ParsableCommand {
       }
       Terminal.json(JSONObject.array(rows.map(\.json) + gone))
     } else {
-      show(rows, orphans)
+      show(rows, orphans, open)
     }
     if !generation.errors.isEmpty { throw CommandFailure.silent }
   }
 
   /// What the store keeps and no script declares: said once when it came to be, and found here ever after.
-  private func showOrphans(_ generation: LoadedGeneration, _ known: KnownSchedules, _ session: ScriptSession) throws {
+  private func showOrphans(_ generation: LoadedGeneration, _ known: KnownSchedules, _ stores: ReadStores) throws {
     let declared = Set(generation.jobs.map(\.name))
-    let zone = try session.zones.zone(named: session.configuration.timeZone ?? session.systemZone.name)
-    let names = Set(known.schedules.keys).union(known.made.keys).subtracting(declared).sorted()
+    let zone = stores.zone
+    let names = known.names.union(known.made.keys).subtracting(declared).sorted()
     var table = TextTable(["JOB", "WHEN", "SINCE", "LAST"])
     var documents: [String] = []
     for name in names {
-      let record = known.schedules[name]
+      let record = known.schedule(ofOrphan: name)
       let since = record?.orphanedAt ?? known.made[name]?.compactMap(\.orphanedAt).min()
-      let when = record?.trigger.map { MadeRow.words($0, session.zones) }
-      let last = try known.lastRun(of: name)?.outcome?.rawValue
+      let when = record?.trigger.map { MadeRow.words($0, stores.zones) }
+      let last = try known.lastRun(ofOrphan: name)?.outcome?.rawValue
       let made = known.made[name]?.count ?? 0
       table.add([
         name, (when ?? "when asked") + (made > 0 ? ", and \(counted(made, "schedule")) made at run time" : ""),
@@ -96,18 +99,23 @@ struct ListCommand: ParsableCommand {
     return trigger.anchored(at: now).next(after: now)
   }
 
-  private func show(_ rows: [Row], _ orphans: [(job: String, schedules: [MadeRow])]) {
-    var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "SCRIPT"])
+  private func show(_ rows: [Row], _ orphans: [(job: String, schedules: [MadeRow])], _ open: OpenRuns) {
+    var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "NOW", "SCRIPT"])
     for row in rows {
       let state = !row.job.enabled ? "disabled" : row.isPaused ? "paused" : row.next ?? "-"
-      table.add([row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.job.source.description])
+      table.add([
+        row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.now,
+        row.job.source.description,
+      ])
       for made in row.schedules {
-        table.add(["  \(made.id)", made.trigger, row.isPaused ? "paused" : made.next ?? "-", "-", "made at run time"])
+        table.add([
+          "  \(made.id)", made.trigger, row.isPaused ? "paused" : made.next ?? "-", "-", "-", "made at run time",
+        ])
       }
     }
     for orphan in orphans {
       for made in orphan.schedules {
-        table.add(["\(orphan.job)  \(made.id)", made.trigger, "orphaned", "-", "its job is gone"])
+        table.add(["\(orphan.job)  \(made.id)", made.trigger, "orphaned", "-", "-", "its job is gone"])
       }
     }
     for line in table.lines { Terminal.line(line) }
@@ -118,6 +126,9 @@ struct ListCommand: ParsableCommand {
     var trigger: String
     var next: String?
     var last: RunRecord?
+    /// In words, what it does now.
+    var now: String
+    var open: [RunRecord]
     var isPaused: Bool
     var schedules: [MadeRow]
 
@@ -129,6 +140,9 @@ struct ListCommand: ParsableCommand {
       row.set("timezone", job.timeZone)
       row.set("next_run_time", next)
       row.set("last_outcome", last?.outcome?.rawValue)
+      row.set("running", open.count { $0.claimedAt != nil })
+      row.set("waiting", open.count { $0.claimedAt == nil })
+      row.set("now", now == "-" ? nil : now)
       row.set("enabled", job.enabled)
       row.set("paused", isPaused)
       row.set("file", job.source.file)
@@ -190,24 +204,50 @@ extension JobDefinition {
   }
 }
 
-/// What the default store of a state directory knows, if there is one; read without disturbing a running host.
+/// The schedules and last runs that stores know.
 struct KnownSchedules {
-  private let store: SQLiteStore?
-  let schedules: [String: ScheduleRecord]
+  private let stores: ReadStores
+  /// By the name of the store, and the job.
+  private var schedules: [ObjectIdentifier: [String: ScheduleRecord]] = [:]
   /// Those made at run time, by job.
-  let made: [String: [ScheduleRecord]]
+  private(set) var made: [String: [ScheduleRecord]] = [:]
+  /// All jobs that a store has a schedule of.
+  private(set) var names: Set<String> = []
 
-  init(_ configuration: HostConfiguration, state: String) throws {
-    store = try HistoryStore.openIfPresent(configuration, state: state)
-    do {
-      let records = try store?.schedules() ?? []
-      schedules = Dictionary(
-        records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
-      made = Dictionary(grouping: records.filter { $0.made != nil }, by: \.job)
-    } catch { throw CommandFailure("\(error)") }
+  init(_ stores: ReadStores) throws {
+    self.stores = stores
+    var dynamic: [ScheduleRecord] = []
+    for member in stores.members {
+      let records = try ReadStores.orFail { try member.store.schedules() }
+      let own = records.filter { $0.made == nil }
+      schedules[ObjectIdentifier(member.store)] = Dictionary(
+        own.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+      names.formUnion(own.map(\.job))
+      dynamic += records.filter { $0.made != nil }
+    }
+    made = Dictionary(grouping: dynamic, by: \.job)
   }
 
-  func lastRun(of job: String) throws -> RunRecord? {
-    do { return try store?.runs(RunQuery(job: job, limit: 1)).first } catch { throw CommandFailure("\(error)") }
+  /// Where the job's own schedule stands, in the store that it has now; nil: that store knows nothing of it.
+  func schedule(of job: JobDefinition) -> ScheduleRecord? {
+    stores.store(of: job).flatMap { schedules[ObjectIdentifier($0)]?[job.name] }
+  }
+
+  /// The same of a job that no script declares: wherever it is.
+  func schedule(ofOrphan job: String) -> ScheduleRecord? {
+    stores.members.lazy.compactMap { schedules[ObjectIdentifier($0.store)]?[job] }.first
+  }
+
+  /// The newest run that has ended.
+  func lastRun(of job: JobDefinition) throws -> RunRecord? { try lastRun(job.name, in: stores.store(of: job)) }
+
+  func lastRun(ofOrphan job: String) throws -> RunRecord? {
+    for member in stores.members { if let run = try lastRun(job, in: member.store) { return run } }
+    return nil
+  }
+
+  private func lastRun(_ job: String, in store: SQLiteStore?) throws -> RunRecord? {
+    let query = RunQuery(job: job, outcomes: Set(Outcome.allCases), limit: 1)
+    return try ReadStores.orFail { try store?.runs(query).first }
   }
 }

@@ -4,6 +4,8 @@ import ArgumentParser
 import Chronology
 import Glibc
 import Hosting
+import JobModel
+import JobStores
 import ScriptLoading
 import ScriptRuntime
 import Triggers
@@ -136,20 +138,32 @@ struct NextCommand: ParsableCommand {
       }
       let session = try ScriptSession(dir, settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
       let generation = try session.loadOnce()
-      guard let job = generation.job(named: text) else {
-        guard isName else { throw CommandFailure("\(error)") }
-        let near = Spelling.closest(to: text, among: generation.jobs.map(\.name), limit: 1).first
+      let stores = try ReadStores(session, generation: generation, directory: dir, state: settings.stateDirectory)
+      guard isName || generation.job(named: text) != nil else { throw CommandFailure("\(error)") }
+      let job: JobDefinition
+      do {
+        job = try JobLookup.declared(text, in: generation, dir, storedIn: stores)
+      } catch let failure as CommandFailure {
         // What Lua says of a name that it does not know helps nobody.
-        let reason = "\(error)".hasPrefix("global '") ? "" : ", nor is it a trigger: \(error)"
-        throw CommandFailure(
-          "there is no job \"\(text)\" in \(dir)\(near.map { "; did you mean \($0)?" } ?? "")\(reason)")
+        throw "\(error)".hasPrefix("global '")
+          ? failure : CommandFailure("\(failure.message); nor is it a trigger: \(error)")
       }
       let shown = try timezone == nil ? self.zone(job.timeZone, zones) : zone
       guard let trigger = job.trigger else {
         throw CommandFailure("job \"\(text)\" has no trigger: it runs \(job.whenInWords)")
       }
-      return (trigger, shown, "\(text): \(job.whenInWords)")
+      return (try stores.phased(trigger, of: job), shown, "\(text): \(job.whenInWords)")
     }
+  }
+}
+
+extension ReadStores {
+  /// A job's trigger with the phase that its store has for it: an interval goes on from where it stands.
+  func phased(_ trigger: AnyTrigger, of job: JobDefinition) throws -> AnyTrigger {
+    guard trigger.needsAnchor, let store = store(of: job) else { return trigger }
+    let records = try ReadStores.orFail { try store.schedules(of: [job.name]) }
+    guard let record = records.first(where: { $0.made == nil }), record.trigger == trigger.text else { return trigger }
+    return trigger.anchored(at: record.anchor ?? record.registeredAt)
   }
 }
 

@@ -33,10 +33,17 @@ struct SimulateCommand: ParsableCommand {
     let begin = try from.map { try instant($0, "--from", in: zone) } ?? SystemWallClock().now
     let end = try to.map { try instant($0, "--to", in: zone) } ?? begin.advanced(byNanoseconds: 86_400_000_000_000)
     guard begin < end else { throw CommandFailure(.usage, "--to must be later than --from") }
-    if let job, generation.job(named: job) == nil {
-      throw CommandFailure("no job is named \"\(job)\" in \(scripts.directory)")
+    let stores = try ReadStores(
+      session, generation: generation, directory: scripts.directory, state: scripts.settings.stateDirectory)
+    let chosen = try job.map {
+      [try JobLookup.declared($0, in: generation, scripts.directory, storedIn: stores)]
     }
-    let jobs = job.map { name in generation.jobs.filter { $0.name == name } } ?? generation.jobs
+    let jobs = try (chosen ?? generation.jobs).map { definition in
+      var definition = definition
+      definition.trigger = try definition.trigger.map { try stores.phased($0, of: definition) }
+      return definition
+    }
+    let known = try KnownSchedules(stores)
     var simulation = ScheduleSimulation(jobs, from: begin)
     var count = 0
     while count < limit, let run = simulation.nextRun(before: end) {
@@ -53,6 +60,9 @@ struct SimulateCommand: ParsableCommand {
       }
     }
     if !json {
+      for job in jobs where known.schedule(of: job)?.isPaused == true {
+        Terminal.error("\(job.name) is paused: until it is resumed, its fire times will be skipped")
+      }
       for job in jobs where job.enabled {
         if let watch = job.watch { Terminal.error("\(job.name) also runs \(watch.inWords), which nobody can foresee") }
       }

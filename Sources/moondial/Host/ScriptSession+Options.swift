@@ -20,7 +20,12 @@ extension SettingOptions {
 
 extension ScriptSession {
   /// A session for a command that looks at scripts once.
-  convenience init(_ path: String, _ options: SettingOptions, log: LogRenderer, sink: any LogSink) throws {
-    try self.init(try options.place(path), log: log, sink: sink)
+  ///
+  /// - Parameter scheduler: what scripts ask the scheduler for.
+  convenience init(
+    _ path: String, _ options: SettingOptions, log: LogRenderer, sink: any LogSink,
+    scheduler: any JobControl & EventHub = MissingServices()
+  ) throws {
+    try self.init(try options.place(path), log: log, bridge: scheduler, sink: sink)
   }
 }

@@ -23,13 +23,16 @@ final class SingleRun: RunReportSink {
   private let state = Monitor(State())
   private let id: RunID
   private let params: JSONText?
+  private let event: JSONText?
   private let scheduledAt: Instant
 
-  init(_ definition: JobDefinition, params: JSONText?, session: ScriptSession, store: any JobStore, log: LogRenderer)
-    throws
-  {
+  init(
+    _ definition: JobDefinition, params: JSONText?, event: JSONText?, session: ScriptSession, store: any JobStore,
+    log: LogRenderer
+  ) throws {
     self.definition = definition
     self.params = params
+    self.event = event
     self.store = store
     self.log = log
     entry = JobEntry(definition)
@@ -67,6 +70,7 @@ final class SingleRun: RunReportSink {
     var record = RunRecord(
       id: id, job: definition.name, cause: .manual, scheduledAt: scheduledAt, claimedAt: scheduledAt)
     record.params = params
+    record.event = event
     save(record) { $0.claims.append($1) }
     pool.start(reportingTo: self)
     var retries: Int32 = 0
@@ -103,10 +107,10 @@ final class SingleRun: RunReportSink {
     pool.submit([
       RunOrder(
         token: RunToken(slot: 0, use: UInt32(attempt)), id: id, job: entry, attempt: attempt, scheduledAt: scheduledAt,
-        context: params.map { OrderContext(params: $0, event: nil) })
+        context: params == nil && event == nil ? nil : OrderContext(params: params, event: event))
     ])
     let report = state.wait { $0.ended }!
-    record.startedAt = report.startedAt
+    if record.startedAt == nil { record.startedAt = report.startedAt } else { record.retriedAt = report.startedAt }
     record.duration += report.duration
     record.memoryPeakBytes = max(record.memoryPeakBytes, report.memoryPeakBytes)
     record.error = report.details?.error

@@ -2,12 +2,13 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("What surrounds a host, end to end", .serialized)
-struct SurroundingsTests {
-  /// Waits until a file has as many lines.
-  private func awaitLines(_ count: Int, in file: String, of place: Place) {
+@Suite("The environment of a host, end to end", .serialized)
+struct EnvironmentTests {
+  /// Waits until a file has as many lines, by the notices of its directory.
+  private func awaitLines(_ count: Int, in file: String, of place: Place) throws {
+    let watch = try DirectoryNotices(place.path)
     let deadline = Date(timeIntervalSinceNow: HostProcess.patience)
-    while place.text(file).split(separator: "\n").count < count, Date() < deadline { usleep(5_000) }
+    while place.text(file).split(separator: "\n").count < count, watch.awaitNext(before: deadline) {}
     #expect(place.text(file).split(separator: "\n").count >= count)
   }
 
@@ -28,7 +29,7 @@ struct SurroundingsTests {
       ["run", "scripts", "--allow-all", "--grace", "5s"], in: place.path, readsErrors: false)
     defer { host.signal(SIGKILL) }
     // 40 MB and more of log by then, with 8 MB of room.
-    awaitLines(150, in: "ticks", of: place)
+    try awaitLines(150, in: "ticks", of: place)
     host.signal(SIGTERM)
     #expect(host.processEnds(within: 30))
     host.readErrors()
@@ -47,7 +48,7 @@ struct SurroundingsTests {
       """)
     let host = try HostProcess(["run", "scripts", "--allow-all"], in: place.path, readsErrors: false)
     defer { host.signal(SIGKILL) }
-    awaitLines(40, in: "ticks", of: place)
+    try awaitLines(40, in: "ticks", of: place)
     host.readErrors()
     try host.awaitLine { $0.contains(" warn  ") && $0.contains("log lines dropped here") }
     try host.awaitLine(containing: "noisy #")
@@ -67,7 +68,7 @@ struct SurroundingsTests {
       """)
     let host = try HostProcess(["run", "scripts", "--allow-all"], in: place.path, closed: closed)
     defer { host.signal(SIGKILL) }
-    awaitLines(3, in: "ticks", of: place)
+    try awaitLines(3, in: "ticks", of: place)
     host.signal(SIGTERM)
     #expect(try host.awaitExit() == 0)
     #expect(place.text(".moondial/moondial.db.lock").split(separator: "\n").count == 3)
@@ -142,5 +143,30 @@ struct SurroundingsTests {
     #expect(host.lines[told...].count { $0.text.contains("LOST") } <= 1)
     host.signal(SIGTERM)
     #expect(try host.awaitExit(within: 30) == 0)
+  }
+}
+
+/// The kernel's notices of changes to the files of a directory (inotify). One thread.
+private final class DirectoryNotices {
+  private let descriptor: Int32
+
+  init(_ path: String) throws {
+    descriptor = inotify_init1(Int32(IN_CLOEXEC))
+    try #require(descriptor >= 0)
+    // Safe: the path is passed as a C string for the length of the call.
+    try #require(unsafe inotify_add_watch(descriptor, path, UInt32(IN_MODIFY | IN_CREATE | IN_MOVED_TO)) >= 0)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Blocks until there is one, and takes it with all that are there; false when none comes.
+  func awaitNext(before deadline: Date) -> Bool {
+    var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    let milliseconds = Int32(max(0, deadline.timeIntervalSinceNow * 1_000))
+    // Safe: one struct that lives across the call.
+    guard unsafe poll(&wanted, 1, milliseconds) == 1 else { return false }
+    var bytes = [UInt8](repeating: 0, count: 64 * 1024)
+    // Safe: reads at most as much as the array has.
+    return unsafe read(descriptor, &bytes, bytes.count) > 0
   }
 }

@@ -1,0 +1,133 @@
+import ArgumentParser
+import Chronology
+import FileWatching
+import Hosting
+import JobModel
+import JobStores
+import ScriptLoading
+import ScriptRuntime
+
+/// Where the commands that read stores find them: those of the configuration, or one file.
+struct StoreOptions: ParsableArguments {
+  @Option(name: .customLong("dir"), help: "The scripts directory, beside which moondial.lua is looked for.")
+  var directory = "scripts"
+
+  @Option(help: "Only this store file; a plain name is in the state directory. Default: all of the configuration.")
+  var store: String?
+
+  @OptionGroup var settings: SettingOptions
+
+  /// The stores for reading. Throws when there is none.
+  func open() throws -> ReadStores { try ReadStores(self) }
+}
+
+/// The stores of a state directory, opened for reading: whether a host is up or not, and without disturbing it.
+///
+/// Scripts are loaded only when somebody asks for them.
+final class ReadStores {
+  struct Member {
+    /// As the configuration calls it.
+    let name: String
+    let store: SQLiteStore
+  }
+
+  /// The default store first. Stores without a file (`memory:`, or nothing written yet) are not among them.
+  let members: [Member]
+  let zones: TimeZoneDatabase
+  /// The zone of everything that is shown: the configured one, or the machine's.
+  let zone: TimeZoneRules
+  let configuration: HostConfiguration
+  /// Where scripts are, for messages.
+  let directory: String
+  private let session: ScriptSession?
+  private var loaded: LoadedGeneration?
+
+  /// For commands that read stores and need no scripts. Throws when there is no store.
+  convenience init(_ options: StoreOptions) throws {
+    var session: ScriptSession?
+    if case .directory = FileKind(options.directory) {
+      let made = try ScriptSession(
+        options.directory, options.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
+      do throws(HostError) {
+        try made.configure(made.directory.scan().snapshot)
+        session = made
+      } catch {
+        // History is there to find out what is wrong.
+        for line in error.message.split(separator: "\n") { Terminal.error("moondial: " + line) }
+        Terminal.error("moondial: the configuration is left aside: only the default store is looked into")
+      }
+    } else if options.settings.config != nil {
+      throw CommandFailure(
+        .usage, "there is no directory \(options.directory): name the one that --config is for with --dir DIR")
+    }
+    try self.init(
+      session, generation: nil, directory: options.directory, state: options.settings.stateDirectory,
+      only: options.store)
+    guard members.isEmpty else { return }
+    let path = try Self.files(configuration, state: options.settings.stateDirectory, only: options.store).first?.path
+    guard let path else {
+      throw CommandFailure("no store of the configuration is a file: they keep nothing that could be read from outside")
+    }
+    throw CommandFailure(
+      "there is no store \(path): name the state directory with --state DIR, or start a host first")
+  }
+
+  /// For commands that have loaded scripts: no store need be there.
+  init(
+    _ session: ScriptSession?, generation: LoadedGeneration?, directory: String, state: String, only: String? = nil
+  ) throws {
+    self.session = session
+    self.directory = directory
+    loaded = generation
+    configuration = session?.configuration ?? HostConfiguration()
+    zones = session?.zones ?? Environment.zones
+    let machine = session?.systemZone ?? zones.machineZone(tz: Environment["TZ"])
+    zone = (try? zones.zone(named: configuration.timeZone ?? machine.name)) ?? .utc
+    var members: [Member] = []
+    for (name, path) in try Self.files(configuration, state: state, only: only) {
+      guard case .file = FileKind(path) else { continue }
+      do { members.append(Member(name: name, store: try SQLiteStore(path, mode: .reader))) } catch {
+        throw CommandFailure("\(error)")
+      }
+    }
+    self.members = members
+  }
+
+  deinit { for member in members { member.store.close() } }
+
+  /// The files of the stores, the default's first.
+  private static func files(
+    _ configuration: HostConfiguration, state: String, only: String?
+  ) throws -> [(name: String, path: String)] {
+    if let only {
+      guard !only.isEmpty else { throw CommandFailure(.usage, "--store is empty: name a store file") }
+      return [("", only.contains("/") ? only : state + "/" + only)]
+    }
+    return defaultFirst(configuration.stores.keys).compactMap { name in
+      guard let store = configuration.stores[name], store.kind == .sqlite else { return nil }
+      let file = store.path ?? "moondial.db"
+      return (name, file.hasPrefix("/") ? file : state + "/" + file)
+    }
+  }
+
+  /// The store of a job that a script declares; nil when it has no file.
+  func store(of job: JobDefinition) -> SQLiteStore? {
+    // As the scheduler does: a store that is not configured (any more) is the default.
+    let name = configuration.stores[job.store] == nil ? "default" : job.store
+    return members.first { $0.name == name || $0.name.isEmpty }?.store
+  }
+
+  /// The scripts, loaded at the first call; nil when there are none.
+  var generation: LoadedGeneration? {
+    if let loaded { return loaded }
+    guard let session else { return nil }
+    let generation = session.load(session.directory.scan().snapshot)
+    loaded = generation
+    return generation
+  }
+
+  /// Runs `body` with what a store throws as a sentence.
+  static func orFail<R>(_ body: () throws -> R) throws -> R {
+    do { return try body() } catch let error as StoreError { throw CommandFailure("\(error)") }
+  }
+}
