@@ -145,8 +145,7 @@ let package = Package(
       "MoondialSchedulerTests",
       [
         "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
-        "ScriptLoading", "HostModules", "JobStores", "JobModel",
-        "Chronology",
+        "ScriptLoading", "HostModules", "JobStores", "JobModel", "Triggers", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     tests("ChronologyTests", ["Chronology"]),

@@ -32,7 +32,7 @@ enum ScheduleDecoder {
     let replaces = table.field("replace_existing").flatMap { decoder.reading.bool("replace_existing", $0) }
     var assembly = TriggerAssembly(draft, surroundings)
     let trigger = assembly.assemble()
-    let complaints = decoder.reading.complaints + assembly.complaints + assembly.recipeProblems.map(\.message)
+    let complaints = decoder.reading.complaints + assembly.complaints + assembly.specificationProblems.map(\.message)
     guard complaints.isEmpty else { throw arguments.misuse(complaints.joined(separator: "; ")) }
     guard let trigger else { throw arguments.misuse("say when: give it at, every, cron, calendar or trigger") }
     var request = ScheduleRequest(job: job, id: id, trigger: trigger)

@@ -64,7 +64,7 @@ extension Configuration {
       groups[path[1]] = checked.groups[path[1]].map { Group(max: $0.max, rate: $0.rate?.text) }
       return true
     case "job_defaults" where path.count > 1:
-      let job = ProgrammedJob(
+      let job = NativeJob(
         name: "defaults", fields: LuaTable(), source: SourceLocation(file: "", line: 0), payload: NoCode())
       let surroundings = checked.surroundings(zones: zones, zone: .utc, now: SystemWallClock().now)
       guard let definition = try? job.definition(in: surroundings) else { return false }

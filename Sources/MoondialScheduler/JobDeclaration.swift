@@ -17,7 +17,7 @@ struct JobDeclaration: Sendable {
   func definition(in surroundings: DeclareSurroundings) throws(SchedulerError) -> JobDefinition {
     var fields = options.fields
     if let trigger { fields.append((JobField.trigger.rawValue, trigger.value)) }
-    let job = ProgrammedJob(name: name, fields: LuaTable(fields: fields), source: source, payload: payload)
+    let job = NativeJob(name: name, fields: LuaTable(fields: fields), source: source, payload: payload)
     let params = try options.params?.checked("job \"\(name)\": params", isObject: true)
     do {
       var definition = try job.definition(in: surroundings)

@@ -35,7 +35,7 @@ extension AnyTrigger {
   /// `high`, a point after which none follows up to `end`. Each probe moves one of them to the middle or beyond: at
   /// most 63 probes.
   func latest(from known: Instant, through end: Instant) -> Instant {
-    if case .every(let interval) = kind, let latest = interval.latest(through: end), latest >= known { return latest }
+    if let interval, let latest = interval.latest(through: end), latest >= known { return latest }
     var low = known
     var high = end
     while low < high {
@@ -58,7 +58,7 @@ extension AnyTrigger {
   /// The first of the last `limit` instants from `first` to `end`; nil when there are no more than that. One division
   /// for an interval, a walk of up to `limit` instants otherwise.
   func oldest(ofLast limit: Int, from first: Instant, through end: Instant) -> Instant? {
-    if case .every(let interval) = kind {
+    if let interval {
       let (reach, overflow) = Int64(limit - 1).multipliedReportingOverflow(by: interval.nanoseconds)
       guard !overflow, end.nanoseconds(since: first) > reach else { return nil }
       return end.advanced(byNanoseconds: -reach)

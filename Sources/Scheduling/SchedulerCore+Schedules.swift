@@ -313,6 +313,6 @@ struct RestoredSchedule: Sendable {
 extension AnyTrigger {
   /// The first of a plain list of dates, past or not; nil for every other trigger.
   fileprivate var firstDate: Instant? {
-    if case .at(let dates) = kind { dates.instants.first } else { nil }
+    dateList?.instants.first
   }
 }

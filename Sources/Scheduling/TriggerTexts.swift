@@ -13,7 +13,7 @@ struct TriggerTexts: Sendable {
 
   mutating func text(of trigger: AnyTrigger?) -> String? {
     guard let trigger else { return nil }
-    guard let identity = trigger.identity else { return trigger.text }
+    let identity = trigger.identity
     if let known = written[identity] { return known.text }
     let text = trigger.text
     if written.count < Self.limit { written[identity] = (trigger, text) }

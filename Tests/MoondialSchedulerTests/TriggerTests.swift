@@ -1,6 +1,7 @@
 import Foundation
 import MoondialScheduler
 import Testing
+import enum Triggers.ConstructorName
 
 /// 2026-01-01T00:00:00Z.
 private let newYear = Date(timeIntervalSince1970: 1_767_225_600)
@@ -40,6 +41,25 @@ struct TriggerTests {
   func fires(_ trigger: Trigger, _ expected: String) throws {
     let next = try #require(try trigger.next(after: newYear))
     #expect(next == (try Date(expected, strategy: .iso8601)), "\(trigger)")
+  }
+
+  @Test("Swift writes every constructor that scripts have", arguments: ConstructorName.allCases)
+  func constructors(_ constructor: ConstructorName) throws {
+    let trigger = try Trigger.example(of: constructor)
+    #expect(trigger.description.hasPrefix("\(constructor.text)("))
+    if constructor != .startup { #expect(try trigger.next(after: newYear) != nil) }
+  }
+
+  @Test("fires on days move to the nearest other day")
+  func shifted() throws {
+    let days = try Trigger.days("2026-01-02", weekdays: "sat,sun", timezone: "UTC")
+    let noon = try Trigger.cron("0 12 3 1 *")
+    for (direction, expected) in [(.next, "2026-01-05"), (.previous, "2026-01-01")] as [(Trigger.Direction, String)] {
+      let next = try noon.shifted(from: days, to: direction).next(after: newYear)
+      #expect(next == (try Date("\(expected)T12:00:00Z", strategy: .iso8601)))
+    }
+    let error = #expect(throws: ParseError.self) { try noon.shifted(from: noon, to: .next) }
+    #expect(error?.message.contains("expected a calendar") == true)
   }
 
   @Test("a trigger that can never fire again says so")

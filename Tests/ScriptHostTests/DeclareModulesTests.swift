@@ -47,9 +47,9 @@ struct DeclareModulesTests {
       Issue.record("it did not finish with a trigger")
       return
     }
-    let recipe = try #require(object as? TriggerRecipe)
-    #expect(recipe.luaDescription == "cron(\"0 3 * * *\")")
-    _ = try recipe.build(in: .init(zones: LoadFixture.zones))
+    let specification = try #require(object as? TriggerSpecification)
+    #expect(specification.luaDescription == "cron(\"0 3 * * *\")")
+    _ = try specification.build(in: .init(zones: LoadFixture.zones))
   }
 
   @Test("a trigger value says what it is")

@@ -59,15 +59,15 @@ struct LoadBoundsTests {
 
   @Test("a value describes itself within bounds, however often it names its parts")
   func description() {
-    var recipe = TriggerRecipe(constructor: "every", arguments: [.string("1h")])
-    #expect(recipe.luaDescription == "every(\"1h\")")
+    var specification = TriggerSpecification(constructor: "every", arguments: [.string("1h")])
+    #expect(specification.luaDescription == "every(\"1h\")")
     for _ in 0..<60 {
-      recipe = TriggerRecipe(
-        constructor: "any_of", arguments: [.table(LuaTable(array: [.object(recipe), .object(recipe)]))])
+      specification = TriggerSpecification(
+        constructor: "any_of", arguments: [.table(LuaTable(array: [.object(specification), .object(specification)]))])
     }
-    #expect(recipe.luaDescription.hasPrefix("any_of({ any_of({ ") && recipe.luaDescription.hasSuffix("…"))
-    #expect(recipe.luaDescription.utf8.count <= LuaTextWriter.limit + 3)
-    #expect(recipe.extent.parts == .max || recipe.extent.complaint != nil)
+    #expect(specification.luaDescription.hasPrefix("any_of({ any_of({ ") && specification.luaDescription.hasSuffix("…"))
+    #expect(specification.luaDescription.utf8.count <= LuaTextWriter.limit + 3)
+    #expect(specification.extent.parts == .max || specification.extent.complaint != nil)
   }
 
   @Test("long lists and texts of megabytes are refused")
@@ -146,7 +146,7 @@ struct LoadBoundsTests {
     #expect(throws: TriggerError("the script was still loading after 0 ms")) {
       try TriggerBuilder.build("every", [.string("1h")], context: context)
     }
-    let recipe = TriggerRecipe(constructor: "every", arguments: [.string("1h")])
-    #expect(throws: TriggerError("the script was still loading after 0 ms")) { try recipe.build(in: context) }
+    let specification = TriggerSpecification(constructor: "every", arguments: [.string("1h")])
+    #expect(throws: TriggerError("the script was still loading after 0 ms")) { try specification.build(in: context) }
   }
 }

@@ -201,7 +201,8 @@ struct CalendarFileTests {
     let summer = "DTSTART;TZID=Europe/London:20260724T043000\nDURATION:PT15M"
     #expect(try days([winter, summer], in: "UTC", head: odd) == ["2026-07-23", "2026-12-23"])
     #expect(try days([winter, summer], in: "UTC") == ["2026-07-24", "2026-12-24"])
-    let after = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n\(winter.replacing("\n", with: "\r\n"))\r\nEND:VEVENT\r\n\(odd)END:VCALENDAR\r\n"
+    let after =
+      "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n\(winter.replacing("\n", with: "\r\n"))\r\nEND:VEVENT\r\n\(odd)END:VCALENDAR\r\n"
     #expect(try CalendarFile(Array(after.utf8), zones: zones).days(in: .utc).days.contains(20_810))
     // RDATE, and an end in UTC.
     let dated = """

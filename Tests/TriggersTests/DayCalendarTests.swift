@@ -61,7 +61,7 @@ struct DayCalendarTests {
         let trigger = DayRuleTrigger(base, calendar, rule)
         #expect(
           fires(trigger, from: from, until: until) == inWindow(instants),
-          "seed \(seed): \(rule) \(cron) in \(zone.name), \(calendar.written(complete: true)), from \(from)")
+          "seed \(seed): \(rule) \(cron) in \(zone.name), \(calendar.lua(.complete)), from \(from)")
       }
     }
   }

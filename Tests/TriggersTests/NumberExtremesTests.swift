@@ -60,7 +60,7 @@ struct NumberExtremesTests {
 
   @Test("in every field of every constructor", arguments: TriggerBuilder.constructors)
   func fields(constructor: String) {
-    let hourly = SpecValue.trigger(AnyTrigger(.every(IntervalTrigger(nanoseconds: 3_600_000_000_000))))
+    let hourly = SpecValue.trigger(AnyTrigger(IntervalTrigger(nanoseconds: 3_600_000_000_000)))
     let first: [String: SpecValue] = [
       "cron": .string("0 3 * * *"), "every": .string("90s"), "at": .string("2027-01-01"), "workdays": .string("2nd"),
       "rrule": .string("FREQ=DAILY"), "only": hourly, "shift": hourly, "except": hourly, "any_of": .list([hourly]),

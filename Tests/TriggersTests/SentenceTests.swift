@@ -166,7 +166,7 @@ struct SentenceTests {
       guard let rule = try? RecurrenceRuleParser.parse(text), let pattern = RecurrencePattern(rule, start: start) else {
         continue
       }
-      let words = RecurrenceExplanation(rule, start: start, zone: .utc).sentence
+      let words = RecurrenceExplanation(rule, start: start, zone: .utc).text
       let meaning = try RecurrenceSentence(words)
       let said = meaning.times(from: start, through: start + days * 86_400)
       var times: [Int] = []
@@ -179,9 +179,9 @@ struct SentenceTests {
       try #require(
         times.count == said.count && different == nil,
         """
-        \(text) from \(RecurrenceTrigger.shown(start)) says "\(words)": fires \
-        \(different.map { RecurrenceTrigger.shown($0.0, usual: nil) } ?? "\(times.count) times"), said \
-        \(different.map { RecurrenceTrigger.shown($0.1, usual: nil) } ?? "\(said.count)")
+        \(text) from \(RecurrenceTrigger.format(start)) says "\(words)": fires \
+        \(different.map { RecurrenceTrigger.format($0.0, usual: nil) } ?? "\(times.count) times"), said \
+        \(different.map { RecurrenceTrigger.format($0.1, usual: nil) } ?? "\(said.count)")
         """)
       if said.isEmpty, meaning.places.isEmpty {
         #expect(local > start + (days - 1) * 86_400, "\(text) says \"\(words)\"")

@@ -102,7 +102,9 @@ struct SolarTriggerTests {
     x - x * x * x / 6 + x * x * x * x * x / 120 - x * x * x * x * x * x * x / 5040
   }
 
-  @Test("rises and settings alternate, noons lie between them, at random places", arguments: Seeds.with([1, 2, 16_537_545_446_876_338_823]))
+  @Test(
+    "rises and settings alternate, noons lie between them, at random places",
+    arguments: Seeds.with([1, 2, 16_537_545_446_876_338_823]))
   func alternate(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<40 {
@@ -152,7 +154,7 @@ struct SolarTriggerTests {
           Instant(nanoseconds: Int64.random(in: before.nanoseconds..<fire.nanoseconds, using: &random)),
         ] {
           let next = trigger.next(after: after)
-          #expect(next == fire, "seed \(seed): \(trigger.sentence) after \(after)")
+          #expect(next == fire, "seed \(seed): \(trigger.explanation) after \(after)")
           if next != fire { return }
         }
       }
@@ -203,7 +205,7 @@ struct LunarTriggerTests {
       let trigger = LunarTrigger(LunarTrigger.Phase.allCases[phase])
       let next = try #require(trigger.next(after: instant))
       #expect(
-        abs((next - expected).fractionalSeconds) <= 120, "\(trigger.sentence): \(next), the table says \(expected)")
+        abs((next - expected).fractionalSeconds) <= 120, "\(trigger.explanation): \(next), the table says \(expected)")
       instant = next
       phase = (phase + 1) % 4
     }
@@ -233,7 +235,7 @@ struct LunarTriggerTests {
         #expect((29 * 86_400.0...30.1 * 86_400).contains(month), "seed \(seed)")
         for _ in 0..<3 {
           let between = Instant(nanoseconds: Int64.random(in: instant.nanoseconds..<next.nanoseconds, using: &random))
-          #expect(trigger.next(after: between) == next, "seed \(seed): \(trigger.sentence) after \(between)")
+          #expect(trigger.next(after: between) == next, "seed \(seed): \(trigger.explanation) after \(between)")
         }
         instant = next
       }

@@ -149,7 +149,7 @@ struct CombinedTriggerTests {
       let parts = (0..<Int.random(in: 2...3, using: &random)).map { _ in
         (Int64.random(in: 1...40, using: &random), Int64.random(in: -50...50, using: &random))
       }
-      let trigger = AnyTrigger(.allOf(IntersectionTrigger(parts.map { every($0.0, at: $0.1) })))
+      let trigger = AnyTrigger(IntersectionTrigger(parts.map { every($0.0, at: $0.1) }))
       let start = Int64.random(in: -100...100, using: &random)
       let expected = (start + 1...start + 70_000).first { instant in
         parts.allSatisfy { instant >= $0.1 + $0.0 && (instant - $0.1) % $0.0 == 0 }
@@ -166,7 +166,7 @@ struct CombinedTriggerTests {
     let right = Int64(998_244_353) * 1_000_033
     let meeting = Instant(nanoseconds: 4_611_686_018_427_387_904)
     let members = [every(left, at: meeting.nanoseconds % left), every(right, at: meeting.nanoseconds % right)]
-    let trigger = AnyTrigger(.allOf(IntersectionTrigger(members)))
+    let trigger = AnyTrigger(IntersectionTrigger(members))
     #expect(trigger.nextFire(after: .epoch) == .at(meeting))
     #expect(trigger.nextFire(after: meeting) == .never)
   }
@@ -198,10 +198,10 @@ struct CombinedTriggerTests {
       func all(_ trigger: AnyTrigger) -> [Int64] { fires(trigger, after: Instant(nanoseconds: after), limit: 99) }
       #expect(all(.anyOf([at(left), at(right)])) == left.union(right).filter { $0 > after }.sorted())
       #expect(
-        all(AnyTrigger(.allOf(IntersectionTrigger([at(left), at(right)]))))
+        all(AnyTrigger(IntersectionTrigger([at(left), at(right)])))
           == left.intersection(right).filter { $0 > after }.sorted())
       let except = ExceptTrigger(at(left), stretches: [], excluded: at(right), zoneOfDates: nil)
-      #expect(all(AnyTrigger(.except(except))) == left.subtracting(right).filter { $0 > after }.sorted())
+      #expect(all(AnyTrigger(except)) == left.subtracting(right).filter { $0 > after }.sorted())
     }
   }
 

@@ -42,6 +42,7 @@ enum TriggerDocument {
 
   static let fires = rows(under: ["Trigger", "Zone", "After", "Fires"])
   static let words = rows(under: ["Trigger", "Says itself as"])
+  static let constructors = rows(under: ["Constructor", "Fires", "Example"])
   static let refusals = rows(under: ["Trigger", "Message"])
 }
 
@@ -60,6 +61,21 @@ struct TriggerDocumentTests {
     #expect(TriggerDocument.fires.count > 60)
     #expect(TriggerDocument.words.count > 10)
     #expect(TriggerDocument.refusals.count > 30)
+  }
+
+  @Test("the first table has one row a constructor, with its own words")
+  func constructors() {
+    let expected = ConstructorName.allCases.map { $0.constructor }.map {
+      ["`\($0.name)`", $0.summary, "`\($0.example)`"]
+    }
+    #expect(TriggerDocument.constructors.map(\.cells) == expected)
+  }
+
+  @Test("the example of each constructor makes a trigger of it", arguments: ConstructorName.allCases)
+  func examples(constructor: ConstructorName) throws {
+    let trigger = try TriggerText.parse(constructor.constructor.example, context: context("Europe/Berlin")).trigger
+    #expect(trigger.lua.hasPrefix(constructor.text))
+    #expect(trigger.firesAtStart || trigger.nextFire(after: .epoch).instant != nil)
   }
 
   @Test("fire times", arguments: TriggerDocument.fires)

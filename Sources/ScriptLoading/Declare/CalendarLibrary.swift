@@ -10,7 +10,7 @@ package import Triggers
 /// script named is kept, so that it is evaluated again when one of them changes, comes or goes.
 ///
 /// Safe to share; each file is read once.
-package final class CalendarLibrary: CalendarSource {
+package final class CalendarLibrary: CalendarFileSource {
   private let file: @Sendable (ScriptPath) -> ScriptFile?
   private let names: @Sendable () -> [String]
   /// Why no calendar is read at all.

@@ -91,7 +91,7 @@ package enum DeclareModules {
     return .results(1)
   }
 
-  /// A constructor only keeps what it was given; see ``TriggerRecipe``. In a run, whoever takes the value builds it.
+  /// A constructor only keeps what it was given; see ``TriggerSpecification``. In a run, whoever takes the value builds it.
   private static func construct(_ name: String, _ call: inout LuaCall) -> LuaReturn {
     var arguments: [LuaValue] = []
     for index in stride(from: 1, through: call.count, by: 1) {
@@ -103,13 +103,13 @@ package enum DeclareModules {
     }
     let session = call.context as? DeclareSession
     let place = session.flatMap { session in call.caller.map { session.place($0) } }
-    let recipe = TriggerRecipe(constructor: name, arguments: arguments, location: place)
-    if let complaint = recipe.extent.complaint { return .raise("\(name): \(complaint)") }
+    let specification = TriggerSpecification(constructor: name, arguments: arguments, location: place)
+    if let complaint = specification.extent.complaint { return .raise("\(name): \(complaint)") }
     do {
       try session?.countBytes(call.bytesRead)
-      try session?.made(recipe)
+      try session?.made(specification)
     } catch { return .raise("\(name): \(error.message)") }
-    call.push(LuaValue.object(recipe))
+    call.push(LuaValue.object(specification))
     return .results(1)
   }
 }

@@ -40,8 +40,8 @@ package final class DeclareSession {
   private var firstJobPlace: SourceLocation?
   private var open = OpenJobs()
   /// Trigger values made so far, and those that a job used.
-  private var recipes: [TriggerRecipe] = []
-  private var usedRecipes: Set<ObjectIdentifier> = []
+  private var specifications: [TriggerSpecification] = []
+  private var usedSpecifications: Set<ObjectIdentifier> = []
   private var amounts = DeclaredAmounts()
 
   package init() {}
@@ -63,8 +63,8 @@ package final class DeclareSession {
     names = DeclaredNames()
     firstJobPlace = nil
     _ = open.takeAll()
-    recipes = []
-    usedRecipes = []
+    specifications = []
+    usedSpecifications = []
     guard let surroundings else { return }
     var draft = JobDraft(zone: surroundings.zone)
     // What is wrong with the host's defaults was reported when moondial.lua was read.
@@ -96,9 +96,9 @@ package final class DeclareSession {
     let context = TriggerContext(
       zones: surroundings.zones, zone: base.timing.zone, dst: base.timing.dst, jobName: "unused", now: surroundings.now,
       calendars: surroundings.calendars, deadline: surroundings.deadline)
-    for recipe in recipes where !usedRecipes.contains(ObjectIdentifier(recipe)) {
+    for specification in specifications where !usedSpecifications.contains(ObjectIdentifier(specification)) {
       do {
-        _ = try surroundings.triggers.build(recipe, in: context)
+        _ = try surroundings.triggers.build(specification, in: context)
       } catch {
         problems.error(
           at: surroundings.triggers.takeFailure() ?? SourceLocation(file: file, line: 0), error.description)
@@ -185,12 +185,12 @@ extension DeclareSession {
     } catch {
       complaints.append(error.message)
     }
-    for recipe in assembly.recipes { markUsed(recipe) }
+    for specification in assembly.specifications { markUsed(specification) }
     complaints += assembly.complaints
     for complaint in complaints { problems.error(at: place, "\(title()): \(complaint)") }
-    for problem in assembly.recipeProblems { problems.error(at: problem.location ?? place, problem.message) }
+    for problem in assembly.specificationProblems { problems.error(at: problem.location ?? place, problem.message) }
     if !named.isEmpty { settlePlace(named, place) }
-    if complaints.isEmpty && assembly.recipeProblems.isEmpty && !named.isEmpty {
+    if complaints.isEmpty && assembly.specificationProblems.isEmpty && !named.isEmpty {
       for note in notes(on: draft, assembly) { problems.note(at: place, "\(title()): \(note)") }
       // Jobs of a loop agree in nearly everything: their options become one object.
       if let last = jobs.last { draft.definition.shareOptions(with: last.definition) }
@@ -239,15 +239,15 @@ extension DeclareSession {
     problems.error(at: place, "job \(quoted(name)) is declared twice, first at \(first); give one of them another name")
   }
 
-  private func markUsed(_ recipe: TriggerRecipe) {
-    guard usedRecipes.insert(ObjectIdentifier(recipe)).inserted else { return }
-    for argument in recipe.arguments { markUsed(in: argument) }
+  private func markUsed(_ specification: TriggerSpecification) {
+    guard usedSpecifications.insert(ObjectIdentifier(specification)).inserted else { return }
+    for argument in specification.arguments { markUsed(in: argument) }
   }
 
   private func markUsed(in value: LuaValue) {
     switch value {
     case .object(let object):
-      if let recipe = object as? TriggerRecipe { markUsed(recipe) }
+      if let specification = object as? TriggerSpecification { markUsed(specification) }
     case .table(let table):
       for item in table.array { markUsed(in: item) }
       for field in table.fields { markUsed(in: field.value) }
@@ -283,9 +283,9 @@ extension DeclareSession {
   }
 
   /// A trigger constructor was called.
-  func made(_ recipe: TriggerRecipe) throws(DeclareOverrun) {
-    try amounts.addMade(recipe.ownParts, quota)
-    recipes.append(recipe)
+  func made(_ specification: TriggerSpecification) throws(DeclareOverrun) {
+    try amounts.addMade(specification.ownParts, quota)
+    specifications.append(specification)
   }
 }
 

@@ -4,7 +4,7 @@ internal import Lua
 package import Triggers
 
 /// A mistake in a trigger value, which is reported where the value was made.
-package struct RecipeProblem {
+package struct SpecificationProblem {
   package var location: SourceLocation?
   package var message: String
 }
@@ -17,10 +17,10 @@ package struct TriggerAssembly {
   private let context: TriggerContext
   package private(set) var complaints: [String] = []
   /// Mistakes of trigger values made elsewhere than in the job's table.
-  package private(set) var recipeProblems: [RecipeProblem] = []
+  package private(set) var specificationProblems: [SpecificationProblem] = []
   private(set) var notes: [String] = []
   /// The trigger values that the job uses.
-  private(set) var recipes: [TriggerRecipe] = []
+  private(set) var specifications: [TriggerSpecification] = []
   /// How large they are together, with those that are written in the table.
   let extent: TriggerExtent
 
@@ -34,7 +34,7 @@ package struct TriggerAssembly {
       calendars: surroundings.calendars, deadline: surroundings.deadline)
   }
 
-  private var isFine: Bool { complaints.isEmpty && recipeProblems.isEmpty }
+  private var isFine: Bool { complaints.isEmpty && specificationProblems.isEmpty }
 
   /// All time triggers of the job as one, within its dates; `nil` when it has none, or when something is wrong with
   /// them.
@@ -79,8 +79,8 @@ package struct TriggerAssembly {
   }
 
   private mutating func buildOne(_ field: JobField, _ value: LuaValue) -> AnyTrigger? {
-    let recipe: TriggerRecipe
-    // What nearly every job has: one text, and no recipe to make for it.
+    let specification: TriggerSpecification
+    // What nearly every job has: one text, and no specification to make for it.
     if field != .trigger, case .string(let text) = value {
       do {
         return take(try surroundings.triggers.build(field.rawValue, text: text.text, in: context))
@@ -90,7 +90,7 @@ package struct TriggerAssembly {
       }
     }
     if case .object(let object) = value {
-      guard let made = object as? TriggerRecipe else {
+      guard let made = object as? TriggerSpecification else {
         complaints.append("\(field.rawValue) must be a trigger, not \(value.shown)")
         return nil
       }
@@ -98,19 +98,19 @@ package struct TriggerAssembly {
         complaints.append("\(field.rawValue) holds a trigger made by \(made.constructor); write trigger = … for it")
         return nil
       }
-      recipe = made
-      recipes.append(made)
+      specification = made
+      specifications.append(made)
     } else if field == .trigger {
       complaints.append("trigger must be a trigger value like cron \"0 3 * * *\" or any_of { … }, not \(value.shown)")
       return nil
     } else {
-      recipe = TriggerRecipe(constructor: field.rawValue, arguments: [value])
+      specification = TriggerSpecification(constructor: field.rawValue, arguments: [value])
     }
     do {
-      return take(try surroundings.triggers.build(recipe, in: context))
+      return take(try surroundings.triggers.build(specification, in: context))
     } catch {
       if let location = surroundings.triggers.takeFailure() {
-        recipeProblems.append(RecipeProblem(location: location, message: error.description))
+        specificationProblems.append(SpecificationProblem(location: location, message: error.description))
       } else {
         complaints.append(error.description)
       }

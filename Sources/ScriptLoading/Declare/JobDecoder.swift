@@ -213,7 +213,7 @@ package struct JobDecoder {
   private mutating func applyDST(_ value: LuaValue, to draft: inout JobDraft) {
     do {
       let spec = try SpecValue(value) { (_) throws(TriggerError) in throw TriggerError("dst cannot hold a trigger") }
-      let policy = try TriggerBuilder.dst(spec)
+      let policy = try DSTPolicy(spec)
       draft.timing.dst = DSTPolicy(
         gap: policy.gap ?? draft.timing.dst.gap, overlap: policy.overlap ?? draft.timing.dst.overlap)
     } catch {

@@ -7,7 +7,7 @@ extension SpecValue {
   /// A table without named fields is a list, every other one a table with its positions first ("1", "2", …), then its
   /// named fields by name, then the rest.
   init(
-    _ value: LuaValue, build: (TriggerRecipe) throws(TriggerError) -> AnyTrigger
+    _ value: LuaValue, build: (TriggerSpecification) throws(TriggerError) -> AnyTrigger
   ) throws(TriggerError) {
     switch value {
     case .nil: self = .nothing
@@ -17,17 +17,17 @@ extension SpecValue {
     case .string(let string): self = .string(string.text)
     case .table(let table): self = try SpecValue(table, build: build)
     case .object(let object):
-      guard let recipe = object as? TriggerRecipe else {
+      guard let specification = object as? TriggerSpecification else {
         throw TriggerError("a \(object.luaTypeName) cannot be part of a trigger")
       }
-      self = .trigger(try build(recipe))
+      self = .trigger(try build(specification))
     case .function:
       throw TriggerError("a function cannot be part of a trigger")
     }
   }
 
   private init(
-    _ table: LuaTable, build: (TriggerRecipe) throws(TriggerError) -> AnyTrigger
+    _ table: LuaTable, build: (TriggerSpecification) throws(TriggerError) -> AnyTrigger
   ) throws(TriggerError) {
     if table.isSequence {
       var items: [SpecValue] = []
@@ -104,8 +104,8 @@ struct LuaTextWriter {
       text += "\"\(start.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
     case .table(let table): write(table)
     case .object(let object):
-      if let recipe = object as? TriggerRecipe {
-        call(recipe.constructor, recipe.arguments)
+      if let specification = object as? TriggerSpecification {
+        call(specification.constructor, specification.arguments)
       } else {
         text += object.luaDescription
       }

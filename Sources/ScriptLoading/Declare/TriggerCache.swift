@@ -25,27 +25,31 @@ struct TriggerCache {
   private var others: [Conditions: [String: BuiltTrigger]] = [:]
   /// Trigger values built in the context asked about last, by identity, so that one that is named many times is built
   /// once. (They are kept here: another object may get the number of one that has gone.)
-  private var values: [ObjectIdentifier: (recipe: TriggerRecipe, built: BuiltTrigger)] = [:]
+  private var values: [ObjectIdentifier: (specification: TriggerSpecification, built: BuiltTrigger)] = [:]
   private var valuesContext: (conditions: Conditions, jobName: String?)?
-  /// Where the innermost recipe was made that could not be built, since ``takeFailure()``.
+  /// Where the innermost specification was made that could not be built, since ``takeFailure()``.
   private var failure: SourceLocation?
 
-  /// The trigger of a recipe, its parts first. Notes of the parts come before its own.
-  mutating func build(_ recipe: TriggerRecipe, in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
+  /// The trigger of a specification, its parts first. Notes of the parts come before its own.
+  mutating func build(_ specification: TriggerSpecification, in context: TriggerContext) throws(TriggerError)
+    -> BuiltTrigger
+  {
     do throws(TriggerError) {
       try context.deadline?.check()
-      if let complaint = recipe.extent.complaint { throw TriggerError("\(recipe.constructor): \(complaint)") }
-      if recipe.arguments.count == 1, case .string(let text) = recipe.arguments[0] {
-        return try build(recipe.constructor, text: text.text, in: context)
+      if let complaint = specification.extent.complaint {
+        throw TriggerError("\(specification.constructor): \(complaint)")
       }
-      turnValues(to: context)
-      if let known = values[ObjectIdentifier(recipe)] { return known.built }
-      let built = try build(recipe.constructor, recipe.arguments, in: context)
-      values[ObjectIdentifier(recipe)] = (recipe, built)
+      if specification.arguments.count == 1, case .string(let text) = specification.arguments[0] {
+        return try build(specification.constructor, text: text.text, in: context)
+      }
+      select(valuesOf: context)
+      if let known = values[ObjectIdentifier(specification)] { return known.built }
+      let built = try build(specification.constructor, specification.arguments, in: context)
+      values[ObjectIdentifier(specification)] = (specification, built)
       return built
     } catch {
       // A part's mistake goes through all that hold it: the first to see it is where it is.
-      failure = failure ?? recipe.location
+      failure = failure ?? specification.location
       throw error
     }
   }
@@ -61,14 +65,14 @@ struct TriggerCache {
   mutating func build(_ constructor: String, text: String, in context: TriggerContext) throws(TriggerError)
     -> BuiltTrigger
   {
-    turn(to: Conditions(constructor: constructor, zone: context.zone, dst: context.dst))
+    select(Conditions(constructor: constructor, zone: context.zone, dst: context.dst))
     if let known = recent?.built[text] { return known }
     let (result, isShared) = try Self.build(constructor, [.string(text)], in: context)
     if isShared { recent?.built[text] = result }
     return result
   }
 
-  private mutating func turnValues(to context: TriggerContext) {
+  private mutating func select(valuesOf context: TriggerContext) {
     let conditions = Conditions(constructor: "", zone: context.zone, dst: context.dst)
     if let current = valuesContext, current.conditions == conditions, current.jobName == context.jobName { return }
     forgetValues()
@@ -82,7 +86,7 @@ struct TriggerCache {
   }
 
   /// Makes `conditions` the recent ones. (Moved about and never copied: nothing else holds a table that is changed.)
-  private mutating func turn(to conditions: Conditions) {
+  private mutating func select(_ conditions: Conditions) {
     if recent?.conditions == conditions { return }
     if let left = recent.take() { others[left.conditions] = left.built }
     recent = (conditions, others.removeValue(forKey: conditions) ?? [:])
@@ -106,8 +110,8 @@ struct TriggerCache {
     let key = Key(
       conditions: Conditions(constructor: constructor, zone: context.zone, dst: context.dst), arguments: arguments)
     let result: BuiltTrigger
-    // Each script that names a calendar file must be seen to do so (``CalendarLibrary``).
-    if constructor != "calendar_of", let known = built[key] {
+    // Each script that names a file must be seen to do so (``CalendarLibrary``).
+    if !TriggerBuilder.readsFiles(constructor), let known = built[key] {
       result = known
     } else {
       let (made, isShared) = try Self.build(constructor, arguments, in: context)
@@ -125,7 +129,9 @@ struct TriggerCache {
     var nameless = context
     nameless.jobName = nil
     do {
-      return (try TriggerBuilder.build(constructor, arguments, context: nameless), constructor != "calendar_of")
+      return (
+        try TriggerBuilder.build(constructor, arguments, context: nameless), !TriggerBuilder.readsFiles(constructor)
+      )
     } catch {
       guard context.jobName != nil else { throw error }
       return (try TriggerBuilder.build(constructor, arguments, context: context), false)

@@ -38,7 +38,11 @@ package struct TriggerExtent: Sendable, Equatable {
       parts = parts.addingCapped(text.bytes.suffix(4) == [0x2E, 0x69, 0x63, 0x73] ? TriggerExtent.partsPerFile : 1)
       bytes = bytes.addingCapped(text.bytes.count)
     case .object(let object):
-      if let recipe = object as? TriggerRecipe { add(recipe.extent, under: 1) } else { parts = parts.addingCapped(1) }
+      if let specification = object as? TriggerSpecification {
+        add(specification.extent, under: 1)
+      } else {
+        parts = parts.addingCapped(1)
+      }
     case .table(let table):
       parts = parts.addingCapped(1)
       for item in table.array { add(item) }

@@ -35,21 +35,6 @@ package enum EditorFiles {
     ---A trigger value, as the constructors below return it.
     ---@class (exact) moondial.Trigger
 
-    ---Fields of a cron table. What is left out above the smallest field given is "every"; what is below it is its first value.
-    ---@class (exact) moondial.CronTable
-    ---@field second? string|integer
-    ---@field minute? string|integer
-    ---@field hour? string|integer
-    ---@field day? string|integer
-    ---@field month? string|integer
-    ---@field day_of_week? string|integer
-    ---@field week? string|integer
-    ---@field year? string|integer
-    ---@field timezone? string
-    ---@field dst? table
-    ---@field start_date? moondial.Time
-    ---@field end_date? moondial.Time
-
     ---When and how often an unsuccessful attempt is tried again.
     ---@class (exact) moondial.Retry
     ---@field max? integer Retries after the first attempt. Default: 3.
@@ -67,43 +52,7 @@ package enum EditorFiles {
     ---@field existing? boolean Whether files that are there at first are given too. Default: true.
     ---@field batch? integer The most paths of one run. Default: 1000.
 
-    ---Options that every trigger constructor takes.
-    ---@class moondial.TriggerOptions
-    ---@field timezone? string
-    ---@field dst? table
-    ---@field start_date? moondial.Time
-    ---@field end_date? moondial.Time
-
-    ---@class moondial.WorkdayOptions: moondial.TriggerOptions
-    ---@field calendar? moondial.Trigger Days that are no working days, as `calendar_of` makes them.
-    ---@field hour? integer
-    ---@field minute? integer
-    ---@field second? integer
-
-    ---@class moondial.SolarOptions: moondial.TriggerOptions
-    ---@field latitude number Degrees, north is positive.
-    ---@field longitude number Degrees, east is positive.
-    ---@field offset? moondial.Duration Negative is before the event.
-    ---@field depression? "civil"|"nautical"|"astronomical"|number How deep the sun is at dawn and dusk. Default: "civil".
-
-    ---@class moondial.LunarOptions: moondial.TriggerOptions
-    ---@field offset? moondial.Duration Negative is before the phase.
-
-    ---What `rrule` takes besides its rules. `start_date` is iCalendar's DTSTART.
-    ---@class moondial.RecurrenceOptions: moondial.TriggerOptions
-    ---@field rdate? moondial.Time|moondial.Time[] Further times.
-    ---@field exdate? moondial.Time|moondial.Time[] Times, or whole days, that are left out.
-
-    ---The days of a calendar.
-    ---@class (exact) moondial.CalendarTable
-    ---@field dates? string|string[] Like "2026-12-25" and "2026-12-28..2026-12-31".
-    ---@field ranges? string|string[] The same as `dates`.
-    ---@field weekdays? string|string[] Like "sat,sun".
-    ---@field ics? string|string[] Calendar files: paths below the scripts directory, or absolute ones.
-    ---@field timezone? string
-    ---@field dst? table
-    ---@field start_date? moondial.Time
-    ---@field end_date? moondial.Time
+    \(EditorTypes.classes)
 
     ---@class (exact) moondial.Job
     \(fields(in: .job))
@@ -180,7 +129,7 @@ package enum EditorFiles {
     ---@return true?, string? why
     function jobs.resume(name) end
 
-    \(constructors)
+    \(EditorTypes.functions)
     """
   }
 
@@ -189,74 +138,6 @@ package enum EditorFiles {
       // `name` is given before the table as a rule, so only `run` must be in it.
       let mark = field == .run ? "" : "?"
       return "---@field \(field.rawValue)\(mark) \(field.luaType) \(field.summary)"
-    }.joined(separator: "\n")
-  }
-
-  /// Parameters and summaries of constructors. One that is missing here is declared with any arguments.
-  private static let signatures: [String: (summary: String, parameters: [String])] = [
-    "cron": (
-      "Fires by a cron expression or a table of fields: `cron \"0 3 * * mon-fri\"`.",
-      ["expression string|moondial.CronTable", "options? moondial.TriggerOptions"]
-    ),
-    "every": (
-      "Fires at a fixed rate: `every \"90s\"`.",
-      ["interval moondial.Duration|table", "options? moondial.TriggerOptions"]
-    ),
-    "at": (
-      "Fires once at a time, or at each of several: `at \"2027-01-31 09:00\"`.",
-      ["time moondial.Time|moondial.Time[]", "options? moondial.TriggerOptions"]
-    ),
-    "calendar": (
-      "Fires after whole months, weeks or days on the calendar: `calendar { months = 1, hour = 6 }`.", ["fields table"]
-    ),
-    "any_of": ("Fires whenever one of its triggers does.", ["triggers moondial.Trigger[]"]),
-    "all_of": ("Fires when all of its triggers do at the same instant.", ["triggers moondial.Trigger[]"]),
-    "except": (
-      "Fires when the first trigger does and the others do not.",
-      ["trigger moondial.Trigger|table", "exceptions? moondial.Trigger|table"]
-    ),
-    "on_calendar": (
-      "Fires by a calendar expression of systemd: `on_calendar \"Mon..Fri *-*-* 09:00\"`.",
-      ["expression string", "options? moondial.TriggerOptions"]
-    ),
-    "workdays": (
-      "Fires on the n-th working day of each month: `workdays(\"2nd\", { hour = 9, calendar = holidays })`.",
-      ["day string|integer", "options? moondial.WorkdayOptions"]
-    ),
-    "solar": (
-      "Fires by the sun at a place: `solar(\"sunset\", { latitude = 52.52, longitude = 13.405, offset = \"-30m\" })`.",
-      ["event \"sunrise\"|\"sunset\"|\"dawn\"|\"dusk\"|\"noon\"", "options moondial.SolarOptions"]
-    ),
-    "lunar": (
-      "Fires by the moon: `lunar \"full\"`.",
-      ["phase \"new\"|\"first_quarter\"|\"full\"|\"last_quarter\"", "options? moondial.LunarOptions"]
-    ),
-    "rrule": (
-      "Fires by recurrence rules of iCalendar: `rrule(\"FREQ=MONTHLY;BYDAY=-1FR\", { start_date = \"2026-01-01 09:00\" })`.",
-      ["rules string|table", "options? moondial.RecurrenceOptions"]
-    ),
-    "calendar_of": (
-      "Days that matter to other triggers: `calendar_of { dates = { \"2026-12-25\" }, weekdays = \"sat,sun\" }`.",
-      ["days moondial.CalendarTable"]
-    ),
-    "only": (
-      "Fires when the trigger does on a day of the calendar.",
-      ["trigger moondial.Trigger", "calendar moondial.Trigger"]
-    ),
-    "shift": (
-      "Fires on days of the calendar move to the next or previous other day: `shift(cron \"0 9 1 * *\", holidays, \"next\")`.",
-      ["trigger moondial.Trigger", "calendar moondial.Trigger", "direction \"next\"|\"previous\""]
-    ),
-    "startup": ("Fires once at each start of the host.", []),
-  ]
-
-  private static var constructors: String {
-    TriggerBuilder.constructors.map { name in
-      let (summary, parameters) = signatures[name] ?? ("Makes a trigger.", ["... any"])
-      let lines = parameters.map { "---@param \($0)\n" }.joined()
-      let names = parameters.map { parameter in String(parameter.prefix { $0 != " " && $0 != "?" }) }.joined(
-        separator: ", ")
-      return "---\(summary)\n\(lines)---@return moondial.Trigger\nfunction \(name)(\(names)) end\n"
     }.joined(separator: "\n")
   }
 }

@@ -48,7 +48,7 @@ package final class ExpressionEvaluator {
       case .other(let advice): throw ExpressionError(advice)
       case .lua: break
       }
-      return try recipe(expression).build(in: context)
+      return try specification(expression).build(in: context)
     } catch let error as TriggerError {
       throw ExpressionError(error.description)
     } catch let error as LuaError {
@@ -79,11 +79,11 @@ package final class ExpressionEvaluator {
   }
 
   /// The trigger value that the expression evaluates to.
-  private func recipe(_ expression: String) throws -> TriggerRecipe {
+  private func specification(_ expression: String) throws -> TriggerSpecification {
     session.begin(.expression, file: "expression")
     defer { declaration.reset() }
     let value = try declaration.evaluate(expression: expression)
-    if case .object(let object) = value, let recipe = object as? TriggerRecipe { return recipe }
+    if case .object(let object) = value, let specification = object as? TriggerSpecification { return specification }
     if let problem = session.problems.sorted(in: "expression").first { throw ExpressionError(problem.message) }
     throw ExpressionError(
       "\(quoted(expression)) is \(value.shown), not a trigger; write one like cron \"0 9 * * mon-fri\" or every \"90s\""

@@ -263,7 +263,7 @@ extension RecurrenceDays {
       let first = CivilDate(year: month / 12, month: month % 12 + 1, day: 1).daysSinceEpoch
       let next = firstPeriod(from: frequency == .weekly ? first - 6 : first)
       // Beyond all dates: one step past the last year ends the search.
-      guard next < DayCalendar.farthestDays else { return (CronFields.lastYear + 1) * 12 }
+      guard next < CalendarRange.farthestDays else { return (CalendarRange.lastYear + 1) * 12 }
       let date = CivilDate(daysSinceEpoch: max(first, next))
       return date.year * 12 + date.month - 1
     }
@@ -278,7 +278,7 @@ extension RecurrenceDays {
   ///   cost nothing.
   @inline(__always)
   func next(from day: Int) -> Int? {
-    guard day < DayCalendar.farthestDays else { return nil }
+    guard day < CalendarRange.farthestDays else { return nil }
     let date = CivilDate(daysSinceEpoch: day)
     let shape = MonthShape(year: date.year, month: date.month, firstDay: day &- date.day &+ 1)
     let left = days(shape) &>> UInt64(truncatingIfNeeded: date.day)
@@ -291,7 +291,7 @@ extension RecurrenceDays {
     while true {
       month = self.month(after: month)
       let year = month / 12
-      guard year <= CronFields.lastYear else { return nil }
+      guard year <= CalendarRange.lastYear else { return nil }
       let shape = MonthShape(year: year, month: month % 12 + 1)
       let days = days(shape)
       if days != 0 { return shape.firstDay + days.trailingZeroBitCount - 1 }

@@ -17,7 +17,7 @@ struct RecurrenceExplanation {
   }
 
   /// One sentence without a full stop; the start, ``end`` and the zone are for the caller to add.
-  var sentence: String {
+  var text: String {
     var phrases = [rhythm]
     phrases += dates
     phrases.append(times)
@@ -33,7 +33,7 @@ struct RecurrenceExplanation {
   var end: String {
     switch rule.until {
     case .day(let day)?: ", until the end of \(CivilDate(daysSinceEpoch: day))"
-    case .local(let second)?: ", until \(RecurrenceTrigger.shown(second, usual: nil))"
+    case .local(let second)?: ", until \(RecurrenceTrigger.format(second, usual: nil))"
     case .instant(let instant)?: ", until \(ISO8601.format(instant, in: zone))"
     case nil: ""
     }

@@ -71,7 +71,7 @@ extension RecurrencePattern {
     // From then on a day's number of units only depends on where in it the interval first falls.
     var known: [Int: Int] = [:]
     var day = startDay + 1
-    while day < DayCalendar.farthestDays, let next = days.next(from: day) {
+    while day < CalendarRange.farthestDays, let next = days.next(from: day) {
       let phase = aligned(next * perDay) - next * perDay
       let units: Int
       if let counted = known[phase] {

@@ -141,7 +141,7 @@ extension RecurrencePattern {
     while true {
       let day = unit.flooredQuotient(by: perDay)
       if day != allowedDay {
-        guard day < DayCalendar.farthestDays, let next = days.next(from: day) else { return nil }
+        guard day < CalendarRange.farthestDays, let next = days.next(from: day) else { return nil }
         allowedDay = next
         if next != day {
           unit = aligned(next * perDay)

@@ -5,7 +5,7 @@ package import Chronology
 ///
 /// All of that is on the clocks of one zone, so the set is one of local times, and daylight saving time follows
 /// ``DSTPolicy`` as for every other schedule.
-package final class RecurrenceTrigger: Trigger {
+package final class RecurrenceTrigger: PlainTriggerKind {
   /// The rules as they were written.
   let rules: [RecurrenceRule]
   /// DTSTART: a local second since the epoch; `nil` when the rules need none.

@@ -37,8 +37,7 @@ enum FiresBench {
     let definitions = host.definitions { index in
       let phase = Int64(index) * interval / Int64(n) / 1_000 * 1_000
       return AnyTrigger(
-        .every(
-          IntervalTrigger(nanoseconds: interval, anchor: Instant(nanoseconds: base + phase), startsAtAnchor: true)))
+        IntervalTrigger(nanoseconds: interval, anchor: Instant(nanoseconds: base + phase), startsAtAnchor: true))
     }
     try host.start(definitions)
     BenchClock.sleep(until: base + length)

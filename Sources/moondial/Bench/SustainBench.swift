@@ -93,10 +93,8 @@ enum SustainBench {
     try host.start(
       host.definitions { number in
         AnyTrigger(
-          .every(
-            IntervalTrigger(
-              nanoseconds: plan.interval, anchor: Instant(nanoseconds: base + plan.due(number, 0)), startsAtAnchor: true
-            )))
+          IntervalTrigger(
+            nanoseconds: plan.interval, anchor: Instant(nanoseconds: base + plan.due(number, 0)), startsAtAnchor: true))
       })
     let length = Int64(plan.seconds) * 1_000_000_000
     BenchClock.sleep(until: base + length)

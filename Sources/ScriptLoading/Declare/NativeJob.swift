@@ -1,0 +1,51 @@
+package import JobModel
+package import Lua
+
+/// A job that a Swift program declares: the fields of a job's table, given as values, and checked by the very rules of
+/// scripts.
+///
+///     let job = NativeJob(name: "sweep", fields: LuaTable(fields: [("every", "90s")]), source: here, payload: payload)
+///     let definition = try job.definition(in: surroundings)
+package struct NativeJob: Sendable {
+  package var name: String
+  /// As in `job "name" { … }`, without functions. A trigger is a ``TriggerSpecification``.
+  package var fields: LuaTable
+  package var source: SourceLocation
+  package var payload: any JobPayload
+
+  package init(name: String, fields: LuaTable, source: SourceLocation, payload: any JobPayload) {
+    self.name = name
+    self.fields = fields
+    self.source = source
+    self.payload = payload
+  }
+
+  /// The definition under the host's defaults.
+  ///
+  /// - Throws: everything that is wrong, each as one sentence that names the job. Complexity: O(fields).
+  package func definition(in surroundings: DeclareSurroundings) throws(NativeJobError) -> JobDefinition {
+    var draft = JobDraft(zone: surroundings.zone)
+    var defaults = JobDecoder(surroundings, .hostDefaults)
+    defaults.apply(surroundings.hostDefaults, to: &draft)
+    draft.definition.name = name
+    draft.definition.source = source
+    draft.definition.payload = payload
+    var decoder = JobDecoder(surroundings, .job)
+    decoder.apply(fields, to: &draft)
+    var complaints = defaults.reading.complaints + decoder.reading.complaints
+    if let complaint = DeclareSession.complaint(aboutName: name) { complaints.append(complaint) }
+    var assembly = TriggerAssembly(draft, surroundings)
+    draft.definition.trigger = assembly.assemble()
+    complaints += assembly.complaints + assembly.specificationProblems.map(\.message)
+    guard complaints.isEmpty else {
+      throw NativeJobError(sentences: complaints.map { "job \(quoted(name)): \($0)" })
+    }
+    return draft.definition
+  }
+}
+
+/// What is wrong with a job of a program.
+package struct NativeJobError: Error, Sendable {
+  /// At least one.
+  package let sentences: [String]
+}
