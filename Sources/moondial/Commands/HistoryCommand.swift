@@ -4,6 +4,7 @@ import Glibc
 import Hosting
 import JobModel
 import JobStores
+import Lua
 
 /// Where the commands find a store, without loading any script.
 struct StoreOptions: ParsableArguments {
@@ -72,7 +73,10 @@ struct HistoryCommand: ParsableCommand {
       let runs = try page(store, query)
       if let runID, runs.isEmpty, shown == 0 { throw missing(runID) }
       if json {
-        for record in runs { Terminal.json(RunRendering.json(record, zone: zone)) }
+        for record in runs {
+          let progress = runID == nil ? nil : try progress(of: record, store)
+          Terminal.json(RunRendering.json(record, progress, zone: zone))
+        }
       } else if !runs.isEmpty || shown == 0 {
         show(runs, zone, withHeader: shown == 0)
       }
@@ -86,6 +90,10 @@ struct HistoryCommand: ParsableCommand {
 
   private func page(_ store: SQLiteStore, _ query: RunQuery) throws -> [RunRecord] {
     do { return try store.runs(query) } catch { throw CommandFailure("\(error)") }
+  }
+
+  private func progress(of record: RunRecord, _ store: SQLiteStore) throws -> RunLogLine? {
+    do { return try store.progress(of: record.id) } catch { throw CommandFailure("\(error)") }
   }
 
   private func missing(_ run: String) -> CommandFailure { CommandFailure("there is no run \(run) in \(options.path)") }
@@ -108,6 +116,9 @@ struct HistoryCommand: ParsableCommand {
     for (name, value) in RunRendering.fields(record, zone: zone) {
       Terminal.line("\(VisibleText.padded(name, to: 14)) \(value)")
     }
+    if let progress = try progress(of: record, store) {
+      Terminal.line("\(VisibleText.padded("progress", to: 14)) \(progress.message), \(Shown.time(progress.at, in: zone))")
+    }
     if let traceback = record.error?.traceback { Terminal.block(traceback) }
     let lines: [RunLogLine]
     do { lines = try store.log(of: record.id, limit: 10_000) } catch { throw CommandFailure("\(error)") }
@@ -116,6 +127,20 @@ struct HistoryCommand: ParsableCommand {
       Terminal.line(
         "\(Shown.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)")
     }
+  }
+}
+
+extension RunLogLine {
+  /// How far a run says it is: `text`, and `fraction` where it is one.
+  var progressJSON: String {
+    var object = JSONObject()
+    object.set("text", message)
+    if case .table(let fields)? = fields.flatMap({ LuaValue.parseJSON($0.text) }),
+      case .number(let fraction)? = fields["fraction"]
+    {
+      object.set("fraction", fraction)
+    }
+    return object.json
   }
 }
 
@@ -140,7 +165,7 @@ enum RunRendering {
     return fields
   }
 
-  static func json(_ record: RunRecord, zone: TimeZoneRules) -> String {
+  static func json(_ record: RunRecord, _ progress: RunLogLine? = nil, zone: TimeZoneRules) -> String {
     var run = JSONObject()
     run.set("id", record.id.number)
     run.set("job", record.job)
@@ -151,6 +176,7 @@ enum RunRendering {
     run.set("started_at", record.startedAt.map { ISO8601.format($0, in: zone) })
     run.set("finished_at", record.finishedAt.map { ISO8601.format($0, in: zone) })
     run.set("missed", record.missed)
+    run.set("progress", json: progress?.progressJSON)
     setOutcome(of: record, into: &run)
     return run.json
   }

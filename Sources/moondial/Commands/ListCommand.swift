@@ -34,7 +34,7 @@ struct ListCommand: ParsableCommand {
       return Row(
         job: job, trigger: job.whenInWords,
         next: next.map { json ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) },
-        last: try known.lastRun(of: job.name),
+        last: try known.lastRun(of: job.name), progress: try known.progress(of: job.name),
         isPaused: record?.isPaused ?? false,
         schedules: (known.made[job.name] ?? []).map { MadeRow($0, session.zones, in: zone, isExact: json) })
     }
@@ -100,7 +100,7 @@ struct ListCommand: ParsableCommand {
     var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "SCRIPT"])
     for row in rows {
       let state = !row.job.enabled ? "disabled" : row.isPaused ? "paused" : row.next ?? "-"
-      table.add([row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.job.source.description])
+      table.add([row.job.name, row.trigger, state, row.lastWord, row.job.source.description])
       for made in row.schedules {
         table.add(["  \(made.id)", made.trigger, row.isPaused ? "paused" : made.next ?? "-", "-", "made at run time"])
       }
@@ -118,8 +118,17 @@ struct ListCommand: ParsableCommand {
     var trigger: String
     var next: String?
     var last: RunRecord?
+    /// How far the run says it is that is under way.
+    var progress: RunLogLine?
     var isPaused: Bool
     var schedules: [MadeRow]
+
+    /// The outcome of the last run; of one that is under way, how far it says it is.
+    var lastWord: String {
+      guard let last else { return "-" }
+      if let outcome = last.outcome { return outcome.rawValue }
+      return last.claimedAt == nil ? "waiting" : progress.map { "running: \($0.message)" } ?? "running"
+    }
 
     var json: String {
       var row = JSONObject()
@@ -129,6 +138,8 @@ struct ListCommand: ParsableCommand {
       row.set("timezone", job.timeZone)
       row.set("next_run_time", next)
       row.set("last_outcome", last?.outcome?.rawValue)
+      if let last, last.outcome == nil { row.set("running", last.claimedAt != nil) }
+      row.set("progress", json: progress?.progressJSON)
       row.set("enabled", job.enabled)
       row.set("paused", isPaused)
       row.set("file", job.source.file)
@@ -205,6 +216,12 @@ struct KnownSchedules {
         records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
       made = Dictionary(grouping: records.filter { $0.made != nil }, by: \.job)
     } catch { throw CommandFailure("\(error)") }
+  }
+
+  /// How far the last run of a job says it is, while it is under way.
+  func progress(of job: String) throws -> RunLogLine? {
+    guard let last = try lastRun(of: job), last.outcome == nil, last.claimedAt != nil else { return nil }
+    do { return try store?.progress(of: last.id) } catch { throw CommandFailure("\(error)") }
   }
 
   func lastRun(of job: String) throws -> RunRecord? {

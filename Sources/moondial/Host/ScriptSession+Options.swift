@@ -9,18 +9,18 @@ extension SettingOptions {
     let zones = Environment.zones
     var place = ScriptPlace(
       path, source: .file(path: config, settings: try configurationSettings()),
-      systemZone: zones.machineZone(tz: Environment["TZ"]))
+      systemZone: zones.machineZone(tz: Environment["TZ"]), environment: { Environment[$0] },
+      variables: { Environment.all })
     place.zones = zones
     place.allowsAll = allowAll
     place.stateDirectory = stateDirectory
-    place.environment = { Environment[$0] }
     return place
   }
 }
 
 extension ScriptSession {
-  /// A session for a command that looks at scripts once.
-  convenience init(_ path: String, _ options: SettingOptions, log: LogRenderer, sink: any LogSink) throws {
-    try self.init(try options.place(path), log: log, sink: sink)
+  /// A session for a command that looks at scripts once; without a scheduler, what runs ask of it is refused.
+  convenience init(_ path: String, _ options: SettingOptions, log: LogRenderer, sink: any RunOutput) throws {
+    try self.init(try options.place(path), log: log, scheduler: MissingServices(), sink: sink)
   }
 }
