@@ -40,7 +40,8 @@ void moon_runtime_set_others_waiting(moon_runtime *r, bool waiting) {
     atomic_store_explicit(&r->others_waiting, waiting, memory_order_relaxed);
 }
 
-const char *moon_lua_release(void) { return LUA_RELEASE; }
+// The library's own words, not the header's: it may have been updated since this was compiled.
+const char *moon_lua_release(void) { return lua_ident + sizeof "$LuaVersion: " - 1; }
 
 // ---- copies of the image -----------------------------------------------------------------------------------------------
 

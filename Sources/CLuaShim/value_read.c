@@ -65,14 +65,32 @@ static void refuse(lua_State *L, const reading *r, const level *at, const char *
   luaL_error(L, "%s: %s", path, why);
 }
 
+static void put_string(lua_State *L, moon_flat *b, const char *bytes, size_t size) {
+  put_tag(L, b, MOON_TAG_STRING);
+  put_u32(L, b, (uint32_t)size);
+  moon_flat_put(L, b, bytes, size);
+}
+
+/// What cannot be copied: an error, or a word in its place.
+static void replace(lua_State *L, const reading *r, const level *at, const char *why, const char *word) {
+  if (!r->limits->lenient) refuse(L, r, at, why);
+  put_string(L, r->out, word, strlen(word));
+}
+
 static void read_value(lua_State *L, int index, reading *r, const level *up);
 
 static void read_table(lua_State *L, int index, reading *r, const level *up) {
   level here = {.up = up, .table = lua_topointer(L, index)};
   uint32_t depth = 1;
   for (const level *l = up; l; l = l->up, depth++)
-    if (l->table == here.table) refuse(L, r, up, "the table contains itself");
-  if (depth > r->limits->depth || depth > DEPTH_MAX) refuse(L, r, up, "tables are nested too deeply");
+    if (l->table == here.table) {
+      replace(L, r, up, "the table contains itself", "<a table that it is in>");
+      return;
+    }
+  if (depth > r->limits->depth || depth > DEPTH_MAX) {
+    replace(L, r, up, "tables are nested too deeply", "<nested too deeply>");
+    return;
+  }
   luaL_checkstack(L, 6, NULL);
   put_tag(L, r->out, MOON_TAG_TABLE);
   size_t count_at = r->out->size;
@@ -100,11 +118,15 @@ static void read_table(lua_State *L, int index, reading *r, const level *up) {
       here.number = k;
     } else if (lua_type(L, key) == LUA_TSTRING) {
       here.key = lua_tostring(L, key);
+    } else if (lua_type(L, key) != LUA_TBOOLEAN && lua_type(L, key) != LUA_TNUMBER) {
+      here.key = luaL_typename(L, key);
+      char word[32];
+      snprintf(word, sizeof word, "<%s>", here.key);
+      replace(L, r, &here, "a table's key can only be a string, a number or a boolean here", word);
+      read_value(L, key + 1, r, &here);
+      lua_pop(L, 1);
+      continue;
     } else {
-      if (lua_type(L, key) != LUA_TBOOLEAN && lua_type(L, key) != LUA_TNUMBER) {
-        here.key = luaL_typename(L, key);
-        refuse(L, r, &here, "a table's key can only be a string, a number or a boolean here");
-      }
       here.key = lua_type(L, key) == LUA_TBOOLEAN ? (lua_toboolean(L, key) ? "true" : "false") : "number";
     }
     read_value(L, key, r, &here);
@@ -115,7 +137,10 @@ static void read_table(lua_State *L, int index, reading *r, const level *up) {
 }
 
 static void read_function(lua_State *L, int index, reading *r, const level *up) {
-  if (!r->limits->functions) refuse(L, r, up, "a function cannot be kept here");
+  if (!r->limits->functions) {
+    replace(L, r, up, "a function cannot be kept here", "<function>");
+    return;
+  }
   lua_Debug ar;
   lua_pushvalue(L, index);
   lua_getinfo(L, ">S", &ar);
@@ -154,21 +179,22 @@ static void read_value(lua_State *L, int index, reading *r, const level *up) {
       size_t size;
       const char *s = lua_tolstring(L, index, &size);
       if (size > r->limits->bytes || size > UINT32_MAX) refuse(L, r, up, "the value is too large");
-      put_tag(L, r->out, MOON_TAG_STRING);
-      put_u32(L, r->out, (uint32_t)size);
-      moon_flat_put(L, r->out, s, size);
+      put_string(L, r->out, s, size);
       break;
     }
     case LUA_TTABLE: read_table(L, index, r, up); break;
     case LUA_TFUNCTION: read_function(L, index, r, up); break;
     case LUA_TUSERDATA: {
       int64_t handle = moon_object_handle(L, index);
-      if (handle < 0) refuse(L, r, up, "a userdata cannot be used here");
+      if (handle < 0) {
+        replace(L, r, up, "a userdata cannot be used here", "<userdata>");
+        break;
+      }
       put_tag(L, r->out, MOON_TAG_OBJECT);
       put_u32(L, r->out, (uint32_t)handle);
       break;
     }
-    default: refuse(L, r, up, "a coroutine cannot be used here");
+    default: replace(L, r, up, "a coroutine cannot be used here", "<coroutine>");
   }
 }
 

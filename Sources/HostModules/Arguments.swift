@@ -151,6 +151,27 @@ struct Arguments {
     }
   }
 
+  /// The same for what leaves the run: values of secrets are hidden in it, and then the log says so.
+  func toldJSON(
+    _ call: borrowing LuaCall, _ index: Int, _ what: String, limit: Int, setting: String
+  ) throws(Misuse) -> JSONText? {
+    if call.isNil(index) { return nil }
+    let told = try told(try value(call, index, limit: limit), what, by: try run(call))
+    switch JSONText.encoding(told, limit: limit, setting: setting) {
+    case .success(let text): return text
+    case .failure(let refusal): throw misuse("\(what): \(refusal.message)")
+    }
+  }
+
+  /// A value that leaves the run, without values of secrets.
+  func told(_ value: LuaValue, _ what: String, by run: RunContext) throws(Misuse) -> LuaValue {
+    let told = run.services.secrets.mask.masked(value)
+    if told != value {
+      run.note(.warn, "\(function): the value of a secret in \(what) is hidden: who needs it calls secret itself")
+    }
+    return told
+  }
+
   /// What is at an index, for messages.
   func name(_ call: borrowing LuaCall, _ index: Int) -> String {
     call.type(index).description

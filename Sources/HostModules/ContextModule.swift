@@ -158,9 +158,9 @@ enum ContextModule {
       progress = .fraction(fraction)
     } else {
       let text = try arguments.string(call, 2, "a fraction from 0 to 1, or a text")
-      progress = .text(text.cut(toBytes: Quotas.progressBytes))
+      progress = .text(run.services.secrets.mask.masked(text).cut(toBytes: Quotas.progressBytes))
     }
-    run.services.progress(run.current.id, run.definition.name, progress)
+    run.note(progress)
     return .none
   }
 }

@@ -12,7 +12,10 @@ enum EventModule {
     let services = try arguments.run(call).services
     let events = services.events
     let name = try name(call, arguments)
-    let data = try arguments.json(
+    guard services.secrets.mask.masked(name) == name else {
+      throw arguments.misuse("an event's name is told to everybody, and this one has the value of a secret in it")
+    }
+    let data = try arguments.toldJSON(
       call, 2, "the data", limit: services.quotas().eventBytes, setting: "event_bytes")
     // Held until the last receiver has taken it.
     let room = try arguments.hold(data?.text.utf8.count ?? 0, for: call)

@@ -11,7 +11,6 @@ enum ExecModule {
   static let outputLimit = 1 << 20
   /// What a child gets of the host's environment; more only through `env`.
   static let inherited = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"]
-  private static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
   static func module(_ children: ChildProcesses) -> LuaModule {
     let exec = LuaFunction.host("exec", as: "exec") { call, arguments throws(Misuse) in
@@ -36,7 +35,7 @@ enum ExecModule {
       let room = try arguments.hold(command.input?.count ?? 0, for: call)
       let until = timeout.map { services.monotonic.now.advanced(byNanoseconds: $0).nanoseconds } ?? .max
       let finder = ProgramFinder(
-        searchPath: services.environment("PATH") ?? defaultPath, base: services.baseDirectory)
+        searchPath: services.environment("PATH") ?? ProgramFinder.defaultPath, base: services.baseDirectory)
       let script = run.script
       let request = ExecRequest(command, room, limit: limit, until: until, children, services) { word in
         // Looking for the program is file work, and what it is decides whether it is granted.
@@ -53,7 +52,7 @@ enum ExecModule {
   }
 
   private static func missing(_ word: [UInt8], _ services: HostServices) -> String {
-    let place = word.contains(PlainPath.slash) ? "" : " in \(services.environment("PATH") ?? defaultPath)"
+    let place = word.contains(PlainPath.slash) ? "" : " in \(services.environment("PATH") ?? ProgramFinder.defaultPath)"
     return "there is no program \"\(text(word))\" that may be executed\(place)"
   }
 

@@ -7,8 +7,8 @@ package enum HostModules {
     [
       ContextModule.module(), SleepModule.module(), TimeModule.module(), KeyValueModule.module(), JobsModule.module(),
       EventModule.module(), FanOutModule.module(), HashModule.module(), .json, MetricModule.module(),
-      ExecModule.module(children), FileModule.module(),
-    ] + LogModule.modules() + EnvironmentModule.modules()
+      ExecModule.module(children), FileModule.module(), EnvironmentModule.module(), SecretModule.module(children),
+    ] + LogModule.modules()
   }
 }
 

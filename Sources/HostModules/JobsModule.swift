@@ -50,7 +50,7 @@ enum JobsModule {
     if !call.isNil(2), call.type(2) != .table {
       throw arguments.misuse("expected a table of parameters as argument 2, got \(arguments.name(call, 2))")
     }
-    let params = try arguments.json(
+    let params = try arguments.toldJSON(
       call, 2, "the parameters", limit: services.quotas().paramsBytes, setting: "params_bytes")
     return call.suspend(
       CallRequest { request in

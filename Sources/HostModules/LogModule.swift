@@ -23,48 +23,118 @@ enum LogModule {
   }
 
   private static func function(_ level: LogLevel) -> LuaFunction {
-    .host(level.rawValue, as: "log.\(level.rawValue)", in: .both) { call, arguments throws(Misuse) in
+    .host(level.rawValue, as: "log.\(level.rawValue)", in: .both) { call, _ in
       let run = call.context as? RunContext
       // While a script is loaded there is no run, and no sink that belongs to one.
       guard let run else { return .none }
       guard level >= run.services.log.threshold else { return .none }
-      let fields = try arguments.fields(call, 2, limit: run.services.quotas().logLineBytes)
-      run.log(level, message(call, arguments), fields: fields)
+      run.log(level, message(call, run), fields: fields(call, run))
       return .none
     }
   }
 
-  /// A message is usually a string; numbers and booleans are shown as Lua shows them.
-  private static func message(_ call: borrowing LuaCall, _ arguments: Arguments) -> String {
+  /// A message is usually a string; what else it may be is shown as fields show it.
+  private static func message(_ call: borrowing LuaCall, _ run: RunContext) -> String {
     if let text = unsafe call.withBytes(1, { unsafe String(showing: $0) }) { return text }
-    if let integer = call.integer(1), call.type(1) == .number { return String(integer) }
-    if let number = call.number(1) { return String(number) }
-    if let flag = call.bool(1) { return flag ? "true" : "false" }
-    if case .success(let json)? = (try? arguments.value(call, 1)).map({ JSONText.encoding($0, limit: 1 << 16) }) {
-      return json.text
+    guard let value = try? call.value(1, limits: copy) else { return "<\(call.type(1)) that is too large>" }
+    switch run.services.secrets.mask.masked(value).loggable {
+    case .string(let text): return text.text
+    case .integer(let number): return String(number)
+    case .number(let number): return String(number)
+    case .nil: return "nil"
+    case let value: return (try? value.json()) ?? "<\(call.type(1))>"
     }
-    return arguments.name(call, 1)
+  }
+
+  /// What is copied to be shown: of more than these only the size is told.
+  private static let copy: LuaLimits = {
+    var limits = LuaLimits(forJSONOf: 1 << 20)
+    limits.lenient = true
+    return limits
+  }()
+
+  /// The second argument as a JSON object: a table's fields, a list with its indices as names, anything else as `value`.
+  /// In the place of those with more bytes than a line may have stands how many there were. Never an error: whoever logs
+  /// wants to know, and not to fail.
+  private static func fields(_ call: borrowing LuaCall, _ run: RunContext) -> JSONText? {
+    if call.isNil(2) { return nil }
+    let limit = run.services.quotas().logLineBytes
+    guard let value = try? call.value(2, limits: copy) else {
+      return JSONText("{\"cut\":\"more than 1 MB of fields, \(limit) bytes are kept\"}")
+    }
+    // Before anything is made visible: a value may be bytes that are no text.
+    let fields = run.services.secrets.mask.masked(value).named
+    if !fields.hasTwins, let text = try? fields.json() { return kept(text, limit) }
+    return (try? fields.loggable.json()).flatMap { kept($0, limit) }
+  }
+
+  private static func kept(_ text: String, _ limit: Int) -> JSONText? {
+    let size = text.utf8.count
+    if size > limit { return JSONText("{\"cut\":\"\(size) bytes of fields, \(limit) are kept\"}") }
+    return text == "[]" ? nil : JSONText(text)
   }
 }
 
-extension Arguments {
-  /// Fields of a log line: a table, as a JSON object. A list becomes an object too, with its indices as names. In the
-  /// place of those with more than `limit` bytes stands how many there were.
-  func fields(_ call: borrowing LuaCall, _ index: Int, limit: Int) throws(Misuse) -> JSONText? {
-    if call.isNil(index) { return nil }
-    guard call.type(index) == .table else {
-      throw misuse("expected a table of fields as argument \(index), got \(name(call, index))")
+extension LuaValue {
+  /// A table with names only; what is no table has the name `value`.
+  fileprivate var named: LuaValue {
+    guard case .table(let table) = self else { return .table(LuaTable(fields: [("value", self)])) }
+    return table.array.isEmpty ? self : .table(table.withNames { $0 })
+  }
+
+  /// The value with everything that JSON does not have made visible: bytes that are no text as `\xE9`, `nan` and `inf` as
+  /// texts, keys that are no strings as their text.
+  fileprivate var loggable: LuaValue {
+    switch self {
+    case .nil, .bool, .integer: self
+    case .number(let number):
+      number.isFinite ? self : .string(number.isNaN ? "nan" : number < 0 ? "-inf" : "inf")
+    case .string(let text):
+      String(validating: text.bytes, as: UTF8.self) == nil ? .string(LuaString(String(showing: text.bytes))) : self
+    case .table(let table):
+      table.isSequence
+        ? .table(LuaTable(array: table.array.map(\.loggable))) : .table(table.withNames(\.loggable))
+    case .function: .string("<function>")
+    case .object(let object): .string(LuaString(object.luaDescription))
     }
-    var value = try self.value(call, index)
-    if case .table(let table) = value, !table.array.isEmpty {
-      let numbered = table.array.enumerated().map { (key: String($0.offset + 1), value: $0.element) }
-      value = .table(LuaTable(fields: numbered + table.fields, others: table.others))
+  }
+
+  /// Whether a table in it has a name twice: words stand in place of keys that cannot be copied.
+  fileprivate var hasTwins: Bool {
+    guard case .table(let table) = self else { return false }
+    let isDoubled = zip(table.fields, table.fields.dropFirst()).contains { $0.key == $1.key }
+    return isDoubled || table.array.contains(where: \.hasTwins) || table.fields.contains { $0.value.hasTwins }
+      || table.others.contains { $0.value.hasTwins }
+  }
+
+  /// A key as a name.
+  fileprivate var fieldName: String {
+    switch self {
+    case .bool(let flag): flag ? "true" : "false"
+    case .integer(let number): String(number)
+    case .number(let number): String(number)
+    case .string(let text): String(showing: text.bytes)
+    default: "<\(typeName)>"
     }
-    switch JSONText.encoding(value, limit: .max) {
-    case .success(let text) where text.text.utf8.count > limit:
-      return JSONText("{\"cut\":\"\(text.text.utf8.count) bytes of fields, \(limit) are kept\"}")
-    case .success(let text): return text.text == "[]" ? nil : text
-    case .failure(let refusal): throw misuse("fields: \(refusal.message)")
+  }
+}
+
+extension LuaTable {
+  /// The table with string keys alone. Keys that become equal by that are told apart by a number.
+  fileprivate func withNames(_ change: (LuaValue) -> LuaValue) -> LuaTable {
+    var named: [(key: String, value: LuaValue)] = []
+    var taken: Set<[UInt8]> = []
+    func add(_ name: String, _ value: LuaValue) {
+      var (free, number) = (name, 1)
+      while !taken.insert(Array(free.utf8)).inserted {
+        number += 1
+        free = "\(name) (\(number))"
+      }
+      named.append((free, change(value)))
     }
+    for field in fields { add(field.key, field.value) }
+    for (index, value) in array.enumerated() { add(String(index + 1), value) }
+    for other in others { add(other.key.fieldName, other.value) }
+    return LuaTable(fields: named)
   }
 }

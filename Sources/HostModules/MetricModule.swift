@@ -9,20 +9,20 @@ enum MetricModule {
 
   private static let counter = LuaFunction.host("counter", as: "metric.counter") { call, arguments throws(Misuse) in
     let run = try arguments.run(call)
-    let name = try arguments.string(call, 1, "a name")
+    let name = run.services.secrets.mask.masked(try arguments.string(call, 1, "a name"))
     let amount = call.isNil(2) ? 1 : try arguments.number(call, 2, "an amount")
     let refusal = run.services.metrics.add(
-      counter: name, labels: try labels(call, arguments), by: amount, of: run.script.text,
+      counter: name, labels: try labels(call, arguments, run), by: amount, of: run.script.text,
       quotas: run.services.quotas())
     return try answer(refusal, run, &call, arguments)
   }
 
   private static let gauge = LuaFunction.host("gauge", as: "metric.gauge") { call, arguments throws(Misuse) in
     let run = try arguments.run(call)
-    let name = try arguments.string(call, 1, "a name")
+    let name = run.services.secrets.mask.masked(try arguments.string(call, 1, "a name"))
     let value = try arguments.number(call, 2, "a value")
     let refusal = run.services.metrics.set(
-      gauge: name, labels: try labels(call, arguments), to: value, of: run.script.text, quotas: run.services.quotas())
+      gauge: name, labels: try labels(call, arguments, run), to: value, of: run.script.text, quotas: run.services.quotas())
     return try answer(refusal, run, &call, arguments)
   }
 
@@ -45,13 +45,14 @@ enum MetricModule {
   }
 
   private static func labels(
-    _ call: borrowing LuaCall, _ arguments: Arguments
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ run: RunContext
   ) throws(Misuse) -> [(key: String, value: String)] {
     if call.isNil(3) { return [] }
+    let told = run.services.secrets.mask.masked(try arguments.value(call, 3))
     // The table of labels is read like an option, so that the errors are the same.
     let wrapped = Options(
       arguments: arguments,
-      reader: LuaReader(.table(LuaTable(fields: [("labels", try arguments.value(call, 3))])), path: ""))
+      reader: LuaReader(.table(LuaTable(fields: [("labels", told)])), path: ""))
     return try wrapped.strings("labels") ?? []
   }
 }

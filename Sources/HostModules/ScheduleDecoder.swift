@@ -12,7 +12,7 @@ enum ScheduleDecoder {
   static func request(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> ScheduleRequest {
     let run = try arguments.run(call)
     let job = try arguments.string(call, 1, "a job's name")
-    guard case .table(let table) = try arguments.value(call, 2) else {
+    guard case .table(let table) = try arguments.told(try arguments.value(call, 2), "the schedule", by: run) else {
       throw arguments.misuse(
         "expected a table like { at = \"2027-01-31 09:00\" } as argument 2, got \(arguments.name(call, 2))")
     }

@@ -59,7 +59,8 @@ package final class EventRenderer: Sendable {
     case .scheduleMade(let id, let job, let next): log.write(.debug, job: job, "schedule \(id): \(describe(next))")
     case .scheduleRemoved(let id, let job): log.write(.debug, job: job, "schedule \(id) is over")
     case .scheduleEnded(let job): log.write(.info, job: job, "its schedule has ended")
-    case .runClaimed: break
+    // The sink has said it.
+    case .runClaimed, .runProgress: break
     case .runStarted(let run, let job, let attempt):
       if saysStarts {
         log.write(.debug, job: job, run: run, attempt > 1 ? "attempt \(attempt) started" : "started")

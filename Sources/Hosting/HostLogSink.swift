@@ -1,20 +1,43 @@
 package import Chronology
-internal import JobModel
+internal import Executors
+package import JobModel
 internal import JobStores
 package import ScriptRuntime
 internal import Synchronization
 
-/// Where the log lines of runs go: the host's log, and the history beside their run, in the store that has it.
+/// Where everything goes that runs say: their log lines to the host's log and to the store that has the run, and how far
+/// they are to the store and to whoever listens.
 ///
 /// Threading: any thread.
-package final class HostLogSink: LogSink {
+package final class HostLogSink: RunOutput {
   private let log: any HostLog
-  private let stores = Mutex<NamedStores?>(nil)
+  private let receivers = Receivers()
+  private let board: ProgressBoard
 
-  package init(_ log: any HostLog) { self.log = log }
+  package init(_ log: any HostLog) {
+    self.log = log
+    let receivers = receivers
+    board = ProgressBoard { note in
+      log.write(.debug, job: note.job, run: note.run, "progress: \(note.progress.words)", at: note.at)
+      receivers.store(named: note.store)?.append(log: [RunLogLine(note)])
+      receivers.tell(note)
+    }
+  }
 
   /// From now on these stores keep the lines.
-  package func use(stores: NamedStores) { self.stores.withLock { $0 = stores } }
+  package func use(stores: NamedStores) { receivers.state.withLock { $0.stores = stores } }
+
+  /// From now on `listener` is told how far runs are: of each run at most once a second, and at its end. It must be
+  /// quick.
+  package func tellProgress(to listener: @escaping @Sendable (ProgressNote) -> Void) {
+    receivers.state.withLock { $0.listener = listener }
+  }
+
+  /// Passes on what waits. Before the stores are closed; twice is fine.
+  package func stop() {
+    board.stop()
+    receivers.state.withLock { $0.listener = nil }
+  }
 
   /// The instant that lines written now carry.
   package var now: Instant { log.now }
@@ -23,12 +46,27 @@ package final class HostLogSink: LogSink {
 
   package func write(_ line: LogLine) {
     log.write(line)
-    guard let run = line.run, let job = line.job, let name = line.store,
-      let store = stores.withLock({ $0 })?[name]
+    guard let run = line.run, let job = line.job, let name = line.store, let store = receivers.store(named: name)
     else { return }
     store.append(log: [
       RunLogLine(
         run: run, job: job, at: line.at, level: line.level.rawValue, message: line.message, fields: line.fields)
     ])
+  }
+
+  package func note(_ progress: ProgressNote) { board.note(progress) }
+
+  package func runEnded(_ run: RunID, store: String) { board.ended(run, store: store) }
+
+  /// Who is told; made before the host has any of them.
+  private final class Receivers: Sendable {
+    struct State: Sendable {
+      var stores: NamedStores?
+      var listener: (@Sendable (ProgressNote) -> Void)?
+    }
+    let state = Mutex(State())
+
+    func store(named name: String) -> (any JobStore)? { state.withLock { $0.stores }?[name] }
+    func tell(_ note: ProgressNote) { state.withLock { $0.listener }?(note) }
   }
 }

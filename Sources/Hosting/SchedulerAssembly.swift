@@ -6,7 +6,7 @@ package import JobStores
 package import SchedulerService
 package import Scheduling
 package import ScriptLoading
-internal import ScriptRuntime
+package import ScriptRuntime
 internal import Synchronization
 
 /// A scheduler with everything it needs, wired: stores, executors, the engine that turns its core, and scripts where
@@ -63,6 +63,7 @@ package final class SchedulerAssembly: Sendable {
   private let declared: DeclaredJobs
   private let stored: StoredJobs
   private let bridge: ServiceBridge
+  private let keeper: MetricsKeeper?
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
   ///
@@ -82,7 +83,7 @@ package final class SchedulerAssembly: Sendable {
     if var place = blueprint.scripts {
       place.stateDirectory = place.stateDirectory ?? blueprint.stateDirectory
       let made = try ScriptSession(
-        place, log: log, bridge: bridge, sink: sink, retryLater: { retry.ask($0) },
+        place, log: log, scheduler: bridge, sink: sink, retryLater: { retry.ask($0) },
         putAside: { script in
           log.write(.warn, SchedulerAssembly.sentence(about: script))
           slow.add(script)
@@ -125,7 +126,13 @@ package final class SchedulerAssembly: Sendable {
     service.onEvents = listen
     let engine = blueprint.engine(service)
     self.engine = engine
+    keeper = luaHost.map { MetricsKeeper($0.services.metrics, store: named["default"], log: log) }
     bridge.attach(engine)
+    sink.tellProgress { note in
+      engine.post(whenDurable: nil) { core, _, actions in
+        if core.configuration.publishesRuns { actions.events.append(.runProgress(note)) }
+      }
+    }
     let declared = DeclaredJobs(log: log)
     self.declared = declared
     let live = session?.live
@@ -246,6 +253,9 @@ package final class SchedulerAssembly: Sendable {
       }
       return try follower.start { generation in
         announce(generation)
+        let scripts = Set(generation.scripts.map(\.path.text))
+        luaHost?.services.metrics.keep(scripts: scripts)
+        if generation.loading.isEmpty { keeper?.keepOnly(scripts) }
         try begin(scripted: generation.jobs, isWhole: generation.loading.isEmpty)
       }
     } catch {
@@ -267,6 +277,9 @@ package final class SchedulerAssembly: Sendable {
     follower?.rescanNow()
     files.rescanNow()
   }
+
+  /// What scripts count and measure, sorted.
+  package var metrics: [MetricSeries] { luaHost?.services.metrics.all ?? [] }
 
   /// Waits for orphans that the kernel gave to this process. Does not block.
   package func reapOrphans() { luaHost?.reapOrphans() }
@@ -299,6 +312,8 @@ package final class SchedulerAssembly: Sendable {
     files.stop()
     luaHost?.stop()
     bridge.stop()
+    sink.stop()
+    keeper?.stop()
     for (_, store) in stores { store.close() }
     bridge.detach()
   }

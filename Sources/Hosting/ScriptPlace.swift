@@ -20,13 +20,20 @@ package struct ScriptPlace: Sendable {
   /// Grants everything to every script, whatever the configuration says.
   package var allowsAll = false
   /// What scripts see of the environment, when they are granted it. The library reads none of its own.
-  package var environment: @Sendable (String) -> String? = { _ in nil }
+  package var environment: @Sendable (String) -> String?
+  /// The same as a whole: where secrets may lie, and what the command inherits that is asked for them.
+  package var variables: @Sendable () -> [String: String]
   package var zones = TimeZoneDatabase()
   /// The zone of jobs that nobody gave one: the machine's. A problem with it is an error where it is needed.
   package var systemZone: MachineZone
 
-  package init(_ directory: String, source: Source, systemZone: MachineZone) {
+  package init(
+    _ directory: String, source: Source, systemZone: MachineZone,
+    environment: @escaping @Sendable (String) -> String?, variables: @escaping @Sendable () -> [String: String]
+  ) {
     self.directory = directory
+    self.environment = environment
+    self.variables = variables
     self.source = source
     self.systemZone = systemZone
   }

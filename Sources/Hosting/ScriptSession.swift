@@ -1,5 +1,6 @@
 internal import HostModules
 package import Chronology
+internal import Executors
 package import FileWatching
 package import JobModel
 package import JobStores
@@ -29,16 +30,18 @@ package final class ScriptSession {
   /// What depends on the configuration and is asked for by runs; set by `configure`.
   package let live: LiveServices
   package private(set) var configuration = HostConfiguration()
+  /// What is no mistake in the configuration, and worth a word.
+  private var notes: [ScriptProblem] = []
   private let source: ScriptPlace.Source
   private let allowsAll: Bool
 
   /// - Parameters:
   ///   - log: hears of notes about the configuration.
-  ///   - bridge: what scripts ask the scheduler for; nil refuses it.
-  ///   - sink: where the lines of scripts go.
+  ///   - scheduler: what scripts ask the scheduler for.
+  ///   - sink: where the lines and the progress of runs go.
   ///   - retryLater, putAside: see `ScriptLoader`.
   package init(
-    _ place: ScriptPlace, log: any HostLog, bridge: (any JobControl & EventHub)? = nil, sink: any LogSink,
+    _ place: ScriptPlace, log: any HostLog, scheduler: any JobControl & EventHub, sink: any RunOutput,
     luaConfiguration: LuaHostConfiguration = .init(), retryLater: @escaping (ScriptFile) -> Bool = { _ in false },
     putAside: (@Sendable (SlowScript) -> Void)? = nil
   ) throws(HostError) {
@@ -61,19 +64,13 @@ package final class ScriptSession {
     self.log = log
     allowsAll = place.allowsAll
     live = LiveServices()
-    var services = HostServices()
-    services.zones = zones
-    services.log = sink
-    if let bridge {
-      services.jobs = bridge
-      services.events = bridge
-    }
     let live = live
-    services.keyValues = { live.keyValues(of: $0) }
-    services.grants = { live.grants(for: $0) }
-    services.quotas = { live.quotas }
-    services.environment = place.environment
-    services.baseDirectory = baseDirectory
+    let services = HostServices(
+      wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: zones, log: sink,
+      keyValues: { live.keyValues(of: $0) }, jobs: scheduler, events: scheduler, metrics: MetricRegistry(),
+      quotas: { live.quotas }, grants: { live.grants(for: $0) }, environment: place.environment,
+      secrets: Secrets(variables: place.variables, baseDirectory: baseDirectory), baseDirectory: baseDirectory,
+      lane: BlockingLane())
     let directory = directory
     archive = place.stateDirectory.map { ScriptArchive(in: $0, of: directory.root) }
     do {
@@ -101,7 +98,8 @@ package final class ScriptSession {
       result = loader.load(file: snapshot.configuration, settings: settings)
     } catch { throw HostError("the configuration cannot be read: \(error)") }
     let problems = result.problems
-    for problem in problems where problem.severity == .note { log.write(.warn, problem.description) }
+    notes = problems.filter { $0.severity == .note }
+    for problem in notes { log.write(.warn, problem.description) }
     guard let loaded = result.configuration, !problems.contains(where: { $0.severity == .error }) else {
       let errors = problems.filter { $0.severity == .error }
       throw HostError(errors.map { VisibleText.line($0.description) }.joined(separator: "\n"))
@@ -127,6 +125,7 @@ package final class ScriptSession {
     live.use(grants: table)
     live.use(retention: configuration.storedHistory)
     live.use(quotas: configuration.quotas)
+    luaHost.services.secrets.use(configuration.secrets)
     luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
     luaHost.limitAnswers(bytes: configuration.answerBytes)
     log.use(zone)
@@ -170,7 +169,7 @@ package final class ScriptSession {
   private func warnings(
     _ snapshot: DirectorySnapshot, _ generation: LoadedGeneration, _ variables: some Sequence<String>
   ) -> [ScriptProblem] {
-    var warnings: [ScriptProblem] = []
+    var warnings = notes
     let evaluator = try? ExpressionEvaluator(runtime: luaHost.runtime, zones: zones)
     var fields: [String: [String]?] = [:]
     for file in snapshot.scripts {

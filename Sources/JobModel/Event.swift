@@ -19,6 +19,8 @@ package enum Event: Sendable {
   case scheduleRemoved(String, job: String)
   case runClaimed(RunID, job: String, scheduledAt: Instant)
   case runStarted(RunID, job: String, attempt: Int)
+  /// How far a run says it is: at most once a second, and at its end.
+  case runProgress(ProgressNote)
   case runFinished(RunRecord)
   case runRetrying(RunID, job: String, attempt: Int, delay: Int64, outcome: Outcome, error: RunError?)
   case runStuck(RunID, job: String)

@@ -39,6 +39,10 @@ package protocol JobStore: AnyObject, Sendable {
   func append(log lines: [RunLogLine])
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine]
 
+  /// What a run said last of how far it is (a line of ``RunLogLine/progressLevel`` takes the place of the one before);
+  /// kept as long as its lines.
+  func progress(of run: RunID) throws(StoreError) -> RunLogLine?
+
   /// Durable values of scripts.
   var keyValues: any KeyValueStore { get }
 
@@ -258,6 +262,18 @@ package struct RunLogLine: Sendable, Equatable {
     self.level = level
     self.message = message
     self.fields = fields
+  }
+
+  /// The level of what is no line of the log: how far a run says it is, in words, and as `fraction` if it is one. A store
+  /// keeps the last one of each run.
+  package static let progressLevel = "progress"
+  var isProgress: Bool { level == Self.progressLevel }
+
+  /// How far a run says it is.
+  package init(_ note: ProgressNote) {
+    self.init(
+      run: note.run, job: note.job, at: note.at, level: Self.progressLevel, message: note.progress.words,
+      fields: note.progress.fraction.map { JSONText("{\"fraction\":\($0)}") })
   }
 
   /// What a row costs beside its texts.

@@ -103,7 +103,7 @@ package import CLuaShim
     defer { unsafe moon_flat_free(&flat) }
     var bounds = moon_limits(
       depth: UInt32(clamping: limits.depth), nodes: UInt32(clamping: limits.nodes), bytes: limits.bytes,
-      functions: limits.functions)
+      functions: limits.functions, lenient: limits.lenient)
     switch unsafe moon_read_value(thread, index, &bounds, root, &flat) {
     case MOON_OK:
       bytesRead &+= unsafe flat.size
@@ -141,7 +141,7 @@ package import CLuaShim
     if unsafe error.has_value {
       var flat = unsafe moon_flat()
       defer { unsafe moon_flat_free(&flat) }
-      var bounds = moon_limits(depth: 32, nodes: 10_000, bytes: 1 << 20, functions: false)
+      var bounds = moon_limits(depth: 32, nodes: 10_000, bytes: 1 << 20, functions: false, lenient: false)
       if unsafe moon_state_error_value(state, &bounds, &flat) == MOON_OK {
         var reader = unsafe LuaFlatReader(UnsafeRawBufferPointer(start: flat.bytes, count: flat.size), objects: objects)
         value = reader.read()

@@ -24,7 +24,10 @@ internal import CLuaShim
   }
 
   /// The linked liblua, as "Lua 5.4.4".
-  package static var luaVersion: String { unsafe String(cString: moon_lua_release()) }
+  package static var luaVersion: String {
+    // Two words of a sentence that goes on with the copyright.
+    unsafe String(cString: moon_lua_release()).split(separator: " ").prefix(2).joined(separator: " ")
+  }
 
   /// Whether `require` of that name answers a library that every state has.
   package static func isStockLibrary(_ name: String) -> Bool {

@@ -148,8 +148,9 @@ extension Scheduler {
     blueprint.configuration = checked.host
     if let scripts = configuration.scripts {
       if let refusal = driver.refusesScripts { throw SchedulerError(.invalid, refusal) }
-      var place = ScriptPlace(scripts.directory, source: .value(checked.host), systemZone: checked.systemZone)
-      place.environment = { scripts.environment[$0] }
+      var place = ScriptPlace(
+        scripts.directory, source: .value(checked.host), systemZone: checked.systemZone,
+        environment: { scripts.environment[$0] }, variables: { scripts.environment })
       place.zones = .shared
       blueprint.scripts = place
     }

@@ -21,6 +21,9 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
   /// On disk, where there is one; it starts as soon as a thread is free.
   case runClaimed(RunID, job: String, scheduledAt: Date)
   case runStarted(RunID, job: String, attempt: Int)
+  /// How far a script's run says it is (`ctx:progress`), in words, and as a fraction from 0 to 1 if it said one. Of each
+  /// run at most once a second, and at its end.
+  case runProgress(RunID, job: String, text: String, fraction: Double?)
   case runFinished(Run)
   case runRetrying(RunID, job: String, attempt: Int, delay: Duration, outcome: Outcome, error: String?)
   /// It did not end at its timeout: its thread is given up and replaced.
@@ -72,6 +75,7 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
     case .runClaimed(let run, let job, _): "run \(run) of job \"\(job)\" claimed"
     case .runStarted(let run, let job, let attempt):
       "run \(run) of job \"\(job)\" started\(attempt > 1 ? ", attempt \(attempt)" : "")"
+    case .runProgress(let run, let job, let text, _): "run \(run) of job \"\(job)\": \(text)"
     case .runFinished(let run):
       "run \(run.id) of job \"\(run.job)\" \(run.outcome?.rawValue ?? "ended")\(run.error.map { ": \($0)" } ?? "")"
     case .runRetrying(let run, let job, let attempt, let delay, let outcome, let error):
@@ -141,6 +145,9 @@ extension SchedulerEvent {
     case .scheduleRemoved(let id, let job): self = .scheduleRemoved(id, job: job)
     case .runClaimed(let run, let job, let at): self = .runClaimed(RunID(run), job: job, scheduledAt: Date(at))
     case .runStarted(let run, let job, let attempt): self = .runStarted(RunID(run), job: job, attempt: attempt)
+    case .runProgress(let note):
+      self = .runProgress(
+        RunID(note.run), job: note.job, text: note.progress.words, fraction: note.progress.fraction)
     case .runFinished(let record): self = .runFinished(Run(record))
     case .runRetrying(let run, let job, let attempt, let delay, let outcome, let error):
       self = .runRetrying(

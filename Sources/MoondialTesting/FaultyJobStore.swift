@@ -93,6 +93,8 @@ package final class FaultyJobStore: JobStore {
   package func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   package func append(log lines: [RunLogLine]) { store.append(log: lines) }
+  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try store.progress(of: run) }
+
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
     try store.log(of: run, limit: limit)
   }

@@ -74,5 +74,6 @@ package final class ModelStore: JobStore {
   }
   package func append(log lines: [RunLogLine]) {}
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
+  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   package func close() {}
 }

@@ -67,5 +67,6 @@ private final class WaitedStore: JobStore {
   func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   func append(log lines: [RunLogLine]) { store.append(log: lines) }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try store.log(of: run, limit: limit) }
+  func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try store.progress(of: run) }
   func close() { store.close() }
 }

@@ -22,7 +22,7 @@ struct Moondial: ParsableCommand {
     subcommands: [
       RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, ExecCommand.self,
       HistoryCommand.self, ExplainCommand.self, BackupCommand.self, DoctorCommand.self, ForgetCommand.self,
-      InitCommand.self,
+      MetricsCommand.self, InitCommand.self,
       ImportCommand.self, BenchCommand.self,
     ])
 

@@ -210,6 +210,18 @@ final class HostProcess: @unchecked Sendable {
     try awaitLine(within: seconds) { $0.contains(part) }
   }
 
+  /// A line that contains `part`, among those before as well: lines of several runs come in any order. Moves nothing.
+  @discardableResult
+  func awaitAnywhere(_ part: String) throws -> String {
+    let found = wait(seconds: Self.patience) { collected in
+      collected.lines.first { $0.text.contains(part) }?.text ?? (collected.open == 0 ? "" : nil)
+    }
+    guard let found, !found.isEmpty else {
+      throw Failure(description: "\(command): no line has \"\(part)\"; it said:\n\(Self.end(of: lines))")
+    }
+    return found
+  }
+
   private static func end(of lines: [Line]) -> String { lines.suffix(40).map(\.text).joined(separator: "\n") }
 
   // MARK: Its end

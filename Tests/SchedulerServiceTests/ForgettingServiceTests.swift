@@ -67,6 +67,7 @@ private final class RememberingStore: JobStore {
   func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   func schedules() throws(StoreError) -> [ScheduleRecord] { records.withLock { Array($0.values) } }
   func append(log lines: [RunLogLine]) { store.append(log: lines) }
+  func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try store.log(of: run, limit: limit) }
   var keyValues: any KeyValueStore { store.keyValues }
   func close() { store.close() }

@@ -56,6 +56,7 @@ private final class SlowStore: JobStore {
   func schedules() throws(StoreError) -> [ScheduleRecord] { [] }
   func files(of job: String) throws(StoreError) -> [FileMark] { [] }
   func append(log lines: [RunLogLine]) {}
+  func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   func close() {}
 }

@@ -34,6 +34,7 @@ final class PlayedStore: JobStore {
   func files(of job: String) throws(StoreError) -> [FileMark] { [] }
   func schedules() throws(StoreError) -> [ScheduleRecord] { [] }
   func append(log lines: [RunLogLine]) {}
+  func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   func close() {}
 }

@@ -92,7 +92,7 @@ struct CodeCheckTests {
   @Test("the scripts, the examples and all Lua in the documentation call what there is")
   func ownTexts() throws {
     let evaluator = try ExpressionEvaluator(
-      runtime: LuaHost(services: HostServices(), declareModules: DeclareModules.modules).runtime,
+      runtime: LuaHost(services: .unwired, declareModules: DeclareModules.modules).runtime,
       zones: LoadFixture.zones)
     #expect(evaluator.fields(of: "fs")?.contains("read") == true && evaluator.fields(of: "nobody") == nil)
     #expect(evaluator.fields(of: "exec") == nil && evaluator.fields(of: "os") != nil)

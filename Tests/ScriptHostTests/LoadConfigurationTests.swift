@@ -39,9 +39,13 @@ struct LoadConfigurationTests {
         grants = { ["*"] = { fs = { "data:rw" }, exec = false } },
         retention = { runs = 500, age = "30d", decisions = 50, jobs = { billing = { runs = false }, noisy = { runs = 10, age = "1h" } } },
         kept_states = "64MB", answers_memory = "100MB",
+        secrets = { directory = "/run/secrets", command = { "pass", "show" } },
       }
       """)
-    #expect(loaded.problems.isEmpty)
+    #expect(
+      loaded.problems.map(\.description) == [
+        "moondial.lua: note: http.listen does nothing: this version has no HTTP interface"
+      ])
     let configuration = try #require(loaded.configuration)
     #expect(configuration.timeZone == "Europe/Vienna")
     #expect(configuration.stores["default"]?.path == "jobs.db" && configuration.stores["fast"]?.kind == .memory)
@@ -51,6 +55,8 @@ struct LoadConfigurationTests {
     #expect(
       configuration.jobDefaults
         == LuaTable(fields: [("coalesce", false), ("max_instances", 3), ("executor", "isolated")]))
+    #expect(
+      configuration.secrets == SecretsConfiguration(directory: "/run/secrets", command: ["pass", "show"]))
     #expect(configuration.http == HTTPConfiguration(host: "::1", port: 9000))
     let rate = RateLimit(count: 100, window: 90_000_000_000, text: "100 / 1m30s")
     #expect(configuration.groups == ["db": GroupLimit(max: 2), "api": GroupLimit(max: 5, rate: rate)])
@@ -101,6 +107,12 @@ struct LoadConfigurationTests {
         "return { executors = { default = { type = 'thread' } } }",
         "moondial.lua: executors.default.type must be \"threads\" or \"process\", not \"thread\"; did you mean \"threads\"?"
       ),
+      ("return { secrets = { dir = 'x' } }", "moondial.lua: unknown setting \"secrets.dir\""),
+      (
+        "return { secrets = { command = { 'pass', 3 } } }",
+        "moondial.lua: secrets.command must be a list of words like { \"pass\", \"show\" }, to which the secret's name is added, not a table"
+      ),
+      ("return { secrets = { directory = '' } }", "moondial.lua: secrets.directory must be the path of a directory"),
       ("return { http = { port = 80 } }", "moondial.lua: unknown setting \"http.port\""),
       (
         "return { http = { listen = 'localhost' } }",

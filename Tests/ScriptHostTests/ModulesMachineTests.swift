@@ -68,14 +68,14 @@ import Testing
   func read() throws {
     let directory = try TemporaryFolder()
     try directory.write("api", "s3cret\n")
-    let source = SecretFiles.source(
-      directory: directory.path, environment: { $0 == "MOONDIAL_SECRET_DB_KEY" ? "k" : nil })
-    let fixture = try PoolFixture(grants: .all) { $0.secrets = source }
+    let secrets = Secrets(variables: { ["MOONDIAL_SECRET_DB_KEY": "k"] }, baseDirectory: "/")
+    secrets.use(SecretsConfiguration(directory: directory.path))
+    let fixture = try PoolFixture(grants: .all) { $0.secrets = secrets }
     #expect(
       try fixture.run(
-        "return { env.get('GREETING'), env.get('NONE', 'default'), secret('api'), secret('db-key'), (select(2, secret('none'))) }"
+        "return { env.get('GREETING'), env.get('NONE', 'default'), secret('api'):upper(), secret('db-key'), (select(2, secret('none'))) }"
       ).result
-        == #"["hello","default","s3cret","k","there is no secret called \"none\""]"#)
+        == #"["hello","default","S3CRET","k","there is no secret called \"none\""]"#)
     #expect(
       try fixture.run("local v, why = secret('../api') return why:match('^[^:]+')").result?.contains("a secret's name")
         == true)

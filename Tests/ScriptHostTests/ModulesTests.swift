@@ -56,13 +56,12 @@ import Testing
 
   @Test("ctx:deadline is the time left, nil without a timeout; ctx:cancelled is false; progress reaches the host")
   func methods() throws {
-    let seen = Monitor<[RunProgress]>([])
-    let fixture = try PoolFixture { $0.progress = { _, _, progress in seen.withLock { $0.append(progress) } } }
+    let fixture = try PoolFixture()
     #expect(try fixture.run("return ctx:deadline() == nil and not ctx:cancelled()").result == "true")
     #expect(
       try fixture.run("local d = ctx:deadline() return d > 50 and d <= 60", fields: "timeout = '1m',").result == "true")
     _ = try fixture.run("ctx:progress(0.5) ctx:progress('half')")
-    #expect(seen.withLock { $0 } == [.fraction(0.5), .text("half")])
+    #expect(fixture.log.progress.map(\.progress) == [.fraction(0.5), .text("half")])
   }
 }
 
@@ -94,10 +93,12 @@ import Testing
 
   @Test("lines below the sink's threshold are not made")
   func threshold() throws {
-    final class Quiet: LogSink {
+    final class Quiet: RunOutput {
       let lines = Monitor<[String]>([])
       var threshold: LogLevel { .warn }
       func write(_ line: LogLine) { lines.withLock { $0.append(line.message) } }
+      func note(_ progress: ProgressNote) {}
+      func runEnded(_ run: RunID, store: String) {}
     }
     let quiet = Quiet()
     let fixture = try PoolFixture { $0.log = quiet }

@@ -20,13 +20,18 @@ final class ManualTime: MonotonicClock {
 }
 
 /// Keeps what scripts log, and lets a test wait for a line.
-final class LogCollector: LogSink {
+final class LogCollector: RunOutput {
+  private let notes = Monitor<[ProgressNote]>([])
   private let lines = Monitor<[LogLine]>([])
 
   func write(_ line: LogLine) {
     lines.withLock { $0.append(line) }
     lines.broadcast()
   }
+  func note(_ progress: ProgressNote) { notes.withLock { $0.append(progress) } }
+  func runEnded(_ run: RunID, store: String) {}
+  /// What runs have said of how far they are.
+  var progress: [ProgressNote] { notes.withLock { $0 } }
   var all: [LogLine] { lines.withLock { $0 } }
   var messages: [String] { all.map(\.message) }
   /// The message of the first line that satisfies `test`, when it has come.
@@ -234,7 +239,7 @@ final class PoolFixture {
     workers: Int = 2, configuration: LuaHostConfiguration = .init(), grants: Grants = .none, base: String = "/",
     lua: LuaConfiguration = .init(), edit: (inout HostServices) -> Void = { _ in }
   ) throws {
-    var services = HostServices()
+    var services = HostServices.unwired
     services.log = log
     services.grants = { _ in grants }
     services.baseDirectory = base

@@ -141,7 +141,7 @@ struct RunKillTests {
     lua.stuckAfter = 1_000_000
     lua.hostPatience = 1_000_000
     let host = try LuaHost(
-      services: HostServices(), declareModules: DeclareModules.modules + [LuaModule("", functions: [hang])], lua: lua)
+      services: .unwired, declareModules: DeclareModules.modules + [LuaModule("", functions: [hang])], lua: lua)
     let runner = LuaRunner(host)
     var threads = StepPool.Configuration()
     threads.workers = 1

@@ -121,6 +121,7 @@ private final class ForgetfulStore: JobStore {
   func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   func append(log lines: [RunLogLine]) {}
+  func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   func close() {}
 }

@@ -254,6 +254,7 @@ typedef struct {
   uint32_t nodes;    ///< values in all
   size_t bytes;      ///< bytes of the encoded form
   bool functions;    ///< functions become references (registry slots); otherwise they are an error
+  bool lenient;      ///< what cannot be copied becomes a word in angle brackets; only what is too large is an error
 } moon_limits;
 
 /// Writes the value at `index` in the flat form of `encoding.h` into `out`. MOON_ERROR: the message is on the stack.

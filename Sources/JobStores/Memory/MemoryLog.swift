@@ -11,6 +11,9 @@ struct MemoryLog {
   private var bytes = 0
   /// Of the jobs that have lines here.
   private var bytesOfJob: [String: Int] = [:]
+  /// How far runs say they are, and the order in which they first said so.
+  private var progress: [RunID: RunLogLine] = [:]
+  private var progressOrder: [RunID] = []
   private var limit = Retention().logBytes
   private var jobLimit = Retention().logBytesPerJob
 
@@ -23,6 +26,10 @@ struct MemoryLog {
   mutating func append(_ more: [RunLogLine]) {
     var crowded: Set<String> = []
     for line in more {
+      if line.isProgress {
+        setProgress(line)
+        continue
+      }
       lines.append(line)
       bytes += line.bytes
       let own = bytesOfJob[line.job, default: 0] + line.bytes
@@ -31,6 +38,17 @@ struct MemoryLog {
     }
     for job in crowded { trim(job) }
     trim()
+  }
+
+  /// What the run said last of how far it is.
+  func progress(of run: RunID) -> RunLogLine? { progress[run] }
+
+  private mutating func setProgress(_ line: RunLogLine) {
+    if progress.updateValue(line, forKey: line.run) == nil { progressOrder.append(line.run) }
+    guard progressOrder.count > 2 * MemoryStore.progressRuns else { return }
+    // Half of them at once: moving the rest costs no more than adding did.
+    for run in progressOrder.prefix(MemoryStore.progressRuns) { progress[run] = nil }
+    progressOrder.removeFirst(MemoryStore.progressRuns)
   }
 
   /// The last `limit` lines of a run, oldest first.

@@ -15,6 +15,8 @@ package final class MemoryStore: JobStore {
   package static let rangesPerJob = 100
   /// Log lines kept, over all runs; fewer when they have more bytes than ``Retention`` says.
   package static let logLines = 10_000
+  /// Runs of which it remembers at least how far they said they are.
+  static let progressRuns = 1_000
 
   package let name: String
   package let keyValues: any KeyValueStore
@@ -68,6 +70,10 @@ package final class MemoryStore: JobStore {
 
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
     try reading { $0.log.lines(of: run, limit: limit) }
+  }
+
+  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? {
+    try reading { $0.log.progress(of: run) }
   }
 
   /// How much log is kept from now on; the rest of what a store may keep is fixed here.

@@ -25,7 +25,7 @@ struct LogWriter {
   private var limit: Int
   /// Trimming goes on below the limit, so that it does not begin anew with every line.
   private var isOverFull = false
-  private let insert, grow, share, oldestOfJob, oldest, remove, removeSize: PreparedStatement
+  private let insert, replace, grow, share, oldestOfJob, oldest, remove, removeSize: PreparedStatement
 
   init(on database: Database, limits: Retention, failure: SQLiteFailure) throws(StoreError) {
     func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
@@ -33,6 +33,8 @@ struct LogWriter {
     }
     insert = try prepare(
       "INSERT OR IGNORE INTO run_log(run, line, at, level, message, fields) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
+    replace = try prepare(
+      "INSERT OR REPLACE INTO run_log(run, line, at, level, message, fields) VALUES(?1, 0, ?2, ?3, ?4, ?5)")
     grow = try prepare(
       """
       INSERT INTO log_sizes(run, job, bytes) VALUES(?1, ?2, ?3) ON CONFLICT(run) DO UPDATE SET bytes = bytes + ?3
@@ -65,6 +67,10 @@ struct LogWriter {
   }
 
   mutating func append(_ line: RunLogLine, job: Int64) throws(StoreError) {
+    if line.isProgress {
+      try setProgress(line, job)
+      return
+    }
     // The instant, made unique: rises within a run even when its second part is logged by another process after a
     // restart.
     lastLine = max(lastLine + 1, line.at.nanoseconds)
@@ -76,6 +82,17 @@ struct LogWriter {
     insert.bind(6, line.fields?.text)
     try insert.run()
     added[line.run.number, default: (job, 0)].bytes += line.bytes
+  }
+
+  /// How far a run is: the line with the number 0, of which there is one. It counts nothing, and goes with the others.
+  private mutating func setProgress(_ line: RunLogLine, _ job: Int64) throws(StoreError) {
+    replace.bind(1, line.run.number)
+    replace.bind(2, line.at.nanoseconds)
+    replace.bind(3, line.level)
+    replace.bind(4, line.message)
+    replace.bind(5, line.fields?.text)
+    try replace.run()
+    added[line.run.number, default: (job, 0)].bytes += 0
   }
 
   /// Writes down what the open transaction has added. Before its commit.

@@ -137,18 +137,32 @@ final class SQLiteReader: Sendable {
         """
         SELECT at, level, message, fields, \
         (SELECT name FROM jobs WHERE id = (SELECT job FROM log_sizes WHERE run = ?1)) \
-        FROM run_log WHERE run = ?1 ORDER BY line DESC LIMIT ?2
+        FROM run_log WHERE run = ?1 AND line <> 0 ORDER BY line DESC LIMIT ?2
         """, on: database)
       lines.bind(1, run.number)
       lines.bind(2, max(0, limit))
-      let newestFirst = try lines.all { row in
-        RunLogLine(
-          run: run, job: row.text(4), at: Instant(nanoseconds: row.integer(0)), level: row.text(1),
-          message: row.text(2),
-          fields: row.optionalText(3).map { JSONText($0) })
-      }
-      return newestFirst.reversed()
+      return try lines.all { SQLiteReader.line(of: run, $0) }.reversed()
     }
+  }
+
+  /// What the run said last of how far it is.
+  func progress(of run: RunID) throws(StoreError) -> RunLogLine? {
+    try read { database in
+      let line = try statement(
+        """
+        SELECT at, level, message, fields, \
+        (SELECT name FROM jobs WHERE id = (SELECT job FROM log_sizes WHERE run = ?1)) \
+        FROM run_log WHERE run = ?1 AND line = 0
+        """, on: database)
+      line.bind(1, run.number)
+      return try line.first { SQLiteReader.line(of: run, $0) }
+    }
+  }
+
+  private static func line(of run: RunID, _ row: PreparedStatement) -> RunLogLine {
+    RunLogLine(
+      run: run, job: row.text(4), at: Instant(nanoseconds: row.integer(0)), level: row.text(1), message: row.text(2),
+      fields: row.optionalText(3).map { JSONText($0) })
   }
 
   // MARK: Building blocks

@@ -128,6 +128,8 @@ package final class SQLiteStore: JobStore {
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
   package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
   package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
+  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
+
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
     try reader.log(of: run, limit: limit)
   }

@@ -72,7 +72,7 @@ package enum JobField: String, CaseIterable, Sendable {
     case .name, .description, .timezone, .executor, .store: "string"
     case .group, .rate: "string|false"
     case .run: "fun(ctx: moondial.Context): any"
-    case .onError: "fun(ctx: moondial.Context, err: string)"
+    case .onError: "fun(ctx: moondial.Context, err: moondial.Error)"
     case .onSuccess: "fun(ctx: moondial.Context, result: any)"
     case .tags, .on, .after: "string|string[]"
     case .watch: "string|string[]|moondial.Watch"
@@ -101,7 +101,7 @@ package enum JobField: String, CaseIterable, Sendable {
     switch self {
     case .name: "The job's name, unique among all scripts; the same as `job \"name\" { … }`."
     case .run: "What the job does. Its result, if it is JSON-like, is the run's result. Required."
-    case .description: "A sentence for people: shown in lists and on the dashboard."
+    case .description: "A sentence for people: shown in lists."
     case .tags: "Words to find the job by."
     case .params: "What `ctx.params` holds unless a run is given other values: named fields, JSON-like."
     case .cron: "Fires by a cron expression (`\"0 3 * * mon-fri\"`), several of them, or a table of fields."

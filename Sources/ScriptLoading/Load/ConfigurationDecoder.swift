@@ -9,7 +9,7 @@ struct ConfigurationDecoder {
   /// The keys of the table.
   static let topLevel = [
     "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
-    "quotas", "answers_memory",
+    "quotas", "answers_memory", "secrets",
   ]
 
   /// Where values came from that did not come from the file: key path to the name of the variable or flag.
@@ -50,6 +50,7 @@ struct ConfigurationDecoder {
       case "quotas": decodeQuotas(value, &configuration)
       case "kept_states": decodeKeptStates(value, &configuration)
       case "answers_memory": decodeAnswersMemory(value, &configuration)
+      case "secrets": decodeSecrets(value, &configuration)
       case "job_defaults": break
       case "groups": decodeGroups(value, &configuration)
       default:
@@ -72,6 +73,12 @@ struct ConfigurationDecoder {
       origin = origins.last { $0.path.starts(with: path) }?.origin
     }
     problems.append(ScriptProblem(.error, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), sentence))
+  }
+
+  /// Something that is no mistake, and will not do what it says.
+  private mutating func note(_ path: [String], _ sentence: String) {
+    let origin = origins.last { path.starts(with: $0.path) }?.origin
+    problems.append(ScriptProblem(.note, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), sentence))
   }
 
   private mutating func report(_ reading: FieldReading, _ path: [String]) {
@@ -141,6 +148,46 @@ struct ConfigurationDecoder {
     }
   }
 
+  /// `secrets = { directory = "/run/secrets", command = { "pass", "show" } }`
+  private mutating func decodeSecrets(_ value: LuaValue, _ configuration: inout HostConfiguration) {
+    for (key, value) in fields(["secrets"], value, like: "{ directory = \"/run/secrets\" }") {
+      let path = ["secrets", key]
+      switch key {
+      case "directory":
+        let directory = read(path) { $0.string($1, value, "a path like \"/run/secrets\"") }
+        if directory == "" || directory?.utf8.contains(0) == true {
+          problem(path, "secrets.directory must be the path of a directory")
+        } else {
+          configuration.secrets.directory = directory
+        }
+      case "command":
+        if let words = words(value) { configuration.secrets.command = words } else {
+          problem(
+            path,
+            "secrets.command must be a list of words like { \"pass\", \"show\" }, to which the secret's name is added, "
+              + "not \(value.shown)")
+        }
+      default: unknown(path, among: ["directory", "command"])
+      }
+    }
+  }
+
+  /// A program and its words; a text, as variables and flags give it, is split at its spaces.
+  private func words(_ value: LuaValue) -> [String]? {
+    var words: [String] = []
+    switch value {
+    case .string(let text): words = text.text.split(separator: " ").map(String.init)
+    case .table(let table) where table.isSequence:
+      for word in table.array {
+        guard case .string(let text) = word else { return nil }
+        words.append(text.text)
+      }
+    default: return nil
+    }
+    guard let program = words.first, !program.isEmpty, !words.contains(where: { $0.utf8.contains(0) }) else { return nil }
+    return words
+  }
+
   private mutating func decodeHTTP(_ value: LuaValue, _ configuration: inout HostConfiguration) {
     for (key, value) in fields(["http"], value, like: "{ listen = \"127.0.0.1:8047\" }") {
       guard key == "listen" else {
@@ -151,6 +198,7 @@ struct ConfigurationDecoder {
         configuration.http.isEnabled = false
       } else if case .string(let text) = value, let http = HTTPConfiguration(listen: text.text) {
         configuration.http = http
+        note(["http", key], "http.listen does nothing: this version has no HTTP interface")
       } else {
         problem(
           ["http", key], "http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \(value.shown)")
@@ -163,6 +211,10 @@ struct ConfigurationDecoder {
     do {
       _ = try GrantTable(value, baseDirectory: "/")
       configuration.grants = value
+      guard case .table(let scripts) = value else { return }
+      for case (let script, .table(let granted)) in scripts.fields where granted["http"] != nil {
+        note(["grants"], "grants[\"\(script)\"].http grants nothing: this version has no http module")
+      }
     } catch {
       problem(["grants"], error.message)
     }

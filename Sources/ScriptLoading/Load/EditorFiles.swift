@@ -20,7 +20,7 @@ package enum EditorFiles {
 
     """
 
-  /// `_types/moondial.d.lua`: the declaring part of the Lua API, written from the same tables that check scripts.
+  /// `_types/moondial.d.lua`: the Lua API; its declaring part is written from the same tables that check scripts.
   package static var typeStubs: String {
     """
     ---@meta moondial
@@ -60,6 +60,15 @@ package enum EditorFiles {
     ---@class (exact) moondial.JobDefaults
     \(fields(in: .scriptDefaults))
 
+    ---Why an attempt was unsuccessful.
+    ---@class moondial.Error
+    ---@field message string
+    ---@field file? string
+    ---@field line? integer
+    ---@field traceback? string
+    ---@field data? any What `ctx:fail` or a thrown table gave.
+    ---@field outcome "failed"|"timed_out"|"out_of_memory"
+
     ---What a run knows about itself. All methods take a colon.
     ---@class moondial.Context
     ---@field id integer The run's number.
@@ -71,6 +80,8 @@ package enum EditorFiles {
     ---@field event? { name: string, data: any, paths: string[]? } The event that caused it; `paths` when files did.
     ---@field params table<string, any>
     ---@field schedule? string The id of the schedule made at run time that the run is of.
+    ---@field process integer The host's process id.
+    ---@field thread integer The id of the thread that runs it now; it may be another one after a wait.
     local Context = {}
     ---Seconds until the attempt's timeout; nil without one.
     ---@return number?
@@ -129,6 +140,7 @@ package enum EditorFiles {
     ---@return true?, string? why
     function jobs.resume(name) end
 
+    \(moduleStubs)
     \(EditorTypes.functions)
     """
   }

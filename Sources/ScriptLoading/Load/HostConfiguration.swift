@@ -1,6 +1,7 @@
 package import JobModel
 package import JobStores
 package import Lua
+package import ScriptRuntime
 
 /// How the host is set up: what `moondial.lua`, the environment and the command line say together, checked.
 ///
@@ -26,6 +27,8 @@ package struct HostConfiguration: Sendable, Equatable {
   package var keptStateBytes: Int
   /// Bytes of answers that runs are waiting for, or have not taken yet, over all runs.
   package var answerBytes: Int
+  /// Where `secret` looks. A reload takes it over.
+  package var secrets: SecretsConfiguration
   /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
   package var grants: LuaValue
 
@@ -40,6 +43,7 @@ package struct HostConfiguration: Sendable, Equatable {
     quotas = Quotas()
     keptStateBytes = 512 << 20
     answerBytes = 256 << 20
+    secrets = SecretsConfiguration()
     grants = .table(LuaTable())
   }
 

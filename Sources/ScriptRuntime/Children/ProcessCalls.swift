@@ -5,7 +5,7 @@ package import Glibc
 
 /// What to execute, with everything worked out: no environment of this process is looked at. All bytes, as the kernel
 /// has them: none of them need be text.
-package struct ChildCommand: Sendable {
+package struct ChildCommand: Sendable, Equatable {
   /// Absolute path of the program.
   package var program: [UInt8]
   package var arguments: [[UInt8]]

@@ -37,6 +37,9 @@ package struct ProgramFile: Sendable, Equatable {
 /// A word without a slash is looked for in the host's own `PATH`, in which only absolute directories count; one with a
 /// slash begins at the base directory, whatever working directory the program is to have.
 package struct ProgramFinder: Sendable {
+  /// Where programs are looked for when the host has no `PATH`.
+  package static let defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
   private let directories: [[UInt8]]
   private let base: [UInt8]
 

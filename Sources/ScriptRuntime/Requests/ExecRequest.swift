@@ -1,93 +1,34 @@
-internal import Executors
 internal import FileWatching
 internal import Lua
-internal import Synchronization
 
-/// A run that waits for a child. Killing the run kills the child.
-package final class ExecRequest: HostRequest, @unchecked Sendable {
-  // @unchecked: constants and a locked struct.
-  private struct State {
-    var number: Int?
-    var timedOut = false
-  }
-  /// Why a program is not run: an error in the script, or `nil` and a sentence.
-  package enum Refusal: Error { case raise(String), refuse(String) }
-
-  private let command: ChildCommand
-  private let room: AnswerRoom
-  private let find: @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
-  private let limit: Int
-  private let until: Int64
-  private let children: ChildProcesses
-  private let services: HostServices
-  private let state = Mutex(State())
+/// A run that waits for the program that it asked for.
+package final class ExecRequest: ChildRequest, @unchecked Sendable {
+  // @unchecked: immutable.
+  private let wanted: ChildCommand
+  private let find: @Sendable ([UInt8]) -> Result<[UInt8], NoChild>
 
   /// - Parameter find: the path of the program that a word means. Called on the blocking lane.
   package init(
-    _ command: ChildCommand, _ room: AnswerRoom, limit: Int, until: Int64, _ children: ChildProcesses,
-    _ services: HostServices,
-    find: @escaping @Sendable ([UInt8]) -> Result<[UInt8], Refusal>
+    _ wanted: ChildCommand, _ room: AnswerRoom, limit: Int, until: Int64, _ children: ChildProcesses,
+    _ services: HostServices, find: @escaping @Sendable ([UInt8]) -> Result<[UInt8], NoChild>
   ) {
-    self.command = command
-    self.room = room
+    self.wanted = wanted
     self.find = find
-    self.limit = limit
-    self.until = until
-    self.children = children
-    self.services = services
+    super.init(room, limit: limit, until: until, children, services)
   }
 
-  package override func begin() {
-    let isTaken = services.lane.run { [self] in launch() }
-    if !isTaken { complete(refusing: services.lane.refusal) }
-  }
-
-  private func launch() {
-    guard isOpen else { return }
-    var command = command
-    switch find(command.program) {
-    case .success(let path): command.program = path
-    case .failure(.raise(let message)):
-      complete(raising: message)
-      return
-    case .failure(.refuse(let message)):
-      complete(refusing: message)
-      return
+  package override func command() -> Result<ChildCommand, NoChild> {
+    find(wanted.program).map { path in
+      var command = wanted
+      command.program = path
+      return command
     }
-    let output = OutputRoom(room: room, wake: wake)
-    let number = children.start(command, limit: limit, room: output) { [self] result in ended(result) }
-    guard let number else {
-      complete(refusing: "the host cannot start programs now: it is stopping, or out of threads")
-      return
-    }
-    let isLate = state.withLock { state in
-      state.number = number
-      return state.timedOut
-    }
-    // The run was stopped, or its time was over, while the child was started.
-    if !isOpen { children.abandon(number) } else if isLate { children.end(number) }
   }
 
-  package override var expiry: Int64 { until }
-
-  /// Out of time: the answer comes when the child has ended.
-  package override func expire() {
-    let number = state.withLock { state in
-      state.timedOut = true
-      return state.number
-    }
-    if let number { children.end(number) }
-  }
-
-  package override func release() {
-    if let number = state.withLock({ $0.number }) { children.abandon(number) } else { room.release() }
-  }
-
-  private func ended(_ result: Result<ChildEnding, ChildFailure>) {
+  package override func ended(_ result: Result<ChildEnding, ChildFailure>, timedOut: Bool) {
     switch result {
     case .failure(let failure): complete(refusing: message(failure))
     case .success(let ending):
-      let timedOut = state.withLock { $0.timedOut }
       complete(
         building: room.handingOver { call in
           // One by one, so that the output is not copied once more.
@@ -108,12 +49,12 @@ package final class ExecRequest: HostRequest, @unchecked Sendable {
   }
 
   private func message(_ failure: ChildFailure) -> String {
-    let program = String(decoding: command.program, as: UTF8.self)
+    let program = String(decoding: wanted.program, as: UTF8.self)
     switch failure {
     case .program(let error), .machine(let error):
       return "cannot start \"\(program)\": \(SystemCall.message(for: error.code))"
     case .directory(let error):
-      return "cannot start \"\(program)\" in the directory \(String(decoding: command.directory, as: UTF8.self)): "
+      return "cannot start \"\(program)\" in the directory \(String(decoding: wanted.directory, as: UTF8.self)): "
         + SystemCall.message(for: error.code)
     }
   }

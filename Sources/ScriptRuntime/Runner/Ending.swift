@@ -17,7 +17,7 @@ enum Ending {
       return RunEnding(.succeeded, memoryPeakBytes: peak)
     }
     if value == .nil { return RunEnding(.succeeded, memoryPeakBytes: peak) }
-    switch JSONText.encoding(value, limit: resultLimit, setting: "result_bytes") {
+    switch JSONText.encoding(instance.mask.masked(value), limit: resultLimit, setting: "result_bytes") {
     case .success(let text):
       return RunEnding(.succeeded, memoryPeakBytes: peak, details: AttemptDetails(result: text))
     case .failure(let refusal):
@@ -34,18 +34,19 @@ enum Ending {
     switch reason {
     case .string(let text): error.message = text.text
     case .table(let fields):
-      read(fields, into: &error)
+      read(fields, instance.mask, into: &error)
     default:
-      if case .success(let json) = JSONText.encoding(reason, limit: Quotas.errorDataBytes) {
+      if case .success(let json) = JSONText.encoding(instance.mask.masked(reason), limit: Quotas.errorDataBytes) {
         error.message = "run returned nil and \(json.text)"
       }
     }
+    error.hide(instance.mask)
     error.cut()
     return RunEnding(.failed, memoryPeakBytes: instance.state.peakBytes, details: AttemptDetails(error: error))
   }
 
   /// What a table that was thrown tells. Its `data`, or the whole of it where it has more than a message and a place.
-  private static func read(_ fields: LuaTable, into error: inout RunError) {
+  private static func read(_ fields: LuaTable, _ mask: SecretMask, into error: inout RunError) {
     if case .string(let message)? = fields["message"] { error.message = message.text }
     if case .string(let file)? = fields["file"] { error.file = file.text }
     if case .integer(let line)? = fields["line"] { error.line = Int(clamping: line) }
@@ -53,7 +54,7 @@ enum Ending {
     let hasMore = !fields.array.isEmpty || !fields.fields.allSatisfy { plain.contains($0.key) }
     guard hasMore || fields["data"] != nil else { return }
     let data = fields["data"] ?? .table(fields)
-    guard case .success(let text) = JSONText.encoding(data, limit: .max) else { return }
+    guard case .success(let text) = JSONText.encoding(mask.masked(data), limit: .max) else { return }
     let size = text.text.utf8.count
     error.data =
       size <= Quotas.errorDataBytes
@@ -66,9 +67,10 @@ enum Ending {
     var retry: RetryRequest?
     if case .table(let fields)? = error.value {
       // `ctx:fail` and `ctx:retry` raise such tables; a script may do so itself.
-      read(fields, into: &runError)
+      read(fields, instance.mask, into: &runError)
       if fields["retry"] == .bool(true) { retry = instance.context.retry }
     }
+    runError.hide(instance.mask)
     runError.cut()
     return RunEnding(
       error.kind == .memory ? .outOfMemory : .failed, memoryPeakBytes: instance.state.peakBytes,
@@ -108,7 +110,19 @@ enum Ending {
   }
 }
 
+extension JobInstance {
+  /// What hides the values of secrets.
+  fileprivate var mask: SecretMask { context.services.secrets.mask }
+}
+
 extension RunError {
+  /// Hides the values of secrets in its texts. The Lua runtime has cut them already, perhaps inside a value.
+  mutating func hide(_ mask: SecretMask) {
+    message = mask.masked(message, mayBeCut: true)
+    file = file.map { mask.masked($0) }
+    traceback = traceback.map { mask.masked($0, mayBeCut: true) }
+  }
+
   /// Cuts its texts to what the history keeps.
   mutating func cut() {
     message = message.cut(toBytes: Quotas.errorMessageBytes)

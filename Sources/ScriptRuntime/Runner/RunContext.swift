@@ -26,6 +26,8 @@ package final class RunContext: @unchecked Sendable {
   private var allowance: LogAllowance?
   /// Set by `ctx:retry`; counts when the run fails with that error.
   package var retry: RetryRequest?
+  /// It has said how far it is.
+  private var hasProgress = false
 
   package init(services: HostServices, limits: LuaHostConfiguration, budget: AnswerBudget) {
     self.services = services
@@ -49,6 +51,10 @@ package final class RunContext: @unchecked Sendable {
   }
 
   package func end() {
+    if hasProgress, let order {
+      services.log.runEnded(order.id, store: order.job.definition.store)
+      hasProgress = false
+    }
     order = nil
     closeAccount()
   }
@@ -76,10 +82,13 @@ package final class RunContext: @unchecked Sendable {
   package var script: ScriptPath { ScriptPath(current.job.definition.source.file) }
 
   /// Writes a line of the script, as long as the run's allowance lasts.
+  ///
+  /// - Parameter fields: without values of secrets.
   package func log(_ level: LogLevel, _ message: String, fields: JSONText? = nil) {
     guard level >= services.log.threshold else { return }
     let quotas = services.quotas()
-    let message = message.cut(toBytes: quotas.logLineBytes)
+    // Hidden before it is cut: half a value would be told otherwise.
+    let message = services.secrets.mask.masked(message).cut(toBytes: quotas.logLineBytes)
     var left = allowance ?? LogAllowance(lines: limits.logLines, bytes: quotas.logBytesPerRun)
     defer { allowance = left }
     switch left.take(message.utf8.count + (fields?.text.utf8.count ?? 0)) {
@@ -95,7 +104,19 @@ package final class RunContext: @unchecked Sendable {
   }
 
   /// Writes a line of the host about this run, whatever the script has written.
-  package func note(_ level: LogLevel, _ message: String) { write(level, message, nil) }
+  package func note(_ level: LogLevel, _ message: String) {
+    write(level, services.secrets.mask.masked(message, mayBeCut: true), nil)
+  }
+
+  /// Tells how far the run is.
+  package func note(_ progress: RunProgress) {
+    let order = current
+    let definition = order.job.definition
+    hasProgress = true
+    services.log.note(
+      ProgressNote(
+        run: order.id, job: definition.name, store: definition.store, at: services.wall.now, progress: progress))
+  }
 
   private func write(_ level: LogLevel, _ message: String, _ fields: JSONText?) {
     let order = current

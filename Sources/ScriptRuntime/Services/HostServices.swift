@@ -6,41 +6,74 @@ package import JobStores
 
 /// Everything outside Lua that scripts can reach, as the service layer or an embedder provides it.
 ///
-/// Each field has a default that does nothing or refuses, so a test or a small embedder sets only what it means.
+/// No field has a default: whoever makes one says what each of them is, so that what is not wired does not compile.
+/// ``unwired`` is for those that evaluate scripts and run none of their jobs.
 package struct HostServices: Sendable {
-  package init() {}
-
   // MARK: Time
 
   /// `time.now()`, and the time of log lines.
-  package var wall: any WallClock = SystemWallClock()
+  package var wall: any WallClock
   /// Must be the pool's own clock: `sleep` computes with it what the pool waits for.
-  package var monotonic: any MonotonicClock = SystemMonotonicClock()
-  package var zones = TimeZoneDatabase()
+  package var monotonic: any MonotonicClock
+  package var zones: TimeZoneDatabase
 
   // MARK: The host
 
-  package var log: any LogSink = SilentLog()
-  /// The key-value store of a job; a script's space in it is named by the script's path.
-  package var keyValues: @Sendable (JobDefinition) -> (any KeyValueStore)? = { _ in nil }
-  package var jobs: any JobControl = MissingServices()
-  package var events: any EventHub = MissingServices()
-  package var metrics = MetricRegistry()
+  /// Where log lines and progress go.
+  package var log: any RunOutput
+  /// The key-value store of a job; a script's space in it is named by the script's path. nil: `kv` says that there is
+  /// none.
+  package var keyValues: @Sendable (JobDefinition) -> (any KeyValueStore)?
+  package var jobs: any JobControl
+  package var events: any EventHub
+  package var metrics: MetricRegistry
   /// How much scripts may take. Asked at each use, so that a reload takes effect at once.
-  package var quotas: @Sendable () -> Quotas = { Quotas() }
-  /// `ctx:progress`. On a worker; must be quick.
-  package var progress: @Sendable (RunID, _ job: String, RunProgress) -> Void = { _, _, _ in }
+  package var quotas: @Sendable () -> Quotas
 
   // MARK: The machine
 
   /// What a script may do to the machine. Asked at each use, so that a reload takes effect at once.
-  package var grants: @Sendable (ScriptPath) -> Grants = { _ in .none }
+  package var grants: @Sendable (ScriptPath) -> Grants
   /// `env.get`. The library reads no environment of its own.
-  package var environment: @Sendable (String) -> String? = { _ in nil }
-  /// `secret`. May block on a file: it is asked on the blocking lane.
-  package var secrets: @Sendable (String) -> Result<String?, HostRefusal> = { _ in .success(nil) }
+  package var environment: @Sendable (String) -> String?
+  /// `secret`, and what hides its values from everything that leaves a run.
+  package var secrets: Secrets
   /// Relative paths of `fs` and the working directory of `exec` start here: the directory of `moondial.lua`.
-  package var baseDirectory = "/"
+  package var baseDirectory: String
   /// Where file and store work is done that may block.
-  package var lane = BlockingLane()
+  package var lane: BlockingLane
+
+  package init(
+    wall: any WallClock, monotonic: any MonotonicClock, zones: TimeZoneDatabase, log: any RunOutput,
+    keyValues: @escaping @Sendable (JobDefinition) -> (any KeyValueStore)?, jobs: any JobControl,
+    events: any EventHub, metrics: MetricRegistry, quotas: @escaping @Sendable () -> Quotas,
+    grants: @escaping @Sendable (ScriptPath) -> Grants, environment: @escaping @Sendable (String) -> String?,
+    secrets: Secrets, baseDirectory: String, lane: BlockingLane
+  ) {
+    self.wall = wall
+    self.monotonic = monotonic
+    self.zones = zones
+    self.log = log
+    self.keyValues = keyValues
+    self.jobs = jobs
+    self.events = events
+    self.metrics = metrics
+    self.quotas = quotas
+    self.grants = grants
+    self.environment = environment
+    self.secrets = secrets
+    self.baseDirectory = baseDirectory
+    self.lane = lane
+  }
+
+  /// Services that refuse: every request says that there is no host here. For whoever evaluates scripts and runs none of
+  /// their jobs (`next`, `check`, the measures), and for tests, which set the fields that they mean.
+  package static var unwired: HostServices {
+    let missing = MissingServices()
+    return HostServices(
+      wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: TimeZoneDatabase(), log: SilentLog(),
+      keyValues: { _ in nil }, jobs: missing, events: missing, metrics: MetricRegistry(), quotas: { Quotas() },
+      grants: { _ in .none }, environment: { _ in nil }, secrets: Secrets(variables: { [:] }, baseDirectory: "/"),
+      baseDirectory: "/", lane: BlockingLane())
+  }
 }

@@ -134,10 +134,3 @@ package final class MissingServices: JobControl, EventHub {
     EventSubscription {}
   }
 }
-
-/// How far a run says it is.
-package enum RunProgress: Sendable, Equatable {
-  /// From 0 to 1.
-  case fraction(Double)
-  case text(String)
-}

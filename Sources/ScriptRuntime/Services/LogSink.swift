@@ -59,11 +59,23 @@ extension LogSink {
   package var threshold: LogLevel { .debug }
 }
 
-/// A sink that keeps nothing: the default of an embedder that did not ask for logs.
-package final class SilentLog: LogSink {
+/// Where everything goes that runs say while they run: their log lines, and how far they are.
+///
+/// Threading: as ``LogSink``.
+package protocol RunOutput: LogSink {
+  /// The run says how far it is. Must be quick: it is called as often as a script likes.
+  func note(_ progress: ProgressNote)
+  /// A run that has said how far it is has ended, or one attempt of it.
+  func runEnded(_ run: RunID, store: String)
+}
+
+/// For those who run nothing: what comes here is dropped.
+package final class SilentLog: RunOutput {
   package init() {}
   package var threshold: LogLevel { .error }
   package func write(_ line: LogLine) {}
+  package func note(_ progress: ProgressNote) {}
+  package func runEnded(_ run: RunID, store: String) {}
 }
 
 /// How much one run may still log. A loop that logs would otherwise fill the store: after 10,000 lines or 1 MB one line

@@ -42,6 +42,16 @@ package final class MetricRegistry: Sendable {
     var scripts: [String: Series] = [:]
     /// The scripts that are loaded; nil: nobody has said.
     var loaded: Set<String>?
+    /// Scripts whose series have changed since somebody took the changes.
+    var changed: Set<String> = []
+    var watch: (@Sendable () -> Void)?
+
+    /// Whom to tell of it.
+    mutating func note(_ script: String) -> (@Sendable () -> Void)? {
+      let isFirst = changed.isEmpty
+      changed.insert(script)
+      return isFirst ? watch : nil
+    }
   }
   private let state = Mutex(State())
 
@@ -68,13 +78,42 @@ package final class MetricRegistry: Sendable {
 
   /// From now on these scripts are loaded: what others had is dropped, and what their last runs still set is not kept.
   package func keep(scripts: Set<String>) {
-    state.withLock { state in
+    let tell = state.withLock { state in
       state.loaded = scripts
-      if !state.scripts.keys.allSatisfy(scripts.contains) {
-        state.scripts = state.scripts.filter { scripts.contains($0.key) }
+      var tell: (@Sendable () -> Void)?
+      for gone in state.scripts.keys where !scripts.contains(gone) {
+        state.scripts[gone] = nil
+        tell = state.note(gone) ?? tell
       }
       // A save is a new beginning: what is refused then is told once more.
       for script in state.scripts.keys { state.scripts[script]?.hasRefused = false }
+      return tell
+    }
+    tell?()
+  }
+
+  /// From now on `watch` is told of the first change after each ``takeChanged()``, on the thread that made it.
+  package func watch(_ watch: @escaping @Sendable () -> Void) { state.withLock { $0.watch = watch } }
+
+  /// The series of the scripts in which something has changed since the last call; nil for a script that is gone.
+  package func takeChanged() -> [(script: String, series: [MetricSeries]?)] {
+    let (changed, scripts) = state.withLock { state in
+      defer { state.changed = [] }
+      return (state.changed, state.scripts)
+    }
+    return changed.sorted().map { script in (script, scripts[script].map { Self.series(of: script, $0) }) }
+  }
+
+  /// All series, sorted by script, name and labels.
+  package var all: [MetricSeries] {
+    state.withLock { $0.scripts }.sorted { $0.key < $1.key }.flatMap { Self.series(of: $0.key, $0.value) }
+  }
+
+  private static func series(of script: String, _ series: Series) -> [MetricSeries] {
+    series.families.sorted { $0.key < $1.key }.flatMap { name, family in
+      family.values.sorted { $0.key < $1.key }.map { labels, value in
+        MetricSeries(script: script, name: name, kind: family.kind, labels: labels, value: value)
+      }
     }
   }
 
@@ -122,10 +161,13 @@ package final class MetricRegistry: Sendable {
         "\"\(label.key.cut(toBytes: 100))\" is no label name: use letters, digits and _, not beginning with a digit")
     }
     let key = Self.render(labels)
-    return state.withLock { state in
-      if let loaded = state.loaded, !loaded.contains(script) { return nil }
-      return Self.change(&state.scripts[script, default: Series()], name, kind, key, quotas, edit)
+    let (refusal, tell) = state.withLock { state -> (Refusal?, (@Sendable () -> Void)?) in
+      if let loaded = state.loaded, !loaded.contains(script) { return (nil, nil) }
+      let refusal = Self.change(&state.scripts[script, default: Series()], name, kind, key, quotas, edit)
+      return (refusal, refusal == nil ? state.note(script) : nil)
     }
+    tell?()
+    return refusal
   }
 
   private static func change(
@@ -193,7 +235,7 @@ package final class MetricRegistry: Sendable {
     return value
   }
 
-  private static func number(_ value: Double) -> String {
+  static func number(_ value: Double) -> String {
     if value.isNaN { return "NaN" }
     if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
     return value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)

@@ -62,7 +62,7 @@ final class BenchHost {
         store = BenchStore(MemoryStore())
       }
       luaHost = try LuaHost(
-        services: HostServices(), declareModules: DeclareModules.modules + (module.map { [$0] } ?? []), lua: lua,
+        services: .unwired, declareModules: DeclareModules.modules + (module.map { [$0] } ?? []), lua: lua,
         configuration: configuration)
       loader = try ScriptLoader(runtime: luaHost.runtime, zones: zones)
     } catch { throw CommandFailure("\(error)") }

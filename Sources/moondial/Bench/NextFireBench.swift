@@ -48,7 +48,7 @@ enum NextFireBench {
     var costs = JSONObject()
     var notes = JSONObject()
     do {
-      let host = try LuaHost(services: HostServices(), declareModules: DeclareModules.modules)
+      let host = try LuaHost(services: .unwired, declareModules: DeclareModules.modules)
       evaluator = try ExpressionEvaluator(runtime: host.runtime, zones: zones)
       for (label, zoneName) in [("UTC", "UTC"), ("Berlin", "Europe/Berlin")] {
         let zone = try zones.zone(named: zoneName)

@@ -3,6 +3,7 @@ import Chronology
 import Glibc
 import Hosting
 import JobStores
+import Lua
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -31,6 +32,7 @@ struct DoctorCommand: ParsableCommand {
   private func show(_ report: StoreReport, _ zone: TimeZoneRules) {
     func row(_ name: String, _ value: String) { Terminal.line("\(VisibleText.padded(name, to: 16)) \(value)") }
     row("store", "\(report.path), schema \(report.schemaVersion)")
+    row("library", LuaRuntime.luaVersion)
     row("integrity", report.isSound ? "sound" : "DAMAGED")
     for damage in report.damages { Terminal.line("  " + damage) }
     row("held by", report.scheduler ?? "no host")
@@ -59,6 +61,7 @@ struct DoctorCommand: ParsableCommand {
     var document = JSONObject()
     document.set("path", report.path)
     document.set("schema", report.schemaVersion)
+    document.set("lua", LuaRuntime.luaVersion)
     document.set("sound", report.isSound)
     document.set("damages", json: JSONObject.array(report.damages.map(JSONObject.quote)))
     document.set("held_by", report.scheduler)

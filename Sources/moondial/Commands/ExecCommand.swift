@@ -66,7 +66,10 @@ struct ExecCommand: ParsableCommand {
     for note in Parameters.unknown(param, declared: definition.params) { log.write(.warn, note) }
     let state = try StateDirectory(making: scripts.settings.stateDirectory)
     let stores = try Stores.open(session.configuration, in: state, mode: .beside)
-    defer { for (_, store) in stores { store.close() } }
+    defer {
+      sink.stop()
+      for (_, store) in stores { store.close() }
+    }
     let named = NamedStores(stores)
     session.live.use(stores: named)
     sink.use(stores: named)
@@ -78,6 +81,7 @@ struct ExecCommand: ParsableCommand {
     let record = single.run()
     _ = signals
     session.luaHost.stop()
+    session.luaHost.services.metrics.say(in: log)
     let left = lonely.summary(after: record, in: generation)
     finish(record, leftOut: left)
     if record.outcome != .succeeded { throw CommandFailure.silent }

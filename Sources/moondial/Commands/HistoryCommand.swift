@@ -4,6 +4,7 @@ import Glibc
 import Hosting
 import JobModel
 import JobStores
+import Lua
 
 struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -44,7 +45,10 @@ struct HistoryCommand: ParsableCommand {
     var shown = 0
     while case let runs = try ReadStores.orFail({ try pages.next() }), !runs.isEmpty {
       if json {
-        for record in runs { Terminal.json(RunRendering.json(record, zone: stores.zone, open)) }
+        for record in runs {
+          let progress = id == nil ? nil : try progress(of: record, in: members)
+          Terminal.json(RunRendering.json(record, progress, zone: stores.zone, open))
+        }
       } else {
         show(runs, stores.zone, open, withHeader: shown == 0)
       }
@@ -73,6 +77,13 @@ struct HistoryCommand: ParsableCommand {
       ? "no run\(whose) is kept so far" : "no run\(whose) is kept that fits"
   }
 
+  private func progress(of record: RunRecord, in members: [ReadStores.Member]) throws -> RunLogLine? {
+    for member in members {
+      if let line = try ReadStores.orFail({ try member.store.progress(of: record.id) }) { return line }
+    }
+    return nil
+  }
+
   private func missing(_ run: RunID, _ members: [ReadStores.Member]) -> CommandFailure {
     CommandFailure("there is no run \(run) in \(members.map(\.store.path).joined(separator: ", "))")
   }
@@ -98,6 +109,9 @@ struct HistoryCommand: ParsableCommand {
       isFound = true
       for (name, value) in RunRendering.fields(record, zone: zone, open) {
         Terminal.line("\(VisibleText.padded(name, to: 16)) \(value)")
+      }
+      if let progress = try progress(of: record, in: [member]) {
+        Terminal.line("\(VisibleText.padded("progress", to: 16)) \(progress.message), \(Shown.time(progress.at, in: zone))")
       }
       if let traceback = record.error?.traceback { Terminal.block(traceback) }
       for line in try ReadStores.orFail({ try member.store.log(of: record.id, limit: 10_000) }) {
@@ -151,6 +165,20 @@ private struct RunPages {
   }
 }
 
+extension RunLogLine {
+  /// How far a run says it is: `text`, and `fraction` where it is one.
+  var progressJSON: String {
+    var object = JSONObject()
+    object.set("text", message)
+    if case .table(let fields)? = fields.flatMap({ LuaValue.parseJSON($0.text) }),
+      case .number(let fraction)? = fields["fraction"]
+    {
+      object.set("fraction", fraction)
+    }
+    return object.json
+  }
+}
+
 /// A run as JSON, and as named fields.
 enum RunRendering {
   static func fields(_ record: RunRecord, zone: TimeZoneRules, _ open: OpenRuns) -> [(String, String)] {
@@ -174,7 +202,7 @@ enum RunRendering {
     return fields
   }
 
-  static func json(_ record: RunRecord, zone: TimeZoneRules, _ open: OpenRuns) -> String {
+  static func json(_ record: RunRecord, _ progress: RunLogLine? = nil, zone: TimeZoneRules, _ open: OpenRuns) -> String {
     var run = JSONObject()
     run.set("id", record.id.number)
     run.set("job", record.job)
@@ -188,6 +216,7 @@ enum RunRendering {
     if record.outcome == nil { run.set("state", open.word(for: record)) }
     run.set("finished_at", record.finishedAt.map { ISO8601.format($0, in: zone) })
     run.set("missed", record.missed)
+    run.set("progress", json: progress?.progressJSON)
     setOutcome(of: record, into: &run)
     return run.json
   }

@@ -38,6 +38,7 @@ struct ListCommand: ParsableCommand {
         job: job, trigger: job.whenInWords,
         next: next.map { json ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) },
         last: try known.lastRun(of: job), now: open.words(for: job.name, in: zone), open: open.ofJob[job.name] ?? [],
+        progress: try known.progress(of: job, open.ofJob[job.name] ?? []),
         isPaused: record?.isPaused ?? false,
         schedules: (known.made[job.name] ?? []).map { MadeRow($0, session.zones, in: zone, isExact: json) })
     }
@@ -104,7 +105,7 @@ struct ListCommand: ParsableCommand {
     for row in rows {
       let state = !row.job.enabled ? "disabled" : row.isPaused ? "paused" : row.next ?? "-"
       table.add([
-        row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.now,
+        row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.nowWords,
         row.job.source.description,
       ])
       for made in row.schedules {
@@ -129,8 +130,13 @@ struct ListCommand: ParsableCommand {
     /// In words, what it does now.
     var now: String
     var open: [RunRecord]
+    /// How far the run says it is that is under way, if it is the only one.
+    var progress: RunLogLine?
     var isPaused: Bool
     var schedules: [MadeRow]
+
+    /// The outcome of the last run; of one that is under way, how far it says it is.
+    var nowWords: String { progress.map { "\(now): \($0.message)" } ?? now }
 
     var json: String {
       var row = JSONObject()
@@ -143,6 +149,7 @@ struct ListCommand: ParsableCommand {
       row.set("running", open.count { $0.claimedAt != nil })
       row.set("waiting", open.count { $0.claimedAt == nil })
       row.set("now", now == "-" ? nil : now)
+      row.set("progress", json: progress?.progressJSON)
       row.set("enabled", job.enabled)
       row.set("paused", isPaused)
       row.set("file", job.source.file)
@@ -249,5 +256,11 @@ struct KnownSchedules {
   private func lastRun(_ job: String, in store: SQLiteStore?) throws -> RunRecord? {
     let query = RunQuery(job: job, outcomes: Set(Outcome.allCases), limit: 1)
     return try ReadStores.orFail { try store?.runs(query).first }
+  }
+
+  /// How far the only run of a job says it is, while it is under way.
+  func progress(of job: JobDefinition, _ open: [RunRecord]) throws -> RunLogLine? {
+    guard open.count == 1, let run = open.first, run.claimedAt != nil else { return nil }
+    return try ReadStores.orFail { try stores.store(of: job)?.progress(of: run.id) }
   }
 }

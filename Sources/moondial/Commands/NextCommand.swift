@@ -36,7 +36,7 @@ struct NextCommand: ParsableCommand {
     let zones = Environment.zones
     let evaluator: ExpressionEvaluator
     do {
-      let runtime = try LuaHost(services: HostServices(), declareModules: DeclareModules.modules).runtime
+      let runtime = try LuaHost(services: .unwired, declareModules: DeclareModules.modules).runtime
       evaluator = try ExpressionEvaluator(runtime: runtime, zones: zones, calendars: CalendarLibrary(in: dir))
     } catch { throw CommandFailure("the Lua runtime cannot start: \(error)") }
     if batch {

@@ -6,6 +6,7 @@ import Executors
 import FileWatching
 import Glibc
 import Hosting
+import Lua
 import ScriptLoading
 
 /// A running host: the assembly of scripts, stores and scheduler, with a log on standard error and signals.
@@ -66,7 +67,8 @@ final class Host: Sendable {
       .info,
       "moondial \(Moondial.version): \(counted(generation.jobs.count, "job")) from "
         + "\(counted(generation.scripts.count, "script")) in \(directory), \(assembly.workers) workers, zone "
-        + "\(assembly.configuration.timeZone ?? systemZone.words), store \(assembly.stores[0].store.name)")
+        + "\(assembly.configuration.timeZone ?? systemZone.words), store \(assembly.stores[0].store.name), "
+        + LuaRuntime.luaVersion)
     if !generation.loading.isEmpty {
       let names = generation.loading.map(\.text).sorted().prefix(5).joined(separator: ", ")
       log.write(.warn, "\(counted(generation.loading.count, "script")) still loading: \(names)")

@@ -9,11 +9,11 @@ extension SettingOptions {
     let zones = Environment.zones
     var place = ScriptPlace(
       path, source: .file(path: config, settings: try configurationSettings()),
-      systemZone: zones.machineZone(tz: Environment["TZ"]))
+      systemZone: zones.machineZone(tz: Environment["TZ"]), environment: { Environment[$0] },
+      variables: { Environment.all })
     place.zones = zones
     place.allowsAll = allowAll
     place.stateDirectory = stateDirectory
-    place.environment = { Environment[$0] }
     return place
   }
 }
@@ -23,9 +23,9 @@ extension ScriptSession {
   ///
   /// - Parameter scheduler: what scripts ask the scheduler for.
   convenience init(
-    _ path: String, _ options: SettingOptions, log: LogRenderer, sink: any LogSink,
+    _ path: String, _ options: SettingOptions, log: LogRenderer, sink: any RunOutput,
     scheduler: any JobControl & EventHub = MissingServices()
   ) throws {
-    try self.init(try options.place(path), log: log, bridge: scheduler, sink: sink)
+    try self.init(try options.place(path), log: log, scheduler: scheduler, sink: sink)
   }
 }

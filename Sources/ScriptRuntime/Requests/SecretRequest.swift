@@ -1,0 +1,52 @@
+internal import Executors
+internal import FileWatching
+internal import JobModel
+internal import Lua
+
+/// A run that waits for a secret. Its value is hidden from what leaves runs before the script has it.
+package final class SecretRequest: ChildRequest, @unchecked Sendable {
+  // @unchecked: immutable.
+  private let name: String
+
+  package init(_ name: String, _ room: AnswerRoom, until: Int64, _ children: ChildProcesses, _ services: HostServices) {
+    self.name = name
+    super.init(room, limit: min(Secrets.largest, room.account.largestAnswer), until: until, children, services)
+  }
+
+  package override func command() -> Result<ChildCommand, NoChild> {
+    switch services.secrets.look(for: name) {
+    case .command(let command): return .success(command)
+    case .missing: return .failure(.refuse("there is no secret called \"\(name)\""))
+    case .refused(let why): return .failure(.refuse(why))
+    case .value(let value):
+      admit(value.count, to: room) { [self] in answer(value) }
+      return .failure(.answered)
+    }
+  }
+
+  private func answer(_ value: [UInt8]) {
+    services.secrets.mask.add(value, of: name)
+    complete(
+      building: room.handingOver { call in
+        call.push(value)
+        return .results(1)
+      })
+  }
+
+  package override func ended(_ result: Result<ChildEnding, ChildFailure>, timedOut: Bool) {
+    switch result {
+    case .failure(.program(let error)), .failure(.directory(let error)), .failure(.machine(let error)):
+      complete(refusing: "secrets.command cannot be started: \(SystemCall.message(for: error.code))")
+    case .success where timedOut:
+      complete(refusing: "secrets.command did not tell the secret \"\(name)\" within \(Secrets.patience / 1_000_000_000) s")
+    case .success(let ending) where ending.code != 0:
+      let said = String(showing: ending.errors.bytes.prefix { $0 != 10 }).cut(toBytes: 200)
+      complete(
+        refusing: "secrets.command ended with code \(ending.code) for the secret \"\(name)\""
+          + (said.isEmpty ? "" : ": \(said)"))
+    case .success(let ending) where ending.output.isTruncated:
+      complete(refusing: "secrets.command wrote more than \(ending.output.limit) bytes for the secret \"\(name)\"")
+    case .success(let ending): answer(Secrets.withoutLineEnd(ending.output.bytes))
+    }
+  }
+}

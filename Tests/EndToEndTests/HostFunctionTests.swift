@@ -1,0 +1,202 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Each function that scripts have does in a real host what it says: the binary loads, schedules and runs them, and the
+/// store answers. The list of functions is the sandbox's own, so a new one without a row fails here.
+@Suite("Every host function, through the real host", .serialized)
+struct HostFunctionTests {
+  /// A function, a body for `run`, and what it returns as JSON.
+  private static let rows: [(function: String, body: String, result: String)] = [
+    ("log.debug", "log.debug('debug line', { n = 1 }) return 1", "1"),
+    ("log.info", "log.info('info line') return 1", "1"),
+    ("log.warn", "log.warn('warn line') return 1", "1"),
+    ("log.error", "log.error('error line') return 1", "1"),
+    ("print", "print('printed', 2) return 1", "1"),
+    ("sleep", "local t = time.monotonic() sleep('20ms') return time.monotonic() - t >= 0.02", "true"),
+    ("time.now", "return time.now() > 1.7e9", "true"),
+    ("time.monotonic", "return time.monotonic() > 0", "true"),
+    ("time.format", "return time.format(0, { zone = 'Asia/Tokyo' })", #""1970-01-01T09:00:00+09:00""#),
+    ("time.parse", "return time.parse('1970-01-02', { zone = 'UTC' })", "86400.0"),
+    ("time.zones", "return #time.zones() > 300", "true"),
+    ("json.encode", "return json.encode({ a = 1 })", #""{\"a\":1}""#),
+    ("json.decode", "return json.decode('[1,{}]')[1]", "1"),
+    ("json.array", "return json.encode(json.array({}))", #""[]""#),
+    ("json.object", "return json.encode(json.object({}))", #""{}""#),
+    ("kv.set", "kv.set('k', { 1 }) return kv.get('k')", "[1]"),
+    ("kv.get", "return { kv.get('absent') == nil }", "[true]"),
+    ("kv.delete", "kv.set('d', 1) kv.delete('d') return kv.get('d') == nil", "true"),
+    ("kv.keys", "kv.set('keys/a', 1) kv.set('keys/b', 1) return kv.keys('keys/')", #"["keys/a","keys/b"]"#),
+    ("kv.update", "return kv.update('u', function(n) return (n or 0) + 1 end)", "1"),
+    ("emit", "return emit('told', { n = 7 })", "true"),
+    ("wait", "return (select(2, wait('never', '5ms')))", #""timeout""#),
+    ("jobs.list", "for _, j in ipairs(jobs.list()) do if j.name == 'idle' then return j.enabled end end", "true"),
+    ("jobs.run", "return jobs.run('idle', { by = 'run' }) > 0", "true"),
+    (
+      "jobs.schedule",
+      "return jobs.schedule('idle', { at = '2031-01-01', id = 'one' })", #""one""#
+    ),
+    (
+      "jobs.unschedule",
+      "jobs.schedule('idle', { at = '2031-01-01', id = 'two' }) return jobs.unschedule('two')", "true"
+    ),
+    ("jobs.pause", "return jobs.pause('paused')", "true"),
+    ("jobs.resume", "return jobs.resume('resumed')", "true"),
+    ("all", "return all({ 1, 2 }, function(n) sleep(0.001) return n end)[2].value", "2"),
+    ("any", "return (any({ 1 }, function(n) return n end))", "1"),
+    ("hash.sha256", "return hash.sha256('abc'):sub(1, 8)", #""ba7816bf""#),
+    ("hash.hmac", "return #hash.hmac('k', 'abc')", "64"),
+    ("hash.hex", "return hash.hex('a')", #""61""#),
+    ("hash.unhex", "return hash.unhex('61')", #""a""#),
+    ("hash.base64", "return hash.base64('moon')", #""bW9vbg==""#),
+    ("hash.unbase64", "return hash.unbase64('bW9vbg==')", #""moon""#),
+    ("hash.uuid", "return #hash.uuid()", "36"),
+    ("metric.counter", "return metric.counter('c_total', 2)", "true"),
+    ("metric.gauge", "return metric.gauge('g', 2)", "true"),
+    ("exec", "return exec({ 'sh', '-c', 'echo out; exit 3' }).code", "3"),
+    ("fs.write", "return fs.write('data/w', 'x')", "true"),
+    ("fs.read", "fs.write('data/r', 'text') return fs.read('data/r')", #""text""#),
+    ("fs.append", "fs.write('data/a', 'a') fs.append('data/a', 'b') return fs.read('data/a')", #""ab""#),
+    ("fs.list", "fs.mkdir('data/l') fs.write('data/l/x', '') return fs.list('data/l')[1].name", #""x""#),
+    ("fs.stat", "fs.write('data/s', '123') return fs.stat('data/s').size", "3"),
+    ("fs.remove", "fs.write('data/gone', '') return fs.remove('data/gone')", "true"),
+    ("fs.mkdir", "return fs.mkdir('data/m/n')", "true"),
+    ("env.get", "return env.get('WIRED')", #""yes""#),
+    ("secret", "return secret('token'):upper()", #""WORD OF A TOKEN""#),
+    // Methods and fields of ctx.
+    ("ctx.id", "return math.type(ctx.id)", #""integer""#),
+    ("ctx.job", "return ctx.job:match('^t%d+$') ~= nil", "true"),
+    ("ctx.attempt", "return ctx.attempt", "1"),
+    ("ctx.missed", "return ctx.missed", "0"),
+    ("ctx.scheduled_at", "return ctx.scheduled_at <= time.now()", "true"),
+    ("ctx.started_at", "return ctx.started_at >= ctx.scheduled_at", "true"),
+    ("ctx.event", "return ctx.event.name", #""begin""#),
+    ("ctx.params", "return type(ctx.params)", #""table""#),
+    ("ctx.schedule", "return ctx.schedule == nil", "true"),
+    ("ctx.process", "return ctx.process > 0", "true"),
+    ("ctx.thread", "return ctx.thread > 0", "true"),
+    ("ctx:deadline", "return ctx:deadline() <= 60", "true"),
+    ("ctx:cancelled", "return ctx:cancelled()", "false"),
+    ("ctx:progress", "ctx:progress(0.5) return 1", "1"),
+    ("ctx:retry", "return (select(2, pcall(ctx.retry, ctx, 'again'))).message", #""again""#),
+    ("ctx:fail", "return (select(2, pcall(ctx.fail, ctx, 'no', { 1 }))).data", "[1]"),
+  ]
+
+  @Test("each does what it says, and none is missing")
+  func functions() throws {
+    let place = try Place()
+    try """
+    return { secrets = { directory = "run" }, grants = { ["*"] = { fs = { "data:rw" }, exec = { "sh" }, env = { "WIRED" }, secret = true } } }
+    """.write(toFile: place.path + "/moondial.lua", atomically: false, encoding: .utf8)
+    for directory in ["run", "data"] {
+      try FileManager.default.createDirectory(atPath: place.path + "/" + directory, withIntermediateDirectories: true)
+    }
+    try "word of a token\n".write(toFile: place.path + "/run/token", atomically: false, encoding: .utf8)
+    var script = Self.listing
+    for (number, row) in Self.rows.enumerated() {
+      script += "job \"t\(number)\" { on = 'begin', timeout = '1m', run = function(ctx) \(row.body) end }\n"
+    }
+    try place.save("rows.lua", script)
+    let host = try HostProcess(
+      ["run", "scripts", "-v", "--set", "executors.default.workers=4"], in: place.path,
+      prefix: ["/usr/bin/env", "WIRED=yes"])
+    defer { host.signal(SIGKILL) }
+    try host.awaitLine(containing: "the names are listed")
+    for _ in Self.rows {
+      // "… debug t7 #12: succeeded in …", or what went wrong.
+      try host.awaitLine { line in
+        let words = line.split(separator: " ")
+        return words.count > 4 && words[2].hasPrefix("t") && words[3].hasPrefix("#")
+          && ["succeeded", "failed", "timed_out", "cancelled"].contains(words[4])
+      }
+    }
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0)
+    let runs = try results(place)
+    for (number, row) in Self.rows.enumerated() {
+      #expect(runs["t\(number)"] == row.result, "\(row.function): \(row.body)")
+    }
+    let listed = try JSONDecoder().decode([String].self, from: Data((runs["list"] ?? "[]").utf8))
+    #expect(listed.count > 40)
+    let tested = Set(Self.rows.map(\.function))
+    #expect(Set(listed).subtracting(tested).isEmpty, "without a row")
+    #expect(Set(tested.filter { !$0.hasPrefix("ctx") }).subtracting(listed).isEmpty, "of no function")
+    // What has no result to see.
+    for said in ["debug line {\"n\":1}", "info line", "warn line", "error line", "printed\t2".replacing("\t", with: "\\t"), "progress: 50 %"] {
+      #expect(host.text.contains(said), "\(said)")
+    }
+    #expect(host.text.contains("heard 7") && host.text.contains("idle by run"))
+    #expect(try place.run("metrics").output.joined().contains("c_total"))
+  }
+
+  /// Jobs around the rows, and one that lists the sandbox. Constructors and what stock Lua has are tested elsewhere.
+  private static let listing = """
+    local stock = {} for name in ("_G _VERSION assert collectgarbage coroutine debug error getmetatable io ipairs load math \
+    next os package pairs pcall rawequal rawget rawlen rawset require select setmetatable string table tonumber \
+    tostring type utf8 warn xpcall job job_defaults cron every at calendar any_of all_of except on_calendar workdays solar \
+    lunar rrule calendar_of only shift startup"):gmatch("%S+") do stock[name] = true end
+    local names = {}
+    for name, value in pairs(_G) do
+      if stock[name] then
+      elseif type(value) == "function" then names[#names + 1] = name
+      elseif type(value) == "table" then
+        for field, inner in pairs(value) do
+          if type(inner) == "function" then names[#names + 1] = name .. "." .. field end
+        end
+      end
+    end
+    job "list" { run_at_start = true, run = function() print("the names are listed") emit("begin") return names end }
+    job "hears" { on = "told", run = function(ctx) print("heard " .. ctx.event.data.n) end }
+    job "idle" { run = function(ctx) print("idle by " .. ctx.params.by) end }
+    job "paused" { every = "1h", run = function() end }
+    job "resumed" { every = "1h", run = function() end }
+
+    """
+
+  /// The result of each job's first run, as JSON.
+  private func results(_ place: Place) throws -> [String: String] {
+    var results: [String: String] = [:]
+    for line in try place.run("history", "--json", "--limit", "500").output {
+      let run = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+      guard let job = run?["job"] as? String, let start = line.firstRange(of: "\"result\":"),
+        let end = line.firstRange(of: ",\"error\":")
+      else { continue }
+      results[job] = String(line[start.upperBound..<end.lowerBound])
+    }
+    return results
+  }
+
+  // MARK: Outcomes
+
+  @Test("every outcome of a run reaches the history, the log and list")
+  func outcomes() throws {
+    let place = try Place()
+    try place.save(
+      "a.lua",
+      """
+      local function starts(name, fields) fields.run_at_start = true job(name)(fields) end
+      starts("succeeded", { run = function() end })
+      starts("failed", { run = function() error("no") end })
+      starts("timed_out", { timeout = "50ms", run = function() while true do end end })
+      starts("out_of_memory", { memory = "2MB", run = function() local t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end end })
+      job "cancelled" { on = "replace", overlap = "replace", run = function(ctx) if ctx.id then print("replaceable") sleep("10m") end end }
+      starts("emits", { run = function() emit("replace") sleep("300ms") emit("replace") end })
+      starts("interrupted", { run = function() print("endless") sleep("10m") end })
+      """)
+    let host = try place.host("--grace", "10m")
+    for name in ["failed", "timed_out", "out_of_memory"] { try host.awaitAnywhere(": \(name) after") }
+    for said in [": cancelled", "endless"] { try host.awaitAnywhere(said) }
+    let outcomes = ["succeeded", "failed", "timed_out", "out_of_memory"]
+    let list = try place.run("list", "scripts").output
+    for name in outcomes { #expect(list.contains { $0.hasPrefix(name + " ") && $0.contains(" \(name) ") }, "\(name)") }
+    #expect(list.contains { $0.hasPrefix("interrupted ") && $0.contains(" running ") }, "\(list)")
+    host.signal(SIGTERM)
+    try host.awaitAnywhere("stopping: waiting for")
+    host.signal(SIGTERM)
+    _ = try host.awaitExit()
+    for name in outcomes + ["cancelled", "interrupted"] {
+      let runs = try place.run("history", name, "--json", "--outcome", name).output
+      #expect(!runs.isEmpty, "\(name)")
+    }
+  }
+}
