@@ -152,6 +152,7 @@ extension Scheduler {
       place.environment = { scripts.environment[$0] }
       place.zones = .shared
       blueprint.scripts = place
+      blueprint.isEmbedded = true
     }
     let renderer = EventRenderer(log, clock: driver.wallClock)
     blueprint.onEvents = { [bus] events in

@@ -52,6 +52,7 @@ struct MigrationTests {
 
   /// Takes back what version 5 brought.
   private static let withoutPayloads = """
+    ALTER TABLE schedules DROP COLUMN arrivals;
     DROP TABLE payloads; DROP TABLE log_sizes; DROP TABLE kv_sizes;
     DROP INDEX open_runs_event; DROP INDEX open_runs_params; DROP INDEX runs_event; DROP INDEX runs_params;
     ALTER TABLE open_runs DROP COLUMN event_payload; ALTER TABLE open_runs DROP COLUMN params_payload;

@@ -20,7 +20,7 @@ enum SQLiteSchema {
   static let applicationID: Int32 = 0x4d4f_4f4e
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [version1, version2, watchedFiles, madeSchedules, payloads]
+  static let migrations: [String] = [version1, version2, watchedFiles, madeSchedules, payloads, arrivals]
 
   static var currentVersion: Int { migrations.count }
 
@@ -162,6 +162,9 @@ enum SQLiteSchema {
     INSERT INTO kv_sizes
       SELECT space, sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))) FROM kv GROUP BY space;
     """
+
+  /// Which of the jobs that a join waits for have succeeded since its last run.
+  private static let arrivals = "ALTER TABLE schedules ADD COLUMN arrivals TEXT;"
 
   private static let runColumns = """
     id INTEGER PRIMARY KEY, job INTEGER NOT NULL, cause INTEGER NOT NULL, scheduled_at INTEGER NOT NULL,
