@@ -109,11 +109,12 @@ bool moon_worker_attach(void) {
   return true;
 }
 
-void moon_worker_preempt(moon_worker *w) {
+bool moon_worker_preempt(moon_worker *w) {
   uint64_t epoch = atomic_load(&w->epoch);
-  if (!(epoch & 1)) return;   // between two steps
+  if (!(epoch & 1)) return false;   // between two steps
   atomic_store(&w->slice_epoch, epoch);
   moon_worker_signal(w);
+  return true;
 }
 
 void moon_worker_signal(moon_worker *w) {

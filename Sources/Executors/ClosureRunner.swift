@@ -8,6 +8,7 @@ package final class ClosureRunner: StepRunner {
   private let clock: any MonotonicClock
   /// Nanoseconds that a closure may go on after it was asked to end before it is called stuck.
   private let patience: Int64
+  private let hostEnds = WindDown()
 
   /// - Parameters:
   ///   - clock: the executor's, with which deadlines are measured.
@@ -30,7 +31,7 @@ package final class ClosureRunner: StepRunner {
     case .blocking(let body):
       let context = ClosureContext(
         order: order, startedAt: time.wall, deadline: time.deadline, clock: clock,
-        isStopped: { worker.interruption != nil })
+        isStopped: { [hostEnds] in worker.interruption != nil || hostEnds.isOn })
       if time.deadline < .max - patience { worker.expectEnd(by: time.deadline + patience) }
       defer { worker.expectEnd(by: .max) }
       do {
@@ -42,7 +43,8 @@ package final class ClosureRunner: StepRunner {
       let call = AsyncCall()
       let run = PoolRun(continuing: order, begunAt: time, on: worker, body: call)
       let context = ClosureContext(
-        order: order, startedAt: time.wall, deadline: time.deadline, clock: clock, isStopped: { call.isStopped })
+        order: order, startedAt: time.wall, deadline: time.deadline, clock: clock,
+        isStopped: { [hostEnds] in call.isStopped || hostEnds.isOn })
       call.start { [self] in
         let ending: RunEnding
         do {
@@ -91,6 +93,8 @@ package final class ClosureRunner: StepRunner {
     guard let call = run.body as? AsyncCall else { preconditionFailure("a ClosureRunner runs closures") }
     return call
   }
+
+  package func windDown() { hostEnds.turnOn() }
 
   /// Closures look at `ClosureContext.isCancelled`, which is set by now.
   package func interrupt(_ worker: StepWorker, because reason: StopReason) {}

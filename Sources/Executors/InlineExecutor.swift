@@ -47,6 +47,8 @@ package final class InlineExecutor: JobExecutor {
     drain()
   }
 
+  package func windDown() { runner.windDown() }
+
   package func submit(_ orders: [RunOrder]) {
     state.withLock { state in
       if state.isStopped { state.reports += orders.map(interrupted) } else { state.queue.append(orders) }

@@ -21,9 +21,17 @@ package protocol JobExecutor: AnyObject, Sendable {
   /// follows as for any run.
   func cancel(_ token: RunToken)
 
+  /// From now on what runs is told that it should end soon, when it asks (`ctx:cancelled()`); nothing is stopped. Twice
+  /// is fine.
+  func windDown()
+
   /// Kills what still runs (reported as `interrupted`), ends the threads and returns when they have ended; a stuck
   /// thread is left behind. Twice, or before `start`, is fine.
   func stop()
+}
+
+extension JobExecutor {
+  package func windDown() {}
 }
 
 /// Where an executor's reports go. Implementations must be quick: they are called on worker threads.
@@ -58,6 +66,13 @@ package struct RunOrder: Sendable {
     self.startBefore = startBefore
     self.context = context
   }
+}
+
+extension RunOrder {
+  /// How many attempts may follow this one, by the job's `retry`.
+  package var attemptsLeft: Int { max(0, (job.definition.retry?.max ?? 0) - retries) }
+  /// Retries made before this attempt.
+  package var retries: Int { Int(attempt) - 1 }
 }
 
 /// What only some runs carry.

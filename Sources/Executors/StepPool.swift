@@ -146,6 +146,8 @@ package final class StepPool: JobExecutor {
     for _ in 0..<configuration.workers { addWorker() }
   }
 
+  package func windDown() { runner.windDown() }
+
   package func submit(_ orders: [RunOrder]) {
     guard !orders.isEmpty else { return }
     let isRefused = enqueue(preempting: true) { state in

@@ -49,6 +49,9 @@ package protocol StepRunner: AnyObject, Sendable {
   /// The last call on a worker's thread.
   func workerEnds(_ worker: StepWorker)
 
+  /// The pool is about to be stopped: runs that ask are told so from now on. Any thread.
+  func windDown()
+
   /// Work began, or ceased, to wait in the pool. Called under a lock of the pool: it only stores a flag.
   func othersWaiting(_ waiting: Bool)
 }
@@ -65,6 +68,7 @@ extension StepRunner {
   package func preempt(_ worker: StepWorker) {}
   package func workerEnds(_ worker: StepWorker) {}
   package func othersWaiting(_ waiting: Bool) {}
+  package func windDown() {}
 }
 
 /// What a step came to.

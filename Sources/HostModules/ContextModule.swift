@@ -10,7 +10,8 @@ internal import ScriptRuntime
 /// a run pays only for what it reads.
 enum ContextModule {
   static let fields = [
-    "id", "job", "attempt", "missed", "scheduled_at", "started_at", "event", "params", "schedule", "deadline",
+    "id", "job", "attempt", "attempts_left", "missed", "scheduled_at", "started_at", "event", "params", "schedule",
+    "deadline",
     "cancelled", "retry",
     "fail", "progress", "process", "thread",
   ]
@@ -47,6 +48,7 @@ enum ContextModule {
     case "id": call.push(order.id.number)
     case "job": call.push(order.job.definition.name)
     case "attempt": call.push(Int(order.attempt))
+    case "attempts_left": call.push(run.attemptsLeft)
     case "missed": call.push(order.missed)
     case "scheduled_at": call.push(order.scheduledAt.fractionalSeconds)
     case "started_at": call.push(run.time.wall.fractionalSeconds)
@@ -113,9 +115,10 @@ enum ContextModule {
     return .results(1)
   }
 
-  private static let cancelled = LuaFunction.host("cancelled", as: "ctx:cancelled") { call, _ throws(Misuse) in
+  private static let cancelled = LuaFunction.host("cancelled", as: "ctx:cancelled") { call, arguments throws(Misuse) in
     try checkColon(call, "cancelled")
-    call.push(call.isStopping)
+    let mustEnd = try arguments.run(call).cancel.look()
+    call.push(mustEnd || call.isStopping)
     return .results(1)
   }
 

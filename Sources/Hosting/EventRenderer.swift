@@ -74,7 +74,12 @@ package final class EventRenderer: Sendable {
     case .runStuck(let run, let job):
       log.write(.error, job: job, run: run, "cannot be stopped: its thread is given up")
     case .decided(let range, let maxInstances): decided(range, maxInstances)
-    case .claimFailed(let job, let error): log.write(.error, job: job, "not started: \(error)")
+    // The store's own line is said once, whatever the number of its jobs.
+    case .claimFailed(let job, let error): log.write(.debug, job: job, "not started: \(error)")
+    // What is wrong was said when it was found, each with its place.
+    case .scriptFailed: break
+    case .scriptRepaired(let script): log.write(.info, "\(script): it is loaded again, its errors are gone")
+    case .failureHookEnded: break
     case .storeFailed(let text): log.write(.error, "store \(text); its jobs stay due and are tried again every second")
     case .storeLost(let text), .notWritten(let text): log.write(.error, "store \(text)")
     case .storeRecovered: log.write(.info, "the store can be written again")

@@ -30,6 +30,8 @@ package final class SchedulerAssembly: Sendable {
     package var log: any HostLog
     /// Whether each run's claim, start and success are events; failures always are.
     package var publishesRuns = true
+    /// Whether a program declares jobs beside the scripts' own: then a script may name such a job before it is there.
+    package var isEmbedded = false
     /// Called with each attempt on its worker's thread, before anything of it happens; nil costs nothing. (The event of
     /// a start comes from the scheduler's thread, and later than the first lines of a run.)
     package var willBegin: (@Sendable (RunOrder) -> Void)?
@@ -64,6 +66,7 @@ package final class SchedulerAssembly: Sendable {
   private let stored: StoredJobs
   private let bridge: ServiceBridge
   private let keeper: MetricsKeeper?
+  private let failures: FailureCalls?
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
   ///
@@ -79,6 +82,9 @@ package final class SchedulerAssembly: Sendable {
     let health = HostHealth(log: log)
     self.health = health
     let slow = SlowLoads()
+    let declared = DeclaredJobs(log: log)
+    self.declared = declared
+    let programmed: (@Sendable () -> [JobDefinition])? = blueprint.isEmbedded ? { @Sendable in declared.all } : nil
     var session: ScriptSession?
     if var place = blueprint.scripts {
       place.stateDirectory = place.stateDirectory ?? blueprint.stateDirectory
@@ -87,7 +93,8 @@ package final class SchedulerAssembly: Sendable {
         putAside: { script in
           log.write(.warn, SchedulerAssembly.sentence(about: script))
           slow.add(script)
-        })
+        },
+        programmed: programmed)
       try made.configure(made.directory.scan().snapshot)
       session = made
     }
@@ -123,7 +130,13 @@ package final class SchedulerAssembly: Sendable {
     service.monotonicClock = blueprint.monotonicClock
     if let session { service.zones = session.zones }
     let listen = blueprint.onEvents
-    service.onEvents = listen
+    let failures = session.map { FailureCalls(log: log, live: $0.live, executor: executors[0].executor) }
+    self.failures = failures
+    service.alsoRunning = { failures?.count ?? 0 }
+    service.onEvents = { events in
+      failures?.hear(events)
+      listen(events)
+    }
     let engine = blueprint.engine(service)
     self.engine = engine
     keeper = luaHost.map { MetricsKeeper($0.services.metrics, store: named["default"], log: log) }
@@ -133,8 +146,7 @@ package final class SchedulerAssembly: Sendable {
         if core.configuration.publishesRuns { actions.events.append(.runProgress(note)) }
       }
     }
-    let declared = DeclaredJobs(log: log)
-    self.declared = declared
+    failures?.attach(engine)
     let live = session?.live
     let files = FileFollower(
       engine: engine, stores: named, baseDirectory: session?.baseDirectory ?? "/", log: log, health: health,
@@ -153,7 +165,10 @@ package final class SchedulerAssembly: Sendable {
       return
     }
     let metrics = session.luaHost.services.metrics
-    follower = ScriptFollower(session, retry: retry, slow: slow, health: health) { generation, previous in
+    let tell: @Sendable ([Event]) -> Void = { events in
+      engine.post(whenDurable: nil) { _, _, actions in actions.events += events }
+    }
+    follower = ScriptFollower(session, retry: retry, slow: slow, health: health, tell: tell) { generation, previous in
       metrics.keep(scripts: Set(generation.scripts.map(\.path.text)))
       let jobs = generation.jobs
       let difference = GenerationDifference(from: previous, to: generation)
@@ -316,6 +331,7 @@ package final class SchedulerAssembly: Sendable {
     keeper?.stop()
     for (_, store) in stores { store.close() }
     bridge.detach()
+    failures?.detach()
   }
 
   /// Why a job is kept and does not run.

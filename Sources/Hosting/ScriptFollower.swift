@@ -1,7 +1,7 @@
 internal import ScriptRuntime
 internal import Chronology
 package import FileWatching
-internal import JobModel
+package import JobModel
 package import Scheduling
 package import ScriptLoading
 internal import Synchronization
@@ -41,6 +41,7 @@ package final class ScriptFollower: Sendable {
   private let log: any HostLog
   private let swap: @Sendable (LoadedGeneration, _ previous: LoadedGeneration) -> SchedulerCore.Reconciliation
   private let slow: SlowLoads
+  private let tell: @Sendable ([Event]) -> Void
   /// Held while a generation is made and put in force.
   private let turn = Mutex(())
   private let isCancelled = Atomic(false)
@@ -53,15 +54,18 @@ package final class ScriptFollower: Sendable {
   ///   - retry: what the session's loader asks.
   ///   - slow: what the session puts scripts aside for.
   ///   - health: is told when changes are noticed late or not at all.
+  ///   - tell: is told which scripts have errors, and which have none any more.
   ///   - swap: puts a generation in force after the one before it, and says what that changed.
   package init(
     _ session: sending ScriptSession, retry: Retry, slow: SlowLoads, health: HostHealth,
+    tell: @escaping @Sendable ([Event]) -> Void,
     swap: @escaping @Sendable (LoadedGeneration, _ previous: LoadedGeneration) -> SchedulerCore.Reconciliation
   ) {
     log = session.log
     self.slow = slow
     homes = JobHomes(session.archive)
     self.swap = swap
+    self.tell = tell
     let directory = session.directory
     loading = Loading(session)
     let log = log
@@ -101,6 +105,7 @@ package final class ScriptFollower: Sendable {
         for problem in generation.problems { show(problem) }
         homes.follow(generation, after: nil)
         try first(generation)
+        tell(generation.scriptEvents(since: nil))
         keep(generation)
         SpareMemory.giveBack()
       }
@@ -156,6 +161,7 @@ package final class ScriptFollower: Sendable {
     for problem in generation.freshProblems(since: previous) { show(problem) }
     homes.follow(generation, after: previous)
     let result = swap(generation, previous)
+    tell(generation.scriptEvents(since: previous))
     keep(generation)
     SpareMemory.giveBack()
     let parts = [

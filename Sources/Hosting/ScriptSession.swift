@@ -39,11 +39,11 @@ package final class ScriptSession {
   ///   - log: hears of notes about the configuration.
   ///   - scheduler: what scripts ask the scheduler for.
   ///   - sink: where the lines and the progress of runs go.
-  ///   - retryLater, putAside: see `ScriptLoader`.
+  ///   - retryLater, putAside, programmed: see `ScriptLoader`.
   package init(
     _ place: ScriptPlace, log: any HostLog, scheduler: any JobControl & EventHub, sink: any RunOutput,
     luaConfiguration: LuaHostConfiguration = .init(), retryLater: @escaping (ScriptFile) -> Bool = { _ in false },
-    putAside: (@Sendable (SlowScript) -> Void)? = nil
+    putAside: (@Sendable (SlowScript) -> Void)? = nil, programmed: (@Sendable () -> [JobDefinition])? = nil
   ) throws(HostError) {
     switch FileKind(place.directory) {
     case .directory: break
@@ -79,7 +79,7 @@ package final class ScriptSession {
       loader = try ScriptLoader(
         runtime: luaHost.runtime, zones: zones, systemZone: systemZone.name,
         calendarElsewhere: { directory.calendarElsewhere($0) }, saved: archive, retryLater: retryLater,
-        putAside: putAside)
+        putAside: putAside, programmed: programmed)
     } catch {
       throw HostError("the Lua runtime cannot start: \(error)")
     }
@@ -126,6 +126,7 @@ package final class ScriptSession {
     live.use(retention: configuration.storedHistory)
     live.use(quotas: configuration.quotas)
     luaHost.services.secrets.use(configuration.secrets)
+    live.use(onFailure: configuration.onFailure)
     luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
     luaHost.limitAnswers(bytes: configuration.answerBytes)
     log.use(zone)
@@ -231,6 +232,7 @@ package final class LiveServices: Sendable {
     var grants: GrantTable?
     var stores: NamedStores?
     var quotas = Quotas()
+    var onFailure: FailureHook?
   }
 
   private let state = Mutex(State())
@@ -238,6 +240,7 @@ package final class LiveServices: Sendable {
   package init() {}
 
   package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
+  package func use(onFailure: FailureHook?) { state.withLock { $0.onFailure = onFailure } }
   package func use(quotas: Quotas) { state.withLock { $0.quotas = quotas } }
   /// How much history the stores keep from now on; memory stores keep what they have room for.
   package func use(retention: Retention) {
@@ -249,8 +252,13 @@ package final class LiveServices: Sendable {
   package func use(stores: NamedStores) { state.withLock { $0.stores = stores } }
 
   package var quotas: Quotas { state.withLock { $0.quotas } }
+  package var onFailure: FailureHook? { state.withLock { $0.onFailure } }
 
-  package func grants(for script: ScriptPath) -> Grants { state.withLock { $0.grants }?.grants(for: script) ?? .none }
+  package func grants(for script: ScriptPath) -> Grants {
+    // moondial.lua is where grants are written.
+    if script == .configuration { return .all }
+    return state.withLock { $0.grants }?.grants(for: script) ?? .none
+  }
 
   package func keyValues(of job: JobDefinition) -> (any KeyValueStore)? {
     state.withLock { $0.stores }?[job.store].keyValues

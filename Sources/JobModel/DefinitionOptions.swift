@@ -12,8 +12,10 @@ package struct DefinitionOptions: Sendable, Equatable {
 
   /// Names of events (`on`).
   package var events: [String] = []
-  /// Names of jobs after whose successful runs it runs (`after`).
-  package var after: [String] = []
+  /// Jobs after each of whose runs it runs (`after`).
+  package var after: [Upstream] = []
+  /// Names of jobs that must all have succeeded since its last run (`after = { all = … }`); empty: it is no join.
+  package var afterAll: [String] = []
   /// Files that it is given when they are complete.
   package var watch: FileWatch?
   package var runAtStart = false

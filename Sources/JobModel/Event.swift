@@ -12,6 +12,7 @@ package enum Event: Sendable {
   case orphansKept(Int)
   case jobPaused(String)
   case jobResumed(String, nextFire: Instant?)
+  /// It has no further fire; said once, with the decision about its last one.
   case scheduleEnded(String)
   /// A schedule was made at run time, or given a new form.
   case scheduleMade(String, job: String, nextFire: Instant?)
@@ -25,7 +26,15 @@ package enum Event: Sendable {
   case runRetrying(RunID, job: String, attempt: Int, delay: Int64, outcome: Outcome, error: RunError?)
   case runStuck(RunID, job: String)
   case decided(DecisionRange, maxInstances: Int)
+  /// Claims of the job were not written: what was claimed stays due. One for each job of a batch.
   case claimFailed(job: String, error: String)
+  /// A script, or the whole of the scripts because of it, has errors that it had not before; it keeps its last good
+  /// version.
+  case scriptFailed(String, problems: [String])
+  /// A script that had errors is loaded as it is now.
+  case scriptRepaired(String)
+  /// A call of moondial.lua's `on_failure` is over.
+  case failureHookEnded(UInt32, Outcome, RunError?)
   case storeFailed(String)
   /// It is another host's now, or its file is gone: trying again does not help.
   case storeLost(String)

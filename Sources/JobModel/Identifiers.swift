@@ -58,6 +58,10 @@ package struct RunToken: Hashable, Sendable {
     self.slot = Int32(truncatingIfNeeded: slot)
     self.use = use
   }
+
+  /// Names a call of moondial.lua's `on_failure`, which is no run of a job.
+  package init(failureHook number: UInt32) { self.init(slot: -1, use: number) }
+  package var isFailureHook: Bool { slot < 0 }
 }
 
 /// One loaded set of scripts. Rises by one at each reload that changed something.

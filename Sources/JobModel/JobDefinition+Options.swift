@@ -22,10 +22,21 @@ extension JobDefinition {
     set { unsafe editOptions().options.events = newValue }
   }
 
-  @inlinable package var after: [String] {
+  @inlinable package var after: [Upstream] {
     get { unsafe own.shared.options.after }
     set { unsafe editOptions().options.after = newValue }
   }
+
+  @inlinable package var afterAll: [String] {
+    get { unsafe own.shared.options.afterAll }
+    set { unsafe editOptions().options.afterAll = newValue }
+  }
+
+  /// The names of all jobs after whose runs it may run, in the order of their declaration.
+  package var upstreams: [String] { after.map(\.job) + afterAll }
+
+  /// Whether it runs after others, or on events.
+  package var listens: Bool { !events.isEmpty || !after.isEmpty || !afterAll.isEmpty }
 
   @inlinable package var watch: FileWatch? {
     get { unsafe own.shared.options.watch }

@@ -79,6 +79,7 @@ extension JobDefinition {
     own.trigger = nil
     own.events = []
     own.after = []
+    own.afterAll = []
     own.watch = nil
     own.debounce = nil
     own.runAtStart = false

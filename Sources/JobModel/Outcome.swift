@@ -19,6 +19,15 @@ public enum Outcome: String, Sendable, CaseIterable, Codable {
     case .succeeded, .cancelled, .interrupted, .stuck: false
     }
   }
+
+  /// Whether it is a failure: it did not succeed, and neither a person nor the end of the host stopped it. So does
+  /// `on_failure` of moondial.lua understand it, and `after = { job = …, outcome = "failed" }`.
+  package var isFailure: Bool {
+    switch self {
+    case .failed, .timedOut, .outOfMemory, .crashed, .stuck: true
+    case .succeeded, .cancelled, .interrupted: false
+    }
+  }
 }
 
 /// Why a run did not succeed, as a person reads it.
@@ -37,6 +46,21 @@ public struct RunError: Error, Sendable, Equatable, Codable {
     self.line = line
     self.traceback = traceback
     self.data = data
+  }
+}
+
+extension JobDefinition {
+  /// The policy by which another attempt follows one that ended so; nil: it was the last.
+  ///
+  /// - Parameters:
+  ///   - asked: whether the attempt asked for another one (`ctx:retry`).
+  ///   - isFinal: whether trying again would not help (the host refused something).
+  ///   - retries: retries made before.
+  package func retryPolicy(after outcome: Outcome, asked: Bool, isFinal: Bool, retries: Int) -> RetryPolicy? {
+    guard asked || outcome.isRetried && !isFinal, let policy = retry ?? (asked ? .onRequest : nil),
+      retries < policy.max
+    else { return nil }
+    return policy
   }
 }
 

@@ -10,7 +10,7 @@ public enum RunCause: String, Sendable, Hashable, CaseIterable {
   case manual
   /// An event that the job listens to.
   case event
-  /// Another job's run succeeded.
+  /// Another job's run has ended, or the last of several that it waits for.
   case after
   /// It was interrupted and the job asked to `recover`.
   case recovery

@@ -19,6 +19,8 @@ package struct ScheduleRecord: Sendable, Equatable {
   package var isPaused: Bool
   /// Since when its script, or the job in it, has been missing.
   @Packed package var orphanedAt: Instant? = nil
+  /// Of a join: which of its upstream jobs have succeeded since its last run.
+  package var arrivals: [UpstreamArrival] = []
   /// The job's place in its scheduler's table, the same as long as the scheduler lives. It spares a store a search by
   /// name.
   package var index = JobHint()

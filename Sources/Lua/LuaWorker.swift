@@ -9,10 +9,12 @@ internal import CLuaShim
   /// Attaches the calling thread. It needs a stack of 1 MiB or more.
   init() { unsafe handle = moon_worker_attach() ? moon_worker_here() : nil }
 
-  /// Ends the slice of the step that is going on on this worker, if others wait. From any thread that knows the worker
-  /// to be attached.
-  package func preempt() {
-    if let handle = unsafe handle { unsafe moon_worker_preempt(handle) }
+  /// Ends the slice of the step that is going on on this worker. False: there is none. From any thread that knows the
+  /// worker to be attached.
+  @discardableResult
+  package func preempt() -> Bool {
+    guard let handle = unsafe handle else { return false }
+    return unsafe moon_worker_preempt(handle)
   }
 
   /// Runs until the run is done, suspended, sliced or stopped.

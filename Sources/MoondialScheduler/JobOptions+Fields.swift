@@ -21,7 +21,7 @@ extension JobOptions {
     set(.limit, limit.map { .integer(Int64($0)) })
     set(.runAtStart, runAtStart.map { .bool($0) })
     set(.on, on.map { .texts($0) })
-    set(.after, after.map { .texts($0) })
+    set(.after, after?.value)
     set(.debounce, debounce.map { .text($0.text) })
     set(.watch, watch?.value)
     set(.coalesce, coalesce.map { .text($0.rawValue) })

@@ -76,8 +76,8 @@ public struct JobOptions: Sendable, Hashable {
   public var runAtStart: Bool?
   /// Runs when one of these events is emitted.
   public var on: [String]?
-  /// Runs after each successful run of these jobs.
-  public var after: [String]?
+  /// Runs after other jobs' runs.
+  public var after: After?
   /// Events within this span of the last one become one run.
   public var debounce: Duration?
   /// Runs with files, once they are complete.
@@ -118,7 +118,7 @@ public struct JobOptions: Sendable, Hashable {
   public init(
     description: String? = nil, tags: [String]? = nil, params: JSON? = nil, timezone: String? = nil,
     startDate: Date? = nil, endDate: Date? = nil, jitter: Duration? = nil, limit: Int? = nil, runAtStart: Bool? = nil,
-    on: [String]? = nil, after: [String]? = nil, debounce: Duration? = nil, watch: Watch? = nil,
+    on: [String]? = nil, after: After? = nil, debounce: Duration? = nil, watch: Watch? = nil,
     coalesce: Coalesce? = nil, catchUpMax: Int? = nil, misfireGraceTime: Duration? = nil, maxInstances: Int? = nil,
     overlap: Overlap? = nil, priority: Int? = nil, timeout: Duration? = nil, retry: Retry? = nil, recover: Bool? = nil,
     executor: String? = nil, store: String? = nil, group: String? = nil, rate: String? = nil, enabled: Bool? = nil

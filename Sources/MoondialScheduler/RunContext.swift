@@ -17,6 +17,8 @@ public final class RunContext: Sendable {
   public let job: String
   /// Counted from 1.
   public let attempt: Int
+  /// How many attempts may follow this one, by the job's `retry`.
+  public let attemptsLeft: Int
   /// The fire time that this run is for, or when it was asked for.
   public let scheduledAt: Date
   /// When this attempt began.
@@ -25,7 +27,8 @@ public final class RunContext: Sendable {
   public let missed: Int
   /// What the run was given, else the job's own.
   public let params: JSON?
-  /// `{"name": …, "data": …}` of the event that caused it.
+  /// `{"name": …, "data": …}` of the event that caused it; with `job`, `run`, `outcome` and `result` when another job's
+  /// run did.
   public let event: JSON?
 
   private let closure: ClosureContext
@@ -46,6 +49,7 @@ public final class RunContext: Sendable {
     id = RunID(order.id)
     job = order.job.definition.name
     attempt = Int(order.attempt)
+    attemptsLeft = order.attemptsLeft
     scheduledAt = Date(order.scheduledAt)
     startedAt = Date(closure.startedAt)
     missed = order.missed

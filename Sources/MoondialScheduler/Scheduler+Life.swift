@@ -153,6 +153,7 @@ extension Scheduler {
         environment: { scripts.environment[$0] }, variables: { scripts.environment })
       place.zones = .shared
       blueprint.scripts = place
+      blueprint.isEmbedded = true
     }
     let renderer = EventRenderer(log, clock: driver.wallClock)
     blueprint.onEvents = { [bus] events in

@@ -33,6 +33,10 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
   /// Its claim could not be written: it stays due.
   case claimFailed(job: String, error: String)
   case storeFailed(String)
+  /// A script has errors: its last good version stays in force, if there is one.
+  case scriptFailed(String, problems: [String])
+  /// A script that had errors is loaded as it is now.
+  case scriptRepaired(String)
   case storeRecovered
   /// The wall clock was set.
   case clockChanged(by: Duration)
@@ -88,6 +92,8 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
       "Execution of job \"\(job)\" skipped: \(reason.words) (\(count))"
     case .claimFailed(let job, let error): "job \"\(job)\" not started: \(error)"
     case .storeFailed(let error): "store \(error)"
+    case .scriptFailed(let script, let problems): "script \(script) has errors: \(problems.joined(separator: "; "))"
+    case .scriptRepaired(let script): "script \(script) is loaded again"
     case .storeRecovered: "the store can be written again"
     case .clockChanged(let by): "the clock was set by \(by.text)"
     case .stopping(let running): "stopping, \(running) running"
@@ -132,7 +138,9 @@ extension SchedulerEvent {
   /// nil: it is about the `moondial` command's upkeep.
   init?(_ event: Event) {
     switch event {
-    case .orphansKept: return nil
+    case .orphansKept, .failureHookEnded: return nil
+    case .scriptFailed(let script, let problems): self = .scriptFailed(script, problems: problems)
+    case .scriptRepaired(let script): self = .scriptRepaired(script)
     case .hostStarted(_, let jobs): self = .started(jobs: jobs)
     case .jobAdded(let job, let next): self = .jobAdded(job, nextFire: next.map { Date($0) })
     case .jobResumedFromOrphan(let job, let next): self = .jobAdded(job, nextFire: next.map { Date($0) })

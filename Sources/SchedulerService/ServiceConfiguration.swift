@@ -23,6 +23,9 @@ package struct ServiceConfiguration {
   package var publishesRuns = true
   /// Orphaned jobs that are remembered; `.max`: all. With a number, reloads must go through `ask(recalling:)`.
   package var orphansMax = Int.max
+  /// How many calls are under way that are no runs and that a drain waits for like them. Asked on the scheduler's thread
+  /// after each evaluation's events; must be quick.
+  package var alsoRunning: @Sendable () -> Int = { 0 }
   /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and must not call the
   /// service's blocking methods.
   package var onEvents: @Sendable ([Event]) -> Void = { _ in }

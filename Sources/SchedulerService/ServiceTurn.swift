@@ -140,7 +140,8 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
       isWritten = isWritten && (lanes[lane].isIdle || lanes[lane].isLost)
     }
     return Rest(
-      wake: wake, claimedRuns: core.isDraining ? core.claimedRuns : nil, isWritten: isWritten,
+      wake: wake, claimedRuns: core.isDraining ? core.claimedRuns + configuration.alsoRunning() : nil,
+      isWritten: isWritten,
       unwritten: core.isDraining ? lanes.compactMap { $0.unwritten } : [])
   }
 
@@ -190,6 +191,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     for executor in actions.orders.indices where !actions.orders[executor].isEmpty {
       configuration.executors[executor].executor.submit(actions.orders[executor])
     }
+    if actions.windsDown { for executor in configuration.executors { executor.executor.windDown() } }
     for (executor, token) in actions.cancellations { configuration.executors[executor].executor.cancel(token) }
     if !actions.events.isEmpty { configuration.onEvents(actions.events) }
     actions.removeAll()

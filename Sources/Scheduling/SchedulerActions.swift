@@ -11,6 +11,8 @@ package struct SchedulerActions: Sendable {
   package var orders: [[RunOrder]]
   package var cancellations: [(executor: Int, token: RunToken)] = []
   package var events: [Event] = []
+  /// The executors are to tell what runs that the host is about to end (`JobExecutor.windDown`).
+  package var windsDown = false
 
   package init(stores: Int, executors: Int) {
     self.stores = Array(repeating: StoreActions(), count: stores)
@@ -22,6 +24,7 @@ package struct SchedulerActions: Sendable {
     for index in orders.indices where !orders[index].isEmpty { orders[index].removeAll(keepingCapacity: true) }
     if !cancellations.isEmpty { cancellations.removeAll(keepingCapacity: true) }
     if !events.isEmpty { events.removeAll(keepingCapacity: true) }
+    windsDown = false
   }
 }
 

@@ -48,6 +48,7 @@ extension SchedulerCore {
       makeReady(slot)
     }
     if cause != .schedule { accepted.append(runs.token(slot)) }
+    endJoin(index)
     return id
   }
 

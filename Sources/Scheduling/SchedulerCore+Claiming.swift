@@ -146,8 +146,13 @@ extension SchedulerCore {
       let text = "\(storeNames[store]): \(error.message)"
       actions.events.append(error.code == .lost ? .storeLost(text) : .storeFailed(text))
     }
+    var failed: Set<JobIndex> = []
     for token in tokens {
       guard let slot = runs.slot(token), runs.slots[slot].state == .claiming else { continue }
+      let job = runs.slots[slot].job
+      if failed.insert(job).inserted {
+        actions.events.append(.claimFailed(job: jobs[job.offset].entry.definition.name, error: error.message))
+      }
       runs.move(slot, to: .ready)
       releasePlace(slot)
       inWindow -= 1

@@ -8,7 +8,10 @@ extension SchedulerCore {
   /// Takes executors' reports, in the order in which each run's were made.
   package mutating func report(_ reports: [RunReport], at now: Moment, into actions: inout SchedulerActions) {
     for report in reports {
-      guard let slot = runs.slot(report.token) else { continue }
+      guard let slot = runs.slot(report.token) else {
+        noteFailureHook(report, into: &actions)
+        continue
+      }
       switch report.kind {
       case .started: begin(slot, report, at: now, into: &actions)
       case .late where runs.slots[slot].state == .dispatched:
@@ -24,6 +27,12 @@ extension SchedulerCore {
         endAttempt(slot, report, at: now, into: &actions)
       }
     }
+  }
+
+  /// Calls of moondial.lua's `on_failure` go by numbers that are no slots.
+  private func noteFailureHook(_ report: RunReport, into actions: inout SchedulerActions) {
+    guard report.token.isFailureHook, report.kind == .ended else { return }
+    actions.events.append(.failureHookEnded(report.token.use, report.outcome, report.details?.error))
   }
 
   private mutating func begin(
@@ -62,12 +71,13 @@ extension SchedulerCore {
   /// Nanoseconds until the next attempt, nil when this one was the last.
   private func delayBeforeRetry(_ slot: Int, _ report: RunReport) -> Int64? {
     let asked = report.details?.retry
-    guard asked != nil || report.outcome.isRetried && report.details?.isFinal != true else { return nil }
+    guard asked != nil || report.outcome.isRetried else { return nil }
     let run = runs.slots[slot]
-    guard !run.isCancelled, !isDraining, run.state == .running || run.state == .dispatched else { return nil }
-    guard let policy = run.entry.definition.retry ?? (asked != nil ? .onRequest : nil), run.retries < policy.max else {
-      return nil
-    }
+    guard !run.isCancelled, !isDraining, run.state == .running || run.state == .dispatched,
+      let policy = run.entry.definition.retryPolicy(
+        after: report.outcome, asked: asked != nil, isFinal: report.details?.isFinal ?? false, retries: Int(run.retries)
+      )
+    else { return nil }
     return asked?.delay ?? policy.delay(beforeRetry: Int(run.retries) + 1, of: run.record.id)
   }
 
@@ -134,17 +144,11 @@ extension SchedulerCore {
     if cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
     leaveLane(slot)
     releasePlace(slot)
-    let id = runs.slots[slot].record.id
+    let ended = downstream.isEmpty ? nil : runs.slots[slot].record
     runs.remove(slot)
     if isCounted { releaseInstance(of: index, into: &actions) }
     if jobs[index.offset].made != nil { touch(index) }
-    guard outcome == .succeeded, !downstream.isEmpty else { return }
-    let name = jobs[index.offset].entry.definition.name
-    guard let waiting = downstream[name] else { return }
-    let event = JSONText("{\"name\":\"after\",\"data\":{\"job\":\(quoted(name)),\"run\":\(id)}}")
-    for next in waiting where listens(next, at: now, into: &actions) {
-      accept(next, cause: .after, at: now.wall, event: event, now: now, into: &actions)
-    }
+    if let ended { passOn(ended, at: now, into: &actions) }
   }
 
   /// One counted run of the job is over: the next in its queue gets its turn, or a job that has gone gives up its

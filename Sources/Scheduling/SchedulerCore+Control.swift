@@ -175,6 +175,7 @@ extension SchedulerCore {
   package mutating func drain(at now: Moment, into actions: inout SchedulerActions) {
     guard !isDraining else { return }
     isDraining = true
+    actions.windsDown = true
     for slot in runs.activeSlots where runs.slots[slot].isClaimed {
       switch runs.slots[slot].state {
       case .retrying, .ready: interrupt(slot, at: now, into: &actions)

@@ -14,9 +14,10 @@ extension SchedulerCore {
   ) {
     let offset = index.offset
     guard !jobs[offset].isOrphaned, let trigger = jobs[offset].trigger else { return due.remove(index) }
-    guard let first = jobs[offset].nextFire else { return searchOn(index, at: now) }
+    guard let first = jobs[offset].nextFire else { return searchOn(index, at: now, into: &actions) }
     // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
     guard due(first, of: offset) <= now.wall.nanoseconds else { return arm(index) }
+    defer { noteEnd(index, into: &actions) }
     if isTurn, queuesDue(offset) { return fireNext(index, trigger, first, at: now, into: &actions) }
     jobs[offset].isBehind = false
     let following = trigger.nextFire(after: first)
@@ -35,14 +36,22 @@ extension SchedulerCore {
     arm(index)
   }
 
+  /// Says that a schedule has no further fire, once it has decided its last one.
+  private func noteEnd(_ index: JobIndex, into actions: inout SchedulerActions) {
+    guard jobs[index.offset].nextFire == nil, jobs[index.offset].searchedTo == nil, jobs[index.offset].made == nil
+    else { return }
+    actions.events.append(.scheduleEnded(jobs[index.offset].entry.definition.name))
+  }
+
   /// The search for the next fire (`all_of`, `except`, `shift`) ended without an answer, and the clock comes near to
   /// where: goes on from there.
-  private mutating func searchOn(_ index: JobIndex, at now: Moment) {
+  private mutating func searchOn(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     guard let searched = jobs[index.offset].searchedTo else { return due.remove(index) }
     let soonest = now.wall.nanoseconds + SearchPace.pause
     guard searches < SearchPace.perTurn else { return due.set(index, due: soonest, in: lane(of: index)) }
     searches += 1
     jobs[index.offset].seek(after: searched)
+    noteEnd(index, into: &actions)
     if jobs[index.offset].nextFire == nil {
       arm(index, notBefore: soonest)
     } else {

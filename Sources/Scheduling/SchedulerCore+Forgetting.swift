@@ -104,7 +104,7 @@ extension SchedulerCore {
         continue
       }
       let definition = jobs[entry.index.offset].definition
-      hadEvents = hadEvents || !definition.events.isEmpty || !definition.after.isEmpty
+      hadEvents = hadEvents || definition.listens
       forget(entry.index, into: &actions)
     }
     orphans.queue = kept
@@ -134,6 +134,7 @@ extension SchedulerCore {
       waitingForFiles.removeAll { $0 == index }
     }
     releaseLimit(of: index)
+    joins[index] = nil
     jobs[offset].entry = Self.nothing
     jobs[offset].sharedEntry = nil
     jobs[offset].latestRange = nil

@@ -70,7 +70,7 @@ extension SchedulerCore {
   ) -> JobIndex {
     precondition(index(of: definition.name) == nil, "job \(definition.name) exists already")
     let index = register(definition, firstFire: firstFire, at: now, into: &actions)
-    if !definition.events.isEmpty || !definition.after.isEmpty { deriveListeners() }
+    if definition.listens { deriveListeners() }
     return index
   }
 
@@ -120,13 +120,14 @@ extension SchedulerCore {
     let index = vacant.popLast() ?? JobIndex(jobs.count)
     if index.offset < jobs.count { jobs[index.offset] = job } else { jobs.append(job) }
     names.insert(definition.name, at: index.offset)
+    if let known { adoptArrivals(known.arrivals, at: index) }
     assignLane(index, isNew: true)
     if let known, known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
     if known?.orphanedAt != nil { skipOrphaned(index, at: now, into: &actions) }
     arm(index)
     if let firstFire, firstFire <= now.wall { due.set(index, due: firstFire.nanoseconds, in: lane(of: index)) }
     // At a restart most schedules stand where the store knows them to.
-    if found?.store != Int(job.store) || known != jobs[index.offset].record(clockEpoch: clockEpoch, &texts) {
+    if found?.store != Int(job.store) || known != scheduleRecord(of: index) {
       keep(index)
     }
     if let found, found.store != Int(job.store) { leave(found.record, in: found.store, at: now, into: &actions) }
@@ -246,9 +247,16 @@ extension SchedulerCore {
   mutating func move(_ index: JobIndex, to store: Int16, at now: Moment, into actions: inout SchedulerActions) {
     let job = jobs[index.offset]
     guard store != job.store else { return }
-    leave(job.record(clockEpoch: clockEpoch, &texts), in: Int(job.store), at: now, into: &actions)
+    leave(scheduleRecord(of: index), in: Int(job.store), at: now, into: &actions)
     jobs[index.offset].store = store
     jobs[index.offset].latestRange = nil
+  }
+
+  /// Where a schedule stands, as a store keeps it.
+  mutating func scheduleRecord(of index: JobIndex) -> ScheduleRecord {
+    var record = jobs[index.offset].record(clockEpoch: clockEpoch, &texts)
+    if !joins.isEmpty, let arrivals = joins[index] { record.arrivals = arrivals }
+    return record
   }
 
   private func keepingCode(_ old: ScheduledJob, _ definition: JobDefinition) -> JobDefinition {
@@ -297,7 +305,14 @@ extension SchedulerCore {
     for offset in jobs.indices {
       let definition = jobs[offset].definition
       for event in definition.events { listeners[event, default: []].append(JobIndex(offset)) }
-      for upstream in definition.after { downstream[upstream, default: []].append(JobIndex(offset)) }
+      for upstream in definition.after {
+        downstream[upstream.job, default: []].append(
+          Downstream(job: JobIndex(offset), trigger: upstream.trigger, isJoin: false))
+      }
+      for upstream in definition.afterAll {
+        downstream[upstream, default: []].append(
+          Downstream(job: JobIndex(offset), trigger: .succeeded, isJoin: true))
+      }
     }
   }
 

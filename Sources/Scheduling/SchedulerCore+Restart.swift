@@ -160,7 +160,7 @@ extension SchedulerCore {
     unfinished = later
   }
 
-  private func endLeftOver(
+  private mutating func endLeftOver(
     _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, at now: Moment,
     into actions: inout SchedulerActions
   ) {
@@ -172,6 +172,7 @@ extension SchedulerCore {
     ended.error = RunError(message: why)
     actions.stores[store].batch.finished.append(ended)
     actions.events.append(.runFinished(ended))
+    passOn(ended, at: now, into: &actions)
   }
 
   /// The last fire of a schedule made at run time waits for its job to come back: it is late then, not lost.

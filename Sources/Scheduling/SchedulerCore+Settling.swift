@@ -23,7 +23,7 @@ extension SchedulerCore {
       if jobs[offset].made != nil, clearAway(index, into: &actions) { continue }
       let store = Int(jobs[offset].store)
       if isWhole {
-        var record = jobs[offset].record(clockEpoch: clockEpoch, &texts)
+        var record = scheduleRecord(of: index)
         if record.made == nil {
           record.index = JobHint(index)
           noteOrphan(index)

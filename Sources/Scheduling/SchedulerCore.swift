@@ -78,7 +78,9 @@ package struct SchedulerCore: Sendable {
   var nextDecision: Int64 = 1
   /// Who listens: event name → jobs, upstream job → jobs. Derived from the definitions.
   var listeners: [String: [JobIndex]] = [:]
-  var downstream: [String: [JobIndex]] = [:]
+  var downstream: [String: [Downstream]] = [:]
+  /// What has succeeded of the jobs that joins wait for, since each join's last run, in the order of arrival.
+  var joins: [JobIndex: [UpstreamArrival]] = [:]
   /// The files of jobs that watch for some, and the jobs of which some wait, in order of arrival.
   var backlogs: [JobIndex: FileBacklog] = [:]
   var waitingForFiles: [JobIndex] = []

@@ -21,7 +21,7 @@ struct ProgressTests {
     let host = try place.host("-v")
     try host.awaitLine(containing: "quarter done")
     try host.awaitLine(containing: "progress: 25 %")
-    #expect(try place.run("list", "scripts").output.joined().contains("running: 25 %"))
+    #expect(try place.run("list", "scripts").output.joined().contains(": 25 %"))
     let list = try place.run("list", "scripts", "--json").output.joined()
     #expect(list.contains(#""progress":{"text":"25 %","fraction":0.25}"#), "\(list)")
     // Of the thousand words of the loop, one at once and one when the second was over.

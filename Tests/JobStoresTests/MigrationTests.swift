@@ -54,6 +54,7 @@ struct MigrationTests {
   private static let withoutPayloads = """
     ALTER TABLE open_runs DROP COLUMN retried_at; ALTER TABLE open_runs DROP COLUMN resumes_at;
     ALTER TABLE runs DROP COLUMN retried_at; ALTER TABLE runs DROP COLUMN resumes_at;
+    ALTER TABLE schedules DROP COLUMN arrivals;
     DROP TABLE payloads; DROP TABLE log_sizes; DROP TABLE kv_sizes;
     DROP INDEX open_runs_event; DROP INDEX open_runs_params; DROP INDEX runs_event; DROP INDEX runs_params;
     ALTER TABLE open_runs DROP COLUMN event_payload; ALTER TABLE open_runs DROP COLUMN params_payload;

@@ -60,4 +60,49 @@ struct EventTests {
     await scheduler.stop()
     #expect(notes.count == 1)
   }
+
+  @Test("a schedule that has ended is told, and a claim that its store cannot write")
+  func endedAndRefused() async throws {
+    let place = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: place) }
+    let store = place.appendingPathComponent("moondial.db")
+    let scheduler = quietScheduler { $0.stores = ["default": .sqlite(store.path)] }
+    let events = scheduler.events()
+    try await scheduler.add("once", .every(.milliseconds(10)), JobOptions(limit: 1)) { _ in }
+    try await scheduler.add("asked") { _ in }
+    try await scheduler.start()
+    var seen: [String] = []
+    for await event in events {
+      switch event {
+      case .scheduleEnded(let job): seen.append("\(job) has ended")
+      case .runFinished(let run) where run.job == "once":
+        // From now on nothing can be written.
+        try FileManager.default.removeItem(at: store)
+        _ = try? await scheduler.runNow("asked")
+      case .claimFailed(let job, let error):
+        seen.append("\(job) is not claimed")
+        #expect(!error.isEmpty)
+        await scheduler.stop(grace: .zero)
+      default: continue
+      }
+    }
+    #expect(seen == ["once has ended", "asked is not claimed"])
+  }
+
+  @Test("a closure that looks sees that its scheduler stops, and ends by itself within the grace")
+  func looking() async throws {
+    let scheduler = quietScheduler()
+    let began = Signal()
+    let notes = Notes()
+    try await scheduler.add("look", nil, JobOptions(runAtStart: true)) { run in
+      began.fire()
+      while !run.isCancelled { sched_yield() }
+      notes.add("saw it")
+    }
+    try await scheduler.start()
+    await began.wait()
+    await scheduler.stop(grace: .seconds(600))
+    #expect(notes.all == ["saw it"])
+  }
 }

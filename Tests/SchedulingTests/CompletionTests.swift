@@ -125,7 +125,9 @@ struct CompletionTests {
     f.advance(to: 20)
     f.endRun()
     #expect(f.orders.map { $0.job.definition.name } == ["down"])
-    #expect(f.orders[0].context?.event?.text == "{\"name\":\"after\",\"data\":{\"job\":\"up\",\"run\":2}}")
+    #expect(
+      f.orders[0].context?.event?.text
+        == #"{"name":"after","job":"up","run":2,"outcome":"succeeded","data":{"job":"up","run":2}}"#)
   }
 
   @Test("debounce: events within the span become one run with the newest, after the span")

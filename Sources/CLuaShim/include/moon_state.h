@@ -198,8 +198,8 @@ bool moon_worker_attach(void);
 /// What the calling thread is as a worker, or NULL. Valid until it is detached.
 typedef struct moon_worker moon_worker;
 moon_worker *_Nullable moon_worker_here(void);
-/// From any thread: ends the slice of the step that is going on there, if others wait.
-void moon_worker_preempt(moon_worker *_Nonnull worker);
+/// From any thread: ends the slice of the step that is going on there. False: there is none.
+bool moon_worker_preempt(moon_worker *_Nonnull worker);
 /// Undoes it. A thread that ends does it by itself.
 void moon_worker_detach(void);
 /// Whether the run on this thread is being stopped.

@@ -20,7 +20,9 @@ enum SQLiteSchema {
   static let applicationID: Int32 = 0x4d4f_4f4e
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [version1, version2, watchedFiles, madeSchedules, payloads, attempts]
+  static let migrations: [String] = [
+    version1, version2, watchedFiles, madeSchedules, payloads, attempts, arrivals,
+  ]
 
   static var currentVersion: Int { migrations.count }
 
@@ -170,6 +172,8 @@ enum SQLiteSchema {
     ALTER TABLE runs ADD COLUMN retried_at INTEGER;
     ALTER TABLE runs ADD COLUMN resumes_at INTEGER;
     """
+  /// Which of the jobs that a join waits for have succeeded since its last run.
+  private static let arrivals = "ALTER TABLE schedules ADD COLUMN arrivals TEXT;"
 
   private static let runColumns = """
     id INTEGER PRIMARY KEY, job INTEGER NOT NULL, cause INTEGER NOT NULL, scheduled_at INTEGER NOT NULL,

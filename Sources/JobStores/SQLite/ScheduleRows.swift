@@ -7,6 +7,8 @@ enum ScheduleRows {
   /// What both tables have, in the order in which it is bound and read.
   static let columns =
     "job, trigger, next_fire, anchor, last_fire, fire_count, registered_at, clock_epoch, paused, orphaned_at"
+  /// What only a job's own schedule has.
+  static let ownColumns = "arrivals"
   /// What only a schedule made at run time has.
   private static let options = "id, params, jitter, time_zone, misfire_grace, coalesce, max_instances, priority"
 
@@ -22,6 +24,24 @@ enum ScheduleRows {
     statement.bind(8, record.clockEpoch.number)
     statement.bind(9, record.isPaused)
     statement.bind(10, record.orphanedAt?.nanoseconds)
+  }
+
+  static let putDeclared =
+    "INSERT OR REPLACE INTO schedules(\(columns), \(ownColumns)) VALUES(\((1...11).map { "?\($0)" }.joined(separator: ", ")))"
+
+  /// Binds parameter 11 of `putDeclared`.
+  static func bind(_ arrivals: [UpstreamArrival], to statement: PreparedStatement) {
+    let lines = arrivals.map { "\($0.run.number) \($0.job)" }
+    statement.bind(11, lines.isEmpty ? nil : lines.joined(separator: "\n"))
+  }
+
+  /// What `bind` wrote: a line for each, a run and the name of its job, which has no control characters.
+  private static func arrivals(from text: String?) -> [UpstreamArrival] {
+    (text ?? "").split(separator: "\n").compactMap { line in
+      let parts = line.split(separator: " ", maxSplits: 1)
+      guard parts.count == 2, let run = RunID(parts[0]) else { return nil }
+      return UpstreamArrival(job: String(parts[1]), run: run)
+    }
   }
 
   static let putMade = """
@@ -44,7 +64,9 @@ enum ScheduleRows {
   // MARK: Reading
 
   /// Selects all jobs' own schedules.
-  static func selectDeclared(order: String) -> String { select(columns, from: "schedules", order: order) }
+  static func selectDeclared(order: String) -> String {
+    select("\(columns), \(ownColumns)", from: "schedules", order: order)
+  }
   /// Selects all schedules made at run time.
   static func selectMade(order: String) -> String {
     select("\(columns), \(options)", from: "made_schedules", order: order)
@@ -52,7 +74,7 @@ enum ScheduleRows {
 
   /// Selects the own schedule of some jobs.
   static func selectDeclared(where condition: String) -> String {
-    select(columns, from: "schedules", order: "s.job", where: condition)
+    select("\(columns), \(ownColumns)", from: "schedules", order: "s.job", where: condition)
   }
   /// Selects schedules made at run time of some jobs.
   static func selectMade(where condition: String) -> String {
@@ -68,6 +90,12 @@ enum ScheduleRows {
 
   /// The record in the current row of a statement that selects declared schedules.
   static func declared(from row: PreparedStatement) -> ScheduleRecord {
+    var record = common(from: row)
+    record.arrivals = arrivals(from: row.optionalText(10))
+    return record
+  }
+
+  private static func common(from row: PreparedStatement) -> ScheduleRecord {
     var record = ScheduleRecord(
       job: row.text(0), trigger: row.optionalText(1), registeredAt: Instant(nanoseconds: row.integer(6)))
     record.nextFire = row.instant(2)
@@ -94,7 +122,7 @@ enum ScheduleRows {
     }
     options.maxInstances = row.optionalInteger(16).map { Int(min(max(1, $0), 100_000)) }
     options.priority = row.optionalInteger(17).map { Int(min(max(-100, $0), 100)) }
-    var record = declared(from: row)
+    var record = common(from: row)
     record.made = MadeSchedule(id: row.text(10), options: options)
     return record
   }

@@ -68,7 +68,7 @@ final class StoreWriter: @unchecked Sendable {
 
   static let fire = "UPDATE schedules SET next_fire = ?2, last_fire = ?3, fire_count = ?4 WHERE job = ?1"
   private static let putSchedule =
-    "INSERT OR REPLACE INTO schedules(\(ScheduleRows.columns)) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+    ScheduleRows.putDeclared
 
   /// Readable from any thread.
   var decisionMark: DecisionMark { ledger.mark }
@@ -197,6 +197,7 @@ final class StoreWriter: @unchecked Sendable {
     let job = try names.number(of: record.job)
     if let schedule = record.made { return try made.put(record, schedule, job: job) }
     ScheduleRows.bind(record, job: job, to: statements.putSchedule)
+    ScheduleRows.bind(record.arrivals, to: statements.putSchedule)
     try statements.putSchedule.run()
   }
 

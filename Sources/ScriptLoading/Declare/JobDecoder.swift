@@ -41,7 +41,7 @@ package struct JobDecoder {
       return "unknown field \(quoted(key))\(FieldReading.suggestion(for: key, among: names))"
     }
     if let field = JobField.named[key] {
-      return field == .onError || field == .onSuccess
+      return field == .onError || field == .onFailure || field == .onSuccess
         ? "\(key) is a function and cannot be a default in moondial.lua; set it in a script's job_defaults"
         : "\(key) cannot be a default: it belongs to one job"
     }
@@ -62,6 +62,8 @@ package struct JobDecoder {
       if let function = function(name, value) { draft.roots.run = function }
     case .onError:
       if let function = function(name, value) { draft.roots.onError = function }
+    case .onFailure:
+      if let function = function(name, value) { draft.roots.onFailure = function }
     case .onSuccess:
       if let function = function(name, value) { draft.roots.onSuccess = function }
     case .description:
@@ -82,7 +84,7 @@ package struct JobDecoder {
         draft.definition.events = events
       }
     case .after:
-      if let jobs = reading.names(name, value, of: "a job's name") { draft.definition.after = jobs }
+      applyAfter(value, to: &draft)
     case .timezone:
       applyZone(value, to: &draft)
     case .dst:

@@ -19,6 +19,7 @@ package enum JobField: String, CaseIterable, Sendable {
   case timeout, memory, retry, recover, state
   case executor, store, enabled
   case onError = "on_error"
+  case onFailure = "on_failure"
   case onSuccess = "on_success"
   case group, rate
 
@@ -45,7 +46,7 @@ package enum JobField: String, CaseIterable, Sendable {
     case (_, .name), (_, .run), (_, .description), (_, .params): false
     case (_, .cron), (_, .every), (_, .at), (_, .calendar), (_, .trigger), (_, .limit): false
     case (_, .on), (_, .after), (_, .watch): false
-    case (.hostDefaults, .onError), (.hostDefaults, .onSuccess): false
+    case (.hostDefaults, .onError), (.hostDefaults, .onFailure), (.hostDefaults, .onSuccess): false
     default: true
     }
   }
@@ -72,9 +73,10 @@ package enum JobField: String, CaseIterable, Sendable {
     case .name, .description, .timezone, .executor, .store: "string"
     case .group, .rate: "string|false"
     case .run: "fun(ctx: moondial.Context): any"
-    case .onError: "fun(ctx: moondial.Context, err: moondial.Error)"
+    case .onError, .onFailure: "fun(ctx: moondial.Context, err: moondial.Error)"
     case .onSuccess: "fun(ctx: moondial.Context, result: any)"
-    case .tags, .on, .after: "string|string[]"
+    case .tags, .on: "string|string[]"
+    case .after: "string|moondial.After|(string|moondial.After)[]|moondial.AfterAll"
     case .watch: "string|string[]|moondial.Watch"
     case .params: "table<string, any>"
     case .cron: "string|string[]|moondial.CronTable"
@@ -110,7 +112,7 @@ package enum JobField: String, CaseIterable, Sendable {
     case .calendar: "Fires after whole months, weeks or days on the calendar (`{ months = 1, hour = 6 }`)."
     case .trigger: "Any trigger value; several triggers in one job fire whenever one of them does."
     case .on: "Runs when one of these events is emitted."
-    case .after: "Runs after each successful run of these jobs."
+    case .after: "Runs after each successful run of these jobs, or as `outcome` or `all` say."
     case .timezone: "IANA name of the zone whose clocks the triggers read. Default: the script's, then the host's."
     case .dst: "What happens to times that clock changes skip (`gap`) or repeat (`overlap`)."
     case .startDate: "The first instant at which a trigger may fire, inclusive."
@@ -134,7 +136,8 @@ package enum JobField: String, CaseIterable, Sendable {
     case .executor: "Which executor of moondial.lua runs it. Default: `\"default\"`."
     case .store: "Which store of moondial.lua keeps its schedule and history. Default: `\"default\"`."
     case .enabled: "Whether its schedule runs. Default: true."
-    case .onError: "Called in the job's state after an attempt that failed."
+    case .onError: "Called in the job's state after each attempt that failed."
+    case .onFailure: "Called once, after the last attempt, when it failed."
     case .onSuccess: "Called in the job's state after a run that succeeded."
     case .watch: "Runs with the files that match a pattern (`\"in/*.csv\"`) when they are complete: `ctx.event.paths`."
     case .group: "The group of moondial.lua whose `max` and `rate` it shares with other jobs."
@@ -184,7 +187,6 @@ package enum JobField: String, CaseIterable, Sendable {
     "files": "write watch = \"in/*.csv\"",
     "path": "write watch = \"in/*.csv\"",
     "settle": "write watch = { path = \"in/*.csv\", settle = \"2s\" }",
-    "on_failure": "the field is on_error",
     "weekday": "write cron = { day_of_week = \"mon-fri\", hour = 9, minute = 0 }",
     "hour": "write cron = { hour = 9, minute = 0 }",
     "minute": "write cron = { minute = 0 }",

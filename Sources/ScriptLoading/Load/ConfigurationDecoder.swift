@@ -9,7 +9,7 @@ struct ConfigurationDecoder {
   /// The keys of the table.
   static let topLevel = [
     "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
-    "quotas", "answers_memory", "secrets",
+    "quotas", "answers_memory", "secrets", "on_failure",
   ]
 
   /// Where values came from that did not come from the file: key path to the name of the variable or flag.
@@ -52,6 +52,9 @@ struct ConfigurationDecoder {
       case "answers_memory": decodeAnswersMemory(value, &configuration)
       case "secrets": decodeSecrets(value, &configuration)
       case "job_defaults": break
+      case "on_failure":
+        if case .function = value { break }
+        problem([key], "on_failure must be a function like function(run, err) … end, not \(value.shown)")
       case "groups": decodeGroups(value, &configuration)
       default:
         problem([key], "unknown setting \(quoted(key))\(FieldReading.suggestion(for: key, among: Self.topLevel))")

@@ -2,6 +2,7 @@ package import Chronology
 package import FileWatching
 internal import JobModel
 package import Lua
+internal import ScriptRuntime
 
 /// Reads moondial.lua and the settings laid over it.
 ///
@@ -35,16 +36,20 @@ package final class ConfigurationLoader {
   /// The configuration of a file, or of none, with settings laid over it in their order.
   package func load(file: ScriptFile?, settings: [ConfigurationSetting] = []) -> Loaded {
     var problems: [ScriptProblem] = []
-    let table = file.map { evaluate($0, &problems) } ?? LuaTable()
+    var hook: FailureHook?
+    let table = file.map { evaluate($0, &problems, &hook) } ?? LuaTable()
     guard let table else { return Loaded(configuration: nil, problems: problems) }
     var decoder = ConfigurationDecoder(table, settings: settings, zones: zones, now: clock.now)
-    let configuration = decoder.decode()
+    var configuration = decoder.decode()
+    configuration.onFailure = hook
     problems += decoder.problems
     return Loaded(configuration: problems.contains { $0.severity == .error } ? nil : configuration, problems: problems)
   }
 
   /// The table that the file returns.
-  private func evaluate(_ file: ScriptFile, _ problems: inout [ScriptProblem]) -> LuaTable? {
+  private func evaluate(
+    _ file: ScriptFile, _ problems: inout [ScriptProblem], _ hook: inout FailureHook?
+  ) -> LuaTable? {
     let name = "moondial.lua"
     let content: FileContent
     switch file.content {
@@ -59,7 +64,10 @@ package final class ConfigurationLoader {
       let results = try declaration.evaluate(content.bytes, chunkName: name)
       session.finish()
       problems += session.problems.sorted(in: name)
-      if case .table(let table)? = results.first { return table }
+      if case .table(let table)? = results.first {
+        if case .function(let function)? = table.field("on_failure") { hook = capture(function, in: name, &problems) }
+        return table
+      }
       let place = SourceLocation(file: name, line: 0)
       let shown = results.first.map(\.shown) ?? "nothing"
       problems.append(
@@ -69,6 +77,26 @@ package final class ConfigurationLoader {
       problems += session.problems.sorted(in: name)
     }
     return nil
+  }
+
+  /// Captures `on_failure` with what it reaches, as a job's functions are.
+  private func capture(
+    _ function: LuaReference, in file: String, _ problems: inout [ScriptProblem]
+  ) -> FailureHook? {
+    var roots = JobRoots()
+    roots.run = function
+    do throws(LuaCaptureError) {
+      let capture = try LuaCapture(of: [roots], in: declaration)
+      let none: [ScriptFile] = []
+      let scope = ScriptScope(script: .configuration, library: ModuleLibrary(DirectorySnapshot(none)))
+      return FailureHook(
+        payload: LuaJobPayload(
+          capsule: capture.capsules[0], scope: scope, memoryLimit: nil, roots: roots, isFailureHook: true))
+    } catch {
+      problems.append(
+        ScriptProblem(.error, at: SourceLocation(file: file, line: 0), "on_failure: \(error.message)"))
+      return nil
+    }
   }
 }
 

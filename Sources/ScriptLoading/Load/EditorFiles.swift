@@ -60,24 +60,47 @@ package enum EditorFiles {
     ---@class (exact) moondial.JobDefaults
     \(fields(in: .scriptDefaults))
 
-    ---Why an attempt was unsuccessful.
+    ---Why an attempt failed.
     ---@class moondial.Error
     ---@field message string
+    ---@field outcome "failed"|"timed_out"|"out_of_memory"|"crashed"|"stuck"
+    ---@field final boolean Whether no attempt follows.
     ---@field file? string
     ---@field line? integer
     ---@field traceback? string
     ---@field data? any What `ctx:fail` or a thrown table gave.
-    ---@field outcome "failed"|"timed_out"|"out_of_memory"
+
+    ---After which runs of another job.
+    ---@class (exact) moondial.After
+    ---@field job string Its name. Required.
+    ---@field outcome? "succeeded"|"failed"|"any" Which of its runs count. Default: "succeeded".
+
+    ---When all of several jobs have succeeded since the last run.
+    ---@class (exact) moondial.AfterAll
+    ---@field all string[] Their names. Required.
+
+    ---What caused a run.
+    ---@class moondial.Event
+    ---@field name string The event's name; "after" when another job's run did, "watch" when files did.
+    ---@field data any
+    ---@field paths? string[] The files.
+    ---@field job? string The other job.
+    ---@field run? integer Its run.
+    ---@field outcome? string How that ended.
+    ---@field result? any What that returned.
+    ---@field error? string The message of its error.
+    ---@field runs? table<string, integer> Of a join: the run of each job.
 
     ---What a run knows about itself. All methods take a colon.
     ---@class moondial.Context
     ---@field id integer The run's number.
     ---@field job string
     ---@field attempt integer 1, or more after retries.
+    ---@field attempts_left integer Attempts that may follow this one, by `retry`.
     ---@field missed integer Fire times that were coalesced into this run.
     ---@field scheduled_at number Seconds since 1970: when it was due.
     ---@field started_at number Seconds since 1970: when this attempt began.
-    ---@field event? { name: string, data: any, paths: string[]? } The event that caused it; `paths` when files did.
+    ---@field event? moondial.Event What caused the run: an event, another job's run, or files.
     ---@field params table<string, any>
     ---@field schedule? string The id of the schedule made at run time that the run is of.
     ---@field process integer The host's process id.
@@ -86,6 +109,7 @@ package enum EditorFiles {
     ---Seconds until the attempt's timeout; nil without one.
     ---@return number?
     function Context:deadline() end
+    ---Whether the run should end soon: it was cancelled, or the host is stopping. A run that looks gets time to end by itself.
     ---@return boolean
     function Context:cancelled() end
     ---Ends the attempt and asks for another one. Use it as `return ctx:retry(err)`.

@@ -28,12 +28,16 @@ struct GenerationAssembly {
   /// Whether every script is among them.
   private let isWhole: Bool
   private let mostJobs: Int
+  /// The jobs of the program that hosts the scripts, by name, with the jobs after which they run; nil: there is none.
+  private let programmed: [String: [String]]?
 
   /// - Parameter scripts: the last evaluation of each script, and the version that was in force before; in path order.
   /// - Parameter isWhole: whether every script is among them; one that still loads may declare what others name.
   init(
-    _ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)], isWhole: Bool = true, mostJobs: Int = Quotas().jobs
+    _ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)], isWhole: Bool = true, mostJobs: Int = Quotas().jobs,
+    programmed: [String: [String]]? = nil
   ) {
+    self.programmed = programmed
     self.isWhole = isWhole
     self.mostJobs = mostJobs
     entries = scripts.map { script in
@@ -112,7 +116,8 @@ struct GenerationAssembly {
   // MARK: after
 
   /// A name in `after` that no script declares keeps its script out; but not while some script is not loaded as its
-  /// file says, since the job may be declared there, and one bad script must not stop another.
+  /// file says, since the job may be declared there, and one bad script must not stop another. Nor where a program hosts
+  /// the scripts: it may declare the job later, or take it away, and the scripts stay.
   private mutating func takeBackUnknownUpstreams() -> Bool {
     guard isWhole else { return false }
     var names: Set<String>?
@@ -120,12 +125,18 @@ struct GenerationAssembly {
     var found: [Int: [ScriptProblem]] = [:]
     for index in entries.indices {
       for job in entries[index].choice?.jobs ?? [] {
-        for upstream in job.after {
+        for upstream in job.upstreams {
           let known = names ?? Set(entries.flatMap { $0.choice?.jobs.map(\.name) ?? [] })
           names = known
-          if known.contains(upstream) { continue }
+          if known.contains(upstream) || programmed?[upstream] != nil { continue }
           let hint = FieldReading.suggestion(for: upstream, among: known.sorted())
           let remedy = hint.isEmpty ? "; declare it or remove it from after" : hint
+          if programmed != nil {
+            let note = "after names \(quoted(upstream)), which nobody declares so far"
+            found[index, default: []].append(
+              ScriptProblem(.note, at: job.source, "job \(quoted(job.name)): \(note)\(hint)"))
+            continue
+          }
           found[index, default: []].append(
             ScriptProblem(
               .error, at: job.source,
@@ -133,7 +144,9 @@ struct GenerationAssembly {
         }
       }
     }
-    let losers = found.keys.filter { isWhole && entries[$0].isNew }
+    let losers = found.filter { $0.value.contains { $0.severity == .error } }.keys.filter {
+      isWhole && entries[$0].isNew
+    }
     // While scripts are still taken back, what the others lack may change: only the last pass tells it.
     for index in losers.isEmpty ? Array(found.keys) : losers {
       for problem in found[index] ?? [] { add(problem, to: index) }
@@ -145,9 +158,14 @@ struct GenerationAssembly {
   /// Jobs that would run after each other for ever. Found by a walk over the jobs that have `after`, depth first and
   /// without recursion.
   private mutating func takeBackCircles() -> Bool {
-    var jobs: [String: (index: Int, job: JobDefinition)] = [:]
+    var jobs: [String: (index: Int?, upstreams: [String], source: SourceLocation)] = [:]
+    for (name, upstreams) in programmed ?? [:] where !upstreams.isEmpty {
+      jobs[name] = (nil, upstreams, SourceLocation(file: "", line: 0))
+    }
     for index in entries.indices {
-      for job in entries[index].choice?.jobs ?? [] where !job.after.isEmpty { jobs[job.name] = (index, job) }
+      for job in entries[index].choice?.jobs ?? [] where !job.upstreams.isEmpty {
+        if programmed?[job.name] == nil { jobs[job.name] = (index, job.upstreams, job.source) }
+      }
     }
     guard !jobs.isEmpty else { return false }
     var isDone: Set<String> = []
@@ -156,7 +174,7 @@ struct GenerationAssembly {
       var path: [(name: String, next: Int)] = [(start, 0)]
       var onPath: Set<String> = [start]
       while let (name, next) = path.last {
-        guard let after = jobs[name]?.job.after, next < after.count else {
+        guard let after = jobs[name]?.upstreams, next < after.count else {
           isDone.insert(name)
           onPath.remove(name)
           path.removeLast()
@@ -179,14 +197,15 @@ struct GenerationAssembly {
   }
 
   private mutating func report(
-    circle: [String], _ jobs: [String: (index: Int, job: JobDefinition)], _ losers: inout Set<Int>
+    circle: [String], _ jobs: [String: (index: Int?, upstreams: [String], source: SourceLocation)],
+    _ losers: inout Set<Int>
   ) {
     // From the smallest name on, so that the same circle always reads the same.
     let start = circle.indices.min { circle[$0] < circle[$1] } ?? 0
     let ring = Array(circle[start...] + circle[..<start])
     let shown = (ring + [ring[0]]).map(quoted).joined(separator: " after ")
     for name in ring {
-      guard let (index, job) = jobs[name] else { continue }
+      guard let job = jobs[name], let index = job.index else { continue }
       // Each script of the circle says it once, at its first job of it.
       if entries[index].conflicts.contains(where: { $0.message.hasSuffix(shown + "; remove one of them") }) { continue }
       conflict(index, at: job.source, "job \(quoted(name)) would wait for itself: \(shown); remove one of them")

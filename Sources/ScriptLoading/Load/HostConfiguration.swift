@@ -31,6 +31,8 @@ package struct HostConfiguration: Sendable, Equatable {
   package var secrets: SecretsConfiguration
   /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
   package var grants: LuaValue
+  /// Called when a run of any job has failed. A reload takes it over.
+  package var onFailure: FailureHook?
 
   package init() {
     timeZone = nil

@@ -1,6 +1,6 @@
 package import Chronology
 package import FileWatching
-internal import JobModel
+package import JobModel
 package import Lua
 package import ScriptRuntime
 internal import Synchronization
@@ -38,6 +38,7 @@ package final class ScriptLoader {
   /// By script, for as long as there is one.
   private var declaredGlobals: [ScriptPath: DeclaredGlobals] = [:]
   private let saved: (any SavedScripts)?
+  private let programmed: (@Sendable () -> [JobDefinition])?
   /// Where runs tell which modules they asked for that loading their script did not.
   package let lateRequires = LateRequires()
 
@@ -50,12 +51,15 @@ package final class ScriptLoader {
   /// - Parameter saved: versions that an earlier host loaded, for scripts that cannot be loaded any more.
   /// - Parameter putAside: given each script that takes too long for the others to wait; whoever takes it calls
   ///   `evaluate`, and `load` with it as `finished`. nil: every script is waited for.
+  /// - Parameter programmed: the jobs of the program that hosts the scripts; nil: no program does.
   package init(
     runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock(), systemZone: String = "UTC",
     calendarElsewhere: @escaping @Sendable (String) -> ScriptFile? = { _ in nil },
     saved: (any SavedScripts)? = nil, retryLater: @escaping (ScriptFile) -> Bool = { _ in false },
-    timing: LoadTiming = LoadTiming(), putAside: (@Sendable (SlowScript) -> Void)? = nil
+    timing: LoadTiming = LoadTiming(), putAside: (@Sendable (SlowScript) -> Void)? = nil,
+    programmed: (@Sendable () -> [JobDefinition])? = nil
   ) throws(LuaError) {
+    self.programmed = programmed
     self.runtime = runtime
     self.zones = zones
     self.clock = clock
@@ -143,10 +147,15 @@ package final class ScriptLoader {
 
     let loading = Set(slow.keys)
     let mostJobs = configuration.quotas.jobs
-    var assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs)
+    let programmed = programmed.map { jobs in
+      Dictionary(jobs().map { ($0.name, $0.upstreams) }, uniquingKeysWith: { first, _ in first })
+    }
+    var assembly = GenerationAssembly(
+      evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs, programmed: programmed)
     var choices = assembly.resolve()
     if restoreWhatLost(&evaluations, choices.map(\.active), configuration) {
-      assembly = GenerationAssembly(evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs)
+      assembly = GenerationAssembly(
+      evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs, programmed: programmed)
       choices = assembly.resolve()
     }
     let loaded = zip(evaluations, choices).map { evaluated, choice in

@@ -1,7 +1,7 @@
 internal import Chronology
 internal import Executors
-internal import JobModel
-internal import Lua
+package import JobModel
+package import Lua
 
 /// From how Lua ended to what the history says.
 enum Ending {
@@ -78,6 +78,16 @@ enum Ending {
         error: runError, retry: retry, isFinal: Grants.isRefusal(runError.message, to: instance.context.script)))
   }
 
+  /// It was cancelled, and came to an end by itself: with an error of its own, or by returning.
+  static func endedItself(_ instance: JobInstance, _ error: LuaError? = nil) -> RunEnding {
+    var shown = error.map { RunError($0) } ?? RunError(message: "the run was cancelled, and ended by itself")
+    if case .table(let fields)? = error?.value { read(fields, instance.mask, into: &shown) }
+    shown.hide(instance.mask)
+    shown.cut()
+    return RunEnding(
+      .cancelled, memoryPeakBytes: instance.state.peakBytes, details: AttemptDetails(error: shown))
+  }
+
   /// It was stopped from outside.
   static func stopped(
     _ outcome: Outcome, at location: LuaLocation?, _ instance: JobInstance, depth: Int = 0
@@ -135,14 +145,17 @@ extension RunError {
     self.init(message: error.message, file: error.file, line: error.line, traceback: error.traceback)
   }
 
-  /// What `on_error` gets as its second argument.
-  func luaValue(_ outcome: Outcome) -> LuaValue {
+  /// What `on_error` and `on_failure` get as their second argument.
+  ///
+  /// - Parameter isFinal: whether no attempt follows.
+  package func luaValue(_ outcome: Outcome, isFinal: Bool) -> LuaValue {
     var fields: [(key: String, value: LuaValue)] = [("message", .string(LuaString(message)))]
     if let file { fields.append(("file", .string(LuaString(file)))) }
     if let line { fields.append(("line", .integer(Int64(line)))) }
     if let traceback { fields.append(("traceback", .string(LuaString(traceback)))) }
     if let data, let value = LuaValue(json: JSONText(data)) { fields.append(("data", value)) }
     fields.append(("outcome", .string(LuaString(outcome.rawValue))))
+    fields.append(("final", .bool(isFinal)))
     return .table(LuaTable(fields: fields))
   }
 }

@@ -3,6 +3,15 @@ internal import JobModel
 internal import Lua
 internal import Synchronization
 
+/// What is called when `run` has ended, by its name in the job's table.
+enum Hook: String {
+  /// After each attempt that failed.
+  case onError = "on_error"
+  /// After the last attempt, when it failed.
+  case onFailure = "on_failure"
+  case onSuccess = "on_success"
+}
+
 /// A Lua state with the run that is on it: the part of a run that stays when its thread goes.
 ///
 /// It is reused from run to run (kept by the job, or by a worker), and it is the body of the `PoolRun` when a run goes
@@ -22,6 +31,8 @@ package final class JobInstance: @unchecked Sendable {
   private(set) var phase = Phase.body
   /// What the run asks for cannot fit into its memory: it is to end.
   private(set) var isExhausted = false
+  /// Until when the run, which is cancelled, may end by itself (monotonic nanoseconds); nil: it has not been asked to.
+  private(set) var endBy: Int64?
   private var timers: [(at: Int64, request: HostRequest)] = []
   private let attention = Atomic<UInt8>(Attention.away)
 
@@ -30,8 +41,8 @@ package final class JobInstance: @unchecked Sendable {
   enum Phase {
     /// Executing `run`.
     case body
-    /// `run` has ended so; now `on_error` or `on_success` executes.
-    case hook(String, RunEnding)
+    /// `run` has ended so; now `on_error`, `on_failure` or `on_success` executes.
+    case hook(Hook, RunEnding)
   }
 
   /// Where the worker is, as seen by those who bring answers.
@@ -65,27 +76,43 @@ package final class JobInstance: @unchecked Sendable {
   func begin(_ order: RunOrder, at time: StepTime) throws(LuaError) {
     context.begin(order, at: time, memoryLimit: state.memoryLimit, used: state.bytes)
     isExhausted = false
+    endBy = nil
     phase = .body
     attention.store(Attention.attended, ordering: .relaxed)
-    try state.start(entry: "run", context: context)
+    guard (order.job.definition.payload as? LuaJobPayload)?.isFailureHook == true else {
+      return try state.start(entry: "run", context: context)
+    }
+    // `on_failure` of moondial.lua is called with the run and the error, which its order carries.
+    var (run, error) = (LuaValue.nil, LuaValue.nil)
+    if let event = order.context?.event, case .table(let fields)? = LuaValue(json: event) {
+      (run, error) = (fields["run"] ?? .nil, fields["error"] ?? .nil)
+    }
+    try state.start(entry: "run", context: context, argument: .value(run), extra: [error])
+  }
+
+  /// The run is to end by itself until `time`, or until what it was told first.
+  func end(by time: Int64) -> Int64 {
+    let time = endBy ?? time
+    endBy = time
+    return time
   }
 
   /// Goes on with a hook after `run` has ended as `ending`.
-  func beginHook(_ name: String, after ending: RunEnding, _ extra: [LuaValue]) throws(LuaError) {
-    phase = .hook(name, ending)
-    try state.start(entry: name, context: context, extra: extra)
+  func beginHook(_ hook: Hook, after ending: RunEnding, _ extra: [LuaValue]) throws(LuaError) {
+    phase = .hook(hook, ending)
+    try state.start(entry: hook.rawValue, context: context, extra: extra)
   }
 
-  /// Goes on with `on_error` after the run was killed, and its state with it: in a new one, until a deadline of its
+  /// Goes on with a hook after the run was killed, and its state with it: in a new one, until a deadline of its
   /// own.
   func beginHook(
-    _ name: String, afterKill ending: RunEnding, _ extra: [LuaValue], _ payload: LuaJobPayload, until deadline: Int64
+    _ hook: Hook, afterKill ending: RunEnding, _ extra: [LuaValue], _ payload: LuaJobPayload, until deadline: Int64
   ) throws(LuaError) {
     timers.removeAll()  // their requests were abandoned with the run
     try renew(for: payload)
     context.goOn(until: deadline)
     isExhausted = false
-    try beginHook(name, after: ending, extra)
+    try beginHook(hook, after: ending, extra)
   }
 
   /// Nothing of the run is left on the state.

@@ -17,6 +17,9 @@ package struct LuaHostConfiguration: Sendable {
   /// Nanoseconds that `on_error` has after an attempt that was killed (`timed_out`, `out_of_memory`). The default is 10
   /// s.
   package var hookTimeout: Int64 = 10_000_000_000
+  /// Nanoseconds that a cancelled run has to end by itself when its script looks whether it is (`ctx:cancelled()`). The
+  /// default is 10 s.
+  package var cancelPatience: Int64 = 10_000_000_000
 
   package init() {}
 }
@@ -33,6 +36,8 @@ package final class LuaHost: Sendable {
   package let services: HostServices
   package let configuration: LuaHostConfiguration
   let kept: KeptStates
+  /// Whether the host is about to end, which scripts are told.
+  let hostEnds = WindDown()
   /// The memory that answers have on their way into Lua states.
   let answers: AnswerBudget
   private let late = Mutex<LateRequires?>(nil)
@@ -90,7 +95,7 @@ package final class LuaHost: Sendable {
 
   /// A new state with the job's code in it.
   func makeInstance(_ payload: LuaJobPayload) throws(LuaError) -> JobInstance {
-    let context = RunContext(services: services, limits: configuration, budget: answers)
+    let context = RunContext(services: services, limits: configuration, budget: answers, hostEnds: hostEnds)
     let state = try runtime.makeState(
       payload.capsule, memoryLimit: payload.memoryLimit, loader: moduleLoader(for: context))
     state.declares = { [context] name in

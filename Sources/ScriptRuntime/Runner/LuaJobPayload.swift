@@ -8,26 +8,33 @@ package import Lua
 /// each of very many jobs, so what the jobs of a script have in common is one object.
 package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
   // @unchecked: as its base; it adds constants.
-  /// The job's functions with everything they can reach; entries `run`, and `on_error` and `on_success` where given.
+  /// The job's functions with everything they can reach; entries `run`, and `on_error`, `on_failure` and `on_success` where given.
   package let capsule: LuaCapsule
   /// What the jobs of its script share.
   let scope: ScriptScope
-  /// Four times the bytes of its states, 0 for the runtime's default; and two flags. One word: what is left of a block
-  /// of 64 bytes.
+  /// Sixteen times the bytes of its states, 0 for the runtime's default; and four flags. One word: what is left of a
+  /// block of 64 bytes.
   private let packed: Int
 
-  package init(capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, roots: JobRoots) {
+  package init(
+    capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, roots: JobRoots, isFailureHook: Bool = false
+  ) {
     self.capsule = capsule
     self.scope = scope
-    packed = (memoryLimit ?? 0) << 2 | (roots.onError == nil ? 0 : 1) | (roots.onSuccess == nil ? 0 : 2)
+    packed =
+      (memoryLimit ?? 0) << 4 | (roots.onError == nil ? 0 : 1) | (roots.onSuccess == nil ? 0 : 2)
+      | (roots.onFailure == nil ? 0 : 4) | (isFailureHook ? 8 : 0)
   }
 
   /// The script that declared it: the name of its `kv` space, and what grants are matched against.
   package var script: ScriptPath { scope.script }
   /// Bytes; `nil` is the runtime's default.
-  package var memoryLimit: Int? { packed >> 2 == 0 ? nil : packed >> 2 }
+  package var memoryLimit: Int? { packed >> 4 == 0 ? nil : packed >> 4 }
   package var hasOnError: Bool { packed & 1 != 0 }
   package var hasOnSuccess: Bool { packed & 2 != 0 }
+  package var hasOnFailure: Bool { packed & 4 != 0 }
+  /// It is the `on_failure` of moondial.lua: its `run` is called with a run and an error instead of a `ctx`.
+  package var isFailureHook: Bool { packed & 8 != 0 }
   /// Answers a `require` that is first reached inside a run.
   package var library: ModuleLibrary { scope.library }
 

@@ -8,8 +8,8 @@ internal import Synchronization
 ///
 /// The way of a run: take the job's idle state, or make one from its capsule; start `run(ctx)`; step it. Most runs end
 /// there, and cost no allocation on this side. A run that waits or has used up its slice leaves the worker as a
-/// `PoolRun`; answers and timers bring it back, on any worker. When `run` has ended, `on_success` or `on_error` is
-/// executed in the same state as part of the attempt (in a new one, with a time of its own, when the run was killed).
+/// `PoolRun`; answers and timers bring it back, on any worker. When `run` has ended, the job's hooks are executed as a
+/// part of the attempt (`LuaRunner+Hooks`).
 /// Then the state is kept (`state = "job"`) or put on the worker's hot list, and reset when it is taken (`state =
 /// "run"`); after a kill it is dropped.
 ///
@@ -49,10 +49,15 @@ package final class LuaRunner: StepRunner {
 
   package func interrupt(_ worker: StepWorker, because reason: StopReason) {
     // A closure job is on this worker when no state is; it looks at the worker itself.
-    Self.thread(of: worker).interrupt()
+    Self.thread(of: worker).interrupt(because: reason)
   }
 
   package func preempt(_ worker: StepWorker) { Self.thread(of: worker).lua.preempt() }
+
+  package func windDown() {
+    host.hostEnds.turnOn()
+    closures.windDown()
+  }
 
   private static func thread(of worker: StepWorker) -> LuaThread {
     guard let thread = worker.context as? LuaThread else { preconditionFailure("a LuaRunner has workers of its own") }
@@ -98,22 +103,28 @@ package final class LuaRunner: StepRunner {
   package func beginStop(
     _ run: PoolRun, because reason: StopReason, at time: StepTime, on worker: StepWorker
   ) -> StepVerdict {
-    guard run.body is JobInstance else { return closures.beginStop(run, because: reason, at: time, on: worker) }
-    return .ended(stop(run, because: reason, on: worker))
+    guard let instance = run.body as? JobInstance else {
+      return closures.beginStop(run, because: reason, at: time, on: worker)
+    }
+    guard let end = timeToEnd(instance, because: reason) else {
+      return .ended(stop(run, because: reason, on: worker))
+    }
+    var time = time
+    time.deadline = min(time.deadline, end)
+    run.goOn(until: time.deadline)
+    return step(run, at: time, on: worker)
   }
 
   package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     guard let instance = run.body as? JobInstance else { return closures.timeOut(run, at: time, on: worker) }
     let thread = Self.thread(of: worker)
     _ = instance.attend()  // no answer counts any more
-    let wasInBody = if case .body = instance.phase { true } else { false }
-    let ending = kill(instance, as: .timedOut, on: thread)
+    let reason: StopReason = instance.endBy.map { $0 <= time.monotonic } ?? false ? .cancelled : .timedOut
     let payload = Self.payload(of: instance)
-    if wasInBody, let deadline = beginHook(afterKill: ending, on: instance, payload, as: run) {
-      return advance(
-        instance, as: run, at: StepTime(wall: time.wall, monotonic: time.monotonic, deadline: deadline), payload,
-        on: worker, thread)
-    }
+    var time = time
+    let ending = follow(
+      kill(instance, as: reason, on: thread), of: instance, payload, as: run, &time, isInterrupted: false)
+    guard let ending else { return advance(instance, as: run, at: time, payload, on: worker, thread) }
     instance.end()
     return .ended(ending)
   }
@@ -127,7 +138,7 @@ package final class LuaRunner: StepRunner {
     switch instance.phase {
     case .body: return Ending.stopped(reason.outcome, at: location, instance)
     case .hook(let name, let bodyEnding):
-      noteHook(name, of: instance, "was stopped (\(reason.outcome.rawValue))")
+      note(name, of: instance, "was stopped (\(reason.outcome.rawValue))")
       return bodyEnding
     }
   }
@@ -146,25 +157,27 @@ package final class LuaRunner: StepRunner {
   ) -> StepVerdict {
     var run = known
     var time = time
-    thread.enter(instance.state, instance.context.current.token)
+    thread.enter(instance, instance.context.current.token)
     defer { thread.exit() }
     while true {
       // Registered first, then looked, and again for each hook, whose start forgets cancels: a request to stop is not
       // lost.
-      if worker.interruption != nil || instance.checkRoom() { instance.state.cancel() }
-      instance.setAside()
-      switch thread.lua.step(instance.state, deadline: time.deadline == .max ? nil : time.deadline) {
-      case .finished:
-        if let ending = finished(instance, payload) { return .ended(close(instance, payload, ending, thread)) }
-      case .failed(let error):
-        if let ending = failed(instance, payload, error) { return .ended(close(instance, payload, ending, thread)) }
-      case .stopped(let stop):
-        let wasInBody = if case .body = instance.phase { true } else { false }
-        let ending = stopped(instance, stop, worker.interruption)
-        guard wasInBody, let deadline = beginHook(afterKill: ending, on: instance, payload, as: run) else {
-          return .ended(close(instance, payload, ending, thread))
+      var mustStop = instance.checkRoom()
+      if let reason = worker.interruption {
+        if let end = timeToEnd(instance, because: reason) {
+          time.deadline = min(time.deadline, end)
+          run?.goOn(until: time.deadline)
+        } else {
+          mustStop = true
         }
-        time.deadline = deadline
+      }
+      if mustStop { instance.state.cancel() }
+      instance.setAside()
+      let ending: RunEnding
+      switch thread.lua.step(instance.state, deadline: time.deadline == .max ? nil : time.deadline) {
+      case .finished: ending = finished(instance)
+      case .failed(let error): ending = failed(instance, error)
+      case .stopped(let stop): ending = stopped(instance, stop, worker.interruption)
       case .sliced(let requests):
         instance.noteUse()
         if !requests.isEmpty || worker.othersWaiting {
@@ -176,12 +189,18 @@ package final class LuaRunner: StepRunner {
             return .sliced(present)
           }
         }
+        continue
       case .suspended(let requests):
         instance.noteUse()
         let present = run ?? makeRun(instance, at: time, on: worker)
         run = present
         instance.startRequests(requests, as: present)
         if instance.leave() { return .suspended(present, until: instance.nextTimer) }
+        continue
+      }
+      let isInterrupted = worker.interruption != nil
+      if let ending = follow(ending, of: instance, payload, as: run, &time, isInterrupted: isInterrupted) {
+        return .ended(close(instance, payload, ending, thread))
       }
     }
   }
@@ -222,78 +241,5 @@ package final class LuaRunner: StepRunner {
     case .run: if instance.footprint <= Self.largestHotState { thread.keepHot(instance) }
     }
     return ending
-  }
-
-  // MARK: Endings
-
-  /// The entry returned. Nil when a hook has begun and is to be stepped.
-  private func finished(_ instance: JobInstance, _ payload: LuaJobPayload) -> RunEnding? {
-    if case .hook(_, let ending) = instance.phase { return ending }
-    let ending = Ending.succeeded(instance, resultLimit: host.services.quotas().resultBytes)
-    guard payload.hasOnSuccess else { return ending }
-    return beginHook(
-      "on_success", on: instance, after: ending, [ending.details?.result.flatMap(LuaValue.init(json:)) ?? .nil])
-  }
-
-  /// The entry raised. Nil when a hook has begun and is to be stepped.
-  private func failed(_ instance: JobInstance, _ payload: LuaJobPayload, _ error: LuaError) -> RunEnding? {
-    if case .hook(let name, let ending) = instance.phase {
-      noteHook(name, of: instance, "failed: \(error.message)")
-      return ending
-    }
-    let ending = Ending.failed(instance, error)
-    guard payload.hasOnError, instance.state.isReusable, let runError = ending.details?.error else { return ending }
-    return beginHook("on_error", on: instance, after: ending, [runError.luaValue(ending.outcome)])
-  }
-
-  private func stopped(_ instance: JobInstance, _ stop: LuaStop, _ interruption: StopReason?) -> RunEnding {
-    let outcome: Outcome =
-      switch stop.reason {
-      case .deadline: .timedOut
-      case .cancelled: interruption?.outcome ?? (instance.isExhausted ? .outOfMemory : .cancelled)
-      case .outOfMemory: .outOfMemory
-      }
-    if case .hook(let name, let ending) = instance.phase {
-      noteHook(name, of: instance, "was stopped (\(outcome.rawValue))" + (stop.location.map { " at \($0)" } ?? ""))
-      return ending
-    }
-    return Ending.stopped(outcome, at: stop.location, instance, depth: stop.depth)
-  }
-
-  private func beginHook(
-    _ name: String, on instance: JobInstance, after ending: RunEnding, _ extra: [LuaValue]
-  ) -> RunEnding? {
-    do {
-      try instance.beginHook(name, after: ending, extra)
-      return nil
-    } catch {
-      noteHook(name, of: instance, "could not start: \(error.message)")
-      return ending
-    }
-  }
-
-  /// After a run that was killed for what it did, `on_error` is called in a new state of the job: the old one is gone,
-  /// and with it the time and the memory that it was allowed. Nil when there is nothing to call; else until when it has
-  /// time. Who cancels a run or stops the host wants an end, so there is no hook then.
-  private func beginHook(
-    afterKill ending: RunEnding, on instance: JobInstance, _ payload: LuaJobPayload, as run: PoolRun?
-  ) -> Int64? {
-    guard payload.hasOnError, ending.outcome == .timedOut || ending.outcome == .outOfMemory,
-      let error = ending.details?.error
-    else { return nil }
-    let deadline = host.services.monotonic.now.nanoseconds &+ host.configuration.hookTimeout
-    do {
-      try instance.beginHook("on_error", afterKill: ending, [error.luaValue(ending.outcome)], payload, until: deadline)
-    } catch {
-      noteHook("on_error", of: instance, "could not start: \(error.message)")
-      return nil
-    }
-    run?.goOn(until: deadline)
-    return deadline
-  }
-
-  /// What happens in a hook is logged and changes nothing about the run.
-  private func noteHook(_ name: String, of instance: JobInstance, _ text: String) {
-    instance.context.note(.error, "\(name) \(text)")
   }
 }

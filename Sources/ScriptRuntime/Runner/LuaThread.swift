@@ -10,7 +10,7 @@ final class LuaThread: @unchecked Sendable {
   let lua: LuaWorker
   private let index: Int
   private let report: @Sendable (Int, RunToken) -> Void
-  private let present = Mutex<(state: LuaState, token: RunToken)?>(nil)
+  private let present = Mutex<(instance: JobInstance, token: RunToken)?>(nil)
   private var hot: [JobInstance] = []
   private let hotLimit: Int
 
@@ -25,16 +25,22 @@ final class LuaThread: @unchecked Sendable {
   // MARK: The run on this thread
 
   /// From now on `interrupt` reaches this run.
-  func enter(_ state: LuaState, _ token: RunToken) { present.withLock { $0 = (state, token) } }
+  func enter(_ instance: JobInstance, _ token: RunToken) { present.withLock { $0 = (instance, token) } }
 
   /// From now on it does not: a cancel that is late must not hit the state's next run.
   func exit() { present.withLock { $0 = nil } }
 
-  /// From any thread.
-  func interrupt() { present.withLock { _ = $0?.state.cancel() } }
+  /// From any thread. A run that is cancelled and looks whether it is gives way, and is given its time by the runner.
+  func interrupt(because reason: StopReason) {
+    present.withLock { present in
+      guard let instance = present?.instance else { return }
+      if reason == .cancelled, instance.context.cancel.ask(), lua.preempt() { return }
+      instance.state.cancel()
+    }
+  }
 
   func token(of state: LuaState) -> RunToken? {
-    present.withLock { $0?.state === state ? $0?.token : nil }
+    present.withLock { $0?.instance.state === state ? $0?.token : nil }
   }
 
   func reportStuck(_ token: RunToken) { report(index, token) }

@@ -13,6 +13,8 @@ package final class RunContext: @unchecked Sendable {
   // @unchecked: see above.
 
   package let services: HostServices
+  /// Whether the run is to end.
+  package let cancel: CancelRequest
   private let limits: LuaHostConfiguration
   private let budget: AnswerBudget
   /// The state's limit and use when the run began.
@@ -29,8 +31,9 @@ package final class RunContext: @unchecked Sendable {
   /// It has said how far it is.
   private var hasProgress = false
 
-  package init(services: HostServices, limits: LuaHostConfiguration, budget: AnswerBudget) {
+  package init(services: HostServices, limits: LuaHostConfiguration, budget: AnswerBudget, hostEnds: WindDown) {
     self.services = services
+    cancel = CancelRequest(hostEnds: hostEnds)
     self.limits = limits
     self.budget = budget
     time = StepTime(wall: .epoch, monotonic: 0, deadline: .max)
@@ -42,6 +45,7 @@ package final class RunContext: @unchecked Sendable {
     self.time = time
     allowance = nil
     retry = nil
+    cancel.begin()
   }
 
   /// What is left of the run has a deadline of its own.
@@ -80,6 +84,18 @@ package final class RunContext: @unchecked Sendable {
 
   package var definition: JobDefinition { current.job.definition }
   package var script: ScriptPath { ScriptPath(current.job.definition.source.file) }
+
+  /// How many attempts may follow this one.
+  package var attemptsLeft: Int { cancel.hostEnds.isOn ? 0 : current.attemptsLeft }
+
+  /// Whether no attempt follows one that ended so.
+  func isLast(_ ending: RunEnding) -> Bool {
+    let details = ending.details
+    return cancel.hostEnds.isOn
+      || definition.retryPolicy(
+        after: ending.outcome, asked: details?.retry != nil, isFinal: details?.isFinal ?? false,
+        retries: current.retries) == nil
+  }
 
   /// Writes a line of the script, as long as the run's allowance lasts.
   ///

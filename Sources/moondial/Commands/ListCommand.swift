@@ -205,7 +205,7 @@ extension JobDefinition {
     if let trigger { parts.append(trigger.description) }
     if runAtStart { parts.append("at each start") }
     if !events.isEmpty { parts.append("on " + events.joined(separator: ", ")) }
-    if !after.isEmpty { parts.append("after " + after.joined(separator: ", ")) }
+    if let afterInWords { parts.append(afterInWords) }
     if let watch { parts.append(watch.inWords) }
     return parts.isEmpty ? "when asked" : parts.joined(separator: "; ")
   }

@@ -52,8 +52,12 @@ final class LonelyServices: JobControl, EventHub {
       let calls = dropped.map { $0.count == 1 ? $0.call : "\($0.call) (\($0.count) times)" }
       sentences.append("nothing follows, exec has no scheduler; dropped: \(calls.joined(separator: ", "))")
     }
-    let next = generation.jobs.filter { $0.after.contains(record.job) }.map(\.name)
-    if record.outcome == .succeeded, !next.isEmpty {
+    let next = generation.jobs.filter { job in
+      guard let outcome = record.outcome else { return false }
+      return job.after.contains { $0.job == record.job && $0.trigger.includes(outcome) }
+        || outcome == .succeeded && job.afterAll.contains(record.job)
+    }.map(\.name)
+    if !next.isEmpty {
       let names = next.prefix(10).joined(separator: ", ") + (next.count > 10 ? ", …" : "")
       sentences.append("in a host, \(names) would run after this; here nothing follows")
     }

@@ -121,8 +121,10 @@ final class SingleRun: RunReportSink {
   private func delay(afterRetries retries: Int32, _ report: RunReport) -> Int64? {
     guard report.kind == .ended, !state.withLock({ $0.isCancelled }) else { return nil }
     let asked = report.details?.retry
-    guard asked != nil || report.outcome.isRetried && report.details?.isFinal != true else { return nil }
-    guard let policy = definition.retry ?? (asked != nil ? .onRequest : nil), retries < policy.max else { return nil }
+    guard
+      let policy = definition.retryPolicy(
+        after: report.outcome, asked: asked != nil, isFinal: report.details?.isFinal ?? false, retries: Int(retries))
+    else { return nil }
     return asked?.delay ?? policy.delay(beforeRetry: Int(retries) + 1, of: id)
   }
 

@@ -1,0 +1,95 @@
+internal import Chronology
+internal import Executors
+internal import JobModel
+internal import SchedulerService
+internal import Scheduling
+internal import ScriptLoading
+internal import ScriptRuntime
+internal import Synchronization
+
+/// Calls moondial.lua's `on_failure` when a run has failed: on the default executor, beside the runs, in a Lua state of
+/// its own, for at most 30 s.
+///
+/// A call is no run: it has no row, is never repeated, and what goes wrong in it is one line of the log. At most 64 are
+/// under way; failures beyond that are counted and not told. A drain waits for those that have begun.
+///
+/// Threading: `hear` on the scheduler's thread; `count` on any.
+final class FailureCalls: Sendable {
+  private struct State: Sendable {
+    var next: UInt32 = 0
+    /// The runs that calls are about, by the number of the call.
+    var calls: [UInt32: (run: RunID, job: String)] = [:]
+    var untold = 0
+  }
+
+  private let state = Mutex(State())
+  private let log: any HostLog
+  private let live: LiveServices
+  private let executor: any JobExecutor
+  private let engine = Mutex<(any SchedulerEngine)?>(nil)
+
+  init(log: any HostLog, live: LiveServices, executor: any JobExecutor) {
+    self.log = log
+    self.live = live
+    self.executor = executor
+  }
+
+  func attach(_ engine: any SchedulerEngine) { self.engine.withLock { $0 = engine } }
+
+  /// The engine's events hold this object: without it neither would ever be released.
+  func detach() { engine.withLock { $0 = nil } }
+
+  /// Calls under way.
+  var count: Int { state.withLock { $0.calls.count } }
+
+  func hear(_ events: [Event]) {
+    for event in events {
+      switch event {
+      case .runFinished(let record) where record.outcome?.isFailure == true: begin(record)
+      case .failureHookEnded(let number, let outcome, let error): end(number, outcome, error)
+      default: continue
+      }
+    }
+  }
+
+  private func begin(_ record: RunRecord) {
+    guard let hook = live.onFailure, let engine = engine.withLock({ $0 }) else { return }
+    let number = state.withLock { state -> UInt32? in
+      guard state.calls.count < FailureHook.mostCalls else {
+        state.untold += 1
+        return nil
+      }
+      state.next &+= 1
+      state.calls[state.next] = (record.id, record.job)
+      return state.next
+    }
+    guard let number else { return }
+    // At the next turn: only there is it known which store the job has.
+    engine.post(whenDurable: nil) { [executor] core, _, _ in
+      let store = core.index(of: record.job).map { core.jobs[$0.offset].entry.definition.store }
+      let definition = hook.definition(for: record.job, store: store ?? "default")
+      executor.submit([
+        RunOrder(
+          token: RunToken(failureHook: number), id: record.id, job: JobEntry(definition), attempt: 1,
+          scheduledAt: record.scheduledAt,
+          context: OrderContext(params: nil, event: FailureHook.arguments(of: record)))
+      ])
+    }
+  }
+
+  private func end(_ number: UInt32, _ outcome: Outcome, _ error: RunError?) {
+    let (call, untold) = state.withLock { state in
+      defer { if state.calls.isEmpty { state.untold = 0 } }
+      let call = state.calls.removeValue(forKey: number)
+      return (call, state.calls.isEmpty ? state.untold : 0)
+    }
+    if untold > 0 {
+      log.write(
+        .warn,
+        "on_failure of moondial.lua: \(untold) failures were not told: \(FailureHook.mostCalls) calls were under way")
+    }
+    guard let call, outcome != .succeeded else { return }
+    let why = error.map { ": \($0.message)" } ?? ""
+    log.write(.error, job: call.job, run: call.run, "on_failure of moondial.lua \(outcome.rawValue)\(why)")
+  }
+}
