@@ -1,6 +1,7 @@
+internal import Basics
 package import Chronology
 internal import Glibc
-internal import JobModel
+package import JobModel
 internal import Synchronization
 
 /// Runs orders on named operating-system threads, step by step.

@@ -1,7 +1,8 @@
-internal import Executors
+internal import Basics
 internal import FileWatching
+package import JobModel
 internal import Lua
-package import ScriptRuntime
+internal import ScriptRuntime
 
 /// `env.get(name)` and `secret(name)`, as far as the script was granted them.
 enum EnvironmentModule {

@@ -1,7 +1,6 @@
 package import Chronology
-internal import JobModel
-internal import JobStores
-package import ScriptRuntime
+package import JobModel
+internal import ScriptRuntime
 internal import Synchronization
 
 /// Where the log lines of runs go: the host's log, and the history beside their run, in the store that has it.

@@ -1,5 +1,5 @@
+internal import Basics
 package import Chronology
-internal import Executors
 internal import Glibc
 internal import Synchronization
 

@@ -1,4 +1,4 @@
-internal import Executors
+internal import Basics
 internal import FileWatching
 internal import Lua
 internal import Synchronization

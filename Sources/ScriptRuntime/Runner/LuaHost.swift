@@ -1,5 +1,4 @@
 internal import Chronology
-internal import Executors
 internal import JobModel
 package import Lua
 internal import Synchronization

@@ -1,4 +1,3 @@
-internal import Executors
 internal import JobModel
 internal import Lua
 internal import Synchronization

@@ -1,3 +1,4 @@
+internal import Basics
 package import Chronology
 
 /// The days that the events of calendar files (`.ics`) touch: one bit for each day up to the end of ``Instant``'s

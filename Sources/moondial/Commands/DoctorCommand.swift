@@ -1,8 +1,10 @@
 import ArgumentParser
+import Basics
 import Chronology
 import Glibc
 import Hosting
-import JobStores
+import JobModel
+import SQLiteStore
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,9 +1,10 @@
-internal import HostModules
-internal import JobModel
 import ArgumentParser
+import Basics
 import Chronology
 import Glibc
+internal import HostModules
 import Hosting
+import JobModel
 import ScriptLoading
 import ScriptRuntime
 import Triggers

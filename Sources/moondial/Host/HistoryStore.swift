@@ -1,6 +1,7 @@
 import Glibc
 import Hosting
-import JobStores
+import JobModel
+import SQLiteStore
 import ScriptLoading
 
 /// The default store's file, opened for reading, for commands that look into history whether a host is up or not.
