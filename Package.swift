@@ -70,41 +70,57 @@ let package = Package(
     // The Linux calls that Swift's Glibc module leaves out.
     .target(name: "CLinux", cSettings: strictC),
 
+    // Threads, collections, text: what every room stands on.
+    library("Basics"),
+
     // Time and schedules: pure.
-    library("Chronology"),
-    library("Triggers", ["Chronology"]),
-    library("JobModel", ["Chronology", "Triggers"]),
-    library("Scheduling", ["Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
+    library("Chronology", ["Basics"]),
+    library("Triggers", ["Basics", "Chronology"]),
+    library("JobModel", ["Basics", "Chronology", "Triggers"]),
+    library("Scheduling", ["Basics", "Chronology", "Triggers", "JobModel"]),
 
     // Crontabs and systemd timers as job scripts: pure.
-    library("Importing", ["Chronology", "Triggers"]),
+    library("Importing", ["Basics", "Chronology", "Triggers"]),
 
     // What keeps and what runs.
-    library("JobStores", ["CLinux", "Chronology", "JobModel", grdb]),
-    library("Executors", ["Chronology", "JobModel", deques]),
+    library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
+    library("SQLiteStore", ["CLinux", "Basics", "Chronology", "JobModel", grdb]),
+    library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
     // Files, the scripts in them, and what runs these.
-    library("FileWatching", ["CDigest", "CLinux", "Chronology", "Triggers", "JobModel", "Executors"]),
+    library("FileWatching", ["CDigest", "CLinux", "Basics", "Chronology", "Triggers", "JobModel"]),
     library(
       "ScriptRuntime",
-      ["FileWatching", "Lua", "CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors"]),
+      [
+        "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "Triggers", "JobModel",
+        "Executors",
+      ]),
     library(
-      "ScriptLoading", ["ScriptRuntime", "FileWatching", "Lua", "Chronology", "Triggers", "JobModel", "JobStores"]),
+      "ScriptLoading",
+      [
+        "ScriptRuntime", "FileWatching", "Lua", "Basics", "Chronology", "Triggers", "JobModel",
+        "SQLiteStore",
+      ]),
     library(
       "HostModules",
       [
-        "ScriptRuntime", "ScriptLoading", "FileWatching", "Lua", "CLinux", "Chronology", "JobModel", "JobStores",
+        "ScriptRuntime", "ScriptLoading", "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "JobModel",
         "Executors",
       ]),
 
     library(
-      "SchedulerService", ["CLinux", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling"]),
+      "SchedulerService",
+      [
+        "CLinux", "Basics", "Chronology", "Triggers", "JobModel",
+        "Scheduling",
+      ]),
 
     // The wiring that the command and the library share.
     library(
       "Hosting",
       [
-        "CLinux", "Chronology", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "FileWatching",
+        "CLinux", "Basics", "Chronology", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors", "Scheduling",
+        "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
       ]),
@@ -113,7 +129,8 @@ let package = Package(
     library(
       "MoondialScheduler",
       [
-        "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "FileWatching",
+        "Basics", "Chronology", "Triggers", "Lua", "JobModel", "Executors", "Scheduling",
+        "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
         "Hosting", deques,
@@ -125,7 +142,8 @@ let package = Package(
     .executableTarget(
       name: "moondial",
       dependencies: [
-        "CLinux", "Chronology", "Triggers", "Lua", "JobModel", "JobStores", "Executors", "Scheduling", "FileWatching",
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
         "Hosting", "Importing", arguments,
@@ -138,37 +156,48 @@ let package = Package(
     library(
       "MoondialTesting",
       [
-        "MoondialScheduler", "Chronology", "Triggers", "JobModel", "JobStores", "Executors", "Scheduling",
+        "MoondialScheduler", "Chronology", "Triggers", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "Scheduling",
         "SchedulerService",
       ]),
     tests(
       "MoondialSchedulerTests",
       [
         "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
-        "ScriptLoading", "HostModules", "JobStores", "JobModel", "Triggers", "Chronology",
+        "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
-    tests("ChronologyTests", ["Chronology"]),
-    tests("TriggersTests", ["Triggers", "Chronology"]),
+    tests("BasicsTests", ["Basics"]),
+    tests("ChronologyTests", ["Basics", "Chronology"]),
+    tests("TriggersTests", ["Triggers", "Basics", "Chronology"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
     tests("LuaTests", ["Lua", "CLuaShim"]),
-    tests("SchedulingTests", ["Scheduling", "JobModel", "JobStores", "Executors", "Chronology", "Triggers"]),
+    tests(
+      "SchedulingTests",
+      ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers"]),
     tests(
       "SchedulerServiceTests",
-      ["SchedulerService", "Scheduling", "JobModel", "JobStores", "Executors", "Chronology", "Triggers"]),
-    tests("SimulationTests", ["MoondialTesting", "JobModel", "JobStores"]),
-    tests("JobStoresTests", ["JobStores", "JobModel", "Chronology", "Triggers", "MoondialTesting", grdb]),
-    tests("ConformanceTests", ["JobStores", "JobModel", "Chronology", "Triggers", "MoondialTesting"]),
-    tests("ExecutorsTests", ["Executors", "JobModel", "Chronology", "Triggers"]),
+      [
+        "SchedulerService", "Scheduling", "JobModel", "MemoryStore", "Executors", "Basics", "Chronology",
+        "Triggers",
+      ]),
+    tests("SimulationTests", ["MoondialTesting", "JobModel"]),
+    tests(
+      "SQLiteStoreTests",
+      ["MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", grdb]),
+    tests(
+      "ConformanceTests",
+      ["MemoryStore", "SQLiteStore", "JobModel", "Chronology", "Triggers", "MoondialTesting"]),
+    tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers"]),
     tests(
       "ScriptHostTests",
       [
         "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "Lua", "CLuaShim", "Executors", "JobModel",
-        "JobStores", "SchedulerService", "Chronology",
+        "MemoryStore", "SQLiteStore", "SchedulerService", "Basics", "Chronology",
         "Triggers",
         "Importing",
       ]),
     // The binary as its users run it.
-    tests("EndToEndTests", ["moondial", "CLinux", "Chronology", "JobModel", "JobStores"]),
+    tests("EndToEndTests", ["moondial", "CLinux", "Chronology", "JobModel", "SQLiteStore"]),
   ]
 )

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Synchronization
 
 /// The system's time zones: IANA names to rules, read from TZif files when they are first asked for, and kept.

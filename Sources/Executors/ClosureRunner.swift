@@ -1,5 +1,6 @@
+internal import Basics
 package import Chronology
-internal import JobModel
+package import JobModel
 
 /// Runs jobs whose payload is a `ClosurePayload`.
 ///

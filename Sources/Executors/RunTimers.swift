@@ -1,3 +1,4 @@
+internal import Basics
 internal import JobModel
 
 /// What a pool must do later, and the one thread that does it: wake sleeping runs, end suspended runs at their

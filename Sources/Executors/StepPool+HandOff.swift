@@ -1,3 +1,4 @@
+internal import Basics
 internal import Synchronization
 
 /// Handing a worker's place over while a long call holds its thread.

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Synchronization
 
 /// How workers get work: from the shared queue, from each other, by waiting.

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 internal import JobModel
 internal import Synchronization

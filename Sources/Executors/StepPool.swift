@@ -1,13 +1,8 @@
+package import Basics
 package import Chronology
 internal import Glibc
-internal import JobModel
+package import JobModel
 internal import Synchronization
-
-/// Makes a thread as `NamedThread.init` does: name, bytes of stack, signals, life.
-package typealias ThreadMaker =
-  @Sendable (
-    _ name: String, _ stackSize: Int, _ signals: SignalMask, _ body: @escaping @Sendable () -> Void
-  ) throws(ThreadError) -> NamedThread
 
 /// Runs orders on named operating-system threads, step by step.
 ///

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Synchronization
 
 /// What a pool has in hand at one moment.

@@ -1,3 +1,6 @@
+internal import Basics
+internal import FileWatching
+internal import JobModel
 internal import Lua
 internal import ScriptRuntime
 

@@ -1,5 +1,4 @@
 internal import Chronology
-internal import Executors
 internal import FileWatching
 internal import Lua
 internal import ScriptRuntime

@@ -1,6 +1,6 @@
 internal import FileWatching
 internal import Glibc
-internal import JobStores
+internal import JobModel
 
 /// What `fs` does with a place, blocking: called on the blocking lane.
 enum FileActions {

@@ -1,6 +1,6 @@
-internal import Executors
+internal import Basics
 internal import FileWatching
-internal import JobStores
+internal import JobModel
 internal import Lua
 internal import ScriptRuntime
 

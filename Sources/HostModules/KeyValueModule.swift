@@ -1,7 +1,6 @@
-internal import FileWatching
 internal import Chronology
+internal import FileWatching
 internal import JobModel
-internal import JobStores
 internal import Lua
 internal import ScriptRuntime
 

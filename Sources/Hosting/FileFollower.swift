@@ -1,10 +1,9 @@
-internal import ScriptRuntime
 internal import FileWatching
 internal import JobModel
-internal import JobStores
 internal import SchedulerService
 internal import Scheduling
 internal import ScriptLoading
+internal import ScriptRuntime
 internal import Synchronization
 
 /// Brings the files that jobs watch for to the scheduler: what the stores remember to the watcher, what the watcher

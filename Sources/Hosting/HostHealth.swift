@@ -1,4 +1,5 @@
-package import ScriptRuntime
+package import JobModel
+internal import ScriptRuntime
 internal import Synchronization
 
 /// What a host cannot do at the moment, and why: each thing one sentence. It is said in the log when it begins and when

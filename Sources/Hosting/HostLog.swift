@@ -1,6 +1,6 @@
 package import Chronology
 package import JobModel
-package import ScriptRuntime
+internal import ScriptRuntime
 
 /// Where a host says what happens: lines about itself, its jobs and their runs, and those that scripts write.
 ///

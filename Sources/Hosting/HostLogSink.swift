@@ -1,8 +1,7 @@
 package import Chronology
 internal import Executors
 package import JobModel
-internal import JobStores
-package import ScriptRuntime
+internal import ScriptRuntime
 internal import Synchronization
 
 /// Where everything goes that runs say: their log lines to the host's log and to the store that has the run, and how far

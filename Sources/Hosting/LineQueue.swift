@@ -1,4 +1,4 @@
-package import Executors
+package import Basics
 internal import Glibc
 
 /// Lines on their way to a descriptor, written by a thread of their own: who hands one in never waits for the reader.

@@ -1,6 +1,7 @@
+internal import Basics
 package import Chronology
-internal import JobModel
-package import ScriptRuntime
+package import JobModel
+internal import ScriptRuntime
 internal import Synchronization
 
 /// The host's log on standard error: one line each, `time level job #run message {"field":"value"}`.

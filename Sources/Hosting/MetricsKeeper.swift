@@ -1,6 +1,6 @@
+internal import Basics
 internal import Executors
 internal import JobModel
-internal import JobStores
 internal import ScriptRuntime
 internal import Synchronization
 

@@ -1,4 +1,4 @@
-package import JobStores
+package import JobModel
 
 /// The stores of a host by name. As the scheduler does, it takes the first one for a name that is not there: the store
 /// of a job that a restart has to bring into force.

@@ -1,8 +1,9 @@
+package import Basics
 package import Chronology
-package import Executors
+internal import Executors
 internal import FileWatching
 package import JobModel
-package import JobStores
+internal import SQLiteStore
 package import SchedulerService
 package import Scheduling
 package import ScriptLoading

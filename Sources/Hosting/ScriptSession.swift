@@ -1,10 +1,12 @@
-internal import HostModules
+internal import Basics
 package import Chronology
 internal import Executors
 package import FileWatching
+internal import HostModules
 package import JobModel
-package import JobStores
 internal import Lua
+internal import MemoryStore
+internal import SQLiteStore
 package import ScriptLoading
 package import ScriptRuntime
 internal import Synchronization

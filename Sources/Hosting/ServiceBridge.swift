@@ -1,11 +1,10 @@
+internal import Basics
 internal import Chronology
-internal import Executors
 package import JobModel
-internal import JobStores
 internal import Lua
 package import SchedulerService
 package import Scheduling
-package import ScriptRuntime
+internal import ScriptRuntime
 internal import Synchronization
 
 /// What scripts ask of the scheduler (`jobs`, `emit`, `wait`), handed on to the service that runs.

@@ -1,5 +1,5 @@
+internal import Basics
 internal import DequeModule
-internal import Executors
 package import ScriptLoading
 
 /// The thread on which scripts load that take long, one after the other, while those that load quickly are live.

@@ -1,5 +1,5 @@
+internal import Basics
 internal import Chronology
-internal import Executors
 internal import Glibc
 internal import Synchronization
 

@@ -1,5 +1,7 @@
 internal import HostModules
-package import JobStores
+package import JobModel
+internal import MemoryStore
+package import SQLiteStore
 package import ScriptLoading
 
 /// Opens the configured stores. The first is `default`.

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Triggers
 
 /// Finds the place of a name in somebody's table, without keeping the name: an open hash table of 8 bytes a slot.

@@ -1,3 +1,4 @@
+import Basics
 import Triggers
 
 /// What becomes of several instants of one schedule that are found due at once (after downtime, a suspend, a full

@@ -1,4 +1,4 @@
-internal import Executors
+internal import Basics
 internal import JobModel
 internal import Synchronization
 

@@ -1,8 +1,7 @@
-public import FoundationEssentials
 internal import Chronology
+public import FoundationEssentials
 internal import Hosting
 internal import JobModel
-internal import JobStores
 internal import SchedulerService
 internal import Scheduling
 

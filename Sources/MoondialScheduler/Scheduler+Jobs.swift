@@ -1,5 +1,5 @@
+internal import Basics
 internal import Chronology
-internal import Executors
 internal import Hosting
 internal import JobModel
 internal import SchedulerService

@@ -1,8 +1,7 @@
+internal import Basics
 internal import Chronology
-internal import Executors
 internal import Hosting
 internal import JobModel
-internal import JobStores
 internal import SchedulerService
 internal import Scheduling
 internal import Triggers

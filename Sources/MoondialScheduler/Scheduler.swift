@@ -1,8 +1,8 @@
-internal import ScriptRuntime
+internal import Basics
 internal import Chronology
-internal import Executors
 internal import Hosting
 internal import JobModel
+internal import ScriptRuntime
 internal import Synchronization
 
 /// Runs jobs when they are due: Swift closures, and Lua scripts beside them.

@@ -1,5 +1,5 @@
 package import Chronology
-package import Executors
+package import JobModel
 package import SchedulerService
 
 /// What moves a scheduler: the machine's clocks and threads, or a test's hand.

@@ -1,5 +1,4 @@
 package import JobModel
-package import JobStores
 internal import Synchronization
 
 /// A store in front of another that fails or delays the batches it is told to, so that a scheduler's answer to it can

@@ -1,6 +1,5 @@
 package import Chronology
 package import JobModel
-package import JobStores
 internal import Triggers
 
 /// Accounts for every due instant of every job from what a store holds: exactly one decision each.

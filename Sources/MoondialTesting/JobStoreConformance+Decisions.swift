@@ -1,6 +1,5 @@
 internal import Chronology
 internal import JobModel
-internal import JobStores
 
 extension JobStoreConformance {
   /// - Parameter continuing: the second in which the range that it continues ends.

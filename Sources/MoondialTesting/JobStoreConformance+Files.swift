@@ -1,6 +1,5 @@
 internal import Chronology
 internal import JobModel
-internal import JobStores
 
 extension JobStoreConformance {
   static let fileClaims: [Claim] = [

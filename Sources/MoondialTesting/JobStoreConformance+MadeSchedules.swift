@@ -1,6 +1,5 @@
 internal import Chronology
 internal import JobModel
-internal import JobStores
 
 /// Schedules made at run time.
 extension JobStoreConformance {

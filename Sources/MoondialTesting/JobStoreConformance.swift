@@ -1,6 +1,5 @@
 internal import Chronology
-internal import JobModel
-package import JobStores
+package import JobModel
 
 /// Proves that a store keeps the contract of `JobStore`. Each claim is one value; a store's tests run all of them:
 ///

@@ -1,7 +1,5 @@
 internal import Chronology
-internal import Executors
 internal import JobModel
-internal import JobStores
 internal import SchedulerService
 internal import Scheduling
 internal import Synchronization

@@ -1,5 +1,5 @@
 package import JobModel
-package import JobStores
+internal import MemoryStore
 internal import Synchronization
 
 /// A store as the protocol describes it and nothing more: dictionaries that survive a simulated crash, whole batches or

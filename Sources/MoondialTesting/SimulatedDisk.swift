@@ -1,7 +1,7 @@
 internal import Chronology
 internal import Glibc
-internal import JobModel
-package import JobStores
+package import JobModel
+internal import SQLiteStore
 
 /// What outlives a simulated host. Every life opens it anew; a store that is opened is closed before the next one is.
 package protocol SimulatedDisk: Sendable {

@@ -1,5 +1,4 @@
 internal import Chronology
-package import Executors
 package import JobModel
 internal import Synchronization
 

@@ -1,6 +1,5 @@
 internal import Chronology
 internal import JobModel
-internal import JobStores
 internal import Synchronization
 internal import Triggers
 

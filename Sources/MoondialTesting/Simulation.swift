@@ -1,9 +1,7 @@
 internal import Chronology
-internal import Executors
-internal import JobModel
-package import JobStores
-internal import Scheduling
+package import JobModel
 internal import SchedulerService
+internal import Scheduling
 internal import Synchronization
 
 /// Runs the real scheduler (core, service turn, store lanes) under a seed: random jobs, policies, durations, clock

@@ -1,6 +1,6 @@
+import Basics
 import CLinux
 import Chronology
-import Executors
 import Glibc
 import Scheduling
 import Synchronization
@@ -59,8 +59,8 @@ final class LoopTimer: Sendable {
     let left = wall.nanoseconds(since: Self.wallNow())
     guard isLong, left <= Self.lead else { return }
     // By the clock that nobody sets back.
-    let end = Executors.monotonicNow() + left
-    while Executors.monotonicNow() < end, !isWoken.load(ordering: .relaxed) {}
+    let end = Basics.monotonicNow() + left
+    while Basics.monotonicNow() < end, !isWoken.load(ordering: .relaxed) {}
   }
 
   private static func wallNow() -> Instant { SystemWallClock().now }

@@ -1,6 +1,5 @@
 package import Chronology
 package import JobModel
-package import JobStores
 package import Scheduling
 import Triggers
 

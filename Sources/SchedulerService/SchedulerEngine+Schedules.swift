@@ -1,7 +1,6 @@
+internal import Basics
 package import Chronology
-import Executors
 package import JobModel
-package import JobStores
 package import Scheduling
 package import Triggers
 

@@ -1,7 +1,5 @@
 package import Chronology
-package import Executors
 package import JobModel
-package import JobStores
 
 /// What a scheduler service is made of. Plain values; nothing is started by making one.
 package struct ServiceConfiguration {

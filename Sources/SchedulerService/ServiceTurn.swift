@@ -1,10 +1,8 @@
 import Chronology
-package import Executors
 package import JobModel
-package import JobStores
 package import Scheduling
-import Triggers
 import Synchronization
+import Triggers
 
 /// The scheduler's inbox and one turn of its loop: take what came, decide, act. Nothing here sleeps or starts a thread,
 /// so that the simulator drives the same code under a clock of its own.

@@ -1,5 +1,4 @@
 import JobModel
-import JobStores
 import Scheduling
 
 extension StoreLane {

@@ -1,6 +1,4 @@
-import Executors
 import JobModel
-import JobStores
 import Scheduling
 
 /// What goes to one store: at most one batch is with it at a time, the next one collects what comes meanwhile.

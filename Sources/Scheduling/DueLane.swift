@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import JobStores
 
 /// What the jobs in one lane of the due queue have in common, and therefore nobody has to compare.
 struct DueLane: Sendable, Equatable {

@@ -1,3 +1,4 @@
+import Basics
 import JobModel
 
 /// Who waits for a limit: the lanes of limited jobs, and the groups in which they share places and rates.

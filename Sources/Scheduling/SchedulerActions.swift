@@ -1,6 +1,4 @@
 package import JobModel
-package import JobStores
-package import Executors
 
 /// What the scheduler decided and somebody must do: filled by `SchedulerCore`, performed by the service in this order:
 /// write the store batches; submit the orders; cancel; publish.

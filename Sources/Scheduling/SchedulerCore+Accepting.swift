@@ -1,7 +1,6 @@
+import Basics
 import Chronology
-import Executors
 import JobModel
-import JobStores
 
 /// Decided fires, events and requests → overlap → the claim order; and the way out of it without a turn.
 extension SchedulerCore {

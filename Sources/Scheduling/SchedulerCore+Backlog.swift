@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import JobStores
 import Triggers
 
 /// Instants that wait for an instance of their job, and are left due meanwhile.

@@ -1,6 +1,6 @@
+import Basics
 import Chronology
 import JobModel
-import JobStores
 
 /// Who of those that wait for a group or a rate comes next, and who has waited too long.
 extension SchedulerCore {

@@ -1,7 +1,6 @@
+internal import Basics
 import Chronology
-import Executors
 package import JobModel
-package import JobStores
 
 /// Claim order → window → claim → the store's answer → dispatch.
 extension SchedulerCore {

@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import JobStores
 import Triggers
 
 /// A wall clock that is set.

@@ -1,7 +1,6 @@
+internal import Basics
 import Chronology
-package import Executors
 package import JobModel
-import JobStores
 
 /// What executors report → started, retried, ended; and who gets the free place.
 extension SchedulerCore {

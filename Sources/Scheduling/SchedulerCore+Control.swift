@@ -1,6 +1,6 @@
+internal import Basics
 import Chronology
 package import JobModel
-import JobStores
 
 /// What people, scripts and events ask for.
 extension SchedulerCore {

@@ -1,6 +1,5 @@
 import Chronology
 package import JobModel
-import JobStores
 
 /// Files that jobs watch for: complete ones → runs → marks.
 ///

@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import JobStores
 import Triggers
 
 /// Due instants → misfired, coalesced, skipped, accepted.

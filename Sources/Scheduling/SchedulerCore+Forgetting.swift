@@ -1,6 +1,5 @@
 import Chronology
 package import JobModel
-import JobStores
 package import Triggers
 
 /// Jobs that have gone leave nothing behind in memory: of those that are orphaned the latest few stay, for scripts that

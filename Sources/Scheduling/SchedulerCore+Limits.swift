@@ -1,6 +1,6 @@
+internal import Basics
 import Chronology
 package import JobModel
-import JobStores
 
 /// Groups and rates: ready runs of limited jobs → their lane → their group's choice (SchedulerCore+Choosing) → the
 /// claim order.

@@ -1,7 +1,6 @@
+internal import Basics
 package import Chronology
-import Executors
 package import JobModel
-import JobStores
 import Triggers
 
 /// Old definitions × new definitions → added, changed, orphaned.

@@ -1,6 +1,5 @@
 import Chronology
 package import JobModel
-package import JobStores
 
 /// What rates know of starts before this life of the host, so that they hold over restarts and crashes.
 ///

@@ -1,7 +1,5 @@
 import Chronology
-import Executors
 package import JobModel
-package import JobStores
 package import Triggers
 
 /// What a host finds in the stores when it starts, and what it leaves there when it stops.

@@ -1,7 +1,7 @@
-package import JobModel
-import JobStores
-import Triggers
+internal import Basics
 import Chronology
+package import JobModel
+import Triggers
 
 /// Schedules made at run time: each has a place of its own in the table of jobs, with a trigger, instances, a queue and
 /// decisions of its own, under the definition of the job that it was made for (its base).

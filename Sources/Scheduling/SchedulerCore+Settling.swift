@@ -1,5 +1,4 @@
 import JobModel
-import JobStores
 
 /// What the end of an evaluation tells the stores.
 extension SchedulerCore {

@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import JobStores
 
 /// A run has ended → the jobs that run after it.
 extension SchedulerCore {

@@ -1,6 +1,6 @@
+internal import Basics
 package import Chronology
 package import JobModel
-import JobStores
 
 /// The scheduler's decisions: a pure state machine that takes what happened, at a moment, and says what to do.
 ///

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// Makes triggers from what scripts write.

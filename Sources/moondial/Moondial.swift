@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Chronology
 import Glibc
 import Hosting

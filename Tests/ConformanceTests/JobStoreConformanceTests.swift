@@ -1,8 +1,9 @@
 import Chronology
 import Glibc
 import JobModel
-import JobStores
+import MemoryStore
 import MoondialTesting
+import SQLiteStore
 import Testing
 
 @Suite("Every store keeps the contract")

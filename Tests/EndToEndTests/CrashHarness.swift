@@ -2,7 +2,7 @@ import Chronology
 import Foundation
 import Glibc
 import JobModel
-import JobStores
+import SQLiteStore
 
 /// The real binary on hundreds of jobs, killed again and again, and after each kill an account of every instant.
 ///

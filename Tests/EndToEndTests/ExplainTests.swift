@@ -1,7 +1,7 @@
 import Chronology
 import Foundation
 import JobModel
-import JobStores
+import SQLiteStore
 import Testing
 
 /// What `explain` says about a store whose runs and ranges are known.

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 import JobModel
-import JobStores
+import SQLiteStore
 
 /// The real binary on jobs that watch for files, killed again and again while files come in, and after each kill an
 /// account of every file.

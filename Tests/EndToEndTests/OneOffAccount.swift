@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import JobStores
 
 /// Schedules made at run time under `kill -9`: one job plants one-offs, another is run by them.
 ///

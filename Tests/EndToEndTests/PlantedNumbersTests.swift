@@ -1,7 +1,7 @@
 import Chronology
 import Foundation
 import JobModel
-import JobStores
+import SQLiteStore
 import Testing
 
 /// Rows whose numbers no host wrote: every command reads them or says what is wrong, and a host starts over them or

@@ -1,7 +1,7 @@
 import Chronology
 import Foundation
 import JobModel
-import JobStores
+import SQLiteStore
 import Testing
 
 /// Every way out of the process, with names and texts that would drive a terminal, forge a line or hide something.

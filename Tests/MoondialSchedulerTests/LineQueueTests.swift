@@ -1,4 +1,4 @@
-import Executors
+import Basics
 import Glibc
 import Hosting
 import Testing

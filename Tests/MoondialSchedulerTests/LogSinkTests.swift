@@ -3,7 +3,7 @@ import FileWatching
 import HostModules
 import Hosting
 import JobModel
-import JobStores
+import MemoryStore
 import ScriptLoading
 import ScriptRuntime
 import Testing

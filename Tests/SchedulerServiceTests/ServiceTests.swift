@@ -1,10 +1,11 @@
+import Basics
 import Chronology
 import Executors
 import Glibc
 import JobModel
-import JobStores
-import Scheduling
+import MemoryStore
 import SchedulerService
+import Scheduling
 import Synchronization
 import Testing
 import Triggers

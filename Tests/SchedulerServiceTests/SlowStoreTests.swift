@@ -1,7 +1,6 @@
 import Chronology
-import Executors
 import JobModel
-import JobStores
+import MemoryStore
 import SchedulerService
 import Scheduling
 import Synchronization

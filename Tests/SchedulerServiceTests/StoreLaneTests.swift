@@ -1,9 +1,8 @@
 import Chronology
-import Executors
 import JobModel
-import JobStores
-import Scheduling
+import MemoryStore
 import SchedulerService
+import Scheduling
 import Synchronization
 import Testing
 import Triggers

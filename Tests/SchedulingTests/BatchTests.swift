@@ -1,5 +1,4 @@
 import JobModel
-import JobStores
 import Testing
 
 @Suite("Batches that are merged before they are written")

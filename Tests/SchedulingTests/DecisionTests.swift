@@ -1,7 +1,6 @@
+import Basics
 import Chronology
-import Executors
 import JobModel
-import JobStores
 import Scheduling
 import Testing
 import Triggers

@@ -1,8 +1,6 @@
 import Chronology
-import Executors
 import Glibc
 import JobModel
-import JobStores
 import Scheduling
 import Testing
 import Triggers

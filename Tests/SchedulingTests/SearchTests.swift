@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import JobStores
 import Scheduling
 import Testing
 import Triggers

@@ -1,7 +1,5 @@
 import Chronology
-import Executors
 import JobModel
-import JobStores
 import Scheduling
 import Testing
 import Triggers

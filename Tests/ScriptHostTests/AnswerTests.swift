@@ -1,14 +1,13 @@
 import Executors
 import JobModel
-import JobStores
 import Lua
 import Synchronization
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite struct AnswerTests {
   private static let megabyte = "\"" + String(repeating: "x", count: 1 << 20) + "\""

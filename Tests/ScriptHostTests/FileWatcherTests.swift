@@ -1,3 +1,4 @@
+import Basics
 import Chronology
 import Executors
 import Glibc

@@ -4,9 +4,9 @@ import Lua
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 /// The rule that every function of the host ends at its run's deadline, whatever it is given: as `timed_out`, with the
 /// hook and the retries that follow from it, and not as `stuck`.

@@ -1,12 +1,12 @@
 import JobModel
-import JobStores
 import Lua
+import SQLiteStore
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite("the host's configuration")
 struct LoadConfigurationTests {

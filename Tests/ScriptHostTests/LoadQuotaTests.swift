@@ -1,12 +1,11 @@
 import JobModel
-import JobStores
 import Lua
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite("quotas of moondial.lua, and what scripts may ask for")
 struct LoadQuotaTests {

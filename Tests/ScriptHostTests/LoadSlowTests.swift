@@ -1,13 +1,13 @@
-import Executors
+import Basics
 import JobModel
 import Lua
 import Synchronization
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite("A script that takes long to load does not hold up the others")
 struct LoadSlowTests {

@@ -1,11 +1,10 @@
-import Executors
 import JobModel
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite("docs/lua-api/{ctx,modules}.md say what is so")
 struct ModulesDocsTests {

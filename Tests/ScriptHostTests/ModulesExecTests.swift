@@ -1,13 +1,12 @@
-import Executors
 import Glibc
 import JobModel
 import Lua
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite struct ExecGrantTests {
   /// `tools/say` and a link beside it, a directory outside, and what a script may do with them.

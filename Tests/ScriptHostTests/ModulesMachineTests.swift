@@ -5,9 +5,9 @@ import Lua
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite struct ModulesGrantTests {
   @Test(

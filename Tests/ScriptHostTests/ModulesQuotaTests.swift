@@ -1,12 +1,11 @@
-import Executors
 import JobModel
-import JobStores
+import MemoryStore
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite("What a script may take")
 struct ModulesQuotaTests {

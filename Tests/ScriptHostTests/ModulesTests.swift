@@ -1,14 +1,15 @@
+import Basics
 import Chronology
 import Executors
 import JobModel
-import JobStores
 import Lua
+import MemoryStore
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite struct ModulesContextTests {
   @Test("ctx tells about the run")

@@ -1,13 +1,12 @@
-import Executors
 import Foundation
 import JobModel
 import Lua
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 /// The ends of all numbers where scripts, files and settings hand them to the host: each is used or refused in one
 /// sentence.

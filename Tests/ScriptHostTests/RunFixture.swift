@@ -1,15 +1,15 @@
+import Basics
 import Chronology
 import Executors
 import JobModel
-import JobStores
 import Lua
 import Synchronization
 import Triggers
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 /// A monotonic clock that tests move. Nothing in a test waits for real time: who sleeps is woken by
 /// `PoolFixture.advance`.

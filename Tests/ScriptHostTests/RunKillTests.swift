@@ -1,16 +1,17 @@
+import Basics
 import Chronology
 import Executors
 import JobModel
-import JobStores
 import Lua
+import MemoryStore
 import SchedulerService
 import Synchronization
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite("Runs that are killed")
 struct RunKillTests {

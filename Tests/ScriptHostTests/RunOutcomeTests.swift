@@ -1,13 +1,12 @@
 import Executors
 import JobModel
-import JobStores
 import Lua
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite struct RunOutcomeTests {
   @Test("a run that returns nothing succeeds without details")

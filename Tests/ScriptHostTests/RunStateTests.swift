@@ -1,12 +1,11 @@
-import Executors
 import JobModel
 import Lua
 import Testing
 
 @testable import FileWatching
-@testable import ScriptRuntime
-@testable import ScriptLoading
 @testable import HostModules
+@testable import ScriptLoading
+@testable import ScriptRuntime
 
 @Suite struct RunStateTests {
   private func counting(_ fields: String = "") -> String {

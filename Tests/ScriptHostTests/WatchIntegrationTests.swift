@@ -1,3 +1,4 @@
+import Basics
 import Chronology
 import Dispatch
 import Executors

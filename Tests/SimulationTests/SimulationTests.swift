@@ -1,6 +1,5 @@
 import FoundationEssentials
 import JobModel
-import JobStores
 import MoondialTesting
 import Synchronization
 import Testing

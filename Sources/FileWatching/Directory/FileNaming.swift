@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// What a name below the scripts directory means to the host. Pure: only the name decides, so that a scan and an event

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// Where a file lies below the scripts directory: `reports/daily.lua`, `lib/a/b.lua`.

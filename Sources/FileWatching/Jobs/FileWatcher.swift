@@ -1,5 +1,6 @@
-package import Chronology
 package import Executors
+package import Basics
+package import Chronology
 internal import Glibc
 package import JobModel
 internal import Synchronization

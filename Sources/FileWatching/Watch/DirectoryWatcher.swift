@@ -1,5 +1,6 @@
-package import Chronology
 package import Executors
+internal import Basics
+package import Chronology
 internal import Glibc
 internal import Synchronization
 

@@ -1,6 +1,7 @@
-internal import ScriptRuntime
+internal import Basics
 internal import Chronology
 package import Lua
+internal import ScriptRuntime
 
 /// Reads values of a configuration table with their types and limits. A value that will not do leaves one sentence in
 /// `complaints` and reads as `nil`, so that one pass finds every mistake of a table.

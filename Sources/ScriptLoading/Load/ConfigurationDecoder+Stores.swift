@@ -1,5 +1,6 @@
-internal import JobStores
+internal import JobModel
 internal import Lua
+internal import SQLiteStore
 internal import ScriptRuntime
 
 /// What is kept, where, and how much of it: `stores`, `retention`, `kept_states`,

@@ -1,3 +1,4 @@
+internal import Basics
 package import Chronology
 internal import JobModel
 package import Lua

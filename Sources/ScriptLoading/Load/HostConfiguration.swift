@@ -1,6 +1,6 @@
 package import JobModel
-package import JobStores
 package import Lua
+package import SQLiteStore
 package import ScriptRuntime
 
 /// How the host is set up: what `moondial.lua`, the environment and the command line say together, checked.

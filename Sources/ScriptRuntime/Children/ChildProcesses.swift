@@ -1,4 +1,4 @@
-internal import Executors
+internal import Basics
 internal import Glibc
 
 /// How a child ended, and what it wrote.

@@ -1,5 +1,5 @@
+internal import Basics
 internal import CLinux
-internal import Executors
 package import FileWatching
 package import Glibc
 

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 package import FileWatching
 package import Lua

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Executors
 internal import Lua
 internal import Synchronization

@@ -1,4 +1,4 @@
-internal import JobModel
+package import JobModel
 internal import Lua
 internal import Synchronization
 

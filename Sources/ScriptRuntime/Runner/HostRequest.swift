@@ -1,4 +1,5 @@
 package import Executors
+package import JobModel
 package import Lua
 internal import Synchronization
 

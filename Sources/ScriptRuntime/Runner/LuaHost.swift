@@ -1,5 +1,5 @@
-internal import Chronology
 internal import Executors
+internal import Chronology
 internal import JobModel
 package import Lua
 internal import Synchronization

@@ -1,8 +1,7 @@
+package import Basics
 package import Chronology
-package import Executors
 package import FileWatching
 package import JobModel
-package import JobStores
 
 /// Everything outside Lua that scripts can reach, as the service layer or an embedder provides it.
 ///

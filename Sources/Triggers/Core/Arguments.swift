@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// What several constructors read from their arguments.

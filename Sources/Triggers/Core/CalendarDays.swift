@@ -1,3 +1,5 @@
+internal import Basics
+internal import Chronology
 /// The days that the events of calendar files (`.ics`) touch: one bit for each day up to the end of ``Instant``'s
 /// range.
 ///

@@ -1,3 +1,4 @@
+internal import Basics
 public import Chronology
 
 /// How far a schedule's jitter moves one of its fire times.

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// Reads the fields of a constructor's table: each once, by name, with its type; what is left over is an error.

@@ -1,3 +1,5 @@
+import Basics
+
 /// What a cron field may hold beside values, ranges and steps: positions in the month, and values derived from a name.
 extension CronFieldParser {
   /// `L`, `L-3`, `LW`, `15W`, `last` in a day field; `5L`, `friL`, `mon#1` in a weekday field.

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// Reads the text of one cron field: lists of `*`, values, ranges and steps, and the special forms of its field.

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// Reads cron expressions: five fields, six with seconds first, seven with the year last, or a nickname like `@daily`.

@@ -1,3 +1,5 @@
+internal import Basics
+
 /// Reads cron tables: APScheduler's fields, where what is less significant than the least significant field given takes
 /// its lowest value, and everything else is `*`.
 struct CronTable {

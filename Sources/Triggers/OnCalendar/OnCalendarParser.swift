@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// Reads calendar events as systemd timers write them (`systemd.time(7)`): `Mon..Fri *-*-* 09:00`, `*-*-01/7 0/6:00`,

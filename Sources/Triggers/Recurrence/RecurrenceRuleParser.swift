@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// Reads `FREQ=MONTHLY;BYDAY=-1FR` strictly: each part once, with values in their ranges, and only combinations to

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 
 /// What the texts of an `rrule` say: rules, and the lines that iCalendar puts beside them.

@@ -1,10 +1,12 @@
-internal import HostModules
+import Basics
 import Chronology
 import Executors
 import FileWatching
+internal import HostModules
 import JobModel
-import JobStores
 import Lua
+import MemoryStore
+import SQLiteStore
 import SchedulerService
 import ScriptLoading
 import ScriptRuntime

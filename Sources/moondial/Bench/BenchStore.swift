@@ -1,6 +1,5 @@
-import Executors
+import Basics
 import JobModel
-import JobStores
 
 /// A store that counts the runs whose outcome it has recorded: a measurement ends when the last one is, not when it has
 /// only run.

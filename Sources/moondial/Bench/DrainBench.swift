@@ -1,8 +1,8 @@
-internal import SchedulerService
+import Basics
 import Chronology
-import Executors
 import JobModel
-import JobStores
+import SQLiteStore
+internal import SchedulerService
 import Triggers
 
 /// `drain` and `durable`: n jobs that do nothing, all due at one instant; the clock runs from that instant until the

@@ -1,7 +1,8 @@
+import Basics
+import Hosting
+import JobModel
 internal import SchedulerService
 internal import Scheduling
-import Executors
-import Hosting
 
 /// `register`: a script that declares n cron jobs is saved into the directory of a running, empty host. None of them
 /// fires meanwhile.

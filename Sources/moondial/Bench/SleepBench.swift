@@ -1,4 +1,4 @@
-import Executors
+import Basics
 
 /// `sleep`: n one-shot jobs, all due at once, each of which sleeps: how many sleep at the same time, and what that
 /// takes.

@@ -1,5 +1,6 @@
 import Chronology
-import JobStores
+import JobModel
+import SQLiteStore
 import Triggers
 
 /// `sustain`: a rate of fires that is held for a minute with a SQLite store, once keeping all history and once pruning

@@ -1,7 +1,8 @@
-internal import JobStores
 import ArgumentParser
 import Glibc
 import Hosting
+import JobModel
+import SQLiteStore
 
 struct BackupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,3 +1,4 @@
+import JobModel
 internal import Triggers
 import Chronology
 import Glibc

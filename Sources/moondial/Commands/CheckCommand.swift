@@ -1,4 +1,4 @@
-internal import JobModel
+import JobModel
 internal import Chronology
 import ArgumentParser
 import Glibc

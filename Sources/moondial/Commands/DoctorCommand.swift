@@ -1,9 +1,11 @@
 import ArgumentParser
+import Basics
 import Chronology
 import Glibc
 import Hosting
-import JobStores
+import JobModel
 import Lua
+import SQLiteStore
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,13 +1,13 @@
-internal import Chronology
-internal import ScriptRuntime
-internal import JobStores
-internal import ScriptLoading
 import ArgumentParser
-import Executors
+import Basics
+internal import Chronology
 import Glibc
 import Hosting
 import JobModel
 import Lua
+import SQLiteStore
+internal import ScriptLoading
+internal import ScriptRuntime
 import Synchronization
 
 struct ExecCommand: ParsableCommand {

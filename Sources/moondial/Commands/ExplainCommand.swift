@@ -3,7 +3,7 @@ import Chronology
 import Glibc
 import Hosting
 import JobModel
-import JobStores
+import SQLiteStore
 import ScriptLoading
 
 struct ExplainCommand: ParsableCommand {

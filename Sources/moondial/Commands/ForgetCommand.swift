@@ -1,9 +1,9 @@
-internal import JobModel
 import ArgumentParser
 import Glibc
 import Hosting
-import JobStores
+import JobModel
 import Lua
+import SQLiteStore
 
 struct ForgetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

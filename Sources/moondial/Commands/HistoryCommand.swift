@@ -1,9 +1,10 @@
 import ArgumentParser
+import Basics
 import Chronology
 import Glibc
 import Hosting
 import JobModel
-import JobStores
+import SQLiteStore
 import Lua
 
 struct HistoryCommand: ParsableCommand {

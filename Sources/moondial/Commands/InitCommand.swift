@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Hosting
+import JobModel
 import ScriptLoading
 
 struct InitCommand: ParsableCommand {

@@ -1,7 +1,7 @@
 import Chronology
 import Hosting
 import JobModel
-import JobStores
+import SQLiteStore
 
 /// Why runs of a job were claimed late, and what became of runs that other fire times were coalesced into: as far as
 /// the store knows.

@@ -1,9 +1,10 @@
+import Basics
+internal import SQLiteStore
 import ArgumentParser
 import Chronology
 import Executors
 import Hosting
 import JobModel
-import JobStores
 import ScriptRuntime
 
 struct MetricsCommand: ParsableCommand {

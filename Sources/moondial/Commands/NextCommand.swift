@@ -1,11 +1,10 @@
-internal import HostModules
-internal import JobModel
 import ArgumentParser
+import Basics
 import Chronology
 import Glibc
+internal import HostModules
 import Hosting
 import JobModel
-import JobStores
 import ScriptLoading
 import ScriptRuntime
 import Triggers

@@ -1,9 +1,11 @@
-internal import ScriptRuntime
 import ArgumentParser
+import Basics
 import Chronology
 import Executors
 import Glibc
 import Hosting
+import JobModel
+internal import ScriptRuntime
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

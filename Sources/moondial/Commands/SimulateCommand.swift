@@ -1,14 +1,12 @@
-internal import Triggers
-internal import JobStores
-internal import Executors
-internal import ScriptLoading
 import ArgumentParser
 import Chronology
 import Glibc
 import Hosting
 import JobModel
 import Scheduling
+internal import ScriptLoading
 import ScriptRuntime
+internal import Triggers
 
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

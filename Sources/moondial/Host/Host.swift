@@ -1,13 +1,12 @@
-internal import ScriptRuntime
-internal import JobStores
-internal import JobModel
+import Basics
 import Chronology
-import Executors
 import FileWatching
 import Glibc
 import Hosting
+import JobModel
 import Lua
 import ScriptLoading
+internal import ScriptRuntime
 
 /// A running host: the assembly of scripts, stores and scheduler, with a log on standard error and signals.
 ///

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Chronology
 import Glibc
+import JobModel
 import ScriptLoading
 
 /// Where the scripts are, and the settings that commands share.

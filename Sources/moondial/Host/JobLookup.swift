@@ -1,7 +1,8 @@
+import Basics
+internal import SQLiteStore
 import Chronology
 import Hosting
 import JobModel
-import JobStores
 import ScriptLoading
 import ScriptRuntime
 

@@ -1,6 +1,7 @@
 internal import Chronology
 import Glibc
 import Hosting
+import JobModel
 import ScriptRuntime
 
 extension SettingOptions {

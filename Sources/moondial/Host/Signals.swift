@@ -1,6 +1,6 @@
-import Chronology
-import Executors
+import Basics
 import CLinux
+import Chronology
 import Glibc
 import Synchronization
 

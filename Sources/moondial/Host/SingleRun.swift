@@ -1,9 +1,9 @@
+import Basics
 import Chronology
 import Executors
 import Glibc
 import Hosting
 import JobModel
-import JobStores
 import ScriptRuntime
 
 /// One job, run once in the foreground with its retries, recorded in the store beside whatever host uses it.

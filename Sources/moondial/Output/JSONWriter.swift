@@ -1,3 +1,4 @@
+import JobModel
 import Lua
 
 /// Builds one JSON object field by field, in the order given, without a tree in between.

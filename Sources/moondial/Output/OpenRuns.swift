@@ -1,7 +1,7 @@
 import Chronology
 import Hosting
 import JobModel
-import JobStores
+import SQLiteStore
 
 /// Runs that have not ended, as the stores tell of them.
 struct OpenRuns {

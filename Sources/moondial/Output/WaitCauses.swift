@@ -2,7 +2,6 @@ import Chronology
 import Executors
 import Hosting
 import JobModel
-import JobStores
 import ScriptLoading
 import ScriptRuntime
 

@@ -1,0 +1,142 @@
+internal import Synchronization
+
+/// Threads for work that blocks in the kernel: files, the store, name resolution. So that no worker of a pool ever
+/// does.
+///
+/// It has none while it has nothing to do, makes them as they are needed up to its limit, and lets them end after some
+/// seconds without work. Work is begun in the order in which it was given. All asynchronous signals are blocked on
+/// these threads, the runtime's real-time signals among them: `poll`, `connect` and `nanosleep` do not return early for
+/// somebody else's reason.
+package final class BlockingLane: Sendable {
+  private struct State: Sendable {
+    var queue = Queue<@Sendable () -> Void>()
+    var threads: [Int: NamedThread] = [:]
+    var nextIndex = 0
+    /// Threads that have not ended, those being made included.
+    var alive = 0
+    var idle = 0
+    var isStopped = false
+  }
+  /// What a thread was woken for: work, or (nil) the end.
+  private struct Call {
+    let work: (@Sendable () -> Void)?
+  }
+  private let state = Monitor(State())
+  private let name: String
+  private let limit: Int
+  private let idleAfter: Int64
+  /// Told when the system refuses a thread, and (nil) when it gives one again. Set before the first `run`.
+  private let watch = Mutex<(@Sendable (ThreadError?) -> Void)?>(nil)
+  private let isRefused = Atomic(false)
+
+  /// - Parameters:
+  ///   - name: threads are called `name0`, `name1`, …
+  ///   - threads: the most at a time.
+  ///   - idleAfter: nanoseconds without work after which a thread ends.
+  package init(name: String = "moondial-io", threads: Int = 8, idleAfter: Int64 = 10_000_000_000) {
+    precondition(threads > 0, "a lane has at least one thread")
+    self.name = name
+    limit = threads
+    self.idleAfter = idleAfter
+  }
+
+  /// Calls `watch` when the system refuses the lane a thread, and with nil when it gives one again, or when nothing has
+  /// waited for one until a thread ended.
+  package func watch(_ watch: @escaping @Sendable (ThreadError?) -> Void) { self.watch.withLock { $0 = watch } }
+
+  /// Why `run` was refused, for whoever asked for the work.
+  package var refusal: String {
+    state.withLock { $0.isStopped }
+      ? "the host is stopping" : "the system gives the host no thread for it; try again later"
+  }
+
+  private func noteThread(_ error: ThreadError?) {
+    guard isRefused.exchange(error != nil, ordering: .relaxed) != (error != nil) else { return }
+    watch.withLock { $0 }?(error)
+  }
+
+  /// Threads that exist now.
+  package var threadCount: Int { state.withLock { $0.alive } }
+
+  /// Does `work` on one of the threads, soon. Any thread; does not block.
+  ///
+  /// - Returns: false, and the work is not done, after `stop`, or when the system refuses the lane its first thread.
+  @discardableResult
+  package func run(_ work: @escaping @Sendable () -> Void) -> Bool {
+    let (isTaken, newThread) = state.withLock { state -> (Bool, Int?) in
+      guard !state.isStopped else { return (false, nil) }
+      state.queue.append(work)
+      guard state.queue.count > state.idle, state.alive < limit else { return (true, nil) }
+      state.alive += 1
+      state.nextIndex += 1
+      return (true, state.nextIndex - 1)
+    }
+    guard let newThread else {
+      if isTaken { state.signal() }
+      return isTaken
+    }
+    do {
+      let thread = try NamedThread("\(name)\(newThread)") { [self] in serve(as: newThread) }
+      // It may have ended already only after ten idle seconds, or because of `stop`; then nobody needs to join it.
+      state.withLock { $0.threads[newThread] = thread }
+      noteThread(nil)
+      return true
+    } catch {
+      noteThread(error)
+      // With other threads there, the work waits for one of them.
+      return state.withLock { state in
+        state.alive -= 1
+        guard state.alive == 0 else { return true }
+        _ = state.queue.popLast()
+        return false
+      }
+    }
+  }
+
+  /// Finishes what was given before, and returns when the threads have ended. Twice is fine; not from a thread of the
+  /// lane.
+  package func stop() {
+    state.withLock { $0.isStopped = true }
+    state.broadcast()
+    let threads = state.wait { state -> [NamedThread]? in
+      guard state.alive == 0 else { return nil }
+      defer { state.threads = [:] }
+      return Array(state.threads.values)
+    }
+    for thread in threads ?? [] { thread.join() }
+  }
+
+  private func serve(as index: Int) {
+    while true {
+      var isIdle = false
+      let call = state.wait(until: monotonicNow() + idleAfter) { state -> Call? in
+        let work = state.queue.popFirst()
+        guard work != nil || state.isStopped else {
+          if !isIdle { state.idle += 1 }
+          isIdle = true
+          return nil
+        }
+        if isIdle { state.idle -= 1 }
+        isIdle = false
+        return Call(work: work)
+      }
+      if let work = call?.work {
+        work()
+        continue
+      }
+      // Decided under one lock: work that is given now finds either an idle thread or none.
+      let ends = state.withLock { state in
+        if isIdle { state.idle -= 1 }
+        guard state.queue.isEmpty else { return false }
+        state.alive -= 1
+        if !state.isStopped { state.threads.removeValue(forKey: index)?.abandon() }
+        return true
+      }
+      guard ends else { continue }
+      // Nothing has waited for a thread in all that time.
+      noteThread(nil)
+      state.broadcast()
+      return
+    }
+  }
+}

@@ -1,0 +1,179 @@
+internal import Basics
+package import Chronology
+internal import GRDB
+package import JobModel
+internal import Synchronization
+
+/// The embedded default: one SQLite file in WAL mode, with one writer thread that commits in groups.
+///
+///     let store = try SQLiteStore(".moondial/moondial.db")
+///     let snapshot = try store.load()
+///     store.apply(batch) { error in … }        // on the writer thread, after the commit
+///     store.close()
+///
+/// A batch is on disk when its completion is called: with ``Synchronous/full`` it survives a power cut, with
+/// ``Synchronous/normal`` a crash of the process (docs/durability.md). Questions are answered on connections of their
+/// own and never wait for the writer.
+///
+/// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the disk.
+package final class SQLiteStore: JobStore {
+  /// What the opener wants to do.
+  package enum Mode: Sendable {
+    /// Schedule from it: one host at a time, others are refused with who it is. The last one that took the store is
+    /// the one whose transactions count (`StoreFence`), should another ever get past the lock.
+    case scheduler
+    /// Record a run of one's own and use `kv`, whether a host is up or not.
+    case beside
+    /// Only read. Changes nothing, not even the file's journal.
+    case reader
+  }
+
+  /// What has happened when a commit returns. `full`: the disk has confirmed it. `normal`: the kernel has it.
+  package enum Synchronous: String, Sendable, CaseIterable { case full, normal }
+
+  package struct Options: Sendable {
+    /// The default is full.
+    package var synchronous = Synchronous.full
+    package var retention = Retention()
+    /// Pages of 4 KiB in the write-ahead log between two checkpoints. Larger means fewer writes and a longer pause when
+    /// it comes.
+    package var checkpointPages = 2_000
+    /// How long a write waits for another process that is writing.
+    package var busySeconds = 5.0
+    /// Finished runs that may wait for their index entry; history of a job scans as many rows. Smaller for tests.
+    package var largestUnindexedTail = 16_384
+    /// Nanoseconds between two looks into the file, past every cache, for whether it is still this host's store. Smaller
+    /// for tests.
+    package var lookIntoFileEvery: Int64 = 1_000_000_000
+    /// Judges the age of history.
+    package var clock: any WallClock = SystemWallClock()
+    package init() {}
+  }
+
+  package let name: String
+  package let keyValues: any KeyValueStore
+  package let path: String
+  package let mode: Mode
+  /// What an operator should know about its files: others may read one, and that cannot be changed.
+  package let notes: [String]
+  let reader: SQLiteReader
+  let failure: SQLiteFailure
+  private let lock: SchedulingLock?
+  private let commits: GroupCommit?
+  private let decisionMark: DecisionMark?
+  private let kvReader: SQLiteKeyValues
+  private let visitors: VisitorMarks?
+  private let isClosed = Monitor(false)
+
+  /// Opens or creates the file.
+  ///
+  /// - Throws: `.locked` when another host schedules from it (mode `.scheduler`), `.version`, `.corrupt`, `.readOnly`,
+  ///   `.full`, `.io`.
+  package init(_ path: String, mode: Mode = .scheduler, options: Options = Options()) throws(StoreError) {
+    let failure = SQLiteFailure(path: path)
+    self.path = path
+    self.mode = mode
+    self.failure = failure
+    name = "sqlite \(path)"
+    let lock = mode == .scheduler ? try SchedulingLock(store: path, now: options.clock.now, failure: failure) : nil
+    self.lock = lock
+    notes = mode == .reader ? [] : PrivateFile.restrictStore(path)
+    visitors = mode == .beside ? VisitorMarks(store: path) : nil
+    do {
+      let opened = try Self.open(path, mode: mode, options: options, failure: failure)
+      reader = SQLiteReader(pool: opened.pool, failure: failure)
+      decisionMark = opened.writer?.decisionMark
+      commits = try opened.writer.map { (writer) throws(StoreError) in
+        try GroupCommit(
+          pool: opened.pool, writer: writer, options: options, emptiesLogAtEnd: mode == .scheduler,
+          storeName: "sqlite \(path)")
+      }
+      kvReader = SQLiteKeyValues(reader: reader, commits: commits, failure: failure)
+      keyValues = kvReader
+    } catch {
+      visitors?.close()
+      lock?.release()
+      throw error
+    }
+  }
+
+  deinit { close() }
+
+  // MARK: JobStore
+
+  /// - Returns: unfinished runs without those of living processes beside the host. In mode `.beside`, a snapshot whose
+  ///   `nextRunID` is a fresh id that belongs to the caller alone; it may use that one, and calls `load` again for
+  ///   another.
+  package func load() throws(StoreError) -> StoreSnapshot {
+    var snapshot = try reader.load()
+    if let decisionMark { snapshot.nextDecision = decisionMark.committed.load(ordering: .relaxed) + 1 }
+    let alive = VisitorMarks.alive(among: snapshot.unfinished, store: path)
+    if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
+    if mode == .beside, let commits {
+      let answer = Monitor<Result<RunID, StoreError>?>(nil)
+      commits.submit(.visit { result in answer.change { $0 = result } })
+      snapshot.nextRunID = try answer.wait { $0 }!.get()
+      visitors?.mark(snapshot.nextRunID)
+    }
+    return snapshot
+  }
+
+  package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
+    guard let commits else { return completion(failure.onlyRead) }
+    commits.submit(.batch(batch, completion))
+  }
+
+  package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
+  package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
+  package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
+  package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
+  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
+  package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
+  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
+
+  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
+    try reader.log(of: run, limit: limit)
+  }
+
+  package func close() {
+    let isFirst = isClosed.withLock { isClosed in
+      defer { isClosed = true }
+      return !isClosed
+    }
+    guard isFirst else { return }
+    commits?.close()
+    kvReader.close()
+    reader.close()
+    visitors?.close()
+    lock?.release()
+  }
+
+  // MARK: Beyond the protocol
+
+  /// When the host came up that schedules from this file now, or did so last. nil: none ever did. Blocks on the disk.
+  package func hostSince() throws(StoreError) -> Instant? { try reader.hostSince() }
+
+  /// The names of all jobs that the file has, or had, anything of; sorted. Blocks on the disk.
+  package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
+
+  /// Runs that have not ended, oldest first: waiting and claimed ones. Blocks on the disk.
+  package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
+
+  /// Those of `runs`, claimed and not ended, whose process is there: the host of this store, or one of its own.
+  package func living(among runs: [RunRecord]) -> Set<RunID> {
+    isHosted ? Set(runs.map(\.id)) : VisitorMarks.alive(among: runs, store: path)
+  }
+
+  /// Whether a host schedules from this file at this moment.
+  package var isHosted: Bool { SchedulingLock.holder(ofStore: path) != nil }
+
+  /// Changes how much history is kept; a smaller limit takes effect in the background.
+  package func setRetention(_ retention: Retention) { commits?.set(retention) }
+}
+
+extension SQLiteFailure {
+  var onlyRead: StoreError {
+    StoreError(
+      .readOnly, "\(path): the store is open for reading only: open it as scheduler or beside one to change it")
+  }
+}

@@ -1,0 +1,97 @@
+import Chronology
+import GRDB
+import Glibc
+import JobModel
+import MoondialTesting
+import SQLiteStore
+
+/// A wall clock that stands still.
+struct StoppedClock: WallClock {
+  var now = Instant(seconds: 1_767_225_600)
+}
+
+let start = Instant(seconds: 1_767_225_600)
+
+func options(_ edit: (inout SQLiteStore.Options) -> Void = { _ in }) -> SQLiteStore.Options {
+  var options = SQLiteStore.Options()
+  options.synchronous = .normal
+  options.clock = StoppedClock()
+  options.busySeconds = 30
+  edit(&options)
+  return options
+}
+
+func claim(_ id: Int64, _ job: String) -> RunRecord {
+  RunRecord(
+    id: RunID(id), job: job, cause: .schedule, scheduledAt: start.advanced(byNanoseconds: id),
+    claimedAt: start.advanced(byNanoseconds: id))
+}
+
+func finished(_ id: Int64, _ job: String, _ outcome: Outcome = .succeeded, at time: Instant = start) -> RunRecord {
+  var run = claim(id, job)
+  run.outcome = outcome
+  run.attempts = 1
+  run.finishedAt = time
+  return run
+}
+
+func batch(_ edit: (inout StoreBatch) -> Void) -> StoreBatch { .make(edit) }
+
+/// Runs SQL on the file behind the store's back.
+func tamper(_ path: String, _ sql: String) throws {
+  let queue = try DatabaseQueue(path: path)
+  try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
+  try queue.close()
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+struct SeededNumbers: RandomNumberGenerator {
+  var state: UInt64
+  init(_ seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
+
+/// Runs `body` while another connection is in the middle of writing.
+func holdingWriteLock(_ path: String, _ body: () throws -> Void) throws {
+  let queue = try DatabaseQueue(path: path)
+  try queue.inTransaction(.immediate) { _ in
+    try body()
+    return .rollback
+  }
+  try queue.close()
+}
+
+struct FileFailure: Error {}
+
+func bytes(of path: String) throws -> [UInt8] {
+  let descriptor = unsafe open(path, O_RDONLY)
+  guard descriptor >= 0 else { throw FileFailure() }
+  defer { close(descriptor) }
+  var content: [UInt8] = []
+  var chunk = [UInt8](repeating: 0, count: 1 << 16)
+  while true {
+    let count = unsafe read(descriptor, &chunk, chunk.count)
+    guard count > 0 else { return content }
+    content += chunk[..<count]
+  }
+}
+
+func write(_ content: [UInt8], to path: String) throws {
+  let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+  guard descriptor >= 0 else { throw FileFailure() }
+  defer { close(descriptor) }
+  var written = 0
+  while written < content.count {
+    let count = unsafe content.withUnsafeBytes {
+      unsafe Glibc.write(descriptor, $0.baseAddress! + written, content.count - written)
+    }
+    guard count > 0 else { throw FileFailure() }
+    written += count
+  }
+}
