@@ -80,7 +80,18 @@ install: build
 
 ## format: format the sources in place
 format:
-	@swift format --in-place --recursive --parallel Package.swift Sources Tests
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests examples
+
+## lint: whether the layout of all sources is as `make format` makes it, and C keeps to a few plain rules
+lint:
+	@.ci/lint
+
+## api, api-record: hold the public declarations of a debug build against .ci/api.symbols; record them anew
+api:
+	@.ci/api
+api-record:
+	@swift build --jobs $(JOBS)
+	@.ci/api record
 
 ## clean: remove what was built
 clean:
@@ -90,4 +101,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format clean help
+.PHONY: soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help

@@ -184,7 +184,8 @@ uint8_t *moon_capsule_encode(const moon_capsule *k, size_t *length) {
   flat f = {.k = k, .limit = SIZE_MAX};
   moon_buffer out = {0};
   uint8_t hash[32] = {0}, hashes[2 * MOON_CAPSULE_HASH];
-  bool ok = moon_capsule_hashes(k, hashes, hashes + MOON_CAPSULE_HASH) && flatten(&f) && moon_put(&out, MAGIC, sizeof MAGIC) && moon_put(&out, hash, sizeof hash) &&
+  bool ok = moon_capsule_hashes(k, hashes, hashes + MOON_CAPSULE_HASH) && flatten(&f) &&
+            moon_put(&out, MAGIC, sizeof MAGIC) && moon_put(&out, hash, sizeof hash) &&
             moon_put_byte(&out, LUA_VERSION_NUM % 256) && moon_put_byte(&out, k->unordered) &&
             moon_put(&out, hashes, sizeof hashes);
   size_t protos = f.list.length / sizeof(moon_proto *), nodes = f.offsets.length / sizeof(uint32_t);

@@ -51,7 +51,8 @@ extension TimeZoneDatabase {
   private func zone(ofFile localtime: String, or timezone: String) -> MachineZone {
     if FileBytes.exists(localtime) {
       do throws(TimeZoneError) {
-        return MachineZone(name: try name(ofFile: localtime, likely: line(in: timezone)), origin: localtime, problem: nil)
+        let name = try name(ofFile: localtime, likely: line(in: timezone))
+        return MachineZone(name: name, origin: localtime, problem: nil)
       } catch {
         return MachineZone(name: "UTC", origin: localtime, problem: "\(localtime): \(error)")
       }

@@ -22,7 +22,8 @@ enum MetricModule {
     let name = run.services.secrets.mask.masked(try arguments.string(call, 1, "a name"))
     let value = try arguments.number(call, 2, "a value")
     let refusal = run.services.metrics.set(
-      gauge: name, labels: try labels(call, arguments, run), to: value, of: run.script.text, quotas: run.services.quotas())
+      gauge: name, labels: try labels(call, arguments, run), to: value, of: run.script.text,
+      quotas: run.services.quotas())
     return try answer(refusal, run, &call, arguments)
   }
 

@@ -30,7 +30,8 @@ final class FileFollower: Sendable {
     environment.onThread = { failure in
       guard let failure else { return health.clear(.watchedFiles) }
       health.set(
-        .watchedFiles, "files are not watched for until the next reload (SIGHUP asks for one) finds a thread: \(failure)")
+        .watchedFiles,
+        "files are not watched for until the next reload (SIGHUP asks for one) finds a thread: \(failure)")
     }
     environment.onNotice = { notice in log.write(notice.isWarning ? .warn : .info, notice.description) }
     watcher = FileWatcher(environment) { report in

@@ -90,6 +90,8 @@ extension MetricRegistry {
   /// One line for each series, at debug level.
   package func say(in log: any HostLog) {
     guard log.shows(.debug) else { return }
-    for series in all { log.write(.debug, "\(series.script): \(series.kind.rawValue) \(series.title) = \(series.valueText)") }
+    for series in all {
+      log.write(.debug, "\(series.script): \(series.kind.rawValue) \(series.title) = \(series.valueText)")
+    }
   }
 }

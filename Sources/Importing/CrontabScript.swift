@@ -107,7 +107,8 @@ private struct CrontabWriter {
   private mutating func add(_ entry: Crontab.Entry, _ line: Crontab.Line) {
     var entry = entry
     var remark: String?
-    switch entry.schedule.hasPrefix("@") ? .asWritten : CrontabField.reading(of: entry.schedule.split(separator: " ").map(String.init)) {
+    let words = entry.schedule.split(separator: " ").map(String.init)
+    switch entry.schedule.hasPrefix("@") ? .asWritten : CrontabField.reading(of: words) {
     case .asWritten: break
     case .other(let fields):
       remark = "Debian's cron reads \(entry.schedule) as \(fields), and so does the job"

@@ -155,7 +155,8 @@ enum UnitText {
       return [byte]
     }
     func number(_ digits: ArraySlice<UInt8>, _ count: Int, radix: Int) -> UInt32? {
-      guard digits.count == count, digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-") else { return nil }
+      let isSigned = digits.first == UInt8(ascii: "+") || digits.first == UInt8(ascii: "-")
+      guard digits.count == count, !isSigned else { return nil }
       // A NUL would end the string.
       return UInt32(String(decoding: digits, as: UTF8.self), radix: radix).flatMap { $0 == 0 ? nil : $0 }
     }

@@ -135,7 +135,8 @@ internal import CLuaShim
   /// Pushes a string of any bytes.
   package mutating func push(bytes: UnsafeRawBufferPointer) {
     reserve()
-    if problem == nil { _ = unsafe moon_push_bytes(lua, bytes.baseAddress, bytes.count) }  // abandoned: C leaves after we return
+    // Abandoned: C leaves after we return.
+    if problem == nil { _ = unsafe moon_push_bytes(lua, bytes.baseAddress, bytes.count) }
   }
 
   /// Pushes a value with everything in it, in one protected call.

@@ -5,7 +5,8 @@ package import CLuaShim
 ///
 /// One thread at a time uses an instance (with a happens-before between two of them); what may be called from any
 /// thread says so.
-@safe package class LuaInstance: @unchecked Sendable {  // the state and the fields belong to the thread whose turn it is
+// Sendable: the state and the fields belong to the thread whose turn it is.
+@safe package class LuaInstance: @unchecked Sendable {
   package let runtime: LuaRuntime
   /// Owned: made by `init`, freed by `deinit` or with the template.
   let state: OpaquePointer
@@ -173,7 +174,8 @@ package import CLuaShim
       default: .deadline
       }
     let location = stop.line > 0 ? LuaLocation(file: stop.file_text, line: Int(stop.line)) : nil
-    return LuaStop(reason: reason, location: location, forced: stop.forced,
+    return LuaStop(
+      reason: reason, location: location, forced: stop.forced,
       depth: unsafe Int(moon_state_stop_depth(state)))
   }
 }

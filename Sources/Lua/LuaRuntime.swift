@@ -9,7 +9,8 @@ internal import CLuaShim
 ///     worker.step(state)                                      // .finished
 ///
 /// A runtime is safe to share. Every state and declaration retains it.
-@safe package final class LuaRuntime: @unchecked Sendable {  // `handle` is set before `init` ends; the C side has its own locks
+// Sendable: `handle` is set before `init` ends, and the C side has its own locks.
+@safe package final class LuaRuntime: @unchecked Sendable {
   package let configuration: LuaConfiguration
   let onStuck: (@Sendable (LuaState) -> Void)?
   /// All host functions by number.

@@ -84,7 +84,8 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
   /// host functions answer it. One that cannot leave the state is told by its type.
   package func refusal() -> LuaValue? {
     var thread = unsafe lua
-    guard unsafe moon_state_results(state, &thread) > 1, unsafe moon_type(thread, 1) == 0, unsafe moon_type(thread, 2) > 0
+    guard unsafe moon_state_results(state, &thread) > 1, unsafe moon_type(thread, 1) == 0,
+      unsafe moon_type(thread, 2) > 0
     else { return nil }
     do {
       return try unsafe read(thread, 2, .init(functions: false), root: "reason")

@@ -25,7 +25,8 @@ struct CheckWarningTests {
     #expect(process.terminationStatus == 0)
     let errors = text.split(separator: "\n")
     for sentence in [
-      "backup.lua:1: note: job \"backup\": end_date is over", "backup.lua:2: note: there is no function fs.raed; did you mean fs.read?",
+      "backup.lua:1: note: job \"backup\": end_date is over",
+      "backup.lua:2: note: there is no function fs.raed; did you mean fs.read?",
       "backup.lua:3: note: backup.lua has no grant for the program rsync",
       "moondial.lua: note: grants[\"bakup.lua\"] matches no script; did you mean \"backup.lua\"?",
       "moondial.lua: note: retention.jobs[\"bakup\"]: there is no job of that name; did you mean \"backup\"?",

@@ -60,7 +60,10 @@ struct ExplainTests {
         "claimed 2.5 s late: by its jitter, or because the host stood still (stopped, starved, or the machine slept), "
           + "the claim window was full or the store did not write"
       ),
-      (3_600, 3_602.5, 2, "claimed 2.5 s late: the host was down or stood still, the machine slept, or the claim window was full"),
+      (
+        3_600, 3_602.5, 2,
+        "claimed 2.5 s late: the host was down or stood still, the machine slept, or the claim window was full"
+      ),
     ] as [(Double, Double, Int, String?)])
   func lateClaims(due: Double, claimed: Double, missed: Int, sentence: String?) throws {
     let place = try place([

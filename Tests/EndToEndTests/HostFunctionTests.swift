@@ -122,7 +122,10 @@ struct HostFunctionTests {
     #expect(Set(listed).subtracting(tested).isEmpty, "without a row")
     #expect(Set(tested.filter { !$0.hasPrefix("ctx") }).subtracting(listed).isEmpty, "of no function")
     // What has no result to see.
-    for said in ["debug line {\"n\":1}", "info line", "warn line", "error line", "printed\t2".replacing("\t", with: "\\t"), "progress: 50 %"] {
+    for said in [
+      "debug line {\"n\":1}", "info line", "warn line", "error line", "printed\t2".replacing("\t", with: "\\t"),
+      "progress: 50 %",
+    ] {
       #expect(host.text.contains(said), "\(said)")
     }
     #expect(host.text.contains("heard 7") && host.text.contains("idle by run"))

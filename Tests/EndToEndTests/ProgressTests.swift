@@ -69,7 +69,8 @@ struct ProgressTests {
     #expect(json.contains(#""name":"fill","kind":"gauge","labels":"","value":0.5,"script":"a.lua""#), "\(json)")
     #expect(json.contains(#""name":"odd","kind":"gauge","labels":"","value":"NaN""#))
     try place.remove("a.lua")
-    try place.save("b.lua", "job 'b' { run_at_start = true, run = function() metric.gauge('new', 1) print('measured') end }\n")
+    try place.save(
+      "b.lua", "job 'b' { run_at_start = true, run = function() metric.gauge('new', 1) print('measured') end }\n")
     let second = try place.host()
     try second.awaitLine(containing: "measured")
     // A running host writes within five seconds.

@@ -23,7 +23,8 @@ struct SecretTests {
   func order() throws {
     let place = try place(
       "secrets = { directory = 'run', command = { '/bin/sh', '-c', 'echo from command for $1', 'sh' } },",
-      "local out = {} for i, n in ipairs { 'a', 'b', 'c', 'd' } do out[i] = #secret(n) .. ':' .. secret(n):sub(6, 8) end return out")
+      "local out = {} for i, n in ipairs { 'a', 'b', 'c', 'd' } do out[i] = #secret(n) .. ':' .. secret(n):sub(6, 8) end return out"
+    )
     for directory in ["run", "credentials"] {
       try FileManager.default.createDirectory(atPath: "\(place.path)/\(directory)", withIntermediateDirectories: true)
     }
@@ -182,7 +183,9 @@ struct SecretTests {
     try "return { grants = { ['*'] = { env = true } } }\n"
       .write(toFile: place.path + "/moondial.lua", atomically: false, encoding: .utf8)
     try place.save(
-      "a.lua", "job 'it' { run = function() return { pcall(env.get, 'MOONDIAL_SECRET_X'), os.getenv('MOONDIAL_SECRET_X') or 'none' } end }")
+      "a.lua",
+      "job 'it' { run = function() return { pcall(env.get, 'MOONDIAL_SECRET_X'), os.getenv('MOONDIAL_SECRET_X') or 'none' } end }"
+    )
     let said = try exec(place, ["MOONDIAL_SECRET_X": "hunter2"]).output.joined()
     #expect(said.contains("[false,\"none\"]") && !said.contains("hunter2"), "\(said)")
   }

@@ -103,7 +103,8 @@ struct LibraryRuleTests {
   func hostFunctions() throws {
     #expect(
       try Fixture.run(
-        "return { debug.getupvalue(tostring, 1) == nil, pcall(function() debug.upvaluejoin(tostring, 1, tostring, 1) end) }")
+        "return { debug.getupvalue(tostring, 1) == nil, pcall(function() debug.upvaluejoin(tostring, 1, tostring, 1) end) }"
+      )
         == [true, false, "job.lua:2: bad argument #1 to 'upvaluejoin' (function of a script expected)"])
     #expect(try Fixture.run("return debug.getmetatable('')") == false)
     #expect(try Fixture.run("debug.setmetatable('', nil) return ('x'):rep(2)") == "xx")

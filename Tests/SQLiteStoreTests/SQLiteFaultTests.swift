@@ -128,7 +128,8 @@ struct SQLiteFaultTests {
 
   @Test("a directory or file that cannot be written; reading it still works")
   func readOnly() async throws {
-    guard geteuid() == 0 else { return }  // Becoming somebody else needs root; CI and `make test` in a container have it.
+    // Becoming somebody else needs root; CI and `make test` in a container have it.
+    guard geteuid() == 0 else { return }
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
     let store = try SQLiteStore(path, options: options())

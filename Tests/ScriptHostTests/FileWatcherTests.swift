@@ -386,14 +386,16 @@ extension FileWatcherTests {
     disk.makeDirectory("in")
     disk.write("in/a", "1")
     let refusals = Mutex(2)
-    let files = WatchedFiles(disk, makeThread: { name, stackSize, signals, body throws(ThreadError) in
-      let isRefused = refusals.withLock { left in
-        left -= 1
-        return left >= 0
-      }
-      if isRefused { throw ThreadError(name: name, code: EAGAIN) }
-      return try NamedThread(name, stackSize: stackSize, signals: signals, body)
-    })
+    let files = WatchedFiles(
+      disk,
+      makeThread: { name, stackSize, signals, body throws(ThreadError) in
+        let isRefused = refusals.withLock { left in
+          left -= 1
+          return left >= 0
+        }
+        if isRefused { throw ThreadError(name: name, code: EAGAIN) }
+        return try NamedThread(name, stackSize: stackSize, signals: signals, body)
+      })
     files.watch("in/*")
     #expect(files.notices.count == 1)
     files.watch("in/*")

@@ -43,7 +43,8 @@ struct LoadEditorFilesTests {
       }
       for field in fields ?? [] {
         known.insert("\(name).\(field)")
-        #expect(stubs.contains("\nfunction \(name).\(field)(") || stubs.contains("\n\(name).\(field) = "), "\(name).\(field)")
+        #expect(
+          stubs.contains("\nfunction \(name).\(field)(") || stubs.contains("\n\(name).\(field) = "), "\(name).\(field)")
       }
     }
     // What the stubs have and the sandbox has not would be completed, and fail.

@@ -350,14 +350,16 @@ struct WatchIntegrationTests {
   func refusedThread() {
     disk.write("a.lua", "1")
     let refusals = Mutex(2)
-    let watched = WatchedDisk(disk, makeThread: { name, stackSize, signals, body throws(ThreadError) in
-      let isRefused = refusals.withLock { left in
-        left -= 1
-        return left >= 0
-      }
-      if isRefused { throw ThreadError(name: name, code: 11) }
-      return try NamedThread(name, stackSize: stackSize, signals: signals, body)
-    })
+    let watched = WatchedDisk(
+      disk,
+      makeThread: { name, stackSize, signals, body throws(ThreadError) in
+        let isRefused = refusals.withLock { left in
+          left -= 1
+          return left >= 0
+        }
+        if isRefused { throw ThreadError(name: name, code: 11) }
+        return try NamedThread(name, stackSize: stackSize, signals: signals, body)
+      })
     #expect(watched.watcher.start().contents == ["a.lua": "1"])
     disk.write("a.lua", "2")
     watched.watcher.rescanNow()

@@ -164,7 +164,9 @@ struct ConfigurationDecoder {
           configuration.secrets.directory = directory
         }
       case "command":
-        if let words = words(value) { configuration.secrets.command = words } else {
+        if let words = words(value) {
+          configuration.secrets.command = words
+        } else {
           problem(
             path,
             "secrets.command must be a list of words like { \"pass\", \"show\" }, to which the secret's name is added, "
@@ -187,7 +189,9 @@ struct ConfigurationDecoder {
       }
     default: return nil
     }
-    guard let program = words.first, !program.isEmpty, !words.contains(where: { $0.utf8.contains(0) }) else { return nil }
+    guard let program = words.first, !program.isEmpty, !words.contains(where: { $0.utf8.contains(0) }) else {
+      return nil
+    }
     return words
   }
 

@@ -34,7 +34,8 @@ struct GenerationAssembly {
   /// - Parameter scripts: the last evaluation of each script, and the version that was in force before; in path order.
   /// - Parameter isWhole: whether every script is among them; one that still loads may declare what others name.
   init(
-    _ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)], isWhole: Bool = true, mostJobs: Int = Quotas().jobs,
+    _ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)], isWhole: Bool = true,
+    mostJobs: Int = Quotas().jobs,
     programmed: [String: [String]]? = nil
   ) {
     self.programmed = programmed

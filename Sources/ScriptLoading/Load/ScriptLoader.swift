@@ -155,7 +155,7 @@ package final class ScriptLoader {
     var choices = assembly.resolve()
     if restoreWhatLost(&evaluations, choices.map(\.active), configuration) {
       assembly = GenerationAssembly(
-      evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs, programmed: programmed)
+        evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs, programmed: programmed)
       choices = assembly.resolve()
     }
     let loaded = zip(evaluations, choices).map { evaluated, choice in

@@ -38,7 +38,8 @@ package final class SecretRequest: ChildRequest, @unchecked Sendable {
     case .failure(.program(let error)), .failure(.directory(let error)), .failure(.machine(let error)):
       complete(refusing: "secrets.command cannot be started: \(SystemCall.message(for: error.code))")
     case .success where timedOut:
-      complete(refusing: "secrets.command did not tell the secret \"\(name)\" within \(Secrets.patience / 1_000_000_000) s")
+      complete(
+        refusing: "secrets.command did not tell the secret \"\(name)\" within \(Secrets.patience / 1_000_000_000) s")
     case .success(let ending) where ending.code != 0:
       let said = String(showing: ending.errors.bytes.prefix { $0 != 10 }).cut(toBytes: 200)
       complete(

@@ -102,7 +102,9 @@ private struct SecretPatterns: Sendable {
       // What is no text is shown with escapes by some who show it, and a thrown table is shown as JSON.
       let shown = String(showing: value)
       all.insert(Array(shown.utf8))
-      if let json = try? LuaValue.string(LuaString(shown)).json() { all.insert(Array(json.utf8.dropFirst().dropLast())) }
+      if let json = try? LuaValue.string(LuaString(shown)).json() {
+        all.insert(Array(json.utf8.dropFirst().dropLast()))
+      }
       for line in value.split(whereSeparator: { $0 == 10 || $0 == 13 }) where line.count >= SecretMask.shortestLine {
         all.insert(Array(line))
       }

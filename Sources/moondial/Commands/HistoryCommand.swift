@@ -112,7 +112,8 @@ struct HistoryCommand: ParsableCommand {
         Terminal.line("\(VisibleText.padded(name, to: 16)) \(value)")
       }
       if let progress = try progress(of: record, in: [member]) {
-        Terminal.line("\(VisibleText.padded("progress", to: 16)) \(progress.message), \(Shown.time(progress.at, in: zone))")
+        Terminal.line(
+          "\(VisibleText.padded("progress", to: 16)) \(progress.message), \(Shown.time(progress.at, in: zone))")
       }
       if let traceback = record.error?.traceback { Terminal.block(traceback) }
       for line in try ReadStores.orFail({ try member.store.log(of: record.id, limit: 10_000) }) {
@@ -203,7 +204,8 @@ enum RunRendering {
     return fields
   }
 
-  static func json(_ record: RunRecord, _ progress: RunLogLine? = nil, zone: TimeZoneRules, _ open: OpenRuns) -> String {
+  static func json(_ record: RunRecord, _ progress: RunLogLine? = nil, zone: TimeZoneRules, _ open: OpenRuns) -> String
+  {
     var run = JSONObject()
     run.set("id", record.id.number)
     run.set("job", record.job)

@@ -38,7 +38,9 @@ struct MetricsCommand: ParsableCommand {
   }
 
   private func metrics(in values: any KeyValueStore, at now: Instant) throws -> [StoredMetrics] {
-    let scripts = try answer { values.keys(prefix: "", in: StoredMetrics.space, limit: 100_000, at: now, completion: $0) }
+    let scripts = try answer {
+      values.keys(prefix: "", in: StoredMetrics.space, limit: 100_000, at: now, completion: $0)
+    }
     return try scripts.compactMap { script in
       try answer { values.value(of: script, in: StoredMetrics.space, at: now, completion: $0) }
         .flatMap { StoredMetrics(script: script, json: $0.value) }
