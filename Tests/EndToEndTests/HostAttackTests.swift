@@ -29,8 +29,8 @@ struct HostAttackTests {
   func attack(group: String) throws {
     let attacks = try #require(HostAttack.portions.first { $0.name == group }).attacks
     var result = try watch(attacks)
-    // A machine that was late itself says nothing about the host.
-    if result.excess >= Self.lateness, result.machine >= Self.lateness / 2 { result = try watch(attacks) }
+    // What the machine does to the host passes; what a script does to it comes every time.
+    for _ in 1..<3 where result.excess >= Self.lateness && !Self.late.contains(group) { result = try watch(attacks) }
     print("host attacks, \(group): \(result)")
     if Self.late.contains(group) {
       withKnownIssue("orders that were claimed before wait in one queue without priorities", isIntermittent: true) {
