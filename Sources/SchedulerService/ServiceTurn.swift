@@ -116,6 +116,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   package func turn(at now: Moment) -> Rest {
     var rounds = 0
     var isAsleep = false
+    var wake = SchedulerCore.Wake()
     repeat {
       rounds += 1
       takeInbox()
@@ -128,11 +129,10 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
         if let whenDurable { callbacks.append(whenDurable) }
       }
       taken.commands.removeAll(keepingCapacity: true)
-      core.advance(to: now, into: &actions)
+      wake = core.advance(to: now, into: &actions)
       act(callbacks, at: now)
       isAsleep = goToSleep()
     } while !isAsleep && rounds < Self.roundsMax
-    var wake = core.wakeInPlace()
     if !isAsleep { wake.monotonic = now.monotonic }
     var isWritten = isAsleep
     for lane in lanes.indices {

@@ -59,7 +59,7 @@ extension SchedulerCore {
     let index = try liveJob(name)
     guard jobs[index.offset].isPaused != paused else { return }
     jobs[index.offset].isPaused = paused
-    keep(index)
+    jobs.keep(index)
     for place in places(of: index) { jobs[place.offset].isPaused = paused }
     // What waits for an instance is a decision now.
     for place in [index] + places(of: index) where paused && jobs[place.offset].isBehind { arm(place) }
@@ -93,7 +93,7 @@ extension SchedulerCore {
     case .retrying:
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
       runs.slots[slot].resumesAt = 0
-      delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+      runs.delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     case .ready where runs.slots[slot].isInLane:
       leaveLane(slot)
       queueForClaim(slot)
@@ -106,7 +106,7 @@ extension SchedulerCore {
   package mutating func emit(
     _ name: String, data: JSONText?, at now: Moment, into actions: inout SchedulerActions
   ) -> Int {
-    guard let jobs = listeners[name] else { return 0 }
+    guard let jobs = listeners.events[name] else { return 0 }
     let event = JSONText("{\"name\":\(quoted(name)),\"data\":\(data?.text ?? "null")}")
     var count = 0
     for index in jobs where listens(index, at: now, into: &actions) {
@@ -137,7 +137,7 @@ extension SchedulerCore {
     let job = jobs[index.offset]
     var slot = Int(job.debouncing)
     if slot < 0 {
-      var record = RunRecord(id: makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
+      var record = RunRecord(id: host.makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
       record.clockEpoch = clockEpoch
       slot = runs.add(record, job: index, entry: job.entry, store: job.store, state: .debouncing)
       if job.latestRange?.isAboutFireTimes == false { jobs[index.offset].latestRange = nil }
@@ -150,8 +150,8 @@ extension SchedulerCore {
     jobs[index.offset].unstored += 1
     runs.slots[slot].record.event = event
     runs.slots[slot].resumesAt = now.monotonic.addingReportingOverflow(debounce).partialValue
-    delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
-    accepted.append(runs.token(slot))
+    runs.delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    runs.unflushed.append(runs.token(slot))
   }
 
   /// The span has passed: the collected run goes the way of every accepted one.
@@ -174,7 +174,7 @@ extension SchedulerCore {
   /// of waiting for it.
   package mutating func drain(at now: Moment, into actions: inout SchedulerActions) {
     guard !isDraining else { return }
-    isDraining = true
+    host.phase = .draining
     actions.windsDown = true
     for slot in runs.activeSlots where runs.slots[slot].isClaimed {
       switch runs.slots[slot].state {

@@ -15,7 +15,7 @@ extension SchedulerCore {
       switch report.kind {
       case .started: begin(slot, report, at: now, into: &actions)
       case .late where runs.slots[slot].state == .dispatched:
-        inWindow -= 1
+        runs.inWindow -= 1
         misfire(slot, at: now, into: &actions)
       case .late: continue
       case .stuck where runs.slots[slot].state == .running:
@@ -43,7 +43,7 @@ extension SchedulerCore {
     guard report.kind == .started || report.outcome != .cancelled || report.duration > 0 else { return }
     runs.move(slot, to: .running)
     noteStart(slot, at: now)
-    inWindow -= 1
+    runs.inWindow -= 1
     runs.slots[slot].record.startedAt = report.startedAt
     runs.slots[slot].record.attempts += 1
     if configuration.publishesRuns {
@@ -79,13 +79,13 @@ extension SchedulerCore {
   private mutating func retry(
     _ slot: Int, after delay: Int64, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
   ) {
-    if runs.slots[slot].state.isInWindow { inWindow -= 1 }
+    if runs.slots[slot].state.isInWindow { runs.inWindow -= 1 }
     runs.move(slot, to: .retrying)
     releasePlace(slot)
     runs.slots[slot].retries += 1
     let (resumesAt, overflow) = now.monotonic.addingReportingOverflow(max(0, delay))
     runs.slots[slot].resumesAt = overflow ? .max : resumesAt
-    delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    runs.delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     let record = runs.slots[slot].record
     actions.events.append(
       .runRetrying(
@@ -109,7 +109,7 @@ extension SchedulerCore {
   mutating func end(
     _ slot: Int, _ outcome: Outcome, details: AttemptDetails?, at now: Moment, into actions: inout SchedulerActions
   ) {
-    if runs.slots[slot].state.isInWindow { inWindow -= 1 }
+    if runs.slots[slot].state.isInWindow { runs.inWindow -= 1 }
     let index = runs.slots[slot].job
     runs.slots[slot].record.outcome = outcome
     // The start was read on a worker, after the reading that this tick works with.
@@ -125,7 +125,7 @@ extension SchedulerCore {
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted {
       jobs[index.offset].unstored -= 1
       // No claim and no waiting row has told the store yet that the schedule moved past this instant; this row does.
-      if cause == .schedule { touch(index) }
+      if cause == .schedule { jobs.touch(index) }
     }
     if cause == .watch { runs.slots[slot].record.event = recordedEvent(of: slot) }
     actions.stores[Int(runs.slots[slot].store)].batch.finished.append(runs.slots[slot].record)
@@ -135,10 +135,10 @@ extension SchedulerCore {
     if cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
     leaveLane(slot)
     releasePlace(slot)
-    let ended = downstream.isEmpty ? nil : runs.slots[slot].record
+    let ended = listeners.downstream.isEmpty ? nil : runs.slots[slot].record
     runs.remove(slot)
     if isCounted { releaseInstance(of: index, into: &actions) }
-    if jobs[index.offset].made != nil { touch(index) }
+    if jobs[index.offset].made != nil { jobs.touch(index) }
     if let ended { passOn(ended, at: now, into: &actions) }
   }
 

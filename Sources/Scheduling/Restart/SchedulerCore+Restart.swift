@@ -12,45 +12,47 @@ extension SchedulerCore {
   ///   installed). Such a schedule is kept, and does not fire.
   package mutating func restore(_ snapshot: StoreSnapshot, store: Int, reading trigger: (String) -> AnyTrigger?) {
     precondition(!isStarted, "a store is restored before the scheduler starts")
-    nextRun = max(nextRun, snapshot.nextRunID.number)
-    nextDecision = max(nextDecision, snapshot.nextDecision)
-    clockEpoch = max(clockEpoch, snapshot.clockEpoch)
-    restored.reserveCapacity(snapshot.schedules.count)
+    host.nextRun = max(host.nextRun, snapshot.nextRunID.number)
+    host.nextDecision = max(host.nextDecision, snapshot.nextDecision)
+    host.clockEpoch = max(clockEpoch, snapshot.clockEpoch)
+    restart.schedules.reserveCapacity(snapshot.schedules.count)
     for record in snapshot.schedules {
-      if let last = record.lastFire { latestWall = max(latestWall, last) }
+      if let last = record.lastFire { host.latestWall = max(host.latestWall, last) }
       if let id = record.id {
         restoreMade(RestoredSchedule(record: record, store: store, trigger: record.trigger.flatMap(trigger)), id)
         continue
       }
       // A job that was moved to another store left an orphaned record behind.
-      let isLeftBehind = record.orphanedAt != nil && restored[record.job].map { $0.record.orphanedAt == nil } == true
-      if !isLeftBehind { restored[record.job] = RestoredSchedules.Entry(record: record, store: store) }
+      let isLeftBehind =
+        record.orphanedAt != nil && restart.schedules[record.job].map { $0.record.orphanedAt == nil } == true
+      if !isLeftBehind { restart.schedules[record.job] = RestoredSchedules.Entry(record: record, store: store) }
     }
-    unfinished += snapshot.unfinished.map { ($0, store) }
+    restart.unfinished += snapshot.unfinished.map { ($0, store) }
   }
 
   /// Takes in when runs of jobs with a rate began. Before the start.
   package mutating func restore(_ starts: [RecordedStart]) {
     precondition(!isStarted, "starts are restored before the scheduler starts")
-    recorded += starts
+    restart.starts += starts
   }
 
   /// Of a schedule that followed its job to another store, the record that was left behind goes.
   private mutating func restoreMade(_ found: RestoredSchedule, _ id: String) {
     let job = found.record.job
-    guard let other = restoredIDs[id], let place = restoredMade[other]?.firstIndex(where: { $0.record.id == id }) else {
-      restoredIDs[id] = job
-      restoredMade[job, default: []].append(found)
+    guard let other = restart.madeIDs[id], let place = restart.made[other]?.firstIndex(where: { $0.record.id == id })
+    else {
+      restart.madeIDs[id] = job
+      restart.made[job, default: []].append(found)
       return
     }
-    let known = restoredMade[other]![place]
+    let known = restart.made[other]![place]
     if known.record.orphanedAt != nil, found.record.orphanedAt == nil {
-      restoredMade[other]!.remove(at: place)
-      leftBehind.append((id, known.store))
-      restoredIDs[id] = job
-      restoredMade[job, default: []].append(found)
+      restart.made[other]!.remove(at: place)
+      restart.leftBehind.append((id, known.store))
+      restart.madeIDs[id] = job
+      restart.made[job, default: []].append(found)
     } else {
-      leftBehind.append((id, found.store))
+      restart.leftBehind.append((id, found.store))
     }
   }
 
@@ -60,8 +62,8 @@ extension SchedulerCore {
   ///   until `completeStart`.
   package mutating func start(at now: Moment, isWhole: Bool = true, into actions: inout SchedulerActions) {
     precondition(!isStarted, "a scheduler is started once")
-    isStarted = true
-    isAwaitingScripts = !isWhole
+    host.phase = .running
+    restart.isAwaitingScripts = !isWhole
     noticeClock(now, into: &actions)
     recallStarts(at: now)
     settleUnfinished(at: now, into: &actions)
@@ -76,36 +78,36 @@ extension SchedulerCore {
       if job.made == nil {
         runAtStart(JobIndex(offset), at: now, into: &actions)
       } else if job.isOver {
-        touch(JobIndex(offset))
+        jobs.touch(JobIndex(offset))
       }
     }
-    for (id, store) in leftBehind { actions.stores[store].batch.unscheduled.append(id) }
-    leftBehind = []
+    for (id, store) in restart.leftBehind { actions.stores[store].batch.unscheduled.append(id) }
+    restart.leftBehind = []
     if isWhole { leaveOrphans(at: now, into: &actions) }
   }
 
   /// All jobs have been declared: what the stores know of others is orphaned from now on. Twice is fine.
   package mutating func completeStart(at now: Moment, into actions: inout SchedulerActions) {
-    guard isAwaitingScripts else { return }
-    isAwaitingScripts = false
+    guard restart.isAwaitingScripts else { return }
+    restart.isAwaitingScripts = false
     settleUnfinished(at: now, into: &actions)
     leaveOrphans(at: now, into: &actions)
   }
 
   private mutating func leaveOrphans(at now: Moment, into actions: inout SchedulerActions) {
-    for job in restoredMade.keys.sorted() {
-      for place in restoredMade[job]!.indices where restoredMade[job]![place].record.orphanedAt == nil {
-        restoredMade[job]![place].record.orphanedAt = now.wall
-        let found = restoredMade[job]![place]
+    for job in restart.made.keys.sorted() {
+      for place in restart.made[job]!.indices where restart.made[job]![place].record.orphanedAt == nil {
+        restart.made[job]![place].record.orphanedAt = now.wall
+        let found = restart.made[job]![place]
         actions.stores[found.store].batch.schedules.append(found.record)
       }
     }
-    let orphans = restored.sorted
+    let orphans = restart.schedules.sorted
     let known = orphans.count { $0.record.orphanedAt != nil }
     if known > 0 { actions.events.append(.orphansKept(known)) }
     for var orphan in orphans where orphan.record.orphanedAt == nil {
       orphan.record.orphanedAt = now.wall
-      restored[orphan.record.job] = orphan
+      restart.schedules[orphan.record.job] = orphan
       actions.stores[orphan.store].batch.schedules.append(orphan.record)
       actions.events.append(.jobOrphaned(orphan.record.job))
     }
@@ -117,9 +119,9 @@ extension SchedulerCore {
   /// jobs that may yet be declared are left for later.
   private mutating func settleUnfinished(at now: Moment, into actions: inout SchedulerActions) {
     var later: [(record: RunRecord, store: Int)] = []
-    for (record, store) in unfinished.sorted(by: { $0.record.id < $1.record.id }) {
+    for (record, store) in restart.unfinished.sorted(by: { $0.record.id < $1.record.id }) {
       let index = owner(of: record)
-      if index == nil, isAwaitingScripts {
+      if index == nil, restart.isAwaitingScripts {
         later.append((record, store))
         continue
       }
@@ -140,7 +142,7 @@ extension SchedulerCore {
           var range = DecisionRange(
             job: record.job, schedule: record.schedule, kind: .skipped, reason: .orphaned, first: record.scheduledAt,
             last: record.scheduledAt, count: 1, clockEpoch: record.clockEpoch, decidedAt: now.wall)
-          range.number = makeDecisionNumber()
+          range.number = host.makeDecisionNumber()
           actions.stores[store].batch.decisions.append(range)
         }
       } else {
@@ -157,7 +159,7 @@ extension SchedulerCore {
         }
       }
     }
-    unfinished = later
+    restart.unfinished = later
   }
 
   private mutating func endLeftOver(
@@ -178,21 +180,21 @@ extension SchedulerCore {
   private mutating func isDueAgain(
     _ record: RunRecord, in store: Int, at now: Moment, into actions: inout SchedulerActions
   ) -> Bool {
-    guard record.cause == .schedule, let id = record.schedule, let job = restoredIDs[id],
-      let place = restoredMade[job]?.firstIndex(where: { $0.record.id == id })
+    guard record.cause == .schedule, let id = record.schedule, let job = restart.madeIDs[id],
+      let place = restart.made[job]?.firstIndex(where: { $0.record.id == id })
     else { return false }
-    var schedule = restoredMade[job]![place].record
+    var schedule = restart.made[job]![place].record
     guard schedule.nextFire == nil else { return false }
     schedule.nextFire = record.scheduledAt
     schedule.orphanedAt = schedule.orphanedAt ?? now.wall
-    restoredMade[job]![place].record = schedule
+    restart.made[job]![place].record = schedule
     actions.stores[store].batch.schedules.append(schedule)
     return true
   }
 
   /// Whose an unfinished run is: a schedule made at run time, or, if that is gone, its job. nil: the job is gone.
   private func owner(of record: RunRecord) -> JobIndex? {
-    if let id = record.schedule, let index = schedules[id], !jobs[index.offset].isOrphaned,
+    if let id = record.schedule, let index = jobs.made[id], !jobs[index.offset].isOrphaned,
       jobs[index.offset].definition.name == record.job
     {
       return index
@@ -216,7 +218,7 @@ extension SchedulerCore {
 
   /// Ends what is still claimed as interrupted: the host gives up on it, and on what is being claimed.
   package mutating func interruptAll(at now: Moment, into actions: inout SchedulerActions) {
-    isOver = true
+    host.phase = .over
     for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, at: now, into: &actions) }
   }
 

@@ -13,26 +13,26 @@ extension SchedulerCore {
   /// clock epoch: every schedule is armed anew from now.
   mutating func noticeClock(_ now: Moment, into actions: inout SchedulerActions) {
     let offset = now.wall.nanoseconds &- now.monotonic
-    let step = clockOffset.map { offset &- $0 } ?? 0
-    let behind = latestWall == .distantPast ? 0 : latestWall.nanoseconds(since: now.wall)
+    let step = host.clockOffset.map { offset &- $0 } ?? 0
+    let behind = host.latestWall == .distantPast ? 0 : host.latestWall.nanoseconds(since: now.wall)
     if behind > SchedulingLimits.clockBridge {
-      latestWall = now.wall
+      host.latestWall = now.wall
       rearmAll(at: now, into: &actions)
       actions.events.append(.clockChanged(by: -behind, epoch: clockEpoch))
-      clockOffset = offset
+      host.clockOffset = offset
     } else {
-      latestWall = max(latestWall, now.wall)
+      host.latestWall = max(host.latestWall, now.wall)
       if step.magnitude >= Self.noticed {
         actions.events.append(.clockChanged(by: step, epoch: clockEpoch))
-        clockOffset = offset
-      } else if clockOffset == nil {
-        clockOffset = offset
+        host.clockOffset = offset
+      } else if host.clockOffset == nil {
+        host.clockOffset = offset
       }
     }
   }
 
   private mutating func rearmAll(at now: Moment, into actions: inout SchedulerActions) {
-    clockEpoch = ClockEpoch(clockEpoch.number + 1)
+    host.clockEpoch = ClockEpoch(clockEpoch.number + 1)
     for store in actions.stores.indices { actions.stores[store].batch.clockEpoch = clockEpoch }
     for offset in jobs.indices { rearm(JobIndex(offset), at: now, into: &actions) }
   }
@@ -58,7 +58,7 @@ extension SchedulerCore {
     }
     jobs[index.offset].lastFire = now.wall
     record(.clock, nil, instant: now.wall, of: index, isAboutFireTimes: false, at: now, into: &actions)
-    keep(index)
+    jobs.keep(index)
     arm(index)
   }
 }

@@ -26,7 +26,7 @@ extension SchedulerCore {
         .skipped, reason, instant: fireTime, of: index, isAboutFireTimes: cause == .schedule, at: now, into: &actions)
       return nil
     }
-    let id = makeRunID()
+    let id = host.makeRunID()
     var record = RunRecord(id: id, job: entry.definition.name, cause: cause, scheduledAt: fireTime)
     record.clockEpoch = clockEpoch
     record.missed = missed
@@ -47,7 +47,7 @@ extension SchedulerCore {
     } else {
       makeReady(slot)
     }
-    if cause != .schedule { accepted.append(runs.token(slot)) }
+    if cause != .schedule { runs.unflushed.append(runs.token(slot)) }
     endJoin(index)
     return id
   }
@@ -63,7 +63,7 @@ extension SchedulerCore {
       }
     }
     jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
-    touch(index)
+    jobs.touch(index)
     if overlap == .replace { cancelOldestInstance(of: index, into: &actions) }
   }
 
@@ -112,14 +112,14 @@ extension SchedulerCore {
   }
 
   mutating func queueForClaim(_ slot: Int) {
-    sequence += 1
+    runs.sequence += 1
     let entry = jobs[runs.slots[slot].job.offset].entry
     let key = ClaimOrder(
       rank: -Int32(truncatingIfNeeded: entry.definition.priority),
-      fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: sequence)
+      fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: runs.sequence)
     let lane = jobs[runs.slots[slot].job.offset].limitLane
     // A cancelled run only ends: it needs no place for that.
     if lane >= 0, !runs.slots[slot].isCancelled { return enterLane(slot, lane, key: key) }
-    ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    runs.ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 }

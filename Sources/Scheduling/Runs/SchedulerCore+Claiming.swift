@@ -5,17 +5,6 @@ package import JobStores
 
 /// Claim order → window → claim → the store's answer → dispatch.
 extension SchedulerCore {
-  /// The accepted run whose turn it is, among those whose store can be written; stores are few.
-  private func firstReady() -> (store: Int, key: ClaimOrder)? {
-    var best: (store: Int, key: ClaimOrder)?
-    for store in ready.indices where !failedStores[store] {
-      guard let key = ready[store].first?.key else { continue }
-      if let known = best, known.key < key { continue }
-      best = (store, key)
-    }
-    return best
-  }
-
   /// Claims what is due and ready runs in order, as far as the window reaches.
   ///
   /// What is due is decided here, when its turn has come, and not before: a crowd that falls due at once then starts
@@ -25,14 +14,14 @@ extension SchedulerCore {
     guard isStarted, !isDraining else { return }
     while true {
       refreshChoices(at: now)
-      guard inWindow < configuration.window else { return }
-      let ready = firstReady()
+      guard runs.inWindow < configuration.window else { return }
+      let ready = runs.firstReady(except: stores.failed)
       if let next = firstDue(by: now), ready.map({ next.precedes($0.key) }) ?? true {
         // Moves the job's entry on, or takes it out: one way down the heap instead of two.
         fire(next.job, isTurn: true, at: now, into: &actions)
         continue
       }
-      guard let ready, let entry = self.ready[ready.store].popFirst() else { return }
+      guard let ready, let entry = runs.ready[ready.store].popFirst() else { return }
       guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].state == .ready else { continue }
       let index = runs.slots[slot].job
       let store = Int(runs.slots[slot].store)
@@ -47,7 +36,7 @@ extension SchedulerCore {
         // Its row must tell of the attempts before this one: after a crash it is all that its rates have to count by.
         takePlace(slot)
         runs.move(slot, to: .claiming)
-        inWindow += 1
+        runs.inWindow += 1
         actions.stores[store].batch.claims.append(runs.slots[slot].record)
         actions.stores[store].claims.append(runs.token(slot))
       } else if jobs[index.offset].isGone {
@@ -58,7 +47,7 @@ extension SchedulerCore {
       } else {
         takePlace(slot)
         runs.move(slot, to: .claiming)
-        inWindow += 1
+        runs.inWindow += 1
         if !runs.slots[slot].isStored { jobs[index.offset].unstored -= 1 }
         runs.slots[slot].record.claimedAt = now.wall
         actions.stores[store].batch.claims.append(runs.slots[slot].record)
@@ -67,7 +56,7 @@ extension SchedulerCore {
           let record = runs.slots[slot].record
           actions.events.append(.runClaimed(record.id, job: record.job, scheduledAt: record.scheduledAt))
         }
-        if runs.slots[slot].record.cause == .schedule { touch(index) }
+        if runs.slots[slot].record.cause == .schedule { jobs.touch(index) }
       }
     }
   }
@@ -99,7 +88,7 @@ extension SchedulerCore {
   private mutating func dispatch(_ slot: Int, into actions: inout SchedulerActions) {
     let wasInWindow = runs.slots[slot].state.isInWindow
     runs.move(slot, to: .dispatched)
-    if !wasInWindow { inWindow += 1 }
+    if !wasInWindow { runs.inWindow += 1 }
     let offset = runs.slots[slot].job.offset
     let entry = jobs[offset].entry
     let executor = jobs[offset].executor
@@ -140,10 +129,10 @@ extension SchedulerCore {
   package mutating func claimsFailed(
     _ tokens: [RunToken], store: Int, error: StoreError, at now: Moment, into actions: inout SchedulerActions
   ) {
-    if !failedStores[store] {
-      failedStores[store] = true
+    if !stores.failed[store] {
+      stores.failed[store] = true
       stallChoices()
-      let text = "\(storeNames[store]): \(error.message)"
+      let text = "\(stores.names[store]): \(error.message)"
       actions.events.append(error.code == .lost ? .storeLost(text) : .storeFailed(text))
     }
     var failed: Set<JobIndex> = []
@@ -155,7 +144,7 @@ extension SchedulerCore {
       }
       runs.move(slot, to: .ready)
       releasePlace(slot)
-      inWindow -= 1
+      runs.inWindow -= 1
       if !runs.slots[slot].isClaimed { runs.slots[slot].record.claimedAt = nil }
       // The answer may have been lost and not the commit: then the claim is there until its row is written over or
       // dropped.
@@ -172,8 +161,8 @@ extension SchedulerCore {
 
   /// Everything handed to the store before is written now.
   package mutating func storeRecovered(_ store: Int, into actions: inout SchedulerActions) {
-    guard failedStores[store] else { return }
-    failedStores[store] = false
+    guard stores.failed[store] else { return }
+    stores.failed[store] = false
     reviveChoices()
     actions.events.append(.storeRecovered)
   }

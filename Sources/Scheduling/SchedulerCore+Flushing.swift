@@ -7,19 +7,19 @@ extension SchedulerCore {
   ///
   /// The law that crash recovery rests on: a store is never told that a schedule moved past an instant unless the same
   /// batch, or an earlier one, holds that instant's claim, waiting row or decision.
-  mutating func settle(into actions: inout SchedulerActions) {
+  mutating func flush(into actions: inout SchedulerActions) {
     persistUnclaimedFires(into: &actions)
-    for token in accepted {
+    for token in runs.unflushed {
       guard let slot = runs.slot(token), !runs.slots[slot].isStored else { continue }
       persistIfWaiting(slot, into: &actions)
     }
-    accepted.removeAll(keepingCapacity: true)
-    defer { texts.removeAll() }
-    guard !touched.isEmpty else { return }
-    for index in touched {
+    runs.unflushed.removeAll(keepingCapacity: true)
+    defer { jobs.flushed() }
+    guard !jobs.dirty.isEmpty else { return }
+    for index in jobs.dirty {
       let offset = index.offset
-      let isWhole = jobs[offset].untold == .record
-      jobs[offset].untold = .nothing
+      let isWhole = jobs[offset].dirt == .record
+      jobs[offset].dirt = .none
       if jobs[offset].made != nil, clearAway(index, into: &actions) { continue }
       let store = Int(jobs[offset].store)
       if isWhole {
@@ -40,7 +40,6 @@ extension SchedulerCore {
             fireCount: jobs[offset].fireCount, index: jobs[offset].made == nil ? index : nil))
       }
     }
-    touched.removeAll(keepingCapacity: true)
   }
 
   /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored.
@@ -49,7 +48,7 @@ extension SchedulerCore {
   /// cheaper than a list per job that nearly always is empty.
   private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
     var areOthersLeft = false
-    for index in touched where jobs[index.offset].unstored > 0 {
+    for index in jobs.dirty where jobs[index.offset].unstored > 0 {
       // From the newest: what came in an earlier evaluation got its row then.
       var position = jobs[index.offset].queue.count - 1
       while position >= 0, !runs.slots[Int(jobs[index.offset].queue[position])].isStored {
@@ -59,8 +58,7 @@ extension SchedulerCore {
       areOthersLeft = areOthersLeft || jobs[index.offset].unstored > 0
     }
     guard areOthersLeft else { return }
-    for slot in runs.slots.indices where runs.slots[slot].state != .free && jobs[runs.slots[slot].job.offset].isTouched
-    {
+    for slot in runs.slots.indices where runs.slots[slot].state != .free && jobs[runs.slots[slot].job.offset].isDirty {
       persistIfWaiting(slot, into: &actions)
     }
   }

@@ -28,7 +28,7 @@ extension SchedulerCore {
     declared.reserveCapacity(definitions.count)
     // Jobs whose schedules made at run time must follow them.
     var moved: Set<JobIndex> = []
-    reserveJobs(definitions.count)
+    jobs.reserveCapacity(definitions.count)
     for definition in definitions {
       declared.append(take(definition, &moved, &result, at: now, into: &actions))
     }
@@ -95,11 +95,6 @@ extension SchedulerCore {
     followBases([index], at: now, into: &actions)
   }
 
-  private mutating func reserveJobs(_ count: Int) {
-    jobs.reserveCapacity(max(jobs.count, count))
-    names.reserveCapacity(max(names.count, count))
-  }
-
   private mutating func register(
     _ definition: JobDefinition, firstFire: Instant?, at now: Moment, into actions: inout SchedulerActions
   ) -> JobIndex {
@@ -108,7 +103,7 @@ extension SchedulerCore {
       entry: entry, trigger: nil, nextFire: nil, lastFire: nil, anchor: nil, fireCount: 0, registeredAt: now.wall,
       isPaused: false, orphanedAt: nil, store: storeIndex(definition), executor: executorIndex(definition),
       hash: StableHash.of(definition.name))
-    let found = restored.isEmpty ? nil : restored.take(definition.name)
+    let found = restart.schedules.isEmpty ? nil : restart.schedules.take(definition.name)
     let known = found?.record
     if let known {
       adopt(known, into: &job, at: now)
@@ -117,10 +112,8 @@ extension SchedulerCore {
       job.trigger = definition.trigger?.anchored(at: now.wall)
       if let firstFire { job.nextFire = firstFire } else { job.seek(after: now.wall) }
     }
-    let index = vacant.popLast() ?? JobIndex(jobs.count)
-    if index.offset < jobs.count { jobs[index.offset] = job } else { jobs.append(job) }
-    names.insert(definition.name, at: index.offset)
-    if let known { adoptArrivals(known.arrivals, at: index) }
+    let index = jobs.add(job)
+    if let known { listeners.adopt(known.arrivals, at: index, of: definition.afterAll) }
     assignLane(index, isNew: true)
     if let known, known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
     if known?.orphanedAt != nil { skipOrphaned(index, at: now, into: &actions) }
@@ -128,7 +121,7 @@ extension SchedulerCore {
     if let firstFire, firstFire <= now.wall { due.set(index, due: firstFire.nanoseconds, in: lane(of: index)) }
     // At a restart most schedules stand where the store knows them to.
     if found?.store != Int(job.store) || known != scheduleRecord(of: index) {
-      keep(index)
+      jobs.keep(index)
     }
     if let found, found.store != Int(job.store) { leave(found.record, in: found.store, at: now, into: &actions) }
     if known?.orphanedAt != nil {
@@ -137,7 +130,7 @@ extension SchedulerCore {
       actions.events.append(.jobAdded(definition.name, nextFire: jobs[index.offset].nextFire))
     }
     // A script that loads late at a start is part of that start.
-    let isLate = isAwaitingScripts && known?.orphanedAt == nil
+    let isLate = restart.isAwaitingScripts && known?.orphanedAt == nil
     if isStarted, known == nil || isLate { runAtStart(index, at: now, into: &actions) }
     takeBackSchedules(of: index, at: now, into: &actions)
     return index
@@ -151,7 +144,7 @@ extension SchedulerCore {
     job.isPaused = known.isPaused
     job.anchor = known.anchor
     let definition = job.definition
-    if texts.text(of: definition.trigger) == known.trigger {
+    if jobs.texts.text(of: definition.trigger) == known.trigger {
       job.trigger = definition.trigger?.anchored(at: known.anchor ?? known.registeredAt)
       job.nextFire = known.nextFire
       // Either it has ended, which is seen at once, or its search had broken off and begins again.
@@ -236,7 +229,7 @@ extension SchedulerCore {
       Self.revive(&jobs[index.offset], at: now)
     }
     arm(index)
-    keep(index)
+    jobs.keep(index)
     if old.orphanedAt == nil {
       actions.events.append(.jobChanged(definition.name, nextFire: jobs[index.offset].nextFire))
     }
@@ -254,8 +247,8 @@ extension SchedulerCore {
 
   /// Where a schedule stands, as a store keeps it.
   mutating func scheduleRecord(of index: JobIndex) -> ScheduleRecord {
-    var record = jobs[index.offset].record(clockEpoch: clockEpoch, &texts)
-    if !joins.isEmpty, let arrivals = joins[index] { record.arrivals = arrivals }
+    var record = jobs.record(of: index, clockEpoch: clockEpoch)
+    if !listeners.arrivals.isEmpty, let arrivals = listeners.arrivals[index] { record.arrivals = arrivals }
     return record
   }
 
@@ -271,7 +264,7 @@ extension SchedulerCore {
     }
     jobs[index.offset].orphanedAt = now.wall
     due.remove(index)
-    keep(index)
+    jobs.keep(index)
     if jobs[index.offset].made == nil { actions.events.append(.jobOrphaned(jobs[index.offset].definition.name)) }
   }
 
@@ -299,29 +292,14 @@ extension SchedulerCore {
     accept(index, cause: .startup, at: now.wall, now: now, into: &actions)
   }
 
-  mutating func deriveListeners() {
-    listeners.removeAll(keepingCapacity: true)
-    downstream.removeAll(keepingCapacity: true)
-    for offset in jobs.indices {
-      let definition = jobs[offset].definition
-      for event in definition.events { listeners[event, default: []].append(JobIndex(offset)) }
-      for upstream in definition.after {
-        downstream[upstream.job, default: []].append(
-          Downstream(job: JobIndex(offset), trigger: upstream.trigger, isJoin: false))
-      }
-      for upstream in definition.afterAll {
-        downstream[upstream, default: []].append(
-          Downstream(job: JobIndex(offset), trigger: .succeeded, isJoin: true))
-      }
-    }
-  }
+  mutating func deriveListeners() { listeners.derive(from: jobs) }
 
   private func storeIndex(_ definition: JobDefinition) -> Int16 {
     // The loader checked the name; a store that a reload took away falls back to the default.
-    Int16(storeNames.firstIndex(of: definition.store) ?? 0)
+    Int16(stores.names.firstIndex(of: definition.store) ?? 0)
   }
 
   private func executorIndex(_ definition: JobDefinition) -> Int16 {
-    Int16(executorNames.firstIndex(of: definition.executor) ?? 0)
+    Int16(configuration.executors.firstIndex(of: definition.executor) ?? 0)
   }
 }

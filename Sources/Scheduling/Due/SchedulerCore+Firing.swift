@@ -48,15 +48,15 @@ extension SchedulerCore {
   private mutating func searchOn(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
     guard let searched = jobs[index.offset].searchedTo else { return due.remove(index) }
     let soonest = now.wall.nanoseconds + SearchPace.pause
-    guard searches < SearchPace.perTurn else { return due.set(index, due: soonest, in: lane(of: index)) }
-    searches += 1
+    guard due.searches < SearchPace.perTurn else { return due.set(index, due: soonest, in: lane(of: index)) }
+    due.searches += 1
     jobs[index.offset].seek(after: searched)
     noteEnd(index, into: &actions)
     if jobs[index.offset].nextFire == nil {
       arm(index, notBefore: soonest)
     } else {
       arm(index)
-      keep(index)
+      jobs.keep(index)
     }
   }
 
@@ -228,13 +228,13 @@ extension SchedulerCore {
       job: job.definition.name, schedule: job.made?.id, kind: kind, reason: reason, first: span.first, last: span.last,
       count: span.count,
       isAtLeast: span.isAtLeast, clockEpoch: epoch ?? clockEpoch, decidedAt: now.wall, run: run)
-    range.number = makeDecisionNumber()
+    range.number = host.makeDecisionNumber()
     range.continues = job.latestRange(continuedBy: range, isAboutFireTimes: isAboutFireTimes)
     jobs[index.offset].latestRange = ScheduledJob.LatestRange(
       kind: kind, reason: reason, clockEpoch: range.clockEpoch, last: span.last, isAboutFireTimes: isAboutFireTimes)
     actions.stores[Int(job.store)].batch.decisions.append(range)
     actions.events.append(.decided(range, maxInstances: job.definition.maxInstances))
-    touch(index)
+    jobs.touch(index)
   }
 
   mutating func record(
