@@ -13,7 +13,7 @@ import Synchronization
 package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   // `@unchecked`: `core`, `lanes`, `actions` and `isOver` are touched by `turn` (and before the first turn) only, which
   // the owner calls on one thread at a time; everything that other threads touch is in `inbox`, behind its lock.
-  package typealias Command = @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void
+  package typealias Command = @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void
 
   private struct Inbox: Sendable {
     var reports: [RunReport] = []
@@ -30,7 +30,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   private var taken = Inbox()
   private var core: SchedulerCore
   private var lanes: [StoreLane]
-  private var actions: SchedulerActions
+  private var actions: Evaluation
 
   /// - Parameter wake: ends the owner's sleep; called at most once between two turns.
   package init(_ configuration: ServiceConfiguration, wake: @escaping @Sendable () -> Void) {
@@ -46,7 +46,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     core = SchedulerCore(
       configuration: settings, stores: configuration.stores.map(\.name), executors: configuration.executors.map(\.name))
     lanes = configuration.stores.map { StoreLane($0.store) }
-    actions = SchedulerActions(stores: configuration.stores.count, executors: configuration.executors.count)
+    actions = Evaluation(stores: configuration.stores.count, executors: configuration.executors.count)
   }
 
   /// Reads what the stores know, as far as these jobs under these groups need it. Once, before the first turn.

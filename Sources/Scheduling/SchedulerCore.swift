@@ -133,21 +133,22 @@ package struct SchedulerCore: Sendable {
   ///
   /// - Returns: `nextWake` from now on.
   @discardableResult
-  package mutating func advance(to now: Moment, into actions: inout SchedulerActions) -> Wake {
-    noticeClock(now, into: &actions)
+  package mutating func advance(to now: Moment, into evaluation: inout Evaluation) -> Wake {
+    evaluation.now = now
+    noticeClock(&evaluation)
     while !isDraining, let entry = runs.delayed.first, entry.key <= now.monotonic {
       _ = runs.delayed.popFirst()
-      endDelay(of: entry.slot, use: entry.use, at: now, into: &actions)
+      endDelay(of: entry.slot, use: entry.use, &evaluation)
     }
     due.searches = 0
-    if isStarted, !isDraining, !watched.waiting.isEmpty { startFileRuns(at: now, into: &actions) }
+    if isStarted, !isDraining, !watched.waiting.isEmpty { startFileRuns(&evaluation) }
     if !isDraining {
       limits.open(at: now.monotonic)
-      expire(at: now, into: &actions)
+      expire(&evaluation)
     }
-    claim(at: now, into: &actions)
+    claim(&evaluation)
     if !isDraining { forgetPassedWaits(at: now) }
-    flush(into: &actions)
+    flush(&evaluation)
     return nextWake
   }
 }

@@ -8,13 +8,13 @@ extension SchedulerCore {
   ///
   /// What they are given names the run and says how it ended, with its result or the message of its error; they need
   /// not look for it in a history that may be pruned by then.
-  mutating func passOn(_ record: RunRecord, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func passOn(_ record: RunRecord, _ evaluation: inout Evaluation) {
     guard !listeners.downstream.isEmpty, let outcome = record.outcome, let waiting = listeners.downstream[record.job]
     else { return }
     var text: String?
     for next in waiting where next.trigger.includes(outcome) {
       if next.isJoin, !arrive(record, at: next.job) { continue }
-      guard listens(next.job, at: now, into: &actions) else {
+      guard listens(next.job, &evaluation) else {
         endJoin(next.job)
         continue
       }
@@ -22,7 +22,7 @@ extension SchedulerCore {
       text = common
       let arrivals = listeners.arrivals[next.job].map { ",\"runs\":{" + Self.members($0) + "}" } ?? ""
       accept(
-        next.job, cause: .after, at: now.wall, event: JSONText("{" + common + arrivals + "}"), now: now, into: &actions)
+        next.job, cause: .after, at: evaluation.now.wall, event: JSONText("{" + common + arrivals + "}"), &evaluation)
       endJoin(next.job)
     }
   }

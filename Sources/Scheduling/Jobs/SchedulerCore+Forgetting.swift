@@ -13,9 +13,9 @@ extension SchedulerCore {
   package mutating func batchTaken(by store: Int) { stores.take(by: store) }
 
   /// The batch that the store was given last is durable.
-  package mutating func batchIsDurable(in store: Int, into actions: inout SchedulerActions) {
+  package mutating func batchIsDurable(in store: Int, into evaluation: inout Evaluation) {
     stores.confirm(in: store)
-    if jobs.orphans.numbers.count > configuration.orphansMax { forgetOrphans(into: &actions) }
+    if jobs.orphans.numbers.count > configuration.orphansMax { forgetOrphans(&evaluation) }
   }
 
   /// A job's whole record was flushed.
@@ -75,7 +75,7 @@ extension SchedulerCore {
 
   // MARK: Forgetting
 
-  private mutating func forgetOrphans(into actions: inout SchedulerActions) {
+  private mutating func forgetOrphans(_ evaluation: inout Evaluation) {
     var kept: [Orphans.Entry] = []
     var hadEvents = false
     for (position, entry) in jobs.orphans.queue.enumerated() {
@@ -90,7 +90,7 @@ extension SchedulerCore {
       }
       let definition = jobs[entry.index.offset].definition
       hadEvents = hadEvents || definition.listens
-      forget(entry.index, into: &actions)
+      forget(entry.index, &evaluation)
     }
     jobs.orphans.queue = kept
     // Else an event would find who has its place now.
@@ -108,10 +108,10 @@ extension SchedulerCore {
   /// Whether dynamic schedules hang on the job.
   private func basesOfSchedules(_ index: JobIndex) -> Bool { jobs.madeCount(of: index) > 0 }
 
-  private mutating func forget(_ index: JobIndex, into actions: inout SchedulerActions) {
+  private mutating func forget(_ index: JobIndex, _ evaluation: inout Evaluation) {
     let offset = index.offset
     let name = jobs[offset].entry.definition.name
-    actions.stores[Int(jobs[offset].store)].batch.forgotten.append(name)
+    evaluation.stores[Int(jobs[offset].store)].batch.forgotten.append(name)
     jobs.orphans.numbers[index] = nil
     jobs.forget(name)
     watched.forget(index)

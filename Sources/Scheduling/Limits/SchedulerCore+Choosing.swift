@@ -91,14 +91,14 @@ extension SchedulerCore {
   // MARK: Too late
 
   /// Misfires what waited for a limit beyond its grace time.
-  mutating func expire(at now: Moment, into actions: inout SchedulerActions) {
+  mutating func expire(_ evaluation: inout Evaluation) {
     while let entry = limits.expiring.first {
       let slot = awaited(entry)
-      guard entry.key < now.wall.nanoseconds || slot == nil else { return }
+      guard entry.key < evaluation.now.wall.nanoseconds || slot == nil else { return }
       _ = limits.expiring.popFirst()
       guard let slot else { continue }
-      if isTooLate(slot, at: now) {
-        misfire(slot, waitingFor: limit(on: slot, at: now), at: now, into: &actions)
+      if isTooLate(slot, at: evaluation.now) {
+        misfire(slot, waitingFor: limit(on: slot, at: evaluation.now), &evaluation)
       } else if let deadline = lastMoment(slot) {
         // A reload gave it more time.
         limits.expiring.push(max(deadline, entry.key), slot: entry.slot, use: entry.use)

@@ -60,13 +60,14 @@ extension SchedulerCore {
   ///
   /// - Parameter isWhole: whether all jobs have been declared. Otherwise what the stores know of others waits for them,
   ///   until `completeStart`.
-  package mutating func start(at now: Moment, isWhole: Bool = true, into actions: inout SchedulerActions) {
+  package mutating func start(at now: Moment, isWhole: Bool = true, into evaluation: inout Evaluation) {
+    evaluation.now = now
     precondition(!isStarted, "a scheduler is started once")
     host.phase = .running
     restart.isAwaitingScripts = !isWhole
-    noticeClock(now, into: &actions)
+    noticeClock(&evaluation)
     recallStarts(at: now)
-    settleUnfinished(at: now, into: &actions)
+    settleUnfinished(&evaluation)
     var late = 0
     for offset in jobs.indices {
       let job = jobs[offset]
@@ -76,48 +77,49 @@ extension SchedulerCore {
         late += 1
       }
       if job.made == nil {
-        runAtStart(JobIndex(offset), at: now, into: &actions)
+        runAtStart(JobIndex(offset), &evaluation)
       } else if job.isOver {
         jobs.touch(JobIndex(offset))
       }
     }
-    for (id, store) in restart.leftBehind { actions.stores[store].batch.unscheduled.append(id) }
+    for (id, store) in restart.leftBehind { evaluation.stores[store].batch.unscheduled.append(id) }
     restart.leftBehind = []
-    if isWhole { leaveOrphans(at: now, into: &actions) }
+    if isWhole { leaveOrphans(&evaluation) }
   }
 
   /// All jobs have been declared: what the stores know of others is orphaned from now on. Twice is fine.
-  package mutating func completeStart(at now: Moment, into actions: inout SchedulerActions) {
+  package mutating func completeStart(at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
     guard restart.isAwaitingScripts else { return }
     restart.isAwaitingScripts = false
-    settleUnfinished(at: now, into: &actions)
-    leaveOrphans(at: now, into: &actions)
+    settleUnfinished(&evaluation)
+    leaveOrphans(&evaluation)
   }
 
-  private mutating func leaveOrphans(at now: Moment, into actions: inout SchedulerActions) {
+  private mutating func leaveOrphans(_ evaluation: inout Evaluation) {
     for job in restart.made.keys.sorted() {
       for place in restart.made[job]!.indices where restart.made[job]![place].record.orphanedAt == nil {
-        restart.made[job]![place].record.orphanedAt = now.wall
+        restart.made[job]![place].record.orphanedAt = evaluation.now.wall
         let found = restart.made[job]![place]
-        actions.stores[found.store].batch.schedules.append(found.record)
+        evaluation.stores[found.store].batch.schedules.append(found.record)
       }
     }
     let orphans = restart.schedules.sorted
     let known = orphans.count { $0.record.orphanedAt != nil }
-    if known > 0 { actions.events.append(.orphansKept(known)) }
+    if known > 0 { evaluation.events.append(.orphansKept(known)) }
     for var orphan in orphans where orphan.record.orphanedAt == nil {
-      orphan.record.orphanedAt = now.wall
+      orphan.record.orphanedAt = evaluation.now.wall
       restart.schedules[orphan.record.job] = orphan
-      actions.stores[orphan.store].batch.schedules.append(orphan.record)
-      actions.events.append(.jobOrphaned(orphan.record.job))
+      evaluation.stores[orphan.store].batch.schedules.append(orphan.record)
+      evaluation.events.append(.jobOrphaned(orphan.record.job))
     }
     // Not before they were counted, nor while scripts that may declare them still load.
-    forgetRestored(at: now)
+    forgetRestored(at: evaluation.now)
   }
 
   /// Waiting rows go on waiting; claimed ones are interrupted, and run again where the job asked to recover. Those of
   /// jobs that may yet be declared are left for later.
-  private mutating func settleUnfinished(at now: Moment, into actions: inout SchedulerActions) {
+  private mutating func settleUnfinished(_ evaluation: inout Evaluation) {
     var later: [(record: RunRecord, store: Int)] = []
     for (record, store) in restart.unfinished.sorted(by: { $0.record.id < $1.record.id }) {
       let index = owner(of: record)
@@ -128,34 +130,33 @@ extension SchedulerCore {
       if record.claimedAt == nil {
         if record.cause == .watch {
           // Its files are on the disk, without a mark.
-          actions.stores[store].batch.dropped.append(record.id)
+          evaluation.stores[store].batch.dropped.append(record.id)
         } else if let index {
           readmit(record, as: index, from: store)
-        } else if isDueAgain(record, in: store, at: now, into: &actions) {
-          actions.stores[store].batch.dropped.append(record.id)
+        } else if isDueAgain(record, in: store, &evaluation) {
+          evaluation.stores[store].batch.dropped.append(record.id)
         } else if record.cause == .recovery {
           // Its instant has its decision: the run that was interrupted.
           endLeftOver(
-            record, .cancelled, "its job had gone when the host started again", in: store, at: now, into: &actions)
+            record, .cancelled, "its job had gone when the host started again", in: store, &evaluation)
         } else {
-          actions.stores[store].batch.dropped.append(record.id)
+          evaluation.stores[store].batch.dropped.append(record.id)
           var range = DecisionRange(
             job: record.job, schedule: record.schedule, kind: .skipped, reason: .orphaned, first: record.scheduledAt,
-            last: record.scheduledAt, count: 1, clockEpoch: record.clockEpoch, decidedAt: now.wall)
+            last: record.scheduledAt, count: 1, clockEpoch: record.clockEpoch, decidedAt: evaluation.now.wall)
           range.number = host.makeDecisionNumber()
-          actions.stores[store].batch.decisions.append(range)
+          evaluation.stores[store].batch.decisions.append(range)
         }
       } else {
         var lost = record
         // It may have started, once more than its row tells: rates count that after the next restart, too.
         lost.attempts += 1
         endLeftOver(
-          lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, at: now,
-          into: &actions)
+          lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, &evaluation)
         if let index, jobs[index.offset].definition.recover, record.cause != .watch {
           accept(
             index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
-            event: record.event, recovers: record.id, now: now, into: &actions)
+            event: record.event, recovers: record.id, &evaluation)
         }
       }
     }
@@ -163,22 +164,21 @@ extension SchedulerCore {
   }
 
   private mutating func endLeftOver(
-    _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, at now: Moment,
-    into actions: inout SchedulerActions
+    _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, _ evaluation: inout Evaluation
   ) {
     var ended = record
     ended.outcome = outcome
-    ended.claimedAt = ended.claimedAt ?? now.wall
-    ended.finishedAt = max(now.wall, ended.startedAt ?? now.wall)
+    ended.claimedAt = ended.claimedAt ?? evaluation.now.wall
+    ended.finishedAt = max(evaluation.now.wall, ended.startedAt ?? evaluation.now.wall)
     ended.error = RunError(message: why)
-    actions.stores[store].batch.finished.append(ended)
-    actions.events.append(.runFinished(ended))
-    passOn(ended, at: now, into: &actions)
+    evaluation.stores[store].batch.finished.append(ended)
+    evaluation.events.append(.runFinished(ended))
+    passOn(ended, &evaluation)
   }
 
   /// The last fire of a schedule made at run time waits for its job to come back: it is late then, not lost.
   private mutating func isDueAgain(
-    _ record: RunRecord, in store: Int, at now: Moment, into actions: inout SchedulerActions
+    _ record: RunRecord, in store: Int, _ evaluation: inout Evaluation
   ) -> Bool {
     guard record.cause == .schedule, let id = record.schedule, let job = restart.madeIDs[id],
       let place = restart.made[job]?.firstIndex(where: { $0.record.id == id })
@@ -186,9 +186,9 @@ extension SchedulerCore {
     var schedule = restart.made[job]![place].record
     guard schedule.nextFire == nil else { return false }
     schedule.nextFire = record.scheduledAt
-    schedule.orphanedAt = schedule.orphanedAt ?? now.wall
+    schedule.orphanedAt = schedule.orphanedAt ?? evaluation.now.wall
     restart.made[job]![place].record = schedule
-    actions.stores[store].batch.schedules.append(schedule)
+    evaluation.stores[store].batch.schedules.append(schedule)
     return true
   }
 
@@ -217,21 +217,22 @@ extension SchedulerCore {
   }
 
   /// Ends what is still claimed as interrupted: the host gives up on it, and on what is being claimed.
-  package mutating func interruptAll(at now: Moment, into actions: inout SchedulerActions) {
+  package mutating func interruptAll(at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
     host.phase = .over
-    for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, at: now, into: &actions) }
+    for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, &evaluation) }
   }
 
   /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good
   /// for it waits in the store for the next host.
-  mutating func interrupt(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func interrupt(_ slot: Int, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
     let why = RunError(message: "the host stopped before this run ended")
-    end(slot, .interrupted, details: AttemptDetails(error: why), at: now, into: &actions)
+    end(slot, .interrupted, details: AttemptDetails(error: why), &evaluation)
     let job = jobs[run.job.offset]
     guard job.definition.recover, !job.isOrphaned, run.record.cause != .watch else { return }
     accept(
       run.job, cause: .recovery, at: run.record.scheduledAt, missed: run.record.missed, params: run.record.params,
-      event: run.record.event, recovers: run.record.id, now: now, into: &actions)
+      event: run.record.event, recovers: run.record.id, &evaluation)
   }
 }
