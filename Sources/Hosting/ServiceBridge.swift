@@ -99,7 +99,7 @@ package final class ServiceBridge: JobControl, EventHub {
   private func change(
     _ completion: @escaping @Sendable (HostRefusal?) -> Void,
     _ body:
-      @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) throws(SchedulerCore.Refusal) -> Void
+      @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) throws(SchedulerCore.Refusal) -> Void
   ) {
     guard let service else { return completion(Self.refusal) }
     let box = Box<HostRefusal?>(nil)

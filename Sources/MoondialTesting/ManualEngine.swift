@@ -52,7 +52,7 @@ final class ManualEngine: SchedulerEngine {
   }
 
   func ask<R: Sendable>(
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> R
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> R
   ) -> R {
     let answer = Mutex<R?>(nil)
     turn.post { core, now, actions in
@@ -68,7 +68,7 @@ final class ManualEngine: SchedulerEngine {
 
   func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void
   ) {
     turn.post(whenDurable: whenDurable, body)
     // Who waits for it to be durable does not move the clock meanwhile.

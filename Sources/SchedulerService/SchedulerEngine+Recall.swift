@@ -26,7 +26,7 @@ extension SchedulerEngine {
   /// thread.
   package func ask<R: Sendable>(
     recalling definitions: [JobDefinition], from stored: StoredJobs,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> R
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> R
   ) -> R {
     var found = RecalledJobs(stores: stored.stores.count)
     while true {

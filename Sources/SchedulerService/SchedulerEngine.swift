@@ -21,12 +21,12 @@ package protocol SchedulerEngine: AnyObject, Sendable {
   /// Ends a drain's waiting: what still runs is interrupted.
   func endNow()
   /// Does something with the scheduler's state at its next turn, and waits for the answer.
-  func ask<R: Sendable>(_ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> R) -> R
+  func ask<R: Sendable>(_ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> R) -> R
   /// Does something with the scheduler's state at its next turn; `whenDurable` is called when what it decided is on
   /// disk.
   func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void)
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void)
 }
 
 /// What people and programs ask for. Each blocks for one turn.
@@ -41,7 +41,7 @@ extension SchedulerEngine {
 
   /// `ask` for what may be refused.
   package func request<R: Sendable>(
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) throws(SchedulerCore.Refusal) -> R
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) throws(SchedulerCore.Refusal) -> R
   ) throws(SchedulerCore.Refusal) -> R {
     try ask { core, now, actions -> Result<R, SchedulerCore.Refusal> in
       Result { () throws(SchedulerCore.Refusal) in try body(&core, now, &actions) }

@@ -186,7 +186,7 @@ package final class SchedulerService: SchedulerEngine {
   /// Does something with the scheduler's state at its next turn and waits for the answer. Not from the scheduler's own
   /// thread.
   package func ask<R: Sendable>(
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> R
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> R
   ) -> R {
     let answer = Monitor<R?>(nil)
     turn.post { core, now, actions in
@@ -205,7 +205,7 @@ package final class SchedulerService: SchedulerEngine {
   /// what it decided is on disk.
   package func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void
+    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void
   ) {
     turn.post(whenDurable: whenDurable, body)
   }

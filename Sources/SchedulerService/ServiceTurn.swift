@@ -11,7 +11,7 @@ import Triggers
 package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   // `@unchecked`: `core`, `lanes`, `actions` and `isOver` are touched by `turn` (and before the first turn) only, which
   // the owner calls on one thread at a time; everything that other threads touch is in `inbox`, behind its lock.
-  package typealias Command = @Sendable (inout SchedulerCore, Moment, inout SchedulerActions) -> Void
+  package typealias Command = @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void
 
   private struct Inbox: Sendable {
     var reports: [RunReport] = []
@@ -28,7 +28,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   private var taken = Inbox()
   private var core: SchedulerCore
   private var lanes: [StoreLane]
-  private var actions: SchedulerActions
+  private var actions: Evaluation
 
   /// - Parameter wake: ends the owner's sleep; called at most once between two turns.
   package init(_ configuration: ServiceConfiguration, wake: @escaping @Sendable () -> Void) {
@@ -44,7 +44,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     core = SchedulerCore(
       configuration: settings, stores: configuration.stores.map(\.name), executors: configuration.executors.map(\.name))
     lanes = configuration.stores.map { StoreLane($0.store) }
-    actions = SchedulerActions(stores: configuration.stores.count, executors: configuration.executors.count)
+    actions = Evaluation(stores: configuration.stores.count, executors: configuration.executors.count)
   }
 
   /// Reads what the stores know, as far as these jobs under these groups need it. Once, before the first turn.
@@ -114,6 +114,7 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   package func turn(at now: Moment) -> Rest {
     var rounds = 0
     var isAsleep = false
+    var wake = SchedulerCore.Wake()
     repeat {
       rounds += 1
       takeInbox()
@@ -126,11 +127,10 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
         if let whenDurable { callbacks.append(whenDurable) }
       }
       taken.commands.removeAll(keepingCapacity: true)
-      core.advance(to: now, into: &actions)
+      wake = core.advance(to: now, into: &actions)
       act(callbacks, at: now)
       isAsleep = goToSleep()
     } while !isAsleep && rounds < Self.roundsMax
-    var wake = core.wakeInPlace()
     if !isAsleep { wake.monotonic = now.monotonic }
     var isWritten = isAsleep
     for lane in lanes.indices {

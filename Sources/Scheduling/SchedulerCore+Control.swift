@@ -26,11 +26,12 @@ extension SchedulerCore {
 
   /// Runs a job now, whether it is paused or not. It follows the overlap policy like any other fire.
   package mutating func runNow(
-    _ name: String, params: JSONText?, at now: Moment, into actions: inout SchedulerActions
+    _ name: String, params: JSONText?, at now: Moment, into evaluation: inout Evaluation
   ) throws(Refusal) -> RunID {
+    evaluation.now = now
     let index = try liveJob(name)
     guard !isDraining else { throw .draining }
-    guard let id = accept(index, cause: .manual, at: now.wall, params: params, now: now, into: &actions) else {
+    guard let id = accept(index, cause: .manual, at: now.wall, params: params, &evaluation) else {
       throw .overlap(name, maxInstances: jobs[index.offset].definition.maxInstances)
     }
     return id
@@ -38,62 +39,63 @@ extension SchedulerCore {
 
   /// From now on what falls due is recorded as skipped (paused), of the job and of its schedules made at run time; also
   /// what is due already and still waits for the window.
-  package mutating func pause(_ name: String, into actions: inout SchedulerActions) throws(Refusal) {
-    try setPaused(true, name, into: &actions)
+  package mutating func pause(_ name: String, into evaluation: inout Evaluation) throws(Refusal) {
+    try setPaused(true, name, &evaluation)
   }
 
   /// What fell due meanwhile stays skipped; the next fire is the next one from now.
   package mutating func resume(
-    _ name: String, at now: Moment, into actions: inout SchedulerActions
+    _ name: String, at now: Moment, into evaluation: inout Evaluation
   ) throws(Refusal) {
+    evaluation.now = now
     // Instants up to now belong to the pause.
     let index = try liveJob(name)
     for place in [index] + places(of: index) {
-      if let next = jobs[place.offset].nextFire, next <= now.wall { fire(place, at: now, into: &actions) }
+      if let next = jobs[place.offset].nextFire, next <= now.wall { fire(place, &evaluation) }
     }
-    try setPaused(false, name, into: &actions)
+    try setPaused(false, name, &evaluation)
   }
 
-  private mutating func setPaused(_ paused: Bool, _ name: String, into actions: inout SchedulerActions) throws(Refusal)
-  {
+  private mutating func setPaused(_ paused: Bool, _ name: String, _ evaluation: inout Evaluation) throws(Refusal) {
     let index = try liveJob(name)
     guard jobs[index.offset].isPaused != paused else { return }
     jobs[index.offset].isPaused = paused
-    keep(index)
+    jobs.keep(index)
     for place in places(of: index) { jobs[place.offset].isPaused = paused }
     // What waits for an instance is a decision now.
     for place in [index] + places(of: index) where paused && jobs[place.offset].isBehind { arm(place) }
-    actions.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
+    evaluation.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
   }
 
   /// Ends a run as cancelled: at once when it has not started, otherwise through its executor.
   package mutating func cancel(
-    _ id: RunID, at now: Moment, into actions: inout SchedulerActions
+    _ id: RunID, at now: Moment, into evaluation: inout Evaluation
   ) throws(Refusal) {
+    evaluation.now = now
     guard let slot = runs.activeSlots.first(where: { runs.slots[$0].record.id == id }) else { throw .unknownRun(id) }
     switch runs.slots[slot].state {
-    case .ready, .retrying: end(slot, .cancelled, details: nil, at: now, into: &actions)
+    case .ready, .retrying: end(slot, .cancelled, details: nil, &evaluation)
     case .waiting:
       jobs[runs.slots[slot].job.offset].queue.removeAll { Int($0) == slot }
-      end(slot, .cancelled, details: nil, at: now, into: &actions)
+      end(slot, .cancelled, details: nil, &evaluation)
     case .debouncing:
       jobs[runs.slots[slot].job.offset].debouncing = -1
-      end(slot, .cancelled, details: nil, at: now, into: &actions)
-    default: requestCancel(slot, into: &actions)
+      end(slot, .cancelled, details: nil, &evaluation)
+    default: requestCancel(slot, &evaluation)
     }
   }
 
-  mutating func requestCancel(_ slot: Int, into actions: inout SchedulerActions) {
+  mutating func requestCancel(_ slot: Int, _ evaluation: inout Evaluation) {
     guard !runs.slots[slot].isCancelled else { return }
     runs.slots[slot].isCancelled = true
     switch runs.slots[slot].state {
     case .dispatched, .running, .stuck:
       let executor = Int(runs.slots[slot].executor)
-      actions.cancellations.append((executor: executor, token: runs.token(slot)))
+      evaluation.cancellations.append((executor: executor, token: runs.token(slot)))
     case .retrying:
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
       runs.slots[slot].resumesAt = 0
-      delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+      runs.delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     case .ready where runs.slots[slot].isInLane:
       leaveLane(slot)
       queueForClaim(slot)
@@ -104,17 +106,18 @@ extension SchedulerCore {
   /// Something happened that jobs may listen to. Returns how many it will run, or make wait for its debounce.
   @discardableResult
   package mutating func emit(
-    _ name: String, data: JSONText?, at now: Moment, into actions: inout SchedulerActions
+    _ name: String, data: JSONText?, at now: Moment, into evaluation: inout Evaluation
   ) -> Int {
-    guard let jobs = listeners[name] else { return 0 }
+    evaluation.now = now
+    guard let jobs = listeners.events[name] else { return 0 }
     let event = JSONText("{\"name\":\(quoted(name)),\"data\":\(data?.text ?? "null")}")
     var count = 0
-    for index in jobs where listens(index, at: now, into: &actions) {
+    for index in jobs where listens(index, &evaluation) {
       count += 1
       if let debounce = self.jobs[index.offset].definition.debounce {
         collect(event, for: index, during: debounce, at: now)
       } else {
-        accept(index, cause: .event, at: now.wall, event: event, now: now, into: &actions)
+        accept(index, cause: .event, at: now.wall, event: event, &evaluation)
       }
     }
     return count
@@ -122,13 +125,13 @@ extension SchedulerCore {
 
   /// Whether an event, or another job's success, may run the job now. That it may not because it is paused or disabled
   /// is a decision: somebody will ask why it did not run.
-  mutating func listens(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) -> Bool {
+  mutating func listens(_ index: JobIndex, _ evaluation: inout Evaluation) -> Bool {
     let job = jobs[index.offset]
     guard !job.isOrphaned else { return false }
     guard job.isPaused || !job.definition.enabled else { return true }
     record(
-      .skipped, job.isPaused ? .paused : .disabled, instant: now.wall, of: index, isAboutFireTimes: false, at: now,
-      into: &actions)
+      .skipped, job.isPaused ? .paused : .disabled, instant: evaluation.now.wall, of: index, isAboutFireTimes: false,
+      &evaluation)
     return false
   }
 
@@ -137,7 +140,7 @@ extension SchedulerCore {
     let job = jobs[index.offset]
     var slot = Int(job.debouncing)
     if slot < 0 {
-      var record = RunRecord(id: makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
+      var record = RunRecord(id: host.makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
       record.clockEpoch = clockEpoch
       slot = runs.add(record, job: index, entry: job.entry, store: job.store, state: .debouncing)
       if job.latestRange?.isAboutFireTimes == false { jobs[index.offset].latestRange = nil }
@@ -150,12 +153,12 @@ extension SchedulerCore {
     jobs[index.offset].unstored += 1
     runs.slots[slot].record.event = event
     runs.slots[slot].resumesAt = now.monotonic.addingReportingOverflow(debounce).partialValue
-    delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
-    accepted.append(runs.token(slot))
+    runs.delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    runs.unflushed.append(runs.token(slot))
   }
 
   /// The span has passed: the collected run goes the way of every accepted one.
-  mutating func endDebounce(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func endDebounce(_ slot: Int, _ evaluation: inout Evaluation) {
     let index = runs.slots[slot].job
     jobs[index.offset].debouncing = -1
     let job = jobs[index.offset]
@@ -163,7 +166,7 @@ extension SchedulerCore {
       runs.move(slot, to: .ready)
       makeReady(slot)
     } else if job.definition.overlap == .skip {
-      turnAway(slot, .overlap, at: now, into: &actions)
+      turnAway(slot, .overlap, &evaluation)
     } else {
       runs.move(slot, to: .waiting)
       jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
@@ -172,25 +175,27 @@ extension SchedulerCore {
 
   /// Claims nothing from now on; what runs goes on. What waits for its next attempt is interrupted: nothing would come
   /// of waiting for it.
-  package mutating func drain(at now: Moment, into actions: inout SchedulerActions) {
+  package mutating func drain(at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
     guard !isDraining else { return }
-    isDraining = true
-    actions.windsDown = true
+    host.phase = .draining
+    evaluation.windsDown = true
     for slot in runs.activeSlots where runs.slots[slot].isClaimed {
       switch runs.slots[slot].state {
-      case .retrying, .ready: interrupt(slot, at: now, into: &actions)
+      case .retrying, .ready: interrupt(slot, &evaluation)
       default: continue
       }
     }
-    actions.events.append(.draining(running: claimedRuns))
+    evaluation.events.append(.draining(running: claimedRuns))
   }
 
   /// Asks every claimed run to end as cancelled.
-  package mutating func cancelAll(at now: Moment, into actions: inout SchedulerActions) {
+  package mutating func cancelAll(at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
     for slot in runs.activeSlots {
       switch runs.slots[slot].state {
-      case .retrying: end(slot, .cancelled, details: nil, at: now, into: &actions)
-      case .claiming, .dispatched, .running, .stuck: requestCancel(slot, into: &actions)
+      case .retrying: end(slot, .cancelled, details: nil, &evaluation)
+      case .claiming, .dispatched, .running, .stuck: requestCancel(slot, &evaluation)
       case .free, .debouncing, .waiting, .ready: continue
       }
     }

@@ -11,7 +11,7 @@ private struct FileSimulation {
 
   private var random: SplitMix
   private var core: SchedulerCore
-  private var actions = SchedulerActions(stores: 1, executors: 1)
+  private var actions = Evaluation(stores: 1, executors: 1)
   private var now = Moment(wall: t(0), monotonic: 0)
   // What a crash leaves.
   private(set) var disk: [String: FileVersion] = [:]
@@ -60,7 +60,7 @@ private struct FileSimulation {
     }
   }
 
-  private static func core(_ store: Store, at now: Moment, _ actions: inout SchedulerActions) -> SchedulerCore {
+  private static func core(_ store: Store, at now: Moment, _ actions: inout Evaluation) -> SchedulerCore {
     var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
     var snapshot = StoreSnapshot(nextRunID: RunID((store.rows.keys.map(\.number).max() ?? 0) + 1))
     snapshot.unfinished = store.rows.values.filter { $0.outcome == nil }

@@ -33,7 +33,7 @@ func definition(
 struct Fixture {
   var core: SchedulerCore
   var now = Moment(wall: t(0), monotonic: 0)
-  var actions = SchedulerActions(stores: 1, executors: 1)
+  var actions = Evaluation(stores: 1, executors: 1)
   var commits = true
 
   /// What the store was told, in order.

@@ -32,10 +32,10 @@ struct ForgettingTests {
       forgotten += declare(&f, [definition("base"), job]).count
     }
     #expect(forgotten == 1_000 - 11)
-    #expect(f.core.jobs.count <= 14 && f.core.names.count == 12)
+    #expect(f.core.jobs.count <= 14 && f.core.jobs.names.count == 12)
     #expect(f.core.limits.lanes.count <= 13 && f.core.limits.groups.count <= 13)
-    #expect(f.core.listeners.count <= 12 && f.core.downstream["base"]?.count ?? 0 <= 12)
-    #expect(f.core.orphans.queue.count <= 11 && f.core.due.count == 2)
+    #expect(f.core.listeners.events.count <= 12 && f.core.listeners.downstream["base"]?.count ?? 0 <= 12)
+    #expect(f.core.jobs.orphans.queue.count <= 11 && f.core.due.count == 2)
     f.core.due.checkInvariants()
     #expect(f.core.index(of: "job3") == nil && f.core.index(of: "job999") != nil)
   }
@@ -112,6 +112,6 @@ struct ForgettingTests {
     f.startRun()
     f.endRun()
     try schedule(&f, "a", "6")
-    #expect(f.core.scheduleCounts.values.reduce(0, +) == 4)
+    #expect(f.core.jobs.madeCounts.values.reduce(0, +) == 4)
   }
 }

@@ -348,7 +348,7 @@ struct LimitTests {
   @Test("a store that cannot be written does not hold up its group's jobs of other stores")
   func failedStore() throws {
     var core = SchedulerCore(configuration: .init(), stores: ["bad", "good"], executors: ["default"])
-    var actions = SchedulerActions(stores: 2, executors: 1)
+    var actions = Evaluation(stores: 2, executors: 1)
     let now = Moment(wall: t(0), monotonic: 0)
     core.setGroups(["db": GroupLimit(max: 1)])
     core.reconcile(

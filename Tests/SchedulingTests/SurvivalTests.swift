@@ -154,7 +154,7 @@ struct SurvivalTests {
     f.advance(to: 20)
     f.endAll()
     var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
-    var actions = SchedulerActions(stores: 1, executors: 1)
+    var actions = Evaluation(stores: 1, executors: 1)
     let now = Moment(wall: t(25), monotonic: 1)
     core.restore(snapshot(f), store: 0, reading: readTrigger)
     core.reconcile([definition("a"), definition("b", every: 50 * second)], at: now, into: &actions)
@@ -184,7 +184,7 @@ struct SurvivalTests {
   @Test("a job that a reload moves to another store leaves its active run, and an orphaned record, where they were")
   func moved() {
     var core = SchedulerCore(configuration: .init(), stores: ["default", "other"], executors: ["default"])
-    var actions = SchedulerActions(stores: 2, executors: 1)
+    var actions = Evaluation(stores: 2, executors: 1)
     core.reconcile([definition("a")], at: Moment(wall: t(0), monotonic: 0), into: &actions)
     core.start(at: Moment(wall: t(0), monotonic: 0), into: &actions)
     let now = Moment(wall: t(10), monotonic: 10 * second)

@@ -71,7 +71,7 @@ struct CheckMistakesTests {
       field("tags = 5", "tags must be a string or a list of them, not 5"),
       field("tags = { 'a', 5 }", "tags[2] must be a string, not 5"),
       field("on = { '' }", "on must be an event's name, not \"\""),
-      field("after = { x = 'y' }", "after must be a job's name or a list of them, not a table"),
+      field("after = { x = 'y' }", "unknown field \"after.x\"; it has job and outcome, or all"),
       field("enabled = 'yes'", "enabled must be true or false, not \"yes\""),
       field("recover = 1", "recover must be true or false, not 1"),
       field("on_error = 'mail'", "on_error must be a function, not \"mail\""),

@@ -1,4 +1,3 @@
-package import Executors
 package import Basics
 package import Chronology
 internal import Glibc

@@ -1,5 +1,4 @@
-package import Executors
-internal import Basics
+package import Basics
 package import Chronology
 internal import Glibc
 internal import Synchronization

@@ -69,8 +69,9 @@ extension JobDecoder {
       case "outcome":
         upstream.trigger = reading.choice("\(name).outcome", value, Upstream.Trigger.self) ?? .succeeded
       default:
+        let near = FieldReading.suggestion(for: key, among: ["job", "outcome", "all"])
         reading.complain(
-          "unknown field \"\(name).\(key)\"\(FieldReading.suggestion(for: key, among: ["job", "outcome", "all"]))")
+          "unknown field \"\(name).\(key)\"\(near.isEmpty ? "; it has job and outcome, or all" : near)")
       }
     }
     if upstream.job.isEmpty, reading.complaints.count == complaintsBefore {

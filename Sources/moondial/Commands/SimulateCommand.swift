@@ -73,7 +73,7 @@ struct SimulateCommand: ParsableCommand {
 /// The real scheduler under a virtual clock: claims are durable at once, and every run succeeds in no time.
 struct ScheduleSimulation {
   private var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
-  private var actions = SchedulerActions(stores: 1, executors: 1)
+  private var actions = Evaluation(stores: 1, executors: 1)
   private var now: Moment
   private var pending: [RunRecord] = []
 

@@ -16,10 +16,10 @@ extension SchedulerCore {
 
   /// Enters into the rates of the declared jobs what the stores told. O(n log n).
   mutating func recallStarts(at now: Moment) {
-    defer { recorded = [] }
-    let interrupted = unfinished.map(\.record).filter { $0.claimedAt != nil }
+    defer { restart.starts = [] }
+    let interrupted = restart.unfinished.map(\.record).filter { $0.claimedAt != nil }
     // All attempts of a run count at its last one's start: only that is in the row, and the others were earlier.
-    for start in (recorded + interrupted.compactMap { RecordedStart($0) }).sorted(by: { $0.at < $1.at }) {
+    for start in (restart.starts + interrupted.compactMap { RecordedStart($0) }).sorted(by: { $0.at < $1.at }) {
       // What is older than every window counts no more, however old its row says that it is.
       let age = max(0, now.wall.nanoseconds(since: start.at))
       guard age <= RateLimit.windows.upperBound else { continue }

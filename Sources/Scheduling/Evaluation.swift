@@ -1,8 +1,13 @@
+import Chronology
 package import JobModel
 
-/// What the scheduler decided and somebody must do: filled by `SchedulerCore`, performed by the service in this order:
-/// write the store batches; submit the orders; cancel; publish.
-package struct SchedulerActions: Sendable {
+/// One evaluation: the moment for which the scheduler decides, and what it decided and somebody must do.
+///
+/// Filled by `SchedulerCore`, performed by the service in this order: write the store batches; submit the orders;
+/// cancel; publish. Every step of a run's way is given the one that goes on; the entries of the core set its moment.
+package struct Evaluation: Sendable {
+  /// What the clocks show; the same for all that is decided in it.
+  package internal(set) var now = Moment(wall: .distantPast, monotonic: 0)
   /// By store index. The runs in `claims` are dispatched when the batch has been committed, and not before.
   package var stores: [StoreActions]
   /// By executor index: attempts to start now, in order.

@@ -22,21 +22,22 @@ extension SchedulerCore {
 
   /// Takes one step. What no step names is left alone. O(jobs of the step), the last one O(jobs).
   package mutating func reload(
-    _ step: ReloadStep, at now: Moment, into actions: inout SchedulerActions
+    _ step: ReloadStep, at now: Moment, into evaluation: inout Evaluation
   ) -> Reconciliation {
-    noticeClock(now, into: &actions)
+    evaluation.now = now
+    noticeClock(&evaluation)
     var result = Reconciliation()
     var moved: Set<JobIndex> = []
-    for definition in step.declared { take(definition, &moved, &result, at: now, into: &actions) }
+    for definition in step.declared { take(definition, &moved, &result, &evaluation) }
     for name in step.removed {
       guard let index = index(of: name), !jobs[index.offset].isOrphaned, jobs[index.offset].made == nil else {
         continue
       }
-      orphan(index, at: now, into: &actions)
+      orphan(index, &evaluation)
       moved.insert(index)
       result.orphaned += 1
     }
-    if !moved.isEmpty { followBases(moved, at: now, into: &actions) }
+    if !moved.isEmpty { followBases(moved, &evaluation) }
     if step.isLast { deriveListeners() }
     return result
   }

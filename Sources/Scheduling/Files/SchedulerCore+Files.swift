@@ -16,46 +16,44 @@ extension SchedulerCore {
   /// job's batch reaches. A job that is paused or orphaned keeps them waiting; under `overlap = "replace"` the oldest
   /// run is cancelled.
   package mutating func filesSettled(
-    _ files: [WatchedFile], of job: String, at now: Moment, into actions: inout SchedulerActions
+    _ files: [WatchedFile], of job: String, at now: Moment, into evaluation: inout Evaluation
   ) {
+    evaluation.now = now
     guard !files.isEmpty, let index = index(of: job) else { return }
-    backlogs[index, default: FileBacklog()].add(files)
-    noteWaitingFiles(of: index)
+    watched.backlogs[index, default: FileBacklog()].add(files)
+    watched.noteWaiting(index)
     let entry = jobs[index.offset].entry
     if entry.definition.overlap == .replace, jobs[index.offset].active >= entry.definition.maxInstances,
       mayTakeFiles(index)
     {
-      cancelOldestInstance(of: index, into: &actions)
+      cancelOldestInstance(of: index, &evaluation)
     }
   }
 
   /// These files get no run, on purpose: the store remembers that.
   package mutating func filesPassedOver(
     _ files: [WatchedFile], of job: String, beginning: [String] = [], at now: Moment,
-    into actions: inout SchedulerActions
+    into evaluation: inout Evaluation
   ) {
+    evaluation.now = now
     guard let index = index(of: job) else { return }
     let nothing = FileVersion(device: 0, inode: 0, size: 0, modified: 0)
     let marks =
       files.map { FileMark(job: job, path: $0.path, version: $0.version, at: now.wall) }
       + beginning.map { FileMark(job: job, path: FileMark.beginning(of: $0), version: nothing, at: now.wall) }
-    actions.stores[Int(jobs[index.offset].store)].batch.files += marks
+    evaluation.stores[Int(jobs[index.offset].store)].batch.files += marks
   }
 
   /// These paths name nothing any more: nothing waits for them, and the store may forget them.
   package mutating func filesGone(
-    _ paths: [String], of job: String, at now: Moment, into actions: inout SchedulerActions
+    _ paths: [String], of job: String, at now: Moment, into evaluation: inout Evaluation
   ) {
+    evaluation.now = now
     guard let index = index(of: job) else { return }
-    backlogs[index]?.remove(paths)
-    actions.stores[Int(jobs[index.offset].store)].batch.files += paths.map {
+    watched.backlogs[index]?.remove(paths)
+    evaluation.stores[Int(jobs[index.offset].store)].batch.files += paths.map {
       FileMark(job: job, path: $0, version: nil, at: now.wall)
     }
-  }
-
-  private mutating func noteWaitingFiles(of index: JobIndex) {
-    guard !waitingForFiles.contains(index) else { return }
-    waitingForFiles.append(index)
   }
 
   private func mayTakeFiles(_ index: JobIndex) -> Bool {
@@ -65,31 +63,33 @@ extension SchedulerCore {
 
   /// Makes runs of what waits, for every job that has an instance free. Called once an evaluation, so that neither the
   /// end of a run nor `resume` nor a reload has to remember it. O(jobs with waiting files).
-  mutating func startFileRuns(at now: Moment, into actions: inout SchedulerActions) {
-    for index in waitingForFiles {
+  mutating func startFileRuns(_ evaluation: inout Evaluation) {
+    for index in watched.waiting {
       guard let watch = jobs[index.offset].entry.definition.watch else {
-        if !jobs[index.offset].isOrphaned { backlogs[index]?.removeAllWaiting() }
+        if !jobs[index.offset].isOrphaned { watched.backlogs[index]?.removeAllWaiting() }
         continue
       }
       guard mayTakeFiles(index) else { continue }
       while jobs[index.offset].active < jobs[index.offset].entry.definition.maxInstances,
         jobs[index.offset].queue.isEmpty
       {
-        guard let files = backlogs[index]?.take(watch.batch, bytes: FileWatch.batchBytes), !files.isEmpty else { break }
-        startRun(of: index, with: files, at: now, into: &actions)
+        guard let files = watched.backlogs[index]?.take(watch.batch, bytes: FileWatch.batchBytes), !files.isEmpty else {
+          break
+        }
+        startRun(of: index, with: files, &evaluation)
       }
     }
-    waitingForFiles.removeAll { backlogs[$0]?.isWaiting != true }
+    watched.forgetIdle()
   }
 
   private mutating func startRun(
-    of index: JobIndex, with files: [WatchedFile], at now: Moment, into actions: inout SchedulerActions
+    of index: JobIndex, with files: [WatchedFile], _ evaluation: inout Evaluation
   ) {
-    let run = accept(index, cause: .watch, at: now.wall, event: Self.event(files), now: now, into: &actions)
+    let run = accept(index, cause: .watch, at: evaluation.now.wall, event: Self.event(files), &evaluation)
     precondition(run != nil, "a run for files is accepted only while an instance is free")
     // The newest of those accepted. It needs no waiting row: what is not claimed is on the disk.
-    guard let token = accepted.popLast(), let slot = runs.slot(token) else { return }
-    backlogs[index]?.give(files, to: slot)
+    guard let token = runs.unflushed.popLast(), let slot = runs.slot(token) else { return }
+    watched.backlogs[index]?.give(files, to: slot)
   }
 
   private static func event(_ files: some Sequence<WatchedFile>, more: Int = 0) -> JSONText {
@@ -101,7 +101,7 @@ extension SchedulerCore {
   /// disk. Which run had which file is in the marks.
   func recordedEvent(of slot: Int) -> JSONText? {
     let run = runs.slots[slot]
-    guard let files = backlogs[run.job]?.files(of: slot), files.count > Self.recordedPaths else {
+    guard let files = watched.backlogs[run.job]?.files(of: slot), files.count > Self.recordedPaths else {
       return run.record.event
     }
     return Self.event(files.prefix(Self.recordedPaths), more: files.count - Self.recordedPaths)
@@ -110,22 +110,23 @@ extension SchedulerCore {
   private static let recordedPaths = 20
 
   /// A run for files is over: they are marked with its outcome, or wait again, or wait for the next host.
-  mutating func endFiles(of slot: Int, _ outcome: Outcome, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func endFiles(of slot: Int, _ outcome: Outcome, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
     guard outcome != .interrupted else { return }
     guard outcome == .succeeded || !isDraining && !run.isReplaced else { return returnFiles(of: slot) }
-    let files = backlogs[run.job]?.end(slot) ?? []
-    actions.stores[Int(run.store)].batch.files += files.map {
+    let files = watched.backlogs[run.job]?.end(slot) ?? []
+    evaluation.stores[Int(run.store)].batch.files += files.map {
       FileMark(
-        job: run.record.job, path: $0.path, version: $0.version, run: run.record.id, outcome: outcome, at: now.wall)
+        job: run.record.job, path: $0.path, version: $0.version, run: run.record.id, outcome: outcome,
+        at: evaluation.now.wall)
     }
   }
 
   /// The files of a run that came to nothing wait again.
   mutating func returnFiles(of slot: Int) {
     let index = runs.slots[slot].job
-    guard let files = backlogs[index]?.end(slot) else { return }
-    backlogs[index]?.putBack(files)
-    noteWaitingFiles(of: index)
+    guard let files = watched.backlogs[index]?.end(slot) else { return }
+    watched.backlogs[index]?.putBack(files)
+    watched.noteWaiting(index)
   }
 }

@@ -21,7 +21,7 @@ extension SchedulerCore {
 
   /// Decides the earliest due instant, and before it what is too late or too much; without a free instance, nothing.
   mutating func fireNext(
-    _ index: JobIndex, _ trigger: AnyTrigger, _ first: Instant, at now: Moment, into actions: inout SchedulerActions
+    _ index: JobIndex, _ trigger: AnyTrigger, _ first: Instant, _ evaluation: inout Evaluation
   ) {
     let offset = index.offset
     guard hasFreeInstance(offset) else {
@@ -30,8 +30,8 @@ extension SchedulerCore {
     }
     var next = first
     var following = trigger.nextFire(after: first)
-    if case .at(let second) = following, due(second, of: offset) <= now.wall.nanoseconds {
-      guard let start = giveUpOldest(of: index, trigger, from: first, at: now, into: &actions) else {
+    if case .at(let second) = following, due(second, of: offset) <= evaluation.now.wall.nanoseconds {
+      guard let start = giveUpOldest(of: index, trigger, from: first, &evaluation) else {
         return arm(index)
       }
       if start != next {
@@ -39,20 +39,20 @@ extension SchedulerCore {
         following = trigger.nextFire(after: start)
       }
     } else if let grace = jobs[offset].entry.definition.misfireGraceTime,
-      lateness(first, of: offset, at: now) > grace
+      lateness(first, of: offset, at: evaluation.now) > grace
     {
       move(index, past: first, to: following)
-      record(.misfired, nil, instant: first, of: index, at: now, into: &actions)
+      record(.misfired, nil, instant: first, of: index, &evaluation)
       return arm(index)
     }
     // Whether something is left that has been evaluated, and has only to wait.
-    if case .at(let second) = following, due(second, of: offset) <= now.wall.nanoseconds {
+    if case .at(let second) = following, due(second, of: offset) <= evaluation.now.wall.nanoseconds {
       jobs[offset].isBehind = true
     } else {
       jobs[offset].isBehind = false
     }
     move(index, past: next, to: following)
-    accept(index, fireTime: next, missed: 0, at: now, into: &actions)
+    accept(index, fireTime: next, missed: 0, &evaluation)
     arm(index)
   }
 
@@ -72,24 +72,24 @@ extension SchedulerCore {
   ///
   /// - Returns: the first one left; nil when none is, and the schedule has moved past them.
   private mutating func giveUpOldest(
-    of index: JobIndex, _ trigger: AnyTrigger, from first: Instant, at now: Moment, into actions: inout SchedulerActions
+    of index: JobIndex, _ trigger: AnyTrigger, from first: Instant, _ evaluation: inout Evaluation
   ) -> Instant? {
     let offset = index.offset
-    let end = latestDue(of: offset, trigger, from: first, at: now)
+    let end = latestDue(of: offset, trigger, from: first, at: evaluation.now)
     var start = first
-    if let last = lastTooLate(offset, trigger, from: first, through: end, at: now) {
+    if let last = lastTooLate(offset, trigger, from: first, through: end, at: evaluation.now) {
       let span = trigger.span(from: first, through: last, countingTo: SchedulingLimits.countedInstants)
       // A search that breaks off before `end` passes over what it did not find; `end` is known.
       let left = trigger.next(after: last) ?? (last < end ? end : nil)
       move(index, past: last, to: left.map { .at($0) } ?? trigger.nextFire(after: last))
-      record(.misfired, nil, span, of: index, at: now, into: &actions)
+      record(.misfired, nil, span, of: index, &evaluation)
       guard let left, left <= end else { return nil }
       start = left
     }
     if let kept = oldestKept(of: offset, trigger, from: start, through: end) {
       let before = trigger.latest(from: start, through: kept.advanced(byNanoseconds: -1))
       let span = trigger.span(from: start, through: before, countingTo: SchedulingLimits.countedInstants)
-      record(.skipped, .limit, span, of: index, at: now, into: &actions)
+      record(.skipped, .limit, span, of: index, &evaluation)
       start = kept
     }
     return start

@@ -60,17 +60,17 @@ package struct ScheduledJob: Sendable {
   /// Jitter's and `H`'s seed.
   let hash: UInt64
   /// What the end of this evaluation must tell the store about where the schedule stands.
-  var untold = Untold.nothing
+  var dirt = Dirt.none
 
-  enum Untold: Sendable {
-    case nothing
+  enum Dirt: Sendable {
+    case none
     /// It fired: the small, frequent change.
     case fires
     /// The whole record.
     case record
   }
 
-  var isTouched: Bool { untold != .nothing }
+  var isDirty: Bool { dirt != .none }
 
   /// What must be known of a decision to tell whether the next one continues it.
   struct LatestRange: Sendable {

@@ -5,44 +5,45 @@ package import JobModel
 /// What executors report → started, retried, ended; and who gets the free place.
 extension SchedulerCore {
   /// Takes executors' reports, in the order in which each run's were made.
-  package mutating func report(_ reports: [RunReport], at now: Moment, into actions: inout SchedulerActions) {
+  package mutating func report(_ reports: [RunReport], at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
     for report in reports {
       guard let slot = runs.slot(report.token) else {
-        noteFailureHook(report, into: &actions)
+        noteFailureHook(report, &evaluation)
         continue
       }
       switch report.kind {
-      case .started: begin(slot, report, at: now, into: &actions)
+      case .started: begin(slot, report, &evaluation)
       case .late where runs.slots[slot].state == .dispatched:
-        inWindow -= 1
-        misfire(slot, at: now, into: &actions)
+        runs.inWindow -= 1
+        misfire(slot, &evaluation)
       case .late: continue
       case .stuck where runs.slots[slot].state == .running:
         runs.move(slot, to: .stuck)
-        actions.events.append(.runStuck(runs.slots[slot].record.id, job: runs.slots[slot].record.job))
+        evaluation.events.append(.runStuck(runs.slots[slot].record.id, job: runs.slots[slot].record.job))
       case .stuck: continue
       case .ended:
-        begin(slot, report, at: now, into: &actions)
-        endAttempt(slot, report, at: now, into: &actions)
+        begin(slot, report, &evaluation)
+        endAttempt(slot, report, &evaluation)
       }
     }
   }
 
   /// Calls of moondial.lua's `on_failure` go by numbers that are no slots.
-  private func noteFailureHook(_ report: RunReport, into actions: inout SchedulerActions) {
+  private func noteFailureHook(_ report: RunReport, _ evaluation: inout Evaluation) {
     guard report.token.isFailureHook, report.kind == .ended else { return }
-    actions.events.append(.failureHookEnded(report.token.use, report.outcome, report.details?.error))
+    evaluation.events.append(.failureHookEnded(report.token.use, report.outcome, report.details?.error))
   }
 
   private mutating func begin(
-    _ slot: Int, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
+    _ slot: Int, _ report: RunReport, _ evaluation: inout Evaluation
   ) {
     guard runs.slots[slot].state == .dispatched else { return }
     // A queued order that was cancelled ends without having started: it is not an attempt.
     guard report.kind == .started || report.outcome != .cancelled || report.duration > 0 else { return }
     runs.move(slot, to: .running)
-    noteStart(slot, at: now)
-    inWindow -= 1
+    noteStart(slot, at: evaluation.now)
+    runs.inWindow -= 1
     if runs.slots[slot].record.startedAt == nil {
       runs.slots[slot].record.startedAt = report.startedAt
     } else {
@@ -52,19 +53,19 @@ extension SchedulerCore {
     runs.slots[slot].record.attempts += 1
     if configuration.publishesRuns {
       let record = runs.slots[slot].record
-      actions.events.append(.runStarted(record.id, job: record.job, attempt: Int(record.attempts)))
+      evaluation.events.append(.runStarted(record.id, job: record.job, attempt: Int(record.attempts)))
     }
   }
 
   private mutating func endAttempt(
-    _ slot: Int, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
+    _ slot: Int, _ report: RunReport, _ evaluation: inout Evaluation
   ) {
     runs.slots[slot].record.duration += report.duration
     runs.slots[slot].record.memoryPeakBytes = max(runs.slots[slot].record.memoryPeakBytes, report.memoryPeakBytes)
     if let delay = delayBeforeRetry(slot, report) {
-      return retry(slot, after: delay, report, at: now, into: &actions)
+      return retry(slot, after: delay, report, &evaluation)
     }
-    end(slot, report.outcome, details: report.details, at: now, into: &actions)
+    end(slot, report.outcome, details: report.details, &evaluation)
   }
 
   /// Nanoseconds until the next attempt, nil when this one was the last.
@@ -81,48 +82,50 @@ extension SchedulerCore {
   }
 
   private mutating func retry(
-    _ slot: Int, after delay: Int64, _ report: RunReport, at now: Moment, into actions: inout SchedulerActions
+    _ slot: Int, after delay: Int64, _ report: RunReport, _ evaluation: inout Evaluation
   ) {
-    if runs.slots[slot].state.isInWindow { inWindow -= 1 }
+    if runs.slots[slot].state.isInWindow { runs.inWindow -= 1 }
     runs.move(slot, to: .retrying)
     releasePlace(slot)
     runs.slots[slot].retries += 1
-    let (resumesAt, overflow) = now.monotonic.addingReportingOverflow(max(0, delay))
+    let (resumesAt, overflow) = evaluation.now.monotonic.addingReportingOverflow(max(0, delay))
     runs.slots[slot].resumesAt = overflow ? .max : resumesAt
-    delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    runs.delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     // For who reads the store: what the run waits for, and that it had begun.
-    runs.slots[slot].record.resumesAt = now.wall.advanced(byNanoseconds: max(0, delay))
+    runs.slots[slot].record.resumesAt = evaluation.now.wall.advanced(byNanoseconds: max(0, delay))
     let record = runs.slots[slot].record
-    actions.stores[Int(runs.slots[slot].store)].batch.waiting.append(record)
-    actions.events.append(
+    evaluation.stores[Int(runs.slots[slot].store)].batch.waiting.append(record)
+    evaluation.events.append(
       .runRetrying(
         record.id, job: record.job, attempt: Int(record.attempts), delay: delay, outcome: report.outcome,
         error: report.details?.error))
   }
 
   /// A `retrying` or `debouncing` run's time has come.
-  mutating func endDelay(of slot: Int32, use: UInt32, at now: Moment, into actions: inout SchedulerActions) {
-    guard let slot = runs.slot(Int(slot), use: use), runs.slots[slot].resumesAt <= now.monotonic else { return }
+  mutating func endDelay(of slot: Int32, use: UInt32, _ evaluation: inout Evaluation) {
+    guard let slot = runs.slot(Int(slot), use: use), runs.slots[slot].resumesAt <= evaluation.now.monotonic else {
+      return
+    }
     switch runs.slots[slot].state {
     case .retrying:
       runs.move(slot, to: .ready)
       queueForClaim(slot)
-    case .debouncing: endDebounce(slot, at: now, into: &actions)
+    case .debouncing: endDebounce(slot, &evaluation)
     default: return
     }
   }
 
   /// Ends a run with its outcome: its row is completed, its place is free.
   mutating func end(
-    _ slot: Int, _ outcome: Outcome, details: AttemptDetails?, at now: Moment, into actions: inout SchedulerActions
+    _ slot: Int, _ outcome: Outcome, details: AttemptDetails?, _ evaluation: inout Evaluation
   ) {
-    if runs.slots[slot].state.isInWindow { inWindow -= 1 }
+    if runs.slots[slot].state.isInWindow { runs.inWindow -= 1 }
     let index = runs.slots[slot].job
     runs.slots[slot].record.outcome = outcome
     // The start was read on a worker, after the reading that this tick works with.
-    runs.slots[slot].record.finishedAt = max(now.wall, runs.slots[slot].record.lastStartedAt ?? now.wall)
+    runs.slots[slot].record.finishedAt = max(evaluation.now.wall, runs.slots[slot].record.lastStartedAt ?? evaluation.now.wall)
     runs.slots[slot].record.resumesAt = nil
-    if runs.slots[slot].record.claimedAt == nil { runs.slots[slot].record.claimedAt = now.wall }
+    if runs.slots[slot].record.claimedAt == nil { runs.slots[slot].record.claimedAt = evaluation.now.wall }
     if let details {
       if let error = details.error { runs.slots[slot].record.error = error }
       if let result = details.result, outcome == .succeeded { runs.slots[slot].record.result = result }
@@ -133,26 +136,26 @@ extension SchedulerCore {
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted {
       jobs[index.offset].unstored -= 1
       // No claim and no waiting row has told the store yet that the schedule moved past this instant; this row does.
-      if cause == .schedule { touch(index) }
+      if cause == .schedule { jobs.touch(index) }
     }
     if cause == .watch { runs.slots[slot].record.event = recordedEvent(of: slot) }
-    actions.stores[Int(runs.slots[slot].store)].batch.finished.append(runs.slots[slot].record)
+    evaluation.stores[Int(runs.slots[slot].store)].batch.finished.append(runs.slots[slot].record)
     if configuration.publishesRuns || outcome != .succeeded {
-      actions.events.append(.runFinished(runs.slots[slot].record))
+      evaluation.events.append(.runFinished(runs.slots[slot].record))
     }
-    if cause == .watch { endFiles(of: slot, outcome, at: now, into: &actions) }
+    if cause == .watch { endFiles(of: slot, outcome, &evaluation) }
     leaveLane(slot)
     releasePlace(slot)
-    let ended = downstream.isEmpty ? nil : runs.slots[slot].record
+    let ended = listeners.downstream.isEmpty ? nil : runs.slots[slot].record
     runs.remove(slot)
-    if isCounted { releaseInstance(of: index, into: &actions) }
-    if jobs[index.offset].made != nil { touch(index) }
-    if let ended { passOn(ended, at: now, into: &actions) }
+    if isCounted { releaseInstance(of: index, &evaluation) }
+    if jobs[index.offset].made != nil { jobs.touch(index) }
+    if let ended { passOn(ended, &evaluation) }
   }
 
   /// One counted run of the job is over: the next in its queue gets its turn, or a job that has gone gives up its
   /// place.
-  mutating func releaseInstance(of index: JobIndex, into actions: inout SchedulerActions) {
+  mutating func releaseInstance(of index: JobIndex, _ evaluation: inout Evaluation) {
     jobs[index.offset].active -= 1
     while jobs[index.offset].active < jobs[index.offset].definition.maxInstances, !jobs[index.offset].queue.isEmpty {
       let next = Int(jobs[index.offset].queue.removeFirst())

@@ -3,32 +3,25 @@ import JobModel
 
 /// A run has ended → the jobs that run after it.
 extension SchedulerCore {
-  /// A job that runs after another one.
-  struct Downstream: Sendable {
-    var job: JobIndex
-    var trigger: Upstream.Trigger
-    /// It waits for other jobs as well (`after = { all = … }`).
-    var isJoin: Bool
-  }
-
   /// Lets the jobs that run after `record`'s follow its end.
   ///
   /// What they are given names the run and says how it ended, with its result or the message of its error; they need
   /// not look for it in a history that may be pruned by then.
-  mutating func passOn(_ record: RunRecord, at now: Moment, into actions: inout SchedulerActions) {
-    guard !downstream.isEmpty, let outcome = record.outcome, let waiting = downstream[record.job] else { return }
+  mutating func passOn(_ record: RunRecord, _ evaluation: inout Evaluation) {
+    guard !listeners.downstream.isEmpty, let outcome = record.outcome, let waiting = listeners.downstream[record.job]
+    else { return }
     var text: String?
     for next in waiting where next.trigger.includes(outcome) {
       if next.isJoin, !arrive(record, at: next.job) { continue }
-      guard listens(next.job, at: now, into: &actions) else {
+      guard listens(next.job, &evaluation) else {
         endJoin(next.job)
         continue
       }
       let common = text ?? Self.afterEvent(record, outcome)
       text = common
-      let arrivals = joins[next.job].map { ",\"runs\":{" + Self.members($0) + "}" } ?? ""
+      let arrivals = listeners.arrivals[next.job].map { ",\"runs\":{" + Self.members($0) + "}" } ?? ""
       accept(
-        next.job, cause: .after, at: now.wall, event: JSONText("{" + common + arrivals + "}"), now: now, into: &actions)
+        next.job, cause: .after, at: evaluation.now.wall, event: JSONText("{" + common + arrivals + "}"), &evaluation)
       endJoin(next.job)
     }
   }
@@ -36,27 +29,15 @@ extension SchedulerCore {
   /// A success that a join waits for. Whether it was the last one that was missing.
   private mutating func arrive(_ record: RunRecord, at index: JobIndex) -> Bool {
     guard !jobs[index.offset].isOrphaned else { return false }
-    var arrivals = joins[index] ?? []
-    arrivals.removeAll { $0.job == record.job }
-    arrivals.append(UpstreamArrival(job: record.job, run: record.id))
-    joins[index] = arrivals
-    keep(index)
-    let names = Set(arrivals.map(\.job))
-    return jobs[index.offset].entry.definition.afterAll.allSatisfy { names.contains($0) }
+    jobs.keep(index)
+    return listeners.arrive(
+      UpstreamArrival(job: record.job, run: record.id), at: index,
+      of: jobs[index.offset].entry.definition.afterAll)
   }
 
   /// A join has run, or decided not to: it waits for each of its jobs anew.
   mutating func endJoin(_ index: JobIndex) {
-    guard !joins.isEmpty, joins.removeValue(forKey: index) != nil else { return }
-    keep(index)
-  }
-
-  /// What a store knows of a join that goes on. What the job does not wait for any more is left out.
-  mutating func adoptArrivals(_ arrivals: [UpstreamArrival], at index: JobIndex) {
-    guard !arrivals.isEmpty else { return }
-    let names = Set(jobs[index.offset].entry.definition.afterAll)
-    let left = arrivals.filter { names.contains($0.job) }
-    joins[index] = left.isEmpty ? nil : left
+    if listeners.endJoin(index) { jobs.keep(index) }
   }
 
   private static func afterEvent(_ record: RunRecord, _ outcome: Outcome) -> String {

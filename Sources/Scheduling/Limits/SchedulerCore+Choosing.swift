@@ -58,7 +58,7 @@ extension SchedulerCore {
         continue
       }
       let store = Int(runs.slots[Int(head.slot)].store)
-      if failedStores[store] {
+      if stores.failed[store] {
         limits.unlist(lane)
         limits.groups[index].stalled.append(lane)
         continue
@@ -66,7 +66,7 @@ extension SchedulerCore {
       let choice = LimitTable.Choice(slot: head.slot, use: head.use)
       guard limits.groups[index].choice != choice else { return }
       limits.groups[index].choice = choice
-      ready[store].push(head.key, slot: head.slot, use: head.use)
+      runs.ready[store].push(head.key, slot: head.slot, use: head.use)
       return
     }
     limits.groups[index].choice = nil
@@ -91,17 +91,17 @@ extension SchedulerCore {
   // MARK: Too late
 
   /// Misfires what waited for a limit beyond its grace time.
-  mutating func expire(at now: Moment, into actions: inout SchedulerActions) {
-    while let entry = expiring.first {
+  mutating func expire(_ evaluation: inout Evaluation) {
+    while let entry = limits.expiring.first {
       let slot = awaited(entry)
-      guard entry.key < now.wall.nanoseconds || slot == nil else { return }
-      _ = expiring.popFirst()
+      guard entry.key < evaluation.now.wall.nanoseconds || slot == nil else { return }
+      _ = limits.expiring.popFirst()
       guard let slot else { continue }
-      if isTooLate(slot, at: now) {
-        misfire(slot, waitingFor: limit(on: slot, at: now), at: now, into: &actions)
+      if isTooLate(slot, at: evaluation.now) {
+        misfire(slot, waitingFor: limit(on: slot, at: evaluation.now), &evaluation)
       } else if let deadline = lastMoment(slot) {
         // A reload gave it more time.
-        expiring.push(max(deadline, entry.key), slot: entry.slot, use: entry.use)
+        limits.expiring.push(max(deadline, entry.key), slot: entry.slot, use: entry.use)
       }
     }
   }
@@ -118,9 +118,9 @@ extension SchedulerCore {
 
   /// At the end of a turn: what has had its turn, or has gone, is nothing to wake up for.
   mutating func forgetPassedWaits(at now: Moment) {
-    while let entry = expiring.first {
+    while let entry = limits.expiring.first {
       guard awaited(entry) == nil else { break }
-      _ = expiring.popFirst()
+      _ = limits.expiring.popFirst()
     }
     limits.open(at: now.monotonic)
   }

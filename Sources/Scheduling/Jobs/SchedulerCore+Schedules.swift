@@ -15,17 +15,18 @@ extension SchedulerCore {
   ///
   /// - Returns: its id.
   package mutating func schedule(
-    _ request: ScheduleRequest, at now: Moment, into actions: inout SchedulerActions
+    _ request: ScheduleRequest, at now: Moment, into evaluation: inout Evaluation
   ) throws(Refusal) -> String {
-    noticeClock(now, into: &actions)
+    evaluation.now = now
+    noticeClock(&evaluation)
     let base = try liveJob(request.job)
     guard !isDraining else { throw .draining }
     if let id = request.id {
       guard !id.isEmpty, id.utf8.count <= MadeSchedule.idLength else { throw .scheduleID(id) }
       if hasSchedule(id), !request.replaceExisting { throw .scheduleExists(id) }
     }
-    if let quota = request.quota, scheduleCounts[base] ?? 0 >= quota {
-      guard let known = request.id.flatMap({ schedules[$0] }), jobs[known.offset].base == Int32(base.offset) else {
+    if let quota = request.quota, jobs.madeCount(of: base) >= quota {
+      guard let known = request.id.flatMap({ jobs.made[$0] }), jobs[known.offset].base == Int32(base.offset) else {
         throw .tooManySchedules(request.job, quota: quota)
       }
     }
@@ -39,59 +40,60 @@ extension SchedulerCore {
     guard job.nextFire != nil || job.searchedTo != nil else { throw .neverFires(request.trigger.lua) }
     let made = job.made!
     let index: JobIndex
-    if let known = schedules[made.id], jobs[known.offset].base == job.base {
-      decideWhatIsLeft(of: known, at: now, into: &actions)
+    if let known = jobs.made[made.id], jobs[known.offset].base == job.base {
+      decideWhatIsLeft(of: known, &evaluation)
       // Instances of the one that gives way still count.
       job.active = jobs[known.offset].active
       jobs[known.offset] = job
-      jobs[known.offset].untold = .nothing
-      touched.removeAll { $0 == known }
+      jobs.forgetDirt(of: known)
       index = known
     } else {
-      if hasSchedule(made.id) { erase(made.id, at: now, into: &actions) }
-      index = settleIn(job)
+      if hasSchedule(made.id) { erase(made.id, &evaluation) }
+      index = jobs.add(made: job, id: made.id, of: base)
     }
     arm(index)
-    keep(index)
-    actions.events.append(.scheduleMade(made.id, job: request.job, nextFire: jobs[index.offset].nextFire))
+    jobs.keep(index)
+    evaluation.events.append(.scheduleMade(made.id, job: request.job, nextFire: jobs[index.offset].nextFire))
     return made.id
   }
 
   /// Takes a schedule that was made at run time away. What was claimed goes on; what was due and is not claimed yet is
   /// recorded as skipped (unscheduled).
   package mutating func unschedule(
-    _ id: String, at now: Moment, into actions: inout SchedulerActions
+    _ id: String, at now: Moment, into evaluation: inout Evaluation
   ) throws(Refusal) {
+    evaluation.now = now
     guard hasSchedule(id) else { throw .unknownSchedule(id) }
-    erase(id, at: now, into: &actions)
+    erase(id, &evaluation)
   }
 
   /// Takes back a schedule that could not be written, if it is still there.
-  package mutating func takeBack(_ id: String, at now: Moment, into actions: inout SchedulerActions) {
-    if hasSchedule(id) { erase(id, at: now, into: &actions) }
+  package mutating func takeBack(_ id: String, at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
+    if hasSchedule(id) { erase(id, &evaluation) }
   }
 
   /// Schedules made at run time, those of jobs that are not there included, by id.
   package var madeSchedules: [ScheduleRecord] {
     var texts = TriggerTexts()
-    var records = schedules.values.map { jobs[$0.offset].record(clockEpoch: clockEpoch, &texts) }
-    for found in restoredMade.values { records += found.map(\.record) }
+    var records = jobs.made.values.map { jobs[$0.offset].record(clockEpoch: clockEpoch, &texts) }
+    for found in restart.made.values { records += found.map(\.record) }
     return records.sorted { ($0.id ?? "") < ($1.id ?? "") }
   }
 
   /// The place of a schedule made at run time.
-  package func scheduled(_ id: String) -> ScheduledJob? { schedules[id].map { jobs[$0.offset] } }
+  package func scheduled(_ id: String) -> ScheduledJob? { jobs.made[id].map { jobs[$0.offset] } }
 
   // MARK: Ids
 
-  private func hasSchedule(_ id: String) -> Bool { schedules[id] != nil || restoredIDs[id] != nil }
+  private func hasSchedule(_ id: String) -> Bool { jobs.made[id] != nil || restart.madeIDs[id] != nil }
 
   /// An id that no schedule has, and none that was used had: its number is one that no run gets.
   private mutating func newScheduleID(for job: String) -> String {
     // A long name may be cut; the number keeps it apart.
     let stem = String(decoding: job.utf8.prefix(MadeSchedule.idLength - 24), as: UTF8.self)
     while true {
-      let id = "\(stem)-\(makeRunID())"
+      let id = "\(stem)-\(host.makeRunID())"
       if !hasSchedule(id) { return id }
     }
   }
@@ -122,29 +124,13 @@ extension SchedulerCore {
     return shared
   }
 
-  private mutating func settleIn(_ job: ScheduledJob) -> JobIndex {
-    let index: JobIndex
-    if let vacant = vacant.popLast() {
-      index = vacant
-      jobs[vacant.offset] = job
-    } else {
-      index = JobIndex(jobs.count)
-      jobs.append(job)
-    }
-    schedules[job.made!.id] = index
-    scheduleCounts[JobIndex(Int(job.base)), default: 0] += 1
-    return index
-  }
-
   /// Frees the place of a schedule that is over, once nothing of it is active. At the end of an evaluation.
   mutating func vacate(_ index: JobIndex) {
     let offset = index.offset
     precondition(
       jobs[offset].made != nil && jobs[offset].active == 0, "only an idle schedule made at run time gives up its place")
     if jobs[offset].base >= 0 {
-      let base = JobIndex(Int(jobs[offset].base))
-      let left = (scheduleCounts[base] ?? 0) - 1
-      scheduleCounts[base] = left > 0 ? left : nil
+      jobs.unhang(from: JobIndex(Int(jobs[offset].base)))
     }
     due.remove(index)
     jobs[offset].end()
@@ -154,59 +140,59 @@ extension SchedulerCore {
     jobs[offset].base = -1
     jobs[offset].orphanedAt = .distantPast
     jobs[offset].isErased = true
-    vacant.append(index)
+    jobs.vacate(index)
   }
 
   static let nobody = MadeSchedule(id: "", options: ScheduleOptions())
 
   // MARK: The end
 
-  private mutating func erase(_ id: String, at now: Moment, into actions: inout SchedulerActions) {
-    if let index = schedules.removeValue(forKey: id) {
-      decideWhatIsLeft(of: index, at: now, into: &actions)
+  private mutating func erase(_ id: String, _ evaluation: inout Evaluation) {
+    if let index = jobs.made.removeValue(forKey: id) {
+      decideWhatIsLeft(of: index, &evaluation)
       jobs[index.offset].end()
       jobs[index.offset].isGone = true
       due.remove(index)
-      keep(index)
-      actions.events.append(.scheduleRemoved(id, job: jobs[index.offset].definition.name))
-    } else if let job = restoredIDs.removeValue(forKey: id),
-      let place = restoredMade[job]?.firstIndex(where: { $0.record.id == id })
+      jobs.keep(index)
+      evaluation.events.append(.scheduleRemoved(id, job: jobs[index.offset].definition.name))
+    } else if let job = restart.madeIDs.removeValue(forKey: id),
+      let place = restart.made[job]?.firstIndex(where: { $0.record.id == id })
     {
-      let found = restoredMade[job]!.remove(at: place)
-      actions.stores[found.store].batch.unscheduled.append(id)
-      actions.events.append(.scheduleRemoved(id, job: job))
+      let found = restart.made[job]!.remove(at: place)
+      evaluation.stores[found.store].batch.unscheduled.append(id)
+      evaluation.events.append(.scheduleRemoved(id, job: job))
     }
   }
 
   /// What is due and undecided, and what was accepted and is not claimed, will not run.
-  private mutating func decideWhatIsLeft(of index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  private mutating func decideWhatIsLeft(of index: JobIndex, _ evaluation: inout Evaluation) {
     let job = jobs[index.offset]
-    if let trigger = job.trigger, let first = job.nextFire, first <= now.wall {
-      let span = trigger.span(from: first, through: now.wall, countingTo: SchedulingLimits.countedInstants)
-      record(.skipped, .unscheduled, span, of: index, at: now, into: &actions)
+    if let trigger = job.trigger, let first = job.nextFire, first <= evaluation.now.wall {
+      let span = trigger.span(from: first, through: evaluation.now.wall, countingTo: SchedulingLimits.countedInstants)
+      record(.skipped, .unscheduled, span, of: index, &evaluation)
     }
     guard job.active > 0 || !job.queue.isEmpty else { return }
     jobs[index.offset].queue = []
     for slot in runs.activeSlots where runs.slots[slot].job == index && !runs.slots[slot].isClaimed {
       guard runs.slots[slot].state == .ready || runs.slots[slot].state == .waiting else { continue }
-      turnAway(slot, .unscheduled, at: now, into: &actions)
+      turnAway(slot, .unscheduled, &evaluation)
     }
   }
 
   /// Tells the store that a schedule is over, and frees its place when nothing of it is active. In `settle`.
   ///
   /// - Returns: whether it was over.
-  mutating func clearAway(_ index: JobIndex, into actions: inout SchedulerActions) -> Bool {
+  mutating func clearAway(_ index: JobIndex, _ evaluation: inout Evaluation) -> Bool {
     guard let made = jobs[index.offset].made, jobs[index.offset].isGone || jobs[index.offset].isOver else {
       return false
     }
     if !jobs[index.offset].isErased {
       jobs[index.offset].isErased = true
-      actions.stores[Int(jobs[index.offset].store)].batch.unscheduled.append(made.id)
+      evaluation.stores[Int(jobs[index.offset].store)].batch.unscheduled.append(made.id)
     }
     if !jobs[index.offset].isGone {
-      schedules[made.id] = nil
-      actions.events.append(.scheduleRemoved(made.id, job: jobs[index.offset].definition.name))
+      jobs.made[made.id] = nil
+      evaluation.events.append(.scheduleRemoved(made.id, job: jobs[index.offset].definition.name))
     }
     jobs[index.offset].isGone = true
     if jobs[index.offset].active == 0, jobs[index.offset].queue.isEmpty { vacate(index) }
@@ -216,50 +202,50 @@ extension SchedulerCore {
   // MARK: What happens to the base
 
   /// Lets the schedules of `bases` follow what became of them: new options, another store, gone, back.
-  mutating func followBases(_ bases: Set<JobIndex>, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func followBases(_ bases: Set<JobIndex>, _ evaluation: inout Evaluation) {
     for base in bases { jobs[base.offset].sharedEntry = nil }
-    guard !schedules.isEmpty else { return }
+    guard !jobs.made.isEmpty else { return }
     for offset in jobs.indices {
       guard jobs[offset].base >= 0, bases.contains(JobIndex(Int(jobs[offset].base))) else { continue }
-      follow(JobIndex(offset), at: now, into: &actions)
+      follow(JobIndex(offset), &evaluation)
     }
   }
 
-  private mutating func follow(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  private mutating func follow(_ index: JobIndex, _ evaluation: inout Evaluation) {
     let base = JobIndex(Int(jobs[index.offset].base))
     if jobs[base.offset].isOrphaned {
-      if !jobs[index.offset].isOrphaned { orphan(index, at: now, into: &actions) }
+      if !jobs[index.offset].isOrphaned { orphan(index, &evaluation) }
       return
     }
     if jobs[index.offset].isOrphaned {
       jobs[index.offset].orphanedAt = nil
-      skipOrphaned(index, at: now, into: &actions)
-      keep(index)
-    } else if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= now.wall {
+      skipOrphaned(index, &evaluation)
+      jobs.keep(index)
+    } else if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= evaluation.now.wall {
       // What is due already belongs to the old definition.
-      fire(index, at: now, into: &actions)
+      fire(index, &evaluation)
     }
     jobs[index.offset].entry = entry(for: jobs[index.offset].made!.options, of: base)
     jobs[index.offset].executor = jobs[base.offset].executor
     jobs[index.offset].isPaused = jobs[base.offset].isPaused
     if jobs[index.offset].store != jobs[base.offset].store {
-      move(index, to: jobs[base.offset].store, at: now, into: &actions)
-      keep(index)
+      move(index, to: jobs[base.offset].store, &evaluation)
+      jobs.keep(index)
     }
     arm(index)
   }
 
   /// The places of a job's schedules. O(jobs): for what people do, not for what clocks do.
   func places(of base: JobIndex) -> [JobIndex] {
-    guard !schedules.isEmpty else { return [] }
+    guard !jobs.made.isEmpty else { return [] }
     return jobs.indices.filter { jobs[$0].base == Int32(base.offset) }.map { JobIndex($0) }
   }
 
   // MARK: Restart
 
   /// The schedules that a store knows for a job that is declared now go on where they stood.
-  mutating func takeBackSchedules(of base: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
-    guard !restoredMade.isEmpty, let found = restoredMade.removeValue(forKey: jobs[base.offset].definition.name) else {
+  mutating func takeBackSchedules(of base: JobIndex, _ evaluation: inout Evaluation) {
+    guard !restart.made.isEmpty, let found = restart.made.removeValue(forKey: jobs[base.offset].definition.name) else {
       return
     }
     var unreadable: [RestoredSchedule] = []
@@ -268,16 +254,15 @@ extension SchedulerCore {
         unreadable.append(schedule)
         continue
       }
-      restoredIDs[schedule.record.id!] = nil
-      takeBack(schedule, trigger, of: base, at: now, into: &actions)
+      restart.madeIDs[schedule.record.id!] = nil
+      takeBack(schedule, trigger, of: base, &evaluation)
     }
     // Kept as it is: what cannot be read today (a time zone that is not installed) may be read tomorrow.
-    if !unreadable.isEmpty { restoredMade[jobs[base.offset].definition.name] = unreadable }
+    if !unreadable.isEmpty { restart.made[jobs[base.offset].definition.name] = unreadable }
   }
 
   private mutating func takeBack(
-    _ found: RestoredSchedule, _ trigger: AnyTrigger, of base: JobIndex, at now: Moment,
-    into actions: inout SchedulerActions
+    _ found: RestoredSchedule, _ trigger: AnyTrigger, of base: JobIndex, _ evaluation: inout Evaluation
   ) {
     let known = found.record
     var job = newSchedule(known.made!, of: base)
@@ -289,15 +274,15 @@ extension SchedulerCore {
     job.trigger = trigger.anchored(at: known.anchor ?? known.registeredAt)
     job.nextFire = known.nextFire
     if known.nextFire == nil { job.seek(after: known.lastFire ?? known.registeredAt) }
-    let index = settleIn(job)
-    if known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
-    if known.orphanedAt != nil { skipOrphaned(index, at: now, into: &actions) }
+    let index = jobs.add(made: job, id: known.made!.id, of: base)
+    if known.clockEpoch < clockEpoch { rearm(index, &evaluation) }
+    if known.orphanedAt != nil { skipOrphaned(index, &evaluation) }
     arm(index)
     if found.store != Int(job.store) {
-      leave(known, in: found.store, at: now, into: &actions)
-      keep(index)
-    } else if known != jobs[index.offset].record(clockEpoch: clockEpoch, &texts) {
-      keep(index)
+      leave(known, in: found.store, &evaluation)
+      jobs.keep(index)
+    } else if known != scheduleRecord(of: index) {
+      jobs.keep(index)
     }
   }
 }

@@ -2,7 +2,7 @@ import Chronology
 import JobModel
 
 /// What the jobs in one lane of the due queue have in common, and therefore nobody has to compare.
-struct DueLane: Sendable, Equatable {
+struct DueKey: Sendable, Equatable {
   /// Index of their store: what is due waits in its own lane while the store cannot be written.
   var store: Int16
   /// −priority, as in `ClaimOrder`.
@@ -24,12 +24,13 @@ extension SchedulerCore {
   /// The job that is due and whose turn it is, among those whose store can be written. O(lanes), which are few.
   func firstDue(by now: Moment) -> DueTurn? {
     var best: DueTurn?
-    for lane in lanes.indices {
-      guard let entry = due.first(in: lane), entry.due <= now.wall.nanoseconds, !failedStores[Int(lanes[lane].store)]
+    for lane in due.indices {
+      guard let entry = due.first(in: lane), entry.due <= now.wall.nanoseconds,
+        !stores.failed[Int(due.keys[lane].store)]
       else {
         continue
       }
-      let rank = lanes[lane].rank
+      let rank = due.keys[lane].rank
       if let known = best, (known.rank, known.due, known.job.position) <= (rank, entry.due, entry.job.position) {
         continue
       }
@@ -40,12 +41,11 @@ extension SchedulerCore {
 
   /// The lane of a job's store and priority as they are now.
   mutating func lane(of index: JobIndex) -> Int {
-    let wanted = DueLane(
+    let wanted = DueKey(
       store: jobs[index.offset].store, rank: -Int32(truncatingIfNeeded: jobs[index.offset].entry.definition.priority))
     let known = Int(jobs[index.offset].lane)
-    if lanes[known] == wanted { return known }
-    let lane = lanes.firstIndex(of: wanted) ?? due.addLane()
-    if lane == lanes.count { lanes.append(wanted) }
+    if due.keys[known] == wanted { return known }
+    let lane = due.queue(of: wanted)
     jobs[index.offset].lane = Int16(truncatingIfNeeded: lane)
     return lane
   }

@@ -6,20 +6,20 @@ extension SchedulerCore {
   ///
   /// The law that crash recovery rests on: a store is never told that a schedule moved past an instant unless the same
   /// batch, or an earlier one, holds that instant's claim, waiting row or decision.
-  mutating func settle(into actions: inout SchedulerActions) {
-    persistUnclaimedFires(into: &actions)
-    for token in accepted {
+  mutating func flush(_ evaluation: inout Evaluation) {
+    persistUnclaimedFires(&evaluation)
+    for token in runs.unflushed {
       guard let slot = runs.slot(token), !runs.slots[slot].isStored else { continue }
-      persistIfWaiting(slot, into: &actions)
+      persistIfWaiting(slot, &evaluation)
     }
-    accepted.removeAll(keepingCapacity: true)
-    defer { texts.removeAll() }
-    guard !touched.isEmpty else { return }
-    for index in touched {
+    runs.unflushed.removeAll(keepingCapacity: true)
+    defer { jobs.flushed() }
+    guard !jobs.dirty.isEmpty else { return }
+    for index in jobs.dirty {
       let offset = index.offset
-      let isWhole = jobs[offset].untold == .record
-      jobs[offset].untold = .nothing
-      if jobs[offset].made != nil, clearAway(index, into: &actions) { continue }
+      let isWhole = jobs[offset].dirt == .record
+      jobs[offset].dirt = .none
+      if jobs[offset].made != nil, clearAway(index, &evaluation) { continue }
       let store = Int(jobs[offset].store)
       if isWhole {
         var record = scheduleRecord(of: index)
@@ -28,49 +28,47 @@ extension SchedulerCore {
           noteOrphan(index)
         }
         // It may have taken the id of one that went in the same evaluation.
-        if let id = record.id { actions.stores[store].batch.unscheduled.removeAll { $0 == id } }
-        actions.stores[store].batch.schedules.append(record)
+        if let id = record.id { evaluation.stores[store].batch.unscheduled.removeAll { $0 == id } }
+        evaluation.stores[store].batch.schedules.append(record)
       } else if let last = jobs[offset].lastFire {
         let entry = jobs[offset].entry
-        actions.stores[store].batch.fires.append(
+        evaluation.stores[store].batch.fires.append(
           FireUpdate(
             job: entry.definition.name, schedule: jobs[offset].made?.id, nextFire: jobs[offset].nextFire,
             lastFire: last,
             fireCount: jobs[offset].fireCount, index: jobs[offset].made == nil ? index : nil))
       }
     }
-    touched.removeAll(keepingCapacity: true)
   }
 
   /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored.
   ///
   /// Those that wait in their job's queue are found there. Others are rare (a full window): one scan of the runs is
   /// cheaper than a list per job that nearly always is empty.
-  private mutating func persistUnclaimedFires(into actions: inout SchedulerActions) {
+  private mutating func persistUnclaimedFires(_ evaluation: inout Evaluation) {
     var areOthersLeft = false
-    for index in touched where jobs[index.offset].unstored > 0 {
+    for index in jobs.dirty where jobs[index.offset].unstored > 0 {
       // From the newest: what came in an earlier evaluation got its row then.
       var position = jobs[index.offset].queue.count - 1
       while position >= 0, !runs.slots[Int(jobs[index.offset].queue[position])].isStored {
-        persistIfWaiting(Int(jobs[index.offset].queue[position]), into: &actions)
+        persistIfWaiting(Int(jobs[index.offset].queue[position]), &evaluation)
         position -= 1
       }
       areOthersLeft = areOthersLeft || jobs[index.offset].unstored > 0
     }
     guard areOthersLeft else { return }
-    for slot in runs.slots.indices where runs.slots[slot].state != .free && jobs[runs.slots[slot].job.offset].isTouched
-    {
-      persistIfWaiting(slot, into: &actions)
+    for slot in runs.slots.indices where runs.slots[slot].state != .free && jobs[runs.slots[slot].job.offset].isDirty {
+      persistIfWaiting(slot, &evaluation)
     }
   }
 
-  private mutating func persistIfWaiting(_ slot: Int, into actions: inout SchedulerActions) {
+  private mutating func persistIfWaiting(_ slot: Int, _ evaluation: inout Evaluation) {
     switch runs.slots[slot].state {
     case .ready, .waiting, .debouncing:
       guard !runs.slots[slot].isStored else { return }
       runs.slots[slot].isStored = true
       jobs[runs.slots[slot].job.offset].unstored -= 1
-      actions.stores[Int(runs.slots[slot].store)].batch.waiting.append(runs.slots[slot].record)
+      evaluation.stores[Int(runs.slots[slot].store)].batch.waiting.append(runs.slots[slot].record)
     default: return
     }
   }

@@ -10,45 +10,47 @@ extension SchedulerCore {
   ///   installed). Such a schedule is kept, and does not fire.
   package mutating func restore(_ snapshot: StoreSnapshot, store: Int, reading trigger: (String) -> AnyTrigger?) {
     precondition(!isStarted, "a store is restored before the scheduler starts")
-    nextRun = max(nextRun, snapshot.nextRunID.number)
-    nextDecision = max(nextDecision, snapshot.nextDecision)
-    clockEpoch = max(clockEpoch, snapshot.clockEpoch)
-    restored.reserveCapacity(snapshot.schedules.count)
+    host.nextRun = max(host.nextRun, snapshot.nextRunID.number)
+    host.nextDecision = max(host.nextDecision, snapshot.nextDecision)
+    host.clockEpoch = max(clockEpoch, snapshot.clockEpoch)
+    restart.schedules.reserveCapacity(snapshot.schedules.count)
     for record in snapshot.schedules {
-      if let last = record.lastFire { latestWall = max(latestWall, last) }
+      if let last = record.lastFire { host.latestWall = max(host.latestWall, last) }
       if let id = record.id {
         restoreMade(RestoredSchedule(record: record, store: store, trigger: record.trigger.flatMap(trigger)), id)
         continue
       }
       // A job that was moved to another store left an orphaned record behind.
-      let isLeftBehind = record.orphanedAt != nil && restored[record.job].map { $0.record.orphanedAt == nil } == true
-      if !isLeftBehind { restored[record.job] = RestoredSchedules.Entry(record: record, store: store) }
+      let isLeftBehind =
+        record.orphanedAt != nil && restart.schedules[record.job].map { $0.record.orphanedAt == nil } == true
+      if !isLeftBehind { restart.schedules[record.job] = RestoredSchedules.Entry(record: record, store: store) }
     }
-    unfinished += snapshot.unfinished.map { ($0, store) }
+    restart.unfinished += snapshot.unfinished.map { ($0, store) }
   }
 
   /// Takes in when runs of jobs with a rate began. Before the start.
   package mutating func restore(_ starts: [RecordedStart]) {
     precondition(!isStarted, "starts are restored before the scheduler starts")
-    recorded += starts
+    restart.starts += starts
   }
 
   /// Of a schedule that followed its job to another store, the record that was left behind goes.
   private mutating func restoreMade(_ found: RestoredSchedule, _ id: String) {
     let job = found.record.job
-    guard let other = restoredIDs[id], let place = restoredMade[other]?.firstIndex(where: { $0.record.id == id }) else {
-      restoredIDs[id] = job
-      restoredMade[job, default: []].append(found)
+    guard let other = restart.madeIDs[id], let place = restart.made[other]?.firstIndex(where: { $0.record.id == id })
+    else {
+      restart.madeIDs[id] = job
+      restart.made[job, default: []].append(found)
       return
     }
-    let known = restoredMade[other]![place]
+    let known = restart.made[other]![place]
     if known.record.orphanedAt != nil, found.record.orphanedAt == nil {
-      restoredMade[other]!.remove(at: place)
-      leftBehind.append((id, known.store))
-      restoredIDs[id] = job
-      restoredMade[job, default: []].append(found)
+      restart.made[other]!.remove(at: place)
+      restart.leftBehind.append((id, known.store))
+      restart.madeIDs[id] = job
+      restart.made[job, default: []].append(found)
     } else {
-      leftBehind.append((id, found.store))
+      restart.leftBehind.append((id, found.store))
     }
   }
 
@@ -56,13 +58,14 @@ extension SchedulerCore {
   ///
   /// - Parameter isWhole: whether all jobs have been declared. Otherwise what the stores know of others waits for them,
   ///   until `completeStart`.
-  package mutating func start(at now: Moment, isWhole: Bool = true, into actions: inout SchedulerActions) {
+  package mutating func start(at now: Moment, isWhole: Bool = true, into evaluation: inout Evaluation) {
+    evaluation.now = now
     precondition(!isStarted, "a scheduler is started once")
-    isStarted = true
-    isAwaitingScripts = !isWhole
-    noticeClock(now, into: &actions)
+    host.phase = .running
+    restart.isAwaitingScripts = !isWhole
+    noticeClock(&evaluation)
     recallStarts(at: now)
-    settleUnfinished(at: now, into: &actions)
+    settleUnfinished(&evaluation)
     var late = 0
     for offset in jobs.indices {
       let job = jobs[offset]
@@ -72,126 +75,125 @@ extension SchedulerCore {
         late += 1
       }
       if job.made == nil {
-        runAtStart(JobIndex(offset), at: now, into: &actions)
+        runAtStart(JobIndex(offset), &evaluation)
       } else if job.isOver {
-        touch(JobIndex(offset))
+        jobs.touch(JobIndex(offset))
       }
     }
-    for (id, store) in leftBehind { actions.stores[store].batch.unscheduled.append(id) }
-    leftBehind = []
-    if isWhole { leaveOrphans(at: now, into: &actions) }
+    for (id, store) in restart.leftBehind { evaluation.stores[store].batch.unscheduled.append(id) }
+    restart.leftBehind = []
+    if isWhole { leaveOrphans(&evaluation) }
   }
 
   /// All jobs have been declared: what the stores know of others is orphaned from now on. Twice is fine.
-  package mutating func completeStart(at now: Moment, into actions: inout SchedulerActions) {
-    guard isAwaitingScripts else { return }
-    isAwaitingScripts = false
-    settleUnfinished(at: now, into: &actions)
-    leaveOrphans(at: now, into: &actions)
+  package mutating func completeStart(at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
+    guard restart.isAwaitingScripts else { return }
+    restart.isAwaitingScripts = false
+    settleUnfinished(&evaluation)
+    leaveOrphans(&evaluation)
   }
 
-  private mutating func leaveOrphans(at now: Moment, into actions: inout SchedulerActions) {
-    for job in restoredMade.keys.sorted() {
-      for place in restoredMade[job]!.indices where restoredMade[job]![place].record.orphanedAt == nil {
-        restoredMade[job]![place].record.orphanedAt = now.wall
-        let found = restoredMade[job]![place]
-        actions.stores[found.store].batch.schedules.append(found.record)
+  private mutating func leaveOrphans(_ evaluation: inout Evaluation) {
+    for job in restart.made.keys.sorted() {
+      for place in restart.made[job]!.indices where restart.made[job]![place].record.orphanedAt == nil {
+        restart.made[job]![place].record.orphanedAt = evaluation.now.wall
+        let found = restart.made[job]![place]
+        evaluation.stores[found.store].batch.schedules.append(found.record)
       }
     }
-    let orphans = restored.sorted
+    let orphans = restart.schedules.sorted
     let known = orphans.count { $0.record.orphanedAt != nil }
-    if known > 0 { actions.events.append(.orphansKept(known)) }
+    if known > 0 { evaluation.events.append(.orphansKept(known)) }
     for var orphan in orphans where orphan.record.orphanedAt == nil {
-      orphan.record.orphanedAt = now.wall
-      restored[orphan.record.job] = orphan
-      actions.stores[orphan.store].batch.schedules.append(orphan.record)
-      actions.events.append(.jobOrphaned(orphan.record.job))
+      orphan.record.orphanedAt = evaluation.now.wall
+      restart.schedules[orphan.record.job] = orphan
+      evaluation.stores[orphan.store].batch.schedules.append(orphan.record)
+      evaluation.events.append(.jobOrphaned(orphan.record.job))
     }
     // Not before they were counted, nor while scripts that may declare them still load.
-    forgetRestored(at: now)
+    forgetRestored(at: evaluation.now)
   }
 
   /// Waiting rows go on waiting; claimed ones are interrupted, and run again where the job asked to recover. Those of
   /// jobs that may yet be declared are left for later.
-  private mutating func settleUnfinished(at now: Moment, into actions: inout SchedulerActions) {
+  private mutating func settleUnfinished(_ evaluation: inout Evaluation) {
     var later: [(record: RunRecord, store: Int)] = []
-    for (record, store) in unfinished.sorted(by: { $0.record.id < $1.record.id }) {
+    for (record, store) in restart.unfinished.sorted(by: { $0.record.id < $1.record.id }) {
       let index = owner(of: record)
-      if index == nil, isAwaitingScripts {
+      if index == nil, restart.isAwaitingScripts {
         later.append((record, store))
         continue
       }
       if record.claimedAt == nil {
         if record.cause == .watch {
           // Its files are on the disk, without a mark.
-          actions.stores[store].batch.dropped.append(record.id)
+          evaluation.stores[store].batch.dropped.append(record.id)
         } else if let index {
           readmit(record, as: index, from: store)
-        } else if isDueAgain(record, in: store, at: now, into: &actions) {
-          actions.stores[store].batch.dropped.append(record.id)
+        } else if isDueAgain(record, in: store, &evaluation) {
+          evaluation.stores[store].batch.dropped.append(record.id)
         } else if record.cause == .recovery {
           // Its instant has its decision: the run that was interrupted.
           endLeftOver(
-            record, .cancelled, "its job had gone when the host started again", in: store, at: now, into: &actions)
+            record, .cancelled, "its job had gone when the host started again", in: store, &evaluation)
         } else {
-          actions.stores[store].batch.dropped.append(record.id)
+          evaluation.stores[store].batch.dropped.append(record.id)
           var range = DecisionRange(
             job: record.job, schedule: record.schedule, kind: .skipped, reason: .orphaned, first: record.scheduledAt,
-            last: record.scheduledAt, count: 1, clockEpoch: record.clockEpoch, decidedAt: now.wall)
-          range.number = makeDecisionNumber()
-          actions.stores[store].batch.decisions.append(range)
+            last: record.scheduledAt, count: 1, clockEpoch: record.clockEpoch, decidedAt: evaluation.now.wall)
+          range.number = host.makeDecisionNumber()
+          evaluation.stores[store].batch.decisions.append(range)
         }
       } else {
         var lost = record
         // It may have started, once more than its row tells: rates count that after the next restart, too.
         lost.attempts += 1
         endLeftOver(
-          lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, at: now,
-          into: &actions)
+          lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, &evaluation)
         if let index, jobs[index.offset].definition.recover, record.cause != .watch {
           accept(
             index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
-            event: record.event, recovers: record.id, now: now, into: &actions)
+            event: record.event, recovers: record.id, &evaluation)
         }
       }
     }
-    unfinished = later
+    restart.unfinished = later
   }
 
   private mutating func endLeftOver(
-    _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, at now: Moment,
-    into actions: inout SchedulerActions
+    _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, _ evaluation: inout Evaluation
   ) {
     var ended = record
     ended.outcome = outcome
-    ended.claimedAt = ended.claimedAt ?? now.wall
-    ended.finishedAt = max(now.wall, ended.lastStartedAt ?? now.wall)
+    ended.claimedAt = ended.claimedAt ?? evaluation.now.wall
+    ended.finishedAt = max(evaluation.now.wall, ended.lastStartedAt ?? evaluation.now.wall)
     ended.resumesAt = nil
     ended.error = RunError(message: why)
-    actions.stores[store].batch.finished.append(ended)
-    actions.events.append(.runFinished(ended))
-    passOn(ended, at: now, into: &actions)
+    evaluation.stores[store].batch.finished.append(ended)
+    evaluation.events.append(.runFinished(ended))
+    passOn(ended, &evaluation)
   }
 
   /// The last fire of a schedule made at run time waits for its job to come back: it is late then, not lost.
   private mutating func isDueAgain(
-    _ record: RunRecord, in store: Int, at now: Moment, into actions: inout SchedulerActions
+    _ record: RunRecord, in store: Int, _ evaluation: inout Evaluation
   ) -> Bool {
-    guard record.cause == .schedule, let id = record.schedule, let job = restoredIDs[id],
-      let place = restoredMade[job]?.firstIndex(where: { $0.record.id == id })
+    guard record.cause == .schedule, let id = record.schedule, let job = restart.madeIDs[id],
+      let place = restart.made[job]?.firstIndex(where: { $0.record.id == id })
     else { return false }
-    var schedule = restoredMade[job]![place].record
+    var schedule = restart.made[job]![place].record
     guard schedule.nextFire == nil else { return false }
     schedule.nextFire = record.scheduledAt
-    schedule.orphanedAt = schedule.orphanedAt ?? now.wall
-    restoredMade[job]![place].record = schedule
-    actions.stores[store].batch.schedules.append(schedule)
+    schedule.orphanedAt = schedule.orphanedAt ?? evaluation.now.wall
+    restart.made[job]![place].record = schedule
+    evaluation.stores[store].batch.schedules.append(schedule)
     return true
   }
 
   /// Whose an unfinished run is: a schedule made at run time, or, if that is gone, its job. nil: the job is gone.
   private func owner(of record: RunRecord) -> JobIndex? {
-    if let id = record.schedule, let index = schedules[id], !jobs[index.offset].isOrphaned,
+    if let id = record.schedule, let index = jobs.made[id], !jobs[index.offset].isOrphaned,
       jobs[index.offset].definition.name == record.job
     {
       return index
@@ -214,26 +216,27 @@ extension SchedulerCore {
   }
 
   /// Ends what is still claimed as interrupted: the host gives up on it, and on what is being claimed.
-  package mutating func interruptAll(at now: Moment, into actions: inout SchedulerActions) {
-    isOver = true
-    for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, at: now, into: &actions) }
+  package mutating func interruptAll(at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
+    host.phase = .over
+    for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, &evaluation) }
   }
 
   /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good
   /// for it waits in the store for the next host.
-  mutating func interrupt(_ slot: Int, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func interrupt(_ slot: Int, _ evaluation: inout Evaluation) {
     if runs.slots[slot].state == .running || runs.slots[slot].state == .stuck {
       // Its executor will report no more: what it took is what has passed.
-      let began = runs.slots[slot].record.lastStartedAt ?? now.wall
-      runs.slots[slot].record.duration += max(0, now.wall.nanoseconds(since: began))
+      let began = runs.slots[slot].record.lastStartedAt ?? evaluation.now.wall
+      runs.slots[slot].record.duration += max(0, evaluation.now.wall.nanoseconds(since: began))
     }
     let run = runs.slots[slot]
     let why = RunError(message: "the host stopped before this run ended")
-    end(slot, .interrupted, details: AttemptDetails(error: why), at: now, into: &actions)
+    end(slot, .interrupted, details: AttemptDetails(error: why), &evaluation)
     let job = jobs[run.job.offset]
     guard job.definition.recover, !job.isOrphaned, run.record.cause != .watch else { return }
     accept(
       run.job, cause: .recovery, at: run.record.scheduledAt, missed: run.record.missed, params: run.record.params,
-      event: run.record.event, recovers: run.record.id, now: now, into: &actions)
+      event: run.record.event, recovers: run.record.id, &evaluation)
   }
 }

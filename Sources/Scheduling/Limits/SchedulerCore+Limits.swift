@@ -51,7 +51,7 @@ extension SchedulerCore {
     while let entry = limits.lanes[Int(lane)].runs.popFirst() {
       guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane else { continue }
       runs.slots[slot].isInLane = false
-      ready[Int(runs.slots[slot].store)].push(entry.key, slot: entry.slot, use: entry.use)
+      runs.ready[Int(runs.slots[slot].store)].push(entry.key, slot: entry.slot, use: entry.use)
     }
     limits.unlist(lane)
     limits.set(rate: nil, of: lane)
@@ -95,11 +95,11 @@ extension SchedulerCore {
     // It may wait for long, so it gets a row unless it is claimed in this evaluation; and with the row the schedule
     // moves.
     if !runs.slots[slot].isStored {
-      accepted.append(runs.token(slot))
-      touch(runs.slots[slot].job)
+      runs.unflushed.append(runs.token(slot))
+      jobs.touch(runs.slots[slot].job)
     }
     guard !runs.slots[slot].isClaimed, let deadline = lastMoment(slot) else { return }
-    expiring.push(deadline, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    limits.expiring.push(deadline, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 
   /// Wall-clock nanoseconds up to which a waiting run may be claimed; nil: for ever.

@@ -19,26 +19,27 @@ extension SchedulerCore {
   /// orphaned: kept, not fired, until it returns.
   @discardableResult
   package mutating func reconcile(
-    _ definitions: [JobDefinition], at now: Moment, into actions: inout SchedulerActions
+    _ definitions: [JobDefinition], at now: Moment, into evaluation: inout Evaluation
   ) -> Reconciliation {
-    noticeClock(now, into: &actions)
+    evaluation.now = now
+    noticeClock(&evaluation)
     var result = Reconciliation()
     var declared: ContiguousArray<JobIndex> = []
     declared.reserveCapacity(definitions.count)
     // Jobs whose schedules made at run time must follow them.
     var moved: Set<JobIndex> = []
-    reserveJobs(definitions.count)
+    jobs.reserveCapacity(definitions.count)
     for definition in definitions {
-      declared.append(take(definition, &moved, &result, at: now, into: &actions))
+      declared.append(take(definition, &moved, &result, &evaluation))
     }
     var isDeclared = ContiguousArray(repeating: false, count: jobs.count)
     for index in declared { isDeclared[index.offset] = true }
     for offset in jobs.indices where !jobs[offset].isOrphaned && jobs[offset].made == nil && !isDeclared[offset] {
-      orphan(JobIndex(offset), at: now, into: &actions)
+      orphan(JobIndex(offset), &evaluation)
       moved.insert(JobIndex(offset))
       result.orphaned += 1
     }
-    if !moved.isEmpty { followBases(moved, at: now, into: &actions) }
+    if !moved.isEmpty { followBases(moved, &evaluation) }
     deriveListeners()
     return result
   }
@@ -48,15 +49,15 @@ extension SchedulerCore {
   /// - Parameter moved: gets the job when its schedules made at run time must follow it.
   @discardableResult
   mutating func take(
-    _ definition: JobDefinition, _ moved: inout Set<JobIndex>, _ result: inout Reconciliation, at now: Moment,
-    into actions: inout SchedulerActions
+    _ definition: JobDefinition, _ moved: inout Set<JobIndex>, _ result: inout Reconciliation,
+    _ evaluation: inout Evaluation
   ) -> JobIndex {
     guard let index = index(of: definition.name) else {
       result.added += 1
-      return register(definition, firstFire: nil, at: now, into: &actions)
+      return register(definition, firstFire: nil, &evaluation)
     }
     let before = jobs[index.offset].definition
-    if update(index, to: definition, at: now, into: &actions) { result.changed += 1 } else { result.unchanged += 1 }
+    if update(index, to: definition, &evaluation) { result.changed += 1 } else { result.unchanged += 1 }
     if !jobs[index.offset].definition.isSame(as: before) { moved.insert(index) }
     return index
   }
@@ -65,80 +66,79 @@ extension SchedulerCore {
   /// its trigger.
   @discardableResult
   package mutating func add(
-    _ definition: JobDefinition, firstFire: Instant?, at now: Moment, into actions: inout SchedulerActions
+    _ definition: JobDefinition, firstFire: Instant?, at now: Moment, into evaluation: inout Evaluation
   ) -> JobIndex {
+    evaluation.now = now
     precondition(index(of: definition.name) == nil, "job \(definition.name) exists already")
-    let index = register(definition, firstFire: firstFire, at: now, into: &actions)
+    let index = register(definition, firstFire: firstFire, &evaluation)
     if definition.listens { deriveListeners() }
     return index
   }
 
   /// Declares one job beside those that are there: adds it, or gives the one of that name another definition.
-  package mutating func declare(_ definition: JobDefinition, at now: Moment, into actions: inout SchedulerActions) {
-    noticeClock(now, into: &actions)
+  package mutating func declare(_ definition: JobDefinition, at now: Moment, into evaluation: inout Evaluation) {
+    evaluation.now = now
+    noticeClock(&evaluation)
     guard let index = index(of: definition.name) else {
-      add(definition, firstFire: nil, at: now, into: &actions)
+      add(definition, firstFire: nil, at: evaluation.now, into: &evaluation)
       return
     }
-    if update(index, to: definition, at: now, into: &actions) { deriveListeners() }
-    followBases([index], at: now, into: &actions)
+    if update(index, to: definition, &evaluation) { deriveListeners() }
+    followBases([index], &evaluation)
   }
 
   /// Takes one declared job away, as a reload does that does not declare it any more.
   package mutating func withdraw(
-    _ name: String, at now: Moment, into actions: inout SchedulerActions
+    _ name: String, at now: Moment, into evaluation: inout Evaluation
   ) throws(Refusal) {
+    evaluation.now = now
     let index = try liveJob(name)
-    noticeClock(now, into: &actions)
-    orphan(index, at: now, into: &actions)
-    followBases([index], at: now, into: &actions)
-  }
-
-  private mutating func reserveJobs(_ count: Int) {
-    jobs.reserveCapacity(max(jobs.count, count))
-    names.reserveCapacity(max(names.count, count))
+    noticeClock(&evaluation)
+    orphan(index, &evaluation)
+    followBases([index], &evaluation)
   }
 
   private mutating func register(
-    _ definition: JobDefinition, firstFire: Instant?, at now: Moment, into actions: inout SchedulerActions
+    _ definition: JobDefinition, firstFire: Instant?, _ evaluation: inout Evaluation
   ) -> JobIndex {
     let entry = JobEntry(definition)
     var job = ScheduledJob(
-      entry: entry, trigger: nil, nextFire: nil, lastFire: nil, anchor: nil, fireCount: 0, registeredAt: now.wall,
+      entry: entry, trigger: nil, nextFire: nil, lastFire: nil, anchor: nil, fireCount: 0,
+      registeredAt: evaluation.now.wall,
       isPaused: false, orphanedAt: nil, store: storeIndex(definition), executor: executorIndex(definition),
       hash: StableHash.of(definition.name))
-    let found = restored.isEmpty ? nil : restored.take(definition.name)
+    let found = restart.schedules.isEmpty ? nil : restart.schedules.take(definition.name)
     let known = found?.record
     if let known {
-      adopt(known, into: &job, at: now)
+      adopt(known, into: &job, at: evaluation.now)
     } else {
-      job.anchor = now.wall
-      job.trigger = definition.trigger?.anchored(at: now.wall)
-      if let firstFire { job.nextFire = firstFire } else { job.seek(after: now.wall) }
+      job.anchor = evaluation.now.wall
+      job.trigger = definition.trigger?.anchored(at: evaluation.now.wall)
+      if let firstFire { job.nextFire = firstFire } else { job.seek(after: evaluation.now.wall) }
     }
-    let index = vacant.popLast() ?? JobIndex(jobs.count)
-    if index.offset < jobs.count { jobs[index.offset] = job } else { jobs.append(job) }
-    names.insert(definition.name, at: index.offset)
-    if let known { adoptArrivals(known.arrivals, at: index) }
+    let index = jobs.add(job)
+    if let known { listeners.adopt(known.arrivals, at: index, of: definition.afterAll) }
     assignLane(index, isNew: true)
-    if let known, known.clockEpoch < clockEpoch { rearm(index, at: now, into: &actions) }
-    if known?.orphanedAt != nil { skipOrphaned(index, at: now, into: &actions) }
+    if let known, known.clockEpoch < clockEpoch { rearm(index, &evaluation) }
+    if known?.orphanedAt != nil { skipOrphaned(index, &evaluation) }
     arm(index)
-    if let firstFire, firstFire <= now.wall { due.set(index, due: firstFire.nanoseconds, in: lane(of: index)) }
+    if let firstFire, firstFire <= evaluation.now.wall {
+      due.set(index, due: firstFire.nanoseconds, in: lane(of: index))
+    }
     // At a restart most schedules stand where the store knows them to.
     if found?.store != Int(job.store) || known != scheduleRecord(of: index) {
-      keep(index)
+      jobs.keep(index)
     }
-    if let found, found.store != Int(job.store) { leave(found.record, in: found.store, at: now, into: &actions) }
+    if let found, found.store != Int(job.store) { leave(found.record, in: found.store, &evaluation) }
     if known?.orphanedAt != nil {
-      actions.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
+      evaluation.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
     } else if known == nil, isStarted {
-      actions.events.append(.jobAdded(definition.name, nextFire: jobs[index.offset].nextFire))
+      evaluation.events.append(.jobAdded(definition.name, nextFire: jobs[index.offset].nextFire))
     }
     // A script that loads late at a start is part of that start.
-    let isLate = isAwaitingScripts && known?.orphanedAt == nil
-    if isStarted, known == nil || isLate { runAtStart(index, at: now, into: &actions) }
-    takeBackSchedules(of: index, at: now, into: &actions)
+    let isLate = restart.isAwaitingScripts && known?.orphanedAt == nil
+    if isStarted, known == nil || isLate { runAtStart(index, &evaluation) }
+    takeBackSchedules(of: index, &evaluation)
     return index
   }
 
@@ -150,7 +150,7 @@ extension SchedulerCore {
     job.isPaused = known.isPaused
     job.anchor = known.anchor
     let definition = job.definition
-    if texts.text(of: definition.trigger) == known.trigger {
+    if jobs.texts.text(of: definition.trigger) == known.trigger {
       job.trigger = definition.trigger?.anchored(at: known.anchor ?? known.registeredAt)
       job.nextFire = known.nextFire
       // Either it has ended, which is seen at once, or its search had broken off and begins again.
@@ -173,10 +173,10 @@ extension SchedulerCore {
   }
 
   /// The record of a job that another store keeps from now on stays behind, orphaned.
-  func leave(_ record: ScheduleRecord, in store: Int, at now: Moment, into actions: inout SchedulerActions) {
+  func leave(_ record: ScheduleRecord, in store: Int, _ evaluation: inout Evaluation) {
     var record = record
-    record.orphanedAt = record.orphanedAt ?? now.wall
-    actions.stores[store].batch.schedules.append(record)
+    record.orphanedAt = record.orphanedAt ?? evaluation.now.wall
+    evaluation.stores[store].batch.schedules.append(record)
   }
 
   /// A new trigger for a schedule: its next fire is computed from now; an interval keeps its last fire as the start of
@@ -204,15 +204,15 @@ extension SchedulerCore {
 
   /// - Returns: whether anything changed.
   private mutating func update(
-    _ index: JobIndex, to definition: JobDefinition, at now: Moment, into actions: inout SchedulerActions
+    _ index: JobIndex, to definition: JobDefinition, _ evaluation: inout Evaluation
   ) -> Bool {
     let old = jobs[index.offset]
     let code = old.definition.payload.difference(from: definition.payload)
     let sameOptions = old.definition.hasSameOptions(as: definition)
     if old.orphanedAt != nil {
       jobs[index.offset].orphanedAt = nil
-      skipOrphaned(index, at: now, into: &actions)
-      actions.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
+      skipOrphaned(index, &evaluation)
+      evaluation.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
     } else if case .none = code, sameOptions {
       // Only its place in the file may differ.
       if old.definition.source != definition.source {
@@ -221,40 +221,40 @@ extension SchedulerCore {
       return false
     }
     // What is due already belongs to the old definition.
-    if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= now.wall {
-      fire(index, at: now, into: &actions)
+    if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= evaluation.now.wall {
+      fire(index, &evaluation)
     }
     jobs[index.offset].entry = JobEntry(definition)
     jobs[index.offset].executor = executorIndex(definition)
     assignLane(index)
-    move(index, to: storeIndex(definition), at: now, into: &actions)
+    move(index, to: storeIndex(definition), &evaluation)
     // Another jitter, zone or limit does not move the fire times.
     if old.definition.trigger != definition.trigger {
-      Self.edit(&jobs[index.offset], to: definition, at: now)
+      Self.edit(&jobs[index.offset], to: definition, at: evaluation.now)
     } else {
-      Self.revive(&jobs[index.offset], at: now)
+      Self.revive(&jobs[index.offset], at: evaluation.now)
     }
     arm(index)
-    keep(index)
+    jobs.keep(index)
     if old.orphanedAt == nil {
-      actions.events.append(.jobChanged(definition.name, nextFire: jobs[index.offset].nextFire))
+      evaluation.events.append(.jobChanged(definition.name, nextFire: jobs[index.offset].nextFire))
     }
     return true
   }
 
   /// What is active stays with the store that has its rows.
-  mutating func move(_ index: JobIndex, to store: Int16, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func move(_ index: JobIndex, to store: Int16, _ evaluation: inout Evaluation) {
     let job = jobs[index.offset]
     guard store != job.store else { return }
-    leave(scheduleRecord(of: index), in: Int(job.store), at: now, into: &actions)
+    leave(scheduleRecord(of: index), in: Int(job.store), &evaluation)
     jobs[index.offset].store = store
     jobs[index.offset].latestRange = nil
   }
 
   /// Where a schedule stands, as a store keeps it.
   mutating func scheduleRecord(of index: JobIndex) -> ScheduleRecord {
-    var record = jobs[index.offset].record(clockEpoch: clockEpoch, &texts)
-    if !joins.isEmpty, let arrivals = joins[index] { record.arrivals = arrivals }
+    var record = jobs.record(of: index, clockEpoch: clockEpoch)
+    if !listeners.arrivals.isEmpty, let arrivals = listeners.arrivals[index] { record.arrivals = arrivals }
     return record
   }
 
@@ -264,63 +264,50 @@ extension SchedulerCore {
     return kept
   }
 
-  mutating func orphan(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
-    if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= now.wall {
-      fire(index, at: now, into: &actions)
+  mutating func orphan(_ index: JobIndex, _ evaluation: inout Evaluation) {
+    if isStarted, !isDraining, let next = jobs[index.offset].nextFire, next <= evaluation.now.wall {
+      fire(index, &evaluation)
     }
-    jobs[index.offset].orphanedAt = now.wall
+    jobs[index.offset].orphanedAt = evaluation.now.wall
     due.remove(index)
-    keep(index)
-    if jobs[index.offset].made == nil { actions.events.append(.jobOrphaned(jobs[index.offset].definition.name)) }
+    jobs.keep(index)
+    if jobs[index.offset].made == nil { evaluation.events.append(.jobOrphaned(jobs[index.offset].definition.name)) }
   }
 
   /// What fell due while the job was gone is one range.
-  mutating func skipOrphaned(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func skipOrphaned(_ index: JobIndex, _ evaluation: inout Evaluation) {
     let job = jobs[index.offset]
     guard let trigger = job.trigger else { return }
     guard let first = job.nextFire else {
-      if let searched = job.searchedTo, searched < now.wall { jobs[index.offset].seek(after: now.wall) }
+      if let searched = job.searchedTo, searched < evaluation.now.wall {
+        jobs[index.offset].seek(after: evaluation.now.wall)
+      }
       return
     }
-    guard first <= now.wall else { return }
+    guard first <= evaluation.now.wall else { return }
     // The last fire of a schedule made at run time is somebody's only one: it is late, not lost.
     if job.made != nil, case .never = trigger.nextFire(after: first) { return }
-    let span = trigger.span(from: first, through: now.wall, countingTo: SchedulingLimits.countedInstants)
+    let span = trigger.span(from: first, through: evaluation.now.wall, countingTo: SchedulingLimits.countedInstants)
     jobs[index.offset].lastFire = span.last
-    jobs[index.offset].seek(after: now.wall)
-    record(.skipped, .orphaned, span, of: index, at: now, into: &actions)
+    jobs[index.offset].seek(after: evaluation.now.wall)
+    record(.skipped, .orphaned, span, of: index, &evaluation)
   }
 
-  mutating func runAtStart(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func runAtStart(_ index: JobIndex, _ evaluation: inout Evaluation) {
     let job = jobs[index.offset]
     guard !job.isOrphaned, !job.isPaused, job.definition.enabled else { return }
     guard job.definition.runAtStart || job.trigger?.firesAtStart == true else { return }
-    accept(index, cause: .startup, at: now.wall, now: now, into: &actions)
+    accept(index, cause: .startup, at: evaluation.now.wall, &evaluation)
   }
 
-  mutating func deriveListeners() {
-    listeners.removeAll(keepingCapacity: true)
-    downstream.removeAll(keepingCapacity: true)
-    for offset in jobs.indices {
-      let definition = jobs[offset].definition
-      for event in definition.events { listeners[event, default: []].append(JobIndex(offset)) }
-      for upstream in definition.after {
-        downstream[upstream.job, default: []].append(
-          Downstream(job: JobIndex(offset), trigger: upstream.trigger, isJoin: false))
-      }
-      for upstream in definition.afterAll {
-        downstream[upstream, default: []].append(
-          Downstream(job: JobIndex(offset), trigger: .succeeded, isJoin: true))
-      }
-    }
-  }
+  mutating func deriveListeners() { listeners.derive(from: jobs) }
 
   private func storeIndex(_ definition: JobDefinition) -> Int16 {
     // The loader checked the name; a store that a reload took away falls back to the default.
-    Int16(storeNames.firstIndex(of: definition.store) ?? 0)
+    Int16(stores.names.firstIndex(of: definition.store) ?? 0)
   }
 
   private func executorIndex(_ definition: JobDefinition) -> Int16 {
-    Int16(executorNames.firstIndex(of: definition.executor) ?? 0)
+    Int16(configuration.executors.firstIndex(of: definition.executor) ?? 0)
   }
 }

@@ -8,7 +8,7 @@ extension SchedulerCore {
   @discardableResult
   mutating func accept(
     _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
-    event: JSONText? = nil, recovers: RunID? = nil, now: Moment, into actions: inout SchedulerActions
+    event: JSONText? = nil, recovers: RunID? = nil, _ evaluation: inout Evaluation
   ) -> RunID? {
     // Here and below, only what is needed is read from a job or a run: a copy of the whole counts a reference for each
     // of its strings and arrays.
@@ -22,10 +22,10 @@ extension SchedulerCore {
     {
       let reason: SkipReason = overlap == .skip ? .overlap : .limit
       record(
-        .skipped, reason, instant: fireTime, of: index, isAboutFireTimes: cause == .schedule, at: now, into: &actions)
+        .skipped, reason, instant: fireTime, of: index, isAboutFireTimes: cause == .schedule, &evaluation)
       return nil
     }
-    let id = makeRunID()
+    let id = host.makeRunID()
     var record = RunRecord(id: id, job: entry.definition.name, cause: cause, scheduledAt: fireTime)
     record.clockEpoch = clockEpoch
     record.missed = missed
@@ -42,59 +42,59 @@ extension SchedulerCore {
     jobs[index.offset].unstored += 1
     jobs[index.offset].endRangeOfOtherInstants()
     if mustWait {
-      enqueue(slot, of: index, at: now, into: &actions)
+      enqueue(slot, of: index, &evaluation)
     } else {
       makeReady(slot)
     }
-    if cause != .schedule { accepted.append(runs.token(slot)) }
+    if cause != .schedule { runs.unflushed.append(runs.token(slot)) }
     endJoin(index)
     return id
   }
 
   /// Puts a waiting run into its job's queue; `queue_one` and `replace` keep only the newest.
   private mutating func enqueue(
-    _ slot: Int, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
+    _ slot: Int, of index: JobIndex, _ evaluation: inout Evaluation
   ) {
     let overlap = jobs[index.offset].definition.overlap
     if overlap == .queueOne || overlap == .replace {
       while let older = jobs[index.offset].queue.popLast() {
-        turnAway(Int(older), .overlap, at: now, into: &actions)
+        turnAway(Int(older), .overlap, &evaluation)
       }
     }
     jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
-    touch(index)
-    if overlap == .replace { cancelOldestInstance(of: index, into: &actions) }
+    jobs.touch(index)
+    if overlap == .replace { cancelOldestInstance(of: index, &evaluation) }
   }
 
   /// An accepted run that gets no turn after all, and gives up its place. Its instant is recorded as skipped; that of a
   /// recovery has its decision, the interrupted run, so the recovery's own row says what became of it.
-  mutating func turnAway(_ slot: Int, _ reason: SkipReason, at now: Moment, into actions: inout SchedulerActions) {
+  mutating func turnAway(_ slot: Int, _ reason: SkipReason, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
     if run.record.cause == .recovery {
       let why = reason == .unscheduled ? "its schedule was unscheduled" : "a newer run of the job took its place"
       let error = RunError(message: why + " while it waited")
-      return end(slot, .cancelled, details: AttemptDetails(error: error), at: now, into: &actions)
+      return end(slot, .cancelled, details: AttemptDetails(error: error), &evaluation)
     }
-    drop(slot, into: &actions)
-    record(.skipped, reason, insteadOf: run.record, of: run.job, at: now, into: &actions)
-    if run.state.isCounted { releaseInstance(of: run.job, into: &actions) }
+    drop(slot, &evaluation)
+    record(.skipped, reason, insteadOf: run.record, of: run.job, &evaluation)
+    if run.state.isCounted { releaseInstance(of: run.job, &evaluation) }
   }
 
-  mutating func cancelOldestInstance(of index: JobIndex, into actions: inout SchedulerActions) {
+  mutating func cancelOldestInstance(of index: JobIndex, _ evaluation: inout Evaluation) {
     let instances = runs.activeSlots.filter {
       runs.slots[$0].job == index && !runs.slots[$0].isCancelled && runs.slots[$0].state != .waiting
         && runs.slots[$0].state != .debouncing
     }
     guard let oldest = instances.min(by: { runs.slots[$0].record.id < runs.slots[$1].record.id }) else { return }
     runs.slots[oldest].isReplaced = true
-    requestCancel(oldest, into: &actions)
+    requestCancel(oldest, &evaluation)
   }
 
   /// Removes a run that has not been claimed, with its row; what became of its instant is the caller's to record.
-  mutating func drop(_ slot: Int, into actions: inout SchedulerActions) {
+  mutating func drop(_ slot: Int, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
     if run.isStored {
-      actions.stores[Int(run.store)].batch.dropped.append(run.record.id)
+      evaluation.stores[Int(run.store)].batch.dropped.append(run.record.id)
     } else {
       jobs[run.job.offset].unstored -= 1
     }
@@ -111,14 +111,14 @@ extension SchedulerCore {
   }
 
   mutating func queueForClaim(_ slot: Int) {
-    sequence += 1
+    runs.sequence += 1
     let entry = jobs[runs.slots[slot].job.offset].entry
     let key = ClaimOrder(
       rank: -Int32(truncatingIfNeeded: entry.definition.priority),
-      fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: sequence)
+      fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: runs.sequence)
     let lane = jobs[runs.slots[slot].job.offset].limitLane
     // A cancelled run only ends: it needs no place for that.
     if lane >= 0, !runs.slots[slot].isCancelled { return enterLane(slot, lane, key: key) }
-    ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    runs.ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 }

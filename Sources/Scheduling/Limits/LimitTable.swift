@@ -68,6 +68,8 @@ struct LimitTable: Sendable {
   }
 
   /// Never shrink. The lanes of jobs that are forgotten are used again, with the groups of their own.
+  /// Runs that wait for a limit and have a grace time, by the wall-clock nanoseconds at which it ends.
+  var expiring = KeyedHeap<Int64>()
   private var freeLanes: [Int32] = []
   var lanes: ContiguousArray<Lane> = []
   var groups: ContiguousArray<Group> = []

@@ -9,75 +9,75 @@ extension SchedulerCore {
   /// - Parameter isTurn: it is the job's turn, and nothing else asks for a decision: what waits for an instance anyway
   ///   is left due (`fireNext`).
   mutating func fire(
-    _ index: JobIndex, isTurn: Bool = false, at now: Moment, into actions: inout SchedulerActions
+    _ index: JobIndex, isTurn: Bool = false, _ evaluation: inout Evaluation
   ) {
     let offset = index.offset
     guard !jobs[offset].isOrphaned, let trigger = jobs[offset].trigger else { return due.remove(index) }
-    guard let first = jobs[offset].nextFire else { return searchOn(index, at: now, into: &actions) }
+    guard let first = jobs[offset].nextFire else { return searchOn(index, &evaluation) }
     // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
-    guard due(first, of: offset) <= now.wall.nanoseconds else { return arm(index) }
-    defer { noteEnd(index, into: &actions) }
-    if isTurn, queuesDue(offset) { return fireNext(index, trigger, first, at: now, into: &actions) }
+    guard due(first, of: offset) <= evaluation.now.wall.nanoseconds else { return arm(index) }
+    defer { noteEnd(index, &evaluation) }
+    if isTurn, queuesDue(offset) { return fireNext(index, trigger, first, &evaluation) }
     jobs[offset].isBehind = false
     let following = trigger.nextFire(after: first)
     let isLast: Bool
     if case .at(let following) = following {
-      isLast = due(following, of: offset) > now.wall.nanoseconds
+      isLast = due(following, of: offset) > evaluation.now.wall.nanoseconds
     } else {
       isLast = true
     }
     if isLast {
       move(index, past: first, to: following)
-      decide(DueSpan(first: first, last: first, count: 1, isAtLeast: false), of: index, at: now, into: &actions)
+      decide(DueSpan(first: first, last: first, count: 1, isAtLeast: false), of: index, &evaluation)
     } else {
-      fireMany(index, trigger: trigger, from: first, at: now, into: &actions)
+      fireMany(index, trigger: trigger, from: first, &evaluation)
     }
     arm(index)
   }
 
   /// Says that a schedule has no further fire, once it has decided its last one.
-  private func noteEnd(_ index: JobIndex, into actions: inout SchedulerActions) {
+  private func noteEnd(_ index: JobIndex, _ evaluation: inout Evaluation) {
     guard jobs[index.offset].nextFire == nil, jobs[index.offset].searchedTo == nil, jobs[index.offset].made == nil
     else { return }
-    actions.events.append(.scheduleEnded(jobs[index.offset].entry.definition.name))
+    evaluation.events.append(.scheduleEnded(jobs[index.offset].entry.definition.name))
   }
 
   /// The search for the next fire (`all_of`, `except`, `shift`) ended without an answer, and the clock comes near to
   /// where: goes on from there.
-  private mutating func searchOn(_ index: JobIndex, at now: Moment, into actions: inout SchedulerActions) {
+  private mutating func searchOn(_ index: JobIndex, _ evaluation: inout Evaluation) {
     guard let searched = jobs[index.offset].searchedTo else { return due.remove(index) }
-    let soonest = now.wall.nanoseconds + SearchPace.pause
-    guard searches < SearchPace.perTurn else { return due.set(index, due: soonest, in: lane(of: index)) }
-    searches += 1
+    let soonest = evaluation.now.wall.nanoseconds + SearchPace.pause
+    guard due.searches < SearchPace.perTurn else { return due.set(index, due: soonest, in: lane(of: index)) }
+    due.searches += 1
     jobs[index.offset].seek(after: searched)
-    noteEnd(index, into: &actions)
+    noteEnd(index, &evaluation)
     if jobs[index.offset].nextFire == nil {
       arm(index, notBefore: soonest)
     } else {
       arm(index)
-      keep(index)
+      jobs.keep(index)
     }
   }
 
   /// Several instants found due in one evaluation: late ones are misfired, the rest coalesced.
   private mutating func fireMany(
-    _ index: JobIndex, trigger: AnyTrigger, from first: Instant, at now: Moment, into actions: inout SchedulerActions
+    _ index: JobIndex, trigger: AnyTrigger, from first: Instant, _ evaluation: inout Evaluation
   ) {
-    let end = latestDue(of: index.offset, trigger, from: first, at: now)
+    let end = latestDue(of: index.offset, trigger, from: first, at: evaluation.now)
     move(index, past: end, to: trigger.nextFire(after: end))
     if isRefused(index) {
       let span = trigger.span(from: first, through: end, countingTo: SchedulingLimits.countedInstants)
-      return decide(span, of: index, at: now, into: &actions)
+      return decide(span, of: index, &evaluation)
     }
     var start: Instant? = first
-    if let last = lastTooLate(index.offset, trigger, from: first, through: end, at: now) {
+    if let last = lastTooLate(index.offset, trigger, from: first, through: end, at: evaluation.now) {
       let span = trigger.span(from: first, through: last, countingTo: SchedulingLimits.countedInstants)
-      record(.misfired, nil, span, of: index, at: now, into: &actions)
+      record(.misfired, nil, span, of: index, &evaluation)
       // A search that breaks off before `end` passes over what it did not find; `end` is known.
       start = trigger.next(after: last) ?? (last < end ? end : nil)
     }
     guard let start, start <= end else { return }
-    coalesce(index, trigger: trigger, from: start, through: end, at: now, into: &actions)
+    coalesce(index, trigger: trigger, from: start, through: end, &evaluation)
   }
 
   /// The last instant that is due, given the first. It may be due by its fire time and not yet by its jitter.
@@ -105,8 +105,7 @@ extension SchedulerCore {
   }
 
   private mutating func coalesce(
-    _ index: JobIndex, trigger: AnyTrigger, from start: Instant, through end: Instant, at now: Moment,
-    into actions: inout SchedulerActions
+    _ index: JobIndex, trigger: AnyTrigger, from start: Instant, through end: Instant, _ evaluation: inout Evaluation
   ) {
     let entry = jobs[index.offset].entry
     let limit = SchedulingLimits.countedInstants
@@ -114,7 +113,7 @@ extension SchedulerCore {
     case .latest, .earliest:
       let span = trigger.span(from: start, through: end, countingTo: limit)
       guard span.count > 1 else {
-        accept(index, fireTime: start, missed: 0, at: now, into: &actions)
+        accept(index, fireTime: start, missed: 0, &evaluation)
         return
       }
       let earliest = entry.definition.coalesce == .earliest
@@ -124,30 +123,31 @@ extension SchedulerCore {
         : trigger.span(
           from: start, through: trigger.latest(from: start, through: end.advanced(byNanoseconds: -1)), countingTo: limit
         )
-      let run = accept(index, fireTime: earliest ? start : end, missed: rest.count, at: now, into: &actions)
-      record(.coalesced, nil, rest, of: index, run: run, at: now, into: &actions)
+      let run = accept(index, fireTime: earliest ? start : end, missed: rest.count, &evaluation)
+      record(.coalesced, nil, rest, of: index, run: run, &evaluation)
     case .all:
       let instants = trigger.lastInstants(entry.definition.catchUpMax, from: start, through: end)
       if let oldest = instants.first, oldest > start {
         let before = trigger.latest(from: start, through: oldest.advanced(byNanoseconds: -1))
         let span = trigger.span(from: start, through: before, countingTo: limit)
-        record(.skipped, .limit, span, of: index, at: now, into: &actions)
+        record(.skipped, .limit, span, of: index, &evaluation)
       }
-      for instant in instants { accept(index, fireTime: instant, missed: 0, at: now, into: &actions) }
+      for instant in instants { accept(index, fireTime: instant, missed: 0, &evaluation) }
     }
   }
 
   /// One instant, or a span of a job that runs none of them.
   private mutating func decide(
-    _ span: DueSpan, of index: JobIndex, at now: Moment, into actions: inout SchedulerActions
+    _ span: DueSpan, of index: JobIndex, _ evaluation: inout Evaluation
   ) {
     let entry = jobs[index.offset].entry
-    if jobs[index.offset].isPaused { return record(.skipped, .paused, span, of: index, at: now, into: &actions) }
-    if !entry.definition.enabled { return record(.skipped, .disabled, span, of: index, at: now, into: &actions) }
-    if let grace = entry.definition.misfireGraceTime, lateness(span.first, of: index.offset, at: now) > grace {
-      return record(.misfired, nil, span, of: index, at: now, into: &actions)
+    if jobs[index.offset].isPaused { return record(.skipped, .paused, span, of: index, &evaluation) }
+    if !entry.definition.enabled { return record(.skipped, .disabled, span, of: index, &evaluation) }
+    if let grace = entry.definition.misfireGraceTime, lateness(span.first, of: index.offset, at: evaluation.now) > grace
+    {
+      return record(.misfired, nil, span, of: index, &evaluation)
     }
-    accept(index, fireTime: span.first, missed: 0, at: now, into: &actions)
+    accept(index, fireTime: span.first, missed: 0, &evaluation)
   }
 
   private func isRefused(_ index: JobIndex) -> Bool {
@@ -157,20 +157,20 @@ extension SchedulerCore {
   /// Takes on a run for one of the trigger's instants, as far as the job's `limit` lets it.
   @discardableResult
   mutating func accept(
-    _ index: JobIndex, fireTime: Instant, missed: Int, at now: Moment, into actions: inout SchedulerActions
+    _ index: JobIndex, fireTime: Instant, missed: Int, _ evaluation: inout Evaluation
   ) -> RunID? {
     let entry = jobs[index.offset].entry
     if let limit = entry.definition.limit {
       guard jobs[index.offset].fireCount < limit else {
         // Only a limit that was lowered below what has fired already gets here.
-        record(.skipped, .limit, instant: fireTime, of: index, at: now, into: &actions)
+        record(.skipped, .limit, instant: fireTime, of: index, &evaluation)
         jobs[index.offset].end()
         return nil
       }
       if jobs[index.offset].fireCount + 1 == limit { jobs[index.offset].end() }
     }
     jobs[index.offset].fireCount += 1
-    return accept(index, cause: .schedule, at: fireTime, missed: missed, now: now, into: &actions)
+    return accept(index, cause: .schedule, at: fireTime, missed: missed, &evaluation)
   }
 
   /// The schedule's first undecided instant is now `next`.
@@ -220,40 +220,40 @@ extension SchedulerCore {
   ///   - isAboutFireTimes: whether they are the trigger's own.
   mutating func record(
     _ kind: DecisionKind, _ reason: SkipReason?, _ span: DueSpan, of index: JobIndex, run: RunID? = nil,
-    epoch: ClockEpoch? = nil, isAboutFireTimes: Bool = true, at now: Moment, into actions: inout SchedulerActions
+    epoch: ClockEpoch? = nil, isAboutFireTimes: Bool = true, _ evaluation: inout Evaluation
   ) {
     let job = jobs[index.offset]
     var range = DecisionRange(
       job: job.definition.name, schedule: job.made?.id, kind: kind, reason: reason, first: span.first, last: span.last,
       count: span.count,
-      isAtLeast: span.isAtLeast, clockEpoch: epoch ?? clockEpoch, decidedAt: now.wall, run: run)
-    range.number = makeDecisionNumber()
+      isAtLeast: span.isAtLeast, clockEpoch: epoch ?? clockEpoch, decidedAt: evaluation.now.wall, run: run)
+    range.number = host.makeDecisionNumber()
     range.continues = job.latestRange(continuedBy: range, isAboutFireTimes: isAboutFireTimes)
     jobs[index.offset].latestRange = ScheduledJob.LatestRange(
       kind: kind, reason: reason, clockEpoch: range.clockEpoch, last: span.last, isAboutFireTimes: isAboutFireTimes)
-    actions.stores[Int(job.store)].batch.decisions.append(range)
-    actions.events.append(.decided(range, maxInstances: job.definition.maxInstances))
-    touch(index)
+    evaluation.stores[Int(job.store)].batch.decisions.append(range)
+    evaluation.events.append(.decided(range, maxInstances: job.definition.maxInstances))
+    jobs.touch(index)
   }
 
   mutating func record(
     _ kind: DecisionKind, _ reason: SkipReason?, instant: Instant, of index: JobIndex, epoch: ClockEpoch? = nil,
-    isAboutFireTimes: Bool = true, at now: Moment, into actions: inout SchedulerActions
+    isAboutFireTimes: Bool = true, _ evaluation: inout Evaluation
   ) {
     let span = DueSpan(first: instant, last: instant, count: 1, isAtLeast: false)
     record(
-      kind, reason, span, of: index, epoch: epoch, isAboutFireTimes: isAboutFireTimes, at: now, into: &actions)
+      kind, reason, span, of: index, epoch: epoch, isAboutFireTimes: isAboutFireTimes, &evaluation)
   }
 
   /// Notes that an accepted run gets no turn after all.
   mutating func record(
-    _ kind: DecisionKind, _ reason: SkipReason?, insteadOf run: RunRecord, of index: JobIndex, at now: Moment,
-    into actions: inout SchedulerActions
+    _ kind: DecisionKind, _ reason: SkipReason?, insteadOf run: RunRecord, of index: JobIndex,
+    _ evaluation: inout Evaluation
   ) {
     record(
       kind, reason, instant: run.scheduledAt, of: index, epoch: run.clockEpoch,
       isAboutFireTimes: run.cause == .schedule,
-      at: now, into: &actions)
+      &evaluation)
   }
 }
 

@@ -1,3 +1,4 @@
+internal import Basics
 package import JobModel
 
 /// One run from its acceptance to its end.
@@ -42,8 +43,18 @@ package struct RunTable: Sendable {
   /// By slot. Read and changed in place; `state` only through `move`.
   package internal(set) var slots: ContiguousArray<ActiveRun> = []
   private var free: ContiguousArray<Int32> = []
+  /// Accepted runs whose turn it is, by store: what waits for a store that cannot be written is never in another's way.
+  var ready: [KeyedHeap<ClaimOrder>]
+  /// Runs in `retrying` and `debouncing`, by monotonic nanoseconds.
+  var delayed = KeyedHeap<Int64>()
+  /// Runs accepted in this evaluation for another reason than their trigger: they get a row even when they must wait.
+  var unflushed: [RunToken] = []
+  /// Claimed and not started.
+  package internal(set) var inWindow = 0
+  /// Runs that were queued for their claim so far: who came first comes first.
+  var sequence: UInt64 = 0
 
-  package init() {}
+  init(stores: Int) { ready = Array(repeating: KeyedHeap(), count: stores) }
 
   /// Active runs.
   package var count: Int { slots.count - free.count }
@@ -86,6 +97,17 @@ package struct RunTable: Sendable {
     let state = slots[slot].state
     precondition(state.canBecome(next), "run \(slots[slot].record.id) cannot go from \(state) to \(next)")
     slots[slot].state = next
+  }
+
+  /// The accepted run whose turn it is, among those whose store can be written; stores are few.
+  func firstReady(except failed: [Bool]) -> (store: Int, key: ClaimOrder)? {
+    var best: (store: Int, key: ClaimOrder)?
+    for store in ready.indices where !failed[store] {
+      guard let key = ready[store].first?.key else { continue }
+      if let known = best, known.key < key { continue }
+      best = (store, key)
+    }
+    return best
   }
 
   /// The slots in use, in rising order. O(slots).

@@ -1,0 +1,21 @@
+import Chronology
+import JobModel
+
+/// What the stores knew when the host started, as far as nobody has declared it yet, or decided about it.
+///
+/// Invariant: an id of `madeIDs` names the job under which `made` has its schedule.
+struct RestartTable: Sendable {
+  /// Records of schedules that no script has declared so far, with their store.
+  var schedules = RestoredSchedules()
+  /// Schedules made at run time, by their job, while that is not declared; and the job of each, by id.
+  var made: [String: [RestoredSchedule]] = [:]
+  var madeIDs: [String: String] = [:]
+  /// Records of such schedules that another store keeps now.
+  var leftBehind: [(id: String, store: Int)] = []
+  /// Runs without an outcome, until `start` decides about them.
+  var unfinished: [(record: RunRecord, store: Int)] = []
+  /// Whether some scripts were still loading at the start, so that jobs that the stores know may yet be declared.
+  var isAwaitingScripts = false
+  /// Starts before this life that rates may have to count, until `start`.
+  var starts: [RecordedStart] = []
+}
