@@ -17,6 +17,8 @@ internal import Synchronization
 /// race against an answer) is recognised and does nothing.
 package final class PoolRun: Sendable {
   package let token: RunToken
+  /// Whose job it is of.
+  let owner: ObjectIdentifier
   package let startedAt: Instant
   /// Nanoseconds of CLOCK_MONOTONIC when the attempt started.
   package let startedMonotonic: Int64
@@ -42,6 +44,7 @@ package final class PoolRun: Sendable {
     continuing order: RunOrder, begunAt time: StepTime, on worker: StepWorker, body: any AnyObject & Sendable
   ) {
     token = order.token
+    owner = order.owner
     startedAt = time.wall
     startedMonotonic = time.monotonic
     over = Atomic(time.deadline)

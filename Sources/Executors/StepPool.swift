@@ -7,9 +7,10 @@ internal import Synchronization
 /// Runs orders on named operating-system threads, step by step.
 ///
 /// What it promises:
-/// - Orders start in the order of their submission, on whichever worker is free. A worker takes several at a time, but
+/// - Orders of one owner (a script) start in the order of their submission, on whichever worker is free; owners take
+///   turns. A worker takes several at a time, but
 ///   never more than it should finish in a fraction of a millisecond; idle workers take them away again, and so do busy
-///   ones when the owner is in a long step. A sliced run goes behind everything that waits; resumed runs and new orders
+///   ones when the worker is in a long step. A sliced run goes behind what waits of its owner; resumed runs and new orders
 ///   take turns.
 /// - Each order ends in exactly one report: `ended` or `late`. Reports of one run reach the sink in order; calls about
 ///   different runs may be concurrent. They come in batches: when a worker has nothing more of its own, every 64 of

@@ -111,91 +111,63 @@ struct LocalQueue: Sendable {
 
 /// What waits in a pool and belongs to no worker yet.
 ///
-/// Two lines, served in turn when both have something: orders in the order of their submission with the sliced runs
-/// behind those that were there before them, and resumed runs. So a hog waits for everybody who was there, and neither
-/// a flood of orders nor one of resumed runs keeps the others out.
+/// Two lines, served in turn when both have something: orders together with sliced runs, and resumed runs. In each of
+/// them the owners (scripts) are served in turn as well, an owner's work in the order of its arrival with a sliced run
+/// behind what was there before it. So neither a flood of orders nor one of resumed runs keeps the others out, and
+/// what one script starts, be it five hundred runs at once, is one place ahead of the work of another.
 struct SharedQueue: Sendable {
-  private var line = Deque<Work>()
-  private var resumed = Deque<PoolRun>()
-  /// Things in `line`; an order counts as one.
-  private var lineCount = 0
+  private var line = FairLine()
+  private var resumed = FairLine()
   private var isTurnOfResumed = false
 
-  var count: Int { lineCount + resumed.count }
-  var isEmpty: Bool { lineCount == 0 && resumed.isEmpty }
+  var count: Int { line.count + resumed.count }
+  var isEmpty: Bool { line.count == 0 && resumed.count == 0 }
 
   mutating func append(_ orders: [RunOrder]) {
     guard !orders.isEmpty else { return }
-    line.append(.orders(OrderRange(orders: orders, next: 0, end: orders.count)))
-    lineCount += orders.count
-  }
-
-  mutating func append(resumed run: PoolRun) { resumed.append(run) }
-
-  mutating func append(sliced run: PoolRun) {
-    line.append(.run(run))
-    lineCount += 1
-  }
-
-  /// Puts work back to where it came from: before everything else in its line.
-  mutating func giveBack(_ works: [Work]) {
-    for work in works.reversed() {
-      line.prepend(work)
-      lineCount += work.count
+    var rest = OrderRange(orders: orders, next: 0, end: orders.count)
+    while rest.count > 0 {
+      let owner = orders[rest.next].owner
+      var end = rest.next + 1
+      while end < rest.end, orders[end].owner == owner { end += 1 }
+      line.append(.orders(rest.split(first: end - rest.next)), of: owner)
     }
   }
+
+  mutating func append(resumed run: PoolRun) { resumed.append(.run(run), of: run.owner) }
+
+  mutating func append(sliced run: PoolRun) { line.append(.run(run), of: run.owner) }
+
+  /// Puts work back to where it came from: before everything else of its owners, which are served next.
+  mutating func giveBack(_ works: [Work]) { for work in works.reversed() { line.giveBack(work) } }
 
   /// Moves the next turn's work to `local`: at most `limit` things, and no more than a fair part, so that the other
   /// workers find some too. A sliced run is a turn of its own, because it is long.
   ///
   /// - Complexity: O(limit)
   mutating func take(into local: inout LocalQueue, limit: Int, workers: Int) {
-    if !resumed.isEmpty, isTurnOfResumed || lineCount == 0 {
-      isTurnOfResumed = false
-      for _ in 0..<SharedQueue.part(of: resumed.count, workers: workers, limit: limit) {
-        local.append(.run(resumed.removeFirst()))
-      }
+    let isResumed = resumed.count > 0 && (isTurnOfResumed || line.count == 0)
+    isTurnOfResumed = !isResumed
+    if isResumed {
+      let wanted = SharedQueue.part(of: resumed.count, workers: workers, limit: limit)
+      for _ in 0..<wanted { _ = resumed.take(1, into: &local) }
       return
     }
-    isTurnOfResumed = true
-    var wanted = SharedQueue.part(of: lineCount, workers: workers, limit: limit)
-    while wanted > 0, let first = line.first {
-      switch first {
-      case .run:
-        if local.count == 0 {
-          local.append(line.removeFirst())
-          lineCount -= 1
-        }
+    var wanted = SharedQueue.part(of: line.count, workers: workers, limit: limit)
+    while wanted > 0, line.count > 0 {
+      if line.isRunNext {
+        if local.count == 0 { _ = line.take(1, into: &local) }
         return
-      case .orders(var range):
-        let n = min(wanted, range.count)
-        wanted -= n
-        lineCount -= n
-        if n == range.count {
-          local.append(line.removeFirst())
-        } else {
-          local.append(.orders(range.split(first: n)))
-          line[0] = .orders(range)
-        }
       }
+      wanted -= line.take(wanted, into: &local)
     }
   }
 
   /// Empties both lines.
-  mutating func takeAll() -> [Work] {
-    let all = Array(line) + resumed.map { .run($0) }
-    line.removeAll()
-    resumed.removeAll()
-    lineCount = 0
-    return all
-  }
+  mutating func takeAll() -> [Work] { line.takeAll() + resumed.takeAll() }
 
   /// Takes one order out. O(orders that wait)
-  mutating func remove(_ token: RunToken) -> RunOrder? {
-    guard let order = line.removeOrder(token) else { return nil }
-    lineCount -= 1
-    return order
-  }
+  mutating func remove(_ token: RunToken) -> RunOrder? { line.remove(token) }
 
   private static func part(of count: Int, workers: Int, limit: Int) -> Int {
     max(1, min(count / (2 * workers), limit))
@@ -215,7 +187,7 @@ extension OrderRange {
 
 extension Deque<Work> {
   /// Takes one order out of the range that holds it.
-  fileprivate mutating func removeOrder(_ token: RunToken) -> RunOrder? {
+  mutating func removeOrder(_ token: RunToken) -> RunOrder? {
     for index in indices {
       guard case .orders(let range) = self[index], let (order, before, after) = range.without(token) else { continue }
       replaceSubrange(index...index, with: [before, after].filter { $0.count > 0 }.map { .orders($0) })

@@ -3,6 +3,13 @@
 package protocol JobPayload: AnyObject, Sendable {
   /// How `other`, the payload of the same job in another generation, differs from this one.
   func difference(from other: any JobPayload) -> PayloadDifference
+  /// Whose code it is, a script for instance: owners take turns at the workers. The object behind it lives as long as
+  /// the payload. Default: one for all, which is the program.
+  var owner: ObjectIdentifier { get }
+}
+
+extension JobPayload {
+  package var owner: ObjectIdentifier { ObjectIdentifier((any JobPayload).self) }
 }
 
 /// What a reload changed about a job's code.

@@ -26,6 +26,8 @@ struct CommitQueue: Sendable {
   static let mostRows = 20_000
   /// Bytes of texts of one transaction: a few hundredths of a second of a slow disk.
   static let mostBytes = 4 << 20
+  /// Rows of values and lines in one transaction, a hundredth of a second of work: a claim may come right after them.
+  static let mostOtherRows = 2_000
   /// What values and lines may have of a transaction in any case, so that a scheduler that is busy keeps nobody waiting
   /// for ever.
   static let leastBytes = 1 << 20
@@ -75,6 +77,7 @@ struct CommitQueue: Sendable {
       load.add(urgent.removeFirst())
     }
     let bytes = max(Self.mostBytes, load.bytes + Self.leastBytes)
+    load.mostRows = load.rows + Self.mostOtherRows
     while let space = spaces.first, let entry = values[space]?.first, load.has(roomFor: entry, upTo: bytes) {
       load.add(values[space]!.removeFirst())
       spaces.removeFirst()
@@ -93,9 +96,10 @@ struct CommitQueue: Sendable {
     var operations: [Operation] = []
     var rows = 0
     var bytes = 0
+    var mostRows = CommitQueue.mostRows
 
     func has(roomFor entry: Entry, upTo most: Int) -> Bool {
-      operations.isEmpty || rows + entry.rows <= CommitQueue.mostRows && bytes + entry.bytes <= most
+      operations.isEmpty || rows + entry.rows <= mostRows && bytes + entry.bytes <= most
     }
 
     mutating func add(_ entry: Entry) {

@@ -17,10 +17,15 @@ struct StoredPayload {
 struct PayloadWriter {
   /// Bytes that a row keeps in itself: below, a row of another table costs more than it spares.
   static let inlineBytes = 512
-  /// How many of the open transaction are known without a search. Runs of one event follow each other.
-  private static let remembered = 8
+  /// Texts that are known without a search, and their bytes. Runs of one event follow each other.
+  private static let remembered = (count: 64, bytes: 8 << 20)
 
-  private var recent: [(text: String, id: Int64)] = []
+  private var recent = RecentPayloads(limit: remembered)
+  /// What unfinished runs have, so that nothing looks at a text again when they end.
+  private var open: [RunID: (event: Int64?, params: Int64?)] = [:]
+  /// Runs that the open transaction began and ended.
+  private var opened: [RunID] = []
+  private var closed: [RunID] = []
   /// What was added since the last sweep began.
   private var added = (count: 0, bytes: 0)
   private let find, insert: PreparedStatement
@@ -36,8 +41,7 @@ struct PayloadWriter {
   mutating func store(_ payload: JSONText?) throws(StoreError) -> StoredPayload {
     guard let text = payload?.text else { return StoredPayload() }
     guard text.utf8.count > Self.inlineBytes else { return StoredPayload(text: text) }
-    // Copies of one string share their bytes, and are found equal without a look at them.
-    if let known = recent.last(where: { $0.text == text }) { return StoredPayload(id: known.id) }
+    if let id = recent.id(of: text) { return StoredPayload(id: id) }
     let hash = Int64(bitPattern: JSONText(text).stableHash)
     find.bind(1, hash)
     find.bind(2, text)
@@ -49,10 +53,33 @@ struct PayloadWriter {
       added.count += 1
       added.bytes += text.utf8.count
     }
-    if recent.count == Self.remembered { recent.removeFirst() }
-    if let id { recent.append((text, id)) }
+    if let id { recent.add(text, id) }
     return StoredPayload(id: id)
   }
+
+  /// What the row of an unfinished run says.
+  mutating func open(_ run: borrowing RunRecord) throws(StoreError) -> (params: StoredPayload, event: StoredPayload) {
+    let stored = (params: try store(run.params), event: try store(run.event))
+    if stored.params.id != nil || stored.event.id != nil {
+      open[run.id] = (stored.event.id, stored.params.id)
+      opened.append(run.id)
+    }
+    return stored
+  }
+
+  /// What the row of a run that is over says. That run's other row is removed in the same transaction, so what it named
+  /// is still there.
+  mutating func finish(_ run: borrowing RunRecord) throws(StoreError) -> (params: StoredPayload, event: StoredPayload) {
+    let known = open[run.id]
+    close(run.id)
+    func stored(_ payload: JSONText?, _ id: Int64?) throws(StoreError) -> StoredPayload {
+      if payload != nil, let id { StoredPayload(id: id) } else { try store(payload) }
+    }
+    return (try stored(run.params, known?.params), try stored(run.event, known?.event))
+  }
+
+  /// The run has no row of an unfinished one any more.
+  mutating func close(_ run: RunID) { if open[run] != nil { closed.append(run) } }
 
   /// Whether a sweep is worth its while: as much was added as lay there, or many bytes. Rows that are written again
   /// with another event leave the former one behind.
@@ -66,9 +93,71 @@ struct PayloadWriter {
     return true
   }
 
-  /// Another transaction may follow one in which they were removed.
-  mutating func transactionEnded() {
-    if !recent.isEmpty { recent.removeAll(keepingCapacity: true) }
+  /// They were removed from the file.
+  mutating func forget(_ ids: [Int64]) { recent.forget(ids) }
+
+  mutating func transactionCommitted() {
+    for run in closed { open[run] = nil }
+    opened.removeAll(keepingCapacity: true)
+    closed.removeAll(keepingCapacity: true)
+  }
+
+  /// What was found or added may not be in the file.
+  mutating func transactionRolledBack() {
+    for run in opened { open[run] = nil }
+    opened.removeAll()
+    closed.removeAll()
+    recent.removeAll()
+  }
+}
+
+/// The latest texts with their numbers, by where they lie in memory: copies of one string share their bytes, and are
+/// known without a look at them. The same text elsewhere is not found.
+private struct RecentPayloads {
+  private struct Place: Hashable {
+    var address: UInt
+    var count: Int
+  }
+  private let limit: (count: Int, bytes: Int)
+  /// Oldest first. They are kept, so that nothing else comes to lie where they are.
+  private var texts: [(text: String, id: Int64)] = []
+  private var ids: [Place: Int64] = [:]
+  private var bytes = 0
+
+  init(limit: (count: Int, bytes: Int)) { self.limit = limit }
+
+  func id(of text: String) -> Int64? { Self.place(of: text).flatMap { ids[$0] } }
+
+  mutating func add(_ text: String, _ id: Int64) {
+    guard let place = Self.place(of: text), ids[place] == nil else { return }
+    texts.append((text, id))
+    ids[place] = id
+    bytes += place.count
+    while texts.count > limit.count || bytes > limit.bytes && texts.count > 1 { drop(at: 0) }
+  }
+
+  mutating func forget(_ gone: [Int64]) {
+    for index in texts.indices.reversed() where gone.contains(texts[index].id) { drop(at: index) }
+  }
+
+  mutating func removeAll() {
+    texts.removeAll()
+    ids.removeAll()
+    bytes = 0
+  }
+
+  private mutating func drop(at index: Int) {
+    let text = texts.remove(at: index).text
+    bytes -= text.utf8.count
+    if let place = Self.place(of: text) { ids[place] = nil }
+  }
+
+  /// nil for a string that has no bytes of its own.
+  private static func place(of text: String) -> Place? {
+    // Safe: the address is compared and never read.
+    unsafe text.utf8.withContiguousStorageIfAvailable { bytes in
+      Place(address: UInt(bitPattern: bytes.baseAddress), count: bytes.count)
+    }
   }
 }
 
@@ -121,16 +210,19 @@ struct PayloadSweep {
     left = 0
   }
 
-  mutating func slice() throws(StoreError) {
-    guard let position = cursor else { return }
+  /// - Returns: those that it has removed.
+  mutating func slice() throws(StoreError) -> [Int64] {
+    guard let position = cursor else { return [] }
+    var gone: [Int64] = []
     next.bind(1, position)
     let ids = try next.all { $0.integer(0) }
     for id in ids {
       delete.bind(1, id)
       try delete.run()
-      if delete.changes == 0 { left += 1 }
+      if delete.changes == 0 { left += 1 } else { gone.append(id) }
     }
     cursor = ids.count == Self.perSlice ? ids.last : nil
     if cursor == nil { kept = left }
+    return gone
   }
 }

@@ -169,7 +169,9 @@ struct Pruner {
   /// Does a little of what is due. Answers how many runs were removed.
   ///
   /// - Parameter finished: runs that the open transaction adds.
-  mutating func slice(finished: Int, log: inout LogWriter) throws(StoreError) -> Int {
+  mutating func slice(
+    finished: Int, log: inout LogWriter, payloads writer: inout PayloadWriter
+  ) throws(StoreError) -> Int {
     let rows = max(Self.rowsPerSlice, finished + finished / 2)
     for _ in 0..<max(4, rows / 64 + 1) {
       guard let job = staleJobs.popLast() else { break }
@@ -182,7 +184,7 @@ struct Pruner {
     } else if expiresKeyValues {
       try deleteExpired()
     } else if payloads.isDue {
-      try payloads.slice()
+      writer.forget(try payloads.slice())
     } else if surveyed != nil {
       try survey()
     } else {

@@ -117,7 +117,7 @@ final class StoreWriter: @unchecked Sendable {
     ledger.transactionCommitted()
     pruner.transactionCommitted()
     logLines.transactionCommitted()
-    payloads.transactionEnded()
+    payloads.transactionCommitted()
     if payloads.mustSweep(kept: pruner.keptPayloads) { pruner.sweepPayloads() }
     highWater.transactionCommitted()
   }
@@ -145,7 +145,7 @@ final class StoreWriter: @unchecked Sendable {
     ledger.transactionRolledBack()
     pruner.transactionRolledBack()
     logLines.transactionRolledBack()
-    payloads.transactionEnded()
+    payloads.transactionRolledBack()
     highWater.transactionRolledBack()
   }
 
@@ -160,6 +160,7 @@ final class StoreWriter: @unchecked Sendable {
     for id in batch.dropped {
       statements.close.bind(1, id.number)
       try statements.close.run()
+      payloads.close(id)
       highWater.mustBeSaved = true
     }
     for mark in batch.files { try fileMarks.apply(mark, job: names.number(of: mark.job)) }
@@ -218,14 +219,11 @@ final class StoreWriter: @unchecked Sendable {
       RunRows.bindClaim(run, job: job, to: statements.claim)
       try statements.claim.run()
     } else {
-      try bindDetails(of: copy run, job: job, to: statements.openWithDetails)
+      let stored = try payloads.open(run)
+      RunRows.bindWithDetails(
+        copy run, job: job, params: stored.params, event: stored.event, to: statements.openWithDetails)
       try statements.openWithDetails.run()
     }
-  }
-
-  private func bindDetails(of run: RunRecord, job: Int64, to statement: PreparedStatement) throws(StoreError) {
-    RunRows.bindWithDetails(
-      run, job: job, params: try payloads.store(run.params), event: try payloads.store(run.event), to: statement)
   }
 
   private func finish(_ run: borrowing RunRecord) throws(StoreError) {
@@ -234,7 +232,9 @@ final class StoreWriter: @unchecked Sendable {
     statements.close.bind(1, run.id.number)
     try statements.close.run()
     if run.hasDetails {
-      try bindDetails(of: copy run, job: job, to: statements.finishWithDetails)
+      let stored = try payloads.finish(run)
+      RunRows.bindWithDetails(
+        copy run, job: job, params: stored.params, event: stored.event, to: statements.finishWithDetails)
       try statements.finishWithDetails.run()
     } else {
       RunRows.bind(run, job: job, to: statements.finish)
@@ -258,7 +258,7 @@ final class StoreWriter: @unchecked Sendable {
         try pruner.indexed(job, runs: count)
       }
     }
-    if pruner.isDue, try pruner.slice(finished: finished, log: &logLines) > 0 { highWater.mustBeSaved = true }
+    if pruner.isDue, try pruner.slice(finished: finished, log: &logLines, payloads: &payloads) > 0 { highWater.mustBeSaved = true }
     try logLines.trim()
   }
 

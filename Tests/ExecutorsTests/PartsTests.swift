@@ -124,6 +124,42 @@ struct QueueTests {
     #expect(local.count == max(0, 9 - n))
   }
 
+  @Test("the work of one owner waits behind one piece of another's, however much that has", arguments: [1, 3, 64])
+  func turns(limit: Int) {
+    var queue = SharedQueue()
+    let other = OwnedPayload()
+    queue.append(orders(0..<500))
+    queue.append([order(1_000, payload: other), order(1_001, payload: other)])
+    queue.append(orders(500..<700))
+    var taken: [Int32] = []
+    while !queue.isEmpty {
+      var local = LocalQueue()
+      queue.take(into: &local, limit: limit, workers: 1)
+      taken += slots(local)
+    }
+    #expect(taken.firstIndex(of: 1_000)! <= max(1, limit / 2))
+    #expect(taken.firstIndex(of: 1_001)! <= max(3, limit))
+    #expect(taken.filter { $0 < 1_000 } == Array(0..<700))
+  }
+
+  @Test("an order among those of several owners can be taken out, and what is given back keeps its owner's order")
+  func mixed() {
+    var queue = SharedQueue()
+    let other = OwnedPayload()
+    queue.append((0..<9).map { n in n % 3 == 2 ? order(n, payload: other) : order(n) { _ in } })
+    #expect(queue.remove(token(5))?.token == token(5))
+    #expect(queue.remove(token(5)) == nil)
+    #expect(queue.count == 8)
+    var local = LocalQueue()
+    queue.take(into: &local, limit: 64, workers: 1)
+    queue.giveBack(local.takeAll())
+    #expect(queue.count == 8)
+    let left = slots(queue.takeAll())
+    #expect(left.filter { $0 % 3 != 2 } == [0, 1, 3, 4, 6, 7])
+    #expect(left.filter { $0 % 3 == 2 } == [2, 8])
+    #expect(queue.isEmpty)
+  }
+
   @Test("what is given back comes first again")
   func givenBack() {
     var queue = SharedQueue()

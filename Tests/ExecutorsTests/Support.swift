@@ -115,6 +115,12 @@ final class SteppedPayload: JobPayload {
   func difference(from other: any JobPayload) -> PayloadDifference { .code }
 }
 
+/// Somebody else's job.
+final class OwnedPayload: JobPayload {
+  var owner: ObjectIdentifier { ObjectIdentifier(self) }
+  func difference(from other: any JobPayload) -> PayloadDifference { .code }
+}
+
 /// The body of a stepped run.
 final class SteppedRun: Sendable {
   struct State: Sendable {

@@ -57,6 +57,34 @@ struct PayloadTests {
     #expect(try again.runs(RunQuery(id: RunID(950))).first?.event == event)
   }
 
+  @Test("runs of the same text name one that is there, whatever was pruned and swept between them")
+  func swept() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path("moondial.db")
+    let store = try SQLiteStore(
+      path,
+      options: options {
+        $0.retention.standard = .init(runs: 1, age: nil)
+        $0.largestUnindexedTail = 1
+      })
+    defer { store.close() }
+    // The same text again and again, with other long ones between: rows come, end, are pruned and swept.
+    for round in 0..<30 as Range<Int64> {
+      let other = JSONText("\"" + String(repeating: "y", count: 2_000) + "\(round)\"")
+      var (run, second) = (claim(2 * round + 1, "a"), claim(2 * round + 2, "b"))
+      (run.event, second.event, second.params) = (event, other, event)
+      try store.commit(batch { $0.claims = [run, second] })
+      #expect(try store.load().unfinished.map(\.event) == [event, other])
+      (run.outcome, run.finishedAt) = (.succeeded, start)
+      (second.outcome, second.finishedAt) = (.succeeded, start)
+      try store.commit(batch { $0.finished = [run, second] })
+      #expect(try store.runs(RunQuery(id: second.id)).first?.event == other)
+      #expect(try store.runs(RunQuery(id: second.id)).first?.params == event)
+      for _ in 0..<10 { try store.commit(batch { $0.clockEpoch = ClockEpoch(0) }) }
+    }
+    #expect(try store.runs(RunQuery(job: "a", limit: 5)).allSatisfy { $0.event == event })
+  }
+
   @Test("parameters too; and the file forgets what no run has any more")
   func pruned() throws {
     let directory = try TemporaryDirectory()

@@ -65,6 +65,9 @@ package struct RunOrder: Sendable {
     self.startBefore = startBefore
     self.context = context
   }
+
+  /// Whose job it is of: see `JobPayload.owner`.
+  var owner: ObjectIdentifier { job.definition.payload.owner }
 }
 
 extension RunOrder {

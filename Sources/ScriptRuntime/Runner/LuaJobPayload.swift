@@ -28,6 +28,7 @@ package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
 
   /// The script that declared it: the name of its `kv` space, and what grants are matched against.
   package var script: ScriptPath { scope.script }
+  package var owner: ObjectIdentifier { ObjectIdentifier(scope) }
   /// Bytes; `nil` is the runtime's default.
   package var memoryLimit: Int? { packed >> 4 == 0 ? nil : packed >> 4 }
   package var hasOnError: Bool { packed & 1 != 0 }
