@@ -258,7 +258,9 @@ final class StoreWriter: @unchecked Sendable {
         try pruner.indexed(job, runs: count)
       }
     }
-    if pruner.isDue, try pruner.slice(finished: finished, log: &logLines, payloads: &payloads) > 0 { highWater.mustBeSaved = true }
+    if pruner.isDue, try pruner.slice(finished: finished, log: &logLines, payloads: &payloads) > 0 {
+      highWater.mustBeSaved = true
+    }
     try logLines.trim()
   }
 

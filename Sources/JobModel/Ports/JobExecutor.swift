@@ -67,7 +67,7 @@ package struct RunOrder: Sendable {
   }
 
   /// Whose job it is of: see `JobPayload.owner`.
-  var owner: ObjectIdentifier { job.definition.payload.owner }
+  package var owner: ObjectIdentifier { job.definition.payload.owner }
 }
 
 extension RunOrder {

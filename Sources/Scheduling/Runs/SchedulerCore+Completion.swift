@@ -123,7 +123,8 @@ extension SchedulerCore {
     let index = runs.slots[slot].job
     runs.slots[slot].record.outcome = outcome
     // The start was read on a worker, after the reading that this tick works with.
-    runs.slots[slot].record.finishedAt = max(evaluation.now.wall, runs.slots[slot].record.lastStartedAt ?? evaluation.now.wall)
+    runs.slots[slot].record.finishedAt = max(
+      evaluation.now.wall, runs.slots[slot].record.lastStartedAt ?? evaluation.now.wall)
     runs.slots[slot].record.resumesAt = nil
     if runs.slots[slot].record.claimedAt == nil { runs.slots[slot].record.claimedAt = evaluation.now.wall }
     if let details {
