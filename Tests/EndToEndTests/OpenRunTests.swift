@@ -68,6 +68,7 @@ struct OpenRunTests {
     try explained("grouped", "waits for a host: none is up")
     let second = try place.host()
     try second.awaitLine { $0.contains("holder #") && $0.contains("interrupted") }
+    try second.awaitLine(containing: ": held")
     second.signal(SIGTERM)
     try second.awaitLine(containing: "stopping")
     second.signal(SIGTERM)

@@ -4,22 +4,22 @@
 ///     queue.append(1); queue.append(2)
 ///     queue.popFirst()      // 1
 ///     queue.popLast()       // 2, for who thinks better of it
-package struct Queue<Element> {
+public struct Queue<Element> {
   /// What waits begins at `head`; before it lie places that were emptied. nil only there.
   @usableFromInline var elements: ContiguousArray<Element?> = []
   @usableFromInline var head = 0
 
-  @inlinable package init() {}
+  @inlinable public init() {}
 
-  @inlinable package var count: Int { elements.count - head }
-  @inlinable package var isEmpty: Bool { count == 0 }
+  @inlinable public var count: Int { elements.count - head }
+  @inlinable public var isEmpty: Bool { count == 0 }
 
   @inlinable
-  package mutating func append(_ element: Element) { elements.append(element) }
+  public mutating func append(_ element: Element) { elements.append(element) }
 
   /// Takes the oldest element.
   @inlinable
-  package mutating func popFirst() -> Element? {
+  public mutating func popFirst() -> Element? {
     guard !isEmpty else { return nil }
     let first = elements[head].take()
     head += 1
@@ -36,7 +36,7 @@ package struct Queue<Element> {
 
   /// Takes the newest element back.
   @inlinable
-  package mutating func popLast() -> Element? { isEmpty ? nil : elements.removeLast() }
+  public mutating func popLast() -> Element? { isEmpty ? nil : elements.removeLast() }
 }
 
 extension Queue: Sendable where Element: Sendable {}

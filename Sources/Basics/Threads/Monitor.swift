@@ -1,9 +1,9 @@
-package import Glibc
+public import Glibc
 
 /// Nanoseconds of `CLOCK_MONOTONIC`: the clock of every wait and every span in this module.
 ///
 /// About 25 ns on a machine whose clock source is the time stamp counter; read once per step, not per decision.
-package func monotonicNow() -> Int64 {
+public func monotonicNow() -> Int64 {
   var time = timespec()
   // Safe: the call writes the one struct it is given, and cannot fail for a clock that every Linux has.
   unsafe clock_gettime(CLOCK_MONOTONIC, &time)
@@ -24,7 +24,7 @@ package func monotonicNow() -> Int64 {
 /// are on the monotonic clock, so that setting the wall clock moves no wait. An uncontended lock and unlock take about
 /// 20 ns.
 @safe
-package final class Monitor<State>: @unchecked Sendable {
+public final class Monitor<State>: @unchecked Sendable {
   // `@safe`: the pointers do not leave this file. `@unchecked Sendable`: `state` is only reached between lock and
   // unlock of `mutex`; the pointers never change.
   @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -32,7 +32,7 @@ package final class Monitor<State>: @unchecked Sendable {
   @usableFromInline let state: UnsafeMutablePointer<State>
 
   /// - Parameter initial: handed over: nobody else may hold what it refers to and is not safe to share.
-  package init(_ initial: sending State) {
+  public init(_ initial: sending State) {
     // Safe: each pointer is allocated and initialised here, owned by this object alone, and freed in deinit. pthread
     // objects need an address that never moves, which a stored property would not promise.
     unsafe mutex = .allocate(capacity: 1)
@@ -61,7 +61,7 @@ package final class Monitor<State>: @unchecked Sendable {
 
   /// Runs `body` with the state, alone.
   @inlinable
-  package func withLock<R: ~Copyable, E: Error>(_ body: (inout State) throws(E) -> R) throws(E) -> R {
+  public func withLock<R: ~Copyable, E: Error>(_ body: (inout State) throws(E) -> R) throws(E) -> R {
     // Safe: `mutex` is initialised and lives as long as self; this thread does not hold it (the law above).
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
@@ -70,7 +70,7 @@ package final class Monitor<State>: @unchecked Sendable {
 
   /// Runs `body` with the state, alone, then wakes every waiting thread.
   @inlinable
-  package func change<R>(_ body: (inout State) -> R) -> R {
+  public func change<R>(_ body: (inout State) -> R) -> R {
     // Safe: as in withLock.
     unsafe pthread_mutex_lock(mutex)
     defer {
@@ -86,7 +86,7 @@ package final class Monitor<State>: @unchecked Sendable {
   /// - Parameter ready: looked at under the lock: at once, after each wake-up, and once more at the deadline. It may
   ///   change the state, and may be called more often than the state was changed.
   @inlinable
-  package func wait<R>(until deadline: Int64 = .max, for ready: (inout State) -> R?) -> R? {
+  public func wait<R>(until deadline: Int64 = .max, for ready: (inout State) -> R?) -> R? {
     // Safe: as in withLock; a wait releases and takes back the lock that this thread holds.
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
@@ -103,7 +103,7 @@ package final class Monitor<State>: @unchecked Sendable {
   /// Blocks until `deadline(state)` has passed, or until `ready` answers; the deadline is asked for again after each
   /// wake-up, so that a change of the state can move it.
   @inlinable
-  package func wait<R>(for ready: (inout State) -> R?, orUntil deadline: (borrowing State) -> Int64) -> R? {
+  public func wait<R>(for ready: (inout State) -> R?, orUntil deadline: (borrowing State) -> Int64) -> R? {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     while true {
@@ -119,11 +119,11 @@ package final class Monitor<State>: @unchecked Sendable {
 
   /// Wakes one waiting thread, if there is one. With or without the lock held.
   @inlinable
-  package func signal() { unsafe pthread_cond_signal(condition) }
+  public func signal() { unsafe pthread_cond_signal(condition) }
 
   /// Wakes every waiting thread.
   @inlinable
-  package func broadcast() { unsafe pthread_cond_broadcast(condition) }
+  public func broadcast() { unsafe pthread_cond_broadcast(condition) }
 
   @usableFromInline
   func waitOnce(until deadline: Int64) -> CInt {

@@ -8,22 +8,21 @@ package struct KeyedHeap<Key: Comparable & Sendable>: Sendable {
     package var slot: Int32
     package var use: UInt32
 
-    @inlinable package init(key: Key, slot: Int32, use: UInt32) {
+    package init(key: Key, slot: Int32, use: UInt32) {
       self.key = key
       self.slot = slot
       self.use = use
     }
   }
 
-  @usableFromInline var heap: ContiguousArray<Entry> = []
+  private var heap: ContiguousArray<Entry> = []
 
-  @inlinable package init() {}
+  package init() {}
 
-  @inlinable package var count: Int { heap.count }
-  @inlinable package var isEmpty: Bool { heap.isEmpty }
-  @inlinable package var first: Entry? { heap.first }
+  package var count: Int { heap.count }
+  package var isEmpty: Bool { heap.isEmpty }
+  package var first: Entry? { heap.first }
 
-  @inlinable
   package mutating func push(_ key: Key, slot: Int32, use: UInt32) {
     let entry = Entry(key: key, slot: slot, use: use)
     heap.append(entry)
@@ -37,7 +36,6 @@ package struct KeyedHeap<Key: Comparable & Sendable>: Sendable {
     heap[position] = entry
   }
 
-  @inlinable
   package mutating func popFirst() -> Entry? {
     guard let first = heap.first else { return nil }
     let entry = heap.removeLast()
