@@ -104,7 +104,8 @@ let package = Package(
     library(
       "HostModules",
       [
-        "ScriptRuntime", "ScriptLoading", "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "JobModel",
+        "ScriptRuntime", "ScriptLoading", "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "Triggers",
+        "JobModel",
         "Executors",
       ]),
 

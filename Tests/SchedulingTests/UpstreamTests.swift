@@ -1,5 +1,4 @@
 import Chronology
-import Executors
 import JobModel
 import Scheduling
 import Testing
