@@ -287,14 +287,6 @@ extension SchedulerCore {
   }
 }
 
-/// A schedule made at run time that a store knows, while its job is not declared.
-struct RestoredSchedule: Sendable {
-  var record: ScheduleRecord
-  var store: Int
-  /// nil: its text cannot be read here.
-  var trigger: AnyTrigger?
-}
-
 extension AnyTrigger {
   /// The first of a plain list of dates, past or not; nil for every other trigger.
   fileprivate var firstDate: Instant? {

@@ -1,0 +1,10 @@
+import JobModel
+import Triggers
+
+/// A schedule made at run time that a store knows, while its job is not declared.
+struct RestoredSchedule: Sendable {
+  var record: ScheduleRecord
+  var store: Int
+  /// nil: its text cannot be read here.
+  var trigger: AnyTrigger?
+}
