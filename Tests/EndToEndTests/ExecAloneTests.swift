@@ -47,6 +47,9 @@ struct ExecAloneTests {
       job "hears" { on = { "price.jump", "price.fall" }, run = function(ctx) return ctx.event end }
       job "reads" { watch = "in/*.csv", run = function(ctx) return { ctx.event.name, #ctx.event.paths, ctx.event.paths[1] } end }
       job "plain" { run = function(ctx) return ctx.event end }
+      job "follows" { after = { job = "plain", outcome = "any" }, run = function(ctx)
+        return ctx.event and { ctx.event.name, ctx.event.job, ctx.event.outcome, ctx.event.result }
+      end }
       """)
     try Data().write(to: URL(fileURLWithPath: place.path + "/scripts/b.csv"))
     func result(_ arguments: String...) throws -> (String, HostProcess.Ended) {
@@ -59,6 +62,15 @@ struct ExecAloneTests {
     #expect(data.0 == #"{"data":{"to":3},"name":"price.jump"}"#)
     #expect(data.1.errors.contains { $0.contains("this is tried as price.jump") }, "\(data.1)")
     #expect(try result("hears", "--event", #"{"name":"price.fall","data":1}"#).0 == #"{"data":1,"name":"price.fall"}"#)
+    let ended = try result("follows", "--event", #"{"job":"plain","outcome":"failed","result":7}"#)
+    #expect(ended.0 == #"["after","plain","failed",7]"#, "\(ended)")
+    #expect(try result("follows", "--event", #"{"job":"plain"}"#).0 == #"["after","plain","succeeded"]"#)
+    #expect(
+      try result("follows", "--event", #"{"job":"hears"}"#).1.errors.contains {
+        $0.contains("does not run after hears")
+      })
+    #expect(try result("follows").1.errors.contains { $0.contains(#"--event '{"job": "plain"}' gives it one"#) })
+    #expect(try !result("plain").1.errors.contains { $0.contains("ctx.event is nil") })
     let file = try result("reads", "--file", "scripts/b.csv", "--file", "scripts/a.lua").0
     #expect(file.hasPrefix(#"["watch",2,"/"#) && file.hasSuffix(#"/scripts/b.csv"]"#), "\(file)")
     #expect(try result("plain", "--file", "scripts/b.csv").1.errors.contains { $0.contains("plain watches no files") })

@@ -8,8 +8,8 @@ import Testing
 struct HostAttackTests {
   /// How late the canary may be, beyond what the machine was late by itself. Milliseconds.
   private static let lateness = 100.0
-  /// Where the canary is late at times in a debug build, by a fraction of a second: with the 500 listeners of "fan-out 1",
-  /// and when the scripts of "quotas 1" begin at once.
+  /// Where the canary is late by a fraction of a second in a debug build when the machine has other work: with the 500
+  /// listeners of "fan-out 1", and when the scripts of "quotas 1" begin at once.
   private static let late: Set<String> = ["fan-out 1", "quotas 1"]
   /// Resident memory of a host under attack. Megabytes. It may have 256 MB of answers, 512 MB of kept states and what
   /// runs at the moment; while scripts load, up to 1 GB for one of them.

@@ -13,10 +13,21 @@ enum TriedEvent {
   static func json(
     _ event: String?, files: [String], of job: JobDefinition, _ log: LogRenderer
   ) throws -> JSONText? {
-    guard let event else { return files.isEmpty ? nil : try watched(files, job, log) }
+    guard let event else {
+      if !files.isEmpty { return try watched(files, job, log) }
+      if let hint = missing(job) { log.write(.warn, hint) }
+      return nil
+    }
     guard files.isEmpty else { throw CommandFailure(.usage, "give either --event or --file: a run has one event") }
     guard let value = LuaValue.parseJSON(event) else {
       throw CommandFailure(.usage, "--event \(event): write JSON, e.g. --event '{\"to\": 3}', or --event null")
+    }
+    if case .table(let table) = value, case .string(let upstream)? = table["job"], !job.upstreams.isEmpty {
+      if !job.upstreams.contains(upstream.text) {
+        log.write(
+          .warn, "\(job.name) does not run after \(upstream.text) but after \(job.upstreams.joined(separator: ", "))")
+      }
+      return finished(table)
     }
     var object = JSONObject()
     if case .table(let table) = value, let name = wholeName(table, event) {
@@ -36,6 +47,25 @@ enum TriedEvent {
     object.set("name", name)
     object.set("data", json: event)
     return JSONText(object.json)
+  }
+
+  /// What a run lacks that is tried without what would cause it; nil when nothing does, or something else can.
+  private static func missing(_ job: JobDefinition) -> String? {
+    guard job.trigger == nil else { return nil }
+    let options =
+      (job.watch == nil ? [] : ["--file PATH"])
+      + (job.events.isEmpty && job.upstreams.isEmpty
+        ? [] : [job.events.isEmpty ? "--event '{\"job\": \"\(job.upstreams[0])\"}'" : "--event JSON"])
+    guard !options.isEmpty else { return nil }
+    return "ctx.event is nil in this run; \(options.joined(separator: " or ")) gives it one"
+  }
+
+  /// The end of another job's run, as `after` gives it.
+  private static func finished(_ table: LuaTable) -> JSONText? {
+    var fields = table.fields.filter { $0.key != "name" }
+    fields.append(("name", .string(LuaString("after"))))
+    if table["outcome"] == nil { fields.append(("outcome", .string(LuaString("succeeded")))) }
+    return (try? LuaValue.table(LuaTable(fields: fields)).json()).map { JSONText($0) }
   }
 
   /// The name, when the text is a whole event: an object with a name, and nothing but data beside it.
