@@ -59,7 +59,10 @@ struct SeededNumbers: RandomNumberGenerator {
 
 /// Runs `body` while another connection is in the middle of writing.
 func holdingWriteLock(_ path: String, _ body: () throws -> Void) throws {
-  let queue = try DatabaseQueue(path: path)
+  var configuration = Configuration()
+  // The store's own writer may hold the lock at this moment, as it does when it has just been opened.
+  configuration.busyMode = .timeout(60)
+  let queue = try DatabaseQueue(path: path, configuration: configuration)
   try queue.inTransaction(.immediate) { _ in
     try body()
     return .rollback
