@@ -212,6 +212,10 @@ let package = Package(
         "Importing",
       ]),
     // The binary as its users run it.
-    tests("EndToEndTests", ["moondial", "Hosting", "CLinux", "Chronology", "JobModel"]),
+    tests(
+      "EndToEndTests",
+      [
+        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology", arguments,
+      ]),
   ]
 )

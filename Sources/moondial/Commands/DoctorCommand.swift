@@ -17,7 +17,7 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     let stores = try options.open()
-    let reports = try reports(of: stores)
+    let reports = try Self.reports(of: stores)
     if json {
       let documents = reports.map { document($0, stores.zone) }
       Terminal.json(documents.count == 1 ? documents[0] : JSONObject.array(documents))
@@ -31,7 +31,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   /// What the stores say of themselves; of one that says nothing, a sentence. Throws when all are such.
-  private func reports(of stores: ReadStores) throws -> [StoreReport] {
+  static func reports(of stores: ReadStores) throws -> [StoreReport] {
     var reports: [StoreReport] = []
     var silent: [String] = []
     for member in stores.members {

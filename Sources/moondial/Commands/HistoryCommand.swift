@@ -126,7 +126,7 @@ struct HistoryCommand: ParsableCommand {
 }
 
 /// Runs of several stores as one list, newest first, some at a time.
-private struct RunPages {
+struct RunPages {
   private static let pageSize = 1_000
 
   private struct Source {
