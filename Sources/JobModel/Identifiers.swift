@@ -20,13 +20,13 @@ public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
   /// Every so many ids one is left out by hosts, for a process that runs a job beside them (`moondial exec`): so it
   /// needs no word with the host to have an id of its own, and its run stands among those of its time.
-  package static let visitorStride: Int64 = 16
+  package static let externalStride: Int64 = 16
 
   /// No id reaches this: it takes a million runs a second for 146,000 years. Whoever counts on from a smaller one
   /// cannot overflow.
   package static let largest: Int64 = 1 << 62
-  /// Whether only a process beside a host may take it, while one is up.
-  package var isForVisitors: Bool { number % RunID.visitorStride == 0 }
+  /// Whether only a process alongside a host may take it, while one is up.
+  package var isExternal: Bool { number % RunID.externalStride == 0 }
 
   public static func < (a: RunID, b: RunID) -> Bool { a.number < b.number }
   public var description: String { String(number) }
@@ -107,7 +107,7 @@ public struct JSONText: Hashable, Sendable {
 
 /// What the clocks said at one moment. Every decision of the scheduler takes one, so that it never reads a clock
 /// itself.
-package struct Moment: Sendable, Equatable {
+package struct ClockReading: Sendable, Equatable {
   /// Civil time: compared with fire times.
   package var wall: Instant
   /// Nanoseconds of CLOCK_MONOTONIC: compared with delays that must not feel a clock being set (retries, debounce).

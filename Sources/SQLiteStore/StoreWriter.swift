@@ -196,7 +196,7 @@ final class StoreWriter: @unchecked Sendable {
 
   private func put(_ record: ScheduleRecord) throws(StoreError) {
     let job = try names.number(of: record.job)
-    if let schedule = record.made { return try made.put(record, schedule, job: job) }
+    if let schedule = record.dynamic { return try made.put(record, schedule, job: job) }
     ScheduleRows.bind(record, job: job, to: statements.putSchedule)
     ScheduleRows.bind(record.arrivals, to: statements.putSchedule)
     try statements.putSchedule.run()
@@ -328,7 +328,7 @@ struct HighWaterMark {
   /// - Parameter besideHost: a host is up. It may have given ids that are not in the file yet, but none of a visitor's.
   mutating func next(besideHost: Bool) throws(StoreError) -> Int64 {
     highest = max(highest, try Self.checked(find.first { $0.integer(0) } ?? 0, failure)) + 1
-    if besideHost { while !RunID(highest).isForVisitors { highest += 1 } }
+    if besideHost { while !RunID(highest).isExternal { highest += 1 } }
     save.bind(1, highest)
     try save.run()
     saved = highest

@@ -69,7 +69,7 @@ struct SchedulingLockTests {
     var open: [RunID] = []
     for visitor in [living, dying, living, dying] {
       let id = try visitor.load().nextRunID
-      #expect(ids.insert(id).inserted && id.isForVisitors)
+      #expect(ids.insert(id).inserted && id.isExternal)
       try visitor.commit(batch { $0.claims = [claim(id.number, "a")] })
       if ids.count <= 3 {
         open.append(id)
