@@ -196,7 +196,7 @@ final class StoreWriter: @unchecked Sendable {
 
   private func put(_ record: ScheduleRecord) throws(StoreError) {
     let job = try names.number(of: record.job)
-    if let schedule = record.made { return try made.put(record, schedule, job: job) }
+    if let schedule = record.dynamic { return try made.put(record, schedule, job: job) }
     ScheduleRows.bind(record, job: job, to: statements.putSchedule)
     ScheduleRows.bind(record.arrivals, to: statements.putSchedule)
     try statements.putSchedule.run()

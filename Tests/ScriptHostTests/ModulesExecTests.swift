@@ -83,7 +83,7 @@ import Testing
   }
 
   @Test("the sentence says which program it would be")
-  func sentence() throws {
+  func message() throws {
     let tools = try Tools(["exec": ["tools/*"]])
     let said = try tools.run("'tools/link'")
     #expect(said.contains("tools/link (\(tools.directory.path)/tools/link), which leads to"), "\(said)")

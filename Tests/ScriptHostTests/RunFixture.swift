@@ -263,7 +263,7 @@ final class PoolFixture {
   deinit {
     pool.stop()
     host.stop()
-    host.services.lane.stop()
+    host.services.blockingPool.stop()
   }
 
   struct LoadProblem: Error, CustomStringConvertible { var description: String }
