@@ -35,7 +35,8 @@ struct BackupTests {
     defer { restored.close() }
     let report = try restored.doctor()
     #expect(report.isSound)
-    #expect(try restored.load().schedules.map(\.fireCount) == [report.counts.runs], "both tables are of the same moment")
+    #expect(
+      try restored.load().schedules.map(\.fireCount) == [report.counts.runs], "both tables are of the same moment")
     try restored.commit(batch { $0.finished = [finished(501, "a")] })
   }
 

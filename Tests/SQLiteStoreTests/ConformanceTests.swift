@@ -6,7 +6,8 @@ import Testing
 
 @Suite("The SQLite store keeps the contract of every store")
 struct SQLiteConformanceTests {
-  @Test("every claim, with a long and a short tail without an index", arguments: JobStoreConformance.claims, [16_384, 3])
+  @Test(
+    "every claim, with a long and a short tail without an index", arguments: JobStoreConformance.claims, [16_384, 3])
   func sqlite(claim: JobStoreConformance.Claim, largestUnindexedTail: Int) throws {
     let directory = try TemporaryDirectory()
     var options = SQLiteStore.Options()
