@@ -1,3 +1,4 @@
+package import TestSupport
 /// How often each kind of trouble comes in a simulated story: about once in so many steps, nil never.
 ///
 /// Drawn by seed, each kind is switched off in a quarter of all stories and its rate varies widely in the others

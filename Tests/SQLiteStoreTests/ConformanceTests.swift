@@ -3,6 +3,7 @@ import JobModel
 import MoondialTesting
 import SQLiteStore
 import Testing
+import TestSupport
 
 @Suite("The SQLite store keeps the contract of every store")
 struct SQLiteConformanceTests {
@@ -12,7 +13,8 @@ struct SQLiteConformanceTests {
     let directory = try TemporaryDirectory()
     var options = SQLiteStore.Options()
     options.synchronous = .normal  // The contract is the same, and the suite is quicker.
-    options.clock = StoppedClock()  // Or the suite's runs, which are of a fixed day, would soon be too old to keep.
+    // Or the suite's runs, which are of a fixed day, would soon be too old to keep.
+    options.clock = StandingClock(start)
     options.largestUnindexedTail = largestUnindexedTail
     let path = directory.path("moondial.db")
     let settings = options
