@@ -58,7 +58,7 @@ extension SchedulerCore {
     let overlap = jobs[index.offset].definition.overlap
     if overlap == .queueOne || overlap == .replace {
       while let older = jobs[index.offset].queue.popLast() {
-        turnAway(Int(older), .overlap, &evaluation)
+        reject(Int(older), .overlap, &evaluation)
       }
     }
     jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
@@ -68,7 +68,7 @@ extension SchedulerCore {
 
   /// An accepted run that gets no turn after all, and gives up its place. Its instant is recorded as skipped; that of a
   /// recovery has its decision, the interrupted run, so the recovery's own row says what became of it.
-  mutating func turnAway(_ slot: Int, _ reason: SkipReason, _ evaluation: inout Evaluation) {
+  mutating func reject(_ slot: Int, _ reason: SkipReason, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
     if run.record.cause == .recovery {
       let why = reason == .unscheduled ? "its schedule was unscheduled" : "a newer run of the job took its place"
@@ -99,7 +99,7 @@ extension SchedulerCore {
       jobs[run.job.offset].unstored -= 1
     }
     if run.record.cause == .watch { returnFiles(of: slot) }
-    leaveLane(slot)
+    leaveLimiterQueue(slot)
     releasePlace(slot)
     runs.remove(slot)
   }
@@ -116,9 +116,9 @@ extension SchedulerCore {
     let key = ClaimOrder(
       rank: -Int32(truncatingIfNeeded: entry.definition.priority),
       fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: runs.sequence)
-    let lane = jobs[runs.slots[slot].job.offset].limitLane
+    let lane = jobs[runs.slots[slot].job.offset].limiterQueue
     // A cancelled run only ends: it needs no place for that.
-    if lane >= 0, !runs.slots[slot].isCancelled { return enterLane(slot, lane, key: key) }
+    if let lane, !runs.slots[slot].isCancelled { return enterLimiterQueue(slot, lane, key: key) }
     runs.ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 }

@@ -25,7 +25,7 @@ extension SchedulerCore {
   ) {
     let offset = index.offset
     guard hasFreeInstance(offset) else {
-      jobs[offset].isBehind = true
+      jobs[offset].isBacklogged = true
       return due.remove(index)
     }
     var next = first
@@ -47,9 +47,9 @@ extension SchedulerCore {
     }
     // Whether something is left that has been evaluated, and has only to wait.
     if case .at(let second) = following, due(second, of: offset) <= evaluation.now.wall.nanoseconds {
-      jobs[offset].isBehind = true
+      jobs[offset].isBacklogged = true
     } else {
-      jobs[offset].isBehind = false
+      jobs[offset].isBacklogged = false
     }
     move(index, past: next, to: following)
     accept(index, fireTime: next, missed: 0, &evaluation)
@@ -58,7 +58,7 @@ extension SchedulerCore {
 
   /// An instance has ended: the job's due instants come in turn again.
   mutating func endWaiting(of index: JobIndex) {
-    guard jobs[index.offset].isBehind, hasFreeInstance(index.offset) else { return }
+    guard jobs[index.offset].isBacklogged, hasFreeInstance(index.offset) else { return }
     arm(index)
   }
 
@@ -100,7 +100,7 @@ extension SchedulerCore {
     of offset: Int, _ trigger: AnyTrigger, from first: Instant, through end: Instant
   ) -> Instant? {
     let depth = SchedulingLimits.queueDepth
-    guard jobs[offset].isBehind else {
+    guard jobs[offset].isBacklogged else {
       jobs[offset].uncounted = ScheduledJob.startsPerCount
       return trigger.oldest(ofLast: min(jobs[offset].entry.definition.catchUpMax, depth), from: first, through: end)
     }

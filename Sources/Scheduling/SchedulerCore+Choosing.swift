@@ -33,7 +33,7 @@ extension SchedulerCore {
   /// The run of a lane whose turn it is.
   private mutating func head(of lane: Int32) -> KeyedHeap<ClaimOrder>.Entry? {
     while let entry = limits.lanes[Int(lane)].runs.first {
-      if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane { return entry }
+      if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit { return entry }
       _ = limits.lanes[Int(lane)].runs.popFirst()
     }
     return nil
@@ -109,7 +109,8 @@ extension SchedulerCore {
   /// The run of an entry, if it still waits for its first start. One that waits for its next attempt has its decision:
   /// the claim.
   private func awaited(_ entry: KeyedHeap<Int64>.Entry) -> Int? {
-    guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane, !runs.slots[slot].isClaimed
+    guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit,
+      !runs.slots[slot].isClaimed
     else {
       return nil
     }
@@ -127,8 +128,7 @@ extension SchedulerCore {
 
   /// What a waiting run waits for.
   private mutating func limit(on slot: Int, at now: Moment) -> SkipReason {
-    let lane = jobs[runs.slots[slot].job.offset].limitLane
-    guard lane >= 0 else { return .group }
+    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return .group }
     if limits.lanes[Int(lane)].starts != nil, limits.lanes[Int(lane)].starts?.isOpen(at: now.monotonic) == false {
       return .rate
     }

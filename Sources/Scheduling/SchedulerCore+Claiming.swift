@@ -26,7 +26,7 @@ extension SchedulerCore {
       let store = Int(runs.slots[slot].store)
       if runs.slots[slot].isCancelled {
         end(slot, .cancelled, details: nil, &evaluation)
-      } else if jobs[index.offset].limitLane >= 0, !isChosen(slot) {
+      } else if jobs[index.offset].limiterQueue != nil, !isChosen(slot) {
         continue
       } else if runs.slots[slot].isClaimed, !hasRate(slot) {
         takePlace(slot)
@@ -40,7 +40,7 @@ extension SchedulerCore {
         evaluation.stores[store].claims.append(runs.token(slot))
       } else if jobs[index.offset].isGone {
         // A claim that the store refused, of a schedule that was unscheduled meanwhile.
-        turnAway(slot, .unscheduled, &evaluation)
+        reject(slot, .unscheduled, &evaluation)
       } else if isTooLate(slot, at: evaluation.now) {
         misfire(slot, &evaluation)
       } else {

@@ -50,7 +50,7 @@ extension SchedulerCore {
       jobs[index.offset].trigger = trigger.anchored(at: earlier)
     }
     jobs[index.offset].seek(after: evaluation.now.wall)
-    jobs[index.offset].isBehind = false
+    jobs[index.offset].isBacklogged = false
     // A last fire that was not decided yet is not lost to the clock: past or to come, it stays.
     if jobs[index.offset].nextFire == nil, jobs[index.offset].searchedTo == nil {
       jobs[index.offset].nextFire = job.nextFire

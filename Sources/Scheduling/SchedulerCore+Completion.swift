@@ -131,7 +131,7 @@ extension SchedulerCore {
       if let error = details.error { runs.slots[slot].record.error = error }
       if let result = details.result, outcome == .succeeded { runs.slots[slot].record.result = result }
     }
-    jobs[jobs[index.offset].base < 0 ? index.offset : Int(jobs[index.offset].base)].lastOutcome = outcome
+    jobs[jobs[index.offset].base.map(Int.init) ?? index.offset].lastOutcome = outcome
     let isCounted = runs.slots[slot].state.isCounted
     let cause = runs.slots[slot].record.cause
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted {
@@ -145,7 +145,7 @@ extension SchedulerCore {
       evaluation.events.append(.runFinished(runs.slots[slot].record))
     }
     if cause == .watch { endFiles(of: slot, outcome, &evaluation) }
-    leaveLane(slot)
+    leaveLimiterQueue(slot)
     releasePlace(slot)
     let ended = listeners.downstream.isEmpty ? nil : runs.slots[slot].record
     runs.remove(slot)

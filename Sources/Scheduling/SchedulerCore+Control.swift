@@ -63,7 +63,7 @@ extension SchedulerCore {
     jobs.keep(index)
     for place in places(of: index) { jobs[place.offset].isPaused = paused }
     // What waits for an instance is a decision now.
-    for place in [index] + places(of: index) where paused && jobs[place.offset].isBehind { arm(place) }
+    for place in [index] + places(of: index) where paused && jobs[place.offset].isBacklogged { arm(place) }
     evaluation.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
   }
 
@@ -79,7 +79,7 @@ extension SchedulerCore {
       jobs[runs.slots[slot].job.offset].queue.removeAll { Int($0) == slot }
       end(slot, .cancelled, details: nil, &evaluation)
     case .debouncing:
-      jobs[runs.slots[slot].job.offset].debouncing = -1
+      jobs[runs.slots[slot].job.offset].debouncing = nil
       end(slot, .cancelled, details: nil, &evaluation)
     default: requestCancel(slot, &evaluation)
     }
@@ -96,8 +96,8 @@ extension SchedulerCore {
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
       runs.slots[slot].resumesAt = 0
       runs.delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
-    case .ready where runs.slots[slot].isInLane:
-      leaveLane(slot)
+    case .ready where runs.slots[slot].waitsForLimit:
+      leaveLimiterQueue(slot)
       queueForClaim(slot)
     default: break
     }
@@ -138,17 +138,18 @@ extension SchedulerCore {
   /// Trailing debounce: the newest event stands for all that came within the span, and each one starts the span anew.
   private mutating func collect(_ event: JSONText, for index: JobIndex, during debounce: Int64, at now: Moment) {
     let job = jobs[index.offset]
-    var slot = Int(job.debouncing)
-    if slot < 0 {
+    let slot: Int
+    if let known = job.debouncing {
+      slot = Int(known)
+      runs.slots[slot].record.missed += 1
+      // Its row, if it has one, is written again with the newest event.
+      if runs.slots[slot].isStored { runs.slots[slot].isStored = false } else { jobs[index.offset].unstored -= 1 }
+    } else {
       var record = RunRecord(id: host.makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
       record.clockEpoch = clockEpoch
       slot = runs.add(record, job: index, entry: job.entry, store: job.store, state: .debouncing)
       if job.latestRange?.isAboutFireTimes == false { jobs[index.offset].latestRange = nil }
       jobs[index.offset].debouncing = Int32(truncatingIfNeeded: slot)
-    } else {
-      runs.slots[slot].record.missed += 1
-      // Its row, if it has one, is written again with the newest event.
-      if runs.slots[slot].isStored { runs.slots[slot].isStored = false } else { jobs[index.offset].unstored -= 1 }
     }
     jobs[index.offset].unstored += 1
     runs.slots[slot].record.event = event
@@ -160,13 +161,13 @@ extension SchedulerCore {
   /// The span has passed: the collected run goes the way of every accepted one.
   mutating func endDebounce(_ slot: Int, _ evaluation: inout Evaluation) {
     let index = runs.slots[slot].job
-    jobs[index.offset].debouncing = -1
+    jobs[index.offset].debouncing = nil
     let job = jobs[index.offset]
     if job.active < job.definition.maxInstances, job.queue.isEmpty {
       runs.move(slot, to: .ready)
       makeReady(slot)
     } else if job.definition.overlap == .skip {
-      turnAway(slot, .overlap, &evaluation)
+      reject(slot, .overlap, &evaluation)
     } else {
       runs.move(slot, to: .waiting)
       jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))

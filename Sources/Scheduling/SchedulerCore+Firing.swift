@@ -18,7 +18,7 @@ extension SchedulerCore {
     guard due(first, of: offset) <= evaluation.now.wall.nanoseconds else { return arm(index) }
     defer { noteEnd(index, &evaluation) }
     if isTurn, queuesDue(offset) { return fireNext(index, trigger, first, &evaluation) }
-    jobs[offset].isBehind = false
+    jobs[offset].isBacklogged = false
     let following = trigger.nextFire(after: first)
     let isLast: Bool
     if case .at(let following) = following {

@@ -98,7 +98,7 @@ extension SchedulerCore {
 
   private func isForgettable(_ entry: Orphans.Entry) -> Bool {
     let job = jobs[entry.index.offset]
-    return job.made == nil && job.isOrphaned && job.active == 0 && job.queue.isEmpty && job.debouncing < 0
+    return job.made == nil && job.isOrphaned && job.active == 0 && job.queue.isEmpty && job.debouncing == nil
       && job.unstored == 0 && !job.isDirty && job.store < stores.durable.count
       && stores.durable[Int(job.store)] > entry.after && !stores.failed[Int(job.store)]
       && !basesOfSchedules(entry.index)

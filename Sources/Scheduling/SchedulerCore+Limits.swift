@@ -17,28 +17,28 @@ extension SchedulerCore {
   /// Gives a declared job the lane that its definition asks for, takes it away, or moves it to another group.
   ///
   /// - Parameter isNew: it has just been registered, and has neither runs nor schedules that would have to follow it.
-  mutating func assignLane(_ index: JobIndex, isNew: Bool = false) {
+  mutating func assignLimiterQueue(_ index: JobIndex, isNew: Bool = false) {
     let definition = jobs[index.offset].entry.definition
-    let former = jobs[index.offset].limitLane
+    let former = jobs[index.offset].limiterQueue
     guard definition.group != nil || definition.rate != nil else {
-      if former >= 0 { dissolve(former, of: index) }
+      if let former { dissolve(former, of: index) }
       return
     }
-    let lane = former >= 0 ? former : limits.addLane()
+    let lane = former ?? limits.addLane()
     let group = definition.group.map { limits.group(named: $0) } ?? limits.ownGroup(of: lane)
     if limits.lanes[Int(lane)].starts?.limit != definition.rate { limits.set(rate: definition.rate, of: lane) }
     guard limits.lanes[Int(lane)].group != group else { return }
-    if former >= 0 {
+    if former != nil {
       releasePlaces(of: index)
       withdrawChoice(of: lane)
       limits.unlist(lane)
     }
     limits.lanes[Int(lane)].group = group
     limits.lanes[Int(lane)].turn = 0
-    jobs[index.offset].limitLane = lane
+    jobs[index.offset].limiterQueue = lane
     limits.mark(lane: lane)
     guard !isNew else { return }
-    for place in places(of: index) { jobs[place.offset].limitLane = lane }
+    for place in places(of: index) { jobs[place.offset].limiterQueue = lane }
     holdPlaces(of: index)
   }
 
@@ -46,11 +46,11 @@ extension SchedulerCore {
   private mutating func dissolve(_ lane: Int32, of index: JobIndex) {
     releasePlaces(of: index)
     withdrawChoice(of: lane)
-    jobs[index.offset].limitLane = -1
-    for place in places(of: index) { jobs[place.offset].limitLane = -1 }
+    jobs[index.offset].limiterQueue = nil
+    for place in places(of: index) { jobs[place.offset].limiterQueue = nil }
     while let entry = limits.lanes[Int(lane)].runs.popFirst() {
-      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].isInLane else { continue }
-      runs.slots[slot].isInLane = false
+      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit else { continue }
+      runs.slots[slot].waitsForLimit = false
       runs.ready[Int(runs.slots[slot].store)].push(entry.key, slot: entry.slot, use: entry.use)
     }
     limits.unlist(lane)
@@ -59,8 +59,7 @@ extension SchedulerCore {
 
   /// The job is forgotten: its lane is another's from now on.
   mutating func releaseLimit(of index: JobIndex) {
-    let lane = jobs[index.offset].limitLane
-    guard lane >= 0 else { return }
+    guard let lane = jobs[index.offset].limiterQueue else { return }
     dissolve(lane, of: index)
     limits.release(lane)
   }
@@ -79,17 +78,18 @@ extension SchedulerCore {
 
   /// What runs already counts in the group that its job has come to.
   private mutating func holdPlaces(of base: JobIndex) {
+    guard let queue = jobs[base.offset].limiterQueue else { return }
     for slot in slotsUnderWay(of: base) where !runs.slots[slot].holdsPlace {
       runs.slots[slot].holdsPlace = true
-      limits.groups[Int(limits.lanes[Int(jobs[base.offset].limitLane)].group)].active += 1
+      limits.groups[Int(limits.lanes[Int(queue)].group)].active += 1
     }
   }
 
   // MARK: Waiting
 
   /// A ready run of a limited job waits in its lane.
-  mutating func enterLane(_ slot: Int, _ lane: Int32, key: ClaimOrder) {
-    runs.slots[slot].isInLane = true
+  mutating func enterLimiterQueue(_ slot: Int, _ lane: Int32, key: ClaimOrder) {
+    runs.slots[slot].waitsForLimit = true
     limits.lanes[Int(lane)].runs.push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     limits.mark(lane: lane)
     // It may wait for long, so it gets a row unless it is claimed in this evaluation; and with the row the schedule
@@ -113,11 +113,10 @@ extension SchedulerCore {
   }
 
   /// Takes a run out of its lane: it has gone, or its turn has come.
-  mutating func leaveLane(_ slot: Int) {
-    guard runs.slots[slot].isInLane else { return }
-    runs.slots[slot].isInLane = false
-    let lane = jobs[runs.slots[slot].job.offset].limitLane
-    guard lane >= 0 else { return }
+  mutating func leaveLimiterQueue(_ slot: Int) {
+    guard runs.slots[slot].waitsForLimit else { return }
+    runs.slots[slot].waitsForLimit = false
+    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
     let group = limits.lanes[Int(lane)].group
     if limits.groups[Int(group)].choice?.slot == Int32(truncatingIfNeeded: slot) {
       limits.groups[Int(group)].choice = nil
@@ -135,9 +134,8 @@ extension SchedulerCore {
 
   /// Whether an entry of the claim order is a group's present choice.
   mutating func isChosen(_ slot: Int) -> Bool {
-    let lane = jobs[runs.slots[slot].job.offset].limitLane
-    guard lane >= 0 else { return true }
-    guard runs.slots[slot].isInLane else {
+    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return true }
+    guard runs.slots[slot].waitsForLimit else {
       // It became ready before its job was limited.
       queueForClaim(slot)
       return runs.slots[slot].isCancelled
@@ -150,9 +148,8 @@ extension SchedulerCore {
 
   /// The chosen run takes its place, and its start is reserved.
   mutating func takePlace(_ slot: Int) {
-    let lane = jobs[runs.slots[slot].job.offset].limitLane
-    guard lane >= 0 else { return }
-    leaveLane(slot)
+    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
+    leaveLimiterQueue(slot)
     let group = Int(limits.lanes[Int(lane)].group)
     runs.slots[slot].holdsPlace = true
     runs.slots[slot].hasReservedStart = true
@@ -165,17 +162,16 @@ extension SchedulerCore {
   /// Gives back what a run held of its group, and a start that did not take place.
   mutating func releasePlace(_ slot: Int) {
     guard runs.slots[slot].holdsPlace || runs.slots[slot].hasReservedStart else { return }
-    let lane = jobs[runs.slots[slot].job.offset].limitLane
     defer {
       runs.slots[slot].holdsPlace = false
       runs.slots[slot].hasReservedStart = false
     }
-    guard lane >= 0 else { return }
+    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
     let group = limits.lanes[Int(lane)].group
     if runs.slots[slot].holdsPlace { limits.groups[Int(group)].active -= 1 }
     if runs.slots[slot].hasReservedStart {
-      limits.groups[Int(group)].starts?.giveBack()
-      limits.lanes[Int(lane)].starts?.giveBack()
+      limits.groups[Int(group)].starts?.release()
+      limits.lanes[Int(lane)].starts?.release()
       limits.mark(lane: lane)
     }
     limits.mark(group: group)
@@ -185,8 +181,7 @@ extension SchedulerCore {
   mutating func noteStart(_ slot: Int, at now: Moment) {
     guard runs.slots[slot].hasReservedStart else { return }
     runs.slots[slot].hasReservedStart = false
-    let lane = jobs[runs.slots[slot].job.offset].limitLane
-    guard lane >= 0 else { return }
+    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
     let group = limits.lanes[Int(lane)].group
     if limits.groups[Int(group)].starts != nil {
       limits.groups[Int(group)].starts?.start(at: now.monotonic)

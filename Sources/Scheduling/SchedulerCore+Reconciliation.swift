@@ -118,7 +118,7 @@ extension SchedulerCore {
     }
     let index = jobs.add(job)
     if let known { listeners.adopt(known.arrivals, at: index, of: definition.afterAll) }
-    assignLane(index, isNew: true)
+    assignLimiterQueue(index, isNew: true)
     if let known, known.clockEpoch < clockEpoch { rearm(index, &evaluation) }
     if known?.orphanedAt != nil { skipOrphaned(index, &evaluation) }
     arm(index)
@@ -226,7 +226,7 @@ extension SchedulerCore {
     }
     jobs[index.offset].entry = JobEntry(definition)
     jobs[index.offset].executor = executorIndex(definition)
-    assignLane(index)
+    assignLimiterQueue(index)
     move(index, to: storeIndex(definition), &evaluation)
     // Another jitter, zone or limit does not move the fire times.
     if old.definition.trigger != definition.trigger {

@@ -9,8 +9,7 @@ package import JobModel
 extension SchedulerCore {
   /// Whether a start of the run counts for a rate.
   func hasRate(_ slot: Int) -> Bool {
-    let lane = jobs[runs.slots[slot].job.offset].limitLane
-    guard lane >= 0 else { return false }
+    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return false }
     return limits.lanes[Int(lane)].starts != nil || limits.groups[Int(limits.lanes[Int(lane)].group)].starts != nil
   }
 
@@ -33,8 +32,8 @@ extension SchedulerCore {
   /// it.
   package mutating func recallStarts(_ starts: [RecordedStart], at now: Moment) {
     for start in starts.sorted(by: { $0.at < $1.at }) {
-      guard let index = index(of: start.job), jobs[index.offset].limitLane >= 0 else { continue }
-      let lane = jobs[index.offset].limitLane
+      guard let index = index(of: start.job), let queue = jobs[index.offset].limiterQueue else { continue }
+      let lane = queue
       let age = max(0, now.wall.nanoseconds(since: start.at))
       let time = now.monotonic.subtractingReportingOverflow(age).partialValue
       for _ in 0..<start.attempts { limits.lanes[Int(lane)].starts?.start(at: time) }
@@ -43,8 +42,8 @@ extension SchedulerCore {
   }
 
   private mutating func count(_ starts: Int, of job: String, at time: Int64) {
-    guard let index = index(of: job), jobs[index.offset].limitLane >= 0 else { return }
-    let lane = Int(jobs[index.offset].limitLane)
+    guard let index = index(of: job), let queue = jobs[index.offset].limiterQueue else { return }
+    let lane = Int(queue)
     let group = Int(limits.lanes[lane].group)
     limits.lanes[lane].starts?.start(starts, at: time)
     limits.groups[group].starts?.start(starts, at: time)

@@ -110,7 +110,7 @@ extension SchedulerCore {
       hash: StableHash.of(owner.definition.name + "\u{0}" + made.id))
     job.made = made
     job.base = Int32(base.offset)
-    job.limitLane = owner.limitLane
+    job.limiterQueue = owner.limiterQueue
     return job
   }
 
@@ -129,15 +129,15 @@ extension SchedulerCore {
     let offset = index.offset
     precondition(
       jobs[offset].made != nil && jobs[offset].active == 0, "only an idle schedule made at run time gives up its place")
-    if jobs[offset].base >= 0 {
-      jobs.unhang(from: JobIndex(Int(jobs[offset].base)))
+    if let base = jobs[offset].base {
+      jobs.unhang(from: JobIndex(Int(base)))
     }
     due.remove(index)
     jobs[offset].end()
     jobs[offset].trigger = nil
     jobs[offset].madeTrigger = nil
     jobs[offset].made = Self.nobody
-    jobs[offset].base = -1
+    jobs[offset].base = nil
     jobs[offset].orphanedAt = .distantPast
     jobs[offset].isErased = true
     jobs.vacate(index)
@@ -175,7 +175,7 @@ extension SchedulerCore {
     jobs[index.offset].queue = []
     for slot in runs.activeSlots where runs.slots[slot].job == index && !runs.slots[slot].isClaimed {
       guard runs.slots[slot].state == .ready || runs.slots[slot].state == .waiting else { continue }
-      turnAway(slot, .unscheduled, &evaluation)
+      reject(slot, .unscheduled, &evaluation)
     }
   }
 
@@ -206,13 +206,14 @@ extension SchedulerCore {
     for base in bases { jobs[base.offset].sharedEntry = nil }
     guard !jobs.made.isEmpty else { return }
     for offset in jobs.indices {
-      guard jobs[offset].base >= 0, bases.contains(JobIndex(Int(jobs[offset].base))) else { continue }
+      guard let base = jobs[offset].base, bases.contains(JobIndex(Int(base))) else { continue }
       follow(JobIndex(offset), &evaluation)
     }
   }
 
   private mutating func follow(_ index: JobIndex, _ evaluation: inout Evaluation) {
-    let base = JobIndex(Int(jobs[index.offset].base))
+    guard let owner = jobs[index.offset].base else { return }
+    let base = JobIndex(Int(owner))
     if jobs[base.offset].isOrphaned {
       if !jobs[index.offset].isOrphaned { orphan(index, &evaluation) }
       return

@@ -38,7 +38,7 @@ struct StartLogTests {
     isOpen = log.isOpen(at: 100 * second)
     #expect(!isOpen)
     #expect(log.opensAt() == nil)
-    log.giveBack()
+    log.release()
     isOpen = log.isOpen(at: 100 * second)
     #expect(isOpen)
     log.reserve()

@@ -22,7 +22,7 @@ package struct ScheduledJob: Sendable {
   /// Runs that count against `max_instances`: all active ones but those in `queue` and `debouncing`.
   package var active: Int32 = 0
   /// Instants that are due have had their turn and wait for an instance to end (`SchedulerCore+Backlog`).
-  var isBehind = false
+  var isBacklogged = false
   /// How its latest run ended, in this life of the host.
   package internal(set) var lastOutcome: Outcome?
   /// Starts before instants that wait are counted again.
@@ -32,23 +32,23 @@ package struct ScheduledJob: Sendable {
   var queue: [Int32] = []
   /// Accepted runs that are neither claimed nor have a waiting row.
   var unstored: Int32 = 0
-  /// Slot of the run that collects events; −1 when there is none.
-  var debouncing: Int32 = -1
+  /// Slot of the run that collects events.
+  @OptionalIndex var debouncing: Int32? = nil
   /// The decision that was recorded last, nil when what is recorded next cannot continue it.
   var latestRange: LatestRange?
   /// What makes it a schedule made at run time; nil: the job's own.
   package internal(set) var made: MadeSchedule?
   /// The trigger of a schedule made at run time, as it was given.
   var madeTrigger: AnyTrigger?
-  /// Place of the job that it was made for; −1 for a job itself.
-  var base: Int32 = -1
+  /// Index of the job that it was made for; nil for a job itself.
+  @OptionalIndex var base: Int32? = nil
   /// It was unscheduled, or is over, and waits for its last run.
   var isGone = false
   /// The store was told that it is gone.
   var isErased = false
-  /// Where its ready runs wait for its group and rate; −1 while it has neither. A schedule made at run time uses its
-  /// job's.
-  var limitLane: Int32 = -1
+  /// The limiter queue in which its ready runs wait for its group and rate; nil while it has neither. A dynamic schedule
+  /// uses its job's.
+  @OptionalIndex var limiterQueue: Int32? = nil
   /// Of a job: the definition that its schedules share as long as they have no options of their own. Made when one is
   /// needed.
   var sharedEntry: JobEntry?

@@ -14,8 +14,8 @@ import JobModel
 struct LimitTable: Sendable {
   struct Lane: Sendable {
     var group: Int32
-    /// The group without limits that it belongs to while its job names none; −1 until it is needed.
-    var ownGroup: Int32 = -1
+    /// The group without limits that it belongs to while its job names none; nil until it is needed.
+    @OptionalIndex var ownGroup: Int32? = nil
     /// The job's own rate.
     var starts: StartLog?
     /// Ready runs. Entries of runs that have gone are passed over.
@@ -111,11 +111,10 @@ struct LimitTable: Sendable {
 
   /// The group of a lane whose job names none.
   mutating func ownGroup(of lane: Int32) -> Int32 {
-    if lanes[Int(lane)].ownGroup < 0 {
-      groups.append(Group(limit: GroupLimit()))
-      lanes[Int(lane)].ownGroup = Int32(groups.count - 1)
-    }
-    return lanes[Int(lane)].ownGroup
+    if let known = lanes[Int(lane)].ownGroup { return known }
+    groups.append(Group(limit: GroupLimit()))
+    lanes[Int(lane)].ownGroup = Int32(groups.count - 1)
+    return Int32(groups.count - 1)
   }
 
   /// New limits for a group. Starts that were written down go on to count.

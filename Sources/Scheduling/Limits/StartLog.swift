@@ -51,11 +51,11 @@ struct StartLog: Sendable {
   mutating func reserve() { reserved += 1 }
 
   /// A reserved start will not take place. (None may be known: the rate came with a reload.)
-  mutating func giveBack() { reserved = max(0, reserved - 1) }
+  mutating func release() { reserved = max(0, reserved - 1) }
 
   /// A reserved start has taken place, at `now` or before.
   mutating func start(at now: Int64) {
-    giveBack()
+    release()
     start(1, at: now)
   }
 

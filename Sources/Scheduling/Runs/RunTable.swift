@@ -18,7 +18,7 @@ package struct ActiveRun: Sendable {
   var isClaimed = false
   var isCancelled = false
   /// Whether it waits in its job's lane.
-  var isInLane = false
+  var waitsForLimit = false
   /// Of its trigger, and without parameters: its order needs no context. Said once, for who reads the record here
   /// copies it.
   let isPlain: Bool
