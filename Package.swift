@@ -110,7 +110,6 @@ let package = Package(
       "ScriptLoading",
       [
         "ScriptRuntime", "FileWatching", "Lua", "Basics", "Chronology", "Triggers", "JobModel",
-        "SQLiteStore",
       ]),
     library(
       "HostModules",
@@ -157,7 +156,7 @@ let package = Package(
     .executableTarget(
       name: "moondial",
       dependencies: [
-        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "Executors",
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
@@ -171,7 +170,7 @@ let package = Package(
     library(
       "MoondialTesting",
       [
-        "MoondialScheduler", "Chronology", "Triggers", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
         "Scheduling",
         "SchedulerService",
       ]),
@@ -202,17 +201,21 @@ let package = Package(
       ["MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", grdb]),
     tests(
       "ConformanceTests",
-      ["MemoryStore", "SQLiteStore", "JobModel", "Chronology", "Triggers", "MoondialTesting"]),
+      ["MemoryStore", "JobModel", "MoondialTesting"]),
     tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers"]),
     tests(
       "ScriptHostTests",
       [
         "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "Lua", "CLuaShim", "Executors", "JobModel",
-        "MemoryStore", "SQLiteStore", "SchedulerService", "Basics", "Chronology",
+        "MemoryStore", "SchedulerService", "Basics", "Chronology",
         "Triggers",
         "Importing",
       ]),
     // The binary as its users run it.
-    tests("EndToEndTests", ["moondial", "CLinux", "Chronology", "JobModel", "SQLiteStore"]),
+    tests(
+      "EndToEndTests",
+      [
+        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology", arguments,
+      ]),
   ]
 )
