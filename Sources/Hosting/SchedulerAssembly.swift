@@ -169,36 +169,11 @@ package final class SchedulerAssembly: Sendable {
     let tell: @Sendable ([Event]) -> Void = { events in
       engine.post(whenDurable: nil) { _, _, actions in actions.events += events }
     }
+    let swap = GenerationSwap(
+      engine: engine, declared: declared, stored: stored, files: files, isWanted: { !slow.isCancelled })
     follower = ScriptFollower(session, retry: retry, slow: slow, health: health, tell: tell) { generation, previous in
       metrics.keep(scripts: Set(generation.scripts.map(\.path.text)))
-      let jobs = generation.jobs
-      let difference = GenerationDifference(from: previous, to: generation)
-      let groups = generation.configuration.groups
-      let isWhole = generation.loading.isEmpty
-      guard declared.hasOnlyScripts else {
-        // Which of two jobs of one name is in force, the program's or a script's, is decided for all at once.
-        return engine.ask(recalling: jobs, from: stored) { core, now, actions in
-          core.setGroups(groups)
-          let definitions = declared.take(scripted: jobs) + declared.all
-          let result = core.reconcile(definitions, at: now, into: &actions)
-          if isWhole { core.completeStart(at: now, into: &actions) }
-          // Only now: the scheduler takes files for jobs that it knows.
-          files.follow(definitions)
-          return result
-        }
-      }
-      engine.ask { core, _, _ in core.setGroups(groups) }
-      let result = engine.reload(difference.steps, from: stored) { !slow.isCancelled }
-      // Also a reload that changes no job may grant what a watch waits for.
-      let followsFiles = difference.concernsFiles || jobs.contains { $0.watch != nil }
-      // The list that it replaces goes on this thread, not on the scheduler's.
-      let former = engine.ask { core, now, actions in
-        if isWhole { core.completeStart(at: now, into: &actions) }
-        if followsFiles { files.follow(jobs + declared.all) }
-        return declared.exchange(scripted: jobs)
-      }
-      withExtendedLifetime(former) {}
-      return result
+      return swap.put(generation, after: previous)
     }
   }
 
@@ -264,7 +239,7 @@ package final class SchedulerAssembly: Sendable {
     do {
       declared.add(nativeJobs)
       guard let follower else {
-        try begin(scripted: [], isWhole: true)
+        try begin(nil)
         return nil
       }
       return try follower.start { generation in
@@ -272,7 +247,7 @@ package final class SchedulerAssembly: Sendable {
         let scripts = Set(generation.scripts.map(\.path.text))
         luaHost?.services.metrics.keep(scripts: scripts)
         if generation.loading.isEmpty { keeper?.keepOnly(scripts) }
-        try begin(scripted: generation.jobs, isWhole: generation.loading.isEmpty)
+        try begin(generation)
       }
     } catch {
       follower?.stop()
@@ -281,9 +256,10 @@ package final class SchedulerAssembly: Sendable {
     }
   }
 
-  private func begin(scripted jobs: [JobDefinition], isWhole: Bool) throws {
-    let scripted = declared.take(scripted: jobs)
-    try engine.start(scripted + declared.all, groups: configuration.groups, isWhole: isWhole)
+  private func begin(_ generation: LoadedGeneration?) throws {
+    let scripted = declared.take(generation)
+    try engine.start(
+      scripted + declared.all, groups: configuration.groups, isWhole: generation?.loading.isEmpty ?? true)
     // A run may have declared jobs since.
     engine.ask { [files, declared] _, _, _ in files.follow(scripted + declared.all) }
   }
@@ -353,6 +329,7 @@ package final class SchedulerAssembly: Sendable {
   ///
   /// - Parameter replacing: a job of the program with that name gets this definition; otherwise its name is taken.
   package func declare(_ definition: JobDefinition, replacing: Bool) throws(DeclarationFailure) {
+    declared.indexNames()
     try engine.ask(recalling: [definition], from: stored) {
       [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
       if let owner = declared.owner(of: definition.name, replacing: replacing) { return .failure(.taken(by: owner)) }
@@ -365,6 +342,7 @@ package final class SchedulerAssembly: Sendable {
 
   /// Takes a job of the program away. What runs goes on; its history stays. Blocks for one tick.
   package func withdraw(_ name: String) throws(DeclarationFailure) {
+    declared.indexNames()
     try engine.ask { [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
       if let owner = declared.owner(of: name, replacing: true) { return .failure(.taken(by: owner)) }
       return Result { () throws(DeclarationFailure) in
@@ -379,77 +357,4 @@ package final class SchedulerAssembly: Sendable {
 
   /// The definition of a job of the program.
   package func nativeJob(_ name: String) -> JobDefinition? { declared.nativeJob(name) }
-}
-
-/// Who declares which job: the program, or its scripts. The program's own names go first.
-private final class DeclaredJobs: Sendable {
-  private struct State: Sendable {
-    var nativeJobs: [String: JobDefinition] = [:]
-    var scripted: [JobDefinition] = []
-    /// Places of the scripts' jobs by name. Made when somebody asks: most programs declare no job beside 100,000 of
-    /// scripts, and most hosts are no program.
-    var locations: [String: SourceLocation]?
-
-    mutating func location(of name: String) -> SourceLocation? {
-      let known =
-        locations ?? Dictionary(scripted.map { ($0.name, $0.source) }, uniquingKeysWith: { first, _ in first })
-      locations = known
-      return known[name]
-    }
-  }
-
-  private let state = Mutex(State())
-  private let log: any HostLog
-
-  init(log: any HostLog) { self.log = log }
-
-  func add(_ definitions: [JobDefinition]) {
-    state.withLock { state in for definition in definitions { state.nativeJobs[definition.name] = definition } }
-  }
-
-  /// Whether the program has declared no job.
-  var hasOnlyScripts: Bool { state.withLock { $0.nativeJobs.isEmpty } }
-
-  /// The scripts' jobs from now on, all of which are in force. Returns what they were.
-  func exchange(scripted: [JobDefinition]) -> [JobDefinition] {
-    state.withLock { state in
-      state.locations = nil
-      defer { state.scripted = scripted }
-      return state.scripted
-    }
-  }
-
-  func remove(_ name: String) { state.withLock { $0.nativeJobs[name] = nil } }
-
-  func nativeJob(_ name: String) -> JobDefinition? { state.withLock { $0.nativeJobs[name] } }
-
-  func isNative(_ name: String) -> Bool { nativeJob(name) != nil }
-
-  /// The program's own jobs, by name.
-  var all: [JobDefinition] { state.withLock { $0.nativeJobs.values.sorted { $0.name < $1.name } } }
-
-  /// Where a name is declared that is not free.
-  func owner(of name: String, replacing: Bool) -> SourceLocation? {
-    state.withLock { $0.location(of: name) ?? (replacing ? nil : $0.nativeJobs[name]?.source) }
-  }
-
-  /// Those of the scripts' definitions that are in force: the program's names go first.
-  func take(scripted: [JobDefinition]) -> [JobDefinition] {
-    let (nativeJobs, isAlone) = state.withLock { state in
-      state.scripted = scripted
-      state.locations = nil
-      return (state.nativeJobs, state.nativeJobs.isEmpty)
-    }
-    if isAlone { return scripted }
-    var definitions = scripted
-    definitions.removeAll { job in
-      guard let own = nativeJobs[job.name] else { return false }
-      log.write(
-        .error,
-        "\(job.source): job \"\(job.name)\" is already declared at \(own.source), which stays; give one of them another name"
-      )
-      return true
-    }
-    return definitions
-  }
 }

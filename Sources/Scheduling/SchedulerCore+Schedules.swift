@@ -205,6 +205,7 @@ extension SchedulerCore {
     for base in bases { jobs[base.offset].sharedEntry = nil }
     guard !jobs.dynamic.isEmpty else { return }
     let schedules = bases.flatMap { jobs.dynamicSchedules(of: $0) }
+    jobs.examined += schedules.count
     for index in schedules.sorted(by: { $0.position < $1.position }) { follow(index, &evaluation) }
   }
 

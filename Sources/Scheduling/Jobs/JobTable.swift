@@ -23,6 +23,9 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   private(set) var forgotten = 0
   /// Those that moved in their schedule since the last flush, each once.
   private(set) var dirty: [JobIndex] = []
+  /// Jobs that changes of the definitions have looked at so far, each time one more: what reloads cost. For tests and
+  /// measurements.
+  package internal(set) var examined = 0
   /// Texts of triggers that this evaluation has made.
   var texts = TriggerTexts()
 
