@@ -15,22 +15,70 @@ struct Listeners: Sendable {
   /// What has succeeded of the jobs that joins wait for, since each join's last run, in the order of arrival.
   private(set) var arrivals: [JobIndex: [UpstreamArrival]] = [:]
 
-  /// O(jobs).
+  /// Jobs whose definition is another one than the one that `events` and `downstream` were made of, with that one; nil:
+  /// they are in neither.
+  private var stale: [JobIndex: JobDefinition?] = [:]
+  /// With more changes than these the tables are made anew.
+  private static let fewChanges = 64
+
+  // MARK: Following the definitions
+
+  /// Makes the tables anew. O(jobs).
   mutating func derive(from jobs: JobTable) {
+    stale.removeAll()
     events.removeAll(keepingCapacity: true)
     downstream.removeAll(keepingCapacity: true)
-    for offset in jobs.indices {
-      let definition = jobs[offset].entry.definition
-      guard definition.listens else { continue }
-      for event in definition.events { events[event, default: []].append(JobIndex(offset)) }
-      for upstream in definition.after {
-        downstream[upstream.job, default: []].append(
-          Downstream(job: JobIndex(offset), trigger: upstream.trigger, isJoin: false))
-      }
-      for upstream in definition.afterAll {
-        downstream[upstream, default: []].append(
-          Downstream(job: JobIndex(offset), trigger: .succeeded, isJoin: true))
-      }
+    for offset in jobs.indices { insert(JobIndex(offset), jobs[offset].entry.definition) }
+  }
+
+  /// A job gets, or loses, a definition. The tables follow with `refresh`.
+  ///
+  /// - Parameter old: nil: the slot was nobody's.
+  mutating func noteChange(of index: JobIndex, from old: JobDefinition?, to new: JobDefinition?) {
+    guard old?.listens == true || new?.listens == true, stale.index(forKey: index) == nil else { return }
+    stale.updateValue(old, forKey: index)
+  }
+
+  /// Brings the tables to the definitions that the jobs have now: a few changes one by one, a list of listeners searched
+  /// by halving; many by `derive`.
+  ///
+  /// - Returns: how many jobs it looked at.
+  mutating func refresh(from jobs: JobTable) -> Int {
+    guard stale.count <= Self.fewChanges else {
+      derive(from: jobs)
+      return jobs.count
+    }
+    for (index, old) in stale {
+      if let old { remove(index, old) }
+      insert(index, jobs[index.offset].entry.definition)
+    }
+    defer { if !stale.isEmpty { stale.removeAll() } }
+    return stale.count
+  }
+
+  private mutating func insert(_ index: JobIndex, _ definition: JobDefinition) {
+    guard definition.listens else { return }
+    for event in definition.events {
+      events[event, default: []].insert(index, in: index) { $0 }
+    }
+    for upstream in definition.after {
+      let listener = Downstream(job: index, trigger: upstream.trigger, isJoin: false)
+      downstream[upstream.job, default: []].insert(listener, in: index) { $0.job }
+    }
+    for upstream in definition.afterAll {
+      let listener = Downstream(job: index, trigger: .succeeded, isJoin: true)
+      downstream[upstream, default: []].insert(listener, in: index) { $0.job }
+    }
+  }
+
+  private mutating func remove(_ index: JobIndex, _ definition: JobDefinition) {
+    for event in definition.events {
+      events[event]?.remove(index) { $0 }
+      if events[event]?.isEmpty == true { events[event] = nil }
+    }
+    for upstream in definition.after.map(\.job) + definition.afterAll {
+      downstream[upstream]?.remove(index) { $0.job }
+      if downstream[upstream]?.isEmpty == true { downstream[upstream] = nil }
     }
   }
 
@@ -57,5 +105,31 @@ struct Listeners: Sendable {
     let names = Set(all)
     let left = known.filter { names.contains($0.job) }
     arrivals[index] = left.isEmpty ? nil : left
+  }
+}
+
+/// Lists in the order of their jobs' indices, in which a job may stand several times.
+extension Array {
+  /// How many elements are of jobs before `index`, or up to it. O(log n).
+  private func count(before index: JobIndex, orAt isIncluded: Bool, _ job: (Element) -> JobIndex) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      let position = job(self[middle]).position
+      if position < index.position || isIncluded && position == index.position {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low
+  }
+
+  fileprivate mutating func insert(_ element: Element, in index: JobIndex, _ job: (Element) -> JobIndex) {
+    insert(element, at: count(before: index, orAt: true, job))
+  }
+
+  fileprivate mutating func remove(_ index: JobIndex, _ job: (Element) -> JobIndex) {
+    removeSubrange(count(before: index, orAt: false, job)..<count(before: index, orAt: true, job))
   }
 }
