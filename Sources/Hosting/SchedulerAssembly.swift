@@ -345,6 +345,8 @@ package final class SchedulerAssembly: Sendable {
   /// Why a program's job is not taken.
   package enum DeclarationFailure: Error, Sendable {
     case taken(by: SourceLocation)
+    /// It would run after itself, by way of these.
+    case circle([String])
     case refused(SchedulerCore.Refusal)
   }
 
@@ -356,6 +358,7 @@ package final class SchedulerAssembly: Sendable {
     try engine.ask(recalling: [definition], from: stored) {
       [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
       if let owner = declared.owner(of: definition.name, replacing: replacing) { return .failure(.taken(by: owner)) }
+      if let circle = declared.circle(with: definition) { return .failure(.circle(circle)) }
       declared.add([definition])
       core.declare(definition, at: now, into: &actions)
       files.follow(definition.name, definition)
@@ -431,6 +434,19 @@ private final class DeclaredJobs: Sendable {
   /// Where a name is declared that is not free.
   func owner(of name: String, replacing: Bool) -> SourceLocation? {
     state.withLock { $0.location(of: name) ?? (replacing ? nil : $0.nativeJobs[name]?.source) }
+  }
+
+  /// The circle of `after` that would go through a job of the program.
+  func circle(with definition: JobDefinition) -> [String]? {
+    if definition.upstreams.isEmpty { return nil }
+    return state.withLock { state in
+      let scripted = Dictionary(
+        state.scripted.lazy.filter { !$0.upstreams.isEmpty }.map { ($0.name, $0.upstreams) },
+        uniquingKeysWith: { first, _ in first })
+      return AfterCircle.find(through: definition.name) { name in
+        name == definition.name ? definition.upstreams : state.nativeJobs[name]?.upstreams ?? scripted[name] ?? []
+      }
+    }
   }
 
   /// Those of the scripts' definitions that are in force: the program's names go first.
