@@ -69,6 +69,19 @@ final class DeclaredJobs: Sendable {
     state.withLock { $0.location(of: name) ?? (replacing ? nil : $0.nativeJobs[name]?.source) }
   }
 
+  /// The circle of `after` that would go through a job of the program.
+  func circle(with definition: JobDefinition) -> [String]? {
+    if definition.upstreams.isEmpty { return nil }
+    return state.withLock { state in
+      let scripted = Dictionary(
+        state.scripted.lazy.filter { !$0.upstreams.isEmpty }.map { ($0.name, $0.upstreams) },
+        uniquingKeysWith: { first, _ in first })
+      return AfterCircle.find(through: definition.name) { name in
+        name == definition.name ? definition.upstreams : state.nativeJobs[name]?.upstreams ?? scripted[name] ?? []
+      }
+    }
+  }
+
   /// Makes the index of the scripts' names, if there is none, without holding up those who ask. O(jobs), once.
   func indexNames() {
     let former = state.withLock { $0 }

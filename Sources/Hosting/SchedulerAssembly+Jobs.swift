@@ -7,6 +7,8 @@ extension SchedulerAssembly {
   /// Why a program's job is not taken.
   package enum DeclarationFailure: Error, Sendable {
     case taken(by: SourceLocation)
+    /// It would run after itself, by way of these.
+    case circle([String])
     case refused(SchedulerCore.Refusal)
   }
 
@@ -19,6 +21,7 @@ extension SchedulerAssembly {
     try engine.ask(recalling: [definition], from: stored) {
       [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
       if let owner = declared.owner(of: definition.name, replacing: replacing) { return .failure(.taken(by: owner)) }
+      if let circle = declared.circle(with: definition) { return .failure(.circle(circle)) }
       declared.add([definition])
       core.declare(definition, at: now, into: &actions)
       files.follow(definition.name, definition)

@@ -65,7 +65,9 @@ package final class SchedulerAssembly: Sendable {
       if let path = blueprint.stateDirectory { try StateDirectory(making: path) } else { nil }
     let executors = try ConfiguredExecutors.make(configuration, luaHost, blueprint, health)
     workers = executors.reduce(0) { $0 + $1.executor.workers }
-    do throws(HostError) { stores = try blueprint.kinds.open(configuration, in: state, .scheduler) } catch {
+    do throws(HostError) {
+      stores = try blueprint.kinds.open(configuration, in: state, .scheduler, health: health)
+    } catch {
       session?.luaHost.stop()
       throw error
     }

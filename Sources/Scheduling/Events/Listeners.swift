@@ -14,6 +14,10 @@ struct Listeners: Sendable {
   private(set) var downstream: [String: [Downstream]] = [:]
   /// What has succeeded of the jobs that joins wait for, since each join's last run, in the order of arrival.
   private(set) var arrivals: [JobIndex: [UpstreamArrival]] = [:]
+  /// Bytes of the results in `arrivals`; and the most that they may be over all joins. What goes beyond that, or beyond
+  /// what one join may keep, is left out: the run's row has it.
+  private var resultBytes = 0
+  private static let mostResultBytes = 64 << 20
 
   /// Jobs whose definition is another one than the one that `events` and `downstream` were made of, with that one; nil:
   /// they are in neither.
@@ -86,25 +90,45 @@ struct Listeners: Sendable {
 
   /// A success that a join waits for. Whether it was the last one of `all` that was missing.
   mutating func arrive(_ arrival: UpstreamArrival, at index: JobIndex, of all: [String]) -> Bool {
-    var known = arrivals[index] ?? []
+    var known = take(index)
     known.removeAll { $0.job == arrival.job }
     known.append(arrival)
-    arrivals[index] = known
+    keep(known, at: index)
     let names = Set(known.map(\.job))
     return all.allSatisfy { names.contains($0) }
   }
 
   /// A join waits for each of its jobs anew. Whether it had seen any.
-  mutating func endJoin(_ index: JobIndex) -> Bool {
-    !arrivals.isEmpty && arrivals.removeValue(forKey: index) != nil
-  }
+  mutating func endJoin(_ index: JobIndex) -> Bool { !arrivals.isEmpty && !take(index).isEmpty }
 
   /// What a store knows of a join that goes on. What the job does not wait for any more is left out.
   mutating func adopt(_ known: [UpstreamArrival], at index: JobIndex, of all: [String]) {
     guard !known.isEmpty else { return }
     let names = Set(all)
-    let left = known.filter { names.contains($0.job) }
-    arrivals[index] = left.isEmpty ? nil : left
+    _ = take(index)
+    keep(known.filter { names.contains($0.job) }, at: index)
+  }
+
+  private mutating func take(_ index: JobIndex) -> [UpstreamArrival] {
+    let known = arrivals.removeValue(forKey: index) ?? []
+    resultBytes -= known.reduce(0) { $0 + $1.resultBytes }
+    return known
+  }
+
+  private mutating func keep(_ known: [UpstreamArrival], at index: JobIndex) {
+    guard !known.isEmpty else { return }
+    var known = known
+    var bytes = 0
+    for place in known.indices {
+      let more = known[place].resultBytes
+      if bytes + more <= UpstreamArrival.mostResultBytes, resultBytes + bytes + more <= Self.mostResultBytes {
+        bytes += more
+      } else {
+        known[place].result = nil
+      }
+    }
+    resultBytes += bytes
+    arrivals[index] = known
   }
 }
 
@@ -132,4 +156,8 @@ extension Array {
   fileprivate mutating func remove(_ index: JobIndex, _ job: (Element) -> JobIndex) {
     removeSubrange(count(before: index, orAt: false, job)..<count(before: index, orAt: true, job))
   }
+}
+
+extension UpstreamArrival {
+  fileprivate var resultBytes: Int { result?.text.utf8.count ?? 0 }
 }
