@@ -1,7 +1,7 @@
 package import Chronology
 
 /// What became of a due instant that did not get a run of its own. (A run's decision is its `RunRecord`.)
-public enum DecisionKind: String, Sendable, Hashable, CaseIterable {
+public enum DecisionKind: String, Sendable, Hashable, CaseIterable, Codable {
   /// Taken together with another instant into one run.
   case coalesced
   /// Later than `misfire_grace_time`.
@@ -12,7 +12,7 @@ public enum DecisionKind: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Why an instant was skipped, or what it waited for when it was misfired.
-public enum SkipReason: String, Sendable, Hashable, CaseIterable {
+public enum SkipReason: String, Sendable, Hashable, CaseIterable, Codable {
   /// `max_instances` runs of the job were active.
   case overlap
   case paused

@@ -13,7 +13,7 @@ public enum CoalescePolicy: Sendable, Hashable {
 }
 
 /// What becomes of an instant that falls due while `max_instances` runs of its job are active.
-public enum OverlapPolicy: String, Sendable, Hashable, CaseIterable {
+public enum OverlapPolicy: String, Sendable, Hashable, CaseIterable, Codable {
   /// Recorded as skipped (overlap), and logged. The default.
   case skip
   /// Waits, at most 1,000 of them, in the order of fire times.

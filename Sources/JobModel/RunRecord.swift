@@ -1,7 +1,7 @@
 package import Chronology
 
 /// Why a run exists.
-public enum RunCause: String, Sendable, Hashable, CaseIterable {
+public enum RunCause: String, Sendable, Hashable, CaseIterable, Codable {
   /// Its trigger fell due.
   case schedule
   /// `run_at_start`, or `@reboot`.

@@ -1,0 +1,159 @@
+package import Chronology
+package import JobModel
+
+/// A run as `history` and the API show it.
+package struct RunAnswer: Sendable, Equatable {
+  package var id: Int64
+  package var job: String
+  /// Id of the dynamic schedule that it is of.
+  package var schedule: String?
+  package var cause: RunCause
+  package var scheduledAt: HostTime
+  package var claimedAt: HostTime?
+  package var startedAt: HostTime?
+  package var lastAttemptAt: HostTime?
+  package var nextAttemptAt: HostTime?
+  /// Where it stands while it has not ended: `waiting`, `running`, `retrying`.
+  package var state: String?
+  package var finishedAt: HostTime?
+  /// Further fire times that it stands for.
+  package var missed = 0
+  package var progress: ProgressInfo?
+  package var outcome: Outcome?
+  package var result: JSONDocument?
+  package var error: ErrorInfo?
+  package var durationMilliseconds: Double?
+  package var memoryPeakBytes = 0
+  package var attempts = 0
+  package var params: JSONDocument?
+  package var event: JSONDocument?
+  /// The interrupted run that this one makes good for.
+  package var recovers: Int64?
+  /// The run that this one tries again.
+  package var retryOf: Int64?
+  /// Name of its store.
+  package var store: String?
+
+  package init(id: Int64, job: String, cause: RunCause, scheduledAt: HostTime) {
+    self.id = id
+    self.job = job
+    self.cause = cause
+    self.scheduledAt = scheduledAt
+  }
+}
+
+extension RunAnswer: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case id, job, schedule, cause, state, missed, progress, outcome, result, error, attempts, params, event, recovers,
+      store
+    case scheduledAt = "scheduled_at"
+    case claimedAt = "claimed_at"
+    case startedAt = "started_at"
+    case lastAttemptAt = "last_attempt_at"
+    case nextAttemptAt = "next_attempt_at"
+    case finishedAt = "finished_at"
+    case durationMilliseconds = "duration_ms"
+    case memoryPeakBytes = "memory_peak_bytes"
+    case retryOf = "retry_of"
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    id = try fields.decode(Int64.self, forKey: .id)
+    job = try fields.decode(String.self, forKey: .job)
+    cause = try fields.decode(RunCause.self, forKey: .cause)
+    scheduledAt = try fields.decode(HostTime.self, forKey: .scheduledAt)
+    schedule = try fields.decodeIfPresent(String.self, forKey: .schedule)
+    claimedAt = try fields.decodeIfPresent(HostTime.self, forKey: .claimedAt)
+    startedAt = try fields.decodeIfPresent(HostTime.self, forKey: .startedAt)
+    lastAttemptAt = try fields.decodeIfPresent(HostTime.self, forKey: .lastAttemptAt)
+    nextAttemptAt = try fields.decodeIfPresent(HostTime.self, forKey: .nextAttemptAt)
+    state = try fields.decodeIfPresent(String.self, forKey: .state)
+    finishedAt = try fields.decodeIfPresent(HostTime.self, forKey: .finishedAt)
+    missed = try fields.decodeIfPresent(Int.self, forKey: .missed) ?? 0
+    progress = try fields.decodeIfPresent(ProgressInfo.self, forKey: .progress)
+    outcome = try fields.decodeIfPresent(Outcome.self, forKey: .outcome)
+    result = try fields.decodeIfPresent(JSONDocument.self, forKey: .result)
+    error = try fields.decodeIfPresent(ErrorInfo.self, forKey: .error)
+    durationMilliseconds = try fields.decodeIfPresent(Double.self, forKey: .durationMilliseconds)
+    memoryPeakBytes = try fields.decodeIfPresent(Int.self, forKey: .memoryPeakBytes) ?? 0
+    attempts = try fields.decodeIfPresent(Int.self, forKey: .attempts) ?? 0
+    params = try fields.decodeIfPresent(JSONDocument.self, forKey: .params)
+    event = try fields.decodeIfPresent(JSONDocument.self, forKey: .event)
+    recovers = try fields.decodeIfPresent(Int64.self, forKey: .recovers)
+    retryOf = try fields.decodeIfPresent(Int64.self, forKey: .retryOf)
+    store = try fields.decodeIfPresent(String.self, forKey: .store)
+  }
+
+  /// `outcome`, `result`, `error` and `duration_ms` are always there, null where there is nothing; the others only
+  /// where there is something.
+  package func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(id, forKey: .id)
+    try fields.encode(job, forKey: .job)
+    try fields.encodeIfPresent(schedule, forKey: .schedule)
+    try fields.encode(cause, forKey: .cause)
+    try fields.encode(scheduledAt, forKey: .scheduledAt)
+    try fields.encodeIfPresent(claimedAt, forKey: .claimedAt)
+    try fields.encodeIfPresent(startedAt, forKey: .startedAt)
+    try fields.encodeIfPresent(lastAttemptAt, forKey: .lastAttemptAt)
+    try fields.encodeIfPresent(nextAttemptAt, forKey: .nextAttemptAt)
+    try fields.encodeIfPresent(state, forKey: .state)
+    try fields.encodeIfPresent(finishedAt, forKey: .finishedAt)
+    try fields.encode(missed, forKey: .missed)
+    try fields.encodeIfPresent(progress, forKey: .progress)
+    try fields.encode(outcome, forKey: .outcome)
+    try fields.encode(result, forKey: .result)
+    try fields.encode(error, forKey: .error)
+    try fields.encode(durationMilliseconds, forKey: .durationMilliseconds)
+    try fields.encode(memoryPeakBytes, forKey: .memoryPeakBytes)
+    try fields.encode(attempts, forKey: .attempts)
+    try fields.encodeIfPresent(params, forKey: .params)
+    try fields.encodeIfPresent(event, forKey: .event)
+    try fields.encodeIfPresent(recovers, forKey: .recovers)
+    try fields.encodeIfPresent(retryOf, forKey: .retryOf)
+    try fields.encodeIfPresent(store, forKey: .store)
+  }
+}
+
+/// Why a run did not succeed.
+package struct ErrorInfo: Sendable, Hashable, Codable {
+  package var message: String
+  package var file: String?
+  package var line: Int?
+  package var traceback: String?
+  /// What `ctx:fail(message, data)` carried.
+  package var data: JSONDocument?
+
+  package init(_ error: RunError) {
+    message = error.message
+    file = error.file
+    line = error.line
+    traceback = error.traceback
+    data = error.data.map { JSONDocument($0) }
+  }
+}
+
+/// Which runs. What is nil is not asked for.
+package struct RunsQuery: Sendable, Equatable {
+  package var job: String?
+  /// Runs of jobs that carry the tag now.
+  package var tag: String?
+  package var outcomes: Set<Outcome>?
+  /// Only those that have not ended.
+  package var isOpen = false
+  /// Scheduled at or after this instant.
+  package var from: Instant?
+  /// Scheduled before this instant.
+  package var to: Instant?
+  /// A part of the error's message or of a log line, in any case.
+  package var text: String?
+  package var after: PageCursor?
+  package var limit: Int
+
+  package init(job: String? = nil, outcomes: Set<Outcome>? = nil, limit: Int = PageLimit.standard) {
+    self.job = job
+    self.outcomes = outcomes
+    self.limit = limit
+  }
+}

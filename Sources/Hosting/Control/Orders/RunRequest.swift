@@ -1,0 +1,49 @@
+/// A run that somebody asks for.
+package struct RunRequest: Sendable, Codable, Equatable {
+  package var job: String
+  /// An object; over the job's own.
+  package var params: JSONDocument?
+
+  package init(job: String, params: JSONDocument? = nil) {
+    self.job = job
+    self.params = params
+  }
+}
+
+/// A run that was accepted and is durable.
+package struct AcceptedRun: Sendable, Codable, Equatable {
+  package var id: Int64
+  package var job: String
+  /// The run that this one tries again.
+  package var retryOf: Int64?
+
+  private enum CodingKeys: String, CodingKey {
+    case id, job
+    case retryOf = "retry_of"
+  }
+
+  package init(id: Int64, job: String, retryOf: Int64? = nil) {
+    self.id = id
+    self.job = job
+    self.retryOf = retryOf
+  }
+}
+
+/// What became of a cancel.
+package struct CancelAnswer: Sendable, Codable, Equatable {
+  package enum State: String, Sendable, Codable {
+    /// It had not started: it has ended as cancelled.
+    case cancelled
+    /// It runs, and was told to end.
+    case cancelling
+  }
+  package var id: Int64
+  package var job: String
+  package var state: State
+
+  package init(id: Int64, job: String, state: State) {
+    self.id = id
+    self.job = job
+    self.state = state
+  }
+}

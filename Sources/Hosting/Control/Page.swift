@@ -1,0 +1,38 @@
+/// Some of a long list, and where the rest begins.
+package struct Page<Item: Sendable & Codable>: Sendable, Codable {
+  package var items: [Item]
+  /// What to ask for next; nil: this was the end.
+  package var next: PageCursor?
+
+  package init(_ items: [Item], next: PageCursor? = nil) {
+    self.items = items
+    self.next = next
+  }
+}
+
+extension Page: Equatable where Item: Equatable {}
+
+/// A place in a list. Opaque to who pages: it is a text without spaces, safe in a URL.
+package struct PageCursor: Sendable, Hashable, Codable, CustomStringConvertible {
+  package let text: String
+
+  package init(_ text: String) { self.text = text }
+
+  package init(from decoder: any Decoder) throws {
+    text = try decoder.singleValueContainer().decode(String.self)
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(text)
+  }
+
+  package var description: String { text }
+}
+
+/// How many items a page has.
+package enum PageLimit {
+  package static let standard = 100
+  /// So that no answer is larger than about a megabyte.
+  package static let most = 1_000
+}
