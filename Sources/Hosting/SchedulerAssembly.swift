@@ -36,6 +36,8 @@ package final class SchedulerAssembly: Sendable {
     /// Called with each attempt on its worker's thread, before anything of it happens; nil costs nothing. (The event of
     /// a start comes from the scheduler's thread, and later than the first lines of a run.)
     package var willBegin: (@Sendable (RunOrder) -> Void)?
+    /// Called with each configuration that a reload brings, before its jobs are in force, on the thread that loads.
+    package var onConfiguration: @Sendable (HostConfiguration) -> Void = { _ in }
     /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and ask the scheduler
     /// nothing.
     package var onEvents: @Sendable ([Event]) -> Void = { _ in }
@@ -60,7 +62,7 @@ package final class SchedulerAssembly: Sendable {
   package let sink: HostLogSink
   /// How many runs can be on a processor at once.
   package let workers: Int
-  private let luaHost: LuaHost?
+  let luaHost: LuaHost?
   private let follower: ScriptFollower?
   private let files: FileFollower
   private let declared: DeclaredJobs
@@ -166,10 +168,12 @@ package final class SchedulerAssembly: Sendable {
       return
     }
     let metrics = session.luaHost.services.metrics
+    let configured = blueprint.onConfiguration
     let tell: @Sendable ([Event]) -> Void = { events in
       engine.post(whenDurable: nil) { _, _, actions in actions.events += events }
     }
     follower = ScriptFollower(session, retry: retry, slow: slow, health: health, tell: tell) { generation, previous in
+      configured(generation.configuration)
       metrics.keep(scripts: Set(generation.scripts.map(\.path.text)))
       let jobs = generation.jobs
       let difference = GenerationDifference(from: previous, to: generation)
@@ -302,12 +306,15 @@ package final class SchedulerAssembly: Sendable {
 
   /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes.
   /// Blocks until then.
-  package func stop(grace: Int64) {
+  ///
+  /// - Parameter closing: called when nothing runs any more, while the stores still answer.
+  package func stop(grace: Int64, closing: () -> Void = {}) {
     // A script that loads, or a directory that does not answer, must not keep the jobs from ending.
     follower?.cancel()
     files.stop()
     engine.drain(grace: grace)
     follower?.stop()
+    closing()
     closeEverything()
   }
 

@@ -9,7 +9,7 @@ struct ConfigurationDecoder {
   /// The keys of the table.
   static let topLevel = [
     "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
-    "quotas", "answers_memory", "secrets", "on_failure",
+    "quotas", "answers_memory", "secrets", "log_levels", "on_failure",
   ]
 
   /// Where values came from that did not come from the file: key path to the name of the variable or flag.
@@ -51,6 +51,10 @@ struct ConfigurationDecoder {
       case "kept_states": decodeKeptStates(value, &configuration)
       case "answers_memory": decodeAnswersMemory(value, &configuration)
       case "secrets": decodeSecrets(value, &configuration)
+      case "log_levels":
+        for (name, value) in fields([key], value, like: "{ noisy = \"error\" }") {
+          configuration.logLevels[name] = read([key, name]) { $0.choice($1, value, LogLevel.self) }
+        }
       case "job_defaults": break
       case "on_failure":
         if case .function = value { break }
@@ -79,7 +83,7 @@ struct ConfigurationDecoder {
   }
 
   /// Something that is no mistake, and will not do what it says.
-  private mutating func note(_ path: [String], _ message: String) {
+  mutating func note(_ path: [String], _ message: String) {
     let origin = origins.last { path.starts(with: $0.path) }?.origin
     problems.append(ScriptProblem(.note, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), message))
   }
@@ -178,7 +182,7 @@ struct ConfigurationDecoder {
   }
 
   /// A program and its words; a text, as variables and flags give it, is split at its spaces.
-  private func words(_ value: LuaValue) -> [String]? {
+  func words(_ value: LuaValue) -> [String]? {
     var words: [String] = []
     switch value {
     case .string(let text): words = text.text.split(separator: " ").map(String.init)
@@ -193,24 +197,6 @@ struct ConfigurationDecoder {
       return nil
     }
     return words
-  }
-
-  private mutating func decodeHTTP(_ value: LuaValue, _ configuration: inout HostConfiguration) {
-    for (key, value) in fields(["http"], value, like: "{ listen = \"127.0.0.1:8047\" }") {
-      guard key == "listen" else {
-        unknown(["http", key], among: ["listen"])
-        continue
-      }
-      if case .bool(false) = value {
-        configuration.http.isEnabled = false
-      } else if case .string(let text) = value, let http = HTTPConfiguration(listen: text.text) {
-        configuration.http = http
-        note(["http", key], "http.listen does nothing: this version has no HTTP interface")
-      } else {
-        problem(
-          ["http", key], "http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \(value.shown)")
-      }
-    }
   }
 
   /// Kept as it was written, since where relative paths start is known to the host only; but checked here.
