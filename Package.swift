@@ -113,7 +113,6 @@ let package = Package(
       "ScriptLoading",
       [
         "ScriptRuntime", "FileWatching", "Lua", "Basics", "Chronology", "Triggers", "JobModel",
-        "SQLiteStore",
       ]),
     library(
       "HostModules",
@@ -162,7 +161,7 @@ let package = Package(
     .executableTarget(
       name: "moondial",
       dependencies: [
-        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "Executors",
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
@@ -176,7 +175,7 @@ let package = Package(
     library(
       "MoondialTesting",
       [
-        "MoondialScheduler", "Chronology", "Triggers", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
         "Scheduling",
         "SchedulerService",
       ]),
@@ -207,13 +206,13 @@ let package = Package(
       ["MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", grdb]),
     tests(
       "ConformanceTests",
-      ["MemoryStore", "SQLiteStore", "JobModel", "Chronology", "Triggers", "MoondialTesting"]),
+      ["MemoryStore", "JobModel", "MoondialTesting"]),
     tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers"]),
     tests(
       "ScriptHostTests",
       [
         "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "Lua", "CLuaShim", "Executors", "JobModel",
-        "MemoryStore", "SQLiteStore", "SchedulerService", "Basics", "Chronology",
+        "MemoryStore", "SchedulerService", "Basics", "Chronology",
         "Triggers",
         "Importing",
       ]),
@@ -223,6 +222,10 @@ let package = Package(
         "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", httpTypes,
       ]),
     // The binary as its users run it.
-    tests("EndToEndTests", ["moondial", "CLinux", "Chronology", "JobModel", "SQLiteStore"]),
+    tests(
+      "EndToEndTests",
+      [
+        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology", arguments,
+      ]),
   ]
 )

@@ -3,7 +3,6 @@ package import Chronology
 internal import Executors
 internal import FileWatching
 package import JobModel
-internal import SQLiteStore
 package import SchedulerService
 package import Scheduling
 package import ScriptLoading
@@ -28,6 +27,8 @@ package final class SchedulerAssembly: Sendable {
     package var scripts: ScriptLocation?
     /// Where relative paths of stores begin; made when it is missing. nil: the working directory.
     package var stateDirectory: String?
+    /// The kinds of stores that the configuration may name.
+    package var kinds = StoreKinds.standard
     package var log: any HostLog
     /// Whether each run's claim, start and success are events; failures always are.
     package var publishesRuns = true
@@ -91,6 +92,7 @@ package final class SchedulerAssembly: Sendable {
     var session: ScriptSession?
     if var location = blueprint.scripts {
       location.stateDirectory = location.stateDirectory ?? blueprint.stateDirectory
+      location.kinds = blueprint.kinds
       let made = try ScriptSession(
         location, log: log, scheduler: bridge, sink: sink, retryLater: { retry.ask($0) },
         putAside: { script in
@@ -107,13 +109,11 @@ package final class SchedulerAssembly: Sendable {
       if let path = blueprint.stateDirectory { try StateDirectory(making: path) } else { nil }
     let executors = try SchedulerAssembly.executors(configuration, luaHost, blueprint, health)
     workers = executors.reduce(0) { $0 + $1.executor.workers }
-    do throws(HostError) { stores = try Stores.open(configuration, in: state, mode: .scheduler) } catch {
+    do throws(HostError) { stores = try blueprint.kinds.open(configuration, in: state, .scheduler) } catch {
       session?.luaHost.stop()
       throw error
     }
-    for case let store as SQLiteStore in stores.map(\.store) {
-      for note in store.notes { log.write(.warn, note) }
-    }
+    for note in stores.flatMap(\.store.notes) { log.write(.warn, note) }
     let named = NamedStores(stores)
     session?.live.use(stores: named)
     luaHost?.services.blockingPool.watch { error in

@@ -1,4 +1,5 @@
 package import Chronology
+package import JobModel
 package import ScriptLoading
 
 /// Where scripts are, and what surrounds them: all that a ``ScriptSession`` is made of. A value; nothing is read by
@@ -24,6 +25,8 @@ package struct ScriptLocation: Sendable {
   /// The same as a whole: where secrets may lie, and what the command inherits that is asked for them.
   package var variables: @Sendable () -> [String: String]
   package var zones = TimeZoneDatabase()
+  /// The kinds of stores that the configuration may name.
+  package var kinds = StoreKinds.standard
   /// The zone of jobs that nobody gave one: the machine's. A problem with it is an error where it is needed.
   package var systemZone: MachineZone
 

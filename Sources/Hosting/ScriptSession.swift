@@ -5,8 +5,6 @@ package import FileWatching
 internal import HostModules
 package import JobModel
 internal import Lua
-internal import MemoryStore
-internal import SQLiteStore
 package import ScriptLoading
 package import ScriptRuntime
 internal import Synchronization
@@ -36,6 +34,8 @@ package final class ScriptSession {
   private var notes: [ScriptProblem] = []
   private let source: ScriptLocation.Source
   private let allowsAll: Bool
+  /// The kinds of stores that a configuration may name.
+  private let kinds: StoreKinds
 
   /// - Parameters:
   ///   - log: hears of notes about the configuration.
@@ -57,6 +57,7 @@ package final class ScriptSession {
       )
     }
     source = location.source
+    kinds = location.kinds
     var file: String?
     if case .file(let path, _) = source { file = path }
     if let file, case .missing = FileKind(file) { throw HostError(.usage, "there is no configuration file \(file)") }
@@ -97,7 +98,7 @@ package final class ScriptSession {
     }
     let result: ConfigurationLoader.Loaded
     do {
-      let loader = try ConfigurationLoader(runtime: luaHost.runtime, zones: zones)
+      let loader = try ConfigurationLoader(runtime: luaHost.runtime, zones: zones, stores: kinds)
       result = loader.load(file: snapshot.configuration, settings: settings)
     } catch { throw HostError("the configuration cannot be read: \(error)") }
     let problems = result.problems
@@ -246,11 +247,10 @@ package final class LiveServices: Sendable {
   package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
   package func use(onFailure: FailureHook?) { state.withLock { $0.onFailure = onFailure } }
   package func use(quotas: Quotas) { state.withLock { $0.quotas = quotas } }
-  /// How much history the stores keep from now on; memory stores keep what they have room for.
+  /// How much history the stores keep from now on, as far as that can be said to them.
   package func use(retention: Retention) {
     for store in state.withLock({ $0.stores })?.all ?? [] {
-      (store as? SQLiteStore)?.setRetention(retention)
-      (store as? MemoryStore)?.setRetention(retention)
+      (store as? any RetainingStore)?.setRetention(retention)
     }
   }
   package func use(stores: NamedStores) { state.withLock { $0.stores = stores } }

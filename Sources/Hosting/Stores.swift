@@ -1,23 +1,24 @@
-internal import HostModules
 package import JobModel
-internal import MemoryStore
-package import SQLiteStore
 package import ScriptLoading
 
-/// Opens the configured stores. The first is `default`.
-package enum Stores {
-  /// All of them, or none.
+extension StoreKinds {
+  /// Opens the stores of a configuration; the first is `default`. All of them, or none.
   ///
   /// - Parameter state: where relative paths begin; nil is the working directory.
-  /// - Throws: one sentence that names the store. Blocks on the disk.
-  package static func open(
-    _ configuration: HostConfiguration, in state: StateDirectory?, mode: SQLiteStore.Mode
+  /// - Throws: one sentence that names the store. Blocks on the disk or the network.
+  package func open(
+    _ configuration: HostConfiguration, in state: StateDirectory?, _ access: StoreAccess
   ) throws(HostError) -> [(name: String, store: any JobStore)] {
     var opened: [(name: String, store: any JobStore)] = []
-    let names = defaultFirst(configuration.stores.keys)
     do throws(HostError) {
-      for name in names {
-        opened.append((name, try open(configuration.stores[name]!, configuration.storedHistory, in: state, mode: mode)))
+      for name in defaultFirst(configuration.stores.keys) {
+        let store = configuration.stores[name]!
+        var request = StoreRequest(access, in: state?.path)
+        request.durability = store.synchronous
+        request.retention = configuration.storedHistory
+        do throws(StoreError) { opened.append((name, try open(store.address, request))) } catch {
+          throw error.code == .unsupported ? HostError(.usage, "store \(name): \(error)") : HostError("\(error)")
+        }
       }
     } catch {
       for (_, store) in opened { store.close() }
@@ -26,24 +27,22 @@ package enum Stores {
     return opened
   }
 
-  private static func open(
-    _ store: StoreConfiguration, _ retention: Retention, in state: StateDirectory?, mode: SQLiteStore.Mode
-  ) throws(HostError) -> any JobStore {
-    switch store.kind {
-    case .memory:
-      let memory = MemoryStore()
-      memory.setRetention(retention)
-      return memory
-    case .sqlite:
-      let name = store.path ?? "moondial.db"
-      var options = SQLiteStore.Options()
-      options.synchronous = store.synchronous
-      options.retention = retention
-      do { return try SQLiteStore(state?.file(name) ?? name, mode: mode, options: options) } catch {
-        throw HostError("\(error)")
-      }
-    case .postgres, .mongodb:
-      throw HostError(.usage, "store \(store.url): this version has no server databases: use sqlite:FILE or memory:")
+  /// Opens one store. Blocks on the disk or the network.
+  package func open(_ address: StoreAddress, _ request: StoreRequest) throws(StoreError) -> any JobStore {
+    guard let driver = driver(of: address) else {
+      throw StoreError(.unsupported, "there are no stores of the kind \(address.scheme)")
     }
+    return try driver.open(address, request)
+  }
+
+  /// Where a store is that others may look into; nil: nobody but the process that opened it can.
+  package func location(of address: StoreAddress, in directory: String?) -> StoreLocation? {
+    driver(of: address)?.location(of: address, in: directory)
+  }
+
+  /// The address of a store that was named by its file, or, when it begins as one, by its address.
+  package func address(ofFile text: String) -> StoreAddress {
+    let address = StoreAddress(text)
+    return text.contains(":") && driver(of: address) != nil ? address : StoreAddress("sqlite:" + text)
   }
 }

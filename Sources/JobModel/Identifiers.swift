@@ -18,15 +18,15 @@ public struct RunID: Hashable, Comparable, Sendable, CustomStringConvertible {
     self.number = number
   }
 
-  /// Every so many ids one is left out by hosts, for a process that runs a job beside them (`moondial exec`): so it
+  /// Every so many ids one is left out by hosts, for a process that runs a job alongside them (`moondial exec`): so it
   /// needs no word with the host to have an id of its own, and its run stands among those of its time.
-  package static let externalStride: Int64 = 16
+  package static let externalRunStride: Int64 = 16
 
   /// No id reaches this: it takes a million runs a second for 146,000 years. Whoever counts on from a smaller one
   /// cannot overflow.
   package static let largest: Int64 = 1 << 62
   /// Whether only a process alongside a host may take it, while one is up.
-  package var isExternal: Bool { number % RunID.externalStride == 0 }
+  package var isForExternalRuns: Bool { number % RunID.externalRunStride == 0 }
 
   public static func < (a: RunID, b: RunID) -> Bool { a.number < b.number }
   public var description: String { String(number) }

@@ -77,6 +77,12 @@ struct MemoryContents: ~Copyable {
 
   var jobCount: Int { jobs.count }
 
+  /// An id that no run has had, and none will have that is not told so: those that a host counts are left out.
+  mutating func takeRunID() -> RunID {
+    repeat { highestRun = RunID(highestRun.number + 1) } while !highestRun.isForExternalRuns
+    return highestRun
+  }
+
   private mutating func put(_ run: RunRecord, _ memory: JobMemory) {
     memory.history.put(run)
     if run.id > highestRun { highestRun = run.id }

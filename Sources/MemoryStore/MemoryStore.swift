@@ -9,7 +9,7 @@ internal import Synchronization
 ///
 /// Threading: one lock around everything, held for the length of a batch or query; completions are called after it was
 /// released, on the caller's thread, before `apply` returns.
-package final class MemoryStore: JobStore {
+package final class MemoryStore: RetainingStore, ExternalRunStore {
   /// What is kept of each job.
   package static let runsPerJob = 100
   package static let rangesPerJob = 100
@@ -79,6 +79,12 @@ package final class MemoryStore: JobStore {
   /// How much log is kept from now on; the rest of what a store may keep is fixed here.
   package func setRetention(_ retention: Retention) {
     contents.withLock { $0.log.set(retention) }
+  }
+
+  package func externalRunID() throws(StoreError) -> RunID {
+    let id: RunID? = contents.withLock { contents in contents.isClosed ? nil : contents.takeRunID() }
+    guard let id else { throw .closed(name) }
+    return id
   }
 
   /// How many jobs it knows. For tests.

@@ -1,4 +1,5 @@
 internal import Chronology
+internal import Hosting
 internal import JobModel
 internal import Lua
 internal import ScriptLoading
@@ -55,7 +56,7 @@ extension Configuration {
       timezone = checked.timeZone
       return true
     case "stores" where path.count == 2:
-      stores[path[1]] = checked.stores[path[1]].map { Store(url: $0.url) }
+      stores[path[1]] = checked.stores[path[1]].map { Store(url: $0.address.text) }
       return true
     case "executors" where path.count == 3 && path[2] == "workers":
       executors[path[1]] = .threads(checked.executors[path[1]]?.workers)
@@ -82,7 +83,7 @@ extension Configuration {
     -> HostConfiguration
   {
     let (configuration, problems) = HostConfiguration.decoding(
-      table, settings: settings, zones: zones, now: SystemWallClock().now)
+      table, settings: settings, zones: zones, stores: .standard, now: SystemWallClock().now)
     let errors = problems.filter { $0.severity == .error }
     guard errors.isEmpty else {
       throw SchedulerError(.invalid, errors.map { $0.text }.joined(separator: "\n"))

@@ -1,7 +1,7 @@
 internal import Chronology
 internal import Glibc
+internal import Hosting
 package import JobModel
-internal import SQLiteStore
 
 /// What outlives a simulated host. Every life opens it anew; a store that is opened is closed before the next one is.
 package protocol SimulatedDisk: Sendable {
@@ -30,13 +30,14 @@ package final class SQLiteDisk: SimulatedDisk {
   package init() throws { directory = try TemporaryDirectory() }
 
   package func open(clock: SimulatedClock) throws -> any JobStore {
-    var options = SQLiteStore.Options()
+    var request = StoreRequest(.scheduler)
     // No power cut here, and the checker wants to see every row.
-    options.synchronous = .normal
-    options.retention.standard = Retention.Limit(runs: nil, age: nil)
-    options.retention.ranges = 1_000_000
-    options.clock = clock
-    return WaitedStore(try SQLiteStore(directory.path("simulated.db"), options: options))
+    request.durability = .normal
+    request.retention.standard = Retention.Limit(runs: nil, age: nil)
+    request.retention.ranges = 1_000_000
+    request.clock = clock
+    return WaitedStore(
+      try StoreKinds.standard.open(StoreAddress("sqlite:" + directory.path("simulated.db")), request))
   }
 
   package func takeOver(clock: SimulatedClock) throws -> (any JobStore)? {

@@ -18,8 +18,8 @@ struct CommitQueue: Sendable {
     case batch(StoreBatch, @Sendable (StoreError?) -> Void)
     case keyValue(KeyValueChange, Instant, @Sendable (Result<Bool, StoreError>) -> Void)
     case log([RunLogLine])
-    /// A run id for a process beside the host.
-    case visit(@Sendable (Result<RunID, StoreError>) -> Void)
+    /// A run id for a process alongside the host.
+    case externalRun(@Sendable (Result<RunID, StoreError>) -> Void)
   }
 
   /// Rows of one transaction, about a tenth of a second of work.
@@ -55,7 +55,7 @@ struct CommitQueue: Sendable {
     switch operation {
     case .batch(let batch, _):
       urgent.append(Entry(operation: operation, rows: batch.rows, bytes: batch.textBytes))
-    case .visit: urgent.append(Entry(operation: operation, rows: 1, bytes: 0))
+    case .externalRun: urgent.append(Entry(operation: operation, rows: 1, bytes: 0))
     case .keyValue(let change, _, _):
       if values[change.space] == nil { spaces.append(change.space) }
       values[change.space, default: Line()].append(Entry(operation: operation, rows: 1, bytes: change.bytes))

@@ -142,8 +142,8 @@ final class GroupCommit: Sendable {
         case .log(let lines):
           try writer.append(log: lines)
           answers.append(.success(1))
-        case .visit:
-          answers.append(.success(try writer.newVisitor()))
+        case .externalRun:
+          answers.append(.success(try writer.newExternalRun()))
         }
       }
       if withMaintenance, writer.hasMaintenance { try writer.maintain(finished: finished) }
@@ -165,7 +165,7 @@ extension CommitQueue.Operation {
       case .failure(let error): completion(error)
       }
     case .keyValue(_, _, let completion): completion(answer.map { $0 != 0 })
-    case .visit(let completion): completion(answer.map { RunID($0) })
+    case .externalRun(let completion): completion(answer.map { RunID($0) })
     case .log: break  // Best effort, as the protocol says.
     }
   }

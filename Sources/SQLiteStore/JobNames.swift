@@ -11,7 +11,7 @@ struct JobNames {
 
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
     find = try PreparedStatement("SELECT id FROM jobs WHERE name = ?1", on: database, failure: failure)
-    // Another process may add the same name (a run beside the host), so a conflict is not an error.
+    // Another process may add the same name (a run alongside the host), so a conflict is not an error.
     insert = try PreparedStatement(
       "INSERT INTO jobs(name) VALUES(?1) ON CONFLICT(name) DO NOTHING", on: database, failure: failure)
   }

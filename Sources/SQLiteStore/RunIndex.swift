@@ -37,7 +37,7 @@ struct RunIndex {
   private var strokeTarget: Int64
   private(set) var filedTo: Int64
 
-  /// Entries at once, for a writer beside a host: the strokes belong to the host.
+  /// Entries at once, for a writer alongside a host: the strokes belong to the host.
   private let isImmediate: Bool
   private let largestTail: Int
   private let insert: PreparedStatement

@@ -2,7 +2,7 @@ internal import GRDB
 internal import Glibc
 package import JobModel
 
-extension SQLiteStore {
+extension SQLiteStore: BackupStore {
   /// Writes a consistent copy of the store to `path`, while a host goes on using it. The copy is a complete database
   /// (no -wal file belongs to it), on disk when this returns, and appears under its name at once or not at all.
   ///

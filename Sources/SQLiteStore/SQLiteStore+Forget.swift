@@ -1,20 +1,8 @@
 internal import GRDB
 package import JobModel
 
-extension SQLiteStore {
-  /// What became of a wish to forget a job.
-  package enum Forgetting: Sendable, Equatable {
-    case forgotten
-    /// The store has nothing of it.
-    case unknown
-    /// It is no orphan: a script declares it, or did when a host was last up.
-    case declared
-  }
-
-  /// Removes what is kept of an orphan for its return: where its schedule stands, schedules made for it at run time,
-  /// runs that wait, marks of its files. Its history stays for as long as `retention` says.
-  ///
-  /// For mode `.beside`; blocks on the disk. A host that is up goes on knowing it until it ends.
+extension SQLiteStore: ForgettingStore {
+  /// For a store that is open alongside a host; blocks on the disk.
   package func forget(_ job: String) throws(StoreError) -> Forgetting {
     guard mode != .reader else { throw failure.onlyRead }
     do {

@@ -7,7 +7,7 @@ internal import JobModel
 extension SQLiteStore {
   /// The connections of a store, and its writer unless it only reads.
   static func open(
-    _ path: String, mode: Mode, options: Options, failure: SQLiteFailure
+    _ path: String, mode: StoreAccess, options: Options, failure: SQLiteFailure
   ) throws(StoreError) -> (pool: DatabasePool, writer: StoreWriter?) {
     // Safe: the path is passed as a C string for the length of the call.
     if mode == .reader, unsafe access(path, F_OK) != 0 { throw failure.cannotOpen }
@@ -35,7 +35,7 @@ extension SQLiteStore {
         }
         let watch = try fence.map { try StoreWatch(failure, mark: $0.mark, lookEvery: options.lookIntoFileEvery) }
         return try StoreWriter(
-          database, isBeside: mode == .beside, fence: fence, watch: watch, options: options, failure: failure)
+          database, isAlongside: mode == .alongside, fence: fence, watch: watch, options: options, failure: failure)
       }
       return (pool, writer)
     } catch {
@@ -55,7 +55,7 @@ extension SQLiteStore {
     }
   }
 
-  private static func check(_ database: Database, mode: Mode, failure: SQLiteFailure) throws {
+  private static func check(_ database: Database, mode: StoreAccess, failure: SQLiteFailure) throws {
     try database.execute(sql: "PRAGMA temp_store = MEMORY")
     switch try SQLiteSchema.identity(of: database) {
     case .foreign: throw failure.foreign

@@ -11,29 +11,14 @@ internal import Synchronization
 ///     store.apply(batch) { error in … }        // on the writer thread, after the commit
 ///     store.close()
 ///
-/// A batch is on disk when its completion is called: with ``Synchronous/full`` it survives a power cut, with
-/// ``Synchronous/normal`` a crash of the process (docs/durability.md). Questions are answered on connections of their
+/// A batch is on disk when its completion is called: with ``CommitDurability/full`` it survives a power cut, with
+/// ``CommitDurability/normal`` a crash of the process (docs/durability.md). Questions are answered on connections of their
 /// own and never wait for the writer.
 ///
 /// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the disk.
-package final class SQLiteStore: JobStore {
-  /// What the opener wants to do.
-  package enum Mode: Sendable {
-    /// Schedule from it: one host at a time, others are refused with who it is. The last one that took the store is
-    /// the one whose transactions count (`StoreFence`), should another ever get past the lock.
-    case scheduler
-    /// Record a run of one's own and use `kv`, whether a host is up or not.
-    case beside
-    /// Only read. Changes nothing, not even the file's journal.
-    case reader
-  }
-
-  /// What has happened when a commit returns. `full`: the disk has confirmed it. `normal`: the kernel has it.
-  package enum Synchronous: String, Sendable, CaseIterable { case full, normal }
-
+package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, ExternalRunStore {
   package struct Options: Sendable {
-    /// The default is full.
-    package var synchronous = Synchronous.full
+    package var synchronous = CommitDurability.full
     package var retention = Retention()
     /// Pages of 4 KiB in the write-ahead log between two checkpoints. Larger means fewer writes and a longer pause when
     /// it comes.
@@ -53,7 +38,8 @@ package final class SQLiteStore: JobStore {
   package let name: String
   package let keyValues: any KeyValueStore
   package let path: String
-  package let mode: Mode
+  package var location: String { path }
+  package let mode: StoreAccess
   /// What an operator should know about its files: others may read one, and that cannot be changed.
   package let notes: [String]
   let reader: SQLiteReader
@@ -62,14 +48,14 @@ package final class SQLiteStore: JobStore {
   private let commits: GroupCommit?
   private let decisionMark: DecisionMark?
   private let kvReader: SQLiteKeyValues
-  private let visitors: VisitorMarks?
+  private let externalRuns: ExternalRunMarks?
   private let isClosed = Monitor(false)
 
   /// Opens or creates the file.
   ///
   /// - Throws: `.locked` when another host schedules from it (mode `.scheduler`), `.version`, `.corrupt`, `.readOnly`,
   ///   `.full`, `.io`.
-  package init(_ path: String, mode: Mode = .scheduler, options: Options = Options()) throws(StoreError) {
+  package init(_ path: String, mode: StoreAccess = .scheduler, options: Options = Options()) throws(StoreError) {
     let failure = SQLiteFailure(path: path)
     self.path = path
     self.mode = mode
@@ -78,7 +64,7 @@ package final class SQLiteStore: JobStore {
     let lock = mode == .scheduler ? try SchedulingLock(store: path, now: options.clock.now, failure: failure) : nil
     self.lock = lock
     notes = mode == .reader ? [] : PrivateFile.restrictStore(path)
-    visitors = mode == .beside ? VisitorMarks(store: path) : nil
+    externalRuns = mode == .alongside ? ExternalRunMarks(store: path) : nil
     do {
       let opened = try Self.open(path, mode: mode, options: options, failure: failure)
       reader = SQLiteReader(pool: opened.pool, failure: failure)
@@ -91,7 +77,7 @@ package final class SQLiteStore: JobStore {
       kvReader = SQLiteKeyValues(reader: reader, commits: commits, failure: failure)
       keyValues = kvReader
     } catch {
-      visitors?.close()
+      externalRuns?.close()
       lock?.release()
       throw error
     }
@@ -101,21 +87,22 @@ package final class SQLiteStore: JobStore {
 
   // MARK: JobStore
 
-  /// - Returns: unfinished runs without those of living processes beside the host. In mode `.beside`, a snapshot whose
-  ///   `nextRunID` is a fresh id that belongs to the caller alone; it may use that one, and calls `load` again for
-  ///   another.
+  /// - Returns: unfinished runs without those of living processes alongside the host.
   package func load() throws(StoreError) -> StoreSnapshot {
     var snapshot = try reader.load()
     if let decisionMark { snapshot.nextDecision = decisionMark.committed.load(ordering: .relaxed) + 1 }
-    let alive = VisitorMarks.alive(among: snapshot.unfinished, store: path)
+    let alive = ExternalRunMarks.alive(among: snapshot.unfinished, store: path)
     if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
-    if mode == .beside, let commits {
-      let answer = Monitor<Result<RunID, StoreError>?>(nil)
-      commits.submit(.visit { result in answer.change { $0 = result } })
-      snapshot.nextRunID = try answer.wait { $0 }!.get()
-      visitors?.mark(snapshot.nextRunID)
-    }
     return snapshot
+  }
+
+  package func externalRunID() throws(StoreError) -> RunID {
+    guard let externalRuns, let commits else { throw failure.hasNoExternalRuns }
+    let answer = Monitor<Result<RunID, StoreError>?>(nil)
+    commits.submit(.externalRun { result in answer.change { $0 = result } })
+    let id = try answer.wait { $0 }!.get()
+    externalRuns.mark(id)
+    return id
   }
 
   package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
@@ -144,36 +131,32 @@ package final class SQLiteStore: JobStore {
     commits?.close()
     kvReader.close()
     reader.close()
-    visitors?.close()
+    externalRuns?.close()
     lock?.release()
   }
 
-  // MARK: Beyond the protocol
+  // MARK: What not every store can do
 
-  /// When the host came up that schedules from this file now, or did so last. nil: none ever did. Blocks on the disk.
   package func hostSince() throws(StoreError) -> Instant? { try reader.hostSince() }
-
-  /// The names of all jobs that the file has, or had, anything of; sorted. Blocks on the disk.
   package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
-
-  /// Runs that have not ended, oldest first: waiting and claimed ones. Blocks on the disk.
   package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
 
-  /// Those of `runs`, claimed and not ended, whose process is there: the host of this store, or one of its own.
   package func living(among runs: [RunRecord]) -> Set<RunID> {
-    isHosted ? Set(runs.map(\.id)) : VisitorMarks.alive(among: runs, store: path)
+    isHosted ? Set(runs.map(\.id)) : ExternalRunMarks.alive(among: runs, store: path)
   }
 
-  /// Whether a host schedules from this file at this moment.
   package var isHosted: Bool { SchedulingLock.holder(ofStore: path) != nil }
 
-  /// Changes how much history is kept; a smaller limit takes effect in the background.
   package func setRetention(_ retention: Retention) { commits?.set(retention) }
 }
 
 extension SQLiteFailure {
   var onlyRead: StoreError {
     StoreError(
-      .readOnly, "\(path): the store is open for reading only: open it as scheduler or beside one to change it")
+      .readOnly, "\(path): the store is open for reading only: open it as scheduler or alongside one to change it")
+  }
+
+  var hasNoExternalRuns: StoreError {
+    StoreError(.readOnly, "\(path): the store is not open alongside a host: it has no ids for runs of others")
   }
 }

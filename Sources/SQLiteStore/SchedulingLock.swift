@@ -10,7 +10,7 @@ internal import JobModel
 /// never removed: removing it would let two processes lock two files of one name. Its text says who holds it, for
 /// people.
 ///
-/// The lock is the file's first byte. The bytes after it are for runs beside the host: see `VisitorMarks`.
+/// The lock is the file's first byte. The bytes after it are for runs alongside the host: see `ExternalRunMarks`.
 final class SchedulingLock: Sendable {
   /// Who holds a lock.
   struct Holder: Sendable, Equatable {
@@ -118,10 +118,10 @@ final class SchedulingLock: Sendable {
   }
 }
 
-/// Says which runs belong to living processes beside the host: each holds the byte of the lock file whose number is the
+/// Says which runs belong to living processes alongside the host: each holds the byte of the lock file whose number is the
 /// run's id, and the kernel lets go of it when the process ends. So a host that starts never ends, or repeats, a run
 /// that is alive, and does end one whose process died.
-final class VisitorMarks: Sendable {
+final class ExternalRunMarks: Sendable {
   private let descriptor: Int32
 
   /// - Parameter path: of the store. Without a lock file (nobody ever scheduled) it is made.
@@ -141,7 +141,7 @@ final class VisitorMarks: Sendable {
 
   func close() { if descriptor >= 0 { Glibc.close(descriptor) } }
 
-  /// The runs among `runs` whose process is alive beside the host of the store at `path`.
+  /// The runs among `runs` whose process is alive alongside the host of the store at `path`.
   static func alive(among runs: [RunRecord], store path: String) -> Set<RunID> {
     let descriptor = unsafe open(SchedulingLock.path(forStore: path), O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return [] }

@@ -9,7 +9,7 @@ internal import JobModel
 /// starting; this holds where a lock file was removed, or where another machine does not see it (Kleppmann's fencing
 /// token, 2016).
 ///
-/// Runs beside a host (`moondial exec`) do not schedule and prove nothing.
+/// Runs alongside a host (`moondial exec`) do not schedule and prove nothing.
 ///
 /// Threading: as `StoreWriter`.
 struct StoreFence {
@@ -31,7 +31,7 @@ struct StoreFence {
       let before = try Int64.fetchOne(database, sql: "SELECT value FROM meta WHERE key = '\(Self.epochKey)'") ?? 0
       taken.epoch = before &+ 1
       taken.mark = try Int64.fetchOne(database, sql: "SELECT random()") ?? 0
-      // From now on a process beside this host knows of it. See `newVisitor`.
+      // From now on a process alongside this host knows of it. See `newExternalRun`.
       try database.execute(
         sql: """
           INSERT OR REPLACE INTO meta(key, value) \

@@ -19,7 +19,7 @@ final class StoreWriter: @unchecked Sendable {
   private var payloads: PayloadWriter
   private let statements: Statements
   private var highWater: HighWaterMark
-  /// nil in a process beside a host.
+  /// nil in a process alongside a host.
   private let fence: StoreFence?
   private let watch: StoreWatch?
   /// Jobs that the open transaction says are forgotten.
@@ -33,11 +33,11 @@ final class StoreWriter: @unchecked Sendable {
   }
 
   /// - Parameters:
-  ///   - isBeside: another process schedules from the file.
+  ///   - isAlongside: another process schedules from the file.
   ///   - fence: proved in each transaction.
   ///   - watch: asked before each transaction.
   init(
-    _ database: Database, isBeside: Bool, fence: StoreFence?, watch: StoreWatch?, options: SQLiteStore.Options,
+    _ database: Database, isAlongside: Bool, fence: StoreFence?, watch: StoreWatch?, options: SQLiteStore.Options,
     failure: SQLiteFailure
   ) throws(StoreError) {
     func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
@@ -48,8 +48,8 @@ final class StoreWriter: @unchecked Sendable {
     self.watch = watch
     names = try JobNames(on: database, failure: failure)
     index = try RunIndex(
-      on: database, isImmediate: isBeside, largestTail: options.largestUnindexedTail, failure: failure)
-    pruner = try Pruner(on: database, isActive: !isBeside, options: options, failure: failure)
+      on: database, isImmediate: isAlongside, largestTail: options.largestUnindexedTail, failure: failure)
+    pruner = try Pruner(on: database, isActive: !isAlongside, options: options, failure: failure)
     ledger = try DecisionLedger(on: database, failure: failure)
     made = try MadeScheduleWriter(on: database, failure: failure)
     keyValues = try KeyValueWriter(on: database, failure: failure)
@@ -190,8 +190,8 @@ final class StoreWriter: @unchecked Sendable {
   /// While no host is up it is the next one; else the next of those that hosts leave out. A host takes the lock before
   /// its first transaction, and looks for the highest id after it; so either this transaction sees the lock, or that
   /// host sees the id.
-  func newVisitor() throws(StoreError) -> Int64 {
-    try highWater.next(besideHost: SchedulingLock.holder(ofStore: failure.path) != nil)
+  func newExternalRun() throws(StoreError) -> Int64 {
+    try highWater.next(alongsideHost: SchedulingLock.holder(ofStore: failure.path) != nil)
   }
 
   private func put(_ record: ScheduleRecord) throws(StoreError) {
@@ -288,7 +288,7 @@ struct HighWaterMark {
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
     self.failure = failure
     find = try Self.statement(on: database, failure: failure)
-    // It never falls: a process beside a host may have saved a higher one than the host has seen.
+    // It never falls: a process alongside a host may have saved a higher one than the host has seen.
     save = try PreparedStatement(
       """
       INSERT INTO meta(key, value) VALUES('highest_run', ?1) ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)
@@ -325,10 +325,10 @@ struct HighWaterMark {
 
   /// Takes an id above all that are in the file, and remembers there that it is taken.
   ///
-  /// - Parameter besideHost: a host is up. It may have given ids that are not in the file yet, but none of a visitor's.
-  mutating func next(besideHost: Bool) throws(StoreError) -> Int64 {
+  /// - Parameter alongsideHost: a host is up. It may have given ids that are not in the file yet, but none for an external run.
+  mutating func next(alongsideHost: Bool) throws(StoreError) -> Int64 {
     highest = max(highest, try Self.checked(find.first { $0.integer(0) } ?? 0, failure)) + 1
-    if besideHost { while !RunID(highest).isExternal { highest += 1 } }
+    if alongsideHost { while !RunID(highest).isForExternalRuns { highest += 1 } }
     save.bind(1, highest)
     try save.run()
     saved = highest

@@ -2,7 +2,6 @@ import Chronology
 import Foundation
 import Glibc
 import JobModel
-import SQLiteStore
 
 /// The real binary on hundreds of jobs, killed again and again, and after each kill an account of every instant.
 ///
@@ -97,8 +96,8 @@ struct CrashHarness {
   /// Reads both records and adds what contradicts a promise to `violations`. No host is up.
   mutating func account(wasStopped: Bool = false) throws {
     guard FileManager.default.fileExists(atPath: place.store) else { return checkNothingRan() }
-    let store: SQLiteStore
-    do { store = try SQLiteStore(place.store, mode: .reader) } catch {
+    let store: any JobStore
+    do { store = try openStore(place.store, .reader) } catch {
       // Killed before the file was a store.
       if rows.isEmpty { return checkNothingRan() }
       throw error
@@ -125,7 +124,7 @@ struct CrashHarness {
         violations.append("run \(row.id) of \(row.job) is still claimed after a drain")
       }
     }
-    let report = try store.doctor()
+    let report = try examination(of: store)
     for damage in report.damages { violations.append("integrity: \(damage)") }
   }
 

@@ -1,7 +1,6 @@
 import Chronology
 import Foundation
 import JobModel
-import SQLiteStore
 import Testing
 
 /// What `explain` says about a store whose runs and ranges are known.
@@ -37,9 +36,7 @@ struct ExplainTests {
   private func place(_ runs: [RunRecord], _ ranges: [DecisionRange] = []) throws -> Place {
     let place = try Place()
     try FileManager.default.createDirectory(atPath: place.path + "/.moondial", withIntermediateDirectories: true)
-    var options = SQLiteStore.Options()
-    options.clock = Noon(now: Self.at(0))
-    let store = try SQLiteStore(place.store, options: options)
+    let store = try openStore(place.store, clock: Noon(now: Self.at(0)))
     var batch = StoreBatch()
     batch.schedules = [ScheduleRecord(job: "job", trigger: nil, registeredAt: Self.at(-100_000))]
     batch.finished = runs

@@ -1,7 +1,6 @@
 import Foundation
 import Glibc
 import JobModel
-import SQLiteStore
 
 /// The real binary on jobs that watch for files, killed again and again while files come in, and after each kill an
 /// account of every file.
@@ -122,7 +121,7 @@ struct FileCrashHarness {
   /// Reads both records: the store first, so that a line that it does not know is not taken for a violation.
   private mutating func read() throws {
     guard FileManager.default.fileExists(atPath: place.store) else { return }
-    let store = try SQLiteStore(place.store, mode: .reader)
+    let store = try openStore(place.store, .reader)
     defer { store.close() }
     for row in try store.runs(RunQuery(limit: 10_000)) { rows[row.id] = row }
     let text = place.text("lines")
@@ -167,7 +166,7 @@ struct FileCrashHarness {
       }
     }
     guard FileManager.default.fileExists(atPath: place.store) else { return }
-    let store = try SQLiteStore(place.store, mode: .reader)
+    let store = try openStore(place.store, .reader)
     defer { store.close() }
     for mark in try Self.jobs.flatMap({ try store.files(of: $0) }) {
       guard let run = mark.run, let row = rows[run], row.outcome == mark.outcome else {
@@ -186,7 +185,7 @@ struct FileCrashHarness {
         violations.append("run \(row.id) of \(row.job) has no outcome")
       }
     }
-    let report = try store.doctor()
+    let report = try examination(of: store)
     for damage in report.damages { violations.append("integrity: \(damage)") }
   }
 }

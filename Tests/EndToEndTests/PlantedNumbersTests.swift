@@ -1,7 +1,6 @@
 import Chronology
 import Foundation
 import JobModel
-import SQLiteStore
 import Testing
 
 /// Rows whose numbers no host wrote: every command reads them or says what is wrong, and a host starts over them or
@@ -17,7 +16,7 @@ struct PlantedNumbersTests {
       job "job" { every = "1h", rate = "5/1m", recover = true, retry = 3, limit = 1000000, misfire_grace_time = "1h",
         coalesce = false, max_instances = 1, overlap = "queue", jitter = "1m", run = function() end }
       """)
-    let store = try SQLiteStore(place.store)
+    let store = try openStore(place.store)
     try store.commit(batch)
     store.close()
     return place

@@ -1,7 +1,6 @@
 import Chronology
 import Foundation
 import JobModel
-import SQLiteStore
 import Testing
 
 /// Every way out of the process, with names and texts that would drive a terminal, forge a line or hide something.
@@ -69,7 +68,7 @@ struct VisibleOutputTests {
     batch.files = [
       FileMark(job: Self.hostile, path: "/" + Self.hostile, version: version, run: RunID(7), outcome: .failed, at: at)
     ]
-    let store = try SQLiteStore(path)
+    let store = try openStore(path)
     try store.commit(batch)
     store.append(log: [
       RunLogLine(

@@ -18,7 +18,7 @@ struct CommitQueueTests {
     case .batch: "batch"
     case .keyValue(let change, _, _): "\(change.space)\(change.key)"
     case .log(let lines): "log \(lines.count)"
-    case .visit: "visit"
+    case .externalRun: "external"
     }
   }
 

@@ -49,7 +49,7 @@ struct CrashTests {
       #expect(snapshot.schedules.map(\.fireCount) == [whole], "seed \(seed), cut at \(cut)")
       #expect(snapshot.clockEpoch == ClockEpoch(Int32(whole)))
       #expect(snapshot.unfinished.map(\.id.number) == (whole == 0 ? [] : [Int64(2 * whole)]))
-      #expect(report.runs == (whole == 0 ? 0 : 2 * whole - 1))
+      #expect(report.counts.runs == (whole == 0 ? 0 : 2 * whole - 1))
       #expect(snapshot.nextRunID == (whole == 0 ? RunID(1) : RunID(Int64(2 * whole + 2))))
     }
   }

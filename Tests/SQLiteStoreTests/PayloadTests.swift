@@ -46,7 +46,7 @@ struct PayloadTests {
           return run
         }
       })
-    #expect(try store.doctor().fileBytes < 4 << 20)
+    #expect(try #require(store.doctor().size).fileBytes < 4 << 20)
     // Of one question the text is read once, and its runs share it.
     let unfinished = try store.load().unfinished
     #expect(unfinished.count == 100 && unfinished.allSatisfy { $0.event == event })
@@ -105,7 +105,7 @@ struct PayloadTests {
       run.event = JSONText("\"short\"")
       try store.commit(batch { $0.finished = [run] })
     }
-    try settle(store) { try store.doctor().runs <= 120 && payloads() == store.doctor().runs }
+    try settle(store) { try store.doctor().counts.runs <= 120 && payloads() == store.doctor().counts.runs }
     let newest = try #require(try store.runs(RunQuery(job: "a", limit: 1)).first)
     #expect(newest.params?.text.hasSuffix("x300\"") == true && newest.event == JSONText("\"short\""))
     #expect(try store.doctor().isSound)

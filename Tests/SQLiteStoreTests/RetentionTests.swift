@@ -45,7 +45,7 @@ struct RetentionTests {
       store.apply(batch { $0.finished = [run] }) { _ in }
     }
     try store.commit(StoreBatch())
-    try settle(store) { try store.doctor().runs <= 600 }
+    try settle(store) { try store.doctor().counts.runs <= 600 }
     // At most a tail that is not indexed yet, and as much again that is not worth a pass.
     for name in ["a", "b"] {
       let runs = try store.runs(RunQuery(job: name, limit: 10_000)).map(\.id.number)
@@ -56,7 +56,7 @@ struct RetentionTests {
     #expect(try store.runs(RunQuery(job: "kept", limit: 10_000)).count == 500)
     #expect(try store.runs(RunQuery(job: "rare")).count == 1)
     let report = try store.doctor()
-    #expect(report.logLines == report.runs)
+    #expect(report.counts.logLines == report.counts.runs)
     #expect(report.isSound)
     store.close()
 
@@ -81,11 +81,11 @@ struct RetentionTests {
     try store.commit(batch { $0.claims = [claim(501, "a")] })
     clock.now = start + .seconds(3_000)
     try store.commit(batch { $0.finished = [finished(10_000, "b", at: clock.now)] })
-    #expect(try store.doctor().runs == 501, "nothing is too old yet")
+    #expect(try store.doctor().counts.runs == 501, "nothing is too old yet")
     clock.now = start + .seconds(3_700)
-    try settle(store) { try store.doctor().runs == 1 }
+    try settle(store) { try store.doctor().counts.runs == 1 }
     clock.now = start + .seconds(9_000)
-    try settle(store) { try store.doctor().runs == 0 }
+    try settle(store) { try store.doctor().counts.runs == 0 }
     #expect(try store.load().unfinished.count == 1, "a run that has not ended stays")
     store.close()
     let again = try SQLiteStore(path, options: opened)
@@ -117,10 +117,10 @@ struct RetentionTests {
         KeyValueChange(space: "s", key: "\(number)", value: JSONText("1"), expiresAt: start + .seconds(number + 60)),
         at: start)
     }
-    try settle(store) { try store.doctor().decisions <= 125 }
+    try settle(store) { try store.doctor().counts.decisions <= 125 }
     #expect(try store.decisions(DecisionQuery(job: "a", limit: 1_000)).count >= 100)
     clock.now = start + .seconds(10_000)
-    try settle(store) { try store.doctor().keyValues == 0 }
+    try settle(store) { try store.doctor().counts.keyValues == 0 }
   }
 
   @Test("limits that change take effect while the store is open")
@@ -135,6 +135,6 @@ struct RetentionTests {
     var retention = Retention()
     retention.standard.runs = 10
     store.setRetention(retention)
-    try settle(store) { try store.doctor().runs <= 20 }
+    try settle(store) { try store.doctor().counts.runs <= 20 }
   }
 }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("A store that cannot be used says what to do")
 struct SQLiteFaultTests {
-  private func error(_ path: String, _ mode: SQLiteStore.Mode = .scheduler) -> StoreError? {
+  private func error(_ path: String, _ mode: StoreAccess = .scheduler) -> StoreError? {
     do {
       try SQLiteStore(path, mode: mode, options: options()).close()
       return nil
@@ -34,7 +34,7 @@ struct SQLiteFaultTests {
     let path = directory.path("contacts.db")
     try tamper(path, "CREATE TABLE contacts(name TEXT)")
     let before = try bytes(of: path)
-    for mode in [SQLiteStore.Mode.scheduler, .beside, .reader] {
+    for mode in [StoreAccess.scheduler, .alongside, .reader] {
       #expect(error(path, mode)?.message.contains("not a store of moondial's") == true)
     }
     #expect(try bytes(of: path) == before)
@@ -46,7 +46,7 @@ struct SQLiteFaultTests {
     let path = directory.path("moondial.db")
     try SQLiteStore(path, options: options()).close()
     try tamper(path, "PRAGMA user_version = 99")
-    for mode in [SQLiteStore.Mode.scheduler, .beside, .reader] {
+    for mode in [StoreAccess.scheduler, .alongside, .reader] {
       #expect(error(path, mode)?.code == .version)
       #expect(error(path, mode)?.message.contains("newer moondial") == true)
     }
@@ -140,7 +140,7 @@ struct SQLiteFaultTests {
     for suffix in ["", "-wal", "-shm", ".lock"] { unsafe chmod(path + suffix, 0o644) }
     try await #require(processExitsWith: .success) { [path = path as String] in
       try #require(seteuid(65_534) == 0)
-      for mode in [SQLiteStore.Mode.scheduler, .beside] {
+      for mode in [StoreAccess.scheduler, .alongside] {
         let error = #expect(throws: StoreError.self) { try SQLiteStore(path, mode: mode, options: options()) }
         #expect(error?.code == .readOnly)
         #expect(error?.message.contains("cannot be written by user 65534") == true)

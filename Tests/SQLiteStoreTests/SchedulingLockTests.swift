@@ -25,7 +25,7 @@ struct SchedulingLockTests {
     let host = try SQLiteStore(path, options: options())
     defer { host.close() }
     try host.commit(batch { $0.finished = [finished(1, "a")] })
-    for mode in [SQLiteStore.Mode.reader, .beside] {
+    for mode in [StoreAccess.reader, .alongside] {
       let other = try SQLiteStore(path, mode: mode, options: options())
       #expect(try other.runs(RunQuery()) == [finished(1, "a")])
       other.close()
@@ -58,23 +58,23 @@ struct SchedulingLockTests {
   }
 
   @Test("a run beside a host gets an id that nobody else gets, and a host never touches it while its process lives")
-  func visitors() throws {
+  func externalRuns() throws {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
     var host = try SQLiteStore(path, options: options())
     try host.commit(batch { $0.claims = [claim(1, "a")] })
     var ids: Set<RunID> = [RunID(1)]
-    let living = try SQLiteStore(path, mode: .beside, options: options())
-    let dying = try SQLiteStore(path, mode: .beside, options: options())
+    let living = try SQLiteStore(path, mode: .alongside, options: options())
+    let dying = try SQLiteStore(path, mode: .alongside, options: options())
     var open: [RunID] = []
-    for visitor in [living, dying, living, dying] {
-      let id = try visitor.load().nextRunID
-      #expect(ids.insert(id).inserted && id.isExternal)
-      try visitor.commit(batch { $0.claims = [claim(id.number, "a")] })
+    for external in [living, dying, living, dying] {
+      let id = try external.externalRunID()
+      #expect(ids.insert(id).inserted && id.isForExternalRuns)
+      try external.commit(batch { $0.claims = [claim(id.number, "a")] })
       if ids.count <= 3 {
         open.append(id)
       } else {
-        try visitor.commit(batch { $0.finished = [finished(id.number, "a")] })
+        try external.commit(batch { $0.finished = [finished(id.number, "a")] })
       }
     }
     #expect(try host.runs(RunQuery(job: "a")).count == 5)
@@ -89,20 +89,20 @@ struct SchedulingLockTests {
   }
 
   @Test("with no host up, a run takes the next id, and a host that starts goes on after it")
-  func lonelyVisitor() throws {
+  func lonelyExternalRun() throws {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
-    let visitor = try SQLiteStore(path, mode: .beside, options: options())
-    #expect(try visitor.load().nextRunID == RunID(1))
-    #expect(try visitor.load().nextRunID == RunID(2))
-    try visitor.commit(batch { $0.claims = [claim(2, "a")] })
+    let external = try SQLiteStore(path, mode: .alongside, options: options())
+    #expect(try external.externalRunID() == RunID(1))
+    #expect(try external.externalRunID() == RunID(2))
+    try external.commit(batch { $0.claims = [claim(2, "a")] })
     let host = try SQLiteStore(path, options: options())
     #expect(try host.load().nextRunID == RunID(3))
     #expect(try host.load().unfinished.isEmpty)
-    #expect(try visitor.load().nextRunID == RunID(16), "the next of those that hosts leave out")
-    try visitor.commit(batch { $0.finished = [finished(2, "a")] })
+    #expect(try external.externalRunID() == RunID(16), "the next of those that hosts leave out")
+    try external.commit(batch { $0.finished = [finished(2, "a")] })
     #expect(try host.runs(RunQuery(job: "a")) == [finished(2, "a")])
-    visitor.close()
+    external.close()
     host.close()
   }
 }

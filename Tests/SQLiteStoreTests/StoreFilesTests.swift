@@ -33,8 +33,8 @@ struct StoreFilesTests {
       // As an earlier version left them.
       for file in files { _ = unsafe chmod(file, 0o644) }
     }
-    let visitor = try SQLiteStore(path, mode: .beside, options: options())
-    defer { visitor.close() }
+    let external = try SQLiteStore(path, mode: .alongside, options: options())
+    defer { external.close() }
     for file in [path, path + "-wal", path + "-shm", path + ".lock"] { #expect(mode(file) == 0o600, "\(file)") }
   }
 
@@ -160,12 +160,12 @@ struct LostStoreTests {
   @Test("a run beside the host proves nothing, and its kv works")
   func beside() throws {
     defer { store.close() }
-    let visitor = try SQLiteStore(path, mode: .beside, options: options())
-    defer { visitor.close() }
-    let id = try visitor.load().nextRunID
-    try visitor.commit(batch { $0.claims = [claim(id.number, "b")] })
+    let external = try SQLiteStore(path, mode: .alongside, options: options())
+    defer { external.close() }
+    let id = try external.externalRunID()
+    try external.commit(batch { $0.claims = [claim(id.number, "b")] })
     try store.commit(batch { $0.finished = [finished(1, "a")] })
-    try visitor.commit(batch { $0.finished = [finished(id.number, "b")] })
+    try external.commit(batch { $0.finished = [finished(id.number, "b")] })
     #expect(try store.runs(RunQuery(job: "b")).count == 1)
   }
 }

@@ -39,7 +39,10 @@ func batch(_ edit: (inout StoreBatch) -> Void) -> StoreBatch { .make(edit) }
 
 /// Runs SQL on the file behind the store's back.
 func tamper(_ path: String, _ sql: String) throws {
-  let queue = try DatabaseQueue(path: path)
+  var configuration = Configuration()
+  // The store's writer may still be at the entries of its index.
+  configuration.busyMode = .timeout(30)
+  let queue = try DatabaseQueue(path: path, configuration: configuration)
   try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
   try queue.close()
 }

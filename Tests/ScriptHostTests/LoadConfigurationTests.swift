@@ -1,6 +1,5 @@
 import JobModel
 import Lua
-import SQLiteStore
 import Testing
 
 @testable import FileWatching
@@ -12,7 +11,8 @@ import Testing
 struct LoadConfigurationTests {
   private func load(_ text: String?, _ settings: [ConfigurationSetting] = []) throws -> ConfigurationLoader.Loaded {
     let loader = try ConfigurationLoader(
-      runtime: LoadFixture.runtime.get(), zones: LoadFixture.zones, clock: FixedClock())
+      runtime: LoadFixture.runtime.get(), zones: LoadFixture.zones, stores: LoadFixture.kinds,
+      clock: FixedClock())
     let file = text.map { ScriptFile(.configuration, .configuration, .success(FileContent(Array($0.utf8)))) }
     return loader.load(file: file, settings: settings)
   }
@@ -45,8 +45,10 @@ struct LoadConfigurationTests {
     #expect(loaded.problems.isEmpty)
     let configuration = try #require(loaded.configuration)
     #expect(configuration.timeZone == "Europe/Vienna")
-    #expect(configuration.stores["default"]?.path == "jobs.db" && configuration.stores["fast"]?.kind == .memory)
-    #expect(configuration.stores["shared"]?.kind == .postgres && configuration.stores["mongo"]?.kind == .mongodb)
+    #expect(configuration.stores["default"]?.address.text == "sqlite:jobs.db")
+    #expect(configuration.stores["fast"]?.address == StoreAddress("memory"))
+    #expect(configuration.stores["shared"]?.address.scheme == "postgres")
+    #expect(configuration.stores["mongo"]?.address.scheme == "mongodb")
     #expect(configuration.executors["default"] == ExecutorConfiguration(.threads, workers: 20))
     #expect(configuration.executors["isolated"] == ExecutorConfiguration(.process, workers: 5))
     #expect(
@@ -155,7 +157,7 @@ struct LoadConfigurationTests {
       ),
       (
         "return { stores = { a = { url = 'memory', synchronous = 'full' } } }",
-        "moondial.lua: stores.a.synchronous is for SQLite stores; this one is memory: remove it"
+        "moondial.lua: stores.a.synchronous is for sqlite stores; this one is memory: remove it"
       ),
       (
         "return { stores = { default = { urll = 'memory' } } }",
@@ -243,7 +245,7 @@ struct LoadConfigurationTests {
       #expect(loaded.problems.isEmpty)
       let configuration = try #require(loaded.configuration)
       let store = try #require(configuration.stores["default"])
-      #expect(store.path == path && store.synchronous == .normal)
+      #expect(store.address.rest == path && store.synchronous == .normal)
       let age: Int64 = 2 * 86_400 * 1_000_000_000
       #expect(configuration.retention.standard == .init(runs: 1_000, age: age))
       #expect(configuration.retention.jobs == ["billing": .init(runs: nil, age: age)])

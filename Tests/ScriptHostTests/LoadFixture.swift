@@ -16,6 +16,13 @@ struct FixedClock: WallClock {
 /// Loads scripts given as texts, without a disk.
 final class LoadFixture {
   static let zones = TimeZoneDatabase()
+  /// Kinds of stores that a configuration may name here; none can be opened.
+  static let kinds = StoreKinds([
+    NamedKind(["sqlite"], "sqlite:FILE", hasDurability: true) { !$0.rest.isEmpty },
+    NamedKind(["memory"], "memory") { $0.rest.isEmpty },
+    NamedKind(["postgres", "postgresql"], "postgres://…") { $0.rest.hasPrefix("//") },
+    NamedKind(["mongodb", "mongodb+srv"], "mongodb://…") { $0.rest.hasPrefix("//") },
+  ])
   static let runtime = Result { try LuaRuntime(modules: DeclareModules.modules + [printing, logging]) }
   private static let printing = LuaModule("", functions: [LuaFunction("print") { _ in .results(0) }])
   private static let logging = LuaModule("log", functions: [LuaFunction("info") { _ in .results(0) }])
@@ -78,5 +85,29 @@ final class LoadFixture {
   /// Everything there is to tell about one script called a.lua.
   func problems(_ script: String, configuration: HostConfiguration = .init()) -> [String] {
     load(["a.lua": script], configuration: configuration).problems.map(\.description)
+  }
+}
+
+/// A kind of store that a configuration may name.
+private struct NamedKind: StoreDriver {
+  let schemes: [String]
+  let example: String
+  let hasDurability: Bool
+  private let isFine: @Sendable (StoreAddress) -> Bool
+
+  init(
+    _ schemes: [String], _ example: String, hasDurability: Bool = false,
+    accepts: @escaping @Sendable (StoreAddress) -> Bool
+  ) {
+    self.schemes = schemes
+    self.example = example
+    self.hasDurability = hasDurability
+    isFine = accepts
+  }
+
+  func accepts(_ address: StoreAddress) -> Bool { isFine(address) }
+  func location(of address: StoreAddress, in directory: String?) -> StoreLocation? { nil }
+  func open(_ address: StoreAddress, _ request: StoreRequest) throws(StoreError) -> any JobStore {
+    throw StoreError(.unsupported, "no store can be opened here")
   }
 }

@@ -105,7 +105,8 @@ struct ScriptNumberExtremesTests {
   @Test("every setting, in the file, the environment and flags")
   func settings() throws {
     let loader = try ConfigurationLoader(
-      runtime: LoadFixture.runtime.get(), zones: LoadFixture.zones, clock: FixedClock())
+      runtime: LoadFixture.runtime.get(), zones: LoadFixture.zones, stores: LoadFixture.kinds,
+      clock: FixedClock())
     let keys = [
       "timezone", "stores.default", "executors.default.workers", "executors.default", "http.listen", "grants.a.fs",
       "retention.runs", "retention.age", "retention.decisions", "retention.jobs.a.runs", "kept_states.count",

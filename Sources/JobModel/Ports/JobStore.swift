@@ -13,6 +13,9 @@ package protocol JobStore: AnyObject, Sendable {
   /// For messages: `memory`, or `sqlite moondial.db`.
   var name: String { get }
 
+  /// What an operator should know about it as it was opened, a sentence each. Default: nothing.
+  var notes: [String] { get }
+
   /// What a scheduler must know when it starts. Called once, before the first `apply`.
   func load() throws(StoreError) -> StoreSnapshot
 
@@ -50,6 +53,8 @@ package protocol JobStore: AnyObject, Sendable {
 }
 
 extension JobStore {
+  package var notes: [String] { [] }
+
   /// By asking for all: for stores that are read rarely.
   package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] {
     let wanted = Set(jobs)

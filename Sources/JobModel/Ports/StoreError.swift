@@ -14,6 +14,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case version
     /// A script has as much as it may have. It says nothing about the store.
     case quota
+    /// This version has no stores of that kind.
+    case unsupported
     /// The store is closed.
     case closed
     case io

@@ -26,7 +26,7 @@ struct HostState: Sendable {
   var nextDecision: Int64 = 1
 
   mutating func makeRunID() -> RunID {
-    if RunID(nextRun).isExternal { nextRun += 1 }
+    if RunID(nextRun).isForExternalRuns { nextRun += 1 }
     defer { nextRun += 1 }
     return RunID(nextRun)
   }

@@ -1,6 +1,5 @@
 internal import JobModel
 internal import Lua
-internal import SQLiteStore
 internal import ScriptRuntime
 
 /// What is kept, where, and how much of it: `stores`, `retention`, `kept_states`,
@@ -19,21 +18,22 @@ extension ConfigurationDecoder {
       // A flat setting of one field leaves the address where the file, or nobody, wrote it.
       var store = writtenStore(name) ?? configuration.stores[name]
       var hasAddress = store != nil
-      var synchronous: SQLiteStore.Synchronous?
+      var synchronous: CommitDurability?
       for (key, value) in fields(path, value, like: "{ url = \"sqlite:moondial.db\", synchronous = \"normal\" }") {
         let path = path + [key]
         switch key {
         case "url":
           store = self.store(path, value) ?? store
           hasAddress = true
-        case "synchronous": synchronous = read(path) { $0.choice($1, value, SQLiteStore.Synchronous.self) }
+        case "synchronous": synchronous = read(path) { $0.choice($1, value, CommitDurability.self) }
         default: unknown(path, among: ["url", "synchronous"])
         }
       }
-      if synchronous != nil, let kind = store?.kind, kind != .sqlite {
+      if synchronous != nil, let store, let driver = kinds.driver(of: store.address), !driver.hasDurability {
+        let able = kinds.drivers.filter(\.hasDurability).map(\.kind).joined(separator: " and ")
         problem(
           path + ["synchronous"],
-          "stores.\(name).synchronous is for SQLite stores; this one is \(kind.rawValue): remove it")
+          "stores.\(name).synchronous is for \(able) stores; this one is \(driver.kind): remove it")
       }
       if !hasAddress { problem(path, "stores.\(name) has no address: add url = \"sqlite:FILE\"") }
       if let synchronous { store?.synchronous = synchronous }
@@ -44,11 +44,14 @@ extension ConfigurationDecoder {
   /// The address of a store.
   private mutating func store(_ path: [String], _ value: LuaValue) -> StoreConfiguration? {
     guard let text = read(path, { $0.string($1, value, "a text like \"sqlite:moondial.db\"") }) else { return nil }
-    if let store = StoreConfiguration(text) { return store }
+    let address = StoreAddress(text)
+    if let driver = kinds.driver(of: address), driver.accepts(address) { return StoreConfiguration(address) }
+    let examples = kinds.drivers.map { "\"\($0.example)\"" }
+    let last = examples.last ?? ""
     // The text may hold a password.
     problem(
       path,
-      "\(path.joined(separator: ".")) must be \"sqlite:FILE\", \"memory\", \"postgres://…\" or \"mongodb://…\"; "
+      "\(path.joined(separator: ".")) must be \(examples.dropLast().joined(separator: ", ")) or \(last); "
         + "what it begins with is none of them")
     return nil
   }
@@ -58,7 +61,8 @@ extension ConfigurationDecoder {
     guard case .table(let stores)? = written.field("stores"), case .string(let text)? = stores.field(name) else {
       return nil
     }
-    return StoreConfiguration(text.text)
+    let address = StoreAddress(text.text)
+    return kinds.driver(of: address)?.accepts(address) == true ? StoreConfiguration(address) : nil
   }
 
   // MARK: Retention

@@ -18,18 +18,24 @@ struct ConfigurationDecoder {
   let written: LuaTable
   private let table: LuaTable
   private let zones: TimeZoneDatabase
+  /// The kinds of stores that there are.
+  let kinds: StoreKinds
   private let now: Instant
   private(set) var problems: [ScriptProblem] = []
 
   /// - Parameter table: what moondial.lua returned.
   /// - Parameter settings: laid over it in this order, later ones over earlier.
-  init(_ table: LuaTable, settings: [ConfigurationSetting], zones: TimeZoneDatabase, now: Instant) {
+  init(
+    _ table: LuaTable, settings: [ConfigurationSetting], zones: TimeZoneDatabase, stores kinds: StoreKinds,
+    now: Instant
+  ) {
     var value = LuaValue.table(table)
     for setting in settings { value = value.setting(setting.path[...], to: setting.value) }
     if case .table(let merged) = value { self.table = merged } else { self.table = table }
     written = table
     origins = settings.map { ($0.path, $0.origin) }
     self.zones = zones
+    self.kinds = kinds
     self.now = now
   }
 

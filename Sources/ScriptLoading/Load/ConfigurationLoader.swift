@@ -1,12 +1,12 @@
 package import Chronology
 package import FileWatching
-internal import JobModel
+package import JobModel
 package import Lua
 internal import ScriptRuntime
 
 /// Reads moondial.lua and the settings laid over it.
 ///
-///     let loader = try ConfigurationLoader(runtime: host.runtime, zones: zones)
+///     let loader = try ConfigurationLoader(runtime: host.runtime, zones: zones, stores: kinds)
 ///     let loaded = loader.load(file: snapshot.configuration, settings: fromEnvironment + fromFlags)
 ///     // later settings win; loaded.configuration is nil when there is an error
 ///
@@ -21,15 +21,19 @@ package final class ConfigurationLoader {
   private let declaration: LuaDeclaration
   private let session = DeclareSession()
   private let zones: TimeZoneDatabase
+  private let stores: StoreKinds
   private let clock: any WallClock
 
+  /// - Parameter stores: the kinds that there are.
   package init(
-    runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock()
+    runtime: LuaRuntime, zones: TimeZoneDatabase, stores: StoreKinds,
+    clock: any WallClock = SystemWallClock()
   ) throws(LuaError) {
     declaration = try runtime.makeDeclaration(
       context: session,
       loader: { _ in .missing("moondial.lua cannot require modules; write what it needs in the file") })
     self.zones = zones
+    self.stores = stores
     self.clock = clock
   }
 
@@ -39,7 +43,7 @@ package final class ConfigurationLoader {
     var hook: FailureHook?
     let table = file.map { evaluate($0, &problems, &hook) } ?? LuaTable()
     guard let table else { return Loaded(configuration: nil, problems: problems) }
-    var decoder = ConfigurationDecoder(table, settings: settings, zones: zones, now: clock.now)
+    var decoder = ConfigurationDecoder(table, settings: settings, zones: zones, stores: stores, now: clock.now)
     var configuration = decoder.decode()
     configuration.onFailure = hook
     problems += decoder.problems

@@ -1,4 +1,5 @@
 package import Chronology
+package import JobModel
 package import Lua
 
 extension HostConfiguration {
@@ -6,13 +7,15 @@ extension HostConfiguration {
   ///
   /// - Parameters:
   ///   - table: what the program says.
+  ///   - stores: the kinds that there are.
   ///   - settings: over it, later ones over earlier.
   /// - Returns: what was understood, and everything that is wrong; where there is an error, the former is not to be
   ///   used.
   package static func decoding(
-    _ table: LuaTable, settings: [ConfigurationSetting], zones: TimeZoneDatabase, now: Instant
+    _ table: LuaTable, settings: [ConfigurationSetting], zones: TimeZoneDatabase, stores: StoreKinds,
+    now: Instant
   ) -> (configuration: HostConfiguration, problems: [ScriptProblem]) {
-    var decoder = ConfigurationDecoder(table, settings: settings, zones: zones, now: now)
+    var decoder = ConfigurationDecoder(table, settings: settings, zones: zones, stores: stores, now: now)
     let configuration = decoder.decode()
     return (configuration, decoder.problems)
   }

@@ -1,6 +1,5 @@
 package import JobModel
 package import Lua
-package import SQLiteStore
 package import ScriptRuntime
 
 /// How the host is set up: what `moondial.lua`, the environment and the command line say together, checked.
@@ -22,7 +21,7 @@ package struct HostConfiguration: Sendable, Equatable {
   /// From which level on the log shows lines of jobs: by name, or by a beginning with `*` after it. A reload takes it
   /// over.
   package var logLevels: [String: LogLevel]
-  /// How much history the SQLite stores keep.
+  /// How much history the stores keep.
   package var retention: Retention
   /// How much scripts may take. A reload takes it over.
   package var quotas: Quotas
@@ -62,7 +61,7 @@ package struct HostConfiguration: Sendable, Equatable {
       && quotas.jobs == other.quotas.jobs && DeclareQuota(quotas) == DeclareQuota(other.quotas)
   }
 
-  /// How much history the SQLite stores keep, log lines included.
+  /// How much history the stores keep, log lines included.
   package var storedHistory: Retention {
     var history = retention
     history.logBytesPerJob = quotas.logBytesPerJob
@@ -81,42 +80,16 @@ package struct HostConfiguration: Sendable, Equatable {
   }
 }
 
-/// Where schedules, history and `kv` are kept, as a URL-like text.
+/// Where schedules, history and `kv` are kept.
 package struct StoreConfiguration: Sendable, Hashable {
-  package enum Kind: String, Sendable, Hashable, CaseIterable {
-    case sqlite, memory, postgres, mongodb
-  }
-  package var kind: Kind
-  /// What was written; for `postgres` and `mongodb` what their drivers take. May hold a password: not for logs.
-  package var url: String
-  /// What has happened when a commit of a SQLite store returns.
-  package var synchronous = SQLiteStore.Synchronous.full
+  package var address: StoreAddress
+  /// What has happened when a commit returns; only some kinds of stores have the choice.
+  package var synchronous = CommitDurability.full
 
-  package init(_ kind: Kind, url: String) {
-    self.kind = kind
-    self.url = url
-  }
+  package init(_ address: StoreAddress) { self.address = address }
 
   /// `moondial.db` in the state directory.
-  package static let standard = StoreConfiguration(.sqlite, url: "sqlite:moondial.db")
-
-  /// The file of an SQLite store, as written; relative ones are below the state directory.
-  package var path: String? { kind == .sqlite ? String(url.dropFirst("sqlite:".count)) : nil }
-
-  /// Reads `sqlite:FILE`, `memory`, `postgres://…` or `mongodb://…`; `nil` for anything else.
-  package init?(_ text: String) {
-    if text == "memory" || text == "memory:" {
-      self.init(.memory, url: "memory:")
-    } else if text.hasPrefix("sqlite:"), text.utf8.count > 7 {
-      self.init(.sqlite, url: text)
-    } else if text.hasPrefix("postgres://") || text.hasPrefix("postgresql://") {
-      self.init(.postgres, url: text)
-    } else if text.hasPrefix("mongodb://") || text.hasPrefix("mongodb+srv://") {
-      self.init(.mongodb, url: text)
-    } else {
-      return nil
-    }
-  }
+  package static let standard = StoreConfiguration(StoreAddress("sqlite:moondial.db"))
 }
 
 /// One pool that runs jobs.

@@ -3,10 +3,9 @@ import Chronology
 import Executors
 import FileWatching
 internal import HostModules
+import Hosting
 import JobModel
 import Lua
-import MemoryStore
-import SQLiteStore
 import SchedulerService
 import ScriptLoading
 import ScriptRuntime
@@ -21,7 +20,7 @@ final class BenchHost {
     /// nil: the host's default.
     var keptBytes: Int?
     /// nil: the memory store.
-    var sqlite: SQLiteStore.Synchronous?
+    var sqlite: CommitDurability?
     /// Of the SQLite store.
     var retention = Retention()
 
@@ -56,12 +55,12 @@ final class BenchHost {
     if let size = options.regionSize { lua.regionSize = size }
     do {
       if let synchronous = options.sqlite {
-        var settings = SQLiteStore.Options()
-        settings.synchronous = synchronous
-        settings.retention = options.retention
-        store = BenchStore(try SQLiteStore(files.database, options: settings))
+        var request = StoreRequest(.scheduler)
+        request.durability = synchronous
+        request.retention = options.retention
+        store = BenchStore(try StoreKinds.standard.open(StoreAddress("sqlite:" + files.database), request))
       } else {
-        store = BenchStore(MemoryStore())
+        store = BenchStore(try StoreKinds.standard.open(StoreAddress("memory"), StoreRequest(.scheduler)))
       }
       luaHost = try LuaHost(
         services: .unwired, declareModules: DeclareModules.modules + (module.map { [$0] } ?? []), lua: lua,

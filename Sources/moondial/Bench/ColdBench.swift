@@ -1,7 +1,6 @@
 import Glibc
 import Hosting
 import JobModel
-import SQLiteStore
 
 /// `cold`: nine daily jobs and one that is due at the start. Its first run prints the line; then the process stays up,
 /// so that the driver sees what an idle host costs. It ends by a signal.

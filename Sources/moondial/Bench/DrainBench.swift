@@ -1,7 +1,6 @@
 import Basics
 import Chronology
 import JobModel
-import SQLiteStore
 internal import SchedulerService
 import Triggers
 
@@ -62,7 +61,7 @@ enum DrainBench {
     return try host.store.awaitGoal() - start
   }
 
-  private static func synchronous(_ parameters: BenchParameters) throws -> SQLiteStore.Synchronous {
+  private static func synchronous(_ parameters: BenchParameters) throws -> CommitDurability {
     if let name = try parameters.choice("sync", among: ["full", "normal"]) { return name == "full" ? .full : .normal }
     // The words of other harnesses: `wal=1` stands for synchronous=NORMAL there, `fsync=0` for less than FULL.
     return try parameters.flag("wal") || !parameters.flag("fsync") ? .normal : .full

@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import SQLiteStore
 import Triggers
 
 /// `fires`: n interval jobs with evenly spread phases, whose bodies only record when they began. The driver computes

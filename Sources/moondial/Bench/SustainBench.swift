@@ -1,6 +1,5 @@
 import Chronology
 import JobModel
-import SQLiteStore
 import Triggers
 
 /// `sustain`: a rate of fires that is held for a minute with a SQLite store, once keeping all history and once pruning
@@ -28,7 +27,7 @@ enum SustainBench {
   private struct Plan {
     let n, rate, seconds, warm, keep: Int
     let interval: Int64
-    let synchronous: SQLiteStore.Synchronous
+    let synchronous: CommitDurability
 
     init(_ parameters: BenchParameters) throws {
       n = try parameters.integer("n")

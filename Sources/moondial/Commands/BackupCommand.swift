@@ -2,7 +2,6 @@ import ArgumentParser
 import Glibc
 import Hosting
 import JobModel
-import SQLiteStore
 
 struct BackupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -19,11 +18,14 @@ struct BackupCommand: ParsableCommand {
       throw CommandFailure(.usage, "\(file) exists already: name a new file")
     }
     let stores = try options.open()
-    let store = stores.members[0].store
+    let location = stores.members[0].store.location
+    guard let store = stores.members[0].store as? any BackupStore else {
+      throw CommandFailure("\(location) is no file that could be copied: use the tools of its server")
+    }
     try ReadStores.orFail { try store.backup(to: file) }
-    Terminal.line("\(store.path) is copied to \(file)")
+    Terminal.line("\(location) is copied to \(file)")
     for other in stores.members.dropFirst() {
-      Terminal.error("the store \(other.name) is not in it: --store \(other.store.path) copies that one")
+      Terminal.error("the store \(other.name) is not in it: --store \(other.store.location) copies that one")
     }
   }
 }

@@ -5,7 +5,6 @@ import Glibc
 import Hosting
 import JobModel
 import Lua
-import SQLiteStore
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,64 +17,85 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     let stores = try options.open()
-    let reports = try ReadStores.orFail { try stores.members.map { try $0.store.doctor() } }
+    let reports = try Self.reports(of: stores)
     if json {
       let documents = reports.map { document($0, stores.zone) }
       Terminal.json(documents.count == 1 ? documents[0] : JSONObject.array(documents))
     } else {
       for (index, report) in reports.enumerated() {
         if index > 0 { Terminal.line("") }
-        show(report, stores.zone)
+        for line in Self.lines(report, stores.zone) { Terminal.line(line) }
       }
     }
     if !reports.allSatisfy(\.isSound) { throw CommandFailure.silent }
   }
 
-  private func show(_ report: StoreReport, _ zone: TimeZoneRules) {
-    func row(_ name: String, _ value: String) { Terminal.line("\(VisibleText.padded(name, to: 16)) \(value)") }
-    row("store", "\(report.path), schema \(report.schemaVersion)")
+  /// What the stores say of themselves; of one that says nothing, a sentence. Throws when all are such.
+  static func reports(of stores: ReadStores) throws -> [StoreReport] {
+    var reports: [StoreReport] = []
+    var silent: [String] = []
+    for member in stores.members {
+      if let store = member.store as? any DiagnosableStore {
+        reports.append(try ReadStores.orFail { try store.doctor() })
+      } else {
+        silent.append("the store \(member.store.location) cannot examine itself: its server's tools can")
+      }
+    }
+    guard !reports.isEmpty else { throw CommandFailure(silent.joined(separator: "\n")) }
+    for sentence in silent { Terminal.error(sentence) }
+    return reports
+  }
+
+  /// A report for a person to read.
+  static func lines(_ report: StoreReport, _ zone: TimeZoneRules) -> [String] {
+    var lines: [String] = []
+    func row(_ name: String, _ value: String) { lines.append("\(VisibleText.padded(name, to: 16)) \(value)") }
+    row("store", report.location + (report.schemaVersion.map { ", schema \($0)" } ?? ""))
     row("library", LuaRuntime.luaVersion)
     row("integrity", report.isSound ? "sound" : "DAMAGED")
-    for damage in report.damages { Terminal.line("  " + damage) }
+    lines += report.damages.map { "  " + $0 }
     row("held by", report.scheduler ?? "no host")
-    row(
-      "size", "\(megabytes(report.fileBytes)), log \(megabytes(report.logBytes)), free \(megabytes(report.freeBytes))")
+    if let size = report.size {
+      row("size", "\(megabytes(size.fileBytes)), log \(megabytes(size.logBytes)), free \(megabytes(size.freeBytes))")
+    }
+    let counts = report.counts
     row(
       "rows",
-      "\(report.schedules) schedules, \(report.runs) runs, \(report.decisions) decisions, \(report.logLines) log lines, \(report.keyValues) kv, \(report.watchedFiles) watched files"
-    )
+      "\(counts.schedules) schedules, \(counts.runs) runs, \(counts.decisions) decisions, \(counts.logLines) log lines, "
+        + "\(counts.keyValues) kv, \(counts.watchedFiles) watched files")
     if let oldest = report.oldestRun, let newest = report.newestRun {
       row("runs from", "\(TimeFormat.time(oldest, in: zone)) to \(TimeFormat.time(newest, in: zone))")
     }
     row("not ended", "\(report.openRunCount)")
     for run in report.openRuns {
       let state = run.claimedAt == nil ? "waits" : "claimed"
-      Terminal.line("  run \(run.id) of \(run.job), due \(TimeFormat.time(run.scheduledAt, in: zone)), \(state)")
+      lines.append("  run \(run.id) of \(run.job), due \(TimeFormat.time(run.scheduledAt, in: zone)), \(state)")
     }
     if report.openRunCount > 0, report.scheduler == nil {
-      Terminal.line("  no host is up: the next one records the claimed ones as interrupted and runs the waiting ones")
+      lines.append("  no host is up: the next one records the claimed ones as interrupted and runs the waiting ones")
     }
+    return lines
   }
 
-  private func megabytes(_ bytes: Int64) -> String { "\((bytes + 524_288) / 1_048_576) MB" }
+  private static func megabytes(_ bytes: Int64) -> String { "\((bytes + 524_288) / 1_048_576) MB" }
 
   private func document(_ report: StoreReport, _ zone: TimeZoneRules) -> String {
     var document = JSONObject()
-    document.set("path", report.path)
+    document.set("path", report.location)
     document.set("schema", report.schemaVersion)
     document.set("lua", LuaRuntime.luaVersion)
     document.set("sound", report.isSound)
     document.set("damages", json: JSONObject.array(report.damages.map(JSONObject.quote)))
     document.set("held_by", report.scheduler)
-    document.set("file_bytes", report.fileBytes)
-    document.set("log_bytes", report.logBytes)
-    document.set("free_bytes", report.freeBytes)
-    document.set("schedules", report.schedules)
-    document.set("runs", report.runs)
-    document.set("decisions", report.decisions)
-    document.set("log_lines", report.logLines)
-    document.set("kv", report.keyValues)
-    document.set("watched_files", report.watchedFiles)
+    document.set("file_bytes", report.size?.fileBytes)
+    document.set("log_bytes", report.size?.logBytes)
+    document.set("free_bytes", report.size?.freeBytes)
+    document.set("schedules", report.counts.schedules)
+    document.set("runs", report.counts.runs)
+    document.set("decisions", report.counts.decisions)
+    document.set("log_lines", report.counts.logLines)
+    document.set("kv", report.counts.keyValues)
+    document.set("watched_files", report.counts.watchedFiles)
     document.set("oldest_run", report.oldestRun.map { ISO8601.format($0, in: zone) })
     document.set("newest_run", report.newestRun.map { ISO8601.format($0, in: zone) })
     document.set("not_ended", report.openRunCount)

@@ -5,7 +5,6 @@ import Glibc
 import Hosting
 import JobModel
 import Lua
-import SQLiteStore
 internal import ScriptLoading
 internal import ScriptRuntime
 import Synchronization
@@ -65,7 +64,7 @@ struct ExecCommand: ParsableCommand {
     let params = try Parameters.json(param)
     for note in Parameters.unknown(param, declared: definition.params) { log.write(.warn, note) }
     let state = try StateDirectory(making: scripts.settings.stateDirectory)
-    let stores = try Stores.open(session.configuration, in: state, mode: .beside)
+    let stores = try StoreKinds.standard.open(session.configuration, in: state, .alongside)
     defer {
       sink.stop()
       for (_, store) in stores { store.close() }

@@ -3,7 +3,6 @@ import Chronology
 import Glibc
 import Hosting
 import JobModel
-import SQLiteStore
 import ScriptLoading
 
 struct ExplainCommand: ParsableCommand {
@@ -44,7 +43,7 @@ struct ExplainCommand: ParsableCommand {
 
   /// What is asked about runs that have not ended; scripts are loaded only when there are some.
   private func waits(
-    for answer: Answer, _ store: SQLiteStore, _ open: OpenRuns, _ stores: ReadStores
+    for answer: Answer, _ store: any InspectableStore, _ open: OpenRuns, _ stores: ReadStores
   ) throws -> WaitCauses {
     let jobs = answer.hasOpenRuns ? stores.generation?.jobs ?? [] : []
     return WaitCauses(
@@ -69,7 +68,7 @@ struct ExplainCommand: ParsableCommand {
     let markedFiles: Int
     let unsuccessfulFiles: [FileMark]
 
-    init(_ store: SQLiteStore, job: String, at: Instant?, limit: Int) throws(StoreError) {
+    init(_ store: any InspectableStore, job: String, at: Instant?, limit: Int) throws(StoreError) {
       self.job = job
       self.at = at
       let schedules = try store.schedules().filter { $0.job == job }
@@ -111,7 +110,7 @@ struct ExplainCommand: ParsableCommand {
     /// The newest runs and ranges in the order in which they were decided, `limit` of both together, so that nothing
     /// lies between those that are shown.
     private static func newest(
-      _ store: SQLiteStore, job: String, from: Instant?, to: Instant?, limit: Int
+      _ store: any InspectableStore, job: String, from: Instant?, to: Instant?, limit: Int
     ) throws(StoreError) -> ([RunRecord], [DecisionRange], More) {
       let found = try store.runs(RunQuery(job: job, from: from, to: to, limit: limit + More.most + 1))
       let decided = try store.decisions(DecisionQuery(job: job, at: from, before: to, limit: limit + More.most + 1))

@@ -3,7 +3,6 @@ import Glibc
 import Hosting
 import JobModel
 import Lua
-import SQLiteStore
 
 struct ForgetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,14 +21,18 @@ struct ForgetCommand: ParsableCommand {
   func run() throws {
     let known = try options.open()
     var isHosted = false
-    var results: [SQLiteStore.Forgetting] = []
-    for path in known.members.map(\.store.path) {
+    var results: [Forgetting] = []
+    for member in known.members where member.store is any ForgettingStore {
       try ReadStores.orFail {
-        let store = try SQLiteStore(path, mode: .beside)
+        let store = try known.openAlongside(member)
         defer { store.close() }
-        results.append(try store.forget(job))
-        isHosted = isHosted || store.isHosted
+        guard let forgetting = store as? any ForgettingStore else { return }
+        results.append(try forgetting.forget(job))
+        isHosted = isHosted || member.store.isHosted
       }
+    }
+    if results.isEmpty {
+      throw CommandFailure("\(known.members[0].store.location) cannot forget a job: its host does, when no script has it")
     }
     if results.contains(.forgotten) {
       Terminal.line("\(job) is forgotten; its runs stay in the history for as long as retention says")

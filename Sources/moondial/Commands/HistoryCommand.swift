@@ -4,7 +4,6 @@ import Chronology
 import Glibc
 import Hosting
 import JobModel
-import SQLiteStore
 import Lua
 
 struct HistoryCommand: ParsableCommand {
@@ -86,7 +85,7 @@ struct HistoryCommand: ParsableCommand {
   }
 
   private func missing(_ run: RunID, _ members: [ReadStores.Member]) -> CommandFailure {
-    CommandFailure("there is no run \(run) in \(members.map(\.store.path).joined(separator: ", "))")
+    CommandFailure("there is no run \(run) in \(members.map(\.store.location).joined(separator: ", "))")
   }
 
   private func show(_ runs: [RunRecord], _ zone: TimeZoneRules, _ open: OpenRuns, withHeader: Bool) {
@@ -127,11 +126,11 @@ struct HistoryCommand: ParsableCommand {
 }
 
 /// Runs of several stores as one list, newest first, some at a time.
-private struct RunPages {
+struct RunPages {
   private static let pageSize = 1_000
 
   private struct Source {
-    let store: SQLiteStore
+    let store: any InspectableStore
     var query: RunQuery
     /// Newest last.
     var buffer: [RunRecord] = []
@@ -140,7 +139,7 @@ private struct RunPages {
   private var sources: [Source]
   private var left: Int
 
-  init(_ stores: [SQLiteStore], _ query: RunQuery) {
+  init(_ stores: [any InspectableStore], _ query: RunQuery) {
     sources = stores.map { Source(store: $0, query: query) }
     left = query.limit
   }

@@ -1,7 +1,6 @@
 import Chronology
 import Hosting
 import JobModel
-import SQLiteStore
 
 /// Why runs of a job were claimed late, and what became of runs that other fire times were coalesced into: as far as
 /// the store knows.
@@ -23,7 +22,7 @@ struct LateCauses {
   /// The job's oldest run that is kept.
   private var oldestKept: RunID?
 
-  init(_ store: SQLiteStore, job: String, runs: [RunRecord], ranges: [DecisionRange]) throws(StoreError) {
+  init(_ store: any InspectableStore, job: String, runs: [RunRecord], ranges: [DecisionRange]) throws(StoreError) {
     hostSince = try store.hostSince()
     for run in runs where Self.delay(of: run) != nil {
       neighbours += try store.runs(RunQuery(job: job, before: run.id, limit: 20))

@@ -3,7 +3,6 @@ import Chronology
 import Glibc
 import Hosting
 import JobModel
-import SQLiteStore
 import ScriptLoading
 import ScriptRuntime
 import Triggers
@@ -254,7 +253,7 @@ struct KnownSchedules {
     return nil
   }
 
-  private func lastRun(_ job: String, in store: SQLiteStore?) throws -> RunRecord? {
+  private func lastRun(_ job: String, in store: (any InspectableStore)?) throws -> RunRecord? {
     let query = RunQuery(job: job, outcomes: Set(Outcome.allCases), limit: 1)
     return try ReadStores.orFail { try store?.runs(query).first }
   }

@@ -1,5 +1,4 @@
 import Basics
-internal import SQLiteStore
 import ArgumentParser
 import Chronology
 import Executors

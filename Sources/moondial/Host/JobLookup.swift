@@ -1,5 +1,4 @@
 import Basics
-internal import SQLiteStore
 import Chronology
 import Hosting
 import JobModel
@@ -32,7 +31,7 @@ enum JobLookup {
       if !known.isEmpty || stores.generation?.job(named: name) != nil { return known }
       var names = Set(stores.generation?.jobs.map(\.name) ?? [])
       for member in stores.members { names.formUnion(try member.store.jobNames()) }
-      let places = stores.members.map(\.store.path).joined(separator: ", ")
+      let places = stores.members.map(\.store.location).joined(separator: ", ")
       let scripts = stores.generation == nil ? "" : ", nor does a script in \(stores.directory) declare it"
       throw CommandFailure("the store \(places) knows no job \"\(name)\"\(scripts)\(hint(name, names.sorted()))")
     }

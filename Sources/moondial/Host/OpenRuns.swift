@@ -1,7 +1,6 @@
 import Chronology
 import Hosting
 import JobModel
-import SQLiteStore
 
 /// Runs that have not ended, as the stores tell of them.
 struct OpenRuns {
@@ -37,7 +36,7 @@ struct OpenRuns {
     try self.init(stores.members.map(\.store), now: now)
   }
 
-  init(_ stores: [SQLiteStore], now: Instant) throws {
+  init(_ stores: [any InspectableStore], now: Instant) throws {
     self.now = now
     for store in stores {
       let open = try ReadStores.orFail { try store.openRuns() }

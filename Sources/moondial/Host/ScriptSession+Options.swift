@@ -22,11 +22,15 @@ extension SettingOptions {
 extension ScriptSession {
   /// A session for a command that looks at scripts once.
   ///
-  /// - Parameter scheduler: what scripts ask the scheduler for.
+  /// - Parameters:
+  ///   - scheduler: what scripts ask the scheduler for.
+  ///   - kinds: of stores that the configuration may name.
   convenience init(
     _ path: String, _ options: SettingOptions, log: LogRenderer, sink: any RunOutput,
-    scheduler: any JobControl & EventHub = MissingServices()
+    scheduler: any JobControl & EventHub = MissingServices(), kinds: StoreKinds = .standard
   ) throws {
-    try self.init(try options.location(path), log: log, scheduler: scheduler, sink: sink)
+    var location = try options.location(path)
+    location.kinds = kinds
+    try self.init(location, log: log, scheduler: scheduler, sink: sink)
   }
 }

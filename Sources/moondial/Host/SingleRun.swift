@@ -36,7 +36,10 @@ final class SingleRun: RunReportSink {
     self.store = store
     self.log = log
     entry = JobEntry(definition)
-    do { id = try store.load().nextRunID } catch { throw CommandFailure("\(error)") }
+    guard let alongside = store as? any ExternalRunStore else {
+      throw CommandFailure("\(store.name): runs of this store need a running host")
+    }
+    do { id = try alongside.externalRunID() } catch { throw CommandFailure("\(error)") }
     luaHost = session.luaHost
     let runner = LuaRunner(luaHost)
     let pool = StepPool(runner)

@@ -3,16 +3,16 @@ import Chronology
 import FileWatching
 import Hosting
 import JobModel
-import SQLiteStore
 import ScriptLoading
 import ScriptRuntime
 
-/// Where the commands that read stores find them: those of the configuration, or one file.
+/// Where the commands that read stores find them: those of the configuration, or one.
 struct StoreOptions: ParsableArguments {
   @Option(name: .customLong("dir"), help: "The scripts directory, beside which moondial.lua is looked for.")
   var directory = "scripts"
 
-  @Option(help: "Only this store file; a plain name is in the state directory. Default: all of the configuration.")
+  @Option(
+    help: "Only this store: a file (a plain name is in the state directory), or an address. Default: all configured.")
   var store: String?
 
   @OptionGroup var settings: SettingOptions
@@ -28,10 +28,14 @@ final class ReadStores {
   struct Member {
     /// As the configuration calls it.
     let name: String
-    let store: SQLiteStore
+    let address: StoreAddress
+    /// Where a relative path of the address begins; nil: the working directory.
+    let directory: String?
+    let store: any InspectableStore
   }
 
-  /// The default store first. Stores without a file (`memory:`, or nothing written yet) are not among them.
+  /// The default store first. Stores that nobody but their host can look into (`memory:`), or that nothing was written
+  /// to yet, are not among them.
   let members: [Member]
   let zones: TimeZoneDatabase
   /// The zone of everything that is shown: the configured one, or the machine's.
@@ -39,15 +43,17 @@ final class ReadStores {
   let configuration: HostConfiguration
   /// Where scripts are, for messages.
   let directory: String
+  private let kinds: StoreKinds
   private let session: ScriptSession?
   private var loaded: LoadedGeneration?
 
   /// For commands that read stores and need no scripts. Throws when there is no store.
-  convenience init(_ options: StoreOptions) throws {
+  convenience init(_ options: StoreOptions, kinds: StoreKinds = .standard) throws {
     var session: ScriptSession?
     if case .directory = FileKind(options.directory) {
       let made = try ScriptSession(
-        options.directory, options.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
+        options.directory, options.settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog(),
+        kinds: kinds)
       do throws(HostError) {
         try made.configure(made.directory.scan().snapshot)
         session = made
@@ -62,20 +68,24 @@ final class ReadStores {
     }
     try self.init(
       session, generation: nil, directory: options.directory, state: options.settings.stateDirectory,
-      only: options.store)
+      only: options.store, kinds: kinds)
     guard members.isEmpty else { return }
-    let path = try Self.files(configuration, state: options.settings.stateDirectory, only: options.store).first?.path
-    guard let path else {
-      throw CommandFailure("no store of the configuration is a file: they keep nothing that could be read from outside")
+    let known = try Self.addresses(
+      configuration, state: options.settings.stateDirectory, only: options.store, kinds)
+    guard let missing = known.lazy.compactMap({ kinds.location(of: $0.address, in: $0.directory) }).first else {
+      throw CommandFailure(
+        "no store of the configuration can be looked into: they keep nothing that could be read from outside")
     }
     throw CommandFailure(
-      "there is no store \(path): name the state directory with --state DIR, or start a host first")
+      "there is no store \(missing.text): name the state directory with --state DIR, or start a host first")
   }
 
   /// For commands that have loaded scripts: no store need be there.
   init(
-    _ session: ScriptSession?, generation: LoadedGeneration?, directory: String, state: String, only: String? = nil
+    _ session: ScriptSession?, generation: LoadedGeneration?, directory: String, state: String, only: String? = nil,
+    kinds: StoreKinds = .standard
   ) throws {
+    self.kinds = kinds
     self.session = session
     self.directory = directory
     loaded = generation
@@ -84,34 +94,41 @@ final class ReadStores {
     let machine = session?.systemZone ?? zones.machineZone(tz: Environment["TZ"])
     zone = (try? zones.zone(named: configuration.timeZone ?? machine.name)) ?? .utc
     var members: [Member] = []
-    for (name, path) in try Self.files(configuration, state: state, only: only) {
-      guard case .file = FileKind(path) else { continue }
-      do { members.append(Member(name: name, store: try SQLiteStore(path, mode: .reader))) } catch {
-        throw CommandFailure("\(error)")
-      }
+    for (name, address, directory) in try Self.addresses(configuration, state: state, only: only, kinds) {
+      guard kinds.location(of: address, in: directory)?.exists == true else { continue }
+      do {
+        let store = try kinds.open(address, StoreRequest(.reader, in: directory))
+        if let store = store as? any InspectableStore {
+          members.append(Member(name: name, address: address, directory: directory, store: store))
+        } else {
+          store.close()
+        }
+      } catch { throw CommandFailure("\(error)") }
     }
     self.members = members
   }
 
   deinit { for member in members { member.store.close() } }
 
-  /// The files of the stores, the default's first.
-  private static func files(
-    _ configuration: HostConfiguration, state: String, only: String?
-  ) throws -> [(name: String, path: String)] {
+  /// The addresses of the stores, the default's first.
+  private static func addresses(
+    _ configuration: HostConfiguration, state: String, only: String?, _ kinds: StoreKinds
+  ) throws -> [(name: String, address: StoreAddress, directory: String?)] {
     if let only {
       guard !only.isEmpty else { throw CommandFailure(.usage, "--store is empty: name a store file") }
-      return [("", only.contains("/") ? only : state + "/" + only)]
+      // A plain name is in the state directory, and a path is what it says.
+      return [("", kinds.address(ofFile: only), only.contains("/") ? nil : state)]
     }
-    return defaultFirst(configuration.stores.keys).compactMap { name in
-      guard let store = configuration.stores[name], store.kind == .sqlite else { return nil }
-      let file = store.path ?? "moondial.db"
-      return (name, file.hasPrefix("/") ? file : state + "/" + file)
-    }
+    return defaultFirst(configuration.stores.keys).map { ($0, configuration.stores[$0]!.address, state) }
   }
 
-  /// The store of a job that a script declares; nil when it has no file.
-  func store(of job: JobDefinition) -> SQLiteStore? {
+  /// Opens the store of a member once more, to change something alongside whatever host uses it.
+  func openAlongside(_ member: Member) throws(StoreError) -> any JobStore {
+    try kinds.open(member.address, StoreRequest(.alongside, in: member.directory))
+  }
+
+  /// The store of a job that a script declares; nil when it cannot be looked into.
+  func store(of job: JobDefinition) -> (any InspectableStore)? {
     // As the scheduler does: a store that is not configured (any more) is the default.
     let name = configuration.stores[job.store] == nil ? "default" : job.store
     return members.first { $0.name == name || $0.name.isEmpty }?.store
