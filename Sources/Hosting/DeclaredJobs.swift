@@ -74,7 +74,8 @@ final class DeclaredJobs: Sendable {
     if definition.upstreams.isEmpty { return nil }
     return state.withLock { state in
       let scripted = Dictionary(
-        state.scripted.lazy.filter { !$0.upstreams.isEmpty }.map { ($0.name, $0.upstreams) },
+        state.scripts.lazy.compactMap(\.active).flatMap(\.jobs).filter { !$0.upstreams.isEmpty }
+          .map { ($0.name, $0.upstreams) },
         uniquingKeysWith: { first, _ in first })
       return AfterCircle.find(through: definition.name) { name in
         name == definition.name ? definition.upstreams : state.nativeJobs[name]?.upstreams ?? scripted[name] ?? []

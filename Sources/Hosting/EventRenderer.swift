@@ -108,11 +108,8 @@ package final class EventRenderer: Sendable {
       log.write(.warn, job: record.job, run: record.id, "\(record.outcome!.rawValue)\(reason(record))")
     default:
       log.write(
-        .error, job: record.job, run: record.id, "\(record.outcome?.rawValue ?? "ended") after \(took)\(reason(record))"
-      )
-      if let traceback = record.error?.traceback, log.shows(.debug) {
-        log.write(.debug, job: record.job, run: record.id, traceback)
-      }
+        .error, job: record.job, run: record.id,
+        "\(record.outcome?.rawValue ?? "ended") after \(took)\(reason(record))", traceback: record.error?.traceback)
     }
   }
 

@@ -22,6 +22,8 @@ extension SchedulerAssembly {
     /// Called with each attempt on its worker's thread, before anything of it happens; nil costs nothing. (The event of
     /// a start comes from the scheduler's thread, and later than the first lines of a run.)
     package var willBegin: (@Sendable (RunOrder) -> Void)?
+    /// Called with each configuration that a reload brings, before its jobs are in force, on the thread that loads.
+    package var onConfiguration: @Sendable (HostConfiguration) -> Void = { _ in }
     /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and ask the scheduler
     /// nothing.
     package var onEvents: @Sendable ([Event]) -> Void = { _ in }

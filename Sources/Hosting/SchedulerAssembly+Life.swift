@@ -59,12 +59,15 @@ extension SchedulerAssembly {
 
   /// Claims nothing more, waits up to `grace` nanoseconds for what runs, cancels what is left, writes and closes.
   /// Blocks until then.
-  package func stop(grace: Int64) {
+  ///
+  /// - Parameter closing: called when nothing runs any more, while the stores still answer.
+  package func stop(grace: Int64, closing: () -> Void = {}) {
     // A script that loads, or a directory that does not answer, must not keep the jobs from ending.
     follower?.cancel()
     files.stop()
     engine.drain(grace: grace)
     follower?.stop()
+    closing()
     closeEverything()
   }
 

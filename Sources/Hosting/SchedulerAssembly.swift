@@ -116,7 +116,11 @@ package final class SchedulerAssembly: Sendable {
     self.stored = stored
     let swap = GenerationSwap(
       engine: engine, declared: declared, stored: stored, files: files, isWanted: { !slow.isCancelled })
-    follower = if let session { Self.follower(session, swap, retry, slow, health) } else { nil }
+    let onConfiguration = blueprint.onConfiguration
+    follower =
+      if let session {
+        Self.follower(session, swap, retry, slow, health, onConfiguration: onConfiguration)
+      } else { nil }
   }
 
   /// Orphaned jobs that are remembered: a script that is saved in two steps, or moved, finds its jobs again without a

@@ -54,6 +54,10 @@ struct ConfigurationDecoder {
       case "kept_states": decodeKeptStates(value, &configuration)
       case "answers_memory": decodeAnswersMemory(value, &configuration)
       case "secrets": decodeSecrets(value, &configuration)
+      case "log_levels":
+        for (name, value) in fields([key], value, like: "{ noisy = \"error\" }") {
+          configuration.logLevels[name] = read([key, name]) { $0.choice($1, value, LogLevel.self) }
+        }
       case "job_defaults": break
       case "on_failure":
         if case .function = value { break }
@@ -81,7 +85,7 @@ struct ConfigurationDecoder {
   }
 
   /// Something that is no mistake, and will not do what it says.
-  private mutating func note(_ path: [String], _ message: String) {
+  mutating func note(_ path: [String], _ message: String) {
     let origin = origins.last { path.starts(with: $0.path) }?.origin
     problems.append(ScriptProblem(.note, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), message))
   }
@@ -182,7 +186,7 @@ struct ConfigurationDecoder {
   }
 
   /// A program and its words; a text, as variables and flags give it, is split at its spaces.
-  private func words(_ value: LuaValue) -> [String]? {
+  func words(_ value: LuaValue) -> [String]? {
     var words: [String] = []
     switch value {
     case .string(let text): words = text.text.split(separator: " ").map(String.init)
@@ -197,20 +201,6 @@ struct ConfigurationDecoder {
       return nil
     }
     return words
-  }
-
-  private mutating func decodeHTTP(_ value: LuaValue, _ configuration: inout HostConfiguration) {
-    for (key, value) in fields(["http"], value, like: "{ listen = \"127.0.0.1:8047\" }") {
-      if case .bool(false) = value {
-        configuration.http.isEnabled = false
-      } else if case .string(let text) = value, let http = HTTPConfiguration(listen: text.text) {
-        configuration.http = http
-        note(["http", key], "http.listen does nothing: this version has no HTTP interface")
-      } else {
-        problem(
-          ["http", key], "http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \(value.shown)")
-      }
-    }
   }
 
   /// Kept as it was written, since where relative paths start is known to the host only; but checked here.

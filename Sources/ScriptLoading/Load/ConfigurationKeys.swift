@@ -7,7 +7,8 @@ internal import ScriptRuntime
 package enum ConfigurationKeys {
   /// Paths of settings: `executors.*.workers`.
   package static let all: [String] =
-    ["timezone", "kept_states", "answers_memory", "on_failure", "http.listen"]
+    ["timezone", "kept_states", "answers_memory", "on_failure", "http.listen", "http.hosts", "log_levels.*"]
+    + below("http.tokens.*", ["role", "hash", "secret"])
     + below("stores.*", ["url", "synchronous"])
     + below("executors.*", ["type", "workers"])
     + below("groups.*", FieldReading.groupKeys)
