@@ -213,7 +213,7 @@ import TestSupport
 
   @Test("a name is changed within what is granted, over what has it, and not out of it at either end")
   func rename() throws {
-    let directory = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     try directory.write("out", "secret")
     for name in ["one", "two", "dir/in"] { try directory.write("data/" + name, name) }
     try directory.link("data/link", to: "../out")

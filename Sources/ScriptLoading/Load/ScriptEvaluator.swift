@@ -242,6 +242,6 @@ extension LuaError {
 extension WorkDeadline {
   /// For one script: messages name the setting.
   convenience init(loading allowed: Int64) {
-    self.init(allowed: allowed, note: Quotas.sentence("", "load_timeout"))
+    self.init(allowed: allowed, note: Quotas.message("", "load_timeout"))
   }
 }
