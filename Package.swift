@@ -167,10 +167,17 @@ let package = Package(
     .executableTarget(name: "Benchmarks", dependencies: ["Lua"], swiftSettings: strict),
 
     // Proofs.
+    library("TestSupport", ["Basics", "Chronology"]),
+    .target(
+      name: "ScriptFixtures",
+      dependencies: [
+        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Basics",
+        "Chronology", "TestSupport",
+      ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
       [
-        "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
+        "TestSupport", "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
         "Scheduling",
         "SchedulerService",
       ]),
@@ -178,44 +185,62 @@ let package = Package(
       "MoondialSchedulerTests",
       [
         "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
-        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
+        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers",
+        "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     tests("BasicsTests", ["Basics"]),
-    tests("ChronologyTests", ["Basics", "Chronology"]),
-    tests("TriggersTests", ["Triggers", "Basics", "Chronology"]),
+    tests("ChronologyTests", ["Basics", "Chronology", "TestSupport"]),
+    tests("TriggersTests", ["Triggers", "Basics", "Chronology", "TestSupport"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
-    tests("LuaTests", ["Lua", "CLuaShim"]),
+    tests("LuaTests", ["Lua", "CLuaShim", "TestSupport"]),
     tests(
       "SchedulingTests",
-      ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers"]),
+      ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
       "SchedulerServiceTests",
       [
         "SchedulerService", "Scheduling", "JobModel", "MemoryStore", "Executors", "Basics", "Chronology",
-        "Triggers",
+        "Triggers", "TestSupport",
       ]),
     tests("SimulationTests", ["MoondialTesting", "JobModel"]),
     tests(
       "SQLiteStoreTests",
-      ["MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", grdb]),
+      [
+        "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", "TestSupport",
+        grdb,
+      ]),
     tests(
       "ConformanceTests",
       ["MemoryStore", "JobModel", "MoondialTesting"]),
-    tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers"]),
+    tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
-      "ScriptHostTests",
+      "FileWatchingTests",
+      ["FileWatching", "ScriptLoading", "Executors", "JobModel", "Basics", "Chronology", "TestSupport"]),
+    tests(
+      "ScriptRuntimeTests",
       [
-        "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "Lua", "CLuaShim", "Executors", "JobModel",
-        "MemoryStore", "SchedulerService", "Basics", "Chronology",
-        "Triggers",
-        "Importing",
+        "ScriptRuntime", "FileWatching", "ScriptLoading", "HostModules", "Lua", "Executors", "JobModel", "MemoryStore",
+        "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "ScriptLoadingTests",
+      [
+        "ScriptLoading", "ScriptRuntime", "FileWatching", "HostModules", "Importing", "Lua", "JobModel", "Basics",
+        "Chronology", "Triggers", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "HostModulesTests",
+      [
+        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
+        "Basics", "Chronology", "ScriptFixtures", "TestSupport",
       ]),
     // The binary as its users run it.
     tests(
       "EndToEndTests",
       [
-        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology", arguments,
+        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
+        "TestSupport", arguments,
       ]),
   ]
 )
