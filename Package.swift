@@ -184,7 +184,8 @@ let package = Package(
     tests(
       "MoondialSchedulerTests",
       [
-        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
+        "MoondialScheduler", "MoondialTesting", "MoondialService", "TestSupport", "Hosting", "FileWatching",
+        "ScriptRuntime",
         "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers",
         "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",

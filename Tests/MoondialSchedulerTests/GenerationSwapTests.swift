@@ -10,6 +10,7 @@ import Scheduling
 import SchedulerService
 import ScriptLoading
 import ScriptRuntime
+import TestSupport
 import Testing
 import Triggers
 
