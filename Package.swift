@@ -189,8 +189,10 @@ let package = Package(
     tests(
       "MoondialSchedulerTests",
       [
-        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
-        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
+        "MoondialScheduler", "MoondialTesting", "MoondialService", "TestSupport", "Hosting", "FileWatching",
+        "ScriptRuntime",
+        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers",
+        "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     tests("BasicsTests", ["Basics"]),
