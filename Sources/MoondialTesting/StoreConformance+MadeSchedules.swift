@@ -2,7 +2,7 @@ internal import Chronology
 internal import JobModel
 
 /// Schedules made at run time.
-extension JobStoreConformance {
+extension StoreConformance {
   static func made(_ id: String, _ job: String = "send", next: Instant? = second(60)) -> ScheduleRecord {
     var record = schedule(job, next: next)
     record.made = MadeSchedule(id: id, options: ScheduleOptions())
