@@ -107,8 +107,8 @@ struct StoreLane {
 
 extension StoreBatch {
   /// Takes out the outcomes that come after the first `bytes` of them; they follow in the next batch. To a crash
-  /// between the two it is as if they had come a little later: the runs' claims are written. Outcomes of runs with files stay,
-  /// because the marks of those files are in this batch.
+  /// between the two it is as if they had come a little later: the runs' claims are written. Outcomes of runs with
+  /// files stay, because the marks of those files are in this batch.
   fileprivate mutating func takeOutcomes(beyond bytes: Int) -> [RunRecord] {
     var sum = 0
     guard
