@@ -1,7 +1,7 @@
-/// `make bench-lua`: what the Lua runtime costs by itself, one figure a line (docs/performance-lua.md).
+/// `make bench-lua`: what the Lua runtime costs by itself, one measurement a line (docs/performance-lua.md).
 @main
 enum Benchmarks {
   static func main() throws {
-    for figure in try LuaBenchmarks.all() { print(figure) }
+    for measurement in try LuaBenchmarks.all() { print(measurement) }
   }
 }

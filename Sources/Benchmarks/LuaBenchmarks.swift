@@ -1,18 +1,18 @@
 import Glibc
 import Lua
 
-/// What the Lua runtime costs. Each figure is the best of several rounds in CPU time of one thread (latencies: wall
-/// time): the machine's noise only adds.
+/// What the Lua runtime costs. Each measurement is the best of several rounds in CPU time of one thread (latencies:
+/// wall time): the machine's noise only adds.
 ///
-///     for figure in try LuaBenchmarks.all() { print(figure) }
+///     for measurement in try LuaBenchmarks.all() { print(measurement) }
 enum LuaBenchmarks {
-  struct Figure: CustomStringConvertible {
+  struct Measurement: CustomStringConvertible {
     let name: String
     let nanoseconds: Double
 
     var description: String {
       let text = "\((nanoseconds * 10).rounded() / 10)"
-      // Figures that are no times say their unit in their name.
+      // Measurements that are no times say their unit in their name.
       let saysUnit = ["bytes", "words moved", "percent", "ms"].contains { name.hasSuffix($0) }
       return saysUnit ? "\(name): \(text)" : "\(name): \(text) ns"
     }
@@ -27,7 +27,7 @@ enum LuaBenchmarks {
 
   /// The best time of one operation.
   private static func best(_ name: String, rounds: Int = 15, per count: Int, _ body: () throws -> Void) rethrows
-    -> Figure
+    -> Measurement
   {
     var best = Int64.max
     for _ in 0..<rounds {
@@ -35,7 +35,7 @@ enum LuaBenchmarks {
       try body()
       best = min(best, cpu - start)
     }
-    return Figure(name: name, nanoseconds: Double(best) / Double(count))
+    return Measurement(name: name, nanoseconds: Double(best) / Double(count))
   }
 
   private static func step(_ worker: LuaWorker, _ state: LuaState) {
@@ -48,7 +48,7 @@ enum LuaBenchmarks {
     }
   }
 
-  static func all() throws -> [Figure] {
+  static func all() throws -> [Measurement] {
     let nop = LuaFunction("nop") { _ in .none }
     let add = LuaFunction("add") { call in
       call.push((call.integer(1) ?? 0) + (call.integer(2) ?? 0))
@@ -65,36 +65,36 @@ enum LuaBenchmarks {
         prelude: "local _, host = ... host.context({ __index = function(_, k) return k end })")
     ])
     let worker = runtime.makeWorker()
-    var figures: [Figure] = [
-      Figure(name: "image of a job state, bytes", nanoseconds: Double(runtime.imageBytes())),
-      Figure(name: "image of a job state, words moved", nanoseconds: Double(runtime.imagePointers())),
-      Figure(name: "image of a declaring state, bytes", nanoseconds: Double(runtime.imageBytes(declaring: true))),
+    var measurements: [Measurement] = [
+      Measurement(name: "image of a job state, bytes", nanoseconds: Double(runtime.imageBytes())),
+      Measurement(name: "image of a job state, words moved", nanoseconds: Double(runtime.imagePointers())),
+      Measurement(name: "image of a declaring state, bytes", nanoseconds: Double(runtime.imageBytes(declaring: true))),
     ]
 
     let declaration = try runtime.makeDeclaration()
-    figures.append(best("reset of a hot state", per: 1000) { for _ in 0..<1000 { declaration.reset() } })
-    figures.append(
+    measurements.append(best("reset of a hot state", per: 1000) { for _ in 0..<1000 { declaration.reset() } })
+    measurements.append(
       try best("evaluate an expression", per: 1000) {
         for _ in 0..<1000 { _ = try declaration.evaluate(expression: "1 + 1") }
       })
     var kept: [LuaDeclaration] = []
-    figures.append(
+    measurements.append(
       try best("fresh declaring state in a new slot", rounds: 3, per: 1000) {
         for _ in 0..<1000 { kept.append(try runtime.makeDeclaration()) }
       })
     kept.removeAll()
-    figures += try capsules(runtime, worker)
-    figures += try firstUses(runtime, worker)
+    measurements += try capsules(runtime, worker)
+    measurements += try firstUses(runtime, worker)
 
     let state = try runtime.makeState(source: "return { run = function(ctx) end }", chunkName: "nop.lua")
-    figures.append(
+    measurements.append(
       try best("warm call of an empty run", per: 10_000) {
         for _ in 0..<10_000 {
           try state.start(entry: "run", context: nil)
           step(worker, state)
         }
       })
-    figures.append(
+    measurements.append(
       try best("warm call with a deadline", per: 10_000) {
         for _ in 0..<10_000 {
           try state.start(entry: "run", context: nil)
@@ -102,28 +102,29 @@ enum LuaBenchmarks {
         }
       })
 
-    func loop(_ name: String, _ body: String, per count: Int, minus base: Double = 0) throws -> Figure {
+    func loop(_ name: String, _ body: String, per count: Int, minus base: Double = 0) throws -> Measurement {
       let state = try runtime.makeState(source: "return { run = function() \(body) end }", chunkName: "loop.lua")
-      let figure = try best(name, per: count) {
+      let measurement = try best(name, per: count) {
         try state.start(entry: "run", context: nil)
         step(worker, state)
       }
-      return Figure(name: name, nanoseconds: figure.nanoseconds - base)
+      return Measurement(name: name, nanoseconds: measurement.nanoseconds - base)
     }
-    figures.append(
+    measurements.append(
       try loop("Lua -> Swift, no arguments", "local f = host.nop for i = 1, 100000 do f() end", per: 100_000))
-    figures.append(
+    measurements.append(
       try loop(
         "Lua -> Swift, two integers, one result", "local f = host.add for i = 1, 100000 do f(i, i) end", per: 100_000))
-    figures.append(
+    measurements.append(
       try loop(
         "Lua -> Swift, bytes of a string", "local f, s = host.length, 'hello' for i = 1, 100000 do f(s) end",
         per: 100_000))
-    figures.append(try loop("Lua -> C (math.abs)", "local f = math.abs for i = 1, 100000 do f(i) end", per: 100_000))
-    figures.append(
+    measurements.append(
+      try loop("Lua -> C (math.abs)", "local f = math.abs for i = 1, 100000 do f(i) end", per: 100_000))
+    measurements.append(
       try loop("pcall of an empty function", "local f = function() end for i = 1, 100000 do pcall(f) end", per: 100_000)
     )
-    figures.append(
+    measurements.append(
       try loop(
         "coroutine resume and yield",
         "local co = coroutine.wrap(function() while true do coroutine.yield() end end) for i = 1, 100000 do co() end",
@@ -131,7 +132,7 @@ enum LuaBenchmarks {
 
     let waiting = try runtime.makeState(
       source: "return { run = function() for i = 1, 1000 do host.wait() end end }", chunkName: "wait.lua")
-    figures.append(
+    measurements.append(
       try best("suspend, complete, resume", per: 1000) {
         try waiting.start(entry: "run", context: nil)
         while case .suspended(let new) = worker.step(waiting) { _ = waiting.complete(new[0].ticket, with: []) }
@@ -148,16 +149,16 @@ enum LuaBenchmarks {
       runtime.setOthersWaiting(true)
       let sliced = try loop("\(name) sliced", body, per: 1)
       runtime.setOthersWaiting(false)
-      figures.append(
-        Figure(name: "slices, \(name), percent", nanoseconds: (sliced.nanoseconds / alone.nanoseconds - 1) * 100))
+      measurements.append(
+        Measurement(name: "slices, \(name), percent", nanoseconds: (sliced.nanoseconds / alone.nanoseconds - 1) * 100))
     }
-    figures += try memory(runtime, worker)
-    figures += try kills()
-    return figures
+    measurements += try memory(runtime, worker)
+    measurements += try kills()
+    return measurements
   }
 
   /// States of a typical job: a function with two captured locals, one of them a table.
-  private static func capsules(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Figure] {
+  private static func capsules(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Measurement] {
     let declaration = try runtime.makeDeclaration()
     let values = try declaration.evaluate(
       "local hosts, n = { 'a', 'b' }, 0 return function(ctx) n = n + 1 return hosts[n % 2 + 1] end",
@@ -185,7 +186,7 @@ enum LuaBenchmarks {
   }
 
   /// 30,000 strings of 2 KB, made and freed at once.
-  private static func memory(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Figure] {
+  private static func memory(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Measurement] {
     let state = try runtime.makeState(
       source: "return { run = function() local t = {} for i = 1, 30000 do t[i] = ('x'):rep(2040) .. i end end }",
       chunkName: "strings.lua", memoryLimit: 256 << 20)
@@ -200,8 +201,8 @@ enum LuaBenchmarks {
   }
 
   /// What a state pays for the first use of the host's globals: a run that names them, in a state made anew each time,
-  /// without the figure of one that names nothing.
-  private static func firstUses(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Figure] {
+  /// without the measurement of one that names nothing.
+  private static func firstUses(_ runtime: LuaRuntime, _ worker: LuaWorker) throws -> [Measurement] {
     func fresh(_ body: String) throws -> Double {
       let declaration = try runtime.makeDeclaration()
       let values = try declaration.evaluate("return function() \(body) end", chunkName: "use.lua")
@@ -218,9 +219,10 @@ enum LuaBenchmarks {
     }
     let nothing = try fresh("")
     return [
-      Figure(name: "first use of a function among the globals", nanoseconds: try fresh("local x = tostring") - nothing),
-      Figure(name: "first use of a small module (utf8)", nanoseconds: try fresh("local x = utf8") - nothing),
-      Figure(name: "first use of a large module (string)", nanoseconds: try fresh("local x = string") - nothing),
+      Measurement(
+        name: "first use of a function among the globals", nanoseconds: try fresh("local x = tostring") - nothing),
+      Measurement(name: "first use of a small module (utf8)", nanoseconds: try fresh("local x = utf8") - nothing),
+      Measurement(name: "first use of a large module (string)", nanoseconds: try fresh("local x = string") - nothing),
     ]
   }
 
@@ -254,12 +256,12 @@ enum LuaBenchmarks {
   ]
 
   /// From the deadline to the end of the step, with a grace of 10 ms.
-  private static func kills() throws -> [Figure] {
+  private static func kills() throws -> [Measurement] {
     var configuration = LuaConfiguration()
     configuration.grace = 10_000_000
     let runtime = try LuaRuntime(configuration)
     let worker = runtime.makeWorker()
-    var figures: [Figure] = []
+    var measurements: [Measurement] = []
     for (kind, bodies) in resisting {
       var late: [Int64] = []
       for body in bodies {
@@ -276,10 +278,10 @@ enum LuaBenchmarks {
       for (name, value) in [
         ("p50", late[late.count / 2]), ("p99", late[late.count * 99 / 100]), ("max", late[late.count - 1]),
       ] {
-        figures.append(Figure(name: "kill latency in \(kind), \(name)", nanoseconds: Double(value)))
+        measurements.append(Measurement(name: "kill latency in \(kind), \(name)", nanoseconds: Double(value)))
       }
     }
-    return figures
+    return measurements
   }
 
   private final class Request: LuaRequest {

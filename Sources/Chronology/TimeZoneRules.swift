@@ -1,7 +1,7 @@
 /// A stretch of time during which a zone's clocks keep one offset from UTC.
 ///
-/// The two "settled" bounds make most wall clock questions one comparison: a local time in `settledLocalStart ..<
-/// settledLocalEnd` is shown exactly once in the zone's whole history, in this stretch.
+/// The two "unique" bounds make most wall clock questions one comparison: a local time in `uniqueLocalStart ..<
+/// uniqueLocalEnd` is shown exactly once in the zone's whole history, in this stretch.
 package struct TimeZoneStretch: Sendable, Hashable {
   /// The first second of the stretch, since the epoch, in UTC.
   package let start: Int
@@ -10,9 +10,9 @@ package struct TimeZoneStretch: Sendable, Hashable {
   /// Seconds ahead of UTC.
   package let offset: Int
   /// No earlier stretch shows this local second or a later one.
-  package let settledLocalStart: Int
+  package let uniqueLocalStart: Int
   /// No later stretch shows a local second before this one, and this stretch shows all of them.
-  package let settledLocalEnd: Int
+  package let uniqueLocalEnd: Int
 
   /// Local seconds shown first and (exclusively) last.
   package var localStart: Int { start &+ offset }
@@ -84,7 +84,7 @@ package final class TimeZoneRules: Sendable {
       }
     }
     self.name = name
-    stretches = TimeZoneRules.settle(starts: starts, offsets: offsets)
+    stretches = TimeZoneRules.stretches(starts: starts, offsets: offsets)
     // Buckets begin with the first change, or where instants begin.
     bucketBase = max(starts.count > 1 ? starts[1] : 0, -TimeZoneRules.lastSecond - 1_000_000)
     buckets = TimeZoneRules.index(starts: starts, base: bucketBase)
@@ -100,23 +100,23 @@ package final class TimeZoneRules: Sendable {
   /// Whether its clocks always show UTC.
   package var isUTC: Bool { stretches.count == 1 && stretches[0].offset == 0 }
 
-  /// Computes each stretch's settled bounds: a running maximum from the left, a running minimum from the right.
-  private static func settle(starts: [Int], offsets: [Int]) -> [TimeZoneStretch] {
+  /// Computes each stretch's unique bounds: a running maximum from the left, a running minimum from the right.
+  private static func stretches(starts: [Int], offsets: [Int]) -> [TimeZoneStretch] {
     let count = starts.count
-    var settledStarts = [startOfTime + offsets[0]]
+    var uniqueStarts = [startOfTime + offsets[0]]
     for index in 1..<max(count, 1) {
       let shown = starts[index] + max(offsets[index - 1], offsets[index])
-      settledStarts.append(max(shown, settledStarts[index - 1]))
+      uniqueStarts.append(max(shown, uniqueStarts[index - 1]))
     }
-    var settledEnds = [Int](repeating: endOfTime - 200_000, count: count)
+    var uniqueEnds = [Int](repeating: endOfTime - 200_000, count: count)
     for index in stride(from: count - 2, through: 0, by: -1) {
       let shown = starts[index + 1] + min(offsets[index], offsets[index + 1])
-      settledEnds[index] = min(shown, settledEnds[index + 1])
+      uniqueEnds[index] = min(shown, uniqueEnds[index + 1])
     }
     return (0..<count).map { index in
       TimeZoneStretch(
         start: starts[index], end: index + 1 < count ? starts[index + 1] : endOfTime, offset: offsets[index],
-        settledLocalStart: settledStarts[index], settledLocalEnd: settledEnds[index])
+        uniqueLocalStart: uniqueStarts[index], uniqueLocalEnd: uniqueEnds[index])
     }
   }
 

@@ -26,7 +26,7 @@ package final class ClosureRunner: StepRunner {
   package func begin(_ order: RunOrder, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     guard let payload = order.job.definition.payload as? ClosurePayload else {
       let message = "job \"\(order.job.definition.name)\" is not a Swift closure: give it to another executor"
-      return .ended(RunEnding(.failed, details: AttemptDetails(error: RunError(message: message))))
+      return .ended(AttemptResult(.failed, details: AttemptDetails(error: RunError(message: message))))
     }
     switch payload.body {
     case .blocking(let body):
@@ -36,9 +36,9 @@ package final class ClosureRunner: StepRunner {
       if time.deadline < .max - patience { worker.expectEnd(by: time.deadline + patience) }
       defer { worker.expectEnd(by: .max) }
       do {
-        return .ended(ClosureRunner.ending(try body(context)))
+        return .ended(ClosureRunner.result(try body(context)))
       } catch {
-        return .ended(ending(error, deadline: time.deadline))
+        return .ended(result(error, deadline: time.deadline))
       }
     case .async(let body):
       let call = AsyncCall()
@@ -47,13 +47,13 @@ package final class ClosureRunner: StepRunner {
         order: order, startedAt: time.wall, deadline: time.deadline, clock: clock,
         isStopped: { [hostEnds] in call.isStopped || hostEnds.isOn })
       call.start { [self] in
-        let ending: RunEnding
+        let result: AttemptResult
         do {
-          ending = ClosureRunner.ending(try await body(context))
+          result = ClosureRunner.result(try await body(context))
         } catch {
-          ending = self.ending(error, deadline: time.deadline)
+          result = self.result(error, deadline: time.deadline)
         }
-        call.finish(ending)
+        call.finish(result)
         run.resume()
       }
       return .suspended(run, until: .max)
@@ -61,12 +61,12 @@ package final class ClosureRunner: StepRunner {
   }
 
   package func step(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
-    if let ending = call(of: run).ending { .ended(ending) } else { .suspended(run, until: .max) }
+    if let result = call(of: run).result { .ended(result) } else { .suspended(run, until: .max) }
   }
 
-  package func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding {
+  package func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> AttemptResult {
     call(of: run).stop(reason)
-    return RunEnding(reason.outcome)
+    return AttemptResult(reason.outcome)
   }
 
   /// The run has not ended until its task has: another instance must not begin beside it.
@@ -76,7 +76,7 @@ package final class ClosureRunner: StepRunner {
     // Who ends the pool waits for nobody.
     if reason == .interrupted { return .ended(stop(run, because: reason, on: worker)) }
     let call = call(of: run)
-    if let ending = call.ending { return .ended(ending) }
+    if let result = call.result { return .ended(result) }
     call.stop(reason)
     run.goOn(until: time.monotonic.addingReportingOverflow(patience).partialValue)
     return .suspended(run, until: .max)
@@ -84,9 +84,9 @@ package final class ClosureRunner: StepRunner {
 
   package func timeOut(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     let call = call(of: run)
-    if let ending = call.ending { return .ended(ending) }
+    if let result = call.result { return .ended(result) }
     // The second time it is the patience that is over.
-    if call.isStopped { return .ended(RunEnding(.stuck)) }
+    if call.isStopped { return .ended(AttemptResult(.stuck)) }
     return beginStop(run, because: .timedOut, at: time, on: worker)
   }
 
@@ -100,18 +100,18 @@ package final class ClosureRunner: StepRunner {
   /// Closures look at `ClosureContext.isCancelled`, which is set by now.
   package func interrupt(_ worker: StepWorker, because reason: StopReason) {}
 
-  private static func ending(_ result: JSONText?) -> RunEnding {
-    RunEnding(details: result.map { AttemptDetails(result: $0) })
+  private static func result(_ result: JSONText?) -> AttemptResult {
+    AttemptResult(details: result.map { AttemptDetails(result: $0) })
   }
 
-  private func ending(_ error: any Error, deadline: Int64) -> RunEnding {
-    if error is CancellationError { return RunEnding(clock.now.nanoseconds >= deadline ? .timedOut : .cancelled) }
+  private func result(_ error: any Error, deadline: Int64) -> AttemptResult {
+    if error is CancellationError { return AttemptResult(clock.now.nanoseconds >= deadline ? .timedOut : .cancelled) }
     if let retry = error as? ClosureRetry {
       let request = RetryRequest(delay: retry.delay)
-      return RunEnding(.failed, details: AttemptDetails(error: retry.error, retry: request))
+      return AttemptResult(.failed, details: AttemptDetails(error: retry.error, retry: request))
     }
     let shown = error as? RunError ?? RunError(message: String(describing: error))
-    return RunEnding(.failed, details: AttemptDetails(error: shown))
+    return AttemptResult(.failed, details: AttemptDetails(error: shown))
   }
 }
 
@@ -119,13 +119,13 @@ package final class ClosureRunner: StepRunner {
 private final class AsyncCall: Sendable {
   private struct State: Sendable {
     var task: Task<Void, Never>?
-    var ending: RunEnding?
+    var result: AttemptResult?
     /// Why it was asked to end.
     var stopReason: StopReason?
   }
   private let state = Monitor(State())
 
-  var ending: RunEnding? { state.withLock { $0.ending } }
+  var result: AttemptResult? { state.withLock { $0.result } }
   var isStopped: Bool { state.withLock { $0.stopReason != nil } }
 
   /// The task is cancelled by `stop`, or ends by itself.
@@ -135,8 +135,8 @@ private final class AsyncCall: Sendable {
   }
 
   /// What it came to; a task that was asked to end has ended for that reason.
-  func finish(_ ending: RunEnding) {
-    state.withLock { state in state.ending = state.stopReason.map { RunEnding($0.outcome) } ?? ending }
+  func finish(_ result: AttemptResult) {
+    state.withLock { state in state.result = state.stopReason.map { AttemptResult($0.outcome) } ?? result }
   }
 
   func stop(_ reason: StopReason) {

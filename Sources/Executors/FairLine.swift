@@ -23,7 +23,7 @@ struct FairLine: Sendable {
   }
 
   /// Puts work back before everything else of its owner, which is the next in turn if it had nothing left.
-  mutating func giveBack(_ work: Work) {
+  mutating func requeue(_ work: Work) {
     count += work.count
     let owner = work.owner
     if shares[owner]?.prepend(work) == nil {

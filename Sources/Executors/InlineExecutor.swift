@@ -161,8 +161,8 @@ package final class InlineExecutor: JobExecutor {
       return conclude(RunReport(token: order.token, kind: .late, startedAt: time.wall))
     }
     switch runner.begin(order, at: time, on: face) {
-    case .ended(let ending):
-      conclude(report(ending, order.token, face.interruption, startedAt: time.wall, time.monotonic))
+    case .ended(let result):
+      conclude(report(result, order.token, face.interruption, startedAt: time.wall, time.monotonic))
     case .suspended(let run, let until): leave(run, face, isFirstStep: true, sleepingUntil: until)
     case .sliced(let run): leave(run, face, isFirstStep: true, sleepingUntil: nil)
     }
@@ -179,10 +179,10 @@ package final class InlineExecutor: JobExecutor {
     case let reason?:
       run.acknowledgeStop()
       verdict = runner.beginStop(run, because: reason, at: time, on: face)
-      if case .ended(let ending) = verdict { return end(run, ending, reason) }
+      if case .ended(let result) = verdict { return end(run, result, reason) }
     }
     switch verdict {
-    case .ended(let ending): end(run, ending, run.stopReason)
+    case .ended(let result): end(run, result, run.stopReason)
     case .suspended(_, let until): leave(run, face, isFirstStep: false, sleepingUntil: until)
     case .sliced: leave(run, face, isFirstStep: false, sleepingUntil: nil)
     }
@@ -207,9 +207,9 @@ package final class InlineExecutor: JobExecutor {
     if run.park() { enqueueResumed(run) }
   }
 
-  private func end(_ run: PoolRun, _ ending: RunEnding, _ reason: StopReason?) {
+  private func end(_ run: PoolRun, _ result: AttemptResult, _ reason: StopReason?) {
     _ = run.end()
-    conclude(report(ending, run.token, reason, startedAt: run.startedAt, run.startedMonotonic))
+    conclude(report(result, run.token, reason, startedAt: run.startedAt, run.startedMonotonic))
   }
 
   private func conclude(_ report: RunReport) {
@@ -221,11 +221,11 @@ package final class InlineExecutor: JobExecutor {
   }
 
   private func report(
-    _ ending: RunEnding, _ token: RunToken, _ reason: StopReason?, startedAt: Instant, _ began: Int64
+    _ result: AttemptResult, _ token: RunToken, _ reason: StopReason?, startedAt: Instant, _ began: Int64
   ) -> RunReport {
     RunReport(
-      token: token, kind: .ended, outcome: ending.outcome(for: reason), startedAt: startedAt,
-      duration: monotonicClock.now.nanoseconds - began, memoryPeakBytes: ending.memoryPeakBytes, details: ending.details
+      token: token, kind: .ended, outcome: result.outcome(for: reason), startedAt: startedAt,
+      duration: monotonicClock.now.nanoseconds - began, memoryPeakBytes: result.memoryPeakBytes, details: result.details
     )
   }
 }

@@ -18,7 +18,7 @@ final class PoolWorker: Sendable {
     var needsStarted: Bool
   }
 
-  enum Fate: Sendable {
+  enum ThreadState: Sendable {
     case works
     /// Its run could not be stopped: when it returns after all, that run ends as stuck, and the thread with it.
     case stuck
@@ -35,7 +35,7 @@ final class PoolWorker: Sendable {
     /// Another thread is handing over reports of this worker; whoever wants to hand over the next ones waits, because
     /// those of one run must arrive in order.
     var isDelivering = false
-    var fate = Fate.works
+    var threadState = ThreadState.works
 
     mutating func report(_ report: RunReport, at now: Int64) {
       if reports.isEmpty { oldestReport = now }

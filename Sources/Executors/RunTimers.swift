@@ -10,13 +10,13 @@ internal import JobModel
 final class RunTimers: Sendable {
   struct State: Sendable {
     var heap = TimerHeap()
-    var patrolAt = Int64.max
+    var watchdogAt = Int64.max
     var outbox: [RunReport] = []
     var isStopped = false
   }
   private enum Duty {
     case wake([TimerHeap.Entry])
-    case patrol
+    case watchdog
     case deliver([RunReport])
     case stop
   }
@@ -25,7 +25,7 @@ final class RunTimers: Sendable {
   /// Wakes `run` at a time, or at its deadline. Any thread; O(log n).
   func insert(_ entry: TimerHeap.Entry) {
     let isEarliest = state.withLock { state in
-      let former = min(state.heap.earliest, state.patrolAt)
+      let former = min(state.heap.earliest, state.watchdogAt)
       state.heap.insert(entry)
       return entry.at < former
     }
@@ -35,9 +35,9 @@ final class RunTimers: Sendable {
 
   func remove(_ run: PoolRun) { state.withLock { $0.heap.remove(run) } }
 
-  /// Lets the thread patrol once, then or earlier.
-  func patrol(at time: Int64) {
-    state.withLock { $0.patrolAt = min($0.patrolAt, time) }
+  /// Lets the watchdog look once, then or earlier.
+  func wakeWatchdog(at time: Int64) {
+    state.withLock { $0.watchdogAt = min($0.watchdogAt, time) }
     state.signal()
   }
 
@@ -53,7 +53,7 @@ final class RunTimers: Sendable {
   }
 
   /// The thread's life.
-  func run(patrol: () -> Void, deliver: ([RunReport]) -> Void) {
+  func run(watchdog: () -> Void, deliver: ([RunReport]) -> Void) {
     while true {
       switch nextDuty() {
       case .wake(let entries):
@@ -65,7 +65,7 @@ final class RunTimers: Sendable {
             entry.run.resume(suspension: entry.suspension)
           }
         }
-      case .patrol: patrol()
+      case .watchdog: watchdog()
       case .deliver(let reports): deliver(reports)
       case .stop: return
       }
@@ -82,16 +82,16 @@ final class RunTimers: Sendable {
         }
         if state.isStopped { return .stop }
         let now = monotonicNow()
-        if state.patrolAt <= now {
-          state.patrolAt = .max
-          return .patrol
+        if state.watchdogAt <= now {
+          state.watchdogAt = .max
+          return .watchdog
         }
         // In portions, so that a crowd that wakes at once does not hold the lock for long.
         var due: [TimerHeap.Entry] = []
         while due.count < 256, let entry = state.heap.popDue(at: now) { due.append(entry) }
         return due.isEmpty ? nil : .wake(due)
       },
-      orUntil: { min($0.heap.earliest, $0.patrolAt) })
+      orUntil: { min($0.heap.earliest, $0.watchdogAt) })
     return duty ?? .wake([])
   }
 }

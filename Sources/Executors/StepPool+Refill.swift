@@ -76,7 +76,7 @@ extension StepPool {
         defer { other.queued.store(0, ordering: .relaxed) }
         return local.queue.takeAll()
       }
-      state.queue.giveBack(orders)
+      state.queue.requeue(orders)
     }
   }
 

@@ -101,16 +101,16 @@ extension StepPool {
     var reported = Set<RunToken>()
     for worker in workers {
       worker.deliver(to: sink) { local in
-        guard local.fate != .leftBehind else { return false }
+        guard local.threadState != .leftBehind else { return false }
         if let run = local.current, reported.insert(run.token).inserted {
           let now = monotonicNow()
           local.report(
             RunReport(
-              token: run.token, kind: .ended, outcome: local.fate == .stuck ? .stuck : .interrupted,
+              token: run.token, kind: .ended, outcome: local.threadState == .stuck ? .stuck : .interrupted,
               startedAt: run.startedAt, duration: now - run.began),
             at: now)
         }
-        local.fate = .leftBehind
+        local.threadState = .leftBehind
         return true
       }
     }

@@ -11,7 +11,7 @@ extension StepPool {
     case go(PoolRun)
     case deliver
     case refill
-    case retire(PoolWorker.Fate)
+    case retire(PoolWorker.ThreadState)
   }
 
   /// What one worker's loop keeps for itself.
@@ -72,10 +72,10 @@ extension StepPool {
           return
         }
         loop.readClocks(wallClock)
-      case .retire(let fate):
-        if fate == .stuck { sink.report(loop.outgoing) }
+      case .retire(let threadState):
+        if threadState == .stuck { sink.report(loop.outgoing) }
         runner.workerEnds(worker.face)
-        stuckThreadEnds(worker, fate)
+        stuckThreadEnds(worker, threadState)
         return
       }
     }
@@ -86,14 +86,14 @@ extension StepPool {
     let next = worker.local.wait { state -> Next? in
       if var report = loop.finished {
         loop.finished = nil
-        if state.fate == .stuck { report.outcome = .stuck }
+        if state.threadState == .stuck { report.outcome = .stuck }
         state.report(report, at: loop.now)
       }
       state.current = nil
-      guard state.fate == .works else {
+      guard state.threadState == .works else {
         if state.isDelivering { return nil }
         state.takeReports(into: &loop.outgoing)
-        return .retire(state.fate)
+        return .retire(state.threadState)
       }
       if !state.reports.isEmpty,
         state.queue.count == 0 || state.reports.count >= StepPool.reportBatch
@@ -134,10 +134,10 @@ extension StepPool {
     let verdict = runner.begin(order, at: time, on: worker.face)
     loop.endStep(began: time.monotonic, wallClock)
     switch verdict {
-    case .ended(let ending):
+    case .ended(let result):
       loop.finished = RunReport(
-        token: order.token, kind: .ended, outcome: ending.outcome(for: worker.face.interruption), startedAt: time.wall,
-        duration: loop.now &- time.monotonic, memoryPeakBytes: ending.memoryPeakBytes, details: ending.details)
+        token: order.token, kind: .ended, outcome: result.outcome(for: worker.face.interruption), startedAt: time.wall,
+        duration: loop.now &- time.monotonic, memoryPeakBytes: result.memoryPeakBytes, details: result.details)
     case .suspended(let run, let until):
       register(run)
       leave(run, worker, &loop, isFirstStep: true, sleepingUntil: until)
@@ -162,11 +162,11 @@ extension StepPool {
     case let reason?:
       run.acknowledgeStop()
       verdict = runner.beginStop(run, because: reason, at: time, on: worker.face)
-      if case .ended(let ending) = verdict { return finish(run, ending, reason, &loop) }
+      if case .ended(let result) = verdict { return finish(run, result, reason, &loop) }
     }
     loop.endStep(began: began, wallClock)
     switch verdict {
-    case .ended(let ending): finish(run, ending, run.stopReason ?? worker.face.interruption, &loop)
+    case .ended(let result): finish(run, result, run.stopReason ?? worker.face.interruption, &loop)
     case .suspended(_, let until): leave(run, worker, &loop, isFirstStep: false, sleepingUntil: until)
     case .sliced: leave(run, worker, &loop, isFirstStep: false, sleepingUntil: nil)
     }
@@ -178,17 +178,17 @@ extension StepPool {
   private func leave(
     _ run: PoolRun, _ worker: PoolWorker, _ loop: inout Loop, isFirstStep: Bool, sleepingUntil until: Int64?
   ) {
-    let fate = worker.local.wait { state -> PoolWorker.Fate? in
-      if isFirstStep, state.fate == .works {
+    let threadState = worker.local.wait { state -> PoolWorker.ThreadState? in
+      if isFirstStep, state.threadState == .works {
         if state.isDelivering { return nil }
         state.reportStarted(at: loop.now)
         state.takeReports(into: &loop.outgoing)
       }
       // From here on nobody finds it on this worker: neither to interrupt it nor to declare it stuck.
       state.current = nil
-      return state.fate
+      return state.threadState
     }
-    guard fate == .works else {
+    guard threadState == .works else {
       finish(run, runner.stop(run, because: .interrupted, on: worker.face), .interrupted, &loop)
       return
     }
@@ -214,14 +214,14 @@ extension StepPool {
     if run.park() { enqueueResumed(run) }
   }
 
-  private func finish(_ run: PoolRun, _ ending: RunEnding, _ reason: StopReason?, _ loop: inout Loop) {
+  private func finish(_ run: PoolRun, _ result: AttemptResult, _ reason: StopReason?, _ loop: inout Loop) {
     unregister(run)
     // False: the pool was stopped without this worker, and has reported it.
     guard run.end() else { return }
     loop.now = monotonicNow()
     loop.finished = RunReport(
-      token: run.token, kind: .ended, outcome: ending.outcome(for: reason), startedAt: run.startedAt,
-      duration: loop.now &- run.startedMonotonic, memoryPeakBytes: ending.memoryPeakBytes, details: ending.details)
+      token: run.token, kind: .ended, outcome: result.outcome(for: reason), startedAt: run.startedAt,
+      duration: loop.now &- run.startedMonotonic, memoryPeakBytes: result.memoryPeakBytes, details: result.details)
   }
 
   // MARK: Runs that go on

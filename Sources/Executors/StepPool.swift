@@ -8,22 +8,21 @@ internal import Synchronization
 ///
 /// What it promises:
 /// - Orders of one owner (a script) start in the order of their submission, on whichever worker is free; owners take
-///   turns. A worker takes several at a time, but
-///   never more than it should finish in a fraction of a millisecond; idle workers take them away again, and so do busy
-///   ones when the worker is in a long step. A sliced run goes behind what waits of its owner; resumed runs and new orders
-///   take turns.
+///   turns. A worker takes several at a time, but never more than it should finish in a fraction of a millisecond; idle
+///   workers take them away again, and so do busy ones when the worker is in a long step. A sliced run goes behind what
+///   waits of its owner; resumed runs and new orders take turns.
 /// - Each order ends in exactly one report: `ended` or `late`. Reports of one run reach the sink in order; calls about
 ///   different runs may be concurrent. They come in batches: when a worker has nothing more of its own, every 64 of
 ///   them, when the oldest is 200 µs old at the end of a step, and before a run that goes on can be stepped again.
 /// - `started` of a run whose first step is short comes with its end, or not at all (see `RunReport.Kind.ended`). In a
-///   long first step a patrol of the timer thread reports it, within about 10 ms: so the hot path pays nothing for it,
-///   neither a clock nor a lock, and a run that hogs its worker is still seen at once. The patrol sleeps when no worker
-///   begins anything.
+///   long first step a watchdog of the timer thread reports it, within about 10 ms: so the hot path pays nothing for
+///   it, neither a clock nor a lock, and a run that hogs its worker is still seen at once. The watchdog sleeps when no
+///   worker begins anything.
 /// - Ten thousand suspended runs need no more threads than none.
 ///
 /// Why work is in batches: one lock per order between two threads that both want it costs more than the run of a small
 /// job. Why the workers' queues have locks of their own rather than a lock-free deque: an uncontended lock is 20 ns,
-/// and cancelling, giving back and patrolling need to see a queue as a whole.
+/// and cancelling, giving back and watching need to see a queue as a whole.
 ///
 /// It must be stopped: its threads hold it.
 package final class StepPool: JobExecutor {
@@ -72,7 +71,7 @@ package final class StepPool: JobExecutor {
     var idle = 0
     /// A worker was woken and has not looked for work yet: it will wake the next one if there is more.
     var isWaking = false
-    var isPatrolled = false
+    var isWatched = false
     var othersWaiting = false
     /// When orders were last taken back from workers in long steps.
     var lastRescue: Int64 = 0
@@ -151,7 +150,7 @@ package final class StepPool: JobExecutor {
       state.queue.append(orders)
       return true
     }
-    // The law that each order ends in one report holds here too.
+    // The invariant that each order ends in one report holds here too.
     if isRefused { sink.report(orders.map(interruptedReport)) }
   }
 
@@ -161,20 +160,20 @@ package final class StepPool: JobExecutor {
   ///   chase each other.
   @discardableResult
   func enqueue(preempting isUrgent: Bool, _ add: (inout State) -> Bool) -> Bool {
-    let (isAdded, wakes, startsPatrol) = state.withLock { state -> (Bool, Bool, Bool) in
+    let (isAdded, wakes, startsWatchdog) = state.withLock { state -> (Bool, Bool, Bool) in
       guard add(&state) else { return (false, false, false) }
       setOthersWaiting(true, &state)
       if isUrgent, state.idle == 0 { preemptLongest(&state) }
       let wakes = state.idle > 0 && !state.isWaking
       if wakes { state.isWaking = true }
-      let startsPatrol = !state.isPatrolled
-      state.isPatrolled = true
-      return (true, wakes, startsPatrol)
+      let startsWatchdog = !state.isWatched
+      state.isWatched = true
+      return (true, wakes, startsWatchdog)
     }
     if wakes { wakeWorker() }
     if isWithoutTimers.load(ordering: .relaxed) { startTimers() }
     // After the wake-up: the worker does not wait for this.
-    if startsPatrol { timers.patrol(at: monotonicNow() + StepPool.patrolInterval) }
+    if startsWatchdog { timers.wakeWatchdog(at: monotonicNow() + StepPool.watchdogInterval) }
     return !isAdded
   }
 
@@ -200,7 +199,7 @@ package final class StepPool: JobExecutor {
       guard timerThread == nil, !isClosing.load(ordering: .acquiring) else { return nil }
       do throws(ThreadError) {
         timerThread = try configuration.makeThread("\(configuration.name)-timer", 1 << 20, .blocked) { [self] in
-          timers.run(patrol: { patrol() }, deliver: { [sink] in sink.report($0) })
+          timers.run(watchdog: { runWatchdog() }, deliver: { [sink] in sink.report($0) })
         }
         return nil
       } catch {
@@ -218,7 +217,7 @@ package final class StepPool: JobExecutor {
       state.retryAt = monotonicNow() + configuration.threadRetry
       return (!state.isShort, state.retryAt)
     }
-    timers.patrol(at: retryAt)
+    timers.wakeWatchdog(at: retryAt)
     if isNews { onEvent(.threadFailed(error.description)) }
   }
 

@@ -21,10 +21,10 @@ package protocol StepRunner: AnyObject, Sendable {
 
   /// Ends a run that is between two steps: closes what it holds, and says how it ended. On a worker's thread; nothing
   /// else of the run is called afterwards.
-  func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding
+  func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> AttemptResult
 
-  /// Begins to end a run that is between two steps. A runner whose run needs time for that answers `.suspended`, and ends
-  /// the run in a later step; the run has been given a deadline for it (`PoolRun.goOn`). The default stops it.
+  /// Begins to end a run that is between two steps. A runner whose run needs time for that answers `.suspended`, and
+  /// ends the run in a later step; the run has been given a deadline for it (`PoolRun.goOn`). The default stops it.
   func beginStop(_ run: PoolRun, because reason: StopReason, at time: StepTime, on worker: StepWorker) -> StepVerdict
 
   /// Ends a run whose deadline has passed between two steps. Unlike after `stop`, it may go on (`PoolRun.goOn`) with
@@ -73,7 +73,7 @@ extension StepRunner {
 
 /// What a step came to.
 package enum StepVerdict {
-  case ended(RunEnding)
+  case ended(AttemptResult)
   /// Waits for `resume`, or until the monotonic clock shows the given nanoseconds (`.max`: only for `resume`).
   case suspended(PoolRun, until: Int64)
   /// Could go on at once, but others wait: it goes to the end of the queue.
@@ -81,7 +81,7 @@ package enum StepVerdict {
 }
 
 /// How a run ended, as its runner knows it; when it started and how long it took is the pool's knowledge.
-package struct RunEnding: Sendable {
+package struct AttemptResult: Sendable {
   package var outcome: Outcome
   package var memoryPeakBytes: Int
   /// nil for a success without a result.

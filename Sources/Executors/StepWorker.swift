@@ -10,7 +10,7 @@ package final class StepWorker: Sendable {
   /// worker's lock, so that it concerns the run that is there; read by the step without it.
   private let request = Atomic<UInt8>(0)
   /// Monotonic nanoseconds at which the step is called stuck if it has not ended; `.max` is never. Written by the step,
-  /// read by the patrol.
+  /// read by the watchdog.
   private let stuckAt = Atomic<Int64>(.max)
   // Written once, on the worker's thread before its first step; read there, and by interrupters, who come after a step
   // began.

@@ -51,10 +51,10 @@ struct TimerHeap: Sendable {
     while position > 0 {
       let parent = (position - 1) / 4
       guard entry.at < entries[parent].at else { break }
-      place(entries[parent], at: position)
+      put(entries[parent], at: position)
       position = parent
     }
-    place(entry, at: position)
+    put(entry, at: position)
   }
 
   private mutating func siftDown(_ start: Int, _ entry: Entry) {
@@ -68,13 +68,13 @@ struct TimerHeap: Sendable {
         least = child
       }
       guard entries[least].at < entry.at else { break }
-      place(entries[least], at: position)
+      put(entries[least], at: position)
       position = least
     }
-    place(entry, at: position)
+    put(entry, at: position)
   }
 
-  private mutating func place(_ entry: Entry, at position: Int) {
+  private mutating func put(_ entry: Entry, at position: Int) {
     entries[position] = entry
     unsafe entry.run.timerPosition = Int32(position)
   }

@@ -139,7 +139,7 @@ struct SharedQueue: Sendable {
   mutating func append(sliced run: PoolRun) { line.append(.run(run), of: run.owner) }
 
   /// Puts work back to where it came from: before everything else of its owners, which are served next.
-  mutating func giveBack(_ works: [Work]) { for work in works.reversed() { line.giveBack(work) } }
+  mutating func requeue(_ works: [Work]) { for work in works.reversed() { line.requeue(work) } }
 
   /// Moves the next turn's work to `local`: at most `limit` things, and no more than a fair part, so that the other
   /// workers find some too. A sliced run is a turn of its own, because it is long.

@@ -140,7 +140,7 @@ enum ContextModule {
     return .raiseValue
   }
 
-  /// The error value that `Ending.failed` reads.
+  /// The error value that `LuaAttempt.failed` reads.
   private static func failure(
     _ message: String, at caller: LuaLocation?, _ more: [(key: String, value: LuaValue)]
   ) -> LuaValue {

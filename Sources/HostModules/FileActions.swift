@@ -2,7 +2,7 @@ internal import FileWatching
 internal import Glibc
 internal import JobModel
 
-/// What `fs` does with a place, blocking: called on the blocking lane.
+/// What `fs` does with a place, blocking: called on the blocking pool.
 enum FileActions {
   struct Entry: Sendable {
     var name: [UInt8]
@@ -16,9 +16,9 @@ enum FileActions {
   }
 
   /// The whole file, if it has at most `bytes` bytes; of a larger one only how large.
-  static func read(_ place: FilePlace, limit: Int, upTo bytes: Int) -> Result<Sized<[UInt8]>, FileFailure> {
+  static func read(_ location: FileLocation, limit: Int, upTo bytes: Int) -> Result<Sized<[UInt8]>, FileFailure> {
     // Not to wait for the writer of a pipe; the kind is looked at before anything is read.
-    open(place, O_RDONLY | O_NONBLOCK | O_NOFOLLOW).flatMap { file in
+    open(location, O_RDONLY | O_NONBLOCK | O_NOFOLLOW).flatMap { file in
       switch file.status() {
       case .failure(let error): return .failure(.system(error))
       case .success(let status):
@@ -42,24 +42,24 @@ enum FileActions {
   /// Replaces the file as a whole: readers see the old or the new content, also after a power cut. A new file gets the
   /// mode that the umask leaves it; one that was there keeps its own, and its owner where this process may give it
   /// away.
-  static func write(_ place: FilePlace, _ bytes: [UInt8]) -> Result<Void, FileFailure> {
-    let temporary = temporaryName(place.name)
+  static func write(_ location: FileLocation, _ bytes: [UInt8]) -> Result<Void, FileFailure> {
+    let temporary = temporaryName(location.name)
     let former: stat?
-    switch formerFile(place) {
+    switch formerFile(location) {
     case .success(let status): former = status
     case .failure(let failure): return .failure(failure)
     }
     // Nobody may open the file before its mode is right.
     let made = open(
-      FilePlace(directory: place.directory, name: temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+      FileLocation(directory: location.directory, name: temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
       former == nil ? 0o666 : 0o600)
     return made.flatMap { file in
       if let former { file.become(like: former) }
       let result = file.write(bytes).flatMap { file.flush() }.flatMap { () -> Result<Void, FileFailure> in
         // Safe: both names are terminated and outlive the call.
         let isMoved = unsafe temporary.withTerminated { from in
-          unsafe place.name.withTerminated { to in
-            unsafe renameat(place.directory.descriptor, from, place.directory.descriptor, to) == 0
+          unsafe location.name.withTerminated { to in
+            unsafe renameat(location.directory.descriptor, from, location.directory.descriptor, to) == 0
           }
         }
         return isMoved ? .success(()) : .failure(.system(.current))
@@ -67,11 +67,11 @@ enum FileActions {
       switch result {
       case .success:
         // The new name is on disk when its directory is. Some file systems refuse that; then they promise it otherwise.
-        _ = fsync(place.directory.descriptor)
+        _ = fsync(location.directory.descriptor)
         return .success(())
       case .failure(let failure):
         // Safe: as above.
-        _ = unsafe temporary.withTerminated { unsafe unlinkat(place.directory.descriptor, $0, 0) }
+        _ = unsafe temporary.withTerminated { unsafe unlinkat(location.directory.descriptor, $0, 0) }
         return .failure(failure)
       }
     }
@@ -83,11 +83,11 @@ enum FileActions {
   }
 
   /// The regular file that a name has so far; nil when it has none. A link is replaced, not followed.
-  private static func formerFile(_ place: FilePlace) -> Result<stat?, FileFailure> {
+  private static func formerFile(_ location: FileLocation) -> Result<stat?, FileFailure> {
     var former = stat()
     // Safe: the struct outlives the call, and the name is terminated.
-    let exists = unsafe place.name.withTerminated { name in
-      unsafe fstatat(place.directory.descriptor, name, &former, AT_SYMLINK_NOFOLLOW) == 0
+    let exists = unsafe location.name.withTerminated { name in
+      unsafe fstatat(location.directory.descriptor, name, &former, AT_SYMLINK_NOFOLLOW) == 0
     }
     guard exists else { return .success(nil) }
     switch former.st_mode & S_IFMT {
@@ -98,8 +98,8 @@ enum FileActions {
   }
 
   /// Adds to the end in one write, so that lines of several runs do not mix.
-  static func append(_ place: FilePlace, _ bytes: [UInt8], flushing: Bool) -> Result<Void, FileFailure> {
-    open(place, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o666).flatMap { file in
+  static func append(_ location: FileLocation, _ bytes: [UInt8], flushing: Bool) -> Result<Void, FileFailure> {
+    open(location, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o666).flatMap { file in
       file.write(bytes).flatMap { flushing ? file.flush() : .success(()) }
     }
   }
@@ -108,8 +108,8 @@ enum FileActions {
   private static let entryOverhead = 400
 
   /// The entries of a directory, by name, if they take at most `room` bytes; of more only that there are more.
-  static func list(_ place: FilePlace, limit: Int, upTo room: Int) -> Result<Sized<[Entry]>, FileFailure> {
-    open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).flatMap { file in
+  static func list(_ location: FileLocation, limit: Int, upTo room: Int) -> Result<Sized<[Entry]>, FileFailure> {
+    open(location, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).flatMap { file in
       // Safe: the duplicate is owned by the stream, which closes it.
       guard let stream = unsafe fdopendir(dup(file.descriptor)) else { return .failure(.system(.current)) }
       defer { unsafe _ = closedir(stream) }
@@ -141,11 +141,11 @@ enum FileActions {
   }
 
   /// What there is under the place's name; nil when nothing is.
-  static func status(_ place: FilePlace) -> Result<Status?, FileFailure> {
+  static func status(_ location: FileLocation) -> Result<Status?, FileFailure> {
     var status = stat()
     // Safe: the struct outlives the call; the name is terminated.
-    let isThere = unsafe place.name.withTerminated { name in
-      unsafe fstatat(place.directory.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+    let isThere = unsafe location.name.withTerminated { name in
+      unsafe fstatat(location.directory.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0
     }
     guard isThere else {
       return errno == ENOENT ? .success(nil) : .failure(.system(.current))
@@ -154,35 +154,37 @@ enum FileActions {
   }
 
   /// Removes a file, a link or an empty directory. False when there was nothing.
-  static func remove(_ place: FilePlace) -> Result<Bool, FileFailure> {
+  static func remove(_ location: FileLocation) -> Result<Bool, FileFailure> {
     // Safe: the name is terminated.
-    unsafe place.name.withTerminated { name in
-      if unsafe unlinkat(place.directory.descriptor, name, 0) == 0 { return .success(true) }
+    unsafe location.name.withTerminated { name in
+      if unsafe unlinkat(location.directory.descriptor, name, 0) == 0 { return .success(true) }
       if errno == EISDIR || errno == EPERM {
-        if unsafe unlinkat(place.directory.descriptor, name, AT_REMOVEDIR) == 0 { return .success(true) }
+        if unsafe unlinkat(location.directory.descriptor, name, AT_REMOVEDIR) == 0 { return .success(true) }
       }
       return errno == ENOENT ? .success(false) : .failure(.system(.current))
     }
   }
 
   /// Makes a directory; one that is there is fine.
-  static func makeDirectory(_ place: FilePlace) -> Result<Void, FileFailure> {
-    if place.name == FilePlace.itself { return .success(()) }
+  static func makeDirectory(_ location: FileLocation) -> Result<Void, FileFailure> {
+    if location.name == FileLocation.itself { return .success(()) }
     // Safe: the name is terminated.
-    let isMade = unsafe place.name.withTerminated { unsafe mkdirat(place.directory.descriptor, $0, 0o777) == 0 }
+    let isMade = unsafe location.name.withTerminated { unsafe mkdirat(location.directory.descriptor, $0, 0o777) == 0 }
     if isMade { return .success(()) }
     guard errno == EEXIST else { return .failure(.system(.current)) }
-    return status(place).flatMap {
+    return status(location).flatMap {
       $0?.kind == "directory" ? .success(()) : .failure(.text("exists and is no directory"))
     }
   }
 
-  private static func open(_ place: FilePlace, _ flags: Int32, _ mode: mode_t = 0) -> Result<PlaceFile, FileFailure> {
+  private static func open(_ location: FileLocation, _ flags: Int32, _ mode: mode_t = 0) -> Result<
+    OpenedFile, FileFailure
+  > {
     // Safe: the name is terminated.
-    let descriptor = unsafe place.name.withTerminated { name in
-      unsafe openat(place.directory.descriptor, name, flags | O_CLOEXEC | O_NOCTTY, mode)
+    let descriptor = unsafe location.name.withTerminated { name in
+      unsafe openat(location.directory.descriptor, name, flags | O_CLOEXEC | O_NOCTTY, mode)
     }
-    return descriptor >= 0 ? .success(PlaceFile(descriptor)) : .failure(.system(.current))
+    return descriptor >= 0 ? .success(OpenedFile(descriptor)) : .failure(.system(.current))
   }
 }
 
@@ -214,7 +216,7 @@ extension FileActions.Status {
 }
 
 /// An open file; closed with the last reference.
-private final class PlaceFile {
+private final class OpenedFile {
   let descriptor: Int32
   init(_ descriptor: Int32) { self.descriptor = descriptor }
   deinit { close(descriptor) }

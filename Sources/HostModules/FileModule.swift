@@ -4,7 +4,7 @@ internal import JobModel
 internal import Lua
 internal import ScriptRuntime
 
-/// `fs`: files below the granted roots. Each function waits on the blocking lane; what fails is `nil, message`; a path
+/// `fs`: files below the granted roots. Each function waits on the blocking pool; what fails is `nil, message`; a path
 /// outside the grants is an error that names the line to add.
 enum FileModule {
   /// Bytes that `fs.read` reads unless `max` says otherwise.
@@ -20,8 +20,8 @@ enum FileModule {
   private static let read = function("read", writing: false, options: ["max"], room: firstRoom, last: .followed) {
     call, arguments, options throws(Misuse) in
     let limit = try options.size("max", of: try arguments.run(call), standard: readLimit)
-    return { place, room in
-      FileActions.read(place, limit: limit, upTo: room).map { file in
+    return { location, room in
+      FileActions.read(location, limit: limit, upTo: room).map { file in
         file.map { bytes in
           { call in
             call.push(bytes)
@@ -35,9 +35,9 @@ enum FileModule {
   private static let write = function("write", writing: true, optionsAt: 3, options: [], last: .itself) {
     call, arguments, _ throws(Misuse) in
     let (bytes, room) = try heldBytes(call, arguments, "the content")
-    return { place, _ in
+    return { location, _ in
       defer { room.release() }
-      return FileActions.write(place, bytes).map { answer(true) }
+      return FileActions.write(location, bytes).map { answer(true) }
     }
   }
 
@@ -45,9 +45,9 @@ enum FileModule {
     call, arguments, options throws(Misuse) in
     let (bytes, room) = try heldBytes(call, arguments, "the text to add")
     let flushing = try options.bool("sync") ?? false
-    return { place, _ in
+    return { location, _ in
       defer { room.release() }
-      return FileActions.append(place, bytes, flushing: flushing).map { answer(true) }
+      return FileActions.append(location, bytes, flushing: flushing).map { answer(true) }
     }
   }
 
@@ -62,8 +62,8 @@ enum FileModule {
   private static let list = function("list", writing: false, options: [], room: firstRoom, last: .followed) {
     call, arguments, _ throws(Misuse) in
     let limit = try arguments.run(call).answers.largestAnswer
-    return { place, room in
-      FileActions.list(place, limit: limit, upTo: room).map { list in
+    return { location, room in
+      FileActions.list(location, limit: limit, upTo: room).map { list in
         list.map { entries in
           { call in
             call.push(.table(LuaTable(array: entries.map(value))))
@@ -82,8 +82,8 @@ enum FileModule {
   }
 
   private static let stat = function("stat", writing: false, options: [], last: .followed) { _, _, _ throws(Misuse) in
-    { place, _ in
-      FileActions.status(place).flatMap { status in
+    { location, _ in
+      FileActions.status(location).flatMap { status in
         guard let status else { return .failure(.text("does not exist")) }
         return .success(
           answer(
@@ -98,18 +98,18 @@ enum FileModule {
 
   /// True when something was removed, false when there was nothing.
   private static let remove = function("remove", writing: true, options: [], last: .itself) { _, _, _ throws(Misuse) in
-    { place, _ in FileActions.remove(place).map { answer(.bool($0)) } }
+    { location, _ in FileActions.remove(location).map { answer(.bool($0)) } }
   }
 
   private static let makeDirectory = function("mkdir", writing: true, options: [], last: .followed) {
     _, _, _ throws(Misuse) in
-    { place, _ in FileActions.makeDirectory(place).map { answer(true) } }
+    { location, _ in FileActions.makeDirectory(location).map { answer(true) } }
   }
 
   /// Pushes the results when the script takes them.
   private typealias Answer = @Sendable (inout LuaCall) -> LuaReturn
   /// What is done, with so many bytes for the answer.
-  private typealias Action = @Sendable (FilePlace, Int) -> Result<Sized<Answer>, FileFailure>
+  private typealias Action = @Sendable (FileLocation, Int) -> Result<Sized<Answer>, FileFailure>
 
   /// A small answer.
   private static func answer(_ value: LuaValue) -> Sized<Answer> {
@@ -120,10 +120,10 @@ enum FileModule {
   }
 
   /// A function whose first argument is a path. `prepare` reads the other arguments; what it returns is done on the
-  /// lane, again with more room if the answer needs it.
+  /// pool, again with more room if the answer needs it.
   private static func function(
-    _ name: String, writing: Bool, optionsAt place: Int = 2, options allowed: [String], room: Int = 0,
-    last: FilePlace.Last,
+    _ name: String, writing: Bool, optionsAt location: Int = 2, options allowed: [String], room: Int = 0,
+    last: FileLocation.Last,
     _ prepare: @escaping @Sendable (borrowing LuaCall, Arguments, Options) throws(Misuse) -> Action
   ) -> LuaFunction {
     .host(name, as: "fs.\(name)") { call, arguments throws(Misuse) in
@@ -135,25 +135,25 @@ enum FileModule {
       let path = PlainPath.absolute(bytes, from: Array(run.services.baseDirectory.utf8))
       let written = String(decoding: bytes, as: UTF8.self)
       let fence = try fence(path, written, writing: writing, run, arguments)
-      let action = try prepare(call, arguments, try arguments.options(call, place, allowed))
-      let lane = run.services.lane
+      let action = try prepare(call, arguments, try arguments.options(call, location, allowed))
+      let blockingPool = run.services.blockingPool
       let function = arguments.function
       return call.suspend(
         AnswerRequest(run.answers.room(), first: room) { request, bytes in
-          let isTaken = lane.run {
-            switch FilePlace.find(path, below: fence, last: last, makingDirectories: name == "mkdir") {
+          let isTaken = blockingPool.run {
+            switch FileLocation.find(path, below: fence, last: last, makingDirectories: name == "mkdir") {
             case .failure(.leadsOut(let link)):
-              request.complete(raising: "\(function): " + PlaceError.leadsOut(link).message(written))
+              request.complete(raising: "\(function): " + FileLocationError.leadsOut(link).message(written))
             case .failure(let error): request.complete(refusing: error.message(written))
-            case .success(let place):
-              switch action(place, bytes) {
+            case .success(let location):
+              switch action(location, bytes) {
               case .success(.larger(let size)): request.needs(size)
               case .success(.value(let answer)): request.complete(answer)
               case .failure(let failure): request.complete(refusing: failure.message(written))
               }
             }
           }
-          if !isTaken { request.complete(refusing: lane.refusal) }
+          if !isTaken { request.complete(refusing: blockingPool.refusal) }
         })
     }
   }

@@ -20,17 +20,17 @@ enum ScheduleDecoder {
     do { zone = try run.services.zones.zone(named: run.definition.timeZone) } catch {
       throw arguments.misuse(error.message)
     }
-    let surroundings = DeclareSurroundings(
+    let environment = DeclareEnvironment(
       zones: run.services.zones, zone: zone, calendars: CalendarLibrary(refusing: noCalendarFiles),
       quotas: run.services.quotas(), now: run.services.wall.now)
     var draft = JobDraft(zone: zone)
     draft.definition.name = job
-    var decoder = JobDecoder(surroundings, .schedule)
+    var decoder = JobDecoder(environment, .schedule)
     let own = table.fields.filter { $0.key != "id" && $0.key != "replace_existing" }
     decoder.apply(LuaTable(array: table.array, fields: own, others: table.others), to: &draft)
     let id = table.field("id").flatMap { decoder.reading.string("id", $0) }
     let replaces = table.field("replace_existing").flatMap { decoder.reading.bool("replace_existing", $0) }
-    var assembly = TriggerAssembly(draft, surroundings)
+    var assembly = TriggerAssembly(draft, environment)
     let trigger = assembly.assemble()
     let complaints = decoder.reading.complaints + assembly.complaints + assembly.specificationProblems.map(\.message)
     guard complaints.isEmpty else { throw arguments.misuse(complaints.joined(separator: "; ")) }
@@ -45,7 +45,7 @@ enum ScheduleDecoder {
   /// Such a schedule lies in the store as a text of its own. No load of scripts would build it anew when the file has
   /// changed, and a host that starts would depend on a file that nobody may have kept.
   private static let noCalendarFiles = TriggerError(
-    "a schedule made at run time cannot follow a calendar file",
+    "a dynamic schedule cannot follow a calendar file",
     suggestion: "write the days as dates = { \"2027-01-01\", … }, or let a job of the script have this trigger")
 
   /// What the table says; what it leaves out stays the job's.

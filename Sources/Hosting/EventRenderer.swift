@@ -70,7 +70,7 @@ package final class EventRenderer: Sendable {
       let why = error.map { ": \($0.message)" } ?? ""
       log.write(
         .warn, job: job, run: run,
-        "attempt \(attempt) \(outcome.rawValue)\(why); next attempt in \(Shown.span(delay))")
+        "attempt \(attempt) \(outcome.rawValue)\(why); next attempt in \(TimeFormat.span(delay))")
     case .runStuck(let run, let job):
       log.write(.error, job: job, run: run, "cannot be stopped: its thread is given up")
     case .decided(let range, let maxInstances): decided(range, maxInstances)
@@ -84,7 +84,7 @@ package final class EventRenderer: Sendable {
     case .storeLost(let text), .notWritten(let text): log.write(.error, "store \(text)")
     case .storeRecovered: log.write(.info, "the store can be written again")
     case .clockChanged(let by, let epoch):
-      let amount = Shown.span(by.magnitude > UInt64(Int64.max) ? .max : abs(by))
+      let amount = TimeFormat.span(by.magnitude > UInt64(Int64.max) ? .max : abs(by))
       log.write(.warn, "the clock was set \(by < 0 ? "back" : "forward") by \(amount) (clock epoch \(epoch.number))")
     case .draining(let running):
       log.write(.info, running == 0 ? "stopping" : "stopping: waiting for \(running) running")
@@ -92,11 +92,11 @@ package final class EventRenderer: Sendable {
   }
 
   private func describe(_ next: Instant?) -> String {
-    next.map { "next run \(log.shown($0))" } ?? "runs when asked"
+    next.map { "next run \(log.format($0))" } ?? "runs when asked"
   }
 
   private func finished(_ record: RunRecord) {
-    let took = Shown.span(max(0, record.duration))
+    let took = TimeFormat.span(max(0, record.duration))
     let result = record.result.map { " → \($0.text.cut(toBytes: 1_024))" } ?? ""
     switch record.outcome {
     case .succeeded: log.write(.debug, job: record.job, run: record.id, "succeeded in \(took)\(result)")
@@ -115,7 +115,7 @@ package final class EventRenderer: Sendable {
   private func reason(_ record: RunRecord) -> String { record.error.map { ": \($0.message)" } ?? "" }
 
   private func decided(_ range: DecisionRange, _ maxInstances: Int) {
-    guard let text = sentence(range, maxInstances) else { return }
+    guard let text = message(range, maxInstances) else { return }
     let now = clock.now
     let summary: Int? = skips.withLock { skips in
       // Jobs come and go by the thousand; what is over needs no entry.
@@ -137,7 +137,7 @@ package final class EventRenderer: Sendable {
   }
 
   /// In the words that users of this field search for.
-  private func sentence(_ range: DecisionRange, _ maxInstances: Int) -> String? {
+  private func message(_ range: DecisionRange, _ maxInstances: Int) -> String? {
     let count = range.isAtLeast ? "at least \(range.count)" : "\(range.count)"
     switch (range.kind, range.reason) {
     case (.skipped, .overlap):
@@ -146,7 +146,7 @@ package final class EventRenderer: Sendable {
     case (.skipped, .orphaned): return "job \"\(range.job)\": \(count) fire times skipped while its script was gone"
     case (.misfired, .group):
       return
-        "Run time of job \"\(range.job)\" was missed: \(count) found no place in its group within its misfire_grace_time"
+        "Run time of job \"\(range.job)\" was missed: \(count) found no slot in its group within its misfire_grace_time"
     case (.misfired, .rate):
       return
         "Run time of job \"\(range.job)\" was missed: \(count) would have gone beyond the rate within its misfire_grace_time"

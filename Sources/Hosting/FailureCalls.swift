@@ -19,7 +19,7 @@ final class FailureCalls: Sendable {
     var next: UInt32 = 0
     /// The runs that calls are about, by the number of the call.
     var calls: [UInt32: (run: RunID, job: String)] = [:]
-    var untold = 0
+    var unreported = 0
   }
 
   private let state = Mutex(State())
@@ -56,7 +56,7 @@ final class FailureCalls: Sendable {
     guard let hook = live.onFailure, let engine = engine.withLock({ $0 }) else { return }
     let number = state.withLock { state -> UInt32? in
       guard state.calls.count < FailureHook.mostCalls else {
-        state.untold += 1
+        state.unreported += 1
         return nil
       }
       state.next &+= 1
@@ -64,7 +64,7 @@ final class FailureCalls: Sendable {
       return state.next
     }
     guard let number else { return }
-    // At the next turn: only there is it known which store the job has.
+    // At the next tick: only there is it known which store the job has.
     engine.post(whenDurable: nil) { [executor] core, _, _ in
       let store = core.index(of: record.job).map { core.jobs[$0.offset].entry.definition.store }
       let definition = hook.definition(for: record.job, store: store ?? "default")
@@ -78,15 +78,16 @@ final class FailureCalls: Sendable {
   }
 
   private func end(_ number: UInt32, _ outcome: Outcome, _ error: RunError?) {
-    let (call, untold) = state.withLock { state in
-      defer { if state.calls.isEmpty { state.untold = 0 } }
+    let (call, unreported) = state.withLock { state in
+      defer { if state.calls.isEmpty { state.unreported = 0 } }
       let call = state.calls.removeValue(forKey: number)
-      return (call, state.calls.isEmpty ? state.untold : 0)
+      return (call, state.calls.isEmpty ? state.unreported : 0)
     }
-    if untold > 0 {
+    if unreported > 0 {
       log.write(
         .warn,
-        "on_failure of moondial.lua: \(untold) failures were not told: \(FailureHook.mostCalls) calls were under way")
+        "on_failure of moondial.lua: \(unreported) failures were not told: \(FailureHook.mostCalls) calls were under way"
+      )
     }
     guard let call, outcome != .succeeded else { return }
     let why = error.map { ": \($0.message)" } ?? ""

@@ -9,7 +9,7 @@ internal import Synchronization
 /// Brings the files that jobs watch for to the scheduler: what the stores remember to the watcher, what the watcher
 /// finds to the core.
 ///
-/// Threading: `stop` from any thread, everything else in turns of the scheduler, so that it always follows the jobs
+/// Threading: `stop` from any thread, everything else in ticks of the scheduler, so that it always follows the jobs
 /// that the scheduler has. What is found is posted, so the watcher never waits for the scheduler.
 final class FileFollower: Sendable {
   private let watcher: FileWatcher
@@ -39,7 +39,7 @@ final class FileFollower: Sendable {
         let files = report.files
         core.filesGone(files.gone, of: report.job, at: now, into: &actions)
         core.filesPassedOver(files.passedOver, of: report.job, beginning: report.beginning, at: now, into: &actions)
-        core.filesSettled(files.settled, of: report.job, at: now, into: &actions)
+        core.filesCompleted(files.complete, of: report.job, at: now, into: &actions)
       }
     }
   }

@@ -56,7 +56,7 @@ struct GenerationDifference: Sendable {
 
 extension SchedulerEngine {
   /// Takes the steps one after the other, each when the one before it is on disk: so the commits that claims wait for
-  /// stay short. Blocks until the last one has been taken. Not from inside a turn.
+  /// stay short. Blocks until the last one has been taken. Not from inside a tick.
   ///
   /// - Parameters:
   ///   - stored: what is asked for jobs that the scheduler has forgotten, a step at a time.
@@ -78,8 +78,8 @@ extension SchedulerEngine {
     return whole
   }
 
-  /// Waits until what was decided so far is on disk; at most a second, since a store that cannot be written must hold up
-  /// the next step for a while, and not for ever.
+  /// Waits until what was decided so far is on disk; at most a second, since a store that cannot be written must hold
+  /// up the next step for a while, and not for ever.
   private func awaitDurable() {
     let isDurable = Monitor(false)
     post(

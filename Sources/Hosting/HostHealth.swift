@@ -44,12 +44,12 @@ package final class HostHealth: Sendable {
   package var problems: [String] { conditions.withLock { $0.values.sorted() } }
 
   /// Something cannot be done. Said once, until it is over or is about something else.
-  package func set(_ condition: Condition, _ sentence: String, _ level: LogLevel = .error) {
+  package func set(_ condition: Condition, _ message: String, _ level: LogLevel = .error) {
     let isNew = conditions.withLock { conditions in
-      defer { conditions[condition] = sentence }
-      return conditions[condition] != sentence
+      defer { conditions[condition] = message }
+      return conditions[condition] != message
     }
-    if isNew { log.write(level, sentence) }
+    if isNew { log.write(level, message) }
   }
 
   /// It can be done again. Said if it could not.

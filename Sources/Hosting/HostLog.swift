@@ -11,12 +11,12 @@ package protocol HostLog: LogSink {
   /// The zone in which it shows times from now on.
   func use(_ zone: TimeZoneRules)
   /// An instant as it shows times.
-  func shown(_ instant: Instant) -> String
+  func format(_ instant: Instant) -> String
 }
 
 extension HostLog {
   package func use(_ zone: TimeZoneRules) {}
-  package func shown(_ instant: Instant) -> String { Shown.time(instant, in: .utc) }
+  package func format(_ instant: Instant) -> String { TimeFormat.time(instant, in: .utc) }
 
   /// Whether lines of this level are wanted.
   package func shows(_ level: LogLevel) -> Bool { level >= threshold }

@@ -39,7 +39,7 @@ package final class LogRenderer: HostLog {
 
   package func use(_ zone: TimeZoneRules) { self.zone.withLock { $0 = zone } }
 
-  package func shown(_ instant: Instant) -> String { zone.withLock { Shown.time(instant, in: $0) } }
+  package func format(_ instant: Instant) -> String { zone.withLock { TimeFormat.time(instant, in: $0) } }
 
   package var now: Instant { clock.now }
 
@@ -49,7 +49,7 @@ package final class LogRenderer: HostLog {
   }
 
   private func rendered(_ line: LogLine) -> String {
-    let time = zone.withLock { Shown.logTime(line.at, in: $0) }
+    let time = zone.withLock { TimeFormat.logTime(line.at, in: $0) }
     var text = "\(dim(time)) \(coloured(line.level)) "
     if let job = line.job.map(VisibleText.line) { text += line.run.map { "\(job) #\($0): " } ?? "\(job): " }
     text += VisibleText.line(line.message)

@@ -4,8 +4,8 @@ internal import JobModel
 internal import ScriptRuntime
 internal import Synchronization
 
-/// Keeps what scripts measure in the default store, so that `moondial metrics` shows it whether the host is up or not: the
-/// series of a script are written at most every five seconds, as one value, and at the end.
+/// Keeps what scripts measure in the default store, so that `moondial metrics` shows it whether the host is up or not:
+/// the series of a script are written at most every five seconds, as one value, and at the end.
 ///
 /// Threading: any thread. Its thread exists while something changes.
 final class MetricsKeeper: Sendable {
@@ -20,7 +20,7 @@ final class MetricsKeeper: Sendable {
   private let store: any JobStore
   private let log: any HostLog
   private let state = Monitor(State())
-  private let lane = BlockingLane(name: "moondial-metrics", threads: 1)
+  private let blockingPool = BlockingPool(name: "moondial-metrics", threads: 1)
   private let hasFailed = Atomic(false)
 
   init(_ registry: MetricRegistry, store: any JobStore, log: any HostLog) {
@@ -50,7 +50,7 @@ final class MetricsKeeper: Sendable {
       return true
     }
     guard needsThread else { return }
-    let isTaken = lane.run { [self] in
+    let isTaken = blockingPool.run { [self] in
       _ = state.wait(until: monotonicNow() + Self.period) { $0.isStopped ? true : nil }
       state.withLock { $0.isServed = false }
       write()
@@ -79,7 +79,7 @@ final class MetricsKeeper: Sendable {
       return !state.isStopped
     }
     state.broadcast()
-    lane.stop()
+    blockingPool.stop()
     guard isFirst else { return }
     write()
     registry.say(in: log)

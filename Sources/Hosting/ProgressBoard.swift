@@ -2,8 +2,8 @@ internal import Basics
 internal import Executors
 internal import JobModel
 
-/// Passes on how far runs are, of each run at most once a second: what it said last is told when that second is over, or
-/// when the run ends. A script may say it in a loop.
+/// Passes on how far runs are, of each run at most once a second: what it said last is told when that second is over,
+/// or when the run ends. A script may say it in a loop.
 ///
 /// Threading: any thread. Its thread exists while runs say something.
 final class ProgressBoard: Sendable {
@@ -28,7 +28,7 @@ final class ProgressBoard: Sendable {
   }
 
   private let state = Monitor(State())
-  private let lane = BlockingLane(name: "moondial-progress", threads: 1)
+  private let blockingPool = BlockingPool(name: "moondial-progress", threads: 1)
   private let tell: @Sendable (ProgressNote) -> Void
 
   /// - Parameter tell: on the thread of the run, or the board's own.
@@ -50,7 +50,7 @@ final class ProgressBoard: Sendable {
     }
     if isDue { tell(note) }
     // Without a thread to be had, what waits is told by the next note or by the end of the run.
-    if needsThread, !lane.run({ [self] in serve() }) { state.withLock { $0.isServed = false } }
+    if needsThread, !blockingPool.run({ [self] in serve() }) { state.withLock { $0.isServed = false } }
   }
 
   /// The run has ended: what it said last is told now.
@@ -63,7 +63,7 @@ final class ProgressBoard: Sendable {
   func stop() {
     state.withLock { $0.isStopped = true }
     state.broadcast()
-    lane.stop()
+    blockingPool.stop()
     let left = state.withLock { state in
       defer { state.entries = [:] }
       return state.entries.values.compactMap(\.waiting)

@@ -9,7 +9,7 @@ package import ScriptLoading
 package import ScriptRuntime
 internal import Synchronization
 
-/// A scheduler with everything it needs, wired: stores, executors, the engine that turns its core, and scripts where
+/// A scheduler with everything it needs, wired: stores, executors, the engine that drives its core, and scripts where
 /// there are any.
 ///
 ///     let assembly = try SchedulerAssembly(blueprint)     // opens the stores; nothing runs
@@ -24,7 +24,7 @@ package final class SchedulerAssembly: Sendable {
   package struct Blueprint {
     /// Used when there are no scripts; otherwise the configuration is what their place says.
     package var configuration = HostConfiguration()
-    package var scripts: ScriptPlace?
+    package var scripts: ScriptLocation?
     /// Where relative paths of stores begin; made when it is missing. nil: the working directory.
     package var stateDirectory: String?
     /// The kinds of stores that the configuration may name.
@@ -86,18 +86,18 @@ package final class SchedulerAssembly: Sendable {
     let slow = SlowLoads()
     let declared = DeclaredJobs(log: log)
     self.declared = declared
-    let programmed: (@Sendable () -> [JobDefinition])? = blueprint.isEmbedded ? { @Sendable in declared.all } : nil
+    let nativeJobs: (@Sendable () -> [JobDefinition])? = blueprint.isEmbedded ? { @Sendable in declared.all } : nil
     var session: ScriptSession?
-    if var place = blueprint.scripts {
-      place.stateDirectory = place.stateDirectory ?? blueprint.stateDirectory
-      place.kinds = blueprint.kinds
+    if var location = blueprint.scripts {
+      location.stateDirectory = location.stateDirectory ?? blueprint.stateDirectory
+      location.kinds = blueprint.kinds
       let made = try ScriptSession(
-        place, log: log, scheduler: bridge, sink: sink, retryLater: { retry.ask($0) },
+        location, log: log, scheduler: bridge, sink: sink, retryLater: { retry.ask($0) },
         putAside: { script in
-          log.write(.warn, SchedulerAssembly.sentence(about: script))
+          log.write(.warn, SchedulerAssembly.message(about: script))
           slow.add(script)
         },
-        programmed: programmed)
+        nativeJobs: nativeJobs)
       try made.configure(made.directory.scan().snapshot)
       session = made
     }
@@ -114,7 +114,7 @@ package final class SchedulerAssembly: Sendable {
     for note in stores.flatMap(\.store.notes) { log.write(.warn, note) }
     let named = NamedStores(stores)
     session?.live.use(stores: named)
-    luaHost?.services.lane.watch { error in
+    luaHost?.services.blockingPool.watch { error in
       guard let error else { return health.clear(.blockingThreads) }
       health.set(.blockingThreads, "files, programs and secrets of scripts are refused or wait: \(error)")
     }
@@ -153,7 +153,7 @@ package final class SchedulerAssembly: Sendable {
       engine: engine, stores: named, baseDirectory: session?.baseDirectory ?? "/", log: log, health: health,
       mayRead: { subject, directory in
         // The program may see what it may see.
-        guard let live, !declared.isProgrammed(subject.job) else { return true }
+        guard let live, !declared.isNative(subject.job) else { return true }
         return FileWatchGrants.allow(directory, live.grants(for: ScriptPath(subject.source.file)))
       })
     self.files = files
@@ -203,7 +203,7 @@ package final class SchedulerAssembly: Sendable {
   }
 
   /// What the log says of a script that is put aside.
-  private static func sentence(about script: SlowScript) -> String {
+  private static func message(about script: SlowScript) -> String {
     "\(script.path): it has been loading for \(script.taken / 1_000_000) ms; the other scripts do not wait for it, and "
       + "it may take \(script.allowed / 1_000_000_000) s"
   }
@@ -259,10 +259,10 @@ package final class SchedulerAssembly: Sendable {
   /// - Returns: the loaded scripts; nil when there are none.
   @discardableResult
   package func start(
-    _ programmed: [JobDefinition] = [], announce: (LoadedGeneration) -> Void = { _ in }
+    _ nativeJobs: [JobDefinition] = [], announce: (LoadedGeneration) -> Void = { _ in }
   ) throws(HostError) -> LoadedGeneration? {
     do {
-      declared.add(programmed)
+      declared.add(nativeJobs)
       guard let follower else {
         try begin(scripted: [], isWhole: true)
         return nil
@@ -348,7 +348,7 @@ package final class SchedulerAssembly: Sendable {
     case refused(SchedulerCore.Refusal)
   }
 
-  /// Adds a job to the running scheduler. Blocks for one turn. O(1) in the number of jobs, but for jobs that listen to
+  /// Adds a job to the running scheduler. Blocks for one tick. O(1) in the number of jobs, but for jobs that listen to
   /// others.
   ///
   /// - Parameter replacing: a job of the program with that name gets this definition; otherwise its name is taken.
@@ -363,7 +363,7 @@ package final class SchedulerAssembly: Sendable {
     }.get()
   }
 
-  /// Takes a job of the program away. What runs goes on; its history stays. Blocks for one turn.
+  /// Takes a job of the program away. What runs goes on; its history stays. Blocks for one tick.
   package func withdraw(_ name: String) throws(DeclarationFailure) {
     try engine.ask { [declared, files] core, now, actions -> Result<Void, DeclarationFailure> in
       if let owner = declared.owner(of: name, replacing: true) { return .failure(.taken(by: owner)) }
@@ -378,21 +378,22 @@ package final class SchedulerAssembly: Sendable {
   }
 
   /// The definition of a job of the program.
-  package func programmed(_ name: String) -> JobDefinition? { declared.programmed(name) }
+  package func nativeJob(_ name: String) -> JobDefinition? { declared.nativeJob(name) }
 }
 
 /// Who declares which job: the program, or its scripts. The program's own names go first.
 private final class DeclaredJobs: Sendable {
   private struct State: Sendable {
-    var programmed: [String: JobDefinition] = [:]
+    var nativeJobs: [String: JobDefinition] = [:]
     var scripted: [JobDefinition] = []
     /// Places of the scripts' jobs by name. Made when somebody asks: most programs declare no job beside 100,000 of
     /// scripts, and most hosts are no program.
-    var places: [String: SourceLocation]?
+    var locations: [String: SourceLocation]?
 
-    mutating func place(of name: String) -> SourceLocation? {
-      let known = places ?? Dictionary(scripted.map { ($0.name, $0.source) }, uniquingKeysWith: { first, _ in first })
-      places = known
+    mutating func location(of name: String) -> SourceLocation? {
+      let known =
+        locations ?? Dictionary(scripted.map { ($0.name, $0.source) }, uniquingKeysWith: { first, _ in first })
+      locations = known
       return known[name]
     }
   }
@@ -403,46 +404,46 @@ private final class DeclaredJobs: Sendable {
   init(log: any HostLog) { self.log = log }
 
   func add(_ definitions: [JobDefinition]) {
-    state.withLock { state in for definition in definitions { state.programmed[definition.name] = definition } }
+    state.withLock { state in for definition in definitions { state.nativeJobs[definition.name] = definition } }
   }
 
   /// Whether the program has declared no job.
-  var hasOnlyScripts: Bool { state.withLock { $0.programmed.isEmpty } }
+  var hasOnlyScripts: Bool { state.withLock { $0.nativeJobs.isEmpty } }
 
   /// The scripts' jobs from now on, all of which are in force. Returns what they were.
   func exchange(scripted: [JobDefinition]) -> [JobDefinition] {
     state.withLock { state in
-      state.places = nil
+      state.locations = nil
       defer { state.scripted = scripted }
       return state.scripted
     }
   }
 
-  func remove(_ name: String) { state.withLock { $0.programmed[name] = nil } }
+  func remove(_ name: String) { state.withLock { $0.nativeJobs[name] = nil } }
 
-  func programmed(_ name: String) -> JobDefinition? { state.withLock { $0.programmed[name] } }
+  func nativeJob(_ name: String) -> JobDefinition? { state.withLock { $0.nativeJobs[name] } }
 
-  func isProgrammed(_ name: String) -> Bool { programmed(name) != nil }
+  func isNative(_ name: String) -> Bool { nativeJob(name) != nil }
 
   /// The program's own jobs, by name.
-  var all: [JobDefinition] { state.withLock { $0.programmed.values.sorted { $0.name < $1.name } } }
+  var all: [JobDefinition] { state.withLock { $0.nativeJobs.values.sorted { $0.name < $1.name } } }
 
   /// Where a name is declared that is not free.
   func owner(of name: String, replacing: Bool) -> SourceLocation? {
-    state.withLock { $0.place(of: name) ?? (replacing ? nil : $0.programmed[name]?.source) }
+    state.withLock { $0.location(of: name) ?? (replacing ? nil : $0.nativeJobs[name]?.source) }
   }
 
   /// Those of the scripts' definitions that are in force: the program's names go first.
   func take(scripted: [JobDefinition]) -> [JobDefinition] {
-    let (programmed, isAlone) = state.withLock { state in
+    let (nativeJobs, isAlone) = state.withLock { state in
       state.scripted = scripted
-      state.places = nil
-      return (state.programmed, state.programmed.isEmpty)
+      state.locations = nil
+      return (state.nativeJobs, state.nativeJobs.isEmpty)
     }
     if isAlone { return scripted }
     var definitions = scripted
     definitions.removeAll { job in
-      guard let own = programmed[job.name] else { return false }
+      guard let own = nativeJobs[job.name] else { return false }
       log.write(
         .error,
         "\(job.source): job \"\(job.name)\" is already declared at \(own.source), which stays; give one of them another name"

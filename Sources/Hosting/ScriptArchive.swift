@@ -16,7 +16,7 @@ internal import Synchronization
 package final class ScriptArchive: SavedScripts {
   private struct State: Sendable {
     var index: ScriptIndex
-    /// Of saved libraries, by their place in the index.
+    /// Of saved libraries, by their number in the index.
     var libraries: [Int: ModuleLibrary] = [:]
     var isComplaining = false
     /// Whether what a crash left behind was looked for.
@@ -63,7 +63,7 @@ package final class ScriptArchive: SavedScripts {
       state.libraries[entry.library] = library
       let calendars = entry.calendars.compactMap { self.file($0.path, .calendar, $0.content) }
       return SavedScript(
-        file: file, savedAt: entry.savedAt, surroundings: DirectorySnapshot(modules + calendars), library: library)
+        file: file, savedAt: entry.savedAt, environment: DirectorySnapshot(modules + calendars), library: library)
     }
   }
 

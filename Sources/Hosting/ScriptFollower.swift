@@ -31,7 +31,7 @@ package final class ScriptFollower: Sendable {
 
   /// The session and the generation that it loaded last.
   private final class Loading: @unchecked Sendable {
-    // `@unchecked`: used under the lock `turn`; `session.loader.cancel` is for any thread.
+    // `@unchecked`: used under the lock `tick`; `session.loader.cancel` is for any thread.
     let session: ScriptSession
     var generation: LoadedGeneration?
     init(_ session: ScriptSession) { self.session = session }
@@ -43,7 +43,7 @@ package final class ScriptFollower: Sendable {
   private let slow: SlowLoads
   private let tell: @Sendable ([Event]) -> Void
   /// Held while a generation is made and put in force.
-  private let turn = Mutex(())
+  private let tick = Mutex(())
   private let isCancelled = Atomic(false)
   private let watcher = Mutex<DirectoryWatcher?>(nil)
   /// Where orphans were declared.
@@ -95,7 +95,7 @@ package final class ScriptFollower: Sendable {
     var loaded: LoadedGeneration?
     // The watcher's thread begins when this closure has ended: from then on the loading is its own.
     try watcher.start { snapshot in
-      try turn.withLock { _ in
+      try tick.withLock { _ in
         let generation = loading.session.load(snapshot)
         if isCancelled.load(ordering: .sequentiallyConsistent) {
           throw HostError("it was stopped while it was loading")
@@ -107,7 +107,7 @@ package final class ScriptFollower: Sendable {
         try first(generation)
         tell(generation.scriptEvents(since: nil))
         keep(generation)
-        SpareMemory.giveBack()
+        SpareMemory.release()
       }
     }
     guard let loaded else { preconditionFailure("a watcher loads before it has started") }
@@ -132,7 +132,7 @@ package final class ScriptFollower: Sendable {
   }
 
   /// On the watcher's thread: a new generation, swapped in as one.
-  private func reload(_ change: DirectoryChange) { turn.withLock { _ in load(change) } }
+  private func reload(_ change: DirectoryChange) { tick.withLock { _ in load(change) } }
 
   private func load(_ change: DirectoryChange) {
     let session = loading.session
@@ -148,7 +148,7 @@ package final class ScriptFollower: Sendable {
 
   /// On the thread for slow scripts: one of them joins the others.
   private func join(_ script: SlowScript) {
-    turn.withLock { _ in
+    tick.withLock { _ in
       guard let previous = loading.generation else { return }
       let generation = loading.session.load(previous.snapshot, after: previous, finished: script)
       put(generation, after: previous, isRequested: false)
@@ -163,7 +163,7 @@ package final class ScriptFollower: Sendable {
     let result = swap(generation, previous)
     tell(generation.scriptEvents(since: previous))
     keep(generation)
-    SpareMemory.giveBack()
+    SpareMemory.release()
     let parts = [
       result.added > 0 ? "\(result.added) added" : nil, result.changed > 0 ? "\(result.changed) changed" : nil,
       result.orphaned > 0 ? "\(result.orphaned) removed" : nil,

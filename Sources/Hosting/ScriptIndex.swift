@@ -51,7 +51,7 @@ struct ScriptIndex: Sendable, Equatable {
       contents[content.hash] = content
       return Part(path: file.path, content: content.hash)
     }
-    /// Those of this index that are still used, by their place in it.
+    /// Those of this index that are still used, by their index in it.
     var places: [Int: Int] = [:]
     let modules = generation.snapshot.modules.compactMap { part($0) }
     var newest: Int?

@@ -32,7 +32,7 @@ package final class ScriptSession {
   package private(set) var configuration = HostConfiguration()
   /// What is no mistake in the configuration, and worth a word.
   private var notes: [ScriptProblem] = []
-  private let source: ScriptPlace.Source
+  private let source: ScriptLocation.Source
   private let allowsAll: Bool
   /// The kinds of stores that a configuration may name.
   private let kinds: StoreKinds
@@ -41,48 +41,49 @@ package final class ScriptSession {
   ///   - log: hears of notes about the configuration.
   ///   - scheduler: what scripts ask the scheduler for.
   ///   - sink: where the lines and the progress of runs go.
-  ///   - retryLater, putAside, programmed: see `ScriptLoader`.
+  ///   - retryLater, putAside, nativeJobs: see `ScriptLoader`.
   package init(
-    _ place: ScriptPlace, log: any HostLog, scheduler: any JobControl & EventHub, sink: any RunOutput,
+    _ location: ScriptLocation, log: any HostLog, scheduler: any JobControl & EventHub, sink: any RunOutput,
     luaConfiguration: LuaHostConfiguration = .init(), retryLater: @escaping (ScriptFile) -> Bool = { _ in false },
-    putAside: (@Sendable (SlowScript) -> Void)? = nil, programmed: (@Sendable () -> [JobDefinition])? = nil
+    putAside: (@Sendable (SlowScript) -> Void)? = nil, nativeJobs: (@Sendable () -> [JobDefinition])? = nil
   ) throws(HostError) {
-    switch FileKind(place.directory) {
+    switch FileKind(location.directory) {
     case .directory: break
-    case .file: throw HostError(.usage, "\(place.directory) is a file: name the directory that it lies in")
+    case .file: throw HostError(.usage, "\(location.directory) is a file: name the directory that it lies in")
     case .missing:
       throw HostError(
         .usage,
-        "there is no directory \(place.directory): make one with `moondial init \(place.directory)`, or name another")
+        "there is no directory \(location.directory): make one with `moondial init \(location.directory)`, or name another"
+      )
     }
-    source = place.source
-    kinds = place.kinds
+    source = location.source
+    kinds = location.kinds
     var file: String?
     if case .file(let path, _) = source { file = path }
     if let file, case .missing = FileKind(file) { throw HostError(.usage, "there is no configuration file \(file)") }
-    zones = place.zones
-    systemZone = place.systemZone
-    directory = ScriptDirectory(place.directory, configuration: file)
+    zones = location.zones
+    systemZone = location.systemZone
+    directory = ScriptDirectory(location.directory, configuration: file)
     baseDirectory = ScriptSession.parent(of: directory.root)
     self.log = log
-    allowsAll = place.allowsAll
+    allowsAll = location.allowsAll
     live = LiveServices()
     let live = live
     let services = HostServices(
       wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: zones, log: sink,
       keyValues: { live.keyValues(of: $0) }, jobs: scheduler, events: scheduler, metrics: MetricRegistry(),
-      quotas: { live.quotas }, grants: { live.grants(for: $0) }, environment: place.environment,
-      secrets: Secrets(variables: place.variables, baseDirectory: baseDirectory), baseDirectory: baseDirectory,
-      lane: BlockingLane())
+      quotas: { live.quotas }, grants: { live.grants(for: $0) }, environment: location.environment,
+      secrets: Secrets(variables: location.variables, baseDirectory: baseDirectory), baseDirectory: baseDirectory,
+      blockingPool: BlockingPool())
     let directory = directory
-    archive = place.stateDirectory.map { ScriptArchive(in: $0, of: directory.root) }
+    archive = location.stateDirectory.map { ScriptArchive(in: $0, of: directory.root) }
     do {
       luaHost = try LuaHost(
         services: services, declareModules: DeclareModules.modules, configuration: luaConfiguration)
       loader = try ScriptLoader(
         runtime: luaHost.runtime, zones: zones, systemZone: systemZone.name,
         calendarElsewhere: { directory.calendarElsewhere($0) }, saved: archive, retryLater: retryLater,
-        putAside: putAside, programmed: programmed)
+        putAside: putAside, nativeJobs: nativeJobs)
     } catch {
       throw HostError("the Lua runtime cannot start: \(error)")
     }

@@ -21,7 +21,7 @@ package final class ServiceBridge: JobControl, EventHub {
 
   private let attached = Mutex<(any SchedulerEngine)?>(nil)
   private let subscribers = Mutex(Subscribers())
-  private let lane = BlockingLane(name: "moondial-wait", threads: 1)
+  private let blockingPool = BlockingPool(name: "moondial-wait", threads: 1)
 
   package init() {}
 
@@ -32,7 +32,7 @@ package final class ServiceBridge: JobControl, EventHub {
   package func detach() { attached.withLock { $0 = nil } }
 
   /// Nobody waits for events any more. Twice is fine.
-  package func stop() { lane.stop() }
+  package func stop() { blockingPool.stop() }
 
   private var service: (any SchedulerEngine)? { attached.withLock { $0 } }
   private static let refusal = HostRefusal("no scheduler is running here: this works in a host, not in a single run")
@@ -50,7 +50,7 @@ package final class ServiceBridge: JobControl, EventHub {
       summary.schedules = (schedules[job.definition.name] ?? []).map { schedule in
         ScheduleSummary(
           id: schedule.id, trigger: schedule.lua, nextFire: schedule.nextFire,
-          params: schedule.record.made?.options.params, running: schedule.active)
+          params: schedule.record.dynamic?.options.params, running: schedule.active)
       }
       return summary
     }.sorted { $0.name < $1.name }
@@ -77,13 +77,13 @@ package final class ServiceBridge: JobControl, EventHub {
   ) {
     guard let service else { return completion(.failure(Self.refusal)) }
     service.schedule(request) { result in
-      completion(result.mapError { HostRefusal($0.sentence, isMisuse: $0.namesNoJob) })
+      completion(result.mapError { HostRefusal($0.message, isMisuse: $0.namesNoJob) })
     }
   }
 
   package func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     guard let service else { return completion(Self.refusal) }
-    service.unschedule(id) { failure in completion(failure.map { HostRefusal($0.sentence) }) }
+    service.unschedule(id) { failure in completion(failure.map { HostRefusal($0.message) }) }
   }
 
   package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
@@ -99,7 +99,7 @@ package final class ServiceBridge: JobControl, EventHub {
   private func change(
     _ completion: @escaping @Sendable (HostRefusal?) -> Void,
     _ body:
-      @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) throws(SchedulerCore.Refusal) -> Void
+      @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) throws(SchedulerCore.Refusal) -> Void
   ) {
     guard let service else { return completion(Self.refusal) }
     let box = Box<HostRefusal?>(nil)
@@ -128,7 +128,7 @@ package final class ServiceBridge: JobControl, EventHub {
   private func deliver(_ name: String, _ data: EventData?) {
     let receivers = subscribers.withLock { Array(($0.byName[name] ?? [:]).values) }
     guard !receivers.isEmpty else { return }
-    let isTaken = lane.run { for receive in receivers { receive(data) } }
+    let isTaken = blockingPool.run { for receive in receivers { receive(data) } }
     // The system has no thread for it: late is better than never.
     if !isTaken { for receive in receivers { receive(data) } }
   }
@@ -165,21 +165,21 @@ extension HostRefusal {
   /// A name that no script declares is misuse, and told with the nearest one.
   fileprivate init(_ refusal: SchedulerCore.Refusal, in core: borrowing SchedulerCore) {
     guard case .unknownJob(let name) = refusal else {
-      self.init(refusal.sentence)
+      self.init(refusal.message)
       return
     }
     var nearest: String?
     if core.jobs.count <= Self.mostNames {
       nearest = closestName(
-        to: name, in: core.jobs.filter { $0.made == nil && !$0.isOrphaned }.map(\.entry.definition.name))
+        to: name, in: core.jobs.filter { $0.dynamic == nil && !$0.isOrphaned }.map(\.entry.definition.name))
     }
-    self.init(refusal.sentence + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""), isMisuse: true)
+    self.init(refusal.message + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""), isMisuse: true)
   }
 }
 
 extension SchedulerCore.Refusal {
   /// One sentence for a person.
-  package var sentence: String {
+  package var message: String {
     switch self {
     case .unknownJob(let name): "no job is named \"\(name)\""
     case .unknownRun(let run): "run \(run) is not active"
@@ -187,7 +187,7 @@ extension SchedulerCore.Refusal {
     case .overlap(let name, let max):
       "Execution of job \"\(name)\" skipped: maximum number of running instances reached (\(max))"
     case .tooManySchedules(let name, let quota):
-      Quotas.sentence(
+      Quotas.message(
         "job \"\(name)\" has \(quota) schedules, as many as a job may have: unschedule some, or use one with a trigger "
           + "that fires more often", "schedules_per_job")
     case .unknownSchedule(let id): "no schedule has the id \"\(id)\""
@@ -195,7 +195,8 @@ extension SchedulerCore.Refusal {
       "a schedule has the id \"\(id)\" already: unschedule it, choose another, or say replace_existing = true"
     case .scheduleID(let id):
       id.isEmpty
-        ? "an id must not be empty" : "an id has at most \(MadeSchedule.idLength) bytes, this one has \(id.utf8.count)"
+        ? "an id must not be empty"
+        : "an id has at most \(DynamicSchedule.idLength) bytes, this one has \(id.utf8.count)"
     case .neverFires(let trigger): "\(trigger) has no fire time from now on"
     case .draining: "the host is stopping and starts nothing more"
     }
@@ -210,9 +211,9 @@ extension ScheduleFailure {
   }
 
   /// One sentence for a person.
-  package var sentence: String {
+  package var message: String {
     switch self {
-    case .refused(let refusal): refusal.sentence
+    case .refused(let refusal): refusal.message
     case .notWritten(let error): "not written: \(error.message)"
     }
   }

@@ -7,7 +7,7 @@ package enum SpareMemory {
   ///
   /// To be called after a load, on the thread that loaded. Takes some microseconds for a small host, and about 10 ms
   /// with 100,000 jobs; other threads may wait for as long when they allocate something large. Any thread.
-  package static func giveBack() { linux_trim_heap() }
+  package static func release() { linux_trim_heap() }
 
   /// Takes out of memory what of the program's own code only its start needed: of 20 MB of an idle host 12. For a
   /// process that is a host and nothing else, once, when it has started. What is used again comes back from the page

@@ -25,7 +25,7 @@ public enum SkipReason: String, Sendable, Hashable, CaseIterable, Codable {
   case node
   /// Its schedule was taken away (`jobs.unschedule`), or another put in its place, before it was claimed.
   case unscheduled
-  /// It waited for a place in its group until it was too late.
+  /// It waited for a slot in its group until it was too late.
   case group
   /// It waited for its job's rate, or its group's, until it was too late.
   case rate
@@ -34,7 +34,7 @@ public enum SkipReason: String, Sendable, Hashable, CaseIterable, Codable {
 /// A stretch of due instants of one schedule that share one decision.
 package struct DecisionRange: Sendable, Equatable {
   package var job: String
-  /// The id of the schedule made at run time that the instants are of; nil: they are the job's own.
+  /// The id of the dynamic schedule that the instants are of; nil: they are the job's own.
   package var schedule: String?
   package var kind: DecisionKind
   package var reason: SkipReason?

@@ -14,9 +14,9 @@ package enum Event: Sendable {
   case jobResumed(String, nextFire: Instant?)
   /// It has no further fire; said once, with the decision about its last one.
   case scheduleEnded(String)
-  /// A schedule was made at run time, or given a new form.
+  /// A dynamic schedule was made, or given a new form.
   case scheduleMade(String, job: String, nextFire: Instant?)
-  /// A schedule made at run time is gone: it was unscheduled, or its last run has ended.
+  /// A dynamic schedule is gone: it was unscheduled, or its last run has ended.
   case scheduleRemoved(String, job: String)
   case runClaimed(RunID, job: String, scheduledAt: Instant)
   case runStarted(RunID, job: String, attempt: Int)

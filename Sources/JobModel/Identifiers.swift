@@ -107,7 +107,7 @@ public struct JSONText: Hashable, Sendable {
 
 /// What the clocks said at one moment. Every decision of the scheduler takes one, so that it never reads a clock
 /// itself.
-package struct Moment: Sendable, Equatable {
+package struct ClockReading: Sendable, Equatable {
   /// Civil time: compared with fire times.
   package var wall: Instant
   /// Nanoseconds of CLOCK_MONOTONIC: compared with delays that must not feel a clock being set (retries, debounce).

@@ -1,11 +1,11 @@
 internal import Basics
 internal import Triggers
 
-/// Finds the place of a name in somebody's table, without keeping the name: an open hash table of 8 bytes a slot.
+/// Finds the index of a name in somebody's table, without keeping the name: an open hash table of 8 bytes a slot.
 ///
 ///     var index = NameIndex()
 ///     index.insert("sweep", at: 3)
-///     index.place(of: "sweep") { jobs[$0].name == "sweep" }     // 3
+///     index.index(of: "sweep") { jobs[$0].name == "sweep" }     // 3
 ///
 /// Who owns the table knows the names anyway; a dictionary would keep a second reference to each of them and, with very
 /// many, hash them all again each time it grows. A host with 100,000 jobs has several such tables: each costs 11 to 21
@@ -17,7 +17,7 @@ package struct NameIndex: Sendable {
   private struct Slot {
     var hash: UInt32
     /// −1: free.
-    var place: Int32
+    var index: Int32
   }
 
   /// A power of two, at most three quarters full. Empty until the first insertion.
@@ -26,17 +26,17 @@ package struct NameIndex: Sendable {
 
   package init() {}
 
-  /// The place of `name`, asking `matches` about each place whose name has its hash.
+  /// The index of `name`, asking `matches` about each index whose name has its hash.
   @inline(__always)
-  package func place(of name: String, matches: (Int) -> Bool) -> Int? {
+  package func index(of name: String, matches: (Int) -> Bool) -> Int? {
     guard count > 0 else { return nil }
-    return place(ofHash: Self.hash(name), matches: matches)
+    return index(ofHash: Self.hash(name), matches: matches)
   }
 
   /// Enters a name that is not in it.
-  package mutating func insert(_ name: String, at place: Int) {
+  package mutating func insert(_ name: String, at index: Int) {
     if 4 * (count + 1) > 3 * slots.count { grow(to: max(16, 2 * slots.count)) }
-    Self.put(Slot(hash: Self.hash(name), place: Int32(truncatingIfNeeded: place)), into: &slots)
+    Self.put(Slot(hash: Self.hash(name), index: Int32(truncatingIfNeeded: index)), into: &slots)
     count += 1
   }
 
@@ -46,14 +46,14 @@ package struct NameIndex: Sendable {
     let mask = slots.count - 1
     let hash = Self.hash(name)
     var hole = Int(hash) & mask
-    while slots[hole].place >= 0, !(slots[hole].hash == hash && matches(Int(slots[hole].place))) {
+    while slots[hole].index >= 0, !(slots[hole].hash == hash && matches(Int(slots[hole].index))) {
       hole = (hole + 1) & mask
     }
-    guard slots[hole].place >= 0 else { return }
+    guard slots[hole].index >= 0 else { return }
     count -= 1
     // Whoever was pushed beyond the hole moves into it: a search ends at the first free slot (Knuth, vol. 3, 6.4 R).
     var next = (hole + 1) & mask
-    while slots[next].place >= 0 {
+    while slots[next].index >= 0 {
       let home = Int(slots[next].hash) & mask
       if (next - home) & mask >= (next - hole) & mask {
         slots[hole] = slots[next]
@@ -61,7 +61,7 @@ package struct NameIndex: Sendable {
       }
       next = (next + 1) & mask
     }
-    slots[hole].place = -1
+    slots[hole].index = -1
   }
 
   /// Makes room for `capacity` names, so that none of them makes the table grow.
@@ -73,26 +73,26 @@ package struct NameIndex: Sendable {
 
   private static func hash(_ name: String) -> UInt32 { UInt32(truncatingIfNeeded: StableHash.of(name)) }
 
-  private func place(ofHash hash: UInt32, matches: (Int) -> Bool) -> Int? {
+  private func index(ofHash hash: UInt32, matches: (Int) -> Bool) -> Int? {
     let mask = slots.count - 1
     var at = Int(hash) & mask
-    while slots[at].place >= 0 {
-      if slots[at].hash == hash, matches(Int(slots[at].place)) { return Int(slots[at].place) }
+    while slots[at].index >= 0 {
+      if slots[at].hash == hash, matches(Int(slots[at].index)) { return Int(slots[at].index) }
       at = (at + 1) & mask
     }
     return nil
   }
 
   private mutating func grow(to size: Int) {
-    var larger = ContiguousArray(repeating: Slot(hash: 0, place: -1), count: size)
-    for slot in slots where slot.place >= 0 { Self.put(slot, into: &larger) }
+    var larger = ContiguousArray(repeating: Slot(hash: 0, index: -1), count: size)
+    for slot in slots where slot.index >= 0 { Self.put(slot, into: &larger) }
     slots = larger
   }
 
   private static func put(_ slot: Slot, into slots: inout ContiguousArray<Slot>) {
     let mask = slots.count - 1
     var at = Int(slot.hash) & mask
-    while slots[at].place >= 0 { at = (at + 1) & mask }
+    while slots[at].index >= 0 { at = (at + 1) & mask }
     slots[at] = slot
   }
 }

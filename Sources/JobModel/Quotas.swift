@@ -1,7 +1,7 @@
 /// How much one script, one job or one run may take of what all of them share: the `quotas` of `moondial.lua`.
 ///
 /// Plain values; who hands something out compares it with them. At a quota the script gets one sentence that says the
-/// figure and the setting (``sentence(_:_:)``). A reload takes them over.
+/// figure and the setting (``message(_:_:)``). A reload takes them over.
 package struct Quotas: Sendable, Hashable {
   // MARK: How many
 
@@ -70,7 +70,7 @@ package struct Quotas: Sendable, Hashable {
   package static let progressBytes = 1_024
 
   /// "what; SETTING in the quotas of moondial.lua raises it": the end of every message about a quota.
-  package static func sentence(_ what: String, _ setting: String) -> String {
+  package static func message(_ what: String, _ setting: String) -> String {
     "\(what) (quotas.\(setting) in moondial.lua)"
   }
 }

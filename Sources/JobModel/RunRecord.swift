@@ -71,7 +71,7 @@ package struct RunRecord: Sendable, Equatable {
     get { details?.event }
     set { change { $0.event = newValue } }
   }
-  /// The id of the schedule made at run time that it is of; nil: it is the job's own.
+  /// The id of the dynamic schedule that it is of; nil: it is the job's own.
   package var schedule: String? {
     get { details?.schedule }
     set { change { $0.schedule = newValue } }

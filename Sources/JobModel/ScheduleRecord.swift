@@ -1,10 +1,10 @@
 package import Chronology
 
-/// What must survive a restart about one schedule: a job's own, or one made for it at run time.
+/// What must survive a restart about one schedule: a job's own, or a dynamic one.
 package struct ScheduleRecord: Sendable, Equatable {
   package var job: String
   /// nil: the schedule that the job declares.
-  package var made: MadeSchedule?
+  package var dynamic: DynamicSchedule?
   /// The trigger's canonical text; a different one in the script means an edited schedule.
   package var trigger: String?
   @Packed package var nextFire: Instant? = nil
@@ -21,16 +21,16 @@ package struct ScheduleRecord: Sendable, Equatable {
   @Packed package var orphanedAt: Instant? = nil
   /// Of a join: which of its upstream jobs have succeeded since its last run.
   package var arrivals: [UpstreamArrival] = []
-  /// The job's place in its scheduler's table, the same as long as the scheduler lives. It spares a store a search by
+  /// The job's index in its scheduler's table, the same as long as the scheduler lives. It spares a store a search by
   /// name.
   package var index = JobHint()
 
-  /// The id of a schedule made at run time.
-  package var id: String? { made?.id }
+  /// The id of a dynamic schedule.
+  package var id: String? { dynamic?.id }
 
-  package init(job: String, made: MadeSchedule? = nil, trigger: String?, registeredAt: Instant) {
+  package init(job: String, dynamic: DynamicSchedule? = nil, trigger: String?, registeredAt: Instant) {
     self.job = job
-    self.made = made
+    self.dynamic = dynamic
     self.trigger = trigger
     self.registeredAt = registeredAt
     fireCount = 0

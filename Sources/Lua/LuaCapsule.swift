@@ -6,10 +6,10 @@ internal import CLuaShim
 ///     let capture = try LuaCapture(of: [["run": reference]], in: declaration)
 ///     let state = try runtime.makeState(capture.capsules[0])
 ///
-/// Immutable; may be used from any thread and sent to another process (`encoded()`). What is in it, and the laws it
-/// keeps, is in docs/capsules.md; in short: function prototypes shared by the whole process, captured locals with their
-/// sharing, tables with cycles and metatables, host objects by name, and the globals and modules that the code can
-/// name.
+/// Immutable; may be used from any thread and sent to another process (`encoded()`). What is in it, and the invariants
+/// it keeps, is in docs/capsules.md; in short: function prototypes shared by the whole process, captured locals with
+/// their sharing, tables with cycles and metatables, host objects by name, and the globals and modules that the code
+/// can name.
 @safe package final class LuaCapsule: LuaOrigin, @unchecked Sendable {
   // The C object is immutable and its count of owners is atomic, so the class is Sendable; owned from `init` to
   // `deinit`.

@@ -47,7 +47,7 @@ package struct LuaError: Error, Sendable, Equatable, CustomStringConvertible {
   package var description: String { message }
 }
 
-/// A place in a script.
+/// A location in a script.
 package struct LuaLocation: Sendable, Equatable, CustomStringConvertible {
   package var file: String
   package var line: Int

@@ -4,7 +4,8 @@ internal import CLuaShim
 ///
 ///     let runtime = try LuaRuntime(modules: [LuaModule("log", functions: [info])])
 ///     let worker = runtime.makeWorker()                       // on the thread that will step
-///     let state = try runtime.makeState(source: "return { run = function() log.info('hello') end }", chunkName: "a.lua")
+///     let source = "return { run = function() log.info('hello') end }"
+///     let state = try runtime.makeState(source: source, chunkName: "a.lua")
 ///     try state.start(entry: "run", context: nil)
 ///     worker.step(state)                                      // .finished
 ///
@@ -93,7 +94,7 @@ internal import CLuaShim
 
   /// Gives memory back to the system that states have used and no state uses: after a load, up to 16 MB. Any thread;
   /// some 100 us.
-  package func giveBackSpareMemory() { unsafe moon_runtime_cool(handle) }
+  package func releaseSpareMemory() { unsafe moon_runtime_cool(handle) }
 
   /// Makes the calling thread a worker.
   package func makeWorker() -> LuaWorker { LuaWorker() }

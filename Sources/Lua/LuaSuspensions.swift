@@ -47,7 +47,7 @@ final class LuaSuspensions: Sendable {
     }
   }
 
-  private struct Book {
+  private struct State {
     var next: UInt32 = 1
     var entries: [UInt32: Entry] = [:]
     /// Groups without an answer.
@@ -58,15 +58,15 @@ final class LuaSuspensions: Sendable {
     var asleepOn: UInt32?
   }
 
-  private let book = Mutex(Book())
+  private let state = Mutex(State())
 
   /// A ticket for a request. The step will hand both to the host.
   func open(_ request: any LuaRequest, repeating function: Int32?) -> LuaTicket {
-    book.withLock { book in
-      let number = book.next
-      book.next += 1
-      book.entries[number] = Entry(request: request, function: function)
-      book.fresh.append(LuaSuspension(ticket: LuaTicket(number: number), request: request))
+    state.withLock { state in
+      let number = state.next
+      state.next += 1
+      state.entries[number] = Entry(request: request, function: function)
+      state.fresh.append(LuaSuspension(ticket: LuaTicket(number: number), request: request))
       return LuaTicket(number: number)
     }
   }
@@ -74,18 +74,18 @@ final class LuaSuspensions: Sendable {
   /// A ticket that is complete when one of the members is; complete already if one of them is. Nil: a member is
   /// unknown.
   func openGroup(_ members: [UInt32]) -> LuaTicket? {
-    book.withLock { book in
-      if members.isEmpty || !members.allSatisfy({ book.entries[$0] != nil }) { return nil }
-      let number = book.next
-      book.next += 1
+    state.withLock { state in
+      if members.isEmpty || !members.allSatisfy({ state.entries[$0] != nil }) { return nil }
+      let number = state.next
+      state.next += 1
       var group = Entry()
-      if let ready = members.first(where: { book.entries[$0]?.answer != nil }) {
+      if let ready = members.first(where: { state.entries[$0]?.answer != nil }) {
         group.answer = .results([.integer(Int64(ready))])
       } else {
-        book.openGroups.insert(number)
-        for member in members { book.entries[member]?.add(number, open: book.openGroups) }
+        state.openGroups.insert(number)
+        for member in members { state.entries[member]?.add(number, open: state.openGroups) }
       }
-      book.entries[number] = group
+      state.entries[number] = group
       return LuaTicket(number: number)
     }
   }
@@ -93,11 +93,11 @@ final class LuaSuspensions: Sendable {
   /// Gives up tickets whose answers nobody wants any more.
   func forget(_ tickets: [UInt32]) {
     // Let go outside the lock: what an answer holds may tell others, who complete tickets.
-    let removed = book.withLock { book in
+    let removed = state.withLock { state in
       tickets.compactMap { number -> Entry? in
-        let entry = book.entries.removeValue(forKey: number)
-        book.openGroups.remove(number)
-        book.fresh.removeAll { $0.ticket.number == number }
+        let entry = state.entries.removeValue(forKey: number)
+        state.openGroups.remove(number)
+        state.fresh.removeAll { $0.ticket.number == number }
         return entry
       }
     }
@@ -106,13 +106,13 @@ final class LuaSuspensions: Sendable {
 
   /// The end of a run: forgets everything that is open.
   func forgetAll() {
-    let removed = book.withLock { book -> Book? in
-      book.asleepOn = nil
-      if book.entries.isEmpty, book.fresh.isEmpty { return nil }  // most runs wait for nothing
-      let removed = book
-      book.entries = [:]
-      book.openGroups = []
-      book.fresh = []
+    let removed = state.withLock { state -> State? in
+      state.asleepOn = nil
+      if state.entries.isEmpty, state.fresh.isEmpty { return nil }  // most runs wait for nothing
+      let removed = state
+      state.entries = [:]
+      state.openGroups = []
+      state.fresh = []
       return removed
     }
     guard let removed else { return }
@@ -121,55 +121,55 @@ final class LuaSuspensions: Sendable {
 
   /// Records an answer. True: the run was asleep and has become ready; this is told once.
   func complete(_ ticket: LuaTicket, _ answer: Answer) -> Bool {
-    book.withLock { book in
-      guard book.entries[ticket.number] != nil, book.entries[ticket.number]?.answer == nil else { return false }
-      book.entries[ticket.number]?.answer = answer
+    state.withLock { state in
+      guard state.entries[ticket.number] != nil, state.entries[ticket.number]?.answer == nil else { return false }
+      state.entries[ticket.number]?.answer = answer
       // Groups of groups: each is answered with the member that completed it.
       var done = [ticket.number]
       while let member = done.popLast() {
-        guard let entry = book.entries[member], let first = entry.group else { continue }
-        for group in [first] + entry.more where book.openGroups.remove(group) != nil {
-          book.entries[group]?.answer = .results([.integer(Int64(member))])
+        guard let entry = state.entries[member], let first = entry.group else { continue }
+        for group in [first] + entry.more where state.openGroups.remove(group) != nil {
+          state.entries[group]?.answer = .results([.integer(Int64(member))])
           done.append(group)
         }
       }
-      guard let asleep = book.asleepOn, book.entries[asleep]?.answer != nil else { return false }
-      book.asleepOn = nil
+      guard let asleep = state.asleepOn, state.entries[asleep]?.answer != nil else { return false }
+      state.asleepOn = nil
       return true
     }
   }
 
   /// The run has suspended. The new requests, and whether it can go on at once because its answer is already there.
   func sleep(on number: UInt32) -> (fresh: [LuaSuspension], ready: Bool) {
-    book.withLock { book in
-      let fresh = book.fresh
-      book.fresh.removeAll()
-      let ready = book.entries[number]?.answer != nil || book.entries[number] == nil
-      book.asleepOn = ready ? nil : number
+    state.withLock { state in
+      let fresh = state.fresh
+      state.fresh.removeAll()
+      let ready = state.entries[number]?.answer != nil || state.entries[number] == nil
+      state.asleepOn = ready ? nil : number
       return (fresh, ready)
     }
   }
 
   /// New requests of a step that did not suspend (branches of a run that goes on).
   func takeFresh() -> [LuaSuspension] {
-    book.withLock { book in
-      if book.fresh.isEmpty { return [] }
-      defer { book.fresh.removeAll() }
-      return book.fresh
+    state.withLock { state in
+      if state.fresh.isEmpty { return [] }
+      defer { state.fresh.removeAll() }
+      return state.fresh
     }
   }
 
   /// Wakes a sleeping run without an answer, to be stopped. True: it was asleep.
   func wake() -> Bool {
-    book.withLock { book in
-      defer { book.asleepOn = nil }
-      return book.asleepOn != nil
+    state.withLock { state in
+      defer { state.asleepOn = nil }
+      return state.asleepOn != nil
     }
   }
 
   /// Pushes what a ticket brought; the coroutine that waited for it goes on with that.
   func deliver(_ ticket: LuaTicket, to call: inout LuaCall) -> LuaReturn {
-    let entry = book.withLock { $0.entries.removeValue(forKey: ticket.number) }
+    let entry = state.withLock { $0.entries.removeValue(forKey: ticket.number) }
     switch entry?.answer {
     case .results(let values):
       for value in values { call.push(value) }

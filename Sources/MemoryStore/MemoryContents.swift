@@ -9,8 +9,8 @@ struct MemoryContents: ~Copyable {
   /// In the order in which they were met; found by `names`.
   private var jobs: ContiguousArray<JobMemory> = []
   private var names = NameIndex()
-  /// Schedules made at run time, by id.
-  private var made: [String: ScheduleRecord] = [:]
+  /// Dynamic schedules, by id.
+  private var dynamic: [String: ScheduleRecord] = [:]
   /// The same by the scheduler's index, as far as it was told.
   private var homes: ContiguousArray<JobMemory?> = []
   private var clockEpoch = ClockEpoch(0)
@@ -29,7 +29,7 @@ struct MemoryContents: ~Copyable {
   mutating func apply(_ batch: borrowing StoreBatch) {
     for record in batch.schedules {
       if let id = record.id {
-        made[id] = record
+        dynamic[id] = record
       } else {
         memory(of: record.job, at: record.index.value).schedule = record
       }
@@ -42,7 +42,7 @@ struct MemoryContents: ~Copyable {
       let memory = memory(of: batch.fires[index].job, at: batch.fires[index].index.value)
       moved.append(memory)
       if let id = batch.fires[index].schedule {
-        made[id]?.move(batch.fires[index])
+        dynamic[id]?.move(batch.fires[index])
       } else {
         memory.schedule?.move(batch.fires[index])
       }
@@ -60,7 +60,7 @@ struct MemoryContents: ~Copyable {
     for id in batch.dropped { drop(id) }
     for range in batch.decisions { decide(range) }
     for mark in batch.files { memory(of: mark.job).history.files[mark.path] = mark.version == nil ? nil : mark }
-    for id in batch.unscheduled { made[id] = nil }
+    for id in batch.unscheduled { dynamic[id] = nil }
     if !batch.forgotten.isEmpty { forget(Set(batch.forgotten)) }
     if let epoch = batch.clockEpoch { clockEpoch = epoch }
   }
@@ -72,7 +72,7 @@ struct MemoryContents: ~Copyable {
     names.reserveCapacity(jobs.count)
     for place in jobs.indices { names.insert(jobs[place].name, at: place) }
     homes = []
-    made = made.filter { !gone.contains($0.value.job) }
+    dynamic = dynamic.filter { !gone.contains($0.value.job) }
   }
 
   var jobCount: Int { jobs.count }
@@ -123,7 +123,7 @@ struct MemoryContents: ~Copyable {
 
   private borrowing func known(_ job: String) -> JobMemory? {
     let jobs = jobs
-    return names.place(of: job) { jobs[$0].name == job }.map { jobs[$0] }
+    return names.index(of: job) { jobs[$0].name == job }.map { jobs[$0] }
   }
 
   /// Without a search where the scheduler says which job it is, from the second time on.
@@ -147,7 +147,7 @@ struct MemoryContents: ~Copyable {
     return snapshot
   }
 
-  borrowing func schedules() -> [ScheduleRecord] { jobs.compactMap(\.schedule) + made.values }
+  borrowing func schedules() -> [ScheduleRecord] { jobs.compactMap(\.schedule) + dynamic.values }
 
   borrowing func runs(_ query: RunQuery) -> [RunRecord] {
     var found: [RunRecord] = []
@@ -175,24 +175,24 @@ struct MemoryContents: ~Copyable {
 /// search by name (a hash, and two cache lines of a dictionary that is larger than the cache when jobs are many).
 ///
 /// Run ids rise by one, so the latest of them are a window with a moving start. A run that stays open while 4,096
-/// others are claimed loses its place, and is searched for by its job's name.
+/// others are claimed loses its entry, and is searched for by its job's name.
 private struct OpenRuns {
   private static let room = 4_096
   /// By id, wrapping around; allocated with the first claim.
-  private var places: ContiguousArray<(run: RunID, memory: JobMemory?)> = []
+  private var entries: ContiguousArray<(run: RunID, memory: JobMemory?)> = []
 
   mutating func enter(_ memory: JobMemory, for run: RunID) {
-    if places.isEmpty { places = ContiguousArray(repeating: (RunID(0), nil), count: Self.room) }
-    places[place(of: run)] = (run, memory)
+    if entries.isEmpty { entries = ContiguousArray(repeating: (RunID(0), nil), count: Self.room) }
+    entries[index(of: run)] = (run, memory)
   }
 
-  /// Takes the entry out, if the run still has its place.
+  /// Takes the entry out, if the run still has it.
   mutating func leave(_ run: RunID) -> JobMemory? {
-    guard !places.isEmpty, places[place(of: run)].run == run else { return nil }
-    return places[place(of: run)].memory.take()
+    guard !entries.isEmpty, entries[index(of: run)].run == run else { return nil }
+    return entries[index(of: run)].memory.take()
   }
 
-  private func place(of run: RunID) -> Int { Int(truncatingIfNeeded: run.number) & (Self.room - 1) }
+  private func index(of run: RunID) -> Int { Int(truncatingIfNeeded: run.number) & (Self.room - 1) }
 }
 
 extension RunQuery {

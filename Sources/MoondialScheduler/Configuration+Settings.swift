@@ -67,8 +67,8 @@ extension Configuration {
     case "job_defaults" where path.count > 1:
       let job = NativeJob(
         name: "defaults", fields: LuaTable(), source: SourceLocation(file: "", line: 0), payload: NoCode())
-      let surroundings = checked.surroundings(zones: zones, zone: .utc, now: SystemWallClock().now)
-      guard let definition = try? job.definition(in: surroundings) else { return false }
+      let environment = checked.environment(zones: zones, zone: .utc, now: SystemWallClock().now)
+      guard let definition = try? job.definition(in: environment) else { return false }
       return jobDefaults.take(path[1], from: definition)
     default: return false
     }
@@ -86,7 +86,7 @@ extension Configuration {
       table, settings: settings, zones: zones, stores: .standard, now: SystemWallClock().now)
     let errors = problems.filter { $0.severity == .error }
     guard errors.isEmpty else {
-      throw SchedulerError(.invalid, errors.map { $0.sentence }.joined(separator: "\n"))
+      throw SchedulerError(.invalid, errors.map { $0.text }.joined(separator: "\n"))
     }
     return configuration
   }
@@ -131,12 +131,12 @@ extension Configuration.Group {
 
 extension HostConfiguration {
   /// What jobs of the program are declared against.
-  func surroundings(zones: TimeZoneDatabase, zone: TimeZoneRules, now: Instant) -> DeclareSurroundings {
+  func environment(zones: TimeZoneDatabase, zone: TimeZoneRules, now: Instant) -> DeclareEnvironment {
     // The quotas are for scripts: a program knows what it asks for.
     var quotas = quotas
     quotas.maxMemory = .max
     quotas.maxTimeout = nil
-    return DeclareSurroundings(
+    return DeclareEnvironment(
       zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys),
       groups: Array(groups.keys),
       hostDefaults: jobDefaults, quotas: quotas, now: now)
@@ -144,8 +144,8 @@ extension HostConfiguration {
 }
 
 extension ScriptProblem {
-  /// Its sentence; the place where it is a setting's name.
-  fileprivate var sentence: String { location.file == "moondial.lua" ? message : "\(location.file): \(message)" }
+  /// Its message; with its location where that is a setting's name.
+  fileprivate var text: String { location.file == "moondial.lua" ? message : "\(location.file): \(message)" }
 }
 
 /// Stands for code where only options are looked at.

@@ -21,7 +21,7 @@ final class EventBus: Sendable {
   private let state = Monitor(State())
   private let isWanted = Atomic(false)
   /// Two threads at most, so that a listener that never returns does not silence the others.
-  private let lane = BlockingLane(name: "moondial-ev", threads: 2)
+  private let blockingPool = BlockingPool(name: "moondial-ev", threads: 2)
 
   /// Whether anybody listens.
   var hasListeners: Bool { isWanted.load(ordering: .relaxed) }
@@ -60,10 +60,10 @@ final class EventBus: Sendable {
       state.listeners[number]?.isDelivering = true
       return true
     }
-    if starts { lane.run { [self] in deliver(number) } }
+    if starts { blockingPool.run { [self] in deliver(number) } }
   }
 
-  /// On the lane: tells one listener until it knows everything.
+  /// On the pool: tells one listener until it knows everything.
   private func deliver(_ number: Int) {
     while true {
       let listener = state.withLock { state -> Listener? in

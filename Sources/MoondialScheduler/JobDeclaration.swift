@@ -14,17 +14,17 @@ struct JobDeclaration: Sendable {
   var source: SourceLocation
 
   /// The definition under a host's defaults. Throws all that is wrong, a line each.
-  func definition(in surroundings: DeclareSurroundings) throws(SchedulerError) -> JobDefinition {
+  func definition(in environment: DeclareEnvironment) throws(SchedulerError) -> JobDefinition {
     var fields = options.fields
     if let trigger { fields.append((JobField.trigger.rawValue, trigger.value)) }
     let job = NativeJob(name: name, fields: LuaTable(fields: fields), source: source, payload: payload)
     let params = try options.params?.checked("job \"\(name)\": params", isObject: true)
     do {
-      var definition = try job.definition(in: surroundings)
+      var definition = try job.definition(in: environment)
       definition.params = params
       if let watch = definition.watch { definition.watch = watch.fromHere }
       return definition
-    } catch { throw SchedulerError(.invalid, error.sentences.joined(separator: "\n")) }
+    } catch { throw SchedulerError(.invalid, error.messages.joined(separator: "\n")) }
   }
 }
 
@@ -45,7 +45,7 @@ struct CheckedConfiguration {
     }
   }
 
-  func surroundings(now: Instant) -> DeclareSurroundings {
-    host.surroundings(zones: .shared, zone: zone, now: now)
+  func environment(now: Instant) -> DeclareEnvironment {
+    host.environment(zones: .shared, zone: zone, now: now)
   }
 }

@@ -6,7 +6,7 @@ extension JobOptions {
   ///     JobOptions(watch: .init("in/*.csv", settle: .seconds(5)))
   ///
   /// What was given to a run is remembered in the job's store: with an SQLite store a file that no run was given is
-  /// given after a restart, and one that was is not. The law is that of scripts' `watch`.
+  /// given after a restart, and one that was is not. The invariant is that of scripts' `watch`.
   public struct Watch: Sendable, Hashable {
     /// What a file must have done to be given to the job.
     public enum Event: String, Sendable, Hashable, CaseIterable {

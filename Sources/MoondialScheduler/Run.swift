@@ -42,7 +42,7 @@ public struct Run: Sendable, Identifiable {
   public let id: RunID
   /// The name of its job.
   public let job: String
-  /// The id of the schedule made at run time that it is of; nil: the job's own.
+  /// The id of the dynamic schedule that it is of; nil: the job's own.
   public let schedule: String?
   /// The fire time, or when it was asked for.
   public let scheduledAt: Date

@@ -26,6 +26,6 @@ public struct Schedule: Sendable, Identifiable {
     trigger = status.trigger?.description
     nextFire = status.nextFire.map { Date($0) }
     running = status.active
-    params = status.record.made?.options.params.map { JSON($0) }
+    params = status.record.dynamic?.options.params.map { JSON($0) }
   }
 }

@@ -82,7 +82,7 @@ extension Scheduler {
 
   private func declare(_ job: JobDeclaration, replacing: Bool) throws(SchedulerError) {
     let checked = try CheckedConfiguration(state.withLock { $0.configuration })
-    let definition = try job.definition(in: checked.surroundings(now: driver.wallClock.now))
+    let definition = try job.definition(in: checked.environment(now: driver.wallClock.now))
     if definition.watch != nil, let refusal = driver.refusesFiles {
       throw SchedulerError(.invalid, "job \"\(job.name)\": \(refusal)")
     }
@@ -128,15 +128,15 @@ extension Scheduler {
 }
 
 extension SchedulerError {
-  static func taken(_ name: String, by place: SourceLocation) -> SchedulerError {
+  static func taken(_ name: String, by location: SourceLocation) -> SchedulerError {
     SchedulerError(
       .duplicate,
-      "job \"\(name)\" is already declared at \(place): give it another name, or add it with replacing: true")
+      "job \"\(name)\" is already declared at \(location): give it another name, or add it with replacing: true")
   }
 
   init(_ name: String, _ failure: SchedulerAssembly.DeclarationFailure) {
     switch failure {
-    case .taken(let place): self = .taken(name, by: place)
+    case .taken(let location): self = .taken(name, by: location)
     case .refused(let refusal): self.init(refusal)
     }
   }
@@ -150,6 +150,6 @@ extension SchedulerError {
       case .overlap: .overlap
       case .draining: .state
       }
-    self.init(code, refusal.sentence)
+    self.init(code, refusal.message)
   }
 }

@@ -61,8 +61,8 @@ extension Scheduler {
   /// Blocks until then. A second call waits for the first; with a grace of zero it ends its waiting, and what still
   /// runs is interrupted. Before the start, or again, is fine.
   ///
-  /// Not in async code, where it would hold one of the few threads that tasks share: there it is `await scheduler.stop()`,
-  /// and in a `defer`, which cannot wait, `scheduler.stop(waiting: false)`.
+  /// Not in async code, where it would hold one of the few threads that tasks share: there it is `await
+  /// scheduler.stop()`, and in a `defer`, which cannot wait, `scheduler.stop(waiting: false)`.
   @available(*, noasync, message: "write `await scheduler.stop()`, or in a `defer` `scheduler.stop(waiting: false)`")
   public func stop(grace: Duration = .seconds(30)) { end(grace) }
 
@@ -85,7 +85,7 @@ extension Scheduler {
 
   /// Begins to stop, and returns at once.
   private func stopLater(_ grace: Duration) {
-    // A thread of its own: all those of the lane may be waiting for what this ends.
+    // A thread of its own: all those of the pool may be waiting for what this ends.
     let thread = try? NamedThread("moondial-stop") { [self] in end(grace) }
     if let thread { return thread.abandon() }
     // Without a thread to be had there is only this one.
@@ -114,11 +114,11 @@ extension Scheduler {
     }
     do throws(SchedulerError) {
       let checked = try CheckedConfiguration(configuration)
-      let surroundings = checked.surroundings(now: driver.wallClock.now)
+      let environment = checked.environment(now: driver.wallClock.now)
       var definitions: [JobDefinition] = []
       var complaints: [String] = []
       for job in jobs.values.sorted(by: { $0.name < $1.name }) {
-        do throws(SchedulerError) { definitions.append(try job.definition(in: surroundings)) } catch {
+        do throws(SchedulerError) { definitions.append(try job.definition(in: environment)) } catch {
           complaints.append(error.message)
         }
       }
@@ -148,11 +148,11 @@ extension Scheduler {
     blueprint.configuration = checked.host
     if let scripts = configuration.scripts {
       if let refusal = driver.refusesScripts { throw SchedulerError(.invalid, refusal) }
-      var place = ScriptPlace(
+      var location = ScriptLocation(
         scripts.directory, source: .value(checked.host), systemZone: checked.systemZone,
         environment: { scripts.environment[$0] }, variables: { scripts.environment })
-      place.zones = .shared
-      blueprint.scripts = place
+      location.zones = .shared
+      blueprint.scripts = location
       blueprint.isEmbedded = true
     }
     let renderer = EventRenderer(log, clock: driver.wallClock)

@@ -34,18 +34,18 @@ extension Scheduler {
     try await away { () throws(SchedulerError) in try self.make(job, trigger, options, id, replacing) }
   }
 
-  /// Takes a schedule made at run time away; returns when that is durable. What was claimed goes on.
+  /// Takes a dynamic schedule away; returns when that is durable. What was claimed goes on.
   public func unschedule(_ id: String) throws(SchedulerError) { try unmake(id) }
 
-  /// Takes a schedule made at run time away; returns when that is durable. What was claimed goes on.
+  /// Takes a dynamic schedule away; returns when that is durable. What was claimed goes on.
   public func unschedule(_ id: String) async throws(SchedulerError) {
     try await away { () throws(SchedulerError) in try self.unmake(id) }
   }
 
-  /// Schedules made at run time, by id: those of one job, or all; none when the scheduler does not run. O(schedules).
+  /// Dynamic schedules, by id: those of one job, or all; none when the scheduler does not run. O(schedules).
   public func schedules(of job: String? = nil) -> [Schedule] { schedulesNow(job) }
 
-  /// Schedules made at run time, by id: those of one job, or all; none when the scheduler does not run. O(schedules).
+  /// Dynamic schedules, by id: those of one job, or all; none when the scheduler does not run. O(schedules).
   public func schedules(of job: String? = nil) async -> [Schedule] { await away { self.schedulesNow(job) } }
 
   // MARK: Blocking
@@ -65,7 +65,7 @@ extension Scheduler {
     // The same fields as a job's, read by the same rules; only what is given becomes the schedule's own.
     let declaration = JobDeclaration(
       name: job, trigger: trigger, options: options, payload: NoCode(), source: SourceLocation(file: "", line: 0))
-    let read = try declaration.definition(in: checked.surroundings(now: driver.wallClock.now))
+    let read = try declaration.definition(in: checked.environment(now: driver.wallClock.now))
     guard let found = read.trigger else { throw SchedulerError(.invalid, "\(trigger) never fires") }
     var request = ScheduleRequest(job: job, id: id, trigger: found)
     request.replaceExisting = replacing
@@ -107,7 +107,7 @@ extension JobOptions {
     let known = Set(own.fields.map(\.key))
     let others = fields.map(\.key).filter { !known.contains($0) }
     throw SchedulerError(
-      .invalid, "a schedule made at run time cannot say \(others.joined(separator: ", ")): that is for its job to say")
+      .invalid, "a dynamic schedule cannot say \(others.joined(separator: ", ")): that is for its job to say")
   }
 }
 

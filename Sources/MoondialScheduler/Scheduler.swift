@@ -17,9 +17,9 @@ internal import Synchronization
 /// in its store before it starts and its outcome after it ended, `start` takes up where the store stands.
 ///
 /// Threading: every method from any thread. Those that wait for something exist twice: called with `await` they hold no
-/// thread (never one of Swift's cooperative pool), otherwise they block the caller, for one turn of the scheduler where
-/// nothing else is said. A scheduler is started once. It should be stopped: one that is released while it runs says so in
-/// its log, and ends as `stop(grace: .zero)` does.
+/// thread (never one of Swift's cooperative pool), otherwise they block the caller, for one tick of the scheduler where
+/// nothing else is said. A scheduler is started once. It should be stopped: one that is released while it runs says so
+/// in its log, and ends as `stop(grace: .zero)` does.
 public final class Scheduler: Sendable {
   enum Phase: Sendable {
     case new, starting
@@ -46,7 +46,7 @@ public final class Scheduler: Sendable {
   let state: Monitor<State>
   let bus = EventBus()
   /// Where the async forms of blocking calls wait.
-  let lane = BlockingLane(name: "moondial-call", threads: 8)
+  let blockingPool = BlockingPool(name: "moondial-call", threads: 8)
   let driver: SchedulerDriver
   /// Where the lines of running closures go; set by the start.
   let sink = Mutex<HostLogSink?>(nil)
@@ -106,7 +106,7 @@ public final class Scheduler: Sendable {
         continuation.resume(returning: Swift.Result { () throws(Failure) in try body() })
       }
       // Without a thread to be had there is only this one.
-      if !lane.run(work) { work() }
+      if !blockingPool.run(work) { work() }
     }
     return try result.get()
   }

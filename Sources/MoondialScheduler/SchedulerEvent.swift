@@ -16,13 +16,13 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
   case scheduleEnded(String)
   /// One was made at run time, or given a new form.
   case scheduleMade(String, job: String, nextFire: Date?)
-  /// One made at run time was taken away, or its last run has ended.
+  /// A dynamic one was taken away, or its last run has ended.
   case scheduleRemoved(String, job: String)
   /// On disk, where there is one; it starts as soon as a thread is free.
   case runClaimed(RunID, job: String, scheduledAt: Date)
   case runStarted(RunID, job: String, attempt: Int)
-  /// How far a script's run says it is (`ctx:progress`), in words, and as a fraction from 0 to 1 if it said one. Of each
-  /// run at most once a second, and at its end.
+  /// How far a script's run says it is (`ctx:progress`), in words, and as a fraction from 0 to 1 if it said one. Of
+  /// each run at most once a second, and at its end.
   case runProgress(RunID, job: String, text: String, fraction: Double?)
   case runFinished(Run)
   case runRetrying(RunID, job: String, attempt: Int, delay: Duration, outcome: Outcome, error: String?)

@@ -5,7 +5,7 @@ internal import Triggers
 /// Accounts for every due instant of every job from what a store holds: exactly one decision each.
 package enum InvariantChecker {
   /// - Parameter definitions: the jobs, and whether each is absent (orphaned) at the end.
-  /// - Returns: sentences about what is wrong; empty when every law holds.
+  /// - Returns: sentences about what is wrong; empty when every invariant holds.
   package static func check(
     _ definitions: [(job: JobDefinition, isAbsent: Bool)], store: any JobStore, now: Instant
   ) -> [String] {
@@ -13,7 +13,8 @@ package enum InvariantChecker {
       let runs = try store.runs(RunQuery(limit: 10_000_000))
       let ranges = try store.decisions(DecisionQuery(limit: 10_000_000))
       let schedules = Dictionary(
-        try store.schedules().filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+        try store.schedules().filter { $0.dynamic == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first }
+      )
       var problems: [String] = []
       for (job, _) in definitions {
         problems += check(

@@ -37,13 +37,13 @@ public final class ManualClock: Sendable {
   public func advance(by duration: Duration) async {
     precondition(duration >= .zero, "a clock advances; set(to:) sets the wall clock back")
     let end = now + duration.wholeNanoseconds
-    await settle()
+    await letTasksRun()
     while let next = nextWake, next <= end {
       machine.advance(by: max(0, next - now))
-      await settle()
+      await letTasksRun()
     }
     machine.advance(by: max(0, end - now))
-    await settle()
+    await letTasksRun()
   }
 
   /// Waits until the clock has been advanced by `duration`: for async jobs that would wait for real otherwise.
@@ -62,7 +62,7 @@ public final class ManualClock: Sendable {
   }
 
   /// Lets everything happen that can at this instant.
-  private func settle() async {
+  private func letTasksRun() async {
     followers.wakeSleepers(at: now)
     for engine in followers.engines { engine.expireTimeouts() }
     while true {

@@ -9,19 +9,19 @@ internal import Synchronization
 /// Jobs run in `pump` and nowhere else.
 final class ManualEngine: SchedulerEngine {
   private struct State: Sendable {
-    var rest: ServiceTurn.Rest?
+    var rest: ServiceTick.Rest?
     var isOver = false
   }
-  private let turn: ServiceTurn
+  private let tick: ServiceTick
   private let executors: [ManualExecutor]
   private let clock: SimulatedClock
   private let followers: ClockFollowers
-  /// Held for a turn.
+  /// Held for a tick.
   private let turning = Mutex(())
   private let state = Mutex(State())
   private let isAwake: Awakening
 
-  /// Whether something came in since the last turn began.
+  /// Whether something came in since the last tick began.
   private final class Awakening: Sendable {
     let flag = Atomic(true)
   }
@@ -31,7 +31,7 @@ final class ManualEngine: SchedulerEngine {
     self.followers = followers
     let awakening = Awakening()
     isAwake = awakening
-    turn = ServiceTurn(configuration) {
+    tick = ServiceTick(configuration) {
       awakening.flag.store(true, ordering: .releasing)
       followers.note()
     }
@@ -39,40 +39,40 @@ final class ManualEngine: SchedulerEngine {
   }
 
   func start(_ definitions: [JobDefinition], groups: [String: GroupLimit], isWhole: Bool) throws {
-    try turn.restore(definitions, groups: groups)
-    for executor in executors { executor.start(reportingTo: turn) }
-    turn.post { core, now, actions in
+    try tick.restore(definitions, groups: groups)
+    for executor in executors { executor.start(reportingTo: tick) }
+    tick.post { core, now, actions in
       core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)
       core.start(at: now, isWhole: isWhole, into: &actions)
       actions.events.append(.hostStarted(generation: Generation(1), jobs: definitions.count))
     }
-    turnOnce()
+    tickOnce()
     followers.add(self)
   }
 
   func ask<R: Sendable>(
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> R
+    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> R
   ) -> R {
     let answer = Mutex<R?>(nil)
-    turn.post { core, now, actions in
+    tick.post { core, now, actions in
       let result = body(&core, now, &actions)
       answer.withLock { $0 = result }
     }
     while true {
-      turnOnce()
-      // Another thread's turn may have taken the question: it has answered when that turn is over.
+      tickOnce()
+      // Another thread's turn may have taken the question: it has answered when that tick is over.
       if let result = answer.withLock({ $0 }) { return result }
     }
   }
 
   func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void
+    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> Void
   ) {
-    turn.post(whenDurable: whenDurable, body)
+    tick.post(whenDurable: whenDurable, body)
     // Who waits for it to be durable does not move the clock meanwhile.
-    turnOnce()
+    tickOnce()
   }
 
   /// Time stands still, so there is nothing to wait for: what has not ended is cancelled.
@@ -82,13 +82,13 @@ final class ManualEngine: SchedulerEngine {
       return !state.isOver
     }
     guard isFirst else { return }
-    turn.post { core, now, actions in core.drain(at: now, into: &actions) }
+    tick.post { core, now, actions in core.drain(at: now, into: &actions) }
     pump()
-    turn.post { core, now, actions in core.cancelAll(at: now, into: &actions) }
+    tick.post { core, now, actions in core.cancelAll(at: now, into: &actions) }
     pump()
-    turn.post { core, now, actions in core.interruptAll(at: now, into: &actions) }
+    tick.post { core, now, actions in core.interruptAll(at: now, into: &actions) }
     for executor in executors { executor.stop() }
-    turn.post { _, _, actions in actions.events.append(.stopped) }
+    tick.post { _, _, actions in actions.events.append(.stopped) }
     pump()
   }
 
@@ -100,7 +100,7 @@ final class ManualEngine: SchedulerEngine {
   func pump() {
     var worked = true
     while worked || isAwake.flag.load(ordering: .acquiring) {
-      turnOnce()
+      tickOnce()
       worked = false
       for executor in executors where executor.work() { worked = true }
     }
@@ -109,10 +109,10 @@ final class ManualEngine: SchedulerEngine {
   /// Ends what is beyond its timeout.
   func expireTimeouts() { for executor in executors { executor.advance() } }
 
-  private func turnOnce() {
+  private func tickOnce() {
     turning.withLock { _ in
       isAwake.flag.store(false, ordering: .releasing)
-      let rest = turn.turn(at: turn.now)
+      let rest = tick.tick(at: tick.now)
       state.withLock { $0.rest = rest }
     }
   }

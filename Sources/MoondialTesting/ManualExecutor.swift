@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// Runs Swift closures when it is told to work: blocking ones on the thread that says so, async ones as tasks.
 ///
-/// Orders wait until then, so that no job runs inside a turn of the scheduler, and every job may ask the scheduler
+/// Orders wait until then, so that no job runs inside a tick of the scheduler, and every job may ask the scheduler
 /// anything.
 final class ManualExecutor: JobExecutor {
   private struct State: Sendable {

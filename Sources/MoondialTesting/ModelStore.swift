@@ -54,7 +54,7 @@ package final class ModelStore: JobStore {
         state.highestDecision = range.number
       }
       for mark in batch.files { state.files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
-      for id in batch.unscheduled { state.schedules[.made(id)] = nil }
+      for id in batch.unscheduled { state.schedules[.dynamic(id)] = nil }
       state.clockEpoch = batch.clockEpoch ?? state.clockEpoch
     }
     completion(nil)

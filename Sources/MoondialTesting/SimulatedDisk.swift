@@ -24,7 +24,7 @@ package final class ModelDisk: SimulatedDisk {
 
 /// A real SQLite file in a temporary directory, opened and closed with every life of the host.
 ///
-/// Each batch is waited for, so that the story does not depend on how quick the disk is: what is in flight when the
+/// Each batch is waited for, so that the scenario does not depend on how quick the disk is: what is in flight when the
 /// host dies is the part of `FaultyJobStore` in front of it.
 package final class SQLiteDisk: SimulatedDisk {
   private let directory: TemporaryDirectory

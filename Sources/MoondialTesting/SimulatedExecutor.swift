@@ -134,7 +134,7 @@ package final class SimulatedExecutor: JobExecutor {
     if !reports.isEmpty { sink?.report(reports) }
   }
 
-  /// Laws that the scheduler broke.
+  /// Invariants that the scheduler broke.
   package var violations: [String] { state.withLock { $0.violations } }
   /// Runs that are under way.
   package var running: Int { state.withLock { $0.attempts.count } }

@@ -6,16 +6,16 @@ internal import TestSupport
 
 /// The schedules that a simulation makes at run time, and what must have become of them.
 ///
-/// Laws: a one-off is decided at most once; one whose making was durable, and that nobody took away, exactly once,
-/// unless it is still to come.
+/// Invariants: a one-off is decided at most once; one whose making was durable, and that nobody took away, exactly
+/// once, unless it is still to come.
 final class SimulatedSchedules: Sendable {
-  private struct Made: Sendable {
+  private struct Dynamic: Sendable {
     var isOneOff: Bool
     var isDurable = false
     var isUnscheduled = false
   }
 
-  private let made = Mutex<[String: Made]>([:])
+  private let dynamic = Mutex<[String: Dynamic]>([:])
 
   /// A random schedule of a job: a one-off, past ones among them, or a short interval; a few under an id that is used
   /// again.
@@ -30,9 +30,9 @@ final class SimulatedSchedules: Sendable {
       request.id = "again \(job)"
       request.replaceExisting = true
     } else {
-      request.id = made.withLock { made in
-        let id = "\(isOneOff ? "once" : "beat") \(made.count)"
-        made[id] = Made(isOneOff: isOneOff)
+      request.id = dynamic.withLock { dynamic in
+        let id = "\(isOneOff ? "once" : "beat") \(dynamic.count)"
+        dynamic[id] = Dynamic(isOneOff: isOneOff)
         return id
       }
     }
@@ -44,16 +44,16 @@ final class SimulatedSchedules: Sendable {
     return request
   }
 
-  func isDurable(_ id: String) { made.withLock { $0[id]?.isDurable = true } }
+  func isDurable(_ id: String) { dynamic.withLock { $0[id]?.isDurable = true } }
 
   /// One to take away; it may or may not be decided from now on.
   func toUnschedule(_ random: inout SeededGenerator) -> String? {
     let choice = random.next()
-    return made.withLock { made in
-      guard !made.isEmpty else { return nil }
-      let ids = made.keys.sorted()
+    return dynamic.withLock { dynamic in
+      guard !dynamic.isEmpty else { return nil }
+      let ids = dynamic.keys.sorted()
       let id = ids[Int(choice % UInt64(ids.count))]
-      made[id]?.isUnscheduled = true
+      dynamic[id]?.isUnscheduled = true
       return id
     }
   }
@@ -69,17 +69,19 @@ final class SimulatedSchedules: Sendable {
         if let id = range.schedule { decided[id, default: 0] += range.count }
       }
       let toCome = Set(try store.schedules().filter { $0.nextFire != nil }.compactMap(\.id))
-      return made.withLock { made in
-        made.sorted { $0.key < $1.key }.compactMap { id, made in
-          guard made.isOneOff else { return nil }
+      return dynamic.withLock { dynamic in
+        dynamic.sorted { $0.key < $1.key }.compactMap { id, dynamic in
+          guard dynamic.isOneOff else { return nil }
           let count = decided[id] ?? 0
           if count > 1 { return "schedule \(id) is decided \(count) times" }
-          if count == 0, made.isDurable, !made.isUnscheduled, !toCome.contains(id) { return "schedule \(id) is lost" }
+          if count == 0, dynamic.isDurable, !dynamic.isUnscheduled, !toCome.contains(id) {
+            return "schedule \(id) is lost"
+          }
           return nil
         }
       }
     } catch { return ["the store cannot be read: \(error)"] }
   }
 
-  var count: Int { made.withLock { $0.count } }
+  var count: Int { dynamic.withLock { $0.count } }
 }

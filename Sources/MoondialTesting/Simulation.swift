@@ -5,9 +5,9 @@ internal import Scheduling
 internal import Synchronization
 internal import TestSupport
 
-/// Runs the real scheduler (core, service turn, store lanes) under a seed: random jobs, policies, durations, clock
+/// Runs the real scheduler (core, service tick, store pipelines) under a seed: random jobs, policies, durations, clock
 /// steps, crashes, write failures and late answers, reloads, pauses. No thread, no sleep, no real clock: the same seed
-/// is the same story.
+/// is the same scenario.
 ///
 /// It must survive: a store that fails or answers late, even one that stored and says it failed; the host dying at any
 /// moment; the wall clock set forward or back by hours; jobs that vanish and return. After each step the executor's
@@ -30,7 +30,7 @@ package struct Simulation {
     package var takeOvers = 0
     package var storeFailures = 0
     package var clockSteps = 0
-    /// Schedules made at run time.
+    /// Dynamic schedules.
     package var schedules = 0
 
     package init() {}
@@ -57,7 +57,7 @@ package struct Simulation {
   /// When the wall clock was set last, on the monotonic one.
   private var clockSetAt = Int64.min
   /// When this life of the host began, on the monotonic clock: it reads its stores then, and the wall clock at its
-  /// first turn.
+  /// first tick.
   private var bornAt = Int64.min
   private var report = Report()
   private let seed: UInt64
@@ -89,7 +89,7 @@ package struct Simulation {
       rates: rates)
   }
 
-  /// Lives through the whole story, lets the faults end, and checks.
+  /// Lives through the whole scenario, lets the faults end, and checks.
   package mutating func run() throws -> Report {
     defer {
       host.end()
@@ -118,11 +118,11 @@ package struct Simulation {
     let end = clock.monotonic.now.nanoseconds + span
     var restless = 0
     while true {
-      host.turn()
+      host.tick()
       let now = clock.monotonic.now.nanoseconds
       report.violations += host.violations
       for former in fenced {
-        former.host.turn()
+        former.host.tick()
         if former.host.submitted > former.submitted {
           report.violations.append("a host started a run after another one had taken its store over")
         }
@@ -132,7 +132,7 @@ package struct Simulation {
       restless = next <= now ? restless + 1 : 0
       if restless == 10_000 {
         report.violations.append(
-          "the scheduler asks for a turn at once, 10,000 times in a row, and does nothing with it: \(host.wish)")
+          "the scheduler asks for a tick at once, 10,000 times in a row, and does nothing with it: \(host.wish)")
       }
       clock.advance(by: max(1, next - now))
     }
@@ -186,7 +186,7 @@ package struct Simulation {
   /// A second host got past the lock while nothing runs in the first, which knows nothing of it and goes on.
   private mutating func takeOver() throws {
     store.release()
-    host.turn()
+    host.tick()
     guard host.running == 0, let taken = try disk.takeOver(clock: clock) else { return }
     report.takeOvers += 1
     lives += 1
@@ -236,13 +236,13 @@ final class FaultPlan: Sendable {
 }
 
 /// What one closure leaves for the next.
-private final class MadeID: Sendable { let value = Mutex<String?>(nil) }
+private final class DynamicID: Sendable { let value = Mutex<String?>(nil) }
 
-/// One life of a host: a service turn and an executor over a store that outlives it.
+/// One life of a host: a service tick and an executor over a store that outlives it.
 final class SimulatedHost: Sendable {
-  private let service: ServiceTurn
+  private let service: ServiceTick
   private let executor: SimulatedExecutor
-  private let rest = Mutex<ServiceTurn.Rest?>(nil)
+  private let rest = Mutex<ServiceTick.Rest?>(nil)
   private let stored: StoredJobs
 
   init(
@@ -260,7 +260,7 @@ final class SimulatedHost: Sendable {
     stored = StoredJobs(stores: [store], zones: configuration.zones) { error in
       preconditionFailure("the simulated store cannot be read: \(error)")
     }
-    service = ServiceTurn(configuration, wake: {})
+    service = ServiceTick(configuration, wake: {})
     executor.start(reportingTo: service)
     do { try service.restore(definitions, groups: groups) } catch {
       preconditionFailure("the simulated store cannot be read: \(error)")
@@ -275,9 +275,9 @@ final class SimulatedHost: Sendable {
   /// Nothing of it happens any more.
   func end() { executor.stop() }
 
-  func turn() {
+  func tick() {
     executor.work()
-    let rest = service.turn(at: service.now)
+    let rest = service.tick(at: service.now)
     self.rest.withLock { $0 = rest }
   }
 
@@ -316,12 +316,12 @@ final class SimulatedHost: Sendable {
     service.post { core, now, actions in core.emit(name, data: nil, at: now, into: &actions) }
   }
   func schedule(_ request: ScheduleRequest, _ schedules: SimulatedSchedules) {
-    let made = MadeID()
+    let dynamic = DynamicID()
     service.post(whenDurable: { error in
-      if error == nil, let id = made.value.withLock({ $0 }) { schedules.isDurable(id) }
+      if error == nil, let id = dynamic.value.withLock({ $0 }) { schedules.isDurable(id) }
     }) { core, now, actions in
       let id = try? core.schedule(request, at: now, into: &actions)
-      made.value.withLock { $0 = id }
+      dynamic.value.withLock { $0 = id }
     }
   }
   func unschedule(_ id: String) {

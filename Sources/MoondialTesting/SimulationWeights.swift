@@ -1,9 +1,10 @@
 package import TestSupport
-/// How often each kind of trouble comes in a simulated story: about once in so many steps, nil never.
+
+/// How often each kind of trouble comes in a simulated scenario: about once in so many steps, nil never.
 ///
-/// Drawn by seed, each kind is switched off in a quarter of all stories and its rate varies widely in the others
-/// ("swarm testing": Groce et al., 2012). A story without crashes lets queues grow long, one without reloads lets a job
-/// fire for days: states that a mixture of everything never reaches.
+/// Drawn by seed, each kind is switched off in a quarter of all scenarios and its rate varies widely in the others
+/// ("swarm testing": Groce et al., 2012). A scenario without crashes lets queues grow long, one without reloads lets a
+/// job fire for days: states that a mixture of everything never reaches.
 package struct SimulationWeights: Sendable {
   package var crash: Int? = 25
   package var storeFault: Int? = 15
@@ -16,8 +17,8 @@ package struct SimulationWeights: Sendable {
   package var emit: Int? = 12
   package var schedule: Int? = 4
   package var unschedule: Int? = 30
-  /// Another host takes the store, and the one that had it goes on for as long as the story lasts. Not drawn: only
-  /// stories that are about it have it.
+  /// Another host takes the store, and the one that had it goes on for as long as the scenario lasts. Not drawn: only
+  /// scenarios that are about it have it.
   package var takeOver: Int?
   /// Claimed runs that have not started, at most. At least 1.
   package var window = 16

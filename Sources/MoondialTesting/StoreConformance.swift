@@ -102,22 +102,22 @@ public enum StoreConformance {
 
   /// The whole contract.
   public static let claims: [Claim] =
-    scheduleClaims + madeScheduleClaims + runClaims + decisionClaims + keyValueClaims + fileClaims + lifeCycleClaims
+    scheduleClaims + dynamicScheduleClaims + runClaims + decisionClaims + keyValueClaims + fileClaims + lifeCycleClaims
     + capabilityClaims
 
   // MARK: What the claims are written with
 
-  static func expect(_ isTrue: Bool, _ law: @autoclosure () -> String, line: UInt = #line, file: String = #fileID)
+  static func expect(_ isTrue: Bool, _ invariant: @autoclosure () -> String, line: UInt = #line, file: String = #fileID)
     throws
   {
-    if !isTrue { throw Violation(description: "\(law()) (\(file):\(line))") }
+    if !isTrue { throw Violation(description: "\(invariant()) (\(file):\(line))") }
   }
 
   static func expectEqual<Value: Equatable>(
-    _ found: Value, _ expected: Value, _ law: String, line: UInt = #line, file: String = #fileID
+    _ found: Value, _ expected: Value, _ invariant: String, line: UInt = #line, file: String = #fileID
   ) throws {
     if found != expected {
-      throw Violation(description: "\(law): expected \(expected), found \(found) (\(file):\(line))")
+      throw Violation(description: "\(invariant): expected \(expected), found \(found) (\(file):\(line))")
     }
   }
 

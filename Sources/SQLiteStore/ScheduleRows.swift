@@ -50,7 +50,7 @@ enum ScheduleRows {
     """
 
   /// Binds parameters 11 to 18.
-  static func bind(_ made: MadeSchedule, to statement: PreparedStatement) {
+  static func bind(_ made: DynamicSchedule, to statement: PreparedStatement) {
     statement.bind(11, made.id)
     statement.bind(12, made.options.params?.text)
     statement.bind(13, made.options.jitter)
@@ -123,7 +123,7 @@ enum ScheduleRows {
     options.maxInstances = row.optionalInteger(16).map { Int(min(max(1, $0), 100_000)) }
     options.priority = row.optionalInteger(17).map { Int(min(max(-100, $0), 100)) }
     var record = common(from: row)
-    record.made = MadeSchedule(id: row.text(10), options: options)
+    record.dynamic = DynamicSchedule(id: row.text(10), options: options)
     return record
   }
 }
@@ -140,7 +140,7 @@ struct MadeScheduleWriter {
     remove = try PreparedStatement("DELETE FROM made_schedules WHERE id = ?1", on: database, failure: failure)
   }
 
-  func put(_ record: ScheduleRecord, _ made: MadeSchedule, job: Int64) throws(StoreError) {
+  func put(_ record: ScheduleRecord, _ made: DynamicSchedule, job: Int64) throws(StoreError) {
     ScheduleRows.bind(record, job: job, to: put)
     ScheduleRows.bind(made, to: put)
     try put.run()

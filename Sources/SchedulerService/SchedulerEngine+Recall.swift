@@ -26,7 +26,7 @@ extension SchedulerEngine {
   /// thread.
   package func ask<R: Sendable>(
     recalling definitions: [JobDefinition], from stored: StoredJobs,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> R
+    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> R
   ) -> R {
     var found = RecalledJobs(stores: stored.stores.count)
     while true {
@@ -89,5 +89,5 @@ package struct RecalledJobs: Sendable {
   }
 
   /// After they were declared.
-  package func enterStarts(_ core: inout SchedulerCore, at now: Moment) { core.recallStarts(starts, at: now) }
+  package func enterStarts(_ core: inout SchedulerCore, at now: ClockReading) { core.recallStarts(starts, at: now) }
 }

@@ -7,12 +7,12 @@ package import Triggers
 /// Why a schedule was not made, or not taken away.
 package enum ScheduleFailure: Error, Sendable {
   case refused(SchedulerCore.Refusal)
-  /// The store could not write it: a new schedule was taken back, a changed or removed one is in force and is written
+  /// The store could not write it: a new schedule was revoked, a changed or removed one is in force and is written
   /// when the store can.
   case notWritten(StoreError)
 }
 
-/// Schedules made at run time.
+/// Dynamic schedules.
 ///
 ///     var request = ScheduleRequest(job: "send", trigger: .at([tomorrow]))
 ///     request.options.params = JSONText("{\"to\":\"ann\"}")
@@ -29,11 +29,11 @@ extension SchedulerEngine {
     post(whenDurable: { [weak self] error in
       switch (answer.withLock { $0 }, error) {
       case (.failure(let refusal), _): completion(.failure(.refused(refusal)))
-      case (.success(let made), nil): completion(.success(made.id))
-      case (.success(let made), let error?):
+      case (.success(let dynamic), nil): completion(.success(dynamic.id))
+      case (.success(let dynamic), let error?):
         // Nobody knows its id: it would run without anybody being able to tell why.
-        if made.isNew {
-          self?.post(whenDurable: nil) { core, now, actions in core.takeBack(made.id, at: now, into: &actions) }
+        if dynamic.isNew {
+          self?.post(whenDurable: nil) { core, now, actions in core.revoke(dynamic.id, at: now, into: &actions) }
         }
         completion(.failure(.notWritten(error)))
       case (nil, _): preconditionFailure("a posted question is answered before its durability is told")
@@ -59,7 +59,7 @@ extension SchedulerEngine {
     return try answer.wait { $0 }!.get()
   }
 
-  /// Takes a schedule made at run time away; `completion` is called once, on any thread, when that is durable. What was
+  /// Takes a dynamic schedule away; `completion` is called once, on any thread, when that is durable. What was
   /// claimed goes on, what was not does not run.
   package func unschedule(_ id: String, completion: @escaping @Sendable (ScheduleFailure?) -> Void) {
     let answer = Monitor<SchedulerCore.Refusal?>(nil)
@@ -85,19 +85,19 @@ extension SchedulerEngine {
     try answer.wait { $0 }!.get()
   }
 
-  /// Schedules made at run time, by id; those of one job, or all. Blocks for one turn.
+  /// Dynamic schedules, by id; those of one job, or all. Blocks for one tick.
   package func schedules(of job: String? = nil) -> [ScheduleStatus] {
     ask { core, _, _ in
-      core.madeSchedules.filter { job == nil || $0.job == job }.map { record in
-        let place = core.scheduled(record.id ?? "")
+      core.dynamicSchedules.filter { job == nil || $0.job == job }.map { record in
+        let schedule = core.scheduled(record.id ?? "")
         return ScheduleStatus(
-          record: record, trigger: place?.plainTrigger, active: Int(place?.active ?? 0))
+          record: record, trigger: schedule?.plainTrigger, active: Int(schedule?.active ?? 0))
       }
     }
   }
 }
 
-/// One schedule made at run time, as `list` and `jobs.list` show it.
+/// One dynamic schedule, as `list` and `jobs.list` show it.
 package struct ScheduleStatus: Sendable {
   /// Its id, its job, where it stands; `orphanedAt` while its job is gone.
   package var record: ScheduleRecord

@@ -3,12 +3,12 @@ package import JobModel
 package import Scheduling
 internal import Triggers
 
-/// What turns a scheduler's core: the service, with a thread and the machine's clocks, or a clock moved by hand.
+/// What drives a scheduler's core: the service, with a thread and the machine's clocks, or a clock moved by hand.
 ///
 /// Whatever people and programs ask of a scheduler goes through `ask` and `post`, so that it works the same with
 /// either.
 ///
-/// Threading: every method from any thread, but `ask` and `drain` not from inside a turn.
+/// Threading: every method from any thread, but `ask` and `drain` not from inside a tick.
 package protocol SchedulerEngine: AnyObject, Sendable {
   /// Reads the stores, takes in `definitions` and begins to fire, no run beyond what `groups` allow. Once.
   ///
@@ -20,16 +20,16 @@ package protocol SchedulerEngine: AnyObject, Sendable {
   func drain(grace: Int64)
   /// Ends a drain's waiting: what still runs is interrupted.
   func endNow()
-  /// Does something with the scheduler's state at its next turn, and waits for the answer.
-  func ask<R: Sendable>(_ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> R) -> R
-  /// Does something with the scheduler's state at its next turn; `whenDurable` is called when what it decided is on
+  /// Does something with the scheduler's state at its next tick, and waits for the answer.
+  func ask<R: Sendable>(_ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> R) -> R
+  /// Does something with the scheduler's state at its next tick; `whenDurable` is called when what it decided is on
   /// disk.
   func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void)
+    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> Void)
 }
 
-/// What people and programs ask for. Each blocks for one turn.
+/// What people and programs ask for. Each blocks for one tick.
 extension SchedulerEngine {
   /// Starts without groups.
   package func start(_ definitions: [JobDefinition]) throws { try start(definitions, groups: [:]) }
@@ -41,7 +41,7 @@ extension SchedulerEngine {
 
   /// `ask` for what may be refused.
   package func request<R: Sendable>(
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) throws(SchedulerCore.Refusal) -> R
+    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) throws(SchedulerCore.Refusal) -> R
   ) throws(SchedulerCore.Refusal) -> R {
     try ask { core, now, actions -> Result<R, SchedulerCore.Refusal> in
       Result { () throws(SchedulerCore.Refusal) in try body(&core, now, &actions) }
@@ -54,7 +54,7 @@ extension SchedulerEngine {
     ask { core, now, actions in core.reconcile(definitions, at: now, into: &actions) }
   }
 
-  /// Runs a job now. Blocks for one turn.
+  /// Runs a job now. Blocks for one tick.
   @discardableResult
   package func runNow(_ job: String, params: JSONText? = nil) throws(SchedulerCore.Refusal) -> RunID {
     try request { core, now, actions throws(SchedulerCore.Refusal) in
@@ -78,9 +78,11 @@ extension SchedulerEngine {
   }
 
   /// The declared jobs as they stand, in the order of registration. O(jobs).
-  package func jobs() -> [JobStatus] { ask { core, _, _ in core.jobs.filter { $0.made == nil }.map(JobStatus.init) } }
+  package func jobs() -> [JobStatus] {
+    ask { core, _, _ in core.jobs.filter { $0.dynamic == nil }.map(JobStatus.init) }
+  }
 
-  /// The next fire times of a job, at most `count`. Blocks for one turn, which takes O(count).
+  /// The next fire times of a job, at most `count`. Blocks for one tick, which takes O(count).
   package func nextFires(of job: String, count: Int) throws(SchedulerCore.Refusal) -> [Instant] {
     try request { core, _, _ throws(SchedulerCore.Refusal) in
       guard let index = core.index(of: job) else { throw .unknownJob(job) }

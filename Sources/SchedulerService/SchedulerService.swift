@@ -18,20 +18,20 @@ package final class SchedulerService: SchedulerEngine {
 
   private struct State: Sendable {
     var phase = Phase.idle
-    var rest: ServiceTurn.Rest?
+    var rest: ServiceTick.Rest?
     /// Nobody waits for runs any more.
     var isHurried = false
     /// `rest` is about the time after the last outcomes.
     var isLast = false
-    /// The thread ends after its present turn.
+    /// The thread ends after its present tick.
     var mustEnd = false
   }
 
-  private let turn: ServiceTurn
+  private let tick: ServiceTick
   private let timer: LoopTimer
   private let state = Monitor(State())
   private let thread = Mutex<NamedThread?>(nil)
-  /// Held for a turn on a caller's thread, once the scheduler's own has ended.
+  /// Held for a tick on a caller's thread, once the scheduler's own has ended.
   private let afterwards = Mutex(())
   private let executors: [any JobExecutor]
   private let stackSize: Int
@@ -39,7 +39,7 @@ package final class SchedulerService: SchedulerEngine {
   package init(_ configuration: ServiceConfiguration) {
     let timer = LoopTimer()
     self.timer = timer
-    turn = ServiceTurn(configuration) { timer.wake() }
+    tick = ServiceTick(configuration) { timer.wake() }
     executors = configuration.executors.map(\.executor)
     stackSize = configuration.stackSize
   }
@@ -60,7 +60,7 @@ package final class SchedulerService: SchedulerEngine {
     if former == .stopped { throw StoppedBeforeStart() }
     precondition(former == .idle, "a scheduler service is started once")
     do {
-      try turn.restore(definitions, groups: groups)
+      try tick.restore(definitions, groups: groups)
       // First, since it is what can fail; until it is told about the jobs it has nothing to do.
       let loop = try NamedThread("moondial-loop", stackSize: stackSize) { [self] in run() }
       thread.withLock { $0 = loop }
@@ -69,9 +69,9 @@ package final class SchedulerService: SchedulerEngine {
       state.broadcast()
       throw error
     }
-    let sink = TurnSink(turn)
+    let sink = TickSink(tick)
     for executor in executors { executor.start(reportingTo: sink) }
-    turn.post { core, now, actions in
+    tick.post { core, now, actions in
       core.setGroups(groups)
       core.reconcile(definitions, at: now, into: &actions)
       core.start(at: now, isWhole: isWhole, into: &actions)
@@ -85,8 +85,8 @@ package final class SchedulerService: SchedulerEngine {
   private func run() {
     LoopTimer.sharpenThisThread()
     while true {
-      let now = turn.now
-      let rest = turn.turn(at: now)
+      let now = tick.now
+      let rest = tick.tick(at: now)
       let mustEnd = state.withLock { state in
         state.rest = rest
         return state.mustEnd
@@ -101,11 +101,11 @@ package final class SchedulerService: SchedulerEngine {
   /// the stores, which stay open: whoever opened them closes them. Blocks until then. `endNow` ends the waiting.
   package func drain(grace: Int64) {
     guard enterDraining() else { return awaitStopped() }
-    turn.post { core, now, actions in core.drain(at: now, into: &actions) }
+    tick.post { core, now, actions in core.drain(at: now, into: &actions) }
     awaitRest(within: grace) { $0.claimedRuns == 0 }
     // Who is hurried asks nothing more of what runs: cancelled runs end as such, and are not recovered by the next
     // host.
-    if !isQuiet, !isHurried { turn.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
+    if !isQuiet, !isHurried { tick.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
     // A cancelled run ends within its hard stop; a stuck one never does.
     awaitRest(within: 1_000_000_000) { $0.claimedRuns == 0 }
     finish()
@@ -114,7 +114,7 @@ package final class SchedulerService: SchedulerEngine {
   /// Ends a drain's waiting: what still runs is interrupted. From any thread, also a signal's.
   package func endNow() {
     if enterDraining() {
-      turn.post { core, now, actions in core.drain(at: now, into: &actions) }
+      tick.post { core, now, actions in core.drain(at: now, into: &actions) }
       finish()
     } else {
       state.withLock { $0.isHurried = true }
@@ -145,7 +145,7 @@ package final class SchedulerService: SchedulerEngine {
 
   private func awaitStopped() { _ = state.wait { $0.phase == .stopped ? true : nil } }
 
-  private func awaitRest(within nanoseconds: Int64, _ holds: @escaping @Sendable (ServiceTurn.Rest) -> Bool) {
+  private func awaitRest(within nanoseconds: Int64, _ holds: @escaping @Sendable (ServiceTick.Rest) -> Bool) {
     let (deadline, overflow) = monotonicNow().addingReportingOverflow(nanoseconds)
     _ = state.wait(until: overflow ? .max : deadline) { state -> Bool? in
       if state.isHurried { return true }
@@ -154,14 +154,14 @@ package final class SchedulerService: SchedulerEngine {
   }
 
   private func finish() {
-    // Asked, not posted: stopping the executors cancels what they run, and a turn takes reports in before what was
+    // Asked, not posted: stopping the executors cancels what they run, and a tick takes reports in before what was
     // posted to it. An interrupted run would now and then be recorded as cancelled, and not be recovered by the next
     // host.
     ask { core, now, actions in core.interruptAll(at: now, into: &actions) }
     for executor in executors { executor.stop() }
-    // Forgets what earlier turns said on the thread that says it, so that the answer below is about everything up to
+    // Forgets what earlier ticks said on the thread that says it, so that the answer below is about everything up to
     // here.
-    turn.post { [state] _, _, _ in
+    tick.post { [state] _, _, _ in
       state.withLock { state in
         state.rest = nil
         state.isLast = true
@@ -172,7 +172,7 @@ package final class SchedulerService: SchedulerEngine {
     _ = state.wait(until: deadline) { $0.isLast && $0.rest?.isWritten == true ? true : nil }
     state.withLock { $0.mustEnd = true }
     let unwritten = state.withLock { $0.rest?.unwritten ?? [] }
-    turn.post { _, _, actions in
+    tick.post { _, _, actions in
       for text in unwritten { actions.events.append(.notWritten(text)) }
       actions.events.append(.stopped)
     }
@@ -183,13 +183,13 @@ package final class SchedulerService: SchedulerEngine {
 
   // MARK: Control
 
-  /// Does something with the scheduler's state at its next turn and waits for the answer. Not from the scheduler's own
+  /// Does something with the scheduler's state at its next tick and waits for the answer. Not from the scheduler's own
   /// thread.
   package func ask<R: Sendable>(
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> R
+    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> R
   ) -> R {
     let answer = Monitor<R?>(nil)
-    turn.post { core, now, actions in
+    tick.post { core, now, actions in
       let result = body(&core, now, &actions)
       answer.withLock { $0 = result }
       answer.broadcast()
@@ -197,17 +197,17 @@ package final class SchedulerService: SchedulerEngine {
     while true {
       if let result = answer.wait(until: monotonicNow() + 100_000_000, for: { $0 }) { return result }
       // The thread ended before it saw the question: then the state is whoever's asks, one at a time.
-      if phase == .stopped { afterwards.withLock { _ in _ = turn.turn(at: turn.now) } }
+      if phase == .stopped { afterwards.withLock { _ in _ = tick.tick(at: tick.now) } }
     }
   }
 
-  /// Does something with the scheduler's state at its next turn; `whenDurable` is called (on a store's thread) when
+  /// Does something with the scheduler's state at its next tick; `whenDurable` is called (on a store's thread) when
   /// what it decided is on disk.
   package func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
-    _ body: @escaping @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void
+    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> Void
   ) {
-    turn.post(whenDurable: whenDurable, body)
+    tick.post(whenDurable: whenDurable, body)
   }
 }
 
@@ -216,12 +216,13 @@ package struct StoppedBeforeStart: Error, CustomStringConvertible {
   package var description: String { "it was stopped before it had started" }
 }
 
-/// Hands reports to a turn without holding it: the turn holds the executors that report, and neither would ever be released.
-private final class TurnSink: RunReportSink {
+/// Hands reports to a tick without holding it: the tick holds the executors that report, and neither would ever be
+/// released.
+private final class TickSink: RunReportSink {
   // Read by any thread, which is safe for a weak reference; never written again.
-  private weak let turn: ServiceTurn?
+  private weak let tick: ServiceTick?
 
-  init(_ turn: ServiceTurn) { self.turn = turn }
+  init(_ tick: ServiceTick) { self.tick = tick }
 
-  func report(_ reports: [RunReport]) { turn?.report(reports) }
+  func report(_ reports: [RunReport]) { tick?.report(reports) }
 }

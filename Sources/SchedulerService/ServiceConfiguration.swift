@@ -8,7 +8,7 @@ package struct ServiceConfiguration {
   /// By name; the first is the default. At least one.
   package var executors: [(name: String, executor: any JobExecutor)]
   package var wallClock: any WallClock = SystemWallClock()
-  /// Where the triggers of schedules made at run time find their time zones when they are read from a store.
+  /// Where the triggers of dynamic schedules find their time zones when they are read from a store.
   package var zones = TimeZoneDatabase()
   package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
   /// Claimed runs that have not started, at most. The default is 64 for each worker, at least 1,024.
@@ -21,8 +21,8 @@ package struct ServiceConfiguration {
   package var publishesRuns = true
   /// Orphaned jobs that are remembered; `.max`: all. With a number, reloads must go through `ask(recalling:)`.
   package var orphansMax = Int.max
-  /// How many calls are under way that are no runs and that a drain waits for like them. Asked on the scheduler's thread
-  /// after each evaluation's events; must be quick.
+  /// How many calls are under way that are no runs and that a drain waits for like them. Asked on the scheduler's
+  /// thread after each evaluation's events; must be quick.
   package var alsoRunning: @Sendable () -> Int = { 0 }
   /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and must not call the
   /// service's blocking methods.

@@ -7,7 +7,7 @@ package import JobModel
 /// cancel; publish. Every step of a run's way is given the one that goes on; the entries of the core set its moment.
 package struct Evaluation: Sendable {
   /// What the clocks show; the same for all that is decided in it.
-  package internal(set) var now = Moment(wall: .distantPast, monotonic: 0)
+  package internal(set) var now = ClockReading(wall: .distantPast, monotonic: 0)
   /// By store index. The runs in `claims` are dispatched when the batch has been committed, and not before.
   package var stores: [StoreActions]
   /// By executor index: attempts to start now, in order.

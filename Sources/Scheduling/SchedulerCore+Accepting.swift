@@ -29,9 +29,9 @@ extension SchedulerCore {
     var record = RunRecord(id: id, job: entry.definition.name, cause: cause, scheduledAt: fireTime)
     record.clockEpoch = clockEpoch
     record.missed = missed
-    if jobs[index.offset].made != nil, let made = jobs[index.offset].made {
-      record.schedule = made.id
-      if let own = params ?? made.options.params { record.params = own }
+    if jobs[index.offset].dynamic != nil, let dynamic = jobs[index.offset].dynamic {
+      record.schedule = dynamic.id
+      if let own = params ?? dynamic.options.params { record.params = own }
     } else if params != nil {
       record.params = params
     }
@@ -62,11 +62,11 @@ extension SchedulerCore {
       }
     }
     jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
-    jobs.touch(index)
+    jobs.markDirty(index)
     if overlap == .replace { cancelOldestInstance(of: index, &evaluation) }
   }
 
-  /// An accepted run that gets no turn after all, and gives up its place. Its instant is recorded as skipped; that of a
+  /// An accepted run that gets no turn after all, and gives up its slot. Its instant is recorded as skipped; that of a
   /// recovery has its decision, the interrupted run, so the recovery's own row says what became of it.
   mutating func reject(_ slot: Int, _ reason: SkipReason, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
@@ -100,7 +100,7 @@ extension SchedulerCore {
     }
     if run.record.cause == .watch { returnFiles(of: slot) }
     leaveLimiterQueue(slot)
-    releasePlace(slot)
+    releaseGroupSlot(slot)
     runs.remove(slot)
   }
 
@@ -116,9 +116,9 @@ extension SchedulerCore {
     let key = ClaimOrder(
       rank: -Int32(truncatingIfNeeded: entry.definition.priority),
       fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: runs.sequence)
-    let lane = jobs[runs.slots[slot].job.offset].limiterQueue
+    let queue = jobs[runs.slots[slot].job.offset].limiterQueue
     // A cancelled run only ends: it needs no place for that.
-    if let lane, !runs.slots[slot].isCancelled { return enterLimiterQueue(slot, lane, key: key) }
+    if let queue, !runs.slots[slot].isCancelled { return enterLimiterQueue(slot, queue, key: key) }
     runs.ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 }

@@ -6,7 +6,7 @@ import Triggers
 ///
 /// Under `overlap = "queue"` with `coalesce = false` each instant gets a run of its own, in their order, whatever is
 /// decided when. So nothing is gained by deciding early, and much is lost: a host that is asked for more than it can do
-/// would spend its time on runs, rows and places in queues for what it cannot start. Such a job takes on as many
+/// would spend its time on runs, rows and slots in queues for what it cannot start. Such a job takes on as many
 /// instants as it has instances free. The others stay due, as the store knows them to; the job is out of the due queue
 /// until an instance ends, and costs nothing.
 ///

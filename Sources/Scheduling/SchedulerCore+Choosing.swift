@@ -6,61 +6,61 @@ import JobModel
 extension SchedulerCore {
   // MARK: Choosing
 
-  /// Looks again at the lanes and groups about which something changed, so that each group that may start a run has its
-  /// choice in the claim order. O(log n) for each change; nothing for who only waits.
-  mutating func refreshChoices(at now: Moment) {
+  /// Looks again at the queues and groups about which something changed, so that each group that may start a run has
+  /// its choice in the claim order. O(log n) for each change; nothing for who only waits.
+  mutating func refreshChoices(at now: ClockReading) {
     while limits.isDirty {
-      while let lane = limits.popDirtyLane() { refresh(lane: lane, at: now) }
+      while let queue = limits.popDirtyQueue() { refresh(queue: queue, at: now) }
       while let group = limits.popDirtyGroup() { choose(for: group, at: now) }
     }
   }
 
-  private mutating func refresh(lane: Int32, at now: Moment) {
-    guard let head = head(of: lane) else {
-      limits.wake(lane: lane, at: nil)
-      return limits.unlist(lane)
+  private mutating func refresh(queue: Int32, at now: ClockReading) {
+    guard let head = head(of: queue) else {
+      limits.wake(queue: queue, at: nil)
+      return limits.unlist(queue)
     }
-    if limits.lanes[Int(lane)].starts != nil, limits.lanes[Int(lane)].starts?.isOpen(at: now.monotonic) == false {
-      limits.wake(lane: lane, at: limits.lanes[Int(lane)].starts?.opensAt())
-      return limits.unlist(lane)
+    if limits.queues[Int(queue)].starts != nil, limits.queues[Int(queue)].starts?.isOpen(at: now.monotonic) == false {
+      limits.wake(queue: queue, at: limits.queues[Int(queue)].starts?.opensAt())
+      return limits.unlist(queue)
     }
-    limits.wake(lane: lane, at: nil)
-    limits.list(lane, rank: head.key.rank)
+    limits.wake(queue: queue, at: nil)
+    limits.list(queue, rank: head.key.rank)
     // The next run may be another one under the same rank.
-    limits.mark(group: limits.lanes[Int(lane)].group)
+    limits.mark(group: limits.queues[Int(queue)].group)
   }
 
-  /// The run of a lane whose turn it is.
-  private mutating func head(of lane: Int32) -> KeyedHeap<ClaimOrder>.Entry? {
-    while let entry = limits.lanes[Int(lane)].runs.first {
+  /// The run of a queue whose turn it is.
+  private mutating func head(of queue: Int32) -> KeyedHeap<ClaimOrder>.Entry? {
+    while let entry = limits.queues[Int(queue)].runs.first {
       if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit { return entry }
-      _ = limits.lanes[Int(lane)].runs.popFirst()
+      _ = limits.queues[Int(queue)].runs.popFirst()
     }
     return nil
   }
 
-  private mutating func choose(for group: Int32, at now: Moment) {
+  private mutating func choose(for group: Int32, at now: ClockReading) {
     let index = Int(group)
-    guard limits.groups[index].hasPlace else {
+    guard limits.groups[index].hasFreeSlot else {
       limits.groups[index].choice = nil
       return limits.wake(group: group, at: nil)
     }
     if limits.groups[index].starts != nil, limits.groups[index].starts?.isOpen(at: now.monotonic) == false {
       limits.groups[index].choice = nil
       // Without anybody who waits there is nothing to wake up for.
-      let isAwaited = limits.nextLane(of: group) != nil
+      let isAwaited = limits.nextQueue(of: group) != nil
       return limits.wake(group: group, at: isAwaited ? limits.groups[index].starts?.opensAt() : nil)
     }
     limits.wake(group: group, at: nil)
-    while let lane = limits.nextLane(of: group) {
-      guard let head = head(of: lane) else {
-        limits.unlist(lane)
+    while let queue = limits.nextQueue(of: group) {
+      guard let head = head(of: queue) else {
+        limits.unlist(queue)
         continue
       }
       let store = Int(runs.slots[Int(head.slot)].store)
       if stores.failed[store] {
-        limits.unlist(lane)
-        limits.groups[index].stalled.append(lane)
+        limits.unlist(queue)
+        limits.groups[index].stalled.append(queue)
         continue
       }
       let choice = LimitTable.Choice(slot: head.slot, use: head.use)
@@ -83,7 +83,7 @@ extension SchedulerCore {
   /// A store can be written again: those whose turn was passed over have it back.
   mutating func reviveChoices() {
     for index in limits.groups.indices where !limits.groups[index].stalled.isEmpty {
-      for lane in limits.groups[index].stalled { limits.mark(lane: lane) }
+      for queue in limits.groups[index].stalled { limits.mark(queue: queue) }
       limits.groups[index].stalled = []
     }
   }
@@ -117,8 +117,8 @@ extension SchedulerCore {
     return slot
   }
 
-  /// At the end of a turn: what has had its turn, or has gone, is nothing to wake up for.
-  mutating func forgetPassedWaits(at now: Moment) {
+  /// At the end of a tick: what has had its turn, or has gone, is nothing to wake up for.
+  mutating func forgetPassedWaits(at now: ClockReading) {
     while let entry = limits.expiring.first {
       guard awaited(entry) == nil else { break }
       _ = limits.expiring.popFirst()
@@ -127,13 +127,13 @@ extension SchedulerCore {
   }
 
   /// What a waiting run waits for.
-  private mutating func limit(on slot: Int, at now: Moment) -> SkipReason {
-    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return .group }
-    if limits.lanes[Int(lane)].starts != nil, limits.lanes[Int(lane)].starts?.isOpen(at: now.monotonic) == false {
+  private mutating func limit(on slot: Int, at now: ClockReading) -> SkipReason {
+    guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return .group }
+    if limits.queues[Int(queue)].starts != nil, limits.queues[Int(queue)].starts?.isOpen(at: now.monotonic) == false {
       return .rate
     }
-    let group = Int(limits.lanes[Int(lane)].group)
-    if !limits.groups[group].hasPlace { return .group }
+    let group = Int(limits.queues[Int(queue)].group)
+    if !limits.groups[group].hasFreeSlot { return .group }
     return limits.groups[group].starts == nil ? .group : .rate
   }
 }

@@ -17,7 +17,7 @@ extension SchedulerCore {
       let ready = runs.firstReady(except: stores.failed)
       if let next = firstDue(by: evaluation.now), ready.map({ next.precedes($0.key) }) ?? true {
         // Moves the job's entry on, or takes it out: one way down the heap instead of two.
-        fire(next.job, isTurn: true, &evaluation)
+        fire(next.job, isNextInLine: true, &evaluation)
         continue
       }
       guard let ready, let entry = runs.ready[ready.store].popFirst() else { return }
@@ -29,11 +29,11 @@ extension SchedulerCore {
       } else if jobs[index.offset].limiterQueue != nil, !isChosen(slot) {
         continue
       } else if runs.slots[slot].isClaimed, !hasRate(slot) {
-        takePlace(slot)
+        takeGroupSlot(slot)
         dispatch(slot, &evaluation)
       } else if runs.slots[slot].isClaimed {
         // Its row must tell of the attempts before this one: after a crash it is all that its rates have to count by.
-        takePlace(slot)
+        takeGroupSlot(slot)
         runs.move(slot, to: .claiming)
         runs.inWindow += 1
         evaluation.stores[store].batch.claims.append(runs.slots[slot].record)
@@ -44,7 +44,7 @@ extension SchedulerCore {
       } else if isTooLate(slot, at: evaluation.now) {
         misfire(slot, &evaluation)
       } else {
-        takePlace(slot)
+        takeGroupSlot(slot)
         runs.move(slot, to: .claiming)
         runs.inWindow += 1
         if !runs.slots[slot].isStored { jobs[index.offset].unstored -= 1 }
@@ -55,13 +55,13 @@ extension SchedulerCore {
           let record = runs.slots[slot].record
           evaluation.events.append(.runClaimed(record.id, job: record.job, scheduledAt: record.scheduledAt))
         }
-        if runs.slots[slot].record.cause == .schedule { jobs.touch(index) }
+        if runs.slots[slot].record.cause == .schedule { jobs.markDirty(index) }
       }
     }
   }
 
   /// Lateness is judged at the claim: a run that waited for the window, or in a queue, beyond its grace is misfired.
-  func isTooLate(_ slot: Int, at now: Moment) -> Bool {
+  func isTooLate(_ slot: Int, at now: ClockReading) -> Bool {
     let offset = runs.slots[slot].job.offset
     let entry = jobs[offset].entry
     guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime else {
@@ -108,7 +108,7 @@ extension SchedulerCore {
   }
 
   /// The claims are on disk: their runs may start.
-  package mutating func committed(_ tokens: [RunToken], at now: Moment, into evaluation: inout Evaluation) {
+  package mutating func committed(_ tokens: [RunToken], at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     for token in tokens {
       guard let slot = runs.slot(token), runs.slots[slot].state == .claiming else { continue }
@@ -127,7 +127,7 @@ extension SchedulerCore {
   /// The store could not write: nothing of the batch took place. Its runs stay due, and nothing more is claimed in that
   /// store until `storeRecovered`.
   package mutating func claimsFailed(
-    _ tokens: [RunToken], store: Int, error: StoreError, at now: Moment, into evaluation: inout Evaluation
+    _ tokens: [RunToken], store: Int, error: StoreError, at now: ClockReading, into evaluation: inout Evaluation
   ) {
     evaluation.now = now
     if !stores.failed[store] {
@@ -144,7 +144,7 @@ extension SchedulerCore {
         evaluation.events.append(.claimFailed(job: jobs[job.offset].entry.definition.name, error: error.message))
       }
       runs.move(slot, to: .ready)
-      releasePlace(slot)
+      releaseGroupSlot(slot)
       runs.inWindow -= 1
       if !runs.slots[slot].isClaimed { runs.slots[slot].record.claimedAt = nil }
       // The answer may have been lost and not the commit: then the claim is there until its row is written over or

@@ -2,10 +2,10 @@ internal import Basics
 import Chronology
 package import JobModel
 
-/// What executors report → started, retried, ended; and who gets the free place.
+/// What executors report → started, retried, ended; and who gets the free slot.
 extension SchedulerCore {
   /// Takes executors' reports, in the order in which each run's were made.
-  package mutating func report(_ reports: [RunReport], at now: Moment, into evaluation: inout Evaluation) {
+  package mutating func report(_ reports: [RunReport], at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     for report in reports {
       guard let slot = runs.slot(report.token) else {
@@ -86,7 +86,7 @@ extension SchedulerCore {
   ) {
     if runs.slots[slot].state.isInWindow { runs.inWindow -= 1 }
     runs.move(slot, to: .retrying)
-    releasePlace(slot)
+    releaseGroupSlot(slot)
     runs.slots[slot].retries += 1
     let (resumesAt, overflow) = evaluation.now.monotonic.addingReportingOverflow(max(0, delay))
     runs.slots[slot].resumesAt = overflow ? .max : resumesAt
@@ -115,7 +115,7 @@ extension SchedulerCore {
     }
   }
 
-  /// Ends a run with its outcome: its row is completed, its place is free.
+  /// Ends a run with its outcome: its row is completed, its slot is free.
   mutating func end(
     _ slot: Int, _ outcome: Outcome, details: AttemptDetails?, _ evaluation: inout Evaluation
   ) {
@@ -137,7 +137,7 @@ extension SchedulerCore {
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted {
       jobs[index.offset].unstored -= 1
       // No claim and no waiting row has told the store yet that the schedule moved past this instant; this row does.
-      if cause == .schedule { jobs.touch(index) }
+      if cause == .schedule { jobs.markDirty(index) }
     }
     if cause == .watch { runs.slots[slot].record.event = recordedEvent(of: slot) }
     evaluation.stores[Int(runs.slots[slot].store)].batch.finished.append(runs.slots[slot].record)
@@ -146,11 +146,11 @@ extension SchedulerCore {
     }
     if cause == .watch { endFiles(of: slot, outcome, &evaluation) }
     leaveLimiterQueue(slot)
-    releasePlace(slot)
+    releaseGroupSlot(slot)
     let ended = listeners.downstream.isEmpty ? nil : runs.slots[slot].record
     runs.remove(slot)
     if isCounted { releaseInstance(of: index, &evaluation) }
-    if jobs[index.offset].made != nil { jobs.touch(index) }
+    if jobs[index.offset].dynamic != nil { jobs.markDirty(index) }
     if let ended { passOn(ended, &evaluation) }
   }
 

@@ -26,7 +26,7 @@ extension SchedulerCore {
 
   /// Runs a job now, whether it is paused or not. It follows the overlap policy like any other fire.
   package mutating func runNow(
-    _ name: String, params: JSONText?, at now: Moment, into evaluation: inout Evaluation
+    _ name: String, params: JSONText?, at now: ClockReading, into evaluation: inout Evaluation
   ) throws(Refusal) -> RunID {
     evaluation.now = now
     let index = try liveJob(name)
@@ -37,7 +37,7 @@ extension SchedulerCore {
     return id
   }
 
-  /// From now on what falls due is recorded as skipped (paused), of the job and of its schedules made at run time; also
+  /// From now on what falls due is recorded as skipped (paused), of the job and of its dynamic schedules; also
   /// what is due already and still waits for the window.
   package mutating func pause(_ name: String, into evaluation: inout Evaluation) throws(Refusal) {
     try setPaused(true, name, &evaluation)
@@ -45,13 +45,13 @@ extension SchedulerCore {
 
   /// What fell due meanwhile stays skipped; the next fire is the next one from now.
   package mutating func resume(
-    _ name: String, at now: Moment, into evaluation: inout Evaluation
+    _ name: String, at now: ClockReading, into evaluation: inout Evaluation
   ) throws(Refusal) {
     evaluation.now = now
     // Instants up to now belong to the pause.
     let index = try liveJob(name)
-    for place in [index] + places(of: index) {
-      if let next = jobs[place.offset].nextFire, next <= now.wall { fire(place, &evaluation) }
+    for schedule in [index] + schedules(of: index) {
+      if let next = jobs[schedule.offset].nextFire, next <= now.wall { fire(schedule, &evaluation) }
     }
     try setPaused(false, name, &evaluation)
   }
@@ -61,15 +61,15 @@ extension SchedulerCore {
     guard jobs[index.offset].isPaused != paused else { return }
     jobs[index.offset].isPaused = paused
     jobs.keep(index)
-    for place in places(of: index) { jobs[place.offset].isPaused = paused }
+    for schedule in schedules(of: index) { jobs[schedule.offset].isPaused = paused }
     // What waits for an instance is a decision now.
-    for place in [index] + places(of: index) where paused && jobs[place.offset].isBacklogged { arm(place) }
+    for schedule in [index] + schedules(of: index) where paused && jobs[schedule.offset].isBacklogged { arm(schedule) }
     evaluation.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
   }
 
   /// Ends a run as cancelled: at once when it has not started, otherwise through its executor.
   package mutating func cancel(
-    _ id: RunID, at now: Moment, into evaluation: inout Evaluation
+    _ id: RunID, at now: ClockReading, into evaluation: inout Evaluation
   ) throws(Refusal) {
     evaluation.now = now
     guard let slot = runs.activeSlots.first(where: { runs.slots[$0].record.id == id }) else { throw .unknownRun(id) }
@@ -106,7 +106,7 @@ extension SchedulerCore {
   /// Something happened that jobs may listen to. Returns how many it will run, or make wait for its debounce.
   @discardableResult
   package mutating func emit(
-    _ name: String, data: JSONText?, at now: Moment, into evaluation: inout Evaluation
+    _ name: String, data: JSONText?, at now: ClockReading, into evaluation: inout Evaluation
   ) -> Int {
     evaluation.now = now
     guard let jobs = listeners.events[name] else { return 0 }
@@ -136,7 +136,7 @@ extension SchedulerCore {
   }
 
   /// Trailing debounce: the newest event stands for all that came within the span, and each one starts the span anew.
-  private mutating func collect(_ event: JSONText, for index: JobIndex, during debounce: Int64, at now: Moment) {
+  private mutating func collect(_ event: JSONText, for index: JobIndex, during debounce: Int64, at now: ClockReading) {
     let job = jobs[index.offset]
     let slot: Int
     if let known = job.debouncing {
@@ -176,7 +176,7 @@ extension SchedulerCore {
 
   /// Claims nothing from now on; what runs goes on. What waits for its next attempt is interrupted: nothing would come
   /// of waiting for it.
-  package mutating func drain(at now: Moment, into evaluation: inout Evaluation) {
+  package mutating func drain(at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     guard !isDraining else { return }
     host.phase = .draining
@@ -191,7 +191,7 @@ extension SchedulerCore {
   }
 
   /// Asks every claimed run to end as cancelled.
-  package mutating func cancelAll(at now: Moment, into evaluation: inout Evaluation) {
+  package mutating func cancelAll(at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     for slot in runs.activeSlots {
       switch runs.slots[slot].state {

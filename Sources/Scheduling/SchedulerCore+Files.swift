@@ -5,7 +5,7 @@ package import JobModel
 ///
 /// The memory of files is the disk and the marks: a file that is there and has no mark is given to a run, now or after
 /// the next start. So what waits here needs no row, a run that is interrupted needs no other to make good for it, and
-/// the law is short:
+/// the invariant is short:
 ///
 /// - A file's mark is written in the same batch as the outcome of the run that was given it, and in no other. A crash
 ///   before that batch means that the file comes again; after it, that it does not.
@@ -15,8 +15,8 @@ extension SchedulerCore {
   /// These files are complete. They wait for a free instance, and whatever waits by then is one run, as far as the
   /// job's batch reaches. A job that is paused or orphaned keeps them waiting; under `overlap = "replace"` the oldest
   /// run is cancelled.
-  package mutating func filesSettled(
-    _ files: [WatchedFile], of job: String, at now: Moment, into evaluation: inout Evaluation
+  package mutating func filesCompleted(
+    _ files: [WatchedFile], of job: String, at now: ClockReading, into evaluation: inout Evaluation
   ) {
     evaluation.now = now
     guard !files.isEmpty, let index = index(of: job) else { return }
@@ -32,7 +32,7 @@ extension SchedulerCore {
 
   /// These files get no run, on purpose: the store remembers that.
   package mutating func filesPassedOver(
-    _ files: [WatchedFile], of job: String, beginning: [String] = [], at now: Moment,
+    _ files: [WatchedFile], of job: String, beginning: [String] = [], at now: ClockReading,
     into evaluation: inout Evaluation
   ) {
     evaluation.now = now
@@ -46,7 +46,7 @@ extension SchedulerCore {
 
   /// These paths name nothing any more: nothing waits for them, and the store may forget them.
   package mutating func filesGone(
-    _ paths: [String], of job: String, at now: Moment, into evaluation: inout Evaluation
+    _ paths: [String], of job: String, at now: ClockReading, into evaluation: inout Evaluation
   ) {
     evaluation.now = now
     guard let index = index(of: job) else { return }

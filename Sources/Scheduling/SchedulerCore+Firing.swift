@@ -6,10 +6,10 @@ import Triggers
 extension SchedulerCore {
   /// Decides every instant of `job` that is due, and arms the next one.
   ///
-  /// - Parameter isTurn: it is the job's turn, and nothing else asks for a decision: what waits for an instance anyway
-  ///   is left due (`fireNext`).
+  /// - Parameter isNextInLine: it is the job's turn, and nothing else asks for a decision: what waits for an instance
+  ///   anyway is left due (`fireNext`).
   mutating func fire(
-    _ index: JobIndex, isTurn: Bool = false, _ evaluation: inout Evaluation
+    _ index: JobIndex, isNextInLine: Bool = false, _ evaluation: inout Evaluation
   ) {
     let offset = index.offset
     guard !jobs[offset].isOrphaned, let trigger = jobs[offset].trigger else { return due.remove(index) }
@@ -17,7 +17,7 @@ extension SchedulerCore {
     // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
     guard due(first, of: offset) <= evaluation.now.wall.nanoseconds else { return arm(index) }
     defer { noteEnd(index, &evaluation) }
-    if isTurn, queuesDue(offset) { return fireNext(index, trigger, first, &evaluation) }
+    if isNextInLine, queuesDue(offset) { return fireNext(index, trigger, first, &evaluation) }
     jobs[offset].isBacklogged = false
     let following = trigger.nextFire(after: first)
     let isLast: Bool
@@ -37,7 +37,7 @@ extension SchedulerCore {
 
   /// Says that a schedule has no further fire, once it has decided its last one.
   private func noteEnd(_ index: JobIndex, _ evaluation: inout Evaluation) {
-    guard jobs[index.offset].nextFire == nil, jobs[index.offset].searchedTo == nil, jobs[index.offset].made == nil
+    guard jobs[index.offset].nextFire == nil, jobs[index.offset].searchedTo == nil, jobs[index.offset].dynamic == nil
     else { return }
     evaluation.events.append(.scheduleEnded(jobs[index.offset].entry.definition.name))
   }
@@ -47,7 +47,7 @@ extension SchedulerCore {
   private mutating func searchOn(_ index: JobIndex, _ evaluation: inout Evaluation) {
     guard let searched = jobs[index.offset].searchedTo else { return due.remove(index) }
     let soonest = evaluation.now.wall.nanoseconds + SearchPace.pause
-    guard due.searches < SearchPace.perTurn else { return due.set(index, due: soonest, in: lane(of: index)) }
+    guard due.searches < SearchPace.perTick else { return due.set(index, due: soonest, in: dueQueue(of: index)) }
     due.searches += 1
     jobs[index.offset].seek(after: searched)
     noteEnd(index, &evaluation)
@@ -81,7 +81,7 @@ extension SchedulerCore {
   }
 
   /// The last instant that is due, given the first. It may be due by its fire time and not yet by its jitter.
-  func latestDue(of offset: Int, _ trigger: AnyTrigger, from first: Instant, at now: Moment) -> Instant {
+  func latestDue(of offset: Int, _ trigger: AnyTrigger, from first: Instant, at now: ClockReading) -> Instant {
     let end = trigger.latest(from: first, through: now.wall)
     guard due(end, of: offset) > now.wall.nanoseconds else { return end }
     return trigger.latest(from: first, through: end.advanced(byNanoseconds: -1))
@@ -89,13 +89,13 @@ extension SchedulerCore {
 
   /// The last of the instants from `first` to `end` that is due for longer than the job's grace; nil: none is.
   func lastTooLate(
-    _ offset: Int, _ trigger: AnyTrigger, from first: Instant, through end: Instant, at now: Moment
+    _ offset: Int, _ trigger: AnyTrigger, from first: Instant, through end: Instant, at now: ClockReading
   ) -> Instant? {
     guard let grace = jobs[offset].entry.definition.misfireGraceTime else { return nil }
     let job = jobs[offset]
     let oldest = now.wall.advanced(byNanoseconds: -grace)
     // Past dates that were given just now.
-    if job.made != nil, job.registeredAt >= oldest { return nil }
+    if job.dynamic != nil, job.registeredAt >= oldest { return nil }
     guard first < oldest else { return nil }
     let last = trigger.latest(from: first, through: min(end, oldest.advanced(byNanoseconds: -1)))
     // Jitter may have made it due later than its fire time, but not those before it: jitter never reaches the next fire
@@ -188,13 +188,13 @@ extension SchedulerCore {
   /// them is copied.
   @inline(__always)
   func due(_ fireTime: Instant, of offset: Int) -> Int64 {
-    if jobs[offset].made == nil, jobs[offset].entry.definition.jitter == 0 { return fireTime.nanoseconds }
+    if jobs[offset].dynamic == nil, jobs[offset].entry.definition.jitter == 0 { return fireTime.nanoseconds }
     return jobs[offset].due(fireTime)
   }
 
   /// Nanoseconds since an instant of a job was due; negative before. Stops at the ends of the range: rows of another
   /// program may say that it was due at the beginning of time.
-  func lateness(_ fireTime: Instant, of offset: Int, at now: Moment) -> Int64 {
+  func lateness(_ fireTime: Instant, of offset: Int, at now: ClockReading) -> Int64 {
     now.wall.nanoseconds(since: Instant(nanoseconds: due(fireTime, of: offset)))
   }
 
@@ -204,10 +204,10 @@ extension SchedulerCore {
     if jobs[offset].isOrphaned {
       due.remove(index)
     } else if let next = jobs[offset].nextFire {
-      due.set(index, due: max(due(next, of: offset), earliest), in: lane(of: index))
+      due.set(index, due: max(due(next, of: offset), earliest), in: dueQueue(of: index))
     } else if let searched = jobs[offset].searchedTo {
       let soon = searched.advanced(byNanoseconds: -SearchPace.lead).nanoseconds
-      due.set(index, due: max(soon, earliest), in: lane(of: index))
+      due.set(index, due: max(soon, earliest), in: dueQueue(of: index))
     } else {
       due.remove(index)
     }
@@ -224,7 +224,8 @@ extension SchedulerCore {
   ) {
     let job = jobs[index.offset]
     var range = DecisionRange(
-      job: job.definition.name, schedule: job.made?.id, kind: kind, reason: reason, first: span.first, last: span.last,
+      job: job.definition.name, schedule: job.dynamic?.id, kind: kind, reason: reason, first: span.first,
+      last: span.last,
       count: span.count,
       isAtLeast: span.isAtLeast, clockEpoch: epoch ?? clockEpoch, decidedAt: evaluation.now.wall, run: run)
     range.number = host.makeDecisionNumber()
@@ -233,7 +234,7 @@ extension SchedulerCore {
       kind: kind, reason: reason, clockEpoch: range.clockEpoch, last: span.last, isAboutFireTimes: isAboutFireTimes)
     evaluation.stores[Int(job.store)].batch.decisions.append(range)
     evaluation.events.append(.decided(range, maxInstances: job.definition.maxInstances))
-    jobs.touch(index)
+    jobs.markDirty(index)
   }
 
   mutating func record(
@@ -257,11 +258,11 @@ extension SchedulerCore {
   }
 }
 
-/// How much of a turn goes to searches that break off. Nanoseconds, and some milliseconds a search.
+/// How much of a tick goes to searches that break off. Nanoseconds, and some milliseconds a search.
 private enum SearchPace {
   /// How long before the clock reaches the end of the last search the next one begins.
   static let lead: Int64 = 1_000_000_000
   /// Between two searches of one schedule that is far behind: after a long downtime it must not hold up the others.
   static let pause: Int64 = 20_000_000
-  static let perTurn = 4
+  static let perTick = 4
 }

@@ -4,8 +4,8 @@ import JobModel
 extension SchedulerCore {
   /// Ends an evaluation: says where each schedule that moved stands now.
   ///
-  /// The law that crash recovery rests on: a store is never told that a schedule moved past an instant unless the same
-  /// batch, or an earlier one, holds that instant's claim, waiting row or decision.
+  /// The invariant that crash recovery rests on: a store is never told that a schedule moved past an instant unless the
+  /// same batch, or an earlier one, holds that instant's claim, waiting row or decision.
   mutating func flush(_ evaluation: inout Evaluation) {
     persistUnclaimedFires(&evaluation)
     for token in runs.unflushed {
@@ -19,11 +19,11 @@ extension SchedulerCore {
       let offset = index.offset
       let isWhole = jobs[offset].dirt == .record
       jobs[offset].dirt = .none
-      if jobs[offset].made != nil, clearAway(index, &evaluation) { continue }
+      if jobs[offset].dynamic != nil, clearAway(index, &evaluation) { continue }
       let store = Int(jobs[offset].store)
       if isWhole {
         var record = scheduleRecord(of: index)
-        if record.made == nil {
+        if record.dynamic == nil {
           record.index = JobHint(index)
           noteOrphan(index)
         }
@@ -34,9 +34,9 @@ extension SchedulerCore {
         let entry = jobs[offset].entry
         evaluation.stores[store].batch.fires.append(
           FireUpdate(
-            job: entry.definition.name, schedule: jobs[offset].made?.id, nextFire: jobs[offset].nextFire,
+            job: entry.definition.name, schedule: jobs[offset].dynamic?.id, nextFire: jobs[offset].nextFire,
             lastFire: last,
-            fireCount: jobs[offset].fireCount, index: jobs[offset].made == nil ? index : nil))
+            fireCount: jobs[offset].fireCount, index: jobs[offset].dynamic == nil ? index : nil))
       }
     }
   }

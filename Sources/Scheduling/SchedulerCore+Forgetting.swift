@@ -3,7 +3,7 @@ package import JobModel
 package import Triggers
 
 /// Jobs that have gone leave nothing behind in memory: of those that are orphaned the latest few stay, for scripts that
-/// are saved in two steps; the others are forgotten once their stores have their records, and their places are used
+/// are saved in two steps; the others are forgotten once their stores have their records, and their slots are used
 /// again. A job that comes back after that is looked up in the stores first (``recall(_:store:reading:)``).
 ///
 /// What still runs or waits is never forgotten, and neither are jobs that have dynamic schedules.
@@ -45,9 +45,9 @@ extension SchedulerCore {
   package mutating func recall(_ records: [ScheduleRecord], store: Int, reading trigger: (String) -> AnyTrigger?) {
     for record in records {
       if let id = record.id {
-        guard jobs.made[id] == nil, restart.madeIDs[id] == nil else { continue }
-        restart.madeIDs[id] = record.job
-        restart.made[record.job, default: []].append(
+        guard jobs.dynamic[id] == nil, restart.dynamicIDs[id] == nil else { continue }
+        restart.dynamicIDs[id] = record.job
+        restart.dynamic[record.job, default: []].append(
           RestoredSchedule(record: record, store: store, trigger: record.trigger.flatMap(trigger)))
         continue
       }
@@ -63,7 +63,7 @@ extension SchedulerCore {
   /// After the start: what the stores know of jobs that nobody declared need not lie here as well.
   ///
   /// - Parameter now: those that are orphaned only now stay, since their stores do not know it yet.
-  mutating func forgetRestored(at now: Moment) {
+  mutating func forgetRestored(at now: ClockReading) {
     guard configuration.orphansMax < .max, !restart.schedules.isEmpty else { return }
     for entry in restart.schedules.sorted {
       guard let since = entry.record.orphanedAt, since < now.wall else { continue }
@@ -92,20 +92,20 @@ extension SchedulerCore {
       forget(entry.index, &evaluation)
     }
     jobs.orphans.queue = kept
-    // Else an event would find who has its place now.
+    // Else an event would find who has its slot now.
     if hadEvents { deriveListeners() }
   }
 
   private func isForgettable(_ entry: Orphans.Entry) -> Bool {
     let job = jobs[entry.index.offset]
-    return job.made == nil && job.isOrphaned && job.active == 0 && job.queue.isEmpty && job.debouncing == nil
+    return job.dynamic == nil && job.isOrphaned && job.active == 0 && job.queue.isEmpty && job.debouncing == nil
       && job.unstored == 0 && !job.isDirty && job.store < stores.durable.count
       && stores.durable[Int(job.store)] > entry.after && !stores.failed[Int(job.store)]
       && !basesOfSchedules(entry.index)
   }
 
   /// Whether dynamic schedules hang on the job.
-  private func basesOfSchedules(_ index: JobIndex) -> Bool { jobs.madeCount(of: index) > 0 }
+  private func basesOfSchedules(_ index: JobIndex) -> Bool { jobs.dynamicCount(of: index) > 0 }
 
   private mutating func forget(_ index: JobIndex, _ evaluation: inout Evaluation) {
     let offset = index.offset
@@ -119,11 +119,11 @@ extension SchedulerCore {
     jobs[offset].entry = Self.nothing
     jobs[offset].sharedEntry = nil
     jobs[offset].latestRange = nil
-    jobs[offset].made = Self.nobody
+    jobs[offset].dynamic = Self.nobody
     vacate(index)
   }
 
-  /// What a place has that is nobody's.
+  /// What a slot has that is nobody's.
   private static let nothing = JobEntry(
     JobDefinition(name: "", source: SourceLocation(file: "", line: 0), payload: NoPayload()))
 

@@ -2,8 +2,8 @@ internal import Basics
 import Chronology
 package import JobModel
 
-/// Groups and rates: ready runs of limited jobs → their lane → their group's choice (SchedulerCore+Choosing) → the
-/// claim order.
+/// Groups and rates: ready runs of limited jobs → their queue → their group's choice (SchedulerCore+Choosing) →
+/// the claim order.
 extension SchedulerCore {
   // MARK: Configuration
 
@@ -14,7 +14,7 @@ extension SchedulerCore {
     for (name, index) in limits.named where groups[name] == nil { limits.set(GroupLimit(), of: index) }
   }
 
-  /// Gives a declared job the lane that its definition asks for, takes it away, or moves it to another group.
+  /// Gives a declared job the queue that its definition asks for, takes it away, or moves it to another group.
   ///
   /// - Parameter isNew: it has just been registered, and has neither runs nor schedules that would have to follow it.
   mutating func assignLimiterQueue(_ index: JobIndex, isNew: Bool = false) {
@@ -24,79 +24,79 @@ extension SchedulerCore {
       if let former { dissolve(former, of: index) }
       return
     }
-    let lane = former ?? limits.addLane()
-    let group = definition.group.map { limits.group(named: $0) } ?? limits.ownGroup(of: lane)
-    if limits.lanes[Int(lane)].starts?.limit != definition.rate { limits.set(rate: definition.rate, of: lane) }
-    guard limits.lanes[Int(lane)].group != group else { return }
+    let queue = former ?? limits.addQueue()
+    let group = definition.group.map { limits.group(named: $0) } ?? limits.ownGroup(of: queue)
+    if limits.queues[Int(queue)].starts?.limit != definition.rate { limits.set(rate: definition.rate, of: queue) }
+    guard limits.queues[Int(queue)].group != group else { return }
     if former != nil {
-      releasePlaces(of: index)
-      withdrawChoice(of: lane)
-      limits.unlist(lane)
+      releaseGroupSlots(of: index)
+      withdrawChoice(of: queue)
+      limits.unlist(queue)
     }
-    limits.lanes[Int(lane)].group = group
-    limits.lanes[Int(lane)].turn = 0
-    jobs[index.offset].limiterQueue = lane
-    limits.mark(lane: lane)
+    limits.queues[Int(queue)].group = group
+    limits.queues[Int(queue)].turn = 0
+    jobs[index.offset].limiterQueue = queue
+    limits.mark(queue: queue)
     guard !isNew else { return }
-    for place in places(of: index) { jobs[place.offset].limiterQueue = lane }
-    holdPlaces(of: index)
+    for schedule in schedules(of: index) { jobs[schedule.offset].limiterQueue = queue }
+    holdGroupSlots(of: index)
   }
 
-  /// The job is limited no more: what waited in its lane waits with all others.
-  private mutating func dissolve(_ lane: Int32, of index: JobIndex) {
-    releasePlaces(of: index)
-    withdrawChoice(of: lane)
+  /// The job is limited no more: what waited in its queue waits with all others.
+  private mutating func dissolve(_ queue: Int32, of index: JobIndex) {
+    releaseGroupSlots(of: index)
+    withdrawChoice(of: queue)
     jobs[index.offset].limiterQueue = nil
-    for place in places(of: index) { jobs[place.offset].limiterQueue = nil }
-    while let entry = limits.lanes[Int(lane)].runs.popFirst() {
+    for schedule in schedules(of: index) { jobs[schedule.offset].limiterQueue = nil }
+    while let entry = limits.queues[Int(queue)].runs.popFirst() {
       guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit else { continue }
       runs.slots[slot].waitsForLimit = false
       runs.ready[Int(runs.slots[slot].store)].push(entry.key, slot: entry.slot, use: entry.use)
     }
-    limits.unlist(lane)
-    limits.set(rate: nil, of: lane)
+    limits.unlist(queue)
+    limits.set(rate: nil, of: queue)
   }
 
-  /// The job is forgotten: its lane is another's from now on.
+  /// The job is forgotten: its queue is another's from now on.
   mutating func releaseLimit(of index: JobIndex) {
-    guard let lane = jobs[index.offset].limiterQueue else { return }
-    dissolve(lane, of: index)
-    limits.release(lane)
+    guard let queue = jobs[index.offset].limiterQueue else { return }
+    dissolve(queue, of: index)
+    limits.release(queue)
   }
 
   /// Runs of a job, its schedules' included, that are under way. O(runs): for reloads.
   private func slotsUnderWay(of base: JobIndex) -> [Int] {
     runs.activeSlots.filter { slot in
       let job = runs.slots[slot].job
-      return (job == base || jobs[job.offset].base == Int32(base.offset)) && runs.slots[slot].state.holdsPlace
+      return (job == base || jobs[job.offset].base == Int32(base.offset)) && runs.slots[slot].state.holdsGroupSlot
     }
   }
 
-  private mutating func releasePlaces(of base: JobIndex) {
-    for slot in slotsUnderWay(of: base) { releasePlace(slot) }
+  private mutating func releaseGroupSlots(of base: JobIndex) {
+    for slot in slotsUnderWay(of: base) { releaseGroupSlot(slot) }
   }
 
   /// What runs already counts in the group that its job has come to.
-  private mutating func holdPlaces(of base: JobIndex) {
+  private mutating func holdGroupSlots(of base: JobIndex) {
     guard let queue = jobs[base.offset].limiterQueue else { return }
-    for slot in slotsUnderWay(of: base) where !runs.slots[slot].holdsPlace {
-      runs.slots[slot].holdsPlace = true
-      limits.groups[Int(limits.lanes[Int(queue)].group)].active += 1
+    for slot in slotsUnderWay(of: base) where !runs.slots[slot].holdsGroupSlot {
+      runs.slots[slot].holdsGroupSlot = true
+      limits.groups[Int(limits.queues[Int(queue)].group)].active += 1
     }
   }
 
   // MARK: Waiting
 
-  /// A ready run of a limited job waits in its lane.
-  mutating func enterLimiterQueue(_ slot: Int, _ lane: Int32, key: ClaimOrder) {
+  /// A ready run of a limited job waits in its queue.
+  mutating func enterLimiterQueue(_ slot: Int, _ queue: Int32, key: ClaimOrder) {
     runs.slots[slot].waitsForLimit = true
-    limits.lanes[Int(lane)].runs.push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
-    limits.mark(lane: lane)
+    limits.queues[Int(queue)].runs.push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    limits.mark(queue: queue)
     // It may wait for long, so it gets a row unless it is claimed in this evaluation; and with the row the schedule
     // moves.
     if !runs.slots[slot].isStored {
       runs.unflushed.append(runs.token(slot))
-      jobs.touch(runs.slots[slot].job)
+      jobs.markDirty(runs.slots[slot].job)
     }
     guard !runs.slots[slot].isClaimed, let deadline = lastMoment(slot) else { return }
     limits.expiring.push(deadline, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
@@ -112,21 +112,21 @@ extension SchedulerCore {
     return overflow ? nil : end
   }
 
-  /// Takes a run out of its lane: it has gone, or its turn has come.
+  /// Takes a run out of its queue: it has gone, or its turn has come.
   mutating func leaveLimiterQueue(_ slot: Int) {
     guard runs.slots[slot].waitsForLimit else { return }
     runs.slots[slot].waitsForLimit = false
-    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
-    let group = limits.lanes[Int(lane)].group
+    guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
+    let group = limits.queues[Int(queue)].group
     if limits.groups[Int(group)].choice?.slot == Int32(truncatingIfNeeded: slot) {
       limits.groups[Int(group)].choice = nil
     }
-    limits.mark(lane: lane)
+    limits.mark(queue: queue)
     limits.mark(group: group)
   }
 
-  private mutating func withdrawChoice(of lane: Int32) {
-    let group = limits.lanes[Int(lane)].group
+  private mutating func withdrawChoice(of queue: Int32) {
+    let group = limits.queues[Int(queue)].group
     guard group >= 0 else { return }
     limits.groups[Int(group)].choice = nil
     limits.mark(group: group)
@@ -134,62 +134,62 @@ extension SchedulerCore {
 
   /// Whether an entry of the claim order is a group's present choice.
   mutating func isChosen(_ slot: Int) -> Bool {
-    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return true }
+    guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return true }
     guard runs.slots[slot].waitsForLimit else {
       // It became ready before its job was limited.
       queueForClaim(slot)
       return runs.slots[slot].isCancelled
     }
     let choice = LimitTable.Choice(slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
-    return limits.groups[Int(limits.lanes[Int(lane)].group)].choice == choice
+    return limits.groups[Int(limits.queues[Int(queue)].group)].choice == choice
   }
 
   // MARK: Places and starts
 
-  /// The chosen run takes its place, and its start is reserved.
-  mutating func takePlace(_ slot: Int) {
-    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
+  /// The chosen run takes its slot, and its start is reserved.
+  mutating func takeGroupSlot(_ slot: Int) {
+    guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
     leaveLimiterQueue(slot)
-    let group = Int(limits.lanes[Int(lane)].group)
-    runs.slots[slot].holdsPlace = true
+    let group = Int(limits.queues[Int(queue)].group)
+    runs.slots[slot].holdsGroupSlot = true
     runs.slots[slot].hasReservedStart = true
     limits.groups[group].active += 1
     limits.groups[group].starts?.reserve()
-    limits.lanes[Int(lane)].starts?.reserve()
-    limits.served(lane)
+    limits.queues[Int(queue)].starts?.reserve()
+    limits.served(queue)
   }
 
   /// Gives back what a run held of its group, and a start that did not take place.
-  mutating func releasePlace(_ slot: Int) {
-    guard runs.slots[slot].holdsPlace || runs.slots[slot].hasReservedStart else { return }
+  mutating func releaseGroupSlot(_ slot: Int) {
+    guard runs.slots[slot].holdsGroupSlot || runs.slots[slot].hasReservedStart else { return }
     defer {
-      runs.slots[slot].holdsPlace = false
+      runs.slots[slot].holdsGroupSlot = false
       runs.slots[slot].hasReservedStart = false
     }
-    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
-    let group = limits.lanes[Int(lane)].group
-    if runs.slots[slot].holdsPlace { limits.groups[Int(group)].active -= 1 }
+    guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
+    let group = limits.queues[Int(queue)].group
+    if runs.slots[slot].holdsGroupSlot { limits.groups[Int(group)].active -= 1 }
     if runs.slots[slot].hasReservedStart {
       limits.groups[Int(group)].starts?.release()
-      limits.lanes[Int(lane)].starts?.release()
-      limits.mark(lane: lane)
+      limits.queues[Int(queue)].starts?.release()
+      limits.mark(queue: queue)
     }
     limits.mark(group: group)
   }
 
   /// An attempt has started: its rates count it from now on.
-  mutating func noteStart(_ slot: Int, at now: Moment) {
+  mutating func noteStart(_ slot: Int, at now: ClockReading) {
     guard runs.slots[slot].hasReservedStart else { return }
     runs.slots[slot].hasReservedStart = false
-    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
-    let group = limits.lanes[Int(lane)].group
+    guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
+    let group = limits.queues[Int(queue)].group
     if limits.groups[Int(group)].starts != nil {
       limits.groups[Int(group)].starts?.start(at: now.monotonic)
       limits.mark(group: group)
     }
-    if limits.lanes[Int(lane)].starts != nil {
-      limits.lanes[Int(lane)].starts?.start(at: now.monotonic)
-      limits.mark(lane: lane)
+    if limits.queues[Int(queue)].starts != nil {
+      limits.queues[Int(queue)].starts?.start(at: now.monotonic)
+      limits.mark(queue: queue)
     }
   }
 }

@@ -19,14 +19,14 @@ extension SchedulerCore {
   /// orphaned: kept, not fired, until it returns.
   @discardableResult
   package mutating func reconcile(
-    _ definitions: [JobDefinition], at now: Moment, into evaluation: inout Evaluation
+    _ definitions: [JobDefinition], at now: ClockReading, into evaluation: inout Evaluation
   ) -> Reconciliation {
     evaluation.now = now
     noticeClock(&evaluation)
     var result = Reconciliation()
     var declared: ContiguousArray<JobIndex> = []
     declared.reserveCapacity(definitions.count)
-    // Jobs whose schedules made at run time must follow them.
+    // Jobs whose dynamic schedules must follow them.
     var moved: Set<JobIndex> = []
     jobs.reserveCapacity(definitions.count)
     for definition in definitions {
@@ -34,7 +34,7 @@ extension SchedulerCore {
     }
     var isDeclared = ContiguousArray(repeating: false, count: jobs.count)
     for index in declared { isDeclared[index.offset] = true }
-    for offset in jobs.indices where !jobs[offset].isOrphaned && jobs[offset].made == nil && !isDeclared[offset] {
+    for offset in jobs.indices where !jobs[offset].isOrphaned && jobs[offset].dynamic == nil && !isDeclared[offset] {
       orphan(JobIndex(offset), &evaluation)
       moved.insert(JobIndex(offset))
       result.orphaned += 1
@@ -46,7 +46,7 @@ extension SchedulerCore {
 
   /// Adds a declared job, or gives the one of that name this definition.
   ///
-  /// - Parameter moved: gets the job when its schedules made at run time must follow it.
+  /// - Parameter moved: gets the job when its dynamic schedules must follow it.
   @discardableResult
   mutating func take(
     _ definition: JobDefinition, _ moved: inout Set<JobIndex>, _ result: inout Reconciliation,
@@ -66,7 +66,7 @@ extension SchedulerCore {
   /// its trigger.
   @discardableResult
   package mutating func add(
-    _ definition: JobDefinition, firstFire: Instant?, at now: Moment, into evaluation: inout Evaluation
+    _ definition: JobDefinition, firstFire: Instant?, at now: ClockReading, into evaluation: inout Evaluation
   ) -> JobIndex {
     evaluation.now = now
     precondition(index(of: definition.name) == nil, "job \(definition.name) exists already")
@@ -76,7 +76,7 @@ extension SchedulerCore {
   }
 
   /// Declares one job beside those that are there: adds it, or gives the one of that name another definition.
-  package mutating func declare(_ definition: JobDefinition, at now: Moment, into evaluation: inout Evaluation) {
+  package mutating func declare(_ definition: JobDefinition, at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     noticeClock(&evaluation)
     guard let index = index(of: definition.name) else {
@@ -89,7 +89,7 @@ extension SchedulerCore {
 
   /// Takes one declared job away, as a reload does that does not declare it any more.
   package mutating func withdraw(
-    _ name: String, at now: Moment, into evaluation: inout Evaluation
+    _ name: String, at now: ClockReading, into evaluation: inout Evaluation
   ) throws(Refusal) {
     evaluation.now = now
     let index = try liveJob(name)
@@ -123,7 +123,7 @@ extension SchedulerCore {
     if known?.orphanedAt != nil { skipOrphaned(index, &evaluation) }
     arm(index)
     if let firstFire, firstFire <= evaluation.now.wall {
-      due.set(index, due: firstFire.nanoseconds, in: lane(of: index))
+      due.set(index, due: firstFire.nanoseconds, in: dueQueue(of: index))
     }
     // At a restart most schedules stand where the store knows them to.
     if found?.store != Int(job.store) || known != scheduleRecord(of: index) {
@@ -138,12 +138,12 @@ extension SchedulerCore {
     // A script that loads late at a start is part of that start.
     let isLate = restart.isAwaitingScripts && known?.orphanedAt == nil
     if isStarted, known == nil || isLate { runAtStart(index, &evaluation) }
-    takeBackSchedules(of: index, &evaluation)
+    resumeSchedules(of: index, &evaluation)
     return index
   }
 
   /// A schedule that a store knows: it goes on where it stood, unless the script was edited meanwhile.
-  private mutating func adopt(_ known: ScheduleRecord, into job: inout ScheduledJob, at now: Moment) {
+  private mutating func adopt(_ known: ScheduleRecord, into job: inout ScheduledJob, at now: ClockReading) {
     job.registeredAt = known.registeredAt
     job.lastFire = known.lastFire
     job.fireCount = known.fireCount
@@ -164,7 +164,7 @@ extension SchedulerCore {
   }
 
   /// A schedule that had ended at its limit goes on when the limit was raised or taken away.
-  private static func revive(_ job: inout ScheduledJob, at now: Moment) {
+  private static func revive(_ job: inout ScheduledJob, at now: ClockReading) {
     guard job.nextFire == nil, job.searchedTo == nil, job.fireCount > 0, job.fireCount < job.definition.limit ?? .max
     else {
       return
@@ -182,7 +182,7 @@ extension SchedulerCore {
   /// A new trigger for a schedule: its next fire is computed from now; an interval keeps its last fire as the start of
   /// the new interval while that lies ahead. (Static: a method that takes a job in place by `&jobs[…]` would be given a
   /// copy of the whole table.)
-  private static func edit(_ job: inout ScheduledJob, to definition: JobDefinition, at now: Moment) {
+  private static func edit(_ job: inout ScheduledJob, to definition: JobDefinition, at now: ClockReading) {
     job.fireCount = 0
     guard let trigger = definition.trigger else {
       job.trigger = nil
@@ -214,7 +214,7 @@ extension SchedulerCore {
       skipOrphaned(index, &evaluation)
       evaluation.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
     } else if case .none = code, sameOptions {
-      // Only its place in the file may differ.
+      // Only its location in the file may differ.
       if old.definition.source != definition.source {
         jobs[index.offset].entry = JobEntry(keepingCode(old, definition))
       }
@@ -271,7 +271,7 @@ extension SchedulerCore {
     jobs[index.offset].orphanedAt = evaluation.now.wall
     due.remove(index)
     jobs.keep(index)
-    if jobs[index.offset].made == nil { evaluation.events.append(.jobOrphaned(jobs[index.offset].definition.name)) }
+    if jobs[index.offset].dynamic == nil { evaluation.events.append(.jobOrphaned(jobs[index.offset].definition.name)) }
   }
 
   /// What fell due while the job was gone is one range.
@@ -285,8 +285,8 @@ extension SchedulerCore {
       return
     }
     guard first <= evaluation.now.wall else { return }
-    // The last fire of a schedule made at run time is somebody's only one: it is late, not lost.
-    if job.made != nil, case .never = trigger.nextFire(after: first) { return }
+    // The last fire of a dynamic schedule is somebody's only one: it is late, not lost.
+    if job.dynamic != nil, case .never = trigger.nextFire(after: first) { return }
     let span = trigger.span(from: first, through: evaluation.now.wall, countingTo: SchedulingLimits.countedInstants)
     jobs[index.offset].lastFire = span.last
     jobs[index.offset].seek(after: evaluation.now.wall)

@@ -9,12 +9,12 @@ package import JobModel
 extension SchedulerCore {
   /// Whether a start of the run counts for a rate.
   func hasRate(_ slot: Int) -> Bool {
-    guard let lane = jobs[runs.slots[slot].job.offset].limiterQueue else { return false }
-    return limits.lanes[Int(lane)].starts != nil || limits.groups[Int(limits.lanes[Int(lane)].group)].starts != nil
+    guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return false }
+    return limits.queues[Int(queue)].starts != nil || limits.groups[Int(limits.queues[Int(queue)].group)].starts != nil
   }
 
   /// Enters into the rates of the declared jobs what the stores told. O(n log n).
-  mutating func recallStarts(at now: Moment) {
+  mutating func recallStarts(at now: ClockReading) {
     defer { restart.starts = [] }
     let interrupted = restart.unfinished.map(\.record).filter { $0.claimedAt != nil }
     // All attempts of a run count at its last one's start: only that is in the row, and the others were earlier.
@@ -30,24 +30,22 @@ extension SchedulerCore {
 
   /// Enters into the jobs' own rates when their runs began before they were forgotten. Their groups have not forgotten
   /// it.
-  package mutating func recallStarts(_ starts: [RecordedStart], at now: Moment) {
+  package mutating func recallStarts(_ starts: [RecordedStart], at now: ClockReading) {
     for start in starts.sorted(by: { $0.at < $1.at }) {
       guard let index = index(of: start.job), let queue = jobs[index.offset].limiterQueue else { continue }
-      let lane = queue
       let age = max(0, now.wall.nanoseconds(since: start.at))
       let time = now.monotonic.subtractingReportingOverflow(age).partialValue
-      for _ in 0..<start.attempts { limits.lanes[Int(lane)].starts?.start(at: time) }
-      limits.mark(lane: lane)
+      for _ in 0..<start.attempts { limits.queues[Int(queue)].starts?.start(at: time) }
+      limits.mark(queue: queue)
     }
   }
 
   private mutating func count(_ starts: Int, of job: String, at time: Int64) {
     guard let index = index(of: job), let queue = jobs[index.offset].limiterQueue else { return }
-    let lane = Int(queue)
-    let group = Int(limits.lanes[lane].group)
-    limits.lanes[lane].starts?.start(starts, at: time)
-    limits.groups[group].starts?.start(starts, at: time)
-    limits.mark(lane: Int32(lane))
-    limits.mark(group: Int32(group))
+    let group = limits.queues[Int(queue)].group
+    limits.queues[Int(queue)].starts?.start(starts, at: time)
+    limits.groups[Int(group)].starts?.start(starts, at: time)
+    limits.mark(queue: queue)
+    limits.mark(group: group)
   }
 }

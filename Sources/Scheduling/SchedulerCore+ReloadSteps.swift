@@ -22,7 +22,7 @@ extension SchedulerCore {
 
   /// Takes one step. What no step names is left alone. O(jobs of the step), the last one O(jobs).
   package mutating func reload(
-    _ step: ReloadStep, at now: Moment, into evaluation: inout Evaluation
+    _ step: ReloadStep, at now: ClockReading, into evaluation: inout Evaluation
   ) -> Reconciliation {
     evaluation.now = now
     noticeClock(&evaluation)
@@ -30,7 +30,7 @@ extension SchedulerCore {
     var moved: Set<JobIndex> = []
     for definition in step.declared { take(definition, &moved, &result, &evaluation) }
     for name in step.removed {
-      guard let index = index(of: name), !jobs[index.offset].isOrphaned, jobs[index.offset].made == nil else {
+      guard let index = index(of: name), !jobs[index.offset].isOrphaned, jobs[index.offset].dynamic == nil else {
         continue
       }
       orphan(index, &evaluation)

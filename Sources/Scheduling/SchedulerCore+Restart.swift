@@ -17,7 +17,7 @@ extension SchedulerCore {
     for record in snapshot.schedules {
       if let last = record.lastFire { host.latestWall = max(host.latestWall, last) }
       if let id = record.id {
-        restoreMade(RestoredSchedule(record: record, store: store, trigger: record.trigger.flatMap(trigger)), id)
+        restoreDynamic(RestoredSchedule(record: record, store: store, trigger: record.trigger.flatMap(trigger)), id)
         continue
       }
       // A job that was moved to another store left an orphaned record behind.
@@ -35,20 +35,21 @@ extension SchedulerCore {
   }
 
   /// Of a schedule that followed its job to another store, the record that was left behind goes.
-  private mutating func restoreMade(_ found: RestoredSchedule, _ id: String) {
+  private mutating func restoreDynamic(_ found: RestoredSchedule, _ id: String) {
     let job = found.record.job
-    guard let other = restart.madeIDs[id], let place = restart.made[other]?.firstIndex(where: { $0.record.id == id })
+    guard let other = restart.dynamicIDs[id],
+      let position = restart.dynamic[other]?.firstIndex(where: { $0.record.id == id })
     else {
-      restart.madeIDs[id] = job
-      restart.made[job, default: []].append(found)
+      restart.dynamicIDs[id] = job
+      restart.dynamic[job, default: []].append(found)
       return
     }
-    let known = restart.made[other]![place]
+    let known = restart.dynamic[other]![position]
     if known.record.orphanedAt != nil, found.record.orphanedAt == nil {
-      restart.made[other]!.remove(at: place)
+      restart.dynamic[other]!.remove(at: position)
       restart.leftBehind.append((id, known.store))
-      restart.madeIDs[id] = job
-      restart.made[job, default: []].append(found)
+      restart.dynamicIDs[id] = job
+      restart.dynamic[job, default: []].append(found)
     } else {
       restart.leftBehind.append((id, found.store))
     }
@@ -58,14 +59,14 @@ extension SchedulerCore {
   ///
   /// - Parameter isWhole: whether all jobs have been declared. Otherwise what the stores know of others waits for them,
   ///   until `completeStart`.
-  package mutating func start(at now: Moment, isWhole: Bool = true, into evaluation: inout Evaluation) {
+  package mutating func start(at now: ClockReading, isWhole: Bool = true, into evaluation: inout Evaluation) {
     evaluation.now = now
     precondition(!isStarted, "a scheduler is started once")
     host.phase = .running
     restart.isAwaitingScripts = !isWhole
     noticeClock(&evaluation)
     recallStarts(at: now)
-    settleUnfinished(&evaluation)
+    resolveUnfinished(&evaluation)
     var late = 0
     for offset in jobs.indices {
       let job = jobs[offset]
@@ -74,10 +75,10 @@ extension SchedulerCore {
         arm(JobIndex(offset), notBefore: now.wall.nanoseconds + Int64(late) * configuration.catchUpStep)
         late += 1
       }
-      if job.made == nil {
+      if job.dynamic == nil {
         runAtStart(JobIndex(offset), &evaluation)
       } else if job.isOver {
-        jobs.touch(JobIndex(offset))
+        jobs.markDirty(JobIndex(offset))
       }
     }
     for (id, store) in restart.leftBehind { evaluation.stores[store].batch.unscheduled.append(id) }
@@ -86,19 +87,19 @@ extension SchedulerCore {
   }
 
   /// All jobs have been declared: what the stores know of others is orphaned from now on. Twice is fine.
-  package mutating func completeStart(at now: Moment, into evaluation: inout Evaluation) {
+  package mutating func completeStart(at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     guard restart.isAwaitingScripts else { return }
     restart.isAwaitingScripts = false
-    settleUnfinished(&evaluation)
+    resolveUnfinished(&evaluation)
     leaveOrphans(&evaluation)
   }
 
   private mutating func leaveOrphans(_ evaluation: inout Evaluation) {
-    for job in restart.made.keys.sorted() {
-      for place in restart.made[job]!.indices where restart.made[job]![place].record.orphanedAt == nil {
-        restart.made[job]![place].record.orphanedAt = evaluation.now.wall
-        let found = restart.made[job]![place]
+    for job in restart.dynamic.keys.sorted() {
+      for position in restart.dynamic[job]!.indices where restart.dynamic[job]![position].record.orphanedAt == nil {
+        restart.dynamic[job]![position].record.orphanedAt = evaluation.now.wall
+        let found = restart.dynamic[job]![position]
         evaluation.stores[found.store].batch.schedules.append(found.record)
       }
     }
@@ -117,7 +118,7 @@ extension SchedulerCore {
 
   /// Waiting rows go on waiting; claimed ones are interrupted, and run again where the job asked to recover. Those of
   /// jobs that may yet be declared are left for later.
-  private mutating func settleUnfinished(_ evaluation: inout Evaluation) {
+  private mutating func resolveUnfinished(_ evaluation: inout Evaluation) {
     var later: [(record: RunRecord, store: Int)] = []
     for (record, store) in restart.unfinished.sorted(by: { $0.record.id < $1.record.id }) {
       let index = owner(of: record)
@@ -175,25 +176,25 @@ extension SchedulerCore {
     passOn(ended, &evaluation)
   }
 
-  /// The last fire of a schedule made at run time waits for its job to come back: it is late then, not lost.
+  /// The last fire of a dynamic schedule waits for its job to come back: it is late then, not lost.
   private mutating func isDueAgain(
     _ record: RunRecord, in store: Int, _ evaluation: inout Evaluation
   ) -> Bool {
-    guard record.cause == .schedule, let id = record.schedule, let job = restart.madeIDs[id],
-      let place = restart.made[job]?.firstIndex(where: { $0.record.id == id })
+    guard record.cause == .schedule, let id = record.schedule, let job = restart.dynamicIDs[id],
+      let position = restart.dynamic[job]?.firstIndex(where: { $0.record.id == id })
     else { return false }
-    var schedule = restart.made[job]![place].record
+    var schedule = restart.dynamic[job]![position].record
     guard schedule.nextFire == nil else { return false }
     schedule.nextFire = record.scheduledAt
     schedule.orphanedAt = schedule.orphanedAt ?? evaluation.now.wall
-    restart.made[job]![place].record = schedule
+    restart.dynamic[job]![position].record = schedule
     evaluation.stores[store].batch.schedules.append(schedule)
     return true
   }
 
-  /// Whose an unfinished run is: a schedule made at run time, or, if that is gone, its job. nil: the job is gone.
+  /// Whose an unfinished run is: a dynamic schedule, or, if that is gone, its job. nil: the job is gone.
   private func owner(of record: RunRecord) -> JobIndex? {
-    if let id = record.schedule, let index = jobs.made[id], !jobs[index.offset].isOrphaned,
+    if let id = record.schedule, let index = jobs.dynamic[id], !jobs[index.offset].isOrphaned,
       jobs[index.offset].definition.name == record.job
     {
       return index
@@ -216,7 +217,7 @@ extension SchedulerCore {
   }
 
   /// Ends what is still claimed as interrupted: the host gives up on it, and on what is being claimed.
-  package mutating func interruptAll(at now: Moment, into evaluation: inout Evaluation) {
+  package mutating func interruptAll(at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     host.phase = .over
     for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, &evaluation) }

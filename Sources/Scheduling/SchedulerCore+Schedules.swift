@@ -3,10 +3,10 @@ import Chronology
 package import JobModel
 import Triggers
 
-/// Schedules made at run time: each has a place of its own in the table of jobs, with a trigger, instances, a queue and
+/// Dynamic schedules: each has a slot of its own in the table of jobs, with a trigger, instances, a queue and
 /// decisions of its own, under the definition of the job that it was made for (its base).
 ///
-/// Such a place lives until it is unscheduled or has nothing left to do, and is used again then. What happens to the
+/// Such a slot lives until it is unscheduled or has nothing left to do, and is used again then. What happens to the
 /// base (a reload, a pause, its script going and coming back) happens to its schedules.
 extension SchedulerCore {
   /// Makes a schedule for a declared job, or puts a new one in the place of the one that has its id.
@@ -15,32 +15,32 @@ extension SchedulerCore {
   ///
   /// - Returns: its id.
   package mutating func schedule(
-    _ request: ScheduleRequest, at now: Moment, into evaluation: inout Evaluation
+    _ request: ScheduleRequest, at now: ClockReading, into evaluation: inout Evaluation
   ) throws(Refusal) -> String {
     evaluation.now = now
     noticeClock(&evaluation)
     let base = try liveJob(request.job)
     guard !isDraining else { throw .draining }
     if let id = request.id {
-      guard !id.isEmpty, id.utf8.count <= MadeSchedule.idLength else { throw .scheduleID(id) }
+      guard !id.isEmpty, id.utf8.count <= DynamicSchedule.idLength else { throw .scheduleID(id) }
       if hasSchedule(id), !request.replaceExisting { throw .scheduleExists(id) }
     }
-    if let quota = request.quota, jobs.madeCount(of: base) >= quota {
-      guard let known = request.id.flatMap({ jobs.made[$0] }), jobs[known.offset].base == Int32(base.offset) else {
+    if let quota = request.quota, jobs.dynamicCount(of: base) >= quota {
+      guard let known = request.id.flatMap({ jobs.dynamic[$0] }), jobs[known.offset].base == Int32(base.offset) else {
         throw .tooManySchedules(request.job, quota: quota)
       }
     }
     var job = newSchedule(
-      MadeSchedule(id: request.id ?? newScheduleID(for: request.job), options: request.options), of: base)
-    job.madeTrigger = request.trigger
+      DynamicSchedule(id: request.id ?? newScheduleID(for: request.job), options: request.options), of: base)
+    job.dynamicTrigger = request.trigger
     job.registeredAt = now.wall
     job.anchor = now.wall
     job.trigger = request.trigger.anchored(at: now.wall)
     if let first = request.trigger.firstDate { job.nextFire = first } else { job.seek(after: now.wall) }
     guard job.nextFire != nil || job.searchedTo != nil else { throw .neverFires(request.trigger.lua) }
-    let made = job.made!
+    let dynamic = job.dynamic!
     let index: JobIndex
-    if let known = jobs.made[made.id], jobs[known.offset].base == job.base {
+    if let known = jobs.dynamic[dynamic.id], jobs[known.offset].base == job.base {
       decideWhatIsLeft(of: known, &evaluation)
       // Instances of the one that gives way still count.
       job.active = jobs[known.offset].active
@@ -48,19 +48,19 @@ extension SchedulerCore {
       jobs.forgetDirt(of: known)
       index = known
     } else {
-      if hasSchedule(made.id) { erase(made.id, &evaluation) }
-      index = jobs.add(made: job, id: made.id, of: base)
+      if hasSchedule(dynamic.id) { erase(dynamic.id, &evaluation) }
+      index = jobs.add(dynamic: job, id: dynamic.id, of: base)
     }
     arm(index)
     jobs.keep(index)
-    evaluation.events.append(.scheduleMade(made.id, job: request.job, nextFire: jobs[index.offset].nextFire))
-    return made.id
+    evaluation.events.append(.scheduleMade(dynamic.id, job: request.job, nextFire: jobs[index.offset].nextFire))
+    return dynamic.id
   }
 
-  /// Takes a schedule that was made at run time away. What was claimed goes on; what was due and is not claimed yet is
+  /// Takes a dynamic schedule away. What was claimed goes on; what was due and is not claimed yet is
   /// recorded as skipped (unscheduled).
   package mutating func unschedule(
-    _ id: String, at now: Moment, into evaluation: inout Evaluation
+    _ id: String, at now: ClockReading, into evaluation: inout Evaluation
   ) throws(Refusal) {
     evaluation.now = now
     guard hasSchedule(id) else { throw .unknownSchedule(id) }
@@ -68,30 +68,30 @@ extension SchedulerCore {
   }
 
   /// Takes back a schedule that could not be written, if it is still there.
-  package mutating func takeBack(_ id: String, at now: Moment, into evaluation: inout Evaluation) {
+  package mutating func revoke(_ id: String, at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     if hasSchedule(id) { erase(id, &evaluation) }
   }
 
-  /// Schedules made at run time, those of jobs that are not there included, by id.
-  package var madeSchedules: [ScheduleRecord] {
+  /// Dynamic schedules, those of jobs that are not there included, by id.
+  package var dynamicSchedules: [ScheduleRecord] {
     var texts = TriggerTexts()
-    var records = jobs.made.values.map { jobs[$0.offset].record(clockEpoch: clockEpoch, &texts) }
-    for found in restart.made.values { records += found.map(\.record) }
+    var records = jobs.dynamic.values.map { jobs[$0.offset].record(clockEpoch: clockEpoch, &texts) }
+    for found in restart.dynamic.values { records += found.map(\.record) }
     return records.sorted { ($0.id ?? "") < ($1.id ?? "") }
   }
 
-  /// The place of a schedule made at run time.
-  package func scheduled(_ id: String) -> ScheduledJob? { jobs.made[id].map { jobs[$0.offset] } }
+  /// The slot of a dynamic schedule.
+  package func scheduled(_ id: String) -> ScheduledJob? { jobs.dynamic[id].map { jobs[$0.offset] } }
 
   // MARK: Ids
 
-  private func hasSchedule(_ id: String) -> Bool { jobs.made[id] != nil || restart.madeIDs[id] != nil }
+  private func hasSchedule(_ id: String) -> Bool { jobs.dynamic[id] != nil || restart.dynamicIDs[id] != nil }
 
   /// An id that no schedule has, and none that was used had: its number is one that no run gets.
   private mutating func newScheduleID(for job: String) -> String {
     // A long name may be cut; the number keeps it apart.
-    let stem = String(decoding: job.utf8.prefix(MadeSchedule.idLength - 24), as: UTF8.self)
+    let stem = String(decoding: job.utf8.prefix(DynamicSchedule.idLength - 24), as: UTF8.self)
     while true {
       let id = "\(stem)-\(host.makeRunID())"
       if !hasSchedule(id) { return id }
@@ -100,15 +100,16 @@ extension SchedulerCore {
 
   // MARK: Places
 
-  /// A schedule of `base` that has neither a trigger nor a place yet.
-  private mutating func newSchedule(_ made: MadeSchedule, of base: JobIndex) -> ScheduledJob {
+  /// A schedule of `base` that has neither a trigger nor a slot yet.
+  private mutating func newSchedule(_ dynamic: DynamicSchedule, of base: JobIndex) -> ScheduledJob {
     let owner = jobs[base.offset]
     var job = ScheduledJob(
-      entry: entry(for: made.options, of: base), trigger: nil, nextFire: nil, lastFire: nil, anchor: nil, fireCount: 0,
+      entry: entry(for: dynamic.options, of: base), trigger: nil, nextFire: nil, lastFire: nil, anchor: nil,
+      fireCount: 0,
       registeredAt: owner.registeredAt, isPaused: owner.isPaused, orphanedAt: nil, store: owner.store,
       executor: owner.executor,
-      hash: StableHash.of(owner.definition.name + "\u{0}" + made.id))
-    job.made = made
+      hash: StableHash.of(owner.definition.name + "\u{0}" + dynamic.id))
+    job.dynamic = dynamic
     job.base = Int32(base.offset)
     job.limiterQueue = owner.limiterQueue
     return job
@@ -124,41 +125,41 @@ extension SchedulerCore {
     return shared
   }
 
-  /// Frees the place of a schedule that is over, once nothing of it is active. At the end of an evaluation.
+  /// Frees the slot of a schedule that is over, once nothing of it is active. At the end of an evaluation.
   mutating func vacate(_ index: JobIndex) {
     let offset = index.offset
     precondition(
-      jobs[offset].made != nil && jobs[offset].active == 0, "only an idle schedule made at run time gives up its place")
+      jobs[offset].dynamic != nil && jobs[offset].active == 0, "only an idle dynamic schedule gives up its place")
     if let base = jobs[offset].base {
       jobs.unhang(from: JobIndex(Int(base)))
     }
     due.remove(index)
     jobs[offset].end()
     jobs[offset].trigger = nil
-    jobs[offset].madeTrigger = nil
-    jobs[offset].made = Self.nobody
+    jobs[offset].dynamicTrigger = nil
+    jobs[offset].dynamic = Self.nobody
     jobs[offset].base = nil
     jobs[offset].orphanedAt = .distantPast
     jobs[offset].isErased = true
     jobs.vacate(index)
   }
 
-  static let nobody = MadeSchedule(id: "", options: ScheduleOptions())
+  static let nobody = DynamicSchedule(id: "", options: ScheduleOptions())
 
   // MARK: The end
 
   private mutating func erase(_ id: String, _ evaluation: inout Evaluation) {
-    if let index = jobs.made.removeValue(forKey: id) {
+    if let index = jobs.dynamic.removeValue(forKey: id) {
       decideWhatIsLeft(of: index, &evaluation)
       jobs[index.offset].end()
       jobs[index.offset].isGone = true
       due.remove(index)
       jobs.keep(index)
       evaluation.events.append(.scheduleRemoved(id, job: jobs[index.offset].definition.name))
-    } else if let job = restart.madeIDs.removeValue(forKey: id),
-      let place = restart.made[job]?.firstIndex(where: { $0.record.id == id })
+    } else if let job = restart.dynamicIDs.removeValue(forKey: id),
+      let position = restart.dynamic[job]?.firstIndex(where: { $0.record.id == id })
     {
-      let found = restart.made[job]!.remove(at: place)
+      let found = restart.dynamic[job]!.remove(at: position)
       evaluation.stores[found.store].batch.unscheduled.append(id)
       evaluation.events.append(.scheduleRemoved(id, job: job))
     }
@@ -179,20 +180,20 @@ extension SchedulerCore {
     }
   }
 
-  /// Tells the store that a schedule is over, and frees its place when nothing of it is active. In `settle`.
+  /// Tells the store that a schedule is over, and frees its slot when nothing of it is active. In `flush`.
   ///
   /// - Returns: whether it was over.
   mutating func clearAway(_ index: JobIndex, _ evaluation: inout Evaluation) -> Bool {
-    guard let made = jobs[index.offset].made, jobs[index.offset].isGone || jobs[index.offset].isOver else {
+    guard let dynamic = jobs[index.offset].dynamic, jobs[index.offset].isGone || jobs[index.offset].isOver else {
       return false
     }
     if !jobs[index.offset].isErased {
       jobs[index.offset].isErased = true
-      evaluation.stores[Int(jobs[index.offset].store)].batch.unscheduled.append(made.id)
+      evaluation.stores[Int(jobs[index.offset].store)].batch.unscheduled.append(dynamic.id)
     }
     if !jobs[index.offset].isGone {
-      jobs.made[made.id] = nil
-      evaluation.events.append(.scheduleRemoved(made.id, job: jobs[index.offset].definition.name))
+      jobs.dynamic[dynamic.id] = nil
+      evaluation.events.append(.scheduleRemoved(dynamic.id, job: jobs[index.offset].definition.name))
     }
     jobs[index.offset].isGone = true
     if jobs[index.offset].active == 0, jobs[index.offset].queue.isEmpty { vacate(index) }
@@ -204,7 +205,7 @@ extension SchedulerCore {
   /// Lets the schedules of `bases` follow what became of them: new options, another store, gone, back.
   mutating func followBases(_ bases: Set<JobIndex>, _ evaluation: inout Evaluation) {
     for base in bases { jobs[base.offset].sharedEntry = nil }
-    guard !jobs.made.isEmpty else { return }
+    guard !jobs.dynamic.isEmpty else { return }
     for offset in jobs.indices {
       guard let base = jobs[offset].base, bases.contains(JobIndex(Int(base))) else { continue }
       follow(JobIndex(offset), &evaluation)
@@ -226,7 +227,7 @@ extension SchedulerCore {
       // What is due already belongs to the old definition.
       fire(index, &evaluation)
     }
-    jobs[index.offset].entry = entry(for: jobs[index.offset].made!.options, of: base)
+    jobs[index.offset].entry = entry(for: jobs[index.offset].dynamic!.options, of: base)
     jobs[index.offset].executor = jobs[base.offset].executor
     jobs[index.offset].isPaused = jobs[base.offset].isPaused
     if jobs[index.offset].store != jobs[base.offset].store {
@@ -236,17 +237,18 @@ extension SchedulerCore {
     arm(index)
   }
 
-  /// The places of a job's schedules. O(jobs): for what people do, not for what clocks do.
-  func places(of base: JobIndex) -> [JobIndex] {
-    guard !jobs.made.isEmpty else { return [] }
+  /// The slots of a job's schedules. O(jobs): for what people do, not for what clocks do.
+  func schedules(of base: JobIndex) -> [JobIndex] {
+    guard !jobs.dynamic.isEmpty else { return [] }
     return jobs.indices.filter { jobs[$0].base == Int32(base.offset) }.map { JobIndex($0) }
   }
 
   // MARK: Restart
 
   /// The schedules that a store knows for a job that is declared now go on where they stood.
-  mutating func takeBackSchedules(of base: JobIndex, _ evaluation: inout Evaluation) {
-    guard !restart.made.isEmpty, let found = restart.made.removeValue(forKey: jobs[base.offset].definition.name) else {
+  mutating func resumeSchedules(of base: JobIndex, _ evaluation: inout Evaluation) {
+    guard !restart.dynamic.isEmpty, let found = restart.dynamic.removeValue(forKey: jobs[base.offset].definition.name)
+    else {
       return
     }
     var unreadable: [RestoredSchedule] = []
@@ -255,19 +257,19 @@ extension SchedulerCore {
         unreadable.append(schedule)
         continue
       }
-      restart.madeIDs[schedule.record.id!] = nil
-      takeBack(schedule, trigger, of: base, &evaluation)
+      restart.dynamicIDs[schedule.record.id!] = nil
+      resumeSchedule(schedule, trigger, of: base, &evaluation)
     }
     // Kept as it is: what cannot be read today (a time zone that is not installed) may be read tomorrow.
-    if !unreadable.isEmpty { restart.made[jobs[base.offset].definition.name] = unreadable }
+    if !unreadable.isEmpty { restart.dynamic[jobs[base.offset].definition.name] = unreadable }
   }
 
-  private mutating func takeBack(
+  private mutating func resumeSchedule(
     _ found: RestoredSchedule, _ trigger: AnyTrigger, of base: JobIndex, _ evaluation: inout Evaluation
   ) {
     let known = found.record
-    var job = newSchedule(known.made!, of: base)
-    job.madeTrigger = trigger
+    var job = newSchedule(known.dynamic!, of: base)
+    job.dynamicTrigger = trigger
     job.registeredAt = known.registeredAt
     job.lastFire = known.lastFire
     job.fireCount = known.fireCount
@@ -275,7 +277,7 @@ extension SchedulerCore {
     job.trigger = trigger.anchored(at: known.anchor ?? known.registeredAt)
     job.nextFire = known.nextFire
     if known.nextFire == nil { job.seek(after: known.lastFire ?? known.registeredAt) }
-    let index = jobs.add(made: job, id: known.made!.id, of: base)
+    let index = jobs.add(dynamic: job, id: known.dynamic!.id, of: base)
     if known.clockEpoch < clockEpoch { rearm(index, &evaluation) }
     if known.orphanedAt != nil { skipOrphaned(index, &evaluation) }
     arm(index)

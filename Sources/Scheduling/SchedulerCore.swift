@@ -19,11 +19,11 @@ package import JobModel
 /// 1. **fire**: an instant of a schedule is due, and it is the schedule's turn (`Due/SchedulerCore+Firing`,
 ///    `+Backlog` for those that wait for an instance);
 /// 2. **decide**: late, coalesced, paused or over a limit, it becomes a range (`record`); otherwise
-/// 3. **accept**: it becomes a run, at once or when the overlap policy lets it (`Runs/SchedulerCore+Accepting`). Events,
-///    other jobs' ends, files and people come in here as well (`Events/`, `Files/`, `SchedulerCore+Control`);
+/// 3. **accept**: it becomes a run, at once or when the overlap policy lets it (`Runs/SchedulerCore+Accepting`).
+///    Events, other jobs' ends, files and people come in here as well (`Events/`, `Files/`, `SchedulerCore+Control`);
 /// 4. **limit**: it waits for its group and its rate, if it has any (`Limits/`);
-/// 5. **claim**: by priority, as far as the window reaches (`Runs/SchedulerCore+Claiming`); what moved is flushed with it
-///    (`SchedulerCore+Flushing`);
+/// 5. **claim**: by priority, as far as the window reaches (`Runs/SchedulerCore+Claiming`); what moved is flushed with
+///    it (`SchedulerCore+Flushing`);
 /// 6. **dispatch**: the claim is on disk (`committed`), and the executor gets an order;
 /// 7. **finish**: the executor reports; the run is retried or ends, and what waited for that goes on
 ///    (`Runs/SchedulerCore+Completion`).
@@ -133,7 +133,7 @@ package struct SchedulerCore: Sendable {
   ///
   /// - Returns: `nextWake` from now on.
   @discardableResult
-  package mutating func advance(to now: Moment, into evaluation: inout Evaluation) -> Wake {
+  package mutating func advance(to now: ClockReading, into evaluation: inout Evaluation) -> Wake {
     evaluation.now = now
     noticeClock(&evaluation)
     while !isDraining, let entry = runs.delayed.first, entry.key <= now.monotonic {

@@ -24,7 +24,7 @@ struct CheckWarningTests {
     process.waitUntilExit()
     #expect(process.terminationStatus == 0)
     let errors = text.split(separator: "\n")
-    for sentence in [
+    for message in [
       "backup.lua:1: note: job \"backup\": end_date is over",
       "backup.lua:2: note: there is no function fs.raed; did you mean fs.read?",
       "backup.lua:3: note: backup.lua has no grant for the program rsync",
@@ -32,7 +32,7 @@ struct CheckWarningTests {
       "moondial.lua: note: retention.jobs[\"bakup\"]: there is no job of that name; did you mean \"backup\"?",
       "environment: note: there is no setting MOONDIAL_TIMEZON; did you mean MOONDIAL_TIMEZONE?",
     ] {
-      #expect(errors.contains { $0.contains(sentence) }, "\(sentence) is not in \(errors)")
+      #expect(errors.contains { $0.contains(message) }, "\(message) is not in \(errors)")
     }
     #expect(errors.count == 6, "\(errors)")
   }

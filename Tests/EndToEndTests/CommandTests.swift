@@ -5,7 +5,7 @@ import Testing
 @Suite("The commands, end to end", .serialized)
 struct CommandTests {
   /// Twenty mistakes, one script each, and a part of the sentence that names it.
-  static let mistakes: [(name: String, script: String, sentence: String)] = [
+  static let mistakes: [(name: String, script: String, message: String)] = [
     ("a01", "job 'a01' { crom = '* * * * *', run = print }", #"unknown field "crom"; did you mean "cron"?"#),
     ("a02", "job 'a02' { cron = '61 3 * * *', run = print }", "minute 61 is outside 0-59"),
     ("a03", "job 'a03' { every = '5 minutes', run = print }", "has spaces in it: write 5m"),
@@ -41,7 +41,7 @@ struct CommandTests {
     for mistake in Self.mistakes {
       let lines = ended.errors.filter { $0.hasPrefix(mistake.name + ".lua:") }
       #expect(lines.count == 1, "\(mistake.name): \(lines)")
-      #expect(lines.first?.contains(mistake.sentence) == true, "\(mistake.name): \(lines)")
+      #expect(lines.first?.contains(mistake.message) == true, "\(mistake.name): \(lines)")
     }
     #expect(ended.errors.last?.hasSuffix("20 mistakes") == true, "\(ended.errors.last ?? "")")
   }
@@ -67,7 +67,7 @@ struct CommandTests {
   }
 
   /// Bad input, the exit code, and a part of what is said about it.
-  static let refused: [(arguments: [String], status: Int32, sentence: String)] = [
+  static let refused: [(arguments: [String], status: Int32, message: String)] = [
     (["frobnicate"], 2, "frobnicate"),
     (["run", "nowhere"], 2, "nowhere"),
     (["run", "scripts", "--grace", "soon"], 2, "--grace soon"),
@@ -113,12 +113,12 @@ struct CommandTests {
   @Test(
     "bad input is one clear sentence and the right exit code, never a crash", arguments: 0..<CommandTests.refused.count)
   func badInput(index: Int) throws {
-    let (arguments, status, sentence) = Self.refused[index]
+    let (arguments, status, message) = Self.refused[index]
     let place = try Place()
     try place.save("good.lua", "job 'good' { every = '1m', run = print }\n")
     let ended = try HostProcess.run(arguments, in: place.path)
     #expect(ended.status == status, "\(arguments): \(ended.errors)")
-    #expect(ended.errors.contains { $0.contains(sentence) }, "\(arguments): \(ended.errors)")
+    #expect(ended.errors.contains { $0.contains(message) }, "\(arguments): \(ended.errors)")
     #expect(
       !ended.errors.contains { $0.contains("Fatal error") || $0.contains("Swift/") }, "\(arguments): \(ended.errors)")
   }

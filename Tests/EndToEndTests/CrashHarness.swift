@@ -113,7 +113,7 @@ struct CrashHarness {
     let ranges = Dictionary(grouping: try store.decisions(DecisionQuery(limit: Self.rowsRead)), by: \.job)
     let records = try store.schedules()
     let schedules = Dictionary(
-      records.filter { $0.made == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+      records.filter { $0.dynamic == nil }.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
     for job in jobs {
       checkInstants(job, schedules[job.name], runs: runs[job.name] ?? [], ranges: ranges[job.name] ?? [])
       checkLines(job)

@@ -83,8 +83,8 @@ struct EndTests {
       ["run", "scripts"], in: place.path, prefix: ["prlimit", "--nofile=\(limit)"])
     #expect(ended.status == 1)
     #expect(ended.errors.count == 1, "\(ended.errors)")
-    let sentence = ended.errors.first ?? ""
-    #expect(sentence.contains("file descriptors") && sentence.contains("RLIMIT_NOFILE is \(limit)"), "\(sentence)")
+    let message = ended.errors.first ?? ""
+    #expect(message.contains("file descriptors") && message.contains("RLIMIT_NOFILE is \(limit)"), "\(message)")
   }
 
   // The superuser has no limit of threads, so the host runs as another user; only the superuser can have it so.
@@ -101,7 +101,7 @@ struct EndTests {
       ])
     #expect(ended.status == 1)
     #expect(ended.errors.count == 1, "\(ended.errors)")
-    let sentence = ended.errors.first ?? ""
-    #expect(sentence.contains("threads") && sentence.contains("RLIMIT_NPROC is \(limit)"), "\(sentence)")
+    let message = ended.errors.first ?? ""
+    #expect(message.contains("threads") && message.contains("RLIMIT_NPROC is \(limit)"), "\(message)")
   }
 }

@@ -62,14 +62,14 @@ struct ExplainTests {
         "claimed 2.5 s late: the host was down or stood still, the machine slept, or the claim window was full"
       ),
     ] as [(Double, Double, Int, String?)])
-  func lateClaims(due: Double, claimed: Double, missed: Int, sentence: String?) throws {
+  func lateClaims(due: Double, claimed: Double, missed: Int, message: String?) throws {
     let place = try place([
       run(1, due: 7_170, claimed: 7_170, ended: 7_229.95),
       run(2, due: due, claimed: claimed, ended: claimed + 1, missed: missed),
     ])
     let ended = try place.run("explain", "job", "--limit", "1")
     let line = try #require(ended.output.first { $0.contains("run 2") })
-    if let sentence { #expect(line.contains("(\(sentence))")) } else { #expect(!line.contains("claimed")) }
+    if let message { #expect(line.contains("(\(message))")) } else { #expect(!line.contains("claimed")) }
   }
 
   @Test(

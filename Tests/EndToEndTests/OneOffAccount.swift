@@ -1,7 +1,7 @@
 import Chronology
 import JobModel
 
-/// Schedules made at run time under `kill -9`: one job plants one-offs, another is run by them.
+/// Dynamic schedules under `kill -9`: one job plants one-offs, another is run by them.
 ///
 /// The planter notes an id after `jobs.schedule` has returned, that is when Moondial has promised to keep it. From then
 /// on each id is to come, or has had its one run: nothing in between, whenever the host died.

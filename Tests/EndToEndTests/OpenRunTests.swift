@@ -48,7 +48,7 @@ struct OpenRunTests {
       let ended = try place.run("explain", job)
       #expect(ended.status == 0 && ended.output.contains { $0.contains(words) }, "\(job): \(ended)")
     }
-    try explained("grouped", #"waits for a place in group "db" (max = 1): run "#)
+    try explained("grouped", #"waits for a slot in group "db" (max = 1): run "#)
     try explained("grouped", "of holder must end first")
     try explained("rated", #"waits for the rate of group "api" (1/1h): the next start is possible at "#)
     try explained("queued", #"waits in the queue of its job (overlap = "queue") until run "#)

@@ -49,7 +49,7 @@ struct PlantedNumbersTests {
     var options = ScheduleOptions()
     (options.jitter, options.misfireGraceTime) = (end, end)
     (options.maxInstances, options.priority) = (Int(end), Int(end))
-    record.made = MadeSchedule(id: "made", options: options)
+    record.dynamic = DynamicSchedule(id: "made", options: options)
     batch.schedules.append(record)
     batch.claims = [run(id - 1, nil)]
     batch.waiting = [run(id - 2, nil, isClaimed: false)]

@@ -5,7 +5,7 @@ import Testing
 @Suite("Quotas, as the binary keeps them", .serialized)
 struct QuotaTests {
   @Test("a script that takes too much gets a sentence each time, and the host goes on")
-  func sentences() throws {
+  func messages() throws {
     let place = try Place()
     try place.save(
       "a.lua",

@@ -32,7 +32,7 @@ struct ToyStoreTests {
     let ended = Monitor(false)
     var blueprint = SchedulerAssembly.Blueprint(log: log)
     blueprint.kinds = kinds
-    blueprint.scripts = try options.settings.place(place.path + "/scripts")
+    blueprint.scripts = try options.settings.location(place.path + "/scripts")
     blueprint.onEvents = { events in
       for case .runFinished in events { ended.change { $0 = true } }
     }

@@ -52,7 +52,7 @@ struct VisibleOutputTests {
     options.params = JSONText(Self.hostile)
     options.timeZone = Self.hostile
     var made = ScheduleRecord(
-      job: Self.hostile, made: MadeSchedule(id: Self.hostile, options: options), trigger: Self.hostile,
+      job: Self.hostile, dynamic: DynamicSchedule(id: Self.hostile, options: options), trigger: Self.hostile,
       registeredAt: at)
     made.nextFire = at
     var batch = StoreBatch()

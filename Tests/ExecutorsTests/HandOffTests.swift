@@ -59,7 +59,7 @@ struct HandOffTests {
       let gate = Gate()
       pool.submit([order(0) { _ in gate.wait() }])
       _ = sink.waitFor { $0.contains { $0.kind == .started } }
-      for _ in 0..<5 { pool.patrol() }
+      for _ in 0..<5 { pool.runWatchdog() }
       pool.handOffLongSteps(at: .max / 2)
       #expect(pool.counts.workers == 1)
       gate.open()

@@ -6,7 +6,7 @@ import TestSupport
 
 @testable import Executors
 
-@Suite("Monitor, threads, lane")
+@Suite("Monitor, threads, blocking pool")
 struct ThreadTests {
   @Test("a monitor lets one thread in at a time")
   func exclusion() throws {
@@ -32,43 +32,43 @@ struct ThreadTests {
   @Test("a thread takes its name, at most 15 bytes of it")
   func name() throws {
     let names = Monitor([String]())
-    for name in ["lane", "a-rather-long-thread-name"] {
+    for name in ["pool", "a-rather-long-thread-name"] {
       try NamedThread(name) { names.withLock { $0.append(nameOfThisThread()) } }.join()
     }
-    #expect(names.withLock { $0 } == ["lane", "a-rather-long-t"])
+    #expect(names.withLock { $0 } == ["pool", "a-rather-long-t"])
   }
 
-  @Test("a lane does everything, in order on one thread, and nothing after stop", arguments: [1, 3])
-  func lane(threads: Int) {
-    let lane = BlockingLane(threads: threads)
+  @Test("a pool does everything, in order on one thread, and nothing after stop", arguments: [1, 3])
+  func blockingPool(threads: Int) {
+    let blockingPool = BlockingPool(threads: threads)
     let done = Monitor([Int]())
-    for n in 0..<1_000 { lane.run { done.withLock { $0.append(n) } } }
-    lane.stop()
+    for n in 0..<1_000 { blockingPool.run { done.withLock { $0.append(n) } } }
+    blockingPool.stop()
     let result = done.withLock { $0 }
     #expect(threads == 1 ? result == Array(0..<1_000) : Set(result) == Set(0..<1_000))
-    #expect(!lane.run {})
-    #expect(lane.threadCount == 0)
-    lane.stop()
+    #expect(!blockingPool.run {})
+    #expect(blockingPool.threadCount == 0)
+    blockingPool.stop()
   }
 
-  @Test("a lane grows to its limit while its threads are blocked, and shrinks when they are idle")
+  @Test("a pool grows to its limit while its threads are blocked, and shrinks when they are idle")
   func laneSize() {
-    let lane = BlockingLane(threads: 3, idleAfter: 1_000)
-    #expect(lane.threadCount == 0)
+    let blockingPool = BlockingPool(threads: 3, idleAfter: 1_000)
+    #expect(blockingPool.threadCount == 0)
     let gate = Gate()
-    for _ in 0..<5 { lane.run { gate.wait() } }
-    #expect(lane.threadCount == 3)
+    for _ in 0..<5 { blockingPool.run { gate.wait() } }
+    #expect(blockingPool.threadCount == 3)
     gate.open()
-    #expect(lane.waitUntilEmpty())
+    #expect(blockingPool.waitUntilEmpty())
     // It serves again afterwards.
     let again = Gate()
-    lane.run { again.open() }
+    blockingPool.run { again.open() }
     #expect(again.wait())
-    lane.stop()
+    blockingPool.stop()
   }
 }
 
-extension BlockingLane {
+extension BlockingPool {
   /// Waits until its idle threads have ended by themselves.
   fileprivate func waitUntilEmpty() -> Bool {
     let end = monotonicNow() + patience
@@ -153,7 +153,7 @@ struct QueueTests {
     #expect(queue.count == 8)
     var local = LocalQueue()
     queue.take(into: &local, limit: 64, workers: 1)
-    queue.giveBack(local.takeAll())
+    queue.requeue(local.takeAll())
     #expect(queue.count == 8)
     let left = slots(queue.takeAll())
     #expect(left.filter { $0 % 3 != 2 } == [0, 1, 3, 4, 6, 7])
@@ -167,7 +167,7 @@ struct QueueTests {
     queue.append(orders(0..<8))
     var local = LocalQueue()
     queue.take(into: &local, limit: 4, workers: 1)
-    queue.giveBack(local.takeAll())
+    queue.requeue(local.takeAll())
     #expect(slots(queue.takeAll()) == Array(0..<8))
     #expect(queue.isEmpty)
   }

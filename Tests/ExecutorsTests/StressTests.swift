@@ -29,7 +29,7 @@ struct StressTests {
     let runner = SteppingRunner()
     let pool = StepPool(runner)
     let sink = CheckingSink()
-    let lane = BlockingLane(threads: 2)
+    let blockingPool = BlockingPool(threads: 2)
     pool.start(reportingTo: sink)
 
     @Sendable func payload(_ n: Int) -> any JobPayload {
@@ -44,18 +44,18 @@ struct StressTests {
           return .suspend()
         case 26..<32:
           let run = body.run
-          lane.run { run.resume() }
+          blockingPool.run { run.resume() }
           return .suspend()
         case 32..<36: return .suspend(until: monotonicNow() + Int64(dice.roll(2_000_000)))
         case 36:
           let victim = token(Int(dice.roll(UInt64(count))))
-          lane.run { pool.cancel(victim) }
+          blockingPool.run { pool.cancel(victim) }
           return .slice
         case 37 where stuck.withLock({ $0.count }) < 5:
           let gate = Gate()
           stuck.withLock { $0.append(gate) }
           let (index, token) = (body.worker.index, token(n))
-          lane.run {
+          blockingPool.run {
             _ = pool.workerIsStuck(index, running: token)
             gate.open()
           }
@@ -63,7 +63,7 @@ struct StressTests {
           return .slice
         default:
           // Somebody will cancel it.
-          lane.run { pool.cancel(token(n)) }
+          blockingPool.run { pool.cancel(token(n)) }
           return .suspend()
         }
       }
@@ -79,7 +79,7 @@ struct StressTests {
     let state = sink.waitForEnds(count)
     #expect(state.ended.count == count, "seed \(seed)")
     #expect(state.offences == [], "seed \(seed)")
-    lane.stop()
+    blockingPool.stop()
     pool.stop()
     #expect(sink.state.withLock { $0.ended.count } == count, "seed \(seed)")
     #expect(sink.state.withLock { $0.offences } == [], "seed \(seed)")

@@ -32,7 +32,7 @@ extension RunReport.Kind {
   var isEnd: Bool { self == .ended || self == .late }
 }
 
-/// Counts ends and complains about what the law forbids, without keeping reports: for stress.
+/// Counts ends and complains about what the invariant forbids, without keeping reports: for stress.
 final class CheckingSink: RunReportSink {
   struct State {
     var started: Set<RunToken> = []
@@ -165,20 +165,20 @@ final class SteppingRunner: StepRunner {
     switch payload.step(number, body) {
     case .end(let outcome):
       body.state.withLock { $0.run = nil }
-      return .ended(RunEnding(outcome))
+      return .ended(AttemptResult(outcome))
     case .suspend(let until): return .suspended(body.run, until: until)
     case .slice: return .sliced(body.run)
     }
   }
 
-  func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding {
+  func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> AttemptResult {
     guard let body = run.body as? SteppedRun else { return closures.stop(run, because: reason, on: worker) }
     body.state.withLock { state in
       state.stops.append(reason)
       state.run = nil
     }
     state.withLock { $0.stops[run.token] = reason }
-    return RunEnding(reason.outcome)
+    return AttemptResult(reason.outcome)
   }
 
   func interrupt(_ worker: StepWorker, because reason: StopReason) {

@@ -12,8 +12,8 @@ struct SuspensionTests {
   func resumeRace() {
     withPool { pool, sink, _ in
       // Another thread resumes while the worker returns: 20,000 times, at whatever moment it happens to come.
-      let lane = BlockingLane(threads: 2)
-      defer { lane.stop() }
+      let blockingPool = BlockingPool(threads: 2)
+      defer { blockingPool.stop() }
       let rounds = 100
       pool.submit(
         (0..<200).map { n in
@@ -22,7 +22,7 @@ struct SuspensionTests {
             payload: SteppedPayload { step, body in
               if step == rounds { return .end() }
               let run = body.run
-              if step % 3 == 0 { run.resume() } else { lane.run { run.resume() } }
+              if step % 3 == 0 { run.resume() } else { blockingPool.run { run.resume() } }
               return .suspend()
             })
         })
@@ -34,8 +34,8 @@ struct SuspensionTests {
   @Test("one of several resumers of a suspension wins, and what it delivers is seen by the next step")
   func oneDeliverer() {
     withPool { pool, sink, _ in
-      let lane = BlockingLane(threads: 4)
-      defer { lane.stop() }
+      let blockingPool = BlockingPool(threads: 4)
+      defer { blockingPool.stop() }
       let wins = Monitor(0)
       let wrong = Monitor(0)
       let (runs, rounds) = (50, 60)
@@ -50,7 +50,7 @@ struct SuspensionTests {
               let run = body.run
               let suspension = run.suspension
               for _ in 0..<3 {
-                lane.run {
+                blockingPool.run {
                   let isMine = run.resume(suspension: suspension) { box.withLock { $0 = step } }
                   if isMine { wins.withLock { $0 += 1 } }
                 }
@@ -59,7 +59,7 @@ struct SuspensionTests {
             })
         })
       #expect(sink.ends(runs).allSatisfy { $0.outcome == .succeeded })
-      lane.stop()
+      blockingPool.stop()
       #expect(wins.withLock { $0 } == runs * rounds)
       #expect(wrong.withLock { $0 } == 0)
     }

@@ -16,7 +16,7 @@ struct DirectoryScanFaultTests {
   ) -> ScriptDirectory {
     ScriptDirectory(
       disk.path, configuration: nil, limits: ScanLimits(),
-      surroundings: ScanSurroundings(clock: clock, pause: pause ?? { _ in }, fault: fault))
+      environment: ScanEnvironment(clock: clock, pause: pause ?? { _ in }, fault: fault))
   }
 
   /// A second after now: files that the test writes are at rest.
@@ -105,7 +105,7 @@ struct DirectoryScanFaultTests {
       }
     ).scan()
     #expect(scan.snapshot.contents == ["a.lua": "22"])
-    #expect(scan.unsettled == [])
+    #expect(scan.unstable == [])
     #expect(count.value == 2)
   }
 
@@ -129,7 +129,7 @@ struct DirectoryScanFaultTests {
       }
     ).scan(after: before)
     #expect(scan.snapshot.contents == ["a.lua": "1", "quiet.lua": "q"])
-    #expect(scan.unsettled == [ScriptPath("a.lua"), ScriptPath("new.lua")])
+    #expect(scan.unstable == [ScriptPath("a.lua"), ScriptPath("new.lua")])
     // Once at once, then after each of three pauses.
     #expect(count.value == 8)
   }
@@ -165,7 +165,7 @@ struct DirectoryScanFaultTests {
       }
     ).scan()
     #expect(scan.snapshot.contents == ["a.lua": "complete"])
-    #expect(scan.unsettled == [])
+    #expect(scan.unstable == [])
   }
 
   @Test("a file that is replaced while it is read is read as the version it was")
@@ -181,7 +181,7 @@ struct DirectoryScanFaultTests {
       }
     ).scan()
     #expect(scan.snapshot.contents == ["a.lua": "complete"])
-    #expect(scan.unsettled == [])
+    #expect(scan.unstable == [])
   }
 
   @Test("a time stamp from the future is no reason to wait")

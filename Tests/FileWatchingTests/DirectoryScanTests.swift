@@ -90,7 +90,7 @@ struct DirectoryScanTests {
     // So late that the stamp is believed.
     let late = StandingClock(SystemWallClock().now + .seconds(3))
     let directory = ScriptDirectory(
-      disk.path, configuration: nil, limits: ScanLimits(), surroundings: ScanSurroundings(clock: late))
+      disk.path, configuration: nil, limits: ScanLimits(), environment: ScanEnvironment(clock: late))
     let before = directory.scan().snapshot
     let stamp = try #require(before["a.lua"]?.stamp)
     // Until the file system's clock has ticked: a scan of 3 s later does not meet two writes within one tick.
@@ -114,7 +114,7 @@ struct DirectoryScanTests {
     // 3 s after the file was written, as the scan sees it.
     let late = StandingClock(Instant(nanoseconds: SystemWallClock().now.nanoseconds + 3_000_000_000))
     let directory = ScriptDirectory(
-      disk.path, configuration: nil, limits: ScanLimits(), surroundings: ScanSurroundings(clock: late, fault: opening))
+      disk.path, configuration: nil, limits: ScanLimits(), environment: ScanEnvironment(clock: late, fault: opening))
     let first = directory.scan().snapshot
     let second = directory.scan(after: first).snapshot
     #expect(reads.value == 1)
@@ -123,7 +123,7 @@ struct DirectoryScanTests {
     // At the time of writing, another write in the same tick could look the same.
     let early = StandingClock(Instant(nanoseconds: SystemWallClock().now.nanoseconds + 20_000_000))
     let young = ScriptDirectory(
-      disk.path, configuration: nil, limits: ScanLimits(), surroundings: ScanSurroundings(clock: early, fault: opening))
+      disk.path, configuration: nil, limits: ScanLimits(), environment: ScanEnvironment(clock: early, fault: opening))
     let third = young.scan().snapshot
     #expect(young.scan(after: third).snapshot == third)
     #expect(reads.value == 4)

@@ -104,9 +104,9 @@ struct FilePatternTests {
       ("/in/a\nb", "control character"), ("~/a", "write the whole path"), ("/in/[b-a]", "write [a-b]"),
       ("/{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b,c,d}", "more than 64 patterns"), ("/..", "names the directory /"),
     ])
-  func refused(pattern: String, sentence: String) {
+  func refused(pattern: String, message: String) {
     #expect { try PathPattern.parse(pattern, from: "/") } throws: {
-      ($0 as? PathPatternError)?.message.contains(sentence) == true
+      ($0 as? PathPatternError)?.message.contains(message) == true
     }
   }
 

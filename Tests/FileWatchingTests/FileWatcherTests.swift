@@ -374,7 +374,7 @@ struct FileWatcherTests {
     files.stop()
     files.watch("in/*")
     disk.write("in/b", "1")
-    #expect(files.settled() == ["in/a"])
+    #expect(files.complete() == ["in/a"])
   }
 }
 

@@ -333,13 +333,13 @@ struct WatchIntegrationTests {
     disk.write("sub/a.lua", "a")
     let disk = disk
     let reads = ScanCounter()
-    let surroundings = ScanSurroundings(
+    let environment = ScanEnvironment(
       clock: StandingClock(SystemWallClock().now + .seconds(1)),
       fault: { step, _ in
         if case .confirmFile = step, reads.increment() == 1 { disk.write("sub/b.lua", "b") }
         return 0
       })
-    let watched = WatchedDisk(disk, surroundings: surroundings)
+    let watched = WatchedDisk(disk, environment: environment)
     #expect(watched.watcher.start().contents == ["sub/a.lua": "a"])
     watched.wait(for: ["sub/a.lua": "a", "sub/b.lua": "b"])
   }

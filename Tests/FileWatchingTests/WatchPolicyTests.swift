@@ -159,16 +159,16 @@ struct WatchPolicyTests {
   }
 
   @Test("a file that was never at rest stays as it was, and is tried every 100 ms")
-  func unsettled() {
+  func unstable() {
     var bench = PolicyBench(["a.lua": "1", "b.lua": "1"])
     bench.disk["b.lua"] = "2"
-    bench.unsettled = ["a.lua"]
+    bench.unstable = ["a.lua"]
     bench.disk["a.lua"] = nil
     bench.note(.saved("a.lua"))
     bench.run(to: 1_000)
     #expect(bench.deliveries == [.init(40, ["b.lua"], ["a.lua": "1", "b.lua": "2"])])
     #expect(bench.scans == [40, 140, 240, 340, 440, 540, 640, 740, 840, 940])
-    bench.unsettled = []
+    bench.unstable = []
     bench.disk["a.lua"] = "3"
     bench.run(to: 2_000)
     #expect(bench.deliveries.last == .init(1_040, ["a.lua"], ["a.lua": "3", "b.lua": "2"]))
@@ -182,11 +182,11 @@ struct WatchPolicyTests {
     bench.note(.removed("a.lua"))
     bench.run(to: 200)
     bench.disk["a.lua"] = "2"
-    bench.unsettled = ["a.lua"]
+    bench.unstable = ["a.lua"]
     bench.note(.created("a.lua"))
     bench.run(to: 2_000)
     #expect(bench.deliveries == [])
-    bench.unsettled = []
+    bench.unstable = []
     bench.run(to: 3_000)
     #expect(bench.deliveries == [.init(2_100, ["a.lua"], ["a.lua": "2"])])
   }
@@ -272,14 +272,14 @@ struct WatchPolicyTests {
       case 1:
         bench.disk[name] = ""
         bench.note(.created(ScriptPath(name)))
-      case 2: bench.unsettled = bench.unsettled.isEmpty && bench.disk[name] != nil ? [name] : []
+      case 2: bench.unstable = bench.unstable.isEmpty && bench.disk[name] != nil ? [name] : []
       case 3: bench.note(.treeChanged)
       default:
         bench.save(ScriptPath(name), "\(number)")
         written.insert("\(number)")
       }
     }
-    bench.unsettled = []
+    bench.unstable = []
     bench.note(.treeChanged)
     bench.run(to: time + 3_000)
     #expect(bench.policy.delivered.contents == bench.disk)
@@ -300,7 +300,7 @@ struct PolicyBench {
   var disk: [String: String]
   var unreadable: Set<String> = []
   /// Files that a scan finds changing.
-  var unsettled: Set<String> = []
+  var unstable: Set<String> = []
   private(set) var deliveries: [Delivery] = []
   private(set) var scans: [Int] = []
   private(set) var fullScans = 0
@@ -322,7 +322,7 @@ struct PolicyBench {
 
   init(_ disk: [String: String]) {
     self.disk = disk
-    let first = DirectoryScan(snapshot: PolicyBench.snapshot(disk, [], [], .empty), unsettled: [], directories: [])
+    let first = DirectoryScan(snapshot: PolicyBench.snapshot(disk, [], [], .empty), unstable: [], directories: [])
     policy = RescanPolicy(.standard, first: first, at: now)
   }
 
@@ -363,22 +363,22 @@ struct PolicyBench {
 
   func look() -> DirectoryScan {
     DirectoryScan(
-      snapshot: PolicyBench.snapshot(disk, unreadable, unsettled, policy.latest),
-      unsettled: Set(unsettled.map { ScriptPath($0) }), directories: [])
+      snapshot: PolicyBench.snapshot(disk, unreadable, unstable, policy.latest),
+      unstable: Set(unstable.map { ScriptPath($0) }), directories: [])
   }
 
-  /// As ``ScriptDirectory`` does: what is unsettled is as before, or not there.
+  /// As ``ScriptDirectory`` does: what is unstable is as before, or not there.
   private static func snapshot(
-    _ disk: [String: String], _ unreadable: Set<String>, _ unsettled: Set<String>, _ former: DirectorySnapshot
+    _ disk: [String: String], _ unreadable: Set<String>, _ unstable: Set<String>, _ former: DirectorySnapshot
   ) -> DirectorySnapshot {
-    let read = disk.filter { !unsettled.contains($0.key) }.map { name, text -> ScriptFile in
+    let read = disk.filter { !unstable.contains($0.key) }.map { name, text -> ScriptFile in
       let path = ScriptPath(name)
       let content: Result<FileContent, ScanProblem> =
         unreadable.contains(name)
         ? .failure(ScanProblem(.unreadable(errno: 13), path)) : .success(FileContent(Array(text.utf8)))
       return ScriptFile(path, FileNaming.kind(of: path) ?? .script, content)
     }
-    return DirectorySnapshot(read + unsettled.compactMap { former[ScriptPath($0)] })
+    return DirectorySnapshot(read + unstable.compactMap { former[ScriptPath($0)] })
   }
 }
 

@@ -21,7 +21,7 @@ final class WatchedDisk: Sendable {
     timing.limit = .milliseconds(200)
     timing.removalGrace = .milliseconds(150)
     timing.doubtGrace = .milliseconds(60)
-    timing.unsettledDelay = .milliseconds(20)
+    timing.unstableDelay = .milliseconds(20)
     timing.fullScan = .seconds(3600)
     timing.polling = .milliseconds(20)
     return timing
@@ -38,11 +38,11 @@ final class WatchedDisk: Sendable {
 
   /// - Parameters:
   ///   - root: the directory to watch, relative to the temporary one.
-  ///   - surroundings: what happens during scans.
+  ///   - environment: what happens during scans.
   ///   - onChange: called on the watcher's thread, after the delivery was noted.
   init(
     _ disk: EditedDirectory, root: String = "", timing: RescanTiming = timing, watchLimit: Int = .max,
-    surroundings: ScanSurroundings = ScanSurroundings(),
+    environment: ScanEnvironment = ScanEnvironment(),
     onChange: @escaping @Sendable (DirectoryChange) -> Void = { _ in },
     makeThread: @escaping ThreadMaker = NamedThread.init
   ) {
@@ -51,7 +51,7 @@ final class WatchedDisk: Sendable {
     self.log = log
     watcher = DirectoryWatcher(
       ScriptDirectory(
-        disk.absolute(root), configuration: nil, limits: ScanLimits(), surroundings: surroundings),
+        disk.absolute(root), configuration: nil, limits: ScanLimits(), environment: environment),
       timing: timing, watchLimit: watchLimit, makeThread: makeThread, onNotice: { log.add($0) },
       onChange: { change in
         log.add(change)

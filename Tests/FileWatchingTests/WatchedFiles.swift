@@ -84,7 +84,7 @@ final class WatchedFiles: Sendable {
   var reads: Int { log.entries.reads }
 
   /// What was complete so far for a job, in the order of reports: paths below the directory.
-  func settled(_ job: String = "in") -> [String] { paths(job) { $0.files.settled.map(\.path) } }
+  func complete(_ job: String = "in") -> [String] { paths(job) { $0.files.complete.map(\.path) } }
   func gone(_ job: String = "in") -> [String] { paths(job) { $0.files.gone } }
   func passedOver(_ job: String = "in") -> [String] { paths(job) { $0.files.passedOver.map(\.path) } }
 
@@ -96,8 +96,8 @@ final class WatchedFiles: Sendable {
 
   /// Waits until exactly these were complete, in any order.
   func wait(for settled: [String], of job: String = "in", sourceLocation: Testing.SourceLocation = #_sourceLocation) {
-    wait("\(settled) of \(job), not \(self.settled(job))", sourceLocation: sourceLocation) {
-      $0.settled(job).sorted() == settled.sorted()
+    wait("\(settled) of \(job), not \(self.complete(job))", sourceLocation: sourceLocation) {
+      $0.complete(job).sorted() == settled.sorted()
     }
   }
 

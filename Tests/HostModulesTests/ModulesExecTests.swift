@@ -85,7 +85,7 @@ import TestSupport
   }
 
   @Test("the sentence says which program it would be")
-  func sentence() throws {
+  func message() throws {
     let tools = try Tools(["exec": ["tools/*"]])
     let said = try tools.run("'tools/link'")
     #expect(said.contains("tools/link (\(tools.directory.path)/tools/link), which leads to"), "\(said)")

@@ -91,7 +91,7 @@ struct ModulesQuotaTests {
       ),
       ("kv.set('k', string.rep('x', 3000))", "the value: it has 3002 bytes", "kv_value_bytes"),
     ])
-  func tooLarge(body: String, sentence: String, setting: String) throws {
+  func tooLarge(body: String, message: String, setting: String) throws {
     let fixture = try fixture {
       $0.eventBytes = 2_000
       $0.paramsBytes = 2_000
@@ -99,7 +99,7 @@ struct ModulesQuotaTests {
     }
     let report = try fixture.run(body)
     #expect(report.outcome == .failed)
-    #expect(report.error?.message.contains(sentence) == true, "\(report.error?.message ?? "")")
+    #expect(report.error?.message.contains(message) == true, "\(report.error?.message ?? "")")
     #expect(report.error?.message.contains("(quotas.\(setting) in moondial.lua)") == true)
   }
 

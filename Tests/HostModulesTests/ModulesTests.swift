@@ -278,7 +278,7 @@ import Testing
       (#"jobs.schedule("a", { cron = "61 * * * *" })"#, "minute"),
       (
         #"jobs.schedule("a", { trigger = except(cron "0 9 * * *", calendar_of { ics = "days.ics" }) })"#,
-        "a schedule made at run time cannot follow a calendar file; write the days as dates = { \"2027-01-01\", … }, or let a job "
+        "a dynamic schedule cannot follow a calendar file; write the days as dates = { \"2027-01-01\", … }, or let a job "
           + "of the script have this trigger"
       ),
       (#"jobs.schedule("a", { every = 5, id = 7 })"#, "id must be a string, not 7"),

@@ -110,10 +110,10 @@ struct TimerTests {
       ("[Timer]\nOnCalendar=daily\n", "[Service]\nExecStart=$NOTHING\n", "nothing is left"),
       ("[Timer]\nOnUnitActiveSec=soon\n", "[Service]\nExecStart=/bin/x\n", "no length of time"),
     ])
-  func losses(timer: String, service: String, sentence: String) {
+  func losses(timer: String, service: String, message: String) {
     let made = script("x.timer", timer, ["x.service": service])
     #expect(made.jobCount == 0 && made.isIncomplete)
-    #expect(made.notes.contains { $0.isLoss && $0.message.contains(sentence) }, "\(made.notes)")
+    #expect(made.notes.contains { $0.isLoss && $0.message.contains(message) }, "\(made.notes)")
   }
 
   @Test("what surrounds a service is listed once")

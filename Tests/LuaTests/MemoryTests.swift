@@ -118,7 +118,7 @@ struct MemoryTests {
     #expect(try Fixture.finish(state) == 2_000)
     try state.reset()
     let before = Resident.bytes
-    Fixture.plain.giveBackSpareMemory()
+    Fixture.plain.releaseSpareMemory()
     if unsafe getenv("MOONDIAL_SANITIZER") == nil { #expect(before - Resident.bytes > 4 << 20) }
     #expect(try Fixture.finish(state) == 2_000)
   }

@@ -89,9 +89,9 @@ struct ConfigurationTests {
       ),
       (["a..b": "1"], #"setting "a..b": a part of the key is empty; write executors.default.workers"#),
     ])
-  func mistakes(_ settings: [String: String], _ sentence: String) {
+  func mistakes(_ settings: [String: String], _ message: String) {
     let error = #expect(throws: SchedulerError.self) { try Configuration(settings: settings) }
-    #expect(error?.message == sentence)
+    #expect(error?.message == message)
     #expect(error?.code == .invalid)
   }
 

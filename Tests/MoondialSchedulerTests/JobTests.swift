@@ -257,10 +257,10 @@ struct JobTests {
       ),
       ("x", JobOptions(params: "[1]"), #"job "x": params must be a JSON object like {"region": "eu"}, not [1]"#),
     ])
-  func mistakes(_ name: String, _ options: JobOptions, _ sentence: String) async {
+  func mistakes(_ name: String, _ options: JobOptions, _ message: String) async {
     let scheduler = scheduler()
     let error = await #expect(throws: SchedulerError.self) { try await scheduler.add(name, nil, options) { _ in } }
-    #expect(error?.message == sentence)
+    #expect(error?.message == message)
   }
 
   @Test("a name is taken once, unless it is replaced")

@@ -3,7 +3,7 @@ import MoondialScheduler
 import MoondialTesting
 import Testing
 
-@Suite("Schedules made at run time", .timeLimit(.minutes(1)))
+@Suite("Dynamic schedules", .timeLimit(.minutes(1)))
 struct ScheduleTests {
   private let clock = ManualClock()
   private let notes = Notes()
@@ -63,7 +63,7 @@ struct ScheduleTests {
     let overlap = await #expect(throws: SchedulerError.self) {
       try await scheduler.schedule("send", .every(.seconds(60)), JobOptions(overlap: .queue))
     }
-    #expect(overlap?.message == "a schedule made at run time cannot say overlap: that is for its job to say")
+    #expect(overlap?.message == "a dynamic schedule cannot say overlap: that is for its job to say")
     await scheduler.stop()
   }
 }

@@ -30,7 +30,7 @@ struct ServiceTests {
     #expect(notes.all == ["stopping 1", "ended"])
   }
 
-  /// Reads the events to their end, as a service beside the scheduler.
+  /// Reads the events to their end, as a service alongside the scheduler.
   private struct Reader: Service {
     let events: SchedulerEvents
     let notes: Notes

@@ -69,9 +69,9 @@ struct TriggerTests {
   }
 
   @Test("a mistake is one sentence that names what was written", arguments: wrongTriggers)
-  func mistakes(_ sentence: String, _ make: @Sendable () throws -> Trigger) {
+  func mistakes(_ message: String, _ make: @Sendable () throws -> Trigger) {
     let error = #expect(throws: ParseError.self) { _ = try make() }
-    #expect(error?.message == sentence)
+    #expect(error?.message == message)
   }
 
   @Test("equal triggers are written the same")

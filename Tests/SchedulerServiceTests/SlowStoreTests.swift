@@ -99,21 +99,21 @@ struct SlowStoreTests {
       stores: [("default", MemoryStore()), ("slow", slow)], executors: [("default", executor)])
     configuration.wallClock = stage
     configuration.monotonicClock = Stage.Monotonic(stage: stage)
-    let turn = ServiceTurn(configuration, wake: {})
-    executor.start(reportingTo: turn)
+    let tick = ServiceTick(configuration, wake: {})
+    executor.start(reportingTo: tick)
     let jobs = (0..<60).map { number in
       var definition = job("job\(number)", every: Int64.random(in: 7...400, using: &numbers)) { _ in nil }
       definition.store = number % 2 == 0 ? "default" : "slow"
       definition.maxInstances = 100
       return definition
     }
-    turn.post { core, now, actions in
+    tick.post { core, now, actions in
       core.reconcile(jobs, at: now, into: &actions)
       core.start(at: now, into: &actions)
     }
     while stage.milliseconds < 3_000 {
       slow.answer()
-      let rest = turn.turn(at: turn.now)
+      let rest = tick.tick(at: tick.now)
       let wall = rest.wake.wall.map { ($0.nanoseconds(since: Stage.start) + 999_999) / 1_000_000 }
       let monotonic = rest.wake.monotonic.map { ($0 + 999_999) / 1_000_000 }
       let next = [wall, monotonic, slow.nextAnswer].compactMap { $0 }.min() ?? 3_000

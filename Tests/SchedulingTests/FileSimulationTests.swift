@@ -13,7 +13,7 @@ private struct FileSimulation {
   private var random: SeededGenerator
   private var core: SchedulerCore
   private var actions = Evaluation(stores: 1, executors: 1)
-  private var now = Moment(wall: t(0), monotonic: 0)
+  private var now = ClockReading(wall: t(0), monotonic: 0)
   // What a crash leaves.
   private(set) var disk: [String: FileVersion] = [:]
   private var durable = Store()
@@ -61,7 +61,7 @@ private struct FileSimulation {
     }
   }
 
-  private static func core(_ store: Store, at now: Moment, _ actions: inout Evaluation) -> SchedulerCore {
+  private static func core(_ store: Store, at now: ClockReading, _ actions: inout Evaluation) -> SchedulerCore {
     var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
     var snapshot = StoreSnapshot(nextRunID: RunID((store.rows.keys.map(\.number).max() ?? 0) + 1))
     snapshot.unfinished = store.rows.values.filter { $0.outcome == nil }
@@ -117,7 +117,7 @@ private struct FileSimulation {
     collecting.claims = []
     core.claimsFailed(claims, store: 0, error: StoreError(.full, "full"), at: now, into: &actions)
     act()
-    // The lane tries again after a while, even when it has nothing but claims that failed.
+    // The pipeline tries again after a while, even when it has nothing but claims that failed.
     if inFlight == nil { core.storeRecovered(0, into: &actions) }
   }
 
@@ -139,7 +139,7 @@ private struct FileSimulation {
     for path in gone { known[path] = nil }
     core.filesGone(gone, of: "in", at: now, into: &actions)
     let files = found.map { WatchedFile(path: $0.key, version: $0.value) }.sorted { $0.path < $1.path }
-    core.filesSettled(files, of: "in", at: now, into: &actions)
+    core.filesCompleted(files, of: "in", at: now, into: &actions)
     act()
   }
 

@@ -258,7 +258,7 @@ struct FileTests {
 extension Fixture {
   /// The files are complete, and everything that follows at once happens.
   fileprivate mutating func settle(_ files: [WatchedFile], of job: String) {
-    core.filesSettled(files, of: job, at: now, into: &actions)
+    core.filesCompleted(files, of: job, at: now, into: &actions)
     settle()
   }
 

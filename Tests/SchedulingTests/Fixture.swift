@@ -32,14 +32,14 @@ func definition(
 /// executor that the test plays.
 struct Fixture {
   var core: SchedulerCore
-  var now = Moment(wall: t(0), monotonic: 0)
+  var now = ClockReading(wall: t(0), monotonic: 0)
   var actions = Evaluation(stores: 1, executors: 1)
   var commits = true
 
   /// What the store was told, in order.
   var schedules: [String: ScheduleRecord] = [:]
-  /// Those made at run time, by id.
-  var made: [String: ScheduleRecord] = [:]
+  /// Dynamic ones, by id.
+  var dynamic: [String: ScheduleRecord] = [:]
   var rows: [RunID: RunRecord] = [:]
   var decisions: [DecisionRange] = []
   /// What is remembered of files, by job and path.
@@ -90,7 +90,7 @@ struct Fixture {
 
   /// Sets the wall clock; the monotonic one goes on by a second.
   mutating func setClock(to seconds: Double) {
-    now = Moment(wall: t(seconds), monotonic: now.monotonic + second)
+    now = ClockReading(wall: t(seconds), monotonic: now.monotonic + second)
     settle()
   }
 
@@ -129,13 +129,13 @@ struct Fixture {
   mutating func absorb() {
     let batch = actions.stores[0].batch
     for record in batch.schedules {
-      if let id = record.id { made[id] = record } else { schedules[record.job] = record }
+      if let id = record.id { dynamic[id] = record } else { schedules[record.job] = record }
     }
     for fire in batch.fires {
       if let id = fire.schedule {
-        made[id]?.nextFire = fire.nextFire
-        made[id]?.lastFire = fire.lastFire
-        made[id]?.fireCount = fire.fireCount
+        dynamic[id]?.nextFire = fire.nextFire
+        dynamic[id]?.lastFire = fire.lastFire
+        dynamic[id]?.fireCount = fire.fireCount
         continue
       }
       schedules[fire.job]?.nextFire = fire.nextFire
@@ -146,14 +146,14 @@ struct Fixture {
     for id in batch.dropped { rows[id] = nil }
     decisions += batch.decisions
     for mark in batch.files { files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
-    for id in batch.unscheduled { made[id] = nil }
+    for id in batch.unscheduled { dynamic[id] = nil }
     orders += actions.orders[0]
     cancellations += actions.cancellations.map(\.token)
     events += actions.events
     actions.removeAll()
   }
 
-  // MARK: Schedules made at run time
+  // MARK: Dynamic schedules
 
   @discardableResult
   mutating func schedule(
@@ -163,9 +163,9 @@ struct Fixture {
     var request = ScheduleRequest(job: job, id: id, trigger: trigger)
     request.replaceExisting = replacing
     change(&request.options)
-    let made = try core.schedule(request, at: now, into: &actions)
+    let dynamic = try core.schedule(request, at: now, into: &actions)
     settle()
-    return made
+    return dynamic
   }
 
   mutating func unschedule(_ id: String) throws {
@@ -176,7 +176,7 @@ struct Fixture {
   /// What a host that is killed now leaves to the next one.
   var snapshot: StoreSnapshot {
     var snapshot = StoreSnapshot(nextRunID: RunID((rows.keys.map(\.number).max() ?? 0) + 1))
-    snapshot.schedules = Array(schedules.values) + Array(made.values)
+    snapshot.schedules = Array(schedules.values) + Array(dynamic.values)
     snapshot.unfinished = rows.values.filter { $0.outcome == nil }
     return snapshot
   }
@@ -185,9 +185,9 @@ struct Fixture {
   func restarted(_ definitions: [JobDefinition], at seconds: Double, groups: [String: GroupLimit] = [:]) -> Fixture {
     var next = Fixture([], start: false, snapshot: snapshot, groups: groups)
     next.core.restore(rows.values.filter { $0.outcome != nil }.compactMap { RecordedStart($0) })
-    next.now = Moment(wall: t(seconds), monotonic: now.monotonic)
+    next.now = ClockReading(wall: t(seconds), monotonic: now.monotonic)
     next.schedules = schedules
-    next.made = made
+    next.dynamic = dynamic
     next.rows = rows
     next.decisions = decisions
     next.core.reconcile(definitions, at: next.now, into: &next.actions)

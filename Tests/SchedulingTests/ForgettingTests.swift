@@ -33,7 +33,7 @@ struct ForgettingTests {
     }
     #expect(forgotten == 1_000 - 11)
     #expect(f.core.jobs.count <= 14 && f.core.jobs.names.count == 12)
-    #expect(f.core.limits.lanes.count <= 13 && f.core.limits.groups.count <= 13)
+    #expect(f.core.limits.queues.count <= 13 && f.core.limits.groups.count <= 13)
     #expect(f.core.listeners.events.count <= 12 && f.core.listeners.downstream["base"]?.count ?? 0 <= 12)
     #expect(f.core.jobs.orphans.queue.count <= 11 && f.core.due.count == 2)
     f.core.due.checkInvariants()
@@ -112,6 +112,6 @@ struct ForgettingTests {
     f.startRun()
     f.endRun()
     try schedule(&f, "a", "6")
-    #expect(f.core.jobs.madeCounts.values.reduce(0, +) == 4)
+    #expect(f.core.jobs.dynamicCounts.values.reduce(0, +) == 4)
   }
 }

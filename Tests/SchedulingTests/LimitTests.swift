@@ -117,7 +117,7 @@ struct LimitTests {
     #expect(f.orders.count == 10)
   }
 
-  @Test("schedules made at run time share their job's turn and rate")
+  @Test("dynamic schedules share their job's turn and rate")
   func schedulesShare() throws {
     var f = Fixture([Self.flood("send"), Self.flood("b")], groups: ["db": GroupLimit(max: 1)])
     for _ in 0..<20 { try f.schedule("send", .at([t(0)])) }
@@ -126,7 +126,7 @@ struct LimitTests {
     f.endRun()
     #expect(f.orders.map(\.job.definition.name) == ["b"])
     f.endAll()
-    #expect(f.made.isEmpty)
+    #expect(f.dynamic.isEmpty)
     #expect(f.outcomes("send").count == 20)
   }
 
@@ -319,7 +319,7 @@ struct LimitTests {
     #expect(f.rows[ids[1]]?.outcome == .cancelled)
   }
 
-  @Test("replace does not wait for a place to cancel what waits for one")
+  @Test("replace does not wait for a slot to cancel what waits for one")
   func replace() {
     var f = Fixture(
       [Self.member("a", every: 1_000), Self.member("b", every: 10) { $0.overlap = .replace }],
@@ -333,7 +333,7 @@ struct LimitTests {
     #expect(f.orders.map(\.scheduledAt) == [t(40)])
   }
 
-  @Test("unscheduling takes a waiting one-off out of its lane")
+  @Test("unscheduling takes a waiting one-off out of its limiter queue")
   func unschedule() throws {
     var f = Fixture([Self.flood("send")], groups: ["db": GroupLimit(max: 1)])
     for id in ["x", "y", "z"] { try f.schedule("send", .at([t(0)]), id: id) }
@@ -349,7 +349,7 @@ struct LimitTests {
   func failedStore() throws {
     var core = SchedulerCore(configuration: .init(), stores: ["bad", "good"], executors: ["default"])
     var actions = Evaluation(stores: 2, executors: 1)
-    let now = Moment(wall: t(0), monotonic: 0)
+    let now = ClockReading(wall: t(0), monotonic: 0)
     core.setGroups(["db": GroupLimit(max: 1)])
     core.reconcile(
       [Self.flood("a") { $0.store = "bad" }, Self.flood("b") { $0.store = "good" }], at: now, into: &actions)

@@ -52,13 +52,13 @@ struct LostAnswerTests {
     var f = Fixture([definition("a", every: nil)])
     try f.schedule("a", .every(nanoseconds: 10 * second), id: "s")
     // A reload, a fire that is due and a cancel, all in one turn.
-    f.now = Moment(wall: t(10), monotonic: f.now.monotonic + 10 * second)
+    f.now = ClockReading(wall: t(10), monotonic: f.now.monotonic + 10 * second)
     f.core.declare(definition("a", every: nil) { $0.priority = 1 }, at: f.now, into: &f.actions)
     let slot = try #require(f.core.runs.activeSlots.first)
     try f.core.cancel(f.core.runs.slots[slot].record.id, at: f.now, into: &f.actions)
     f.settle()
     #expect(f.outcomes("a") == [.cancelled])
-    #expect(f.made["s"]?.nextFire == t(20))
+    #expect(f.dynamic["s"]?.nextFire == t(20))
   }
 
   @Test("a recovery that waits for a job that has gone ends as cancelled; its instant keeps its one decision")

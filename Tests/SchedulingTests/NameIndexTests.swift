@@ -12,13 +12,13 @@ struct NameIndexTests {
     var names: [String] = []
     for number in 0..<10_000 {
       let name = "job-\(number)"
-      #expect(index.place(of: name) { names[$0] == name } == nil)
+      #expect(index.index(of: name) { names[$0] == name } == nil)
       index.insert(name, at: names.count)
       names.append(name)
     }
     #expect(index.count == 10_000)
-    for (place, name) in names.enumerated() { #expect(index.place(of: name) { names[$0] == name } == place) }
-    #expect(index.place(of: "job-10000") { names[$0] == "job-10000" } == nil)
+    for (place, name) in names.enumerated() { #expect(index.index(of: name) { names[$0] == name } == place) }
+    #expect(index.index(of: "job-10000") { names[$0] == "job-10000" } == nil)
   }
 
   @Test("asks its owner about names with one hash, so that equal hashes are not equal names")
@@ -27,8 +27,8 @@ struct NameIndexTests {
     // The owner says of the first place that it is another name's, as it would after a collision.
     index.insert("a", at: 0)
     index.insert("a", at: 1)
-    #expect(index.place(of: "a") { $0 == 1 } == 1)
-    #expect(index.place(of: "a") { _ in false } == nil)
+    #expect(index.index(of: "a") { $0 == 1 } == 1)
+    #expect(index.index(of: "a") { _ in false } == nil)
   }
 
   @Test("names that are taken out are not found, and all others still are", arguments: [1, 2, 3] as [UInt64])
@@ -53,7 +53,7 @@ struct NameIndexTests {
       if step % 1_000 == 0 {
         for place in 0..<600 {
           let name = "job-\(place)"
-          #expect(index.place(of: name) { names[$0] == name } == (names[place] == nil ? nil : place))
+          #expect(index.index(of: name) { names[$0] == name } == (names[place] == nil ? nil : place))
         }
       }
     }
@@ -62,6 +62,6 @@ struct NameIndexTests {
 
   @Test("an empty one finds nothing")
   func empty() {
-    #expect(NameIndex().place(of: "a") { _ in true } == nil)
+    #expect(NameIndex().index(of: "a") { _ in true } == nil)
   }
 }

@@ -148,7 +148,7 @@ struct RestartTests {
     f.advance(to: 10)
     // The host dies at 12 with both runs claimed.
     var g = Fixture(start: false, snapshot: snapshot(f))
-    g.now = Moment(wall: t(35), monotonic: 0)
+    g.now = ClockReading(wall: t(35), monotonic: 0)
     g.core.start(at: g.now, isWhole: false, into: &g.actions)
     g.settle()
     #expect(!g.events.contains { if case .jobOrphaned = $0 { true } else { false } })
@@ -215,7 +215,7 @@ struct RestartTests {
 extension Fixture {
   static func restarted(_ definitions: [JobDefinition], at seconds: Double, snapshot: StoreSnapshot) -> Fixture {
     var fixture = Fixture([], start: false)
-    fixture.now = Moment(wall: t(seconds), monotonic: Int64(seconds * 1e9))
+    fixture.now = ClockReading(wall: t(seconds), monotonic: Int64(seconds * 1e9))
     fixture.adopt(snapshot, definitions)
     return fixture
   }

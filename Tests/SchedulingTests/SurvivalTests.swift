@@ -155,7 +155,7 @@ struct SurvivalTests {
     f.endAll()
     var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
     var actions = Evaluation(stores: 1, executors: 1)
-    let now = Moment(wall: t(25), monotonic: 1)
+    let now = ClockReading(wall: t(25), monotonic: 1)
     core.restore(snapshot(f), store: 0, reading: readTrigger)
     core.reconcile([definition("a"), definition("b", every: 50 * second)], at: now, into: &actions)
     core.start(at: now, into: &actions)
@@ -185,9 +185,9 @@ struct SurvivalTests {
   func moved() {
     var core = SchedulerCore(configuration: .init(), stores: ["default", "other"], executors: ["default"])
     var actions = Evaluation(stores: 2, executors: 1)
-    core.reconcile([definition("a")], at: Moment(wall: t(0), monotonic: 0), into: &actions)
-    core.start(at: Moment(wall: t(0), monotonic: 0), into: &actions)
-    let now = Moment(wall: t(10), monotonic: 10 * second)
+    core.reconcile([definition("a")], at: ClockReading(wall: t(0), monotonic: 0), into: &actions)
+    core.start(at: ClockReading(wall: t(0), monotonic: 0), into: &actions)
+    let now = ClockReading(wall: t(10), monotonic: 10 * second)
     core.advance(to: now, into: &actions)
     core.committed(actions.stores[0].claims, at: now, into: &actions)
     let order = actions.orders[0][0]

@@ -260,7 +260,7 @@ package final class PoolFixture {
   deinit {
     pool.stop()
     host.stop()
-    host.services.lane.stop()
+    host.services.blockingPool.stop()
   }
 
   package struct LoadProblem: Error, CustomStringConvertible { package var description: String }

@@ -9,19 +9,19 @@ import Testing
 /// One mistake in a script, and what `check` says about it.
 struct Mistake: Sendable, CustomTestStringConvertible {
   let script: String
-  let sentences: [String]
-  init(_ script: String, _ sentences: String...) {
+  let messages: [String]
+  init(_ script: String, _ messages: String...) {
     self.script = script
-    self.sentences = sentences
+    self.messages = messages
   }
   var testDescription: String { script }
 }
 
 @Suite("every mistake in a script is one sentence with its place")
 struct CheckMistakesTests {
-  private static func field(_ field: String, _ sentences: String...) -> Mistake {
+  private static func field(_ field: String, _ messages: String...) -> Mistake {
     var mistake = Mistake("job \"x\" { \(field), run = print }")
-    mistake = Mistake(mistake.script, all: sentences.map { "a.lua:1: job \"x\": \($0)" })
+    mistake = Mistake(mistake.script, all: messages.map { "a.lua:1: job \"x\": \($0)" })
     return mistake
   }
 
@@ -158,7 +158,7 @@ struct CheckMistakesTests {
     ])
   func inAField(_ mistake: Mistake) throws {
     let found = try LoadFixture().problems(mistake.script)
-    #expect(found == mistake.sentences)
+    #expect(found == mistake.messages)
   }
 
   @Test(
@@ -227,7 +227,7 @@ struct CheckMistakesTests {
     ])
   func inTheShape(_ mistake: Mistake) throws {
     let found = try LoadFixture().problems(mistake.script)
-    #expect(found == mistake.sentences)
+    #expect(found == mistake.messages)
   }
 
   @Test(
@@ -252,7 +252,7 @@ struct CheckMistakesTests {
     ])
   func inWhatIsKept(_ mistake: Mistake) throws {
     let found = try LoadFixture().problems(mistake.script)
-    #expect(found == mistake.sentences)
+    #expect(found == mistake.messages)
   }
 
   @Test(
@@ -283,14 +283,14 @@ struct CheckMistakesTests {
     ])
   func notes(_ mistake: Mistake) throws {
     let generation = try LoadFixture().load(["a.lua": mistake.script])
-    #expect(generation.problems.map(\.description) == mistake.sentences)
+    #expect(generation.problems.map(\.description) == mistake.messages)
     #expect(generation.errors.isEmpty)
   }
 }
 
 extension Mistake {
-  fileprivate init(_ script: String, all sentences: [String]) {
+  fileprivate init(_ script: String, all messages: [String]) {
     self.script = script
-    self.sentences = sentences
+    self.messages = messages
   }
 }

@@ -37,8 +37,8 @@ struct LoadBoundsTests {
   func nesting(call: String) throws {
     let problems = try LoadFixture().problems(
       "local c = calendar_of { weekdays = 'sat,sun' }\nlocal t = every '1h'\nfor i = 1, 100000 do t = \(call) end")
-    let sentence = "triggers are inside one another 33 deep; at most 32 are allowed"
-    #expect(problems.contains { $0.hasPrefix("a.lua:3: ") && $0.hasSuffix(sentence) }, "\(problems)")
+    let message = "triggers are inside one another 33 deep; at most 32 are allowed"
+    #expect(problems.contains { $0.hasPrefix("a.lua:3: ") && $0.hasSuffix(message) }, "\(problems)")
   }
 
   @Test("a hundred values that share their parts cost what they are, not what they would be written out")

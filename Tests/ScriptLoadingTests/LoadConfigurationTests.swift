@@ -207,10 +207,10 @@ struct LoadConfigurationTests {
         "moondial.lua:1: a job cannot be declared here; put it in a script of the scripts directory"
       ),
     ])
-  func mistakes(_ text: String, _ sentence: String) throws {
+  func mistakes(_ text: String, _ message: String) throws {
     let loaded = try load(text)
     let found = loaded.problems.map(\.description)
-    #expect(found == [sentence])
+    #expect(found == [message])
     #expect(loaded.configuration == nil)
   }
 

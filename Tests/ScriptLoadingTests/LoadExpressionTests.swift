@@ -41,9 +41,9 @@ struct LoadExpressionTests {
       ("require 'x'", "module 'x' not found: an expression cannot require modules"),
       ("job 'x' { run = print }", "a job cannot be declared here; put it in a script of the scripts directory"),
     ])
-  func bad(_ expression: String, _ sentence: String) {
+  func bad(_ expression: String, _ message: String) {
     let error = #expect(throws: ExpressionError.self) { try evaluator.trigger(expression, zone: .utc) }
-    #expect(error?.message == sentence)
+    #expect(error?.message == message)
   }
 
   @Test(

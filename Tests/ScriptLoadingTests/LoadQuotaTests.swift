@@ -103,8 +103,8 @@ struct LoadQuotaTests {
         "tags may have 100 entries"
       ),
     ])
-  func texts(field: String, sentence: String) throws {
+  func texts(field: String, message: String) throws {
     let problems = try LoadFixture().problems("job \"a\" { \(field), run = print }")
-    #expect(problems.count == 1 && problems[0].contains(sentence), "\(problems)")
+    #expect(problems.count == 1 && problems[0].contains(message), "\(problems)")
   }
 }

@@ -35,7 +35,7 @@ struct LoadRunTests {
   }
 
   @Test("functions, modules and globals of the script come along")
-  func surroundings() throws {
+  func environment() throws {
     let generation = try LoadFixture().load([
       "a.lua": """
       local double = require "double"

@@ -184,6 +184,6 @@ struct RunKillTests {
     service.drain(grace: 1_000_000_000)
     pool.stop()
     host.stop()
-    host.services.lane.stop()
+    host.services.blockingPool.stop()
   }
 }

@@ -4,8 +4,8 @@ import MoondialTesting
 import Synchronization
 import Testing
 
-/// One seed is one story. `MOONDIAL_SEEDS=10000` tells so many fresh ones (a tenth of them on SQLite);
-/// `MOONDIAL_SEED=n` tells the one story n, on the model and on SQLite, after a failure.
+/// One seed is one scenario. `MOONDIAL_SEEDS=10000` tells so many fresh ones (a tenth of them on SQLite);
+/// `MOONDIAL_SEED=n` tells the one scenario n, on the model and on SQLite, after a failure.
 @Suite("The scheduler under seeds")
 struct SimulationTests {
   static let replayed = number("MOONDIAL_SEED")

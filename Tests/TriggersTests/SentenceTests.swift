@@ -20,8 +20,8 @@ struct SentenceTests {
 
   /// Compares the days of `range` (since the epoch), and the times of one day that fires.
   private func compare(_ trigger: AnyTrigger, days range: Range<Int>) throws {
-    let sentence = words(trigger)
-    let meaning = try SentenceReader.cron(sentence)
+    let message = words(trigger)
+    let meaning = try SentenceReader.cron(message)
     for day in range {
       let start = Instant(seconds: Int64(day) * 86_400)
       let next = trigger.next(after: start.advanced(byNanoseconds: -1))
@@ -29,7 +29,7 @@ struct SentenceTests {
       let plain = PlainDay.at(daysSinceEpoch: day)
       try #require(
         fires == meaning.isDay(plain),
-        "\(trigger.lua) says \"\(sentence)\" of \(plain.year)-\(plain.month)-\(plain.day)")
+        "\(trigger.lua) says \"\(message)\" of \(plain.year)-\(plain.month)-\(plain.day)")
     }
     guard let first = trigger.next(after: Instant(seconds: Int64(range.lowerBound) * 86_400 - 1)) else { return }
     let day = Int(first.wholeSeconds) / 86_400
@@ -45,7 +45,7 @@ struct SentenceTests {
       for second in seconds {
         try #require(
           fires.contains(minute * 60 + second) == meaning.isTime(minute / 60, minute % 60, second),
-          "\(trigger.lua) says \"\(sentence)\" of \(minute / 60):\(minute % 60):\(second)")
+          "\(trigger.lua) says \"\(message)\" of \(minute / 60):\(minute % 60):\(second)")
       }
     }
   }
@@ -70,9 +70,9 @@ struct SentenceTests {
       ("0 0 1,15 * mon,fri", "At 00:00 on days 1 and 15 of the month, or on Monday and Friday"),
       ("0 0 */2 * mon,fri", "At 00:00 on every 2 days from day 1 of the month if that is a Monday or Friday"),
     ])
-  func days(expression: String, sentence: String) throws {
+  func days(expression: String, message: String) throws {
     let trigger = try cron(expression)
-    #expect(words(trigger) == sentence)
+    #expect(words(trigger) == message)
     try compare(trigger, days: 20_600..<21_400)
   }
 

@@ -130,8 +130,8 @@ struct TriggerBuilderTests {
     #expect(try !trigger("cron \"@daily\"").firesAtStart)
   }
 
-  @Test("the policy and zone of the surroundings apply, and a trigger's own win")
-  func surroundings() throws {
+  @Test("the policy and zone of the environment apply, and a trigger's own win")
+  func environment() throws {
     var context = try context("Europe/Berlin")
     context.dst = DSTPolicy(gap: .skip)
     let after = try instant("2026-03-28T12:00:00Z")

@@ -17,8 +17,8 @@ public func monotonicNow() -> Int64 {
 ///     inbox.signal()
 ///     let first = inbox.wait { $0.popLast() }      // 7; blocks while there is none
 ///
-/// Law: the state is touched only inside the closures, by one thread at a time. A closure must not use the same monitor
-/// again (that deadlocks), and should be short: nothing in it blocks, and it calls nobody who might.
+/// Invariant: the state is touched only inside the closures, by one thread at a time. A closure must not use the same
+/// monitor again (that deadlocks), and should be short: nothing in it blocks, and it calls nobody who might.
 ///
 /// Why not `Synchronization.Mutex`: it has no condition to wait for, and a sanitizer sees a pthread mutex. Deadlines
 /// are on the monotonic clock, so that setting the wall clock moves no wait. An uncontended lock and unlock take about
@@ -62,7 +62,7 @@ public final class Monitor<State>: @unchecked Sendable {
   /// Runs `body` with the state, alone.
   @inlinable
   public func withLock<R: ~Copyable, E: Error>(_ body: (inout State) throws(E) -> R) throws(E) -> R {
-    // Safe: `mutex` is initialised and lives as long as self; this thread does not hold it (the law above).
+    // Safe: `mutex` is initialised and lives as long as self; this thread does not hold it (the invariant above).
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     return try unsafe body(&state.pointee)

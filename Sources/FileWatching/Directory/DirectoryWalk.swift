@@ -25,7 +25,7 @@ struct DirectoryWalk {
     self.directory = directory
     self.former = former
     self.visit = visit
-    self.reader = FileReader(former: former, isFull: isFull, directory.limits, directory.surroundings)
+    self.reader = FileReader(former: former, isFull: isFull, directory.limits, directory.environment)
   }
 
   /// Walks. To be called once.
@@ -42,9 +42,9 @@ struct DirectoryWalk {
         break
       }
     }
-    let (files, unsettled) = reader.finish()
+    let (files, unstable) = reader.finish()
     return DirectoryScan(
-      snapshot: DirectorySnapshot(files, problems: problems), unsettled: unsettled, directories: directories)
+      snapshot: DirectorySnapshot(files, problems: problems), unstable: unstable, directories: directories)
   }
 
   /// Where the root can be replaced: in its parent, and wherever a component of its path is a link. When some of the
@@ -88,7 +88,7 @@ struct DirectoryWalk {
     }
     visit(absolute, .scripts(path))
     let listing: Result<(DirectoryIdentity, [DirectoryEntry]), Errno> =
-      directory.surroundings.check(.listDirectory, absolute).map { .failure($0) } ?? SystemCall.list(absolute)
+      directory.environment.check(.listDirectory, absolute).map { .failure($0) } ?? SystemCall.list(absolute)
     switch listing {
     case .failure(let error) where path == .root && (error.code == ENOENT || error.code == ENOTDIR):
       // As if unreadable: a volume that is not mounted looks like this, and is no reason to drop every job.

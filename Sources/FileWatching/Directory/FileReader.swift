@@ -26,9 +26,9 @@ struct FileReader {
   private let former: DirectorySnapshot
   private let isFull: Bool
   private let limits: ScanLimits
-  private let surroundings: ScanSurroundings
+  private let environment: ScanEnvironment
   private var files: [ScriptPath: ScriptFile] = [:]
-  private var unsettled: Set<ScriptPath> = []
+  private var unstable: Set<ScriptPath> = []
   private var waiting: [Candidate] = []
 
   private struct Candidate {
@@ -38,11 +38,11 @@ struct FileReader {
     var file: OpenFile
   }
 
-  init(former: DirectorySnapshot, isFull: Bool, _ limits: ScanLimits, _ surroundings: ScanSurroundings) {
+  init(former: DirectorySnapshot, isFull: Bool, _ limits: ScanLimits, _ environment: ScanEnvironment) {
     self.former = former
     self.isFull = isFull
     self.limits = limits
-    self.surroundings = surroundings
+    self.environment = environment
     files.reserveCapacity(former.count)
   }
 
@@ -62,20 +62,20 @@ struct FileReader {
       return refuse(path, kind, .tooLarge(bytes: status.stamp.size, limit: limit))
     }
     if !isFull, let known = former[path], known.kind == kind, known.stamp == status.stamp { return add(known) }
-    if let error = surroundings.check(.openFile, absolute) { return fail(path, kind, error, at: absolute) }
+    if let error = environment.check(.openFile, absolute) { return fail(path, kind, error, at: absolute) }
     switch OpenFile.open(absolute) {
     case .failure(let error): fail(path, kind, error, at: absolute)
     case .success(let file):
       let candidate = Candidate(path: path, kind: kind, absolute: absolute, file: file)
       if !read(candidate) { waiting.append(candidate) }
-      if waiting.count == Self.batchSize { settle() }
+      if waiting.count == Self.batchSize { confirmWaiting() }
     }
   }
 
   /// Everything that was taken, and what could not be read whole.
-  mutating func finish() -> (files: [ScriptPath: ScriptFile], unsettled: Set<ScriptPath>) {
-    settle()
-    return (files, unsettled)
+  mutating func finish() -> (files: [ScriptPath: ScriptFile], unstable: Set<ScriptPath>) {
+    confirmWaiting()
+    return (files, unstable)
   }
 
   private func limit(for kind: ScriptFile.Kind) -> Int {
@@ -83,16 +83,16 @@ struct FileReader {
   }
 
   /// Tries the waiting files until each is read or out of attempts. One pause serves them all.
-  private mutating func settle() {
+  private mutating func confirmWaiting() {
     var attempt = 1
     while !waiting.isEmpty, attempt <= Self.attempts {
-      surroundings.pause(.nanoseconds(Self.restTime))
+      environment.pause(.nanoseconds(Self.restTime))
       let candidates = waiting
       waiting = candidates.filter { !read($0) }
       attempt += 1
     }
     for candidate in waiting {
-      unsettled.insert(candidate.path)
+      unstable.insert(candidate.path)
       if let known = former[candidate.path] { add(known) }
     }
     waiting = []
@@ -113,7 +113,7 @@ struct FileReader {
       refuse(path, kind, before.kind == .file ? .tooLarge(bytes: before.stamp.size, limit: limit) : .notAFile)
       return true
     }
-    let now = surroundings.clock.now.nanoseconds
+    let now = environment.clock.now.nanoseconds
     // Wrapping: a stamp may be any number. From the future (a clock that was set, a server's clock): no age to go by,
     // then point 2 alone must do.
     let age = now &- before.stamp.modified
@@ -125,7 +125,7 @@ struct FileReader {
       fail(path, kind, error, at: candidate.absolute)
       return true
     }
-    if let error = surroundings.check(.confirmFile, candidate.absolute) {
+    if let error = environment.check(.confirmFile, candidate.absolute) {
       fail(path, kind, error, at: candidate.absolute)
       return true
     }

@@ -20,29 +20,29 @@ package struct ScriptDirectory: Sendable {
   /// Calendar files elsewhere that scripts have named. Shared by all copies of this value, so that a scan follows what
   /// a load has met.
   private let outside = OutsideFiles()
-  let surroundings: ScanSurroundings
+  let environment: ScanEnvironment
 
   /// - Parameters:
   ///   - root: the directory; a relative path starts at the working directory of now.
   ///   - configuration: the host's configuration file; `moondial.lua` beside `root` when `nil`.
   package init(_ root: String, configuration: String? = nil, limits: ScanLimits = ScanLimits()) {
-    self.init(root, configuration: configuration, limits: limits, surroundings: ScanSurroundings())
+    self.init(root, configuration: configuration, limits: limits, environment: ScanEnvironment())
   }
 
-  init(_ root: String, configuration: String?, limits: ScanLimits, surroundings: ScanSurroundings) {
+  init(_ root: String, configuration: String?, limits: ScanLimits, environment: ScanEnvironment) {
     self.root = AbsolutePath.make(root)
     self.configuration =
       configuration.map { AbsolutePath.make($0) }
       ?? AbsolutePath.appending("moondial.lua", to: AbsolutePath.parent(of: self.root))
     self.limits = limits
-    self.surroundings = surroundings
+    self.environment = environment
   }
 
   /// Reads what is there now.
   ///
   /// Files that did not change since `former` was made, by what the kernel says of them, are not read again; a stamp
   /// younger than two seconds is not believed, because a second write within the same tick of the file system's clock
-  /// would not show. A file that is being written is not taken half: see ``DirectoryScan/unsettled``.
+  /// would not show. A file that is being written is not taken half: see ``DirectoryScan/unstable``.
   ///
   /// - Parameters:
   ///   - former: the snapshot before; it keeps what cannot be read now.
@@ -72,7 +72,7 @@ extension ScriptDirectory {
   package func calendarElsewhere(_ absolute: String) -> ScriptFile? {
     let path = ScriptPath(absolute)
     outside.insert(path)
-    var reader = FileReader(former: .empty, isFull: true, limits, surroundings)
+    var reader = FileReader(former: .empty, isFull: true, limits, environment)
     reader.take(path, .calendar, at: absolute)
     return reader.finish().files[path]
   }
@@ -98,7 +98,7 @@ package struct DirectoryScan: Sendable {
   package let snapshot: DirectorySnapshot
   /// Files that kept changing while they were read, three times. The snapshot has their former content; a new one is
   /// missing from it. Scan again soon.
-  package let unsettled: Set<ScriptPath>
+  package let unstable: Set<ScriptPath>
   /// The directories that were searched, by path.
   let directories: Set<ScriptPath>
 }
@@ -131,7 +131,7 @@ enum WatchRole: Hashable, Sendable {
 }
 
 /// What a scan takes from outside, so that a test can put its own in place.
-struct ScanSurroundings: Sendable {
+struct ScanEnvironment: Sendable {
   /// The time that files are stamped with.
   var clock: any WallClock = SystemWallClock()
   /// Waits for a file to come to rest.

@@ -32,7 +32,7 @@ struct FileScan {
   private var searched = 0
 
   /// A directory still to be searched.
-  private struct Place {
+  private struct Location {
     var path: String
     var position: PathPattern.Position
   }
@@ -52,8 +52,8 @@ struct FileScan {
         report(false, "\(pattern.root) is not there; it is watched for")
         continue
       }
-      var places = [Place(path: pattern.root, position: pattern.position(Self.names(pattern.root)))]
-      while let place = places.popLast() {
+      var locations = [Location(path: pattern.root, position: pattern.position(Self.names(pattern.root)))]
+      while let location = locations.popLast() {
         guard searched < limits.directories else {
           report(
             true,
@@ -62,7 +62,7 @@ struct FileScan {
           break
         }
         searched += 1
-        search(place, pattern, &places)
+        search(location, pattern, &locations)
       }
     }
   }
@@ -93,24 +93,26 @@ struct FileScan {
     return true
   }
 
-  private mutating func search(_ place: Place, _ pattern: PathPattern, _ places: inout [Place]) {
+  private mutating func search(_ location: Location, _ pattern: PathPattern, _ locations: inout [Location]) {
     // Before anything is watched, and again once the directory is open: in between somebody may put a link there.
-    if let real = SystemCall.resolve(place.path), !maySee(real) { return reportElsewhere(place.path, real) }
-    visit(place.path)
-    switch SystemCall.listing(place.path) {
+    if let real = SystemCall.resolve(location.path), !maySee(real) { return reportElsewhere(location.path, real) }
+    visit(location.path)
+    switch SystemCall.listing(location.path) {
     case .failure(let error) where error.code == ENOENT || error.code == ENOTDIR:
       // Gone since its parent was read; or the root is a file.
-      if error.code == ENOTDIR { report(true, "\(place.path) is not a directory, so no file in it can be watched for") }
+      if error.code == ENOTDIR {
+        report(true, "\(location.path) is not a directory, so no file in it can be watched for")
+      }
     case .failure(let error):
       report(
         true,
-        "\(place.path) cannot be read (\(SystemCall.message(for: error.code))): its files are not seen; grant access to it"
+        "\(location.path) cannot be read (\(SystemCall.message(for: error.code))): its files are not seen; grant access to it"
       )
     case .success(let listing):
       guard let real = listing.path, maySee(real) else {
-        return reportElsewhere(place.path, listing.path ?? "a place that has no name")
+        return reportElsewhere(location.path, listing.path ?? "a place that has no name")
       }
-      for entry in listing.entries { consider(entry, in: place, real, pattern, &places) }
+      for entry in listing.entries { consider(entry, in: location, real, pattern, &locations) }
     }
   }
 
@@ -119,34 +121,35 @@ struct FileScan {
   }
 
   private mutating func consider(
-    _ entry: DirectoryEntry, in place: Place, _ real: String, _ pattern: PathPattern, _ places: inout [Place]
+    _ entry: DirectoryEntry, in location: Location, _ real: String, _ pattern: PathPattern,
+    _ locations: inout [Location]
   ) {
     let (name, isText) = FileNaming.decode(entry.name)
-    let isFileName = pattern.accepts(name, at: place.position)
+    let isFileName = pattern.accepts(name, at: location.position)
     guard isText else {
       if isFileName {
-        report(true, "\(place.path) has a file whose name is not UTF-8 (\(name)); it is passed over: rename it")
+        report(true, "\(location.path) has a file whose name is not UTF-8 (\(name)); it is passed over: rename it")
       }
       return
     }
-    let path = AbsolutePath.appending(name, to: place.path)
+    let path = AbsolutePath.appending(name, to: location.path)
     switch entry.kind {
     case .directory:
-      enter(name, path, isLink: false, place, pattern, &places)
+      enter(name, path, isLink: false, location, pattern, &locations)
       if isFileName, pattern.segments.last?.isPlain == true {
         report(true, "\(path) is a directory; write \(path)/* for the files in it")
       }
     case .file: if isFileName { take(path, AbsolutePath.appending(name, to: real)) }
     case .link, .unknown:
       // Worth a look only when something could come of it.
-      guard isFileName || !pattern.enter(name, at: place.position).isDead else { return }
+      guard isFileName || !pattern.enter(name, at: location.position).isDead else { return }
       guard case .success(let status) = SystemCall.status(of: path) else { return }
       if status.kind == .directory {
         var isLink = entry.kind == .link
         if !isLink, case .success(let own) = SystemCall.status(of: path, followingLinks: false) {
           isLink = own.kind == .link
         }
-        enter(name, path, isLink: isLink, place, pattern, &places)
+        enter(name, path, isLink: isLink, location, pattern, &locations)
       } else if isFileName {
         guard let target = SystemCall.resolve(path) else { return }
         guard maySee(target) else { return reportLink(path, target) }
@@ -157,15 +160,16 @@ struct FileScan {
   }
 
   private mutating func enter(
-    _ name: String, _ path: String, isLink: Bool, _ place: Place, _ pattern: PathPattern, _ places: inout [Place]
+    _ name: String, _ path: String, isLink: Bool, _ location: Location, _ pattern: PathPattern,
+    _ locations: inout [Location]
   ) {
-    let position = pattern.enter(name, at: place.position, isLink: isLink)
+    let position = pattern.enter(name, at: location.position, isLink: isLink)
     guard !position.isDead else { return }
     if isLink {
       guard let target = SystemCall.resolve(path) else { return }
       guard maySee(target) else { return reportLink(path, target) }
     }
-    places.append(Place(path: path, position: position))
+    locations.append(Location(path: path, position: position))
   }
 
   private mutating func reportLink(_ path: String, _ target: String) {

@@ -5,7 +5,7 @@ internal import JobModel
 ///
 /// Of a directory the kernel says where it really is once it is open, and the file is asked for in the open directory
 /// without following it; so nobody can put a link in its place in between. The last directory stays open: files are
-/// mostly looked at one directory after the other. To be used for one turn, and then let go.
+/// mostly looked at one directory after the other. To be used for one tick, and then let go.
 final class FileSight {
   private let maySee: (String) -> Bool
   /// nil in it: not there, or not granted.
@@ -43,7 +43,7 @@ final class FileSight {
   }
 
   /// What a path that a scan did not find is now.
-  enum Fate: Sendable {
+  enum Presence: Sendable {
     case there(FileVersion)
     /// Nothing is there; the device of the nearest directory above.
     case missing(directoryDevice: UInt64)
@@ -51,7 +51,7 @@ final class FileSight {
     case unknown
   }
 
-  func fate(of path: String) -> Fate {
+  func presence(of path: String) -> Presence {
     switch SystemCall.status(of: path) {
     case .success(let status):
       guard status.kind == .file else { return device(above: path) }
@@ -60,7 +60,7 @@ final class FileSight {
     }
   }
 
-  private func device(above path: String) -> Fate {
+  private func device(above path: String) -> Presence {
     var path = path
     while path != "/" {
       path = AbsolutePath.parent(of: path)

@@ -13,8 +13,9 @@ internal import Synchronization
 ///     …
 ///     watcher.stop()
 ///
-/// ``FileSettling`` decides; this class has the thread (`md-files`, which begins with the first subject), the kernel's
-/// events and the clocks. It is not the thread of ``DirectoryWatcher``, which may evaluate a script for half a minute.
+/// ``FileQuietPeriod`` decides; this class has the thread (`md-files`, which begins with the first subject), the
+/// kernel's events and the clocks. It is not the thread of ``DirectoryWatcher``, which may evaluate a script for half a
+/// minute.
 ///
 /// What is known of a job's files stays in memory when the job goes, and is read from the store once: so a mark that is
 /// being written is never missed. A hundred thousand files took 70 MB at the peak, and a look at all of them 1.3 s of a
@@ -41,7 +42,7 @@ package final class FileWatcher: Sendable {
   /// What the scheduler is to be told about one job.
   package struct Report: Sendable {
     package var job: String
-    package var files: FileSettling.Report
+    package var files: FileQuietPeriod.Report
     /// Patterns that are watched from now on, what was there before passed over.
     package var beginning: [String]
   }
@@ -169,14 +170,16 @@ extension FileWatcher {
       if let subjects { take(subjects, &loop) }
       if mustScan { for job in loop.jobs.values { job.scanNow() } }
       takeEvents(&loop)
-      turn(&loop)
-      let next = loop.jobs.values.reduce(Int64.max) { min($0, $1.nextTurn) }
+      tick(&loop)
+      let next = loop.jobs.values.reduce(Int64.max) { min($0, $1.nextTick) }
       let left = next == .max ? .max : max(0, next.subtractingReportingOverflow(now.monotonic).partialValue)
       wake.wait(for: loop.watches.descriptorOwner, nanoseconds: next < 0 ? 0 : left)
     }
   }
 
-  private var now: Moment { Moment(wall: environment.wall.now, monotonic: environment.monotonic.now.nanoseconds) }
+  private var now: ClockReading {
+    ClockReading(wall: environment.wall.now, monotonic: environment.monotonic.now.nanoseconds)
+  }
 
   private func sight(of job: WatchedJob) -> FileSight {
     let (mayRead, subject) = (environment.mayRead, job.subject)
@@ -233,10 +236,10 @@ extension FileWatcher {
   }
 
   /// Does for each job what is due.
-  private func turn(_ loop: inout Loop) {
+  private func tick(_ loop: inout Loop) {
     for (name, job) in loop.jobs {
       let now = now
-      guard job.nextTurn <= now.monotonic else { continue }
+      guard job.nextTick <= now.monotonic else { continue }
       var beginning: [String] = []
       if job.nextScan <= now.monotonic { beginning = scan(job, &loop, at: now) }
       let files = job.takeReport(seeing: sight(of: job), at: self.now)
@@ -244,7 +247,7 @@ extension FileWatcher {
     }
   }
 
-  private func scan(_ job: WatchedJob, _ loop: inout Loop, at now: Moment) -> [String] {
+  private func scan(_ job: WatchedJob, _ loop: inout Loop, at now: ClockReading) -> [String] {
     let subject = job.subject
     guard isGranted(job, &loop) else {
       // A reload, which may grant it, asks for a scan.
@@ -252,7 +255,7 @@ extension FileWatcher {
       loop.watches.forget(subject.job)
       return []
     }
-    if job.settling == nil {
+    if job.quietPeriod == nil {
       do {
         job.begin(with: try environment.marks(subject))
         loop.unreadable.remove(subject.store)

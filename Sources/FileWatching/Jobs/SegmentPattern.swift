@@ -75,24 +75,24 @@ package struct SegmentPattern: Sendable, Hashable {
   package func matches(_ name: String) -> Bool {
     if name.hasPrefix("."), parts.first != .literal(".") { return false }
     let name = Array(name.unicodeScalars)
-    var (at, place) = (0, 0)
+    var (at, cursor) = (0, 0)
     // Where to go back to: the last star, and the character that it takes next. Linear space, no recursion.
-    var star: (place: Int, at: Int)?
+    var star: (cursor: Int, at: Int)?
     while at < name.count {
-      if place < parts.count, parts[place] != .any, parts[place].takes(name[at]) {
-        place += 1
+      if cursor < parts.count, parts[cursor] != .any, parts[cursor].takes(name[at]) {
+        cursor += 1
         at += 1
-      } else if place < parts.count, parts[place] == .any {
-        star = (place, at)
-        place += 1
+      } else if cursor < parts.count, parts[cursor] == .any {
+        star = (cursor, at)
+        cursor += 1
       } else if let last = star {
-        star = (last.place, last.at + 1)
-        place = last.place + 1
+        star = (last.cursor, last.at + 1)
+        cursor = last.cursor + 1
         at = last.at + 1
       } else {
         return false
       }
     }
-    return parts[place...].allSatisfy { $0 == .any }
+    return parts[cursor...].allSatisfy { $0 == .any }
   }
 }

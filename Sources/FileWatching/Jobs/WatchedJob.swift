@@ -9,7 +9,7 @@ final class WatchedJob {
   private(set) var subject: FileWatcher.Subject
   private(set) var patterns: [PathPattern]
   /// nil until the store was read.
-  private(set) var settling: FileSettling?
+  private(set) var quietPeriod: FileQuietPeriod?
   /// Patterns whose beginning the store knows, or will.
   private var begun: Set<String> = []
   /// The events since the last scan that ask for one.
@@ -21,7 +21,7 @@ final class WatchedJob {
   /// Whether it waits for a reload that grants what it wants to see.
   private var lacksGrant = false
 
-  init(_ subject: FileWatcher.Subject, base: String, timing: FileWatchTiming, at now: Moment) {
+  init(_ subject: FileWatcher.Subject, base: String, timing: FileWatchTiming, at now: ClockReading) {
     self.subject = subject
     self.timing = timing
     patterns = Self.patterns(subject.watch, base)
@@ -35,10 +35,10 @@ final class WatchedJob {
 
   /// The scripts were loaded again: what is known of the files stays. A watch that was edited or came back is scanned
   /// at once.
-  func update(_ subject: FileWatcher.Subject, base: String, isBack: Bool, at now: Moment) {
+  func update(_ subject: FileWatcher.Subject, base: String, isBack: Bool, at now: ClockReading) {
     guard isBack || lacksGrant || subject != self.subject else { return }
-    if let settling, subject.watch != self.subject.watch {
-      self.settling = FileSettling(subject.watch, after: settling)
+    if let quietPeriod, subject.watch != self.subject.watch {
+      self.quietPeriod = FileQuietPeriod(subject.watch, after: quietPeriod)
     }
     self.subject = subject
     patterns = Self.patterns(subject.watch, base)
@@ -48,12 +48,12 @@ final class WatchedJob {
 
   /// What the store remembers.
   func begin(with marks: [FileMark]) {
-    settling = FileSettling(subject.watch, marks: marks)
+    quietPeriod = FileQuietPeriod(subject.watch, marks: marks)
     begun = Set(marks.filter(\.isBeginning).map(\.path))
   }
 
   /// The store cannot be read: without what it remembers, everything would be handled again. Later.
-  func waitForStore(at now: Moment) {
+  func waitForStore(at now: ClockReading) {
     asked = nil
     nextPoll = now.monotonic + timing.polling
   }
@@ -68,9 +68,9 @@ final class WatchedJob {
   // MARK: When
 
   /// Asks for a scan, soon: when it has been quiet for a moment, and in a second at the latest.
-  func askForScan(at now: Moment) { asked = (asked?.first ?? now.monotonic, now.monotonic) }
+  func askForScan(at now: ClockReading) { asked = (asked?.first ?? now.monotonic, now.monotonic) }
 
-  /// Scans at the next turn.
+  /// Scans at the next tick.
   func scanNow() { nextPoll = .min }
 
   /// Monotonic nanoseconds.
@@ -80,12 +80,12 @@ final class WatchedJob {
   }
 
   /// When there is something to do next.
-  var nextTurn: Int64 { settling?.hasReport == true ? .min : min(nextScan, settling?.nextCheck ?? .max) }
+  var nextTick: Int64 { quietPeriod?.hasReport == true ? .min : min(nextScan, quietPeriod?.nextCheck ?? .max) }
 
   // MARK: What
 
   /// An event of the kernel.
-  func note(_ event: FileWatchSet.Event, seeing sight: FileSight, at now: Moment) {
+  func note(_ event: FileWatchSet.Event, seeing sight: FileSight, at now: ClockReading) {
     switch event {
     case .overflow: askForScan(at: now)
     case .directory(let path):
@@ -93,9 +93,9 @@ final class WatchedJob {
     case .entry(let path, let disappeared):
       if patterns.contains(where: { $0.matches(path) }) {
         if let version = sight.version(of: path) {
-          settling?.see(path, version, isTouched: true, at: now)
-        } else if disappeared, case .missing(let device) = sight.fate(of: path) {
-          settling?.miss(path, directoryDevice: device, at: now)
+          quietPeriod?.see(path, version, isTouched: true, at: now)
+        } else if disappeared, case .missing(let device) = sight.presence(of: path) {
+          quietPeriod?.miss(path, directoryDevice: device, at: now)
         }
       }
       // It may be a link that files are reached through.
@@ -112,7 +112,7 @@ final class WatchedJob {
 
   /// Looks at everything.
   func scan(
-    _ watches: inout FileWatchSet, maySee: @escaping (String) -> Bool, clock: any MonotonicClock, at now: Moment
+    _ watches: inout FileWatchSet, maySee: @escaping (String) -> Bool, clock: any MonotonicClock, at now: ClockReading
   ) -> ScanResult {
     asked = nil
     watches.begin()
@@ -132,43 +132,43 @@ final class WatchedJob {
   }
 
   /// - Returns: the patterns whose watching begins with this scan, if that has to be remembered.
-  private func take(_ scan: FileScan, _ sight: FileSight, at now: Moment) -> [String] {
+  private func take(_ scan: FileScan, _ sight: FileSight, at now: ClockReading) -> [String] {
     var beginning: [String] = []
     if !subject.watch.existing {
       beginning = patterns.map(\.text).filter { !begun.contains(FileMark.beginning(of: $0)) }
       let new = patterns.filter { beginning.contains($0.text) }
-      settling?.passOver(scan.files.filter { file in new.contains { $0.matches(file.key) } }, at: now)
+      quietPeriod?.passOver(scan.files.filter { file in new.contains { $0.matches(file.key) } }, at: now)
       for text in beginning { begun.insert(FileMark.beginning(of: text)) }
     }
-    for (path, version) in scan.files { settling?.see(path, version, at: now) }
+    for (path, version) in scan.files { quietPeriod?.see(path, version, at: now) }
     let patterns = patterns
-    for path in settling?.unseen(in: scan.files, where: { path in patterns.contains { $0.matches(path) } }) ?? [] {
+    for path in quietPeriod?.unseen(in: scan.files, where: { path in patterns.contains { $0.matches(path) } }) ?? [] {
       look(at: path, sight, now)
     }
     return beginning
   }
 
-  /// Files that are looked at in one turn. A million that are there at the start reach the scheduler in pieces, so that
+  /// Files that are looked at in one tick. A million that are there at the start reach the scheduler in pieces, so that
   /// it never takes long over one; and events are taken in between.
-  private static let filesPerTurn = 1_000
+  private static let filesPerTick = 1_000
 
   /// Looks at files that have been quiet for long enough, and takes what there is to tell.
-  func takeReport(seeing sight: FileSight, at now: Moment) -> FileSettling.Report {
-    for path in settling?.due(at: now, limit: Self.filesPerTurn) ?? [] {
+  func takeReport(seeing sight: FileSight, at now: ClockReading) -> FileQuietPeriod.Report {
+    for path in quietPeriod?.due(at: now, limit: Self.filesPerTick) ?? [] {
       if let version = sight.version(of: path) {
-        settling?.confirm(path, version, at: now)
+        quietPeriod?.confirm(path, version, at: now)
       } else {
         look(at: path, sight, now)
       }
     }
-    return settling?.takeReport() ?? FileSettling.Report()
+    return quietPeriod?.takeReport() ?? FileQuietPeriod.Report()
   }
 
-  private func look(at path: String, _ sight: FileSight, _ now: Moment) {
-    switch sight.fate(of: path) {
-    case .there(let version): settling?.see(path, version, at: now)
-    case .missing(let device): settling?.miss(path, directoryDevice: device, at: now)
-    case .unknown: settling?.letGo(path)
+  private func look(at path: String, _ sight: FileSight, _ now: ClockReading) {
+    switch sight.presence(of: path) {
+    case .there(let version): quietPeriod?.see(path, version, at: now)
+    case .missing(let device): quietPeriod?.miss(path, directoryDevice: device, at: now)
+    case .unknown: quietPeriod?.letGo(path)
     }
   }
 }

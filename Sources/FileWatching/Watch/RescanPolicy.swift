@@ -11,7 +11,7 @@ package import Chronology
 ///       }
 ///     }
 ///
-/// Laws:
+/// Invariants:
 /// - What was delivered differs from what was delivered before, except as the answer to ``request()`` and
 ///   ``retryLater(_:at:)``.
 /// - Within ``RescanTiming/limit`` after an event there is a scan, whatever else happens.
@@ -39,7 +39,7 @@ package struct RescanPolicy: Sendable {
   private var holds: [ScriptPath: Hold] = [:]
   private var retries: [ScriptPath: Retry] = [:]
   private var lastScan: MonotonicInstant
-  private var hasUnsettled: Bool
+  private var hasUnstable: Bool
   private var isPolling = false
 
   /// The events since the last scan.
@@ -72,7 +72,7 @@ package struct RescanPolicy: Sendable {
     latest = scan.snapshot
     delivered = scan.snapshot
     lastScan = now
-    hasUnsettled = !scan.unsettled.isEmpty
+    hasUnstable = !scan.unstable.isEmpty
   }
 
   /// Takes an event.
@@ -122,7 +122,7 @@ package struct RescanPolicy: Sendable {
   private var nextScan: MonotonicInstant {
     var due = lastScan + (isPolling ? timing.polling : timing.fullScan)
     if let burst { due = min(due, burst.last + quiet(after: burst), burst.first + timing.limit) }
-    if hasUnsettled { due = min(due, lastScan + timing.unsettledDelay) }
+    if hasUnstable { due = min(due, lastScan + timing.unstableDelay) }
     for hold in holds.values { due = min(due, hold.until) }
     for retry in retries.values { due = min(due, retry.due ?? .distantFuture) }
     return due
@@ -143,7 +143,7 @@ extension RescanPolicy {
   package mutating func scanned(_ scan: DirectoryScan, at now: MonotonicInstant) -> DirectoryChange? {
     lastScan = now
     latest = scan.snapshot
-    hasUnsettled = !scan.unsettled.isEmpty
+    hasUnstable = !scan.unstable.isEmpty
     let next = scan.snapshot.replacing(heldBack(in: scan, at: now))
     var changes = next.changes(since: delivered)
     delivered = next
@@ -167,7 +167,7 @@ extension RescanPolicy {
     }
     var arrived: Set<ContentHash>?
     for file in delivered.unordered where scan.snapshot[file.path] == nil {
-      if !scan.unsettled.contains(file.path) {
+      if !scan.unstable.contains(file.path) {
         let hashes = arrived ?? newContents(in: scan.snapshot)
         arrived = hashes
         // Moved: it is not missing but elsewhere, and its jobs must not be declared twice meanwhile.

@@ -15,7 +15,7 @@ package struct RescanTiming: Sendable, Hashable {
   /// better before it is delivered. Default 250 ms.
   package var doubtGrace: Duration = .milliseconds(250)
   /// Until a file is tried again that changed whenever it was read. Default 100 ms.
-  package var unsettledDelay: Duration = .milliseconds(100)
+  package var unstableDelay: Duration = .milliseconds(100)
   /// Between scans that no event asked for: NFS, FUSE and overlay file systems tell nobody of changes made elsewhere.
   /// Default 30 s.
   package var fullScan: Duration = .seconds(30)

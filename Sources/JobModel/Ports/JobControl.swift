@@ -25,7 +25,7 @@ package struct JobSummary: Sendable, Equatable {
   package var running: Int
   package var lastOutcome: Outcome?
   package var tags: [String]
-  /// Schedules made for it at run time, by id.
+  /// Dynamic schedules, by id.
   package var schedules: [ScheduleSummary] = []
 
   package init(
@@ -43,7 +43,7 @@ package struct JobSummary: Sendable, Equatable {
   }
 }
 
-/// What a script sees of a schedule made at run time.
+/// What a script sees of a dynamic schedule.
 package struct ScheduleSummary: Sendable, Equatable {
   package var id: String
   /// The Lua that makes its trigger.
@@ -71,7 +71,7 @@ package protocol JobControl: AnyObject, Sendable {
   func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void)
   /// Makes a schedule for a job; completes with its id when it is as durable as the job's store makes it.
   func schedule(_ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void)
-  /// Takes a schedule away that was made at run time; completes when that is durable.
+  /// Takes a dynamic schedule away; completes when that is durable.
   func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
   func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
   func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
@@ -105,8 +105,8 @@ package final class EventSubscription: Sendable {
   package func cancel() { end() }
 }
 
-/// Stands for services that a host does not have (`moondial exec` beside no scheduler, a bare embedder): every request
-/// is refused.
+/// Stands for services that a host does not have (`moondial exec` alongside no scheduler, a bare embedder): every
+/// request is refused.
 package final class MissingServices: JobControl, EventHub {
   private static let refusal = HostRefusal(
     "there is no scheduler here: this works in jobs that a running host has started")

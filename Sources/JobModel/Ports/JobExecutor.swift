@@ -83,7 +83,7 @@ package final class OrderContext: Sendable {
   package let params: JSONText?
   /// `{"name": …, "data": …}` of the event that caused the run.
   package let event: JSONText?
-  /// The id of the schedule made at run time that the run is of.
+  /// The id of the dynamic schedule that the run is of.
   package let schedule: String?
   package init(params: JSONText?, event: JSONText?, schedule: String? = nil) {
     self.params = params

@@ -31,7 +31,7 @@ package protocol JobStore: AnyObject, Sendable {
   /// What is remembered of the files that a job watches, in no order.
   func files(of job: String) throws(StoreError) -> [FileMark]
 
-  /// All schedule records, by job name; of one job its own first, then those made at run time by id.
+  /// All schedule records, by job name; of one job its own first, then dynamic ones by id.
   func schedules() throws(StoreError) -> [ScheduleRecord]
 
   /// The schedule records of these jobs, their own and dynamic ones, in no order.
@@ -64,7 +64,7 @@ extension JobStore {
 
 /// All changes that must land together. Order inside a batch: the order of the fields.
 package struct StoreBatch: Sendable {
-  /// Upserts: by job name, and by id those made at run time.
+  /// Upserts: by job name, and by id dynamic ones.
   package var schedules: [ScheduleRecord] = []
   /// The small, frequent change of a schedule.
   package var fires: [FireUpdate] = []
@@ -83,7 +83,7 @@ package struct StoreBatch: Sendable {
   package var decisions: [DecisionRange] = []
   /// Upserts by job and path, in order; a mark without a version removes its row.
   package var files: [FileMark] = []
-  /// Ids of schedules made at run time that are over: removed, after everything above. Their runs and decisions stay.
+  /// Ids of dynamic schedules that are over: removed, after everything above. Their runs and decisions stay.
   package var unscheduled: [String] = []
   /// Names of orphaned jobs that the scheduler has forgotten, after everything above. What a store keeps of them only
   /// to be quick goes too; a memory store keeps nothing of them. Should one come back, the scheduler asks for its
@@ -154,19 +154,19 @@ extension StoreBatch {
   package var textBytes: Int {
     waiting.reduce(0) { $0 + $1.textBytes } + claims.reduce(0) { $0 + $1.textBytes }
       + finished.reduce(0) { $0 + $1.textBytes }
-      + schedules.reduce(0) { $0 + ($1.made?.options.params?.text.utf8.count ?? 0) }
+      + schedules.reduce(0) { $0 + ($1.dynamic?.options.params?.text.utf8.count ?? 0) }
   }
 }
 
 /// A schedule moved on: `nextFire` is the first instant without a decision, a claim or a waiting row.
 package struct FireUpdate: Sendable, Equatable {
   package var job: String
-  /// The id of a schedule made at run time; nil: the job's own moved.
+  /// The id of a dynamic schedule; nil: the job's own moved.
   package var schedule: String?
   package var nextFire: Instant?
   package var lastFire: Instant
   package var fireCount: Int
-  /// The job's place in its scheduler's table: the same for a job as long as the scheduler lives. It spares a store a
+  /// The job's index in its scheduler's table: the same for a job as long as the scheduler lives. It spares a store a
   /// search by name; the name decides.
   package var index: JobHint
 
@@ -186,10 +186,10 @@ package struct FireUpdate: Sendable, Equatable {
 package enum ScheduleKey: Hashable, Sendable {
   /// The one that a job declares.
   case job(String)
-  /// One made at run time, by its id, which no other schedule has whatever its job.
-  case made(String)
+  /// A dynamic one, by its id, which no other schedule has whatever its job.
+  case dynamic(String)
 
-  package init(job: String, id: String?) { self = id.map { .made($0) } ?? .job(job) }
+  package init(job: String, id: String?) { self = id.map { .dynamic($0) } ?? .job(job) }
 }
 
 /// What a store knows when it is opened.
@@ -268,8 +268,8 @@ package struct RunLogLine: Sendable, Equatable {
     self.fields = fields
   }
 
-  /// The level of what is no line of the log: how far a run says it is, in words, and as `fraction` if it is one. A store
-  /// keeps the last one of each run.
+  /// The level of what is no line of the log: how far a run says it is, in words, and as `fraction` if it is one. A
+  /// store keeps the last one of each run.
   package static let progressLevel = "progress"
   package var isProgress: Bool { level == Self.progressLevel }
 

@@ -87,7 +87,7 @@ extension KeyValueChange {
     guard let quota, bytes > own, after > quota else { return nil }
     return StoreError(
       .quota,
-      Quotas.sentence(
+      Quotas.message(
         "\(space) would have \(after) bytes of keys and values, more than the \(quota) that a script may have: "
           + "delete what is not needed, or give it a ttl", "kv_bytes_per_script"))
   }

@@ -1,16 +1,16 @@
 import Chronology
 import JobModel
 
-/// What the jobs in one lane of the due queue have in common, and therefore nobody has to compare.
+/// What the jobs in one queue of the due queue have in common, and therefore nobody has to compare.
 struct DueKey: Sendable, Equatable {
-  /// Index of their store: what is due waits in its own lane while the store cannot be written.
+  /// Index of their store: what is due waits in its own queue while the store cannot be written.
   var store: Int16
   /// −priority, as in `ClaimOrder`.
   var rank: Int32
 }
 
 /// A job whose turn it is.
-struct DueTurn {
+struct DueJob {
   var job: JobIndex
   var rank: Int32
   /// Nanoseconds since the epoch.

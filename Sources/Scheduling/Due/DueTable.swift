@@ -28,6 +28,6 @@ struct DueTable: Sendable {
   mutating func queue(of key: DueKey) -> Int {
     if let known = keys.firstIndex(of: key) { return known }
     keys.append(key)
-    return queue.addLane()
+    return queue.addQueue()
   }
 }

@@ -3,7 +3,7 @@ import JobModel
 /// The complete files of one job: those that no run was given so far, in order of arrival, and those that runs have in
 /// hand.
 ///
-/// Laws: a path waits at most once, in its newest version; a path that a run has in hand is given to no other run
+/// Invariants: a path waits at most once, in its newest version; a path that a run has in hand is given to no other run
 /// before that one has ended; a file that has gone is neither given away nor remembered.
 struct FileBacklog: Sendable {
   private var waiting: [String: FileVersion] = [:]

@@ -2,7 +2,7 @@ package import Chronology
 package import JobModel
 package import Triggers
 
-/// One schedule in the scheduler's table, a job's own or one made for it at run time: its definition, and where it
+/// One schedule in the scheduler's table, a job's own or a dynamic one: its definition, and where it
 /// stands.
 package struct ScheduledJob: Sendable {
   package var entry: JobEntry
@@ -36,24 +36,24 @@ package struct ScheduledJob: Sendable {
   @OptionalIndex var debouncing: Int32? = nil
   /// The decision that was recorded last, nil when what is recorded next cannot continue it.
   var latestRange: LatestRange?
-  /// What makes it a schedule made at run time; nil: the job's own.
-  package internal(set) var made: MadeSchedule?
-  /// The trigger of a schedule made at run time, as it was given.
-  var madeTrigger: AnyTrigger?
+  /// What makes it a dynamic schedule; nil: the job's own.
+  package internal(set) var dynamic: DynamicSchedule?
+  /// The trigger of a dynamic schedule, as it was given.
+  var dynamicTrigger: AnyTrigger?
   /// Index of the job that it was made for; nil for a job itself.
   @OptionalIndex var base: Int32? = nil
   /// It was unscheduled, or is over, and waits for its last run.
   var isGone = false
   /// The store was told that it is gone.
   var isErased = false
-  /// The limiter queue in which its ready runs wait for its group and rate; nil while it has neither. A dynamic schedule
-  /// uses its job's.
+  /// The limiter queue in which its ready runs wait for its group and rate; nil while it has neither. A dynamic
+  /// schedule uses its job's.
   @OptionalIndex var limiterQueue: Int32? = nil
   /// Of a job: the definition that its schedules share as long as they have no options of their own. Made when one is
   /// needed.
   var sharedEntry: JobEntry?
-  /// Its lane in the due queue when it was armed last; see `SchedulerCore.lane(of:)`.
-  var lane: Int16 = 0
+  /// Its queue in the due queue when it was armed last; see `SchedulerCore.dueQueue(of:)`.
+  var dueQueue: Int16 = 0
   /// Index into the scheduler's stores and executors.
   var store: Int16
   var executor: Int16
@@ -85,9 +85,9 @@ package struct ScheduledJob: Sendable {
   var definition: JobDefinition { entry.definition }
   package var isOrphaned: Bool { orphanedAt != nil }
   /// The trigger without the schedule's anchor.
-  package var plainTrigger: AnyTrigger? { made == nil ? entry.definition.trigger : madeTrigger }
-  /// Whether it is a schedule made at run time that has nothing left to do.
-  var isOver: Bool { made != nil && nextFire == nil && searchedTo == nil && active == 0 && queue.isEmpty }
+  package var plainTrigger: AnyTrigger? { dynamic == nil ? entry.definition.trigger : dynamicTrigger }
+  /// Whether it is a dynamic schedule that has nothing left to do.
+  var isOver: Bool { dynamic != nil && nextFire == nil && searchedTo == nil && active == 0 && queue.isEmpty }
 
   /// Looks for the first fire after `instant`, with the bounded work of one question.
   mutating func seek(after instant: Instant) {
@@ -117,7 +117,7 @@ package struct ScheduledJob: Sendable {
         schedule: hash, fireTime: fireTime, jitter: jitter, nextFireTime: trigger?.next(after: fireTime))
       due = fireTime.advanced(byNanoseconds: offset).nanoseconds
     }
-    return made == nil ? due : max(due, registeredAt.nanoseconds)
+    return dynamic == nil ? due : max(due, registeredAt.nanoseconds)
   }
 
   /// The last instant of the latest range if nothing of another kind was decided between it and `range`; nil otherwise.
@@ -140,7 +140,7 @@ package struct ScheduledJob: Sendable {
   /// The row that survives a restart.
   func record(clockEpoch: ClockEpoch, _ texts: inout TriggerTexts) -> ScheduleRecord {
     var record = ScheduleRecord(
-      job: entry.definition.name, made: made, trigger: texts.text(of: plainTrigger), registeredAt: registeredAt)
+      job: entry.definition.name, dynamic: dynamic, trigger: texts.text(of: plainTrigger), registeredAt: registeredAt)
     record.nextFire = nextFire
     record.anchor = anchor
     record.lastFire = lastFire

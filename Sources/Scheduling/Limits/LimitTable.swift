@@ -1,18 +1,18 @@
 import Basics
 import JobModel
 
-/// Who waits for a limit: the lanes of limited jobs, and the groups in which they share places and rates.
+/// Who waits for a limit: the queues of limited jobs, and the groups in which they share slots and rates.
 ///
-/// Every limited job has a *lane*: its ready runs in claim order, and its own rate. Every lane belongs to one *group*:
-/// the one that the job names, or one of its own without limits. A group lets one run at a time into the claim order of
-/// all jobs, its *choice*: of the lanes that may start, the one with the highest priority, and of equal ones the one
-/// that was served longest ago (round robin: a flood of one job does not keep the others waiting). A group that is
-/// full, or whose rate is used up, has no choice: its runs are in nobody's way, and waiting costs nothing, until a
+/// Every limited job has a *queue*: its ready runs in claim order, and its own rate. Every queue belongs to one
+/// *group*: the one that the job names, or one of its own without limits. A group lets one run at a time into the claim
+/// order of all jobs, its *choice*: of the queues that may start, the one with the highest priority, and of equal ones
+/// the one that was served longest ago (round robin: a flood of one job does not keep the others waiting). A group that
+/// is full, or whose rate is used up, has no choice: its runs are in nobody's way, and waiting costs nothing, until a
 /// place is given back or its time comes.
 ///
 /// This holds the order; `SchedulerCore+Limits` knows the runs.
 struct LimitTable: Sendable {
-  struct Lane: Sendable {
+  struct Queue: Sendable {
     var group: Int32
     /// The group without limits that it belongs to while its job names none; nil until it is needed.
     @OptionalIndex var ownGroup: Int32? = nil
@@ -33,12 +33,12 @@ struct LimitTable: Sendable {
 
   struct Group: Sendable {
     var limit: GroupLimit
-    /// Runs that hold a place.
+    /// Runs that hold a slot.
     var active: Int32 = 0
     var starts: StartLog?
-    /// Lanes that have a run and whose own rate is open.
-    var order = KeyedHeap<LaneOrder>()
-    /// Lanes whose next run's store cannot be written.
+    /// Queues that have a run and whose own rate is open.
+    var order = KeyedHeap<QueueOrder>()
+    /// Queues whose next run's store cannot be written.
     var stalled: [Int32] = []
     var turn: UInt64 = 0
     /// The run that it has in the claim order of all.
@@ -46,7 +46,7 @@ struct LimitTable: Sendable {
     var isDirty = false
     var wakesAt: Int64?
 
-    var hasPlace: Bool { limit.max.map { Int(active) < $0 } ?? true }
+    var hasFreeSlot: Bool { limit.max.map { Int(active) < $0 } ?? true }
   }
 
   struct Choice: Sendable, Equatable {
@@ -55,32 +55,32 @@ struct LimitTable: Sendable {
   }
 
   /// Higher priority first, then longest not served, then first come.
-  struct LaneOrder: Comparable, Sendable {
+  struct QueueOrder: Comparable, Sendable {
     var rank: Int32
     var turn: UInt64
     var sequence: UInt64
 
-    static func < (a: LaneOrder, b: LaneOrder) -> Bool {
+    static func < (a: QueueOrder, b: QueueOrder) -> Bool {
       if a.rank != b.rank { return a.rank < b.rank }
       if a.turn != b.turn { return a.turn < b.turn }
       return a.sequence < b.sequence
     }
   }
 
-  /// Never shrink. The lanes of jobs that are forgotten are used again, with the groups of their own.
+  /// Never shrink. The queues of jobs that are forgotten are used again, with the groups of their own.
   /// Runs that wait for a limit and have a grace time, by the wall-clock nanoseconds at which it ends.
   var expiring = KeyedHeap<Int64>()
-  private var freeLanes: [Int32] = []
-  var lanes: ContiguousArray<Lane> = []
+  private var freeQueues: [Int32] = []
+  var queues: ContiguousArray<Queue> = []
   var groups: ContiguousArray<Group> = []
   /// Groups of the configuration, and those that jobs name without one, by name.
   private(set) var named: [String: Int32] = [:]
   /// About what something changed, in the order in which it did: first come, first listed.
-  private var dirtyLanes: [Int32] = []
+  private var dirtyQueues: [Int32] = []
   private var dirtyGroups: [Int32] = []
-  private var lanesSeen = 0
+  private var queuesSeen = 0
   private var groupsSeen = 0
-  /// When rates open, on the monotonic clock: groups by index, lanes by −1 − index.
+  /// When rates open, on the monotonic clock: groups by index, queues by −1 − index.
   private var wakes = KeyedHeap<Int64>()
   private var sequence: UInt64 = 0
 
@@ -94,26 +94,26 @@ struct LimitTable: Sendable {
     return Int32(groups.count - 1)
   }
 
-  mutating func addLane() -> Int32 {
-    if let free = freeLanes.popLast() { return free }
-    lanes.append(Lane(group: -1))
-    return Int32(lanes.count - 1)
+  mutating func addQueue() -> Int32 {
+    if let free = freeQueues.popLast() { return free }
+    queues.append(Queue(group: -1))
+    return Int32(queues.count - 1)
   }
 
-  /// Nobody waits in a lane any more, and none will.
-  mutating func release(_ lane: Int32) {
-    unlist(lane)
-    wake(lane: lane, at: nil)
-    lanes[Int(lane)].group = -1
-    lanes[Int(lane)].turn = 0
-    freeLanes.append(lane)
+  /// Nobody waits in a queue any more, and none will.
+  mutating func release(_ queue: Int32) {
+    unlist(queue)
+    wake(queue: queue, at: nil)
+    queues[Int(queue)].group = -1
+    queues[Int(queue)].turn = 0
+    freeQueues.append(queue)
   }
 
-  /// The group of a lane whose job names none.
-  mutating func ownGroup(of lane: Int32) -> Int32 {
-    if let known = lanes[Int(lane)].ownGroup { return known }
+  /// The group of a queue whose job names none.
+  mutating func ownGroup(of queue: Int32) -> Int32 {
+    if let known = queues[Int(queue)].ownGroup { return known }
     groups.append(Group(limit: GroupLimit()))
-    lanes[Int(lane)].ownGroup = Int32(groups.count - 1)
+    queues[Int(queue)].ownGroup = Int32(groups.count - 1)
     return Int32(groups.count - 1)
   }
 
@@ -125,9 +125,9 @@ struct LimitTable: Sendable {
     mark(group: group)
   }
 
-  mutating func set(rate: RateLimit?, of lane: Int32) {
-    Self.set(rate, &lanes[Int(lane)].starts)
-    mark(lane: lane)
+  mutating func set(rate: RateLimit?, of queue: Int32) {
+    Self.set(rate, &queues[Int(queue)].starts)
+    mark(queue: queue)
   }
 
   private static func set(_ rate: RateLimit?, _ starts: inout StartLog?) {
@@ -140,10 +140,10 @@ struct LimitTable: Sendable {
 
   // MARK: What must be looked at again
 
-  mutating func mark(lane: Int32) {
-    guard !lanes[Int(lane)].isDirty else { return }
-    lanes[Int(lane)].isDirty = true
-    dirtyLanes.append(lane)
+  mutating func mark(queue: Int32) {
+    guard !queues[Int(queue)].isDirty else { return }
+    queues[Int(queue)].isDirty = true
+    dirtyQueues.append(queue)
   }
 
   mutating func mark(group: Int32) {
@@ -152,18 +152,18 @@ struct LimitTable: Sendable {
     dirtyGroups.append(group)
   }
 
-  var isDirty: Bool { !dirtyLanes.isEmpty || !dirtyGroups.isEmpty }
+  var isDirty: Bool { !dirtyQueues.isEmpty || !dirtyGroups.isEmpty }
 
-  mutating func popDirtyLane() -> Int32? {
-    guard lanesSeen < dirtyLanes.count else {
-      dirtyLanes.removeAll(keepingCapacity: true)
-      lanesSeen = 0
+  mutating func popDirtyQueue() -> Int32? {
+    guard queuesSeen < dirtyQueues.count else {
+      dirtyQueues.removeAll(keepingCapacity: true)
+      queuesSeen = 0
       return nil
     }
-    let lane = dirtyLanes[lanesSeen]
-    lanesSeen += 1
-    lanes[Int(lane)].isDirty = false
-    return lane
+    let queue = dirtyQueues[queuesSeen]
+    queuesSeen += 1
+    queues[Int(queue)].isDirty = false
+    return queue
   }
 
   mutating func popDirtyGroup() -> Int32? {
@@ -178,45 +178,45 @@ struct LimitTable: Sendable {
     return group
   }
 
-  // MARK: Lanes in their group
+  // MARK: Queues in their group
 
-  /// Enters a lane in its group's order, under the rank of its next run.
-  mutating func list(_ lane: Int32, rank: Int32) {
-    let index = Int(lane)
-    if lanes[index].listedRank == rank { return }
-    lanes[index].use &+= 1
-    lanes[index].listedRank = rank
+  /// Enters a queue in its group's order, under the rank of its next run.
+  mutating func list(_ queue: Int32, rank: Int32) {
+    let index = Int(queue)
+    if queues[index].listedRank == rank { return }
+    queues[index].use &+= 1
+    queues[index].listedRank = rank
     sequence += 1
-    let group = Int(lanes[index].group)
+    let group = Int(queues[index].group)
     groups[group].order.push(
-      LaneOrder(rank: rank, turn: lanes[index].turn, sequence: sequence), slot: lane, use: lanes[index].use)
-    mark(group: lanes[index].group)
+      QueueOrder(rank: rank, turn: queues[index].turn, sequence: sequence), slot: queue, use: queues[index].use)
+    mark(group: queues[index].group)
   }
 
-  /// Takes a lane out of its group's order. O(1): its entry is passed over later.
-  mutating func unlist(_ lane: Int32) {
-    guard lanes[Int(lane)].listedRank != nil else { return }
-    lanes[Int(lane)].use &+= 1
-    lanes[Int(lane)].listedRank = nil
-    mark(group: lanes[Int(lane)].group)
+  /// Takes a queue out of its group's order. O(1): its entry is passed over later.
+  mutating func unlist(_ queue: Int32) {
+    guard queues[Int(queue)].listedRank != nil else { return }
+    queues[Int(queue)].use &+= 1
+    queues[Int(queue)].listedRank = nil
+    mark(group: queues[Int(queue)].group)
   }
 
-  /// The lane whose turn it is.
-  mutating func nextLane(of group: Int32) -> Int32? {
+  /// The queue whose turn it is.
+  mutating func nextQueue(of group: Int32) -> Int32? {
     while let entry = groups[Int(group)].order.first {
-      if lanes[Int(entry.slot)].use == entry.use, lanes[Int(entry.slot)].group == group { return entry.slot }
+      if queues[Int(entry.slot)].use == entry.use, queues[Int(entry.slot)].group == group { return entry.slot }
       _ = groups[Int(group)].order.popFirst()
     }
     return nil
   }
 
-  /// A lane's run has its place: the others of its group come first now.
-  mutating func served(_ lane: Int32) {
-    let group = Int(lanes[Int(lane)].group)
+  /// A queue's run has its slot: the others of its group come first now.
+  mutating func served(_ queue: Int32) {
+    let group = Int(queues[Int(queue)].group)
     groups[group].turn += 1
-    lanes[Int(lane)].turn = groups[group].turn
-    unlist(lane)
-    mark(lane: lane)
+    queues[Int(queue)].turn = groups[group].turn
+    unlist(queue)
+    mark(queue: queue)
   }
 
   // MARK: Rates that open
@@ -230,24 +230,24 @@ struct LimitTable: Sendable {
     if let time { wakes.push(time, slot: group, use: 0) }
   }
 
-  mutating func wake(lane: Int32, at time: Int64?) {
-    guard lanes[Int(lane)].wakesAt != time else { return }
-    lanes[Int(lane)].wakesAt = time
-    if let time { wakes.push(time, slot: -1 - lane, use: 0) }
+  mutating func wake(queue: Int32, at time: Int64?) {
+    guard queues[Int(queue)].wakesAt != time else { return }
+    queues[Int(queue)].wakesAt = time
+    if let time { wakes.push(time, slot: -1 - queue, use: 0) }
   }
 
   /// Marks whose rate opens by `now`, and forgets times that nobody waits for any more.
   mutating func open(at now: Int64) {
     while let entry = wakes.first {
-      let isLane = entry.slot < 0
-      let index = isLane ? -1 - entry.slot : entry.slot
-      let isAwaited = (isLane ? lanes[Int(index)].wakesAt : groups[Int(index)].wakesAt) == entry.key
+      let isQueue = entry.slot < 0
+      let index = isQueue ? -1 - entry.slot : entry.slot
+      let isAwaited = (isQueue ? queues[Int(index)].wakesAt : groups[Int(index)].wakesAt) == entry.key
       guard entry.key <= now || !isAwaited else { return }
       _ = wakes.popFirst()
       guard isAwaited else { continue }
-      if isLane {
-        lanes[Int(index)].wakesAt = nil
-        mark(lane: index)
+      if isQueue {
+        queues[Int(index)].wakesAt = nil
+        mark(queue: index)
       } else {
         groups[Int(index)].wakesAt = nil
         mark(group: index)

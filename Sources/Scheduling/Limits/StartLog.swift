@@ -2,14 +2,14 @@ import JobModel
 
 /// When the last starts were, as far as a rate must know: a sliding log.
 ///
-/// Law: of the starts that it allowed, no stretch of `window` nanoseconds (its end not included) holds more than
+/// Invariant: of the starts that it allowed, no stretch of `window` nanoseconds (its end not included) holds more than
 /// `count`. A start is *reserved* when its claim is decided, and counts from then on; it is written down when it is
-/// reported, which is never before it took place. So the law holds for the starts themselves, however long a claim took
-/// to commit or a run waited for a worker.
+/// reported, which is never before it took place. So the invariant holds for the starts themselves, however long a
+/// claim took to commit or a run waited for a worker.
 ///
 /// Up to `exactCount` starts are kept one by one. Of larger rates the instants are rounded up to the next 512th of the
-/// window, so that the log has at most some 520 entries: the law holds as before, and a start may wait a 512th of the
-/// window longer.
+/// window, so that the log has at most some 520 entries: the invariant holds as before, and a start may wait a 512th of
+/// the window longer.
 ///
 /// Times are monotonic: setting the clock changes no rate, and a suspended machine only makes it stricter.
 struct StartLog: Sendable {

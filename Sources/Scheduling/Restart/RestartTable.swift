@@ -3,13 +3,13 @@ import JobModel
 
 /// What the stores knew when the host started, as far as nobody has declared it yet, or decided about it.
 ///
-/// Invariant: an id of `madeIDs` names the job under which `made` has its schedule.
+/// Invariant: an id of `dynamicIDs` names the job under which `dynamic` has its schedule.
 struct RestartTable: Sendable {
   /// Records of schedules that no script has declared so far, with their store.
   var schedules = RestoredSchedules()
-  /// Schedules made at run time, by their job, while that is not declared; and the job of each, by id.
-  var made: [String: [RestoredSchedule]] = [:]
-  var madeIDs: [String: String] = [:]
+  /// Dynamic schedules, by their job, while that is not declared; and the job of each, by id.
+  var dynamic: [String: [RestoredSchedule]] = [:]
+  var dynamicIDs: [String: String] = [:]
   /// Records of such schedules that another store keeps now.
   var leftBehind: [(id: String, store: Int)] = []
   /// Runs without an outcome, until `start` decides about them.

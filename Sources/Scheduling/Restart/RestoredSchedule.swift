@@ -1,7 +1,7 @@
 import JobModel
 import Triggers
 
-/// A schedule made at run time that a store knows, while its job is not declared.
+/// A dynamic schedule that a store knows, while its job is not declared.
 struct RestoredSchedule: Sendable {
   var record: ScheduleRecord
   var store: Int

@@ -22,11 +22,11 @@ struct RestoredSchedules: Sendable {
 
   /// Of that job.
   subscript(job: String) -> Entry? {
-    get { place(of: job).flatMap { entries[$0] } }
+    get { index(of: job).flatMap { entries[$0] } }
     set {
       guard let newValue else { return _ = take(job) }
-      if let place = place(of: job) {
-        entries[place] = newValue
+      if let index = index(of: job) {
+        entries[index] = newValue
       } else {
         names.insert(job, at: entries.count)
         entries.append(newValue)
@@ -42,7 +42,7 @@ struct RestoredSchedules: Sendable {
 
   /// The entry of that job, which goes.
   mutating func take(_ job: String) -> Entry? {
-    guard let place = place(of: job), let entry = entries[place].take() else { return nil }
+    guard let index = index(of: job), let entry = entries[index].take() else { return nil }
     count -= 1
     if count == 0 {
       self = RestoredSchedules()
@@ -64,5 +64,5 @@ struct RestoredSchedules: Sendable {
   var sorted: [Entry] { entries.compactMap { $0 }.sorted { $0.record.job < $1.record.job } }
 
   /// Places of entries that were taken are found no more: the same name may have come back at another one.
-  private func place(of job: String) -> Int? { names.place(of: job) { entries[$0]?.record.job == job } }
+  private func index(of job: String) -> Int? { names.index(of: job) { entries[$0]?.record.job == job } }
 }

@@ -39,7 +39,7 @@ package enum RunState: UInt8, Sendable, CaseIterable {
 
   /// Whether the run counts against `max` of its job's group: claimed, and neither over nor waiting for its next
   /// attempt.
-  var holdsPlace: Bool {
+  var holdsGroupSlot: Bool {
     switch self {
     case .claiming, .dispatched, .running, .stuck: true
     case .free, .debouncing, .waiting, .ready, .retrying: false

@@ -17,16 +17,16 @@ package struct ActiveRun: Sendable {
   /// Whether that row is a claim: a retry is dispatched without another, but for one under a rate.
   var isClaimed = false
   var isCancelled = false
-  /// Whether it waits in its job's lane.
+  /// Whether it waits in its job's limiter queue.
   var waitsForLimit = false
   /// Of its trigger, and without parameters: its order needs no context. Said once, for who reads the record here
   /// copies it.
   let isPlain: Bool
   /// Whether it counts in its job's group.
-  var holdsPlace = false
+  var holdsGroupSlot = false
   /// Whether its rates count a start of it that was not reported yet.
   var hasReservedStart = false
-  /// A newer run takes its place (`overlap = "replace"`).
+  /// A newer run takes its slot (`overlap = "replace"`).
   var isReplaced = false
   /// Retries used so far.
   var retries: Int32 = 0

@@ -40,38 +40,38 @@ package enum DeclareModules {
   /// `job "name"`: a ticket (an integer). `job { … }` and `job("name", { … })`: the name of the job.
   private static func job(_ call: inout LuaCall) -> LuaReturn {
     guard let session = call.context as? DeclareSession else { return .raise(notHere) }
-    let place = session.place(call.caller)
+    let location = session.location(call.caller)
     if case .string = call.type(1) {
       let name = call.string(1) ?? ""
       if call.count == 1 {
-        do { call.push(try session.openJob(name, at: place)) } catch { return .raise(error.message) }
+        do { call.push(try session.openJob(name, at: location)) } catch { return .raise(error.message) }
         return .results(1)
       }
-      return whole(&call, session, name, 2, at: place)
+      return whole(&call, session, name, 2, at: location)
     }
-    return whole(&call, session, nil, 1, at: place)
+    return whole(&call, session, nil, 1, at: location)
   }
 
   /// A call that has the table.
   private static func whole(
-    _ call: inout LuaCall, _ session: DeclareSession, _ name: String?, _ index: Int, at place: SourceLocation
+    _ call: inout LuaCall, _ session: DeclareSession, _ name: String?, _ index: Int, at location: SourceLocation
   ) -> LuaReturn {
     do { try session.countJob() } catch { return .raise(error.message) }
     let table = table(call, index)
     do { try session.countBytes(call.bytesRead) } catch { return .raise(error.message) }
-    return answer(&call, session.declare(name, table, at: place))
+    return answer(&call, session.declare(name, table, at: location))
   }
 
   private static func jobTable(_ call: inout LuaCall) -> LuaReturn {
     guard let session = call.context as? DeclareSession, let ticket = call.integer(1) else { return .raise(notHere) }
     let table = table(call, 2)
     do { try session.countBytes(call.bytesRead) } catch { return .raise(error.message) }
-    return answer(&call, session.closeJob(Int(ticket), table, at: session.place(call.caller)))
+    return answer(&call, session.closeJob(Int(ticket), table, at: session.location(call.caller)))
   }
 
   private static func jobDefaults(_ call: inout LuaCall) -> LuaReturn {
     guard let session = call.context as? DeclareSession else { return .raise(notHere) }
-    session.setDefaults(table(call, 1), at: session.place(call.caller))
+    session.setDefaults(table(call, 1), at: session.location(call.caller))
     return .results(0)
   }
 
@@ -91,7 +91,8 @@ package enum DeclareModules {
     return .results(1)
   }
 
-  /// A constructor only keeps what it was given; see ``TriggerSpecification``. In a run, whoever takes the value builds it.
+  /// A constructor only keeps what it was given; see ``TriggerSpecification``. In a run, whoever takes the value builds
+  /// it.
   private static func construct(_ name: String, _ call: inout LuaCall) -> LuaReturn {
     var arguments: [LuaValue] = []
     for index in stride(from: 1, through: call.count, by: 1) {
@@ -102,8 +103,8 @@ package enum DeclareModules {
       }
     }
     let session = call.context as? DeclareSession
-    let place = session.flatMap { session in call.caller.map { session.place($0) } }
-    let specification = TriggerSpecification(constructor: name, arguments: arguments, location: place)
+    let location = session.flatMap { session in call.caller.map { session.location($0) } }
+    let specification = TriggerSpecification(constructor: name, arguments: arguments, location: location)
     if let complaint = specification.extent.complaint { return .raise("\(name): \(complaint)") }
     do {
       try session?.countBytes(call.bytesRead)

@@ -28,7 +28,7 @@ struct DeclaredAmounts {
     jobs += 1
     guard jobs <= quota.jobs else {
       throw DeclareOverrun(
-        Quotas.sentence(
+        Quotas.message(
           "a script may declare \(quota.jobs) jobs; let several scripts declare them", "jobs_per_script"))
     }
   }
@@ -38,7 +38,7 @@ struct DeclaredAmounts {
     madeParts += parts
     guard madeParts <= quota.triggerParts else {
       throw DeclareOverrun(
-        Quotas.sentence(
+        Quotas.message(
           "the trigger values of a script may have \(quota.triggerParts) parts; make them once and share them",
           "trigger_parts_per_script"))
     }
@@ -49,7 +49,7 @@ struct DeclaredAmounts {
     usedParts += parts
     guard usedParts <= quota.triggerParts else {
       throw DeclareOverrun(
-        Quotas.sentence(
+        Quotas.message(
           "the triggers of a script's jobs may have \(quota.triggerParts) parts; give the jobs smaller triggers, or let "
             + "several scripts declare them", "trigger_parts_per_script"))
     }
@@ -58,7 +58,7 @@ struct DeclaredAmounts {
   func checkBytes(_ bytes: Int, _ quota: DeclareQuota) throws(DeclareOverrun) {
     guard bytes <= quota.bytes else {
       throw DeclareOverrun(
-        Quotas.sentence(
+        Quotas.message(
           "what a script declares may have \(quota.bytes) bytes; let several scripts declare it",
           "declared_bytes_per_script"))
     }

@@ -32,12 +32,12 @@ package final class DeclareSession {
   package private(set) var jobs: [DeclaredJob] = []
   package var problems = ScriptProblems()
 
-  private var surroundings: DeclareSurroundings?
+  private var environment: DeclareEnvironment?
   /// Each job starts from this: the host's and the script's defaults.
   private var base: JobDraft?
-  private var defaultsPlace: SourceLocation?
+  private var defaultsLocation: SourceLocation?
   private var names = DeclaredNames()
-  private var firstJobPlace: SourceLocation?
+  private var firstJobLocation: SourceLocation?
   private var open = OpenJobs()
   /// Trigger values made so far, and those that a job used.
   private var specifications: [TriggerSpecification] = []
@@ -47,29 +47,29 @@ package final class DeclareSession {
   package init() {}
 
   /// The zone of jobs that name none.
-  var zone: TimeZoneRules { base?.timing.zone ?? surroundings?.zone ?? .utc }
+  var zone: TimeZoneRules { base?.timing.zone ?? environment?.zone ?? .utc }
 
   /// Forgets the last file and begins with the next one.
-  package func begin(_ purpose: Purpose, file: String, surroundings: DeclareSurroundings? = nil) {
+  package func begin(_ purpose: Purpose, file: String, environment: DeclareEnvironment? = nil) {
     self.purpose = purpose
     self.file = file
-    self.surroundings?.triggers.forgetValues()
-    self.surroundings = surroundings
+    self.environment?.triggers.forgetValues()
+    self.environment = environment
     amounts = DeclaredAmounts()
     jobs = []
     problems = ScriptProblems()
     base = nil
-    defaultsPlace = nil
+    defaultsLocation = nil
     names = DeclaredNames()
-    firstJobPlace = nil
+    firstJobLocation = nil
     _ = open.takeAll()
     specifications = []
     usedSpecifications = []
-    guard let surroundings else { return }
-    var draft = JobDraft(zone: surroundings.zone)
+    guard let environment else { return }
+    var draft = JobDraft(zone: environment.zone)
     // What is wrong with the host's defaults was reported when moondial.lua was read.
-    var decoder = JobDecoder(surroundings, .hostDefaults)
-    decoder.apply(surroundings.hostDefaults, to: &draft)
+    var decoder = JobDecoder(environment, .hostDefaults)
+    decoder.apply(environment.hostDefaults, to: &draft)
     base = draft
   }
 
@@ -89,26 +89,26 @@ package final class DeclareSession {
       _ = open.takeAll()
     }
     for call in open.takeAll() {
-      problems.error(at: call.place, "job \(quoted(call.name)) has no table; write job \(quoted(call.name)) { … }")
+      problems.error(at: call.location, "job \(quoted(call.name)) has no table; write job \(quoted(call.name)) { … }")
     }
-    guard let surroundings, let base else { return }
+    guard let environment, let base else { return }
     // A trigger value that no job uses is checked all the same: it is in the script to be used.
     let context = TriggerContext(
-      zones: surroundings.zones, zone: base.timing.zone, dst: base.timing.dst, jobName: "unused", now: surroundings.now,
-      calendars: surroundings.calendars, deadline: surroundings.deadline)
+      zones: environment.zones, zone: base.timing.zone, dst: base.timing.dst, jobName: "unused", now: environment.now,
+      calendars: environment.calendars, deadline: environment.deadline)
     for specification in specifications where !usedSpecifications.contains(ObjectIdentifier(specification)) {
       do {
-        _ = try surroundings.triggers.build(specification, in: context)
+        _ = try environment.triggers.build(specification, in: context)
       } catch {
         problems.error(
-          at: surroundings.triggers.takeFailure() ?? SourceLocation(file: file, line: 0), error.description)
-        if surroundings.deadline?.isOver == true { return }
+          at: environment.triggers.takeFailure() ?? SourceLocation(file: file, line: 0), error.description)
+        if environment.deadline?.isOver == true { return }
       }
     }
   }
 
   /// The place of a call, in this file's own spelling (Lua shortens long names).
-  func place(_ location: LuaLocation?) -> SourceLocation {
+  func location(_ location: LuaLocation?) -> SourceLocation {
     guard let location else { return SourceLocation(file: file, line: 0) }
     let isOwn = location.file == file || location.file.isShortened(from: file)
     return SourceLocation(file: isOwn ? file : location.file, line: location.line)
@@ -119,9 +119,9 @@ package final class DeclareSession {
 
 extension DeclareSession {
   /// `job "name"`: its table is still to come. Returns the ticket to give with the table.
-  func openJob(_ name: String, at place: SourceLocation) throws(DeclareOverrun) -> Int {
+  func openJob(_ name: String, at location: SourceLocation) throws(DeclareOverrun) -> Int {
     try amounts.addJob(quota)
-    return open.open(name, at: place)
+    return open.open(name, at: location)
   }
 
   /// The table of a `job { … }` without a call before it.
@@ -130,55 +130,56 @@ extension DeclareSession {
   /// - Parameter bytes: of everything that the script has handed over so far.
   func countBytes(_ bytes: Int) throws(DeclareOverrun) { try amounts.checkBytes(bytes, quota) }
 
-  private var quota: DeclareQuota { surroundings?.quota ?? DeclareQuota() }
+  private var quota: DeclareQuota { environment?.quota ?? DeclareQuota() }
 
   /// The table of `job "name"`. Returns the job's name.
   ///
   /// - Parameter place: asked for when the ticket was used before: to find it costs as much as to read a table.
-  func closeJob(_ ticket: Int, _ value: Result<LuaValue, LuaError>, at place: @autoclosure () -> SourceLocation)
+  func closeJob(_ ticket: Int, _ value: Result<LuaValue, LuaError>, at location: @autoclosure () -> SourceLocation)
     -> String?
   {
     // The line of `job "name"` is the better one when the table was given elsewhere.
     let call = open.close(ticket)
-    return declare(call?.name, value, at: call?.place ?? place())
+    return declare(call?.name, value, at: call?.location ?? location())
   }
 
   /// Declares a job, or says everything that is wrong with it. Returns its name, when it has one.
   @discardableResult
-  func declare(_ name: String?, _ value: Result<LuaValue, LuaError>, at place: SourceLocation) -> String? {
-    guard purpose == .script, let surroundings, let base else {
-      problems.error(at: place, "a job cannot be declared here; put it in a script of the scripts directory")
+  func declare(_ name: String?, _ value: Result<LuaValue, LuaError>, at location: SourceLocation) -> String? {
+    guard purpose == .script, let environment, let base else {
+      problems.error(at: location, "a job cannot be declared here; put it in a script of the scripts directory")
       return name
     }
-    if firstJobPlace == nil { firstJobPlace = place }
+    if firstJobLocation == nil { firstJobLocation = location }
     func title() -> String { name.map { "job \(quoted($0))" } ?? "job" }
     let table: LuaTable
     switch value {
     case .success(.table(let value)): table = value
     case .success(let other):
-      problems.error(at: place, "\(title()) needs a table, not \(other.shown); write job \"name\" { … }")
+      problems.error(at: location, "\(title()) needs a table, not \(other.shown); write job \"name\" { … }")
       return name
     case .failure(let error):
-      problems.error(at: place, "\(title()): \(error.message)")
+      problems.error(at: location, "\(title()): \(error.message)")
       return name
     }
     var draft = base
-    draft.definition.source = place
-    var decoder = JobDecoder(surroundings, .job)
+    draft.definition.source = location
+    var decoder = JobDecoder(environment, .job)
     decoder.apply(table, to: &draft)
-    return finish(&draft, name: name, complaints: decoder.reading.complaints, at: place)
+    return finish(&draft, name: name, complaints: decoder.reading.complaints, at: location)
   }
 
-  private func finish(_ draft: inout JobDraft, name: String?, complaints: [String], at place: SourceLocation) -> String?
+  private func finish(_ draft: inout JobDraft, name: String?, complaints: [String], at location: SourceLocation)
+    -> String?
   {
     var complaints = complaints
-    let named = settleName(&draft, name, &complaints)
+    let named = resolveName(&draft, name, &complaints)
     // Only what is wrong or worth a note needs it.
     func title() -> String { named.isEmpty ? "job" : "job \(quoted(named))" }
     if draft.roots.run == nil, !complaints.contains(where: { $0.hasPrefix("run ") }) {
       complaints.append("run is missing; add run = function(ctx) … end")
     }
-    var assembly = TriggerAssembly(draft, surroundings!)
+    var assembly = TriggerAssembly(draft, environment!)
     do {
       try amounts.addUsed(assembly.extent.parts, quota)
       draft.definition.trigger = assembly.assemble()
@@ -187,11 +188,11 @@ extension DeclareSession {
     }
     for specification in assembly.specifications { markUsed(specification) }
     complaints += assembly.complaints
-    for complaint in complaints { problems.error(at: place, "\(title()): \(complaint)") }
-    for problem in assembly.specificationProblems { problems.error(at: problem.location ?? place, problem.message) }
-    if !named.isEmpty { settlePlace(named, place) }
+    for complaint in complaints { problems.error(at: location, "\(title()): \(complaint)") }
+    for problem in assembly.specificationProblems { problems.error(at: problem.location ?? location, problem.message) }
+    if !named.isEmpty { claimName(named, location) }
     if complaints.isEmpty && assembly.specificationProblems.isEmpty && !named.isEmpty {
-      for note in notes(on: draft, assembly) { problems.note(at: place, "\(title()): \(note)") }
+      for note in notes(on: draft, assembly) { problems.note(at: location, "\(title()): \(note)") }
       // Jobs of a loop agree in nearly everything: their options become one object.
       if let last = jobs.last { draft.definition.shareOptions(with: last.definition) }
       jobs.append(DeclaredJob(definition: draft.definition, roots: draft.roots))
@@ -208,7 +209,7 @@ extension DeclareSession {
   }
 
   /// The job's one name, or what is wrong with it.
-  private func settleName(_ draft: inout JobDraft, _ name: String?, _ complaints: inout [String]) -> String {
+  private func resolveName(_ draft: inout JobDraft, _ name: String?, _ complaints: inout [String]) -> String {
     let field = draft.definition.name
     if let name, !field.isEmpty, field != name {
       complaints.append("it has a second name, \(quoted(field)); remove name from its table")
@@ -234,9 +235,10 @@ extension DeclareSession {
     return nil
   }
 
-  private func settlePlace(_ name: String, _ place: SourceLocation) {
-    guard let first = names.declare(name, at: place) else { return }
-    problems.error(at: place, "job \(quoted(name)) is declared twice, first at \(first); give one of them another name")
+  private func claimName(_ name: String, _ location: SourceLocation) {
+    guard let first = names.declare(name, at: location) else { return }
+    problems.error(
+      at: location, "job \(quoted(name)) is declared twice, first at \(first); give one of them another name")
   }
 
   private func markUsed(_ specification: TriggerSpecification) {
@@ -256,29 +258,30 @@ extension DeclareSession {
   }
 
   /// `job_defaults { … }`
-  func setDefaults(_ value: Result<LuaValue, LuaError>, at place: SourceLocation) {
-    guard purpose == .script, let surroundings, var draft = base else {
+  func setDefaults(_ value: Result<LuaValue, LuaError>, at location: SourceLocation) {
+    guard purpose == .script, let environment, var draft = base else {
       problems.error(
-        at: place,
+        at: location,
         "job_defaults cannot be called here; put it in a script, or write job_defaults = { … } in moondial.lua")
       return
     }
-    if let firstJobPlace {
-      problems.error(at: place, "job_defaults comes after a job (\(firstJobPlace)); move it to the top of the script")
-    } else if let defaultsPlace {
-      problems.error(at: place, "job_defaults is called twice, first at \(defaultsPlace); make it one table")
+    if let firstJobLocation {
+      problems.error(
+        at: location, "job_defaults comes after a job (\(firstJobLocation)); move it to the top of the script")
+    } else if let defaultsLocation {
+      problems.error(at: location, "job_defaults is called twice, first at \(defaultsLocation); make it one table")
     }
-    defaultsPlace = defaultsPlace ?? place
+    defaultsLocation = defaultsLocation ?? location
     switch value {
     case .success(.table(let table)):
-      var decoder = JobDecoder(surroundings, .scriptDefaults)
+      var decoder = JobDecoder(environment, .scriptDefaults)
       decoder.apply(table, to: &draft)
-      for complaint in decoder.reading.complaints { problems.error(at: place, "job_defaults: \(complaint)") }
+      for complaint in decoder.reading.complaints { problems.error(at: location, "job_defaults: \(complaint)") }
       base = draft
     case .success(let other):
-      problems.error(at: place, "job_defaults needs a table, not \(other.shown); write job_defaults { … }")
+      problems.error(at: location, "job_defaults needs a table, not \(other.shown); write job_defaults { … }")
     case .failure(let error):
-      problems.error(at: place, "job_defaults: \(error.message)")
+      problems.error(at: location, "job_defaults: \(error.message)")
     }
   }
 

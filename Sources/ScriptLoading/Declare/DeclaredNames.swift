@@ -2,14 +2,14 @@ internal import JobModel
 
 /// Where each name of a script was declared.
 struct DeclaredNames {
-  private var names: ContiguousArray<(name: String, place: SourceLocation)> = []
+  private var names: ContiguousArray<(name: String, location: SourceLocation)> = []
   private var index = NameIndex()
 
   /// Notes where `name` is declared. The place where it was declared before, if it was. O(1).
-  mutating func declare(_ name: String, at place: SourceLocation) -> SourceLocation? {
-    if let known = index.place(of: name, matches: { names[$0].name == name }) { return names[known].place }
+  mutating func declare(_ name: String, at location: SourceLocation) -> SourceLocation? {
+    if let known = index.index(of: name, matches: { names[$0].name == name }) { return names[known].location }
     index.insert(name, at: names.count)
-    names.append((name, place))
+    names.append((name, location))
     return nil
   }
 }
@@ -19,7 +19,7 @@ struct OpenJobs {
   struct Call {
     let ticket: Int
     let name: String
-    let place: SourceLocation
+    let location: SourceLocation
     fileprivate var isOpen = true
   }
 
@@ -27,9 +27,9 @@ struct OpenJobs {
   private var calls: ContiguousArray<Call> = []
   private var lastTicket = 0
 
-  mutating func open(_ name: String, at place: SourceLocation) -> Int {
+  mutating func open(_ name: String, at location: SourceLocation) -> Int {
     lastTicket += 1
-    calls.append(Call(ticket: lastTicket, name: name, place: place))
+    calls.append(Call(ticket: lastTicket, name: name, location: location))
     return lastTicket
   }
 

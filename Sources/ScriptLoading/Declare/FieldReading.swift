@@ -8,7 +8,7 @@ internal import ScriptRuntime
 package struct FieldReading {
   package var complaints: [String] = []
 
-  package mutating func complain(_ sentence: String) { complaints.append(sentence) }
+  package mutating func complain(_ message: String) { complaints.append(message) }
 
   /// `nil`, with the sentence "NAME must be EXPECTED, not a table".
   private mutating func mismatch<T>(_ name: String, _ expected: String, _ value: LuaValue) -> T? {

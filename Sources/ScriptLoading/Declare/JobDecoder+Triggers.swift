@@ -11,7 +11,7 @@ package struct SpecificationProblem {
 
 /// The part of decoding that needs to know everything else about a job: its time triggers.
 package struct TriggerAssembly {
-  private let surroundings: DeclareSurroundings
+  private let environment: DeclareEnvironment
   // Not the draft: its definition is still written, and is copied when somebody else holds it.
   private let timing: JobDraft.Timing
   private let context: TriggerContext
@@ -24,14 +24,14 @@ package struct TriggerAssembly {
   /// How large they are together, with those that are written in the table.
   let extent: TriggerExtent
 
-  package init(_ draft: JobDraft, _ surroundings: DeclareSurroundings) {
+  package init(_ draft: JobDraft, _ environment: DeclareEnvironment) {
     timing = draft.timing
     extent = TriggerExtent(sumOf: draft.timing.times.lazy.map { TriggerExtent(of: [$0.value]) })
-    self.surroundings = surroundings
+    self.environment = environment
     context = TriggerContext(
-      zones: surroundings.zones, zone: timing.zone, dst: timing.dst, jobName: draft.definition.name,
-      now: surroundings.now,
-      calendars: surroundings.calendars, deadline: surroundings.deadline)
+      zones: environment.zones, zone: timing.zone, dst: timing.dst, jobName: draft.definition.name,
+      now: environment.now,
+      calendars: environment.calendars, deadline: environment.deadline)
   }
 
   private var isFine: Bool { complaints.isEmpty && specificationProblems.isEmpty }
@@ -59,7 +59,7 @@ package struct TriggerAssembly {
     var trigger = triggers.count == 1 ? triggers[0] : AnyTrigger.anyOf(triggers)
     if from != nil || until != nil { trigger = trigger.bounded(from: from, until: until) }
     check(trigger)
-    if let until, until < surroundings.now, !notes.contains(TriggerAssembly.isOver) {
+    if let until, until < environment.now, !notes.contains(TriggerAssembly.isOver) {
       notes.append("end_date is over, so the job runs only when asked")
     }
     return complaints.isEmpty ? trigger : nil
@@ -83,7 +83,7 @@ package struct TriggerAssembly {
     // What nearly every job has: one text, and no specification to make for it.
     if field != .trigger, case .string(let text) = value {
       do {
-        return take(try surroundings.triggers.build(field.rawValue, text: text.text, in: context))
+        return take(try environment.triggers.build(field.rawValue, text: text.text, in: context))
       } catch {
         complaints.append(error.description)
         return nil
@@ -107,9 +107,9 @@ package struct TriggerAssembly {
       specification = TriggerSpecification(constructor: field.rawValue, arguments: [value])
     }
     do {
-      return take(try surroundings.triggers.build(specification, in: context))
+      return take(try environment.triggers.build(specification, in: context))
     } catch {
-      if let location = surroundings.triggers.takeFailure() {
+      if let location = environment.triggers.takeFailure() {
         specificationProblems.append(SpecificationProblem(location: location, message: error.description))
       } else {
         complaints.append(error.description)
@@ -169,7 +169,7 @@ package struct TriggerAssembly {
       )
       return
     }
-    guard notes.isEmpty, !trigger.needsAnchor, case .never = trigger.nextFire(after: surroundings.now) else { return }
+    guard notes.isEmpty, !trigger.needsAnchor, case .never = trigger.nextFire(after: environment.now) else { return }
     notes.append(TriggerAssembly.isOver)
   }
 

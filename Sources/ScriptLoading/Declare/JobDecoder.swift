@@ -10,12 +10,12 @@ internal import Triggers
 /// It finds all mistakes of a table in one pass; each is one sentence in `reading.complaints`.
 package struct JobDecoder {
   /// What jobs may refer to.
-  package let surroundings: DeclareSurroundings
+  package let environment: DeclareEnvironment
   package let scope: JobField.Scope
   package var reading = FieldReading()
 
-  package init(_ surroundings: DeclareSurroundings, _ scope: JobField.Scope) {
-    self.surroundings = surroundings
+  package init(_ environment: DeclareEnvironment, _ scope: JobField.Scope) {
+    self.environment = environment
     self.scope = scope
   }
 
@@ -23,7 +23,7 @@ package struct JobDecoder {
   package mutating func apply(_ table: LuaTable, to draft: inout JobDraft) {
     reading.namedKeysOnly(table, in: scope.table)
     for (position, field) in table.fields.enumerated() {
-      guard let name = surroundings.fields.field(named: field.key, at: position), name.isAllowed(in: scope) else {
+      guard let name = environment.fields.field(named: field.key, at: position), name.isAllowed(in: scope) else {
         reading.complain(complaint(aboutKey: field.key))
         continue
       }
@@ -68,11 +68,11 @@ package struct JobDecoder {
       if let function = function(name, value) { draft.roots.onSuccess = function }
     case .description:
       if let text = reading.string(name, value, atMost: Quotas.descriptionBytes) {
-        draft.definition.description = surroundings.strings.shared(text)
+        draft.definition.description = environment.strings.shared(text)
       }
     case .tags:
       if let tags = reading.names(name, value, of: "a string", atMost: Quotas.tags, bytes: Quotas.tagBytes) {
-        draft.definition.tags = surroundings.strings.shared(tags)
+        draft.definition.tags = environment.strings.shared(tags)
       }
     case .params:
       applyParams(value, to: &draft)
@@ -134,9 +134,9 @@ package struct JobDecoder {
       }
 
     case .executor:
-      if let text = place(name, value, among: surroundings.executors) { draft.definition.executor = text }
+      if let text = member(name, value, among: environment.executors) { draft.definition.executor = text }
     case .store:
-      if let text = place(name, value, among: surroundings.stores) { draft.definition.store = text }
+      if let text = member(name, value, among: environment.stores) { draft.definition.store = text }
     case .enabled:
       if let flag = reading.bool(name, value) { draft.definition.enabled = flag }
     case .watch:
@@ -169,28 +169,28 @@ package struct JobDecoder {
       return
     }
     guard !table.isEmpty else { return draft.definition.params = nil }
-    switch JSONText.encoding(value, limit: surroundings.quotas.paramsBytes, setting: "params_bytes") {
-    case .success(let json): draft.definition.params = JSONText(surroundings.strings.shared(json.text))
+    switch JSONText.encoding(value, limit: environment.quotas.paramsBytes, setting: "params_bytes") {
+    case .success(let json): draft.definition.params = JSONText(environment.strings.shared(json.text))
     case .failure(let refusal): reading.complain("params: \(refusal.message)")
     }
   }
 
   private mutating func applyTimeout(_ value: LuaValue, to draft: inout JobDraft) {
     guard let span = reading.optionalDuration("timeout", value, atLeast: 1_000_000) else { return }
-    if let span, let most = surroundings.quotas.maxTimeout, span > most, scope != .hostDefaults {
+    if let span, let most = environment.quotas.maxTimeout, span > most, scope != .hostDefaults {
       let limit = DurationText.format(nanoseconds: most)
       return reading.complain(
-        Quotas.sentence("timeout must be at most \(limit), not \(value.shown): ask for less", "max_timeout"))
+        Quotas.message("timeout must be at most \(limit), not \(value.shown): ask for less", "max_timeout"))
     }
     draft.definition.timeout = span
   }
 
   private mutating func applyMemory(_ value: LuaValue, to draft: inout JobDraft) {
     guard let bytes = reading.size("memory", value, in: 1 << 20...16 << 30) else { return }
-    if bytes > surroundings.quotas.maxMemory, scope != .hostDefaults {
-      let limit = SizeText.format(surroundings.quotas.maxMemory)
+    if bytes > environment.quotas.maxMemory, scope != .hostDefaults {
+      let limit = SizeText.format(environment.quotas.maxMemory)
       return reading.complain(
-        Quotas.sentence("memory must be at most \(limit), not \(value.shown): ask for less", "max_memory"))
+        Quotas.message("memory must be at most \(limit), not \(value.shown): ask for less", "max_memory"))
     }
     draft.definition.memoryLimit = bytes
   }
@@ -204,7 +204,7 @@ package struct JobDecoder {
     // What the defaults say already needs no look at the zones, and no options of the job's own.
     if name == draft.timing.zone.name, name == draft.definition.timeZone { return }
     do {
-      draft.timing.zone = try surroundings.zones.zone(named: name)
+      draft.timing.zone = try environment.zones.zone(named: name)
       // The zone's own copy of its name: one string for all jobs.
       draft.definition.timeZone = draft.timing.zone.name
     } catch {
@@ -275,7 +275,7 @@ package struct JobDecoder {
     return reading.complaints.count == complaintsBefore ? policy : nil
   }
 
-  private mutating func place(_ name: String, _ value: LuaValue, among known: [String]) -> String? {
+  private mutating func member(_ name: String, _ value: LuaValue, among known: [String]) -> String? {
     guard let text = reading.string(name, value) else { return nil }
     // The table's own copy of the name: one string for all jobs.
     if let index = known.firstIndex(of: text) { return known[index] }
@@ -288,7 +288,7 @@ package struct JobDecoder {
 
   private mutating func group(_ value: LuaValue) -> String? {
     guard let text = reading.string("group", value, "the name of a group of moondial.lua") else { return nil }
-    let known = surroundings.groups
+    let known = environment.groups
     if let index = known.firstIndex(of: text) { return known[index] }
     let suggestion = FieldReading.suggestion(for: text, among: known)
     let listed = known.map { "\"\($0)\"" }.joined(separator: ", ")

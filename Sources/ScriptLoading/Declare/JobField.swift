@@ -51,7 +51,7 @@ package enum JobField: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether a schedule made at run time may say it; everything else belongs to the job.
+  /// Whether a dynamic schedule may say it; everything else belongs to the job.
   private var isForSchedules: Bool {
     switch self {
     case .cron, .every, .at, .calendar, .trigger, .timezone, .dst, .startDate, .endDate, .jitter, .coalesce,

@@ -5,7 +5,7 @@ package import Lua
 /// scripts.
 ///
 ///     let job = NativeJob(name: "sweep", fields: LuaTable(fields: [("every", "90s")]), source: here, payload: payload)
-///     let definition = try job.definition(in: surroundings)
+///     let definition = try job.definition(in: environment)
 package struct NativeJob: Sendable {
   package var name: String
   /// As in `job "name" { … }`, without functions. A trigger is a ``TriggerSpecification``.
@@ -23,22 +23,22 @@ package struct NativeJob: Sendable {
   /// The definition under the host's defaults.
   ///
   /// - Throws: everything that is wrong, each as one sentence that names the job. Complexity: O(fields).
-  package func definition(in surroundings: DeclareSurroundings) throws(NativeJobError) -> JobDefinition {
-    var draft = JobDraft(zone: surroundings.zone)
-    var defaults = JobDecoder(surroundings, .hostDefaults)
-    defaults.apply(surroundings.hostDefaults, to: &draft)
+  package func definition(in environment: DeclareEnvironment) throws(NativeJobError) -> JobDefinition {
+    var draft = JobDraft(zone: environment.zone)
+    var defaults = JobDecoder(environment, .hostDefaults)
+    defaults.apply(environment.hostDefaults, to: &draft)
     draft.definition.name = name
     draft.definition.source = source
     draft.definition.payload = payload
-    var decoder = JobDecoder(surroundings, .job)
+    var decoder = JobDecoder(environment, .job)
     decoder.apply(fields, to: &draft)
     var complaints = defaults.reading.complaints + decoder.reading.complaints
     if let complaint = DeclareSession.complaint(aboutName: name) { complaints.append(complaint) }
-    var assembly = TriggerAssembly(draft, surroundings)
+    var assembly = TriggerAssembly(draft, environment)
     draft.definition.trigger = assembly.assemble()
     complaints += assembly.complaints + assembly.specificationProblems.map(\.message)
     guard complaints.isEmpty else {
-      throw NativeJobError(sentences: complaints.map { "job \(quoted(name)): \($0)" })
+      throw NativeJobError(messages: complaints.map { "job \(quoted(name)): \($0)" })
     }
     return draft.definition
   }
@@ -47,5 +47,5 @@ package struct NativeJob: Sendable {
 /// What is wrong with a job of a program.
 package struct NativeJobError: Error, Sendable {
   /// At least one.
-  package let sentences: [String]
+  package let messages: [String]
 }

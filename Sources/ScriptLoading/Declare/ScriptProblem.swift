@@ -30,8 +30,8 @@ package struct ScriptProblem: Error, Sendable, Hashable {
 
 extension ScriptProblem: CustomStringConvertible {
   package var description: String {
-    let place = VisibleText.line(location.description)
-    return severity == .note ? "\(place): note: \(message)" : "\(place): \(message)"
+    let location = VisibleText.line(location.description)
+    return severity == .note ? "\(location): note: \(message)" : "\(location): \(message)"
   }
 }
 

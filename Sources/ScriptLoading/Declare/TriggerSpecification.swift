@@ -4,7 +4,7 @@ package import Triggers
 
 /// A trigger value in Lua, as `cron("0 3 * * *")` returns it: the constructor and what it was given.
 ///
-/// It is built when a job uses it, because only then its surroundings are known: the job's zone and DST policy, and its
+/// It is built when a job uses it, because only then its environment is known: the job's zone and DST policy, and its
 /// name for `H` fields. One specification may therefore mean 3 o'clock in Vienna in one job and in New York in another.
 ///
 ///     local nightly = cron "0 3 * * *"
@@ -51,7 +51,8 @@ package final class TriggerSpecification: LuaObject {
   /// The call that made it: `cron("0 3 * * *")`; cut when it is long.
   package var luaDescription: String { LuaTextWriter.call(constructor, arguments) }
 
-  /// The trigger that this specification makes in `context`. Specifications inside it are built first, in the same context.
+  /// The trigger that this specification makes in `context`. Specifications inside it are built first, in the same
+  /// context.
   ///
   /// Whoever builds many should go through a ``TriggerCache``.
   package func build(in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {

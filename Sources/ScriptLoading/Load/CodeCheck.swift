@@ -11,7 +11,7 @@ package import ScriptRuntime
 /// a global, is not looked at; nor is a function that the script asks for before it calls it.
 package struct CodeCheck {
   private let script: ScriptPath
-  private let tokens: [LuaTokens.Placed]
+  private let tokens: [LuaTokens.Located]
   private let bound: Set<String>
 
   package init(_ script: ScriptPath, _ bytes: [UInt8]) {
@@ -102,9 +102,9 @@ extension CodeCheck {
   private func request(_ index: Int) -> (what: String, key: String, name: String)? {
     switch name(index) {
     case "exec":
-      var place = index + 1
-      if isSymbol(place, "(") { place += 1 }
-      guard isSymbol(place, "{"), case .string(let program)? = token(place + 1), isSymbol(place + 2, ",", "}", ";")
+      var cursor = index + 1
+      if isSymbol(cursor, "(") { cursor += 1 }
+      guard isSymbol(cursor, "{"), case .string(let program)? = token(cursor + 1), isSymbol(cursor + 2, ",", "}", ";")
       else { return nil }
       return ("the program", "exec", program)
     case "env" where isSymbol(index + 1, ".") && name(index + 2) == "get":
@@ -128,7 +128,7 @@ extension CodeCheck {
 
 extension CodeCheck {
   /// Every name that is given a meaning anywhere: more than are in force at any place, and never fewer.
-  private static func bound(in tokens: [LuaTokens.Placed]) -> Set<String> {
+  private static func bound(in tokens: [LuaTokens.Located]) -> Set<String> {
     var bound: Set<String> = []
     func name(_ index: Int) -> String? {
       guard tokens.indices.contains(index), case .name(let name) = tokens[index].token else { return nil }
@@ -141,21 +141,21 @@ extension CodeCheck {
       switch name(index) {
       case "local", "for":
         // `local a <const>, b`, `for key, value in`; `local function f` is met below.
-        var place = index + 1
-        while let next = name(place), next != "function" {
+        var cursor = index + 1
+        while let next = name(cursor), next != "function" {
           bound.insert(next)
-          place += 1
-          if isSymbol(place, "<") { place += 3 }
-          guard isSymbol(place, ",") else { break }
-          place += 1
+          cursor += 1
+          if isSymbol(cursor, "<") { cursor += 3 }
+          guard isSymbol(cursor, ",") else { break }
+          cursor += 1
         }
       case "function":
-        var place = index + 1
-        if let own = name(place) { bound.insert(own) }
-        while place < tokens.count, !isSymbol(place, "(") { place += 1 }
-        while place < tokens.count, !isSymbol(place, ")") {
-          if let parameter = name(place) { bound.insert(parameter) }
-          place += 1
+        var cursor = index + 1
+        if let own = name(cursor) { bound.insert(own) }
+        while cursor < tokens.count, !isSymbol(cursor, "(") { cursor += 1 }
+        while cursor < tokens.count, !isSymbol(cursor, ")") {
+          if let parameter = name(cursor) { bound.insert(parameter) }
+          cursor += 1
         }
       case let global?:
         // An assignment; in a table it is a key, after a comma it may be either.
@@ -169,11 +169,11 @@ extension CodeCheck {
   }
 
   /// Whether a list of names that goes on at the comma at `index` ends in an assignment: `a, b = …`.
-  private static func isAssigned(_ index: Int, _ tokens: [LuaTokens.Placed]) -> Bool {
-    var place = index
-    while place + 1 < tokens.count, tokens[place].token == .symbol(","), case .name = tokens[place + 1].token {
-      place += 2
+  private static func isAssigned(_ index: Int, _ tokens: [LuaTokens.Located]) -> Bool {
+    var cursor = index
+    while cursor + 1 < tokens.count, tokens[cursor].token == .symbol(","), case .name = tokens[cursor + 1].token {
+      cursor += 2
     }
-    return place < tokens.count && tokens[place].token == .symbol("=")
+    return cursor < tokens.count && tokens[cursor].token == .symbol("=")
   }
 }

@@ -73,21 +73,21 @@ struct ConfigurationDecoder {
 
   // MARK: Problems
 
-  /// One problem of the value at `path`, under the name of whoever set it. `sentence` names the value unless it came
+  /// One problem of the value at `path`, under the name of whoever set it. `message` names the value unless it came
   /// from elsewhere.
-  mutating func problem(_ path: [String], _ sentence: String) {
+  mutating func problem(_ path: [String], _ message: String) {
     var origin = origins.last { path.starts(with: $0.path) }?.origin
     if origin == nil, !LuaValue.table(written).has(path[...]) {
       // A table that the file does not have was made on the way to some setting.
       origin = origins.last { $0.path.starts(with: path) }?.origin
     }
-    problems.append(ScriptProblem(.error, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), sentence))
+    problems.append(ScriptProblem(.error, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), message))
   }
 
   /// Something that is no mistake, and will not do what it says.
-  private mutating func note(_ path: [String], _ sentence: String) {
+  private mutating func note(_ path: [String], _ message: String) {
     let origin = origins.last { path.starts(with: $0.path) }?.origin
-    problems.append(ScriptProblem(.note, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), sentence))
+    problems.append(ScriptProblem(.note, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), message))
   }
 
   private mutating func report(_ reading: FieldReading, _ path: [String]) {
@@ -238,13 +238,13 @@ struct ConfigurationDecoder {
       problem(["job_defaults"], "job_defaults must be a table like { max_instances = 3 }, not \(value.shown)")
       return
     }
-    let surroundings = DeclareSurroundings(
+    let environment = DeclareEnvironment(
       zones: zones, executors: Array(configuration.executors.keys), stores: Array(configuration.stores.keys),
       groups: Array(configuration.groups.keys), now: now)
     var isFine = true
     for (key, value) in defaults.fields {
       var draft = JobDraft(zone: .utc)
-      var decoder = JobDecoder(surroundings, .hostDefaults)
+      var decoder = JobDecoder(environment, .hostDefaults)
       decoder.apply(LuaTable(fields: [(key, value)]), to: &draft)
       for complaint in decoder.reading.complaints {
         problem(["job_defaults", key], "job_defaults: \(complaint)")

@@ -72,10 +72,10 @@ package final class ConfigurationLoader {
         if case .function(let function)? = table.field("on_failure") { hook = capture(function, in: name, &problems) }
         return table
       }
-      let place = SourceLocation(file: name, line: 0)
+      let location = SourceLocation(file: name, line: 0)
       let shown = results.first.map(\.shown) ?? "nothing"
       problems.append(
-        ScriptProblem(.error, at: place, "it must return a table of settings, not \(shown); write return { … }"))
+        ScriptProblem(.error, at: location, "it must return a table of settings, not \(shown); write return { … }"))
     } catch {
       session.finish(after: ScriptProblem(error, in: name))
       problems += session.problems.sorted(in: name)
@@ -108,11 +108,11 @@ extension ScriptProblem {
   /// An error that Lua raised while `file` was evaluated: at its own place, which may be in a module.
   init(_ error: LuaError, in file: String) {
     var message = error.message
-    var place = SourceLocation(file: file, line: 0)
+    var location = SourceLocation(file: file, line: 0)
     if let errorFile = error.file, let line = error.line {
       if message.hasPrefix("\(errorFile):\(line): ") { message.removeFirst("\(errorFile):\(line): ".count) }
-      place = SourceLocation(file: errorFile.isShortened(from: file) ? file : errorFile, line: line)
+      location = SourceLocation(file: errorFile.isShortened(from: file) ? file : errorFile, line: line)
     }
-    self.init(.error, at: place, message, traceback: error.traceback)
+    self.init(.error, at: location, message, traceback: error.traceback)
   }
 }

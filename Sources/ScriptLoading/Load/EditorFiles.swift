@@ -102,7 +102,7 @@ package enum EditorFiles {
     ---@field started_at number Seconds since 1970: when this attempt began.
     ---@field event? moondial.Event What caused the run: an event, another job's run, or files.
     ---@field params table<string, any>
-    ---@field schedule? string The id of the schedule made at run time that the run is of.
+    ---@field schedule? string The id of the dynamic schedule that the run is of.
     ---@field process integer The host's process id.
     ---@field thread integer The id of the thread that runs it now; it may be another one after a wait.
     local Context = {}
@@ -153,7 +153,7 @@ package enum EditorFiles {
     ---@param schedule moondial.Schedule
     ---@return string? id, string? why
     function jobs.schedule(name, schedule) end
-    ---Takes a schedule away that was made at run time.
+    ---Takes a dynamic schedule away.
     ---@param id string
     ---@return true?, string? why
     function jobs.unschedule(id) end

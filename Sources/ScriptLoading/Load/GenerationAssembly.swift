@@ -6,7 +6,7 @@ internal import JobModel
 /// known and no circles. Pure: evaluations and former versions in, choices and conflicts out.
 ///
 /// A script's *candidate* is what its file says now; its *former* version was in force before. Candidates are put in
-/// force, and those that cannot stay together with the others are taken back, one after the other, until what is left
+/// force, and those that cannot stay together with the others are revoked, one after the other, until what is left
 /// is consistent. Former versions were consistent with each other, so this ends there at the latest.
 struct GenerationAssembly {
   private struct Entry {
@@ -20,7 +20,7 @@ struct GenerationAssembly {
     var isNew: Bool { choice != nil && choice !== former }
 
     /// Falls back by one step; every call has an effect until nothing is in force, so no loop over it is endless.
-    mutating func takeBack() { choice = isNew ? former : nil }
+    mutating func revoke() { choice = isNew ? former : nil }
   }
 
   /// In path order.
@@ -29,16 +29,16 @@ struct GenerationAssembly {
   private let isWhole: Bool
   private let mostJobs: Int
   /// The jobs of the program that hosts the scripts, by name, with the jobs after which they run; nil: there is none.
-  private let programmed: [String: [String]]?
+  private let nativeJobs: [String: [String]]?
 
   /// - Parameter scripts: the last evaluation of each script, and the version that was in force before; in path order.
   /// - Parameter isWhole: whether every script is among them; one that still loads may declare what others name.
   init(
     _ scripts: [(evaluation: ScriptEvaluation, former: ScriptVersion?)], isWhole: Bool = true,
     mostJobs: Int = Quotas().jobs,
-    programmed: [String: [String]]? = nil
+    nativeJobs: [String: [String]]? = nil
   ) {
-    self.programmed = programmed
+    self.nativeJobs = nativeJobs
     self.isWhole = isWhole
     self.mostJobs = mostJobs
     entries = scripts.map { script in
@@ -51,13 +51,13 @@ struct GenerationAssembly {
   /// The version in force of each script and what kept its candidate out, in the order given.
   mutating func resolve() -> [(active: ScriptVersion?, conflicts: [ScriptProblem])] {
     repeat {
-      while takeBackDuplicates() || takeBackTooMany() {}
-    } while takeBackUnknownUpstreams() || takeBackCircles()
+      while revokeDuplicates() || revokeTooMany() {}
+    } while revokeUnknownUpstreams() || revokeCircles()
     return entries.map { ($0.choice, $0.conflicts) }
   }
 
-  private mutating func conflict(_ index: Int, at place: SourceLocation, _ message: String) {
-    add(ScriptProblem(.error, at: place, message), to: index)
+  private mutating func conflict(_ index: Int, at location: SourceLocation, _ message: String) {
+    add(ScriptProblem(.error, at: location, message), to: index)
   }
 
   private mutating func add(_ problem: ScriptProblem, to index: Int) {
@@ -65,17 +65,17 @@ struct GenerationAssembly {
   }
 
   /// Scripts whose new jobs would be too many for one host, the last in path order first to go.
-  private mutating func takeBackTooMany() -> Bool {
+  private mutating func revokeTooMany() -> Bool {
     var count = 0
     for index in entries.indices {
       count += entries[index].choice?.jobs.count ?? 0
       guard count > mostJobs, entries[index].isNew else { continue }
-      let place = SourceLocation(file: entries[index].path.text, line: 0)
+      let location = SourceLocation(file: entries[index].path.text, line: 0)
       conflict(
-        index, at: place,
-        Quotas.sentence(
+        index, at: location,
+        Quotas.message(
           "with its jobs there would be more than \(mostJobs), which is the most of all scripts together", "jobs"))
-      entries[index].takeBack()
+      entries[index].revoke()
       return true
     }
     return false
@@ -84,10 +84,10 @@ struct GenerationAssembly {
   // MARK: Names
 
   /// The loaded one keeps its name; among those that are all new, the first in path order.
-  private mutating func takeBackDuplicates() -> Bool {
+  private mutating func revokeDuplicates() -> Bool {
     // A script's own names were compared when it was evaluated.
     guard entries.count(where: { $0.choice != nil }) > 1 else { return false }
-    var owners: [String: (index: Int, place: SourceLocation)] = [:]
+    var owners: [String: (index: Int, location: SourceLocation)] = [:]
     // Holders first: whoever had the name before and still has it.
     for index in entries.indices {
       guard let choice = entries[index].choice, let former = entries[index].former else { continue }
@@ -105,21 +105,21 @@ struct GenerationAssembly {
         guard owner.index != index else { continue }
         conflict(
           index, at: job.source,
-          "job \(quoted(job.name)) is already declared at \(owner.place), which stays loaded; give one of them another name"
+          "job \(quoted(job.name)) is already declared at \(owner.location), which stays loaded; give one of them another name"
         )
         losers.insert(index)
       }
     }
-    for index in losers { entries[index].takeBack() }
+    for index in losers { entries[index].revoke() }
     return !losers.isEmpty
   }
 
   // MARK: after
 
   /// A name in `after` that no script declares keeps its script out; but not while some script is not loaded as its
-  /// file says, since the job may be declared there, and one bad script must not stop another. Nor where a program hosts
-  /// the scripts: it may declare the job later, or take it away, and the scripts stay.
-  private mutating func takeBackUnknownUpstreams() -> Bool {
+  /// file says, since the job may be declared there, and one bad script must not stop another. Nor where a program
+  /// hosts the scripts: it may declare the job later, or take it away, and the scripts stay.
+  private mutating func revokeUnknownUpstreams() -> Bool {
     guard isWhole else { return false }
     var names: Set<String>?
     let isWhole = entries.allSatisfy { $0.candidate != nil && $0.choice === $0.candidate }
@@ -129,10 +129,10 @@ struct GenerationAssembly {
         for upstream in job.upstreams {
           let known = names ?? Set(entries.flatMap { $0.choice?.jobs.map(\.name) ?? [] })
           names = known
-          if known.contains(upstream) || programmed?[upstream] != nil { continue }
+          if known.contains(upstream) || nativeJobs?[upstream] != nil { continue }
           let hint = FieldReading.suggestion(for: upstream, among: known.sorted())
           let remedy = hint.isEmpty ? "; declare it or remove it from after" : hint
-          if programmed != nil {
+          if nativeJobs != nil {
             let note = "after names \(quoted(upstream)), which nobody declares so far"
             found[index, default: []].append(
               ScriptProblem(.note, at: job.source, "job \(quoted(job.name)): \(note)\(hint)"))
@@ -148,24 +148,24 @@ struct GenerationAssembly {
     let losers = found.filter { $0.value.contains { $0.severity == .error } }.keys.filter {
       isWhole && entries[$0].isNew
     }
-    // While scripts are still taken back, what the others lack may change: only the last pass tells it.
+    // While scripts are still revoked, what the others lack may change: only the last pass tells it.
     for index in losers.isEmpty ? Array(found.keys) : losers {
       for problem in found[index] ?? [] { add(problem, to: index) }
     }
-    for index in losers { entries[index].takeBack() }
+    for index in losers { entries[index].revoke() }
     return !losers.isEmpty
   }
 
   /// Jobs that would run after each other for ever. Found by a walk over the jobs that have `after`, depth first and
   /// without recursion.
-  private mutating func takeBackCircles() -> Bool {
+  private mutating func revokeCircles() -> Bool {
     var jobs: [String: (index: Int?, upstreams: [String], source: SourceLocation)] = [:]
-    for (name, upstreams) in programmed ?? [:] where !upstreams.isEmpty {
+    for (name, upstreams) in nativeJobs ?? [:] where !upstreams.isEmpty {
       jobs[name] = (nil, upstreams, SourceLocation(file: "", line: 0))
     }
     for index in entries.indices {
       for job in entries[index].choice?.jobs ?? [] where !job.upstreams.isEmpty {
-        if programmed?[job.name] == nil { jobs[job.name] = (index, job.upstreams, job.source) }
+        if nativeJobs?[job.name] == nil { jobs[job.name] = (index, job.upstreams, job.source) }
       }
     }
     guard !jobs.isEmpty else { return false }
@@ -193,7 +193,7 @@ struct GenerationAssembly {
         }
       }
     }
-    for index in losers { entries[index].takeBack() }
+    for index in losers { entries[index].revoke() }
     return !losers.isEmpty
   }
 

@@ -16,11 +16,11 @@ struct GlobalUses {
   /// after next. Modules may ask for what is not there.
   func note(in problems: inout ScriptProblems) {
     for use in uses where !use.isAssigned && !assigned.contains(use.name) {
-      let place = SourceLocation(file: use.file, line: use.line)
+      let location = SourceLocation(file: use.file, line: use.line)
       if let instead = LuaGlobalUse.instead(of: use.name) {
-        problems.note(at: place, "\(use.name) is not here: \(instead)")
+        problems.note(at: location, "\(use.name) is not here: \(instead)")
       } else {
-        problems.note(at: place, "the global \(quoted(use.name)) is read here, and nothing sets it")
+        problems.note(at: location, "the global \(quoted(use.name)) is read here, and nothing sets it")
       }
     }
   }

@@ -10,7 +10,7 @@ enum JobCapture {
   /// locals that two jobs assign become notes.
   static func capture(
     _ jobs: [DeclaredJob], in declaration: LuaDeclaration, script: String, problems: inout ScriptProblems,
-    place: (_ hostField: String) -> SourceLocation?
+    location: (_ hostField: String) -> SourceLocation?
   ) -> [LuaCapsule]? {
     // A capture ends with the first thing that it cannot keep. The others are found by capturing what is left.
     var rest = jobs
@@ -25,7 +25,7 @@ enum JobCapture {
           // "string.split was added to a host table; …"
           let field = error.message.contains(" a host table; ") ? error.message.split(separator: " ").first : nil
           problems.error(
-            at: field.flatMap { place(String($0)) } ?? SourceLocation(file: script, line: 0), error.message)
+            at: field.flatMap { location(String($0)) } ?? SourceLocation(file: script, line: 0), error.message)
           return nil
         }
         let job = rest.remove(at: index).definition

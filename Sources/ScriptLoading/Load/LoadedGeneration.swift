@@ -93,15 +93,15 @@ extension ScriptProblem {
   /// A file or directory that the scan could not read. Its sentence names the path itself, as a place does.
   init(_ problem: ScanProblem) {
     let file = problem.path == .configuration ? "moondial.lua" : problem.path.text
-    var sentence = problem.description
+    var message = problem.description
     // "a.lua: Permission denied…" and "a.lua is not…" both begin with the name, which the place says already.
     let name = problem.path == .configuration ? "moondial.lua" : problem.path.description
-    if sentence.hasPrefix(name + ": ") {
-      sentence.removeFirst(name.count + 2)
-    } else if sentence.hasPrefix(name + " ") {
-      sentence = "it" + sentence.dropFirst(name.count)
+    if message.hasPrefix(name + ": ") {
+      message.removeFirst(name.count + 2)
+    } else if message.hasPrefix(name + " ") {
+      message = "it" + message.dropFirst(name.count)
     }
-    self.init(.error, at: SourceLocation(file: file, line: 0), sentence)
+    self.init(.error, at: SourceLocation(file: file, line: 0), message)
   }
 }
 

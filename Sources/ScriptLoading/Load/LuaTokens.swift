@@ -11,7 +11,7 @@ struct LuaTokens {
     case symbol(String)
   }
 
-  struct Placed: Equatable {
+  struct Located: Equatable {
     let token: Token
     /// Counted from 1.
     let line: Int
@@ -21,9 +21,9 @@ struct LuaTokens {
   private var position = 0
   private var line = 1
 
-  static func read(_ bytes: [UInt8]) -> [Placed] {
+  static func read(_ bytes: [UInt8]) -> [Located] {
     var reader = LuaTokens(bytes)
-    var tokens: [Placed] = []
+    var tokens: [Located] = []
     while let token = reader.next() { tokens.append(token) }
     return tokens
   }
@@ -43,7 +43,7 @@ struct LuaTokens {
     while let byte, byte != 10 { position += 1 }
   }
 
-  private mutating func next() -> Placed? {
+  private mutating func next() -> Located? {
     skipBlanks()
     guard let byte else { return nil }
     let start = line
@@ -51,22 +51,22 @@ struct LuaTokens {
     case _ where LuaTokens.isLetter(byte):
       let from = position
       while let byte = self.byte, LuaTokens.isLetter(byte) || LuaTokens.isDigit(byte) { position += 1 }
-      return Placed(token: .name(String(decoding: bytes[from..<position], as: UTF8.self)), line: start)
+      return Located(token: .name(String(decoding: bytes[from..<position], as: UTF8.self)), line: start)
     case UInt8(ascii: "\""), UInt8(ascii: "'"):
-      return string(quote: byte).map { Placed(token: .string($0), line: start) }
+      return string(quote: byte).map { Located(token: .string($0), line: start) }
     case UInt8(ascii: "["):
-      if let level = longLevel() { return long(level).map { Placed(token: .string($0), line: start) } }
+      if let level = longLevel() { return long(level).map { Located(token: .string($0), line: start) } }
     case _ where LuaTokens.isDigit(byte):
       number()
-      return Placed(token: .number, line: start)
+      return Located(token: .number, line: start)
     default: break
     }
     for symbol in ["...", "..", "==", "::"] where isAt(symbol) {
       position += symbol.utf8.count
-      return Placed(token: .symbol(symbol), line: start)
+      return Located(token: .symbol(symbol), line: start)
     }
     position += 1
-    return Placed(token: .symbol(String(Character(Unicode.Scalar(byte)))), line: start)
+    return Located(token: .symbol(String(Character(Unicode.Scalar(byte)))), line: start)
   }
 
   private mutating func skipBlanks() {
@@ -87,8 +87,8 @@ struct LuaTokens {
   private func longLevel() -> Int? {
     guard position < bytes.count, bytes[position] == UInt8(ascii: "[") else { return nil }
     let equals = bytes[(position + 1)...].prefix { $0 == UInt8(ascii: "=") }.count
-    let place = position + 1 + equals
-    return place < bytes.count && bytes[place] == UInt8(ascii: "[") ? equals : nil
+    let cursor = position + 1 + equals
+    return cursor < bytes.count && bytes[cursor] == UInt8(ascii: "[") ? equals : nil
   }
 
   private mutating func long(_ level: Int) -> String? {

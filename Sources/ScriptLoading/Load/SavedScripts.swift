@@ -10,14 +10,14 @@ package struct SavedScript: Sendable {
   /// When it was first loaded.
   package let savedAt: Instant
   /// The modules and calendar files of that time.
-  package let surroundings: DirectorySnapshot
+  package let environment: DirectorySnapshot
   /// Those modules; one object for all scripts that were saved with the same ones.
   package let library: ModuleLibrary
 
-  package init(file: ScriptFile, savedAt: Instant, surroundings: DirectorySnapshot, library: ModuleLibrary) {
+  package init(file: ScriptFile, savedAt: Instant, environment: DirectorySnapshot, library: ModuleLibrary) {
     self.file = file
     self.savedAt = savedAt
-    self.surroundings = surroundings
+    self.environment = environment
     self.library = library
   }
 }

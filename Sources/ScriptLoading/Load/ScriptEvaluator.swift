@@ -31,9 +31,9 @@ final class ScriptEvaluator {
     self.library = library
   }
 
-  /// What a script needs to know of its surroundings.
+  /// What a script needs to know of its environment.
   struct Conditions {
-    let surroundings: DeclareSurroundings
+    let environment: DeclareEnvironment
     let library: ModuleLibrary
     /// Modules that runs of the script's jobs have asked for.
     let lateModules: Set<String>
@@ -77,17 +77,17 @@ final class ScriptEvaluator {
         evaluation: ScriptEvaluation(path: path, version: nil, problems: [ScriptProblem(problem)]), unfinished: nil)
     case .success(let content):
       library.library.withLock { $0 = conditions.library }
-      conditions.surroundings.deadline = deadline
+      conditions.environment.deadline = deadline
       declaration.timeout = deadline.allowed
       current.withLock { $0 = deadline }
       // Whoever cancels from now on finds it there; who did before has left a mark.
       if isEnded.load(ordering: .sequentiallyConsistent) || deadline.isCancelled { cancel(deadline) }
-      session.begin(.script, file: path.text, surroundings: conditions.surroundings)
+      session.begin(.script, file: path.text, environment: conditions.environment)
       defer {
         current.withLock { $0 = nil }
         session.begin(.expression, file: "")
         declaration.reset()
-        conditions.surroundings.deadline = nil
+        conditions.environment.deadline = nil
       }
       var unfinished = ScriptEvaluator.isBlank(content.bytes) ? path : nil
       do {
@@ -117,7 +117,7 @@ final class ScriptEvaluator {
       if let jobs, jobs.isEmpty {
         session.problems.note(at: SourceLocation(file: path.text, line: 0), "it declares no job")
       }
-      let calendars = conditions.surroundings.calendars
+      let calendars = conditions.environment.calendars
       let named = calendars?.takeNamed() ?? []
       unfinished = unfinished ?? calendars?.unfinished(among: named)
       let evaluation = ScriptEvaluation(
@@ -174,7 +174,7 @@ final class ScriptEvaluator {
     guard
       let capsules = JobCapture.capture(
         declared, in: declaration, script: path.text, problems: &session.problems,
-        place: { field in self.place(ofHostField: field, path, conditions) })
+        location: { field in self.location(ofHostField: field, path, conditions) })
     else {
       return nil
     }
@@ -205,7 +205,7 @@ final class ScriptEvaluator {
 
 extension ScriptEvaluator {
   /// Where a text first names a field of a host table, such as `string.split`: the script, then its modules.
-  private func place(ofHostField field: String, _ path: ScriptPath, _ conditions: Conditions) -> SourceLocation? {
+  private func location(ofHostField field: String, _ path: ScriptPath, _ conditions: Conditions) -> SourceLocation? {
     var texts: [(name: String, bytes: [UInt8])] = []
     if let bytes = conditions.source { texts.append((path.text, bytes)) }
     for module in declaration.requiredModules {

@@ -12,7 +12,8 @@ internal import Triggers
 ///     let loader = try ScriptLoader(runtime: host.runtime, zones: zones, retryLater: watcher.retryLater)
 ///     var generation = loader.load(watcher.start(), configuration: configuration)
 ///     // later, on the watcher's thread:
-///     generation = loader.load(change.snapshot, after: generation, configuration: configuration, changes: change.changes)
+///     generation = loader.load(
+///       change.snapshot, after: generation, configuration: configuration, changes: change.changes)
 ///
 /// Never throws: what is wrong with a script is a problem of the generation, and the script keeps its last good
 /// version. One thread at a time, but for `cancel`; evaluating takes as long as the scripts do, at most the runtime's
@@ -38,7 +39,7 @@ package final class ScriptLoader {
   /// By script, for as long as there is one.
   private var declaredGlobals: [ScriptPath: DeclaredGlobals] = [:]
   private let saved: (any SavedScripts)?
-  private let programmed: (@Sendable () -> [JobDefinition])?
+  private let nativeJobs: (@Sendable () -> [JobDefinition])?
   /// Where runs tell which modules they asked for that loading their script did not.
   package let lateRequires = LateRequires()
 
@@ -51,15 +52,15 @@ package final class ScriptLoader {
   /// - Parameter saved: versions that an earlier host loaded, for scripts that cannot be loaded any more.
   /// - Parameter putAside: given each script that takes too long for the others to wait; whoever takes it calls
   ///   `evaluate`, and `load` with it as `finished`. nil: every script is waited for.
-  /// - Parameter programmed: the jobs of the program that hosts the scripts; nil: no program does.
+  /// - Parameter nativeJobs: the jobs of the program that hosts the scripts; nil: no program does.
   package init(
     runtime: LuaRuntime, zones: TimeZoneDatabase, clock: any WallClock = SystemWallClock(), systemZone: String = "UTC",
     calendarElsewhere: @escaping @Sendable (String) -> ScriptFile? = { _ in nil },
     saved: (any SavedScripts)? = nil, retryLater: @escaping (ScriptFile) -> Bool = { _ in false },
     timing: LoadTiming = LoadTiming(), putAside: (@Sendable (SlowScript) -> Void)? = nil,
-    programmed: (@Sendable () -> [JobDefinition])? = nil
+    nativeJobs: (@Sendable () -> [JobDefinition])? = nil
   ) throws(LuaError) {
-    self.programmed = programmed
+    self.nativeJobs = nativeJobs
     self.runtime = runtime
     self.zones = zones
     self.clock = clock
@@ -97,11 +98,11 @@ package final class ScriptLoader {
     for script in previous?.scripts ?? [] { kept[script.path] = script }
     var plan = Plan(snapshot, previous, configuration, changes, everything: everything)
     let library = plan.librarySurvives ? previous?.library : nil
-    let makeSurroundings = { [self, calendarElsewhere] in
-      surroundings(configuration, CalendarLibrary(snapshot, elsewhere: calendarElsewhere))
+    let makeEnvironment = { [self, calendarElsewhere] in
+      environment(configuration, CalendarLibrary(snapshot, elsewhere: calendarElsewhere))
     }
     let conditions = Conditions(
-      surroundings: makeSurroundings(), makeSurroundings: makeSurroundings,
+      environment: makeEnvironment(), makeEnvironment: makeEnvironment,
       library: library ?? ModuleLibrary(snapshot),
       lateRequires: lateRequires.recorded, timeout: configuration.quotas.loadTimeout)
     for (path, modules) in conditions.lateRequires where kept[path] != nil {
@@ -143,19 +144,19 @@ package final class ScriptLoader {
     lateRequires.keep(only: present)
     declaredGlobals = declaredGlobals.filter { present.contains($0.key) }
 
-    if !affected.isEmpty { runtime.giveBackSpareMemory() }
+    if !affected.isEmpty { runtime.releaseSpareMemory() }
 
     let loading = Set(slow.keys)
     let mostJobs = configuration.quotas.jobs
-    let programmed = programmed.map { jobs in
+    let nativeJobs = nativeJobs.map { jobs in
       Dictionary(jobs().map { ($0.name, $0.upstreams) }, uniquingKeysWith: { first, _ in first })
     }
     var assembly = GenerationAssembly(
-      evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs, programmed: programmed)
+      evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs, nativeJobs: nativeJobs)
     var choices = assembly.resolve()
     if restoreWhatLost(&evaluations, choices.map(\.active), configuration) {
       assembly = GenerationAssembly(
-        evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs, programmed: programmed)
+        evaluations, isWhole: loading.isEmpty, mostJobs: mostJobs, nativeJobs: nativeJobs)
       choices = assembly.resolve()
     }
     let loaded = zip(evaluations, choices).map { evaluated, choice in
@@ -203,8 +204,8 @@ package final class ScriptLoader {
   }
 
   private struct Conditions {
-    let surroundings: DeclareSurroundings
-    let makeSurroundings: () -> DeclareSurroundings
+    let environment: DeclareEnvironment
+    let makeEnvironment: () -> DeclareEnvironment
     let library: ModuleLibrary
     let lateRequires: [ScriptPath: Set<String>]
     /// Nanoseconds that each script may take.
@@ -215,7 +216,7 @@ package final class ScriptLoader {
       _ file: ScriptFile, former: ScriptVersion?, _ declared: DeclaredGlobals
     ) -> ScriptEvaluator.Conditions {
       ScriptEvaluator.Conditions(
-        surroundings: makeSurroundings(), library: library, lateModules: lateRequires[file.path] ?? [],
+        environment: makeEnvironment(), library: library, lateModules: lateRequires[file.path] ?? [],
         declared: declared, source: try? file.content.get().bytes, former: former)
     }
 
@@ -223,7 +224,7 @@ package final class ScriptLoader {
       _ file: ScriptFile, former: ScriptVersion?, _ declared: DeclaredGlobals
     ) -> ScriptEvaluator.Conditions {
       ScriptEvaluator.Conditions(
-        surroundings: surroundings, library: library, lateModules: lateRequires[file.path] ?? [], declared: declared,
+        environment: environment, library: library, lateModules: lateRequires[file.path] ?? [], declared: declared,
         source: try? file.content.get().bytes, former: former)
     }
   }
@@ -235,10 +236,10 @@ package final class ScriptLoader {
     return new
   }
 
-  private func surroundings(_ configuration: HostConfiguration, _ calendars: CalendarLibrary) -> DeclareSurroundings {
+  private func environment(_ configuration: HostConfiguration, _ calendars: CalendarLibrary) -> DeclareEnvironment {
     // The configuration's zone was checked when it was read; a zone file that has gone since must not stop the host.
     let zone = (try? zones.zone(named: configuration.timeZone ?? systemZone)) ?? .utc
-    return DeclareSurroundings(
+    return DeclareEnvironment(
       zones: zones, zone: zone, executors: Array(configuration.executors.keys),
       stores: Array(configuration.stores.keys),
       groups: Array(configuration.groups.keys), hostDefaults: configuration.jobDefaults, calendars: calendars,
@@ -277,17 +278,17 @@ extension ScriptLoader {
   /// Evaluates the saved version with the modules and calendars that it had.
   private func restored(_ path: ScriptPath, _ configuration: HostConfiguration) -> ScriptVersion? {
     guard let script = saved?.script(at: path) else { return nil }
-    let surroundings = surroundings(configuration, CalendarLibrary(script.surroundings))
+    let environment = environment(configuration, CalendarLibrary(script.environment))
     let outcome = evaluator.evaluate(
       script.file,
       ScriptEvaluator.Conditions(
-        surroundings: surroundings, library: script.library, lateModules: [], declared: declared(by: path),
+        environment: environment, library: script.library, lateModules: [], declared: declared(by: path),
         source: try? script.file.content.get().bytes, former: nil),
       within: WorkDeadline(allowed: configuration.quotas.loadTimeout))
     let at = script.savedAt.advanced(byNanoseconds: -(script.savedAt.subsecondNanoseconds))
     // The configuration may have changed so that it cannot be loaded either.
     return outcome.evaluation.version.map {
-      ScriptVersion(jobs: $0.jobs, content: $0.content, savedAt: ISO8601.format(at, in: surroundings.zone))
+      ScriptVersion(jobs: $0.jobs, content: $0.content, savedAt: ISO8601.format(at, in: environment.zone))
     }
   }
 }

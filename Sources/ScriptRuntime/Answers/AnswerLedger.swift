@@ -45,37 +45,37 @@ package struct AnswerLedger: ~Copyable, Sendable {
 
   /// Waiters, oldest room first. The usual ways in and out cost O(1).
   private struct WaitingLine {
-    private var places: [Waiter?] = []
+    private var waiters: [Waiter?] = []
     private var head = 0
 
-    var isEmpty: Bool { head == places.count }
-    var count: Int { places.count - head }
-    var first: Waiter? { isEmpty ? nil : places[head] }
+    var isEmpty: Bool { head == waiters.count }
+    var count: Int { waiters.count - head }
+    var first: Waiter? { isEmpty ? nil : waiters[head] }
 
     mutating func insert(_ waiter: Waiter) {
-      var index = places.count
-      while index > head, let before = places[index - 1], before.room > waiter.room { index -= 1 }
-      places.insert(waiter, at: index)
+      var index = waiters.count
+      while index > head, let before = waiters[index - 1], before.room > waiter.room { index -= 1 }
+      waiters.insert(waiter, at: index)
     }
 
     mutating func removeFirst() {
-      places[head] = nil
+      waiters[head] = nil
       head += 1
-      guard head == places.count || head > 1_000 && 2 * head > places.count else { return }
-      places.removeFirst(head)
+      guard head == waiters.count || head > 1_000 && 2 * head > waiters.count else { return }
+      waiters.removeFirst(head)
       head = 0
     }
 
     /// Takes the waiter of a room out.
     mutating func remove(_ room: UInt64) -> Waiter? {
-      guard let index = places[head...].firstIndex(where: { $0?.room == room }) else { return nil }
-      return places.remove(at: index)
+      guard let index = waiters[head...].firstIndex(where: { $0?.room == room }) else { return nil }
+      return waiters.remove(at: index)
     }
 
     /// Takes all out.
     mutating func removeAll() -> [Waiter] {
-      defer { (places, head) = ([], 0) }
-      return places[head...].compactMap { $0 }
+      defer { (waiters, head) = ([], 0) }
+      return waiters[head...].compactMap { $0 }
     }
   }
 

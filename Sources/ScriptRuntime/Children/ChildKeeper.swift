@@ -38,7 +38,9 @@ final class ChildKeeper {
     guard case .success(let spawned) = ProcessCalls.spawn(command, diesWithHost: false) else { return nil }
     process = spawned.process
     input = spawned.input
-    for descriptor in [spawned.ending, spawned.output, spawned.errors] where descriptor >= 0 { close(descriptor) }
+    for descriptor in [spawned.exitDescriptor, spawned.output, spawned.errors] where descriptor >= 0 {
+      close(descriptor)
+    }
   }
 
   /// From now on the group ends with the host.

@@ -2,7 +2,7 @@ internal import Basics
 internal import Glibc
 
 /// How a child ended, and what it wrote.
-package struct ChildEnding: Sendable {
+package struct ChildResult: Sendable {
   /// Exit code; 128 + signal when a signal ended it.
   package var code: Int
   package var signal: Int?
@@ -25,13 +25,13 @@ package final class ChildProcesses: Sendable {
   package static let patience: Int64 = 2_000_000_000
 
   private enum Order: Sendable {
-    case start(Int, ChildCommand, limit: Int, OutputRoom, @Sendable (Result<ChildEnding, ChildFailure>) -> Void)
+    case start(Int, ChildCommand, limit: Int, OutputRoom, @Sendable (Result<ChildResult, ChildFailure>) -> Void)
     case end(Int)
     case abandon(Int)
     case granted(Int, bytes: Int)
   }
 
-  private struct Desk: Sendable {
+  private struct State: Sendable {
     var orders: [Order] = []
     var nextNumber = 0
     var thread: NamedThread?
@@ -46,16 +46,16 @@ package final class ChildProcesses: Sendable {
       return alive != count
     }
   }
-  private let desk = Monitor(Desk())
+  private let state = Monitor(State())
   private let wake: ChildWake?
 
   package init() { wake = ChildWake() }
 
   /// Children that have not ended.
-  package var count: Int { desk.withLock { $0.alive } }
+  package var count: Int { state.withLock { $0.alive } }
 
   /// Returns when that many are running. For tests.
-  package func waitForCount(_ count: Int) { _ = desk.wait { $0.alive == count ? () : nil } }
+  package func waitForCount(_ count: Int) { _ = state.wait { $0.alive == count ? () : nil } }
 
   /// Starts a child soon. `completion` comes once, unless `stop` comes first.
   ///
@@ -66,14 +66,14 @@ package final class ChildProcesses: Sendable {
   ///   descriptors).
   package func start(
     _ command: ChildCommand, limit: Int, room: OutputRoom,
-    completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
+    completion: @escaping @Sendable (Result<ChildResult, ChildFailure>) -> Void
   ) -> Int? {
     guard let wake else { return nil }
-    let number: Int? = desk.withLock { desk in
-      guard hasThread(&desk) else { return nil }
-      desk.nextNumber += 1
-      desk.orders.append(.start(desk.nextNumber, command, limit: limit, room, completion))
-      return desk.nextNumber
+    let number: Int? = state.withLock { state in
+      guard hasThread(&state) else { return nil }
+      state.nextNumber += 1
+      state.orders.append(.start(state.nextNumber, command, limit: limit, room, completion))
+      return state.nextNumber
     }
     if number != nil { wake.wake() }
     return number
@@ -86,47 +86,47 @@ package final class ChildProcesses: Sendable {
   package func abandon(_ number: Int) { order(.abandon(number)) }
 
   private func order(_ order: Order) {
-    desk.withLock { $0.orders.append(order) }
+    state.withLock { $0.orders.append(order) }
     wake?.wake()
   }
 
   /// Waits for children that have ended and are not ours: orphans, which the kernel gives to the first process of a
   /// container. To be called when a child has ended (SIGCHLD); does not block.
   package func reapOrphans() {
-    let isTaken = desk.withLock { desk in
-      guard wake != nil, hasThread(&desk) else { return false }
-      desk.mustReap = true
+    let isTaken = state.withLock { state in
+      guard wake != nil, hasThread(&state) else { return false }
+      state.mustReap = true
       return true
     }
     if isTaken { wake?.wake() }
   }
 
   /// Starts the thread unless it runs; false when there can be none.
-  private func hasThread(_ desk: inout Desk) -> Bool {
-    guard !desk.isStopped else { return false }
-    guard desk.thread == nil else { return true }
+  private func hasThread(_ state: inout State) -> Bool {
+    guard !state.isStopped else { return false }
+    guard state.thread == nil else { return true }
     do throws(ThreadError) {
-      desk.thread = try NamedThread("moondial-exec") { [self] in serve() }
-      desk.watch?(nil)
+      state.thread = try NamedThread("moondial-exec") { [self] in serve() }
+      state.watch?(nil)
     } catch {
-      desk.watch?(error.description)
+      state.watch?(error.description)
     }
-    return desk.thread != nil
+    return state.thread != nil
   }
 
   /// Calls `watch` when there can be no programs, with the reason, and with nil when there can be. It is called with a
   /// lock held and must ask nothing of this object.
   func watch(_ watch: @escaping @Sendable (String?) -> Void) {
-    desk.withLock { $0.watch = watch }
+    state.withLock { $0.watch = watch }
     if wake == nil { watch("the process had no descriptors left when it began: raise ulimit -n") }
   }
 
   /// Kills what is left, and returns when the thread has ended. Twice is fine.
   package func stop() {
-    let thread = desk.withLock { desk in
-      desk.isStopped = true
-      defer { desk.thread = nil }
-      return desk.thread
+    let thread = state.withLock { state in
+      state.isStopped = true
+      defer { state.thread = nil }
+      return state.thread
     }
     wake?.wake()
     thread?.join()
@@ -140,9 +140,9 @@ package final class ChildProcesses: Sendable {
     var isReaping = false
     var keeper: ChildKeeper?
     while true {
-      let (orders, isStopped, mustReap) = desk.withLock { desk in
-        defer { (desk.orders, desk.mustReap) = ([], false) }
-        return (desk.orders, desk.isStopped, desk.mustReap)
+      let (orders, isStopped, mustReap) = state.withLock { state in
+        defer { (state.orders, state.mustReap) = ([], false) }
+        return (state.orders, state.isStopped, state.mustReap)
       }
       if mustReap { isReaping = true }
       for order in orders { obey(order, &children, &keeper) }
@@ -150,12 +150,12 @@ package final class ChildProcesses: Sendable {
         for child in children { child.kill() }
         for child in children { child.bury() }
         keeper?.end()
-        desk.withLock { $0.alive = 0 }
-        desk.broadcast()
+        state.withLock { $0.alive = 0 }
+        state.broadcast()
         return
       }
       let alive = children.count
-      if desk.withLock({ $0.change(alive) }) { desk.broadcast() }
+      if state.withLock({ $0.change(alive) }) { state.broadcast() }
       var descriptors = [pollfd(fd: wake.reading, events: Int16(POLLIN), revents: 0)]
       var timeout: Int64 = .max
       let now = monotonicNow()
@@ -208,13 +208,13 @@ private final class Child {
 
   let number: Int
   let process: pid_t
-  private var ending: Int32
+  private var exitDescriptor: Int32
   private var input: Int32
   private var output: Int32
   private var errors: Int32
   private var rest: ArraySlice<UInt8>
   private let keeper: ChildKeeper?
-  private let completion: @Sendable (Result<ChildEnding, ChildFailure>) -> Void
+  private let completion: @Sendable (Result<ChildResult, ChildFailure>) -> Void
   private var keptOutput: KeptOutput
   private var keptErrors: KeptOutput
   private let space: Output
@@ -229,12 +229,12 @@ private final class Child {
 
   init(
     _ number: Int, _ spawned: ProcessCalls.Spawned, input: [UInt8], _ space: Output, keeper: ChildKeeper?,
-    _ completion: @escaping @Sendable (Result<ChildEnding, ChildFailure>) -> Void
+    _ completion: @escaping @Sendable (Result<ChildResult, ChildFailure>) -> Void
   ) {
     self.number = number
     self.keeper = keeper
     process = spawned.process
-    ending = spawned.ending
+    exitDescriptor = spawned.exitDescriptor
     self.input = spawned.input
     output = spawned.output
     errors = spawned.errors
@@ -245,7 +245,7 @@ private final class Child {
     self.completion = completion
   }
 
-  deinit { for descriptor in [ending, input, output, errors] where descriptor >= 0 { close(descriptor) } }
+  deinit { for descriptor in [exitDescriptor, input, output, errors] where descriptor >= 0 { close(descriptor) } }
 
   func end(at now: Int64) {
     guard !wasToldToEnd else { return }
@@ -287,13 +287,13 @@ private final class Child {
   /// Adds what it waits for.
   func ask(_ descriptors: inout [pollfd], _ timeout: inout Int64, _ now: Int64) {
     // Not even its end is of interest while it waits for room: what it wrote comes first.
-    for descriptor in isBlocked ? [] : [ending, output, errors] where descriptor >= 0 {
+    for descriptor in isBlocked ? [] : [exitDescriptor, output, errors] where descriptor >= 0 {
       descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
     }
     if input >= 0 { descriptors.append(pollfd(fd: input, events: Int16(POLLOUT), revents: 0)) }
     if killAt != .max { timeout = min(timeout, max(0, killAt - now)) }
     // Without a descriptor for the end one has to look now and then.
-    if ending < 0, !isBlocked { timeout = min(timeout, 20_000_000) }
+    if exitDescriptor < 0, !isBlocked { timeout = min(timeout, 20_000_000) }
   }
 
   /// Does what can be done without waiting; everything is non-blocking, so there is no need to know which descriptor
@@ -305,19 +305,19 @@ private final class Child {
     }
     feed()
     // The end is looked at first: what it wrote before is then surely in the pipes.
-    let isOver = ending < 0 || isReadable(ending)
+    let isOver = exitDescriptor < 0 || isReadable(exitDescriptor)
     drain(\.output, \.keptOutput)
     drain(\.errors, \.keptErrors)
     guard isOver, !isBlocked else { return false }
     // Before it is reaped its number cannot belong to another group.
-    if wasToldToEnd, ending >= 0 { ProcessCalls.signal(group: process, SIGKILL) }
-    if ending >= 0 { keeper?.forget(process) }
+    if wasToldToEnd, exitDescriptor >= 0 { ProcessCalls.signal(group: process, SIGKILL) }
+    if exitDescriptor >= 0 { keeper?.forget(process) }
     guard let status = ProcessCalls.reap(process) else { return false }
-    if ending < 0 { keeper?.forget(process) }
+    if exitDescriptor < 0 { keeper?.forget(process) }
     let signal = status & 0x7f
     completion(
       .success(
-        ChildEnding(
+        ChildResult(
           code: signal == 0 ? Int(status >> 8 & 0xff) : 128 + Int(signal), signal: signal == 0 ? nil : Int(signal),
           output: keptOutput, errors: keptErrors)))
     return true

@@ -40,7 +40,7 @@ package enum ProcessCalls {
   package struct Spawned: Sendable {
     package var process: pid_t
     /// Readable when the child has ended; −1 when the kernel has no such thing (before 5.3).
-    package var ending: Int32
+    package var exitDescriptor: Int32
     package var input: Int32
     package var output: Int32
     package var errors: Int32
@@ -96,7 +96,8 @@ package enum ProcessCalls {
     }
     return .success(
       Spawned(
-        process: process, ending: linux_open_process(process), input: input?.writing ?? -1, output: output.reading,
+        process: process, exitDescriptor: linux_open_process(process), input: input?.writing ?? -1,
+        output: output.reading,
         errors: errors.reading))
   }
 

@@ -90,7 +90,7 @@ package struct Grants: Sendable, Equatable {
   /// Whether the error of a run of `script` is that a grant is missing. Trying again cannot help: only `moondial.lua`
   /// can.
   static func isRefusal(_ message: String, to script: ScriptPath) -> Bool {
-    message.contains("\(script)\(lacks)") || message.contains(PlaceError.leadsOut)
+    message.contains("\(script)\(lacks)") || message.contains(FileLocationError.leadsOut)
   }
 
   private static let lacks = " has no grant for "
@@ -107,24 +107,24 @@ package struct Grants: Sendable, Equatable {
   }
 
   package static func matches(_ name: [UInt8], pattern: [UInt8]) -> Bool {
-    var (at, place) = (0, 0)
+    var (at, cursor) = (0, 0)
     // Where to go back to: the last star, and the character that it takes next. Linear space, no recursion.
-    var star: (place: Int, at: Int)?
+    var star: (cursor: Int, at: Int)?
     while at < name.count {
-      if place < pattern.count, pattern[place] == UInt8(ascii: "*") {
-        star = (place, at)
-        place += 1
-      } else if place < pattern.count, pattern[place] == name[at] {
-        place += 1
+      if cursor < pattern.count, pattern[cursor] == UInt8(ascii: "*") {
+        star = (cursor, at)
+        cursor += 1
+      } else if cursor < pattern.count, pattern[cursor] == name[at] {
+        cursor += 1
         at += 1
       } else if let last = star {
-        star = (last.place, last.at + 1)
-        place = last.place + 1
+        star = (last.cursor, last.at + 1)
+        cursor = last.cursor + 1
         at = last.at + 1
       } else {
         return false
       }
     }
-    return pattern[place...].allSatisfy { $0 == UInt8(ascii: "*") }
+    return pattern[cursor...].allSatisfy { $0 == UInt8(ascii: "*") }
   }
 }

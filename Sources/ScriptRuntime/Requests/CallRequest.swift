@@ -2,7 +2,7 @@ internal import Chronology
 internal import JobModel
 package import Lua
 
-/// A request whose work is one asynchronous call: the store, the scheduler, a file on the blocking lane. It holds
+/// A request whose work is one asynchronous call: the store, the scheduler, a file on the blocking pool. It holds
 /// nothing that would have to be closed; an answer that comes too late is dropped.
 package final class CallRequest: HostRequest, @unchecked Sendable {
   // @unchecked: immutable.

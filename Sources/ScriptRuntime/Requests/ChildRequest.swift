@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// A run that waits for a child. Killing the run kills the child.
 ///
-/// Subclasses override `command()` (on the blocking lane) and `ended`.
+/// Subclasses override `command()` (on the blocking pool) and `ended`.
 package class ChildRequest: HostRequest, @unchecked Sendable {
   // @unchecked: constants and a locked struct.
   private struct State {
@@ -33,15 +33,15 @@ package class ChildRequest: HostRequest, @unchecked Sendable {
     self.services = services
   }
 
-  /// What to execute. Called on the blocking lane.
+  /// What to execute. Called on the blocking pool.
   package func command() -> Result<ChildCommand, NoChild> { .failure(.answered) }
 
   /// The child has ended, or there was none after all. Completes the request.
-  package func ended(_ result: Result<ChildEnding, ChildFailure>, timedOut: Bool) {}
+  package func ended(_ result: Result<ChildResult, ChildFailure>, timedOut: Bool) {}
 
   package final override func begin() {
-    let isTaken = services.lane.run { [self] in launch() }
-    if !isTaken { complete(refusing: services.lane.refusal) }
+    let isTaken = services.blockingPool.run { [self] in launch() }
+    if !isTaken { complete(refusing: services.blockingPool.refusal) }
   }
 
   private func launch() {

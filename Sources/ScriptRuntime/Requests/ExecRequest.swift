@@ -8,7 +8,7 @@ package final class ExecRequest: ChildRequest, @unchecked Sendable {
   private let wanted: ChildCommand
   private let find: @Sendable ([UInt8]) -> Result<[UInt8], NoChild>
 
-  /// - Parameter find: the path of the program that a word means. Called on the blocking lane.
+  /// - Parameter find: the path of the program that a word means. Called on the blocking pool.
   package init(
     _ wanted: ChildCommand, _ room: AnswerRoom, limit: Int, until: Int64, _ children: ChildProcesses,
     _ services: HostServices, find: @escaping @Sendable ([UInt8]) -> Result<[UInt8], NoChild>
@@ -26,21 +26,21 @@ package final class ExecRequest: ChildRequest, @unchecked Sendable {
     }
   }
 
-  package override func ended(_ result: Result<ChildEnding, ChildFailure>, timedOut: Bool) {
+  package override func ended(_ result: Result<ChildResult, ChildFailure>, timedOut: Bool) {
     switch result {
     case .failure(let failure): complete(refusing: message(failure))
-    case .success(let ending):
+    case .success(let result):
       complete(
         building: room.handingOver { call in
           // One by one, so that the output is not copied once more.
-          call.push(ending.code)
-          call.push(ending.output.bytes)
-          call.push(ending.errors.bytes)
+          call.push(result.code)
+          call.push(result.output.bytes)
+          call.push(result.errors.bytes)
           call.push(timedOut)
-          call.push(ending.output.isTruncated || ending.errors.isTruncated)
-          call.push(ending.output.omitted)
-          call.push(ending.errors.omitted)
-          if let signal = ending.signal { call.push(signal) } else { call.pushNil() }
+          call.push(result.output.isTruncated || result.errors.isTruncated)
+          call.push(result.output.omitted)
+          call.push(result.errors.omitted)
+          if let signal = result.signal { call.push(signal) } else { call.pushNil() }
           call.pushRecord([
             "code", "stdout", "stderr", "timed_out", "truncated", "stdout_omitted", "stderr_omitted", "signal",
           ])

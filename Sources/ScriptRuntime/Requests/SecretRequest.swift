@@ -33,21 +33,21 @@ package final class SecretRequest: ChildRequest, @unchecked Sendable {
       })
   }
 
-  package override func ended(_ result: Result<ChildEnding, ChildFailure>, timedOut: Bool) {
+  package override func ended(_ result: Result<ChildResult, ChildFailure>, timedOut: Bool) {
     switch result {
     case .failure(.program(let error)), .failure(.directory(let error)), .failure(.machine(let error)):
       complete(refusing: "secrets.command cannot be started: \(SystemCall.message(for: error.code))")
     case .success where timedOut:
       complete(
         refusing: "secrets.command did not tell the secret \"\(name)\" within \(Secrets.patience / 1_000_000_000) s")
-    case .success(let ending) where ending.code != 0:
-      let said = String(showing: ending.errors.bytes.prefix { $0 != 10 }).cut(toBytes: 200)
+    case .success(let result) where result.code != 0:
+      let said = String(showing: result.errors.bytes.prefix { $0 != 10 }).cut(toBytes: 200)
       complete(
-        refusing: "secrets.command ended with code \(ending.code) for the secret \"\(name)\""
+        refusing: "secrets.command ended with code \(result.code) for the secret \"\(name)\""
           + (said.isEmpty ? "" : ": \(said)"))
-    case .success(let ending) where ending.output.isTruncated:
-      complete(refusing: "secrets.command wrote more than \(ending.output.limit) bytes for the secret \"\(name)\"")
-    case .success(let ending): answer(Secrets.withoutLineEnd(ending.output.bytes))
+    case .success(let result) where result.output.isTruncated:
+      complete(refusing: "secrets.command wrote more than \(result.output.limit) bytes for the secret \"\(name)\"")
+    case .success(let result): answer(Secrets.withoutLineEnd(result.output.bytes))
     }
   }
 }

@@ -42,7 +42,7 @@ package final class JobInstance: @unchecked Sendable {
     /// Executing `run`.
     case body
     /// `run` has ended so; now `on_error`, `on_failure` or `on_success` executes.
-    case hook(Hook, RunEnding)
+    case hook(Hook, AttemptResult)
   }
 
   /// Where the worker is, as seen by those who bring answers.
@@ -97,22 +97,22 @@ package final class JobInstance: @unchecked Sendable {
     return time
   }
 
-  /// Goes on with a hook after `run` has ended as `ending`.
-  func beginHook(_ hook: Hook, after ending: RunEnding, _ extra: [LuaValue]) throws(LuaError) {
-    phase = .hook(hook, ending)
+  /// Goes on with a hook after `run` has ended as `result`.
+  func beginHook(_ hook: Hook, after result: AttemptResult, _ extra: [LuaValue]) throws(LuaError) {
+    phase = .hook(hook, result)
     try state.start(entry: hook.rawValue, context: context, extra: extra)
   }
 
   /// Goes on with a hook after the run was killed, and its state with it: in a new one, until a deadline of its
   /// own.
   func beginHook(
-    _ hook: Hook, afterKill ending: RunEnding, _ extra: [LuaValue], _ payload: LuaJobPayload, until deadline: Int64
+    _ hook: Hook, afterKill result: AttemptResult, _ extra: [LuaValue], _ payload: LuaJobPayload, until deadline: Int64
   ) throws(LuaError) {
     timers.removeAll()  // their requests were abandoned with the run
     try renew(for: payload)
     context.goOn(until: deadline)
     isExhausted = false
-    try beginHook(hook, after: ending, extra)
+    try beginHook(hook, after: result, extra)
   }
 
   /// Nothing of the run is left on the state.

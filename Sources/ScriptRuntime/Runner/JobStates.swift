@@ -153,12 +153,12 @@ final class KeptStates: Sendable {
     }
 
     mutating func insert(_ instance: JobInstance, bytes: Int, home: Int32) {
-      let place: Int32
+      let index: Int32
       if freeEntry >= 0 {
-        place = freeEntry
-        freeEntry = entries[Int(place)].next
+        index = freeEntry
+        freeEntry = entries[Int(index)].next
       } else {
-        place = Int32(entries.count)
+        index = Int32(entries.count)
         entries.append(Entry())
       }
       // The job's list is sorted by age of the state: with few instances this is the first comparison.
@@ -168,33 +168,33 @@ final class KeptStates: Sendable {
         before = after
         after = entries[Int(after)].next
       }
-      entries[Int(place)] = Entry(
+      entries[Int(index)] = Entry(
         instance: instance, bytes: bytes, home: home, older: newest, newer: -1, next: after)
-      if before >= 0 { entries[Int(before)].next = place } else { homes[Int(home)].firstIdle = place }
-      if newest >= 0 { entries[Int(newest)].newer = place } else { oldest = place }
-      newest = place
+      if before >= 0 { entries[Int(before)].next = index } else { homes[Int(home)].firstIdle = index }
+      if newest >= 0 { entries[Int(newest)].newer = index } else { oldest = index }
+      newest = index
       count += 1
       self.bytes += bytes
     }
 
-    mutating func remove(_ place: Int32) -> JobInstance {
-      guard let instance = entries[Int(place)].instance else { preconditionFailure("a free place holds no state") }
-      let (older, newer) = (entries[Int(place)].older, entries[Int(place)].newer)
+    mutating func remove(_ index: Int32) -> JobInstance {
+      guard let instance = entries[Int(index)].instance else { preconditionFailure("a free place holds no state") }
+      let (older, newer) = (entries[Int(index)].older, entries[Int(index)].newer)
       if older >= 0 { entries[Int(older)].newer = newer } else { oldest = newer }
       if newer >= 0 { entries[Int(newer)].older = older } else { newest = older }
-      let (home, next) = (Int(entries[Int(place)].home), entries[Int(place)].next)
-      if homes[home].firstIdle == place {
+      let (home, next) = (Int(entries[Int(index)].home), entries[Int(index)].next)
+      if homes[home].firstIdle == index {
         homes[home].firstIdle = next
       } else {
         var before = homes[home].firstIdle
-        while entries[Int(before)].next != place { before = entries[Int(before)].next }
+        while entries[Int(before)].next != index { before = entries[Int(before)].next }
         entries[Int(before)].next = next
       }
       count -= 1
-      bytes -= entries[Int(place)].bytes
-      entries[Int(place)].instance = nil
-      entries[Int(place)].next = freeEntry
-      freeEntry = place
+      bytes -= entries[Int(index)].bytes
+      entries[Int(index)].instance = nil
+      entries[Int(index)].next = freeEntry
+      freeEntry = index
       return instance
     }
   }

@@ -5,42 +5,42 @@ internal import Lua
 
 /// How `run` ended, and what is called then.
 ///
-/// `on_success` follows a success; `on_error` each attempt that failed, and `on_failure` the last one. They are executed
-/// in the run's state as a part of the attempt. After a run, or a hook, that was killed for what it did, the next one
-/// gets a new state of the job and a time of its own: the old one is gone, and with it the time and the memory that it
-/// was allowed. Who cancels a run or stops the host wants an end, so there is no hook then.
+/// `on_success` follows a success; `on_error` each attempt that failed, and `on_failure` the last one. They are
+/// executed in the run's state as a part of the attempt. After a run, or a hook, that was killed for what it did, the
+/// next one gets a new state of the job and a time of its own: the old one is gone, and with it the time and the memory
+/// that it was allowed. Who cancels a run or stops the host wants an end, so there is no hook then.
 extension LuaRunner {
   // MARK: The end of an entry
 
-  /// The entry returned. The attempt's ending.
-  func finished(_ instance: JobInstance) -> RunEnding {
-    if case .hook(_, let ending) = instance.phase { return ending }
-    if instance.endBy != nil { return Ending.endedItself(instance) }
-    return Ending.succeeded(instance, resultLimit: host.services.quotas().resultBytes)
+  /// The entry returned. The attempt's result.
+  func finished(_ instance: JobInstance) -> AttemptResult {
+    if case .hook(_, let result) = instance.phase { return result }
+    if instance.endBy != nil { return LuaAttempt.endedItself(instance) }
+    return LuaAttempt.succeeded(instance, resultLimit: host.services.quotas().resultBytes)
   }
 
-  /// The entry raised. The attempt's ending.
-  func failed(_ instance: JobInstance, _ error: LuaError) -> RunEnding {
-    if case .hook(let hook, let ending) = instance.phase {
+  /// The entry raised. The attempt's result.
+  func failed(_ instance: JobInstance, _ error: LuaError) -> AttemptResult {
+    if case .hook(let hook, let result) = instance.phase {
       note(hook, of: instance, "failed: \(error.message)")
-      return ending
+      return result
     }
-    return instance.endBy != nil ? Ending.endedItself(instance, error) : Ending.failed(instance, error)
+    return instance.endBy != nil ? LuaAttempt.endedItself(instance, error) : LuaAttempt.failed(instance, error)
   }
 
-  /// The entry was stopped. The attempt's ending.
-  func stopped(_ instance: JobInstance, _ stop: LuaStop, _ interruption: StopReason?) -> RunEnding {
+  /// The entry was stopped. The attempt's result.
+  func stopped(_ instance: JobInstance, _ stop: LuaStop, _ interruption: StopReason?) -> AttemptResult {
     let outcome: Outcome =
       switch stop.reason {
       case .deadline: isBeyondItsEnd(instance) ? .cancelled : .timedOut
       case .cancelled: interruption?.outcome ?? (instance.isExhausted ? .outOfMemory : .cancelled)
       case .outOfMemory: .outOfMemory
       }
-    if case .hook(let hook, let ending) = instance.phase {
+    if case .hook(let hook, let result) = instance.phase {
       note(hook, of: instance, "was stopped (\(outcome.rawValue))" + (stop.location.map { " at \($0)" } ?? ""))
-      return ending
+      return result
     }
-    return Ending.stopped(outcome, at: stop.location, instance, depth: stop.depth)
+    return LuaAttempt.stopped(outcome, at: stop.location, instance, depth: stop.depth)
   }
 
   private func isBeyondItsEnd(_ instance: JobInstance) -> Bool {
@@ -62,48 +62,49 @@ extension LuaRunner {
   ///   - isInterrupted: whether somebody wants the run to end.
   /// - Returns: nil when something has begun and is to be stepped, else how the attempt ended.
   func follow(
-    _ ending: RunEnding, of instance: JobInstance, _ payload: LuaJobPayload, as run: PoolRun?, _ time: inout StepTime,
+    _ result: AttemptResult, of instance: JobInstance, _ payload: LuaJobPayload, as run: PoolRun?,
+    _ time: inout StepTime,
     isInterrupted: Bool
-  ) -> RunEnding? {
+  ) -> AttemptResult? {
     var former: Hook?
     if case .hook(let hook, _) = instance.phase { former = hook }
-    if former != nil, isInterrupted { return ending }
-    while let hook = hook(after: former, ending, instance, payload) {
-      if begin(hook, ending, of: instance, payload, as: run, &time) { return nil }
+    if former != nil, isInterrupted { return result }
+    while let hook = hook(after: former, result, instance, payload) {
+      if begin(hook, result, of: instance, payload, as: run, &time) { return nil }
       former = hook
     }
-    return ending
+    return result
   }
 
   private func hook(
-    after former: Hook?, _ ending: RunEnding, _ instance: JobInstance, _ payload: LuaJobPayload
+    after former: Hook?, _ result: AttemptResult, _ instance: JobInstance, _ payload: LuaJobPayload
   ) -> Hook? {
-    switch (ending.outcome, former) {
+    switch (result.outcome, former) {
     case (.succeeded, nil): return payload.hasOnSuccess ? .onSuccess : nil
     case (.failed, nil), (.timedOut, nil), (.outOfMemory, nil):
       if payload.hasOnError { return .onError }
-      return payload.hasOnFailure && instance.context.isLast(ending) ? .onFailure : nil
-    case (_, .onError?): return payload.hasOnFailure && instance.context.isLast(ending) ? .onFailure : nil
+      return payload.hasOnFailure && instance.context.isLast(result) ? .onFailure : nil
+    case (_, .onError?): return payload.hasOnFailure && instance.context.isLast(result) ? .onFailure : nil
     default: return nil
     }
   }
 
   private func begin(
-    _ hook: Hook, _ ending: RunEnding, of instance: JobInstance, _ payload: LuaJobPayload, as run: PoolRun?,
+    _ hook: Hook, _ result: AttemptResult, of instance: JobInstance, _ payload: LuaJobPayload, as run: PoolRun?,
     _ time: inout StepTime
   ) -> Bool {
     let argument: LuaValue =
       switch hook {
-      case .onSuccess: ending.details?.result.flatMap(LuaValue.init(json:)) ?? .nil
+      case .onSuccess: result.details?.result.flatMap(LuaValue.init(json:)) ?? .nil
       case .onError, .onFailure:
-        ending.details?.error?.luaValue(ending.outcome, isFinal: instance.context.isLast(ending)) ?? .nil
+        result.details?.error?.luaValue(result.outcome, isFinal: instance.context.isLast(result)) ?? .nil
       }
     do {
       if instance.state.isReusable {
-        try instance.beginHook(hook, after: ending, [argument])
+        try instance.beginHook(hook, after: result, [argument])
       } else {
         let deadline = host.services.monotonic.now.nanoseconds &+ host.configuration.hookTimeout
-        try instance.beginHook(hook, afterKill: ending, [argument], payload, until: deadline)
+        try instance.beginHook(hook, afterKill: result, [argument], payload, until: deadline)
         run?.goOn(until: deadline)
         time.deadline = deadline
       }

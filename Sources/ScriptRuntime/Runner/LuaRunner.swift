@@ -78,7 +78,7 @@ package final class LuaRunner: StepRunner {
     } catch {
       // Not enough memory for the job's own code, or no room for another state; else the host's mistake.
       let outcome: Outcome = error.kind == .memory ? .outOfMemory : .failed
-      return .ended(RunEnding(outcome, details: AttemptDetails(error: RunError(error))))
+      return .ended(AttemptResult(outcome, details: AttemptDetails(error: RunError(error))))
     }
     return advance(instance, as: nil, at: time, payload, on: worker, thread)
   }
@@ -93,11 +93,11 @@ package final class LuaRunner: StepRunner {
     return advance(instance, as: run, at: time, Self.payload(of: instance), on: worker, thread)
   }
 
-  package func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> RunEnding {
+  package func stop(_ run: PoolRun, because reason: StopReason, on worker: StepWorker) -> AttemptResult {
     guard let instance = run.body as? JobInstance else { return closures.stop(run, because: reason, on: worker) }
-    let ending = kill(instance, as: reason, on: Self.thread(of: worker))
+    let result = kill(instance, as: reason, on: Self.thread(of: worker))
     instance.end()
-    return ending
+    return result
   }
 
   package func beginStop(
@@ -122,24 +122,24 @@ package final class LuaRunner: StepRunner {
     let reason: StopReason = instance.endBy.map { $0 <= time.monotonic } ?? false ? .cancelled : .timedOut
     let payload = Self.payload(of: instance)
     var time = time
-    let ending = follow(
+    let result = follow(
       kill(instance, as: reason, on: thread), of: instance, payload, as: run, &time, isInterrupted: false)
-    guard let ending else { return advance(instance, as: run, at: time, payload, on: worker, thread) }
+    guard let result else { return advance(instance, as: run, at: time, payload, on: worker, thread) }
     instance.end()
-    return .ended(ending)
+    return .ended(result)
   }
 
   /// Ends a run between two steps. How its attempt ended.
-  private func kill(_ instance: JobInstance, as reason: StopReason, on thread: LuaThread) -> RunEnding {
+  private func kill(_ instance: JobInstance, as reason: StopReason, on thread: LuaThread) -> AttemptResult {
     // A step of a cancelled run does not execute anything: it abandons the open requests and says where the script was.
     instance.state.cancel()
     var location: LuaLocation?
     if case .stopped(let stop) = thread.lua.step(instance.state, deadline: nil) { location = stop.location }
     switch instance.phase {
-    case .body: return Ending.stopped(reason.outcome, at: location, instance)
-    case .hook(let name, let bodyEnding):
+    case .body: return LuaAttempt.stopped(reason.outcome, at: location, instance)
+    case .hook(let name, let bodyResult):
       note(name, of: instance, "was stopped (\(reason.outcome.rawValue))")
-      return bodyEnding
+      return bodyResult
     }
   }
 
@@ -173,11 +173,11 @@ package final class LuaRunner: StepRunner {
       }
       if mustStop { instance.state.cancel() }
       instance.setAside()
-      let ending: RunEnding
+      let result: AttemptResult
       switch thread.lua.step(instance.state, deadline: time.deadline == .max ? nil : time.deadline) {
-      case .finished: ending = finished(instance)
-      case .failed(let error): ending = failed(instance, error)
-      case .stopped(let stop): ending = stopped(instance, stop, worker.interruption)
+      case .finished: result = finished(instance)
+      case .failed(let error): result = failed(instance, error)
+      case .stopped(let stop): result = stopped(instance, stop, worker.interruption)
       case .sliced(let requests):
         instance.noteUse()
         if !requests.isEmpty || worker.othersWaiting {
@@ -199,8 +199,8 @@ package final class LuaRunner: StepRunner {
         continue
       }
       let isInterrupted = worker.interruption != nil
-      if let ending = follow(ending, of: instance, payload, as: run, &time, isInterrupted: isInterrupted) {
-        return .ended(close(instance, payload, ending, thread))
+      if let result = follow(result, of: instance, payload, as: run, &time, isInterrupted: isInterrupted) {
+        return .ended(close(instance, payload, result, thread))
       }
     }
   }
@@ -230,16 +230,16 @@ package final class LuaRunner: StepRunner {
 
   /// The run is over: what becomes of its state?
   private func close(
-    _ instance: JobInstance, _ payload: LuaJobPayload, _ ending: RunEnding, _ thread: LuaThread
-  ) -> RunEnding {
+    _ instance: JobInstance, _ payload: LuaJobPayload, _ result: AttemptResult, _ thread: LuaThread
+  ) -> AttemptResult {
     let lifetime = instance.context.definition.state
     instance.end()
     // A killed state is garbage: it is dropped, and the next run gets a fresh one.
-    guard instance.state.isReusable else { return ending }
+    guard instance.state.isReusable else { return result }
     switch lifetime {
     case .job: host.kept.keep(instance, for: payload)
     case .run: if instance.footprint <= Self.largestHotState { thread.keepHot(instance) }
     }
-    return ending
+    return result
   }
 }

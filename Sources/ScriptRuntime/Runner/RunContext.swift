@@ -89,11 +89,11 @@ package final class RunContext: @unchecked Sendable {
   package var attemptsLeft: Int { cancel.hostEnds.isOn ? 0 : current.attemptsLeft }
 
   /// Whether no attempt follows one that ended so.
-  func isLast(_ ending: RunEnding) -> Bool {
-    let details = ending.details
+  func isLast(_ result: AttemptResult) -> Bool {
+    let details = result.details
     return cancel.hostEnds.isOn
       || definition.retryPolicy(
-        after: ending.outcome, asked: details?.retry != nil, isFinal: details?.isFinal ?? false,
+        after: result.outcome, asked: details?.retry != nil, isFinal: details?.isFinal ?? false,
         retries: current.retries) == nil
   }
 
@@ -112,7 +112,7 @@ package final class RunContext: @unchecked Sendable {
     case .dropFromHere:
       write(
         .warn,
-        Quotas.sentence(
+        Quotas.message(
           "further log lines of this run are dropped: it has written \(limits.logLines) lines or "
             + "\(SizeText.format(quotas.logBytesPerRun)), which is what one run may write", "log_bytes_per_run"), nil)
     case .drop: break

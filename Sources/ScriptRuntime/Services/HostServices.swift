@@ -40,14 +40,14 @@ package struct HostServices: Sendable {
   /// Relative paths of `fs` and the working directory of `exec` start here: the directory of `moondial.lua`.
   package var baseDirectory: String
   /// Where file and store work is done that may block.
-  package var lane: BlockingLane
+  package var blockingPool: BlockingPool
 
   package init(
     wall: any WallClock, monotonic: any MonotonicClock, zones: TimeZoneDatabase, log: any RunOutput,
     keyValues: @escaping @Sendable (JobDefinition) -> (any KeyValueStore)?, jobs: any JobControl,
     events: any EventHub, metrics: MetricRegistry, quotas: @escaping @Sendable () -> Quotas,
     grants: @escaping @Sendable (ScriptPath) -> Grants, environment: @escaping @Sendable (String) -> String?,
-    secrets: Secrets, baseDirectory: String, lane: BlockingLane
+    secrets: Secrets, baseDirectory: String, blockingPool: BlockingPool
   ) {
     self.wall = wall
     self.monotonic = monotonic
@@ -62,17 +62,17 @@ package struct HostServices: Sendable {
     self.environment = environment
     self.secrets = secrets
     self.baseDirectory = baseDirectory
-    self.lane = lane
+    self.blockingPool = blockingPool
   }
 
-  /// Services that refuse: every request says that there is no host here. For whoever evaluates scripts and runs none of
-  /// their jobs (`next`, `check`, the measures), and for tests, which set the fields that they mean.
+  /// Services that refuse: every request says that there is no host here. For whoever evaluates scripts and runs none
+  /// of their jobs (`next`, `check`, the measures), and for tests, which set the fields that they mean.
   package static var unwired: HostServices {
     let missing = MissingServices()
     return HostServices(
       wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: TimeZoneDatabase(), log: SilentLog(),
       keyValues: { _ in nil }, jobs: missing, events: missing, metrics: MetricRegistry(), quotas: { Quotas() },
       grants: { _ in .none }, environment: { _ in nil }, secrets: Secrets(variables: { [:] }, baseDirectory: "/"),
-      baseDirectory: "/", lane: BlockingLane())
+      baseDirectory: "/", blockingPool: BlockingPool())
   }
 }

@@ -22,9 +22,9 @@ extension JSONText {
       return .failure(HostRefusal(error.message))
     }
     guard text.utf8.count <= limit else {
-      let sentence = "it has \(text.utf8.count) bytes as JSON, more than the \(limit) that are allowed"
+      let message = "it has \(text.utf8.count) bytes as JSON, more than the \(limit) that are allowed"
       let advice = ": keep what is large in kv or a file, and its name here"
-      return .failure(HostRefusal(setting.map { Quotas.sentence(sentence + advice, $0) } ?? sentence))
+      return .failure(HostRefusal(setting.map { Quotas.message(message + advice, $0) } ?? message))
     }
     return .success(JSONText(text))
   }

@@ -187,14 +187,14 @@ package final class MetricRegistry: Sendable {
     }
     guard series.count < quotas.metricSeriesPerScript else {
       return refuse(
-        Quotas.sentence(
+        Quotas.message(
           "the script has \(series.count) series, as many as it may have: use labels with few different values",
           "metric_series_per_script"))
     }
     let bytes = name.utf8.count + key.utf8.count
     guard series.bytes + bytes <= quotas.metricLabelBytes else {
       return refuse(
-        Quotas.sentence(
+        Quotas.message(
           "the names and labels of the script's series would have \(series.bytes + bytes) bytes, more than the "
             + "\(quotas.metricLabelBytes) that it may have: use shorter labels", "metric_label_bytes"))
     }

@@ -2,8 +2,8 @@ public import Chronology
 
 /// Computes when something should fire.
 ///
-/// A trigger is a value: it has no clock and no memory, so asking twice gives the same answer. The laws, for every
-/// trigger and all instants `a <= b`:
+/// A trigger is a value: it has no clock and no memory, so asking twice gives the same answer. The invariants, for
+/// every trigger and all instants `a <= b`:
 ///
 /// - `next(after: a)` is later than `a`, or `nil`;
 /// - `next(after: a) <= next(after: b)`, where `nil` counts as later than everything;

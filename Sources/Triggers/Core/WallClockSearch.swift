@@ -37,13 +37,13 @@ struct WallClockSearch {
     let match = schedule.nextLocal(from: local)
     // Nothing later is shown before `local`, so `match` is the only candidate, and no gap before it holds another;
     // unless a gap ends at this very second.
-    if local <= stretch.settledLocalEnd, second != stretch.start {
-      if match < stretch.settledLocalEnd, match >= stretch.settledLocalStart {
+    if local <= stretch.uniqueLocalEnd, second != stretch.start {
+      if match < stretch.uniqueLocalEnd, match >= stretch.uniqueLocalStart {
         return WallClockSearch.instant(match &- stretch.offset)
       }
       if match == neverLocal { return nil }
       let other = zone.stretch(at: match &- stretch.offset)
-      if match < other.settledLocalEnd, match >= other.settledLocalStart {
+      if match < other.uniqueLocalEnd, match >= other.uniqueLocalStart {
         return WallClockSearch.instant(match &- other.offset)
       }
     }
@@ -76,7 +76,7 @@ struct WallClockSearch {
       guard index < zone.stretches.count else { return nil }
       if isGapEnd(index, of: schedule) { return WallClockSearch.instant(zone.stretches[index].start) }
       // When no later stretch shows a time before `local`, there is nothing until the neighbourhood of `match`.
-      if local <= stretch.settledLocalEnd {
+      if local <= stretch.uniqueLocalEnd {
         if match == neverLocal { return nil }
         index = max(index, zone.stretchIndex(at: match - TimeZoneRules.farthestOffset))
       }
@@ -100,7 +100,7 @@ struct WallClockSearch {
     case .both:
       return nil
     case .first:
-      guard match < stretches[index].settledLocalStart else { return nil }
+      guard match < stretches[index].uniqueLocalStart else { return nil }
       var earlier = index - 1
       while earlier >= 0, stretches[earlier].end > stretches[index].start - TimeZoneRules.farthestOffset {
         if match >= stretches[earlier].localStart, match < stretches[earlier].localEnd {
@@ -109,7 +109,7 @@ struct WallClockSearch {
         earlier -= 1
       }
     case .last:
-      guard match >= stretches[index].settledLocalEnd else { return nil }
+      guard match >= stretches[index].uniqueLocalEnd else { return nil }
       var later = index + 1
       while later < stretches.count, stretches[later].start < stretches[index].end + TimeZoneRules.farthestOffset {
         if match >= stretches[later].localStart, match < stretches[later].localEnd {

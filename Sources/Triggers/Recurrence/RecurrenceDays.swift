@@ -144,7 +144,7 @@ struct RecurrenceDays: Sendable {
     if !yearDays.isEmpty { days &= yearDays[(CivilDate.isLeap(shape.year) ? 12 : 0) + shape.month - 1] }
     if repeatedWeekdays != 0 || !ordinals.isEmpty {
       var allowed = repeatedWeekdays != 0 ? weekdays(shape) : 0
-      for ordinal in ordinals { allowed |= place(of: ordinal, shape) }
+      for ordinal in ordinals { allowed |= bit(of: ordinal, shape) }
       days &= allowed
     }
     if weeks | weeksFromEnd != 0 { days &= daysOfWeeks(shape) }
@@ -152,7 +152,7 @@ struct RecurrenceDays: Sendable {
   }
 
   /// The day of the month that is the n-th of a weekday in its month or year; no bit when it lies in another month.
-  private func place(of ordinal: RecurrenceRule.Weekday, _ shape: MonthShape) -> UInt64 {
+  private func bit(of ordinal: RecurrenceRule.Weekday, _ shape: MonthShape) -> UInt64 {
     var first = shape.firstDay
     var length = shape.length
     if ordinalsCountInYear {

@@ -34,7 +34,7 @@ enum RegisterBench {
     let definitions = host.definitions
     let reconciled = host.service.reload(definitions)
     // As a host does after each load.
-    SpareMemory.giveBack()
+    SpareMemory.release()
     try host.awaitDurable()
     let ended = monotonicNow()
     guard reconciled.added == n else { throw CommandFailure("\(reconciled.added) jobs were added instead of \(n)") }

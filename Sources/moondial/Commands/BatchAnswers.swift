@@ -27,7 +27,7 @@ struct BatchAnswers {
     }
   }
 
-  private struct Refusal: Error { var sentence: String }
+  private struct Refusal: Error { var message: String }
 
   private func answer(_ line: String) -> String {
     var document = JSONObject()
@@ -51,7 +51,7 @@ struct BatchAnswers {
     do {
       document.set("fires", json: JSONObject.array(try fires(request).map(JSONObject.quote)))
     } catch let refusal as Refusal {
-      document.set("error", refusal.sentence)
+      document.set("error", refusal.message)
     } catch { document.set("error", "\(error)") }
   }
 
@@ -64,9 +64,9 @@ struct BatchAnswers {
   private func fires(_ request: LuaTable) throws -> [String] {
     for (key, _) in request.fields where !Self.fields.contains(key) {
       let near = closestName(to: key, in: Self.fields).map { " (did you mean \"\($0)\"?)" } ?? ""
-      throw Refusal(sentence: "unknown field \"\(key)\"\(near)")
+      throw Refusal(message: "unknown field \"\(key)\"\(near)")
     }
-    guard let expression = try text("expr", request) else { throw Refusal(sentence: "the field \"expr\" is missing") }
+    guard let expression = try text("expr", request) else { throw Refusal(message: "the field \"expr\" is missing") }
     let zone = try zones.zone(named: try text("timezone", request) ?? "UTC")
     let count = try count(request)
     let start = try start(request, zone)
@@ -79,7 +79,7 @@ struct BatchAnswers {
     switch request[name] {
     case nil, .nil?: return nil
     case .string(let text)?: return text.text
-    default: throw Refusal(sentence: "the field \"\(name)\" must be a string")
+    default: throw Refusal(message: "the field \"\(name)\" must be a string")
     }
   }
 
@@ -87,7 +87,7 @@ struct BatchAnswers {
     switch request["count"] {
     case nil, .nil?: return 1
     case .integer(let count)? where (1...Int64(Self.largestCount)).contains(count): return Int(count)
-    default: throw Refusal(sentence: "the field \"count\" must be a whole number from 1 to \(Self.largestCount)")
+    default: throw Refusal(message: "the field \"count\" must be a whole number from 1 to \(Self.largestCount)")
     }
   }
 
@@ -96,13 +96,13 @@ struct BatchAnswers {
     case (let after?, nil): return .after(try instant(after, "after", zone))
     case (nil, let from?): return .from(try instant(from, "from", zone))
     case (nil, nil): return .after(SystemWallClock().now)
-    case (_?, _?): throw Refusal(sentence: "give either \"after\" (exclusive) or \"from\" (inclusive), not both")
+    case (_?, _?): throw Refusal(message: "give either \"after\" (exclusive) or \"from\" (inclusive), not both")
     }
   }
 
   private func instant(_ text: String, _ name: String, _ zone: TimeZoneRules) throws -> Instant {
     do { return try ISO8601.parse(text).instant(in: zone) } catch {
-      throw Refusal(sentence: "\(name): \(error.message)")
+      throw Refusal(message: "\(name): \(error.message)")
     }
   }
 }

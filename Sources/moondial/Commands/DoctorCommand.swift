@@ -64,12 +64,12 @@ struct DoctorCommand: ParsableCommand {
       "\(counts.schedules) schedules, \(counts.runs) runs, \(counts.decisions) decisions, \(counts.logLines) log lines, "
         + "\(counts.keyValues) kv, \(counts.watchedFiles) watched files")
     if let oldest = report.oldestRun, let newest = report.newestRun {
-      row("runs from", "\(Shown.time(oldest, in: zone)) to \(Shown.time(newest, in: zone))")
+      row("runs from", "\(TimeFormat.time(oldest, in: zone)) to \(TimeFormat.time(newest, in: zone))")
     }
     row("not ended", "\(report.openRunCount)")
     for run in report.openRuns {
       let state = run.claimedAt == nil ? "waits" : "claimed"
-      lines.append("  run \(run.id) of \(run.job), due \(Shown.time(run.scheduledAt, in: zone)), \(state)")
+      lines.append("  run \(run.id) of \(run.job), due \(TimeFormat.time(run.scheduledAt, in: zone)), \(state)")
     }
     if report.openRunCount > 0, report.scheduler == nil {
       lines.append("  no host is up: the next one records the claimed ones as interrupted and runs the waiting ones")

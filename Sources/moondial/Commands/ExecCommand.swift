@@ -107,8 +107,8 @@ struct ExecCommand: ParsableCommand {
 
   private func finish(_ record: RunRecord, leftOut: [String]) {
     guard json else {
-      for sentence in leftOut { Terminal.error("moondial: " + sentence) }
-      let took = Shown.span(record.duration)
+      for message in leftOut { Terminal.error("moondial: " + message) }
+      let took = TimeFormat.span(record.duration)
       let result = record.result.map { " → \($0.text)" } ?? ""
       let error = record.error.map { ": \($0.message)" } ?? ""
       Terminal.error("\(record.job) #\(record.id): \(record.outcome?.rawValue ?? "?") in \(took)\(result)\(error)")

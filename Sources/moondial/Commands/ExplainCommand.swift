@@ -35,7 +35,7 @@ struct ExplainCommand: ParsableCommand {
         Terminal.json(try ReadStores.orFail { try answer.json(stores.zone, open, waits) })
       } else {
         if members.count > 1 { Terminal.line("store \(member.name):") }
-        for sentence in try ReadStores.orFail({ try answer.sentences(stores.zone, waits) }) { Terminal.line(sentence) }
+        for message in try ReadStores.orFail({ try answer.messages(stores.zone, waits) }) { Terminal.line(message) }
       }
     }
     if members.isEmpty, json { Terminal.json("{\"job\":\(JSONObject.quote(job)),\"runs\":[],\"decisions\":[]}") }
@@ -57,8 +57,8 @@ struct ExplainCommand: ParsableCommand {
     let job: String
     let at: Instant?
     let schedule: ScheduleRecord?
-    /// Those made for it at run time, by id.
-    let made: [ScheduleRecord]
+    /// Dynamic ones, by id.
+    let dynamic: [ScheduleRecord]
     let runs: [RunRecord]
     let ranges: [DecisionRange]
     /// How many more runs and decisions there are before those.
@@ -72,8 +72,8 @@ struct ExplainCommand: ParsableCommand {
       self.job = job
       self.at = at
       let schedules = try store.schedules().filter { $0.job == job }
-      schedule = schedules.first { $0.made == nil }
-      made = schedules.filter { $0.made != nil }
+      schedule = schedules.first { $0.dynamic == nil }
+      dynamic = schedules.filter { $0.dynamic != nil }
       // Fire times are as exact as a nanosecond, and shown and typed as somebody can read them: all of a second, or of
       // a millisecond.
       let end = at.map { at in
@@ -98,7 +98,7 @@ struct ExplainCommand: ParsableCommand {
       /// Counting ends here.
       static let most = 1_000
       var isNothing: Bool { runs == 0 && ranges == 0 }
-      var sentence: String {
+      var message: String {
         func count(_ number: Int, _ noun: String) -> String? {
           number == 0 ? nil : number > Self.most ? "more than \(Self.most) \(noun)s" : counted(number, "more \(noun)")
         }
@@ -130,75 +130,75 @@ struct ExplainCommand: ParsableCommand {
       )
     }
 
-    func sentences(_ zone: TimeZoneRules, _ waits: WaitCauses) throws -> [String] {
-      var entries = try runs.map { ($0.scheduledAt, try sentence($0, zone, waits)) }
-      entries += ranges.map { ($0.last, sentence($0, zone)) }
+    func messages(_ zone: TimeZoneRules, _ waits: WaitCauses) throws -> [String] {
+      var entries = try runs.map { ($0.scheduledAt, try message($0, zone, waits)) }
+      entries += ranges.map { ($0.last, message($0, zone)) }
       entries.sort { $0.0 > $1.0 }
       var lines = entries.map(\.1)
-      if !more.isNothing { lines.append(more.sentence) }
+      if !more.isNothing { lines.append(more.message) }
       if lines.isEmpty, let at {
-        lines.append("\(Shown.time(at, in: zone)) was not a fire time of this job, or its record is pruned")
+        lines.append("\(TimeFormat.time(at, in: zone)) was not a fire time of this job, or its record is pruned")
       }
       if at == nil {
-        let own = schedule.map { [sentence($0, zone)] } ?? []
+        let own = schedule.map { [message($0, zone)] } ?? []
         lines =
-          own + made.prefix(20).map { "schedule \($0.id ?? ""): \(sentence($0, zone))" } + fileSentences(zone) + lines
-        if made.count > 20 {
-          lines.insert("and \(made.count - 20) more schedules made at run time", at: own.count + 20)
+          own + dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(message($0, zone))" } + fileMessages(zone) + lines
+        if dynamic.count > 20 {
+          lines.insert("and \(dynamic.count - 20) more dynamic schedules", at: own.count + 20)
         }
       }
       return lines
     }
 
-    private func fileSentences(_ zone: TimeZoneRules) -> [String] {
+    private func fileMessages(_ zone: TimeZoneRules) -> [String] {
       guard markedFiles > 0 else { return [] }
       return ["\(counted(markedFiles, "file")) known: given to runs that have ended, or passed over"]
         + unsuccessfulFiles.map { mark in
           let outcome = mark.outcome?.rawValue ?? ""
           let run = mark.run.map { " in run \($0)" } ?? ""
           return
-            "\(mark.path) \(outcome)\(run) at \(Shown.time(mark.at, in: zone)): it is given again when it is changed"
+            "\(mark.path) \(outcome)\(run) at \(TimeFormat.time(mark.at, in: zone)): it is given again when it is changed"
         }
     }
 
-    private func sentence(_ schedule: ScheduleRecord, _ zone: TimeZoneRules) -> String {
+    private func message(_ schedule: ScheduleRecord, _ zone: TimeZoneRules) -> String {
       if let gone = schedule.orphanedAt {
-        return "orphaned since \(Shown.time(gone, in: zone)): its script, or the job in it, is gone"
+        return "orphaned since \(TimeFormat.time(gone, in: zone)): its script, or the job in it, is gone"
       }
       if schedule.trigger == nil, !schedule.isPaused {
         return "no trigger: runs on events, with files, after jobs, or when asked"
       }
-      let next = schedule.nextFire.map { "next fire time \(Shown.time($0, in: zone))" } ?? "no further fire time"
+      let next = schedule.nextFire.map { "next fire time \(TimeFormat.time($0, in: zone))" } ?? "no further fire time"
       return schedule.isPaused ? "paused; \(next) will be skipped" : next
     }
 
-    private func sentence(_ run: RunRecord, _ zone: TimeZoneRules, _ waits: WaitCauses) throws -> String {
+    private func message(_ run: RunRecord, _ zone: TimeZoneRules, _ waits: WaitCauses) throws -> String {
       var text =
-        "\(Shown.time(run.scheduledAt, in: zone)) run \(run.id) (\(run.schedule.map { "schedule \($0)" } ?? run.cause.rawValue))"
-      guard let outcome = run.outcome else { return try text + ": " + waits.sentence(of: run) }
+        "\(TimeFormat.time(run.scheduledAt, in: zone)) run \(run.id) (\(run.schedule.map { "schedule \($0)" } ?? run.cause.rawValue))"
+      guard let outcome = run.outcome else { return try text + ": " + waits.message(of: run) }
       text += ": \(outcome.rawValue)"
       if let started = run.startedAt {
         let late = started.nanoseconds(since: run.scheduledAt)
-        if late > 0 { text += ", started \(Shown.span(late)) late" }
-        if let why = causes.sentence(of: run, zone) { text += " (\(why))" }
+        if late > 0 { text += ", started \(TimeFormat.span(late)) late" }
+        if let why = causes.message(of: run, zone) { text += " (\(why))" }
       }
       if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
       if run.attempts > 1 {
-        let last = run.retriedAt.map { ", the last one at \(Shown.time($0, in: zone))" } ?? ""
+        let last = run.retriedAt.map { ", the last one at \(TimeFormat.time($0, in: zone))" } ?? ""
         text += ", after \(run.attempts) attempts\(last)"
       }
       if let error = run.error { text += " (\(error.message))" }
       return text
     }
 
-    private func sentence(_ range: DecisionRange, _ zone: TimeZoneRules) -> String {
-      let first = Shown.time(range.first, in: zone)
-      let span = range.first == range.last ? first : "\(first) to \(Shown.time(range.last, in: zone))"
+    private func message(_ range: DecisionRange, _ zone: TimeZoneRules) -> String {
+      let first = TimeFormat.time(range.first, in: zone)
+      let span = range.first == range.last ? first : "\(first) to \(TimeFormat.time(range.last, in: zone))"
       let count = range.count == 1 ? "" : " (\(range.isAtLeast ? "at least " : "")\(range.count) fire times)"
       let why: String
       switch (range.kind, range.reason) {
-      case (.coalesced, _): why = causes.sentence(ofCoalesced: range)
-      case (.misfired, .group): why = "misfired: no place in its group came free within its misfire_grace_time"
+      case (.coalesced, _): why = causes.message(ofCoalesced: range)
+      case (.misfired, .group): why = "misfired: no slot in its group came free within its misfire_grace_time"
       case (.misfired, .rate):
         why = "misfired: its rate, or its group's, did not let it start within its misfire_grace_time"
       case (.misfired, _): why = "misfired: later than its misfire_grace_time"
@@ -251,7 +251,7 @@ struct ExplainCommand: ParsableCommand {
           }))
       document.set("more_runs", more.runs)
       document.set("more_decisions", more.ranges)
-      document.set("sentences", json: JSONObject.array(try sentences(zone, waits).map(JSONObject.quote)))
+      document.set("sentences", json: JSONObject.array(try messages(zone, waits).map(JSONObject.quote)))
       return document.json
     }
   }

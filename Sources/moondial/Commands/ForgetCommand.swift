@@ -12,7 +12,7 @@ struct ForgetCommand: ParsableCommand {
       Example:
         moondial list --orphans
         moondial forget old-report
-      Where its schedule stands goes, and so do schedules made for it at run time, runs that wait and marks of files.
+      Where its schedule stands goes, and so do dynamic schedules, runs that wait and marks of files.
       """)
 
   @Argument(help: "The job's name.") var job: String

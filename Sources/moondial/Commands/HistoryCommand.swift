@@ -93,8 +93,8 @@ struct HistoryCommand: ParsableCommand {
     for record in runs {
       table.add([
         record.id.description, record.schedule.map { "\(record.job) (\($0))" } ?? record.job,
-        Shown.time(record.scheduledAt, in: zone), open.word(for: record),
-        record.knownDuration.map { Shown.span($0) } ?? "-", String(record.attempts), record.error?.message ?? "",
+        TimeFormat.time(record.scheduledAt, in: zone), open.word(for: record),
+        record.knownDuration.map { TimeFormat.span($0) } ?? "-", String(record.attempts), record.error?.message ?? "",
       ])
     }
     for line in table.lines.dropFirst(withHeader ? 0 : 1) { Terminal.line(line) }
@@ -112,13 +112,13 @@ struct HistoryCommand: ParsableCommand {
       }
       if let progress = try progress(of: record, in: [member]) {
         Terminal.line(
-          "\(VisibleText.padded("progress", to: 16)) \(progress.message), \(Shown.time(progress.at, in: zone))")
+          "\(VisibleText.padded("progress", to: 16)) \(progress.message), \(TimeFormat.time(progress.at, in: zone))")
       }
       if let traceback = record.error?.traceback { Terminal.block(traceback) }
       for line in try ReadStores.orFail({ try member.store.log(of: record.id, limit: 10_000) }) {
         let fields = line.fields.map { " " + $0.text } ?? ""
         Terminal.line(
-          "\(Shown.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)")
+          "\(TimeFormat.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)")
       }
     }
     if !isFound { throw missing(id, members) }
@@ -185,16 +185,16 @@ enum RunRendering {
   static func fields(_ record: RunRecord, zone: TimeZoneRules, _ open: OpenRuns) -> [(String, String)] {
     var fields = [("run", record.id.description), ("job", record.job)]
     if let schedule = record.schedule { fields.append(("schedule", schedule)) }
-    fields += [("cause", record.cause.rawValue), ("scheduled_at", Shown.time(record.scheduledAt, in: zone))]
-    if let at = record.claimedAt { fields.append(("claimed_at", Shown.time(at, in: zone))) }
-    if let at = record.startedAt { fields.append(("started_at", Shown.time(at, in: zone))) }
-    if let at = record.retriedAt { fields.append(("last_attempt_at", Shown.time(at, in: zone))) }
-    if let at = record.resumesAt { fields.append(("next_attempt_at", Shown.time(at, in: zone))) }
-    if let at = record.finishedAt { fields.append(("finished_at", Shown.time(at, in: zone))) }
+    fields += [("cause", record.cause.rawValue), ("scheduled_at", TimeFormat.time(record.scheduledAt, in: zone))]
+    if let at = record.claimedAt { fields.append(("claimed_at", TimeFormat.time(at, in: zone))) }
+    if let at = record.startedAt { fields.append(("started_at", TimeFormat.time(at, in: zone))) }
+    if let at = record.retriedAt { fields.append(("last_attempt_at", TimeFormat.time(at, in: zone))) }
+    if let at = record.resumesAt { fields.append(("next_attempt_at", TimeFormat.time(at, in: zone))) }
+    if let at = record.finishedAt { fields.append(("finished_at", TimeFormat.time(at, in: zone))) }
     fields.append(("outcome", open.word(for: record)))
     fields.append(("attempts", String(record.attempts)))
     if record.missed > 0 { fields.append(("missed", String(record.missed))) }
-    if record.outcome != nil { fields.append(("took", record.knownDuration.map { Shown.span($0) } ?? "-")) }
+    if record.outcome != nil { fields.append(("took", record.knownDuration.map { TimeFormat.span($0) } ?? "-")) }
     if record.memoryPeakBytes > 0 { fields.append(("memory_peak", "\(record.memoryPeakBytes) bytes")) }
     if let params = record.params { fields.append(("params", params.text)) }
     if let event = record.event { fields.append(("event", event.text)) }

@@ -44,16 +44,16 @@ struct LateCauses {
   }
 
   /// `claimed 3.0 s late: run 41 of the job went on until then`; nil when the claim came in time.
-  func sentence(of run: RunRecord, _ zone: TimeZoneRules) -> String? {
+  func message(of run: RunRecord, _ zone: TimeZoneRules) -> String? {
     guard let delay = Self.delay(of: run), let claimed = run.claimedAt else { return nil }
-    let late = "claimed \(Shown.span(delay)) late"
+    let late = "claimed \(TimeFormat.span(delay)) late"
     let former = neighbours.first { other in
       guard other.id < run.id, let ended = other.finishedAt else { return false }
       return ended > run.scheduledAt && ended <= claimed && claimed.nanoseconds(since: ended) <= Self.atOnce
     }
     if let former { return "\(late): run \(former.id) of the job went on until then" }
     if let hostSince, run.scheduledAt < hostSince, hostSince <= claimed {
-      return "\(late): no host was up until \(Shown.time(hostSince, in: zone))"
+      return "\(late): no host was up until \(TimeFormat.time(hostSince, in: zone))"
     }
     if run.missed > 0 {
       return "\(late): the host was down or stood still, the machine slept, or the claim window was full"
@@ -65,7 +65,7 @@ struct LateCauses {
 
   /// What a coalesced range says of the run that stands for it. A run that waited for its claim until it was too late,
   /// or whose turn another one took, was never claimed, and its own fire time has a range of its own.
-  func sentence(ofCoalesced range: DecisionRange) -> String {
+  func message(ofCoalesced range: DecisionRange) -> String {
     guard let run = range.run else { return "coalesced into one run" }
     if !missing.contains(run) { return "coalesced into run \(run)" }
     return oldestKept == nil

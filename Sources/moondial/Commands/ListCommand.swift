@@ -10,7 +10,7 @@ import Triggers
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
-    abstract: "The jobs, and schedules made at run time, with their trigger in words, next fire time and last outcome.",
+    abstract: "The jobs, and dynamic schedules, with their trigger in words, next fire time and last outcome.",
     discussion: "Example:\n  moondial list scripts")
 
   @OptionGroup var scripts: ScriptOptions
@@ -35,15 +35,15 @@ struct ListCommand: ParsableCommand {
       let next = Self.nextFire(job, record, after: now)
       return Row(
         job: job, trigger: job.whenInWords,
-        next: next.map { json ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) },
+        next: next.map { json ? ISO8601.format($0, in: zone) : TimeFormat.time($0, in: zone) },
         last: try known.lastRun(of: job), now: open.words(for: job.name, in: zone), open: open.ofJob[job.name] ?? [],
         progress: try known.progress(of: job, open.ofJob[job.name] ?? []),
         isPaused: record?.isPaused ?? false,
-        schedules: (known.made[job.name] ?? []).map { MadeRow($0, session.zones, in: zone, isExact: json) })
+        schedules: (known.dynamic[job.name] ?? []).map { DynamicRow($0, session.zones, in: zone, isExact: json) })
     }
     let declared = Set(generation.jobs.map(\.name))
-    let orphans = known.made.keys.filter { !declared.contains($0) }.sorted().map { job in
-      (job: job, schedules: known.made[job]!.map { MadeRow($0, session.zones, in: zone, isExact: json) })
+    let orphans = known.dynamic.keys.filter { !declared.contains($0) }.sorted().map { job in
+      (job: job, schedules: known.dynamic[job]!.map { DynamicRow($0, session.zones, in: zone, isExact: json) })
     }
     if json {
       let gone = orphans.map { orphan in
@@ -64,18 +64,18 @@ struct ListCommand: ParsableCommand {
   private func showOrphans(_ generation: LoadedGeneration, _ known: KnownSchedules, _ stores: ReadStores) throws {
     let declared = Set(generation.jobs.map(\.name))
     let zone = stores.zone
-    let names = known.names.union(known.made.keys).subtracting(declared).sorted()
+    let names = known.names.union(known.dynamic.keys).subtracting(declared).sorted()
     var table = TextTable(["JOB", "WHEN", "SINCE", "LAST"])
     var documents: [String] = []
     for name in names {
       let record = known.schedule(ofOrphan: name)
-      let since = record?.orphanedAt ?? known.made[name]?.compactMap(\.orphanedAt).min()
-      let when = record?.trigger.map { MadeRow.words($0, stores.zones) }
+      let since = record?.orphanedAt ?? known.dynamic[name]?.compactMap(\.orphanedAt).min()
+      let when = record?.trigger.map { DynamicRow.words($0, stores.zones) }
       let last = try known.lastRun(ofOrphan: name)?.outcome?.rawValue
-      let made = known.made[name]?.count ?? 0
+      let dynamic = known.dynamic[name]?.count ?? 0
       table.add([
-        name, (when ?? "when asked") + (made > 0 ? ", and \(counted(made, "schedule")) made at run time" : ""),
-        since.map { Shown.time($0, in: zone) } ?? "the next start", last ?? "-",
+        name, (when ?? "when asked") + (dynamic > 0 ? ", and \(counted(dynamic, "dynamic schedule"))" : ""),
+        since.map { TimeFormat.time($0, in: zone) } ?? "the next start", last ?? "-",
       ])
       var document = JSONObject()
       document.set("name", name)
@@ -83,7 +83,7 @@ struct ListCommand: ParsableCommand {
       document.set("orphaned", true)
       document.set("orphaned_at", since.map { ISO8601.format($0, in: zone) })
       document.set("last_outcome", last)
-      document.set("schedules", made)
+      document.set("schedules", dynamic)
       documents.append(document.json)
     }
     if json { return Terminal.line(JSONObject.array(documents)) }
@@ -99,7 +99,7 @@ struct ListCommand: ParsableCommand {
     return trigger.anchored(at: now).next(after: now)
   }
 
-  private func show(_ rows: [Row], _ orphans: [(job: String, schedules: [MadeRow])], _ open: OpenRuns) {
+  private func show(_ rows: [Row], _ orphans: [(job: String, schedules: [DynamicRow])], _ open: OpenRuns) {
     var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "NOW", "SCRIPT"])
     for row in rows {
       let state = !row.job.enabled ? "disabled" : row.isPaused ? "paused" : row.next ?? "-"
@@ -107,15 +107,16 @@ struct ListCommand: ParsableCommand {
         row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.nowWords,
         row.job.source.description,
       ])
-      for made in row.schedules {
+      for dynamic in row.schedules {
         table.add([
-          "  \(made.id)", made.trigger, row.isPaused ? "paused" : made.next ?? "-", "-", "-", "made at run time",
+          "  \(dynamic.id)", dynamic.trigger, row.isPaused ? "paused" : dynamic.next ?? "-", "-", "-",
+          "dynamic schedule",
         ])
       }
     }
     for orphan in orphans {
-      for made in orphan.schedules {
-        table.add(["\(orphan.job)  \(made.id)", made.trigger, "orphaned", "-", "-", "its job is gone"])
+      for dynamic in orphan.schedules {
+        table.add(["\(orphan.job)  \(dynamic.id)", dynamic.trigger, "orphaned", "-", "-", "its job is gone"])
       }
     }
     for line in table.lines { Terminal.line(line) }
@@ -132,7 +133,7 @@ struct ListCommand: ParsableCommand {
     /// How far the run says it is that is under way, if it is the only one.
     var progress: RunLogLine?
     var isPaused: Bool
-    var schedules: [MadeRow]
+    var schedules: [DynamicRow]
 
     /// The outcome of the last run; of one that is under way, how far it says it is.
     var nowWords: String { progress.map { "\(now): \($0.message)" } ?? now }
@@ -161,8 +162,8 @@ struct ListCommand: ParsableCommand {
   }
 }
 
-/// One schedule made at run time.
-private struct MadeRow {
+/// One dynamic schedule.
+private struct DynamicRow {
   let id: String
   /// In words; as it is stored where it cannot be read here.
   let trigger: String
@@ -174,9 +175,9 @@ private struct MadeRow {
   init(_ record: ScheduleRecord, _ zones: TimeZoneDatabase, in zone: TimeZoneRules, isExact: Bool) {
     id = record.id ?? ""
     lua = record.trigger ?? ""
-    trigger = MadeRow.words(lua, zones)
-    next = record.nextFire.map { isExact ? ISO8601.format($0, in: zone) : Shown.time($0, in: zone) }
-    params = record.made?.options.params
+    trigger = DynamicRow.words(lua, zones)
+    next = record.nextFire.map { isExact ? ISO8601.format($0, in: zone) : TimeFormat.time($0, in: zone) }
+    params = record.dynamic?.options.params
     isOrphaned = record.orphanedAt != nil
   }
 
@@ -215,23 +216,23 @@ struct KnownSchedules {
   private let stores: ReadStores
   /// By the name of the store, and the job.
   private var schedules: [ObjectIdentifier: [String: ScheduleRecord]] = [:]
-  /// Those made at run time, by job.
-  private(set) var made: [String: [ScheduleRecord]] = [:]
+  /// Dynamic ones, by job.
+  private(set) var dynamic: [String: [ScheduleRecord]] = [:]
   /// All jobs that a store has a schedule of.
   private(set) var names: Set<String> = []
 
   init(_ stores: ReadStores) throws {
     self.stores = stores
-    var dynamic: [ScheduleRecord] = []
+    var found: [ScheduleRecord] = []
     for member in stores.members {
       let records = try ReadStores.orFail { try member.store.schedules() }
-      let own = records.filter { $0.made == nil }
+      let own = records.filter { $0.dynamic == nil }
       schedules[ObjectIdentifier(member.store)] = Dictionary(
         own.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
       names.formUnion(own.map(\.job))
-      dynamic += records.filter { $0.made != nil }
+      found += records.filter { $0.dynamic != nil }
     }
-    made = Dictionary(grouping: dynamic, by: \.job)
+    dynamic = Dictionary(grouping: found, by: \.job)
   }
 
   /// Where the job's own schedule stands, in the store that it has now; nil: that store knows nothing of it.

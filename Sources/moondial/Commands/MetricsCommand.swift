@@ -28,7 +28,8 @@ struct MetricsCommand: ParsableCommand {
     for script in kept {
       for series in script.series {
         table.add([
-          series.title, series.kind.rawValue, series.valueText, script.script, Shown.time(script.at, in: stores.zone),
+          series.title, series.kind.rawValue, series.valueText, script.script,
+          TimeFormat.time(script.at, in: stores.zone),
         ])
       }
     }

@@ -161,7 +161,9 @@ extension ReadStores {
   func phased(_ trigger: AnyTrigger, of job: JobDefinition) throws -> AnyTrigger {
     guard trigger.needsAnchor, let store = store(of: job) else { return trigger }
     let records = try ReadStores.orFail { try store.schedules(of: [job.name]) }
-    guard let record = records.first(where: { $0.made == nil }), record.trigger == trigger.text else { return trigger }
+    guard let record = records.first(where: { $0.dynamic == nil }), record.trigger == trigger.text else {
+      return trigger
+    }
     return trigger.anchored(at: record.anchor ?? record.registeredAt)
   }
 }

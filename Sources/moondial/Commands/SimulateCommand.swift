@@ -46,7 +46,7 @@ struct SimulateCommand: ParsableCommand {
     var count = 0
     while count < limit, let run = simulation.nextRun(before: end) {
       count += 1
-      let time = json ? ISO8601.format(run.scheduledAt, in: zone) : Shown.time(run.scheduledAt, in: zone)
+      let time = json ? ISO8601.format(run.scheduledAt, in: zone) : TimeFormat.time(run.scheduledAt, in: zone)
       if json {
         var line = JSONObject()
         line.set("job", run.job)
@@ -74,11 +74,11 @@ struct SimulateCommand: ParsableCommand {
 struct ScheduleSimulation {
   private var core = SchedulerCore(configuration: .init(), stores: ["default"], executors: ["default"])
   private var actions = Evaluation(stores: 1, executors: 1)
-  private var now: Moment
+  private var now: ClockReading
   private var pending: [RunRecord] = []
 
   init(_ definitions: [JobDefinition], from begin: Instant) {
-    now = Moment(wall: begin, monotonic: 0)
+    now = ClockReading(wall: begin, monotonic: 0)
     let local = definitions.map { definition in
       var definition = definition
       definition.store = "default"
@@ -93,7 +93,7 @@ struct ScheduleSimulation {
       }
       core.add(definition, firstFire: first, at: now, into: &actions)
     }
-    settle(at: now)
+    flush(at: now)
   }
 
   /// The next run that would start before `end`, in the order of starts.
@@ -102,12 +102,12 @@ struct ScheduleSimulation {
       guard let wake = core.nextWake.wall, wake < end else { return nil }
       now.monotonic += max(0, wake.nanoseconds(since: now.wall))
       now.wall = max(now.wall, wake)
-      settle(at: now)
+      flush(at: now)
     }
     return pending.removeFirst()
   }
 
-  private mutating func settle(at now: Moment) {
+  private mutating func flush(at now: ClockReading) {
     repeat {
       core.advance(to: now, into: &actions)
       let claims = actions.stores[0].claims

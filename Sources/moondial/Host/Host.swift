@@ -23,10 +23,10 @@ final class Host: Sendable {
   init(_ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer) throws {
     self.log = log
     self.grace = grace
-    let place = try options.place(path)
-    systemZone = place.systemZone
+    let location = try options.location(path)
+    systemZone = location.systemZone
     var blueprint = SchedulerAssembly.Blueprint(log: log)
-    blueprint.scripts = place
+    blueprint.scripts = location
     blueprint.stateDirectory = options.stateDirectory
     blueprint.publishesRuns = log.shows(.debug)
     if log.shows(.debug) {

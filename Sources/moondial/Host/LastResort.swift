@@ -4,11 +4,11 @@ import Glibc
 enum LastResort {
   /// Says one sentence if that can be done without waiting, and ends the process. What was not written is found by the
   /// next host, which records what was under way as interrupted.
-  static func end(_ code: Int32, _ sentence: String) -> Never {
+  static func end(_ code: Int32, _ message: String) -> Never {
     // A terminal that was stopped may still hold the write: then the alarm's default action ends the process.
     signal(SIGALRM, SIG_DFL)
     alarm(1)
-    var text = "moondial: \(sentence)\n"
+    var text = "moondial: \(message)\n"
     text.withUTF8 { bytes in
       var asked = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
       // Safe: the call reads and writes that one struct.

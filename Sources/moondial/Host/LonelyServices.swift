@@ -45,11 +45,11 @@ final class LonelyServices: JobControl, EventHub {
 
   /// One sentence for all that a host would have done in consequence of the run.
   func summary(after record: RunRecord, in generation: LoadedGeneration) -> [String] {
-    var sentences: [String] = []
+    var messages: [String] = []
     let dropped = state.withLock { $0.dropped }
     if !dropped.isEmpty {
       let calls = dropped.map { $0.count == 1 ? $0.call : "\($0.call) (\($0.count) times)" }
-      sentences.append("nothing follows, exec has no scheduler; dropped: \(calls.joined(separator: ", "))")
+      messages.append("nothing follows, exec has no scheduler; dropped: \(calls.joined(separator: ", "))")
     }
     let next = generation.jobs.filter { job in
       guard let outcome = record.outcome else { return false }
@@ -58,9 +58,9 @@ final class LonelyServices: JobControl, EventHub {
     }.map(\.name)
     if !next.isEmpty {
       let names = next.prefix(10).joined(separator: ", ") + (next.count > 10 ? ", …" : "")
-      sentences.append("in a host, \(names) would run after this; here nothing follows")
+      messages.append("in a host, \(names) would run after this; here nothing follows")
     }
-    return sentences
+    return messages
   }
 
   // MARK: JobControl

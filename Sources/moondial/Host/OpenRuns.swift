@@ -62,8 +62,8 @@ struct OpenRuns {
     guard let runs = ofJob[job] else { return "-" }
     if runs.count == 1, let run = runs.first {
       switch phase(of: run) {
-      case .running: return "running since \(Shown.time(run.lastStartedAt ?? run.claimedAt ?? now, in: zone))"
-      case .retrying(let at): return "next attempt \(Shown.time(at, in: zone))"
+      case .running: return "running since \(TimeFormat.time(run.lastStartedAt ?? run.claimedAt ?? now, in: zone))"
+      case .retrying(let at): return "next attempt \(TimeFormat.time(at, in: zone))"
       case .waiting, .leftOver: return phase(of: run).word
       }
     }

@@ -5,17 +5,17 @@ import JobModel
 import ScriptRuntime
 
 extension SettingOptions {
-  /// The scripts directory with the surroundings that flags and environment give it.
-  func place(_ path: String) throws -> ScriptPlace {
+  /// The scripts directory with the environment that flags and environment give it.
+  func location(_ path: String) throws -> ScriptLocation {
     let zones = Environment.zones
-    var place = ScriptPlace(
+    var location = ScriptLocation(
       path, source: .file(path: config, settings: try configurationSettings()),
       systemZone: zones.machineZone(tz: Environment["TZ"]), environment: { Environment[$0] },
       variables: { Environment.all })
-    place.zones = zones
-    place.allowsAll = allowAll
-    place.stateDirectory = stateDirectory
-    return place
+    location.zones = zones
+    location.allowsAll = allowAll
+    location.stateDirectory = stateDirectory
+    return location
   }
 }
 
@@ -29,8 +29,8 @@ extension ScriptSession {
     _ path: String, _ options: SettingOptions, log: LogRenderer, sink: any RunOutput,
     scheduler: any JobControl & EventHub = MissingServices(), kinds: StoreKinds = .standard
   ) throws {
-    var place = try options.place(path)
-    place.kinds = kinds
-    try self.init(place, log: log, scheduler: scheduler, sink: sink)
+    var location = try options.location(path)
+    location.kinds = kinds
+    try self.init(location, log: log, scheduler: scheduler, sink: sink)
   }
 }

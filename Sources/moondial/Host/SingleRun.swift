@@ -87,7 +87,7 @@ final class SingleRun: RunReportSink {
       let why = report.details?.error.map { ": \($0.message)" } ?? ""
       log.write(
         .warn, job: record.job, run: id,
-        "attempt \(record.attempts) \(report.outcome.rawValue)\(why); next attempt in \(Shown.span(delay))")
+        "attempt \(record.attempts) \(report.outcome.rawValue)\(why); next attempt in \(TimeFormat.span(delay))")
       let (time, overflow) = monotonicNow().addingReportingOverflow(delay)
       if state.wait(until: overflow ? .max : time, for: { $0.isCancelled ? true : nil }) == true {
         record.outcome = .cancelled

@@ -16,7 +16,7 @@ struct WaitCauses {
   /// Starts of a job since an instant, in no order.
   let starts: (_ job: String, _ since: Instant) throws -> [RecordedStart]
 
-  func sentence(of run: RunRecord) throws -> String {
+  func message(of run: RunRecord) throws -> String {
     switch open.phase(of: run) {
     case .leftOver:
       return "claimed, and the host that claimed it is gone: the next one records it as interrupted"
@@ -55,13 +55,13 @@ struct WaitCauses {
         + "(max_instances = \(job.maxInstances))"
     }
     if run.cause == .event, let debounce = job.debounce, run.scheduledAt.advanced(byNanoseconds: debounce) > open.now {
-      return "waits for the events to stop for \(Shown.span(debounce)) (debounce)"
+      return "waits for the events to stop for \(TimeFormat.span(debounce)) (debounce)"
     }
     if let limit = try limit(on: job) { return "waits \(limit)" }
     return "due, and waits for its turn to be claimed: what has a higher priority, or was due before, comes first"
   }
 
-  /// `for a place in group "db" (…)`; nil when no limit is in its way.
+  /// `for a slot in group "db" (…)`; nil when no limit is in its way.
   private func limit(on job: JobDefinition) throws -> String? {
     if let rate = job.rate, let free = try freeAgain([job.name], rate) {
       return "for its rate (\(rate)): the next start is possible at \(time(free))"
@@ -72,7 +72,7 @@ struct WaitCauses {
       let holders = members.flatMap { open.ofJob[$0] ?? [] }.filter { open.phase(of: $0) == .running }
       if holders.count >= max {
         let names = holders.sorted { $0.id < $1.id }.prefix(5).map { "run \($0.id) of \($0.job)" }
-        return "for a place in group \"\(name)\" (max = \(max)): \(names.joined(separator: ", ")) must end first"
+        return "for a slot in group \"\(name)\" (max = \(max)): \(names.joined(separator: ", ")) must end first"
       }
     }
     if let rate = group.rate, let free = try freeAgain(members, rate) {
@@ -93,7 +93,7 @@ struct WaitCauses {
     return times.sorted(by: >)[rate.count - 1].advanced(byNanoseconds: rate.window)
   }
 
-  private func time(_ instant: Instant) -> String { Shown.time(instant, in: zone) }
+  private func time(_ instant: Instant) -> String { TimeFormat.time(instant, in: zone) }
 
   private func ordinal(_ number: Int32) -> String {
     let last = number % 100 / 10 == 1 ? 0 : number % 10

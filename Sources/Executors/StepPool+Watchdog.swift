@@ -23,16 +23,16 @@ package enum StepPoolEvent: Sendable, Equatable {
 
 /// Watching over workers that are in long steps, and replacing those that are stuck.
 extension StepPool {
-  static let patrolInterval: Int64 = 10_000_000
+  static let watchdogInterval: Int64 = 10_000_000
 
   /// Hands over what workers in long steps cannot: old reports, and that their run has started. On the timer thread,
   /// every 10 ms while workers begin steps; it ends by itself when each worker is idle or in a step that is known.
-  func patrol() {
+  func runWatchdog() {
     let now = monotonicNow()
     let all = state.withLock { $0.workers }
     for worker in all {
       worker.deliver(to: sink) { local in
-        guard local.fate == .works else { return false }
+        guard local.threadState == .works else { return false }
         if let run = local.current, run.needsStarted, now - run.began > StepPool.longStep {
           local.reportStarted(at: now)
         }
@@ -47,21 +47,21 @@ extension StepPool {
       let quiet = state.workers.filter { worker in
         worker.local.withLock { $0.current?.needsStarted == false && $0.reports.isEmpty && $0.queue.count == 0 }
       }
-      state.isPatrolled = !state.queue.isEmpty || quiet.count + state.idle < state.workers.count
-      return state.isPatrolled
+      state.isWatched = !state.queue.isEmpty || quiet.count + state.idle < state.workers.count
+      return state.isWatched
     }
     let next = min(reportOverdueSteps(at: now), nextRetry)
     if goesOn {
-      timers.patrol(at: now + StepPool.patrolInterval)
+      timers.wakeWatchdog(at: now + StepPool.watchdogInterval)
     } else if next < .max {
-      timers.patrol(at: next)
+      timers.wakeWatchdog(at: next)
     }
   }
 
   /// Whether a place has no thread and one may be asked for.
   private func mayAddWorker(at now: Int64) -> Bool {
     state.withLock { state in
-      state.phase == .open && state.places < configuration.workers && state.retryAt <= now
+      state.phase == .open && state.activeWorkers < configuration.workers && state.retryAt <= now
         && state.stuck.count <= configuration.stuckThreads
     }
   }
@@ -76,7 +76,7 @@ extension StepPool {
   /// Tells that each place has a thread again, if that was otherwise.
   private func noteRestored() {
     let isRestored = state.withLock { state in
-      guard state.isShort, state.phase == .open, state.places >= configuration.workers,
+      guard state.isShort, state.phase == .open, state.activeWorkers >= configuration.workers,
         !isWithoutTimers.load(ordering: .relaxed)
       else { return false }
       state.isShort = false
@@ -111,14 +111,14 @@ extension StepPool {
     var waiting: [Work] = []
     var isStuck = false
     worker.deliver(to: sink) { local in
-      guard local.fate == .works, let current = local.current, current.token == token else { return false }
+      guard local.threadState == .works, let current = local.current, current.token == token else { return false }
       let now = monotonicNow()
       local.reportStarted(at: now)
       local.report(
         RunReport(
           token: token, kind: .stuck, outcome: .stuck, startedAt: current.startedAt, duration: now - current.began),
         at: now)
-      local.fate = .stuck
+      local.threadState = .stuck
       waiting = local.queue.takeAll()
       worker.queued.store(0, ordering: .relaxed)
       isStuck = true
@@ -134,7 +134,7 @@ extension StepPool {
       return (false, state.stuck.count <= configuration.stuckThreads, state.stuck.count)
     }
     enqueue(preempting: true) { state in
-      state.queue.giveBack(waiting)
+      state.queue.requeue(waiting)
       return true
     }
     if isReplaced {
@@ -160,11 +160,11 @@ extension StepPool {
   }
 
   /// A thread that was given up is about to end after all.
-  func stuckThreadEnds(_ worker: PoolWorker, _ fate: PoolWorker.Fate) {
-    guard fate == .stuck else { return }
+  func stuckThreadEnds(_ worker: PoolWorker, _ threadState: PoolWorker.ThreadState) {
+    guard threadState == .stuck else { return }
     let isShort = state.withLock { state in
       state.stuck[worker.index] = nil
-      return state.phase == .open && state.places < configuration.workers
+      return state.phase == .open && state.activeWorkers < configuration.workers
     }
     if isShort { addWorker() }
     onEvent(.stuckWorkerReturned(index: worker.index))

@@ -9,7 +9,7 @@ internal import ScriptRuntime
 /// walked like the path, from where the link lies; `..` goes back to a directory held open, and never above the root.
 /// So no race with somebody who swaps directories for links can lead outside. (`openat2` with `RESOLVE_BENEATH` does
 /// this in the kernel, but containers often forbid it, so the walk is needed anyway; and it says which link leads out.)
-struct FilePlace {
+struct FileLocation {
   let directory: OpenDirectory
   /// One component, or ".".
   let name: [UInt8]
@@ -28,7 +28,7 @@ struct FilePlace {
   ///   - makingDirectories: directories missing on the way are made.
   static func find(
     _ path: [UInt8], below root: String?, last: Last, makingDirectories: Bool = false
-  ) -> Result<FilePlace, PlaceError> {
+  ) -> Result<FileLocation, FileLocationError> {
     let start = root.map { Array($0.utf8) } ?? [PlainPath.slash]
     guard let components = PlainPath.components(of: path, below: start) else {
       return .failure(.system(Errno(code: EACCES)))
@@ -38,22 +38,22 @@ struct FilePlace {
     switch OpenDirectory.open(start) {
     case .failure(let error): return .failure(.system(error))
     case .success(let opened):
-      var walk = PlaceWalk(
+      var walk = LocationWalk(
         root: opened, path: start, isFenced: root != nil, last: last, makingDirectories: makingDirectories)
       return walk.walk(components)
     }
   }
 
   /// The root itself, which the operator named: links to it are fine. It may be a file.
-  private static func exactly(_ root: [UInt8]) -> Result<FilePlace, PlaceError> {
+  private static func exactly(_ root: [UInt8]) -> Result<FileLocation, FileLocationError> {
     let resolved = SystemCall.realPath(root) ?? root
     guard let slash = resolved.lastIndex(of: PlainPath.slash), resolved != [PlainPath.slash] else {
-      return OpenDirectory.open([PlainPath.slash]).map { FilePlace(directory: $0, name: itself) }
-        .mapError(PlaceError.system)
+      return OpenDirectory.open([PlainPath.slash]).map { FileLocation(directory: $0, name: itself) }
+        .mapError(FileLocationError.system)
     }
     return OpenDirectory.open(slash == 0 ? [PlainPath.slash] : Array(resolved[..<slash]))
-      .map { FilePlace(directory: $0, name: Array(resolved[(slash + 1)...])) }
-      .mapError(PlaceError.system)
+      .map { FileLocation(directory: $0, name: Array(resolved[(slash + 1)...])) }
+      .mapError(FileLocationError.system)
   }
 
   /// A granted directory that is not there yet is made when something is to be written below it.
@@ -68,16 +68,16 @@ struct FilePlace {
 }
 
 /// The walk from a root down to a place.
-private struct PlaceWalk {
+private struct LocationWalk {
   private var stack: [OpenDirectory]
   private let rootPath: [UInt8]
   private let isFenced: Bool
-  private let last: FilePlace.Last
+  private let last: FileLocation.Last
   private let makingDirectories: Bool
   /// Links followed so far; the kernel's own limit is 40.
   private var links = 0
 
-  init(root: OpenDirectory, path: [UInt8], isFenced: Bool, last: FilePlace.Last, makingDirectories: Bool) {
+  init(root: OpenDirectory, path: [UInt8], isFenced: Bool, last: FileLocation.Last, makingDirectories: Bool) {
     stack = [root]
     rootPath = path
     self.isFenced = isFenced
@@ -85,16 +85,16 @@ private struct PlaceWalk {
     self.makingDirectories = makingDirectories
   }
 
-  mutating func walk(_ components: [[UInt8]]) -> Result<FilePlace, PlaceError> {
+  mutating func walk(_ components: [[UInt8]]) -> Result<FileLocation, FileLocationError> {
     var rest = Array(components.reversed())
     while let name = rest.popLast() {
-      if name == FilePlace.itself { continue }
+      if name == FileLocation.itself { continue }
       if name.elementsEqual("..".utf8) {
         if stack.count > 1 { stack.removeLast() } else if isFenced { return .failure(.leadsOut("..")) }
         continue
       }
       let directory = stack[stack.count - 1]
-      if rest.isEmpty, last == .itself { return .success(FilePlace(directory: directory, name: name)) }
+      if rest.isEmpty, last == .itself { return .success(FileLocation(directory: directory, name: name)) }
       switch directory.target(of: name) {
       case .success(let target):
         links += 1
@@ -105,13 +105,13 @@ private struct PlaceWalk {
         }
         rest += more.reversed()
       case .failure(Errno(code: EINVAL)):
-        if rest.isEmpty { return .success(FilePlace(directory: directory, name: name)) }
+        if rest.isEmpty { return .success(FileLocation(directory: directory, name: name)) }
         switch directory.openDirectory(name) {
         case .success(let next): stack.append(next)
         case .failure(let error): return .failure(.system(error))
         }
       case .failure(Errno(code: ENOENT)):
-        if rest.isEmpty { return .success(FilePlace(directory: directory, name: name)) }
+        if rest.isEmpty { return .success(FileLocation(directory: directory, name: name)) }
         guard makingDirectories else { return .failure(.system(Errno(code: ENOENT))) }
         // Safe: the name is terminated. Somebody else may have made it meanwhile.
         let isMade = unsafe name.withTerminated { unsafe mkdirat(directory.descriptor, $0, 0o777) == 0 }
@@ -120,7 +120,7 @@ private struct PlaceWalk {
       case .failure(let error): return .failure(.system(error))
       }
     }
-    return .success(FilePlace(directory: stack[stack.count - 1], name: FilePlace.itself))
+    return .success(FileLocation(directory: stack[stack.count - 1], name: FileLocation.itself))
   }
 
   /// The components of a link's target; an absolute one starts over at the root, when it lies below it.

@@ -4,9 +4,9 @@ package import JobModel
 package import Lua
 
 /// From how Lua ended to what the history says.
-enum Ending {
+enum LuaAttempt {
   /// `run` returned. Its first result is kept as JSON; one that cannot be is dropped with a line in the log.
-  static func succeeded(_ instance: JobInstance, resultLimit: Int) -> RunEnding {
+  static func succeeded(_ instance: JobInstance, resultLimit: Int) -> AttemptResult {
     let peak = instance.state.peakBytes
     if let reason = instance.state.refusal() { return refused(instance, reason) }
     let value: LuaValue
@@ -14,21 +14,21 @@ enum Ending {
       value = try instance.state.result(limits: LuaLimits(forJSONOf: resultLimit))
     } catch {
       instance.context.note(.warn, "the result of run is not kept: \(error.message)")
-      return RunEnding(.succeeded, memoryPeakBytes: peak)
+      return AttemptResult(.succeeded, memoryPeakBytes: peak)
     }
-    if value == .nil { return RunEnding(.succeeded, memoryPeakBytes: peak) }
+    if value == .nil { return AttemptResult(.succeeded, memoryPeakBytes: peak) }
     switch JSONText.encoding(instance.mask.masked(value), limit: resultLimit, setting: "result_bytes") {
     case .success(let text):
-      return RunEnding(.succeeded, memoryPeakBytes: peak, details: AttemptDetails(result: text))
+      return AttemptResult(.succeeded, memoryPeakBytes: peak, details: AttemptDetails(result: text))
     case .failure(let refusal):
       instance.context.note(.warn, "the result of run is not kept: \(refusal.message)")
-      return RunEnding(.succeeded, memoryPeakBytes: peak)
+      return AttemptResult(.succeeded, memoryPeakBytes: peak)
     }
   }
 
   /// `run` returned nil and a reason, as host functions do: it did not do what it was to do. A string is the message,
   /// anything else is kept as data.
-  private static func refused(_ instance: JobInstance, _ reason: LuaValue) -> RunEnding {
+  private static func refused(_ instance: JobInstance, _ reason: LuaValue) -> AttemptResult {
     let source = instance.context.definition.source
     var error = RunError(message: "run returned nil", file: source.file, line: source.line > 0 ? source.line : nil)
     switch reason {
@@ -42,7 +42,7 @@ enum Ending {
     }
     error.hide(instance.mask)
     error.cut()
-    return RunEnding(.failed, memoryPeakBytes: instance.state.peakBytes, details: AttemptDetails(error: error))
+    return AttemptResult(.failed, memoryPeakBytes: instance.state.peakBytes, details: AttemptDetails(error: error))
   }
 
   /// What a table that was thrown tells. Its `data`, or the whole of it where it has more than a message and a place.
@@ -62,7 +62,7 @@ enum Ending {
   }
 
   /// `run` raised an error, or asked for another attempt.
-  static func failed(_ instance: JobInstance, _ error: LuaError) -> RunEnding {
+  static func failed(_ instance: JobInstance, _ error: LuaError) -> AttemptResult {
     var runError = RunError(error)
     var retry: RetryRequest?
     if case .table(let fields)? = error.value {
@@ -72,26 +72,26 @@ enum Ending {
     }
     runError.hide(instance.mask)
     runError.cut()
-    return RunEnding(
+    return AttemptResult(
       error.kind == .memory ? .outOfMemory : .failed, memoryPeakBytes: instance.state.peakBytes,
       details: AttemptDetails(
         error: runError, retry: retry, isFinal: Grants.isRefusal(runError.message, to: instance.context.script)))
   }
 
   /// It was cancelled, and came to an end by itself: with an error of its own, or by returning.
-  static func endedItself(_ instance: JobInstance, _ error: LuaError? = nil) -> RunEnding {
+  static func endedItself(_ instance: JobInstance, _ error: LuaError? = nil) -> AttemptResult {
     var shown = error.map { RunError($0) } ?? RunError(message: "the run was cancelled, and ended by itself")
     if case .table(let fields)? = error?.value { read(fields, instance.mask, into: &shown) }
     shown.hide(instance.mask)
     shown.cut()
-    return RunEnding(
+    return AttemptResult(
       .cancelled, memoryPeakBytes: instance.state.peakBytes, details: AttemptDetails(error: shown))
   }
 
   /// It was stopped from outside.
   static func stopped(
     _ outcome: Outcome, at location: LuaLocation?, _ instance: JobInstance, depth: Int = 0
-  ) -> RunEnding {
+  ) -> AttemptResult {
     let definition = instance.context.definition
     let message =
       switch outcome {
@@ -109,7 +109,7 @@ enum Ending {
       default: "the run was cancelled"
       }
     let place = location.map { "\($0): " } ?? ""
-    return RunEnding(
+    return AttemptResult(
       outcome, memoryPeakBytes: instance.state.peakBytes,
       details: AttemptDetails(
         error: RunError(message: place + message, file: location?.file, line: location?.line)))

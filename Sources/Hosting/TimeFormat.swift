@@ -1,7 +1,7 @@
 package import Chronology
 
 /// How times and spans are shown to people: as exact as somebody can use. Machines get them in full.
-package enum Shown {
+package enum TimeFormat {
   /// To the second; to the millisecond when there is a fraction.
   package static func time(_ instant: Instant, in zone: TimeZoneRules) -> String {
     ISO8601.format(instant.advanced(byNanoseconds: -(instant.subsecondNanoseconds % 1_000_000)), in: zone)

@@ -4,7 +4,7 @@ package import ScriptLoading
 
 /// Where scripts are, and what surrounds them: all that a ``ScriptSession`` is made of. A value; nothing is read by
 /// making one.
-package struct ScriptPlace: Sendable {
+package struct ScriptLocation: Sendable {
   /// Where the host's configuration comes from.
   package enum Source: Sendable {
     /// moondial.lua (beside the directory when `path` is nil), with settings over it.

@@ -1,11 +1,11 @@
 package import Triggers
 
-/// A schedule that was made at run time (`jobs.schedule`) for a declared job: its id, and what it says otherwise than
+/// A dynamic schedule: made at run time (`jobs.schedule`) for a declared job: its id, and what it says otherwise than
 /// the job.
 ///
 /// One declared job may have any number of them, each with parameters, a trigger and instances of its own. It is kept
 /// in the job's store until it is unscheduled, or has no fire left and its last run has ended.
-package final class MadeSchedule: Sendable, Equatable {
+package final class DynamicSchedule: Sendable, Equatable {
   /// Unique among all schedules of a host.
   package let id: String
   package let options: ScheduleOptions
@@ -15,7 +15,7 @@ package final class MadeSchedule: Sendable, Equatable {
     self.options = options
   }
 
-  package static func == (a: MadeSchedule, b: MadeSchedule) -> Bool {
+  package static func == (a: DynamicSchedule, b: DynamicSchedule) -> Bool {
     a === b || a.id == b.id && a.options == b.options
   }
 
@@ -23,7 +23,7 @@ package final class MadeSchedule: Sendable, Equatable {
   package static let idLength = 200
 }
 
-/// What a schedule made at run time may say for itself; nil is what its job says.
+/// What a dynamic schedule may say for itself; nil is what its job says.
 package struct ScheduleOptions: Sendable, Hashable {
   /// Over the job's own parameters, for each run of this schedule.
   package var params: JSONText?
@@ -71,7 +71,7 @@ package struct ScheduleRequest: Sendable {
 }
 
 extension JobDefinition {
-  /// The definition that runs of a schedule made at run time have: the job's, without what makes the job itself run,
+  /// The definition that runs of a dynamic schedule have: the job's, without what makes the job itself run,
   /// and with what the schedule says otherwise. The trigger stays with the schedule, and parameters with each run, so
   /// that schedules without options of their own share one definition.
   package func scheduled(with options: ScheduleOptions) -> JobDefinition {

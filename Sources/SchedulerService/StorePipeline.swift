@@ -5,7 +5,7 @@ import Scheduling
 ///
 /// That keeps the order of batches strict even when one fails, is a natural group commit (the slower the store, the
 /// larger the batches), and means that a slow store delays a claim by two of its commits at the most.
-struct StoreLane {
+struct StorePipeline {
   let store: any JobStore
   private(set) var collecting = StoreActions()
   /// What the last flight left: empty, with room, so that batch after batch needs no memory of its own.
@@ -70,7 +70,8 @@ struct StoreLane {
     return flight.actions.batch
   }
 
-  enum Ending {
+  /// What became of a batch.
+  enum Completion {
     /// Its claims may start. `recovered`: the store had failed before.
     case durable([RunToken], waiting: [@Sendable (StoreError?) -> Void], recovered: Bool)
     /// Its claims, and those collected since, did not take place.
@@ -78,7 +79,7 @@ struct StoreLane {
   }
 
   /// The store has answered about the batch in flight.
-  mutating func finish(_ error: StoreError?, at monotonic: Int64) -> Ending {
+  mutating func finish(_ error: StoreError?, at monotonic: Int64) -> Completion {
     guard var flight = inFlight.take() else {
       preconditionFailure("\(store.name) completed a batch that it was not given")
     }

@@ -4,30 +4,30 @@ package import JobModel
 /// Which files of one watch are complete, and what to tell the scheduler about them. Pure: what is on the disk, and the
 /// time, come as arguments.
 ///
-///     settling.see("/in/a.csv", version, at: now)           // by an event, or by a scan
-///     for path in settling.due(at: later) {                 // has been quiet for `settle`
-///       settling.confirm(path, versionOnDisk, at: later)    // the same: complete
+///     quietPeriod.see("/in/a.csv", version, at: now)           // by an event, or by a scan
+///     for path in quietPeriod.due(at: later) {                 // has been quiet for `settle`
+///       quietPeriod.confirm(path, versionOnDisk, at: later)    // the same: complete
 ///     }
-///     let report = settling.takeReport()
+///     let report = quietPeriod.takeReport()
 ///
-/// Laws:
+/// Invariants:
 /// - A file is reported as complete when its version was seen, and seen again `settle` later, with no event about it
 ///   between.
 /// - A version is reported once; every other version of the same path is reported again.
 /// - A path is created when nothing is known of it, and changed otherwise. What the watch does not ask for is passed
 ///   over, which is reported too, so that it is still known after a restart.
-package struct FileSettling: Sendable {
+package struct FileQuietPeriod: Sendable {
   /// What the scheduler is to be told.
   package struct Report: Sendable, Equatable {
     /// Complete: for runs. By path.
-    package var settled: [WatchedFile] = []
+    package var complete: [WatchedFile] = []
     /// Known from now on, without a run.
     package var passedOver: [WatchedFile] = []
     /// Not there any more.
     package var gone: [String] = []
 
     package init() {}
-    package var isEmpty: Bool { settled.isEmpty && passedOver.isEmpty && gone.isEmpty }
+    package var isEmpty: Bool { complete.isEmpty && passedOver.isEmpty && gone.isEmpty }
   }
 
   private struct Known: Sendable {
@@ -65,7 +65,7 @@ package struct FileSettling: Sendable {
   }
 
   /// The same files under a watch that was edited.
-  package init(_ watch: FileWatch, after former: FileSettling) {
+  package init(_ watch: FileWatch, after former: FileQuietPeriod) {
     settle = Self.bounded(watch.settle)
     events = watch.events
     known = former.known
@@ -80,7 +80,7 @@ package struct FileSettling: Sendable {
   /// `path` is a file in this version.
   ///
   /// - Parameter isTouched: something happened to it, even if it looks the same: it begins to be quiet now.
-  package mutating func see(_ path: String, _ version: FileVersion, isTouched: Bool = false, at now: Moment) {
+  package mutating func see(_ path: String, _ version: FileVersion, isTouched: Bool = false, at now: ClockReading) {
     if let known = known[path], known.version.isSameContent(as: version) {
       moving[path] = nil
       return
@@ -94,7 +94,7 @@ package struct FileSettling: Sendable {
   ///
   /// - Parameter directoryDevice: the device of the nearest directory above it that is there. When it is not the one
   ///   that the file was on, the file system may only be away: then the file stays known, for a month.
-  package mutating func miss(_ path: String, directoryDevice: UInt64? = nil, at now: Moment) {
+  package mutating func miss(_ path: String, directoryDevice: UInt64? = nil, at now: ClockReading) {
     moving[path] = nil
     guard let last = known[path] else { return }
     if let directoryDevice, directoryDevice != last.version.device,
@@ -107,15 +107,15 @@ package struct FileSettling: Sendable {
   }
 
   /// What there is at the beginning of a watch that only wants what comes later (`existing = false`).
-  package mutating func passOver(_ files: [String: FileVersion], at now: Moment) {
+  package mutating func passOver(_ files: [String: FileVersion], at now: ClockReading) {
     for (path, version) in files.sorted(by: { $0.key < $1.key }) where known[path] == nil {
       know(path, version, at: now)
       report.passedOver.append(WatchedFile(path: path, version: version))
     }
   }
 
-  /// The paths that are known or settling and that a scan did not find: to be looked at one by one, because a directory
-  /// that cannot be read is no reason to forget its files.
+  /// The paths that are known or in their quiet period and that a scan did not find: to be looked at one by one,
+  /// because a directory that cannot be read is no reason to forget its files.
   ///
   /// - Parameter matches: whether the watch still means a path. What an edit left behind is kept, since an edit is soon
   ///   taken back.
@@ -139,7 +139,7 @@ package struct FileSettling: Sendable {
 
   /// The files that have been quiet for long enough, `limit` at most: what is left is due at once. Each is to be looked
   /// at, and ``confirm(_:_:at:)``ed or ``miss``ed.
-  package mutating func due(at now: Moment, limit: Int = .max) -> [String] {
+  package mutating func due(at now: ClockReading, limit: Int = .max) -> [String] {
     var paths: [String] = []
     while paths.count < limit, head < queue.count, queue[head].since + settle <= now.monotonic {
       let entry = queue[head]
@@ -154,21 +154,21 @@ package struct FileSettling: Sendable {
   }
 
   /// What a file that was due looks like now: complete when that is what it looked like before.
-  package mutating func confirm(_ path: String, _ version: FileVersion, at now: Moment) {
+  package mutating func confirm(_ path: String, _ version: FileVersion, at now: ClockReading) {
     guard let entry = moving[path], entry.version.isSameContent(as: version) else {
       return see(path, version, at: now)
     }
     moving[path] = nil
     let file = WatchedFile(path: path, version: version)
     if events.contains(known[path] == nil ? .created : .changed) {
-      report.settled.append(file)
+      report.complete.append(file)
     } else {
       report.passedOver.append(file)
     }
     know(path, version, at: now)
   }
 
-  private mutating func know(_ path: String, _ version: FileVersion, at now: Moment) {
+  private mutating func know(_ path: String, _ version: FileVersion, at now: ClockReading) {
     known[path] = Known(version: version, at: now.wall)
   }
 
@@ -178,7 +178,7 @@ package struct FileSettling: Sendable {
   /// What has to be told since the last call.
   package mutating func takeReport() -> Report {
     defer { report = Report() }
-    report.settled.sort { $0.path < $1.path }
+    report.complete.sort { $0.path < $1.path }
     return report
   }
 }

@@ -7,7 +7,7 @@ internal import Synchronization
 /// seconds without work. Work is begun in the order in which it was given. All asynchronous signals are blocked on
 /// these threads, the runtime's real-time signals among them: `poll`, `connect` and `nanosleep` do not return early for
 /// somebody else's reason.
-package final class BlockingLane: Sendable {
+package final class BlockingPool: Sendable {
   private struct State: Sendable {
     var queue = Queue<@Sendable () -> Void>()
     var threads: [Int: NamedThread] = [:]
@@ -34,13 +34,13 @@ package final class BlockingLane: Sendable {
   ///   - threads: the most at a time.
   ///   - idleAfter: nanoseconds without work after which a thread ends.
   package init(name: String = "moondial-io", threads: Int = 8, idleAfter: Int64 = 10_000_000_000) {
-    precondition(threads > 0, "a lane has at least one thread")
+    precondition(threads > 0, "a blocking pool has at least one thread")
     self.name = name
     limit = threads
     self.idleAfter = idleAfter
   }
 
-  /// Calls `watch` when the system refuses the lane a thread, and with nil when it gives one again, or when nothing has
+  /// Calls `watch` when the system refuses the pool a thread, and with nil when it gives one again, or when nothing has
   /// waited for one until a thread ended.
   package func watch(_ watch: @escaping @Sendable (ThreadError?) -> Void) { self.watch.withLock { $0 = watch } }
 
@@ -60,7 +60,7 @@ package final class BlockingLane: Sendable {
 
   /// Does `work` on one of the threads, soon. Any thread; does not block.
   ///
-  /// - Returns: false, and the work is not done, after `stop`, or when the system refuses the lane its first thread.
+  /// - Returns: false, and the work is not done, after `stop`, or when the system refuses the pool its first thread.
   @discardableResult
   package func run(_ work: @escaping @Sendable () -> Void) -> Bool {
     let (isTaken, newThread) = state.withLock { state -> (Bool, Int?) in
@@ -94,7 +94,7 @@ package final class BlockingLane: Sendable {
   }
 
   /// Finishes what was given before, and returns when the threads have ended. Twice is fine; not from a thread of the
-  /// lane.
+  /// pool.
   package func stop() {
     state.withLock { $0.isStopped = true }
     state.broadcast()

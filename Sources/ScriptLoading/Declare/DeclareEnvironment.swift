@@ -7,7 +7,7 @@ internal import Triggers
 ///
 /// One object serves all scripts of one load, so that equal triggers, names and option texts of all their jobs are one
 /// object. Not thread-safe: it belongs to the thread that loads.
-package final class DeclareSurroundings {
+package final class DeclareEnvironment {
   package let zones: TimeZoneDatabase
   /// The zone of jobs that name none: the host's.
   package let zone: TimeZoneRules

@@ -4,8 +4,8 @@ import Scheduling
 import Testing
 import Triggers
 
-@Suite("Schedules made at run time")
-struct MadeScheduleTests {
+@Suite("Dynamic schedules")
+struct DynamicScheduleTests {
   /// A job that only runs when somebody makes a schedule for it.
   static func send(_ change: (inout JobDefinition) -> Void = { _ in }) -> JobDefinition {
     definition("send", every: nil) { change(&$0) }
@@ -17,15 +17,15 @@ struct MadeScheduleTests {
   func oneOff() throws {
     var f = Fixture([Self.send()])
     let id = try f.schedule("send", .at([t(30)])) { $0.params = JSONText("{\"to\":\"ann\"}") }
-    #expect(f.made[id]?.nextFire == t(30))
+    #expect(f.dynamic[id]?.nextFire == t(30))
     f.advance(to: 30)
     #expect(f.orders.map(\.context?.params?.text) == ["{\"to\":\"ann\"}"])
     #expect(f.orders.map(\.context?.schedule) == [id])
-    #expect(f.made[id]?.nextFire == nil, "it is kept while its run is under way")
+    #expect(f.dynamic[id]?.nextFire == nil, "it is kept while its run is under way")
     f.startRun()
     f.endRun()
-    #expect(f.made.isEmpty)
-    #expect(f.core.madeSchedules.isEmpty)
+    #expect(f.dynamic.isEmpty)
+    #expect(f.core.dynamicSchedules.isEmpty)
     #expect(f.rows.values.map(\.schedule) == [id])
     #expect(f.outcomes("send") == [.succeeded])
     f.advance(to: 1_000)
@@ -65,7 +65,7 @@ struct MadeScheduleTests {
     #expect(f.fires("send") == [20])
     f.endAll()
     #expect(f.decided("send") == [])
-    #expect(f.core.madeSchedules.isEmpty)
+    #expect(f.core.dynamicSchedules.isEmpty)
   }
 
   @Test("its lateness counts from when it was made")
@@ -80,7 +80,7 @@ struct MadeScheduleTests {
     f.startRun()
     #expect(f.rows.values.map(\.schedule) == ["first"])
     #expect(f.decided("send") == ["misfired 20.0...20.0 ×1"])
-    #expect(f.made.keys.sorted() == ["first"])
+    #expect(f.dynamic.keys.sorted() == ["first"])
   }
 
   @Test("past and future dates of one list: what is past runs now, coalesced, the rest in time")
@@ -128,14 +128,14 @@ struct MadeScheduleTests {
   func refused() throws {
     var f = Fixture([Self.send()])
     try f.schedule("send", .at([t(10)]), id: "x")
-    let before = f.core.madeSchedules
+    let before = f.core.dynamicSchedules
     #expect(throws: SchedulerCore.Refusal.scheduleExists("x")) { try f.schedule("send", .at([t(20)]), id: "x") }
     #expect(throws: SchedulerCore.Refusal.unknownJob("sned")) { try f.schedule("sned", .at([t(20)])) }
     #expect(throws: SchedulerCore.Refusal.scheduleID("")) { try f.schedule("send", .at([t(20)]), id: "") }
     #expect(throws: SchedulerCore.Refusal.unknownSchedule("y")) { try f.unschedule("y") }
     let over = Self.every(60).bounded(from: nil, until: t(-100))
     #expect(throws: SchedulerCore.Refusal.self) { try f.schedule("send", over) }
-    #expect(f.core.madeSchedules == before)
+    #expect(f.core.dynamicSchedules == before)
   }
 
   @Test(
@@ -153,7 +153,7 @@ struct MadeScheduleTests {
     f.advance(to: 24)
     #expect(f.orders.map(\.context?.params?.text) == ["2"])
     #expect(f.fires("send") == [10, 24])
-    #expect(f.made.keys.sorted() == ["x"])
+    #expect(f.dynamic.keys.sorted() == ["x"])
   }
 
   @Test("an id may be given to another job's schedule")
@@ -161,12 +161,12 @@ struct MadeScheduleTests {
     var f = Fixture([Self.send(), definition("fetch", every: nil)])
     try f.schedule("send", .at([t(10)]), id: "x")
     try f.schedule("fetch", .at([t(20)]), id: "x", replacing: true)
-    #expect(f.made["x"]?.job == "fetch")
+    #expect(f.dynamic["x"]?.job == "fetch")
     f.advance(to: 30)
     #expect(f.fires("send") == [])
     #expect(f.fires("fetch") == [20])
     f.endAll()
-    #expect(f.made.isEmpty)
+    #expect(f.dynamic.isEmpty)
   }
 
   // MARK: Unschedule
@@ -176,7 +176,7 @@ struct MadeScheduleTests {
     var f = Fixture([Self.send()])
     try f.schedule("send", Self.every(10), id: "x")
     try f.unschedule("x")
-    #expect(f.made.isEmpty)
+    #expect(f.dynamic.isEmpty)
     f.advance(to: 60)
     #expect(f.fires("send") == [])
     try f.schedule("send", Self.every(10), id: "x")
@@ -193,7 +193,7 @@ struct MadeScheduleTests {
     request.options.priority = 5
     _ = try f.core.schedule(request, at: f.now, into: &f.actions)
     f.settle()
-    #expect(f.made["x"]?.nextFire == t(90))
+    #expect(f.dynamic["x"]?.nextFire == t(90))
     f.advance(to: 100)
     #expect(f.fires("send") == [90])
   }
@@ -238,7 +238,7 @@ struct MadeScheduleTests {
     f.advance(to: 12)
     f.endAll()
     var g = f.restarted([Self.send()], at: 15)
-    #expect(g.core.madeSchedules == f.core.madeSchedules)
+    #expect(g.core.dynamicSchedules == f.core.dynamicSchedules)
     g.advance(to: 20)
     #expect(g.orders.map(\.context?.params?.text) == ["1"])
     #expect(g.orders.map(\.job.definition.priority) == [3])
@@ -255,7 +255,7 @@ struct MadeScheduleTests {
     g.advance(to: 101)
     #expect(g.fires("send") == [60])
     g.endAll()
-    #expect(g.made.isEmpty)
+    #expect(g.dynamic.isEmpty)
   }
 
   @Test("a one-off whose run was cut off is interrupted and gone, or run again with recover", arguments: [false, true])
@@ -267,9 +267,9 @@ struct MadeScheduleTests {
     f.startRun()
     var g = f.restarted([job], at: 100)
     #expect(g.orders.map(\.context?.params?.text) == (recover ? ["7"] : []))
-    #expect(g.made.isEmpty == !recover)
+    #expect(g.dynamic.isEmpty == !recover)
     g.endAll()
-    #expect(g.made.isEmpty)
+    #expect(g.dynamic.isEmpty)
     #expect(g.outcomes("send") == (recover ? [.interrupted, .succeeded] : [.interrupted]))
   }
 
@@ -282,11 +282,11 @@ struct MadeScheduleTests {
     try f.schedule("send", .at([t(25)]), id: "once")
     f.core.reconcile([], at: f.now, into: &f.actions)
     f.settle()
-    #expect(f.made.values.map(\.orphanedAt) == [t(0), t(0)])
+    #expect(f.dynamic.values.map(\.orphanedAt) == [t(0), t(0)])
     if restarts { f = f.restarted([], at: 20) }
     f.advance(to: 55)
     #expect(f.fires("send") == [])
-    #expect(f.core.madeSchedules.map(\.id) == ["beat", "once"])
+    #expect(f.core.dynamicSchedules.map(\.id) == ["beat", "once"])
     f.core.reconcile([Self.send()], at: f.now, into: &f.actions)
     f.settle()
     // What repeats has skipped; what fires only once is late.
@@ -295,7 +295,7 @@ struct MadeScheduleTests {
     f.endAll()
     f.advance(to: 60)
     #expect(f.fires("send") == [25, 60])
-    #expect(f.made["beat"]?.orphanedAt == nil)
+    #expect(f.dynamic["beat"]?.orphanedAt == nil)
   }
 
   @Test(
@@ -307,8 +307,8 @@ struct MadeScheduleTests {
     f.settle()
     if restarts { f = f.restarted([], at: 5) }
     try f.unschedule("x")
-    #expect(f.made.isEmpty)
-    #expect(f.core.madeSchedules.isEmpty)
+    #expect(f.dynamic.isEmpty)
+    #expect(f.core.dynamicSchedules.isEmpty)
   }
 
   @Test("a job's edit reaches its schedules; their triggers and own options stay")
@@ -346,13 +346,13 @@ struct MadeScheduleTests {
   func unreadable() throws {
     var f = Fixture([Self.send()])
     try f.schedule("send", Self.every(10), id: "x")
-    f.made["x"]?.trigger = "cron(\"* * * * *\", { timezone = \"Mars/Olympus\" })"
+    f.dynamic["x"]?.trigger = "cron(\"* * * * *\", { timezone = \"Mars/Olympus\" })"
     f = f.restarted([Self.send()], at: 15)
     f.advance(to: 100)
     #expect(f.fires("send") == [])
-    #expect(f.core.madeSchedules.map(\.id) == ["x"])
+    #expect(f.core.dynamicSchedules.map(\.id) == ["x"])
     try f.unschedule("x")
-    #expect(f.made.isEmpty)
+    #expect(f.dynamic.isEmpty)
   }
 
   @Test("a clock set far back arms them anew, like declared ones")
@@ -363,8 +363,8 @@ struct MadeScheduleTests {
     f.advance(to: 11 * 3600)
     f.endAll()
     f.setClock(to: 0)
-    #expect(f.made["x"]?.nextFire.map { $0 <= t(3600) } == true)
-    #expect(f.made["x"]?.clockEpoch == ClockEpoch(1))
+    #expect(f.dynamic["x"]?.nextFire.map { $0 <= t(3600) } == true)
+    #expect(f.dynamic["x"]?.clockEpoch == ClockEpoch(1))
   }
 
   @Test("a clock that is set far back while a one-off is due does not lose it")
@@ -376,8 +376,8 @@ struct MadeScheduleTests {
     var snapshot = f.snapshot
     snapshot.schedules[0].lastFire = t(80 * 3600)
     var g = Fixture([], start: false, snapshot: snapshot)
-    g.now = Moment(wall: t(60 * 3600), monotonic: 1)
-    g.made = f.made
+    g.now = ClockReading(wall: t(60 * 3600), monotonic: 1)
+    g.dynamic = f.dynamic
     g.core.reconcile([Self.send()], at: g.now, into: &g.actions)
     g.start()
     g.advance(to: 60 * 3600 + 5)
@@ -394,7 +394,7 @@ struct MadeScheduleTests {
     }
     #expect(f.core.jobs.count == 2)
     #expect(f.rows.count == 10_000)
-    #expect(f.made.isEmpty)
+    #expect(f.dynamic.isEmpty)
   }
 
   @Test("a drain refuses new schedules and leaves the others to the next host")

@@ -4,20 +4,20 @@ package import Scheduling
 import Synchronization
 import Triggers
 
-/// The scheduler's inbox and one turn of its loop: take what came, decide, act. Nothing here sleeps or starts a thread,
+/// The scheduler's inbox and one tick of its loop: take what came, decide, act. Nothing here sleeps or starts a thread,
 /// so that the simulator drives the same code under a clock of its own.
 ///
-/// Threading: `post`, `report` and store completions from any thread; `turn` on one thread at a time.
-package final class ServiceTurn: RunReportSink, @unchecked Sendable {
-  // `@unchecked`: `core`, `lanes`, `actions` and `isOver` are touched by `turn` (and before the first turn) only, which
-  // the owner calls on one thread at a time; everything that other threads touch is in `inbox`, behind its lock.
-  package typealias Command = @Sendable (inout SchedulerCore, Moment, inout Evaluation) -> Void
+/// Threading: `post`, `report` and store completions from any thread; `tick` on one thread at a time.
+package final class ServiceTick: RunReportSink, @unchecked Sendable {
+  // `@unchecked`: `core`, `pipelines`, `actions` and `isOver` are touched by `tick` (and before the first tick) only,
+  // which the owner calls on one thread at a time; everything that other threads touch is in `inbox`, behind its lock.
+  package typealias Command = @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> Void
 
   private struct Inbox: Sendable {
     var reports: [RunReport] = []
     var commands: [(command: Command, whenDurable: (@Sendable (StoreError?) -> Void)?)] = []
     var stores: [(store: Int, error: StoreError?)] = []
-    /// Whether `wake` was called since the last turn began.
+    /// Whether `wake` was called since the last tick began.
     var isAwake = true
     var isEmpty: Bool { reports.isEmpty && commands.isEmpty && stores.isEmpty }
   }
@@ -27,10 +27,10 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   private let wake: @Sendable () -> Void
   private var taken = Inbox()
   private var core: SchedulerCore
-  private var lanes: [StoreLane]
+  private var pipelines: [StorePipeline]
   private var actions: Evaluation
 
-  /// - Parameter wake: ends the owner's sleep; called at most once between two turns.
+  /// - Parameter wake: ends the owner's sleep; called at most once between two ticks.
   package init(_ configuration: ServiceConfiguration, wake: @escaping @Sendable () -> Void) {
     self.configuration = configuration
     self.wake = wake
@@ -43,15 +43,15 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     settings.orphansMax = configuration.orphansMax
     core = SchedulerCore(
       configuration: settings, stores: configuration.stores.map(\.name), executors: configuration.executors.map(\.name))
-    lanes = configuration.stores.map { StoreLane($0.store) }
+    pipelines = configuration.stores.map { StorePipeline($0.store) }
     actions = Evaluation(stores: configuration.stores.count, executors: configuration.executors.count)
   }
 
-  /// Reads what the stores know, as far as these jobs under these groups need it. Once, before the first turn.
+  /// Reads what the stores know, as far as these jobs under these groups need it. Once, before the first tick.
   package func restore(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws(StoreError) {
     let context = TriggerContext(zones: configuration.zones)
-    for (index, lane) in lanes.enumerated() {
-      core.restore(try lane.store.load(), store: index) { text in
+    for (index, pipeline) in pipelines.enumerated() {
+      core.restore(try pipeline.store.load(), store: index) { text in
         // What cannot be read is kept by the core, and shown: a zone may be missing on this machine today.
         try? TriggerText.parse(text, context: context).trigger
       }
@@ -60,15 +60,15 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     for job in definitions {
       let rates = [job.rate, job.group.flatMap { groups[$0]?.rate }]
       guard let window = rates.compactMap({ $0?.window }).max() else { continue }
-      for lane in lanes {
-        core.restore(try lane.store.starts(of: job.name, since: wall.advanced(byNanoseconds: -window)))
+      for pipeline in pipelines {
+        core.restore(try pipeline.store.starts(of: job.name, since: wall.advanced(byNanoseconds: -window)))
       }
     }
   }
 
   // MARK: From any thread
 
-  /// Hands in something to do on the scheduler's state at the next turn; `whenDurable` is called when what it decided
+  /// Hands in something to do on the scheduler's state at the next tick; `whenDurable` is called when what it decided
   /// is on disk.
   package func post(whenDurable: (@Sendable (StoreError?) -> Void)? = nil, _ command: @escaping Command) {
     enter { $0.commands.append((command, whenDurable)) }
@@ -87,15 +87,15 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     if mustWake { wake() }
   }
 
-  // MARK: The turn
+  // MARK: The tick
 
-  package var now: Moment {
-    Moment(wall: configuration.wallClock.now, monotonic: configuration.monotonicClock.now.nanoseconds)
+  package var now: ClockReading {
+    ClockReading(wall: configuration.wallClock.now, monotonic: configuration.monotonicClock.now.nanoseconds)
   }
 
-  /// What the owner needs to know after a turn.
+  /// What the owner needs to know after a tick.
   package struct Rest: Sendable {
-    /// When the next turn is due at the latest.
+    /// When the next tick is due at the latest.
     package var wake: SchedulerCore.Wake
     /// Claimed runs that are not over; only counted while draining, nil otherwise.
     package var claimedRuns: Int?
@@ -105,13 +105,13 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     package var unwritten: [String] = []
   }
 
-  /// Rounds of one turn at most: under a load that never lets the inbox empty, `now` would stand still and nothing more
+  /// Rounds of one tick at most: under a load that never lets the inbox empty, `now` would stand still and nothing more
   /// fall due.
   private static let roundsMax = 16
 
   /// Takes in what came, decides what is due at `now`, acts. Goes round until nothing more can be done at that moment,
   /// or until it is time for another moment: then the wake that it returns is at once.
-  package func turn(at now: Moment) -> Rest {
+  package func tick(at now: ClockReading) -> Rest {
     var rounds = 0
     var isAsleep = false
     var wake = SchedulerCore.Wake()
@@ -133,14 +133,14 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     } while !isAsleep && rounds < Self.roundsMax
     if !isAsleep { wake.monotonic = now.monotonic }
     var isWritten = isAsleep
-    for lane in lanes.indices {
-      if let at = lanes[lane].retryAt { wake.monotonic = min(wake.monotonic ?? at, at) }
-      isWritten = isWritten && (lanes[lane].isIdle || lanes[lane].isLost)
+    for pipeline in pipelines.indices {
+      if let at = pipelines[pipeline].retryAt { wake.monotonic = min(wake.monotonic ?? at, at) }
+      isWritten = isWritten && (pipelines[pipeline].isIdle || pipelines[pipeline].isLost)
     }
     return Rest(
       wake: wake, claimedRuns: core.isDraining ? core.claimedRuns + configuration.alsoRunning() : nil,
       isWritten: isWritten,
-      unwritten: core.isDraining ? lanes.compactMap { $0.unwritten } : [])
+      unwritten: core.isDraining ? pipelines.compactMap { $0.unwritten } : [])
   }
 
   private func takeInbox() {
@@ -161,9 +161,9 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
     }
   }
 
-  private func finishBatches(at now: Moment) {
+  private func finishBatches(at now: ClockReading) {
     for (store, error) in taken.stores {
-      switch lanes[store].finish(error, at: now.monotonic) {
+      switch pipelines[store].finish(error, at: now.monotonic) {
       case .durable(let claims, let waiting, let recovered):
         if recovered { core.storeRecovered(store, into: &actions) }
         core.batchIsDurable(in: store, into: &actions)
@@ -178,13 +178,13 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
   }
 
   /// Store first, then the executors, then whoever listens.
-  private func act(_ callbacks: [@Sendable (StoreError?) -> Void], at now: Moment) {
-    for store in lanes.indices { lanes[store].collect(&actions.stores[store]) }
+  private func act(_ callbacks: [@Sendable (StoreError?) -> Void], at now: ClockReading) {
+    for store in pipelines.indices { pipelines[store].collect(&actions.stores[store]) }
     if !callbacks.isEmpty { callWhenDurable(callbacks) }
-    for store in lanes.indices {
-      guard let batch = lanes[store].nextBatch(at: now.monotonic) else { continue }
+    for store in pipelines.indices {
+      guard let batch = pipelines[store].nextBatch(at: now.monotonic) else { continue }
       core.batchTaken(by: store)
-      lanes[store].store.apply(batch) { [self] error in completed(store, error) }
+      pipelines[store].store.apply(batch) { [self] error in completed(store, error) }
     }
     for executor in actions.orders.indices where !actions.orders[executor].isEmpty {
       configuration.executors[executor].executor.submit(actions.orders[executor])
@@ -197,8 +197,8 @@ package final class ServiceTurn: RunReportSink, @unchecked Sendable {
 
   /// A command may have touched several stores: its caller hears of the last one, or of the first failure.
   private func callWhenDurable(_ callbacks: [@Sendable (StoreError?) -> Void]) {
-    let countdown = DurableCountdown(lanes.count) { error in for callback in callbacks { callback(error) } }
-    for store in lanes.indices { lanes[store].whenDurable { countdown.finish($0) } }
+    let countdown = DurableCountdown(pipelines.count) { error in for callback in callbacks { callback(error) } }
+    for store in pipelines.indices { pipelines[store].whenDurable { countdown.finish($0) } }
   }
 }
 

@@ -1,7 +1,7 @@
 import JobModel
 import Scheduling
 
-extension StoreLane {
+extension StorePipeline {
   /// The most runs that are named.
   private static let named = 5
 

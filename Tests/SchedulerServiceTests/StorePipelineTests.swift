@@ -50,81 +50,81 @@ final class PlayedExecutor: JobExecutor {
 }
 
 @Suite("One batch at a time is with a store")
-struct StoreLaneTests {
+struct StorePipelineTests {
   let store = PlayedStore()
   let executor = PlayedExecutor()
-  let turn: ServiceTurn
+  let tick: ServiceTick
 
   init() {
-    turn = ServiceTurn(
+    tick = ServiceTick(
       ServiceConfiguration(stores: [("default", store)], executors: [("default", executor)]), wake: {})
-    turn.post { core, now, actions in
+    tick.post { core, now, actions in
       core.reconcile(
         [job("a", every: 10_000) { _ in nil }, job("b", every: 10_000) { _ in nil }], at: now, into: &actions)
       core.start(at: now, into: &actions)
     }
   }
 
-  private func at(_ seconds: Int64) -> Moment {
-    Moment(wall: Instant(seconds: 1_767_225_600 + seconds), monotonic: seconds * 1_000_000_000)
+  private func at(_ seconds: Int64) -> ClockReading {
+    ClockReading(wall: Instant(seconds: 1_767_225_600 + seconds), monotonic: seconds * 1_000_000_000)
   }
 
   @Test("what comes while a batch is written collects into the next one")
   func collects() throws {
-    _ = turn.turn(at: at(0))
+    _ = tick.tick(at: at(0))
     #expect(store.batches.count == 1)
-    _ = turn.turn(at: at(10))
+    _ = tick.tick(at: at(10))
     #expect(store.batches.count == 1)
     store.answer()
-    _ = turn.turn(at: at(10))
+    _ = tick.tick(at: at(10))
     #expect(store.batches.map { $0.claims.map(\.job) } == [["a", "b"]])
     #expect(executor.orders.isEmpty)
     store.answer()
-    _ = turn.turn(at: at(10))
+    _ = tick.tick(at: at(10))
     #expect(executor.orders.map(\.job.definition.name) == ["a", "b"])
   }
 
   @Test("a failed batch is tried again after a second, without its claims, with the rows that their schedules passed")
   func triesAgain() throws {
-    _ = turn.turn(at: at(0))
+    _ = tick.tick(at: at(0))
     store.answer()
-    _ = turn.turn(at: at(10))
+    _ = tick.tick(at: at(10))
     #expect(store.batches.map(\.claims.count) == [2])
     store.answer(StoreError(.full, "the disk is full"))
-    let rest = turn.turn(at: at(10))
+    let rest = tick.tick(at: at(10))
     #expect(rest.isWritten == false)
     #expect(store.batches.isEmpty)
-    _ = turn.turn(at: at(11))
+    _ = tick.tick(at: at(11))
     #expect(store.batches.map(\.claims.count) == [0])
     #expect(store.batches.map { $0.waiting.map(\.job) } == [["a", "b"]])
     store.answer()
-    _ = turn.turn(at: at(11))
+    _ = tick.tick(at: at(11))
     // Recovered: they are claimed now, and start when that is written.
     #expect(store.batches.map { $0.claims.map(\.job) } == [["a", "b"]])
     store.answer()
-    _ = turn.turn(at: at(11))
+    _ = tick.tick(at: at(11))
     #expect(executor.orders.count == 2)
   }
 
-  @Test("a batch of nothing but claims that fails is tried again too, and nobody asks for a turn in the past meanwhile")
+  @Test("a batch of nothing but claims that fails is tried again too, and nobody asks for a tick in the past meanwhile")
   func triesClaimsAgain() throws {
-    _ = turn.turn(at: at(0))
+    _ = tick.tick(at: at(0))
     store.answer()
-    _ = turn.turn(at: at(10))
+    _ = tick.tick(at: at(10))
     for second in 10...13 as ClosedRange<Int64> {
       // First the claims fail with their schedules; then, their rows being stored, the claims alone.
       store.answer(StoreError(.full, "the disk is full"))
-      let rest = turn.turn(at: at(second))
+      let rest = tick.tick(at: at(second))
       #expect(rest.wake.monotonic == at(second + 1).monotonic)
-      _ = turn.turn(at: at(second + 1))
+      _ = tick.tick(at: at(second + 1))
       #expect(store.batches.map { $0.waiting.map(\.job) } == [["a", "b"]])
       #expect(store.batches.allSatisfy { $0.claims.isEmpty && $0.waiting.allSatisfy { $0.claimedAt == nil } })
       store.answer()
-      _ = turn.turn(at: at(second + 1))
+      _ = tick.tick(at: at(second + 1))
       #expect(store.batches.map { $0.claims.map(\.job) } == [["a", "b"]])
     }
     store.answer()
-    let rest = turn.turn(at: at(14))
+    let rest = tick.tick(at: at(14))
     #expect(executor.orders.count == 2)
     #expect(rest.wake.monotonic == nil)
   }
@@ -132,18 +132,18 @@ struct StoreLaneTests {
   @Test("who waits for durability hears after the commit, and of a failure")
   func durability() throws {
     let heard = Mutex<[String]>([])
-    _ = turn.turn(at: at(0))
-    turn.post(whenDurable: { error in heard.withLock { $0.append(error?.message ?? "durable") } }) {
+    _ = tick.tick(at: at(0))
+    tick.post(whenDurable: { error in heard.withLock { $0.append(error?.message ?? "durable") } }) {
       core, now, actions in
       _ = try? core.runNow("a", params: nil, at: now, into: &actions)
     }
-    _ = turn.turn(at: at(1))
+    _ = tick.tick(at: at(1))
     #expect(heard.withLock { $0 } == [])
     store.answer()
-    _ = turn.turn(at: at(1))
+    _ = tick.tick(at: at(1))
     #expect(heard.withLock { $0 } == [])
     store.answer()
-    _ = turn.turn(at: at(1))
+    _ = tick.tick(at: at(1))
     #expect(heard.withLock { $0 } == ["durable"])
   }
 }

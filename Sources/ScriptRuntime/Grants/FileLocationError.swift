@@ -1,7 +1,7 @@
 package import FileWatching
 
 /// Why a path could not be reached.
-package enum PlaceError: Error, Equatable {
+package enum FileLocationError: Error, Equatable {
   /// The kernel's word.
   case system(Errno)
   /// A link on the way leads out of the granted directory.

@@ -1,11 +1,11 @@
 internal import Chronology
 internal import JobModel
 
-/// Schedules made at run time.
+/// Dynamic schedules.
 extension StoreConformance {
-  static func made(_ id: String, _ job: String = "send", next: Instant? = second(60)) -> ScheduleRecord {
+  static func dynamic(_ id: String, _ job: String = "send", next: Instant? = second(60)) -> ScheduleRecord {
     var record = schedule(job, next: next)
-    record.made = MadeSchedule(id: id, options: ScheduleOptions())
+    record.dynamic = DynamicSchedule(id: id, options: ScheduleOptions())
     return record
   }
 
@@ -21,32 +21,32 @@ extension StoreConformance {
     return options
   }
 
-  static let madeScheduleClaims: [Claim] = [
-    Claim("every field of a schedule made at run time comes back as it was given") { subject in
+  static let dynamicScheduleClaims: [Claim] = [
+    Claim("every field of a dynamic schedule comes back as it was given") { subject in
       try with(subject) { store in
-        var full = made("b")
-        full.made = MadeSchedule(id: "b 🌙", options: everyOption)
+        var full = dynamic("b")
+        full.dynamic = DynamicSchedule(id: "b 🌙", options: everyOption)
         full.anchor = second(5)
         full.lastFire = second(4)
         full.fireCount = 7
         full.clockEpoch = ClockEpoch(3)
         full.isPaused = true
         full.orphanedAt = second(9)
-        let bare = made("a", next: nil)
+        let bare = dynamic("a", next: nil)
         try store.commit(.make { $0.schedules = [full, schedule("send"), bare] })
         try expectEqual(
           store.schedules(), [schedule("send"), bare, full], "schedules, the job's own first, then by id")
       }
     },
-    Claim("schedules made at run time survive closing and opening", needsDurability: true) { subject in
-      var record = made("a")
-      record.made = MadeSchedule(id: "a", options: everyOption)
+    Claim("dynamic schedules survive closing and opening", needsDurability: true) { subject in
+      var record = dynamic("a")
+      record.dynamic = DynamicSchedule(id: "a", options: everyOption)
       try with(subject) { store in try store.commit(.make { $0.schedules = [record] }) }
       try with(subject) { store in try expectEqual(store.load().schedules, [record], "the schedule") }
     },
     Claim("several schedules of one job move apart from each other and from the job's own") { subject in
       try with(subject) { store in
-        try store.commit(.make { $0.schedules = [schedule("send"), made("a"), made("b")] })
+        try store.commit(.make { $0.schedules = [schedule("send"), dynamic("a"), dynamic("b")] })
         try store.commit(
           .make {
             $0.fires = [
@@ -58,13 +58,13 @@ extension StoreConformance {
         try expectEqual(store.schedules().map(\.fireCount), [2, 0, 1], "counts")
       }
     },
-    Claim("a schedule made at run time goes, and its job's own and its runs stay") { subject in
+    Claim("a dynamic schedule goes, and its job's own and its runs stay") { subject in
       try with(subject) { store in
         var run = finished(1, "send")
         run.schedule = "a"
         try store.commit(
           .make {
-            $0.schedules = [schedule("send"), made("a")]
+            $0.schedules = [schedule("send"), dynamic("a")]
             $0.finished = [run]
             $0.decisions = [skipped("a", 5)]
           })
@@ -76,22 +76,22 @@ extension StoreConformance {
     },
     Claim("an id may change hands") { subject in
       try with(subject) { store in
-        try store.commit(.make { $0.schedules = [made("a", "send")] })
-        try store.commit(.make { $0.schedules = [made("a", "fetch")] })
+        try store.commit(.make { $0.schedules = [dynamic("a", "send")] })
+        try store.commit(.make { $0.schedules = [dynamic("a", "fetch")] })
         try expectEqual(
           store.load().schedules.filter { $0.id == "a" }.map(\.nextFire), [second(60)], "one schedule of that id")
       }
     },
     Claim("a batch that takes a schedule away and a later one that makes it again may become one") { subject in
       try with(subject) { store in
-        try store.commit(.make { $0.schedules = [made("a"), made("b")] })
+        try store.commit(.make { $0.schedules = [dynamic("a"), dynamic("b")] })
         var batch = StoreBatch.make {
           $0.fires = [FireUpdate(job: "send", schedule: "a", nextFire: nil, lastFire: second(60), fireCount: 1)]
           $0.unscheduled = ["a", "b"]
         }
-        batch.append(.make { $0.schedules = [made("a", next: second(90))] })
+        batch.append(.make { $0.schedules = [dynamic("a", next: second(90))] })
         try store.commit(batch)
-        try expectEqual(store.schedules(), [made("a", next: second(90))], "the new one")
+        try expectEqual(store.schedules(), [dynamic("a", next: second(90))], "the new one")
       }
     },
     Claim("a run says whose it is while it waits, when it is claimed and when it has ended") { subject in
