@@ -21,7 +21,7 @@ struct LuaConformanceTests {
     let host = try LuaHost(services: services, declareModules: DeclareModules.modules)
     defer {
       host.stop()
-      host.services.lane.stop()
+      host.services.blockingPool.stop()
     }
     let loader = try ScriptLoader(runtime: host.runtime, zones: services.zones)
     let subject = ExecutorConformance.Subject(
