@@ -41,10 +41,12 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
-let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+  .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+  .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
 ]
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -62,6 +64,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -137,7 +140,9 @@ let package = Package(
       ]),
 
     // A running host over HTTP.
-    library("HostAPI", ["Hosting", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio),
+    library(
+      "HostAPI",
+      ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio),
 
     // What programs embed.
     library(
@@ -185,8 +190,10 @@ let package = Package(
     tests(
       "MoondialSchedulerTests",
       [
-        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
-        "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
+        "MoondialScheduler", "TestSupport", "MoondialTesting", "MoondialService", "Hosting", "FileWatching",
+        "ScriptRuntime",
+        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers",
+        "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     tests("BasicsTests", ["Basics"]),
@@ -237,6 +244,11 @@ let package = Package(
       ]),
     // The checkout as texts: what the compiler does not hold.
     tests("TidyTests", []),
+    tests(
+      "HostAPITests",
+      [
+        "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", httpTypes,
+      ]),
     // The binary as its users run it.
     tests(
       "EndToEndTests",

@@ -1,0 +1,4 @@
+internal import Basics
+
+/// `text` as a JSON string.
+func quoted(_ text: String) -> String { quotedJSON(text) }
