@@ -75,6 +75,8 @@ let package = Package(
     // libcurl, for HTTP and mail.
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
@@ -83,6 +85,9 @@ let package = Package(
 
     // Threads, collections, text: what every room stands on.
     library("Basics"),
+
+    // HTTP as a client.
+    library("HTTPTransfer", ["Basics", "CCurl", "CZlib"]),
 
     // Time and schedules: pure.
     library("Chronology", ["Basics"]),
@@ -114,9 +119,10 @@ let package = Package(
     library(
       "HostModules",
       [
-        "ScriptRuntime", "ScriptLoading", "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "Triggers",
+        "ScriptRuntime", "ScriptLoading", "FileWatching", "HTTPTransfer", "Lua", "CLinux", "Basics", "Chronology",
+        "Triggers",
         "JobModel",
-        "Executors",
+        "Executors", grdb,
       ]),
 
     library(
@@ -181,6 +187,9 @@ let package = Package(
         "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
+    // A server for the tests of what asks others.
+    .target(name: "LoopbackHTTP", path: "Tests/LoopbackHTTP", swiftSettings: strict),
+    tests("HTTPTransferTests", ["HTTPTransfer", "LoopbackHTTP", "Basics"]),
     tests("BasicsTests", ["Basics"]),
     tests("ChronologyTests", ["Basics", "Chronology"]),
     tests("TriggersTests", ["Triggers", "Basics", "Chronology"]),
@@ -209,13 +218,14 @@ let package = Package(
         "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "Lua", "CLuaShim", "Executors", "JobModel",
         "MemoryStore", "SchedulerService", "Basics", "Chronology",
         "Triggers",
-        "Importing",
+        "Importing", "HTTPTransfer", "LoopbackHTTP",
       ]),
     // The binary as its users run it.
     tests(
       "EndToEndTests",
       [
-        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology", arguments,
+        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
+        "LoopbackHTTP", arguments,
       ]),
   ]
 )
