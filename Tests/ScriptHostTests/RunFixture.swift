@@ -1,6 +1,7 @@
 import Basics
 import Chronology
 import Executors
+import HTTPTransfer
 import JobModel
 import Lua
 import Synchronization
@@ -237,7 +238,7 @@ final class PoolFixture {
 
   init(
     workers: Int = 2, configuration: LuaHostConfiguration = .init(), grants: Grants = .none, base: String = "/",
-    lua: LuaConfiguration = .init(), edit: (inout HostServices) -> Void = { _ in }
+    lua: LuaConfiguration = .init(), http: HTTPClient = HTTPClient(), edit: (inout HostServices) -> Void = { _ in }
   ) throws {
     var services = HostServices.unwired
     services.log = log
@@ -250,7 +251,7 @@ final class PoolFixture {
     services.events = scheduler
     edit(&services)
     host = try LuaHost(
-      services: services, declareModules: DeclareModules.modules, lua: lua, configuration: configuration)
+      services: services, declareModules: DeclareModules.modules, lua: lua, configuration: configuration, http: http)
     let runner = LuaRunner(host)
     var pools = StepPool.Configuration()
     pools.workers = workers
