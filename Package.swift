@@ -41,10 +41,12 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
-let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+  .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+  .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
 ]
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -62,6 +64,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -143,7 +146,9 @@ let package = Package(
       ]),
 
     // A running host over HTTP.
-    library("HostAPI", ["Hosting", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio),
+    library(
+      "HostAPI",
+      ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio),
 
     // What programs embed.
     library(
@@ -173,10 +178,17 @@ let package = Package(
     .executableTarget(name: "Benchmarks", dependencies: ["Lua"], swiftSettings: strict),
 
     // Proofs.
+    library("TestSupport", ["Basics", "Chronology"]),
+    .target(
+      name: "ScriptFixtures",
+      dependencies: [
+        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Basics",
+        "Chronology", "TestSupport", "HTTPTransfer",
+      ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
       [
-        "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
+        "TestSupport", "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
         "Scheduling",
         "SchedulerService",
       ]),
@@ -184,48 +196,70 @@ let package = Package(
       "MoondialSchedulerTests",
       [
         "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
-        "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
+        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers",
+        "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     // A server for the tests of what asks others.
     .target(name: "LoopbackHTTP", path: "Tests/LoopbackHTTP", swiftSettings: strict),
     tests("HTTPTransferTests", ["HTTPTransfer", "LoopbackHTTP", "Basics"]),
     tests("BasicsTests", ["Basics"]),
-    tests("ChronologyTests", ["Basics", "Chronology"]),
-    tests("TriggersTests", ["Triggers", "Basics", "Chronology"]),
+    tests("ChronologyTests", ["Basics", "Chronology", "TestSupport"]),
+    tests("TriggersTests", ["Triggers", "Basics", "Chronology", "TestSupport"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
-    tests("LuaTests", ["Lua", "CLuaShim"]),
+    tests("LuaTests", ["Lua", "CLuaShim", "TestSupport"]),
     tests(
       "SchedulingTests",
-      ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers"]),
+      ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
       "SchedulerServiceTests",
       [
         "SchedulerService", "Scheduling", "JobModel", "MemoryStore", "Executors", "Basics", "Chronology",
-        "Triggers",
+        "Triggers", "TestSupport",
       ]),
     tests("SimulationTests", ["MoondialTesting", "JobModel"]),
     tests(
       "SQLiteStoreTests",
-      ["MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", grdb]),
+      [
+        "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", "TestSupport",
+        grdb,
+      ]),
     tests(
       "ConformanceTests",
       ["MemoryStore", "JobModel", "MoondialTesting"]),
-    tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers"]),
+    tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
-      "ScriptHostTests",
+      "FileWatchingTests",
+      ["FileWatching", "ScriptLoading", "Executors", "JobModel", "Basics", "Chronology", "TestSupport"]),
+    tests(
+      "ScriptRuntimeTests",
       [
-        "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "Lua", "CLuaShim", "Executors", "JobModel",
-        "MemoryStore", "SchedulerService", "Basics", "Chronology",
-        "Triggers",
-        "Importing", "HTTPTransfer", "LoopbackHTTP",
+        "ScriptRuntime", "FileWatching", "ScriptLoading", "HostModules", "Lua", "Executors", "JobModel", "MemoryStore",
+        "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "ScriptLoadingTests",
+      [
+        "ScriptLoading", "ScriptRuntime", "FileWatching", "HostModules", "Importing", "Lua", "JobModel", "Basics",
+        "Chronology", "Triggers", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "HostModulesTests",
+      [
+        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
+        "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "HostAPITests",
+      [
+        "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", httpTypes,
       ]),
     // The binary as its users run it.
     tests(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "LoopbackHTTP", arguments,
+        "TestSupport", "LoopbackHTTP", arguments,
       ]),
   ]
 )

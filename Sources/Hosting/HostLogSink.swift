@@ -45,7 +45,9 @@ package final class HostLogSink: RunOutput {
 
   package func write(_ line: LogLine) {
     log.write(line)
-    guard let run = line.run, let job = line.job, let name = line.store, let store = receivers.store(named: name)
+    // The history has what is info and above, whatever is shown; the lines below that a job asks for as well.
+    guard let run = line.run, let job = line.job, let name = line.store, line.level >= min(log.level(of: job), .info),
+      let store = receivers.store(named: name)
     else { return }
     store.append(log: [
       RunLogLine(

@@ -134,6 +134,7 @@ package final class ScriptSession {
     luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
     luaHost.limitAnswers(bytes: configuration.answerBytes)
     log.use(zone)
+    log.use(levels: configuration.logLevels)
   }
 
   /// Loads the scripts of `snapshot`: what changed, or everything (when something beneath all of them changed).

@@ -101,11 +101,14 @@ final class HostProcess: @unchecked Sendable {
     return (ends[0], ends[1])
   }
 
-  /// The child gets the test's environment without MOONDIAL_ variables, and no blocked signals.
+  /// The child gets the test's environment without MOONDIAL_ variables but the one that turns TCP off, and no blocked
+  /// signals.
   private static func spawn(
     _ arguments: [String], stdin: Int32, output: Int32, errors: Int32
   ) throws -> Int32 {
-    let environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("MOONDIAL_") }
+    var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("MOONDIAL_") }
+    // Hosts of several tests at once have one port between them; who wants one says --set http.listen.
+    environment["MOONDIAL_HTTP__LISTEN"] = "false"
     // Safe: both lists end in nil, their strings live until the call has returned and are freed then; `actions` and
     // `attributes` are initialised before use and destroyed after.
     var argv = unsafe arguments.map { unsafe strdup($0) } + [nil]

@@ -28,12 +28,15 @@ package struct LogLine: Sendable, Equatable {
   package var message: String
   /// A JSON object.
   package var fields: JSONText?
+  /// Where an error comes from; a line for each call.
+  package var traceback: String?
   package var at: Instant
 
   package init(
     run: RunID?, job: String?, store: String? = nil, level: LogLevel, message: String, fields: JSONText? = nil,
-    at: Instant
+    traceback: String? = nil, at: Instant
   ) {
+    self.traceback = traceback
     self.run = run
     self.job = job
     self.store = store

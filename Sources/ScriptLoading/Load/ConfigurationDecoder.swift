@@ -7,10 +7,7 @@ internal import ScriptRuntime
 /// with every mistake as a problem of its own.
 struct ConfigurationDecoder {
   /// The keys of the table.
-  static let topLevel = [
-    "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
-    "quotas", "answers_memory", "secrets", "on_failure",
-  ]
+  static let topLevel = ConfigurationKeys.names(below: [])
 
   /// Where values came from that did not come from the file: key path to the name of the variable or flag.
   private let origins: [(path: [String], origin: String)]
@@ -45,7 +42,7 @@ struct ConfigurationDecoder {
     var reading = FieldReading()
     reading.namedKeysOnly(table, in: "the table")
     report(reading, [])
-    for (key, value) in table.fields {
+    for (key, value) in table.fields where isKnown([key]) {
       switch key {
       case "timezone": decodeZone(value, &configuration)
       case "stores": decodeStores(value, &configuration)
@@ -57,13 +54,16 @@ struct ConfigurationDecoder {
       case "kept_states": decodeKeptStates(value, &configuration)
       case "answers_memory": decodeAnswersMemory(value, &configuration)
       case "secrets": decodeSecrets(value, &configuration)
+      case "log_levels":
+        for (name, value) in fields([key], value, like: "{ noisy = \"error\" }") {
+          configuration.logLevels[name] = read([key, name]) { $0.choice($1, value, LogLevel.self) }
+        }
       case "job_defaults": break
       case "on_failure":
         if case .function = value { break }
         problem([key], "on_failure must be a function like function(run, err) … end, not \(value.shown)")
       case "groups": decodeGroups(value, &configuration)
-      default:
-        problem([key], "unknown setting \(quoted(key))\(FieldReading.suggestion(for: key, among: Self.topLevel))")
+      default: break
       }
     }
     // Last, since defaults may name executors, stores and groups.
@@ -85,7 +85,7 @@ struct ConfigurationDecoder {
   }
 
   /// Something that is no mistake, and will not do what it says.
-  private mutating func note(_ path: [String], _ message: String) {
+  mutating func note(_ path: [String], _ message: String) {
     let origin = origins.last { path.starts(with: $0.path) }?.origin
     problems.append(ScriptProblem(.note, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), message))
   }
@@ -112,13 +112,16 @@ struct ConfigurationDecoder {
     var reading = FieldReading()
     reading.namedKeysOnly(table, in: name)
     report(reading, path)
-    return table.fields
+    return table.fields.filter { isKnown(path + [$0.key]) }
   }
 
-  mutating func unknown(_ path: [String], among names: [String]) {
-    let key = path.last ?? ""
-    let hint = FieldReading.suggestion(for: key, among: names)
+  /// Whether ``ConfigurationKeys`` has it; if not, that is a problem.
+  private mutating func isKnown(_ path: [String]) -> Bool {
+    if ConfigurationKeys.isKnown(path) { return true }
+    let names = ConfigurationKeys.names(below: path.dropLast()).filter { $0 != "*" }
+    let hint = FieldReading.suggestion(for: path.last ?? "", among: names)
     problem(path, "unknown setting \(quoted(path.joined(separator: ".")))\(hint)")
+    return false
   }
 
   // MARK: Settings
@@ -143,8 +146,7 @@ struct ConfigurationDecoder {
           executor.kind = read(path) { $0.choice($1, value, ExecutorConfiguration.Kind.self) } ?? executor.kind
         case "workers":
           executor.workers = read(path) { $0.integer($1, value, in: 1...10_000) }
-        default:
-          unknown(path, among: ["type", "workers"])
+        default: break
         }
       }
       configuration.executors[name] = executor
@@ -178,13 +180,13 @@ struct ConfigurationDecoder {
             "secrets.command must be a list of words like { \"pass\", \"show\" }, to which the secret's name is added, "
               + "not \(value.shown)")
         }
-      default: unknown(path, among: ["directory", "command"])
+      default: break
       }
     }
   }
 
   /// A program and its words; a text, as variables and flags give it, is split at its spaces.
-  private func words(_ value: LuaValue) -> [String]? {
+  func words(_ value: LuaValue) -> [String]? {
     var words: [String] = []
     switch value {
     case .string(let text): words = text.text.split(separator: " ").map(String.init)
@@ -199,24 +201,6 @@ struct ConfigurationDecoder {
       return nil
     }
     return words
-  }
-
-  private mutating func decodeHTTP(_ value: LuaValue, _ configuration: inout HostConfiguration) {
-    for (key, value) in fields(["http"], value, like: "{ listen = \"127.0.0.1:8047\" }") {
-      guard key == "listen" else {
-        unknown(["http", key], among: ["listen"])
-        continue
-      }
-      if case .bool(false) = value {
-        configuration.http.isEnabled = false
-      } else if case .string(let text) = value, let http = HTTPConfiguration(listen: text.text) {
-        configuration.http = http
-        note(["http", key], "http.listen does nothing: this version has no HTTP interface")
-      } else {
-        problem(
-          ["http", key], "http.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", or false, not \(value.shown)")
-      }
-    }
   }
 
   /// Kept as it was written, since where relative paths start is known to the host only; but checked here.

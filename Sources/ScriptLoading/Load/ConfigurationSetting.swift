@@ -21,7 +21,7 @@ package struct ConfigurationSetting: Sendable, Hashable {
 
   /// Names after `MOONDIAL_` that are no settings of this kind.
   private static let others: Set<String> = [
-    "STATE", "CONFIG", "SCRIPTS", "TOKEN", "LOG", "LOG_LEVEL", "GRACE", "NO_COLOR", "HOME", "URL", "HOST",
+    "STATE", "CONFIG", "SCRIPTS", "TOKEN", "LOG_FORMAT", "LOG_LEVEL", "GRACE", "NO_COLOR", "HOME", "URL", "HOST",
   ]
 
   /// The settings among environment variables, by name. Names of one word that are no setting are left to whoever reads

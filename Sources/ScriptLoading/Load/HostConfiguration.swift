@@ -18,6 +18,9 @@ package struct HostConfiguration: Sendable, Equatable {
   /// What jobs may do together, by the name that their `group` says. A reload takes it over.
   package var groups: [String: GroupLimit]
   package var http: HTTPConfiguration
+  /// From which level on the log shows lines of jobs: by name, or by a beginning with `*` after it. A reload takes it
+  /// over.
+  package var logLevels: [String: LogLevel]
   /// How much history the stores keep.
   package var retention: Retention
   /// How much scripts may take. A reload takes it over.
@@ -40,6 +43,7 @@ package struct HostConfiguration: Sendable, Equatable {
     jobDefaults = LuaTable()
     groups = [:]
     http = HTTPConfiguration()
+    logLevels = [:]
     retention = Retention()
     quotas = Quotas()
     keptStateBytes = 512 << 20
@@ -69,7 +73,7 @@ package struct HostConfiguration: Sendable, Equatable {
   package func settingsNeedingRestart(from former: HostConfiguration) -> [String] {
     var names: [String] = []
     if executors != former.executors { names.append("executors") }
-    if http != former.http { names.append("http") }
+    if !http.listens(as: former.http) { names.append("http.listen") }
     if stores != former.stores { names.append("stores") }
     if timeZone != former.timeZone { names.append("timezone") }
     return names
@@ -100,37 +104,5 @@ package struct ExecutorConfiguration: Sendable, Hashable {
   package init(_ kind: Kind = .threads, workers: Int? = nil) {
     self.kind = kind
     self.workers = workers
-  }
-}
-
-/// Where the HTTP interface listens.
-package struct HTTPConfiguration: Sendable, Hashable {
-  package var host: String
-  /// 0 is a free port of the system's choice.
-  package var port: Int
-  /// `listen = false` turns it off.
-  package var isEnabled: Bool
-
-  package init(host: String = "127.0.0.1", port: Int = 8047, isEnabled: Bool = true) {
-    self.host = host
-    self.port = port
-    self.isEnabled = isEnabled
-  }
-
-  /// Reads `HOST:PORT`, `[::1]:8047` or `:8047` (every address); `nil` for anything else.
-  package init?(listen text: String) {
-    guard let colon = text.lastIndex(of: ":") else { return nil }
-    var host = String(text[..<colon])
-    let digits = text[text.index(after: colon)...]
-    guard !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }), let port = Int(digits), port <= 65_535
-    else {
-      return nil
-    }
-    if host.hasPrefix("["), host.hasSuffix("]") {
-      host = String(host.dropFirst().dropLast())
-    } else if host.contains(":") {
-      return nil
-    }
-    self.init(host: host.isEmpty ? "0.0.0.0" : host, port: port)
   }
 }

@@ -1,6 +1,6 @@
 internal import FileWatching
 internal import Glibc
-internal import JobModel
+package import JobModel
 internal import Synchronization
 
 /// Where secrets come from: `secrets` of `moondial.lua`.
@@ -81,6 +81,22 @@ package final class Secrets: Sendable {
     if let value = variables[Self.variable(for: name)] { return .value(Array(value.utf8)) }
     guard let program = places.command.first else { return .missing }
     return command(program, places.command + [name], variables)
+  }
+
+  /// A secret as text, for the host itself. Blocks on files; the command is not asked.
+  package func textForHost(_ name: String) -> Result<String, HostRefusal> {
+    switch look(for: name) {
+    case .value(let bytes):
+      guard let text = String(validating: bytes, as: UTF8.self), !text.isEmpty else {
+        return .failure(HostRefusal("the secret \"\(name)\" is empty, or not UTF-8"))
+      }
+      return .success(text)
+    case .missing: return .failure(HostRefusal("there is no secret \"\(name)\" in a file or a variable"))
+    case .refused(let message): return .failure(HostRefusal(message))
+    case .command:
+      return .failure(
+        HostRefusal("the secret \"\(name)\" is in no file and no variable, and secrets.command is for scripts only"))
+    }
   }
 
   private func absolute(_ directory: String) -> String {

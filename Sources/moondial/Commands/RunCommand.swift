@@ -23,7 +23,19 @@ struct RunCommand: ParsableCommand {
   @Option(help: "How long running jobs may take to finish when the host is stopped.")
   var grace = "30s"
 
-  @Flag(name: .shortAndLong, help: "Also log each run's start and end.")
+  @Option(
+    help: ArgumentHelp(
+      "What is logged: debug (each run's start and end as well), info, warn, error. Default: $MOONDIAL_LOG_LEVEL, else "
+        + "info."))
+  var logLevel: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How lines look: text, json, or auto (as the journal wants them under systemd, else text). Default: "
+        + "$MOONDIAL_LOG_FORMAT, else auto."))
+  var logFormat: String?
+
+  @Flag(name: .shortAndLong, help: "The same as --log-level debug.")
   var verbose = false
 
   func run() throws {
@@ -34,7 +46,7 @@ struct RunCommand: ParsableCommand {
     let end = HostEnd()
     // First of all: whatever the start does, a signal ends it.
     let signals = try Host.orError { () throws(ThreadError) in try Signals(grace: grace) { end.receive($0) } }
-    let log = LogRenderer(zone: .utc, threshold: verbose ? .debug : .info)
+    let log = LogRenderer(zone: .utc, threshold: try level, format: try format)
     log.queueLines()
     let host = try Host(scripts.directory, scripts.settings, grace: grace, log: log)
     try host.start {
@@ -44,6 +56,37 @@ struct RunCommand: ParsableCommand {
     SpareMemory.forgetStart()
     host.awaitEnd(end)
     _ = signals
+  }
+
+  private var level: LogLevel {
+    get throws {
+      if verbose { return .debug }
+      let (text, name) = RunCommand.setting(logLevel, "--log-level", "LOG_LEVEL")
+      guard let text else { return .info }
+      guard let level = LogLevel(rawValue: text) else {
+        throw CommandFailure(.usage, "\(name) \(text): give debug, info, warn or error")
+      }
+      return level
+    }
+  }
+
+  private var format: LogFormat {
+    get throws {
+      let (text, name) = RunCommand.setting(logFormat, "--log-format", "LOG_FORMAT")
+      switch text {
+      case nil, "auto": return .automatic(environment: Environment.all)
+      case "text": return .text
+      case "json": return .json
+      case let text?: throw CommandFailure(.usage, "\(name) \(text): give text, json or auto")
+      }
+    }
+  }
+
+  /// What a flag says, or else its variable; and how messages call it.
+  private static func setting(_ flag: String?, _ name: String, _ variable: String) -> (String?, String) {
+    if let flag { return (flag, name) }
+    let text = Environment["MOONDIAL_" + variable]
+    return (text == "" ? nil : text, "MOONDIAL_\(variable)")
   }
 }
 

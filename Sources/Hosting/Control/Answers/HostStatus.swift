@@ -1,6 +1,6 @@
 /// How a host is: what `moondial status` shows.
 package struct HostStatus: Sendable, Codable {
-  package enum State: String, Sendable, Codable {
+  package enum State: String, Sendable, Codable, CaseIterable {
     case running
     /// Everything is paused: nothing that falls due runs.
     case paused

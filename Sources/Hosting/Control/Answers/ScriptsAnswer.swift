@@ -16,7 +16,7 @@ package struct ScriptsAnswer: Sendable, Codable, Equatable {
 }
 
 package struct ScriptAnswer: Sendable, Codable, Equatable {
-  package enum Status: String, Sendable, Codable {
+  package enum Status: String, Sendable, Codable, CaseIterable {
     /// The file as it is now.
     case current
     /// The last good version: the file as it is now has errors.

@@ -31,7 +31,7 @@ package struct AcceptedRun: Sendable, Codable, Equatable {
 
 /// What became of a cancel.
 package struct CancelAnswer: Sendable, Codable, Equatable {
-  package enum State: String, Sendable, Codable {
+  package enum State: String, Sendable, Codable, CaseIterable {
     /// It had not started: it has ended as cancelled.
     case cancelled
     /// It runs, and was told to end.

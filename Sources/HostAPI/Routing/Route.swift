@@ -1,0 +1,108 @@
+package import HTTPTypes
+
+/// One operation of the API: how it is called, who may call it, what it takes and answers, and what it does. The router
+/// and the API's description are both made from these.
+package struct Route: Sendable {
+  package var method: HTTPRequest.Method
+  /// Such as `/api/v1/jobs/{name}/run`.
+  package var path: String
+  /// A name of its own: `runJob`.
+  package var name: String
+  package var summary: String
+  /// nil: nobody needs to be known.
+  package var role: AccessRole?
+  package var parameters: [Parameter] = []
+  package var body: Body?
+  package var answers: [Answer]
+  /// Statuses of problems beside those that every route has.
+  package var problems: [HTTPResponse.Status] = []
+  package var handle: @Sendable (APICall) async throws -> Reply
+
+  /// A part of the path or of the query.
+  package struct Parameter: Sendable {
+    package enum Place: String, Sendable { case path, query, header }
+    package var name: String
+    package var place: Place
+    package var schema: Schema
+    package var summary: String
+
+    package init(_ name: String, in place: Place = .query, _ schema: Schema, _ summary: String) {
+      self.name = name
+      self.place = place
+      self.schema = schema
+      self.summary = summary
+    }
+  }
+
+  /// The JSON that a request carries.
+  package struct Body: Sendable {
+    package var type: AnswerType
+    /// Where what decodes is less than what may be said.
+    package var schema: Schema?
+    package var isRequired: Bool
+  }
+
+  /// An answer that is no problem.
+  package struct Answer: Sendable {
+    package var status: HTTPResponse.Status
+    package var content: Content
+    package var summary: String
+
+    package enum Content: Sendable {
+      case json(AnswerType)
+      case text(String)
+      case nothing
+    }
+  }
+}
+
+/// What a handler answers.
+package struct Reply: Sendable {
+  package enum Content: Sendable {
+    case nothing
+    case text(String, type: String)
+    case stream(EventStream)
+  }
+  package var status: HTTPResponse.Status
+  package var content: Content
+  package var headers = HTTPFields()
+
+  package init(_ status: HTTPResponse.Status = .ok, _ content: Content = .nothing) {
+    self.status = status
+    self.content = content
+  }
+
+  /// A value as JSON.
+  package static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Reply {
+    Reply(status, .text(try AnswerEncoder.json(value), type: "application/json"))
+  }
+}
+
+extension Route {
+  /// A question.
+  static func get<A: Codable & Sendable>(
+    _ path: String, _ name: String, _ summary: String, _ parameters: [Parameter] = [],
+    problems: [HTTPResponse.Status] = [], _ handle: @escaping @Sendable (APICall) async throws -> A
+  ) -> Route {
+    Route(
+      method: .get, path: path, name: name, summary: summary, role: .read,
+      parameters: parameters + [Parameters.ifNoneMatch],
+      answers: [
+        Answer(status: .ok, content: .json(A.self), summary: "the answer"),
+        Answer(status: .notModified, content: .nothing, summary: "it is as it was (If-None-Match)"),
+      ],
+      problems: problems + (path.contains("{") ? [.notFound] : []),
+      handle: { try .json(try await handle($0)) })
+  }
+
+  /// An order.
+  static func post<A: Codable & Sendable>(
+    _ path: String, _ name: String, _ summary: String, _ parameters: [Parameter] = [], body: Body? = nil,
+    status: HTTPResponse.Status = .ok, _ handle: @escaping @Sendable (APICall) async throws -> A
+  ) -> Route {
+    Route(
+      method: .post, path: path, name: name, summary: summary, role: .operate, parameters: parameters, body: body,
+      answers: [Answer(status: status, content: .json(A.self), summary: "what was done")],
+      problems: [.notFound, .conflict], handle: { try .json(try await handle($0), status: status) })
+  }
+}

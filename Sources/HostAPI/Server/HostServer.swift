@@ -1,0 +1,206 @@
+internal import Glibc
+internal import Basics
+package import Chronology
+package import Hosting
+internal import HummingbirdCore
+internal import JobModel
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// A host's HTTP server: the socket in its state directory, and a TCP port as configured.
+///
+///     let server = HostServer(control, settings, log: log)
+///     server.start()           // says in the log what it cannot have; the host runs without
+///     server.stop()
+///
+/// One thread serves all connections: it sleeps while nobody asks, and answers are made on it. Whatever the host has to
+/// do for an answer happens on the host's threads; none of them waits for a client.
+///
+/// Threading: any thread. `start` and `stop` block, each once.
+package final class HostServer: Sendable {
+  /// Where and for whom. Plain values.
+  package struct Settings: Sendable {
+    /// The path of the socket; nil: none.
+    package var socket: String?
+    /// nil: no TCP.
+    package var listen: (host: String, port: Int)?
+    /// Further names of the host.
+    package var names: [String] = []
+    package var tokens: [AccessToken] = []
+    package var version = ""
+    /// In which streams show times.
+    package var zone = TimeZoneRules.utc
+    package var limits = ServerLimits()
+
+    package init() {}
+  }
+
+  private let settings: Settings
+  private let log: any HostLog
+  private let credentials: Credentials
+  private let responder: APIResponder
+  private let connections: Connections
+  private let address: BoundAddress
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var group: MultiThreadedEventLoopGroup?
+    var listeners: [any Channel] = []
+    var file: SocketFile?
+  }
+
+  package init(_ control: any HostControl, _ settings: Settings, log: any HostLog) {
+    self.settings = settings
+    self.log = log
+    let credentials = Credentials(tokens: settings.tokens)
+    self.credentials = credentials
+    let address = BoundAddress()
+    self.address = address
+    let routes = Routes.all(
+      RouteContext(
+        control: control, version: settings.version, credentials: credentials, zone: settings.zone,
+        address: { address.url }))
+    responder = APIResponder(
+      RouteTable(routes), APIDescription(routes, version: settings.version),
+      RequestGate(credentials, names: settings.names), settings.limits)
+    connections = Connections(settings.limits)
+  }
+
+  /// Where browsers find the host, once it listens: `http://127.0.0.1:8047`.
+  package var url: String? { address.url }
+
+  /// A link that lets a browser in, once; nil without TCP.
+  package func makeLink() -> String? { url.map { "\($0)/login?code=\(credentials.makeLink(.operate))" } }
+
+  /// From now on these tokens are good, and no others.
+  package func use(tokens: [AccessToken]) { credentials.use(tokens: tokens) }
+
+  // MARK: Life
+
+  /// Begins to listen. What cannot be had is one warning.
+  package func start() {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    state.withLock { $0.group = group }
+    if let path = settings.socket {
+      do {
+        let file = try SocketFile(at: path)
+        state.withLock { $0.file = file }
+        let bootstrap = bootstrap(group, at: .socket)
+        let channel = try bootstrap.withBoundSocket(file.descriptor).wait()
+        state.withLock { $0.listeners.append(channel) }
+      } catch {
+        log.write(.warn, "no commands can reach this host: \(error)")
+      }
+    }
+    if let listen = settings.listen { startTCP(group, listen.host, listen.port) }
+  }
+
+  private func startTCP(_ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int) {
+    do {
+      let wanted = try HostServer.resolve(host, port)
+      // The port that the system chose is known only afterwards: it is asked for when somebody comes.
+      let channel = try ServerBootstrap(group: group)
+        .serverChannelOption(.backlog, value: 256)
+        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .childChannelOption(.allowRemoteHalfClosure, value: true)
+        .childChannelOption(.socketOption(.so_keepalive), value: 1)
+        .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+        .childChannelInitializer { [self] channel in
+          accept(channel, at: .tcp(port: channel.localAddress?.port ?? port), group)
+        }
+        .bind(to: wanted).wait()
+      address.set(host, channel.localAddress?.port ?? port)
+      state.withLock { $0.listeners.append(channel) }
+    } catch {
+      let text = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+      log.write(
+        .warn,
+        "http.listen \(text): \(HostServer.reason(error)); the host runs without it (choose another one, or false)")
+    }
+  }
+
+  /// No new connections; those that are served get their answers, within two seconds.
+  package func stop() {
+    let (group, listeners, file) = state.withLock { state in
+      defer { state = State() }
+      return (state.group, state.listeners, state.file)
+    }
+    guard let group else { return }
+    // The file first: who looks now finds no host.
+    file?.remove()
+    for listener in listeners { try? listener.close().wait() }  // it has gone: that is what was wanted
+    responder.stop()
+    // With a task left its event loop must stay.
+    guard connections.close(patience: settings.limits.lingerTime) else { return }
+    try? group.syncShutdownGracefully()  // what is left of it ends with the process
+  }
+
+  // MARK: Connections
+
+  private func bootstrap(_ group: MultiThreadedEventLoopGroup, at door: Door) -> ServerBootstrap {
+    ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: 128)
+      .childChannelOption(.allowRemoteHalfClosure, value: true)
+      .childChannelInitializer { [self] channel in accept(channel, at: door, group) }
+  }
+
+  private func accept(
+    _ channel: any Channel, at door: Door, _ group: MultiThreadedEventLoopGroup
+  ) -> EventLoopFuture<Void> {
+    guard connections.enter(channel, isSocket: door == .socket) else { return channel.close() }
+    let limits = settings.limits
+    var decoder = HTTP1Channel.Configuration.DecoderConfiguration()
+    decoder.maxHeaderFieldSize = limits.headBytes
+    decoder.maxHeaderListSize = limits.headBytes
+    decoder.maxHeaderFieldCount = limits.headFields
+    let http = HTTP1Channel(
+      responder: { [responder] request, writer, channel in
+        let response = await responder.respond(to: request, at: door, on: channel)
+        try await writer.write(response: response.head, body: response.body)
+      },
+      configuration: HTTP1Channel.Configuration(
+        additionalChannelHandlers: [ConnectionGuard(limits)], idleTimeout: nil, httpDecoderConfiguration: decoder))
+    let logger = Self.logger
+    let executor = LoopExecutor(channel.eventLoop)
+    return http.setup(channel: channel, logger: logger).map { [connections] value in
+      let task = Task(executorPreference: executor) { await http.handle(value: value, logger: logger) }
+      connections.serve(channel, by: task)
+    }.flatMapError { [connections] error in
+      connections.leave(channel)
+      return channel.eventLoop.makeFailedFuture(error)
+    }
+  }
+
+  /// The library's own lines say nothing that an operator could use.
+  private static let logger = Logger(label: "moondial.http", factory: { _ in SwiftLogNoOpLogHandler() })
+
+  private static func resolve(_ host: String, _ port: Int) throws -> SocketAddress {
+    if let address = try? SocketAddress(ipAddress: host, port: port) { return address }
+    return try SocketAddress.makeAddressResolvingHost(host, port: port)
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    switch error {
+    case let error as IOError where error.errnoCode == EADDRINUSE: "another program listens there"
+    case let error as IOError where error.errnoCode == EACCES: "this user may not listen there"
+    case let error as IOError where error.errnoCode == EADDRNOTAVAIL: "this machine has no such address"
+    case is SocketAddressError: "there is no such name"
+    default: "\(error)"
+    }
+  }
+}
+
+/// Where the server listens, once it does.
+private final class BoundAddress: Sendable {
+  private let value = Mutex<String?>(nil)
+
+  var url: String? { value.withLock { $0 } }
+
+  func set(_ host: String, _ port: Int) {
+    // Every address is reached by the machine's own.
+    let name = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host.contains(":") ? "[\(host)]" : host
+    value.withLock { $0 = "http://\(name):\(port)" }
+  }
+}
