@@ -78,6 +78,8 @@ let package = Package(
     // libcurl, for HTTP and mail.
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
@@ -86,6 +88,9 @@ let package = Package(
 
     // Threads, collections, text: what every room stands on.
     library("Basics"),
+
+    // HTTP as a client.
+    library("HTTPTransfer", ["Basics", "CCurl", "CZlib"]),
 
     // Time and schedules: pure.
     library("Chronology", ["Basics"]),
@@ -117,9 +122,10 @@ let package = Package(
     library(
       "HostModules",
       [
-        "ScriptRuntime", "ScriptLoading", "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "Triggers",
+        "ScriptRuntime", "ScriptLoading", "FileWatching", "HTTPTransfer", "Lua", "CLinux", "Basics", "Chronology",
+        "Triggers",
         "JobModel",
-        "Executors",
+        "Executors", grdb,
       ]),
 
     library(
@@ -177,7 +183,7 @@ let package = Package(
       name: "ScriptFixtures",
       dependencies: [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Triggers",
-        "Basics", "Chronology", "TestSupport",
+        "Basics", "Chronology", "TestSupport", "HTTPTransfer",
       ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
@@ -196,6 +202,9 @@ let package = Package(
         "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
+    // A server for the tests of what asks others.
+    .target(name: "LoopbackHTTP", path: "Tests/LoopbackHTTP", swiftSettings: strict),
+    tests("HTTPTransferTests", ["HTTPTransfer", "LoopbackHTTP", "Basics"]),
     tests("BasicsTests", ["Basics"]),
     tests("ChronologyTests", ["Basics", "Chronology", "TestSupport"]),
     tests("TriggersTests", ["Triggers", "Basics", "Chronology", "TestSupport"]),
@@ -240,7 +249,7 @@ let package = Package(
       "HostModulesTests",
       [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
-        "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+        "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
       ]),
     tests(
       "HostAPITests",
@@ -254,7 +263,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", arguments,
+        "TestSupport", "LoopbackHTTP", arguments,
       ]),
   ]
 )

@@ -105,6 +105,13 @@ static void span_close(moon_state *s, moon_span *span) {
   moon_chunk_give(&s->runtime->region, span);
 }
 
+void moon_arena_trim(moon_state *s) {
+  for (moon_span *span = s->arena.spans, *next; span; span = next) {
+    next = span->next;
+    if (span->used == 0) span_close(s, span);
+  }
+}
+
 static void *span_take(moon_arena *a, moon_span *span) {
   void *p = span->free;
   if (p) span->free = *(void **)p;

@@ -166,6 +166,8 @@ moon_status moon_state_prepare_capture(moon_state *s) { return moon_protected(s-
 // ---- saving ---------------------------------------------------------------------------------------------------------
 
 static bool take_image(moon_state *s, moon_image *image) {
+  // What was needed on the way to it, for a moment, may have had spans, of which one of each class stays.
+  moon_arena_trim(s);
   if (s->arena.overflow > 0) return false;   // the host's modules do not fit a slot
   size_t size = (size_t)(s->arena.bump - ((char *)s + MOON_IMAGE_START));
   size = (size + 7) & ~(size_t)7;

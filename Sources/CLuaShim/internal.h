@@ -67,6 +67,8 @@ typedef struct {
 
 void *moon_allocate(void *state, void *block, size_t old_size, size_t new_size);   // a lua_Alloc
 void moon_arena_init(moon_state *s);
+/// Gives back the spans in which no block is left.
+void moon_arena_trim(moon_state *s);
 /// Gives back all that lies outside the slot.
 void moon_arena_drop(moon_state *s);
 

@@ -4,6 +4,10 @@
 #include <lua.h>
 
 int moon_hash_sha256(lua_State *_Nonnull L);
+int moon_hash_sha512(lua_State *_Nonnull L);
+int moon_hash_md5(lua_State *_Nonnull L);
+int moon_hash_crc32(lua_State *_Nonnull L);
+int moon_hash_equal(lua_State *_Nonnull L);
 int moon_hash_hmac(lua_State *_Nonnull L);
 int moon_hash_hex(lua_State *_Nonnull L);
 int moon_hash_unhex(lua_State *_Nonnull L);
