@@ -126,12 +126,6 @@ extension SettingRow {
     SettingRow(
       key: "on_failure", value: "function(run, err) log.error(run.job .. ' told: ' .. err.message) end",
       script: once("error('no', 0)"), effect: .log("it told: no")),
-    // What there is to see of it: its address where the host listens, or that it does not.
-    SettingRow(
-      key: "http.listen", value: "\"127.0.0.1:0\"", script: once("print('ran')"),
-      effect: .seen { _, host in
-        try host.awaitLine { $0.contains("http.listen") || $0.contains("127.0.0.1:") }
-      }),
     SettingRow(
       key: "secrets.directory", value: "\"secret files\"", more: "grants = { ['*'] = { secret = true } }",
       script: once("print((secret('a') or 'none'):upper())"), effect: .log("OF THE FILE A")),
