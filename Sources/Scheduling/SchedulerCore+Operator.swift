@@ -84,7 +84,8 @@ extension SchedulerCore {
   /// - Parameter overlap: what becomes of a run while `max_instances` are active.
   /// - Returns: the runs; fewer than fires where the policy skipped some, which is recorded.
   package mutating func backfill(
-    _ name: String, _ fires: [Instant], coalesced: Bool, overlap: OverlapPolicy, params: JSONText?, at now: ClockReading,
+    _ name: String, _ fires: [Instant], coalesced: Bool, overlap: OverlapPolicy, params: JSONText?,
+    at now: ClockReading,
     into evaluation: inout Evaluation
   ) throws(Refusal) -> [RunID] {
     evaluation.now = now
@@ -104,7 +105,9 @@ extension SchedulerCore {
   // MARK: Who did
 
   /// Notes who changed something, in the store of a job, or in the first one.
-  package mutating func audit(_ line: AuditLine, of job: String?, at now: ClockReading, into evaluation: inout Evaluation) {
+  package mutating func audit(
+    _ line: AuditLine, of job: String?, at now: ClockReading, into evaluation: inout Evaluation
+  ) {
     evaluation.now = now
     var line = line
     line.id = host.nextAudit

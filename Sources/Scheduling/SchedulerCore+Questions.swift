@@ -163,6 +163,8 @@ extension SchedulerCore {
 
   /// Those that a store knows and whose job nobody declares. O(those)
   package var dynamicOrphans: [DynamicScheduleState] {
-    restart.dynamic.values.flatMap { $0.map { DynamicScheduleState(record: $0.record, trigger: $0.trigger, active: 0) } }
+    restart.dynamic.values.flatMap {
+      $0.map { DynamicScheduleState(record: $0.record, trigger: $0.trigger, active: 0) }
+    }
   }
 }

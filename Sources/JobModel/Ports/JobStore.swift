@@ -162,21 +162,6 @@ package struct StoreBatch: Sendable {
   }
 }
 
-extension StoreBatch {
-  /// How many rows it changes. O(1)
-  package var changes: Int {
-    schedules.count + fires.count + waiting.count + claims.count + finished.count + dropped.count + decisions.count
-      + files.count + unscheduled.count + forgotten.count + audit.count
-  }
-
-  /// About how many bytes its texts have. Shared ones count for each run that has them. O(runs)
-  package var textBytes: Int {
-    waiting.reduce(0) { $0 + $1.textBytes } + claims.reduce(0) { $0 + $1.textBytes }
-      + finished.reduce(0) { $0 + $1.textBytes }
-      + schedules.reduce(0) { $0 + ($1.dynamic?.options.params?.text.utf8.count ?? 0) }
-  }
-}
-
 /// A schedule moved on: `nextFire` is the first instant without a decision, a claim or a waiting row.
 package struct FireUpdate: Sendable, Equatable {
   package var job: String

@@ -87,7 +87,9 @@ struct FireStrip {
       FireStrip.heights[count == 0 ? 0 : min(top, max(1, (count * top + most - 1) / most))]
     }
     let end = from.advanced(byNanoseconds: width * Int64(counts.count))
-    let (first, last) = (String(TimeFormat.time(from, in: zone).prefix(16)), String(TimeFormat.time(end, in: zone).prefix(16)))
+    let (first, last) = (
+      String(TimeFormat.time(from, in: zone).prefix(16)), String(TimeFormat.time(end, in: zone).prefix(16))
+    )
     let room = max(1, counts.count + 2 - first.count - last.count)
     return [
       "|" + String(strip) + "|  at most \(most) in \(TimeFormat.span(width))",

@@ -33,7 +33,7 @@ struct HostChoice: ParsableArguments {
   }
 
   /// Who asks it.
-  var client: HostClient { get throws { HostClient(try address, version: Moondial.version) } }
+  var client: HostClient { get throws { HostClient(try address, version: MoondialVersion.text) } }
 }
 
 extension HostClient {
