@@ -160,7 +160,8 @@ package final class HostClient: Sendable {
     case .stateDirectory(let path):
       ClientFailure(
         .noHost,
-        "no host is running with the state directory \(path): start one with `moondial run`, or name another one with --state DIR"
+        "no host is running with the state directory \(path): start one with `moondial run`, or name another one "
+          + "with --state DIR"
       )
     case .server(let url, _): ClientFailure(.noHost, "no host answers at \(url)")
     }

@@ -3,8 +3,8 @@ public import FoundationEssentials
 internal import Hosting
 internal import JobModel
 
-/// What the operator of a host does, for programs: the same orders as the `moondial` commands and the HTTP API give, with
-/// the same lines in the audit.
+/// What the operator of a host does, for programs: the same orders as the `moondial` commands and the HTTP API give,
+/// with the same lines in the audit.
 extension Scheduler {
   /// From now on what falls due is recorded as skipped, of every job, until it is resumed; also after a restart where
   /// the default store outlives the process. What runs goes on, and `runNow` runs. Returns when it is durable.

@@ -13,8 +13,8 @@ extension SchedulerCore {
   /// Whether what falls due of the job is skipped: it is paused itself, or everything is.
   func isPaused(_ offset: Int) -> Bool { host.pause != nil || jobs[offset].isPaused }
 
-  /// From now on what falls due is recorded as skipped (paused), of every job. What runs goes on, and what somebody asks
-  /// for runs. No job is paused by it: what was paused by itself stays so when everything is resumed.
+  /// From now on what falls due is recorded as skipped (paused), of every job. What runs goes on, and what somebody
+  /// asks for runs. No job is paused by it: what was paused by itself stays so when everything is resumed.
   ///
   /// - Returns: whether it was not paused before.
   @discardableResult

@@ -3,8 +3,8 @@ import HostClient
 import Hosting
 import JobModel
 
-/// What a shell offers while somebody types: names of jobs and schedules, numbers of runs. The host is asked or, without
-/// one, the store; whatever goes wrong offers nothing.
+/// What a shell offers while somebody types: names of jobs and schedules, numbers of runs. The host is asked or,
+/// without one, the store; whatever goes wrong offers nothing.
 enum Completion {
   /// The most that are offered.
   private static let most = 1_000
