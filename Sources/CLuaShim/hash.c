@@ -1,7 +1,8 @@
 // hash.sha256, sha512, md5, crc32, hmac, equal, base64, unbase64, hex, unhex: byte strings to byte strings, in portions.
 //
-// C rather than Swift, so that a result is built in the state's own memory, where it is counted before it is made, and so that a
-// call of a hundred megabytes can be left at its deadline: between two portions nothing is held that does not belong to the state.
+// C rather than Swift, so that a result is built in the state's own memory, where it is counted before it is made, and
+// so that a call of a hundred megabytes can be left at its deadline: between two portions nothing is held that does not
+// belong to the state.
 #include <lauxlib.h>
 #include <string.h>
 #include "digest.h"

@@ -64,9 +64,13 @@ final class DeclaredJobs: Sendable {
   /// The program's own jobs, by name.
   var all: [JobDefinition] { state.withLock { $0.nativeJobs.values.sorted { $0.name < $1.name } } }
 
-  /// Where a name is declared that is not free.
+  /// Where a name is declared that is not free. What the program itself has declared is its own to replace, whatever
+  /// scripts say.
   func owner(of name: String, replacing: Bool) -> SourceLocation? {
-    state.withLock { $0.location(of: name) ?? (replacing ? nil : $0.nativeJobs[name]?.source) }
+    state.withLock { state in
+      if let own = state.nativeJobs[name] { return replacing ? nil : own.source }
+      return state.location(of: name)
+    }
   }
 
   /// The circle of `after` that would go through a job of the program.

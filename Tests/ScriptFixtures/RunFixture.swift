@@ -16,6 +16,8 @@ package final class LogCollector: RunOutput {
   private let notes = Monitor<[ProgressNote]>([])
   private let lines = Monitor<[LogLine]>([])
 
+  package init() {}
+
   package func write(_ line: LogLine) {
     lines.withLock { $0.append(line) }
     lines.broadcast()

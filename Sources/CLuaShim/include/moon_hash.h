@@ -1,5 +1,5 @@
-/// The functions of the module `hash`, as `lua_CFunction`s. They raise on an argument that is no string, count what they make as the
-/// state's memory, and look every 64 KB whether the run is to end.
+/// The functions of the module `hash`, as `lua_CFunction`s. They raise on an argument that is no string, count what
+/// they make as the state's memory, and look every 64 KB whether the run is to end.
 #pragma once
 #include <lua.h>
 
