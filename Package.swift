@@ -172,10 +172,17 @@ let package = Package(
     .executableTarget(name: "Benchmarks", dependencies: ["Lua"], swiftSettings: strict),
 
     // Proofs.
+    library("TestSupport", ["Basics", "Chronology"]),
+    .target(
+      name: "ScriptFixtures",
+      dependencies: [
+        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Basics",
+        "Chronology", "TestSupport",
+      ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
       [
-        "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
+        "TestSupport", "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
         "Scheduling",
         "SchedulerService",
       ]),
@@ -187,34 +194,50 @@ let package = Package(
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     tests("BasicsTests", ["Basics"]),
-    tests("ChronologyTests", ["Basics", "Chronology"]),
-    tests("TriggersTests", ["Triggers", "Basics", "Chronology"]),
+    tests("ChronologyTests", ["Basics", "Chronology", "TestSupport"]),
+    tests("TriggersTests", ["Triggers", "Basics", "Chronology", "TestSupport"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
-    tests("LuaTests", ["Lua", "CLuaShim"]),
+    tests("LuaTests", ["Lua", "CLuaShim", "TestSupport"]),
     tests(
       "SchedulingTests",
-      ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers"]),
+      ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
       "SchedulerServiceTests",
       [
         "SchedulerService", "Scheduling", "JobModel", "MemoryStore", "Executors", "Basics", "Chronology",
-        "Triggers",
+        "Triggers", "TestSupport",
       ]),
     tests("SimulationTests", ["MoondialTesting", "JobModel"]),
     tests(
       "SQLiteStoreTests",
-      ["MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", grdb]),
+      [
+        "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", "TestSupport",
+        grdb,
+      ]),
     tests(
       "ConformanceTests",
       ["MemoryStore", "JobModel", "MoondialTesting"]),
-    tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers"]),
+    tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
-      "ScriptHostTests",
+      "FileWatchingTests",
+      ["FileWatching", "ScriptLoading", "Executors", "JobModel", "Basics", "Chronology", "TestSupport"]),
+    tests(
+      "ScriptRuntimeTests",
       [
-        "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "Lua", "CLuaShim", "Executors", "JobModel",
-        "MemoryStore", "SchedulerService", "Basics", "Chronology",
-        "Triggers",
-        "Importing",
+        "ScriptRuntime", "FileWatching", "ScriptLoading", "HostModules", "Lua", "Executors", "JobModel", "MemoryStore",
+        "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "ScriptLoadingTests",
+      [
+        "ScriptLoading", "ScriptRuntime", "FileWatching", "HostModules", "Importing", "Lua", "JobModel", "Basics",
+        "Chronology", "Triggers", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "HostModulesTests",
+      [
+        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
+        "Basics", "Chronology", "ScriptFixtures", "TestSupport",
       ]),
     tests(
       "HostAPITests",
@@ -225,7 +248,8 @@ let package = Package(
     tests(
       "EndToEndTests",
       [
-        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology", arguments,
+        "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
+        "TestSupport", arguments,
       ]),
   ]
 )

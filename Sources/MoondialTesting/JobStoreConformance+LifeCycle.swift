@@ -1,6 +1,7 @@
 internal import Chronology
 internal import JobModel
 internal import Synchronization
+internal import TestSupport
 
 extension JobStoreConformance {
   static let lifeCycleClaims: [Claim] = [

@@ -2,6 +2,7 @@ internal import Chronology
 internal import Glibc
 internal import Hosting
 package import JobModel
+internal import TestSupport
 
 /// What outlives a simulated host. Every life opens it anew; a store that is opened is closed before the next one is.
 package protocol SimulatedDisk: Sendable {

@@ -1,6 +1,7 @@
 internal import Chronology
 package import JobModel
 internal import Synchronization
+internal import TestSupport
 
 /// An executor without threads: every order gets a random delay, duration and outcome, and ends when the simulation's
 /// clock says so. It knows nothing of limits, so it can witness that the scheduler keeps them.

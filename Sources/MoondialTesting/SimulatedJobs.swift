@@ -1,6 +1,7 @@
 internal import Chronology
 package import JobModel
 internal import Triggers
+package import TestSupport
 
 /// Random jobs for a simulation: every policy, short and long schedules.
 package enum SimulatedJobs {

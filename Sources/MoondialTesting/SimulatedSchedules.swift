@@ -2,6 +2,7 @@ internal import Chronology
 internal import JobModel
 internal import Synchronization
 internal import Triggers
+internal import TestSupport
 
 /// The schedules that a simulation makes at run time, and what must have become of them.
 ///

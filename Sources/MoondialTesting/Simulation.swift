@@ -3,6 +3,7 @@ package import JobModel
 internal import SchedulerService
 internal import Scheduling
 internal import Synchronization
+internal import TestSupport
 
 /// Runs the real scheduler (core, service tick, store pipelines) under a seed: random jobs, policies, durations, clock
 /// steps, crashes, write failures and late answers, reloads, pauses. No thread, no sleep, no real clock: the same seed

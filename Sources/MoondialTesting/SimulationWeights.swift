@@ -1,3 +1,5 @@
+package import TestSupport
+
 /// How often each kind of trouble comes in a simulated scenario: about once in so many steps, nil never.
 ///
 /// Drawn by seed, each kind is switched off in a quarter of all scenarios and its rate varies widely in the others

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 
 @testable import Chronology
 
@@ -8,20 +9,8 @@ import Testing
 struct TimeParserFuzzTests {
   private static let isLong = ProcessInfo.processInfo.environment["MOONDIAL_LONG_TESTS"] == "1"
 
-  /// SplitMix64.
-  private struct Generator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9E37_79B9_7F4A_7C15
-      var bits = state
-      bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-      return bits ^ (bits >> 31)
-    }
-  }
-
   /// A few bytes changed, taken out, doubled or set to an end of their range; or the end cut off.
-  private func damaged(_ bytes: [UInt8], _ random: inout Generator) -> [UInt8] {
+  private func damaged(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
     var bytes = bytes
     for _ in 0...Int.random(in: 0..<6, using: &random) {
       guard !bytes.isEmpty else { return bytes }
@@ -49,7 +38,7 @@ struct TimeParserFuzzTests {
 
   @Test("zone files, cut and corrupted", arguments: [1, UInt64.random(in: 0...UInt64.max)])
   func files(seed: UInt64) throws {
-    var random = Generator(state: seed)
+    var random = SeededGenerator(seed)
     let files = ["Europe/Berlin", "America/St_Johns", "UTC", "Africa/Casablanca", "right/Europe/London"].compactMap {
       try? Array(Data(contentsOf: URL(fileURLWithPath: "/usr/share/zoneinfo/" + $0)))
     }
@@ -61,7 +50,7 @@ struct TimeParserFuzzTests {
 
   @Test("rules of zones", arguments: [2, UInt64.random(in: 0...UInt64.max)])
   func rules(seed: UInt64) {
-    var random = Generator(state: seed)
+    var random = SeededGenerator(seed)
     let rules = ["CET-1CEST,M3.5.0,M10.5.0/3", "<-02>2<-01>,M3.5.0/-1,M10.5.0/0", "EST5EDT,J60/167,365/-167", "X0"]
     for _ in 0..<(Self.isLong ? 500_000 : 5_000) {
       let bytes = damaged(Array(rules.randomElement(using: &random)!.utf8), &random)

@@ -2,6 +2,7 @@ import Chronology
 import Foundation
 import Glibc
 import JobModel
+import TestSupport
 
 /// The real binary on hundreds of jobs, killed again and again, and after each kill an account of every instant.
 ///
@@ -32,7 +33,7 @@ struct CrashHarness {
   private var accounts: [String: Account] = [:]
   /// Every run row ever seen, in its latest form.
   private var rows: [RunID: RunRecord] = [:]
-  private var random: SplitMix
+  private var random: SeededGenerator
   private(set) var oneOffs: OneOffAccount
   private(set) var linesRead = 0
   private(set) var instants = 0
@@ -43,7 +44,7 @@ struct CrashHarness {
   private static let rowsRead = 20_000
 
   init(jobs count: Int, seed: UInt64) throws {
-    random = SplitMix(state: seed)
+    random = SeededGenerator(seed)
     place = try Place()
     let intervals: [Int64] = [50, 100, 200, 500, 500, 1_000, 1_000, 1_500, 2_000, 2_000]
     jobs = (0..<count).map { number in

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import JobModel
+import TestSupport
 
 /// The real binary on jobs that watch for files, killed again and again while files come in, and after each kill an
 /// account of every file.
@@ -12,7 +13,7 @@ struct FileCrashHarness {
   static let jobs = ["keep", "remove", "retry"]
 
   let place: Place
-  private var random: SplitMix
+  private var random: SeededGenerator
   private var dropped: [String] = []
   /// By path: the runs that were given it, in order.
   private var lines: [String: [RunID]] = [:]
@@ -21,7 +22,7 @@ struct FileCrashHarness {
   private(set) var violations: [String] = []
 
   init(seed: UInt64) throws {
-    random = SplitMix(state: seed)
+    random = SeededGenerator(seed)
     place = try Place()
     for name in ["staging"] + Self.jobs.map({ "in/" + $0 }) {
       try FileManager.default.createDirectory(atPath: place.path + "/" + name, withIntermediateDirectories: true)

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 /// An endless stream of saves, good, bad and half-written, while jobs run every 10 ms.
 ///
@@ -28,7 +29,7 @@ struct SaveStreamTests {
     let seconds = ProcessInfo.processInfo.environment["MOONDIAL_SAVES"].flatMap(Double.init) ?? 5
     let seed = UInt64.random(in: 1...1_000_000)
     print("saves: seed \(seed), \(seconds) s")
-    var random = SplitMix(state: seed)
+    var random = SeededGenerator(seed)
     let place = try Place()
     try place.save("keeper.lua", "job 'keeper' { every = '200ms', run = function() print('kept') end }\n")
     try place.save("a.lua", script(0))
@@ -63,17 +64,5 @@ struct SaveStreamTests {
     #expect(!lines.contains { $0.contains("MIXED") })
     #expect(!lines.contains { $0.contains("Fatal error") })
     print("saves: \(saves), runs \(lines.count { $0.contains(": ran v") })")
-  }
-}
-
-/// A repeatable source of randomness: SplitMix64 (Steele, Lea, Flood, 2014).
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -2,6 +2,7 @@ import Basics
 import Chronology
 import JobModel
 import Testing
+import TestSupport
 
 @testable import Executors
 

@@ -2,6 +2,7 @@ import Basics
 import Chronology
 import JobModel
 import Testing
+import TestSupport
 
 @testable import Executors
 
@@ -32,7 +33,7 @@ struct ThreadTests {
   func name() throws {
     let names = Monitor([String]())
     for name in ["pool", "a-rather-long-thread-name"] {
-      try NamedThread(name) { names.withLock { $0.append(try! nameOfThisThread()) } }.join()
+      try NamedThread(name) { names.withLock { $0.append(nameOfThisThread()) } }.join()
     }
     #expect(names.withLock { $0 } == ["pool", "a-rather-long-t"])
   }

@@ -1,6 +1,7 @@
 import Basics
 import JobModel
 import Testing
+import TestSupport
 
 @testable import Executors
 

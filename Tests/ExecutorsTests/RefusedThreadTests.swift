@@ -3,6 +3,7 @@ import Glibc
 import JobModel
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import Executors
 

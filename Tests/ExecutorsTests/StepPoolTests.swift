@@ -2,6 +2,7 @@ import Basics
 import Chronology
 import JobModel
 import Testing
+import TestSupport
 
 @testable import Executors
 
@@ -210,7 +211,7 @@ struct StepPoolTests {
   func threadNames() throws {
     try withPool { pool, sink, _ in
       let name = Monitor("")
-      pool.submit([order(0) { _ in name.withLock { $0 = try! nameOfThisThread() } }])
+      pool.submit([order(0) { _ in name.withLock { $0 = nameOfThisThread() } }])
       _ = sink.ends(1)
       try #require(name.withLock { $0 }.hasPrefix("moondial-w"))
     }

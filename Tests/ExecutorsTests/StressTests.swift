@@ -2,6 +2,7 @@ import Basics
 import Chronology
 import JobModel
 import Testing
+import TestSupport
 
 @testable import Executors
 
@@ -9,18 +10,14 @@ import Testing
 /// order.
 @Suite("Stress")
 struct StressTests {
-  /// A small generator, seeded where it is used: SplitMix64.
+  /// Random numbers of a seed and a stream.
   struct Dice: Sendable {
-    private var state: UInt64
-    init(_ seed: UInt64, _ stream: Int = 0) { state = seed &* 0x2545_f491_4f6c_dd1d &+ UInt64(stream) << 20 }
-
-    mutating func roll(_ sides: UInt64) -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-      return (z ^ (z >> 31)) % sides
+    private var numbers: SeededGenerator
+    init(_ seed: UInt64, _ stream: Int = 0) {
+      numbers = SeededGenerator(seed &* 0x2545_f491_4f6c_dd1d &+ UInt64(stream) << 20)
     }
+
+    mutating func roll(_ sides: UInt64) -> UInt64 { numbers.next() % sides }
   }
 
   @Test(

@@ -2,25 +2,9 @@ import Basics
 import Chronology
 import JobModel
 import Testing
+import TestSupport
 
 @testable import Executors
-
-/// Hang guard of every wait: far beyond what any machine needs, so that no test measures time.
-let patience: Int64 = 60_000_000_000
-
-/// Something that a test opens once, and that threads wait for.
-final class Gate: Sendable {
-  private let isOpen = Monitor(false)
-
-  func open() {
-    isOpen.withLock { $0 = true }
-    isOpen.broadcast()
-  }
-
-  /// False when the hang guard ended the wait.
-  @discardableResult
-  func wait() -> Bool { isOpen.wait(until: monotonicNow() + patience) { $0 ? true : nil } ?? false }
-}
 
 /// Collects reports, and lets a test wait for them.
 final class CollectingSink: RunReportSink {

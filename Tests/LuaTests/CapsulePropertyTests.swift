@@ -1,13 +1,14 @@
 @testable import Lua
 import Testing
+import TestSupport
 
 /// Random scripts whose functions share locals, call each other, keep closures in tables with cycles and metatables,
 /// use globals, and report the whole state of their data.
 struct ProgramGenerator {
-  private var random: SplitMix
+  private var random: SeededGenerator
   private let locals = 6, tables = 5, functions = 6, globals = 3
 
-  init(seed: UInt64) { random = SplitMix(seed) }
+  init(seed: UInt64) { random = SeededGenerator(seed) }
 
   private mutating func pick(_ n: Int) -> Int { 1 + Int(random.next() % UInt64(n)) }
   private mutating func local() -> String { "v\(pick(locals))" }

@@ -1,6 +1,7 @@
 import Lua
 import Synchronization
 import Testing
+import TestSupport
 
 /// Runs whose call stack is deep. `lua_sethook` visits every frame of it, so whatever arms the hook must do so rarely: a
 /// signal handler that takes longer than the pause between two signals leaves the script, the hook and the jump no time.
@@ -110,7 +111,7 @@ struct DeepStackTests {
     let seed = UInt64.random(in: 0 ... .max)
     let bad = Atomic<Int>(0)
     Threads.run(2) { thread in
-      var generator = SeededGenerator(seed: seed &+ UInt64(thread))
+      var generator = SeededGenerator(seed &+ UInt64(thread))
       let worker = Self.runtime.makeWorker()
       do throws(LuaError) {
         let source = """

@@ -1,5 +1,6 @@
 import Lua
 import Testing
+import TestSupport
 
 @Suite("JSON")
 struct JsonTests {
@@ -107,7 +108,7 @@ struct JsonTests {
     "a value out of Swift survives the way through text, in Swift and through scripts alike",
     arguments: [1, 2, 3, UInt64.random(in: 4...(.max))])
   func roundTrip(_ seed: UInt64) throws {
-    var random = SplitMix(seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<200 {
       let value = Self.value(&random, depth: 4)
       let text = try value.json()
@@ -129,7 +130,7 @@ struct JsonTests {
     "random damage to a text is read or refused, never worse, and scripts and Swift agree",
     arguments: [7, 8, UInt64.random(in: 9...(.max))])
   func fuzz(_ seed: UInt64) throws {
-    var random = SplitMix(seed)
+    var random = SeededGenerator(seed)
     let pieces = [
       "[", "]", "{", "}", ",", ":", "\"", "\\", "\\u12", "\\ud83d\\ude00", "1", "-", "0", ".", "e", "true", "null", " ",
       "\n", "é",
@@ -166,7 +167,7 @@ struct JsonTests {
     #expect(try Fixture.finish(Self.runtime.makeState(capsule)) == "[true,null,{},{},{}]")
   }
 
-  private static func value(_ random: inout SplitMix, depth: Int) -> LuaValue {
+  private static func value(_ random: inout SeededGenerator, depth: Int) -> LuaValue {
     switch random.next() % (depth == 0 ? 5 : 7) {
     case 0: return .bool(random.next() & 1 == 0)
     case 1: return .integer(Int64(bitPattern: random.next()) >> Int64(random.next() % 64))
@@ -185,18 +186,5 @@ struct JsonTests {
             (key: "k\(random.next() % 10)", value: value(&random, depth: depth - 1))
           }))
     }
-  }
-}
-
-/// A small generator with a seed: SplitMix64.
-struct SplitMix {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -2,6 +2,7 @@ import Glibc
 import Lua
 import Synchronization
 import Testing
+import TestSupport
 
 @Suite("Stopping and slicing")
 struct StopTests {
@@ -42,7 +43,7 @@ struct StopTests {
     let seed = UInt64.random(in: 0 ... .max)
     let failures = Atomic<Int>(0)
     Threads.run(2) { thread in
-      var generator = SeededGenerator(seed: seed &+ UInt64(thread))
+      var generator = SeededGenerator(seed &+ UInt64(thread))
       let worker = Self.runtime.makeWorker()
       do throws(LuaError) {
         var states: [LuaState] = []
@@ -231,19 +232,5 @@ struct StopTests {
       _ = try? Fixture.run("local t = {} while true do t[#t + 1] = tracked() .. #t end", in: runtime, memory: 1 << 20)
     }
     #expect(alive.load(ordering: .relaxed) == 0)
-  }
-}
-
-/// splitmix64: small, and the same everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -2,6 +2,7 @@ import Glibc
 import Lua
 import Synchronization
 import Testing
+import TestSupport
 
 /// A request that counts what happens to it.
 final class Probe: LuaRequest {

@@ -1,41 +1,5 @@
 import Glibc
 
-/// Plain threads for tests: with the stack that a worker has, and joined.
-enum Threads {
-  private final class Job: Sendable {
-    let body: @Sendable (Int) -> Void
-    let index: Int
-
-    init(_ index: Int, _ body: @escaping @Sendable (Int) -> Void) {
-      self.index = index
-      self.body = body
-    }
-  }
-
-  /// Runs the body on `count` threads at once and waits for all of them.
-  static func run(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-    var attributes = pthread_attr_t()
-    unsafe pthread_attr_init(&attributes)
-    unsafe pthread_attr_setstacksize(&attributes, 2 << 20)
-    var threads: [pthread_t] = []
-    for index in 0..<count {
-      var thread = pthread_t()
-      let job = unsafe Unmanaged.passRetained(Job(index, body))
-      // The thread takes over the reference.
-      _ = unsafe pthread_create(
-        &thread, &attributes,
-        { argument in
-          let job = unsafe Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue()
-          job.body(job.index)
-          return nil
-        }, job.toOpaque())
-      threads.append(thread)
-    }
-    for thread in threads { pthread_join(thread, nil) }
-    unsafe pthread_attr_destroy(&attributes)
-  }
-}
-
 /// A door that one thread waits at until another one opens it: a semaphore, so that a signal in between does no harm.
 @safe final class Gate: @unchecked Sendable {  // sem_t is for all threads; it lives as long as the object
   private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)

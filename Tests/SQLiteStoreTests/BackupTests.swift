@@ -2,6 +2,7 @@ import Glibc
 import JobModel
 import MoondialTesting
 import Testing
+import TestSupport
 
 @testable import SQLiteStore
 
@@ -35,7 +36,8 @@ struct BackupTests {
     defer { restored.close() }
     let report = try restored.doctor()
     #expect(report.isSound)
-    #expect(try restored.load().schedules.map(\.fireCount) == [report.counts.runs], "both tables are of the same moment")
+    #expect(
+      try restored.load().schedules.map(\.fireCount) == [report.counts.runs], "both tables are of the same moment")
     try restored.commit(batch { $0.finished = [finished(501, "a")] })
   }
 

@@ -3,15 +3,18 @@ import JobModel
 import MoondialTesting
 import SQLiteStore
 import Testing
+import TestSupport
 
 @Suite("The SQLite store keeps the contract of every store")
 struct SQLiteConformanceTests {
-  @Test("every claim, with a long and a short tail without an index", arguments: JobStoreConformance.claims, [16_384, 3])
+  @Test(
+    "every claim, with a long and a short tail without an index", arguments: JobStoreConformance.claims, [16_384, 3])
   func sqlite(claim: JobStoreConformance.Claim, largestUnindexedTail: Int) throws {
     let directory = try TemporaryDirectory()
     var options = SQLiteStore.Options()
     options.synchronous = .normal  // The contract is the same, and the suite is quicker.
-    options.clock = StoppedClock()  // Or the suite's runs, which are of a fixed day, would soon be too old to keep.
+    // Or the suite's runs, which are of a fixed day, would soon be too old to keep.
+    options.clock = StandingClock(start)
     options.largestUnindexedTail = largestUnindexedTail
     let path = directory.path("moondial.db")
     let settings = options

@@ -3,6 +3,7 @@ import JobModel
 import MoondialTesting
 import SQLiteStore
 import Testing
+import TestSupport
 
 @Suite("A crash leaves whole commits")
 struct CrashTests {
@@ -13,7 +14,7 @@ struct CrashTests {
   func cutLog(seed: UInt64) throws {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
-    var numbers = SeededNumbers(seed)
+    var numbers = SeededGenerator(seed)
     let store = try SQLiteStore(path, options: options { $0.checkpointPages = 1 << 20 })
     var schedule = ScheduleRecord(job: "a", trigger: nil, registeredAt: start)
     try store.commit(batch { $0.schedules = [schedule] })
@@ -58,7 +59,7 @@ struct CrashTests {
   func flippedBit(seed: UInt64) throws {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
-    var numbers = SeededNumbers(seed)
+    var numbers = SeededGenerator(seed)
     let store = try SQLiteStore(path, options: options { $0.checkpointPages = 1 << 20 })
     try store.commit(batch { $0.schedules = [ScheduleRecord(job: "a", trigger: nil, registeredAt: start)] })
     let before = try bytes(of: path + "-wal").count

@@ -3,6 +3,7 @@ import MoondialTesting
 import SQLiteStore
 import Synchronization
 import Testing
+import TestSupport
 
 @Suite("Batches that wait are committed together")
 struct GroupCommitTests {

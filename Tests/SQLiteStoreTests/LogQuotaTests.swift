@@ -3,6 +3,7 @@ import JobModel
 import MemoryStore
 import MoondialTesting
 import Testing
+import TestSupport
 
 @testable import SQLiteStore
 

@@ -2,6 +2,7 @@ import GRDB
 import JobModel
 import MoondialTesting
 import Testing
+import TestSupport
 
 @testable import SQLiteStore
 

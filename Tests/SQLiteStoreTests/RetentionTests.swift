@@ -4,18 +4,10 @@ import MoondialTesting
 import SQLiteStore
 import Synchronization
 import Testing
+import TestSupport
 
 @Suite("History is kept within its limits")
 struct RetentionTests {
-  /// A clock that the test sets.
-  private final class SetClock: WallClock {
-    private let time = Mutex(start)
-    var now: Instant {
-      get { time.withLock { $0 } }
-      set { time.withLock { $0 = newValue } }
-    }
-  }
-
   /// Commits until `isDone`; background work rides along with commits, so there is nothing to wait for but them.
   private func settle(_ store: SQLiteStore, until isDone: () throws -> Bool) throws {
     for _ in 0..<2_000 {
@@ -71,7 +63,7 @@ struct RetentionTests {
   func byAge() throws {
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
-    let clock = SetClock()
+    let clock = StandingClock(start)
     let opened = options {
       $0.clock = clock
       $0.retention.standard = .init(runs: nil, age: 3_600 * 1_000_000_000)
@@ -96,7 +88,7 @@ struct RetentionTests {
   @Test("decision ranges by count, expired values at all")
   func rangesAndValues() throws {
     let directory = try TemporaryDirectory()
-    let clock = SetClock()
+    let clock = StandingClock(start)
     let store = try SQLiteStore(
       directory.path("moondial.db"),
       options: options {

@@ -3,6 +3,7 @@ import JobModel
 import MoondialTesting
 import SQLiteStore
 import Testing
+import TestSupport
 
 @Suite("A store that cannot be used says what to do")
 struct SQLiteFaultTests {
@@ -79,7 +80,7 @@ struct SQLiteFaultTests {
     let store = try SQLiteStore(path, options: options())
     try store.commit(batch { $0.finished = (1...5_000).map { finished($0, "job\($0 % 50)") } })
     store.close()
-    var numbers = SeededNumbers(seed)
+    var numbers = SeededGenerator(seed)
     var content = try bytes(of: path)
     for page in 2..<content.count / 4096 {
       for index in 0..<4096 { content[page * 4096 + index] = UInt8.random(in: 0...255, using: &numbers) }

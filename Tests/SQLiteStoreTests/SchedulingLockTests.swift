@@ -3,6 +3,7 @@ import JobModel
 import MoondialTesting
 import SQLiteStore
 import Testing
+import TestSupport
 
 @Suite("One host schedules from a store")
 struct SchedulingLockTests {

@@ -4,18 +4,14 @@ import Glibc
 import JobModel
 import MoondialTesting
 import SQLiteStore
-
-/// A wall clock that stands still.
-struct StoppedClock: WallClock {
-  var now = Instant(seconds: 1_767_225_600)
-}
+import TestSupport
 
 let start = Instant(seconds: 1_767_225_600)
 
 func options(_ edit: (inout SQLiteStore.Options) -> Void = { _ in }) -> SQLiteStore.Options {
   var options = SQLiteStore.Options()
   options.synchronous = .normal
-  options.clock = StoppedClock()
+  options.clock = StandingClock(start)
   options.busySeconds = 30
   edit(&options)
   return options
@@ -45,19 +41,6 @@ func tamper(_ path: String, _ sql: String) throws {
   let queue = try DatabaseQueue(path: path, configuration: configuration)
   try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
   try queue.close()
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct SeededNumbers: RandomNumberGenerator {
-  var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
 }
 
 /// Runs `body` while another connection is in the middle of writing.

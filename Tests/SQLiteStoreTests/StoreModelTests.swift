@@ -3,6 +3,7 @@ import JobModel
 import MoondialTesting
 import SQLiteStore
 import Testing
+import TestSupport
 
 /// Random batches, reopening and pruning at random, against a plain dictionary. What the index of runs by job does
 /// (strokes, late finishers, entries without a run, tails after a crash) must never show in an answer.
@@ -10,7 +11,7 @@ import Testing
 struct StoreModelTests {
   @Test(arguments: [1, 2, 1288, UInt64.random(in: 0...9_999)])
   func randomHistories(seed: UInt64) throws {
-    var numbers = SeededNumbers(seed)
+    var numbers = SeededGenerator(seed)
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
     let opened = options {
@@ -89,12 +90,12 @@ struct StoreModelTests {
 
   /// Random questions with spans of time, pages, outcomes and limits.
   private func comparePages(
-    _ store: SQLiteStore, _ model: [RunID: RunRecord], _ jobs: [String], _ numbers: inout SeededNumbers, seed: UInt64
+    _ store: SQLiteStore, _ model: [RunID: RunRecord], _ jobs: [String], _ numbers: inout SeededGenerator, seed: UInt64
   ) throws {
     let all = model.values.sorted { $0.id > $1.id }
     let highest = all.first?.id.number ?? 1
     for _ in 0..<30 {
-      func maybe<T>(_ make: (inout SeededNumbers) -> T) -> T? { Bool.random(using: &numbers) ? make(&numbers) : nil }
+      func maybe<T>(_ make: (inout SeededGenerator) -> T) -> T? { Bool.random(using: &numbers) ? make(&numbers) : nil }
       let from = maybe { start.advanced(byNanoseconds: Int64.random(in: -500...highest, using: &$0)) }
       let query = RunQuery(
         job: maybe { jobs.randomElement(using: &$0)! },

@@ -5,6 +5,7 @@ import SchedulerService
 import Scheduling
 import Synchronization
 import Testing
+import TestSupport
 import Triggers
 
 /// A clock of milliseconds that the test moves.
@@ -90,7 +91,7 @@ struct SlowStoreTests {
     "delays its own jobs by two commits at most, and jobs of another store not at all",
     arguments: [1, 2, 3, UInt64.random(in: 4...9_999)])
   func delays(seed: UInt64) throws {
-    var numbers = JobPicks(seed)
+    var numbers = SeededGenerator(seed)
     let stage = Stage()
     let slow = SlowStore(delay: 10, stage: stage)
     let executor = PunctualExecutor(stage: stage)
@@ -123,18 +124,5 @@ struct SlowStoreTests {
     #expect(
       own.max()! <= 20 && own.max()! > 10, "seed \(seed): two commits, and some claims do come just after one began")
     #expect(others.max() == 0, "seed \(seed)")
-  }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct JobPicks: RandomNumberGenerator {
-  var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -2,12 +2,13 @@ import Basics
 import JobModel
 import Scheduling
 import Testing
+import TestSupport
 
 @Suite("The due queue")
 struct DueQueueTests {
   @Test("each queue agrees with a sorted list over random operations", arguments: 0..<20 as Range<UInt64>)
   func agrees(seed: UInt64) {
-    var random = SplitMix(seed)
+    var random = SeededGenerator(seed)
     var queue = DueQueue()
     let queues = [0, queue.addQueue(), queue.addQueue()]
     var model: [Int: (due: Int64, number: Int)] = [:]
@@ -37,7 +38,7 @@ struct DueQueueTests {
 
   @Test("a keyed heap gives out what went in, in order", arguments: 0..<20 as Range<UInt64>)
   func sorts(seed: UInt64) {
-    var random = SplitMix(seed)
+    var random = SeededGenerator(seed)
     var heap = KeyedHeap<Int64>()
     var keys: [Int64] = []
     for _ in 0..<500 {
@@ -48,17 +49,5 @@ struct DueQueueTests {
     var out: [Int64] = []
     while let entry = heap.popFirst() { out.append(entry.key) }
     #expect(out == keys.sorted())
-  }
-}
-
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

@@ -2,6 +2,7 @@ import Chronology
 import JobModel
 import Scheduling
 import Testing
+import TestSupport
 
 /// The real core and its backlog under a random life: files that come, change and go, runs that fail and are retried, a
 /// store that refuses, pauses, reloads, drains and crashes. What is durable is what the store has committed, and
@@ -9,7 +10,7 @@ import Testing
 private struct FileSimulation {
   private static let settled = FileVersion(device: 1, inode: 1, size: 0, modified: 0)
 
-  private var random: SplitMix
+  private var random: SeededGenerator
   private var core: SchedulerCore
   private var actions = Evaluation(stores: 1, executors: 1)
   private var now = ClockReading(wall: t(0), monotonic: 0)
@@ -44,7 +45,7 @@ private struct FileSimulation {
   }
 
   init(seed: UInt64) {
-    random = SplitMix(seed)
+    random = SeededGenerator(seed)
     core = FileSimulation.core(Store(), at: now, &actions)
     act()
   }

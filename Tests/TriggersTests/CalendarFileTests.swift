@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -270,7 +271,7 @@ struct CalendarFileTests {
 
   @Test("damaged files are read or refused, quickly", arguments: Seeds.with([1]))
   func damage(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     let right = Array(
       """
       BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;TZID=Europe/Berlin:20260105T100000\r\nDTEND;TZID=Europe/Berlin:20260106T100000\r
@@ -293,7 +294,7 @@ struct CalendarFileTests {
 
   @Test("the days are found from anywhere", arguments: Seeds.with([2]))
   func words(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     var days = CalendarDays()
     var expected: Set<Int> = []
     for _ in 0..<60 {
@@ -331,7 +332,7 @@ struct CalendarFileTests {
 
   @Test("days of long events are those of each day, one by one")
   func longEvents() {
-    var generator = SeededGenerator(seed: 7)
+    var generator = SeededGenerator(7)
     for _ in 0..<200 {
       let (first, count) = (
         Int.random(in: -107_300...107_300, using: &generator), Int.random(in: 0...400, using: &generator)

@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -21,7 +22,7 @@ struct CalendarFuzzTests {
 
   @Test("calendar files of random lines, damaged", arguments: Seeds.with([21]))
   func files(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 5_000 : 20) {
       let middle = (0..<Int.random(in: 0...8, using: &random)).map { _ in random.pick(Self.pieces) }
       let lines =
@@ -52,7 +53,7 @@ struct CalendarFuzzTests {
 
   @Test("rules of random parts, and calendar expressions of random pieces", arguments: Seeds.with([22]))
   func rules(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     let context = TriggerContext(zones: zones)
     func ask(_ text: String) {
       guard let trigger = try? TriggerText.parse(text, context: context).trigger else { return }

@@ -1,4 +1,5 @@
 import Chronology
+import TestSupport
 
 @testable import Triggers
 

@@ -1,6 +1,7 @@
 import Chronology
 import Foundation
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -54,7 +55,7 @@ struct CronOracleTests {
 
   @Test("minute by minute around changes of clocks, in every zone", arguments: Seeds.with([1, 2026]))
   func minutes(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for name in oracleZones {
       let zone = try zones.zone(named: name)
       let changes = zone.stretches.dropFirst().map(\.start).filter { $0 > Self.first && $0 < Self.last }
@@ -76,7 +77,7 @@ struct CronOracleTests {
 
   @Test("second by second around changes of clocks", arguments: Seeds.with([7]))
   func seconds(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 200 : 8) {
       let name = random.pick(oracleZones)
       let zone = try zones.zone(named: name)
@@ -94,7 +95,7 @@ struct CronOracleTests {
 
   @Test("day by day over decades, for dates far apart", arguments: Seeds.with([3, 11]))
   func decades(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 2000 : 60) {
       let name = random.pick(oracleZones)
       let zone = try zones.zone(named: name)
@@ -116,7 +117,7 @@ struct CronOracleTests {
 
   @Test("the answer is the same from anywhere in between", arguments: Seeds.with([5]))
   func laws(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 20_000 : 1500) {
       let zone = try zones.zone(named: random.pick(oracleZones))
       let cron = RandomCron(using: &random, seconds: random.chance(20), sparse: random.chance(50))

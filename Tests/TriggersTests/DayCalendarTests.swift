@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -29,7 +30,7 @@ struct DayCalendarTests {
 
   @Test("only, except and shift agree with going through all fires", arguments: Seeds.with([1, 2]))
   func rules(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 300 : 20) {
       let zone = try zones.zone(named: random.pick(["UTC", "Europe/Berlin", "Asia/Tokyo", "Pacific/Apia"]))
       let calendar = randomCalendar(&random, zone)
@@ -84,7 +85,7 @@ struct DayCalendarTests {
 
   @Test("its days are found from anywhere", arguments: Seeds.with([3]))
   func days(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<100 {
       let calendar = randomCalendar(&random, .utc)
       for day in stride(from: 19_990, to: 20_430, by: 7) {

@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -123,7 +124,7 @@ struct RecurrenceTests {
 
   @Test("COUNT ends where counting one by one does", arguments: Seeds.with([1, 2]))
   func counts(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 3000 : 120) {
       let text = randomRule(&random)
       let start = 1_700_000_000 + Int.random(in: 0..<100_000_000, using: &random) / 60 * 60
@@ -140,7 +141,7 @@ struct RecurrenceTests {
 
   @Test("asked from anywhere, the answer is the next of the same times", arguments: Seeds.with([3]))
   func laws(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 2000 : 100) {
       let text = randomRule(&random)
       let start = 1_700_000_000 + Int.random(in: 0..<100_000_000, using: &random) / 60 * 60
@@ -180,7 +181,7 @@ struct RecurrenceTests {
 
   @Test("a rule is read back from its text, whatever order and case it was written in", arguments: Seeds.with([4]))
   func canonical(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<200 {
       let text = randomRule(&random)
       let rule = try RecurrenceRuleParser.parse(text)

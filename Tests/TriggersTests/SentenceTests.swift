@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -77,7 +78,7 @@ struct SentenceTests {
 
   @Test("random expressions fire when their sentences say so", arguments: Seeds.with([23, 2027]))
   func randomExpressions(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for round in 0..<(isLong ? 20_000 : 400) {
       let text: String
       if round % 2 == 0 {
@@ -115,7 +116,7 @@ struct SentenceTests {
 
   @Test("random tables and calendar events too", arguments: Seeds.with([5]))
   func randomTables(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for round in 0..<(isLong ? 6000 : 250) {
       let trigger: AnyTrigger?
       if round % 2 == 0 {
@@ -159,7 +160,7 @@ struct SentenceTests {
 
   @Test("random recurrence rules too", arguments: Seeds.with([7]))
   func randomRules(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 4000 : 120) {
       let (text, days) = SentenceTests.rule(&random)
       let start = Int.random(in: 20_454..<21_500, using: &random) * 86_400 + random.pick([0, 32_400, 34_215])

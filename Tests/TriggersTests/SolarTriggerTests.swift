@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -106,7 +107,7 @@ struct SolarTriggerTests {
     "rises and settings alternate, noons lie between them, at random places",
     arguments: Seeds.with([1, 2, 16_537_545_446_876_338_823]))
   func alternate(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<40 {
       let latitude =
         random.chance(50) ? Double.random(in: -90...90, using: &random) : random.pick([66.5, 65.8, 89.9, -90, -67, 0])
@@ -136,7 +137,7 @@ struct SolarTriggerTests {
 
   @Test("every question has the answer of the walk from fire to fire", arguments: Seeds.with([3]))
   func questions(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<60 {
       let event = random.pick(SolarTrigger.Event.allCases)
       let trigger = SolarTrigger(
@@ -224,7 +225,7 @@ struct LunarTriggerTests {
 
   @Test("every question has the answer of the walk from phase to phase", arguments: Seeds.with([5]))
   func questions(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for phase in LunarTrigger.Phase.allCases {
       let offset = random.chance(50) ? 0 : Int64.random(in: -2_000_000...2_000_000, using: &random) * 1_000_000_000
       let trigger = LunarTrigger(phase, offset: offset)

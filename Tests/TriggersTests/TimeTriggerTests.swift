@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -9,7 +10,7 @@ private let zones = TimeZoneDatabase()
 struct IntervalTriggerTests {
   @Test("fires are whole intervals away from the anchor, wherever one asks from", arguments: Seeds.with([1]))
   func grid(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<2000 {
       let interval = Int64.random(in: 1...(random.chance(50) ? 10_000_000_000 : .max / 4), using: &random)
       let anchor = Instant(nanoseconds: Int64.random(in: .min...Int64.max, using: &random))
@@ -94,7 +95,7 @@ struct CalendarTriggerTests {
 
   @Test("agree with stepping, for random steps", arguments: Seeds.with([4]))
   func steps(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<400 {
       var steps = CalendarTrigger.Steps()
       var rule = CalendarTrigger.DayRule.same
@@ -144,7 +145,7 @@ struct CombinedTriggerTests {
 
   @Test("intervals in all_of meet where arithmetic says", arguments: Seeds.with([6]))
   func intervals(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 1000 : 60) {
       let parts = (0..<Int.random(in: 2...3, using: &random)).map { _ in
         (Int64.random(in: 1...40, using: &random), Int64.random(in: -50...50, using: &random))
@@ -189,7 +190,7 @@ struct CombinedTriggerTests {
 
   @Test("any_of, all_of and except are union, intersection and difference", arguments: Seeds.with([8]))
   func sets(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<300 {
       let left = Set((0..<20).map { _ in Int64.random(in: 0..<30, using: &random) })
       let right = Set((0..<20).map { _ in Int64.random(in: 0..<30, using: &random) })

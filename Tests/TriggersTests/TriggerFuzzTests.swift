@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -50,7 +51,7 @@ struct TriggerFuzzTests {
 
   @Test("cron expressions of random words", arguments: Seeds.with([1, 2]))
   func cron(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 300_000 : 2000) {
       var text = ""
       for _ in 0..<Int.random(in: 1...14, using: &random) {
@@ -64,7 +65,7 @@ struct TriggerFuzzTests {
 
   @Test("expressions of random pieces", arguments: Seeds.with([3]))
   func expressions(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<(isLong ? 300_000 : 2000) {
       exercise((0..<Int.random(in: 1...16, using: &random)).map { _ in random.pick(Self.pieces) }.joined())
     }
@@ -72,7 +73,7 @@ struct TriggerFuzzTests {
 
   @Test("right expressions with random damage", arguments: Seeds.with([4]))
   func damage(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     let right = [
       "cron(\"0 3 * * mon-fri\", { timezone = \"Europe/Berlin\", dst = { gap = \"skip\" } })",
       "any_of { cron { hour = \"9-17\", minute = \"*/5\" }, every(\"1h30m\", { start_date = \"2026-01-01 00:30\" }) }",
@@ -97,7 +98,7 @@ struct TriggerFuzzTests {
 
   @Test("times and durations of random characters", arguments: Seeds.with([5]))
   func times(seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     let letters = Array("0123456789-:TZ+. hmsdwun,")
     for _ in 0..<(isLong ? 500_000 : 10_000) {
       let text = String((0..<Int.random(in: 0...24, using: &random)).map { _ in random.pick(letters) })

@@ -1,5 +1,6 @@
 import Chronology
 import Testing
+import TestSupport
 
 @testable import Triggers
 
@@ -9,7 +10,7 @@ struct WorkdayTriggerTests {
 
   @Test("agree with counting the days of each month", arguments: Seeds.with([1, 2]))
   func counting(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(seed)
     for _ in 0..<60 {
       let zone = try zones.zone(named: random.pick(["UTC", "Europe/Berlin", "America/Santiago", "Pacific/Apia"]))
       let number = Int.random(in: 1...23, using: &random) * (random.chance(50) ? 1 : -1)

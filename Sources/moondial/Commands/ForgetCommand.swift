@@ -32,7 +32,8 @@ struct ForgetCommand: ParsableCommand {
       }
     }
     if results.isEmpty {
-      throw CommandFailure("\(known.members[0].store.location) cannot forget a job: its host does, when no script has it")
+      throw CommandFailure(
+        "\(known.members[0].store.location) cannot forget a job: its host does, when no script has it")
     }
     if results.contains(.forgotten) {
       Terminal.line("\(job) is forgotten; its runs stay in the history for as long as retention says")
