@@ -173,6 +173,7 @@ let package = Package(
 
     // Proofs.
     library("TestSupport", ["Basics", "Chronology"]),
+    .target(name: "HTTPFixtures", path: "Tests/HTTPFixtures", swiftSettings: strict),
     .target(
       name: "ScriptFixtures",
       dependencies: [
@@ -242,14 +243,14 @@ let package = Package(
     tests(
       "HostAPITests",
       [
-        "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", httpTypes,
+        "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", "HTTPFixtures", httpTypes,
       ]),
     // The binary as its users run it.
     tests(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", arguments,
+        "HTTPFixtures", "TestSupport", arguments,
       ]),
   ]
 )

@@ -127,7 +127,7 @@ package final class SchedulerAssembly: Sendable {
     sink.use(stores: named)
     var service = ServiceConfiguration(stores: stores, executors: executors)
     if let zones = blueprint.scripts?.zones { service.zones = zones }
-    service.publishesRuns = blueprint.publishesRuns
+    service.publishesRuns = blueprint.publishesRuns || configuration.logsRuns
     service.orphansMax = Self.orphansMax
     service.wallClock = blueprint.wallClock
     service.monotonicClock = blueprint.monotonicClock
@@ -178,11 +178,13 @@ package final class SchedulerAssembly: Sendable {
       let jobs = generation.jobs
       let difference = GenerationDifference(from: previous, to: generation)
       let groups = generation.configuration.groups
+      let logsRuns = generation.configuration.logsRuns
       let isWhole = generation.loading.isEmpty
       guard declared.hasOnlyScripts else {
         // Which of two jobs of one name is in force, the program's or a script's, is decided for all at once.
         return engine.ask(recalling: jobs, from: stored) { core, now, actions in
           core.setGroups(groups)
+          if logsRuns { core.configuration.publishesRuns = true }
           let definitions = declared.take(scripted: jobs) + declared.all
           let result = core.reconcile(definitions, at: now, into: &actions)
           if isWhole { core.completeStart(at: now, into: &actions) }
@@ -191,7 +193,10 @@ package final class SchedulerAssembly: Sendable {
           return result
         }
       }
-      engine.ask { core, _, _ in core.setGroups(groups) }
+      engine.ask { core, _, _ in
+        core.setGroups(groups)
+        if logsRuns { core.configuration.publishesRuns = true }
+      }
       let result = engine.reload(difference.steps, from: stored) { !slow.isCancelled }
       // Also a reload that changes no job may grant what a watch waits for.
       let followsFiles = difference.concernsFiles || jobs.contains { $0.watch != nil }

@@ -35,8 +35,8 @@ final class StubControl: HostControl {
     return HostStatus(
       host: identity, version: "1", pid: 1, state: .running, startedAt: Self.now, now: Self.now, timeZone: "UTC",
       generation: 1, isReady: true, problems: [], jobs: JobCounts(), runs: RunCounts(),
-      loop: LoopStatus(nextDue: nil, answeredIn: 0.1, queued: 0),
-      stores: [StoreStatus(name: "default", kind: "memory", isWritable: true, queued: 0)],
+      loop: LoopStatus(nextDue: nil, answeredIn: 0.1),
+      stores: [StoreStatus(name: "default", kind: "memory", isWritable: true)],
       executors: [ExecutorStatus(name: "default", workers: 2, runs: 0)], memory: MemoryStatus(resident: 1, luaStates: 0)
     )
   }

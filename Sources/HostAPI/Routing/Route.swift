@@ -91,7 +91,8 @@ extension Route {
         Answer(status: .ok, content: .json(A.self), summary: "the answer"),
         Answer(status: .notModified, content: .nothing, summary: "it is as it was (If-None-Match)"),
       ],
-      problems: problems + (path.contains("{") ? [.notFound] : []),
+      problems: problems
+        + (path.contains("{") || parameters.contains { $0.name == "job" } ? [.notFound] : []),
       handle: { try .json(try await handle($0)) })
   }
 

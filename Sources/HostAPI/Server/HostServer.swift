@@ -130,7 +130,8 @@ package final class HostServer: Sendable {
     guard let group else { return }
     // The file first: who looks now finds no host.
     file?.remove()
-    for listener in listeners { try? listener.close().wait() }  // it has gone: that is what was wanted
+    // Nobody waits for them without an end: the thread may be busy with an answer.
+    for listener in listeners { listener.close(promise: nil) }
     responder.stop()
     // With a task left its event loop must stay.
     guard connections.close(patience: settings.limits.lingerTime) else { return }

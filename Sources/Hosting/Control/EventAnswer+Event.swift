@@ -8,12 +8,13 @@ extension EventAnswer {
     self.init(type: EventAnswer.type(of: news.event), at: HostTime(news.at, in: zone))
     describeJob(news.event, zone)
     describeRun(news.event, zone)
-    describeHost(news.event)
+    describeHost(news.event, zone)
   }
 
   /// Every `type` that the stream has.
   package static let types = [
     "host_started", "job_added", "job_changed", "job_orphaned", "job_back", "orphans_kept", "job_paused", "job_resumed",
+    "host_paused", "host_resumed",
     "schedule_ended", "schedule_made", "schedule_removed", "run_claimed", "run_started", "run_progress", "run_finished",
     "run_retrying", "run_stuck", "decided", "claim_failed", "script_failed", "script_repaired", "failure_hook_ended",
     "store_failed", "store_lost", "not_written", "store_recovered", "clock_changed", "draining", "stopped",
@@ -29,6 +30,8 @@ extension EventAnswer {
     case .orphansKept: "orphans_kept"
     case .jobPaused: "job_paused"
     case .jobResumed: "job_resumed"
+    case .hostPaused: "host_paused"
+    case .hostResumed: "host_resumed"
     case .scheduleEnded: "schedule_ended"
     case .scheduleMade: "schedule_made"
     case .scheduleRemoved: "schedule_removed"
@@ -59,7 +62,10 @@ extension EventAnswer {
       .jobResumed(let name, let next):
       job = name
       nextRunTime = next.map { HostTime($0, in: zone) }
-    case .jobOrphaned(let name), .jobPaused(let name), .scheduleEnded(let name): job = name
+    case .jobPaused(let name, let note):
+      job = name
+      pause = note.map { PauseInfo(reason: $0.reason, by: $0.by, at: HostTime($0.at, in: zone)) }
+    case .jobOrphaned(let name), .scheduleEnded(let name): job = name
     case .scheduleMade(let id, let name, let next):
       (schedule, job) = (id, name)
       nextRunTime = next.map { HostTime($0, in: zone) }
@@ -98,8 +104,9 @@ extension EventAnswer {
     }
   }
 
-  private mutating func describeHost(_ event: Event) {
+  private mutating func describeHost(_ event: Event, _ zone: TimeZoneRules) {
     switch event {
+    case .hostPaused(let note): pause = PauseInfo(reason: note.reason, by: note.by, at: HostTime(note.at, in: zone))
     case .hostStarted(let generation, let jobs): message = "generation \(generation.number), \(jobs) jobs"
     case .orphansKept(let count): message = "\(count)"
     case .scriptFailed(let script, let problems): message = "\(script): " + problems.joined(separator: "; ")

@@ -19,6 +19,7 @@ final class Host: Sendable {
   private let directory: String
   private let systemZone: MachineZone
   private let grace: Int64
+  private let http: HostHTTP
 
   init(_ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer) throws {
     self.log = log
@@ -29,17 +30,21 @@ final class Host: Sendable {
     blueprint.scripts = location
     blueprint.stateDirectory = options.stateDirectory
     blueprint.publishesRuns = log.shows(.debug)
-    if log.shows(.debug) {
-      blueprint.willBegin = { order in
-        log.write(
-          .debug, job: order.job.definition.name, run: order.id,
-          order.attempt > 1 ? "attempt \(order.attempt) started" : "started")
-      }
+    blueprint.willBegin = { order in
+      let job = order.job.definition.name
+      guard log.shows(.debug, job: job) else { return }
+      log.write(.debug, job: job, run: order.id, order.attempt > 1 ? "attempt \(order.attempt) started" : "started")
     }
+    let reloads = ConfigurationRelay()
+    blueprint.onConfiguration = { reloads.tell($0) }
     let renderer = EventRenderer(log, saysStarts: false)
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
     let assembly = try SchedulerAssembly(blueprint)
     self.assembly = assembly
+    let zone = try? location.zones.zone(named: assembly.configuration.timeZone ?? systemZone.name)
+    let http = HostHTTP(assembly, stateDirectory: options.stateDirectory, zone: zone ?? .utc, log: log)
+    self.http = http
+    reloads.attach { http.use($0) }
     try StartLimits.checkRest(workers: assembly.workers)
     renderer.useReasons { [weak assembly] in assembly?.reasonOfOrphan($0) ?? "kept, not run" }
     directory = ScriptDirectory(path, configuration: options.config).root
@@ -59,6 +64,7 @@ final class Host: Sendable {
       isUp()
       announce(generation)
     }
+    http.start()
   }
 
   private func announce(_ generation: LoadedGeneration) {
@@ -88,7 +94,7 @@ final class Host: Sendable {
   /// written.
   func awaitEnd(_ end: HostEnd) {
     end.await()
-    assembly.stop(grace: grace)
+    assembly.stop(grace: grace) { http.stop() }
     log.write(.info, "stopped")
   }
 }

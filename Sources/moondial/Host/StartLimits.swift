@@ -7,7 +7,7 @@ import Hosting
 enum StartLimits {
   /// Threads beside the workers: the loop, timers, monitors, watchers, signals, those of the store, and some for files
   /// and programs.
-  static let otherThreads = 22
+  static let otherThreads = 24
   /// Of these, those that exist when the stores are open.
   static let earlyThreads = 8
   /// Descriptors of an idle host, and room for some programs and files.
