@@ -81,6 +81,28 @@ struct HTTPTests {
     #expect(try client.request("GET", "/api/v1/audit").body.contains(#""action""#))
   }
 
+  @Test("whoever asks, the host has no threads but its own: those of Swift's pool wake up every second")
+  func threads() throws {
+    let place = try Place()
+    try place.save("a.lua", Self.script)
+    let (host, port) = try host(place)
+    defer { host.signal(SIGKILL) }
+    let stream = try socket(place)
+    stream.send("GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+    _ = try stream.chunks { $0.contains("run_finished") }
+    #expect(try socket(place).request("POST", "/api/v1/jobs/asked/run", body: #"{"params":{"who":"x"}}"#).status == 202)
+    #expect(try socket(place).request("POST", "/api/v1/reload").status == 200)
+    for path in ["jobs", "runs", "upcoming", "audit", "decisions", "scripts", "status"] {
+      #expect(try socket(place).request("GET", "/api/v1/" + path).status == 200)
+    }
+    #expect(try RawClient(port: port).request("GET", "/healthz").status == 200)
+    let tasks = "/proc/\(host.pid)/task"
+    let names = try FileManager.default.contentsOfDirectory(atPath: tasks).map { thread in
+      (try? String(contentsOfFile: "\(tasks)/\(thread)/comm", encoding: .utf8)) ?? ""
+    }
+    #expect(names.contains { $0.hasPrefix("NIO-ELT-") } && !names.contains { $0.contains("qos") }, "\(names)")
+  }
+
   @Test("what a host that was killed has left is replaced by the next one")
   func killed() throws {
     let place = try Place()

@@ -166,7 +166,11 @@ package final class HostServer: Sendable {
     let logger = Self.logger
     let executor = LoopExecutor(channel.eventLoop)
     return http.setup(channel: channel, logger: logger).map { [connections] value in
-      let task = Task(executorPreference: executor) { await http.handle(value: value, logger: logger) }
+      // On the global executor nothing runs: its first task would start threads that wake up every second.
+      let task = Task(executorPreference: executor) {
+        await http.handle(value: value, logger: logger)
+        connections.leave(channel)
+      }
       connections.serve(channel, by: task)
     }.flatMapError { [connections] error in
       connections.leave(channel)
