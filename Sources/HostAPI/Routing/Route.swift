@@ -66,6 +66,8 @@ package struct Reply: Sendable {
   package var status: HTTPResponse.Status
   package var content: Content
   package var headers = HTTPFields()
+  /// Names the content, where somebody has worked it out before.
+  package var entityTag: String?
 
   package init(_ status: HTTPResponse.Status = .ok, _ content: Content = .nothing) {
     self.status = status
