@@ -83,6 +83,8 @@ package final class HostServer: Sendable {
   package func start() {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     state.withLock { $0.group = group }
+    // First, so that who finds the socket finds all of it.
+    if let listen = settings.listen { startTCP(group, listen.host, listen.port) }
     if let path = settings.socket {
       do {
         let file = try SocketFile(at: path)
@@ -94,7 +96,6 @@ package final class HostServer: Sendable {
         log.write(.warn, "no commands can reach this host: \(error)")
       }
     }
-    if let listen = settings.listen { startTCP(group, listen.host, listen.port) }
   }
 
   private func startTCP(_ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int) {
