@@ -191,7 +191,7 @@ let package = Package(
       "MoondialSchedulerTests",
       [
         "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
-        "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
+        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
     tests("BasicsTests", ["Basics"]),

@@ -1,6 +1,7 @@
 internal import FileWatching
 internal import Glibc
 internal import JobModel
+internal import ScriptRuntime
 
 /// What `fs` does with a place, blocking: called on the blocking pool.
 enum FileActions {
@@ -165,6 +166,25 @@ enum FileActions {
     }
   }
 
+  /// Gives a file, a link or a directory another name, and another directory. What has that name gives way as a whole.
+  static func rename(_ location: FileLocation, to new: FileLocation) -> Result<Void, FileFailure> {
+    let (from, to) = (location.directory.descriptor, new.directory.descriptor)
+    // Safe: both names are terminated and outlive the call.
+    let isMoved = unsafe location.name.withTerminated { name in
+      unsafe new.name.withTerminated { unsafe renameat(from, name, to, $0) == 0 }
+    }
+    guard isMoved else {
+      if errno == EXDEV {
+        return .failure(.text("and its new name are on two file systems: read it, write it there, and remove it here"))
+      }
+      return .failure(.system(.current))
+    }
+    // The names are on disk when their directories are. Some file systems refuse that; then they promise it otherwise.
+    _ = fsync(to)
+    _ = fsync(from)
+    return .success(())
+  }
+
   /// Makes a directory; one that is there is fine.
   static func makeDirectory(_ location: FileLocation) -> Result<Void, FileFailure> {
     if location.name == FileLocation.itself { return .success(()) }
@@ -192,11 +212,14 @@ enum FileFailure: Error {
   case system(Errno)
   /// A sentence that follows the path.
   case text(String)
+  /// A path, which need not be the first one, leads nowhere.
+  case other(String, FileLocationError)
 
   func message(_ path: String) -> String {
     switch self {
     case .system(let error): "\(path): \(SystemCall.message(for: error.code))"
     case .text(let text): "\(path) \(text)"
+    case .other(let path, let error): error.message(path)
     }
   }
 }

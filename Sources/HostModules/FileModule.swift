@@ -11,7 +11,7 @@ enum FileModule {
   static let readLimit = 16 << 20
 
   static func module() -> LuaModule {
-    LuaModule("fs", functions: [read, write, append, list, stat, remove, makeDirectory])
+    LuaModule("fs", functions: [read, write, append, list, stat, remove, rename, makeDirectory])
   }
 
   /// Bytes that a file, and a list of names, may have before room is asked for that fits.
@@ -101,6 +101,18 @@ enum FileModule {
     { location, _ in FileActions.remove(location).map { answer(.bool($0)) } }
   }
 
+  /// What has the new name gives way, as a whole: nobody sees neither.
+  private static let rename = function("rename", writing: true, optionsAt: 3, options: [], last: .itself) {
+    call, arguments, _ throws(Misuse) in
+    let target = try path(2, call, arguments, writing: true)
+    return { location, _ in
+      switch target.find(last: .itself) {
+      case .failure(let error): return .failure(.other(target.written, error))
+      case .success(let new): return FileActions.rename(location, to: new).map { answer(true) }
+      }
+    }
+  }
+
   private static let makeDirectory = function("mkdir", writing: true, options: [], last: .followed) {
     _, _, _ throws(Misuse) in
     { location, _ in FileActions.makeDirectory(location).map { answer(true) } }
@@ -128,34 +140,54 @@ enum FileModule {
   ) -> LuaFunction {
     .host(name, as: "fs.\(name)") { call, arguments throws(Misuse) in
       let run = try arguments.run(call)
-      let bytes = try arguments.bytes(call, 1, "a path")
-      guard !bytes.isEmpty, !bytes.contains(0) else {
-        throw arguments.misuse("a path is not empty and has no zero byte")
-      }
-      let path = PlainPath.absolute(bytes, from: Array(run.services.baseDirectory.utf8))
-      let written = String(decoding: bytes, as: UTF8.self)
-      let fence = try fence(path, written, writing: writing, run, arguments)
+      let path = try path(1, call, arguments, writing: writing)
       let action = try prepare(call, arguments, try arguments.options(call, location, allowed))
       let blockingPool = run.services.blockingPool
       let function = arguments.function
       return call.suspend(
         AnswerRequest(run.answers.room(), first: room) { request, bytes in
           let isTaken = blockingPool.run {
-            switch FileLocation.find(path, below: fence, last: last, makingDirectories: name == "mkdir") {
-            case .failure(.leadsOut(let link)):
+            let result = path.find(last: last, makingDirectories: name == "mkdir")
+              .mapError { FileFailure.other(path.written, $0) }.flatMap { action($0, bytes) }
+            switch result {
+            case .success(.larger(let size)): request.needs(size)
+            case .success(.value(let answer)): request.complete(answer)
+            case .failure(.other(let written, .leadsOut(let link))):
               request.complete(raising: "\(function): " + FileLocationError.leadsOut(link).message(written))
-            case .failure(let error): request.complete(refusing: error.message(written))
-            case .success(let location):
-              switch action(location, bytes) {
-              case .success(.larger(let size)): request.needs(size)
-              case .success(.value(let answer)): request.complete(answer)
-              case .failure(let failure): request.complete(refusing: failure.message(written))
-              }
+            case .failure(let failure): request.complete(refusing: failure.message(path.written))
             }
           }
           if !isTaken { request.complete(refusing: blockingPool.refusal) }
         })
     }
+  }
+
+  /// A path that a script gave, and where it may lead.
+  private struct GivenPath: Sendable {
+    let path: [UInt8]
+    /// As it was given.
+    let written: String
+    let fence: String?
+
+    /// Blocks on the disk.
+    func find(last: FileLocation.Last, makingDirectories: Bool = false) -> Result<FileLocation, FileLocationError> {
+      FileLocation.find(path, below: fence, last: last, makingDirectories: makingDirectories)
+    }
+  }
+
+  /// Reads one argument as a path below what is granted.
+  private static func path(
+    _ index: Int, _ call: borrowing LuaCall, _ arguments: Arguments, writing: Bool
+  ) throws(Misuse) -> GivenPath {
+    let run = try arguments.run(call)
+    let bytes = try arguments.bytes(call, index, "a path")
+    guard !bytes.isEmpty, !bytes.contains(0) else {
+      throw arguments.misuse("a path is not empty and has no zero byte")
+    }
+    let path = PlainPath.absolute(bytes, from: Array(run.services.baseDirectory.utf8))
+    let written = String(decoding: bytes, as: UTF8.self)
+    return GivenPath(
+      path: path, written: written, fence: try fence(path, written, writing: writing, run, arguments))
   }
 
   /// The granted root that a path lies below; nil when everything is granted.

@@ -16,7 +16,12 @@ package final class EventRenderer: Sendable {
   private let log: any HostLog
   private let clock: any WallClock
   private let saysStarts: Bool
-  private let reasonOfOrphan: Mutex<(@Sendable (String) -> String)?>
+  /// In a struct: a closure that a `Mutex` holds by itself is wrapped anew, and put back wrapped, each time it is looked
+  /// at, so that it grows by a few frames and bytes with each event.
+  private struct Reasons: Sendable {
+    var say: (@Sendable (String) -> String)?
+  }
+  private let reasonOfOrphan = Mutex(Reasons())
   private let skips = Mutex<[String: Skips]>([:])
 
   private static let summaryPeriod: Int64 = 10_000_000_000
@@ -29,12 +34,11 @@ package final class EventRenderer: Sendable {
     self.log = log
     self.saysStarts = saysStarts
     self.clock = clock
-    reasonOfOrphan = Mutex(nil)
   }
 
   /// From now on `reason` says why a job is kept and does not run.
   package func useReasons(_ reason: @escaping @Sendable (String) -> String) {
-    reasonOfOrphan.withLock { $0 = reason }
+    reasonOfOrphan.withLock { $0.say = reason }
   }
 
   /// Writes what `event` means to an operator; nothing for what only counts.
@@ -44,7 +48,7 @@ package final class EventRenderer: Sendable {
     case .jobAdded(let job, let next): log.write(.info, job: job, "added, \(describe(next))")
     case .jobChanged(let job, let next): log.write(.info, job: job, "changed, \(describe(next))")
     case .jobOrphaned(let job):
-      let reason = reasonOfOrphan.withLock { $0 }
+      let reason = reasonOfOrphan.withLock { $0.say }
       log.write(.warn, job: job, reason?(job) ?? "its script is gone: kept, not run until it returns")
     case .orphansKept(let count):
       log.write(
@@ -92,7 +96,7 @@ package final class EventRenderer: Sendable {
   }
 
   private func describe(_ next: Instant?) -> String {
-    next.map { "next run \(log.format($0))" } ?? "runs when asked"
+    next.map { "next run \(log.format($0))" } ?? "no fire time of its own"
   }
 
   private func finished(_ record: RunRecord) {

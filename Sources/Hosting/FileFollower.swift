@@ -54,15 +54,36 @@ final class FileFollower: Sendable {
     }
   }
 
-  /// Another definition of one job, or a new one; nil: it has gone. O(1) for jobs without files.
-  func follow(_ name: String, _ definition: JobDefinition?) {
+  /// What a step of a reload says: new and other definitions, and jobs that have gone. O(jobs of the step).
+  func follow(_ step: SchedulerCore.ReloadStep) {
     subjects.withLock { subjects in
-      let subject = definition.flatMap(Self.subject)
-      guard subjects[name] != subject else { return }
-      subjects[name] = subject
-      watcher.watch(Array(subjects.values))
+      var changes: [String: FileWatcher.Subject?] = [:]
+      for job in step.declared { Self.note(job.name, Self.subject(job), &subjects, &changes) }
+      for name in step.removed { Self.note(name, nil, &subjects, &changes) }
+      if !changes.isEmpty { watcher.change(changes) }
     }
   }
+
+  /// Another definition of one job, or a new one; nil: it has gone. O(1).
+  func follow(_ name: String, _ definition: JobDefinition?) {
+    subjects.withLock { subjects in
+      var changes: [String: FileWatcher.Subject?] = [:]
+      Self.note(name, definition.flatMap(Self.subject), &subjects, &changes)
+      if !changes.isEmpty { watcher.change(changes) }
+    }
+  }
+
+  private static func note(
+    _ name: String, _ subject: FileWatcher.Subject?, _ subjects: inout [String: FileWatcher.Subject],
+    _ changes: inout [String: FileWatcher.Subject?]
+  ) {
+    guard subjects[name] != subject else { return }
+    subjects[name] = subject
+    changes.updateValue(subject, forKey: name)
+  }
+
+  /// A reload, also one that changes no job, may grant what a watch waits for. Does not block.
+  func reviewGrants() { watcher.reviewGrants() }
 
   private static func subject(_ job: JobDefinition) -> FileWatcher.Subject? {
     guard job.enabled, let watch = job.watch else { return nil }

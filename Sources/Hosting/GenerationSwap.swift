@@ -4,16 +4,67 @@ internal import SchedulerService
 internal import Scheduling
 internal import ScriptLoading
 
+/// Puts generations in force while the scheduler runs: it hands over what differs, so that an edit of one script costs
+/// the scheduler's thread the jobs that it changes, however many others there are.
+///
+/// Threading: `put` on the thread that loads, one generation at a time.
+struct GenerationSwap: Sendable {
+  let engine: any SchedulerEngine
+  let declared: DeclaredJobs
+  let stored: StoredJobs
+  let files: FileFollower
+  /// Asked before each step but the first: the rest is left out when the host ends.
+  let isWanted: @Sendable () -> Bool
+
+  /// Blocks until `generation` is in force.
+  func put(_ generation: LoadedGeneration, after former: LoadedGeneration) -> SchedulerCore.Reconciliation {
+    let difference = GenerationDifference(from: former, to: generation, releasing: declared.released)
+    let groups = generation.configuration.groups
+    if groups != former.configuration.groups { engine.ask { core, _, _ in core.setGroups(groups) } }
+    if generation.configuration.logsRuns, !former.configuration.logsRuns {
+      engine.ask { core, _, _ in core.configuration.publishesRuns = true }
+    }
+    let result = take(difference.steps, completingStart: generation.loading.isEmpty)
+    declared.adopt(generation)
+    files.reviewGrants()
+    return result
+  }
+
+  /// Takes the steps one after the other, each when the one before it is on disk: so the commits that claims wait for
+  /// stay short.
+  ///
+  /// - Parameter isWhole: whether no script is still loading: then the scheduler's start is over, if it was not.
+  private func take(_ steps: [SchedulerCore.ReloadStep], completingStart isWhole: Bool) -> SchedulerCore.Reconciliation
+  {
+    var whole = SchedulerCore.Reconciliation()
+    for (index, step) in steps.enumerated() where index == 0 || isWanted() {
+      let result = engine.ask(recalling: Array(step.declared), from: stored) { [declared, files] core, now, actions in
+        let inForce = declared.admit(step)
+        let result = core.reload(inForce, at: now, into: &actions)
+        if step.isLast, isWhole { core.completeStart(at: now, into: &actions) }
+        // Only now: the scheduler takes files for jobs that it knows.
+        files.follow(inForce)
+        return result
+      }
+      if !step.isLast { engine.awaitDurable() }
+      whole.added += result.added
+      whole.changed += result.changed
+      whole.unchanged += result.unchanged
+      whole.orphaned += result.orphaned
+    }
+    return whole
+  }
+}
+
 /// What differs between two generations: the jobs of the scripts that have another version, without those that are the
 /// same in both. O(jobs of those scripts). Made on the loader's thread, so that the scheduler's needs not look.
 struct GenerationDifference: Sendable {
   /// New jobs and jobs that differ, in the order of their declaration.
   private(set) var declared: [JobDefinition] = []
   private(set) var removed: [String] = []
-  /// Whether a job that watches for files is among them.
-  private(set) var concernsFiles = false
 
-  init(from former: LoadedGeneration, to generation: LoadedGeneration) {
+  /// - Parameter released: jobs of `former` that were not in force; they come in if `generation` still has them.
+  init(from former: LoadedGeneration, to generation: LoadedGeneration, releasing released: [JobDefinition] = []) {
     let formerVersions = Set(former.scripts.compactMap { $0.active.map(ObjectIdentifier.init) })
     let versions = Set(generation.scripts.compactMap { $0.active.map(ObjectIdentifier.init) })
     var before: [String: JobDefinition] = [:]
@@ -25,11 +76,12 @@ struct GenerationDifference: Sendable {
         let old = before.removeValue(forKey: job.name)
         if let old, old.source == job.source, old.hasSameOptions(as: job), old.payload === job.payload { continue }
         declared.append(job)
-        if job.watch != nil || old?.watch != nil { concernsFiles = true }
       }
     }
-    if before.values.contains(where: { $0.watch != nil }) { concernsFiles = true }
     removed = before.keys.sorted()
+    guard !released.isEmpty else { return }
+    let known = Set(declared.map(\.name)).union(removed)
+    declared += released.filter { !known.contains($0.name) }
   }
 
   /// The most jobs of a step. A step takes some milliseconds of the scheduler's thread, and its rows as long a commit;
@@ -55,32 +107,9 @@ struct GenerationDifference: Sendable {
 }
 
 extension SchedulerEngine {
-  /// Takes the steps one after the other, each when the one before it is on disk: so the commits that claims wait for
-  /// stay short. Blocks until the last one has been taken. Not from inside a tick.
-  ///
-  /// - Parameters:
-  ///   - stored: what is asked for jobs that the scheduler has forgotten, a step at a time.
-  ///   - isWanted: asked before each step but the first; the rest is left out when the host ends.
-  func reload(
-    _ steps: [SchedulerCore.ReloadStep], from stored: StoredJobs, while isWanted: () -> Bool
-  ) -> SchedulerCore.Reconciliation {
-    var whole = SchedulerCore.Reconciliation()
-    for (index, step) in steps.enumerated() where index == 0 || isWanted() {
-      let result = ask(recalling: Array(step.declared), from: stored) { core, now, actions in
-        core.reload(step, at: now, into: &actions)
-      }
-      if !step.isLast { awaitDurable() }
-      whole.added += result.added
-      whole.changed += result.changed
-      whole.unchanged += result.unchanged
-      whole.orphaned += result.orphaned
-    }
-    return whole
-  }
-
   /// Waits until what was decided so far is on disk; at most a second, since a store that cannot be written must hold
   /// up the next step for a while, and not for ever.
-  private func awaitDurable() {
+  fileprivate func awaitDurable() {
     let isDurable = Monitor(false)
     post(
       whenDurable: { _ in

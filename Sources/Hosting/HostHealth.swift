@@ -16,6 +16,8 @@ package final class HostHealth: Sendable {
     case workers(executor: String)
     /// The system refused threads for files, programs and the like.
     case blockingThreads
+    /// The system refused the thread that reads the `kv` of a store.
+    case values(store: String)
     /// Programs of scripts cannot be started.
     case programs
     /// Changes of scripts are noticed late, or not at all.
@@ -28,6 +30,7 @@ package final class HostHealth: Sendable {
       switch self {
       case .workers(let executor): "executor \"\(executor)\" has all its workers again"
       case .blockingThreads: "files, programs and secrets of scripts are served again"
+      case .values(let store): "kv of store \"\(store)\" is served again"
       case .programs: "programs of scripts can be started again"
       case .watching: "changes of scripts are noticed again"
       case .watchedFiles: "files are watched for again"

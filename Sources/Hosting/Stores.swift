@@ -4,10 +4,12 @@ package import ScriptLoading
 extension StoreKinds {
   /// Opens the stores of a configuration; the first is `default`. All of them, or none.
   ///
-  /// - Parameter state: where relative paths begin; nil is the working directory.
+  /// - Parameters:
+  ///   - state: where relative paths begin; nil is the working directory.
+  ///   - health: is told what a store cannot do.
   /// - Throws: one sentence that names the store. Blocks on the disk or the network.
   package func open(
-    _ configuration: HostConfiguration, in state: StateDirectory?, _ access: StoreAccess
+    _ configuration: HostConfiguration, in state: StateDirectory?, _ access: StoreAccess, health: HostHealth? = nil
   ) throws(HostError) -> [(name: String, store: any JobStore)] {
     var opened: [(name: String, store: any JobStore)] = []
     do throws(HostError) {
@@ -16,6 +18,13 @@ extension StoreKinds {
         var request = StoreRequest(access, in: state?.path)
         request.durability = store.synchronous
         request.retention = configuration.storedHistory
+        request.threadRefused = { [weak health] error in
+          guard let error else {
+            health?.clear(.values(store: name))
+            return
+          }
+          health?.set(.values(store: name), "kv of store \"\(name)\" is refused: \(error.message)")
+        }
         do throws(StoreError) { opened.append((name, try open(store.address, request))) } catch {
           throw error.code == .unsupported ? HostError(.usage, "store \(name): \(error)") : HostError("\(error)")
         }

@@ -40,6 +40,13 @@ extension JobOptions {
     /// After each success of any of these jobs.
     public init(arrayLiteral names: String...) { self.init(.each(names, .succeeded)) }
 
+    /// The jobs that it names.
+    var names: [String] {
+      switch form {
+      case .each(let names, _), .all(let names): names
+      }
+    }
+
     /// As the field of a Lua job.
     var value: LuaValue {
       switch form {

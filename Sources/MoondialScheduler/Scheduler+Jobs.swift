@@ -94,6 +94,10 @@ extension Scheduler {
       case .new: break
       }
       if let other = state.jobs[job.name], !replacing { return .failure(.taken(job.name, by: other.source)) }
+      let circle = AfterCircle.find(through: job.name) { name in
+        (name == job.name ? job : state.jobs[name])?.options.after?.names ?? []
+      }
+      if let circle { return .failure(.circle(circle, at: job.name)) }
       state.jobs[job.name] = job
       return .success(true)
     }?.get()
@@ -134,8 +138,13 @@ extension SchedulerError {
       "job \"\(name)\" is already declared at \(location): give it another name, or add it with replacing: true")
   }
 
+  static func circle(_ circle: [String], at job: String) -> SchedulerError {
+    SchedulerError(.invalid, AfterCircle.sentence(circle, at: job))
+  }
+
   init(_ name: String, _ failure: SchedulerAssembly.DeclarationFailure) {
     switch failure {
+    case .circle(let circle): self = .circle(circle, at: name)
     case .taken(let location): self = .taken(name, by: location)
     case .refused(let refusal): self.init(refusal)
     }

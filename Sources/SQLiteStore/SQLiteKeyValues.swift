@@ -10,17 +10,24 @@ final class SQLiteKeyValues: KeyValueStore {
     var waiting: [@Sendable () -> Void] = []
     var thread: StoreThread?
     var isClosing = false
+    /// The system has refused the thread, and not given one since.
+    var isRefused = false
   }
 
   private let reader: SQLiteReader
   private let commits: GroupCommit?
   private let failure: SQLiteFailure
   private let lane = Monitor(Lane())
+  /// Told when the system refuses the thread, and (nil) when it gives one again.
+  private let refused: (@Sendable (StoreError?) -> Void)?
 
-  init(reader: SQLiteReader, commits: GroupCommit?, failure: SQLiteFailure) {
+  init(
+    reader: SQLiteReader, commits: GroupCommit?, failure: SQLiteFailure, refused: (@Sendable (StoreError?) -> Void)?
+  ) {
     self.reader = reader
     self.commits = commits
     self.failure = failure
+    self.refused = refused
   }
 
   func value(
@@ -86,13 +93,16 @@ final class SQLiteKeyValues: KeyValueStore {
     _ completion: @escaping @Sendable (Result<Answer, StoreError>) -> Void,
     _ question: @escaping @Sendable (Database) throws -> Answer
   ) {
-    let refusal = lane.change { [reader, lane, failure] state -> StoreError? in
-      guard !state.isClosing else { return .closed(failure.path) }
+    let (refusal, isNews) = lane.change { [reader, lane, failure] state -> (StoreError?, isNews: Bool) in
+      guard !state.isClosing else { return (.closed(failure.path), false) }
+      let wasRefused = state.isRefused
       if state.thread == nil {
         do throws(StoreError) {
           state.thread = try StoreThread(name: "store-kv") { Self.run(lane) }
+          state.isRefused = false
         } catch {
-          return error
+          state.isRefused = true
+          return (error, !wasRefused)
         }
       }
       state.waiting.append {
@@ -102,8 +112,9 @@ final class SQLiteKeyValues: KeyValueStore {
           completion(.failure(error))
         }
       }
-      return nil
+      return (nil, wasRefused)
     }
+    if isNews { refused?(refusal) }
     if let refusal { completion(.failure(refusal)) }
   }
 

@@ -70,16 +70,40 @@ final class SQLiteReader: Sendable {
         found += try declared.all { ScheduleRows.declared(from: $0) }
         found += try made.all { row throws(StoreError) in try ScheduleRows.made(from: row, failure: failure) }
       }
-      return found
+      return try withResults(found, on: database)
     }
   }
 
   private func schedules(on database: Database, order: String) throws(StoreError) -> [ScheduleRecord] {
     let declared = try statement(ScheduleRows.selectDeclared(order: order), on: database)
     let made = try statement(ScheduleRows.selectMade(order: order), on: database)
-    return try declared.all { ScheduleRows.declared(from: $0) }
-      + made.all { row throws(StoreError) in try ScheduleRows.made(from: row, failure: failure) }
+    let records = try withResults(declared.all { ScheduleRows.declared(from: $0) }, on: database)
+    return try records + made.all { row throws(StoreError) in try ScheduleRows.made(from: row, failure: failure) }
   }
+
+  /// The same, with what the runs that joins have seen returned: as far as history still has them. Each is read once.
+  private func withResults(_ records: [ScheduleRecord], on database: Database) throws(StoreError) -> [ScheduleRecord] {
+    guard records.contains(where: { !$0.arrivals.isEmpty }) else { return records }
+    let statement = try statement("SELECT result FROM runs WHERE id = ?1", on: database)
+    var results: [RunID: JSONText] = [:]
+    var bytes = 0
+    var records = records
+    for place in records.indices {
+      for arrival in records[place].arrivals.indices where bytes < Self.mostResultBytes {
+        let run = records[place].arrivals[arrival].run
+        if results[run] == nil {
+          statement.bind(1, run.number)
+          results[run] = try statement.first { $0.optionalText(0) }.flatMap { $0 }.map { JSONText($0) }
+          bytes += results[run]?.text.utf8.count ?? 0
+        }
+        records[place].arrivals[arrival].result = results[run]
+      }
+    }
+    return records
+  }
+
+  /// What joins together are given back of results after a start.
+  private static let mostResultBytes = 64 << 20
 
   // MARK: History
 

@@ -30,6 +30,8 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
     /// Nanoseconds between two looks into the file, past every cache, for whether it is still this host's store. Smaller
     /// for tests.
     package var lookIntoFileEvery: Int64 = 1_000_000_000
+    /// Told when the system refuses a thread that is made when it is first needed, and (nil) when it gives it.
+    package var threadRefused: (@Sendable (StoreError?) -> Void)?
     /// Judges the age of history.
     package var clock: any WallClock = SystemWallClock()
     package init() {}
@@ -74,7 +76,8 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
           pool: opened.pool, writer: writer, options: options, emptiesLogAtEnd: mode == .scheduler,
           storeName: "sqlite \(path)")
       }
-      kvReader = SQLiteKeyValues(reader: reader, commits: commits, failure: failure)
+      kvReader = SQLiteKeyValues(
+        reader: reader, commits: commits, failure: failure, refused: options.threadRefused)
       keyValues = kvReader
     } catch {
       externalRuns?.close()

@@ -22,6 +22,7 @@ package struct SQLiteStoreDriver: StoreDriver {
     var options = SQLiteStore.Options()
     options.synchronous = request.durability
     options.retention = request.retention
+    options.threadRefused = request.threadRefused
     options.clock = request.clock
     return try SQLiteStore(path(of: address, in: request.directory), mode: request.access, options: options)
   }

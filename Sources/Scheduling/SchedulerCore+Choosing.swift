@@ -15,32 +15,33 @@ extension SchedulerCore {
     }
   }
 
-  private mutating func refresh(queue: Int32, at now: ClockReading) {
+  private mutating func refresh(queue: LimiterQueueIndex, at now: ClockReading) {
     guard let head = head(of: queue) else {
       limits.wake(queue: queue, at: nil)
       return limits.unlist(queue)
     }
-    if limits.queues[Int(queue)].starts != nil, limits.queues[Int(queue)].starts?.isOpen(at: now.monotonic) == false {
-      limits.wake(queue: queue, at: limits.queues[Int(queue)].starts?.opensAt())
+    if limits.queues[queue.offset].starts != nil, limits.queues[queue.offset].starts?.isOpen(at: now.monotonic) == false
+    {
+      limits.wake(queue: queue, at: limits.queues[queue.offset].starts?.opensAt())
       return limits.unlist(queue)
     }
     limits.wake(queue: queue, at: nil)
     limits.list(queue, rank: head.key.rank)
     // The next run may be another one under the same rank.
-    limits.mark(group: limits.queues[Int(queue)].group)
+    limits.mark(group: limits.queues[queue.offset].group)
   }
 
   /// The run of a queue whose turn it is.
-  private mutating func head(of queue: Int32) -> KeyedHeap<ClaimOrder>.Entry? {
-    while let entry = limits.queues[Int(queue)].runs.first {
+  private mutating func head(of queue: LimiterQueueIndex) -> KeyedHeap<ClaimOrder>.Entry? {
+    while let entry = limits.queues[queue.offset].runs.first {
       if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit { return entry }
-      _ = limits.queues[Int(queue)].runs.popFirst()
+      _ = limits.queues[queue.offset].runs.popFirst()
     }
     return nil
   }
 
-  private mutating func choose(for group: Int32, at now: ClockReading) {
-    let index = Int(group)
+  private mutating func choose(for group: GroupIndex, at now: ClockReading) {
+    let index = group.offset
     guard limits.groups[index].hasFreeSlot else {
       limits.groups[index].choice = nil
       return limits.wake(group: group, at: nil)
@@ -76,7 +77,7 @@ extension SchedulerCore {
   mutating func stallChoices() {
     for index in limits.groups.indices where limits.groups[index].choice != nil {
       limits.groups[index].choice = nil
-      limits.mark(group: Int32(index))
+      limits.mark(group: GroupIndex(position: Int32(truncatingIfNeeded: index)))
     }
   }
 
@@ -129,10 +130,11 @@ extension SchedulerCore {
   /// What a waiting run waits for.
   private mutating func limit(on slot: Int, at now: ClockReading) -> SkipReason {
     guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return .group }
-    if limits.queues[Int(queue)].starts != nil, limits.queues[Int(queue)].starts?.isOpen(at: now.monotonic) == false {
+    if limits.queues[queue.offset].starts != nil, limits.queues[queue.offset].starts?.isOpen(at: now.monotonic) == false
+    {
       return .rate
     }
-    let group = Int(limits.queues[Int(queue)].group)
+    let group = limits.queues[queue.offset].group.offset
     if !limits.groups[group].hasFreeSlot { return .group }
     return limits.groups[group].starts == nil ? .group : .rate
   }

@@ -50,7 +50,7 @@ extension SchedulerCore {
     evaluation.now = now
     // Instants up to now belong to the pause.
     let index = try liveJob(name)
-    for schedule in [index] + schedules(of: index) {
+    for schedule in [index] + jobs.dynamicSchedules(of: index) {
       if let next = jobs[schedule.offset].nextFire, next <= now.wall { fire(schedule, &evaluation) }
     }
     try setPaused(false, name, &evaluation)
@@ -61,9 +61,11 @@ extension SchedulerCore {
     guard jobs[index.offset].isPaused != paused else { return }
     jobs[index.offset].isPaused = paused
     jobs.keep(index)
-    for schedule in schedules(of: index) { jobs[schedule.offset].isPaused = paused }
+    for schedule in jobs.dynamicSchedules(of: index) { jobs[schedule.offset].isPaused = paused }
     // What waits for an instance is a decision now.
-    for schedule in [index] + schedules(of: index) where paused && jobs[schedule.offset].isBacklogged { arm(schedule) }
+    for schedule in [index] + jobs.dynamicSchedules(of: index) where paused && jobs[schedule.offset].isBacklogged {
+      arm(schedule)
+    }
     evaluation.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
   }
 
@@ -85,9 +87,11 @@ extension SchedulerCore {
     }
   }
 
-  mutating func requestCancel(_ slot: Int, _ evaluation: inout Evaluation) {
+  mutating func requestCancel(
+    _ slot: Int, as cancellation: RunCancellation = .requested, _ evaluation: inout Evaluation
+  ) {
     guard !runs.slots[slot].isCancelled else { return }
-    runs.slots[slot].isCancelled = true
+    runs.slots[slot].cancellation = cancellation
     switch runs.slots[slot].state {
     case .dispatched, .running, .stuck:
       let executor = Int(runs.slots[slot].executor)
@@ -143,7 +147,7 @@ extension SchedulerCore {
       slot = Int(known)
       runs.slots[slot].record.missed += 1
       // Its row, if it has one, is written again with the newest event.
-      if runs.slots[slot].isStored { runs.slots[slot].isStored = false } else { jobs[index.offset].unstored -= 1 }
+      if runs.slots[slot].isStored { runs.slots[slot].row = .none } else { jobs[index.offset].unstored -= 1 }
     } else {
       var record = RunRecord(id: host.makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
       record.clockEpoch = clockEpoch

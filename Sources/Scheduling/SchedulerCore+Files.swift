@@ -113,7 +113,7 @@ extension SchedulerCore {
   mutating func endFiles(of slot: Int, _ outcome: Outcome, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
     guard outcome != .interrupted else { return }
-    guard outcome == .succeeded || !isDraining && !run.isReplaced else { return returnFiles(of: slot) }
+    guard outcome == .succeeded || !isDraining && run.cancellation != .replaced else { return returnFiles(of: slot) }
     let files = watched.backlogs[run.job]?.end(slot) ?? []
     evaluation.stores[Int(run.store)].batch.files += files.map {
       FileMark(

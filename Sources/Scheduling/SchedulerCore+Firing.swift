@@ -4,39 +4,8 @@ import Triggers
 
 /// Due instants → misfired, coalesced, skipped, accepted.
 extension SchedulerCore {
-  /// Decides every instant of `job` that is due, and arms the next one.
-  ///
-  /// - Parameter isNextInLine: it is the job's turn, and nothing else asks for a decision: what waits for an instance
-  ///   anyway is left due (`fireNext`).
-  mutating func fire(
-    _ index: JobIndex, isNextInLine: Bool = false, _ evaluation: inout Evaluation
-  ) {
-    let offset = index.offset
-    guard !jobs[offset].isOrphaned, let trigger = jobs[offset].trigger else { return due.remove(index) }
-    guard let first = jobs[offset].nextFire else { return searchOn(index, &evaluation) }
-    // A moved due time (catch-up spread) may come before the fire time's own: then it is only armed.
-    guard due(first, of: offset) <= evaluation.now.wall.nanoseconds else { return arm(index) }
-    defer { noteEnd(index, &evaluation) }
-    if isNextInLine, queuesDue(offset) { return fireNext(index, trigger, first, &evaluation) }
-    jobs[offset].isBacklogged = false
-    let following = trigger.nextFire(after: first)
-    let isLast: Bool
-    if case .at(let following) = following {
-      isLast = due(following, of: offset) > evaluation.now.wall.nanoseconds
-    } else {
-      isLast = true
-    }
-    if isLast {
-      move(index, past: first, to: following)
-      decide(DueSpan(first: first, last: first, count: 1, isAtLeast: false), of: index, &evaluation)
-    } else {
-      fireMany(index, trigger: trigger, from: first, &evaluation)
-    }
-    arm(index)
-  }
-
   /// Says that a schedule has no further fire, once it has decided its last one.
-  private func noteEnd(_ index: JobIndex, _ evaluation: inout Evaluation) {
+  func noteEnd(_ index: JobIndex, _ evaluation: inout Evaluation) {
     guard jobs[index.offset].nextFire == nil, jobs[index.offset].searchedTo == nil, jobs[index.offset].dynamic == nil
     else { return }
     evaluation.events.append(.scheduleEnded(jobs[index.offset].entry.definition.name))
@@ -44,7 +13,7 @@ extension SchedulerCore {
 
   /// The search for the next fire (`all_of`, `except`, `shift`) ended without an answer, and the clock comes near to
   /// where: goes on from there.
-  private mutating func searchOn(_ index: JobIndex, _ evaluation: inout Evaluation) {
+  mutating func searchOn(_ index: JobIndex, _ evaluation: inout Evaluation) {
     guard let searched = jobs[index.offset].searchedTo else { return due.remove(index) }
     let soonest = evaluation.now.wall.nanoseconds + SearchPace.pause
     guard due.searches < SearchPace.perTick else { return due.set(index, due: soonest, in: dueQueue(of: index)) }
@@ -60,7 +29,7 @@ extension SchedulerCore {
   }
 
   /// Several instants found due in one evaluation: late ones are misfired, the rest coalesced.
-  private mutating func fireMany(
+  mutating func fireMany(
     _ index: JobIndex, trigger: AnyTrigger, from first: Instant, _ evaluation: inout Evaluation
   ) {
     let end = latestDue(of: index.offset, trigger, from: first, at: evaluation.now)
@@ -136,41 +105,8 @@ extension SchedulerCore {
     }
   }
 
-  /// One instant, or a span of a job that runs none of them.
-  private mutating func decide(
-    _ span: DueSpan, of index: JobIndex, _ evaluation: inout Evaluation
-  ) {
-    let entry = jobs[index.offset].entry
-    if jobs[index.offset].isPaused { return record(.skipped, .paused, span, of: index, &evaluation) }
-    if !entry.definition.enabled { return record(.skipped, .disabled, span, of: index, &evaluation) }
-    if let grace = entry.definition.misfireGraceTime, lateness(span.first, of: index.offset, at: evaluation.now) > grace
-    {
-      return record(.misfired, nil, span, of: index, &evaluation)
-    }
-    accept(index, fireTime: span.first, missed: 0, &evaluation)
-  }
-
   private func isRefused(_ index: JobIndex) -> Bool {
     jobs[index.offset].isPaused || !jobs[index.offset].entry.definition.enabled
-  }
-
-  /// Takes on a run for one of the trigger's instants, as far as the job's `limit` lets it.
-  @discardableResult
-  mutating func accept(
-    _ index: JobIndex, fireTime: Instant, missed: Int, _ evaluation: inout Evaluation
-  ) -> RunID? {
-    let entry = jobs[index.offset].entry
-    if let limit = entry.definition.limit {
-      guard jobs[index.offset].fireCount < limit else {
-        // Only a limit that was lowered below what has fired already gets here.
-        record(.skipped, .limit, instant: fireTime, of: index, &evaluation)
-        jobs[index.offset].end()
-        return nil
-      }
-      if jobs[index.offset].fireCount + 1 == limit { jobs[index.offset].end() }
-    }
-    jobs[index.offset].fireCount += 1
-    return accept(index, cause: .schedule, at: fireTime, missed: missed, &evaluation)
   }
 
   /// The schedule's first undecided instant is now `next`.

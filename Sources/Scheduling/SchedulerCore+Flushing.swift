@@ -66,7 +66,7 @@ extension SchedulerCore {
     switch runs.slots[slot].state {
     case .ready, .waiting, .debouncing:
       guard !runs.slots[slot].isStored else { return }
-      runs.slots[slot].isStored = true
+      runs.slots[slot].row = .waiting
       jobs[runs.slots[slot].job.offset].unstored -= 1
       evaluation.stores[Int(runs.slots[slot].store)].batch.waiting.append(runs.slots[slot].record)
     default: return

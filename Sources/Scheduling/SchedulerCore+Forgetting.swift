@@ -76,7 +76,6 @@ extension SchedulerCore {
 
   private mutating func forgetOrphans(_ evaluation: inout Evaluation) {
     var kept: [Orphans.Entry] = []
-    var hadEvents = false
     for (position, entry) in jobs.orphans.queue.enumerated() {
       guard jobs.orphans.numbers[entry.index] == entry.number else { continue }
       guard jobs.orphans.numbers.count > configuration.orphansMax else {
@@ -87,13 +86,11 @@ extension SchedulerCore {
         kept.append(entry)
         continue
       }
-      let definition = jobs[entry.index.offset].definition
-      hadEvents = hadEvents || definition.listens
       forget(entry.index, &evaluation)
     }
     jobs.orphans.queue = kept
     // Else an event would find who has its slot now.
-    if hadEvents { deriveListeners() }
+    refreshListeners()
   }
 
   private func isForgettable(_ entry: Orphans.Entry) -> Bool {
@@ -116,6 +113,7 @@ extension SchedulerCore {
     watched.forget(index)
     releaseLimit(of: index)
     _ = listeners.endJoin(index)
+    listeners.noteChange(of: index, from: jobs[offset].entry.definition, to: nil)
     jobs[offset].entry = Self.nothing
     jobs[offset].sharedEntry = nil
     jobs[offset].latestRange = nil

@@ -24,51 +24,51 @@ extension SchedulerCore {
       if let former { dissolve(former, of: index) }
       return
     }
-    let queue = former ?? limits.addQueue()
-    let group = definition.group.map { limits.group(named: $0) } ?? limits.ownGroup(of: queue)
-    if limits.queues[Int(queue)].starts?.limit != definition.rate { limits.set(rate: definition.rate, of: queue) }
-    guard limits.queues[Int(queue)].group != group else { return }
+    let named = definition.group.map { limits.group(named: $0) }
+    let queue = former ?? limits.addQueue(in: named)
+    if limits.queues[queue.offset].starts?.limit != definition.rate { limits.set(rate: definition.rate, of: queue) }
     if former != nil {
+      let group = named ?? limits.ownGroup(of: queue)
+      guard limits.queues[queue.offset].group != group else { return }
       releaseGroupSlots(of: index)
       withdrawChoice(of: queue)
       limits.unlist(queue)
+      limits.queues[queue.offset].group = group
+      limits.queues[queue.offset].round = 0
     }
-    limits.queues[Int(queue)].group = group
-    limits.queues[Int(queue)].turn = 0
     jobs[index.offset].limiterQueue = queue
     limits.mark(queue: queue)
     guard !isNew else { return }
-    for schedule in schedules(of: index) { jobs[schedule.offset].limiterQueue = queue }
+    for schedule in jobs.dynamicSchedules(of: index) { jobs[schedule.offset].limiterQueue = queue }
     holdGroupSlots(of: index)
   }
 
   /// The job is limited no more: what waited in its queue waits with all others.
-  private mutating func dissolve(_ queue: Int32, of index: JobIndex) {
+  private mutating func dissolve(_ queue: LimiterQueueIndex, of index: JobIndex) {
     releaseGroupSlots(of: index)
     withdrawChoice(of: queue)
     jobs[index.offset].limiterQueue = nil
-    for schedule in schedules(of: index) { jobs[schedule.offset].limiterQueue = nil }
-    while let entry = limits.queues[Int(queue)].runs.popFirst() {
+    for schedule in jobs.dynamicSchedules(of: index) { jobs[schedule.offset].limiterQueue = nil }
+    while let entry = limits.queues[queue.offset].runs.popFirst() {
       guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit else { continue }
-      runs.slots[slot].waitsForLimit = false
+      runs.slots[slot].limit = .none
       runs.ready[Int(runs.slots[slot].store)].push(entry.key, slot: entry.slot, use: entry.use)
     }
-    limits.unlist(queue)
     limits.set(rate: nil, of: queue)
+    limits.release(queue)
   }
 
   /// The job is forgotten: its queue is another's from now on.
   mutating func releaseLimit(of index: JobIndex) {
     guard let queue = jobs[index.offset].limiterQueue else { return }
     dissolve(queue, of: index)
-    limits.release(queue)
   }
 
   /// Runs of a job, its schedules' included, that are under way. O(runs): for reloads.
   private func slotsUnderWay(of base: JobIndex) -> [Int] {
     runs.activeSlots.filter { slot in
       let job = runs.slots[slot].job
-      return (job == base || jobs[job.offset].base == Int32(base.offset)) && runs.slots[slot].state.holdsGroupSlot
+      return (job == base || jobs[job.offset].base == base) && runs.slots[slot].state.holdsGroupSlot
     }
   }
 
@@ -79,18 +79,18 @@ extension SchedulerCore {
   /// What runs already counts in the group that its job has come to.
   private mutating func holdGroupSlots(of base: JobIndex) {
     guard let queue = jobs[base.offset].limiterQueue else { return }
-    for slot in slotsUnderWay(of: base) where !runs.slots[slot].holdsGroupSlot {
-      runs.slots[slot].holdsGroupSlot = true
-      limits.groups[Int(limits.queues[Int(queue)].group)].active += 1
+    for slot in slotsUnderWay(of: base) where !runs.slots[slot].limit.holdsGroupSlot {
+      runs.slots[slot].limit = .started
+      limits.groups[limits.queues[queue.offset].group.offset].active += 1
     }
   }
 
   // MARK: Waiting
 
   /// A ready run of a limited job waits in its queue.
-  mutating func enterLimiterQueue(_ slot: Int, _ queue: Int32, key: ClaimOrder) {
-    runs.slots[slot].waitsForLimit = true
-    limits.queues[Int(queue)].runs.push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+  mutating func enterLimiterQueue(_ slot: Int, _ queue: LimiterQueueIndex, key: ClaimOrder) {
+    runs.slots[slot].limit = .queued
+    limits.queues[queue.offset].runs.push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     limits.mark(queue: queue)
     // It may wait for long, so it gets a row unless it is claimed in this evaluation; and with the row the schedule
     // moves.
@@ -115,20 +115,19 @@ extension SchedulerCore {
   /// Takes a run out of its queue: it has gone, or its turn has come.
   mutating func leaveLimiterQueue(_ slot: Int) {
     guard runs.slots[slot].waitsForLimit else { return }
-    runs.slots[slot].waitsForLimit = false
+    runs.slots[slot].limit = .none
     guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
-    let group = limits.queues[Int(queue)].group
-    if limits.groups[Int(group)].choice?.slot == Int32(truncatingIfNeeded: slot) {
-      limits.groups[Int(group)].choice = nil
+    let group = limits.queues[queue.offset].group
+    if limits.groups[group.offset].choice?.slot == Int32(truncatingIfNeeded: slot) {
+      limits.groups[group.offset].choice = nil
     }
     limits.mark(queue: queue)
     limits.mark(group: group)
   }
 
-  private mutating func withdrawChoice(of queue: Int32) {
-    let group = limits.queues[Int(queue)].group
-    guard group >= 0 else { return }
-    limits.groups[Int(group)].choice = nil
+  private mutating func withdrawChoice(of queue: LimiterQueueIndex) {
+    let group = limits.queues[queue.offset].group
+    limits.groups[group.offset].choice = nil
     limits.mark(group: group)
   }
 
@@ -141,37 +140,34 @@ extension SchedulerCore {
       return runs.slots[slot].isCancelled
     }
     let choice = LimitTable.Choice(slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
-    return limits.groups[Int(limits.queues[Int(queue)].group)].choice == choice
+    return limits.groups[limits.queues[queue.offset].group.offset].choice == choice
   }
 
-  // MARK: Places and starts
+  // MARK: Slots and starts
 
   /// The chosen run takes its slot, and its start is reserved.
   mutating func takeGroupSlot(_ slot: Int) {
     guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
     leaveLimiterQueue(slot)
-    let group = Int(limits.queues[Int(queue)].group)
-    runs.slots[slot].holdsGroupSlot = true
-    runs.slots[slot].hasReservedStart = true
+    let group = limits.queues[queue.offset].group.offset
+    runs.slots[slot].limit = .reserved
     limits.groups[group].active += 1
     limits.groups[group].starts?.reserve()
-    limits.queues[Int(queue)].starts?.reserve()
+    limits.queues[queue.offset].starts?.reserve()
     limits.served(queue)
   }
 
   /// Gives back what a run held of its group, and a start that did not take place.
   mutating func releaseGroupSlot(_ slot: Int) {
-    guard runs.slots[slot].holdsGroupSlot || runs.slots[slot].hasReservedStart else { return }
-    defer {
-      runs.slots[slot].holdsGroupSlot = false
-      runs.slots[slot].hasReservedStart = false
-    }
+    let held = runs.slots[slot].limit
+    guard held.holdsGroupSlot else { return }
+    runs.slots[slot].limit = .none
     guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
-    let group = limits.queues[Int(queue)].group
-    if runs.slots[slot].holdsGroupSlot { limits.groups[Int(group)].active -= 1 }
-    if runs.slots[slot].hasReservedStart {
-      limits.groups[Int(group)].starts?.release()
-      limits.queues[Int(queue)].starts?.release()
+    let group = limits.queues[queue.offset].group
+    limits.groups[group.offset].active -= 1
+    if held == .reserved {
+      limits.groups[group.offset].starts?.release()
+      limits.queues[queue.offset].starts?.release()
       limits.mark(queue: queue)
     }
     limits.mark(group: group)
@@ -179,16 +175,16 @@ extension SchedulerCore {
 
   /// An attempt has started: its rates count it from now on.
   mutating func noteStart(_ slot: Int, at now: ClockReading) {
-    guard runs.slots[slot].hasReservedStart else { return }
-    runs.slots[slot].hasReservedStart = false
+    guard runs.slots[slot].limit == .reserved else { return }
+    runs.slots[slot].limit = .started
     guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
-    let group = limits.queues[Int(queue)].group
-    if limits.groups[Int(group)].starts != nil {
-      limits.groups[Int(group)].starts?.start(at: now.monotonic)
+    let group = limits.queues[queue.offset].group
+    if limits.groups[group.offset].starts != nil {
+      limits.groups[group.offset].starts?.start(at: now.monotonic)
       limits.mark(group: group)
     }
-    if limits.queues[Int(queue)].starts != nil {
-      limits.queues[Int(queue)].starts?.start(at: now.monotonic)
+    if limits.queues[queue.offset].starts != nil {
+      limits.queues[queue.offset].starts?.start(at: now.monotonic)
       limits.mark(queue: queue)
     }
   }

@@ -39,8 +39,9 @@ extension SchedulerCore {
       moved.insert(JobIndex(offset))
       result.orphaned += 1
     }
+    jobs.examined += jobs.count
     if !moved.isEmpty { followBases(moved, &evaluation) }
-    deriveListeners()
+    refreshListeners()
     return result
   }
 
@@ -52,6 +53,7 @@ extension SchedulerCore {
     _ definition: JobDefinition, _ moved: inout Set<JobIndex>, _ result: inout Reconciliation,
     _ evaluation: inout Evaluation
   ) -> JobIndex {
+    jobs.examined += 1
     guard let index = index(of: definition.name) else {
       result.added += 1
       return register(definition, firstFire: nil, &evaluation)
@@ -71,7 +73,7 @@ extension SchedulerCore {
     evaluation.now = now
     precondition(index(of: definition.name) == nil, "job \(definition.name) exists already")
     let index = register(definition, firstFire: firstFire, &evaluation)
-    if definition.listens { deriveListeners() }
+    refreshListeners()
     return index
   }
 
@@ -83,7 +85,8 @@ extension SchedulerCore {
       add(definition, firstFire: nil, at: evaluation.now, into: &evaluation)
       return
     }
-    if update(index, to: definition, &evaluation) { deriveListeners() }
+    update(index, to: definition, &evaluation)
+    refreshListeners()
     followBases([index], &evaluation)
   }
 
@@ -117,6 +120,7 @@ extension SchedulerCore {
       if let firstFire { job.nextFire = firstFire } else { job.seek(after: evaluation.now.wall) }
     }
     let index = jobs.add(job)
+    listeners.noteChange(of: index, from: nil, to: definition)
     if let known { listeners.adopt(known.arrivals, at: index, of: definition.afterAll) }
     assignLimiterQueue(index, isNew: true)
     if let known, known.clockEpoch < clockEpoch { rearm(index, &evaluation) }
@@ -203,6 +207,7 @@ extension SchedulerCore {
   }
 
   /// - Returns: whether anything changed.
+  @discardableResult
   private mutating func update(
     _ index: JobIndex, to definition: JobDefinition, _ evaluation: inout Evaluation
   ) -> Bool {
@@ -225,6 +230,7 @@ extension SchedulerCore {
       fire(index, &evaluation)
     }
     jobs[index.offset].entry = JobEntry(definition)
+    listeners.noteChange(of: index, from: old.definition, to: definition)
     jobs[index.offset].executor = executorIndex(definition)
     assignLimiterQueue(index)
     move(index, to: storeIndex(definition), &evaluation)
@@ -300,7 +306,8 @@ extension SchedulerCore {
     accept(index, cause: .startup, at: evaluation.now.wall, &evaluation)
   }
 
-  mutating func deriveListeners() { listeners.derive(from: jobs) }
+  /// Events and the ends of other jobs reach the definitions of now. O(what changed since).
+  mutating func refreshListeners() { jobs.examined += listeners.refresh(from: jobs) }
 
   private func storeIndex(_ definition: JobDefinition) -> Int16 {
     // The loader checked the name; a store that a reload took away falls back to the default.

@@ -10,7 +10,8 @@ extension SchedulerCore {
   /// Whether a start of the run counts for a rate.
   func hasRate(_ slot: Int) -> Bool {
     guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return false }
-    return limits.queues[Int(queue)].starts != nil || limits.groups[Int(limits.queues[Int(queue)].group)].starts != nil
+    return limits.queues[queue.offset].starts != nil
+      || limits.groups[limits.queues[queue.offset].group.offset].starts != nil
   }
 
   /// Enters into the rates of the declared jobs what the stores told. O(n log n).
@@ -35,16 +36,16 @@ extension SchedulerCore {
       guard let index = index(of: start.job), let queue = jobs[index.offset].limiterQueue else { continue }
       let age = max(0, now.wall.nanoseconds(since: start.at))
       let time = now.monotonic.subtractingReportingOverflow(age).partialValue
-      for _ in 0..<start.attempts { limits.queues[Int(queue)].starts?.start(at: time) }
+      for _ in 0..<start.attempts { limits.queues[queue.offset].starts?.start(at: time) }
       limits.mark(queue: queue)
     }
   }
 
   private mutating func count(_ starts: Int, of job: String, at time: Int64) {
     guard let index = index(of: job), let queue = jobs[index.offset].limiterQueue else { return }
-    let group = limits.queues[Int(queue)].group
-    limits.queues[Int(queue)].starts?.start(starts, at: time)
-    limits.groups[Int(group)].starts?.start(starts, at: time)
+    let group = limits.queues[queue.offset].group
+    limits.queues[queue.offset].starts?.start(starts, at: time)
+    limits.groups[group.offset].starts?.start(starts, at: time)
     limits.mark(queue: queue)
     limits.mark(group: group)
   }

@@ -20,7 +20,8 @@ extension SchedulerCore {
     }
   }
 
-  /// Takes one step. What no step names is left alone. O(jobs of the step), the last one O(jobs).
+  /// Takes one step. What no step names is left alone, and not looked at: O(jobs of the step), with their dynamic
+  /// schedules. (With more than a few jobs that listen, the last step makes the tables of listeners anew.)
   package mutating func reload(
     _ step: ReloadStep, at now: ClockReading, into evaluation: inout Evaluation
   ) -> Reconciliation {
@@ -29,6 +30,7 @@ extension SchedulerCore {
     var result = Reconciliation()
     var moved: Set<JobIndex> = []
     for definition in step.declared { take(definition, &moved, &result, &evaluation) }
+    jobs.examined += step.removed.count
     for name in step.removed {
       guard let index = index(of: name), !jobs[index.offset].isOrphaned, jobs[index.offset].dynamic == nil else {
         continue
@@ -38,7 +40,7 @@ extension SchedulerCore {
       result.orphaned += 1
     }
     if !moved.isEmpty { followBases(moved, &evaluation) }
-    if step.isLast { deriveListeners() }
+    if step.isLast { refreshListeners() }
     return result
   }
 }

@@ -208,7 +208,7 @@ extension SchedulerCore {
     job.store = Int16(store)
     let mustWait = job.active >= job.definition.maxInstances || !job.queue.isEmpty
     let slot = runs.add(record, job: index, entry: job.entry, store: job.store, state: mustWait ? .waiting : .ready)
-    runs.slots[slot].isStored = true
+    runs.slots[slot].row = .waiting
     if mustWait {
       jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
     } else {

@@ -26,7 +26,7 @@ extension SchedulerCore {
       if hasSchedule(id), !request.replaceExisting { throw .scheduleExists(id) }
     }
     if let quota = request.quota, jobs.dynamicCount(of: base) >= quota {
-      guard let known = request.id.flatMap({ jobs.dynamic[$0] }), jobs[known.offset].base == Int32(base.offset) else {
+      guard let known = request.id.flatMap({ jobs.dynamic[$0] }), jobs[known.offset].base == base else {
         throw .tooManySchedules(request.job, quota: quota)
       }
     }
@@ -110,7 +110,7 @@ extension SchedulerCore {
       executor: owner.executor,
       hash: StableHash.of(owner.definition.name + "\u{0}" + dynamic.id))
     job.dynamic = dynamic
-    job.base = Int32(base.offset)
+    job.base = base
     job.limiterQueue = owner.limiterQueue
     return job
   }
@@ -129,10 +129,8 @@ extension SchedulerCore {
   mutating func vacate(_ index: JobIndex) {
     let offset = index.offset
     precondition(
-      jobs[offset].dynamic != nil && jobs[offset].active == 0, "only an idle dynamic schedule gives up its place")
-    if let base = jobs[offset].base {
-      jobs.unhang(from: JobIndex(Int(base)))
-    }
+      jobs[offset].dynamic != nil && jobs[offset].active == 0, "only an idle dynamic schedule gives up its slot")
+    if let base = jobs[offset].base { jobs.unhang(index, from: base) }
     due.remove(index)
     jobs[offset].end()
     jobs[offset].trigger = nil
@@ -206,15 +204,13 @@ extension SchedulerCore {
   mutating func followBases(_ bases: Set<JobIndex>, _ evaluation: inout Evaluation) {
     for base in bases { jobs[base.offset].sharedEntry = nil }
     guard !jobs.dynamic.isEmpty else { return }
-    for offset in jobs.indices {
-      guard let base = jobs[offset].base, bases.contains(JobIndex(Int(base))) else { continue }
-      follow(JobIndex(offset), &evaluation)
-    }
+    let schedules = bases.flatMap { jobs.dynamicSchedules(of: $0) }
+    jobs.examined += schedules.count
+    for index in schedules.sorted(by: { $0.position < $1.position }) { follow(index, &evaluation) }
   }
 
   private mutating func follow(_ index: JobIndex, _ evaluation: inout Evaluation) {
-    guard let owner = jobs[index.offset].base else { return }
-    let base = JobIndex(Int(owner))
+    guard let base = jobs[index.offset].base else { return }
     if jobs[base.offset].isOrphaned {
       if !jobs[index.offset].isOrphaned { orphan(index, &evaluation) }
       return
@@ -235,12 +231,6 @@ extension SchedulerCore {
       jobs.keep(index)
     }
     arm(index)
-  }
-
-  /// The slots of a job's schedules. O(jobs): for what people do, not for what clocks do.
-  func schedules(of base: JobIndex) -> [JobIndex] {
-    guard !jobs.dynamic.isEmpty else { return [] }
-    return jobs.indices.filter { jobs[$0].base == Int32(base.offset) }.map { JobIndex($0) }
   }
 
   // MARK: Restart

@@ -10,18 +10,28 @@ extension SchedulerCore {
   mutating func passOn(_ record: RunRecord, _ evaluation: inout Evaluation) {
     guard !listeners.downstream.isEmpty, let outcome = record.outcome, let waiting = listeners.downstream[record.job]
     else { return }
-    var text: String?
+    // Jobs that are given the same share one text, however long a result is.
+    var plain: JSONText?
+    var joined: (arrivals: [UpstreamArrival], event: JSONText)?
     for next in waiting where next.trigger.includes(outcome) {
       if next.isJoin, !arrive(record, at: next.job) { continue }
       guard listens(next.job, &evaluation) else {
         endJoin(next.job)
         continue
       }
-      let common = text ?? Self.afterEvent(record, outcome)
-      text = common
-      let arrivals = listeners.arrivals[next.job].map { ",\"runs\":{" + Self.members($0) + "}" } ?? ""
-      accept(
-        next.job, cause: .after, at: evaluation.now.wall, event: JSONText("{" + common + arrivals + "}"), &evaluation)
+      let event: JSONText
+      if let arrivals = listeners.arrivals[next.job] {
+        if let joined, joined.arrivals == arrivals {
+          event = joined.event
+        } else {
+          event = Self.afterEvent(record, outcome, arrivals)
+          joined = (arrivals, event)
+        }
+      } else {
+        event = plain ?? Self.afterEvent(record, outcome)
+        plain = event
+      }
+      accept(next.job, cause: .after, at: evaluation.now.wall, event: event, &evaluation)
       endJoin(next.job)
     }
   }
@@ -31,7 +41,7 @@ extension SchedulerCore {
     guard !jobs[index.offset].isOrphaned else { return false }
     jobs.keep(index)
     return listeners.arrive(
-      UpstreamArrival(job: record.job, run: record.id), at: index,
+      UpstreamArrival(job: record.job, run: record.id, result: record.result), at: index,
       of: jobs[index.offset].entry.definition.afterAll)
   }
 
@@ -40,15 +50,23 @@ extension SchedulerCore {
     if listeners.endJoin(index) { jobs.keep(index) }
   }
 
-  private static func afterEvent(_ record: RunRecord, _ outcome: Outcome) -> String {
+  private static func afterEvent(
+    _ record: RunRecord, _ outcome: Outcome, _ arrivals: [UpstreamArrival] = []
+  ) -> JSONText {
     let run = "\"job\":\(quoted(record.job)),\"run\":\(record.id)"
-    var text = "\"name\":\"after\",\(run),\"outcome\":\(quoted(outcome.rawValue))"
+    var text = "{\"name\":\"after\",\(run),\"outcome\":\(quoted(outcome.rawValue))"
     if let result = record.result { text += ",\"result\":\(result.text)" }
     if let error = record.error { text += ",\"error\":\(quoted(error.message))" }
-    return text + ",\"data\":{\(run)}"
+    text += ",\"data\":{\(run)}"
+    if !arrivals.isEmpty {
+      text += ",\"runs\":" + object(arrivals.map { ($0.job, "\($0.run)") })
+      text += ",\"results\":" + object(arrivals.compactMap { arrival in arrival.result.map { (arrival.job, $0.text) } })
+    }
+    return JSONText(text + "}")
   }
 
-  private static func members(_ arrivals: [UpstreamArrival]) -> String {
-    arrivals.map { "\(quoted($0.job)):\($0.run)" }.joined(separator: ",")
+  /// An object of members that are JSON already.
+  private static func object(_ members: [(key: String, value: String)]) -> String {
+    "{" + members.map { "\(quoted($0.key)):\($0.value)" }.joined(separator: ",") + "}"
   }
 }

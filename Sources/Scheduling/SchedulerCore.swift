@@ -14,19 +14,17 @@ package import JobModel
 ///     core.advance(to: later, into: &actions)      // due instants become claims in actions.stores[0]
 ///     core.committed(tokens, at: later, into: &actions)   // …and, once on disk, orders for the executor
 ///
-/// The way of a run, and where each step is:
+/// The way of a run is one file, `SchedulerCore+RunWay`:
 ///
-/// 1. **fire**: an instant of a schedule is due, and it is the schedule's turn (`Due/SchedulerCore+Firing`,
-///    `+Backlog` for those that wait for an instance);
+/// 1. **fire**: an instant of a schedule is due, and it is the schedule's turn;
 /// 2. **decide**: late, coalesced, paused or over a limit, it becomes a range (`record`); otherwise
-/// 3. **accept**: it becomes a run, at once or when the overlap policy lets it (`Runs/SchedulerCore+Accepting`).
-///    Events, other jobs' ends, files and people come in here as well (`Events/`, `Files/`, `SchedulerCore+Control`);
-/// 4. **limit**: it waits for its group and its rate, if it has any (`Limits/`);
-/// 5. **claim**: by priority, as far as the window reaches (`Runs/SchedulerCore+Claiming`); what moved is flushed with
-///    it (`SchedulerCore+Flushing`);
-/// 6. **dispatch**: the claim is on disk (`committed`), and the executor gets an order;
-/// 7. **finish**: the executor reports; the run is retried or ends, and what waited for that goes on
-///    (`Runs/SchedulerCore+Completion`).
+/// 3. **accept**: it becomes a run, at once or when the overlap policy lets it, and waits for its group and its rate, if
+///    it has any. Events, other jobs' ends, files and people come in here as well (`+Control`, `+Upstreams`, `+Files`);
+/// 4. **claim**: by priority, as far as the window reaches; what moved is flushed with it (`+Flushing`);
+/// 5. **dispatch**: the claim is on disk, and the executor gets an order;
+/// 6. **finish**: the executor reports; the run is retried or ends, and what waited for that goes on.
+///
+/// What changes the jobs themselves is `+Reconciliation` and `+ReloadSteps`; the host's life is `+Restart`.
 ///
 /// Each table below owns the invariants of what it holds; what concerns several of them is a step of that way.
 ///

@@ -112,6 +112,30 @@ struct FollowUpTests {
     #expect(host.lines.count { $0.text.contains("hook a") } == 1)
   }
 
+  @Test("exec calls on_failure of moondial.lua after the last attempt, and says what goes wrong in it")
+  func exec() throws {
+    let place = try Place()
+    try configure(
+      place,
+      """
+      return { on_failure = function(run, err)
+        print("told of " .. run.job .. " after " .. run.attempts .. ": " .. err.message .. ", " .. tostring(run.params.n))
+        if run.params.n == 2 then error("hook broke", 0) end
+      end }
+      """)
+    try place.save(
+      "a.lua",
+      "job 'a' { retry = { max = 1, base = '1ms' }, run = function(ctx) if ctx.params.n then error('no luck', 0) end end }\n"
+    )
+    let failed = try place.run("exec", "a", "--param", "n=1")
+    #expect(failed.status == 1)
+    #expect(failed.errors.count { $0.contains("told of a after 2: no luck, 1") } == 1, "\(failed)")
+    let broken = try place.run("exec", "a", "--param", "n=2")
+    #expect(broken.errors.contains { $0.contains("on_failure of moondial.lua failed: hook broke") }, "\(broken)")
+    #expect(!(try place.run("exec", "a").errors.contains { $0.contains("told of") }))
+    #expect(try place.run("history", "a", "--json").output.count == 3)
+  }
+
   @Test("a function that on_failure must not be is told with what it is")
   func noFunction() throws {
     let place = try Place()
@@ -133,7 +157,7 @@ struct FollowUpTests {
       job "rescue" { after = { job = "bad", outcome = "failed" },
         run = function(ctx) print("rescue " .. ctx.event.outcome .. " " .. ctx.event.error) end }
       job "join" { after = { all = { "a", "b" } },
-        run = function(ctx) print("join " .. ctx.event.result .. " " .. ctx.event.runs.a) end }
+        run = function(ctx) print("join " .. ctx.event.result .. " " .. ctx.event.runs.a) print(json.encode(ctx.event.results)) end }
       """
     try place.save("a.lua", text.replacingOccurrences(of: "FIRST", with: "true"))
     let first = try place.host()
@@ -145,6 +169,8 @@ struct FollowUpTests {
     try place.save("a.lua", text.replacingOccurrences(of: "FIRST", with: "false"))
     let second = try place.host()
     try second.awaitLine(containing: "join b ")
+    // What the run before the restart returned is in the history.
+    try second.awaitLine(containing: #"{"a":{"n":7},"b":"b"}"#)
     second.signal(SIGTERM)
     #expect(try second.awaitExit() == 0)
     let list = try place.run("list")

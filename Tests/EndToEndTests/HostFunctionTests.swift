@@ -60,6 +60,10 @@ struct HostFunctionTests {
     ("fs.list", "fs.mkdir('data/l') fs.write('data/l/x', '') return fs.list('data/l')[1].name", #""x""#),
     ("fs.stat", "fs.write('data/s', '123') return fs.stat('data/s').size", "3"),
     ("fs.remove", "fs.write('data/gone', '') return fs.remove('data/gone')", "true"),
+    (
+      "fs.rename", "fs.write('data/old', 'r') fs.rename('data/old', 'data/renamed') return fs.read('data/renamed')",
+      #""r""#
+    ),
     ("fs.mkdir", "return fs.mkdir('data/m/n')", "true"),
     ("env.get", "return env.get('WIRED')", #""yes""#),
     ("secret", "return secret('token'):upper()", #""WORD OF A TOKEN""#),
@@ -201,5 +205,37 @@ struct HostFunctionTests {
       let runs = try place.run("history", name, "--json", "--outcome", name).output
       #expect(!runs.isEmpty, "\(name)")
     }
+  }
+
+  /// A zone that is a pipe stands for a disk that does not answer: the call into the system does not come back.
+  @Test("a run whose thread does not come back is said to be stuck, another thread works on, and the outcome is stuck")
+  func stuck() throws {
+    let place = try Place()
+    let zones = place.path + "/zones"
+    try FileManager.default.createDirectory(atPath: zones, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: "/usr/share/zoneinfo/UTC", toPath: zones + "/UTC")
+    let pipe = zones + "/Silent"
+    try #require(unsafe mkfifo(pipe, 0o600) == 0)
+    try place.save(
+      "a.lua",
+      """
+      job "silent" { run_at_start = true, timeout = "100ms", run = function() print(time.format(0, { zone = "Silent" })) end,
+        on_failure = function(ctx, err) print("hook") end }
+      job "other" { every = "1s", run = function() print("goes on") end }
+      """)
+    let host = try HostProcess(
+      ["run", "scripts", "--set", "timezone=UTC", "--set", "executors.default.workers=1"], in: place.path,
+      prefix: ["/usr/bin/env", "TZDIR=\(zones)"])
+    defer { host.signal(SIGKILL) }
+    try host.awaitAnywhere("silent #1: cannot be stopped: its thread is given up")
+    try host.awaitLine(containing: "goes on")
+    // Somebody opens its other end, and the call comes back.
+    let writer = try #require(FileHandle(forWritingAtPath: pipe))
+    try writer.close()
+    try host.awaitAnywhere("silent #1: stuck after")
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0)
+    #expect(try place.run("history", "silent", "--json", "--outcome", "stuck").output.count == 1)
+    #expect(try place.run("list", "scripts").output.contains { $0.hasPrefix("silent ") && $0.contains(" stuck ") })
   }
 }

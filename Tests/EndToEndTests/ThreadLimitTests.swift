@@ -13,10 +13,14 @@ struct ThreadLimitTests {
     try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: place.path)
     try place.save("tick.lua", "job 'tick' { every = '20ms', run = function() print('tick') end }\n")
     let host = try place.host(
-      "--grace", "1s", "--allow-all", "--set", "executors.default.workers=1", prefix: Self.asAnother)
+      "--grace", "1s", "--allow-all", "--set", "executors.default.workers=1", "--set", "stores.other=sqlite:other.db",
+      prefix: Self.asAnother)
     try host.awaitLine(containing: "tick")
 
     try limit(host, in: place, threads: 1)
+    try place.save("kv.lua", Self.value("before"))
+    try host.awaitLine(containing: "kv of store \"other\" is refused: thread")
+    try host.awaitLine(containing: "before: false")
     try place.save("a.lua", Self.program("first"))
     try host.awaitLine(containing: "files, programs and secrets of scripts are refused or wait: thread")
     try host.awaitLine(containing: "first: nil the system gives the host no thread for it; try again later")
@@ -34,12 +38,19 @@ struct ThreadLimitTests {
     try limit(host, in: place, threads: 1_000)
     try host.awaitLine(containing: "executor \"default\" has all its workers again")
     try host.awaitLine(containing: "tick")
+    try place.save("kv.lua", Self.value("later"))
+    try host.awaitLine(containing: "kv of store \"other\" is served again")
+    try host.awaitLine(containing: "later: true")
     try place.save("b.lua", Self.program("second"))
     try host.awaitLine(containing: "files, programs and secrets of scripts are served again")
     try host.awaitLine(containing: "second: table")
     #expect(host.lines.count { $0.text.contains("has fewer workers than configured") } == 1)
     host.signal(SIGTERM)
     #expect(try host.awaitExit(within: 30) == 0)
+  }
+
+  private static func value(_ name: String) -> String {
+    "job '\(name)' { store = 'other', run_at_start = true, run = function() print('\(name): ' .. tostring((pcall(kv.get, 'k')))) end }\n"
   }
 
   private static func program(_ name: String) -> String {

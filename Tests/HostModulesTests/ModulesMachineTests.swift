@@ -211,6 +211,36 @@ import TestSupport
     #expect(try directory.read("out") == "secret")
   }
 
+  @Test("a name is changed within what is granted, over what has it, and not out of it at either end")
+  func rename() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("out", "secret")
+    for name in ["one", "two", "dir/in"] { try directory.write("data/" + name, name) }
+    try directory.link("data/link", to: "../out")
+    try directory.link("data/up", to: "..")
+    let fixture = try fixture(directory)
+    let report = try fixture.run(
+      """
+      assert(fs.rename("data/one", "data/two") and fs.read("data/two") == "one")
+      assert(fs.rename("data/dir", "data/moved") and fs.rename("data/moved/in", "data/in"))
+      assert(fs.rename("data/link", "data/renamed"))
+      return { fs.stat("data/one") == nil, fs.read("data/in"), select(2, fs.rename("data/none", "data/x")),
+        select(2, fs.rename("data/in", "data/none/x")), select(2, fs.rename("data/in", "data/moved")),
+        (select(2, pcall(fs.rename, "data/in"))) }
+      """)
+    #expect(
+      report.result?.hasPrefix(
+        #"[true,"dir/in","data/none: No such file or directory","data/none/x: No such file or directory","data/in: Is a directory""#
+      ) == true, "\(report.result ?? report.error?.message ?? "")")
+    #expect(try directory.read("out") == "secret")
+    for pair in ["'data/in', 'out'", "'out', 'data/in'", "'data/in', 'data/up/x'", "'data/up/out', 'data/x'"] {
+      #expect(try fixture.run("return fs.rename(\(pair))").outcome == .failed, "\(pair)")
+    }
+    #expect(try directory.read("data/in") == "dir/in" && directory.read("out") == "secret")
+    let reader = try self.fixture(directory, writable: false)
+    #expect(try reader.run("return fs.rename('data/in', 'data/x')").outcome == .failed)
+  }
+
   @Test("links that stay inside are followed, and writing replaces a link instead of what it leads to")
   func inside() throws {
     let directory = try TemporaryDirectory()

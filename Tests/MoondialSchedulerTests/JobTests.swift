@@ -219,6 +219,33 @@ struct JobTests {
     await scheduler.stop()
   }
 
+  @Test("jobs that would run after each other for ever are refused, before the start and after it, with the circle")
+  func circle() async throws {
+    let scheduler = scheduler()
+    func add(_ name: String, after others: JobOptions.After?, replacing: Bool = false) async throws {
+      try await scheduler.add(name, nil, JobOptions(after: others), replacing: replacing) { _ in }
+    }
+    func refusal(_ body: () async throws -> Void) async -> String {
+      do { try await body() } catch { return "\(error)" }
+      return "taken"
+    }
+    let ring = #""a" after "c" after "b" after "a"; remove one of them"#
+    #expect(
+      await refusal { try await add("self", after: .all(["self"])) }.hasSuffix(
+        #"job "self" would wait for itself: "self" after "self"; remove one of them"#))
+    try await add("a", after: "c")
+    try await add("b", after: .job("a", outcome: .failed))
+    #expect(await refusal { try await add("c", after: .all(["x", "b"])) }.hasSuffix("itself: " + ring))
+    try await add("c", after: nil)
+    try await scheduler.start()
+    #expect(await refusal { try await add("c", after: "b", replacing: true) }.hasSuffix("itself: " + ring))
+    try await add("d", after: ["a", "b", "c"])
+    try await scheduler.runNow("c")
+    await clock.advance(by: .zero)
+    #expect(await scheduler.jobs().count == 4)
+    await scheduler.stop()
+  }
+
   @Test("a job may ask its scheduler for anything, also to stop")
   func insideOut() async throws {
     let scheduler = scheduler()

@@ -6,6 +6,7 @@ import JobModel
 import MemoryStore
 import ScriptLoading
 import ScriptRuntime
+import Synchronization
 import Testing
 
 @Suite("Log lines of runs")
@@ -27,5 +28,22 @@ struct LogSinkTests {
     }
     #expect(try (1...3).map { try first.log(of: RunID($0), limit: 9).map(\.message) } == [["default"], [], ["gone"]])
     #expect(try (1...3).map { try second.log(of: RunID($0), limit: 9).map(\.message) } == [[], ["fast"], []])
+  }
+
+  @Test(
+    "the reason of an orphan is asked for no deeper in the stack after ten thousand of them: nothing is piled on it")
+  func orphans() {
+    let renderer = EventRenderer(Silence())
+    let depths = Mutex<[UInt]>([])
+    renderer.useReasons { job in
+      var here = 0
+      // Safe: only the address is taken, and nothing is read there.
+      let address = unsafe withUnsafeMutablePointer(to: &here) { UInt(bitPattern: $0) }
+      depths.withLock { $0.append(address) }
+      return "\(job) is gone"
+    }
+    for _ in 0..<10_000 { renderer.render(.jobOrphaned("a")) }
+    let all = depths.withLock { $0 }
+    #expect(all.count == 10_000 && Set(all).count == 1)
   }
 }

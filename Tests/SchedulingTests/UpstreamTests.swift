@@ -74,6 +74,34 @@ struct UpstreamTests {
     #expect(joins(&f, at: 90))
   }
 
+  @Test("the event of a join has the run and the result of each job; together no more than one result may have")
+  func joinResults() {
+    var f = Fixture([
+      definition("a"), definition("b", every: 20 * second), definition("c", every: 20 * second),
+      definition("join", every: nil) { $0.afterAll = ["a", "b", "c"] },
+      definition("same", every: nil) { $0.afterAll = ["a", "b", "c"] },
+    ])
+    /// Ends all runs that are due by `seconds` with results, and gives the events of joins.
+    func events(by seconds: Double, _ results: [String: String]) -> [String] {
+      f.advance(to: seconds)
+      var events: [String] = []
+      while let order = f.orders.first {
+        let name = order.job.definition.name
+        if let event = order.context?.event?.text { events.append(event) }
+        f.endRun(0, .succeeded, details: AttemptDetails(result: results[name].map { JSONText($0) }))
+      }
+      return events
+    }
+    #expect(events(by: 10, ["a": "1"]) == [])
+    let both = events(by: 20, ["a": "2", "b": #"{"x":"y"}"#])
+    #expect(both.count == 2 && both[0] == both[1])
+    #expect(both[0].hasSuffix(#","runs":{"a":2,"b":3,"c":4},"results":{"a":2,"b":{"x":"y"}}}"#), "\(both)")
+    let long = #"""# + String(repeating: "l", count: 200_000) + #"""#
+    _ = events(by: 30, [:])
+    let bounded = events(by: 40, ["a": long, "b": long, "c": "7"])
+    #expect(bounded[0].utf8.count < 500_000 && bounded[0].hasSuffix(#","c":7}}"#))
+  }
+
   @Test("what a join has seen survives a restart")
   func restart() {
     var f = Fixture(Self.joined)

@@ -11,7 +11,8 @@ import Testing
 struct LoadHTTPTests {
   private func load(_ text: String, _ settings: [ConfigurationSetting] = []) throws -> ConfigurationLoader.Loaded {
     let loader = try ConfigurationLoader(
-      runtime: LoadFixture.runtime.get(), zones: LoadFixture.zones, clock: FixedClock())
+      runtime: LoadFixture.runtime.get(), zones: LoadFixture.zones, stores: LoadFixture.kinds,
+      clock: LoadFixture.clock)
     let file = ScriptFile(.configuration, .configuration, .success(FileContent(Array(text.utf8))))
     return loader.load(file: file, settings: settings)
   }

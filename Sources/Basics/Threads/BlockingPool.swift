@@ -26,7 +26,11 @@ package final class BlockingPool: Sendable {
   private let limit: Int
   private let idleAfter: Int64
   /// Told when the system refuses a thread, and (nil) when it gives one again. Set before the first `run`.
-  private let watch = Mutex<(@Sendable (ThreadError?) -> Void)?>(nil)
+  /// In a struct, since a closure that a `Mutex` holds by itself is wrapped once more each time it is looked at.
+  private struct Watch: Sendable {
+    var tell: (@Sendable (ThreadError?) -> Void)?
+  }
+  private let watch = Mutex(Watch())
   private let isRefused = Atomic(false)
 
   /// - Parameters:
@@ -42,7 +46,7 @@ package final class BlockingPool: Sendable {
 
   /// Calls `watch` when the system refuses the pool a thread, and with nil when it gives one again, or when nothing has
   /// waited for one until a thread ended.
-  package func watch(_ watch: @escaping @Sendable (ThreadError?) -> Void) { self.watch.withLock { $0 = watch } }
+  package func watch(_ watch: @escaping @Sendable (ThreadError?) -> Void) { self.watch.withLock { $0.tell = watch } }
 
   /// Why `run` was refused, for whoever asked for the work.
   package var refusal: String {
@@ -52,7 +56,7 @@ package final class BlockingPool: Sendable {
 
   private func noteThread(_ error: ThreadError?) {
     guard isRefused.exchange(error != nil, ordering: .relaxed) != (error != nil) else { return }
-    watch.withLock { $0 }?(error)
+    watch.withLock { $0.tell }?(error)
   }
 
   /// Threads that exist now.

@@ -9,7 +9,8 @@ internal import Synchronization
 ///     let watcher = FileWatcher(baseDirectory: "/srv", reading: { job, store in try marks(job, store) }) { report in
 ///       … hand it to the scheduler …
 ///     }
-///     watcher.watch(subjects)     // the whole set; again after each reload
+///     watcher.watch(subjects)                       // the whole set
+///     watcher.change(["import": subject, "old": nil])   // …and what a reload changes of it
 ///     …
 ///     watcher.stop()
 ///
@@ -87,11 +88,16 @@ package final class FileWatcher: Sendable {
   private let state = Mutex(State())
 
   private struct State: Sendable {
-    /// The subjects that the thread has not taken so far.
+    /// The whole set, if the thread has not taken it so far; and what changed after it.
     var subjects: [Subject]?
+    var changes: [String: Subject?] = [:]
+    var reviewsGrants = false
     var mustScan = false
     var isStopped = false
     var thread: NamedThread?
+
+    /// Whether there is no job to watch for, as far as the thread has not heard of it.
+    var isNothing: Bool { subjects?.isEmpty != false && !changes.values.contains { $0 != nil } }
   }
 
   package init(_ environment: Environment, onReport: @escaping @Sendable (Report) -> Void) {
@@ -104,7 +110,27 @@ package final class FileWatcher: Sendable {
     state.withLock { state in
       guard !state.isStopped, !subjects.isEmpty || state.thread != nil || state.subjects != nil else { return }
       state.subjects = subjects
+      state.changes = [:]
     }
+    startThread()
+    wake.wake()
+  }
+
+  /// Other subjects for some jobs, by name; nil: it watches no more. The other jobs are left alone. Does not block.
+  package func change(_ changes: [String: Subject?]) {
+    state.withLock { state in
+      guard !state.isStopped, state.thread != nil || !state.isNothing || changes.values.contains(where: { $0 != nil })
+      else { return }
+      state.changes.merge(changes) { _, new in new }
+    }
+    startThread()
+    wake.wake()
+  }
+
+  /// What may be seen is perhaps another: jobs that wait for a grant ask again, and a thread that was refused is asked
+  /// for again. Does not block.
+  package func reviewGrants() {
+    state.withLock { $0.reviewsGrants = true }
     startThread()
     wake.wake()
   }
@@ -119,7 +145,7 @@ package final class FileWatcher: Sendable {
   /// Starts the thread if there is something to watch and it is not there.
   private func startThread() {
     let result = state.withLock { state -> Result<Void, ThreadError>? in
-      guard !state.isStopped, state.thread == nil, state.subjects?.isEmpty == false else { return nil }
+      guard !state.isStopped, state.thread == nil, !state.isNothing else { return nil }
       return Result { () throws(ThreadError) in
         state.thread = try environment.makeThread("md-files", 1 << 20, .blocked) { [weak self] in self?.run() }
       }
@@ -162,13 +188,20 @@ extension FileWatcher {
   private func run() {
     var loop = Loop(watches: FileWatchSet(limit: environment.watchLimit))
     while true {
-      let (isStopped, subjects, mustScan) = state.withLock { state in
-        defer { state.mustScan = false }
-        return (state.isStopped, state.subjects.take(), state.mustScan)
+      let news = state.withLock { state in
+        defer { (state.changes, state.reviewsGrants, state.mustScan) = ([:], false, false) }
+        return (
+          isStopped: state.isStopped, subjects: state.subjects.take(), changes: state.changes,
+          reviewsGrants: state.reviewsGrants, mustScan: state.mustScan
+        )
       }
-      if isStopped { return }
-      if let subjects { take(subjects, &loop) }
-      if mustScan { for job in loop.jobs.values { job.scanNow() } }
+      if news.isStopped { return }
+      if let subjects = news.subjects { take(subjects, &loop) }
+      for (name, subject) in news.changes {
+        if let subject { take(subject, &loop) } else { drop(name, &loop) }
+      }
+      if news.reviewsGrants { reviewGrants(&loop) }
+      if news.mustScan { for job in loop.jobs.values { job.scanNow() } }
       takeEvents(&loop)
       tick(&loop)
       let next = loop.jobs.values.reduce(Int64.max) { min($0, $1.nextTick) }
@@ -191,24 +224,38 @@ extension FileWatcher {
   }
 
   private func take(_ subjects: [Subject], _ loop: inout Loop) {
-    let now = now
     var missing = Set(loop.jobs.keys)
     for subject in subjects {
       missing.remove(subject.job)
-      if let job = loop.jobs[subject.job] {
-        job.update(subject, base: environment.baseDirectory, isBack: false, at: now)
-      } else if let job = loop.former.removeValue(forKey: subject.job) {
-        job.update(subject, base: environment.baseDirectory, isBack: true, at: now)
-        loop.jobs[subject.job] = job
-      } else {
-        loop.jobs[subject.job] = WatchedJob(
-          subject, base: environment.baseDirectory, timing: environment.timing, at: now)
-      }
+      take(subject, &loop)
     }
-    for name in missing {
-      loop.former[name] = loop.jobs.removeValue(forKey: name)
-      loop.polled.remove(name)
-      loop.watches.forget(name)
+    for name in missing { drop(name, &loop) }
+  }
+
+  private func take(_ subject: Subject, _ loop: inout Loop) {
+    let now = now
+    if let job = loop.jobs[subject.job] {
+      job.update(subject, base: environment.baseDirectory, isBack: false, at: now)
+    } else if let job = loop.former.removeValue(forKey: subject.job) {
+      job.update(subject, base: environment.baseDirectory, isBack: true, at: now)
+      loop.jobs[subject.job] = job
+    } else {
+      loop.jobs[subject.job] = WatchedJob(
+        subject, base: environment.baseDirectory, timing: environment.timing, at: now)
+    }
+  }
+
+  private func drop(_ name: String, _ loop: inout Loop) {
+    guard let job = loop.jobs.removeValue(forKey: name) else { return }
+    loop.former[name] = job
+    loop.polled.remove(name)
+    loop.watches.forget(name)
+  }
+
+  private func reviewGrants(_ loop: inout Loop) {
+    let now = now
+    for job in loop.jobs.values {
+      job.update(job.subject, base: environment.baseDirectory, isBack: false, at: now)
     }
   }
 

@@ -35,6 +35,8 @@ package struct StoreRequest: Sendable {
   package var directory: String?
   package var durability = CommitDurability.full
   package var retention = Retention()
+  /// Told when the system refuses a thread that the store makes when it is first needed, and (nil) when it gives it.
+  package var threadRefused: (@Sendable (StoreError?) -> Void)?
   /// Judges the age of history.
   package var clock: any WallClock = SystemWallClock()
 

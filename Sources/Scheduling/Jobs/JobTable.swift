@@ -15,14 +15,17 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   private(set) var names = NameIndex()
   /// Dynamic schedules, by id.
   var dynamic: [String: JobIndex] = [:]
-  /// How many of them each job has that has any.
-  private(set) var dynamicCounts: [JobIndex: Int] = [:]
+  /// Those of each job that has any.
+  private var dynamicByBase: [JobIndex: Set<JobIndex>] = [:]
   /// Jobs that have gone and may be forgotten.
   var orphans = Orphans()
   /// How often a job was forgotten.
   private(set) var forgotten = 0
   /// Those that moved in their schedule since the last flush, each once.
   private(set) var dirty: [JobIndex] = []
+  /// Jobs that changes of the definitions have looked at so far, each time one more: what reloads cost. For tests and
+  /// measurements.
+  package internal(set) var examined = 0
   /// Texts of triggers that this evaluation has made.
   var texts = TriggerTexts()
 
@@ -62,7 +65,7 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   mutating func add(dynamic job: ScheduledJob, id: String, of base: JobIndex) -> JobIndex {
     let index = addSlot(job)
     dynamic[id] = index
-    dynamicCounts[base, default: 0] += 1
+    dynamicByBase[base, default: []].insert(index)
     return index
   }
 
@@ -76,12 +79,18 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   }
 
   /// How many dynamic schedules hang on a job.
-  func dynamicCount(of base: JobIndex) -> Int { dynamicCounts[base] ?? 0 }
+  func dynamicCount(of base: JobIndex) -> Int { dynamicByBase.isEmpty ? 0 : dynamicByBase[base]?.count ?? 0 }
+
+  /// The dynamic schedules of a job, in the order of their slots. O(k log k) for k of them.
+  func dynamicSchedules(of base: JobIndex) -> [JobIndex] {
+    guard !dynamicByBase.isEmpty, let known = dynamicByBase[base] else { return [] }
+    return known.sorted { $0.position < $1.position }
+  }
 
   /// A dynamic schedule hangs on its job no more.
-  mutating func unhang(from base: JobIndex) {
-    let left = (dynamicCounts[base] ?? 0) - 1
-    dynamicCounts[base] = left > 0 ? left : nil
+  mutating func unhang(_ index: JobIndex, from base: JobIndex) {
+    dynamicByBase[base]?.remove(index)
+    if dynamicByBase[base]?.isEmpty == true { dynamicByBase[base] = nil }
   }
 
   /// The slot is anybody's from now on.

@@ -41,14 +41,14 @@ package struct ScheduledJob: Sendable {
   /// The trigger of a dynamic schedule, as it was given.
   var dynamicTrigger: AnyTrigger?
   /// Index of the job that it was made for; nil for a job itself.
-  @OptionalIndex var base: Int32? = nil
+  @OptionalIndex var base: JobIndex? = nil
   /// It was unscheduled, or is over, and waits for its last run.
   var isGone = false
   /// The store was told that it is gone.
   var isErased = false
   /// The limiter queue in which its ready runs wait for its group and rate; nil while it has neither. A dynamic
   /// schedule uses its job's.
-  @OptionalIndex var limiterQueue: Int32? = nil
+  @OptionalIndex var limiterQueue: LimiterQueueIndex? = nil
   /// Of a job: the definition that its schedules share as long as they have no options of their own. Made when one is
   /// needed.
   var sharedEntry: JobEntry?

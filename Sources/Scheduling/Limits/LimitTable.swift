@@ -13,15 +13,15 @@ import JobModel
 /// This holds the order; `SchedulerCore+Limits` knows the runs.
 struct LimitTable: Sendable {
   struct Queue: Sendable {
-    var group: Int32
+    var group: GroupIndex
     /// The group without limits that it belongs to while its job names none; nil until it is needed.
-    @OptionalIndex var ownGroup: Int32? = nil
+    @OptionalIndex var ownGroup: GroupIndex? = nil
     /// The job's own rate.
     var starts: StartLog?
     /// Ready runs. Entries of runs that have gone are passed over.
     var runs = KeyedHeap<ClaimOrder>()
-    /// When it was served last, in turns of its group.
-    var turn: UInt64 = 0
+    /// When it was served last, in rounds of its group.
+    var round: UInt64 = 0
     /// Which of its entries in the group's order counts.
     var use: UInt32 = 0
     /// The rank under which it is listed in its group; nil: it is not.
@@ -39,8 +39,8 @@ struct LimitTable: Sendable {
     /// Queues that have a run and whose own rate is open.
     var order = KeyedHeap<QueueOrder>()
     /// Queues whose next run's store cannot be written.
-    var stalled: [Int32] = []
-    var turn: UInt64 = 0
+    var stalled: [LimiterQueueIndex] = []
+    var round: UInt64 = 0
     /// The run that it has in the claim order of all.
     var choice: Choice?
     var isDirty = false
@@ -57,76 +57,85 @@ struct LimitTable: Sendable {
   /// Higher priority first, then longest not served, then first come.
   struct QueueOrder: Comparable, Sendable {
     var rank: Int32
-    var turn: UInt64
+    var round: UInt64
     var sequence: UInt64
 
     static func < (a: QueueOrder, b: QueueOrder) -> Bool {
       if a.rank != b.rank { return a.rank < b.rank }
-      if a.turn != b.turn { return a.turn < b.turn }
+      if a.round != b.round { return a.round < b.round }
       return a.sequence < b.sequence
     }
   }
 
-  /// Never shrink. The queues of jobs that are forgotten are used again, with the groups of their own.
   /// Runs that wait for a limit and have a grace time, by the wall-clock nanoseconds at which it ends.
   var expiring = KeyedHeap<Int64>()
-  private var freeQueues: [Int32] = []
+  /// Queues and groups never shrink: those of jobs that need none any more are used again.
+  private var freeQueues: [LimiterQueueIndex] = []
   var queues: ContiguousArray<Queue> = []
   var groups: ContiguousArray<Group> = []
   /// Groups of the configuration, and those that jobs name without one, by name.
-  private(set) var named: [String: Int32] = [:]
+  private(set) var named: [String: GroupIndex] = [:]
   /// About what something changed, in the order in which it did: first come, first listed.
-  private var dirtyQueues: [Int32] = []
-  private var dirtyGroups: [Int32] = []
+  private var dirtyQueues: [LimiterQueueIndex] = []
+  private var dirtyGroups: [GroupIndex] = []
   private var queuesSeen = 0
   private var groupsSeen = 0
-  /// When rates open, on the monotonic clock: groups by index, queues by −1 − index.
-  private var wakes = KeyedHeap<Int64>()
+  /// When rates open, on the monotonic clock.
+  private var queueWakes = KeyedHeap<Int64>()
+  private var groupWakes = KeyedHeap<Int64>()
   private var sequence: UInt64 = 0
 
   // MARK: Making
 
   /// The group of that name; one without limits if there was none.
-  mutating func group(named name: String) -> Int32 {
+  mutating func group(named name: String) -> GroupIndex {
     if let known = named[name] { return known }
-    groups.append(Group(limit: GroupLimit()))
-    named[name] = Int32(groups.count - 1)
-    return Int32(groups.count - 1)
+    let group = addGroup()
+    named[name] = group
+    return group
   }
 
-  mutating func addQueue() -> Int32 {
-    if let free = freeQueues.popLast() { return free }
-    queues.append(Queue(group: -1))
-    return Int32(queues.count - 1)
+  private mutating func addGroup() -> GroupIndex {
+    groups.append(Group(limit: GroupLimit()))
+    return GroupIndex(position: Int32(truncatingIfNeeded: groups.count - 1))
+  }
+
+  /// A queue in that group; nil: in one of its own.
+  mutating func addQueue(in group: GroupIndex?) -> LimiterQueueIndex {
+    guard let queue = freeQueues.popLast() else {
+      let own = group == nil ? addGroup() : nil
+      queues.append(Queue(group: group ?? own!, ownGroup: own))
+      return LimiterQueueIndex(position: Int32(truncatingIfNeeded: queues.count - 1))
+    }
+    queues[queue.offset].group = group ?? ownGroup(of: queue)
+    queues[queue.offset].round = 0
+    return queue
   }
 
   /// Nobody waits in a queue any more, and none will.
-  mutating func release(_ queue: Int32) {
+  mutating func release(_ queue: LimiterQueueIndex) {
     unlist(queue)
     wake(queue: queue, at: nil)
-    queues[Int(queue)].group = -1
-    queues[Int(queue)].turn = 0
     freeQueues.append(queue)
   }
 
   /// The group of a queue whose job names none.
-  mutating func ownGroup(of queue: Int32) -> Int32 {
-    if let known = queues[Int(queue)].ownGroup { return known }
-    groups.append(Group(limit: GroupLimit()))
-    queues[Int(queue)].ownGroup = Int32(groups.count - 1)
-    return Int32(groups.count - 1)
+  mutating func ownGroup(of queue: LimiterQueueIndex) -> GroupIndex {
+    if let known = queues[queue.offset].ownGroup { return known }
+    let group = addGroup()
+    queues[queue.offset].ownGroup = group
+    return group
   }
 
   /// New limits for a group. Starts that were written down go on to count.
-  mutating func set(_ limit: GroupLimit, of group: Int32) {
-    let index = Int(group)
-    groups[index].limit = limit
-    Self.set(limit.rate, &groups[index].starts)
+  mutating func set(_ limit: GroupLimit, of group: GroupIndex) {
+    groups[group.offset].limit = limit
+    Self.set(limit.rate, &groups[group.offset].starts)
     mark(group: group)
   }
 
-  mutating func set(rate: RateLimit?, of queue: Int32) {
-    Self.set(rate, &queues[Int(queue)].starts)
+  mutating func set(rate: RateLimit?, of queue: LimiterQueueIndex) {
+    Self.set(rate, &queues[queue.offset].starts)
     mark(queue: queue)
   }
 
@@ -140,21 +149,21 @@ struct LimitTable: Sendable {
 
   // MARK: What must be looked at again
 
-  mutating func mark(queue: Int32) {
-    guard !queues[Int(queue)].isDirty else { return }
-    queues[Int(queue)].isDirty = true
+  mutating func mark(queue: LimiterQueueIndex) {
+    guard !queues[queue.offset].isDirty else { return }
+    queues[queue.offset].isDirty = true
     dirtyQueues.append(queue)
   }
 
-  mutating func mark(group: Int32) {
-    guard !groups[Int(group)].isDirty else { return }
-    groups[Int(group)].isDirty = true
+  mutating func mark(group: GroupIndex) {
+    guard !groups[group.offset].isDirty else { return }
+    groups[group.offset].isDirty = true
     dirtyGroups.append(group)
   }
 
   var isDirty: Bool { !dirtyQueues.isEmpty || !dirtyGroups.isEmpty }
 
-  mutating func popDirtyQueue() -> Int32? {
+  mutating func popDirtyQueue() -> LimiterQueueIndex? {
     guard queuesSeen < dirtyQueues.count else {
       dirtyQueues.removeAll(keepingCapacity: true)
       queuesSeen = 0
@@ -162,11 +171,11 @@ struct LimitTable: Sendable {
     }
     let queue = dirtyQueues[queuesSeen]
     queuesSeen += 1
-    queues[Int(queue)].isDirty = false
+    queues[queue.offset].isDirty = false
     return queue
   }
 
-  mutating func popDirtyGroup() -> Int32? {
+  mutating func popDirtyGroup() -> GroupIndex? {
     guard groupsSeen < dirtyGroups.count else {
       dirtyGroups.removeAll(keepingCapacity: true)
       groupsSeen = 0
@@ -174,47 +183,48 @@ struct LimitTable: Sendable {
     }
     let group = dirtyGroups[groupsSeen]
     groupsSeen += 1
-    groups[Int(group)].isDirty = false
+    groups[group.offset].isDirty = false
     return group
   }
 
   // MARK: Queues in their group
 
   /// Enters a queue in its group's order, under the rank of its next run.
-  mutating func list(_ queue: Int32, rank: Int32) {
-    let index = Int(queue)
+  mutating func list(_ queue: LimiterQueueIndex, rank: Int32) {
+    let index = queue.offset
     if queues[index].listedRank == rank { return }
     queues[index].use &+= 1
     queues[index].listedRank = rank
     sequence += 1
-    let group = Int(queues[index].group)
-    groups[group].order.push(
-      QueueOrder(rank: rank, turn: queues[index].turn, sequence: sequence), slot: queue, use: queues[index].use)
+    groups[queues[index].group.offset].order.push(
+      QueueOrder(rank: rank, round: queues[index].round, sequence: sequence), slot: queue.position,
+      use: queues[index].use)
     mark(group: queues[index].group)
   }
 
   /// Takes a queue out of its group's order. O(1): its entry is passed over later.
-  mutating func unlist(_ queue: Int32) {
-    guard queues[Int(queue)].listedRank != nil else { return }
-    queues[Int(queue)].use &+= 1
-    queues[Int(queue)].listedRank = nil
-    mark(group: queues[Int(queue)].group)
+  mutating func unlist(_ queue: LimiterQueueIndex) {
+    guard queues[queue.offset].listedRank != nil else { return }
+    queues[queue.offset].use &+= 1
+    queues[queue.offset].listedRank = nil
+    mark(group: queues[queue.offset].group)
   }
 
   /// The queue whose turn it is.
-  mutating func nextQueue(of group: Int32) -> Int32? {
-    while let entry = groups[Int(group)].order.first {
-      if queues[Int(entry.slot)].use == entry.use, queues[Int(entry.slot)].group == group { return entry.slot }
-      _ = groups[Int(group)].order.popFirst()
+  mutating func nextQueue(of group: GroupIndex) -> LimiterQueueIndex? {
+    while let entry = groups[group.offset].order.first {
+      let queue = LimiterQueueIndex(position: entry.slot)
+      if queues[queue.offset].use == entry.use, queues[queue.offset].group == group { return queue }
+      _ = groups[group.offset].order.popFirst()
     }
     return nil
   }
 
   /// A queue's run has its slot: the others of its group come first now.
-  mutating func served(_ queue: Int32) {
-    let group = Int(queues[Int(queue)].group)
-    groups[group].turn += 1
-    queues[Int(queue)].turn = groups[group].turn
+  mutating func served(_ queue: LimiterQueueIndex) {
+    let group = queues[queue.offset].group.offset
+    groups[group].round += 1
+    queues[queue.offset].round = groups[group].round
     unlist(queue)
     mark(queue: queue)
   }
@@ -222,36 +232,42 @@ struct LimitTable: Sendable {
   // MARK: Rates that open
 
   /// When the first rate opens that somebody waits for. Monotonic nanoseconds.
-  var nextWake: Int64? { wakes.first?.key }
-
-  mutating func wake(group: Int32, at time: Int64?) {
-    guard groups[Int(group)].wakesAt != time else { return }
-    groups[Int(group)].wakesAt = time
-    if let time { wakes.push(time, slot: group, use: 0) }
+  var nextWake: Int64? {
+    guard let queue = queueWakes.first?.key else { return groupWakes.first?.key }
+    return min(queue, groupWakes.first?.key ?? queue)
   }
 
-  mutating func wake(queue: Int32, at time: Int64?) {
-    guard queues[Int(queue)].wakesAt != time else { return }
-    queues[Int(queue)].wakesAt = time
-    if let time { wakes.push(time, slot: -1 - queue, use: 0) }
+  mutating func wake(group: GroupIndex, at time: Int64?) {
+    guard groups[group.offset].wakesAt != time else { return }
+    groups[group.offset].wakesAt = time
+    if let time { groupWakes.push(time, slot: group.position, use: 0) }
+  }
+
+  mutating func wake(queue: LimiterQueueIndex, at time: Int64?) {
+    guard queues[queue.offset].wakesAt != time else { return }
+    queues[queue.offset].wakesAt = time
+    if let time { queueWakes.push(time, slot: queue.position, use: 0) }
   }
 
   /// Marks whose rate opens by `now`, and forgets times that nobody waits for any more.
   mutating func open(at now: Int64) {
-    while let entry = wakes.first {
-      let isQueue = entry.slot < 0
-      let index = isQueue ? -1 - entry.slot : entry.slot
-      let isAwaited = (isQueue ? queues[Int(index)].wakesAt : groups[Int(index)].wakesAt) == entry.key
-      guard entry.key <= now || !isAwaited else { return }
-      _ = wakes.popFirst()
+    while let entry = queueWakes.first {
+      let queue = LimiterQueueIndex(position: entry.slot)
+      let isAwaited = queues[queue.offset].wakesAt == entry.key
+      guard entry.key <= now || !isAwaited else { break }
+      _ = queueWakes.popFirst()
       guard isAwaited else { continue }
-      if isQueue {
-        queues[Int(index)].wakesAt = nil
-        mark(queue: index)
-      } else {
-        groups[Int(index)].wakesAt = nil
-        mark(group: index)
-      }
+      queues[queue.offset].wakesAt = nil
+      mark(queue: queue)
+    }
+    while let entry = groupWakes.first {
+      let group = GroupIndex(position: entry.slot)
+      let isAwaited = groups[group.offset].wakesAt == entry.key
+      guard entry.key <= now || !isAwaited else { break }
+      _ = groupWakes.popFirst()
+      guard isAwaited else { continue }
+      groups[group.offset].wakesAt = nil
+      mark(group: group)
     }
   }
 }

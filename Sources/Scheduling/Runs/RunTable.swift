@@ -12,27 +12,27 @@ package struct ActiveRun: Sendable {
   let store: Int16
   /// Index of the executor that it was handed to.
   var executor: Int16 = 0
-  /// Whether the store holds a row for it (waiting or claimed).
-  var isStored = false
-  /// Whether that row is a claim: a retry is dispatched without another, but for one under a rate.
-  var isClaimed = false
-  var isCancelled = false
-  /// Whether it waits in its job's limiter queue.
-  var waitsForLimit = false
+  /// What its store has of it.
+  var row = RunRow.none
+  /// What was asked of it before its end.
+  var cancellation = RunCancellation.none
+  /// How it stands to the limits of its job.
+  var limit = LimitState.none
   /// Of its trigger, and without parameters: its order needs no context. Said once, for who reads the record here
   /// copies it.
   let isPlain: Bool
-  /// Whether it counts in its job's group.
-  var holdsGroupSlot = false
-  /// Whether its rates count a start of it that was not reported yet.
-  var hasReservedStart = false
-  /// A newer run takes its slot (`overlap = "replace"`).
-  var isReplaced = false
   /// Retries used so far.
   var retries: Int32 = 0
   /// Monotonic nanoseconds at which `debouncing` or `retrying` ends.
   var resumesAt: Int64 = 0
   var use: UInt32
+
+  /// Whether the store holds a row for it.
+  @inline(__always) var isStored: Bool { row != .none }
+  /// Whether that row is a claim.
+  @inline(__always) var isClaimed: Bool { row == .claim }
+  @inline(__always) var isCancelled: Bool { cancellation != .none }
+  @inline(__always) var waitsForLimit: Bool { limit == .queued }
 }
 
 /// The active runs, in slots that are used again.

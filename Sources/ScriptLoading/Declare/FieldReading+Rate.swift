@@ -40,6 +40,9 @@ extension FieldReading {
     return RateLimit(count: count, window: window, text: text)
   }
 
+  /// What a group's table may say.
+  package static let groupKeys = ["max", "rate"]
+
   /// What a group's table says.
   package mutating func groupLimit(_ name: String, _ value: LuaValue) -> GroupLimit? {
     guard case .table(let table) = value else {
@@ -54,7 +57,7 @@ extension FieldReading {
       case "max": limit.max = integer("\(name).max", value, in: 1...100_000)
       case "rate": limit.rate = rate("\(name).rate", value)
       default:
-        complain("unknown setting \"\(name).\(key)\"\(FieldReading.suggestion(for: key, among: ["max", "rate"]))")
+        complain("unknown setting \"\(name).\(key)\"\(FieldReading.suggestion(for: key, among: Self.groupKeys))")
       }
     }
     if complaints.count == before, limit == GroupLimit() {

@@ -77,7 +77,7 @@ extension CodeCheck {
   /// What people look for elsewhere.
   private static let instead: [String: String] = [
     "os.execute": "; use exec { \"program\", \"argument\" }", "io.popen": "; use exec { \"program\", \"argument\" }",
-    "os.getenv": "; use env.get", "os.remove": "; use fs.remove", "os.rename": "; use fs.read, fs.write and fs.remove",
+    "os.getenv": "; use env.get", "os.remove": "; use fs.remove", "os.rename": "; use fs.rename",
     "os.exit": "; return from run, or raise an error", "os.tmpname": "; choose a name of your own",
     "io.open": "; use fs.read and fs.write", "io.lines": "; use fs.read",
   ]

@@ -18,7 +18,7 @@ extension ConfigurationDecoder {
         }
         configuration.http.hosts = names ?? []
       case "tokens": decodeTokens(value, &configuration.http)
-      default: unknown(path, among: ["listen", "hosts", "tokens"])
+      default: break
       }
     }
   }
@@ -57,9 +57,7 @@ extension ConfigurationDecoder {
           } else {
             isWhole = false
           }
-        default:
-          isWhole = false
-          unknown(path, among: ["role", "hash", "secret"])
+        default: break
         }
       }
       if !hasRole { problem(path, "http.tokens.\(name) has no role: add role = \"read\" or role = \"operate\"") }

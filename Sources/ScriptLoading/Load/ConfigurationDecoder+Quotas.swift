@@ -78,10 +78,7 @@ extension ConfigurationDecoder {
     var quotas = Quotas()
     for (key, value) in fields(["quotas"], value, like: "{ schedules_per_job = 1000, max_memory = \"256MB\" }") {
       let path = ["quotas", key]
-      guard let setting = QuotaSetting.all.first(where: { $0.name == key }) else {
-        unknown(path, among: QuotaSetting.all.map(\.name))
-        continue
-      }
+      guard let setting = QuotaSetting.all.first(where: { $0.name == key }) else { continue }
       switch setting.kind {
       case .count(let field, let range):
         if let count = read(path, { $0.integer($1, value, in: range) }) { quotas[keyPath: field] = count }

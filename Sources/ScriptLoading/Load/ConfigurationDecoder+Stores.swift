@@ -26,7 +26,7 @@ extension ConfigurationDecoder {
           store = self.store(path, value) ?? store
           hasAddress = true
         case "synchronous": synchronous = read(path) { $0.choice($1, value, CommitDurability.self) }
-        default: unknown(path, among: ["url", "synchronous"])
+        default: break
         }
       }
       if synchronous != nil, let store, let driver = kinds.driver(of: store.address), !driver.hasDurability {
@@ -78,7 +78,7 @@ extension ConfigurationDecoder {
       case "decisions":
         retention.ranges = read(path) { $0.integer($1, value, in: 1...1_000_000_000) } ?? retention.ranges
       case "jobs": jobs = value
-      default: decodeLimit(path, value, among: ["runs", "age", "decisions", "jobs"], &retention.standard)
+      default: decodeLimit(path, value, &retention.standard)
       }
     }
     // Last: what a job does not say is as for all.
@@ -89,7 +89,7 @@ extension ConfigurationDecoder {
     for (name, value) in fields(["retention", "jobs"], jobs, like: "{ billing = { runs = false } }") {
       var limit = retention.standard
       for (key, value) in fields(["retention", "jobs", name], value, like: "{ runs = 10000, age = \"2y\" }") {
-        decodeLimit(["retention", "jobs", name, key], value, among: ["runs", "age"], &limit)
+        decodeLimit(["retention", "jobs", name, key], value, &limit)
       }
       retention.jobs[name] = limit
     }
@@ -97,9 +97,7 @@ extension ConfigurationDecoder {
   }
 
   /// One field of a limit; `false` means without end.
-  private mutating func decodeLimit(
-    _ path: [String], _ value: LuaValue, among names: [String], _ limit: inout Retention.Limit
-  ) {
+  private mutating func decodeLimit(_ path: [String], _ value: LuaValue, _ limit: inout Retention.Limit) {
     switch path.last {
     case "runs":
       if case .bool(false) = value {
@@ -111,7 +109,7 @@ extension ConfigurationDecoder {
       }
     case "age":
       if let age = read(path, { $0.optionalDuration($1, value, atLeast: 1_000_000_000) }) { limit.age = age }
-    default: unknown(path, among: names)
+    default: break
     }
   }
 

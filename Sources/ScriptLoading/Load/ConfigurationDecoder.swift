@@ -7,10 +7,7 @@ internal import ScriptRuntime
 /// with every mistake as a problem of its own.
 struct ConfigurationDecoder {
   /// The keys of the table.
-  static let topLevel = [
-    "timezone", "stores", "executors", "job_defaults", "http", "grants", "groups", "retention", "kept_states",
-    "quotas", "answers_memory", "secrets", "log_levels", "on_failure",
-  ]
+  static let topLevel = ConfigurationKeys.names(below: [])
 
   /// Where values came from that did not come from the file: key path to the name of the variable or flag.
   private let origins: [(path: [String], origin: String)]
@@ -45,7 +42,7 @@ struct ConfigurationDecoder {
     var reading = FieldReading()
     reading.namedKeysOnly(table, in: "the table")
     report(reading, [])
-    for (key, value) in table.fields {
+    for (key, value) in table.fields where isKnown([key]) {
       switch key {
       case "timezone": decodeZone(value, &configuration)
       case "stores": decodeStores(value, &configuration)
@@ -66,8 +63,7 @@ struct ConfigurationDecoder {
         if case .function = value { break }
         problem([key], "on_failure must be a function like function(run, err) … end, not \(value.shown)")
       case "groups": decodeGroups(value, &configuration)
-      default:
-        problem([key], "unknown setting \(quoted(key))\(FieldReading.suggestion(for: key, among: Self.topLevel))")
+      default: break
       }
     }
     // Last, since defaults may name executors, stores and groups.
@@ -116,13 +112,16 @@ struct ConfigurationDecoder {
     var reading = FieldReading()
     reading.namedKeysOnly(table, in: name)
     report(reading, path)
-    return table.fields
+    return table.fields.filter { isKnown(path + [$0.key]) }
   }
 
-  mutating func unknown(_ path: [String], among names: [String]) {
-    let key = path.last ?? ""
-    let hint = FieldReading.suggestion(for: key, among: names)
+  /// Whether ``ConfigurationKeys`` has it; if not, that is a problem.
+  private mutating func isKnown(_ path: [String]) -> Bool {
+    if ConfigurationKeys.isKnown(path) { return true }
+    let names = ConfigurationKeys.names(below: path.dropLast()).filter { $0 != "*" }
+    let hint = FieldReading.suggestion(for: path.last ?? "", among: names)
     problem(path, "unknown setting \(quoted(path.joined(separator: ".")))\(hint)")
+    return false
   }
 
   // MARK: Settings
@@ -147,8 +146,7 @@ struct ConfigurationDecoder {
           executor.kind = read(path) { $0.choice($1, value, ExecutorConfiguration.Kind.self) } ?? executor.kind
         case "workers":
           executor.workers = read(path) { $0.integer($1, value, in: 1...10_000) }
-        default:
-          unknown(path, among: ["type", "workers"])
+        default: break
         }
       }
       configuration.executors[name] = executor
@@ -182,7 +180,7 @@ struct ConfigurationDecoder {
             "secrets.command must be a list of words like { \"pass\", \"show\" }, to which the secret's name is added, "
               + "not \(value.shown)")
         }
-      default: unknown(path, among: ["directory", "command"])
+      default: break
       }
     }
   }

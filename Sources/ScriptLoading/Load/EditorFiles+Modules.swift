@@ -190,6 +190,11 @@ extension EditorFiles {
     ---@param path string
     ---@return boolean? removed, string? why
     function fs.remove(path) end
+    ---Another name, also in another directory. What has it gives way as a whole.
+    ---@param path string
+    ---@param new string
+    ---@return true?, string? why
+    function fs.rename(path, new) end
     ---@param path string With its parents.
     ---@return true?, string? why
     function fs.mkdir(path) end

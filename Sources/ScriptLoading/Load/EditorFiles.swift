@@ -90,6 +90,7 @@ package enum EditorFiles {
     ---@field result? any What that returned.
     ---@field error? string The message of its error.
     ---@field runs? table<string, integer> Of a join: the run of each job.
+    ---@field results? table<string, any> Of a join: what each of these runs returned.
 
     ---What a run knows about itself. All methods take a colon.
     ---@class moondial.Context

@@ -94,6 +94,8 @@ final class ScriptEvaluator {
         _ = try declaration.evaluate(content.bytes, chunkName: path.text)
         session.finish()
       } catch {
+        var error = error
+        if error.kind == .deadline { error.message += deadline.note }
         let problem = ScriptProblem(error, in: path.text)
         session.finish(after: problem)
         if error.isUnfinishedSource { unfinished = ScriptPath(problem.location.file) }
@@ -235,4 +237,11 @@ extension LuaError {
   /// Whether the parser was still waiting for something when a text ended. In a module that is a run time error of
   /// `require`, so only the words tell.
   var isUnfinishedSource: Bool { message.hasSuffix("near <eof>") }
+}
+
+extension WorkDeadline {
+  /// For one script: messages name the setting.
+  convenience init(loading allowed: Int64) {
+    self.init(allowed: allowed, note: Quotas.message("", "load_timeout"))
+  }
 }

@@ -186,10 +186,10 @@ package final class ScriptLoader {
     let whole = conditions.timeout
     guard let putAside, let slowEvaluator else {
       return evaluator.evaluate(
-        file, conditions.of(file, former: old?.active, declared(by: file.path)), within: WorkDeadline(allowed: whole))
+        file, conditions.of(file, former: old?.active, declared(by: file.path)), within: WorkDeadline(loading: whole))
     }
     let quick = min(lost < timing.patience ? timing.quick : timing.hurried, whole)
-    let deadline = WorkDeadline(allowed: quick)
+    let deadline = WorkDeadline(loading: quick)
     let outcome = evaluator.evaluate(
       file, conditions.of(file, former: old?.active, declared(by: file.path)), within: deadline)
     guard outcome.isOverrun, quick < whole else { return outcome }
@@ -284,7 +284,7 @@ extension ScriptLoader {
       ScriptEvaluator.Conditions(
         environment: environment, library: script.library, lateModules: [], declared: declared(by: path),
         source: try? script.file.content.get().bytes, former: nil),
-      within: WorkDeadline(allowed: configuration.quotas.loadTimeout))
+      within: WorkDeadline(loading: configuration.quotas.loadTimeout))
     let at = script.savedAt.advanced(byNanoseconds: -(script.savedAt.subsecondNanoseconds))
     // The configuration may have changed so that it cannot be loaded either.
     return outcome.evaluation.version.map {

@@ -43,7 +43,7 @@ package final class SlowScript: @unchecked Sendable {
   package func evaluate() -> Bool {
     let deadline = state.withLock { state -> WorkDeadline? in
       guard !state.isCancelled else { return nil }
-      state.deadline = WorkDeadline(allowed: allowed)
+      state.deadline = WorkDeadline(loading: allowed)
       return state.deadline
     }
     guard let deadline else { return false }

@@ -61,9 +61,12 @@ package struct GrantTable: Sendable, Equatable {
     left.entries.elementsEqual(right.entries) { $0 == $1 }
   }
 
+  /// What may be granted.
+  package static let kinds = ["fs", "exec", "exec_env", "env", "secret", "http"]
+
   private static func grants(_ entry: LuaReader, _ base: String) throws(LuaError) -> Grants {
     if case .bool(let all) = entry.value { return all ? .all : .none }
-    try entry.allow(["fs", "exec", "exec_env", "env", "secret", "http"])
+    try entry.allow(kinds)
     var grants = Grants()
     if let field = entry.field("fs") { grants.files = try files(field, base) }
     if let field = entry.field("exec") { grants.exec = try programs(field, base) }

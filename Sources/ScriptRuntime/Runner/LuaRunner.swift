@@ -18,7 +18,11 @@ internal import Synchronization
 package final class LuaRunner: StepRunner {
   let host: LuaHost
   private let closures = ClosureRunner()
-  private let stuckReport = Mutex<(@Sendable (Int, RunToken) -> Void)?>(nil)
+  /// In a struct, since a closure that a `Mutex` holds by itself is wrapped once more each time it is looked at.
+  private struct StuckReport: Sendable {
+    var tell: (@Sendable (Int, RunToken) -> Void)?
+  }
+  private let stuckReport = Mutex(StuckReport())
 
   /// One runner for each pool; they may share a host.
   package init(_ host: LuaHost) { self.host = host }
@@ -26,7 +30,7 @@ package final class LuaRunner: StepRunner {
   /// Whom to tell that a run cannot be stopped on its worker: the pool's `workerIsStuck`. Called on the runtime's
   /// monitor thread.
   package func reportStuckRuns(to report: @escaping @Sendable (_ worker: Int, _ run: RunToken) -> Void) {
-    stuckReport.withLock { $0 = report }
+    stuckReport.withLock { $0.tell = report }
   }
 
   // MARK: Workers
@@ -34,7 +38,7 @@ package final class LuaRunner: StepRunner {
   package func makeContext(for worker: StepWorker) -> AnyObject {
     let thread = LuaThread(
       lua: host.runtime.makeWorker(), index: worker.index, hotLimit: host.configuration.hotSlots,
-      report: { [weak self] index, token in self?.stuckReport.withLock { $0 }?(index, token) })
+      report: { [weak self] index, token in self?.stuckReport.withLock { $0.tell }?(index, token) })
     host.workers.add(thread)
     return thread
   }

@@ -8,13 +8,18 @@ internal import Synchronization
 package final class WorkDeadline: Sendable {
   /// Nanoseconds that were allowed; for the message.
   package let allowed: Int64
+  /// What the message says of them beside that: the setting that allows them.
+  package let note: String
   private let clock: any MonotonicClock
   private let end: MonotonicInstant
   private let cancelled = Atomic(false)
 
-  /// - Parameter allowed: nanoseconds from now.
-  package init(allowed: Int64, clock: any MonotonicClock = SystemMonotonicClock()) {
+  /// - Parameters:
+  ///   - allowed: nanoseconds from now.
+  ///   - note: what ends the message, with a space before it.
+  package init(allowed: Int64, note: String = "", clock: any MonotonicClock = SystemMonotonicClock()) {
     self.allowed = allowed
+    self.note = note
     self.clock = clock
     end = clock.now.advanced(byNanoseconds: allowed)
   }
@@ -35,5 +40,5 @@ package final class WorkDeadline: Sendable {
   }
 
   /// Why the work was ended.
-  package var overrun: String { "the script was still loading after \(allowed / 1_000_000) ms" }
+  package var overrun: String { "the script was still loading after \(allowed / 1_000_000) ms\(note)" }
 }

@@ -39,9 +39,12 @@ final class BenchDirectory {
   }
 
   /// Writes one script.
-  func write(script: String) throws {
-    let file = scripts + "/bench.lua"
-    files.append(file)
+  func write(script: String) throws { try write(script, as: "bench.lua") }
+
+  /// Writes a script of that name, once or again.
+  func write(_ script: String, as name: String) throws {
+    let file = scripts + "/" + name
+    if !files.contains(file) { files.append(file) }
     let descriptor = unsafe open(file, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     guard descriptor >= 0 else { throw CommandFailure("cannot write \(file): error \(errno)") }
     defer { close(descriptor) }

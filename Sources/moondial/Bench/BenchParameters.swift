@@ -1,7 +1,7 @@
 /// What `moondial bench` can measure. Names and parameters are those of the protocol that harnesses of other schedulers
 /// speak too, so that one driver measures them all in turn (docs/performance.md).
 enum BenchMeasure: String, CaseIterable {
-  case fires, drain, durable, sustain, register, next, cold, sleep
+  case fires, drain, durable, sustain, register, reload, next, cold, sleep
 
   /// The parameters that it takes, with the defaults of those that have one.
   fileprivate var defaults: [String: String?] {
@@ -19,11 +19,12 @@ enum BenchMeasure: String, CaseIterable {
       case .durable: ["n": "10000", "sync": String?.none, "wal": "0", "fsync": "1", "lead_ms": "0"]
       case .sustain: ["n": "1000", "rate": "20000", "seconds": "60", "warm_s": "8", "keep": "100", "sync": "full"]
       case .register: ["n": "10000"]
+      case .reload: ["n": "10000", "scripts": "100", "edits": "20", "native": "0"]
       case .next: [:]
       case .cold: ["store": "memory"]
       case .sleep: ["n": "1000", "sleep_ms": "5000"]
       }
-    return self == .next ? own : own.merging(lua) { own, _ in own }
+    return self == .next || self == .reload ? own : own.merging(lua) { own, _ in own }
   }
 }
 

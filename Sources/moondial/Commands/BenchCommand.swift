@@ -11,6 +11,7 @@ struct BenchCommand: ParsableCommand {
         durable   n sync=full|normal                         the same, recorded in a fresh SQLite file
         sustain   rate seconds keep sync                     a rate held for a minute, with and without pruning
         register  n                                          cron jobs added to a running scheduler
+        reload    n scripts edits native                     a script of one job saved again and again beside n others
         next                                                 the cost of computing fire times
         cold                                                 from the start of the process to the first job; stays up
         sleep     n sleep_ms                                 jobs that sleep, all at once
@@ -36,6 +37,7 @@ struct BenchCommand: ParsableCommand {
       case .drain, .durable: try DrainBench.run(parameters, isDurable: measure == .durable)
       case .sustain: try SustainBench.run(parameters)
       case .register: try RegisterBench.run(parameters)
+      case .reload: try ReloadBench.run(parameters)
       case .next: try NextFireBench.run()
       case .cold: try ColdBench.run(parameters)
       case .sleep: try SleepBench.run(parameters)

@@ -56,7 +56,7 @@ struct DoctorCommand: ParsableCommand {
     lines += report.damages.map { "  " + $0 }
     row("held by", report.scheduler ?? "no host")
     if let size = report.size {
-      row("size", "\(megabytes(size.fileBytes)), log \(megabytes(size.logBytes)), free \(megabytes(size.freeBytes))")
+      row("size", "\(text(size.fileBytes)), log \(text(size.logBytes)), free \(text(size.freeBytes))")
     }
     let counts = report.counts
     row(
@@ -77,7 +77,11 @@ struct DoctorCommand: ParsableCommand {
     return lines
   }
 
-  private static func megabytes(_ bytes: Int64) -> String { "\((bytes + 524_288) / 1_048_576) MB" }
+  /// In whole units, of which there are at least ten unless they are the smallest.
+  private static func text(_ bytes: Int64) -> String {
+    if bytes < 10 << 10 { return "\(bytes) B" }
+    return bytes < 10 << 20 ? "\((bytes + 512) >> 10) KB" : "\((bytes + 524_288) >> 20) MB"
+  }
 
   private func document(_ report: StoreReport, _ zone: TimeZoneRules) -> String {
     var document = JSONObject()

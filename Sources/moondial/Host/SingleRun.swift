@@ -4,6 +4,7 @@ import Executors
 import Glibc
 import Hosting
 import JobModel
+import ScriptLoading
 import ScriptRuntime
 
 /// One job, run once in the foreground with its retries, recorded in the store beside whatever host uses it.
@@ -11,7 +12,8 @@ final class SingleRun: RunReportSink {
   private struct State: Sendable {
     var ended: RunReport?
     var isCancelled = false
-    var attempt: Int32 = 0
+    /// What is under way.
+    var token = RunToken(slot: 0, use: 0)
   }
 
   private let definition: JobDefinition
@@ -25,6 +27,7 @@ final class SingleRun: RunReportSink {
   private let params: JSONText?
   private let event: JSONText?
   private let scheduledAt: Instant
+  private let onFailure: FailureHook?
 
   init(
     _ definition: JobDefinition, params: JSONText?, event: JSONText?, session: ScriptSession, store: any JobStore,
@@ -41,6 +44,7 @@ final class SingleRun: RunReportSink {
     }
     do { id = try alongside.externalRunID() } catch { throw CommandFailure("\(error)") }
     luaHost = session.luaHost
+    onFailure = session.live.onFailure
     let runner = LuaRunner(luaHost)
     let pool = StepPool(runner)
     runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
@@ -60,11 +64,11 @@ final class SingleRun: RunReportSink {
 
   /// Ends the run as cancelled; twice is fine.
   func cancel() {
-    let attempt = state.withLock { state in
+    let token = state.withLock { state in
       state.isCancelled = true
-      return state.attempt
+      return state.token
     }
-    pool.cancel(RunToken(slot: 0, use: UInt32(attempt)))
+    pool.cancel(token)
     state.broadcast()
   }
 
@@ -94,25 +98,44 @@ final class SingleRun: RunReportSink {
         break
       }
     }
-    pool.stop()
     record.finishedAt = SystemWallClock().now
     save(record) { $0.finished.append($1) }
+    if record.outcome?.isFailure == true { callFailureHook(about: record) }
+    pool.stop()
     return record
+  }
+
+  /// `on_failure` of moondial.lua, as a host calls it.
+  private func callFailureHook(about record: RunRecord) {
+    guard let onFailure else { return }
+    let report = execute(
+      RunOrder(
+        token: RunToken(failureHook: 1), id: id,
+        job: JobEntry(onFailure.definition(for: record.job, store: definition.store)),
+        attempt: 1, scheduledAt: scheduledAt,
+        context: OrderContext(params: nil, event: FailureHook.arguments(of: record))))
+    guard report.outcome != .succeeded else { return }
+    let why = report.details?.error.map { ": \($0.message)" } ?? ""
+    log.write(.error, job: record.job, run: id, "on_failure of moondial.lua \(report.outcome.rawValue)\(why)")
+  }
+
+  /// Executes an order on the pool. Blocks until it has ended, or its thread is given up.
+  private func execute(_ order: RunOrder) -> RunReport {
+    state.withLock { state in
+      state.ended = nil
+      state.token = order.token
+    }
+    pool.submit([order])
+    return state.wait { $0.ended }!
   }
 
   private func attempt(_ record: inout RunRecord) -> RunReport {
     record.attempts += 1
     let attempt = record.attempts
-    state.withLock { state in
-      state.ended = nil
-      state.attempt = attempt
-    }
-    pool.submit([
+    let report = execute(
       RunOrder(
         token: RunToken(slot: 0, use: UInt32(attempt)), id: id, job: entry, attempt: attempt, scheduledAt: scheduledAt,
-        context: params == nil && event == nil ? nil : OrderContext(params: params, event: event))
-    ])
-    let report = state.wait { $0.ended }!
+        context: params == nil && event == nil ? nil : OrderContext(params: params, event: event)))
     if record.startedAt == nil { record.startedAt = report.startedAt } else { record.retriedAt = report.startedAt }
     record.duration += report.duration
     record.memoryPeakBytes = max(record.memoryPeakBytes, report.memoryPeakBytes)

@@ -22,7 +22,10 @@ enum Terminal {
   /// A text of several lines, such as a traceback, under the line before it. Each is indented: what a script put into
   /// it cannot look like a line of its own.
   static func block(_ text: String, isError: Bool = false) {
-    for line in text.split(separator: "\n") { isError ? error("  " + line) : self.line("  " + line) }
+    // Lua indents its tracebacks by tabs, which are as good as spaces here and would be shown as what they are.
+    for line in text.replacing("\t", with: "  ").split(separator: "\n") {
+      isError ? error("  " + line) : self.line("  " + line)
+    }
   }
 
   /// A text of our own with its line breaks: help, and scripts that were made here.

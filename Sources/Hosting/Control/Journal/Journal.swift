@@ -24,7 +24,7 @@ package final class Journal<Content: Sendable>: Sendable {
   let weigh: @Sendable (Content) -> Int
   let wanted: @Sendable () -> Void
   let state = Monitor(State())
-  let lane = BlockingPool(name: "moondial-journal", threads: 1)
+  let blockingPool = BlockingPool(name: "moondial-journal", threads: 1)
 
   struct State: Sendable {
     /// Entry n is at (n − 1) modulo the capacity; nil where something was left out, or the entry has gone.
@@ -112,7 +112,7 @@ package final class Journal<Content: Sendable>: Sendable {
     }
     state.broadcast()
     for waiter in waiting { waiter.continuation.resume() }
-    lane.stop()
+    blockingPool.stop()
   }
 }
 

@@ -79,7 +79,7 @@ extension Journal {
           return (false, !state.isServed)
         }
         if isOver { return continuation.resume() }
-        if needsThread, !lane.run({ [self] in serve() }) {
+        if needsThread, !blockingPool.run({ [self] in serve() }) {
           // Without a thread to be had it is asked again at once, which costs a core and loses nothing.
           state.withLock { $0.isServed = false }
           wake { _ in true }

@@ -2,57 +2,11 @@ import Basics
 import Chronology
 import JobModel
 
-/// Decided fires, events and requests → overlap → the claim order; and the way out of it without a turn.
+/// What was accepted and must wait: for an instance of its job, then in the claim order; and the way out of both without
+/// a claim.
 extension SchedulerCore {
-  /// Takes on a run of `index`, now or when the overlap policy lets it. nil: it was decided otherwise (and recorded).
-  @discardableResult
-  mutating func accept(
-    _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
-    event: JSONText? = nil, recovers: RunID? = nil, _ evaluation: inout Evaluation
-  ) -> RunID? {
-    // Here and below, only what is needed is read from a job or a run: a copy of the whole counts a reference for each
-    // of its strings and arrays.
-    let entry = jobs[index.offset].entry
-    let waiting = jobs[index.offset].queue.count
-    let mustWait = jobs[index.offset].active >= entry.definition.maxInstances || waiting > 0
-    // A recovery's instant has its decision, the interrupted run: it is not skipped but waits, whatever the policy.
-    let overlap = entry.definition.overlap
-    if mustWait, cause != .recovery,
-      overlap == .skip || (overlap == .queue && waiting >= SchedulingLimits.queueDepth)
-    {
-      let reason: SkipReason = overlap == .skip ? .overlap : .limit
-      record(
-        .skipped, reason, instant: fireTime, of: index, isAboutFireTimes: cause == .schedule, &evaluation)
-      return nil
-    }
-    let id = host.makeRunID()
-    var record = RunRecord(id: id, job: entry.definition.name, cause: cause, scheduledAt: fireTime)
-    record.clockEpoch = clockEpoch
-    record.missed = missed
-    if jobs[index.offset].dynamic != nil, let dynamic = jobs[index.offset].dynamic {
-      record.schedule = dynamic.id
-      if let own = params ?? dynamic.options.params { record.params = own }
-    } else if params != nil {
-      record.params = params
-    }
-    if event != nil { record.event = event }
-    if recovers != nil { record.recovers = recovers }
-    let slot = runs.add(
-      record, job: index, entry: entry, store: jobs[index.offset].store, state: mustWait ? .waiting : .ready)
-    jobs[index.offset].unstored += 1
-    jobs[index.offset].endRangeOfOtherInstants()
-    if mustWait {
-      enqueue(slot, of: index, &evaluation)
-    } else {
-      makeReady(slot)
-    }
-    if cause != .schedule { runs.unflushed.append(runs.token(slot)) }
-    endJoin(index)
-    return id
-  }
-
   /// Puts a waiting run into its job's queue; `queue_one` and `replace` keep only the newest.
-  private mutating func enqueue(
+  mutating func enqueue(
     _ slot: Int, of index: JobIndex, _ evaluation: inout Evaluation
   ) {
     let overlap = jobs[index.offset].definition.overlap
@@ -86,8 +40,7 @@ extension SchedulerCore {
         && runs.slots[$0].state != .debouncing
     }
     guard let oldest = instances.min(by: { runs.slots[$0].record.id < runs.slots[$1].record.id }) else { return }
-    runs.slots[oldest].isReplaced = true
-    requestCancel(oldest, &evaluation)
+    requestCancel(oldest, as: .replaced, &evaluation)
   }
 
   /// Removes a run that has not been claimed, with its row; what became of its instant is the caller's to record.

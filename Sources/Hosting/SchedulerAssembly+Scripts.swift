@@ -1,0 +1,64 @@
+internal import Basics
+internal import FileWatching
+internal import JobModel
+internal import Scheduling
+internal import SchedulerService
+internal import ScriptLoading
+internal import ScriptRuntime
+
+/// What there is only where there are scripts.
+extension SchedulerAssembly {
+  /// A configured session over the scripts' directory. What loads long is put aside.
+  static func session(
+    _ location: ScriptLocation, _ blueprint: Blueprint, _ declared: DeclaredJobs, _ bridge: ServiceBridge,
+    _ sink: HostLogSink, _ retry: ScriptFollower.Retry, _ slow: SlowLoads
+  ) throws(HostError) -> sending ScriptSession {
+    let log = blueprint.log
+    var location = location
+    location.stateDirectory = location.stateDirectory ?? blueprint.stateDirectory
+    location.kinds = blueprint.kinds
+    let session = try ScriptSession(
+      location, log: log, scheduler: bridge, sink: sink, retryLater: { retry.ask($0) },
+      putAside: { script in
+        log.write(.warn, message(about: script))
+        slow.add(script)
+      },
+      nativeJobs: blueprint.isEmbedded ? { @Sendable in declared.all } : nil)
+    try session.configure(session.directory.scan().snapshot)
+    return session
+  }
+
+  /// What the log says of a script that is put aside.
+  private static func message(about script: SlowScript) -> String {
+    "\(script.path): it has been loading for \(script.taken / 1_000_000) ms; the other scripts do not wait for it, and "
+      + "it may take \(script.allowed / 1_000_000_000) s"
+  }
+
+  /// Follows the edits of the scripts, each of which is put in force by `swap`.
+  static func follower(
+    _ session: sending ScriptSession, _ swap: GenerationSwap, _ retry: ScriptFollower.Retry, _ slow: SlowLoads,
+    _ health: HostHealth, onConfiguration: @escaping @Sendable (HostConfiguration) -> Void
+  ) -> ScriptFollower {
+    let metrics = session.luaHost.services.metrics
+    let tell: @Sendable ([Event]) -> Void = { events in
+      swap.engine.post(whenDurable: nil) { _, _, actions in actions.events += events }
+    }
+    return ScriptFollower(session, retry: retry, slow: slow, health: health, tell: tell) { generation, previous in
+      onConfiguration(generation.configuration)
+      metrics.keep(scripts: Set(generation.scripts.map(\.path.text)))
+      return swap.put(generation, after: previous)
+    }
+  }
+
+  /// Says when the system refuses threads that scripts need, and when it gives them again.
+  static func watchThreads(of luaHost: LuaHost, _ health: HostHealth) {
+    luaHost.services.blockingPool.watch { error in
+      guard let error else { return health.clear(.blockingThreads) }
+      health.set(.blockingThreads, "files, programs and secrets of scripts are refused or wait: \(error)")
+    }
+    luaHost.watchPrograms { why in
+      guard let why else { return health.clear(.programs) }
+      health.set(.programs, "programs of scripts are not started: \(why)")
+    }
+  }
+}
