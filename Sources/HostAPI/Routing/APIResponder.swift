@@ -41,7 +41,8 @@ final class APIResponder: Sendable {
       response = APIResponder.response(to: error)
     }
     active.wrappingSubtract(1, ordering: .relaxed)
-    if !isBodyRead, APIResponder.hasBody(request.headers) {
+    let isLast = request.headers[.connection]?.lowercased() == "close"
+    if isLast || !isBodyRead && APIResponder.hasBody(request.headers) {
       // What is left of it is dropped with the connection.
       response.headers[.connection] = "close"
     }

@@ -103,7 +103,7 @@ package final class HostServer: Sendable {
       let wanted = try HostServer.resolve(host, port)
       // The port that the system chose is known only afterwards: it is asked for when somebody comes.
       let channel = try ServerBootstrap(group: group)
-        .serverChannelOption(.backlog, value: 256)
+        .serverChannelOption(.backlog, value: Self.backlog)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .childChannelOption(.allowRemoteHalfClosure, value: true)
         .childChannelOption(.socketOption(.so_keepalive), value: 1)
@@ -139,11 +139,15 @@ package final class HostServer: Sendable {
     try? group.syncShutdownGracefully()  // what is left of it ends with the process
   }
 
+  /// Connections that wait to be accepted: as many as may be served, since what finds no room there is reset when it
+  /// sends its request.
+  private static let backlog: Int32 = 2_048
+
   // MARK: Connections
 
   private func bootstrap(_ group: MultiThreadedEventLoopGroup, at door: Door) -> ServerBootstrap {
     ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: 128)
+      .serverChannelOption(.backlog, value: Self.backlog)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { [self] channel in accept(channel, at: door, group) }
   }
