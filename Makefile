@@ -59,6 +59,10 @@ bench-peers: build
 test-peers: build
 	@sh Tests/TriggerPeers/run.sh $(BINARY) .build/peers
 
+## test-api: try the HTTP API of the release binary from outside: schemathesis with 5,000 cases, and hostile clients (needs Python)
+test-api: build
+	@sh Tests/HTTPTrials/run.sh $(BINARY) .build/http-trials
+
 ## test-address, test-thread: the tests that make sense under a sanitizer
 test-address: setup
 	@MOONDIAL_SANITIZER=1 ASAN_OPTIONS=detect_leaks=0 swift test --sanitize=address --scratch-path .build-asan --skip 'EndToEnd'
@@ -101,4 +105,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help
+.PHONY: test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help

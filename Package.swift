@@ -182,6 +182,7 @@ let package = Package(
 
     // Proofs.
     library("TestSupport", ["Basics", "Chronology"]),
+    .target(name: "HTTPFixtures", path: "Tests/HTTPFixtures", swiftSettings: strict),
     .target(
       name: "ScriptFixtures",
       dependencies: [
@@ -263,7 +264,7 @@ let package = Package(
     tests(
       "HostAPITests",
       [
-        "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", httpTypes,
+        "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", "HTTPFixtures", httpTypes,
       ]),
     // The checkout as texts: what the compiler does not hold.
     tests("TidyTests", []),
@@ -272,7 +273,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", arguments,
       ]),
   ]
 )

@@ -21,6 +21,9 @@ struct GenerationSwap: Sendable {
     let difference = GenerationDifference(from: former, to: generation, releasing: declared.released)
     let groups = generation.configuration.groups
     if groups != former.configuration.groups { engine.ask { core, _, _ in core.setGroups(groups) } }
+    if generation.configuration.logsRuns, !former.configuration.logsRuns {
+      engine.ask { core, _, _ in core.configuration.publishesRuns = true }
+    }
     let result = take(difference.steps, completingStart: generation.loading.isEmpty)
     declared.adopt(generation)
     files.reviewGrants()

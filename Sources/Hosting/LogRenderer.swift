@@ -84,8 +84,10 @@ package final class LogRenderer: HostLog {
       text += VisibleText.line(line.message)
       if let fields = line.fields { text += " " + VisibleText.json(fields.text) }
       // Indented, each line by itself made visible: none of them can begin as a record does.
-      for part in line.traceback?.split(separator: "\n") ?? [] {
-        text += "\n" + (format == .journal ? priority(line.level) : "") + "    " + VisibleText.line(String(part))
+      for part in line.traceback?.split(separator: "\n") ?? [] where part != "stack traceback:" {
+        text +=
+          "\n" + (format == .journal ? priority(line.level) : "") + "    "
+          + VisibleText.line(String(part.drop { $0 == "\t" }))
       }
       return text
     }

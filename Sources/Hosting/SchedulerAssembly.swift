@@ -80,7 +80,7 @@ package final class SchedulerAssembly: Sendable {
     sink.use(stores: named)
     var service = ServiceConfiguration(stores: stores, executors: executors)
     if let zones = blueprint.scripts?.zones { service.zones = zones }
-    service.publishesRuns = blueprint.publishesRuns
+    service.publishesRuns = blueprint.publishesRuns || configuration.logsRuns
     service.orphansMax = Self.orphansMax
     service.wallClock = blueprint.wallClock
     service.monotonicClock = blueprint.monotonicClock

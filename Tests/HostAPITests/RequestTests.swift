@@ -1,4 +1,5 @@
 import Foundation
+import HTTPFixtures
 import Hosting
 import Synchronization
 import Testing

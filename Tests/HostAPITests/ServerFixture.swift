@@ -1,5 +1,6 @@
 import Chronology
 import Foundation
+import HTTPFixtures
 import Hosting
 import JobModel
 import Synchronization

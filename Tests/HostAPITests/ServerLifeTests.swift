@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import HTTPFixtures
 import Synchronization
 import Testing
 

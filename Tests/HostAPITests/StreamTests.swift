@@ -1,6 +1,7 @@
 import Chronology
 import Foundation
 import Glibc
+import HTTPFixtures
 import Hosting
 import JobModel
 import Testing

@@ -27,6 +27,10 @@ package struct JSONFields: Sendable, Equatable {
 
   package init() {}
 
+  /// Adds a value under a name that is not there yet. O(1).
+  package mutating func append(_ name: String, _ value: JSONValue) { members.append((name, value)) }
+
+  /// O(fields).
   package subscript(name: String) -> JSONValue? {
     get { members.first { $0.name == name }?.value }
     set {
@@ -70,7 +74,7 @@ extension JSONValue: Codable {
     if let container = try? decoder.container(keyedBy: Key.self) {
       var fields = JSONFields()
       for key in container.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
-        fields[key.stringValue] = try container.decode(JSONValue.self, forKey: key)
+        fields.append(key.stringValue, try container.decode(JSONValue.self, forKey: key))
       }
       self = .object(fields)
     } else if var container = try? decoder.unkeyedContainer() {

@@ -32,20 +32,25 @@ package enum Routes {
       status(context) + jobs(context) + runs(context) + schedules(context) + scripts(context) + history(context)
       + streams(context) + health(context) + login(context)
     // The description describes itself too.
-    let description = describe([])
+    let description = describe("")
     let document = APIDescription(routes + [description], version: context.version).json
-    return routes + [describe([]) { document }]
+    return routes + [describe(document)]
   }
 
-  private static func describe(_ none: [Int], _ document: @escaping @Sendable () -> String = { "" }) -> Route {
-    Route(
+  private static func describe(_ document: String) -> Route {
+    let tag = EntityTag.of(document)
+    return Route(
       method: .get, path: "/api/v1/openapi.json", name: "describe", summary: "This document", role: .read,
       parameters: [Parameters.ifNoneMatch],
       answers: [
         Route.Answer(status: .ok, content: .json(JSONObjectShape.self), summary: "an OpenAPI 3.1 document"),
         Route.Answer(status: .notModified, content: .nothing, summary: "it is as it was"),
       ],
-      handle: { _ in Reply(.ok, .text(document(), type: "application/json")) })
+      handle: { _ in
+        var reply = Reply(.ok, .text(document, type: "application/json"))
+        reply.entityTag = tag
+        return reply
+      })
   }
 
   private static func status(_ context: RouteContext) -> [Route] {

@@ -28,6 +28,8 @@ final class APIResponder: Sendable {
 
   /// The answer to one request. Never throws: what goes wrong is an answer too.
   func respond(to request: Request, at door: Door, on channel: any Channel) async -> Response {
+    // A client that sends a thousand requests at once is one among others: each of its answers waits for its turn.
+    await Task.yield()
     var isBodyRead = false
     var response: Response
     do {
@@ -39,7 +41,8 @@ final class APIResponder: Sendable {
       response = APIResponder.response(to: error)
     }
     active.wrappingSubtract(1, ordering: .relaxed)
-    if !isBodyRead, APIResponder.hasBody(request.headers) {
+    let isLast = request.headers[.connection]?.lowercased() == "close"
+    if isLast || !isBodyRead && APIResponder.hasBody(request.headers) {
       // What is left of it is dropped with the connection.
       response.headers[.connection] = "close"
     }
@@ -183,7 +186,7 @@ final class APIResponder: Sendable {
         return Response(
           status: reply.status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
       }
-      let tag = "\"\(EntityTag.of(text))\""
+      let tag = "\"\(reply.entityTag ?? EntityTag.of(text))\""
       headers[.eTag] = tag
       if EntityTag.matches(request.headers[values: .ifNoneMatch], tag) {
         headers[.contentType] = nil

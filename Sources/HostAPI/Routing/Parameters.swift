@@ -5,7 +5,7 @@ internal import JobModel
 /// The parameters that several routes have, each with its name and its bounds in one place.
 enum Parameters {
   static let ifNoneMatch = Route.Parameter(
-    "If-None-Match", in: .header, .string(length: 0...1_000), "the ETag of an answer that the client has")
+    "If-None-Match", in: .header, .string(), "the ETag of an answer that the client has")
   static let lastEventID = Route.Parameter(
     "Last-Event-ID", in: .header, .string(length: 0...64), "the id of the last event that the client has")
   static let jobName = Route.Parameter("name", in: .path, .string(length: 1...1_000), "the job's name")

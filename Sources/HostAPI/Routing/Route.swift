@@ -66,6 +66,8 @@ package struct Reply: Sendable {
   package var status: HTTPResponse.Status
   package var content: Content
   package var headers = HTTPFields()
+  /// Names the content, where somebody has worked it out before.
+  package var entityTag: String?
 
   package init(_ status: HTTPResponse.Status = .ok, _ content: Content = .nothing) {
     self.status = status
@@ -91,7 +93,8 @@ extension Route {
         Answer(status: .ok, content: .json(A.self), summary: "the answer"),
         Answer(status: .notModified, content: .nothing, summary: "it is as it was (If-None-Match)"),
       ],
-      problems: problems + (path.contains("{") ? [.notFound] : []),
+      problems: problems
+        + (path.contains("{") || parameters.contains { $0.name == "job" } ? [.notFound] : []),
       handle: { try .json(try await handle($0)) })
   }
 

@@ -53,6 +53,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     switch unwrapInboundIn(data) {
     case .head:
       requests += 1
+      // They would be answered one after the other before anybody else is.
+      guard requests <= limits.pipelined else { return context.close(promise: nil) }
       isBodyOpen = true
       arm(limits.bodyTime, context)
     case .body: break

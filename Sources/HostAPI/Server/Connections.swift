@@ -32,22 +32,13 @@ final class Connections: Sendable {
 
   /// The task that answers on it: cancelled when the connection closes.
   func serve(_ channel: any Channel, by task: Task<Void, Never>) {
-    let key = ObjectIdentifier(channel)
-    state.withLock { $0.entries[key]?.task = task }
-    channel.closeFuture.whenComplete { [self] _ in
-      task.cancel()
-      _ = Task {
-        await task.value
-        leave(key)
-      }
-    }
+    state.withLock { $0.entries[ObjectIdentifier(channel)]?.task = task }
+    channel.closeFuture.whenComplete { _ in task.cancel() }
   }
 
-  /// A connection that never had a task.
-  func leave(_ channel: any Channel) { leave(ObjectIdentifier(channel)) }
-
-  private func leave(_ key: ObjectIdentifier) {
-    state.withLock { _ = $0.entries.removeValue(forKey: key) }
+  /// The task has ended, or there never was one.
+  func leave(_ channel: any Channel) {
+    state.withLock { _ = $0.entries.removeValue(forKey: ObjectIdentifier(channel)) }
     state.broadcast()
   }
 

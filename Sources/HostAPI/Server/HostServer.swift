@@ -83,6 +83,8 @@ package final class HostServer: Sendable {
   package func start() {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     state.withLock { $0.group = group }
+    // First, so that who finds the socket finds all of it.
+    if let listen = settings.listen { startTCP(group, listen.host, listen.port) }
     if let path = settings.socket {
       do {
         let file = try SocketFile(at: path)
@@ -94,7 +96,6 @@ package final class HostServer: Sendable {
         log.write(.warn, "no commands can reach this host: \(error)")
       }
     }
-    if let listen = settings.listen { startTCP(group, listen.host, listen.port) }
   }
 
   private func startTCP(_ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int) {
@@ -102,7 +103,7 @@ package final class HostServer: Sendable {
       let wanted = try HostServer.resolve(host, port)
       // The port that the system chose is known only afterwards: it is asked for when somebody comes.
       let channel = try ServerBootstrap(group: group)
-        .serverChannelOption(.backlog, value: 256)
+        .serverChannelOption(.backlog, value: Self.backlog)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .childChannelOption(.allowRemoteHalfClosure, value: true)
         .childChannelOption(.socketOption(.so_keepalive), value: 1)
@@ -130,18 +131,23 @@ package final class HostServer: Sendable {
     guard let group else { return }
     // The file first: who looks now finds no host.
     file?.remove()
-    for listener in listeners { try? listener.close().wait() }  // it has gone: that is what was wanted
+    // Nobody waits for them without an end: the thread may be busy with an answer.
+    for listener in listeners { listener.close(promise: nil) }
     responder.stop()
     // With a task left its event loop must stay.
     guard connections.close(patience: settings.limits.lingerTime) else { return }
     try? group.syncShutdownGracefully()  // what is left of it ends with the process
   }
 
+  /// Connections that wait to be accepted: as many as may be served, since what finds no room there is reset when it
+  /// sends its request.
+  private static let backlog: Int32 = 2_048
+
   // MARK: Connections
 
   private func bootstrap(_ group: MultiThreadedEventLoopGroup, at door: Door) -> ServerBootstrap {
     ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: 128)
+      .serverChannelOption(.backlog, value: Self.backlog)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { [self] channel in accept(channel, at: door, group) }
   }
@@ -165,7 +171,11 @@ package final class HostServer: Sendable {
     let logger = Self.logger
     let executor = LoopExecutor(channel.eventLoop)
     return http.setup(channel: channel, logger: logger).map { [connections] value in
-      let task = Task(executorPreference: executor) { await http.handle(value: value, logger: logger) }
+      // On the global executor nothing runs: its first task would start threads that wake up every second.
+      let task = Task(executorPreference: executor) {
+        await http.handle(value: value, logger: logger)
+        connections.leave(channel)
+      }
       connections.serve(channel, by: task)
     }.flatMapError { [connections] error in
       connections.leave(channel)

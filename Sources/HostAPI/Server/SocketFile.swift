@@ -50,7 +50,7 @@ final class SocketFile: Sendable {
       guard unsafe SocketFile.withAddress(short + temporary, { unsafe bind(descriptor, $0, $1) }) == 0 else {
         throw Failure(description: "\(path) cannot be made: \(SocketFile.reason())")
       }
-      guard listen(descriptor, 128) == 0, unsafe renameat(parent, temporary, parent, name) == 0 else {
+      guard listen(descriptor, 2_048) == 0, unsafe renameat(parent, temporary, parent, name) == 0 else {
         let reason = SocketFile.reason()
         _ = unsafe unlinkat(parent, temporary, 0)
         throw Failure(description: "\(path) cannot be made: \(reason)")

@@ -52,6 +52,9 @@ package struct HostConfiguration: Sendable, Equatable {
     grants = .table(LuaTable())
   }
 
+  /// Whether the start and end of some job's runs are to be logged, whatever is for the others.
+  package var logsRuns: Bool { logLevels.values.contains(.debug) }
+
   /// Whether scripts declare the same jobs under both: then a change from one to the other needs no new evaluation.
   package func declaresTheSame(as other: HostConfiguration) -> Bool {
     timeZone == other.timeZone && jobDefaults == other.jobDefaults && stores.keys == other.stores.keys

@@ -1,28 +1,31 @@
 import Foundation
 import Glibc
 
-/// A client that sends the bytes that it is told to, and reads what comes: over TCP or a Unix socket, with a deadline
-/// for each wait.
-final class RawClient {
-  struct Failure: Error, CustomStringConvertible { let description: String }
-
-  struct Answer {
-    var status: Int
-    /// Names in small letters.
-    var headers: [String: String]
-    var body: String
-    /// All `Set-Cookie` fields.
-    var cookies: [String] = []
-
-    subscript(name: String) -> String? { headers[name] }
+/// A client that sends the bytes that it is told to, and reads what comes: over TCP or a Unix socket, with a deadline for
+/// each wait.
+package final class RawClient {
+  package struct Failure: Error, CustomStringConvertible {
+    package let description: String
+    package init(description: String) { self.description = description }
   }
 
-  let descriptor: Int32
+  package struct Answer {
+    package var status: Int
+    /// Names in small letters.
+    package var headers: [String: String]
+    package var body: String
+    /// All `Set-Cookie` fields.
+    package var cookies: [String] = []
+
+    package subscript(name: String) -> String? { headers[name] }
+  }
+
+  package let descriptor: Int32
   private var buffer: [UInt8] = []
   /// Seconds after which a wait is a failure: it only ever passes when something is wrong.
   static let patience: Int32 = 30
 
-  init(port: Int) throws {
+  package init(port: Int) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -40,7 +43,7 @@ final class RawClient {
     }
   }
 
-  init(socket path: String) throws {
+  package init(socket path: String) throws {
     descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -62,7 +65,7 @@ final class RawClient {
 
   /// Everything, as long as the other side takes it; false: it does not.
   @discardableResult
-  func send(_ text: String) -> Bool {
+  package func send(_ text: String) -> Bool {
     let bytes = Array(text.utf8)
     var sent = 0
     while sent < bytes.count {
@@ -77,7 +80,7 @@ final class RawClient {
   }
 
   /// A request with the fields that every one needs.
-  func request(
+  package func request(
     _ method: String, _ target: String, headers: [String] = [], host: String? = "127.0.0.1", body: String? = nil
   ) throws -> Answer {
     var text = "\(method) \(target) HTTP/1.1\r\n"
@@ -94,7 +97,7 @@ final class RawClient {
   }
 
   /// The next answer, whole.
-  func answer(hasBody: Bool = true) throws -> Answer {
+  package func answer(hasBody: Bool = true) throws -> Answer {
     var answer = try head()
     if answer.status == 204 || answer.status == 304 || !hasBody { return answer }
     if let length = answer["content-length"].flatMap({ Int($0) }) {
@@ -112,7 +115,7 @@ final class RawClient {
   }
 
   /// The head of the next answer.
-  func head() throws -> Answer {
+  package func head() throws -> Answer {
     let lines = try upTo("\r\n\r\n").components(separatedBy: "\r\n")
     let words = lines[0].split(separator: " ")
     guard words.count >= 2, let status = Int(words[1]) else { throw Failure(description: "no status: \(lines[0])") }
@@ -128,7 +131,7 @@ final class RawClient {
   }
 
   /// The next chunk of a stream; empty at its end.
-  func chunk() throws -> String {
+  package func chunk() throws -> String {
     let size = try upTo("\r\n")
     guard let count = Int(size, radix: 16) else { throw Failure(description: "no size of a chunk: \(size)") }
     while buffer.count < count + 2 { try fill() }
@@ -138,7 +141,7 @@ final class RawClient {
   }
 
   /// Chunks of a stream until what they have together satisfies `isEnough`.
-  func chunks(until isEnough: (String) -> Bool) throws -> String {
+  package func chunks(until isEnough: (String) -> Bool) throws -> String {
     var text = ""
     while !isEnough(text) {
       let next = try chunk()
@@ -149,7 +152,7 @@ final class RawClient {
   }
 
   /// Waits until the other side has closed; what comes before is dropped.
-  func awaitClose() throws {
+  package func awaitClose() throws {
     while true {
       buffer = []
       do { try fill() } catch let failure as Failure where failure.description == "closed" { return }
