@@ -1,5 +1,5 @@
-// MD5 (RFC 1321) and CRC-32 (ISO 3309, as gzip and PNG have it): for old protocols and checks against accidents, not against
-// people.
+// MD5 (RFC 1321) and CRC-32 (ISO 3309, as gzip and PNG have it): for old protocols and checks against accidents, not
+// against people.
 #include <string.h>
 #include "digest.h"
 

@@ -1,5 +1,5 @@
-// SHA-512 as FIPS 180-4 describes it. Its constants are the first 64 bits of the fractions of the cube roots of the first 80
-// primes, and for the state of the square roots of the first 8.
+// SHA-512 as FIPS 180-4 describes it. Its constants are the first 64 bits of the fractions of the cube roots of the
+// first 80 primes, and for the state of the square roots of the first 8.
 #include <string.h>
 #include "digest.h"
 

@@ -1,4 +1,5 @@
-// hash.sha256, sha512, md5, crc32, hmac, equal, base64, unbase64, hex, unhex: byte strings to byte strings, in portions.
+// hash.sha256, sha512, md5, crc32, hmac, equal, base64, unbase64, hex, unhex: byte strings to byte strings, in
+// portions.
 //
 // C rather than Swift, so that a result is built in the state's own memory, where it is counted before it is made, and
 // so that a call of a hundred megabytes can be left at its deadline: between two portions nothing is held that does not
@@ -101,8 +102,8 @@ int moon_hash_crc32(lua_State *L) {
   return 1;
 }
 
-/// Whether two strings are equal, in a time that depends on their lengths only: whoever measures it learns nothing of where they
-/// differ.
+/// Whether two strings are equal, in a time that depends on their lengths only: whoever measures it learns nothing of
+/// where they differ.
 int moon_hash_equal(lua_State *L) {
   size_t size, other_size;
   const uint8_t *bytes = (const uint8_t *)bytes_at(L, 1, "equal", "bytes", &size);

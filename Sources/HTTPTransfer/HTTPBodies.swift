@@ -28,8 +28,8 @@ package struct HTTPBody: Sendable {
     size = parts.reduce(0) { $0 + $1.size }
   }
 
-  /// Copies what follows `offset`; the count of bytes, 0 at the end, nil when a file is shorter than it was or cannot be
-  /// read. O(parts).
+  /// Copies what follows `offset`; the count of bytes, 0 at the end, nil when a file is shorter than it was or cannot
+  /// be read. O(parts).
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int? {
     var start = 0
     for part in parts {

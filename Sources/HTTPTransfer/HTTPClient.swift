@@ -7,8 +7,9 @@ internal import Glibc
 ///     let number = client.start(request) { result in … }
 ///     client.cancel(number)
 ///
-/// The thread starts with the first request, sleeps until something happens, and ends with its kept connections when it has
-/// had nothing to do for some seconds. Requests beyond the descriptors that the process may have wait for their turn.
+/// The thread starts with the first request, sleeps until something happens, and ends with its kept connections when it
+/// has had nothing to do for some seconds. Requests beyond the descriptors that the process may have wait for their
+/// turn.
 ///
 /// Threading: everything may be called from any thread; completions come on the client's thread, or in `start`.
 package final class HTTPClient: Sendable {

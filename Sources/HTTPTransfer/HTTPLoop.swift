@@ -151,7 +151,8 @@ internal import Glibc
   private func connect(_ exchange: Exchange, _ host: NameResolver.Answer, _ proxy: NameResolver.Answer?) {
     let (request, url) = (exchange.request, exchange.url)
     let permitted = host.addresses.filter { request.policy.permits($0, for: url) }
-    // What this machine knows as a forbidden place is one behind a proxy as well; what it does not know, the proxy decides.
+    // What this machine knows as a forbidden place is one behind a proxy as well; what it does not know, the proxy
+    // decides.
     if permitted.isEmpty, let first = host.addresses.first {
       return fail(exchange, HTTPFailure(.denied, request.policy.refusal(of: first, for: url)))
     }

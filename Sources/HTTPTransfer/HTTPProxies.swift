@@ -1,7 +1,7 @@
 internal import Basics
 
-/// The proxies that the host's environment names, as curl reads it: `http_proxy` (small letters only, since a web server
-/// puts a client's header `Proxy` into `HTTP_PROXY`), `https_proxy`, `all_proxy`, `no_proxy`.
+/// The proxies that the host's environment names, as curl reads it: `http_proxy` (small letters only, since a web
+/// server puts a client's header `Proxy` into `HTTP_PROXY`), `https_proxy`, `all_proxy`, `no_proxy`.
 package struct HTTPProxies: Sendable, Equatable {
   private var plain: String?
   private var secure: String?

@@ -1,7 +1,7 @@
 package import Basics
 
-/// One call of a script: what is sent, where the answer goes, and how long it may take. Redirects and retries are parts of
-/// it.
+/// One call of a script: what is sent, where the answer goes, and how long it may take. Redirects and retries are parts
+/// of it.
 package struct HTTPRequest: Sendable {
   /// The kinds of HTTP that may be spoken.
   package enum Version: String, Sendable, CaseIterable {
@@ -75,8 +75,8 @@ package struct HTTPRetry: Sendable {
   package var cap: Int64 = 30_000_000_000
   package init(max: Int) { self.max = max }
 
-  /// Nanoseconds before attempt `number` (2 is the first retry). What the server asks for counts as it is; else the delay
-  /// is drawn from the upper half of its length, so that those who failed together do not come back together.
+  /// Nanoseconds before attempt `number` (2 is the first retry). What the server asks for counts as it is; else the
+  /// delay is drawn from the upper half of its length, so that those who failed together do not come back together.
   func delay(before number: Int, asked: Int64?, draw: Double) -> Int64 {
     if let asked { return asked }
     let doubled = base.multipliedReportingOverflow(by: 1 << Int64(min(30, number - 2)))

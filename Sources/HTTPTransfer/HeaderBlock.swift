@@ -1,5 +1,5 @@
-/// The head of an answer, as it comes line by line. A later block (after an interim answer) takes the place of an earlier
-/// one.
+/// The head of an answer, as it comes line by line. A later block (after an interim answer) takes the place of an
+/// earlier one.
 struct HeaderBlock {
   static let mostBytes = 256 << 10
   static let mostFields = 1_000

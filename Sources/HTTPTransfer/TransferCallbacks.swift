@@ -1,8 +1,8 @@
 internal import CCurl
 internal import Glibc
 
-/// Safe, in all of these: `context` is the transfer whose handle calls, which lives at least as long as the handle; what is
-/// given is valid for the time of the call.
+/// Safe, in all of these: `context` is the transfer whose handle calls, which lives at least as long as the handle;
+/// what is given is valid for the time of the call.
 private func transfer(_ context: UnsafeMutableRawPointer?) -> Transfer? {
   guard let context = unsafe context else { return nil }
   return unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()

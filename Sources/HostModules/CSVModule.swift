@@ -1,7 +1,7 @@
 internal import Lua
 
-/// `csv`: comma-separated values (RFC 4180) and their relatives. It is Lua, so that it gives way, ends at the run's deadline
-/// and counts as the run's memory by itself; and it reads from functions that wait, such as a file in pieces.
+/// `csv`: comma-separated values (RFC 4180) and their relatives. It is Lua, so that it gives way, ends at the run's
+/// deadline and counts as the run's memory by itself; and it reads from functions that wait, such as a file in pieces.
 enum CSVModule {
   static let functions = ["decode", "encode", "rows"]
 

@@ -10,7 +10,8 @@ internal import ScriptRuntime
 extension FileModule {
   static let steps = [copy, move, glob, temporary, open, piece, close]
 
-  // Lines are cut in Lua: a line that is in memory costs no wait. What a loop leaves early is closed by its fourth value.
+  // Lines are cut in Lua: a line that is in memory costs no wait. What a loop leaves early is closed by its fourth
+  // value.
   static let pieces = ["lines", "chunks"]
 
   // MARK: Two places

@@ -49,8 +49,8 @@ enum FileSteps {
     return nil
   }
 
-  /// Gives a file, a link or a directory another place; a file that is there is replaced. Between file systems a regular
-  /// file is copied and then removed.
+  /// Gives a file, a link or a directory another place; a file that is there is replaced. Between file systems a
+  /// regular file is copied and then removed.
   static func move(_ source: FileLocation, to target: FileLocation, while goesOn: () -> Bool) -> Result<
     Void, FileFailure
   > {

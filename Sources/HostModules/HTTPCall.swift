@@ -6,8 +6,8 @@ internal import Lua
 internal import ScriptRuntime
 internal import Synchronization
 
-/// One call of `http` that a run waits for: its files are opened on the blocking pool, the client sends and receives, and
-/// the lane puts a file that was received in its place.
+/// One call of `http` that a run waits for: its files are opened on the blocking pool, the client sends and receives,
+/// and the lane puts a file that was received in its place.
 ///
 /// Threading: any thread; what is not constant is locked.
 final class HTTPCall: Sendable {

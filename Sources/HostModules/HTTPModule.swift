@@ -5,8 +5,8 @@ internal import JobModel
 internal import Lua
 internal import ScriptRuntime
 
-/// `http`: requests to other hosts, within the grant `http`. Each waits without a thread; an answer is a table, whatever its
-/// status; what prevents one is `nil, err` with a stable `err.kind`.
+/// `http`: requests to other hosts, within the grant `http`. Each waits without a thread; an answer is a table,
+/// whatever its status; what prevents one is `nil, err` with a stable `err.kind`.
 enum HTTPModule {
   /// Bytes of an answer that are taken unless `max` says otherwise: in memory, and in a file.
   static let answerLimit = 16 << 20
@@ -28,8 +28,8 @@ enum HTTPModule {
   }
 
   // What is Lua here is what a Lua table can do and a host function cannot: metatables, by which an error reads as its
-  // message, and a header is found however it is written. The content goes as arguments of their own, so that options are
-  // read without them.
+  // message, and a header is found however it is written. The content goes as arguments of their own, so that options
+  // are read without them.
   private static let source = """
     local request = (...).__request
     local lower, rawget, type, pairs, setmetatable, decode =
@@ -67,7 +67,8 @@ enum HTTPModule {
     """
 }
 
-/// Whom a script may ask, as a policy for the client. The grants are those of the moment: a reload takes effect at once.
+/// Whom a script may ask, as a policy for the client. The grants are those of the moment: a reload takes effect at
+/// once.
 struct ScriptHTTPPolicy: HTTPPolicy {
   let script: ScriptPath
   let grants: @Sendable (ScriptPath) -> Grants

@@ -1,6 +1,7 @@
 internal import Lua
 
-/// `hash`: SHA-256, SHA-512, MD5, CRC-32, HMAC, base64, hexadecimal, comparing, random bytes and UUIDs. Works on byte strings.
+/// `hash`: SHA-256, SHA-512, MD5, CRC-32, HMAC, base64, hexadecimal, comparing, random bytes and UUIDs. Works on byte
+/// strings.
 enum HashModule {
   static func module() -> LuaModule { LuaModule("hash", functions: LuaFunction.hashes + [uuid, random]) }
 

@@ -1,8 +1,8 @@
 internal import Lua
 
 extension LuaModule {
-  /// A module whose functions are Lua, compiled in a state when one of them is first called there: all states have one image
-  /// of 64 KB, and few scripts use each module.
+  /// A module whose functions are Lua, compiled in a state when one of them is first called there: all states have one
+  /// image of 64 KB, and few scripts use each module.
   ///
   /// - Parameters:
   ///   - functions: the names of those that `source` makes.
@@ -21,8 +21,8 @@ extension LuaModule {
     return LuaModule(name, functions: natives + [text], prelude: prelude)
   }
 
-  /// Lua for the beginning of a source: `fail(text)` is an error at the line of the script, whatever stands between; `guard(f)`
-  /// is a function that keeps that promise. Other errors are as they were.
+  /// Lua for the beginning of a source: `fail(text)` is an error at the line of the script, whatever stands between;
+  /// `guard(f)` is a function that keeps that promise. Other errors are as they were.
   static let guarding = """
     local function finish(ok, ...)
       if ok then return ... end

@@ -7,8 +7,8 @@ internal import Lua
 internal import ScriptRuntime
 internal import Synchronization
 
-/// `mail.send`: a message to a mail server, within the grant `mail`. Each is sent on a thread of a few that do nothing else, so
-/// that no file waits for a slow server.
+/// `mail.send`: a message to a mail server, within the grant `mail`. Each is sent on a thread of a few that do nothing
+/// else, so that no file waits for a slow server.
 enum MailModule {
   /// Bytes of a message with its attachments.
   static let mostBytes = 32 << 20

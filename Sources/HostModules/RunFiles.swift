@@ -5,8 +5,8 @@ internal import HTTPTransfer
 internal import JobModel
 internal import Synchronization
 
-/// Files that a run has open for reading in pieces, and those that go with it. Gone with the run: what is open is closed,
-/// what is temporary is removed.
+/// Files that a run has open for reading in pieces, and those that go with it. Gone with the run: what is open is
+/// closed, what is temporary is removed.
 ///
 /// Threading: any thread.
 final class RunFiles: Sendable {
@@ -54,7 +54,8 @@ final class RunFiles: Sendable {
   }
 }
 
-/// A temporary file or directory, by the directory that it lies in, so that a path that changes meanwhile leads nowhere.
+/// A temporary file or directory, by the directory that it lies in, so that a path that changes meanwhile leads
+/// nowhere.
 struct TemporaryLocation: @unchecked Sendable {
   // @unchecked: the directory is a descriptor, which any thread may use.
   let directory: OpenDirectory

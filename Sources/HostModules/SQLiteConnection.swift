@@ -8,8 +8,9 @@ internal import Synchronization
 
 /// A database that a script has open. Its statements run one after the other on the blocking pool.
 ///
-/// A script's SQL can do what it wants to this one file and nothing to others: no database can be attached (`VACUUM INTO`
-/// included), nothing loaded, and what would change the memory that SQLite takes or the files that it uses is refused.
+/// A script's SQL can do what it wants to this one file and nothing to others: no database can be attached (`VACUUM
+/// INTO` included), nothing loaded, and what would change the memory that SQLite takes or the files that it uses is
+/// refused.
 ///
 /// Threading: `run` and `interrupt` from any thread; the rest on the lane, one at a time.
 @safe final class SQLiteConnection: @unchecked Sendable {

@@ -5,8 +5,8 @@ internal import Lua
 internal import ScriptRuntime
 internal import Synchronization
 
-/// `sqlite`: databases in files below the granted roots. Statements are done on the blocking pool, one after the other for one
-/// database; what is open is closed with the run, and an open transaction rolled back.
+/// `sqlite`: databases in files below the granted roots. Statements are done on the blocking pool, one after the other
+/// for one database; what is open is closed with the run, and an open transaction rolled back.
 enum SQLiteModule {
   static let functions = ["open"]
   /// Databases that a run may have open.

@@ -2,8 +2,8 @@ internal import FileWatching
 internal import Lua
 internal import ScriptRuntime
 
-/// A path that a script named, with the granted root that it lies below: checked as far as that is possible without looking
-/// at the disk.
+/// A path that a script named, with the granted root that it lies below: checked as far as that is possible without
+/// looking at the disk.
 struct ScriptLocation: Sendable {
   /// Why there is no such place.
   enum Problem: Error {

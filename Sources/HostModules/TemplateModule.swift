@@ -1,7 +1,8 @@
 internal import Lua
 
-/// `template`: text with holes, each filled with a value that is escaped for the place where it stands. It is Lua, for the
-/// reasons of ``CSVModule``; a template is read into a list and never compiled as code, so what stands in one cannot run.
+/// `template`: text with holes, each filled with a value that is escaped for the place where it stands. It is Lua, for
+/// the reasons of ``CSVModule``; a template is read into a list and never compiled as code, so what stands in one
+/// cannot run.
 enum TemplateModule {
   static let functions = ["render", "compile"]
 

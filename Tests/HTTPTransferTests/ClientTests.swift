@@ -51,8 +51,8 @@ private final class Answers: Sendable {
     let noLoopback = TestPolicy(permitted: { $0.isPublic })
     let (refused, _) = try ask(client, server.url(host: "inner.test"), policy: noLoopback)
     #expect(throws: HTTPFailure(.denied, "GET http://inner.test:\(server.port)/: not 127.0.0.1")) { try refused.get() }
-    // Permitted when the name is looked up, and not any more when the socket is to be opened: what a resolver that answers
-    // twice would do.
+    // Permitted when the name is looked up, and not any more when the socket is to be opened: what a resolver that
+    // answers twice would do.
     let asked = Atomic(0)
     let once = TestPolicy(permitted: { _ in asked.add(1, ordering: .relaxed).newValue == 1 })
     let (late, _) = try ask(client, server.url(host: "late.test"), policy: once)

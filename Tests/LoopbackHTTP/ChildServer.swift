@@ -45,7 +45,8 @@ public final class ChildServer: @unchecked Sendable {
     return process.terminationStatus == 0
   }
 
-  /// Makes `NAME.pem` (certificate) and `NAME.key` in a directory by openssl, for `127.0.0.1`, `localhost` and `tls.test`.
+  /// Makes `NAME.pem` (certificate) and `NAME.key` in a directory by openssl, for `127.0.0.1`, `localhost` and
+  /// `tls.test`.
   public static func certificate(_ name: String, in directory: String) throws -> Bool {
     guard let openssl = path(of: "openssl") else { return false }
     return try run(

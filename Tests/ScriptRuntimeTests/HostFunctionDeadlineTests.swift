@@ -13,8 +13,8 @@ import Testing
 /// hook and the retries that follow from it, and not as `stuck`.
 @Suite("Host functions and deadlines")
 struct HostFunctionDeadlineTests {
-  /// All functions that the host gives to scripts, as scripts write them. Those of preludes are built on these; of some modules
-  /// there are no others.
+  /// All functions that the host gives to scripts, as scripts write them. Those of preludes are built on these; of some
+  /// modules there are no others.
   static let functions: [String] = {
     let children = ChildProcesses()
     return HostModules.all(children: children).flatMap { module in

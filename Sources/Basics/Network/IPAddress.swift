@@ -71,8 +71,8 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     return IPAddress(bytes: Array(bytes[12...])) ?? self
   }
 
-  /// Whether it is one that anybody on the internet may have: not this machine's, this network's or a link's own, nor one
-  /// kept for documentation, tests, multicast or the future (IANA's registries of special-purpose addresses).
+  /// Whether it is one that anybody on the internet may have: not this machine's, this network's or a link's own, nor
+  /// one kept for documentation, tests, multicast or the future (IANA's registries of special-purpose addresses).
   package var isPublic: Bool { !Self.special.contains { $0.contains(self) } && reached.isGlobal }
 
   /// IPv6 gives out 2000::/3 only.

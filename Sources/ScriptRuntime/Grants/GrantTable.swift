@@ -11,8 +11,8 @@ package import Lua
 ///
 /// A key is a script's path below the scripts directory, where `*` stands for anything; a script has what all keys that
 /// match it grant together. `fs` lists directories or files with `:r` or `:rw` (nothing is `:r`), relative to the
-/// directory of `moondial.lua`; so are the paths of `exec`. `http` and `mail` list hosts, addresses and networks (``HTTPGrants``).
-/// The others list names with `*`, or are `true` for all and `false` for none.
+/// directory of `moondial.lua`; so are the paths of `exec`. `http` and `mail` list hosts, addresses and networks
+/// (``HTTPGrants``). The others list names with `*`, or are `true` for all and `false` for none.
 package struct GrantTable: Sendable, Equatable {
   private var entries: [(pattern: String, grants: Grants)] = []
 

@@ -129,8 +129,8 @@ package final class LuaHost: Sendable {
   /// `end` is called by each `stop`, after the pools have stopped: it ends what a module has started, and may block.
   package func whenStopped(_ end: @escaping @Sendable () -> Void) { endings.withLock { $0.append(end) } }
 
-  /// Ends the children that scripts have started, the thread that waits for them, and what modules have started. Call it
-  /// after the pools have stopped; twice is fine.
+  /// Ends the children that scripts have started, the thread that waits for them, and what modules have started. Call
+  /// it after the pools have stopped; twice is fine.
   package func stop() {
     children.stop()
     for end in endings.withLock({ $0 }) { end() }
