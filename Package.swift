@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Every Swift target is built the same way: Swift 6 language mode, warnings are errors, and strict memory safety, so that
-/// the word `unsafe` marks each line that needs an argument.
+/// Every Swift target is built the same way: Swift 6 language mode, warnings are errors, and strict memory safety, so
+/// that the word `unsafe` marks each line that needs an argument.
 let strict: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .strictMemorySafety(),
@@ -78,6 +78,8 @@ let package = Package(
     // libcurl, for HTTP and mail.
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
@@ -86,6 +88,9 @@ let package = Package(
 
     // Threads, collections, text: what every room stands on.
     library("Basics"),
+
+    // HTTP as a client.
+    library("HTTPTransfer", ["Basics", "CCurl", "CZlib"]),
 
     // Time and schedules: pure.
     library("Chronology", ["Basics"]),
@@ -117,9 +122,10 @@ let package = Package(
     library(
       "HostModules",
       [
-        "ScriptRuntime", "ScriptLoading", "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "Triggers",
+        "ScriptRuntime", "ScriptLoading", "FileWatching", "HTTPTransfer", "Lua", "CLinux", "Basics", "Chronology",
+        "Triggers",
         "JobModel",
-        "Executors",
+        "Executors", grdb,
       ]),
 
     library(
@@ -136,7 +142,7 @@ let package = Package(
         "CLinux", "Basics", "Chronology", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors", "Scheduling",
         "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
-        "SchedulerService",
+        "SchedulerService", deques,
       ]),
 
     // A running host over HTTP.
@@ -177,28 +183,34 @@ let package = Package(
     .target(
       name: "ScriptFixtures",
       dependencies: [
-        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Basics",
-        "Chronology", "TestSupport",
+        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Triggers",
+        "Basics", "Chronology", "TestSupport", "HTTPTransfer",
       ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
       [
-        "TestSupport", "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore", "Executors",
+        "TestSupport", "Basics", "MoondialScheduler", "Hosting", "Chronology", "Triggers", "JobModel", "MemoryStore",
+        "Executors",
         "Scheduling",
         "SchedulerService",
       ]),
     tests(
       "MoondialSchedulerTests",
       [
-        "MoondialScheduler", "MoondialTesting", "MoondialService", "Hosting", "FileWatching", "ScriptRuntime",
-        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers", "Basics", "Chronology",
+        "MoondialScheduler", "MoondialTesting", "MoondialService", "TestSupport", "Hosting", "FileWatching",
+        "ScriptRuntime",
+        "Lua", "Scheduling", "SchedulerService", "ScriptLoading", "HostModules", "MemoryStore", "JobModel", "Triggers",
+        "Basics", "Chronology",
         lifecycle, logging, "Background", "Blocking", "Skipped", "TwoInstances", "ManyThreads", "AsyncService",
       ]),
+    // A server for the tests of what asks others.
+    .target(name: "LoopbackHTTP", path: "Tests/LoopbackHTTP", swiftSettings: strict),
+    tests("HTTPTransferTests", ["HTTPTransfer", "LoopbackHTTP", "Basics"]),
     tests("BasicsTests", ["Basics"]),
     tests("ChronologyTests", ["Basics", "Chronology", "TestSupport"]),
     tests("TriggersTests", ["Triggers", "Basics", "Chronology", "TestSupport"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
-    tests("LuaTests", ["Lua", "CLuaShim", "TestSupport"]),
+    tests("LuaTests", ["Lua", "CLuaShim", "Basics", "TestSupport"]),
     tests(
       "SchedulingTests",
       ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
@@ -217,7 +229,7 @@ let package = Package(
       ]),
     tests(
       "ConformanceTests",
-      ["MemoryStore", "JobModel", "MoondialTesting"]),
+      ["MemoryStore", "Executors", "JobModel", "MoondialScheduler", "MoondialTesting", "TestSupport"]),
     tests("ExecutorsTests", ["Executors", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
       "FileWatchingTests",
@@ -226,7 +238,7 @@ let package = Package(
       "ScriptRuntimeTests",
       [
         "ScriptRuntime", "FileWatching", "ScriptLoading", "HostModules", "Lua", "Executors", "JobModel", "MemoryStore",
-        "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+        "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
       ]),
     tests(
       "ScriptLoadingTests",
@@ -238,19 +250,21 @@ let package = Package(
       "HostModulesTests",
       [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
-        "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+        "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
       ]),
     tests(
       "HostAPITests",
       [
         "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", "HTTPFixtures", httpTypes,
       ]),
+    // The checkout as texts: what the compiler does not hold.
+    tests("TidyTests", []),
     // The binary as its users run it.
     tests(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "HTTPFixtures", "TestSupport", arguments,
+        "HTTPFixtures", "TestSupport", "LoopbackHTTP", arguments,
       ]),
   ]
 )

@@ -23,6 +23,32 @@ typedef size_t (*moon_curl_transfer)(char *bytes, size_t size, size_t count, voi
 static inline CURLcode moon_curl_set_transfer(CURL *handle, CURLoption option, moon_curl_transfer function) {
   return curl_easy_setopt(handle, option, function);
 }
+/* For CURLOPT_OPENSOCKETFUNCTION. */
+typedef curl_socket_t (*moon_curl_opener)(void *context, curlsocktype purpose, struct curl_sockaddr *address);
+static inline CURLcode moon_curl_set_opener(CURL *handle, CURLoption option, moon_curl_opener function) {
+  return curl_easy_setopt(handle, option, function);
+}
+/* For CURLOPT_PREREQFUNCTION. */
+typedef int (*moon_curl_ready)(void *context, char *remote, char *local, int remote_port, int local_port);
+static inline CURLcode moon_curl_set_ready(CURL *handle, CURLoption option, moon_curl_ready function) {
+  return curl_easy_setopt(handle, option, function);
+}
+/* For CURLOPT_XFERINFOFUNCTION. */
+typedef int (*moon_curl_progress)(
+  void *context, curl_off_t to_receive, curl_off_t received, curl_off_t to_send, curl_off_t sent);
+static inline CURLcode moon_curl_set_progress(CURL *handle, CURLoption option, moon_curl_progress function) {
+  return curl_easy_setopt(handle, option, function);
+}
+/* For CURLOPT_SEEKFUNCTION. */
+typedef int (*moon_curl_seeker)(void *context, curl_off_t offset, int origin);
+static inline CURLcode moon_curl_set_seeker(CURL *handle, CURLoption option, moon_curl_seeker function) {
+  return curl_easy_setopt(handle, option, function);
+}
+/* libcurl copies the bytes. */
+static inline CURLcode moon_curl_set_blob(CURL *handle, CURLoption option, const void *bytes, size_t size) {
+  struct curl_blob blob = { (void *)bytes, size, CURL_BLOB_COPY };
+  return curl_easy_setopt(handle, option, &blob);
+}
 static inline CURLcode moon_curl_get_long(CURL *handle, CURLINFO info, long *value) {
   return curl_easy_getinfo(handle, info, value);
 }
@@ -38,5 +64,8 @@ static inline CURLcode moon_curl_get_pointer(CURL *handle, CURLINFO info, void *
 static inline CURLMcode moon_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
   return curl_multi_setopt(multi, option, value);
 }
+
+/* A message has a union in it. */
+static inline CURLcode moon_curl_result(const CURLMsg *message) { return message->data.result; }
 
 #endif

@@ -1,5 +1,5 @@
-// SHA-256 as FIPS 180-4 describes it. Ours rather than a library's: it is a page that test vectors prove, the targets below the
-// command have no dependency besides Lua, and its input is small (about 250 MB/s is enough).
+// SHA-256 as FIPS 180-4 describes it. Ours rather than a library's: it is a page that test vectors prove, the targets
+// below the command have no dependency besides Lua, and its input is small (about 250 MB/s is enough).
 #include <string.h>
 #include "digest.h"
 

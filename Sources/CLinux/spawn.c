@@ -34,8 +34,8 @@ bool linux_inherits_orphans(void) {
   return prctl(PR_GET_CHILD_SUBREAPER, &is_reaper, 0, 0, 0) == 0 && is_reaper != 0;
 }
 
-// Raw calls, since the child of a vfork shares its parent's memory: a wrapper of a sanitizer would write down there that the parent
-// handles no signals any more. The kernel's struct is shorter than this and all zero means SIG_DFL.
+// Raw calls, since the child of a vfork shares its parent's memory: a wrapper of a sanitizer would write down there
+// that the parent handles no signals any more. The kernel's struct is shorter than this and all zero means SIG_DFL.
 static void forget_signals(void) {
   static const char defaults[64];
   static const char none[8];
@@ -77,7 +77,8 @@ int linux_spawn(const linux_child *child, linux_child_failure *failure) {
   sigfillset(&every);
   // No handler of ours may run in the child, which is on this very stack.
   pthread_sigmask(SIG_SETMASK, &every, &before);
-  // Not fork: copying the page tables of a host with ten thousand states takes milliseconds. This thread waits until the exec.
+  // Not fork: copying the page tables of a host with ten thousand states takes milliseconds. This thread waits until
+  // the exec.
   pid_t process = vfork();
   if (process == 0) become(child, parent, &happened);
   int error = errno;

@@ -1,17 +1,20 @@
-// The allocator of one state. Every operation is O(1) (a large block also costs what the system takes for it), because the
-// backstop cannot leave in the middle of it and a run that frees tens of thousands of blocks must not hold its worker.
+// The allocator of one state. Every operation is O(1) (a large block also costs what the system takes for it), because
+// the backstop cannot leave in the middle of it and a run that frees tens of thousands of blocks must not hold its
+// worker.
 //
 // Three places for a block, by its size and by what there is:
-//   * the zone: the rest of the state's own slot. Blocks of all classes lie next to each other, so that a fresh state is a
+//   * the zone: the rest of the state's own slot. Blocks of all classes lie next to each other, so that a fresh state
+//     is a
 //     short image and a copy. A freed block goes to the zone's list of its class.
 //   * spans: chunks of one class each, with a count of the blocks in use; an empty span goes back to the region, so a
 //     script cannot pin one class after the other. A block finds its span by masking its address.
-//   * large blocks (over 8 KB): malloc, and mmap from 256 KB on (a table that grows is moved by the kernel, page by page).
+//   * large blocks (over 8 KB): malloc, and mmap from 256 KB on (a table that grows is moved by the kernel, page by
+//     page).
 //
 // Lua tells the size of a block when it frees it, so blocks have no headers.
 //
-// Liblua never sees NULL: an allocation that cannot be had abandons the run (Debian's 5.4.4 frees memory twice when a failed
-// allocation starts an emergency collection inside a table access; lua commit 983bc433).
+// Liblua never sees NULL: an allocation that cannot be had abandons the run (Debian's 5.4.4 frees memory twice when a
+// failed allocation starts an emergency collection inside a table access; lua commit 983bc433).
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +53,9 @@ static inline size_t class_size(uint32_t cls) {
   return ((size_t)((cls - 32) % 8) + 9) << (e - 3);
 }
 
-static inline bool in_zone(moon_state *s, void *p) { return ((uintptr_t)p & ~(uintptr_t)(MOON_CHUNK - 1)) == (uintptr_t)s; }
+static inline bool in_zone(moon_state *s, void *p) {
+  return ((uintptr_t)p & ~(uintptr_t)(MOON_CHUNK - 1)) == (uintptr_t)s;
+}
 static inline size_t page_round(size_t n) { return (n + 4095) & ~(size_t)4095; }
 
 /// What a block of `n` bytes counts: what it really takes.
@@ -98,6 +103,13 @@ static void span_close(moon_state *s, moon_span *span) {
   if (span->next) span->next->previous = span->previous;
   a->overflow -= MOON_CHUNK;
   moon_chunk_give(&s->runtime->region, span);
+}
+
+void moon_arena_trim(moon_state *s) {
+  for (moon_span *span = s->arena.spans, *next; span; span = next) {
+    next = span->next;
+    if (span->used == 0) span_close(s, span);
+  }
 }
 
 static void *span_take(moon_arena *a, moon_span *span) {
@@ -214,8 +226,8 @@ static inline void give(moon_state *s, void *p, size_t n) {
 
 // ---- the face ------------------------------------------------------------------------------------------------------
 
-/// Over the limit a collection is asked for at the next VM instruction; a run that is half as much again over it, or that
-/// holds much more memory than it uses, is abandoned. True: abandon.
+/// Over the limit a collection is asked for at the next VM instruction; a run that is half as much again over it, or
+/// that holds much more memory than it uses, is abandoned. True: abandon.
 static bool over_limit(moon_state *s, size_t growth) {
   size_t wanted = s->arena.used + s->aside + growth;
   if (MOON_LIKELY(wanted <= s->limit && s->arena.overflow <= s->limit + s->limit / 2)) return false;

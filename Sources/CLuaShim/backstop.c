@@ -1,13 +1,14 @@
 // Whether an interrupted thread may be torn out of what it does. The only file that depends on the processor.
 //
-// It may when it is inside liblua's code, or inside a leaf function that liblua called (memcmp and its kin hold no lock and
-// keep nothing). The first is a look at the program counter. The second is a look at the return address: on x86-64 a leaf
-// function that has no frame has it on top of the stack, on arm64 it is in the link register. A function with a frame has
-// something else in that place, so it does not pass the test.
+// It may when it is inside liblua's code, or inside a leaf function that liblua called (memcmp and its kin hold no lock
+// and keep nothing). The first is a look at the program counter. The second is a look at the return address: on x86-64
+// a leaf function that has no frame has it on top of the stack, on arm64 it is in the link register. A function with a
+// frame has something else in that place, so it does not pass the test.
 //
-// Liblua's code is the executable segment of the shared object that lua_newstate is in. When liblua is linked statically
-// that segment is the whole program; then it is the range between the lowest and the highest of liblua's functions that can
-// be named, which the linker lays out from one archive, provided that nothing of ours lies in between.
+// Liblua's code is the executable segment of the shared object that lua_newstate is in. When liblua is linked
+// statically that segment is the whole program; then it is the range between the lowest and the highest of liblua's
+// functions that can be named, which the linker lays out from one archive, provided that nothing of ours lies in
+// between.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <link.h>
@@ -50,7 +51,8 @@ static void find_text(void) {
   }
   const uintptr_t theirs[] = {
     (uintptr_t)&lua_absindex, (uintptr_t)&lua_gettop, (uintptr_t)&lua_newstate, (uintptr_t)&lua_upvaluejoin,
-    (uintptr_t)&lua_sethook, (uintptr_t)&lua_getinfo, (uintptr_t)&lua_resume, (uintptr_t)&lua_yieldk, (uintptr_t)&lua_close,
+    (uintptr_t)&lua_sethook, (uintptr_t)&lua_getinfo, (uintptr_t)&lua_resume, (uintptr_t)&lua_yieldk,
+    (uintptr_t)&lua_close,
     (uintptr_t)&luaL_traceback, (uintptr_t)&luaL_tolstring, (uintptr_t)&luaL_newstate, (uintptr_t)&luaL_checkversion_,
     (uintptr_t)&luaopen_base, (uintptr_t)&luaopen_coroutine, (uintptr_t)&luaopen_table, (uintptr_t)&luaopen_string,
     (uintptr_t)&luaopen_math, (uintptr_t)&luaopen_utf8, (uintptr_t)&luaopen_os,

@@ -37,7 +37,8 @@ uint64_t moon_get_number(moon_reader *r) {
   return 0;
 }
 
-// Fibonacci hashing: keys are addresses (low bits zero) or small numbers; the multiplication spreads both into the high bits.
+// Fibonacci hashing: keys are addresses (low bits zero) or small numbers; the multiplication spreads both into the high
+// bits.
 static size_t home(const moon_map *m, uint64_t key) {
   return (size_t)((key * 0x9e3779b97f4a7c15u) >> 32) & (m->capacity - 1);
 }

@@ -1,7 +1,7 @@
 /// Growable bytes, a map of words and the number coding that the capsule files share.
 ///
-/// All of it is plain malloc without Lua: nothing here raises. A structure that lives across a call that may raise belongs to
-/// the `moon_capture`, which its owner frees, so an error or an abandon between any two calls leaks nothing.
+/// All of it is plain malloc without Lua: nothing here raises. A structure that lives across a call that may raise
+/// belongs to the `moon_capture`, which its owner frees, so an error or an abandon between any two calls leaks nothing.
 #ifndef MOON_CAPSULE_BUFFER_H
 #define MOON_CAPSULE_BUFFER_H
 
@@ -39,15 +39,16 @@ static inline bool moon_put(moon_buffer *b, const void *bytes, size_t count) {
 
 static inline bool moon_put_byte(moon_buffer *b, uint8_t byte) { return moon_put(b, &byte, 1); }
 
-/// Appends an unsigned number in 1 to 10 bytes, 7 bits each, low bits first, the high bit of a byte saying that more follow.
+/// Appends an unsigned number in 1 to 10 bytes, 7 bits each, low bits first, the high bit of a byte saying that more
+/// follow.
 bool moon_put_number(moon_buffer *b, uint64_t value);
 
 /// A signed number so that small absolute values stay short.
 static inline uint64_t moon_zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 static inline int64_t moon_unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
 
-/// Reads bytes in order. `bad` is set, and zeroes are returned, when a read would pass the end: check it at the end of a
-/// structure rather than after each field.
+/// Reads bytes in order. `bad` is set, and zeroes are returned, when a read would pass the end: check it at the end of
+/// a structure rather than after each field.
 typedef struct moon_reader {
   const uint8_t *at, *end;
   bool bad;

@@ -1,8 +1,9 @@
 // Build: makes what a capsule's root table reaches in a fresh state.
 //
-// A node gets a *slot* when it is first mentioned: its object is made empty and queued; the queue then fills one object after
-// the other, which mentions more. So only what is reached of the shared part is made, and nothing recurses. Everything lives
-// in the Lua stack and two arrays of this C frame, or in Lua tables when the capsule has many nodes: an abandon loses nothing.
+// A node gets a *slot* when it is first mentioned: its object is made empty and queued; the queue then fills one object
+// after the other, which mentions more. So only what is reached of the shared part is made, and nothing recurses.
+// Everything lives in the Lua stack and two arrays of this C frame, or in Lua tables when the capsule has many nodes:
+// an abandon loses nothing.
 #include <lauxlib.h>
 #include "capsule_internal.h"
 #include "internal.h"
@@ -13,8 +14,8 @@ enum { SMALL = 128 };
 typedef struct {
   lua_State *L;
   const moon_capsule *k;
-  /// Stack position of the slots: node object by slot number (of a cell: a function that has it; of the rest: true); with
-  /// `large`, minus the slot number leads to the upvalue number of a cell.
+  /// Stack position of the slots: node object by slot number (of a cell: a function that has it; of the rest: true);
+  /// with `large`, minus the slot number leads to the upvalue number of a cell.
   int slots;
   /// Stack position of the queue, an array of references, when `large`.
   int queue_table;
@@ -139,7 +140,7 @@ static void push_value(build *b, moon_reader *r) {
   }
 }
 
-// ---- Filling --------------------------------------------------------------------------------------------------------------
+// ---- Filling --------------------------------------------------------------------------------------------------------
 
 static void fill_table(build *b, moon_reader *r) {             // stack: table
   lua_State *L = b->L;
@@ -159,7 +160,8 @@ static void fill_table(build *b, moon_reader *r) {             // stack: table
   }
 }
 
-// Upvalue number `i` of the function on top of the stack becomes the cell: the first function of a cell lends it its own.
+// Upvalue number `i` of the function on top of the stack becomes the cell: the first function of a cell lends it its
+// own.
 static void join_cell(build *b, int i, uint64_t reference) {
   lua_State *L = b->L;
   const moon_capsule *part = moon_part(b->k, (uint32_t)reference);

@@ -1,10 +1,10 @@
 // Reads what `lua_dump` of Lua 5.4 writes, to learn which upvalues a function assigns, which it reads as values and by
 // which constant names it indexes them.
 //
-// The format (ldump.c, lundump.c) and the operation numbers (lopcodes.h) are the same in all releases of 5.4 and are no part
-// of its promised interface. So nothing rests on them blindly: the header is compared with this process's sizes, every read
-// is checked, and once per process a known function is compiled and read, see `trusted`. When any of that fails, an upvalue
-// counts as assigned and read: capsules then carry more than they need, and are still right.
+// The format (ldump.c, lundump.c) and the operation numbers (lopcodes.h) are the same in all releases of 5.4 and are no
+// part of its promised interface. So nothing rests on them blindly: the header is compared with this process's sizes,
+// every read is checked, and once per process a known function is compiled and read, see `trusted`. When any of that
+// fails, an upvalue counts as assigned and read: capsules then carry more than they need, and are still right.
 #include <lauxlib.h>
 #include <lua.h>
 #include <pthread.h>
@@ -56,8 +56,8 @@ static void skip_constant(moon_reader *in, const uint8_t **string, uint64_t *len
   }
 }
 
-// Adds constant number `index` of the function as a name of `upvalue`, unless it is there already. The operand has 8 bits,
-// so this looks at 256 constants at most.
+// Adds constant number `index` of the function as a name of `upvalue`, unless it is there already. The operand has 8
+// bits, so this looks at 256 constants at most.
 static void add_name(scan *s, moon_reader constants, uint32_t index, uint8_t upvalue) {
   const uint8_t *name = NULL;
   uint64_t length = 0;
@@ -103,7 +103,7 @@ static void scan_code(scan *s, const uint8_t *code, uint64_t count, moon_reader 
   }
 }
 
-// ---- Globals with their lines -----------------------------------------------------------------------------------------------
+// ---- Globals with their lines ---------------------------------------------------------------------------------------
 
 /// The line of each instruction in turn.
 typedef struct {
@@ -137,7 +137,8 @@ static uint32_t next_line(lines *l, uint64_t instruction) {
 
 static void put_use(scan *s, bool assigned, uint32_t line, const uint8_t *name, uint64_t length) {
   moon_buffer *b = s->uses;
-  if (!moon_put_byte(b, assigned) || !moon_put_number(b, line) || !moon_put_number(b, length) || !moon_put(b, name, length))
+  if (!moon_put_byte(b, assigned) || !moon_put_number(b, line) || !moon_put_number(b, length)
+      || !moon_put(b, name, length))
     s->memory = false;
 }
 
@@ -170,8 +171,9 @@ static void list_globals(scan *s, const uint8_t *code, uint64_t count, moon_read
   }
 }
 
-// One function and those inside it. `outer` says for each upvalue of the enclosing function which upvalue of the outermost
-// one it is (-1: a local of some function in between). Recursion is bounded by MAX_NESTING frames of about 700 bytes.
+// One function and those inside it. `outer` says for each upvalue of the enclosing function which upvalue of the
+// outermost one it is (-1: a local of some function in between). Recursion is bounded by MAX_NESTING frames of about
+// 700 bytes.
 static void scan_function(scan *s, const int16_t *outer, unsigned outer_count, int depth) {
   moon_reader *in = &s->in;
   uint64_t ignored;
@@ -215,7 +217,8 @@ static void scan_function(scan *s, const int16_t *outer, unsigned outer_count, i
   moon_reader absolute = *in;                                  // a count, then pairs of an instruction and its line
   for (uint64_t n = get_size(in); n > 0 && !in->bad; n--) get_size(in), get_size(in);
   if (s->uses && !in->bad) {
-    lines l = {.line = first_line, .differences = difference_count == code_count ? differences : NULL, .absolute = absolute};
+    lines l = {
+        .line = first_line, .differences = difference_count == code_count ? differences : NULL, .absolute = absolute};
     list_globals(s, code, code_count, constants, constant_count, map, &l);
   }
   for (uint64_t n = get_size(in); n > 0 && !in->bad; n--) {
@@ -252,7 +255,7 @@ static bool read_dump(const uint8_t *dump, size_t length, moon_bytecode *out, mo
   return s.memory && !s.in.bad && s.in.at == s.in.end;
 }
 
-// ---- The probe ------------------------------------------------------------------------------------------------------------
+// ---- The probe ------------------------------------------------------------------------------------------------------
 
 static pthread_once_t probed = PTHREAD_ONCE_INIT;
 static bool trusted;                                           // written once, by `probe`

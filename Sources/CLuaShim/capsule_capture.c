@@ -1,8 +1,9 @@
 // Capture: walks what the roots of a job reach and writes a record per node.
 //
 // The list of nodes is the work queue: a record that mentions a new object appends a node, and the loop in
-// `moon_capture_add` goes on until every node has its record. Nothing recurses, and an object that an earlier job reached is
-// not walked again. Since keys are taken in canonical order, so are nodes, and the first error is the same in every process.
+// `moon_capture_add` goes on until every node has its record. Nothing recurses, and an object that an earlier job
+// reached is not walked again. Since keys are taken in canonical order, so are nodes, and the first error is the same
+// in every process.
 #include "capsule_walk.h"
 
 static void capture_node(moon_walk *w, uint32_t node) {
@@ -20,7 +21,8 @@ static void capture_node(moon_walk *w, uint32_t node) {
   case MOON_NODE_ALL: moon_walk_everything(w); break;
   }
   lua_pop(w->L, 1);
-  if (c->raw.length > UINT32_MAX / 2) luaL_error(w->L, "the script's jobs keep more than 2 GB; keep less in locals and globals");
+  if (c->raw.length > UINT32_MAX / 2)
+    luaL_error(w->L, "the script's jobs keep more than 2 GB; keep less in locals and globals");
   moon_nodes(c)[node].start = (uint32_t)start;
   moon_nodes(c)[node].length = (uint32_t)(c->raw.length - start);
 }
@@ -66,9 +68,9 @@ static void put_module_node(moon_walk *w, uint32_t node) {
   moon_walk_need(w, moon_put(&w->c->modules, &node, sizeof node));
 }
 
-// Notes what belongs to modules among the nodes from `first` on: functions that a file below lib/ made, and what `require` gave.
-// They and all that they lead to are the script's, however few of its jobs use them: a large table of a module counts against
-// the limit of the script and not of a job. Only looked for when a job reaches so much.
+// Notes what belongs to modules among the nodes from `first` on: functions that a file below lib/ made, and what
+// `require` gave. They and all that they lead to are the script's, however few of its jobs use them: a large table of a
+// module counts against the limit of the script and not of a job. Only looked for when a job reaches so much.
 static void note_modules(moon_walk *w, uint32_t first) {
   lua_State *L = w->L;
   for (uint32_t node = first; node < moon_node_count(w->c); node++) {

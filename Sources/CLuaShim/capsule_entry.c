@@ -27,7 +27,8 @@ static int add_jobs(lua_State *L) {
   return 0;
 }
 
-moon_status moon_capture_add_references(lua_State *L, moon_capture *c, size_t jobs, const size_t *counts, const char *names,
+moon_status moon_capture_add_references(lua_State *L, moon_capture *c, size_t jobs, const size_t *counts,
+    const char *names,
                                         const int32_t *slots) {
   request q = {.capture = c, .jobs = jobs, .counts = counts, .names = names, .slots = slots};
   return moon_protected(L, add_jobs, &q, 0);

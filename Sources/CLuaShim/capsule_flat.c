@@ -1,6 +1,6 @@
-// The canonical form of a capsule: its closure as one part, objects numbered in the order of a walk from the roots, keys
-// sorted, prototypes in order of first use. Hashes and encoded bytes are made of it, so they do not depend on which objects
-// happen to be shared with other jobs, and are the same in every process.
+// The canonical form of a capsule: its closure as one part, objects numbered in the order of a walk from the roots,
+// keys sorted, prototypes in order of first use. Hashes and encoded bytes are made of it, so they do not depend on
+// which objects happen to be shared with other jobs, and are the same in every process.
 #include "digest.h"
 #include "capsule_internal.h"
 
@@ -39,7 +39,8 @@ static bool place(moon_transcriber *t, uint32_t reference, uint32_t *placed) {
     moon_reader r = record(t, reference);
     f->shared_bytes += (size_t)(r.end - r.at);
   }
-  return moon_map_put(&f->numbers, (uint64_t)reference + 1, number) && moon_put(&f->order, &reference, sizeof reference);
+  return moon_map_put(&f->numbers, (uint64_t)reference + 1, number)
+      && moon_put(&f->order, &reference, sizeof reference);
 }
 
 static bool prototype(moon_transcriber *t, uint32_t owner, uint32_t index, uint32_t *placed) {
@@ -113,10 +114,10 @@ static void release(flat *f) {
   moon_map_free(&f->protos);
 }
 
-// ---- Hashes ---------------------------------------------------------------------------------------------------------------
+// ---- Hashes ---------------------------------------------------------------------------------------------------------
 
-/// Above this many bytes of shared records a job's hash takes the shared part's hash instead of walking it: ten thousand
-/// jobs that share a large table must not walk it ten thousand times.
+/// Above this many bytes of shared records a job's hash takes the shared part's hash instead of walking it: ten
+/// thousand jobs that share a large table must not walk it ten thousand times.
 enum { WALK_LIMIT = 16 << 10 };
 
 static void hash_number(moon_sha256 *s, uint64_t n) {
@@ -125,7 +126,8 @@ static void hash_number(moon_sha256 *s, uint64_t n) {
   moon_sha256_add(s, bytes, sizeof bytes);
 }
 
-static void hash_part(moon_sha256 *s, bool code, const moon_proto *const *protos, size_t proto_count, const uint8_t *bytes,
+static void hash_part(moon_sha256 *s, bool code, const moon_proto *const *protos, size_t proto_count,
+    const uint8_t *bytes,
                       size_t byte_count) {
   hash_number(s, proto_count);
   for (size_t i = 0; i < proto_count; i++) moon_sha256_add(s, code ? protos[i]->code : protos[i]->full, 32);
@@ -138,11 +140,13 @@ static void hash_flat(const flat *f, bool code, uint8_t hash[MOON_CAPSULE_HASH])
   moon_sha256_start(&s);
   moon_sha256_add(&s, "moon capsule 1", 14);
   hash_number(&s, f->opaque);
-  hash_part(&s, code, (const moon_proto *const *)(void *)f->list.bytes, f->list.length / sizeof(moon_proto *), f->bytes.bytes,
+  hash_part(&s, code, (const moon_proto *const *)(void *)f->list.bytes, f->list.length / sizeof(moon_proto *),
+      f->bytes.bytes,
             f->bytes.length);
   if (f->opaque) {
     const moon_capsule *shared = f->k->shared;
-    hash_part(&s, code, (const moon_proto *const *)shared->protos, shared->proto_count, shared->bytes, shared->byte_count);
+    hash_part(&s, code, (const moon_proto *const *)shared->protos, shared->proto_count, shared->bytes,
+        shared->byte_count);
   }
   moon_sha256_end(&s, hash);
 }
@@ -168,7 +172,7 @@ bool moon_capsule_hashes(const moon_capsule *k, uint8_t full[MOON_CAPSULE_HASH],
   return ok;
 }
 
-// ---- Bytes for another process --------------------------------------------------------------------------------------------
+// ---- Bytes for another process --------------------------------------------------------------------------------------
 
 /// Start of encoded bytes: a name, the format's version, and the version of Lua whose bytecode is inside.
 static const uint8_t MAGIC[8] = {'M', 'O', 'O', 'N', 'C', 'A', 'P', 1};
@@ -263,7 +267,8 @@ moon_capsule *moon_capsule_decode(const uint8_t *bytes, size_t length, const cha
   *error = "the capsule cannot be read: not enough memory, or bytecode of another build of Lua";
   moon_buffer list = {0}, offsets = {0};
   moon_capsule *k = decode_body(&r, &list, &offsets);
-  for (size_t i = 0; i < list.length / sizeof(moon_proto *); i++) moon_proto_release(((moon_proto **)(void *)list.bytes)[i]);
+  for (size_t i = 0; i < list.length / sizeof(moon_proto *); i++)
+    moon_proto_release(((moon_proto **)(void *)list.bytes)[i]);
   moon_buffer_free(&list);
   moon_buffer_free(&offsets);
   return k;

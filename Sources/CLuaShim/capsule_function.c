@@ -6,8 +6,8 @@ static int collect(lua_State *L, const void *bytes, size_t count, void *buffer) 
   return moon_put(buffer, bytes, count) ? 0 : 1;
 }
 
-// The capture's number of the prototype of the function on top of the stack. Closures of one prototype give equal dumps, so
-// ten thousand functions from a loop are one prototype.
+// The capture's number of the prototype of the function on top of the stack. Closures of one prototype give equal
+// dumps, so ten thousand functions from a loop are one prototype.
 static uint32_t prototype(moon_walk *w) {
   moon_capture *c = w->c;
   c->scratch.length = 0;

@@ -60,8 +60,8 @@ static void collect_keys(moon_walk *w, int index) {
   }
 }
 
-// The record of the ALL node. Keys that are objects are left out: code that has such a key holds the object, and can hold
-// the value as well.
+// The record of the ALL node. Keys that are objects are left out: code that has such a key holds the object, and can
+// hold the value as well.
 void moon_walk_everything(moon_walk *w) {
   lua_State *L = w->L;
   moon_capture *c = w->c;

@@ -1,9 +1,9 @@
-// Host objects in capsules: everything that is in a state before a script runs there. A capsule refers to them by a *way*,
-// which another state of the same host follows with a few raw gets; so states carry no table of names (it would be larger
-// than all else in a template).
+// Host objects in capsules: everything that is in a state before a script runs there. A capsule refers to them by a
+// *way*, which another state of the same host follows with a few raw gets; so states carry no table of names (it would
+// be larger than all else in a template).
 //
-// A way is a byte string of steps: 'g' the globals, or 'n' the table of named values, to begin with; then 'k' length bytes
-// (the field with that string key), 'm' (the metatable), 'u' n (the value of a Lua function's n-th upvalue).
+// A way is a byte string of steps: 'g' the globals, or 'n' the table of named values, to begin with; then 'k' length
+// bytes (the field with that string key), 'm' (the metatable), 'u' n (the value of a Lua function's n-th upvalue).
 #include <lauxlib.h>
 #include "capsule_internal.h"
 #include "catalogue.h"
@@ -45,13 +45,14 @@ void moon_capsule_loaded(lua_State *L) {
   push_registered(L, &moon_loaded_key);
 }
 
-// ---- Finding them ---------------------------------------------------------------------------------------------------------
+// ---- Finding them ---------------------------------------------------------------------------------------------------
 
 /// Stack positions of `moon_capsule_prepare`, relative to its own base.
 enum { HOSTS = 1, SEEN = 2, KEYS = 3 };
 
 // Adds the object on top of the stack (popped) with the way prefix + step, unless it is known or no object.
-static void add(lua_State *L, int base, const char *prefix, size_t prefix_length, const char *step, size_t step_length) {
+static void add(lua_State *L, int base, const char *prefix, size_t prefix_length, const char *step,
+    size_t step_length) {
   int type = lua_type(L, -1);
   bool object = type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA || type == LUA_TLIGHTUSERDATA;
   if (object) {
@@ -101,8 +102,8 @@ static int compare_strings(lua_State *L, int a, int b) {
   return order ? order : (la > lb) - (la < lb);
 }
 
-// Pushes the string keys of the table on top, sorted, as a new array: names must not depend on the order of a hash. Host
-// tables are small, an insertion sort will do.
+// Pushes the string keys of the table on top, sorted, as a new array: names must not depend on the order of a hash.
+// Host tables are small, an insertion sort will do.
 static lua_Integer push_sorted_keys(lua_State *L) {
   lua_newtable(L);                                             // stack: table, keys
   lua_Integer count = 0;
@@ -189,7 +190,7 @@ void moon_capsule_prepare(lua_State *L) {
   lua_settop(L, base);
 }
 
-// ---- Following a way ------------------------------------------------------------------------------------------------------
+// ---- Following a way ------------------------------------------------------------------------------------------------
 
 void moon_host_push(lua_State *L, const uint8_t *way, size_t length) {
   moon_reader r = {.at = way, .end = way + length};
@@ -220,8 +221,8 @@ void moon_host_push(lua_State *L, const uint8_t *way, size_t length) {
   }
   if (!r.bad && !lua_isnil(L, -1)) return;
 missing:;
-  // The description is copied into the state before the buffer goes; a raise in between would leak it, so it has a fixed size
-  // (a step of one byte is described by at most 11).
+  // The description is copied into the state before the buffer goes; a raise in between would leak it, so it has a
+  // fixed size (a step of one byte is described by at most 11).
   char text[600];
   moon_buffer out = {.bytes = (uint8_t *)text, .length = 0, .capacity = sizeof text};
   if (length > 50 || !moon_host_describe(&out, way, length)) out.length = 0;

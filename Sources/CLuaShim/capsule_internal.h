@@ -1,9 +1,10 @@
 /// What the capsule files share: the record format, the graph that a capture collects, and the capsule itself.
 ///
-/// A captured graph is a list of *nodes* (table, function, upvalue cell, global, module). Each node has a *record*, bytes in
-/// which other nodes are *references*. There are three numberings of the same format: a capture's own (reference = 2 × node),
-/// the parts of a capsule (2 × index, + 1 for a node of the shared part), and the canonical one of hashes and encoded bytes.
-/// `moon_transcribe` (capsule_record.c) rewrites records from one to another; docs/capsules.md has the grammar.
+/// A captured graph is a list of *nodes* (table, function, upvalue cell, global, module). Each node has a *record*,
+/// bytes in which other nodes are *references*. There are three numberings of the same format: a capture's own
+/// (reference = 2 × node), the parts of a capsule (2 × index, + 1 for a node of the shared part), and the canonical one
+/// of hashes and encoded bytes. `moon_transcribe` (capsule_record.c) rewrites records from one to another;
+/// docs/capsules.md has the grammar.
 #ifndef MOON_CAPSULE_INTERNAL_H
 #define MOON_CAPSULE_INTERNAL_H
 
@@ -39,14 +40,14 @@ enum {
 /// A table record's flag: it has keys without an order.
 enum { MOON_TABLE_UNORDERED = 1 };
 
-/// A cell's value is written into the functions that use it, instead of being a node, when no function assigns it and the
-/// value takes at most this many bytes: nobody can tell then how many cells there are.
+/// A cell's value is written into the functions that use it, instead of being a node, when no function assigns it and
+/// the value takes at most this many bytes: nobody can tell then how many cells there are.
 enum { MOON_INLINE_LIMIT = 40 };
 
-// ---- Records --------------------------------------------------------------------------------------------------------------
+// ---- Records --------------------------------------------------------------------------------------------------------
 
-/// Rewrites records. The functions answer for the numbering that is read, `place` for the one that is written; `out` may be
-/// NULL to only visit references.
+/// Rewrites records. The functions answer for the numbering that is read, `place` for the one that is written; `out`
+/// may be NULL to only visit references.
 typedef struct moon_transcriber {
   moon_buffer *out;
   /// The record of a node.
@@ -65,7 +66,7 @@ bool moon_transcribe(moon_transcriber *t, uint32_t node);
 /// Skips a value; false (and `bad`) when malformed.
 bool moon_skip_value(moon_reader *r);
 
-// ---- Host objects ---------------------------------------------------------------------------------------------------------
+// ---- Host objects ---------------------------------------------------------------------------------------------------
 
 /// Keys of the registry: their addresses count.
 extern const char moon_hosts_key, moon_named_key, moon_loaded_key;
@@ -79,7 +80,7 @@ void moon_host_push(lua_State *L, const uint8_t *way, size_t length);
 /// Appends a way in words: `string.format`.
 bool moon_host_describe(moon_buffer *out, const uint8_t *way, size_t length);
 
-// ---- A capture ------------------------------------------------------------------------------------------------------------
+// ---- A capture ------------------------------------------------------------------------------------------------------
 
 enum { MOON_NONE = UINT32_MAX };
 
@@ -137,9 +138,12 @@ struct moon_capture {
 enum { MOON_IS_HOST = 1u << 31, MOON_IS_HOST_CELL = 1u << 30 };
 
 static inline moon_node *moon_nodes(const moon_capture *c) { return (moon_node *)(void *)c->nodes.bytes; }
-static inline uint32_t moon_node_count(const moon_capture *c) { return (uint32_t)(c->nodes.length / sizeof(moon_node)); }
+static inline uint32_t moon_node_count(const moon_capture *c) {
+  return (uint32_t)(c->nodes.length / sizeof(moon_node));
+}
 
-/// Raises "PATH: what", where the path leads from a root to the value on top of the stack, which the record of `parent` holds.
+/// Raises "PATH: what", where the path leads from a root to the value on top of the stack, which the record of `parent`
+/// holds.
 _Noreturn void moon_capture_raise(lua_State *L, moon_capture *c, int work, uint32_t parent, const char *what);
 
 /// Checks every host table against what it contained before the script and indexes host objects by address. Raises.
@@ -162,9 +166,10 @@ void moon_keys_sort(moon_key *keys, size_t count);
 /// The order of two `moon_key`s, as for qsort.
 int moon_keys_compare(const void *a, const void *b);
 
-// ---- A capsule ------------------------------------------------------------------------------------------------------------
+// ---- A capsule ------------------------------------------------------------------------------------------------------
 
-/// One block of memory: this, then prototypes, then record offsets, then records. Node 0 of a job's part is its root table.
+/// One block of memory: this, then prototypes, then record offsets, then records. Node 0 of a job's part is its root
+/// table.
 struct moon_capsule {
   atomic_size_t owners;
   /// The part shared with other jobs of the script, owned; NULL in that part itself and in a decoded capsule.

@@ -45,7 +45,7 @@ size_t moon_capsule_shared_size(const moon_capsule *k) { return k->shared ? moon
 
 bool moon_capsule_never_equal(const moon_capsule *k) { return k->unordered; }
 
-// ---- Entries: the string keys of the root table, which is node 0 -----------------------------------------------------------
+// ---- Entries: the string keys of the root table, which is node 0 ----------------------------------------------------
 
 // Goes to the first key pair of the root table; returns how many pairs there are.
 static uint64_t enter_root(const moon_capsule *k, moon_reader *r) {

@@ -1,5 +1,5 @@
-// The canonical order of table keys: booleans (false, true), numbers by value, strings by bytes. Keys that are objects have
-// no order that two processes would agree on; the capture marks their tables.
+// The canonical order of table keys: booleans (false, true), numbers by value, strings by bytes. Keys that are objects
+// have no order that two processes would agree on; the capture marks their tables.
 #include "capsule_internal.h"
 
 moon_key moon_key_at(lua_State *L, int index) {
@@ -29,7 +29,8 @@ void moon_key_push(lua_State *L, const moon_key *k) {
   }
 }
 
-// A float key is never integral (Lua stores such a key as an integer) and never NaN, so it is different from every integer.
+// A float key is never integral (Lua stores such a key as an integer) and never NaN, so it is different from every
+// integer.
 static int compare_mixed(lua_Integer i, lua_Number n) {
   if (n >= 0x1p63) return -1;
   if (n < -0x1p63) return 1;

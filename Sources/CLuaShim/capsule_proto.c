@@ -1,5 +1,6 @@
-// The process-wide store of prototypes: a chained hash table under one lock. Capture asks it once per different function of
-// a script (each capture keeps a table of its own in front), build never does, so the lock is not contended.
+// The process-wide store of prototypes: a chained hash table under one lock. Capture asks it once per different
+// function of a script (each capture keeps a table of its own in front), build never does, so the lock is not
+// contended.
 #include <pthread.h>
 #include "digest.h"
 #include "capsule_proto.h"

@@ -26,8 +26,8 @@ typedef struct moon_proto {
   uint8_t full[32], code[32];
   /// `upvalue_count` flags, see above.
   const uint8_t *flags;
-  /// Names by which upvalues are indexed, as (byte upvalue, number length, bytes) one after the other: with an upvalue that
-  /// holds the globals, these are the globals that the code can name.
+  /// Names by which upvalues are indexed, as (byte upvalue, number length, bytes) one after the other: with an upvalue
+  /// that holds the globals, these are the globals that the code can name.
   const uint8_t *names, *names_end;
   /// The result of `lua_dump` with line information.
   const uint8_t *dump;
@@ -43,8 +43,8 @@ typedef struct moon_bytecode {
   uint8_t code[32];
 } moon_bytecode;
 
-/// Checks once per process, on a private state, that the analysis understands this Lua's bytecode. `moon_capture_new` calls it
-/// so that it does not first happen under a guard or the store's lock. Never raises.
+/// Checks once per process, on a private state, that the analysis understands this Lua's bytecode. `moon_capture_new`
+/// calls it so that it does not first happen under a guard or the store's lock. Never raises.
 void moon_bytecode_probe(void);
 
 /// Reads a dump of this process's Lua. False when it is not one, or without memory (`*memory` says which).
@@ -59,9 +59,9 @@ typedef struct moon_global_use {
   bool assigned;                   // else read
 } moon_global_use;
 
-/// Appends each use of a global by the functions of a dumped main chunk: byte (1: assigned), number line, number length, bytes.
-/// A function with so many constants that it cannot name globals directly counts as assigning all of its texts. False when the
-/// bytes are not understood, or without memory.
+/// Appends each use of a global by the functions of a dumped main chunk: byte (1: assigned), number line, number
+/// length, bytes. A function with so many constants that it cannot name globals directly counts as assigning all of its
+/// texts. False when the bytes are not understood, or without memory.
 bool moon_bytecode_globals(const uint8_t *dump, size_t length, moon_buffer *out);
 
 /// The interned prototype with this dump, retained; NULL without memory or when the bytes are not a dump.

@@ -1,5 +1,5 @@
-// Rewriting records from one numbering to another: one walk over the grammar of moon_capsule_internal.h serves splitting a
-// captured graph into parts, flattening parts into canonical bytes, and merely visiting references.
+// Rewriting records from one numbering to another: one walk over the grammar of moon_capsule_internal.h serves
+// splitting a captured graph into parts, flattening parts into canonical bytes, and merely visiting references.
 #include "capsule_internal.h"
 
 static bool copy(moon_transcriber *t, const uint8_t *from, const moon_reader *to) {
@@ -52,7 +52,8 @@ static bool upvalue(moon_transcriber *t, moon_reader *r) {
   if (r->bad || cell > UINT32_MAX) return false;
   if (t->constant(t, (uint32_t)cell)) {
     moon_reader inner = t->record(t, (uint32_t)cell);
-    if (inner.end - inner.at <= 1 + MOON_INLINE_LIMIT && moon_get_byte(&inner) == MOON_NODE_CELL) return value(t, &inner);
+    if (inner.end - inner.at <= 1 + MOON_INLINE_LIMIT && moon_get_byte(&inner) == MOON_NODE_CELL)
+      return value(t, &inner);
   }
   return put_byte(t, MOON_CELL) && reference(t, &again);
 }

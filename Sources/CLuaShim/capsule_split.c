@@ -1,10 +1,11 @@
 // The end of a capture: splits the graph into the part that a script's jobs share and a part per job.
 //
-// Shared is what two jobs reach, and what any job reaches through a global or a module. So ten thousand jobs that use one
-// table keep it once. The split is invisible: hashes and encoded bytes are those of the closure as a whole (capsule_flat.c).
+// Shared is what two jobs reach, and what any job reaches through a global or a module. So ten thousand jobs that use
+// one table keep it once. The split is invisible: hashes and encoded bytes are those of the closure as a whole
+// (capsule_flat.c).
 #include "capsule_internal.h"
 
-// ---- Who reaches what -----------------------------------------------------------------------------------------------------
+// ---- Who reaches what -----------------------------------------------------------------------------------------------
 
 typedef struct {
   moon_transcriber t;
@@ -60,7 +61,8 @@ static bool spread(marking *m, uint32_t node) {
 }
 
 static bool mark_all(moon_capture *c) {
-  marking m = {.t = {.record = raw_record, .place = mark_reference, .prototype = mark_prototype, .constant = no_constant},
+  marking m = {.t = {.record = raw_record, .place = mark_reference, .prototype = mark_prototype,
+                 .constant = no_constant},
                .c = c};
   bool ok = true;
   size_t jobs = moon_capture_count(c);
@@ -79,7 +81,7 @@ static bool mark_all(moon_capture *c) {
   return ok;
 }
 
-// ---- Parts ----------------------------------------------------------------------------------------------------------------
+// ---- Parts ----------------------------------------------------------------------------------------------------------
 
 typedef struct {
   moon_transcriber t;
@@ -201,7 +203,7 @@ static bool write_parts(moon_capture *c, part *p) {
   return true;
 }
 
-// ---- Locals that two jobs assign ------------------------------------------------------------------------------------------
+// ---- Locals that two jobs assign ------------------------------------------------------------------------------------
 
 static void note_job(moon_assignment *a, uint32_t job) {
   if (job == MOON_NONE || job == a->first || job == a->second) return;
@@ -209,8 +211,8 @@ static void note_job(moon_assignment *a, uint32_t job) {
   else if (job < a->second) a->second = job;
 }
 
-// Looks at every function with an upvalue that it assigns: the jobs that reach the function are the cell's. Two witnesses
-// per node are enough: a cell that two jobs assign has two among those of its functions.
+// Looks at every function with an upvalue that it assigns: the jobs that reach the function are the cell's. Two
+// witnesses per node are enough: a cell that two jobs assign has two among those of its functions.
 static bool find_conflicts(moon_capture *c) {
   moon_map cells = {0};                                        // cell + 1 → index into `found`
   moon_buffer found = {0};                                     // moon_assignment
@@ -246,7 +248,7 @@ static bool find_conflicts(moon_capture *c) {
   return ok;
 }
 
-// ---- The face -------------------------------------------------------------------------------------------------------------
+// ---- The face -------------------------------------------------------------------------------------------------------
 
 bool moon_capture_finish(moon_capture *c) {
   if (c->finished) return c->error == NULL;

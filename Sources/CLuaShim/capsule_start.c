@@ -1,5 +1,5 @@
-// The beginning and the failures of a capture: which objects are the host's, whether the script changed host tables, and the
-// words for a path to something that cannot be kept.
+// The beginning and the failures of a capture: which objects are the host's, whether the script changed host tables,
+// and the words for a path to something that cannot be kept.
 #include <lauxlib.h>
 #include <stdio.h>
 #include "capsule_internal.h"
@@ -27,7 +27,7 @@ void moon_capture_free(moon_capture *c) {
   MOON_FREE(c);
 }
 
-// ---- Host tables ----------------------------------------------------------------------------------------------------------
+// ---- Host tables ----------------------------------------------------------------------------------------------------
 
 static void need(lua_State *L, bool ok) {
   if (!ok) luaL_error(L, "not enough memory to keep the script's functions");
@@ -51,7 +51,8 @@ static _Noreturn void raise_changed(lua_State *L, moon_capture *c, const char *w
   c->text.length = 0;
   moon_key k = moon_key_at(L, -1);
   need(L, moon_host_describe(&c->text, (const uint8_t *)way, length));
-  if (k.rank == 3) need(L, moon_put_byte(&c->text, '.') && moon_put(&c->text, k.string, k.length < 100 ? k.length : 100));
+  if (k.rank == 3)
+    need(L, moon_put_byte(&c->text, '.') && moon_put(&c->text, k.string, k.length < 100 ? k.length : 100));
   else need(L, moon_put(&c->text, "[…]", sizeof "[…]" - 1));
   lua_pushlstring(L, (const char *)c->text.bytes, c->text.length);
   lua_pushfstring(L, "%s was %s a host table; make it a local function, because each job gets the host's own tables",
@@ -115,7 +116,8 @@ static void check_metatable(lua_State *L, moon_capture *c, const char *way, size
   lua_pop(L, 2);
 }
 
-// Enters the cells that a Lua function of the host captured, so that a function which it made for the script can share them.
+// Enters the cells that a Lua function of the host captured, so that a function which it made for the script can share
+// them.
 static void index_cells(lua_State *L, moon_capture *c, uint32_t host) {
   if (!lua_isfunction(L, -1) || lua_iscfunction(L, -1) || host >= MOON_IS_HOST_CELL / 256) return;
   for (int i = 1; i <= MOON_MAX_UPVALUES && lua_getupvalue(L, -1, i); i++) {
@@ -145,7 +147,8 @@ void moon_capture_start(lua_State *L, moon_capture *c) {
     need(L, moon_put(&c->hosts, way, length) && moon_put(&c->host_index, span, sizeof span));
     lua_rawgeti(L, -1, at + MOON_HOST_OBJECT);                 // stack: hosts, object
     uintptr_t address = (uintptr_t)lua_topointer(L, -1);
-    if (address && !moon_map_get(&c->objects, address)) need(L, moon_map_put(&c->objects, address, MOON_IS_HOST | host));
+    if (address && !moon_map_get(&c->objects, address))
+      need(L, moon_map_put(&c->objects, address, MOON_IS_HOST | host));
     if (is_field(way, length, "load")) c->load = host;
     if (is_field(way, length, "require")) c->require = host;
     if (lua_istable(L, -1) && !is_private(way, length)) {
@@ -160,7 +163,7 @@ void moon_capture_start(lua_State *L, moon_capture *c) {
   c->started = true;
 }
 
-// ---- Paths in errors ------------------------------------------------------------------------------------------------------
+// ---- Paths in errors ------------------------------------------------------------------------------------------------
 
 enum { MAX_STEPS = 8 };
 
@@ -176,7 +179,8 @@ static bool put_step(lua_State *L, moon_buffer *b, int index) {
     if (k.is_integer) snprintf(number, sizeof number, "[%lld]", (long long)k.integer);
     else snprintf(number, sizeof number, "[%.14g]", k.number);
     return put_text(b, number);
-  case 3: return moon_put_byte(b, '\'') && moon_put(b, k.string, k.length < 60 ? k.length : 60) && moon_put_byte(b, '\'');
+  case 3: return moon_put_byte(b, '\'') && moon_put(b, k.string, k.length < 60 ? k.length : 60)
+      && moon_put_byte(b, '\'');
   default: return put_text(b, "[object]");
   }
 }

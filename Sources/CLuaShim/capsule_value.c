@@ -38,7 +38,8 @@ static void put_key(moon_walk *w, const moon_key *k) {
   moon_buffer *raw = &w->c->raw;
   if (k->rank == 1) moon_walk_need(w, moon_put_byte(raw, k->boolean ? MOON_TRUE : MOON_FALSE));
   else if (k->rank == 3) put_string(w, MOON_STRING, k->string, k->length);
-  else if (k->is_integer) moon_walk_need(w, moon_put_byte(raw, MOON_INTEGER) && moon_put_number(raw, moon_zigzag(k->integer)));
+  else if (k->is_integer)
+    moon_walk_need(w, moon_put_byte(raw, MOON_INTEGER) && moon_put_number(raw, moon_zigzag(k->integer)));
   else {
     lua_Number n = k->number;
     uint64_t bits;
@@ -86,10 +87,10 @@ void moon_walk_put_value(moon_walk *w, uint32_t parent, bool as_environment) {
   lua_pop(L, 1);
 }
 
-// ---- Tables ---------------------------------------------------------------------------------------------------------------
+// ---- Tables ---------------------------------------------------------------------------------------------------------
 
-// What a weak table holds depends on the collector until it has run; nothing of the script runs during a capture, so once is
-// enough. Objects that are nodes already stay: WORK holds them.
+// What a weak table holds depends on the collector until it has run; nothing of the script runs during a capture, so
+// once is enough. Objects that are nodes already stay: WORK holds them.
 static void settle_weak(moon_walk *w) {
   if (w->c->collected) return;
   w->c->collected = true;

@@ -1,9 +1,9 @@
 /// The catalogue: what the globals of a job state are made from when a script first names them.
 ///
-/// A state with all host modules in it is some 35 KB, of which a job uses a few functions. So the image of a job state has none
-/// of them: a C table that all states share says how each is made, and the globals' `__index` makes what is asked for. It is
-/// written down once, from the complete template, so what a state gets in the end is the same in every respect: identity,
-/// captured locals that functions share, metatables. Nothing of a host module runs again.
+/// A state with all host modules in it is some 35 KB, of which a job uses a few functions. So the image of a job state
+/// has none of them: a C table that all states share says how each is made, and the globals' `__index` makes what is
+/// asked for. It is written down once, from the complete template, so what a state gets in the end is the same in every
+/// respect: identity, captured locals that functions share, metatables. Nothing of a host module runs again.
 ///
 /// Immutable after `moon_catalogue_take`; used by all threads.
 #pragma once
@@ -65,12 +65,13 @@ struct moon_catalogue {
   moon_thing context;            // the metatable of `ctx`, or nil
 };
 
-/// Writes down what the complete template `L` has. Raises when a host module holds what cannot be written down, or when memory is
-/// over; the caller frees the catalogue either way.
+/// Writes down what the complete template `L` has. Raises when a host module holds what cannot be written down, or when
+/// memory is over; the caller frees the catalogue either way.
 void moon_catalogue_take(lua_State *L, moon_catalogue *catalogue);
 void moon_catalogue_free(moon_catalogue *catalogue);
 
-/// Pushes the value, making the objects that are not there yet. May raise for want of stack, before it has changed anything.
+/// Pushes the value, making the objects that are not there yet. May raise for want of stack, before it has changed
+/// anything.
 void moon_catalogue_push(lua_State *L, const moon_catalogue *catalogue, const moon_thing *thing);
 /// The number of the global of that name, or -1.
 int32_t moon_catalogue_find(const moon_catalogue *catalogue, const char *name, size_t size);

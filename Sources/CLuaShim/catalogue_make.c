@@ -1,11 +1,12 @@
 // Making what the catalogue describes, in the state of a job.
 //
-// An object to which more than one thing refers is remembered by its node in a table of the registry, from before it is filled:
-// so whatever is made later finds the same one, and cycles end. A cell lives in the first function that has it;
+// An object to which more than one thing refers is remembered by its node in a table of the registry, from before it is
+// filled: so whatever is made later finds the same one, and cycles end. A cell lives in the first function that has it;
 // `lua_upvaluejoin` gives it to the others, as in capsule_build.c.
 #include "catalogue.h"
 
-/// Where the registry has the objects by node + 1. Of a cell: a function that has it, and by minus that, the upvalue's number.
+/// Where the registry has the objects by node + 1. Of a cell: a function that has it, and by minus that, the upvalue's
+/// number.
 static const char made_key = 'm';
 
 typedef struct {
@@ -57,8 +58,8 @@ static void join_cell(making *m, int i, uint32_t node) {
 
 static void push_node(making *m, uint32_t node) {
   lua_State *L = m->L;
-  // Level by level, so that the stack does not grow for the depth of a few (in an image, that would leave a hole). Lua refuses
-  // when the stack has a million slots: an error now would leave objects half made, so the run ends.
+  // Level by level, so that the stack does not grow for the depth of a few (in an image, that would leave a hole). Lua
+  // refuses when the stack has a million slots: an error now would leave objects half made, so the run ends.
   if (!lua_checkstack(L, 6)) moon_leave(state_of(L), MOON_STOP_MEMORY);
   const moon_node_made *n = &m->c->nodes[node];
   if (n->references > 1) {

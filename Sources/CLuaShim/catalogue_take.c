@@ -188,7 +188,7 @@ static moon_thing thing_at(walk *w, int index, const char *path) {
   return take_object(w, index, path);
 }
 
-// ---- names ---------------------------------------------------------------------------------------------------------------
+// ---- names ----------------------------------------------------------------------------------------------------------
 
 static int order(const void *a, const void *b) {
   const moon_catalogue_name *x = a, *y = b;
@@ -237,7 +237,8 @@ static void take_names(walk *w) {
     if (strcmp(c->names[i].text, LUA_STRLIBNAME) == 0) c->nodes[c->names[i].value.node].references++;
   qsort(c->names, c->name_count, sizeof *c->names, order);
   if (c->name_count > MOON_GLOBALS_MAX)
-    luaL_error(L, "the host's modules define %d globals; %d are possible: put functions into modules", (int)c->name_count,
+    luaL_error(L, "the host's modules define %d globals; %d are possible: put functions into modules",
+        (int)c->name_count,
                MOON_GLOBALS_MAX);
 }
 

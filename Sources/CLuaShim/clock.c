@@ -1,8 +1,9 @@
 // os.time, os.clock, os.date and os.difftime, in the zone that the host says the code lives in.
 //
-// A script that is loading gets no clock: what it declares must be the same each time it is loaded. `os.time` and `os.date` are
-// the stock functions as far as a script can tell, but for the zone: liblua's own know only that of the process, and call what
-// takes a lock of libc, in the middle of which the backstop may not leave. Here only `strftime` does.
+// A script that is loading gets no clock: what it declares must be the same each time it is loaded. `os.time` and
+// `os.date` are the stock functions as far as a script can tell, but for the zone: liblua's own know only that of the
+// process, and call what takes a lock of libc, in the middle of which the backstop may not leave. Here only `strftime`
+// does.
 #include <limits.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +13,9 @@
 static moon_stock stock_clock;
 
 static int refuse(lua_State *L, const char *name) {
-  return luaL_error(L, "%s is not available while a script is loading (its jobs would differ from load to load): call it inside run", name);
+  return luaL_error(L,
+      "%s is not available while a script is loading (its jobs would differ from load to load): call it inside run",
+      name);
 }
 
 /// Of the host: how far local time is from UTC at a second, which is local itself when `civil` is set.
@@ -24,7 +27,7 @@ static moon_local_time local_time(lua_State *L, int64_t second, bool civil, int3
   return local;
 }
 
-// ---- the calendar --------------------------------------------------------------------------------------------------------
+// ---- the calendar ---------------------------------------------------------------------------------------------------
 
 enum { DAY = 86400, DAYS_OF_ERA = 146097, DAYS_TO_1970 = 719468 };
 
@@ -57,7 +60,7 @@ static bool split(int64_t second, struct tm *t) {
   return true;
 }
 
-// ---- tables --------------------------------------------------------------------------------------------------------------
+// ---- tables ---------------------------------------------------------------------------------------------------------
 
 static void set_fields(lua_State *L, const struct tm *t) {   // stack: …, table
   const struct { const char *key; int64_t value; } fields[] = {
@@ -82,7 +85,8 @@ static int64_t field(lua_State *L, const char *key, int missing, int delta) {   
     if (missing < 0) luaL_error(L, "field '%s' missing in date table", key);
     return missing + delta;
   }
-  if (value < (lua_Integer)INT_MIN + delta || value > (lua_Integer)INT_MAX + delta) luaL_error(L, "field '%s' is out-of-bound", key);
+  if (value < (lua_Integer)INT_MIN + delta || value > (lua_Integer)INT_MAX + delta)
+    luaL_error(L, "field '%s' is out-of-bound", key);
   return value;
 }
 
@@ -104,17 +108,19 @@ static int os_time(lua_State *L) {
   int64_t instant = civil - local_time(L, civil, true, daylight).offset;
   moon_local_time local = local_time(L, instant, false, -1);
   struct tm t = {.tm_isdst = local.daylight};
-  if (!split(instant + local.offset, &t)) return luaL_error(L, "time result cannot be represented in this installation");
+  if (!split(instant + local.offset, &t))
+    return luaL_error(L, "time result cannot be represented in this installation");
   set_fields(L, &t);   // as they are when each is within its bounds
   lua_pushinteger(L, instant);
   return 1;
 }
 
-// ---- text ----------------------------------------------------------------------------------------------------------------
+// ---- text -----------------------------------------------------------------------------------------------------------
 
 enum { ITEM_MAX = 250 };   // bytes that one conversion may give, as in the stock function
 
-/// The conversion that begins at `text` (behind its '%'), copied to `item`. Returns its length; raises for what is none.
+/// The conversion that begins at `text` (behind its '%'), copied to `item`. Returns its length; raises for what is
+/// none.
 static size_t conversion(lua_State *L, const char *text, size_t left, char *item) {
   size_t length = left > 0 && (*text == 'E' || *text == 'O') ? 2 : 1;
   const char *known = length == 1 ? "aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%" : *text == 'E' ? "cCxXyY" : "deHImMSuUVwWy";
@@ -189,11 +195,13 @@ static int os_getenv(lua_State *L) {
   return 1;
 }
 
-/// What os has besides its clock. A script that reads what the host does not have is told what to use; a library gets nil.
+/// What os has besides its clock. A script that reads what the host does not have is told what to use; a library gets
+/// nil.
 static int os_index(lua_State *L) {   // stack: os, key
   static const struct { const char *name, *instead; } elsewhere[] = {
     {"execute", "use exec"}, {"exit", "let run return, or raise an error"}, {"remove", "use fs.remove"},
-    {"rename", "use fs.rename"}, {"tmpname", "make a name of your own"}, {"setlocale", "the locale belongs to the host"},
+    {"rename", "use fs.rename"}, {"tmpname", "make a name of your own"},
+    {"setlocale", "the locale belongs to the host"},
   };
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   const char *key = lua_tostring(L, 2);

@@ -1,8 +1,8 @@
 // The coroutine library of scripts.
 //
-// It differs from the stock one in what nobody should notice: a time slice or a host suspension inside a script's coroutine
-// passes up through it to the host and comes back to the same place, so that they are never seen as yields. And it keeps note
-// of which coroutine is running, for the signal handler.
+// It differs from the stock one in what nobody should notice: a time slice or a host suspension inside a script's
+// coroutine passes up through it to the host and comes back to the same place, so that they are never seen as yields.
+// And it keeps note of which coroutine is running, for the signal handler.
 #include "internal.h"
 
 enum { RESUME = 0, WRAP = 1, BRANCH = 2 };
@@ -32,8 +32,8 @@ static bool has_stack(moon_state *s) {
   return !s->stack_limit || (char *)__builtin_frame_address(0) > s->stack_limit;
 }
 
-/// Closes the pending variables of a coroutine that is not running. Liblua 5.4.4 forgets to count C calls there (a chain of
-/// closes overflows the C stack; lua commit 1e64c139), so the depth is limited here. False: too deep.
+/// Closes the pending variables of a coroutine that is not running. Liblua 5.4.4 forgets to count C calls there (a
+/// chain of closes overflows the C stack; lua commit 1e64c139), so the depth is limited here. False: too deep.
 static bool reset(lua_State *L, lua_State *co, int *status) {
   moon_state *s = state_of(L);
   if (s->closing >= CLOSE_DEPTH || !has_stack(s)) return false;
@@ -55,7 +55,8 @@ static int failed(lua_State *L, lua_State *co, int mode) {
     return with_mark(L, 1, mode, false);
   }
   int status;
-  if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) reset(L, co, &status);   // its __close may change the error
+  // its __close may change the error
+  if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) reset(L, co, &status);
   lua_xmove(co, L, 1);
   if (lua_type(L, -1) == LUA_TSTRING) {   // as in stock Lua, where the caller is before it: both places are told
     luaL_where(L, 1);
@@ -70,7 +71,8 @@ static int yielded(lua_State *L, lua_State *co) {
   lua_settop(co, 0);
   luaL_where(co, 1);   // level 0 is coroutine.yield
   lua_xmove(co, L, 1);
-  lua_pushliteral(L, "a branch of all or any cannot yield: coroutine.yield works in coroutines that the body makes itself");
+  lua_pushliteral(L,
+      "a branch of all or any cannot yield: coroutine.yield works in coroutines that the body makes itself");
   lua_concat(L, 2);
   int status;
   if (!reset(L, co, &status)) return luaL_error(L, "C stack overflow (too many nested coroutines)");

@@ -1,5 +1,6 @@
-// The flat form in which values cross the border between Swift and Lua: one call, one guard, whatever the size of the tree.
-// Little is said per value: a tag byte and its payload, integers in the machine's own order (it never leaves the process).
+// The flat form in which values cross the border between Swift and Lua: one call, one guard, whatever the size of the
+// tree. Little is said per value: a tag byte and its payload, integers in the machine's own order (it never leaves the
+// process).
 #pragma once
 
 enum {

@@ -58,8 +58,8 @@ int32_t moon_state_has_entry(moon_state *s, const char *name, size_t size) {
   return found;
 }
 
-/// The run's coroutine with an empty stack. One that ended well is used again; one that failed is replaced (its memory is the
-/// collector's), since the only way to revive it would run its __close methods here.
+/// The run's coroutine with an empty stack. One that ended well is used again; one that failed is replaced (its memory
+/// is the collector's), since the only way to revive it would run its __close methods here.
 static lua_State *fresh_run(moon_state *s) {
   lua_Debug ar;
   if (lua_status(s->run) != LUA_OK || lua_getstack(s->run, 0, &ar)) {
@@ -133,7 +133,7 @@ moon_status moon_state_call_reference(moon_state *s, int32_t slot, const uint8_t
   return prepare(s, prepare_reference, &c);
 }
 
-// ---- chunks --------------------------------------------------------------------------------------------------------------
+// ---- chunks ---------------------------------------------------------------------------------------------------------
 
 static int chunk_done(lua_State *L, int status, lua_KContext context) {
   (void)status;

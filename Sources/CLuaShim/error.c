@@ -37,7 +37,8 @@ static int describe(lua_State *L) {
   size_t size;
   const char *text;
   if (lua_type(L, 1) == LUA_TNIL) text = "error without a value (nil)", size = strlen(text);
-  else if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL && has_message(L)) text = lua_tolstring(L, -1, &size);
+  else if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL && has_message(L))
+    text = lua_tolstring(L, -1, &size);
   else text = moon_tolstring(L, 1, &size);
   keep(&s->error_text, &s->error_text_size, text, size, MESSAGE_MAX);
   return 0;

@@ -1,12 +1,12 @@
 // The global table: strict, and filled as it is used.
 //
-// Reading a global that nobody has set is an error that names the closest one: a misspelt name is found where it stands, not
-// three calls later as "attempt to index a nil value".
+// Reading a global that nobody has set is an error that names the closest one: a misspelt name is found where it
+// stands, not three calls later as "attempt to index a nil value".
 //
-// In the state of a job the host's globals are not there from the start: `__index` makes them from the catalogue. A bit for each
-// says that it has been made or that the script has put something else in its place; then it is never made again, so a script that
-// removes a global does not get it back. Whatever could tell that a global is not there yet makes it first: `pairs`, and below
-// `next`, `rawget` and `rawset`.
+// In the state of a job the host's globals are not there from the start: `__index` makes them from the catalogue. A bit
+// for each says that it has been made or that the script has put something else in its place; then it is never made
+// again, so a script that removes a global does not get it back. Whatever could tell that a global is not there yet
+// makes it first: `pairs`, and below `next`, `rawget` and `rawset`.
 #include <string.h>
 #include "catalogue.h"
 
@@ -26,7 +26,8 @@ uint32_t moon_edit_distance(const char *a, size_t m, const char *b, size_t n, ui
       uint32_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
       if (above[j] + 1 < best) best = above[j] + 1;
       if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && above2[j - 2] + 1 < best) best = above2[j - 2] + 1;
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && above2[j - 2] + 1 < best)
+        best = above2[j - 2] + 1;
       row[j] = best;
     }
   }
@@ -34,7 +35,7 @@ uint32_t moon_edit_distance(const char *a, size_t m, const char *b, size_t n, ui
   return distance > limit ? limit + 1 : distance;
 }
 
-// ---- making --------------------------------------------------------------------------------------------------------------
+// ---- making ---------------------------------------------------------------------------------------------------------
 
 static inline bool is_taken(const moon_state *s, int32_t name) { return s->taken[name / 64] >> (name % 64) & 1; }
 static inline void take(moon_state *s, int32_t name) { s->taken[name / 64] |= (uint64_t)1 << (name % 64); }
@@ -119,7 +120,7 @@ int moon_string_index(lua_State *L) {   // stack: string, key
   return 1;
 }
 
-// ---- the metatable -------------------------------------------------------------------------------------------------------
+// ---- the metatable --------------------------------------------------------------------------------------------------
 
 typedef struct {
   const char *name, *closest;
@@ -192,7 +193,7 @@ void moon_open_globals(lua_State *L) {
   lua_pop(L, 1);
 }
 
-// ---- raw access ----------------------------------------------------------------------------------------------------------
+// ---- raw access -----------------------------------------------------------------------------------------------------
 
 static bool is_globals(lua_State *L, int index) {
   lua_pushglobaltable(L);

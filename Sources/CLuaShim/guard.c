@@ -1,9 +1,9 @@
 // Guards: the places that an abandoned run returns to.
 //
-// A run is abandoned when it is out of memory, killed at its deadline, cancelled, or torn out of a long C call. All of these
-// are one jump to the innermost guard. Nothing is unwound: the Lua state is garbage from then on and is dropped with its
-// arena, so no frame of liblua that is jumped over can matter. Frames of the host can, and are never jumped over: a callback
-// into the host counts as `foreign`, and a wrapper that the host calls sets a guard of its own.
+// A run is abandoned when it is out of memory, killed at its deadline, cancelled, or torn out of a long C call. All of
+// these are one jump to the innermost guard. Nothing is unwound: the Lua state is garbage from then on and is dropped
+// with its arena, so no frame of liblua that is jumped over can matter. Frames of the host can, and are never jumped
+// over: a callback into the host counts as `foreign`, and a wrapper that the host calls sets a guard of its own.
 #include <stdio.h>
 #include <stdlib.h>
 #include "internal.h"
@@ -28,7 +28,8 @@ void moon_record_depth(moon_state *s) {
   lua_Debug ar;
   s->stop_depth = 0;
   if (s->stop.reason != MOON_STOP_MEMORY || !s->current) return;
-  for (size_t depth = MOON_DEEP; depth <= (1u << 20) && lua_getstack(s->current, (int)depth, &ar); depth *= 2) s->stop_depth = depth;
+  for (size_t depth = MOON_DEEP; depth <= (1u << 20) && lua_getstack(s->current, (int)depth, &ar); depth *= 2)
+    s->stop_depth = depth;
 }
 
 static moon_status call(lua_State *L, moon_function function, void *argument, int32_t results) {

@@ -1,7 +1,8 @@
-// hash.sha256, hmac, base64, unbase64, hex, unhex: byte strings to byte strings, in portions.
+// hash.sha256, sha512, md5, crc32, hmac, equal, base64, unbase64, hex, unhex: byte strings to byte strings, in portions.
 //
-// C rather than Swift, so that a result is built in the state's own memory, where it is counted before it is made, and so that a
-// call of a hundred megabytes can be left at its deadline: between two portions nothing is held that does not belong to the state.
+// C rather than Swift, so that a result is built in the state's own memory, where it is counted before it is made, and
+// so that a call of a hundred megabytes can be left at its deadline: between two portions nothing is held that does not
+// belong to the state.
 #include <lauxlib.h>
 #include <string.h>
 #include "digest.h"
@@ -31,7 +32,7 @@ static int refuse(lua_State *L, const char *problem) {
 static const char digits[] = "0123456789abcdef";
 
 static void push_hexadecimal(lua_State *L, const uint8_t *bytes, size_t size) {
-  char text[64];
+  char text[128];
   for (size_t i = 0; i < size; i++) {
     text[2 * i] = digits[bytes[i] >> 4];
     text[2 * i + 1] = digits[bytes[i] & 15];
@@ -55,6 +56,65 @@ int moon_hash_sha256(lua_State *L) {
   add(L, &s, bytes, size);
   moon_sha256_end(&s, hash);
   push_hexadecimal(L, hash, sizeof hash);
+  return 1;
+}
+
+int moon_hash_sha512(lua_State *L) {
+  size_t size;
+  const char *bytes = bytes_at(L, 1, "sha512", "bytes", &size);
+  moon_sha512 s;
+  uint8_t hash[64];
+  moon_sha512_start(&s);
+  for (size_t at = 0; at < size; at += PORTION) {
+    moon_poll(L);
+    moon_sha512_add(&s, bytes + at, least(PORTION, size - at));
+  }
+  moon_sha512_end(&s, hash);
+  push_hexadecimal(L, hash, sizeof hash);
+  return 1;
+}
+
+int moon_hash_md5(lua_State *L) {
+  size_t size;
+  const char *bytes = bytes_at(L, 1, "md5", "bytes", &size);
+  moon_md5 s;
+  uint8_t hash[16];
+  moon_md5_start(&s);
+  for (size_t at = 0; at < size; at += PORTION) {
+    moon_poll(L);
+    moon_md5_add(&s, bytes + at, least(PORTION, size - at));
+  }
+  moon_md5_end(&s, hash);
+  push_hexadecimal(L, hash, sizeof hash);
+  return 1;
+}
+
+int moon_hash_crc32(lua_State *L) {
+  size_t size;
+  const char *bytes = bytes_at(L, 1, "crc32", "bytes", &size);
+  uint32_t crc = 0;
+  for (size_t at = 0; at < size; at += PORTION) {
+    moon_poll(L);
+    crc = moon_crc32(crc, bytes + at, least(PORTION, size - at));
+  }
+  lua_pushinteger(L, crc);
+  return 1;
+}
+
+/// Whether two strings are equal, in a time that depends on their lengths only: whoever measures it learns nothing of where they
+/// differ.
+int moon_hash_equal(lua_State *L) {
+  size_t size, other_size;
+  const uint8_t *bytes = (const uint8_t *)bytes_at(L, 1, "equal", "bytes", &size);
+  const uint8_t *other = (const uint8_t *)bytes_at(L, 2, "equal", "bytes", &other_size);
+  // The shorter one decides how much is read; the lengths themselves are no secret.
+  size_t count = least(size, other_size);
+  volatile uint8_t different = size != other_size;
+  for (size_t i = 0; i < count; i++) {
+    if (i % PORTION == 0) moon_poll(L);
+    different |= bytes[i] ^ other[i];
+  }
+  lua_pushboolean(L, different == 0);
   return 1;
 }
 

@@ -1,8 +1,8 @@
 // What happens at the next VM instruction after somebody asked for it.
 //
-// No hook is set while a run just runs: any hook, whatever its period, doubles the cost of a tight loop. A signal (slice,
-// deadline, cancel) or the allocator (collection) sets one with a count of 1 on the coroutine that is running; it fires once
-// and takes itself off.
+// No hook is set while a run just runs: any hook, whatever its period, doubles the cost of a tight loop. A signal
+// (slice, deadline, cancel) or the allocator (collection) sets one with a count of 1 on the coroutine that is running;
+// it fires once and takes itself off.
 #include <string.h>
 #include "internal.h"
 
@@ -44,8 +44,9 @@ static void hook(lua_State *L, lua_Debug *ar) {
   if (s->pending) moon_arm(L);
 }
 
-// `lua_sethook` sets a flag in every call frame: some 0.4 ms for 190,000 frames, and several on a slow machine. An armed hook is
-// therefore left as it is: its flags were set, or are being set by the very call that this one has interrupted.
+// `lua_sethook` sets a flag in every call frame: some 0.4 ms for 190,000 frames, and several on a slow machine. An
+// armed hook is therefore left as it is: its flags were set, or are being set by the very call that this one has
+// interrupted.
 void moon_arm(lua_State *L) {
   if (lua_gethook(L) == hook && lua_gethookmask(L) == LUA_MASKCOUNT) return;
   lua_sethook(L, hook, LUA_MASKCOUNT, 1);

@@ -1,13 +1,14 @@
 // Images: what every state is a copy of.
 //
-// Lua keeps no memory but what the allocator gave it, and all of it lies in the slot, so the slot's bytes are the state. Copied
-// to another address, the words that point into the slot have to be moved: they are found once, by value. A word of another
-// kind that happens to look like such an address would be broken: the slot's addresses are 64 KB out of 2^47 bytes, at a place that
-// differs from process to process, so a number or a pair of instructions is one by a chance of about 1 in 10^9 per word.
+// Lua keeps no memory but what the allocator gave it, and all of it lies in the slot, so the slot's bytes are the
+// state. Copied to another address, the words that point into the slot have to be moved: they are found once, by value.
+// A word of another kind that happens to look like such an address would be broken: the slot's addresses are 64 KB out
+// of 2^47 bytes, at a place that differs from process to process, so a number or a pair of instructions is one by a
+// chance of about 1 in 10^9 per word.
 //
-// There are two. Declaring states have all globals, since a capture compares them with what they were. The states of jobs begin
-// with next to nothing and make what they use from the catalogue (catalogue.h): a job that sleeps holds three pages instead of ten,
-// and a fresh state copies a fifth.
+// There are two. Declaring states have all globals, since a capture compares them with what they were. The states of
+// jobs begin with next to nothing and make what they use from the catalogue (catalogue.h): a job that sleeps holds
+// three pages instead of ten, and a fresh state copies a fifth.
 //
 // No table of an image may be keyed by an object of the slot: its hash would be the old address. Strings, numbers,
 // booleans and addresses outside the slot are fine.
@@ -46,19 +47,20 @@ moon_state *moon_template_bare(moon_runtime *r, moon_function set_up) {
   if (s->stop.reason == MOON_STOP_NONE && s->L) {
     *(moon_state **)lua_getextraspace(s->L) = s;
     lua_atpanic(s->L, panic);
-    if (moon_protected(s->L, set_up, NULL, 0) == MOON_OK && moon_protected(s->L, make_run, NULL, 0) == MOON_OK) return s;
+    if (moon_protected(s->L, set_up, NULL, 0) == MOON_OK && moon_protected(s->L, make_run, NULL, 0) == MOON_OK)
+      return s;
   }
   moon_state_free(s);
   return NULL;
 }
 
-// ---- the two states ------------------------------------------------------------------------------------------------------
+// ---- the two states -------------------------------------------------------------------------------------------------
 
 /// Bytes in use at which a fresh state collects for the first time: its slot is not full then, and short runs never do.
 enum { FIRST_COLLECTION = 48 << 10 };
 
-/// Ends with as little garbage as can be. The pause is read at the end of a cycle: the first one is set for FIRST_COLLECTION, later
-/// ones come at twice what is alive, as usual.
+/// Ends with as little garbage as can be. The pause is read at the end of a cycle: the first one is set for
+/// FIRST_COLLECTION, later ones come at twice what is alive, as usual.
 static void settle(lua_State *L) {
   lua_settop(L, 0);
   lua_gc(L, LUA_GCCOLLECT);
@@ -105,8 +107,8 @@ static int context_newindex(lua_State *L) {   // stack: ctx, key, value
   return 0;
 }
 
-/// What `ctx` has until a script reads or writes a field of it: most of the image would be the metatable's methods otherwise. A
-/// context that does more than answer fields is made at once.
+/// What `ctx` has until a script reads or writes a field of it: most of the image would be the metatable's methods
+/// otherwise. A context that does more than answer fields is made at once.
 static void push_context_stub(lua_State *L) {
   static const luaL_Reg events[] = {{"__index", context_index}, {"__newindex", context_newindex}, {NULL, NULL}};
   const moon_catalogue *c = state_of(L)->runtime->catalogue;
@@ -161,9 +163,11 @@ static int prepare_capture(lua_State *L) {
 
 moon_status moon_state_prepare_capture(moon_state *s) { return moon_protected(s->L, prepare_capture, NULL, 0); }
 
-// ---- saving --------------------------------------------------------------------------------------------------------------
+// ---- saving ---------------------------------------------------------------------------------------------------------
 
 static bool take_image(moon_state *s, moon_image *image) {
+  // What was needed on the way to it, for a moment, may have had spans, of which one of each class stays.
+  moon_arena_trim(s);
   if (s->arena.overflow > 0) return false;   // the host's modules do not fit a slot
   size_t size = (size_t)(s->arena.bump - ((char *)s + MOON_IMAGE_START));
   size = (size + 7) & ~(size_t)7;
@@ -197,7 +201,8 @@ moon_status moon_template_seal(moon_state *s) {
   if (status == MOON_OK) status = take_lean(r);
   if (status == MOON_OK && !take_image(s, &r->images[MOON_IMAGE_DECLARE])) status = MOON_ABANDONED;
   // The image, and what a small job adds to it.
-  if (status == MOON_OK) r->region.first_bytes = (MOON_IMAGE_START + r->images[MOON_IMAGE_JOB].size + 2048 + 4095) & ~(size_t)4095;
+  if (status == MOON_OK)
+    r->region.first_bytes = (MOON_IMAGE_START + r->images[MOON_IMAGE_JOB].size + 2048 + 4095) & ~(size_t)4095;
   if (status != MOON_ERROR) moon_state_free(s);   // after an error the caller still reads its message
   return status;
 }

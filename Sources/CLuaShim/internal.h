@@ -17,9 +17,10 @@
 #define MOON_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MOON_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-// ---- region.c: 64 KB chunks from one reservation ----------------------------------------------------------------------
+// ---- region.c: 64 KB chunks from one reservation --------------------------------------------------------------------
 
-/// The unit of everything that small blocks live in. A power of two, so that a block finds its span by masking its address.
+/// The unit of everything that small blocks live in. A power of two, so that a block finds its span by masking its
+/// address.
 enum { MOON_CHUNK = 1 << 16 };
 
 typedef struct moon_region {
@@ -44,14 +45,15 @@ void moon_chunk_give(moon_region *region, void *chunk);
 /// Gives the memory of chunks back that wait for reuse, but for a few.
 void moon_region_cool(moon_region *region);
 
-// ---- arena.c: the allocator of one state ------------------------------------------------------------------------------
+// ---- arena.c: the allocator of one state ----------------------------------------------------------------------------
 
 enum { MOON_CLASSES = 64, MOON_SMALL_MAX = 8192 };
 
 typedef struct moon_span moon_span;
 typedef struct moon_large moon_large;
 
-/// Part of the image: copied and moved with it. All of its pointers are NULL or point into the slot when the image is taken.
+/// Part of the image: copied and moved with it. All of its pointers are NULL or point into the slot when the image is
+/// taken.
 typedef struct {
   char *bump;                          // free tail of the zone (the slot behind the header)
   size_t used;                         // bytes of live blocks, rounded as allocated
@@ -65,12 +67,15 @@ typedef struct {
 
 void *moon_allocate(void *state, void *block, size_t old_size, size_t new_size);   // a lua_Alloc
 void moon_arena_init(moon_state *s);
+/// Gives back the spans in which no block is left.
+void moon_arena_trim(moon_state *s);
 /// Gives back all that lies outside the slot.
 void moon_arena_drop(moon_state *s);
 
-// ---- guard.c ------------------------------------------------------------------------------------------------------------
+// ---- guard.c --------------------------------------------------------------------------------------------------------
 
-/// A place to which an abandoned run returns. Guards nest: a step's, and inside it those of the wrappers that host functions call.
+/// A place to which an abandoned run returns. Guards nest: a step's, and inside it those of the wrappers that host
+/// functions call.
 typedef struct moon_guard {
   jmp_buf jump;
   struct moon_guard *outer;
@@ -100,7 +105,7 @@ void moon_record_depth(moon_state *s);
     (s)->foreign = (g).foreign;   \
   } while (0)
 
-// ---- the state ----------------------------------------------------------------------------------------------------------
+// ---- the state ------------------------------------------------------------------------------------------------------
 
 enum { MOON_PENDING_STOP = 1, MOON_PENDING_SLICE = 2, MOON_PENDING_COLLECT = 4 };
 enum { MOON_YIELD_NONE = 0, MOON_YIELD_SLICE = 1, MOON_YIELD_HOST = 2 };
@@ -187,14 +192,14 @@ struct moon_runtime {
   uint32_t hot_count[MOON_IMAGES];
 };
 
-/// Leaves the run when it is to end. For our own C code that may run long: neither the hook nor the jump reaches it. Call it where
-/// everything that is held belongs to the Lua state.
+/// Leaves the run when it is to end. For our own C code that may run long: neither the hook nor the jump reaches it.
+/// Call it where everything that is held belongs to the Lua state.
 static inline void moon_poll(lua_State *L) {
   moon_state *s = state_of(L);
   if (MOON_UNLIKELY(s && (s->pending & MOON_PENDING_STOP) && s->guard)) moon_leave_polled(s, L);
 }
 
-// ---- hook.c, worker.c, monitor.c --------------------------------------------------------------------------------------
+// ---- hook.c, worker.c, monitor.c ------------------------------------------------------------------------------------
 
 /// Makes the hook run at the next VM instruction of `L`. Async-signal-safe on the thread that runs it.
 void moon_arm(lua_State *L);
@@ -233,18 +238,18 @@ void moon_monitor_unlock(void);
 enum { MOON_SIGNAL_OFFSET = 4 };
 #define MOON_SIGNAL (SIGRTMIN + MOON_SIGNAL_OFFSET)
 
-// ---- libraries ------------------------------------------------------------------------------------------------------------
+// ---- libraries ------------------------------------------------------------------------------------------------------
 
-/// The C function of a stock library that one of ours stands before. The same in every state of the process: whoever opens a
-/// sandbox writes the same address again.
+/// The C function of a stock library that one of ours stands before. The same in every state of the process: whoever
+/// opens a sandbox writes the same address again.
 typedef _Atomic(lua_CFunction) moon_stock;
-/// Goes on as the stock function, in the frame of the caller: its arguments are those on the stack, its upvalues the closure's. So
-/// what it raises has the name, the file and the line that it has in stock Lua.
+/// Goes on as the stock function, in the frame of the caller: its arguments are those on the stack, its upvalues the
+/// closure's. So what it raises has the name, the file and the line that it has in stock Lua.
 static inline int moon_call_stock(moon_stock *stock, lua_State *L) {
   return atomic_load_explicit(stock, memory_order_relaxed)(L);
 }
-/// Puts `function` into the place of `name` in the table on top of the stack, with the upvalues of the function that it takes
-/// the place of, and notes that one. (sandbox.c)
+/// Puts `function` into the place of `name` in the table on top of the stack, with the upvalues of the function that it
+/// takes the place of, and notes that one. (sandbox.c)
 void moon_replace_stock(lua_State *L, const char *name, lua_CFunction function, moon_stock *stock);
 
 void moon_open_sandbox(lua_State *L);     // sandbox.c
@@ -252,18 +257,20 @@ void moon_open_strings(lua_State *L);     // text.c: tostring, string.format
 void moon_open_coroutines(lua_State *L);  // coroutine.c
 void moon_open_os(lua_State *L);          // clock.c
 int moon_require(lua_State *L);           // require.c
-/// Compiles text: a byte order mark and a first line that begins with '#' are passed over, as stock Lua does with files.
+/// Compiles text: a byte order mark and a first line that begins with '#' are passed over, as stock Lua does with
+/// files.
 int moon_load_text(lua_State *L, const char *source, size_t size, const char *chunk);   // require.c
 void moon_open_globals(lua_State *L);     // globals.c: the strict global table, and its lazy content
 void moon_open_libraries(lua_State *L);   // library.c
 /// The harmless library of that name (io, package, debug), pushed. (library.c)
 void moon_push_library(lua_State *L, const char *name);
-/// Pushes the stock library of that name as scripts have it; false, and nothing is pushed, when there is none. (library.c)
+/// Pushes the stock library of that name as scripts have it; false, and nothing is pushed, when there is none.
+/// (library.c)
 bool moon_push_stock(lua_State *L, const char *name);
 /// Pushes the function that a module put into `package.preload` for the name at that index, if any. (library.c)
 bool moon_push_preload(lua_State *L, int name);
-/// Pushes what reading the global with the key at that index gives although it is not there. False, and nothing is pushed: it is
-/// an error. (undeclared.c)
+/// Pushes what reading the global with the key at that index gives although it is not there. False, and nothing is
+/// pushed: it is an error. (undeclared.c)
 bool moon_push_undeclared(lua_State *L, int key);
 /// Whether the innermost code that stands in a file stands below lib/. (undeclared.c)
 bool moon_reader_is_library(lua_State *L);
@@ -291,10 +298,11 @@ int moon_host_call(lua_State *L);         // trampoline.c
 int moon_branch(lua_State *L);            // coroutine.c
 /// Decodes one value and pushes it; NULL is never returned: malformed bytes are a programming error and raise.
 const uint8_t *moon_decode(lua_State *L, const uint8_t *p, const uint8_t *end);
-/// Calls a C function that takes the value at `index` (0: none) and `argument`, under a guard and a pcall. (reference.c)
+/// Calls a C function that takes the value at `index` (0: none) and `argument`, under a guard and a pcall.
+/// (reference.c)
 moon_status moon_with_value(lua_State *L, int index, lua_CFunction function, void *argument, int results);
-/// Pushes an opaque value that stands for object number `handle` of the state's owner. `name` is its type's name in error
-/// messages, `description` what tostring gives. (reference.c)
+/// Pushes an opaque value that stands for object number `handle` of the state's owner. `name` is its type's name in
+/// error messages, `description` what tostring gives. (reference.c)
 void moon_push_object(
   lua_State *L, uint32_t handle, const char *name, size_t name_size, const char *description, size_t size);
 void moon_flat_put(lua_State *L, moon_flat *b, const void *bytes, size_t size);

@@ -28,8 +28,8 @@ static inline void moon_json_put(moon_json_bytes *b, const char *bytes, size_t c
 
 static inline void moon_json_put_byte(moon_json_bytes *b, char byte) { moon_json_put(b, &byte, 1); }
 
-/// The bytes of the UTF-8 character at `s` (1 to 4), or 0 when there is none: overlong forms, surrogates, numbers beyond
-/// U+10FFFF and broken sequences are none.
+/// The bytes of the UTF-8 character at `s` (1 to 4), or 0 when there is none: overlong forms, surrogates, numbers
+/// beyond U+10FFFF and broken sequences are none.
 int moon_json_character(const char *s, const char *end);
 
 #endif

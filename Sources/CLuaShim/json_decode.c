@@ -82,7 +82,8 @@ static int hex(const char *s, const char *end) {
   int value = 0;
   for (int i = 0; i < 4; i++) {
     char c = s[i];
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
+      : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
     if (digit < 0) return -1;
     value = value * 16 + digit;
   }
@@ -108,7 +109,8 @@ static bool get_unicode(decoder *d) {
   else if (c < 0x800) utf8[n++] = (char)(0xc0 | c >> 6);
   else if (c < 0x10000) utf8[n++] = (char)(0xe0 | c >> 12), utf8[n++] = (char)(0x80 | (c >> 6 & 63));
   else {
-    utf8[n++] = (char)(0xf0 | c >> 18), utf8[n++] = (char)(0x80 | (c >> 12 & 63)), utf8[n++] = (char)(0x80 | (c >> 6 & 63));
+    utf8[n++] = (char)(0xf0 | c >> 18), utf8[n++] = (char)(0x80 | (c >> 12 & 63)),
+        utf8[n++] = (char)(0x80 | (c >> 6 & 63));
   }
   if (c >= 0x80) utf8[n++] = (char)(0x80 | (c & 63));
   moon_json_put(&d->scratch, utf8, n);
@@ -268,7 +270,7 @@ int moon_json_decode(lua_State *L) {
   return 2;
 }
 
-// ---- values of the host ---------------------------------------------------------------------------------------------------
+// ---- values of the host ---------------------------------------------------------------------------------------------
 
 typedef struct {
   const char *text;

@@ -42,7 +42,7 @@ int moon_json_character(const char *s, const char *end) {
   return n;
 }
 
-// ---- The walk -------------------------------------------------------------------------------------------------------------
+// ---- The walk -------------------------------------------------------------------------------------------------------
 
 typedef struct {
   const char *key;                                             // NULL: an index
@@ -168,8 +168,8 @@ static void put_field(encoder *e, bool first) {
   put_value(e);
 }
 
-/// Sorts runs of keys and merges them, looking in between whether the run is to end: a million keys take half a second. (The look
-/// cannot be in the comparator, since qsort may hold memory.)
+/// Sorts runs of keys and merges them, looking in between whether the run is to end: a million keys take half a second.
+/// (The look cannot be in the comparator, since qsort may hold memory.)
 static void sort_keys(lua_State *L, moon_key *keys, size_t count) {
   enum { RUN = 4096 };
   for (size_t i = 0; i < count; i += RUN) {
@@ -251,7 +251,8 @@ static void put_table(encoder *e) {                            // stack: table
   }
   char marked = marker(L);
   if (strings > 0 && (indices > 0 || marked == 'a'))
-    fail(e, indices > 0 ? "the table has both string keys and indices; JSON has no such thing" : "the array has string keys");
+    fail(e, indices > 0 ? "the table has both string keys and indices; JSON has no such thing"
+        : "the array has string keys");
   if (marked == 'o' && indices > 0) fail(e, "the object has indices");
   if (strings > 0 || marked == 'o') put_object(e, strings);
   else if ((size_t)last == indices || (marked == 'a' && (size_t)last <= 2 * indices + 16)) put_array(e, last);
@@ -313,7 +314,7 @@ int moon_json_encode(lua_State *L) {
   return 1;
 }
 
-// ---- Marks ----------------------------------------------------------------------------------------------------------------
+// ---- Marks ----------------------------------------------------------------------------------------------------------
 
 static int mark(lua_State *L, const char *key, const char *type) {
   if (lua_isnoneornil(L, 1)) {

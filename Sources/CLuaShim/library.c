@@ -1,8 +1,8 @@
 // What code of others expects of Lua and the host does not have: a harmless io and package for modules, and debug.
 //
-// The tables are host objects that no global leads to (`moon_capsule_name`); reading a global that is not there finds them, see
-// undeclared.c. Writing through io ends in the log, files are not there, package is a view of what `require` knows, and debug only
-// looks. Nothing here gives access to anything that a script has not got already.
+// The tables are host objects that no global leads to (`moon_capsule_name`); reading a global that is not there finds
+// them, see undeclared.c. Writing through io ends in the log, files are not there, package is a view of what `require`
+// knows, and debug only looks. Nothing here gives access to anything that a script has not got already.
 #include <string.h>
 #include "include/moon_capsule.h"
 #include "catalogue.h"
@@ -29,7 +29,7 @@ bool moon_push_stock(lua_State *L, const char *name) {
   return false;
 }
 
-// ---- io ------------------------------------------------------------------------------------------------------------------
+// ---- io -------------------------------------------------------------------------------------------------------------
 
 /// Calls the global `function`, or field `field` of that table, with the text on top of the stack, which is popped.
 static void say(lua_State *L, const char *global, const char *field) {
@@ -122,7 +122,8 @@ static int io_type(lua_State *L) {
 }
 
 static void set_file(lua_State *L, const char *name, lua_CFunction write) {   // stack: …, io
-  static const luaL_Reg methods[] = {{"close", give_true}, {"flush", give_self}, {"lines", io_lines}, {"read", give_nothing},
+  static const luaL_Reg methods[] = {{"close", give_true}, {"flush", give_self}, {"lines", io_lines},
+      {"read", give_nothing},
                                      {"seek", give_nothing}, {"setvbuf", give_true}, {NULL, NULL}};
   luaL_newlib(L, methods);
   lua_pushcfunction(L, write);
@@ -142,7 +143,7 @@ static void open_io(lua_State *L) {
   moon_capsule_name(L, "io");
 }
 
-// ---- package -------------------------------------------------------------------------------------------------------------
+// ---- package --------------------------------------------------------------------------------------------------------
 
 /// The place of a preload function in the table of modules. No module has such a name.
 static void push_preload_key(lua_State *L, int key) { lua_pushfstring(L, ":preload:%s", luaL_tolstring(L, key, NULL)); }
@@ -161,7 +162,8 @@ bool moon_push_preload(lua_State *L, int name) {
 static int loaded_index(lua_State *L) {   // stack: package.loaded, key
   moon_capsule_loaded(L);
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, -2) != LUA_TNIL) return lua_islightuserdata(L, -1) ? 0 : 1;   // one that is being loaded is not there yet
+  // one that is being loaded is not there yet
+  if (lua_rawget(L, -2) != LUA_TNIL) return lua_islightuserdata(L, -1) ? 0 : 1;
   return lua_type(L, 2) == LUA_TSTRING && moon_push_stock(L, lua_tostring(L, 2));
 }
 
@@ -174,7 +176,8 @@ static int loaded_newindex(lua_State *L) {   // stack: package.loaded, key, valu
 
 /// Over a copy with the stock libraries in it.
 static int loaded_pairs(lua_State *L) {
-  static const char *const stock[] = {"_G", "coroutine", "debug", "io", "math", "os", "package", "string", "table", "utf8"};
+  static const char *const stock[] = {"_G", "coroutine", "debug", "io", "math", "os", "package", "string", "table",
+      "utf8"};
   lua_settop(L, 0);
   lua_pushliteral(L, "next");
   moon_globals_get(L);
@@ -238,7 +241,8 @@ static void open_view(lua_State *L, const char *name, const luaL_Reg *events) {
 }
 
 static void open_package(lua_State *L) {
-  static const luaL_Reg loaded[] = {{"__index", loaded_index}, {"__newindex", loaded_newindex}, {"__pairs", loaded_pairs}, {NULL, NULL}};
+  static const luaL_Reg loaded[] = {{"__index", loaded_index}, {"__newindex", loaded_newindex},
+      {"__pairs", loaded_pairs}, {NULL, NULL}};
   static const luaL_Reg preload[] = {{"__index", preload_index}, {"__newindex", preload_newindex}, {NULL, NULL}};
   static const luaL_Reg package[] = {{"__index", package_index}, {"__newindex", package_newindex}, {NULL, NULL}};
   lua_pushcfunction(L, search_path);   // to be found by a capsule
@@ -248,7 +252,7 @@ static void open_package(lua_State *L) {
   open_view(L, "package", package);
 }
 
-// ---- debug ---------------------------------------------------------------------------------------------------------------
+// ---- debug ----------------------------------------------------------------------------------------------------------
 
 enum { TRACE_LEVELS_STACK = 40 };
 
@@ -404,7 +408,7 @@ static void open_debug(lua_State *L) {
   moon_capsule_name(L, "debug");
 }
 
-// ---- functions that stock ones give out ------------------------------------------------------------------------------------
+// ---- functions that stock ones give out -----------------------------------------------------------------------------
 
 /// Names what `call` answers first, so that a capsule can refer to it.
 static void name_iterator(lua_State *L, const char *library, const char *function, const char *name) {

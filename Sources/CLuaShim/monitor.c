@@ -1,10 +1,11 @@
 // The thread that knows when a run has had its time.
 //
-// It sleeps until the earliest deadline of the steps going on, or for ever. A step that has passed its deadline, or whose
-// state was cancelled, gets a signal (soft: the hook); after the grace another kind (hard: the backstop may jump); if that does
-// not help either, the owner is told that its worker is stuck. Signals are repeated every 2 ms until the step has ended: each is an
-// attempt, and one that lands at a bad moment costs nothing. The next one is sent only when the last one was handled: real-time
-// signals queue, and a queue of them would leave the thread no time for anything else.
+// It sleeps until the earliest deadline of the steps going on, or for ever. A step that has passed its deadline, or
+// whose state was cancelled, gets a signal (soft: the hook); after the grace another kind (hard: the backstop may
+// jump); if that does not help either, the owner is told that its worker is stuck. Signals are repeated every 2 ms
+// until the step has ended: each is an attempt, and one that lands at a bad moment costs nothing. The next one is sent
+// only when the last one was handled: real-time signals queue, and a queue of them would leave the thread no time for
+// anything else.
 //
 // A process has one of it, as it has one signal disposition.
 #define _GNU_SOURCE
@@ -30,8 +31,8 @@ int64_t moon_monitor_wake_time(void) { return atomic_load(&wake_time); }
 void moon_monitor_lock(void) { pthread_mutex_lock(&lock); }
 void moon_monitor_unlock(void) { pthread_mutex_unlock(&lock); }
 
-/// Looks at one worker. Returns when it wants to be looked at again. The lock is held, so the worker is not going away; its
-/// step may end at any moment, which the epoch tells.
+/// Looks at one worker. Returns when it wants to be looked at again. The lock is held, so the worker is not going away;
+/// its step may end at any moment, which the epoch tells.
 static int64_t look(moon_worker *w, int64_t now) {
   uint64_t epoch = atomic_load(&w->epoch);
   if (!(epoch & 1)) return INT64_MAX;
@@ -51,7 +52,8 @@ static int64_t look(moon_worker *w, int64_t now) {
     bool was_asked = atomic_load(&w->hard_misses) >= MISSES_MIN;
     int64_t patience = s && (s->hosting > 0 || !was_asked) ? w->host_patience : w->stuck_after;
     if (now - w->stop_since >= w->grace + patience && !w->told_stuck && s) {
-      // The step that we speak of has not ended: it would have to take our lock first. So its state and owner are there.
+      // The step that we speak of has not ended: it would have to take our lock first. So its state and owner are
+      // there.
       if (atomic_load(&w->epoch) == epoch) {
         w->told_stuck = true;
         s->runtime->options.callbacks.stuck(s->owner);
@@ -69,13 +71,15 @@ static void *monitor(void *unused) {
   for (;;) {
     poked = false;
     int64_t now = moon_now(), next = INT64_MAX;
-    atomic_store(&wake_time, INT64_MIN);   // while we look nobody needs to poke: those we have passed are looked at below
+    // while we look nobody needs to poke: those we have passed are looked at below
+    atomic_store(&wake_time, INT64_MIN);
     for (moon_worker *w = workers; w; w = w->next) {
       int64_t t = look(w, now);
       if (t < next) next = t;
     }
     atomic_store(&wake_time, next);
-    // A step that began while we looked compared its deadline with the old wake time: look once more with the new one out.
+    // A step that began while we looked compared its deadline with the old wake time: look once more with the new one
+    // out.
     bool again = false;
     for (moon_worker *w = workers; w && !again; w = w->next) {
       uint64_t epoch = atomic_load(&w->epoch);

@@ -1,5 +1,5 @@
-// What stands for something on the other side of the border: objects of the host in Lua, and functions of Lua at the host. And the
-// protected call that such functions are made of.
+// What stands for something on the other side of the border: objects of the host in Lua, and functions of Lua at the
+// host. And the protected call that such functions are made of.
 #include <stdio.h>
 #include <string.h>
 #include "internal.h"
@@ -27,7 +27,7 @@ moon_status moon_with_value(lua_State *L, int index, lua_CFunction function, voi
   return status;
 }
 
-// ---- objects of the host -------------------------------------------------------------------------------------------------
+// ---- objects of the host --------------------------------------------------------------------------------------------
 
 static int object_tostring(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
@@ -62,7 +62,7 @@ int64_t moon_object_handle(lua_State *L, int32_t index) {
   return ours ? (int64_t)*(const uint32_t *)lua_touserdata(L, index) : -1;
 }
 
-// ---- function references -------------------------------------------------------------------------------------------------
+// ---- function references --------------------------------------------------------------------------------------------
 
 static int make_reference(lua_State *L) {   // stack: function, out
   int32_t *slot = lua_touserdata(L, 2);

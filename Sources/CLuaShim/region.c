@@ -1,12 +1,12 @@
 // The address space that states live in: one reservation, handed out in chunks of 64 KB.
 //
 // One mapping for everything keeps the kernel's list of mappings short (a hundred thousand states would otherwise pass
-// vm.max_map_count) and makes a chunk an aligned power of two. Pages are the system's until they are touched. A free chunk
-// keeps its pages while it is one of the few warm ones; beyond that they are given back.
+// vm.max_map_count) and makes a chunk an aligned power of two. Pages are the system's until they are touched. A free
+// chunk keeps its pages while it is one of the few warm ones; beyond that they are given back.
 //
-// The first pages of a chunk that was never used are asked for in one call, for some chunks at once: a state will write to them
-// in a moment, and a page fault each costs two to three times as much (2.7 µs against 1.0 to 1.3 on the machine of
-// docs/performance-lua.md). A kernel older than 5.14 refuses; then they come one by one.
+// The first pages of a chunk that was never used are asked for in one call, for some chunks at once: a state will write
+// to them in a moment, and a page fault each costs two to three times as much (2.7 µs against 1.0 to 1.3 on the machine
+// of docs/performance-lua.md). A kernel older than 5.14 refuses; then they come one by one.
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/mman.h>

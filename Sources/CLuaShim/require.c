@@ -1,5 +1,5 @@
-// `require`: the scripts' own modules. The host finds the source; the module runs here, in the calling coroutine, and may
-// be sliced (the stock `require` is a C boundary).
+// `require`: the scripts' own modules. The host finds the source; the module runs here, in the calling coroutine, and
+// may be sliced (the stock `require` is a C boundary).
 #include <string.h>
 #include "include/moon_capsule.h"
 #include "internal.h"
@@ -82,7 +82,8 @@ int moon_require(lua_State *L) {
     return run(L);
   }
   if (!is_name(name, size))
-    return luaL_error(L, "'%s' is not a module name: use letters, digits, '_', '-' and single dots, as in \"net.retry\"", name);
+    return luaL_error(L,
+        "'%s' is not a module name: use letters, digits, '_', '-' and single dots, as in \"net.retry\"", name);
   moon_state *s = state_of(L);
   s->foreign++;
   int32_t answer = s->runtime->options.callbacks.require(s->owner, L);

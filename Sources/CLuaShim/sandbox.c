@@ -1,7 +1,7 @@
 // What scripts find in their globals, and what they do not.
 //
-// Stock libraries where they are harmless; replacements where they are not. Absent: bytecode in either direction, debug, io,
-// package, files, finalizers, the collector's controls, addresses, and everything of os but the clock.
+// Stock libraries where they are harmless; replacements where they are not. Absent: bytecode in either direction,
+// debug, io, package, files, finalizers, the collector's controls, addresses, and everything of os but the clock.
 #include <string.h>
 #include "internal.h"
 
@@ -39,21 +39,23 @@ static int safe_setmetatable(lua_State *L) {
     lua_pushliteral(L, "__gc");
     // Any value, false too, would mark the object for finalization.
     if (lua_rawget(L, 2) != LUA_TNIL)
-      return luaL_error(L, "'__gc' is not available: release what a script holds with a to-be-closed variable (local x <close>)");
+      return luaL_error(L,
+          "'__gc' is not available: release what a script holds with a to-be-closed variable (local x <close>)");
     lua_pop(L, 1);
   }
   return moon_call_stock(&stock_setmetatable, L);
 }
 
-// xpcall whose handler runs after the error has unwound: liblua 5.4.4 can overwrite the handler's stack slot while it closes
-// variables (lua commit 3fe7be95). The handler can then do whatever a function can, suspend as well.
+// xpcall whose handler runs after the error has unwound: liblua 5.4.4 can overwrite the handler's stack slot while it
+// closes variables (lua commit 3fe7be95). The handler can then do whatever a function can, suspend as well.
 //
 // An error of the handler goes to the handler again, as in the stock xpcall, which ends when the C stack does.
 enum { HANDLER_CALLS = 100 };
 
 static int handle(lua_State *L, lua_KContext calls);
 
-static int handled(lua_State *L, int status, lua_KContext calls) {   // stack: function, handler, true, …, result or error
+// stack: function, handler, true, …, result or error
+static int handled(lua_State *L, int status, lua_KContext calls) {
   if (status != LUA_OK && status != LUA_YIELD) return handle(L, calls);
   lua_pushboolean(L, 0);
   lua_insert(L, -2);
@@ -72,7 +74,8 @@ static int handle(lua_State *L, lua_KContext calls) {
   return handled(L, lua_pcallk(L, 1, 1, 0, calls + 1, handled), calls + 1);
 }
 
-static int tried(lua_State *L, int status, lua_KContext context) {   // stack: function, handler, true, results… or error
+// stack: function, handler, true, results… or error
+static int tried(lua_State *L, int status, lua_KContext context) {
   (void)context;
   if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 2;
   return handle(L, 0);
@@ -89,7 +92,8 @@ static int safe_xpcall(lua_State *L) {
 
 /// The collector runs by itself: asking for a collection does nothing, and what would change or stop it is refused.
 static int safe_collectgarbage(lua_State *L) {
-  static const char *const options[] = {"collect", "step", "count", "isrunning", "stop", "restart", "setpause", "setstepmul",
+  static const char *const options[] = {"collect", "step", "count", "isrunning", "stop", "restart", "setpause",
+      "setstepmul",
                                         "incremental", "generational", NULL};
   enum { COLLECT, STEP, COUNT, IS_RUNNING };
   int option = luaL_checkoption(L, 1, "collect", options);
@@ -99,7 +103,8 @@ static int safe_collectgarbage(lua_State *L) {
     case COUNT: lua_pushnumber(L, (lua_Number)state_of(L)->arena.used / 1024); break;
     case IS_RUNNING: lua_pushboolean(L, 1); break;
     default:
-      return luaL_error(L, "collectgarbage(\"%s\") is not available: memory is collected when needed, and scripts cannot change that",
+      return luaL_error(L,
+          "collectgarbage(\"%s\") is not available: memory is collected when needed, and scripts cannot change that",
                         options[option]);
   }
   return 1;
@@ -110,7 +115,8 @@ static int safe_randomseed(lua_State *L) {
   moon_state *s = state_of(L);
   if (lua_gettop(L) == 0) {
     if (s->declaring)
-      return luaL_error(L, "math.randomseed() is not available while a script is loading: give it a number, or call it inside run");
+      return luaL_error(L,
+          "math.randomseed() is not available while a script is loading: give it a number, or call it inside run");
     lua_pushinteger(L, (lua_Integer)((uint64_t)moon_now() * 0x9e3779b97f4a7c15u));
   }
   moon_call_stock(&stock_randomseed, L);

@@ -43,7 +43,7 @@ void moon_runtime_set_others_waiting(moon_runtime *r, bool waiting) {
 // The library's own words, not the header's: it may have been updated since this was compiled.
 const char *moon_lua_release(void) { return lua_ident + sizeof "$LuaVersion: " - 1; }
 
-// ---- copies of the image -----------------------------------------------------------------------------------------------
+// ---- copies of the image --------------------------------------------------------------------------------------------
 
 /// Words for math.random: unlike in every state, and cheap. Seeded by the system once per thread.
 static uint64_t random_word(void) {
@@ -67,8 +67,8 @@ void moon_state_set_random(moon_state *s, uint64_t *place) {
 
 static inline int kind_of(const moon_state *s) { return s->declaring ? MOON_IMAGE_DECLARE : MOON_IMAGE_JOB; }
 
-/// Fills the slot with the image. A slot that is used again keeps a copy with its own addresses, so the next time is a plain
-/// memcpy (0.1 µs instead of 0.6).
+/// Fills the slot with the image. A slot that is used again keeps a copy with its own addresses, so the next time is a
+/// plain memcpy (0.1 µs instead of 0.6).
 static void copy_image(moon_state *s, bool again) {
   const moon_image *image = &s->runtime->images[kind_of(s)];
   char *to = (char *)s + MOON_IMAGE_START;
@@ -140,7 +140,7 @@ void moon_state_free(moon_state *s) {
   moon_chunk_give(&r->region, s);
 }
 
-// ---- small questions -----------------------------------------------------------------------------------------------------
+// ---- small questions ------------------------------------------------------------------------------------------------
 
 lua_State *moon_state_lua(moon_state *s) { return s->L; }
 void moon_state_set_owner(moon_state *s, void *owner) { s->owner = owner; }

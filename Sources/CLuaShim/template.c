@@ -15,7 +15,8 @@ static int set_up(lua_State *L) {
 
 moon_state *moon_template_new(moon_runtime *r) { return moon_template_bare(r, set_up); }
 
-/// Pushes the table of a module: the globals for "", the internal functions for "@host", else a global table, made if need be.
+/// Pushes the table of a module: the globals for "", the internal functions for "@host", else a global table, made if
+/// need be.
 void moon_get_module(lua_State *L, const char *name) {
   if (name[0] == 0) {
     lua_pushglobaltable(L);
@@ -124,8 +125,9 @@ static int append_code(lua_State *L, const void *bytes, size_t size, void *argum
   return 0;
 }
 
-/// Compiles a prelude in a state of its own and keeps the code without its debug information: what the compiler leaves behind would
-/// otherwise stay as holes in the image that every state is a copy of. Returns NULL, or the error message (malloc'ed).
+/// Compiles a prelude in a state of its own and keeps the code without its debug information: what the compiler leaves
+/// behind would otherwise stay as holes in the image that every state is a copy of. Returns NULL, or the error message
+/// (malloc'ed).
 static char *compile_prelude(const prelude *p, code *out) {
   lua_State *C = luaL_newstate();
   if (!C) return strdup("out of memory");

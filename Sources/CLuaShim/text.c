@@ -1,6 +1,6 @@
-// Values as text without addresses: "table: 0x000000000003" is the third object that this state has named. It looks as the
-// stock text does, for code that takes it apart; an address would tell a script (and a log) where memory lies, and would differ
-// from run to run.
+// Values as text without addresses: "table: 0x000000000003" is the third object that this state has named. It looks as
+// the stock text does, for code that takes it apart; an address would tell a script (and a log) where memory lies, and
+// would differ from run to run.
 #include <stdio.h>
 #include <string.h>
 #include "include/moon_json.h"
@@ -73,8 +73,8 @@ static int safe_tostring(lua_State *L) {
 
 static moon_stock stock_format;
 
-/// string.format: what `%s` would print with an address is made text first; `%p` is refused. The stock function is called in this
-/// frame, so that its messages have this function's name and the caller's line.
+/// string.format: what `%s` would print with an address is made text first; `%p` is refused. The stock function is
+/// called in this frame, so that its messages have this function's name and the caller's line.
 static int safe_format(lua_State *L) {
   size_t size;
   const char *format = luaL_checklstring(L, 1, &size), *end = format + size;

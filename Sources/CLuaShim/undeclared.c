@@ -1,8 +1,9 @@
 // Globals that are not there: what reading one means.
 //
-// It depends on who reads. In a file below lib/, which is often somebody else's library, it is nil, as everywhere else in the Lua
-// world: libraries ask for what other hosts have. In a script it is an error that names the closest name, because it is a spelling
-// mistake, or something that the host does not have. A name that the script assigns anywhere is no mistake.
+// It depends on who reads. In a file below lib/, which is often somebody else's library, it is nil, as everywhere else
+// in the Lua world: libraries ask for what other hosts have. In a script it is an error that names the closest name,
+// because it is a spelling mistake, or something that the host does not have. A name that the script assigns anywhere
+// is no mistake.
 //
 // All of this is on the way of a miss: a global that is there costs nothing.
 #include <stdlib.h>
@@ -38,7 +39,8 @@ const char *moon_instead_of(const char *name) {
   return NULL;
 }
 
-/// Whether the innermost code that stands in a file stands below lib/. A chunk that was loaded from text is its caller's.
+/// Whether the innermost code that stands in a file stands below lib/. A chunk that was loaded from text is its
+/// caller's.
 bool moon_reader_is_library(lua_State *L) {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
@@ -48,7 +50,7 @@ bool moon_reader_is_library(lua_State *L) {
   return false;
 }
 
-// ---- what a script assigns -----------------------------------------------------------------------------------------------
+// ---- what a script assigns ------------------------------------------------------------------------------------------
 
 void moon_note_chunk(lua_State *L) {   // stack: …, function
   luaL_checkstack(L, 6, NULL);
@@ -169,7 +171,7 @@ bool moon_push_undeclared(lua_State *L, int key) {
   return false;
 }
 
-// ---- for the host ----------------------------------------------------------------------------------------------------------
+// ---- for the host ---------------------------------------------------------------------------------------------------
 
 static void put(lua_State *L, moon_flat *out, const void *bytes, uint32_t size) {
   moon_flat_put(L, out, &size, 4);

@@ -51,7 +51,8 @@ static size_t append_path(char *to, size_t room, const char *root, const level *
   if (!at) return (size_t)snprintf(to, room, "%s", root);
   size_t n = append_path(to, room, root, at->up);
   if (n >= room) return n;
-  bool word = at->key && at->key[0] && strspn(at->key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == strlen(at->key);
+  bool word = at->key && at->key[0] && strspn(at->key,
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == strlen(at->key);
   int m;
   if (!at->key) m = snprintf(to + n, room - n, "[%lld]", (long long)at->number);
   else if (word) m = snprintf(to + n, room - n, n ? ".%.60s" : "%.60s", at->key);

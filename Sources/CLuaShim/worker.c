@@ -1,8 +1,9 @@
 // Threads that step runs, and the signal that reaches them.
 //
-// Each worker has one POSIX timer on its own CPU time: a thread that waits gets no signals, so an idle host is idle. Deadlines
-// and cancels come from the monitor thread by pthread_kill. Both are the same real-time signal, and all the handler does
-// is to set flags, to arm the hook of the coroutine that is running, and, when the hook was not enough, to jump.
+// Each worker has one POSIX timer on its own CPU time: a thread that waits gets no signals, so an idle host is idle.
+// Deadlines and cancels come from the monitor thread by pthread_kill. Both are the same real-time signal, and all the
+// handler does is to set flags, to arm the hook of the coroutine that is running, and, when the hook was not enough, to
+// jump.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -45,8 +46,8 @@ static void on_signal(int signal, siginfo_t *info, void *context) {
     if (atomic_load(&w->hard_epoch) == epoch) atomic_fetch_add(&w->hard_misses, 1);
     moon_arm(s->current);
   } else if (atomic_load_explicit(&s->runtime->others_waiting, memory_order_relaxed)) {
-    // The timer's period is half a slice: the first tick that meets a step only notes it, the second ends the slice. So a
-    // step gets between half a slice and a whole one without anybody reading a clock at its start.
+    // The timer's period is half a slice: the first tick that meets a step only notes it, the second ends the slice. So
+    // a step gets between half a slice and a whole one without anybody reading a clock at its start.
     bool is_over = atomic_load(&w->slice_epoch) == epoch || (info->si_code == SI_TIMER && w->tick_epoch == epoch);
     if (info->si_code == SI_TIMER) w->tick_epoch = epoch;
     if (is_over) {
@@ -198,9 +199,10 @@ moon_outcome moon_step(moon_state *s, int64_t deadline) {
   atomic_store_explicit(&w->epoch, epoch + 1, memory_order_release);
   if (MOON_UNLIKELY(was_stopped)) moon_monitor_unlock();
   MOON_EXIT(s, guard);
-  // After a jump out of a C call the position was not recorded by the hook. The topmost call may be half made; those below
-  // it are whole.
-  if (outcome == MOON_STOPPED && s->stop.line == 0 && s->current) moon_record_place(s, s->current, s->stop.forced ? 1 : 0);
+  // After a jump out of a C call the position was not recorded by the hook. The topmost call may be half made; those
+  // below it are whole.
+  if (outcome == MOON_STOPPED && s->stop.line == 0 && s->current)
+    moon_record_place(s, s->current, s->stop.forced ? 1 : 0);
   if (outcome == MOON_STOPPED) moon_record_depth(s);
   s->current = NULL;
   // The signal came when the run had already ended by itself: it ended.

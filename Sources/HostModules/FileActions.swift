@@ -79,12 +79,12 @@ enum FileActions {
   }
 
   /// `.NAME.NUMBER~`, which no watch takes for a file. A name has at most 255 bytes, so of a long one its beginning.
-  private static func temporaryName(_ name: [UInt8]) -> [UInt8] {
+  static func temporaryName(_ name: [UInt8]) -> [UInt8] {
     [UInt8(ascii: ".")] + name.prefix(200) + Array(".\(UInt64.random(in: .min ... .max))~".utf8)
   }
 
   /// The regular file that a name has so far; nil when it has none. A link is replaced, not followed.
-  private static func formerFile(_ location: FileLocation) -> Result<stat?, FileFailure> {
+  static func formerFile(_ location: FileLocation) -> Result<stat?, FileFailure> {
     var former = stat()
     // Safe: the struct outlives the call, and the name is terminated.
     let exists = unsafe location.name.withTerminated { name in

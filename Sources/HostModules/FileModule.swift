@@ -11,7 +11,8 @@ enum FileModule {
   static let readLimit = 16 << 20
 
   static func module() -> LuaModule {
-    LuaModule("fs", functions: [read, write, append, list, stat, remove, rename, makeDirectory])
+    LuaModule.lazy(
+      "fs", pieces, natives: [read, write, append, list, stat, remove, rename, makeDirectory] + steps, source: source)
   }
 
   /// Bytes that a file, and a list of names, may have before room is asked for that fits.
@@ -191,7 +192,7 @@ enum FileModule {
   }
 
   /// The granted root that a path lies below; nil when everything is granted.
-  private static func fence(
+  static func fence(
     _ path: [UInt8], _ written: String, writing: Bool, _ run: RunContext, _ arguments: Arguments
   ) throws(Misuse) -> String? {
     guard case .below(let roots) = run.services.grants(run.script).files else { return nil }

@@ -53,9 +53,9 @@ enum LogModule {
     return limits
   }()
 
-  /// The second argument as a JSON object: a table's fields, a list with its indices as names, anything else as `value`.
-  /// In the place of those with more bytes than a line may have stands how many there were. Never an error: whoever logs
-  /// wants to know, and not to fail.
+  /// The second argument as a JSON object: a table's fields, a list with its indices as names, anything else as
+  /// `value`. In the place of those with more bytes than a line may have stands how many there were. Never an error:
+  /// whoever logs wants to know, and not to fail.
   private static func fields(_ call: borrowing LuaCall, _ run: RunContext) -> JSONText? {
     if call.isNil(2) { return nil }
     let limit = run.services.quotas().logLineBytes
@@ -82,8 +82,8 @@ extension LuaValue {
     return table.array.isEmpty ? self : .table(table.withNames { $0 })
   }
 
-  /// The value with everything that JSON does not have made visible: bytes that are no text as `\xE9`, `nan` and `inf` as
-  /// texts, keys that are no strings as their text.
+  /// The value with everything that JSON does not have made visible: bytes that are no text as `\xE9`, `nan` and `inf`
+  /// as texts, keys that are no strings as their text.
   fileprivate var loggable: LuaValue {
     switch self {
     case .nil, .bool, .integer: self

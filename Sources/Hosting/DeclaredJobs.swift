@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// Who declares which job: the program, or its scripts. The program's own names go first.
 ///
-/// Invariants: a job of a script whose name the program has is not in force, and is in `hidden`; `locations`, while it is
-/// there, has every job of the scripts.
+/// Invariants: a job of a script whose name the program has is not in force, and is in `hidden`; `locations`, while it
+/// is there, has every job of the scripts.
 ///
 /// Threading: any thread; `admit` in the tick of the scheduler in which the step is taken.
 final class DeclaredJobs: Sendable {
@@ -16,8 +16,8 @@ final class DeclaredJobs: Sendable {
     var scripts: [LoadedScript] = []
     /// Jobs of scripts that the program's of the same name keep from being in force.
     var hidden: [String: JobDefinition] = [:]
-    /// Where the scripts' jobs are, by name. Made when somebody asks, and kept up from then on: most programs declare no
-    /// job beside 100,000 of scripts, and most hosts are no program.
+    /// Where the scripts' jobs are, by name. Made when somebody asks, and kept up from then on: most programs declare
+    /// no job beside 100,000 of scripts, and most hosts are no program.
     var locations: [String: SourceLocation]?
     /// Rises with each change of the scripts' jobs.
     var version = 0
@@ -64,9 +64,13 @@ final class DeclaredJobs: Sendable {
   /// The program's own jobs, by name.
   var all: [JobDefinition] { state.withLock { $0.nativeJobs.values.sorted { $0.name < $1.name } } }
 
-  /// Where a name is declared that is not free.
+  /// Where a name is declared that is not free. What the program itself has declared is its own to replace, whatever
+  /// scripts say.
   func owner(of name: String, replacing: Bool) -> SourceLocation? {
-    state.withLock { $0.location(of: name) ?? (replacing ? nil : $0.nativeJobs[name]?.source) }
+    state.withLock { state in
+      if let own = state.nativeJobs[name] { return replacing ? nil : own.source }
+      return state.location(of: name)
+    }
   }
 
   /// The circle of `after` that would go through a job of the program.

@@ -16,8 +16,8 @@ package final class EventRenderer: Sendable {
   private let log: any HostLog
   private let clock: any WallClock
   private let saysStarts: Bool
-  /// In a struct: a closure that a `Mutex` holds by itself is wrapped anew, and put back wrapped, each time it is looked
-  /// at, so that it grows by a few frames and bytes with each event.
+  /// In a struct: a closure that a `Mutex` holds by itself is wrapped anew, and put back wrapped, each time it is
+  /// looked at, so that it grows by a few frames and bytes with each event.
   private struct Reasons: Sendable {
     var say: (@Sendable (String) -> String)?
   }

@@ -4,8 +4,8 @@ package import JobModel
 internal import ScriptRuntime
 internal import Synchronization
 
-/// Where everything goes that runs say: their log lines to the host's log and to the store that has the run, and how far
-/// they are to the store and to whoever listens.
+/// Where everything goes that runs say: their log lines to the host's log and to the store that has the run, and how
+/// far they are to the store and to whoever listens.
 ///
 /// Threading: any thread.
 package final class HostLogSink: RunOutput {

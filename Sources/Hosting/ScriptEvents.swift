@@ -3,8 +3,8 @@ internal import FileWatching
 internal import ScriptLoading
 
 extension LoadedGeneration {
-  /// Which scripts have errors now that had none in `former`, or others; and which have none any more. A script that was
-  /// deleted with its errors is told of no more. O(scripts).
+  /// Which scripts have errors now that had none in `former`, or others; and which have none any more. A script that
+  /// was deleted with its errors is told of no more. O(scripts).
   func scriptEvents(since former: LoadedGeneration?) -> [Event] {
     var known: [ScriptPath: [String]] = [:]
     for script in former?.scripts ?? [] {

@@ -33,8 +33,8 @@ package struct UnitSearch {
     [".wants/", ".requires/", ".upholds/"].contains { directory.hasSuffix($0) }
   }
 
-  /// The text of a unit with that of its drop-ins behind it; `nil` when there is no such unit. An instance of a template
-  /// has the template's file unless it has one of its own.
+  /// The text of a unit with that of its drop-ins behind it; `nil` when there is no such unit. An instance of a
+  /// template has the template's file unless it has one of its own.
   package func unit(_ name: String, in directories: [String]) -> String? {
     let unit = UnitName(name)
     let names = [name] + (unit.template.map { [$0] } ?? [])

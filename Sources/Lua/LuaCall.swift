@@ -157,8 +157,8 @@ internal import CLuaShim
     }
   }
 
-  /// Pushes the value of a JSON text; nil when it is not JSON. `null` is nil. The value is made inside the state, so its
-  /// memory limit holds.
+  /// Pushes the value of a JSON text; nil when it is not JSON. `null` is nil. The value is made inside the state, so
+  /// its memory limit holds.
   package mutating func push(json text: String) {
     reserve()
     if problem != nil { return }

@@ -17,8 +17,8 @@ package struct LuaLocalTime: Sendable, Equatable {
   package static let utc = LuaLocalTime(offset: 0, isDaylight: false, name: "UTC")
 }
 
-/// A `LuaCall.context` that knows in which time zone the code of its state lives. A state with another context, or none,
-/// lives in UTC.
+/// A `LuaCall.context` that knows in which time zone the code of its state lives. A state with another context, or
+/// none, lives in UTC.
 package protocol LuaTimeContext: AnyObject {
   /// Local time at a second since 1970, UTC. Any value of `second` is allowed.
   func localTime(at second: Int64) -> LuaLocalTime

@@ -183,8 +183,8 @@ package struct LuaLimits: Sendable {
   package var bytes = 64 << 20
   /// Whether functions may be in it, as references. Otherwise one is an error.
   package var functions = true
-  /// What cannot be copied (a function, a coroutine, a table in itself, one too deep, a table as a key) becomes a word in
-  /// angle brackets; only what is too large is an error.
+  /// What cannot be copied (a function, a coroutine, a table in itself, one too deep, a table as a key) becomes a word
+  /// in angle brackets; only what is too large is an error.
   package var lenient = false
 
   package init(depth: Int = 64, nodes: Int = 1_000_000, bytes: Int = 64 << 20, functions: Bool = true) {

@@ -27,8 +27,8 @@ internal import CLuaShim
   /// Detaches the thread. Not calling it costs nothing but the timer until the thread ends.
   package func close() { moon_worker_detach() }
 
-  /// Whether the step on the calling thread is to end: for host functions whose work grows with their arguments, to look
-  /// at now and then. What they answer then is not used. False on a thread that is no worker. A few nanoseconds.
+  /// Whether the step on the calling thread is to end: for host functions whose work grows with their arguments, to
+  /// look at now and then. What they answer then is not used. False on a thread that is no worker. A few nanoseconds.
   package static var isStopping: Bool { moon_is_stopping_here() }
 
   /// The monotonic clock in nanoseconds, in which deadlines are given.

@@ -15,7 +15,7 @@ internal import ScriptLoading
 public struct Configuration: Sendable {
   /// Where schedules, history and scripts' values are kept.
   public struct Store: Sendable, Hashable {
-    let url: String
+    package let url: String
     /// In this process: gone when it ends. Of each job it remembers the last 100 runs.
     public static let memory = Store(url: "memory:")
     /// In an SQLite file, made when it is missing. One scheduler at a time; a relative path begins at the working

@@ -23,8 +23,8 @@ public struct Metric: Sendable, Hashable {
 }
 
 extension Scheduler {
-  /// What scripts count and measure, sorted by script, name and labels; nothing without scripts, before the start and after
-  /// the end. Any thread; does not block.
+  /// What scripts count and measure, sorted by script, name and labels; nothing without scripts, before the start and
+  /// after the end. Any thread; does not block.
   public func metrics() -> [Metric] {
     guard let assembly = try? assembly() else { return [] }
     return assembly.metrics.map { series in

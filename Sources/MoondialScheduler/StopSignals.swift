@@ -34,8 +34,9 @@ final class StopSignals {
   }
 }
 
-/// Signals whose default action is off while anybody takes them in another way. The process has one disposition for each, so the first
-/// who comes remembers what it was, and the last who leaves puts it back, in whatever order they leave.
+/// Signals whose default action is off while anybody takes them in another way. The process has one disposition for
+/// each, so the first who comes remembers what it was, and the last who leaves puts it back, in whatever order they
+/// leave.
 private final class IgnoredSignals: Sendable {
   static let shared = IgnoredSignals()
 

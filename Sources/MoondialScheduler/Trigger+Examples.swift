@@ -1,8 +1,8 @@
 package import Triggers
 
 extension Trigger {
-  /// Each constructor that scripts have, as Swift writes it: a trigger for every row of the table of constructors, which
-  /// tests hold against the table.
+  /// Each constructor that scripts have, as Swift writes it: a trigger for every row of the table of constructors,
+  /// which tests hold against the table.
   ///
   /// The switch has no default, so a new constructor does not compile until Swift programs can write it as well.
   package static func example(of constructor: ConstructorName) throws(ParseError) -> Trigger {

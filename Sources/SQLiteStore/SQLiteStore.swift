@@ -12,8 +12,8 @@ internal import Synchronization
 ///     store.close()
 ///
 /// A batch is on disk when its completion is called: with ``CommitDurability/full`` it survives a power cut, with
-/// ``CommitDurability/normal`` a crash of the process (docs/durability.md). Questions are answered on connections of their
-/// own and never wait for the writer.
+/// ``CommitDurability/normal`` a crash of the process (docs/durability.md). Questions are answered on connections of
+/// their own and never wait for the writer.
 ///
 /// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the disk.
 package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, ExternalRunStore {
@@ -27,8 +27,8 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
     package var busySeconds = 5.0
     /// Finished runs that may wait for their index entry; history of a job scans as many rows. Smaller for tests.
     package var largestUnindexedTail = 16_384
-    /// Nanoseconds between two looks into the file, past every cache, for whether it is still this host's store. Smaller
-    /// for tests.
+    /// Nanoseconds between two looks into the file, past every cache, for whether it is still this host's store.
+    /// Smaller for tests.
     package var lookIntoFileEvery: Int64 = 1_000_000_000
     /// Told when the system refuses a thread that is made when it is first needed, and (nil) when it gives it.
     package var threadRefused: (@Sendable (StoreError?) -> Void)?

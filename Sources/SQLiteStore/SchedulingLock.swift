@@ -118,9 +118,9 @@ final class SchedulingLock: Sendable {
   }
 }
 
-/// Says which runs belong to living processes alongside the host: each holds the byte of the lock file whose number is the
-/// run's id, and the kernel lets go of it when the process ends. So a host that starts never ends, or repeats, a run
-/// that is alive, and does end one whose process died.
+/// Says which runs belong to living processes alongside the host: each holds the byte of the lock file whose number is
+/// the run's id, and the kernel lets go of it when the process ends. So a host that starts never ends, or repeats, a
+/// run that is alive, and does end one whose process died.
 final class ExternalRunMarks: Sendable {
   private let descriptor: Int32
 

@@ -325,7 +325,8 @@ struct HighWaterMark {
 
   /// Takes an id above all that are in the file, and remembers there that it is taken.
   ///
-  /// - Parameter alongsideHost: a host is up. It may have given ids that are not in the file yet, but none for an external run.
+  /// - Parameter alongsideHost: a host is up. It may have given ids that are not in the file yet, but none for an
+  ///   external run.
   mutating func next(alongsideHost: Bool) throws(StoreError) -> Int64 {
     highest = max(highest, try Self.checked(find.first { $0.integer(0) } ?? 0, failure)) + 1
     if alongsideHost { while !RunID(highest).isForExternalRuns { highest += 1 } }

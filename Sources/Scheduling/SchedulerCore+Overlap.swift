@@ -2,8 +2,8 @@ import Basics
 import Chronology
 import JobModel
 
-/// What was accepted and must wait: for an instance of its job, then in the claim order; and the way out of both without
-/// a claim.
+/// What was accepted and must wait: for an instance of its job, then in the claim order; and the way out of both
+/// without a claim.
 extension SchedulerCore {
   /// Puts a waiting run into its job's queue; `queue_one` and `replace` keep only the newest.
   mutating func enqueue(

@@ -172,8 +172,8 @@ extension SchedulerCore {
     if runs.slots[slot].record.cause == .schedule { jobs.markDirty(index) }
   }
 
-  /// The next attempt of a run that has its claim. Under a rate its row must tell of the attempts before this one: after
-  /// a crash it is all that its rates have to count by.
+  /// The next attempt of a run that has its claim. Under a rate its row must tell of the attempts before this one:
+  /// after a crash it is all that its rates have to count by.
   private mutating func claimAgain(_ slot: Int, _ evaluation: inout Evaluation) {
     if hasRate(slot) { return handToStore(slot, &evaluation) }
     takeGroupSlot(slot)

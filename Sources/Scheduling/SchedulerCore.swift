@@ -18,8 +18,9 @@ package import JobModel
 ///
 /// 1. **fire**: an instant of a schedule is due, and it is the schedule's turn;
 /// 2. **decide**: late, coalesced, paused or over a limit, it becomes a range (`record`); otherwise
-/// 3. **accept**: it becomes a run, at once or when the overlap policy lets it, and waits for its group and its rate, if
-///    it has any. Events, other jobs' ends, files and people come in here as well (`+Control`, `+Upstreams`, `+Files`);
+/// 3. **accept**: it becomes a run, at once or when the overlap policy lets it, and waits for its group and its rate,
+///    if it has any. Events, other jobs' ends, files and people come in here as well (`+Control`, `+Upstreams`,
+///    `+Files`);
 /// 4. **claim**: by priority, as far as the window reaches; what moved is flushed with it (`+Flushing`);
 /// 5. **dispatch**: the claim is on disk, and the executor gets an order;
 /// 6. **finish**: the executor reports; the run is retried or ends, and what waited for that goes on.

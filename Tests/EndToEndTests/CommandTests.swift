@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Every command as a person meets it: what it prints, and its exit code (0 fine, 1 failed, 2 usage).
@@ -30,6 +31,23 @@ struct CommandTests {
     ),
     ("a20", "job 'a20' { retry = { max = 'a' }, run = print }", #"retry.max must be a whole number, not "a""#),
   ]
+
+  @Test("the host's first line, doctor and --version name the release of liblua that is used")
+  func release() throws {
+    let place = try Place()
+    try place.save("a.lua", "job 'a' { run_at_start = true, run = function() print('ran') end }\n")
+    let host = try place.host()
+    let first = try host.awaitLine(containing: "moondial ")
+    let release = try #require(first.split(separator: ", ").last.map(String.init))
+    // Three numbers: `_VERSION` alone says "Lua 5.4".
+    #expect(release.hasPrefix("Lua 5.4.") && Int(release.dropFirst("Lua 5.4.".count)) != nil, "\(first)")
+    try host.awaitLine(containing: "ran")
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0)
+    #expect(try place.run("doctor").output.contains { $0.hasPrefix("library ") && $0.hasSuffix(" " + release) })
+    #expect(try place.run("doctor", "--json").output.joined().contains("\"lua\":\"\(release)\""))
+    #expect(try place.run("--version").output.joined().contains("(\(release))"))
+  }
 
   @Test("check prints twenty messages for twenty mistakes, each with its file and line, and exits 1")
   func check() throws {

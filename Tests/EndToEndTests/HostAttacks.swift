@@ -6,6 +6,9 @@ struct HostAttack: Sendable, CustomTestStringConvertible {
   /// A whole script.
   let source: String
 
+  /// Whether it attacks from a run, which says when it begins; otherwise while it is loaded.
+  var isRun: Bool { source.contains("print(\"\(name) begins\")") }
+
   var testDescription: String { name }
 
   /// What a top level does to the host that loads it.

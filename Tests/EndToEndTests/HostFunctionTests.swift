@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import LoopbackHTTP
 import Testing
 
 /// Each function that scripts have does in a real host what it says: the binary loads, schedules and runs them, and the
@@ -65,6 +66,52 @@ struct HostFunctionTests {
       #""r""#
     ),
     ("fs.mkdir", "return fs.mkdir('data/m/n')", "true"),
+    ("http.get", "return http.get('SERVER', { query = { a = 1 } }).body", #""GET /?a=1 ""#),
+    ("http.head", "return http.head('SERVER').status", "200"),
+    ("http.post", "return http.post('SERVER', { json = { 1 } }).body", #""POST / [1]""#),
+    ("http.put", "return http.put('SERVER', { body = 'x' }).body", #""PUT / x""#),
+    ("http.patch", "return http.patch('SERVER', { form = { a = 1 } }).body", #""PATCH / a=1""#),
+    ("http.delete", "return http.delete('SERVER').body", #""DELETE / ""#),
+    ("http.options", "return http.options('SERVER').body", #""OPTIONS / ""#),
+    ("http.request", "return http.request('REPORT', 'SERVER').body", #""REPORT / ""#),
+    ("hash.sha512", "return hash.sha512('abc'):sub(1, 8)", #""ddaf35a1""#),
+    ("hash.md5", "return hash.md5('')", #""d41d8cd98f00b204e9800998ecf8427e""#),
+    ("hash.crc32", "return hash.crc32('123456789')", "3421780262"),
+    (
+      "hash.equal", "return { hash.equal('a', 'a'), hash.equal('a', 'b'), hash.equal('a', 'aa') }", "[true,false,false]"
+    ),
+    ("hash.random", "return { #hash.random(33), hash.random(16) == hash.random(16) }", "[33,false]"),
+    ("csv.decode", "return csv.decode('a,b\\n1,2', { header = true })[1].b", #""2""#),
+    ("csv.encode", "return csv.encode({ { 'x', 'y,z' } })", #""x,\"y,z\"\r\n""#),
+    ("csv.rows", "for row, line in csv.rows('\\n7') do return { row[1], line } end", #"["7",2]"#),
+    ("template.render", "return template.render('{{a}}', { a = '<' })", #""&lt;""#),
+    ("template.compile", "return template.compile('{{a}}', { escape = 'none' })({ a = '<' })", #""<""#),
+    ("fs.copy", "fs.write('data/c', '12') return { fs.copy('data/c', 'data/c2'), fs.read('data/c2') }", #"[2,"12"]"#),
+    (
+      "fs.move", "fs.write('data/mv', '1') return { fs.move('data/mv', 'data/mv2'), fs.read('data/mv2') }",
+      #"[true,"1"]"#
+    ),
+    ("fs.glob", "fs.write('data/g.x', '') return fs.glob('data/*.x')", #"["data/g.x"]"#),
+    (
+      "fs.temp", "local p = fs.temp({ suffix = '.t' }) return { fs.stat(p).size, p:match('^data/tmp%-.*%.t$') ~= nil }",
+      "[0,true]"
+    ),
+    (
+      "fs.lines",
+      "fs.write('data/ln', 'a\\nb') local t = {} for l in fs.lines('data/ln') do t[#t + 1] = l end return t",
+      #"["a","b"]"#
+    ),
+    ("fs.chunks", "fs.write('data/ch', 'ab') for bytes in fs.chunks('data/ch') do return bytes end", #""ab""#),
+    (
+      "sqlite.open",
+      "local db = sqlite.open('data/a.db') db:run('CREATE TABLE t (a)') db:run('INSERT INTO t VALUES (?)', { 7 }) return db:query('SELECT a FROM t')",
+      #"[{"a":7}]"#
+    ),
+    (
+      "mail.send",
+      "return (select(2, mail.send { server = '127.0.0.1:1', security = 'none', from = 'a@b', to = 'c@d' })).kind",
+      #""connect""#
+    ),
     ("env.get", "return env.get('WIRED')", #""yes""#),
     ("secret", "return secret('token'):upper()", #""WORD OF A TOKEN""#),
     // Methods and fields of ctx.
@@ -89,8 +136,11 @@ struct HostFunctionTests {
   @Test("each does what it says, and none is missing")
   func functions() throws {
     let place = try Place()
+    let server = try LoopbackServer { request, connection in
+      connection.answer(200, "\(request.method) \(request.target) \(request.text)")
+    }
     try """
-    return { secrets = { directory = "run" }, grants = { ["*"] = { fs = { "data:rw" }, exec = { "sh" }, env = { "WIRED" }, secret = true } } }
+    return { secrets = { directory = "run" }, grants = { ["*"] = { fs = { "data:rw" }, exec = { "sh" }, http = { "127.0.0.1" }, mail = { "127.0.0.1" }, env = { "WIRED" }, secret = true } } }
     """.write(toFile: place.path + "/moondial.lua", atomically: false, encoding: .utf8)
     for directory in ["run", "data"] {
       try FileManager.default.createDirectory(atPath: place.path + "/" + directory, withIntermediateDirectories: true)
@@ -99,6 +149,7 @@ struct HostFunctionTests {
     var script = Self.listing
     for (number, row) in Self.rows.enumerated() {
       script += "job \"t\(number)\" { on = 'begin', timeout = '1m', run = function(ctx) \(row.body) end }\n"
+        .replacing("SERVER", with: server.url())
     }
     try place.save("rows.lua", script)
     let host = try HostProcess(

@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
 
-/// A client that sends the bytes that it is told to, and reads what comes: over TCP or a Unix socket, with a deadline for
-/// each wait.
+/// A client that sends the bytes that it is told to, and reads what comes: over TCP or a Unix socket, with a deadline
+/// for each wait.
 package final class RawClient {
   package struct Failure: Error, CustomStringConvertible {
     package let description: String

@@ -45,7 +45,7 @@ struct ModulesDocsTests {
     let all = Self.examples("modules.md").map(\.text).joined()
     for name in [
       "log.", "print(", "sleep(", "time.", "json.", "kv.", "emit(", "wait(", "jobs.", "all(", "any(", "hash.",
-      "metric.", "exec(", "fs.", "env.",
+      "metric.", "exec(", "http.", "csv.", "sqlite.", "mail.", "template.", "fs.", "env.",
     ] {
       #expect(all.contains(name), "\(name)")
     }

@@ -3,8 +3,9 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// Runs whose call stack is deep. `lua_sethook` visits every frame of it, so whatever arms the hook must do so rarely: a
-/// signal handler that takes longer than the pause between two signals leaves the script, the hook and the jump no time.
+/// Runs whose call stack is deep. `lua_sethook` visits every frame of it, so whatever arms the hook must do so rarely:
+/// a signal handler that takes longer than the pause between two signals leaves the script, the hook and the jump no
+/// time.
 @Suite("Deep call stacks")
 struct DeepStackTests {
   static let depths = [1_000, 20_000, 150_000, 400_000]

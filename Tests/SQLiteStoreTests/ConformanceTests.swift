@@ -8,8 +8,8 @@ import TestSupport
 @Suite("The SQLite store keeps the contract of every store")
 struct SQLiteConformanceTests {
   @Test(
-    "every claim, with a long and a short tail without an index", arguments: JobStoreConformance.claims, [16_384, 3])
-  func sqlite(claim: JobStoreConformance.Claim, largestUnindexedTail: Int) throws {
+    "every claim, with a long and a short tail without an index", arguments: StoreConformance.claims, [16_384, 3])
+  func sqlite(claim: StoreConformance.Claim, largestUnindexedTail: Int) throws {
     let directory = try TemporaryDirectory()
     var options = SQLiteStore.Options()
     options.synchronous = .normal  // The contract is the same, and the suite is quicker.

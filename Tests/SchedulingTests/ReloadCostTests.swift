@@ -140,7 +140,8 @@ extension SchedulerCore {
       names["on " + event] = list.map { jobs[Int($0.position)].definition.name }.sorted()
     }
     for (job, list) in listeners.downstream {
-      names["after " + job] = list.map { "\(jobs[Int($0.job.position)].definition.name) \($0.trigger) \($0.isJoin)" }.sorted()
+      names["after " + job] = list.map { "\(jobs[Int($0.job.position)].definition.name) \($0.trigger) \($0.isJoin)" }
+        .sorted()
     }
     return names
   }

@@ -2,6 +2,7 @@ internal import Triggers
 internal import Basics
 package import Chronology
 package import Executors
+package import HTTPTransfer
 package import JobModel
 package import Lua
 
@@ -14,6 +15,8 @@ package import ScriptRuntime
 package final class LogCollector: RunOutput {
   private let notes = Monitor<[ProgressNote]>([])
   private let lines = Monitor<[LogLine]>([])
+
+  package init() {}
 
   package func write(_ line: LogLine) {
     lines.withLock { $0.append(line) }
@@ -232,7 +235,7 @@ package final class PoolFixture {
 
   package init(
     workers: Int = 2, configuration: LuaHostConfiguration = .init(), grants: Grants = .none, base: String = "/",
-    lua: LuaConfiguration = .init(), edit: (inout HostServices) -> Void = { _ in }
+    lua: LuaConfiguration = .init(), http: HTTPClient = HTTPClient(), edit: (inout HostServices) -> Void = { _ in }
   ) throws {
     var services = HostServices.unwired
     services.log = log
@@ -245,7 +248,7 @@ package final class PoolFixture {
     services.events = scheduler
     edit(&services)
     host = try LuaHost(
-      services: services, declareModules: DeclareModules.modules, lua: lua, configuration: configuration)
+      services: services, declareModules: DeclareModules.modules, lua: lua, configuration: configuration, http: http)
     let runner = LuaRunner(host)
     var pools = StepPool.Configuration()
     pools.workers = workers

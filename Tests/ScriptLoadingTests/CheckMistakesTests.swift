@@ -206,6 +206,10 @@ struct CheckMistakesTests {
         "a.lua:5: only(every \"5s\", every \"5s\"): expected a calendar, as calendar_of { weekdays = \"sat,sun\" } makes it"
       ),
       Mistake(
+        "job 'a' { trigger = except(every '5s', calendar_of 'days/free.ics'), run = print }",
+        "a.lua:1: calendar_of \"days/free.ics\": expected a table, not a string; write calendar_of { ics = \"days/free.ics\" }"
+      ),
+      Mistake(
         "local t =\n  cron '61 * * * *'\njob 'x' {\n  trigger = t, run = print }",
         "a.lua:2: cron \"61 * * * *\": minute 61 is outside 0-59"),
       Mistake(

@@ -1,15 +1,17 @@
-/* What SQLite itself can do on this machine: the statements of the store's hot path, at the same batch sizes, from C, with nothing
- * around them. The store's own benchmark is read against this figure, taken in the same sitting.
+/* What SQLite itself can do on this machine: the statements of the store's hot path, at the same batch sizes, from
+ * C, with nothing around them. The store's own benchmark is read against this figure, taken in the same sitting.
  *
  *   cc -O2 floor.c -lsqlite3 -lpthread -o floor
  *   ./floor FILE [full|normal] [BATCH] [JOBS] [SECONDS] [HISTORY] [alone|handed]
  *
- * A fire is: its schedule moved on and a claim inserted (one commit per BATCH of them), then the claim removed and a finished run
- * inserted (another). Finished runs get their index entries in sorted strokes of 16,384, a slice with each commit, and the log is
- * checkpointed each 2,000 pages, as the store does. FILE is overwritten. Prints one line of key=value pairs.
+ * A fire is: its schedule moved on and a claim inserted (one commit per BATCH of them), then the claim removed and a
+ * finished run inserted (another). Finished runs get their index entries in sorted strokes of 16,384, a slice with
+ * each commit, and the log is checkpointed each 2,000 pages, as the store does. FILE is overwritten. Prints one line
+ * of key=value pairs.
  *
- * `alone` (the default) writes on the thread that makes the batches. `handed` gives each batch to a writer thread and waits until it
- * says that it is written: what a caller pays who has one batch under way at a time, and what nobody pays who has two.
+ * `alone` (the default) writes on the thread that makes the batches. `handed` gives each batch to a writer thread
+ * and waits until it says that it is written: what a caller pays who has one batch under way at a time, and what
+ * nobody pays who has two.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -143,18 +145,22 @@ static Entry *pending, *stroke;
 static long pending_count, stroke_count, stroke_position;
 
 #define BIND_RUN(statement, number, of_job) \
-  sqlite3_bind_int64(statement, 1, number), sqlite3_bind_int64(statement, 2, of_job), sqlite3_bind_int64(statement, 3, 0), \
+  sqlite3_bind_int64(statement, 1, number), sqlite3_bind_int64(statement, 2, of_job), \
+    sqlite3_bind_int64(statement, 3, 0), \
     sqlite3_bind_int64(statement, 4, epoch + (number) * 1000), sqlite3_bind_int64(statement, 5, 0), \
     sqlite3_bind_int64(statement, 6, 0), sqlite3_bind_int64(statement, 7, epoch + (number) * 1000 + 500)
 #define BIND_END(statement, number) \
-  sqlite3_bind_int64(statement, 8, epoch + (number) * 1000 + 600), sqlite3_bind_int64(statement, 9, epoch + (number) * 1000 + 900), \
-    sqlite3_bind_int64(statement, 10, 1), sqlite3_bind_int64(statement, 11, 0), sqlite3_bind_int64(statement, 12, 65536), \
+  sqlite3_bind_int64(statement, 8, epoch + (number) * 1000 + 600), \
+    sqlite3_bind_int64(statement, 9, epoch + (number) * 1000 + 900), \
+    sqlite3_bind_int64(statement, 10, 1), sqlite3_bind_int64(statement, 11, 0), \
+    sqlite3_bind_int64(statement, 12, 65536), \
     sqlite3_bind_int64(statement, 13, 300)
 
 static void write_claims(void) {
   step(begin);
   for (int i = 0; i < batch; i++) {
-    sqlite3_bind_int64(fire, 1, job_of[i]), sqlite3_bind_int64(fire, 2, epoch + id), sqlite3_bind_int64(fire, 3, epoch + id);
+    sqlite3_bind_int64(fire, 1, job_of[i]), sqlite3_bind_int64(fire, 2, epoch + id);
+    sqlite3_bind_int64(fire, 3, epoch + id);
     sqlite3_bind_int64(fire, 4, id), step(fire);
   }
   for (int i = 0; i < batch; i++) BIND_RUN(claim, id + 1 + i, job_of[i]), step(claim);

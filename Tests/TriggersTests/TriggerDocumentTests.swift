@@ -78,6 +78,16 @@ struct TriggerDocumentTests {
     #expect(trigger.firesAtStart || trigger.nextFire(after: .epoch).instant != nil)
   }
 
+  @Test("each constructor has fire times and words in the tables", arguments: ConstructorName.allCases)
+  func isShown(constructor: ConstructorName) throws {
+    func names(_ rows: [TriggerDocument.Row]) -> Set<Substring> {
+      Set(rows.map { $0.trigger.prefix { $0.isLetter || $0 == "_" } })
+    }
+    let name = Substring(constructor.text)
+    #expect(names(TriggerDocument.fires).contains(name), "docs/triggers.md: no row says when \(name) fires")
+    #expect(names(TriggerDocument.words).contains(name), "docs/triggers.md: no row says \(name) in words")
+  }
+
   @Test("fire times", arguments: TriggerDocument.fires)
   func fireTimes(row: TriggerDocument.Row) throws {
     let zone = try zones.zone(named: row.cells[1])

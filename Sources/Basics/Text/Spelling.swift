@@ -22,7 +22,7 @@ package enum Spelling {
     return scored.prefix(limit).filter { $0.score <= best + 1 }.map(\.name)
   }
 
-  private static let tooFar = 1000
+  package static let tooFar = 1000
 
   private static func fold(_ text: String) -> [UInt8] {
     text.lowercased().utf8.map { "-_ ".utf8.contains($0) ? UInt8(ascii: "_") : $0 }
@@ -30,7 +30,7 @@ package enum Spelling {
 
   /// How many letters must be added, removed, replaced or swapped with their neighbour (Damerau and Levenshtein), or
   /// ``tooFar`` when it takes more than `limit`.
-  private static func distance(_ left: [UInt8], _ right: [UInt8], limit: Int) -> Int {
+  package static func distance(_ left: [UInt8], _ right: [UInt8], limit: Int) -> Int {
     guard abs(left.count - right.count) <= limit else { return tooFar }
     var beforePrevious: [Int] = []
     var previous = Array(0...right.count)

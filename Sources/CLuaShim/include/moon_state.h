@@ -1,5 +1,5 @@
-// What Swift sees of the shim: states, workers, steps, and the transfer of values. Everything here may be called from Swift:
-// no function raises, and none returns by a jump.
+// What Swift sees of the shim: states, workers, steps, and the transfer of values. Everything here may be called from
+// Swift: no function raises, and none returns by a jump.
 #pragma once
 #include <stdbool.h>
 #include "moon_lua.h"
@@ -9,7 +9,7 @@ typedef struct moon_runtime moon_runtime;
 /// A Lua state, living at the start of a 64 KB slot, with everything that a run needs to be stopped.
 typedef struct moon_state moon_state;
 
-// ---- the host's side -------------------------------------------------------------------------------------------------
+// ---- the host's side ------------------------------------------------------------------------------------------------
 
 /// What a callback into the host may answer besides a number of results (>= 0).
 enum {
@@ -38,8 +38,8 @@ typedef struct {
   int32_t (*_Nonnull resume)(void *_Nullable owner, lua_State *_Nonnull L, uint32_t ticket);
   /// Stack index 1 is a module's name: push its source and its chunk name and answer 2, or raise.
   int32_t (*_Nonnull require)(void *_Nullable owner, lua_State *_Nonnull L);
-  /// Local time at a second since 1970 (UTC), or where `civil` is set at a second counted in local time; `daylight` says then which
-  /// of the two the second is meant in (1 or 0; -1: whichever holds).
+  /// Local time at a second since 1970 (UTC), or where `civil` is set at a second counted in local time; `daylight`
+  /// says then which of the two the second is meant in (1 or 0; -1: whichever holds).
   moon_local_time (*_Nonnull local_time)(void *_Nullable owner, int64_t second, bool civil, int32_t daylight);
   /// Whether the job's script assigns the global of that name anywhere, so that reading it before is no mistake.
   bool (*_Nonnull declares)(void *_Nullable owner, const char *_Nonnull name, size_t size);
@@ -74,7 +74,7 @@ bool moon_has_backstop(void);
 /// "Lua 5.4.4"
 const char *_Nonnull moon_lua_release(void);
 
-// ---- the template ----------------------------------------------------------------------------------------------------
+// ---- the template ---------------------------------------------------------------------------------------------------
 
 /// A sandboxed state to be filled with host modules. NULL when memory ran out.
 moon_state *_Nullable moon_template_new(moon_runtime *_Nonnull runtime);
@@ -94,15 +94,15 @@ moon_status moon_template_seal(moon_state *_Nonnull state);
 size_t moon_template_size(const moon_runtime *_Nonnull runtime, bool declaring);
 size_t moon_template_pointers(const moon_runtime *_Nonnull runtime, bool declaring);
 
-// ---- states ----------------------------------------------------------------------------------------------------------
+// ---- states ---------------------------------------------------------------------------------------------------------
 
 /// A fresh state: a copy of the template. NULL when there is no slot. O(size of the image).
 moon_state *_Nullable moon_state_new(
   moon_runtime *_Nonnull runtime, void *_Nullable owner, size_t memory_limit, bool declaring);
 /// Drops everything of the state and copies the template again.
 void moon_state_reset(moon_state *_Nonnull state);
-/// Makes a fresh state ready for a script whose functions are to be captured: notes what the host had before it. Some 0.5 MB of the
-/// state's memory, which is why the template does not bring it.
+/// Makes a fresh state ready for a script whose functions are to be captured: notes what the host had before it. Some
+/// 0.5 MB of the state's memory, which is why the template does not bring it.
 moon_status moon_state_prepare_capture(moon_state *_Nonnull state);
 /// Gives the slot back. O(number of overflow blocks).
 void moon_state_free(moon_state *_Nonnull state);
@@ -111,13 +111,14 @@ void moon_state_set_owner(moon_state *_Nonnull state, void *_Nullable owner);
 bool moon_state_is_declaring(const moon_state *_Nonnull state);
 moon_state *_Nonnull moon_state_of(lua_State *_Nonnull L);
 
-/// Bytes in use (blocks as rounded by the allocator), the most since `moon_state_mark_peak`, and bytes taken from the system.
+/// Bytes in use (blocks as rounded by the allocator), the most since `moon_state_mark_peak`, and bytes taken from the
+/// system.
 size_t moon_state_used(const moon_state *_Nonnull state);
 size_t moon_state_peak(const moon_state *_Nonnull state);
 size_t moon_state_footprint(const moon_state *_Nonnull state);
 void moon_state_mark_peak(moon_state *_Nonnull state);
-/// Bytes that the host holds for the run outside the state: they count as in use. Only on the thread that has the state; a reset
-/// sets it to 0.
+/// Bytes that the host holds for the run outside the state: they count as in use. Only on the thread that has the
+/// state; a reset sets it to 0.
 void moon_state_set_aside(moon_state *_Nonnull state, size_t bytes);
 /// False after an abandon: reset or free it.
 bool moon_state_is_whole(const moon_state *_Nonnull state);
@@ -135,7 +136,7 @@ void moon_state_cancel(moon_state *_Nonnull state);
 /// Forgets a cancel that came too late.
 void moon_state_clear_cancel(moon_state *_Nonnull state);
 
-// ---- running ---------------------------------------------------------------------------------------------------------
+// ---- running --------------------------------------------------------------------------------------------------------
 
 /// Takes the value on top of the main stack as the roots (entry name -> function).
 moon_status moon_state_set_roots(moon_state *_Nonnull state);
@@ -151,7 +152,8 @@ enum { MOON_ARGUMENT_NONE = 0, MOON_ARGUMENT_CONTEXT = 1, MOON_ARGUMENT_VALUES =
 moon_status moon_state_start(
   moon_state *_Nonnull state, const char *_Nonnull entry, size_t entry_size, int32_t argument,
   const uint8_t *_Nullable values, size_t size);
-/// Makes the run's coroutine ready to compile and run a chunk of source text. Both happen within the steps, under their deadline.
+/// Makes the run's coroutine ready to compile and run a chunk of source text. Both happen within the steps, under their
+/// deadline.
 moon_status moon_state_load(
   moon_state *_Nonnull state, const char *_Nonnull source, size_t size, const char *_Nonnull chunk);
 /// The same, to compile the chunk and do nothing with it.
@@ -178,8 +180,8 @@ typedef enum {
   MOON_STOP_MEMORY = 3,
 } moon_stop_reason;
 
-/// Runs until it is done, suspended, sliced or stopped. `deadline`: CLOCK_MONOTONIC nanoseconds, INT64_MAX for none. Attaches the
-/// calling thread when it is not yet (`moon_worker_attach`).
+/// Runs until it is done, suspended, sliced or stopped. `deadline`: CLOCK_MONOTONIC nanoseconds, INT64_MAX for none.
+/// Attaches the calling thread when it is not yet (`moon_worker_attach`).
 moon_outcome moon_step(moon_state *_Nonnull state, int64_t deadline);
 
 /// What is known of the last stop. `file` has room for 60 bytes.
@@ -210,7 +212,7 @@ bool moon_is_stopping_here(void);
 bool moon_block(lua_State *_Nonnull L, int64_t until);
 int64_t moon_now(void);
 
-// ---- from inside host functions ----------------------------------------------------------------------------------------
+// ---- from inside host functions -------------------------------------------------------------------------------------
 
 bool moon_can_suspend(lua_State *_Nonnull L);
 void moon_state_set_ticket(moon_state *_Nonnull state, uint32_t ticket);
@@ -221,11 +223,11 @@ typedef struct { int32_t line; char file[64]; } moon_place;
 moon_place moon_caller(lua_State *_Nonnull L);
 
 moon_status moon_push_bytes(lua_State *_Nonnull L, const void *_Nullable bytes, size_t size);
-/// Whether that many bytes more fit under the state's limit, after a collection if they do not before. If not, the run is
-/// abandoned as out of memory.
+/// Whether that many bytes more fit under the state's limit, after a collection if they do not before. If not, the run
+/// is abandoned as out of memory.
 moon_status moon_claim(lua_State *_Nonnull L, size_t bytes);
-/// Pushes the value of a JSON text, which a zero byte ends at `text[size]`; `null` is nil, `{}` a plain table. MOON_ERROR: the text
-/// is not JSON, and the message is on the stack.
+/// Pushes the value of a JSON text, which a zero byte ends at `text[size]`; `null` is nil, `{}` a plain table.
+/// MOON_ERROR: the text is not JSON, and the message is on the stack.
 moon_status moon_push_json(lua_State *_Nonnull L, const char *_Nonnull text, size_t size);
 /// Makes one table of the `count` values on top of the stack. `names`: their keys, each with a zero byte behind it.
 moon_status moon_push_record(lua_State *_Nonnull L, const char *_Nonnull names, int32_t count);
@@ -242,9 +244,9 @@ typedef struct {
 } moon_flat;
 void moon_flat_free(moon_flat *_Nonnull buffer);
 
-/// Of a declaring state whose script has ended: for each global that the chunks loaded so far (the script, its modules) assign,
-/// and for each that a script reads and that is not there: a byte (1: assigns), the line (4 bytes), the chunk's name and the global's,
-/// each with its size (4 bytes) before it.
+/// Of a declaring state whose script has ended: for each global that the chunks loaded so far (the script, its modules)
+/// assign, and for each that a script reads and that is not there: a byte (1: assigns), the line (4 bytes), the chunk's
+/// name and the global's, each with its size (4 bytes) before it.
 moon_status moon_state_globals(moon_state *_Nonnull state, moon_flat *_Nonnull out);
 /// What to use instead of a stock global that is not here, or NULL.
 const char *_Nullable moon_instead_of(const char *_Nonnull name);
@@ -269,7 +271,7 @@ int32_t moon_reference(lua_State *_Nonnull L, int32_t index);
 /// Where the function at a registry slot was defined. Line 0 for a C function.
 moon_place moon_reference_place(lua_State *_Nonnull L, int32_t slot);
 
-// ---- results and errors ----------------------------------------------------------------------------------------------
+// ---- results and errors ---------------------------------------------------------------------------------------------
 
 /// How many results the finished run left, and the thread whose stack has them at 1…n.
 int32_t moon_state_results(moon_state *_Nonnull state, lua_State *_Nonnull *_Nullable thread);
@@ -293,17 +295,19 @@ moon_status moon_state_error_value(
 uint32_t moon_edit_distance(
   const char *_Nonnull a, size_t a_size, const char *_Nonnull b, size_t b_size, uint32_t limit);
 
-// ---- reads that neither raise nor allocate -----------------------------------------------------------------------------
+// ---- reads that neither raise nor allocate --------------------------------------------------------------------------
 
 int32_t moon_top(lua_State *_Nonnull L);
 int32_t moon_type(lua_State *_Nonnull L, int32_t index);   ///< a LUA_T… value, -1 for none
 bool moon_bool(lua_State *_Nonnull L, int32_t index);
 bool moon_integer(lua_State *_Nonnull L, int32_t index, int64_t *_Nonnull value);   ///< numbers only, no strings
 bool moon_number(lua_State *_Nonnull L, int32_t index, double *_Nonnull value);
-const char *_Nullable moon_string(lua_State *_Nonnull L, int32_t index, size_t *_Nonnull size);   ///< strings only, no numbers
+/// strings only, no numbers
+const char *_Nullable moon_string(lua_State *_Nonnull L, int32_t index, size_t *_Nonnull size);
 void moon_pop(lua_State *_Nonnull L, int32_t count);
 
-// Pushes that need a free slot and nothing else. A host function has 16 of them from the start; `moon_reserve` gets more.
+// Pushes that need a free slot and nothing else. A host function has 16 of them from the start; `moon_reserve` gets
+// more.
 void moon_push_nil(lua_State *_Nonnull L);
 void moon_push_bool(lua_State *_Nonnull L, bool value);
 void moon_push_integer(lua_State *_Nonnull L, int64_t value);

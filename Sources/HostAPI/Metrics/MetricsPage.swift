@@ -1,8 +1,8 @@
 package import Hosting
 internal import JobModel
 
-/// The page `/metrics`: what a host counts, under its names. The page of a host with 10,000 jobs has no more series than
-/// that of one with as many as `HostControl` names; the others stand together under `job="(other)"`.
+/// The page `/metrics`: what a host counts, under its names. The page of a host with 10,000 jobs has no more series
+/// than that of one with as many as `HostControl` names; the others stand together under `job="(other)"`.
 package enum MetricsPage {
   package static func text(_ metrics: HostMetrics, version: String) -> String {
     var page = MetricsText()

@@ -1,7 +1,7 @@
 internal import Basics
 
-/// Writes an answer as JSON, straight into text: fields in the order in which their type names them, nothing for what is
-/// not there.
+/// Writes an answer as JSON, straight into text: fields in the order in which their type names them, nothing for what
+/// is not there.
 ///
 ///     AnswerEncoder.json(Page([job]))      // {"items":[{"name":"backup",…}]}
 ///

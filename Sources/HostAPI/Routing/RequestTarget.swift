@@ -1,5 +1,5 @@
-/// The path and the query of a request, taken apart and decoded once: what is compared with the routes cannot be decoded
-/// again into something else.
+/// The path and the query of a request, taken apart and decoded once: what is compared with the routes cannot be
+/// decoded again into something else.
 package struct RequestTarget: Sendable, Equatable {
   /// The parts between the slashes. None is empty, `.` or `..`.
   package var segments: [String]

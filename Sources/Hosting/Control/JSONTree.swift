@@ -1,3 +1,5 @@
+internal import Basics
+
 /// A JSON document as a tree: what stands between a stored text and a coder. Keys keep their order.
 indirect enum JSONTree: Sendable, Equatable {
   case null
@@ -54,25 +56,6 @@ indirect enum JSONTree: Sendable, Equatable {
       text += "}"
     }
   }
-}
-
-/// A string as JSON (RFC 8259): quotes, backslashes and control characters are escaped.
-func quotedJSON(_ text: String) -> String {
-  var quoted = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"": quoted += "\\\""
-    case "\\": quoted += "\\\\"
-    case "\n": quoted += "\\n"
-    case "\r": quoted += "\\r"
-    case "\t": quoted += "\\t"
-    case _ where scalar.value < 0x20:
-      let hex = String(scalar.value, radix: 16)
-      quoted += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-    default: quoted.unicodeScalars.append(scalar)
-    }
-  }
-  return quoted + "\""
 }
 
 // MARK: Coders

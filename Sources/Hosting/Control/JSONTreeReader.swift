@@ -91,7 +91,8 @@ struct JSONTreeReader {
   private func tree(of range: Range<Int>, _ isInteger: Bool) -> JSONTree? {
     let digits = bytes[range].drop { $0 == UInt8(ascii: "-") }
     guard range.count - digits.count <= 1, let first = digits.first, first >= UInt8(ascii: "0"),
-      first <= UInt8(ascii: "9"), digits.count == 1 || first != UInt8(ascii: "0") || digits.dropFirst().first! < 0x30
+      first <= UInt8(ascii: "9"),
+      digits.count == 1 || first != UInt8(ascii: "0") || digits.dropFirst().first! < 0x30
         || digits.dropFirst().first! > 0x39
     else { return nil }
     let text = String(decoding: bytes[range], as: UTF8.self)

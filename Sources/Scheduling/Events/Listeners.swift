@@ -43,8 +43,8 @@ struct Listeners: Sendable {
     stale.updateValue(old, forKey: index)
   }
 
-  /// Brings the tables to the definitions that the jobs have now: a few changes one by one, a list of listeners searched
-  /// by halving; many by `derive`.
+  /// Brings the tables to the definitions that the jobs have now: a few changes one by one, a list of listeners
+  /// searched by halving; many by `derive`.
   ///
   /// - Returns: how many jobs it looked at.
   mutating func refresh(from jobs: JobTable) -> Int {

@@ -208,10 +208,6 @@ struct ConfigurationDecoder {
     do {
       _ = try GrantTable(value, baseDirectory: "/")
       configuration.grants = value
-      guard case .table(let scripts) = value else { return }
-      for case (let script, .table(let granted)) in scripts.fields where granted["http"] != nil {
-        note(["grants"], "grants[\"\(script)\"].http grants nothing: this version has no http module")
-      }
     } catch {
       problem(["grants"], error.message)
     }

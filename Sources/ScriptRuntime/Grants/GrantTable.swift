@@ -11,8 +11,8 @@ package import Lua
 ///
 /// A key is a script's path below the scripts directory, where `*` stands for anything; a script has what all keys that
 /// match it grant together. `fs` lists directories or files with `:r` or `:rw` (nothing is `:r`), relative to the
-/// directory of `moondial.lua`; so are the paths of `exec`. The others list names with `*`, or are `true` for all and
-/// `false` for none.
+/// directory of `moondial.lua`; so are the paths of `exec`. `http` and `mail` list hosts, addresses and networks (``HTTPGrants``).
+/// The others list names with `*`, or are `true` for all and `false` for none.
 package struct GrantTable: Sendable, Equatable {
   private var entries: [(pattern: String, grants: Grants)] = []
 
@@ -62,7 +62,7 @@ package struct GrantTable: Sendable, Equatable {
   }
 
   /// What may be granted.
-  package static let kinds = ["fs", "exec", "exec_env", "env", "secret", "http"]
+  package static let kinds = ["fs", "exec", "exec_env", "env", "secret", "http", "mail"]
 
   private static func grants(_ entry: LuaReader, _ base: String) throws(LuaError) -> Grants {
     if case .bool(let all) = entry.value { return all ? .all : .none }
@@ -77,7 +77,8 @@ package struct GrantTable: Sendable, Equatable {
     }
     if let field = entry.field("env") { grants.env = try names(field) }
     if let field = entry.field("secret") { grants.secret = try names(field) }
-    if let field = entry.field("http") { grants.http = try names(field) }
+    if let field = entry.field("http") { grants.http = try hosts(field) }
+    if let field = entry.field("mail") { grants.mail = try hosts(field) }
     return grants
   }
 
@@ -90,6 +91,21 @@ package struct GrantTable: Sendable, Equatable {
       for item in try field.items() { names.append(try item.string()) }
       return names.isEmpty ? .none : .some(names)
     }
+  }
+
+  private static func hosts(_ field: LuaReader) throws(LuaError) -> HTTPGrants {
+    var hosts = HTTPGrants()
+    switch try names(field) {
+    case .none: break
+    case .any: _ = hosts.add("*")
+    case .some(let entries):
+      for entry in entries where !hosts.add(entry) {
+        throw field.error(
+          "\"\(entry)\" is no host: write a name (\"api.example.org\", \"*.corp.example:8443\", international ones as xn--…), "
+            + "an address or a network (\"127.0.0.1:8080\", \"10.0.0.0/8\", \"[fd00::]/8\")")
+      }
+    }
+    return hosts
   }
 
   private static func programs(_ field: LuaReader, _ base: String) throws(LuaError) -> Grants.Names {

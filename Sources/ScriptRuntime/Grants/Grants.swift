@@ -57,8 +57,10 @@ package struct Grants: Sendable, Equatable {
   /// Environment variables that a script may read.
   package var env = Names.none
   package var secret = Names.none
-  /// Host names.
-  package var http = Names.none
+  /// Hosts and addresses that a script may ask over the network.
+  package var http = HTTPGrants()
+  /// Mail servers that a script may send through.
+  package var mail = HTTPGrants()
 
   package init() {}
 
@@ -71,7 +73,8 @@ package struct Grants: Sendable, Equatable {
     all.execEnvironment = .any
     all.env = .any
     all.secret = .any
-    all.http = .any
+    all.http = .all
+    all.mail = .all
     return all
   }()
 
@@ -84,6 +87,7 @@ package struct Grants: Sendable, Equatable {
     result.env = env.joined(other.env)
     result.secret = secret.joined(other.secret)
     result.http = http.joined(other.http)
+    result.mail = mail.joined(other.mail)
     return result
   }
 

@@ -1,7 +1,7 @@
 package import Lua
 
-/// The functions of a declared job, still in the declaring state: `run` always, `on_error`, `on_failure` and `on_success` where
-/// given.
+/// The functions of a declared job, still in the declaring state: `run` always, `on_error`, `on_failure` and
+/// `on_success` where given.
 ///
 /// As a sequence it is what a capture begins at, by names of entries. It is no dictionary, and forgets where the
 /// functions were written, because there is one for each of very many jobs.

@@ -33,8 +33,8 @@ package final class ModuleLibrary: Sendable {
     }
   }
 
-  /// The modules that a text asks for by a literal name, and those that they ask for in turn, with the line of the text.
-  /// Those in `known` are left out with what only they lead to.
+  /// The modules that a text asks for by a literal name, and those that they ask for in turn, with the line of the
+  /// text. Those in `known` are left out with what only they lead to.
   package func requests(of bytes: [UInt8], except known: Set<String>) -> (
     names: Set<String>, direct: [RequireScan.Request]
   ) {

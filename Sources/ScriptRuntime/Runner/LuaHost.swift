@@ -41,6 +41,8 @@ package final class LuaHost: Sendable {
   /// The memory that answers have on their way into Lua states.
   let answers: AnswerBudget
   private let late = Mutex<LateRequires?>(nil)
+  /// What ends with the host.
+  private let endings = Mutex<[@Sendable () -> Void]>([])
   /// Runners in whose pools work waits for a worker.
   private let waiting = Mutex<Set<ObjectIdentifier>>([])
   let workers = WorkerRegistry()
@@ -124,10 +126,14 @@ package final class LuaHost: Sendable {
   /// Bytes of answers under way at this moment, and the most that there were.
   package var answerBytes: (now: Int, peak: Int) { (answers.total, answers.peak) }
 
-  /// Ends the children that scripts have started, and the thread that waits for them. Call it after the pools have
-  /// stopped; twice is fine.
+  /// `end` is called by each `stop`, after the pools have stopped: it ends what a module has started, and may block.
+  package func whenStopped(_ end: @escaping @Sendable () -> Void) { endings.withLock { $0.append(end) } }
+
+  /// Ends the children that scripts have started, the thread that waits for them, and what modules have started. Call it
+  /// after the pools have stopped; twice is fine.
   package func stop() {
     children.stop()
+    for end in endings.withLock({ $0 }) { end() }
     kept.removeAll()
   }
 }

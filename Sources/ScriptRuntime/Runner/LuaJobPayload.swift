@@ -8,7 +8,8 @@ package import Lua
 /// each of very many jobs, so what the jobs of a script have in common is one object.
 package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
   // @unchecked: as its base; it adds constants.
-  /// The job's functions with everything they can reach; entries `run`, and `on_error`, `on_failure` and `on_success` where given.
+  /// The job's functions with everything they can reach; entries `run`, and `on_error`, `on_failure` and `on_success`
+  /// where given.
   package let capsule: LuaCapsule
   /// What the jobs of its script share.
   let scope: ScriptScope

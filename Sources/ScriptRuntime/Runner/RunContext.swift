@@ -28,6 +28,8 @@ package final class RunContext: @unchecked Sendable {
   private var allowance: LogAllowance?
   /// Set by `ctx:retry`; counts when the run fails with that error.
   package var retry: RetryRequest?
+  /// What modules keep for the length of the run, by module: cookies, temporary files. Gone with the run.
+  package var kept: [String: any AnyObject & Sendable] = [:]
   /// It has said how far it is.
   private var hasProgress = false
 
@@ -60,6 +62,7 @@ package final class RunContext: @unchecked Sendable {
       hasProgress = false
     }
     order = nil
+    kept = [:]
     closeAccount()
   }
 

@@ -7,13 +7,13 @@ internal import Synchronization
 ///     mask.add(Array("s3cret".utf8), of: "db")
 ///     mask.masked("password is s3cret")        // password is ***
 ///
-/// What is hidden is each value that `secret` has answered, as a whole and line by line, wherever it stands in a text; in
-/// a table each string and each key, and a number whose digits are a value's. Values of fewer than ``shortest`` bytes are
-/// not hidden (a text without any "1" says more than one with it), nor are other forms of a value: base64, parts, the
-/// value backwards.
+/// What is hidden is each value that `secret` has answered, as a whole and line by line, wherever it stands in a text;
+/// in a table each string and each key, and a number whose digits are a value's. Values of fewer than ``shortest``
+/// bytes are not hidden (a text without any "1" says more than one with it), nor are other forms of a value: base64,
+/// parts, the value backwards.
 ///
-/// Threading: any thread. Without a secret every function answers its argument; otherwise O(n), while no two values begin
-/// with the same four bytes.
+/// Threading: any thread. Without a secret every function answers its argument; otherwise O(n), while no two values
+/// begin with the same four bytes.
 package final class SecretMask: Sendable {
   /// Bytes that a value has at least that is hidden.
   package static let shortest = 4

@@ -1,8 +1,8 @@
 /// Says in English when a cron schedule fires, from what its fields match: what was written as `0-59/5` and as `*/5`
 /// reads the same, and a day field that leaves no day out is not spoken of.
 ///
-/// The words are exact: a reader who takes them literally arrives at the times that fire. So a step that does not divide
-/// its field evenly is listed, because "every 7 minutes" would be wrong once an hour.
+/// The words are exact: a reader who takes them literally arrives at the times that fire. So a step that does not
+/// divide its field evenly is listed, because "every 7 minutes" would be wrong once an hour.
 struct CronExplanation {
   private let fields: CronFields
 

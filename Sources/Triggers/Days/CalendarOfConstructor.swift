@@ -22,6 +22,10 @@ enum CalendarOfConstructor: TriggerConstructor {
 
   static func build(_ arguments: [SpecValue], in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
     try Arguments.require(arguments, 1...1, "one table")
+    if case .string(let text) = arguments[0] {
+      let fields = text.lowercased().hasSuffix(".ics") ? "ics = \"\(text)\"" : "dates = { \"2026-12-25\" }"
+      throw TriggerError("expected a table, not a string", suggestion: "write calendar_of { \(fields) }")
+    }
     var options = TriggerOptions(try Arguments.fields(arguments[0]))
     var ranges: [ClosedRange<Int>] = []
     for key in ["dates", "ranges"] {

@@ -10,7 +10,10 @@ enum OnCalendarConstructor: TriggerConstructor {
   static func build(_ arguments: [SpecValue], in context: TriggerContext) throws(TriggerError) -> BuiltTrigger {
     try Arguments.require(arguments, 1...2, "a calendar event and options")
     guard case .string(let text) = arguments[0] else {
-      throw TriggerError("expected a calendar event like \"Mon..Fri 09:00\", not \(arguments[0].typeName)")
+      throw TriggerError(
+        "expected a calendar event like \"Mon..Fri 09:00\", not \(arguments[0].typeName)",
+        suggestion: "the days of a calendar file are calendar_of { ics = \"holidays.ics\" }, for only, except and shift"
+      )
     }
     var options = try TriggerOptions(argument: arguments.count > 1 ? arguments[1] : nil)
     return try CronConstructor.finish(OnCalendarParser.parse(text), &options, context, hashName: nil)

@@ -8,13 +8,13 @@ import ScriptLoading
 import Synchronization
 import Triggers
 
-/// `reload`: a host is up with `n` jobs in `scripts` scripts and `native` jobs of a program; a further script of one job
-/// is saved `edits` times, each time with another interval.
+/// `reload`: a host is up with `n` jobs in `scripts` scripts and `native` jobs of a program; a further script of one
+/// job is saved `edits` times, each time with another interval.
 ///
 /// `live_ms` is from the save until its job is in force (the quiet time that the watcher waits for included), and
 /// `examined` the jobs that the scheduler looked at for all edits. `probe_us` is the longest time that another thread
-/// waited for an answer of the scheduler meanwhile, and `rest_us` the same without edits: what the scheduler's thread was
-/// busy with is in between, and so is what the machine did otherwise.
+/// waited for an answer of the scheduler meanwhile, and `rest_us` the same without edits: what the scheduler's thread
+/// was busy with is in between, and so is what the machine did otherwise.
 enum ReloadBench {
   static func run(_ parameters: BenchParameters) throws -> JSONObject {
     let n = try parameters.integer("n")

@@ -4,8 +4,8 @@ import Chronology
 import Glibc
 import Synchronization
 
-/// SIGTERM and SIGINT (drain, then at once), SIGHUP (reload), fetched with sigtimedwait(2) on a thread that does nothing
-/// else: no handler runs, and whatever the host waits for, the thread sees that it ends.
+/// SIGTERM and SIGINT (drain, then at once), SIGHUP (reload), fetched with sigtimedwait(2) on a thread that does
+/// nothing else: no handler runs, and whatever the host waits for, the thread sees that it ends.
 /// Where orphans become children of this process, SIGCHLD comes as well.
 ///
 /// - Before the host is up, the first signal ends the process: nothing runs that could finish.

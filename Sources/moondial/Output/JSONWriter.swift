@@ -1,3 +1,4 @@
+import Basics
 import JobModel
 import Lua
 
@@ -56,21 +57,5 @@ struct JSONObject {
 
   /// RFC 8259: quotes, backslashes and control characters are escaped, everything else stays UTF-8; what does not show
   /// is escaped by ``Terminal/json(_:)``.
-  static func quote(_ text: String) -> String {
-    var quoted = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": quoted += "\\\""
-      case "\\": quoted += "\\\\"
-      case "\n": quoted += "\\n"
-      case "\r": quoted += "\\r"
-      case "\t": quoted += "\\t"
-      case _ where scalar.value < 0x20:
-        let hex = String(scalar.value, radix: 16)
-        quoted += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-      default: quoted.unicodeScalars.append(scalar)
-      }
-    }
-    return quoted + "\""
-  }
+  static func quote(_ text: String) -> String { quotedJSON(text) }
 }

@@ -8,8 +8,8 @@ extension CalendarFile {
   /// - Complexity: some tens of microseconds per repeating event; some milliseconds for one whose times are on the
   ///   clocks of another zone, or that repeats within the day. Asked again for the same zone: nothing.
   ///
-  /// An event that cannot be counted is left out and said (``Days/skipped``). Where nothing else is left, it is an error;
-  /// so is a file that takes more steps than all of its events may.
+  /// An event that cannot be counted is left out and said (``Days/skipped``). Where nothing else is left, it is an
+  /// error; so is a file that takes more steps than all of its events may.
   /// - Parameter most: days that its daily events may name in all: two hundred of them up to the end of time, which
   ///   take about a second.
   func days(

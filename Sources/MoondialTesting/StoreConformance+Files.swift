@@ -1,7 +1,7 @@
 internal import Chronology
 internal import JobModel
 
-extension JobStoreConformance {
+extension StoreConformance {
   static let fileClaims: [Claim] = [
     Claim("the mark of a file comes back whole, to its job only") { subject in
       try with(subject) { store in

@@ -3,7 +3,7 @@ internal import JobModel
 internal import Synchronization
 internal import TestSupport
 
-extension JobStoreConformance {
+extension StoreConformance {
   static let lifeCycleClaims: [Claim] = [
     Claim("each batch gets one completion, in the order of handing over") { subject in
       let completed = Mutex<[Int]>([])

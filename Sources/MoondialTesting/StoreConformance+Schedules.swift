@@ -1,7 +1,7 @@
 internal import Chronology
 internal import JobModel
 
-extension JobStoreConformance {
+extension StoreConformance {
   static let scheduleClaims: [Claim] = [
     Claim("the schedules of some jobs are asked for by name, and a durable store has those of forgotten jobs") {
       subject in

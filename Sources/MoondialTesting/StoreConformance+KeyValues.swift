@@ -1,7 +1,7 @@
 internal import Chronology
 internal import JobModel
 
-extension JobStoreConformance {
+extension StoreConformance {
   static let keyValueClaims: [Claim] = [
     Claim("a value is there after its change completed, and in its space only") { subject in
       try with(subject) { store in

@@ -1,7 +1,7 @@
 internal import Chronology
 internal import JobModel
 
-extension JobStoreConformance {
+extension StoreConformance {
   static let runClaims: [Claim] = [
     Claim("every field of a run comes back as it was given") { subject in
       try with(subject) { store in

@@ -2,7 +2,7 @@ internal import Chronology
 internal import JobModel
 
 /// Dynamic schedules.
-extension JobStoreConformance {
+extension StoreConformance {
   static func dynamic(_ id: String, _ job: String = "send", next: Instant? = second(60)) -> ScheduleRecord {
     var record = schedule(job, next: next)
     record.dynamic = DynamicSchedule(id: id, options: ScheduleOptions())

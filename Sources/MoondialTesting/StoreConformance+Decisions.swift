@@ -1,7 +1,7 @@
 internal import Chronology
 internal import JobModel
 
-extension JobStoreConformance {
+extension StoreConformance {
   /// - Parameter continuing: the second in which the range that it continues ends.
   static func decision(
     _ job: String, _ first: Int64, _ kind: DecisionKind = .skipped, to last: Int64? = nil, count: Int? = nil,

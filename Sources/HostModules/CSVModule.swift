@@ -1,0 +1,359 @@
+internal import Lua
+
+/// `csv`: comma-separated values (RFC 4180) and their relatives. It is Lua, so that it gives way, ends at the run's deadline
+/// and counts as the run's memory by itself; and it reads from functions that wait, such as a file in pieces.
+enum CSVModule {
+  static let functions = ["decode", "encode", "rows"]
+
+  static func module() -> LuaModule {
+    LuaModule.lazy("csv", functions, natives: [], source: LuaModule.guarding + source)
+  }
+
+  private static let source = #"""
+    local byte, find, sub, gsub, concat, type, error, tostring, pairs, ipairs, rawlen =
+      string.byte, string.find, string.sub, string.gsub, table.concat, type, error, tostring, pairs, ipairs, rawlen
+    local module, misuse = {}, fail
+
+    local function fail(name, text) misuse("csv." .. name .. ": " .. text) end
+
+    local function named(value)
+      local kind = type(value)
+      return kind == "nil" and "nil" or (find(kind, "^[aeiou]") and "an " or "a ") .. kind
+    end
+
+    local known = { delimiter = 1, quote = 1, escape = 1, comment = 1, header = 1, trim = 1, ragged = 1, eol = 1,
+      quote_all = 1, safe = 1 }
+
+    local function one(name, options, key, otherwise)
+      local value = options[key]
+      if value == nil then return otherwise end
+      if value == false then return nil end
+      if type(value) ~= "string" or #value ~= 1 or find(value, "[\r\n]") then
+        fail(name, "options." .. key .. " must be one character, not " .. (type(value) == "string" and '"' .. value .. '"' or named(value)))
+      end
+      return value
+    end
+
+    local function read(name, options)
+      if options == nil then options = {} end
+      if type(options) ~= "table" then fail(name, "expected a table of options as argument 2, got " .. named(options)) end
+      for key in pairs(options) do
+        if not known[key] then fail(name, "options." .. tostring(key) .. ": unknown field") end
+      end
+      local o = {
+        delimiter = one(name, options, "delimiter", ","), quote = one(name, options, "quote", '"'),
+        escape = one(name, options, "escape"), comment = one(name, options, "comment"),
+        trim = options.trim, ragged = options.ragged, header = options.header, eol = options.eol or "\r\n",
+        quote_all = options.quote_all, safe = options.safe,
+      }
+      if not o.delimiter then fail(name, "options.delimiter must be one character") end
+      if o.delimiter == o.quote or o.delimiter == o.escape then fail(name, "options.delimiter is also the quote or the escape") end
+      if type(o.eol) ~= "string" then fail(name, "options.eol: expected a string, got " .. named(o.eol)) end
+      for _, key in ipairs { "trim", "ragged", "quote_all", "safe" } do
+        if options[key] ~= nil and type(options[key]) ~= "boolean" then
+          fail(name, "options." .. key .. ": expected a boolean, got " .. named(options[key]))
+        end
+      end
+      local header = o.header
+      if header ~= nil and type(header) ~= "boolean" and type(header) ~= "table" then
+        fail(name, "options.header: expected true or a list of names, got " .. named(header))
+      end
+      if type(header) == "table" then
+        for i = 1, rawlen(header) do
+          if type(header[i]) ~= "string" then fail(name, "options.header[" .. i .. "]: expected a string, got " .. named(header[i])) end
+        end
+      end
+      return o
+    end
+
+    local function set(...)
+      local text = ""
+      for _, c in ipairs { ... } do text = text .. "%" .. c end
+      return "[" .. text .. "\r\n]"
+    end
+
+    -- A machine that is fed pieces of text and answers whole records: `next()` is a list of fields and its first line, or nil
+    -- when more text is needed, or at the end.
+    local function reader(o, more)
+      local buffer, at, line, ended, first = "", 1, 1, false, true
+      local delimiter, quote, escape, comment = o.delimiter, o.quote, o.escape, o.comment
+      local stop = "[%" .. delimiter .. (escape and "%" .. escape or "") .. "\r\n]"
+      local inner = escape and escape ~= quote and "[%" .. (quote or escape) .. "%" .. escape .. "\n\r]" or "[%" .. (quote or '"') .. "\n\r]"
+
+      local function fill()
+        if ended then return false end
+        local piece = more()
+        if piece == nil then
+          ended = true
+          return false
+        end
+        if type(piece) ~= "string" then fail("rows", "the source answered " .. named(piece) .. ", expected a string or nil") end
+        buffer, at = sub(buffer, at) .. piece, 1
+        return true
+      end
+
+      -- The position of the first character of a set from `from` on, with more text if it takes some.
+      local function seek(pattern, from)
+        while true do
+          local place = find(buffer, pattern, from)
+          if place then return place, from end
+          local scanned, before = #buffer + 1, at
+          if not fill() then return nil, from end
+          from = scanned - before + 1
+        end
+      end
+
+      -- A character, with more text if it takes some; "" at the end.
+      local function char(place)
+        while place > #buffer do
+          local before = at
+          if not fill() then return "", place end
+          place = place - before + 1
+        end
+        return sub(buffer, place, place), place
+      end
+
+      -- Takes the line end at `place`, which has been found there.
+      local function newline(place)
+        local c = sub(buffer, place, place)
+        at = place + 1
+        line = line + 1
+        if c == "\r" then
+          local n = char(at)
+          if n == "\n" then
+            at = at + 1
+            return "\r\n"
+          end
+        end
+        return c
+      end
+
+      local function quoted(start)
+        local parts, began = {}, line
+        at = start + 1
+        while true do
+          local place = seek(inner, at)
+          if not place then return nil, "line " .. began .. ": a quote is not closed" end
+          parts[#parts + 1] = sub(buffer, at, place - 1)
+          local c = sub(buffer, place, place)
+          at = place
+          if c == "\n" or c == "\r" then
+            -- The line end as it was written.
+            parts[#parts + 1] = newline(place)
+          elseif escape and c == escape and escape ~= quote then
+            local n
+            n = char(at + 1)
+            parts[#parts + 1] = n
+            at = at + 2
+          else
+            local n = char(at + 1)
+            if n == quote and not (escape and escape ~= quote) then
+              parts[#parts + 1] = quote
+              at = at + 2
+            else
+              at = at + 1
+              return concat(parts)
+            end
+          end
+        end
+      end
+
+      local function trimmed(text) return (gsub(gsub(text, "^[ \t]+", ""), "[ \t]+$", "")) end
+
+      local function record()
+        local began, fields, count = line, {}, 0
+        while true do
+          local c = char(at)
+          if o.trim then
+            while c == " " or c == "\t" and delimiter ~= "\t" do
+              at = at + 1
+              c = char(at)
+            end
+          end
+          local value
+          if quote and c == quote then
+            local problem
+            value, problem = quoted(at)
+            if not value then return nil, problem end
+            c = char(at)
+            if o.trim then
+              while c == " " or c == "\t" and delimiter ~= "\t" do
+                at = at + 1
+                c = char(at)
+              end
+            end
+            if c ~= "" and c ~= delimiter and c ~= "\n" and c ~= "\r" then
+              return nil, "line " .. line .. ": there is text after a quoted field"
+            end
+          else
+            local place = seek(stop, at)
+            value = sub(buffer, at, place and place - 1)
+            at = place or #buffer + 1
+            while escape and place and sub(buffer, place, place) == escape do
+              value = value .. char(at + 1)
+              at = at + 2
+              place = seek(stop, at)
+              value = value .. sub(buffer, at, place and place - 1)
+              at = place or #buffer + 1
+            end
+            if o.trim then value = trimmed(value) end
+            c = place and sub(buffer, place, place) or ""
+          end
+          count = count + 1
+          fields[count] = value
+          if c == delimiter then
+            at = at + 1
+          else
+            if c ~= "" then newline(at) end
+            return fields, began, count
+          end
+        end
+      end
+
+      return function()
+        if first then
+          first = false
+          while #buffer < 3 and fill() do end
+          if sub(buffer, 1, 3) == "\xEF\xBB\xBF" then at = 4 end
+        end
+        while true do
+          local c = char(at)
+          if c == "" then return nil end
+          if c == "\n" or c == "\r" then
+            newline(at)
+          elseif comment and c == comment then
+            local place = seek("[\r\n]", at)
+            if place then newline(place) else at = #buffer + 1 end
+          else
+            return record()
+          end
+        end
+      end
+    end
+
+    -- Records of a reader as scripts get them: a function that answers a row and its line; nil at the end, nil and why when it
+    -- is wrong.
+    local function records(o, more)
+      local next = reader(o, more)
+      local header = type(o.header) == "table" and o.header or nil
+      local count = header and rawlen(header)
+      return function()
+        if o.header == true and not header then
+          local fields, problem, n = next()
+          if not fields then return nil, problem end
+          local seen = {}
+          for i = 1, n do
+            if seen[fields[i]] then return nil, "line " .. problem .. ': the header has "' .. fields[i] .. '" twice' end
+            seen[fields[i]] = true
+          end
+          header, count = fields, n
+        end
+        local fields, line, n = next()
+        if not fields then return nil, line end
+        if not header then return fields, line end
+        if n ~= count and not o.ragged then
+          return nil, "line " .. line .. " has " .. n .. " fields, and the header " .. count .. ": allow that with { ragged = true }"
+        end
+        local row = {}
+        for i = 1, count do row[header[i]] = fields[i] end
+        for i = count + 1, n do row[i - count] = fields[i] end
+        return row, line
+      end
+    end
+
+    local function source(name, from)
+      if type(from) == "function" then return from end
+      if type(from) ~= "string" then fail(name, "expected a text, or a function that answers pieces of one, as argument 1, got " .. named(from)) end
+      local text = from
+      return function()
+        local now = text
+        text = nil
+        return now
+      end
+    end
+
+    module.decode = function(text, options)
+      if type(text) ~= "string" then fail("decode", "expected a text (a string) as argument 1, got " .. named(text)) end
+      local next = records(read("decode", options), source("decode", text))
+      local rows, count = {}, 0
+      while true do
+        local row, problem = next()
+        if not row then
+          if problem then return nil, problem end
+          return rows
+        end
+        count = count + 1
+        rows[count] = row
+      end
+    end
+
+    module.rows = function(from, options)
+      local next = records(read("rows", options), source("rows", from))
+      return guard(function()
+        local row, line = next()
+        if not row and line then fail("rows", line) end
+        return row, line
+      end)
+    end
+
+    module.encode = function(rows, options)
+      if type(rows) ~= "table" then fail("encode", "expected a list of rows as argument 1, got " .. named(rows)) end
+      local o = read("encode", options)
+      local delimiter, quote = o.delimiter, o.quote
+      if not quote then fail("encode", "options.quote must be one character") end
+      local special, twice = set(delimiter, quote), (gsub(quote .. quote, "%%", "%%%%"))
+      local pattern = "%" .. quote
+
+      local function field(value, i, key)
+        local kind = type(value)
+        if kind == "nil" then return o.quote_all and quote .. quote or "" end
+        if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+          fail("encode", "row " .. i .. ", field " .. tostring(key) .. ": expected a string, number or boolean, got " .. named(value))
+        end
+        local text = tostring(value)
+        -- What a spreadsheet would take for a formula (OWASP, CSV injection).
+        if o.safe and kind == "string" and find(text, "^[=+%-@\t\r]") then text = "'" .. text end
+        if o.quote_all or find(text, special) or find(text, "^ ") or find(text, " $") or find(text, "^\xEF\xBB\xBF")
+        then
+          return quote .. gsub(text, pattern, twice) .. quote
+        end
+        return text
+      end
+
+      local header = type(o.header) == "table" and o.header or nil
+      if o.header == true then
+        header = {}
+        for key in pairs(rows[1] or {}) do
+          if type(key) == "string" then header[#header + 1] = key end
+        end
+        table.sort(header)
+      end
+      local lines = {}
+      if header then
+        local names = {}
+        for i = 1, rawlen(header) do names[i] = field(header[i], 0, i) end
+        lines[1] = concat(names, delimiter)
+      end
+      for i = 1, rawlen(rows) do
+        local row, fields = rows[i], {}
+        if type(row) ~= "table" then fail("encode", "row " .. i .. " is " .. named(row) .. ", expected a table") end
+        if header and next(row) ~= nil and row[1] == nil or header and next(row) == nil then
+          for j = 1, rawlen(header) do fields[j] = field(row[header[j]], i, header[j]) end
+        else
+          local last = 0
+          for key in pairs(row) do
+            if math.type(key) == "integer" and key > last and key <= 100000 then last = key end
+          end
+          for j = 1, last do fields[j] = field(row[j], i, j) end
+        end
+        -- A line without anything in it would be no record.
+        if #fields == 1 and fields[1] == "" then fields[1] = quote .. quote end
+        lines[#lines + 1] = concat(fields, delimiter)
+      end
+      if #lines == 0 then return "" end
+      return concat(lines, o.eol) .. o.eol
+    end
+
+    return { decode = guard(module.decode), encode = guard(module.encode), rows = guard(module.rows) }
+    """#
+}

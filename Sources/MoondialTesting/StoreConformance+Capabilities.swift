@@ -1,0 +1,54 @@
+internal import Chronology
+internal import JobModel
+
+/// What only some stores can do: a store that cannot has nothing to prove.
+extension StoreConformance {
+  static let capabilityClaims: [Claim] = [
+    Claim("who looks into a store sees its runs that have not ended, oldest first, and the names of all jobs, sorted") {
+      subject in
+      try with(subject) { store in
+        guard let store = store as? any InspectableStore else { return }
+        try expect(!store.location.isEmpty, "a store that can be looked into says where it lies")
+        try store.commit(
+          .make { batch in
+            batch.schedules = [schedule("c"), schedule("a")]
+            batch.claims = [claim(1, "b"), claim(3, "a")]
+            batch.finished = [finished(2, "d")]
+          })
+        try expectEqual(store.openRuns().map(\.id.number), [1, 3], "runs that have not ended")
+        try expectEqual(store.jobNames(), ["a", "b", "c", "d"], "the names of jobs")
+        let living = store.living(among: try store.openRuns())
+        try expect(living.isSubset(of: [claim(1, "b").id, claim(3, "a").id]), "only what was asked about is alive")
+      }
+    },
+    Claim("a store that examines itself counts what it has, and is sound") { subject in
+      try with(subject) { store in
+        guard let store = store as? any DiagnosableStore else { return }
+        try store.commit(
+          .make { batch in
+            batch.schedules = [schedule("a")]
+            batch.claims = [claim(1, "a")]
+            batch.finished = [finished(2, "a")]
+          })
+        let report = try store.doctor()
+        try expect(report.isSound, "damages: \(report.damages)")
+        try expectEqual(report.counts.schedules, 1, "schedules")
+        try expectEqual(report.openRunCount, 1, "runs that have not ended")
+        try expectEqual(report.openRuns.map(\.id.number), [1], "their ids")
+      }
+    },
+    Claim("a smaller retention takes effect sooner or later, and never touches the newest run") { subject in
+      try with(subject) { store in
+        guard let store = store as? any RetainingStore else { return }
+        let runs = Int64(min(20, subject.kept))
+        for number in 1...runs { try store.commit(.make { $0.finished = [finished(number, "a")] }) }
+        var retention = Retention()
+        retention.standard = Retention.Limit(runs: 5, age: nil)
+        store.setRetention(retention)
+        // Work in the background goes along with batches; there is nothing else to wait for.
+        for _ in 0..<100 { try store.commit(.make { $0.clockEpoch = ClockEpoch(0) }) }
+        try expectEqual(store.runs(RunQuery(job: "a", limit: 1)).map(\.id.number), [runs], "the newest run")
+      }
+    },
+  ]
+}
