@@ -139,8 +139,8 @@ let package = Package(
     library(
       "Hosting",
       [
-        "CLinux", "Basics", "Chronology", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors", "Scheduling",
-        "FileWatching",
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService", deques,
       ]),
@@ -149,6 +149,9 @@ let package = Package(
     library(
       "HostAPI",
       ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio),
+
+    // Asking a running host.
+    library("HostClient", ["CCurl", "Basics"]),
 
     // What programs embed.
     library(
@@ -171,7 +174,7 @@ let package = Package(
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
-        "Hosting", "HostAPI", "Importing", arguments,
+        "Hosting", "HostAPI", "HostClient", "Importing", arguments,
       ],
       swiftSettings: strict),
 
@@ -251,6 +254,12 @@ let package = Package(
       [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
         "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "HostingTests",
+      [
+        "Hosting", "JobModel", "MemoryStore", "SQLiteStore", "Scheduling", "SchedulerService", "ScriptLoading",
+        "ScriptRuntime", "MoondialTesting", "Executors", "Basics", "Chronology", "Triggers", "TestSupport",
       ]),
     tests(
       "HostAPITests",

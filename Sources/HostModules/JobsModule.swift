@@ -78,21 +78,53 @@ enum JobsModule {
       })
   }
 
-  private static let unschedule = change("unschedule", of: "a schedule's id") { $0.jobs.unschedule($1, completion: $2) }
-  private static let pause = change("pause") { $0.jobs.pause($1, completion: $2) }
-  private static let resume = change("resume") { $0.jobs.resume($1, completion: $2) }
+  /// `jobs.pause(name, reason)`: the reason stands beside the pause until it is resumed.
+  private static let pause = change("pause", reasonBytes: reasonBytes) { services, change, done in
+    services.jobs.pause(change.subject, reason: change.reason, by: change.caller, completion: done)
+  }
+
+  private static let unschedule = change("unschedule", of: "a schedule's id") { services, change, done in
+    services.jobs.unschedule(change.subject, completion: done)
+  }
+
+  private static let resume = change("resume") { services, change, done in
+    services.jobs.resume(change.subject, by: change.caller, completion: done)
+  }
+
+  /// Bytes of the reason of a pause.
+  private static let reasonBytes = 1_024
+
+  /// What a script changes.
+  private struct Change {
+    /// A job, or a schedule.
+    var subject: String
+    var reason: String?
+    /// The script that does it, and its run.
+    var caller: String
+  }
 
   /// A change of one job, or schedule: true, or nil and why not.
+  ///
+  /// - Parameter reasonBytes: of the reason that it takes as a second argument; nil: it takes none.
   private static func change(
-    _ name: String, of what: String = "a job's name",
-    _ change: @escaping @Sendable (HostServices, String, @escaping @Sendable (HostRefusal?) -> Void) -> Void
+    _ name: String, of what: String = "a job's name", reasonBytes: Int? = nil,
+    _ change: @escaping @Sendable (HostServices, Change, @escaping @Sendable (HostRefusal?) -> Void) -> Void
   ) -> LuaFunction {
     .host(name, as: "jobs.\(name)") { call, arguments throws(Misuse) in
-      let services = try arguments.run(call).services
-      let job = try arguments.string(call, 1, what)
+      let run = try arguments.run(call)
+      let services = run.services
+      let caller = run.definition.source.file + (run.order.map { " (run \($0.id))" } ?? "")
+      var wanted = Change(subject: try arguments.string(call, 1, what), caller: caller)
+      if let reasonBytes, !call.isNil(2) {
+        let reason = try arguments.string(call, 2, "a reason")
+        guard reason.utf8.count <= reasonBytes else {
+          throw arguments.misuse("a reason has at most \(reasonBytes) bytes, this one has \(reason.utf8.count)")
+        }
+        wanted.reason = reason
+      }
       return call.suspend(
-        CallRequest { request in
-          change(services, job) { refusal in
+        CallRequest { [wanted] request in
+          change(services, wanted) { refusal in
             if let refusal { request.complete("jobs.\(name)", refusing: refusal) } else { request.complete([true]) }
           }
         })

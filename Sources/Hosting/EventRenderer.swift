@@ -58,8 +58,11 @@ package final class EventRenderer: Sendable {
           : "\(count) jobs that no script declares are kept: `moondial list --orphans` shows them, "
             + "`moondial forget JOB` drops one")
     case .jobResumedFromOrphan(let job, let next): log.write(.info, job: job, "is back, \(describe(next))")
-    case .jobPaused(let job): log.write(.info, job: job, "paused")
+    case .jobPaused(let job, let note): log.write(.info, job: job, "paused\(note?.words ?? "")")
     case .jobResumed(let job, let next): log.write(.info, job: job, "resumed, \(describe(next))")
+    case .hostPaused(let note):
+      log.write(.warn, "everything is paused\(note.words): what falls due is skipped until it is resumed")
+    case .hostResumed: log.write(.info, "everything is resumed")
     case .scheduleMade(let id, let job, let next): log.write(.debug, job: job, "schedule \(id): \(describe(next))")
     case .scheduleRemoved(let id, let job): log.write(.debug, job: job, "schedule \(id) is over")
     case .scheduleEnded(let job): log.write(.info, job: job, "its schedule has ended")
@@ -157,4 +160,9 @@ package final class EventRenderer: Sendable {
     case (.skipped, _), (.coalesced, _), (.clock, _): return nil
     }
   }
+}
+
+extension PauseNote {
+  /// ` by ann: the disk is full`
+  var words: String { " by \(by)" + (reason.map { ": \($0)" } ?? "") }
 }

@@ -35,7 +35,10 @@ package final class HostLogSink: RunOutput {
   /// Passes on what waits. Before the stores are closed; twice is fine.
   package func stop() {
     board.stop()
-    receivers.state.withLock { $0.listener = nil }
+    receivers.state.withLock { state in
+      state.listener = nil
+      state.control = nil
+    }
   }
 
   /// The instant that lines written now carry.
@@ -49,25 +52,35 @@ package final class HostLogSink: RunOutput {
     guard let run = line.run, let job = line.job, let name = line.store, line.level >= min(log.level(of: job), .info),
       let store = receivers.store(named: name)
     else { return }
-    store.append(log: [
-      RunLogLine(
-        run: run, job: job, at: line.at, level: line.level.rawValue, message: line.message, fields: line.fields)
-    ])
+    let kept = RunLogLine(
+      run: run, job: job, at: line.at, level: line.level.rawValue, message: line.message, fields: line.fields)
+    store.append(log: [kept])
+    receivers.state.withLock { $0.control }?.lines.appendIfRead(kept)
   }
 
   package func note(_ progress: ProgressNote) { board.note(progress) }
 
-  package func runEnded(_ run: RunID, store: String) { board.ended(run, store: store) }
+  package func runEnded(_ run: RunID, store: String) {
+    board.ended(run, store: store)
+    receivers.state.withLock { $0.control }?.progress.ended(run)
+  }
+
+  /// From now on `control` hears what runs say.
+  func tell(_ control: SchedulerControl) { receivers.state.withLock { $0.control = control } }
 
   /// Who is told; made before the host has any of them.
   private final class Receivers: Sendable {
     struct State: Sendable {
       var stores: NamedStores?
       var listener: (@Sendable (ProgressNote) -> Void)?
+      var control: SchedulerControl?
     }
     let state = Mutex(State())
 
     func store(named name: String) -> (any JobStore)? { state.withLock { $0.stores }?[name] }
-    func tell(_ note: ProgressNote) { state.withLock { $0.listener }?(note) }
+    func tell(_ note: ProgressNote) {
+      state.withLock { $0.control }?.progress.note(note)
+      state.withLock { $0.listener }?(note)
+    }
   }
 }

@@ -89,10 +89,12 @@ extension SchedulerAssembly {
     luaHost?.stop()
     bridge.stop()
     sink.stop()
+    operations.stop()
     keeper?.stop()
     for (_, store) in stores { store.close() }
     bridge.detach()
     failures?.detach()
+    ears.detach()
   }
 
   /// Why a job is kept and does not run.

@@ -37,13 +37,15 @@ extension SchedulerAssembly {
   /// Follows the edits of the scripts, each of which is put in force by `swap`.
   static func follower(
     _ session: sending ScriptSession, _ swap: GenerationSwap, _ retry: ScriptFollower.Retry, _ slow: SlowLoads,
-    _ health: HostHealth, onConfiguration: @escaping @Sendable (HostConfiguration) -> Void
+    _ health: HostHealth, _ ledger: ScriptLedger, onConfiguration: @escaping @Sendable (HostConfiguration) -> Void
   ) -> ScriptFollower {
     let metrics = session.luaHost.services.metrics
     let tell: @Sendable ([Event]) -> Void = { events in
       swap.engine.post(whenDurable: nil) { _, _, actions in actions.events += events }
     }
-    return ScriptFollower(session, retry: retry, slow: slow, health: health, tell: tell) { generation, previous in
+    return ScriptFollower(
+      session, retry: retry, slow: slow, health: health, ledger: ledger, tell: tell
+    ) { generation, previous in
       onConfiguration(generation.configuration)
       metrics.keep(scripts: Set(generation.scripts.map(\.path.text)))
       return swap.put(generation, after: previous)

@@ -38,6 +38,8 @@ package final class SchedulerAssembly: Sendable {
   let bridge: ServiceBridge
   let keeper: MetricsKeeper?
   let failures: FailureCalls?
+  let operations: SchedulerControl
+  let ears: Ears
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
   ///
@@ -87,8 +89,11 @@ package final class SchedulerAssembly: Sendable {
     let failures = session.map { FailureCalls(log: log, live: $0.live, executor: executors[0].executor) }
     self.failures = failures
     service.alsoRunning = { failures?.count ?? 0 }
+    let ears = Ears()
+    self.ears = ears
     service.onEvents = { events in
       failures?.hear(events)
+      ears.control?.hear(events)
       listen(events)
     }
     let engine = blueprint.engine(service)
@@ -97,10 +102,17 @@ package final class SchedulerAssembly: Sendable {
     bridge.attach(engine)
     sink.tellProgress { note in
       engine.post(whenDurable: nil) { core, _, actions in
-        if core.configuration.publishesRuns { actions.events.append(.runProgress(note)) }
+        if core.configuration.tellsRuns { actions.events.append(.runProgress(note)) }
       }
     }
     failures?.attach(engine)
+    let ledger = ScriptLedger()
+    let operations = SchedulerAssembly.operations(
+      blueprint, service, engine, configuration: configuration, health: health, ledger: ledger, session: session,
+      luaHost: luaHost)
+    self.operations = operations
+    ears.attach(operations)
+    sink.tell(operations)
     let live = session?.live
     let files = FileFollower(
       engine: engine, stores: named, baseDirectory: session?.baseDirectory ?? "/", log: log, health: health,
@@ -119,8 +131,9 @@ package final class SchedulerAssembly: Sendable {
     let onConfiguration = blueprint.onConfiguration
     follower =
       if let session {
-        Self.follower(session, swap, retry, slow, health, onConfiguration: onConfiguration)
+        Self.follower(session, swap, retry, slow, health, ledger, onConfiguration: onConfiguration)
       } else { nil }
+    if let follower { operations.follow(follower, files) }
   }
 
   /// Orphaned jobs that are remembered: a script that is saved in two steps, or moved, finds its jobs again without a

@@ -48,20 +48,23 @@ package final class ScriptFollower: Sendable {
   private let watcher = Mutex<DirectoryWatcher?>(nil)
   /// Where orphans were declared.
   package let homes: JobHomes
+  private let ledger: ScriptLedger
 
   /// - Parameters:
   ///   - session: configured; belongs to this object from now on.
   ///   - retry: what the session's loader asks.
   ///   - slow: what the session puts scripts aside for.
   ///   - health: is told when changes are noticed late or not at all.
+  ///   - ledger: is told of each generation that is in force.
   ///   - tell: is told which scripts have errors, and which have none any more.
   ///   - swap: puts a generation in force after the one before it, and says what that changed.
   package init(
-    _ session: sending ScriptSession, retry: Retry, slow: SlowLoads, health: HostHealth,
+    _ session: sending ScriptSession, retry: Retry, slow: SlowLoads, health: HostHealth, ledger: ScriptLedger,
     tell: @escaping @Sendable ([Event]) -> Void,
     swap: @escaping @Sendable (LoadedGeneration, _ previous: LoadedGeneration) -> SchedulerCore.Reconciliation
   ) {
     log = session.log
+    self.ledger = ledger
     self.slow = slow
     homes = JobHomes(session.archive)
     self.swap = swap
@@ -105,6 +108,7 @@ package final class ScriptFollower: Sendable {
         for problem in generation.problems { show(problem) }
         homes.follow(generation, after: nil)
         try first(generation)
+        ledger.put(generation, nil, at: log.now)
         tell(generation.scriptEvents(since: nil))
         keep(generation)
         SpareMemory.release()
@@ -161,6 +165,8 @@ package final class ScriptFollower: Sendable {
     for problem in generation.freshProblems(since: previous) { show(problem) }
     homes.follow(generation, after: previous)
     let result = swap(generation, previous)
+    ledger.put(generation, result, at: log.now)
+    if isRequested { ledger.rescanned() }
     tell(generation.scriptEvents(since: previous))
     keep(generation)
     SpareMemory.release()
@@ -189,8 +195,11 @@ package final class ScriptFollower: Sendable {
     do throws(HostError) {
       try session.configure(snapshot)
     } catch {
-      return log.write(.error, "\(error.message); the configuration stays as it was")
+      let failure = "\(error.message); the configuration stays as it was"
+      ledger.noteConfiguration(failure)
+      return log.write(.error, failure)
     }
+    ledger.noteConfiguration(nil)
     let after = session.configuration
     let late = after.settingsNeedingRestart(from: before)
     if !late.isEmpty { log.write(.warn, "moondial.lua: \(late.joined(separator: ", ")): needs restart") }

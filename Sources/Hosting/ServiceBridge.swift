@@ -86,13 +86,22 @@ package final class ServiceBridge: JobControl, EventHub {
     service.unschedule(id) { failure in completion(failure.map { HostRefusal($0.message) }) }
   }
 
-  package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
-    change(completion) { core, _, actions throws(SchedulerCore.Refusal) in try core.pause(job, into: &actions) }
+  package func pause(
+    _ job: String, reason: String?, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void
+  ) {
+    let caller = Caller(caller, .script)
+    change(completion) { core, now, actions throws(SchedulerCore.Refusal) in
+      try core.pause(job, PauseNote(reason: reason, by: caller.name, at: now.wall), into: &actions)
+      let line = AuditLine(caller, "pause", job, details: reason.map { ["reason": .string($0)] } ?? [:])
+      core.audit(line, of: job, at: now, into: &actions)
+    }
   }
 
-  package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func resume(_ job: String, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+    let caller = Caller(caller, .script)
     change(completion) { core, now, actions throws(SchedulerCore.Refusal) in
-      try core.resume(job, at: now, into: &actions)
+      guard try core.resume(job, at: now, into: &actions) else { return }
+      core.audit(AuditLine(caller, "resume", job), of: job, at: now, into: &actions)
     }
   }
 

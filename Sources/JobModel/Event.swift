@@ -10,8 +10,11 @@ package enum Event: Sendable {
   case jobResumedFromOrphan(String, nextFire: Instant?)
   /// So many jobs that no script declares were told before, and are kept.
   case orphansKept(Int)
-  case jobPaused(String)
+  case jobPaused(String, PauseNote?)
   case jobResumed(String, nextFire: Instant?)
+  /// Nothing that falls due runs until `hostResumed`.
+  case hostPaused(PauseNote)
+  case hostResumed
   /// It has no further fire; said once, with the decision about its last one.
   case scheduleEnded(String)
   /// A dynamic schedule was made, or given a new form.

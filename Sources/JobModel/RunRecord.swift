@@ -16,6 +16,10 @@ public enum RunCause: String, Sendable, Hashable, CaseIterable, Codable {
   case recovery
   /// Files that the job watches for are complete.
   case watch
+  /// Somebody asked to try an ended run again.
+  case retry
+  /// Somebody asked for the fire times of a range.
+  case backfill
 }
 
 /// One run as the history keeps it: accepted (waiting), claimed, finished.
@@ -76,7 +80,7 @@ package struct RunRecord: Sendable, Equatable {
     get { details?.schedule }
     set { change { $0.schedule = newValue } }
   }
-  /// The run that this one makes good for (`recover`).
+  /// The run that this one makes good for: interrupted (`recover`), or tried again (cause `retry`).
   package var recovers: RunID? {
     get { details?.recovers }
     set { change { $0.recovers = newValue } }

@@ -17,6 +17,8 @@ package struct ScheduleRecord: Sendable, Equatable {
   package var registeredAt: Instant
   package var clockEpoch: ClockEpoch
   package var isPaused: Bool
+  /// Why it is paused, if somebody said; nil while it is not. Only of a job's own schedule.
+  package var pause: PauseNote?
   /// Since when its script, or the job in it, has been missing.
   @Packed package var orphanedAt: Instant? = nil
   /// Of a join: which of its upstream jobs have succeeded since its last run.

@@ -14,6 +14,8 @@ struct MemoryContents: ~Copyable {
   /// The same by the scheduler's index, as far as it was told.
   private var homes: ContiguousArray<JobMemory?> = []
   private var clockEpoch = ClockEpoch(0)
+  private var pause: PauseNote?
+  private var audit = MemoryAudit()
   private var highestRun = RunID(0)
   /// Which job's each claimed run is.
   private var open = OpenRuns()
@@ -63,6 +65,12 @@ struct MemoryContents: ~Copyable {
     for id in batch.unscheduled { dynamic[id] = nil }
     if !batch.forgotten.isEmpty { forget(Set(batch.forgotten)) }
     if let epoch = batch.clockEpoch { clockEpoch = epoch }
+    switch batch.hostPause {
+    case .paused(let note)?: pause = note
+    case .resumed?: pause = nil
+    case nil: break
+    }
+    for index in batch.audit.indices { audit.append(batch.audit[index]) }
   }
 
   /// Jobs that are gone leave nothing behind. O(jobs): the index of names has no holes.
@@ -141,6 +149,8 @@ struct MemoryContents: ~Copyable {
   borrowing func snapshot() -> StoreSnapshot {
     var snapshot = StoreSnapshot(nextRunID: RunID(highestRun.number + 1), clockEpoch: clockEpoch)
     snapshot.nextDecision = lastDecision + 1
+    snapshot.pause = pause
+    snapshot.nextAudit = audit.lastID + 1
     snapshot.schedules = schedules()
     for history in histories(of: nil) { snapshot.unfinished += history.runs.inOrder.filter { $0.outcome == nil } }
     snapshot.unfinished.sort { $0.id < $1.id }
@@ -162,6 +172,8 @@ struct MemoryContents: ~Copyable {
     found.sort { $0.sequence > $1.sequence }
     return found.prefix(max(0, query.limit)).map(\.range)
   }
+
+  borrowing func audit(_ query: AuditLineQuery) -> [AuditLine] { audit.lines(query) }
 
   borrowing func files(of job: String) -> [FileMark] { known(job)?.known.map { Array($0.files.values) } ?? [] }
 

@@ -49,6 +49,10 @@ package final class MemoryStore: RetainingStore, ExternalRunStore {
     try reading { $0.decisions(query) }
   }
 
+  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] {
+    try reading { $0.audit(query) }
+  }
+
   package func files(of job: String) throws(StoreError) -> [FileMark] {
     try reading { $0.files(of: job) }
   }

@@ -18,6 +18,8 @@ public struct Job: Sendable, Identifiable {
   public let running: Int
   /// Whether what falls due is skipped until it is resumed.
   public let isPaused: Bool
+  /// Why, and by whom, if somebody said.
+  public let pause: Pause?
   /// `JobOptions.enabled`.
   public let isEnabled: Bool
   /// `JobOptions.description`.
@@ -38,6 +40,7 @@ public struct Job: Sendable, Identifiable {
     lastFire = status.lastFire.map { Date($0) }
     running = status.active
     isPaused = status.isPaused
+    pause = status.pause.map { Pause($0) }
     isEnabled = definition.enabled
     description = definition.description
     tags = definition.tags

@@ -20,20 +20,37 @@ extension Scheduler {
     try await away { () throws(SchedulerError) in try self.ask(job, params) }
   }
 
-  /// From now on what falls due is recorded as skipped.
-  public func pause(_ job: String) throws(SchedulerError) { try setPaused(job, true) }
+  /// From now on what falls due is recorded as skipped, until it is resumed; also after a restart where its store
+  /// outlives the process. Returns when it is durable.
+  ///
+  /// - Parameters:
+  ///   - reason: at most 1,024 bytes; shown as long as it lasts.
+  ///   - caller: who is said to have done it.
+  public func pause(_ job: String, reason: String? = nil, by caller: String = "program") throws(SchedulerError) {
+    _ = try operate { control throws(ControlError) in
+      try control.pause(PauseRequest(jobs: [job], reason: reason), by: Caller(caller, .program))
+    }
+  }
 
-  /// From now on what falls due is recorded as skipped.
-  public func pause(_ job: String) async throws(SchedulerError) {
-    try await away { () throws(SchedulerError) in try self.setPaused(job, true) }
+  /// From now on what falls due is recorded as skipped, until it is resumed.
+  public func pause(_ job: String, reason: String? = nil, by caller: String = "program") async throws(SchedulerError) {
+    _ = try await operateAway { control throws(ControlError) in
+      try await control.pause(PauseRequest(jobs: [job], reason: reason), by: Caller(caller, .program))
+    }
+  }
+
+  /// What fell due meanwhile stays skipped. Returns when it is durable.
+  public func resume(_ job: String, by caller: String = "program") throws(SchedulerError) {
+    _ = try operate { control throws(ControlError) in
+      try control.resume(PauseRequest(jobs: [job]), by: Caller(caller, .program))
+    }
   }
 
   /// What fell due meanwhile stays skipped.
-  public func resume(_ job: String) throws(SchedulerError) { try setPaused(job, false) }
-
-  /// What fell due meanwhile stays skipped.
-  public func resume(_ job: String) async throws(SchedulerError) {
-    try await away { () throws(SchedulerError) in try self.setPaused(job, false) }
+  public func resume(_ job: String, by caller: String = "program") async throws(SchedulerError) {
+    _ = try await operateAway { control throws(ControlError) in
+      try await control.resume(PauseRequest(jobs: [job]), by: Caller(caller, .program))
+    }
   }
 
   /// Ends a run as cancelled; returns before it has ended.
@@ -82,12 +99,6 @@ extension Scheduler {
   private func ask(_ job: String, _ params: JSON?) throws(SchedulerError) -> RunID {
     let params = try params?.checked("params", isObject: true)
     return RunID(try request { engine throws(SchedulerCore.Refusal) in try engine.runNow(job, params: params) })
-  }
-
-  private func setPaused(_ job: String, _ isPaused: Bool) throws(SchedulerError) {
-    try request { engine throws(SchedulerCore.Refusal) in
-      if isPaused { try engine.pause(job) } else { try engine.resume(job) }
-    }
   }
 
   private func end(_ run: RunID) throws(SchedulerError) {

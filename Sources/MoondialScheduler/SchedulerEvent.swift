@@ -12,6 +12,9 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
   case jobRemoved(String)
   case jobPaused(String)
   case jobResumed(String, nextFire: Date?)
+  /// Nothing that falls due runs, of any job, until it is resumed.
+  case everythingPaused(reason: String?, by: String)
+  case everythingResumed
   /// It will not fire again.
   case scheduleEnded(String)
   /// One was made at run time, or given a new form.
@@ -72,6 +75,9 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
     case .jobChanged(let job, let next): "job \"\(job)\" changed\(SchedulerEvent.shown(next))"
     case .jobRemoved(let job): "job \"\(job)\" removed"
     case .jobPaused(let job): "job \"\(job)\" paused"
+    case .everythingPaused(let reason, let by):
+      "everything is paused by \(by)" + (reason.map { ": \($0)" } ?? "")
+    case .everythingResumed: "everything is resumed"
     case .jobResumed(let job, let next): "job \"\(job)\" resumed\(SchedulerEvent.shown(next))"
     case .scheduleEnded(let job): "the schedule of job \"\(job)\" has ended"
     case .scheduleMade(let id, let job, let next): "schedule \(id) of job \"\(job)\" made\(SchedulerEvent.shown(next))"
@@ -146,8 +152,10 @@ extension SchedulerEvent {
     case .jobResumedFromOrphan(let job, let next): self = .jobAdded(job, nextFire: next.map { Date($0) })
     case .jobChanged(let job, let next): self = .jobChanged(job, nextFire: next.map { Date($0) })
     case .jobOrphaned(let job): self = .jobRemoved(job)
-    case .jobPaused(let job): self = .jobPaused(job)
+    case .jobPaused(let job, _): self = .jobPaused(job)
     case .jobResumed(let job, let next): self = .jobResumed(job, nextFire: next.map { Date($0) })
+    case .hostPaused(let note): self = .everythingPaused(reason: note.reason, by: note.by)
+    case .hostResumed: self = .everythingResumed
     case .scheduleEnded(let job): self = .scheduleEnded(job)
     case .scheduleMade(let id, let job, let next): self = .scheduleMade(id, job: job, nextFire: next.map { Date($0) })
     case .scheduleRemoved(let id, let job): self = .scheduleRemoved(id, job: job)

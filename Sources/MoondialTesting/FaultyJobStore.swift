@@ -89,6 +89,7 @@ package final class FaultyJobStore: JobStore {
   package func load() throws(StoreError) -> StoreSnapshot { try store.load() }
   package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try store.runs(query) }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try store.decisions(query) }
+  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try store.audit(query) }
   package func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   package func append(log lines: [RunLogLine]) { store.append(log: lines) }

@@ -13,6 +13,8 @@ package final class ModelStore: JobStore {
     package var clockEpoch = ClockEpoch(0)
     package var highestRun: Int64 = 0
     package var highestDecision: Int64 = 0
+    package var pause: PauseNote?
+    package var audit: [AuditLine] = []
 
     var inOrder: [ScheduleRecord] { schedules.values.sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") } }
   }
@@ -30,6 +32,8 @@ package final class ModelStore: JobStore {
       var snapshot = StoreSnapshot(nextRunID: RunID(state.highestRun + 1), clockEpoch: state.clockEpoch)
       snapshot.nextDecision = state.highestDecision + 1
       snapshot.schedules = state.inOrder
+      snapshot.pause = state.pause
+      snapshot.nextAudit = (state.audit.map(\.id).max() ?? 0) + 1
       snapshot.unfinished = state.runs.values.filter { $0.outcome == nil }.sorted { $0.id < $1.id }
       return snapshot
     }
@@ -56,6 +60,11 @@ package final class ModelStore: JobStore {
       for mark in batch.files { state.files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
       for id in batch.unscheduled { state.schedules[.dynamic(id)] = nil }
       state.clockEpoch = batch.clockEpoch ?? state.clockEpoch
+      if let change = batch.hostPause {
+        state.pause = if case .paused(let note) = change { note } else { nil }
+      }
+      let known = Set(state.audit.map(\.id))
+      state.audit += batch.audit.filter { !known.contains($0.id) }
     }
     completion(nil)
   }
@@ -65,6 +74,9 @@ package final class ModelStore: JobStore {
   }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] {
     state.withLock { $0.decisions.filter { query.job == nil || $0.job == query.job }.reversed() }
+  }
+  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] {
+    state.withLock { Array($0.audit.filter(query.matches).sorted { $0.id > $1.id }.prefix(max(0, query.limit))) }
   }
   package func files(of job: String) throws(StoreError) -> [FileMark] {
     state.withLock { Array(($0.files[job] ?? [:]).values) }

@@ -305,9 +305,9 @@ final class SimulatedHost: Sendable {
       recalled.enterStarts(&core, at: now)
     }
   }
-  func pause(_ name: String) { service.post { core, _, actions in try? core.pause(name, into: &actions) } }
+  func pause(_ name: String) { service.post { core, _, actions in _ = try? core.pause(name, into: &actions) } }
   func resume(_ name: String) {
-    service.post { core, now, actions in try? core.resume(name, at: now, into: &actions) }
+    service.post { core, now, actions in _ = try? core.resume(name, at: now, into: &actions) }
   }
   func runNow(_ name: String) {
     service.post { core, now, actions in _ = try? core.runNow(name, params: nil, at: now, into: &actions) }

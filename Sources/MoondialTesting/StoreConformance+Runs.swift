@@ -27,7 +27,10 @@ extension StoreConformance {
     Claim("all outcomes and causes come back") { subject in
       try with(subject) { store in
         var runs = Outcome.allCases.enumerated().map { finished(Int64($0.offset + 1), "a", $0.element) }
-        for (index, cause) in RunCause.allCases.enumerated() { runs[index].cause = cause }
+        for (index, cause) in RunCause.allCases.enumerated() {
+          if index == runs.count { runs.append(finished(Int64(index + 1), "a")) }
+          runs[index].cause = cause
+        }
         try store.commit(.make { $0.finished = runs })
         try expectEqual(store.runs(RunQuery(job: "a")), runs.reversed(), "runs, newest first")
       }

@@ -103,6 +103,7 @@ public enum StoreConformance {
   /// The whole contract.
   public static let claims: [Claim] =
     scheduleClaims + dynamicScheduleClaims + runClaims + decisionClaims + keyValueClaims + fileClaims + lifeCycleClaims
+    + controlClaims
     + capabilityClaims
 
   // MARK: What the claims are written with

@@ -22,7 +22,7 @@ enum SQLiteSchema {
 
   /// One entry per version, in order; entries are never edited once released.
   static let migrations: [String] = [
-    version1, version2, watchedFiles, madeSchedules, payloads, attempts, arrivals,
+    version1, version2, watchedFiles, madeSchedules, payloads, attempts, arrivals, control,
   ]
 
   static var currentVersion: Int { migrations.count }
@@ -175,6 +175,21 @@ enum SQLiteSchema {
     """
   /// Which of the jobs that a join waits for have succeeded since its last run.
   private static let arrivals = "ALTER TABLE schedules ADD COLUMN arrivals TEXT;"
+
+  /// Why, by whom and since when something is paused, and who changed what. A pause of everything is the row 1 of its
+  /// table.
+  private static let control = """
+    ALTER TABLE schedules ADD COLUMN pause_reason TEXT;
+    ALTER TABLE schedules ADD COLUMN paused_by TEXT;
+    ALTER TABLE schedules ADD COLUMN paused_at INTEGER;
+
+    CREATE TABLE host_pause(
+      id INTEGER PRIMARY KEY CHECK(id = 1), reason TEXT, paused_by TEXT NOT NULL, paused_at INTEGER NOT NULL) STRICT;
+
+    CREATE TABLE audit(
+      id INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, door TEXT NOT NULL, action TEXT NOT NULL,
+      subject TEXT, details TEXT) STRICT;
+    """
 
   private static let runColumns = """
     id INTEGER PRIMARY KEY, job INTEGER NOT NULL, cause INTEGER NOT NULL, scheduled_at INTEGER NOT NULL,

@@ -114,6 +114,7 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
   }
 
   package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
+  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
   package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }

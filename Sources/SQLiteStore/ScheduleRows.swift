@@ -8,7 +8,7 @@ enum ScheduleRows {
   static let columns =
     "job, trigger, next_fire, anchor, last_fire, fire_count, registered_at, clock_epoch, paused, orphaned_at"
   /// What only a job's own schedule has.
-  static let ownColumns = "arrivals"
+  static let ownColumns = "arrivals, pause_reason, paused_by, paused_at"
   /// What only a schedule made at run time has.
   private static let options = "id, params, jitter, time_zone, misfire_grace, coalesce, max_instances, priority"
 
@@ -27,12 +27,15 @@ enum ScheduleRows {
   }
 
   static let putDeclared =
-    "INSERT OR REPLACE INTO schedules(\(columns), \(ownColumns)) VALUES(\((1...11).map { "?\($0)" }.joined(separator: ", ")))"
+    "INSERT OR REPLACE INTO schedules(\(columns), \(ownColumns)) VALUES(\((1...14).map { "?\($0)" }.joined(separator: ", ")))"
 
-  /// Binds parameter 11 of `putDeclared`.
-  static func bind(_ arrivals: [UpstreamArrival], to statement: PreparedStatement) {
-    let lines = arrivals.map { "\($0.run.number) \($0.job)" }
+  /// Binds parameters 11 to 14 of `putDeclared`.
+  static func bindOwn(_ record: ScheduleRecord, to statement: PreparedStatement) {
+    let lines = record.arrivals.map { "\($0.run.number) \($0.job)" }
     statement.bind(11, lines.isEmpty ? nil : lines.joined(separator: "\n"))
+    statement.bind(12, record.pause?.reason)
+    statement.bind(13, record.pause?.by)
+    statement.bind(14, record.pause?.at.nanoseconds)
   }
 
   /// What `bind` wrote: a line for each, a run and the name of its job, which has no control characters.
@@ -92,6 +95,9 @@ enum ScheduleRows {
   static func declared(from row: PreparedStatement) -> ScheduleRecord {
     var record = common(from: row)
     record.arrivals = arrivals(from: row.optionalText(10))
+    if record.isPaused, let at = row.instant(13) {
+      record.pause = PauseNote(reason: row.optionalText(11), by: row.optionalText(12) ?? "", at: at)
+    }
     return record
   }
 

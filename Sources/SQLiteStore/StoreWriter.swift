@@ -13,6 +13,7 @@ final class StoreWriter: @unchecked Sendable {
   private(set) var pruner: Pruner
   private var ledger: DecisionLedger
   private let made: MadeScheduleWriter
+  private let audit: AuditWriter
   private var keyValues: KeyValueWriter
   private let fileMarks: FileMarkWriter
   private var logLines: LogWriter
@@ -52,6 +53,7 @@ final class StoreWriter: @unchecked Sendable {
     pruner = try Pruner(on: database, isActive: !isAlongside, options: options, failure: failure)
     ledger = try DecisionLedger(on: database, failure: failure)
     made = try MadeScheduleWriter(on: database, failure: failure)
+    audit = try AuditWriter(on: database, limit: options.retention.auditLines, failure: failure)
     keyValues = try KeyValueWriter(on: database, failure: failure)
     fileMarks = try FileMarkWriter(on: database, failure: failure)
     logLines = try LogWriter(on: database, limits: options.retention, failure: failure)
@@ -174,6 +176,8 @@ final class StoreWriter: @unchecked Sendable {
       statements.setClockEpoch.bind(1, epoch.number)
       try statements.setClockEpoch.run()
     }
+    if let change = batch.hostPause { try audit.set(change) }
+    for line in batch.audit { try audit.append(line) }
   }
 
   /// - Returns: whether it was done; why it was refused, which harms nothing else of the transaction.
@@ -198,7 +202,7 @@ final class StoreWriter: @unchecked Sendable {
     let job = try names.number(of: record.job)
     if let schedule = record.dynamic { return try made.put(record, schedule, job: job) }
     ScheduleRows.bind(record, job: job, to: statements.putSchedule)
-    ScheduleRows.bind(record.arrivals, to: statements.putSchedule)
+    ScheduleRows.bindOwn(record, to: statements.putSchedule)
     try statements.putSchedule.run()
   }
 

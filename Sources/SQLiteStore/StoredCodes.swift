@@ -39,6 +39,8 @@ extension RunCause: StoredCode {
     case .after: 4
     case .recovery: 5
     case .watch: 6
+    case .retry: 7
+    case .backfill: 8
     }
   }
 }

@@ -63,12 +63,14 @@ extension SchedulerEngine {
   }
 
   /// What falls due from now on is recorded as skipped (paused).
-  package func pause(_ job: String) throws(SchedulerCore.Refusal) {
-    try request { core, _, actions throws(SchedulerCore.Refusal) in try core.pause(job, into: &actions) }
+  @discardableResult
+  package func pause(_ job: String, _ note: PauseNote? = nil) throws(SchedulerCore.Refusal) -> Bool {
+    try request { core, _, actions throws(SchedulerCore.Refusal) in try core.pause(job, note, into: &actions) }
   }
 
   /// What fell due meanwhile stays skipped.
-  package func resume(_ job: String) throws(SchedulerCore.Refusal) {
+  @discardableResult
+  package func resume(_ job: String) throws(SchedulerCore.Refusal) -> Bool {
     try request { core, now, actions throws(SchedulerCore.Refusal) in try core.resume(job, at: now, into: &actions) }
   }
 
@@ -107,6 +109,7 @@ package struct JobStatus: Sendable {
   /// How its latest run ended since the host started; nil: none has.
   package var lastOutcome: Outcome?
   package var isPaused: Bool
+  package var pause: PauseNote?
   package var isOrphaned: Bool
 
   init(_ job: ScheduledJob) {
@@ -116,6 +119,7 @@ package struct JobStatus: Sendable {
     active = Int(job.active)
     lastOutcome = job.lastOutcome
     isPaused = job.isPaused
+    pause = job.pause
     isOrphaned = job.isOrphaned
   }
 }

@@ -166,7 +166,7 @@ package final class ServiceTick: RunReportSink, @unchecked Sendable {
       switch pipelines[store].finish(error, at: now.monotonic) {
       case .durable(let claims, let waiting, let recovered):
         if recovered { core.storeRecovered(store, into: &actions) }
-        core.batchIsDurable(in: store, into: &actions)
+        core.batchIsDurable(in: store, at: now.monotonic, into: &actions)
         core.committed(claims, at: now, into: &actions)
         for completion in waiting { completion(nil) }
       case .failed(let claims, let waiting):
@@ -183,9 +183,10 @@ package final class ServiceTick: RunReportSink, @unchecked Sendable {
     if !callbacks.isEmpty { callWhenDurable(callbacks) }
     for store in pipelines.indices {
       guard let batch = pipelines[store].nextBatch(at: now.monotonic) else { continue }
-      core.batchTaken(by: store)
+      core.batchTaken(by: store, at: now.monotonic)
       pipelines[store].store.apply(batch) { [self] error in completed(store, error) }
     }
+    for store in pipelines.indices { core.note(queued: pipelines[store].collecting.batch.changes, in: store) }
     for executor in actions.orders.indices where !actions.orders[executor].isEmpty {
       configuration.executors[executor].executor.submit(actions.orders[executor])
     }

@@ -139,6 +139,8 @@ extension StoreActions {
     StoreActions.empty(&batch.unscheduled)
     StoreActions.empty(&batch.forgotten)
     batch.clockEpoch = nil
+    batch.hostPause = nil
+    StoreActions.empty(&batch.audit)
     StoreActions.empty(&claims)
   }
 

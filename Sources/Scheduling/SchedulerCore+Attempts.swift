@@ -30,6 +30,7 @@ extension SchedulerCore {
     runs.move(slot, to: .retrying)
     releaseGroupSlot(slot)
     runs.slots[slot].retries += 1
+    counters.retried()
     let (resumesAt, overflow) = evaluation.now.monotonic.addingReportingOverflow(max(0, delay))
     runs.slots[slot].resumesAt = overflow ? .max : resumesAt
     runs.delayed.push(runs.slots[slot].resumesAt, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)

@@ -15,7 +15,7 @@ extension SchedulerCore {
   /// Whether the job's instants wait as what they are, due, instead of as runs in its queue.
   func queuesDue(_ offset: Int) -> Bool {
     let entry = jobs[offset].entry
-    return entry.definition.overlap == .queue && entry.definition.coalesce == .all && !jobs[offset].isPaused
+    return entry.definition.overlap == .queue && entry.definition.coalesce == .all && !isPaused(offset)
       && entry.definition.enabled
   }
 

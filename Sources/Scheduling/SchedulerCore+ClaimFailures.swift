@@ -33,6 +33,7 @@ extension SchedulerCore {
     _ tokens: [RunToken], store: Int, error: StoreError, at now: ClockReading, into evaluation: inout Evaluation
   ) {
     evaluation.now = now
+    stores.noteFailure(in: store)
     if !stores.failed[store] {
       stores.failed[store] = true
       stallChoices()

@@ -39,34 +39,54 @@ extension SchedulerCore {
 
   /// From now on what falls due is recorded as skipped (paused), of the job and of its dynamic schedules; also
   /// what is due already and still waits for the window.
-  package mutating func pause(_ name: String, into evaluation: inout Evaluation) throws(Refusal) {
-    try setPaused(true, name, &evaluation)
+  ///
+  /// - Parameter note: why, and by whom. A job that is paused already keeps being paused, with the newer note.
+  /// - Returns: whether it was not paused before.
+  @discardableResult
+  package mutating func pause(
+    _ name: String, _ note: PauseNote? = nil, into evaluation: inout Evaluation
+  ) throws(Refusal) -> Bool {
+    try setPaused(true, name, note, &evaluation)
   }
 
   /// What fell due meanwhile stays skipped; the next fire is the next one from now.
+  ///
+  /// - Returns: whether it was paused before.
+  @discardableResult
   package mutating func resume(
     _ name: String, at now: ClockReading, into evaluation: inout Evaluation
-  ) throws(Refusal) {
+  ) throws(Refusal) -> Bool {
     evaluation.now = now
     // Instants up to now belong to the pause.
     let index = try liveJob(name)
     for schedule in [index] + jobs.dynamicSchedules(of: index) {
       if let next = jobs[schedule.offset].nextFire, next <= now.wall { fire(schedule, &evaluation) }
     }
-    try setPaused(false, name, &evaluation)
+    return try setPaused(false, name, nil, &evaluation)
   }
 
-  private mutating func setPaused(_ paused: Bool, _ name: String, _ evaluation: inout Evaluation) throws(Refusal) {
+  private mutating func setPaused(
+    _ paused: Bool, _ name: String, _ note: PauseNote?, _ evaluation: inout Evaluation
+  ) throws(Refusal) -> Bool {
     let index = try liveJob(name)
-    guard jobs[index.offset].isPaused != paused else { return }
+    guard jobs[index.offset].isPaused != paused else {
+      if paused, let note, jobs[index.offset].pause != note {
+        jobs[index.offset].pause = note
+        jobs.keep(index)
+      }
+      return false
+    }
     jobs[index.offset].isPaused = paused
+    jobs[index.offset].pause = note
     jobs.keep(index)
     for schedule in jobs.dynamicSchedules(of: index) { jobs[schedule.offset].isPaused = paused }
     // What waits for an instance is a decision now.
     for schedule in [index] + jobs.dynamicSchedules(of: index) where paused && jobs[schedule.offset].isBacklogged {
       arm(schedule)
     }
-    evaluation.events.append(paused ? .jobPaused(name) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
+    evaluation.events.append(
+      paused ? .jobPaused(name, note) : .jobResumed(name, nextFire: jobs[index.offset].nextFire))
+    return true
   }
 
   /// Ends a run as cancelled: at once when it has not started, otherwise through its executor.
@@ -132,9 +152,10 @@ extension SchedulerCore {
   mutating func listens(_ index: JobIndex, _ evaluation: inout Evaluation) -> Bool {
     let job = jobs[index.offset]
     guard !job.isOrphaned else { return false }
-    guard job.isPaused || !job.definition.enabled else { return true }
+    let isPaused = isPaused(index.offset)
+    guard isPaused || !job.definition.enabled else { return true }
     record(
-      .skipped, job.isPaused ? .paused : .disabled, instant: evaluation.now.wall, of: index, isAboutFireTimes: false,
+      .skipped, isPaused ? .paused : .disabled, instant: evaluation.now.wall, of: index, isAboutFireTimes: false,
       &evaluation)
     return false
   }

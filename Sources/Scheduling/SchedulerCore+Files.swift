@@ -58,7 +58,7 @@ extension SchedulerCore {
 
   private func mayTakeFiles(_ index: JobIndex) -> Bool {
     let job = jobs[index.offset]
-    return !job.isOrphaned && !job.isPaused && job.definition.enabled
+    return !job.isOrphaned && !isPaused(index.offset) && job.definition.enabled
   }
 
   /// Makes runs of what waits, for every job that has an instance free. Called once an evaluation, so that neither the

@@ -106,7 +106,7 @@ extension SchedulerCore {
   }
 
   private func isRefused(_ index: JobIndex) -> Bool {
-    jobs[index.offset].isPaused || !jobs[index.offset].entry.definition.enabled
+    isPaused(index.offset) || !jobs[index.offset].entry.definition.enabled
   }
 
   /// The schedule's first undecided instant is now `next`.
@@ -168,6 +168,7 @@ extension SchedulerCore {
     range.continues = job.latestRange(continuedBy: range, isAboutFireTimes: isAboutFireTimes)
     jobs[index.offset].latestRange = ScheduledJob.LatestRange(
       kind: kind, reason: reason, clockEpoch: range.clockEpoch, last: span.last, isAboutFireTimes: isAboutFireTimes)
+    counters.decided(kind, reason, span.count)
     evaluation.stores[Int(job.store)].batch.decisions.append(range)
     evaluation.events.append(.decided(range, maxInstances: job.definition.maxInstances))
     jobs.markDirty(index)

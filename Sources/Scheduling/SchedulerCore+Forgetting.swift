@@ -9,11 +9,19 @@ package import Triggers
 /// What still runs or waits is never forgotten, and neither are jobs that have dynamic schedules.
 extension SchedulerCore {
   /// The store was given a batch with everything that was flushed so far.
-  package mutating func batchTaken(by store: Int) { stores.take(by: store) }
+  ///
+  /// - Parameter monotonic: when, in nanoseconds.
+  package mutating func batchTaken(by store: Int, at monotonic: Int64 = 0) { stores.take(by: store, at: monotonic) }
+
+  /// So many changes wait for the store.
+  package mutating func note(queued: Int, in store: Int) { stores.tallies[store].queued = queued }
+
+  /// What was counted of each store, by index.
+  package var storeTallies: [StoreTally] { stores.tallies }
 
   /// The batch that the store was given last is durable.
-  package mutating func batchIsDurable(in store: Int, into evaluation: inout Evaluation) {
-    stores.confirm(in: store)
+  package mutating func batchIsDurable(in store: Int, at monotonic: Int64 = 0, into evaluation: inout Evaluation) {
+    stores.confirm(in: store, at: monotonic)
     if jobs.orphans.numbers.count > configuration.orphansMax { forgetOrphans(&evaluation) }
   }
 

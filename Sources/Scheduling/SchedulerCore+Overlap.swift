@@ -7,9 +7,8 @@ import JobModel
 extension SchedulerCore {
   /// Puts a waiting run into its job's queue; `queue_one` and `replace` keep only the newest.
   mutating func enqueue(
-    _ slot: Int, of index: JobIndex, _ evaluation: inout Evaluation
+    _ slot: Int, of index: JobIndex, _ overlap: OverlapPolicy, _ evaluation: inout Evaluation
   ) {
-    let overlap = jobs[index.offset].definition.overlap
     if overlap == .queueOne || overlap == .replace {
       while let older = jobs[index.offset].queue.popLast() {
         reject(Int(older), .overlap, &evaluation)

@@ -152,6 +152,7 @@ extension SchedulerCore {
     job.lastFire = known.lastFire
     job.fireCount = known.fireCount
     job.isPaused = known.isPaused
+    job.pause = known.pause
     job.anchor = known.anchor
     let definition = job.definition
     if jobs.texts.text(of: definition.trigger) == known.trigger {
@@ -301,7 +302,7 @@ extension SchedulerCore {
 
   mutating func runAtStart(_ index: JobIndex, _ evaluation: inout Evaluation) {
     let job = jobs[index.offset]
-    guard !job.isOrphaned, !job.isPaused, job.definition.enabled else { return }
+    guard !job.isOrphaned, !isPaused(index.offset), job.definition.enabled else { return }
     guard job.definition.runAtStart || job.trigger?.firesAtStart == true else { return }
     accept(index, cause: .startup, at: evaluation.now.wall, &evaluation)
   }

@@ -12,6 +12,9 @@ extension SchedulerCore {
     precondition(!isStarted, "a store is restored before the scheduler starts")
     host.nextRun = max(host.nextRun, snapshot.nextRunID.number)
     host.nextDecision = max(host.nextDecision, snapshot.nextDecision)
+    host.nextAudit = max(host.nextAudit, snapshot.nextAudit)
+    // Everything is paused in the first store, the default one.
+    if store == 0 { host.pause = snapshot.pause }
     host.clockEpoch = max(clockEpoch, snapshot.clockEpoch)
     restart.schedules.reserveCapacity(snapshot.schedules.count)
     for record in snapshot.schedules {

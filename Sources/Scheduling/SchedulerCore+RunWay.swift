@@ -44,7 +44,7 @@ extension SchedulerCore {
   /// One instant, or a span of a job that runs none of them.
   mutating func decide(_ span: DueSpan, of index: JobIndex, _ evaluation: inout Evaluation) {
     let entry = jobs[index.offset].entry
-    if jobs[index.offset].isPaused { return record(.skipped, .paused, span, of: index, &evaluation) }
+    if isPaused(index.offset) { return record(.skipped, .paused, span, of: index, &evaluation) }
     if !entry.definition.enabled { return record(.skipped, .disabled, span, of: index, &evaluation) }
     if let grace = entry.definition.misfireGraceTime, lateness(span.first, of: index.offset, at: evaluation.now) > grace
     {
@@ -78,7 +78,8 @@ extension SchedulerCore {
   @discardableResult
   mutating func accept(
     _ index: JobIndex, cause: RunCause, at fireTime: Instant, missed: Int = 0, params: JSONText? = nil,
-    event: JSONText? = nil, recovers: RunID? = nil, _ evaluation: inout Evaluation
+    event: JSONText? = nil, recovers: RunID? = nil, overlap policy: OverlapPolicy? = nil,
+    _ evaluation: inout Evaluation
   ) -> RunID? {
     // Here and below, only what is needed is read from a job or a run: a copy of the whole counts a reference for each
     // of its strings and arrays.
@@ -86,7 +87,7 @@ extension SchedulerCore {
     let waiting = jobs[index.offset].queue.count
     let mustWait = jobs[index.offset].active >= entry.definition.maxInstances || waiting > 0
     // A recovery's instant has its decision, the interrupted run: it is not skipped but waits, whatever the policy.
-    let overlap = entry.definition.overlap
+    let overlap = policy ?? entry.definition.overlap
     if mustWait, cause != .recovery,
       overlap == .skip || (overlap == .queue && waiting >= SchedulingLimits.queueDepth)
     {
@@ -112,10 +113,11 @@ extension SchedulerCore {
     jobs[index.offset].unstored += 1
     jobs[index.offset].endRangeOfOtherInstants()
     if mustWait {
-      enqueue(slot, of: index, &evaluation)
+      enqueue(slot, of: index, overlap, &evaluation)
     } else {
       makeReady(slot)
     }
+    if cause == .schedule { counters.fired() }
     if cause != .schedule { runs.unflushed.append(runs.token(slot)) }
     endJoin(index)
     return id
@@ -165,7 +167,7 @@ extension SchedulerCore {
     if !runs.slots[slot].isStored { jobs[index.offset].unstored -= 1 }
     runs.slots[slot].record.claimedAt = evaluation.now.wall
     handToStore(slot, &evaluation)
-    if configuration.publishesRuns {
+    if configuration.tellsRuns {
       let record = runs.slots[slot].record
       evaluation.events.append(.runClaimed(record.id, job: record.job, scheduledAt: record.scheduledAt))
     }
@@ -269,12 +271,18 @@ extension SchedulerCore {
     runs.inWindow -= 1
     if runs.slots[slot].record.startedAt == nil {
       runs.slots[slot].record.startedAt = report.startedAt
+      if runs.slots[slot].record.cause == .schedule {
+        counters.started(
+          late: lateness(
+            runs.slots[slot].record.scheduledAt, of: runs.slots[slot].job.offset,
+            at: ClockReading(wall: report.startedAt, monotonic: evaluation.now.monotonic)))
+      }
     } else {
       runs.slots[slot].record.retriedAt = report.startedAt
       runs.slots[slot].record.resumesAt = nil
     }
     runs.slots[slot].record.attempts += 1
-    if configuration.publishesRuns {
+    if configuration.tellsRuns {
       let record = runs.slots[slot].record
       evaluation.events.append(.runStarted(record.id, job: record.job, attempt: Int(record.attempts)))
     }
@@ -308,6 +316,7 @@ extension SchedulerCore {
       if let result = details.result, outcome == .succeeded { runs.slots[slot].record.result = result }
     }
     jobs[(jobs[index.offset].base ?? index).offset].lastOutcome = outcome
+    countEnd(of: index, outcome, after: runs.slots[slot].record.duration)
     let isCounted = runs.slots[slot].state.isCounted
     let cause = runs.slots[slot].record.cause
     if !runs.slots[slot].isStored, runs.slots[slot].state == .ready || !isCounted {
@@ -317,7 +326,7 @@ extension SchedulerCore {
     }
     if cause == .watch { runs.slots[slot].record.event = recordedEvent(of: slot) }
     evaluation.stores[Int(runs.slots[slot].store)].batch.finished.append(runs.slots[slot].record)
-    if configuration.publishesRuns || outcome != .succeeded {
+    if configuration.tellsRuns || outcome != .succeeded {
       evaluation.events.append(.runFinished(runs.slots[slot].record))
     }
     if cause == .watch { endFiles(of: slot, outcome, &evaluation) }

@@ -38,6 +38,10 @@ package struct SchedulerCore: Sendable {
     package var catchUpStep = SchedulingLimits.catchUpSpread / Int64(SchedulingLimits.catchUpSpreadJobs)
     /// Whether `runClaimed`, `runStarted` and `runFinished` events are wanted; off, a run costs no event.
     package var publishesRuns = true
+    /// The same, as long as somebody reads what happens.
+    package var isWatched = false
+    /// Whether runs are told of.
+    package var tellsRuns: Bool { publishesRuns || isWatched }
     /// Orphaned jobs that are remembered, at most; `.max`: all of them, and then nothing has to be recalled. Whoever
     /// sets it looks up in the stores what `forgotten(among:)` names, before `reconcile`.
     package var orphansMax = Int.max
@@ -58,6 +62,8 @@ package struct SchedulerCore: Sendable {
   var watched = WatchedFiles()
   var restart = RestartTable()
   var host = HostState()
+  /// What was counted since the start.
+  package internal(set) var counters = RunCounters()
 
   package init(configuration: Configuration, stores: [String], executors: [String]) {
     precondition(!stores.isEmpty && !executors.isEmpty, "a scheduler needs a store and an executor")

@@ -24,10 +24,13 @@ struct Moondial: ParsableCommand {
       RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, ExecCommand.self,
       HistoryCommand.self, ExplainCommand.self, BackupCommand.self, DoctorCommand.self, ForgetCommand.self,
       MetricsCommand.self, InitCommand.self,
+      StatusCommand.self, TriggerCommand.self, PauseCommand.self, ResumeCommand.self, CancelCommand.self,
+      RetryCommand.self, ReloadCommand.self, LogsCommand.self, UpcomingCommand.self, ScheduleCommand.self,
+      UnscheduleCommand.self, BackfillCommand.self, TopCommand.self, DashboardCommand.self,
       ImportCommand.self, BenchCommand.self,
     ])
 
-  static let version = "0.1.0"
+  static let version = MoondialVersion.text
 
   static func main() {
     StandardDescriptors.makeWhole()

@@ -171,7 +171,7 @@ private struct FileSimulation {
     case 21:
       isPaused = !isPaused
       // A job that is gone refuses.
-      try? isPaused ? core.pause("in", into: &actions) : core.resume("in", at: now, into: &actions)
+      _ = try? isPaused ? core.pause("in", into: &actions) : core.resume("in", at: now, into: &actions)
       act()
     case 22: if random.next() % 3 == 0 { crash() }
     default: act()
@@ -201,7 +201,7 @@ private struct FileSimulation {
   /// Faults end; then every file that is there gets its mark, and the rows of all others go.
   mutating func finish() {
     core.reconcile([Self.definition()], at: now, into: &actions)
-    try? core.resume("in", at: now, into: &actions)
+    _ = try? core.resume("in", at: now, into: &actions)
     act()
     for _ in 0..<2_000 {
       now.monotonic += second

@@ -194,11 +194,13 @@ package final class TestScheduler: JobControl, EventHub {
     note("run \(job) \(params?.text ?? "-")")
     completion(job == "missing" ? .failure(HostRefusal("there is no job \"missing\"")) : .success(RunID(77)))
   }
-  package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func pause(
+    _ job: String, reason: String?, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void
+  ) {
     note("pause \(job)")
     completion(nil)
   }
-  package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func resume(_ job: String, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     note("resume \(job)")
     completion(nil)
   }

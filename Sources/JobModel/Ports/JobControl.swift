@@ -73,8 +73,9 @@ package protocol JobControl: AnyObject, Sendable {
   func schedule(_ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void)
   /// Takes a dynamic schedule away; completes when that is durable.
   func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
-  func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
-  func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
+  /// Pauses a job; completes when that, its reason and who asked are durable.
+  func pause(_ job: String, reason: String?, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
+  func resume(_ job: String, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void)
 }
 
 /// The data of an event: one text that all receivers share.
@@ -122,8 +123,10 @@ package final class MissingServices: JobControl, EventHub {
   package func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     completion(Self.refusal)
   }
-  package func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(Self.refusal) }
-  package func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  package func pause(
+    _ job: String, reason: String?, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void
+  ) { completion(Self.refusal) }
+  package func resume(_ job: String, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     completion(Self.refusal)
   }
   package func emit(_ name: String, data: EventData?, completion: @escaping @Sendable (HostRefusal?) -> Void) {

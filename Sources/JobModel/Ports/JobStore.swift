@@ -28,6 +28,9 @@ package protocol JobStore: AnyObject, Sendable {
   /// Decision ranges of a job, newest first.
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange]
 
+  /// What people, programs and scripts have changed, newest first.
+  func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine]
+
   /// What is remembered of the files that a job watches, in no order.
   func files(of job: String) throws(StoreError) -> [FileMark]
 
@@ -53,6 +56,8 @@ package protocol JobStore: AnyObject, Sendable {
 }
 
 extension JobStore {
+  /// For a store without an audit, such as a part of a test.
+  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { [] }
   package var notes: [String] { [] }
 
   /// By asking for all: for stores that are read rarely.
@@ -91,13 +96,17 @@ package struct StoreBatch: Sendable {
   package var forgotten: [String] = []
   /// Set when the wall clock was set back beyond the bridge.
   package var clockEpoch: ClockEpoch?
+  /// Set when everything was paused or resumed.
+  package var hostPause: HostPauseChange?
+  /// Appended; a line whose id is there already stays as it is.
+  package var audit: [AuditLine] = []
 
   package init() {}
 
   package var isEmpty: Bool {
     schedules.isEmpty && fires.isEmpty && waiting.isEmpty && claims.isEmpty && finished.isEmpty && dropped.isEmpty
       && decisions.isEmpty && files.isEmpty && unscheduled.isEmpty && forgotten.isEmpty
-      && clockEpoch == nil
+      && clockEpoch == nil && hostPause == nil && audit.isEmpty
   }
 
   /// Appends `later`, whose changes take effect after this batch's own.
@@ -131,6 +140,8 @@ package struct StoreBatch: Sendable {
     }
     forgotten += later.forgotten
     clockEpoch = later.clockEpoch ?? clockEpoch
+    hostPause = later.hostPause ?? hostPause
+    audit += later.audit
   }
 
   package mutating func removeAll() {
@@ -146,15 +157,8 @@ package struct StoreBatch: Sendable {
     unscheduled.removeAll(keepingCapacity: true)
     forgotten.removeAll(keepingCapacity: true)
     clockEpoch = nil
-  }
-}
-
-extension StoreBatch {
-  /// About how many bytes its texts have. Shared ones count for each run that has them. O(runs)
-  package var textBytes: Int {
-    waiting.reduce(0) { $0 + $1.textBytes } + claims.reduce(0) { $0 + $1.textBytes }
-      + finished.reduce(0) { $0 + $1.textBytes }
-      + schedules.reduce(0) { $0 + ($1.dynamic?.options.params?.text.utf8.count ?? 0) }
+    hostPause = nil
+    audit.removeAll(keepingCapacity: true)
   }
 }
 
@@ -202,6 +206,10 @@ package struct StoreSnapshot: Sendable {
   package var clockEpoch: ClockEpoch
   /// Above the number of every decision that was committed since the store was opened.
   package var nextDecision: Int64 = 1
+  /// Set while everything is paused.
+  package var pause: PauseNote?
+  /// Above the id of every line of the audit.
+  package var nextAudit: Int64 = 1
 
   package init(nextRunID: RunID = RunID(1), clockEpoch: ClockEpoch = ClockEpoch(0)) {
     self.nextRunID = nextRunID

@@ -28,5 +28,8 @@ public struct Retention: Sendable, Equatable {
   /// Bytes of log lines of all jobs.
   public var logBytes = 256 << 20
 
+  /// Lines of the audit: who changed what.
+  public var auditLines = 10_000
+
   public init() {}
 }

@@ -24,6 +24,9 @@ struct HostState: Sendable {
   /// The next ones that are free.
   var nextRun: Int64 = 1
   var nextDecision: Int64 = 1
+  var nextAudit: Int64 = 1
+  /// Set while everything is paused.
+  var pause: PauseNote?
 
   mutating func makeRunID() -> RunID {
     if RunID(nextRun).isForExternalRuns { nextRun += 1 }

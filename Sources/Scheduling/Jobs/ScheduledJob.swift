@@ -18,6 +18,8 @@ package struct ScheduledJob: Sendable {
   package var fireCount: Int
   package var registeredAt: Instant
   package var isPaused: Bool
+  /// Why, of a job that is paused by itself.
+  package internal(set) var pause: PauseNote?
   @Packed package var orphanedAt: Instant?
   /// Runs that count against `max_instances`: all active ones but those in `queue` and `debouncing`.
   package var active: Int32 = 0
@@ -25,6 +27,8 @@ package struct ScheduledJob: Sendable {
   var isBacklogged = false
   /// How its latest run ended, in this life of the host.
   package internal(set) var lastOutcome: Outcome?
+  /// How many of its runs have ended, by outcome; empty before the first.
+  package internal(set) var ended: ContiguousArray<UInt32> = []
   /// Starts before instants that wait are counted again.
   var uncounted: UInt8 = 0
   static let startsPerCount: UInt8 = 125
@@ -147,6 +151,7 @@ package struct ScheduledJob: Sendable {
     record.fireCount = fireCount
     record.clockEpoch = clockEpoch
     record.isPaused = isPaused
+    record.pause = pause
     record.orphanedAt = orphanedAt
     return record
   }

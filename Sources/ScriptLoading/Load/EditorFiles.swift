@@ -159,8 +159,9 @@ package enum EditorFiles {
     ---@return true?, string? why
     function jobs.unschedule(id) end
     ---@param name string
+    ---@param reason? string Kept and shown until it is resumed.
     ---@return true?, string? why
-    function jobs.pause(name) end
+    function jobs.pause(name, reason) end
     ---@param name string
     ---@return true?, string? why
     function jobs.resume(name) end

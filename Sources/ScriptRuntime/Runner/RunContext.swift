@@ -22,7 +22,7 @@ package final class RunContext: @unchecked Sendable {
   /// Made when the run first needs it.
   private(set) var openAccount: AnswerAccount?
   /// Nil between runs: an order leads to its job's payload, and a kept state must not keep that alive.
-  private(set) var order: RunOrder?
+  package private(set) var order: RunOrder?
   package private(set) var time: StepTime
   /// What the run may still log; nil before its first line.
   private var allowance: LogAllowance?

@@ -198,19 +198,6 @@ private struct DynamicRow {
   }
 }
 
-extension JobDefinition {
-  /// When it runs, as one phrase.
-  var whenInWords: String {
-    var parts: [String] = []
-    if let trigger { parts.append(trigger.description) }
-    if runAtStart { parts.append("at each start") }
-    if !events.isEmpty { parts.append("on " + events.joined(separator: ", ")) }
-    if let afterInWords { parts.append(afterInWords) }
-    if let watch { parts.append(watch.inWords) }
-    return parts.isEmpty ? "when asked" : parts.joined(separator: "; ")
-  }
-}
-
 /// The schedules and last runs that stores know.
 struct KnownSchedules {
   private let stores: ReadStores

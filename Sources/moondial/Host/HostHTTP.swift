@@ -23,7 +23,7 @@ final class HostHTTP: Sendable {
     settings.socket = stateDirectory + "/host.sock"
     settings.listen = http.isEnabled ? (http.host, http.port) : nil
     settings.names = http.hosts
-    settings.version = Moondial.version
+    settings.version = MoondialVersion.text
     settings.zone = zone
     settings.limits.connections = HostHTTP.connections(settings.limits.connections)
     server = HostServer(assembly.control, settings, log: log)

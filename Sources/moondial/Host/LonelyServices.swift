@@ -84,11 +84,13 @@ final class LonelyServices: JobControl, EventHub {
     completion(drop("jobs.unschedule(\"\(id)\")"))
   }
 
-  func pause(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  func pause(
+    _ job: String, reason: String?, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void
+  ) {
     completion(refusal("jobs.pause(\"\(job)\")", job))
   }
 
-  func resume(_ job: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+  func resume(_ job: String, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
     completion(refusal("jobs.resume(\"\(job)\")", job))
   }
 

@@ -3,7 +3,7 @@ internal import Chronology
 /// One event of a calendar file, as far as it says on which days it takes place.
 struct CalendarEvent: Sendable {
   /// A date or time with the zone that it is read in.
-  struct Moment: Sendable, Hashable {
+  struct ClockReading: Sendable, Hashable {
     let time: CalendarTime
     /// `nil` for dates and for times of no zone, which are the same on every clock.
     let zone: TimeZoneRules?
@@ -30,24 +30,24 @@ struct CalendarEvent: Sendable {
   enum End: Sendable {
     /// A date alone takes its day, a time no time at all.
     case none
-    case at(Moment)
+    case at(ClockReading)
     case after(Length)
   }
 
   /// An occurrence that RDATE adds, with an end of its own when it is a period.
   struct Addition: Sendable {
-    let start: Moment
+    let start: ClockReading
     let end: End
   }
 
   var uid = ""
-  var start: Moment
+  var start: ClockReading
   var end = End.none
   var rules: [RecurrenceRule] = []
   var added: [Addition] = []
-  var removed: [Moment] = []
+  var removed: [ClockReading] = []
   /// The occurrence of the event with the same UID that this one stands for.
-  var replaces: Moment?
+  var replaces: ClockReading?
   var isCancelled = false
   /// The line of its BEGIN, counted from 1.
   let line: Int

@@ -25,7 +25,7 @@ extension CalendarFile {
     in zone: TimeZoneRules, _ deadline: WorkDeadline?, _ most: Int
   ) throws(TriggerError) -> Days {
     var expansion = CalendarExpansion(zone: zone, dailyBudget: most, deadline: deadline)
-    var replaced: [String: [CalendarEvent.Moment]] = [:]
+    var replaced: [String: [CalendarEvent.ClockReading]] = [:]
     for event in events {
       if let moment = event.replaces { replaced[event.uid, default: []].append(moment) }
     }
@@ -90,7 +90,7 @@ private struct CalendarExpansion {
   }
 
   /// Adds all of an event, or nothing of it.
-  mutating func add(_ event: CalendarEvent, without replaced: [CalendarEvent.Moment]) throws(TriggerError) {
+  mutating func add(_ event: CalendarEvent, without replaced: [CalendarEvent.ClockReading]) throws(TriggerError) {
     let before = days
     do throws(TriggerError) {
       try addOccurrences(event, replaced)
@@ -101,7 +101,7 @@ private struct CalendarExpansion {
   }
 
   private mutating func addOccurrences(
-    _ event: CalendarEvent, _ replaced: [CalendarEvent.Moment]
+    _ event: CalendarEvent, _ replaced: [CalendarEvent.ClockReading]
   ) throws(TriggerError) {
     // The clock that the event's rules read.
     let clock = event.start.time.isUTC ? TimeZoneRules.utc : event.start.zone ?? zone
@@ -201,7 +201,7 @@ private struct CalendarExpansion {
     "the event repeats too often to be counted up to 2262",
     suggestion: "end it with UNTIL or COUNT, or let it repeat daily")
 
-  private mutating func addOccurrence(_ start: CalendarEvent.Moment, _ end: CalendarEvent.End) {
+  private mutating func addOccurrence(_ start: CalendarEvent.ClockReading, _ end: CalendarEvent.End) {
     if start.time.secondOfDay == nil {
       switch end {
       case .none: days.insert(start.time.day)

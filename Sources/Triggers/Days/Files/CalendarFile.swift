@@ -269,13 +269,13 @@ private struct CalendarReader {
 
   private mutating func moment(
     _ line: ContentLine, _ text: some StringProtocol
-  ) throws(ContentLineError) -> CalendarEvent.Moment {
+  ) throws(ContentLineError) -> CalendarEvent.ClockReading {
     do {
       let time = try CalendarTime.parse(text, years: CalendarTime.allYears)
       guard let name = line.parameter("TZID"), time.secondOfDay != nil, !time.isUTC else {
-        return CalendarEvent.Moment(time: time, zone: nil)
+        return CalendarEvent.ClockReading(time: time, zone: nil)
       }
-      return CalendarEvent.Moment(time: time, zone: try zone(name, line: line.line))
+      return CalendarEvent.ClockReading(time: time, zone: try zone(name, line: line.line))
     } catch let error as TriggerError {
       throw ContentLineError(message: "\(line.name) \(text): \(error.message)", line: line.line)
     } catch let error as ContentLineError {

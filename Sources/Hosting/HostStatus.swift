@@ -101,6 +101,8 @@ package struct RunCounts: Sendable, Hashable, Codable {
   package var retrying = 0
   /// Beyond their deadline and not to be stopped.
   package var stuck = 0
+  /// Since the host started.
+  package var ended = 0
 
   package init() {}
 }
@@ -111,19 +113,15 @@ package struct LoopStatus: Sendable, Hashable, Codable {
   package var nextDue: HostTime?
   /// Milliseconds that this question waited for its turn.
   package var answeredIn: Double
-  /// Things that wait for the thread now.
-  package var queued: Int
 
   private enum CodingKeys: String, CodingKey {
-    case queued
     case nextDue = "next_due"
     case answeredIn = "answered_in_ms"
   }
 
-  package init(nextDue: HostTime?, answeredIn: Double, queued: Int) {
+  package init(nextDue: HostTime?, answeredIn: Double) {
     self.nextDue = nextDue
     self.answeredIn = answeredIn
-    self.queued = queued
   }
 }
 
@@ -135,20 +133,17 @@ package struct StoreStatus: Sendable, Hashable, Codable {
   /// Whether its last batch was written.
   package var isWritable: Bool
   package var error: String?
-  /// Changes that wait to be written.
-  package var queued: Int
 
   private enum CodingKeys: String, CodingKey {
-    case name, kind, error, queued
+    case name, kind, error
     case isWritable = "writable"
   }
 
-  package init(name: String, kind: String, isWritable: Bool, error: String? = nil, queued: Int) {
+  package init(name: String, kind: String, isWritable: Bool, error: String? = nil) {
     self.name = name
     self.kind = kind
     self.isWritable = isWritable
     self.error = error
-    self.queued = queued
   }
 }
 

@@ -1,4 +1,5 @@
 internal import Basics
+internal import Synchronization
 
 /// What writers do.
 extension Journal {
@@ -21,10 +22,20 @@ extension Journal {
     if mustWake { state.broadcast() }
   }
 
+  /// Adds an entry of a kind that is left out while nobody reads; then it costs a nanosecond or two.
+  package func appendIfRead(_ content: @autoclosure () -> Content) {
+    guard records.load(ordering: .relaxed) else { return }
+    append(content())
+    if isIdle(at: monotonicNow()) { _ = leaveOut() }
+  }
+
   /// Whether nobody has read for a while, so that what happens often may be left out.
   package func isIdle(at monotonic: Int64) -> Bool {
     state.withLock { $0.readers == 0 && monotonic - $0.leftAt > Self.linger }
   }
+
+  /// Whether what happens often is recorded.
+  package var isRecording: Bool { records.load(ordering: .acquiring) }
 
   /// From now on what happens often is left out, until there is a reader again.
   ///
@@ -33,6 +44,7 @@ extension Journal {
     state.withLock { state in
       guard state.readers == 0 else { return false }
       state.leavesOut = true
+      records.store(false, ordering: .releasing)
       return true
     }
   }

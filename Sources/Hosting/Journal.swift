@@ -24,6 +24,8 @@ package final class Journal<Content: Sendable>: Sendable {
   let weigh: @Sendable (Content) -> Int
   let wanted: @Sendable () -> Void
   let state = Monitor(State())
+  /// Whether what happens often is recorded, for who asks often.
+  let records = Atomic(false)
   let blockingPool = BlockingPool(name: "moondial-journal", threads: 1)
 
   struct State: Sendable {
@@ -89,6 +91,7 @@ package final class Journal<Content: Sendable>: Sendable {
       let isNews = state.leavesOut
       if isNews {
         state.leavesOut = false
+        records.store(true, ordering: .releasing)
         append(nil, weighing: 0, &state)
       }
       state.readers += 1

@@ -1,0 +1,113 @@
+internal import Chronology
+internal import JobModel
+internal import Scheduling
+internal import Triggers
+
+/// The fires to come.
+extension SchedulerControl {
+  package func upcoming(_ query: UpcomingQuery) async throws(ControlError) -> UpcomingAnswer {
+    try await away { () throws(ControlError) in try self.upcomingNow(query) }
+  }
+
+  func upcomingNow(_ query: UpcomingQuery) throws(ControlError) -> UpcomingAnswer {
+    guard query.span > 0, query.span <= 32 * UpcomingQuery.day else {
+      throw ControlError(.invalid, "the span must be longer than nothing and at most 32 days")
+    }
+    let limit = try PageLimit.checked(query.limit)
+    if let job = query.job { _ = try place(of: job) }
+    let from = query.from ?? now
+    var fires = UpcomingFires(from: from, to: from.advanced(byNanoseconds: query.span))
+    everyPlace({ core, range in core.armedSchedules(in: range) }) { schedules in
+      for schedule in schedules {
+        if let job = query.job, schedule.job != job { continue }
+        if let tag = query.tag, !schedule.tags.contains(tag) { continue }
+        fires.add(schedule)
+      }
+    }
+    return fires.answer(limit: limit, in: parts.zone)
+  }
+}
+
+/// Collects what fires in a span. Schedules that fire often are one line each, so that the others can be seen.
+struct UpcomingFires {
+  let from: Instant
+  let to: Instant
+  /// More fires than this in the span are often.
+  static let often = 12
+  /// Instants that are counted one by one, over all schedules.
+  private var countsLeft = 100_000
+  private var next: [(at: Instant, schedule: ArmedSchedule)] = []
+  private var frequent: [(first: Instant, span: DueCount, schedule: ArmedSchedule)] = []
+
+  struct DueCount {
+    var count: Int
+    var isAtLeast: Bool
+  }
+
+  init(from: Instant, to: Instant) {
+    self.from = from
+    self.to = to
+  }
+
+  mutating func add(_ schedule: ArmedSchedule) {
+    guard let first = first(of: schedule) else { return }
+    var found = [first]
+    var edge = first
+    while found.count <= Self.often, schedule.left.map({ found.count < $0 }) ?? true,
+      let following = schedule.trigger.next(after: edge), following < to
+    {
+      found.append(following)
+      edge = following
+    }
+    guard found.count > Self.often else {
+      next += found.map { ($0, schedule) }
+      return
+    }
+    frequent.append((first, count(schedule, from: first, found.count, edge), schedule))
+  }
+
+  /// The first fire in the span.
+  private func first(of schedule: ArmedSchedule) -> Instant? {
+    if schedule.nextFire >= from { return schedule.nextFire < to ? schedule.nextFire : nil }
+    guard let first = schedule.trigger.next(after: from.advanced(byNanoseconds: -1)), first < to else { return nil }
+    return first
+  }
+
+  private mutating func count(
+    _ schedule: ArmedSchedule, from first: Instant, _ counted: Int, _ last: Instant
+  ) -> DueCount {
+    var (count, edge) = (counted, last)
+    if let interval = schedule.trigger.intervalNanoseconds, interval > 0 {
+      count = Int(to.advanced(byNanoseconds: -1).nanoseconds(since: first) / interval) + 1
+    } else {
+      while countsLeft > 0, let following = schedule.trigger.next(after: edge), following < to {
+        count += 1
+        countsLeft -= 1
+        edge = following
+      }
+      if countsLeft == 0 { return DueCount(count: count, isAtLeast: true) }
+    }
+    return DueCount(count: min(count, schedule.left ?? .max), isAtLeast: false)
+  }
+
+  func answer(limit: Int, in zone: TimeZoneRules) -> UpcomingAnswer {
+    let fires = next.sorted { ($0.at, $0.schedule.job) < ($1.at, $1.schedule.job) }
+    let lines = frequent.sorted {
+      ($0.schedule.job, $0.schedule.schedule ?? "") < ($1.schedule.job, $1.schedule.schedule ?? "")
+    }
+    return UpcomingAnswer(
+      from: HostTime(from, in: zone), to: HostTime(to, in: zone),
+      fires: fires.prefix(limit).map { fire in
+        UpcomingFire(
+          at: HostTime(fire.at, in: zone), job: fire.schedule.job, schedule: fire.schedule.schedule,
+          isPaused: fire.schedule.isSkipped)
+      },
+      frequent: lines.prefix(limit).map { line in
+        FrequentFires(
+          job: line.schedule.job, schedule: line.schedule.schedule, trigger: line.schedule.trigger.description,
+          first: HostTime(line.first, in: zone), count: line.span.count, isAtLeast: line.span.isAtLeast,
+          isPaused: line.schedule.isSkipped)
+      },
+      isCut: fires.count > limit || lines.count > limit)
+  }
+}

@@ -1,0 +1,170 @@
+package import JobModel
+package import Triggers
+
+/// What people ask about where the scheduler stands. Each question says what it walks along: who asks about all jobs
+/// asks for some places of the table at a time, so that no answer holds up what falls due.
+extension SchedulerCore {
+  /// Places of the table: jobs, dynamic schedules, and places that nobody has.
+  package var placeCount: Int { jobs.count }
+  /// Dynamic schedules in force.
+  package var dynamicScheduleCount: Int { jobs.dynamic.count }
+
+  // MARK: Runs
+
+  /// Active runs by where they stand. O(active runs)
+  package var runTotals: RunTotals {
+    var totals = RunTotals(executors: configuration.executors.count)
+    for slot in runs.slots.indices {
+      switch runs.slots[slot].state {
+      case .free: continue
+      case .debouncing, .waiting: totals.waiting += 1
+      case .ready where runs.slots[slot].isClaimed: totals.retrying += 1
+      case .ready: totals.waiting += 1
+      case .claiming: totals.claimed += 1
+      case .dispatched:
+        totals.claimed += 1
+        totals.byExecutor[Int(runs.slots[slot].executor)] += 1
+      case .running, .stuck:
+        if runs.slots[slot].state == .stuck { totals.stuck += 1 } else { totals.running += 1 }
+        totals.byExecutor[Int(runs.slots[slot].executor)] += 1
+      case .retrying: totals.retrying += 1
+      }
+    }
+    return totals
+  }
+
+  /// Of `ids` the runs that are active, as they stand. O(active runs)
+  package func activeRuns(_ ids: Set<RunID>) -> [RunID: ActiveRun] {
+    var found: [RunID: ActiveRun] = [:]
+    for slot in runs.slots.indices where runs.slots[slot].state != .free {
+      let id = runs.slots[slot].record.id
+      if ids.contains(id) { found[id] = runs.slots[slot] }
+    }
+    return found
+  }
+
+  /// The active runs with ids below `before`, newest first, at most `limit`. O(active runs)
+  package func activeRuns(of job: String?, before: RunID?, limit: Int) -> [ActiveRun] {
+    var found: [(id: RunID, slot: Int)] = []
+    for slot in runs.slots.indices where runs.slots[slot].state != .free {
+      let id = runs.slots[slot].record.id
+      if let before, id >= before { continue }
+      if let job, runs.slots[slot].record.job != job { continue }
+      found.append((id, slot))
+    }
+    found.sort { $0.id > $1.id }
+    return found.prefix(limit).map { runs.slots[$0.slot] }
+  }
+
+  // MARK: Jobs
+
+  /// The job in a place; nil: nobody's, or a dynamic schedule's.
+  private func isJob(_ offset: Int) -> Bool { jobs[offset].dynamic == nil }
+
+  /// How many jobs are what. O(places)
+  package func jobTotals(in places: Range<Int>) -> JobTotals {
+    var totals = JobTotals()
+    for offset in places.clamped(to: jobs.indices) where isJob(offset) {
+      guard !jobs[offset].isOrphaned else {
+        totals.orphaned += 1
+        continue
+      }
+      totals.total += 1
+      if jobs[offset].isPaused { totals.paused += 1 }
+      if !jobs[offset].entry.definition.enabled { totals.disabled += 1 }
+    }
+    return totals
+  }
+
+  /// The jobs in these places, as they are found again. O(places)
+  package func jobNames(in places: Range<Int>) -> [JobPlace] {
+    places.clamped(to: jobs.indices).compactMap { offset in
+      isJob(offset) ? JobPlace(name: jobs[offset].entry.definition.name, offset: offset) : nil
+    }
+  }
+
+  /// The jobs that were at these places, as they stand; what has moved or gone is looked for by its name. O(jobs asked
+  /// for, and active runs)
+  package func jobStates(at places: [JobPlace]) -> [JobState] {
+    var states: [JobState] = []
+    var numbers: [Int: Int] = [:]
+    for place in places {
+      var offset = place.offset
+      if offset >= jobs.count || !isJob(offset) || jobs[offset].entry.definition.name != place.name {
+        guard let index = index(of: place.name) else { continue }
+        offset = index.offset
+      }
+      numbers[offset] = states.count
+      states.append(JobState(jobs[offset], stores: stores.names, executors: configuration.executors))
+    }
+    guard states.contains(where: { $0.active > 0 || $0.hasQueue }) || dynamicScheduleCount > 0 else { return states }
+    for slot in runs.slots.indices where runs.slots[slot].state != .free {
+      let offset = runs.slots[slot].job.offset
+      let base = jobs[offset].base?.offset ?? offset
+      guard let number = numbers[base] else { continue }
+      if runs.slots[slot].isClaimed || runs.slots[slot].state == .claiming {
+        states[number].claimed += 1
+        states[number].latestRun = runs.slots[slot].record.id
+      } else {
+        states[number].waiting += 1
+      }
+    }
+    return states
+  }
+
+  /// How many runs of the jobs in these places have ended, by outcome; of jobs that had none, nothing. O(places)
+  package func endedRuns(in places: Range<Int>) -> [(job: String, counts: ContiguousArray<UInt32>)] {
+    places.clamped(to: jobs.indices).compactMap { offset in
+      guard isJob(offset), !jobs[offset].ended.isEmpty else { return nil }
+      return (jobs[offset].entry.definition.name, jobs[offset].ended)
+    }
+  }
+
+  mutating func countEnd(of index: JobIndex, _ outcome: Outcome, after duration: Int64) {
+    counters.ended(outcome, after: duration)
+    let base = (jobs[index.offset].base ?? index).offset
+    if jobs[base].ended.isEmpty { jobs[base].ended = ContiguousArray(repeating: 0, count: Outcome.allCases.count) }
+    jobs[base].ended[outcome.place] &+= 1
+  }
+
+  // MARK: Fires to come
+
+  /// Where the schedules in these places stand: those that will fire. O(places)
+  package func armedSchedules(in places: Range<Int>) -> [ArmedSchedule] {
+    places.clamped(to: jobs.indices).compactMap { offset in
+      guard !jobs[offset].isOrphaned, !jobs[offset].isGone, let next = jobs[offset].nextFire,
+        let trigger = jobs[offset].trigger
+      else { return nil }
+      let definition = jobs[offset].entry.definition
+      return ArmedSchedule(
+        job: definition.name, schedule: jobs[offset].dynamic?.id, trigger: trigger, nextFire: next,
+        left: definition.limit.map { $0 - jobs[offset].fireCount },
+        isSkipped: isPaused(offset) || !definition.enabled, tags: definition.tags)
+    }
+  }
+
+  /// A job's own trigger with its phase; nil: it has none.
+  package func trigger(of name: String) throws(Refusal) -> AnyTrigger? { jobs[try liveJob(name).offset].trigger }
+
+  // MARK: Dynamic schedules
+
+  /// The dynamic schedules in these places. O(places)
+  package mutating func dynamicSchedules(in places: Range<Int>) -> [DynamicScheduleState] {
+    var found: [DynamicScheduleState] = []
+    for offset in places.clamped(to: jobs.indices) where jobs[offset].base != nil && !jobs[offset].isGone {
+      var texts = TriggerTexts()
+      found.append(
+        DynamicScheduleState(
+          record: jobs[offset].record(clockEpoch: clockEpoch, &texts), trigger: jobs[offset].dynamicTrigger,
+          active: Int(jobs[offset].active)))
+    }
+    return found
+  }
+
+  /// Those that a store knows and whose job nobody declares. O(those)
+  package var dynamicOrphans: [DynamicScheduleState] {
+    restart.dynamic.values.flatMap {
+      $0.map { DynamicScheduleState(record: $0.record, trigger: $0.trigger, active: 0) }
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import FoundationEssentials
+import Hosting
+import JobModel
+import Testing
+
+@Suite("What a host answers", .timeLimit(.minutes(2)))
+struct AnswerTests {
+  @Test("jobs are told by name in pages, with filters")
+  func jobs() async throws {
+    let host = try ControlledHost([
+      "many.lua": """
+      for i = 1, 25 do
+        job(string.format("job %02d", i)) { every = "1h", tags = i % 5 == 0 and { "fifth" } or {}, run = function() end }
+      end
+      """,
+      "other.lua": """
+      job "zebra" { description = "Stripes", enabled = false, run = function() end }
+      """,
+    ])
+    var query = JobQuery(limit: 10)
+    var names: [String] = []
+    repeat {
+      let page = try await host.control.jobs(query)
+      names += page.items.map(\.name)
+      query.after = page.next
+    } while query.after != nil
+    #expect(names.count == 26 && names == names.sorted() && Set(names).count == 26)
+    func found(_ query: JobQuery) async throws -> [String] { try await host.control.jobs(query).items.map(\.name) }
+    #expect(try await found(JobQuery(tag: "fifth")) == ["job 05", "job 10", "job 15", "job 20", "job 25"])
+    #expect(try await found(JobQuery(file: "other.lua")) == ["zebra"])
+    #expect(try await found(JobQuery(state: .disabled)) == ["zebra"])
+    #expect(try await found(JobQuery(text: "STRIPE")) == ["zebra"])
+    #expect(try await found(JobQuery(state: .paused)) == [])
+    let wrong = await #expect(throws: ControlError.self) {
+      try await host.control.jobs(JobQuery(after: PageCursor("nonsense")))
+    }
+    #expect(wrong?.code == .invalid)
+  }
+
+  @Test("answers are JSON with the names that list and history print, and are read back")
+  func json() async throws {
+    let host = try ControlledHost([
+      "a.lua": #"job "a" { cron = "0 3 * * *", timezone = "Europe/Vienna", params = { x = {} }, run = function() end }"#
+    ])
+    let job = try await host.control.job("a")
+    let data = try JSONEncoder().encode(job)
+    let text = String(decoding: data, as: UTF8.self)
+    for name in ["\"next_run_time\"", "\"enabled\":true", "\"paused\":false", "\"timezone\":\"Europe\\/Vienna\""] {
+      #expect(text.contains(name), "\(name) in \(text)")
+    }
+    #expect(try JSONDecoder().decode(JobAnswer.self, from: data) == job)
+    let status = try await host.control.status()
+    let again = try JSONDecoder().decode(HostStatus.self, from: JSONEncoder().encode(status))
+    #expect(again.host == host.control.identity)
+    #expect(again.jobs.total == 1)
+    #expect(again.isReady)
+    #expect(await host.control.readiness().isReady)
+  }
+
+  @Test(
+    "documents of others keep their form on the way through a coder",
+    arguments: [
+      #"{"a":[1,2.5,true,null,"x\n\u0001"],"b":{},"c":[]}"#, "[]", "{}", "\"\\ud83c\\udf12\"", "-12", "1e300", "null",
+    ])
+  func documents(text: String) throws {
+    let data = try JSONEncoder().encode([JSONDocument(text)])
+    let again = try JSONDecoder().decode([JSONDocument].self, from: data)
+    let plain = try JSONDecoder().decode([JSONDocument].self, from: JSONEncoder().encode(again))
+    #expect(again == plain)
+    #expect(JSONDocument("[\(text)]").isObject == false)
+  }
+
+  @Test("what is no document is sent as a text", arguments: ["{", "[1,]", "nul", "01", "\"", "{\"a\":1}x", "1 2", ""])
+  func broken(text: String) throws {
+    let data = try JSONEncoder().encode([JSONDocument(text)])
+    #expect(try JSONDecoder().decode([String].self, from: data) == [text])
+  }
+
+  @Test("fires to come are told by time, and frequent schedules as one line each")
+  func upcoming() async throws {
+    let host = try ControlledHost([
+      "a.lua": """
+      job "daily" { cron = "30 4 * * *", run = function() end }
+      job "often" { every = "10s", run = function() end }
+      job "minutely" { cron = "* * * * *", run = function() end }
+      job "never" { run = function() end }
+      """
+    ])
+    let answer = try await host.control.upcoming(UpcomingQuery())
+    #expect(answer.fires.map(\.job) == ["daily"])
+    #expect(answer.frequent.map(\.job) == ["minutely", "often"])
+    #expect(answer.frequent[0].count == 1_440)
+    #expect((8_639...8_640).contains(answer.frequent[1].count))
+    let week = try await host.control.upcoming(UpcomingQuery(job: "daily", span: 7 * UpcomingQuery.day))
+    #expect(week.fires.count == 7)
+    #expect(week.fires == week.fires.sorted { $0.at < $1.at })
+  }
+
+  @Test("a dynamic schedule is made, told and taken away")
+  func schedules() async throws {
+    let host = try ControlledHost(["a.lua": #"job "send" { run = function(ctx) return ctx.params end }"#])
+    var order = ScheduleOrder(job: "send")
+    order.cron = "0 9 * * mon"
+    order.params = JSONDocument(#"{"to":"ann"}"#)
+    let made = try await host.control.schedule(order, by: ControlledHost.ann)
+    #expect(made.nextRunTime != nil)
+    #expect(try await host.control.schedules(SchedulesQuery(job: "send")).items == [made])
+    #expect(try await host.control.job("send").schedules == [made])
+    try await host.control.unschedule(made.id, by: ControlledHost.ann)
+    #expect(try await host.control.schedules(SchedulesQuery()).items == [])
+    let gone = await #expect(throws: ControlError.self) {
+      try await host.control.unschedule(made.id, by: ControlledHost.ann)
+    }
+    #expect(gone?.code == .notFound)
+    for wrong in ["0 99 * * *", ""] {
+      var order = ScheduleOrder(job: "send")
+      order.cron = wrong
+      let error = await #expect(throws: ControlError.self) {
+        try await host.control.schedule(order, by: ControlledHost.ann)
+      }
+      #expect(error?.code == .invalid)
+    }
+    var two = ScheduleOrder(job: "send")
+    two.every = "1h"
+    two.trigger = "every \"2h\""
+    let error = await #expect(throws: ControlError.self) {
+      try await host.control.schedule(two, by: ControlledHost.ann)
+    }
+    #expect(error == ControlError(.invalid, "say when with one of at, every, cron and trigger"))
+  }
+
+  @Test("a reload answers when the new generation is in force, with what is wrong")
+  func reload() async throws {
+    let host = try ControlledHost(["a.lua": #"job "a" { run = function() end }"#])
+    try host.edit("b.lua", #"job "b" { run = function() end }"#)
+    let added = try await host.control.reload(by: ControlledHost.ann)
+    #expect(added.errors.isEmpty)
+    #expect(try await host.control.job("b").file == "b.lua")
+    try host.edit("b.lua", "job (")
+    let broken = try await host.control.reload(by: ControlledHost.ann)
+    #expect(broken.errors.map(\.file) == ["b.lua"])
+    let scripts = try await host.control.scripts()
+    #expect(scripts.scripts.map(\.status) == [.current, .stale])
+    #expect(try await host.control.generations().count >= 2)
+    #expect(try await host.control.audit(AuditQuery()).items.map(\.action) == ["reload", "reload"])
+  }
+
+  @Test("an order to a host that has stopped is answered, not kept waiting")
+  func stopped() async throws {
+    let host = try ControlledHost(["a.lua": #"job "a" { run = function() end }"#])
+    host.stop()
+    let error = await #expect(throws: ControlError.self) {
+      try await host.control.pause(PauseRequest(jobs: ["a"]), by: ControlledHost.ann)
+    }
+    #expect(error == ControlError(.unavailable, "the host is stopping"))
+    #expect(await host.control.readiness().isReady == false)
+  }
+}
