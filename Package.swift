@@ -273,7 +273,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "HTTPFixtures", "TestSupport", "LoopbackHTTP", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", arguments,
       ]),
   ]
 )

@@ -294,9 +294,3 @@ internal import Glibc
     unsafe curl_multi_cleanup(multi)
   }
 }
-
-extension String {
-  fileprivate func replacingLast(_ end: String, with other: String) -> String {
-    hasSuffix(end) ? String(dropLast(end.count)) + other : self
-  }
-}

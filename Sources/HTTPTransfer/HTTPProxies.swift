@@ -37,3 +37,9 @@ package struct HTTPProxies: Sendable, Equatable {
     return url.host == name || url.host.hasSuffix("." + name)
   }
 }
+
+extension String {
+  func replacingLast(_ end: String, with other: String) -> String {
+    hasSuffix(end) ? String(dropLast(end.count)) + other : self
+  }
+}
