@@ -1,7 +1,7 @@
 import Foundation
 
-/// An OpenAPI document, and whether answers are what it says: an independent reading of the part of JSON Schema that
-/// the document uses.
+/// An OpenAPI document, and whether answers are what it says: an independent reading of the part of JSON Schema that it
+/// uses.
 package struct APIDocument {
   /// One method of one path.
   package struct Operation {
