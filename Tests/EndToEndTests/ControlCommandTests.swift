@@ -67,6 +67,8 @@ struct ControlCommandTests {
     try host.awaitLine { $0.contains("5 jobs from") }
     let status = try place.said(["status"])
     #expect(status.output.contains("moving"), "\(status)")
+    let list = try place.said(["list"])
+    #expect(list.output.contains("paused: the disk is full"), "\(list)")
     #expect(try place.said(["resume", "--all"]).status == 0)
     #expect(try place.said(["resume", "often"]).output.contains("often is resumed"))
     let unknown = try place.said(["pause", "oftn"])

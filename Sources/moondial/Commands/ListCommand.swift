@@ -38,7 +38,8 @@ struct ListCommand: ParsableCommand {
         next: next.map { json ? ISO8601.format($0, in: zone) : TimeFormat.time($0, in: zone) },
         last: try known.lastRun(of: job), now: open.words(for: job.name, in: zone), open: open.ofJob[job.name] ?? [],
         progress: try known.progress(of: job, open.ofJob[job.name] ?? []),
-        isPaused: record?.isPaused ?? false,
+        isPaused: record?.isPaused ?? false, pause: record?.pause,
+        pausedAt: record?.pause.map { ISO8601.format($0.at, in: zone) },
         schedules: (known.dynamic[job.name] ?? []).map { DynamicRow($0, session.zones, in: zone, isExact: json) })
     }
     let declared = Set(generation.jobs.map(\.name))
@@ -102,7 +103,7 @@ struct ListCommand: ParsableCommand {
   private func show(_ rows: [Row], _ orphans: [(job: String, schedules: [DynamicRow])], _ open: OpenRuns) {
     var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "NOW", "SCRIPT"])
     for row in rows {
-      let state = !row.job.enabled ? "disabled" : row.isPaused ? "paused" : row.next ?? "-"
+      let state = !row.job.enabled ? "disabled" : row.isPaused ? row.pausedWords : row.next ?? "-"
       table.add([
         row.job.name, row.trigger, state, row.last?.outcome?.rawValue ?? "-", row.nowWords,
         row.job.source.description,
@@ -133,7 +134,13 @@ struct ListCommand: ParsableCommand {
     /// How far the run says it is that is under way, if it is the only one.
     var progress: RunLogLine?
     var isPaused: Bool
+    /// Why; nil when nobody said.
+    var pause: PauseNote?
+    var pausedAt: String?
     var schedules: [DynamicRow]
+
+    /// What stands where a paused job has no next fire time.
+    var pausedWords: String { pause?.reason.map { "paused: " + VisibleText.line($0) } ?? "paused" }
 
     /// The outcome of the last run; of one that is under way, how far it says it is.
     var nowWords: String { progress.map { "\(now): \($0.message)" } ?? now }
@@ -152,6 +159,13 @@ struct ListCommand: ParsableCommand {
       row.set("progress", json: progress?.progressJSON)
       row.set("enabled", job.enabled)
       row.set("paused", isPaused)
+      if let pause {
+        var note = JSONObject()
+        note.set("reason", pause.reason)
+        note.set("by", pause.by)
+        note.set("at", pausedAt)
+        row.set("pause", json: note.json)
+      }
       row.set("file", job.source.file)
       row.set("line", job.source.line)
       row.set("tags", json: JSONObject.array(job.tags.map(JSONObject.quote)))
