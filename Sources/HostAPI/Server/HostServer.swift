@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Basics
 package import Chronology
+internal import Dispatch
 package import Hosting
 internal import HummingbirdCore
 internal import JobModel
@@ -136,7 +137,10 @@ package final class HostServer: Sendable {
     responder.stop()
     // With a task left its event loop must stay.
     guard connections.close(patience: settings.limits.lingerTime) else { return }
-    try? group.syncShutdownGracefully()  // what is left of it ends with the process
+    // Its end takes a thread of Dispatch's, which the system may refuse for ever: what is left ends with the process.
+    let isOver = DispatchSemaphore(value: 0)
+    group.shutdownGracefully { _ in isOver.signal() }
+    _ = isOver.wait(timeout: .now() + 1)
   }
 
   /// Connections that wait to be accepted: as many as may be served, since what finds no room there is reset when it
