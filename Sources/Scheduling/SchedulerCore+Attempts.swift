@@ -15,7 +15,7 @@ extension SchedulerCore {
     let asked = report.details?.retry
     guard asked != nil || report.outcome.isRetried else { return nil }
     let run = runs.slots[slot]
-    guard !run.isCancelled, !isDraining, run.state == .running || run.state == .dispatched,
+    guard run.cancellation == .none, !isDraining, run.state == .running || run.state == .dispatched,
       let policy = run.entry.definition.retryPolicy(
         after: report.outcome, asked: asked != nil, isFinal: report.details?.isFinal ?? false, retries: Int(run.retries)
       )

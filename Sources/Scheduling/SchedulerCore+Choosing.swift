@@ -34,7 +34,7 @@ extension SchedulerCore {
   /// The run of a queue whose turn it is.
   private mutating func head(of queue: LimiterQueueIndex) -> KeyedHeap<ClaimOrder>.Entry? {
     while let entry = limits.queues[queue.offset].runs.first {
-      if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit { return entry }
+      if let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].limit == .queued { return entry }
       _ = limits.queues[queue.offset].runs.popFirst()
     }
     return nil
@@ -110,8 +110,8 @@ extension SchedulerCore {
   /// The run of an entry, if it still waits for its first start. One that waits for its next attempt has its decision:
   /// the claim.
   private func awaited(_ entry: KeyedHeap<Int64>.Entry) -> Int? {
-    guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit,
-      !runs.slots[slot].isClaimed
+    guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].limit == .queued,
+      runs.slots[slot].row != .claim
     else {
       return nil
     }

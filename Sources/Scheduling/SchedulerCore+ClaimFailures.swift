@@ -52,11 +52,11 @@ extension SchedulerCore {
       runs.inWindow -= 1
       // The answer may have been lost and not the commit: then the claim is there until its row is written over or
       // dropped.
-      if !runs.slots[slot].isClaimed {
+      if runs.slots[slot].row != .claim {
         runs.slots[slot].record.claimedAt = nil
         runs.slots[slot].row = .waiting
       }
-      if runs.slots[slot].isCancelled {
+      if runs.slots[slot].cancellation != .none {
         end(slot, .cancelled, details: nil, &evaluation)
       } else {
         // Its schedule may have moved past it in the batch that is tried again: that one must hold its waiting row.

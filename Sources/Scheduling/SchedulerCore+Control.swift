@@ -110,7 +110,7 @@ extension SchedulerCore {
   mutating func requestCancel(
     _ slot: Int, as cancellation: RunCancellation = .requested, _ evaluation: inout Evaluation
   ) {
-    guard !runs.slots[slot].isCancelled else { return }
+    guard runs.slots[slot].cancellation == .none else { return }
     runs.slots[slot].cancellation = cancellation
     switch runs.slots[slot].state {
     case .dispatched, .running, .stuck:
@@ -120,7 +120,7 @@ extension SchedulerCore {
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
       runs.slots[slot].resumesAt = 0
       runs.delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
-    case .ready where runs.slots[slot].waitsForLimit:
+    case .ready where runs.slots[slot].limit == .queued:
       leaveLimiterQueue(slot)
       queueForClaim(slot)
     default: break
@@ -168,7 +168,7 @@ extension SchedulerCore {
       slot = Int(known)
       runs.slots[slot].record.missed += 1
       // Its row, if it has one, is written again with the newest event.
-      if runs.slots[slot].isStored { runs.slots[slot].row = .none } else { jobs[index.offset].unstored -= 1 }
+      if runs.slots[slot].row != .none { runs.slots[slot].row = .none } else { jobs[index.offset].unstored -= 1 }
     } else {
       var record = RunRecord(id: host.makeRunID(), job: job.definition.name, cause: .event, scheduledAt: now.wall)
       record.clockEpoch = clockEpoch
@@ -206,7 +206,7 @@ extension SchedulerCore {
     guard !isDraining else { return }
     host.phase = .draining
     evaluation.windsDown = true
-    for slot in runs.activeSlots where runs.slots[slot].isClaimed {
+    for slot in runs.activeSlots where runs.slots[slot].row == .claim {
       switch runs.slots[slot].state {
       case .retrying, .ready: interrupt(slot, &evaluation)
       default: continue

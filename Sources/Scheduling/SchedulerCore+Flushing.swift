@@ -9,7 +9,7 @@ extension SchedulerCore {
   mutating func flush(_ evaluation: inout Evaluation) {
     persistUnclaimedFires(&evaluation)
     for token in runs.unflushed {
-      guard let slot = runs.slot(token), !runs.slots[slot].isStored else { continue }
+      guard let slot = runs.slot(token), runs.slots[slot].row == .none else { continue }
       persistIfWaiting(slot, &evaluation)
     }
     runs.unflushed.removeAll(keepingCapacity: true)
@@ -50,7 +50,7 @@ extension SchedulerCore {
     for index in jobs.dirty where jobs[index.offset].unstored > 0 {
       // From the newest: what came in an earlier evaluation got its row then.
       var position = jobs[index.offset].queue.count - 1
-      while position >= 0, !runs.slots[Int(jobs[index.offset].queue[position])].isStored {
+      while position >= 0, runs.slots[Int(jobs[index.offset].queue[position])].row == .none {
         persistIfWaiting(Int(jobs[index.offset].queue[position]), &evaluation)
         position -= 1
       }
@@ -65,7 +65,7 @@ extension SchedulerCore {
   private mutating func persistIfWaiting(_ slot: Int, _ evaluation: inout Evaluation) {
     switch runs.slots[slot].state {
     case .ready, .waiting, .debouncing:
-      guard !runs.slots[slot].isStored else { return }
+      guard runs.slots[slot].row == .none else { return }
       runs.slots[slot].row = .waiting
       jobs[runs.slots[slot].job.offset].unstored -= 1
       evaluation.stores[Int(runs.slots[slot].store)].batch.waiting.append(runs.slots[slot].record)

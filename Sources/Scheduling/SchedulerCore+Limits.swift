@@ -50,7 +50,7 @@ extension SchedulerCore {
     jobs[index.offset].limiterQueue = nil
     for schedule in jobs.dynamicSchedules(of: index) { jobs[schedule.offset].limiterQueue = nil }
     while let entry = limits.queues[queue.offset].runs.popFirst() {
-      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].waitsForLimit else { continue }
+      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].limit == .queued else { continue }
       runs.slots[slot].limit = .none
       runs.ready[Int(runs.slots[slot].store)].push(entry.key, slot: entry.slot, use: entry.use)
     }
@@ -94,11 +94,11 @@ extension SchedulerCore {
     limits.mark(queue: queue)
     // It may wait for long, so it gets a row unless it is claimed in this evaluation; and with the row the schedule
     // moves.
-    if !runs.slots[slot].isStored {
+    if runs.slots[slot].row == .none {
       runs.unflushed.append(runs.token(slot))
       jobs.markDirty(runs.slots[slot].job)
     }
-    guard !runs.slots[slot].isClaimed, let deadline = lastMoment(slot) else { return }
+    guard runs.slots[slot].row != .claim, let deadline = lastMoment(slot) else { return }
     limits.expiring.push(deadline, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 
@@ -114,7 +114,7 @@ extension SchedulerCore {
 
   /// Takes a run out of its queue: it has gone, or its turn has come.
   mutating func leaveLimiterQueue(_ slot: Int) {
-    guard runs.slots[slot].waitsForLimit else { return }
+    guard runs.slots[slot].limit == .queued else { return }
     runs.slots[slot].limit = .none
     guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return }
     let group = limits.queues[queue.offset].group
@@ -134,10 +134,10 @@ extension SchedulerCore {
   /// Whether an entry of the claim order is a group's present choice.
   mutating func isChosen(_ slot: Int) -> Bool {
     guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return true }
-    guard runs.slots[slot].waitsForLimit else {
+    guard runs.slots[slot].limit == .queued else {
       // It became ready before its job was limited.
       queueForClaim(slot)
-      return runs.slots[slot].isCancelled
+      return runs.slots[slot].cancellation != .none
     }
     let choice = LimitTable.Choice(slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
     return limits.groups[limits.queues[queue.offset].group.offset].choice == choice

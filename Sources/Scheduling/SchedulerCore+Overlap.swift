@@ -35,7 +35,7 @@ extension SchedulerCore {
 
   mutating func cancelOldestInstance(of index: JobIndex, _ evaluation: inout Evaluation) {
     let instances = runs.activeSlots.filter {
-      runs.slots[$0].job == index && !runs.slots[$0].isCancelled && runs.slots[$0].state != .waiting
+      runs.slots[$0].job == index && runs.slots[$0].cancellation == .none && runs.slots[$0].state != .waiting
         && runs.slots[$0].state != .debouncing
     }
     guard let oldest = instances.min(by: { runs.slots[$0].record.id < runs.slots[$1].record.id }) else { return }
@@ -45,7 +45,7 @@ extension SchedulerCore {
   /// Removes a run that has not been claimed, with its row; what became of its instant is the caller's to record.
   mutating func drop(_ slot: Int, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
-    if run.isStored {
+    if run.row != .none {
       evaluation.stores[Int(run.store)].batch.dropped.append(run.record.id)
     } else {
       jobs[run.job.offset].unstored -= 1
@@ -70,7 +70,7 @@ extension SchedulerCore {
       fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: runs.sequence)
     let queue = jobs[runs.slots[slot].job.offset].limiterQueue
     // A cancelled run only ends: it needs no place for that.
-    if let queue, !runs.slots[slot].isCancelled { return enterLimiterQueue(slot, queue, key: key) }
+    if let queue, runs.slots[slot].cancellation == .none { return enterLimiterQueue(slot, queue, key: key) }
     runs.ready[Int(runs.slots[slot].store)].push(key, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
   }
 }

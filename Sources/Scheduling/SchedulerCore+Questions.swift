@@ -18,7 +18,7 @@ extension SchedulerCore {
       switch runs.slots[slot].state {
       case .free: continue
       case .debouncing, .waiting: totals.waiting += 1
-      case .ready where runs.slots[slot].isClaimed: totals.retrying += 1
+      case .ready where runs.slots[slot].row == .claim: totals.retrying += 1
       case .ready: totals.waiting += 1
       case .claiming: totals.claimed += 1
       case .dispatched:
@@ -102,7 +102,7 @@ extension SchedulerCore {
       let offset = runs.slots[slot].job.offset
       let base = jobs[offset].base?.offset ?? offset
       guard let number = numbers[base] else { continue }
-      if runs.slots[slot].isClaimed || runs.slots[slot].state == .claiming {
+      if runs.slots[slot].row == .claim || runs.slots[slot].state == .claiming {
         states[number].claimed += 1
         states[number].latestRun = runs.slots[slot].record.id
       } else {

@@ -223,7 +223,7 @@ extension SchedulerCore {
   package mutating func interruptAll(at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     host.phase = .over
-    for slot in runs.activeSlots where runs.slots[slot].isClaimed { interrupt(slot, &evaluation) }
+    for slot in runs.activeSlots where runs.slots[slot].row == .claim { interrupt(slot, &evaluation) }
   }
 
   /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good

@@ -172,7 +172,7 @@ extension SchedulerCore {
     }
     guard job.active > 0 || !job.queue.isEmpty else { return }
     jobs[index.offset].queue = []
-    for slot in runs.activeSlots where runs.slots[slot].job == index && !runs.slots[slot].isClaimed {
+    for slot in runs.activeSlots where runs.slots[slot].job == index && runs.slots[slot].row != .claim {
       guard runs.slots[slot].state == .ready || runs.slots[slot].state == .waiting else { continue }
       reject(slot, .unscheduled, &evaluation)
     }

@@ -89,7 +89,7 @@ package struct SchedulerCore: Sendable {
 
   /// Runs that are claimed and not over.
   package var claimedRuns: Int {
-    runs.activeSlots.count { runs.slots[$0].isClaimed || runs.slots[$0].state == .claiming }
+    runs.activeSlots.count { runs.slots[$0].row == .claim || runs.slots[$0].state == .claiming }
   }
 
   // MARK: When it wants to be asked

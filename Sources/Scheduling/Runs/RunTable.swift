@@ -2,6 +2,9 @@ internal import Basics
 package import JobModel
 
 /// One run from its acceptance to its end.
+///
+/// It has no computed properties: asking a run in the table for one copies the whole run (110 instructions), a stored
+/// one is read in its place.
 package struct ActiveRun: Sendable {
   package var record: RunRecord
   package var job: JobIndex
@@ -26,13 +29,6 @@ package struct ActiveRun: Sendable {
   /// Monotonic nanoseconds at which `debouncing` or `retrying` ends.
   var resumesAt: Int64 = 0
   var use: UInt32
-
-  /// Whether the store holds a row for it.
-  @inline(__always) var isStored: Bool { row != .none }
-  /// Whether that row is a claim.
-  @inline(__always) var isClaimed: Bool { row == .claim }
-  @inline(__always) var isCancelled: Bool { cancellation != .none }
-  @inline(__always) var waitsForLimit: Bool { limit == .queued }
 }
 
 /// The active runs, in slots that are used again.
