@@ -130,7 +130,6 @@ extension SchedulerCore {
 
   /// Nanoseconds since an instant of a job was due; negative before. Stops at the ends of the range: rows of another
   /// program may say that it was due at the beginning of time.
-  @inline(__always)
   func lateness(_ fireTime: Instant, of offset: Int, at now: ClockReading) -> Int64 {
     now.wall.nanoseconds(since: Instant(nanoseconds: due(fireTime, of: offset)))
   }

@@ -272,8 +272,6 @@ extension SchedulerCore {
     if runs.slots[slot].record.startedAt == nil {
       runs.slots[slot].record.startedAt = report.startedAt
       if runs.slots[slot].record.cause == .schedule {
-        // Apart from the call that changes `counters`: in one expression the compiler copies the whole core, 1,500
-        // instructions a run.
         let late = lateness(
           runs.slots[slot].record.scheduledAt, of: runs.slots[slot].job.offset,
           at: ClockReading(wall: report.startedAt, monotonic: evaluation.now.monotonic))
