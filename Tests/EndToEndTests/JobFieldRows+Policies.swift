@@ -55,7 +55,7 @@ extension JobFieldRow {
       field: "catch_up_max", text: "catch_up_max = 1", rest: "coalesce = 'all', " + often,
       seen: afterPause { gap, explained in gap > 0.03 && explained.contains("catch_up_max") }),
     JobFieldRow(
-      field: "misfire_grace_time", text: "misfire_grace_time = '100ms'", rest: often,
+      field: "misfire_grace_time", text: "misfire_grace_time = '30ms'", rest: often,
       seen: afterPause { _, explained in explained.contains("misfired") }),
     JobFieldRow(
       field: "jitter", text: "jitter = '200ms'",
