@@ -272,9 +272,9 @@ extension SchedulerCore {
     if runs.slots[slot].record.startedAt == nil {
       runs.slots[slot].record.startedAt = report.startedAt
       if runs.slots[slot].record.cause == .schedule {
-        let late = lateness(
-          runs.slots[slot].record.scheduledAt, of: runs.slots[slot].job.offset,
-          at: ClockReading(wall: report.startedAt, monotonic: evaluation.now.monotonic))
+        let (scheduledAt, index) = (runs.slots[slot].record.scheduledAt, runs.slots[slot].job)
+        let dueAt = Instant(nanoseconds: due(scheduledAt, of: index.offset))
+        let late = report.startedAt.nanoseconds(since: dueAt)
         counters.started(late: late)
       }
     } else {
