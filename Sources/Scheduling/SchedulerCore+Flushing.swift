@@ -28,7 +28,7 @@ extension SchedulerCore {
           noteOrphan(index)
         }
         // It may have taken the id of one that went in the same evaluation.
-        if let id = record.id { evaluation.stores[store].batch.unscheduled.removeAll { $0 == id } }
+        if let id = record.dynamic?.id { evaluation.stores[store].batch.unscheduled.removeAll { $0 == id } }
         evaluation.stores[store].batch.schedules.append(record)
       } else if let last = jobs[offset].lastFire {
         let entry = jobs[offset].entry
