@@ -258,9 +258,6 @@ extension FileModule {
 extension RunFiles {
   /// Those of a run; made when it first needs them.
   static func of(_ run: RunContext) -> RunFiles {
-    if let known = run.kept["fs"] as? RunFiles { return known }
-    let files = RunFiles(lane: run.services.blockingPool)
-    run.kept["fs"] = files
-    return files
+    run.kept("fs") { RunFiles(lane: run.services.blockingPool) }
   }
 }

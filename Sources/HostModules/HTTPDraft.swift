@@ -116,11 +116,7 @@ struct HTTPDraft: Sendable {
     key = try reader.file(options, "key", writing: false)
     security.keyPassword = try options.string("key_password")
     decompresses = try options.bool("decompress") ?? true
-    if try options.bool("cookies") ?? false {
-      let jar = run.kept["http"] as? HTTPCookies ?? HTTPCookies()
-      run.kept["http"] = jar
-      cookies = jar
-    }
+    if try options.bool("cookies") ?? false { cookies = run.kept("http") { HTTPCookies() } }
     if let name = try options.string("version") {
       guard let version = HTTPRequest.Version(rawValue: name), version != .best else {
         throw reader.arguments.misuse("options.version must be \"1.1\", \"2\" or \"2-plain\", not \"\(name)\"")

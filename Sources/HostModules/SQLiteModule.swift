@@ -211,10 +211,7 @@ final class SQLiteDatabases: Sendable {
   }
 
   static func of(_ run: RunContext) -> SQLiteDatabases {
-    if let known = run.kept["sqlite"] as? SQLiteDatabases { return known }
-    let databases = SQLiteDatabases(lane: run.services.blockingPool)
-    run.kept["sqlite"] = databases
-    return databases
+    run.kept("sqlite") { SQLiteDatabases(lane: run.services.blockingPool) }
   }
 
   /// Nil when the run has too many.

@@ -10,7 +10,7 @@ internal import Synchronization
 final class JobDirectory: Sendable {
   private let engine: any SchedulerEngine
   private let revision = Atomic(1)
-  private let known = Mutex<(revision: Int, places: [JobPlace])>((0, []))
+  private let known = Mutex<(revision: Int, slots: [JobSlot])>((0, []))
 
   init(_ engine: any SchedulerEngine) { self.engine = engine }
 
@@ -18,27 +18,27 @@ final class JobDirectory: Sendable {
   func changed() { revision.add(1, ordering: .sequentiallyConsistent) }
 
   /// All jobs, by name; orphaned ones that are remembered among them.
-  var all: [JobPlace] {
+  var all: [JobSlot] {
     known.withLock { known in
       let revision = revision.load(ordering: .sequentiallyConsistent)
-      guard known.revision != revision else { return known.places }
-      var places: [JobPlace] = []
+      guard known.revision != revision else { return known.slots }
+      var slots: [JobSlot] = []
       var from = 0
       while true {
-        let range = from..<from + SchedulerControl.places
-        let (found, count) = engine.ask { core, _, _ in (core.jobNames(in: range), core.placeCount) }
-        places += found
-        from += SchedulerControl.places
+        let range = from..<from + SchedulerControl.jobsPerTick
+        let (found, count) = engine.ask { core, _, _ in (core.jobNames(in: range), core.slotCount) }
+        slots += found
+        from += SchedulerControl.jobsPerTick
         if from >= count { break }
       }
-      places.sort { $0.name < $1.name }
-      known = (revision, places)
-      return places
+      slots.sort { $0.name < $1.name }
+      known = (revision, slots)
+      return slots
     }
   }
 
-  /// The place of a job; nil: nobody has declared it.
-  func place(of name: String) -> JobPlace? {
+  /// The slot of a job; nil: nobody has declared it.
+  func slot(of name: String) -> JobSlot? {
     let all = all
     var (low, high) = (0, all.count)
     while low < high {

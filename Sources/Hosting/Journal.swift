@@ -12,9 +12,9 @@ internal import Synchronization
 /// Who writes may leave out what happens often while nobody reads: `isIdle` says so, from a minute after the last
 /// reader left; `leaveOut` notes it, and a reader that comes back is told (`JournalGap.unread`).
 ///
-/// - Complexity: an entry costs its writer some 100 ns, whatever the number of readers: they are woken together, at
-///   most 50 times a second, by a thread of the journal's own that exists while somebody reads. Without readers it has
-///   no thread, and with readers it sleeps until there is an entry.
+/// - Complexity: an entry costs its writer a lock and a slot, whatever the number of readers: they are woken together,
+///   at most 50 times a second, by a thread of the journal's own that exists while somebody reads. Without readers it
+///   has no thread, and with readers it sleeps until there is an entry.
 ///
 /// Threading: any thread or task.
 package final class Journal<Content: Sendable>: Sendable {

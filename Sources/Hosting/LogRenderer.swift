@@ -25,13 +25,13 @@ package final class LogRenderer: HostLog {
   ) {
     self.zone = Mutex(zone)
     levels = Mutex(LogLevels(threshold))
-    lowest = Atomic(Self.place(threshold))
+    lowest = Atomic(Self.rank(threshold))
     self.clock = clock
     self.format = format
     isColoured = format == .text && StandardError.isTerminal
   }
 
-  private static func place(_ level: LogLevel) -> Int { LogLevel.allCases.firstIndex(of: level)! }
+  private static func rank(_ level: LogLevel) -> Int { LogLevel.allCases.firstIndex(of: level)! }
 
   package var threshold: LogLevel { LogLevel.allCases[lowest.load(ordering: .relaxed)] }
 
@@ -43,7 +43,7 @@ package final class LogRenderer: HostLog {
       levels = LogLevels(levels.standard, jobs: jobs)
       return levels.lowest
     }
-    lowest.store(Self.place(now), ordering: .relaxed)
+    lowest.store(Self.rank(now), ordering: .relaxed)
   }
 
   /// From now on nobody who writes a line waits for who reads it. Once, before there are threads that log.

@@ -13,16 +13,16 @@ extension SchedulerControl {
 
   package func job(_ name: String) async throws(ControlError) -> JobAnswer {
     try await away { () throws(ControlError) in
-      let place = try self.place(of: name)
-      guard let state = self.states(at: [place]).first else { throw self.unknown(name) }
+      let slot = try self.slot(of: name)
+      guard let state = self.states(at: [slot]).first else { throw self.unknown(name) }
       return self.answers([state]).first!
     }
   }
 
   /// Where a job is. Throws for a name that nobody has declared, with the nearest ones.
-  func place(of name: String) throws(ControlError) -> JobPlace {
-    guard let place = directory.place(of: name) else { throw unknown(name) }
-    return place
+  func slot(of name: String) throws(ControlError) -> JobSlot {
+    guard let slot = directory.slot(of: name) else { throw unknown(name) }
+    return slot
   }
 
   func unknown(_ name: String) -> ControlError {
@@ -30,7 +30,7 @@ extension SchedulerControl {
     return ControlError(.notFound, "no job is named \"\(name)\"\(near)")
   }
 
-  func states(at places: [JobPlace]) -> [JobState] { engine.ask { core, _, _ in core.jobStates(at: places) } }
+  func states(at slots: [JobSlot]) -> [JobState] { engine.ask { core, _, _ in core.jobStates(at: slots) } }
 
   private func jobPage(_ query: JobQuery) throws(ControlError) -> Page<JobAnswer> {
     let limit = try PageLimit.checked(query.limit)
@@ -41,7 +41,7 @@ extension SchedulerControl {
     var found: [JobState] = []
     // Some at a time: where few jobs fit, many have to be looked at.
     while found.count <= limit, !rest.isEmpty {
-      let part = rest.prefix(max(limit + 1, query.isPlain ? 0 : Self.places))
+      let part = rest.prefix(max(limit + 1, query.isPlain ? 0 : Self.jobsPerTick))
       rest = rest.dropFirst(part.count)
       found += states(at: Array(part)).filter { query.matches($0) }
     }
@@ -51,11 +51,11 @@ extension SchedulerControl {
   }
 
   /// The first index from which on `isAfter` holds.
-  private func partition(_ places: [JobPlace], _ isAfter: (JobPlace) -> Bool) -> Int {
-    var (low, high) = (0, places.count)
+  private func partition(_ slots: [JobSlot], _ isAfter: (JobSlot) -> Bool) -> Int {
+    var (low, high) = (0, slots.count)
     while low < high {
       let middle = (low + high) / 2
-      if isAfter(places[middle]) { high = middle } else { low = middle + 1 }
+      if isAfter(slots[middle]) { high = middle } else { low = middle + 1 }
     }
     return low
   }

@@ -68,15 +68,15 @@ extension SchedulerControl {
     var rest = counters.ended
     var found: [HostMetrics.OutcomeCount] = []
     for (job, counts) in jobs.prefix(Self.namedJobs).sorted(by: { $0.job < $1.job }) {
-      for outcome in Outcome.allCases where counts[outcome.place] > 0 {
-        let count = Int(counts[outcome.place])
-        rest[outcome.place] = max(0, rest[outcome.place] - count)
+      for outcome in Outcome.allCases where counts[outcome.ordinal] > 0 {
+        let count = Int(counts[outcome.ordinal])
+        rest[outcome.ordinal] = max(0, rest[outcome.ordinal] - count)
         found.append(HostMetrics.OutcomeCount(job: job, outcome: outcome, count: count))
       }
     }
     return found
       + Outcome.allCases.compactMap { outcome in
-        let count = rest[outcome.place]
+        let count = rest[outcome.ordinal]
         return count > 0 ? HostMetrics.OutcomeCount(job: nil, outcome: outcome, count: count) : nil
       }
   }

@@ -133,7 +133,7 @@ extension SchedulerControl {
 
   /// Throws for a job that neither the scheduler nor a store has heard of.
   func checkKnown(_ job: String) throws(ControlError) {
-    if directory.place(of: job) != nil { return }
+    if directory.slot(of: job) != nil { return }
     for (_, store) in parts.stores {
       let isKnown = try reading { () throws(StoreError) in
         if try !store.schedules(of: [job]).isEmpty { return true }
@@ -148,7 +148,7 @@ extension SchedulerControl {
     var names: [String] = []
     var rest = directory.all[...]
     while !rest.isEmpty {
-      let part = Array(rest.prefix(Self.places))
+      let part = Array(rest.prefix(Self.jobsPerTick))
       rest = rest.dropFirst(part.count)
       names += states(at: part).filter { $0.definition.tags.contains(tag) }.map(\.definition.name)
     }

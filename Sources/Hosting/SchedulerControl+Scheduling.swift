@@ -33,8 +33,8 @@ extension SchedulerControl {
 
   /// What an order says, with the words and the checks of a job's table.
   func request(_ order: ScheduleOrder) throws(ControlError) -> ScheduleRequest {
-    let place = try place(of: order.job)
-    guard let state = states(at: [place]).first else { throw unknown(order.job) }
+    let slot = try slot(of: order.job)
+    guard let state = states(at: [slot]).first else { throw unknown(order.job) }
     let times = [order.at, order.every, order.cron, order.trigger].compactMap { $0 }
     guard times.count == 1 else {
       throw ControlError(.invalid, "say when with one of at, every, cron and trigger")
@@ -137,7 +137,7 @@ extension SchedulerControl {
     guard to <= now else {
       throw ControlError(.invalid, "a backfill is for fire times that have passed: let the range end now or before")
     }
-    _ = try place(of: request.job)
+    _ = try slot(of: request.job)
     let trigger = try engine.ask { core, _, _ in
       Result { () throws(ControlError) in
         try ControlError.orRefusal { () throws(SchedulerCore.Refusal) in try core.trigger(of: request.job) }

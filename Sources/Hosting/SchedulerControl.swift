@@ -133,16 +133,16 @@ package final class SchedulerControl: HostControl {
   ) {
     var from = 0
     while true {
-      let range = from..<from + Self.places
-      let (answer, count) = engine.ask { core, _, _ in (body(&core, range), core.placeCount) }
+      let range = from..<from + Self.jobsPerTick
+      let (answer, count) = engine.ask { core, _, _ in (body(&core, range), core.slotCount) }
       take(answer)
-      from += Self.places
+      from += Self.jobsPerTick
       if from >= count { return }
     }
   }
 
-  /// Places that are looked at in one tick: some 100 µs.
-  static let places = 1_000
+  /// Jobs and schedules that one tick looks at for a question, so that a long answer does not hold up what is due.
+  static let jobsPerTick = 1_000
 
   // MARK: Orders
 

@@ -34,7 +34,7 @@ package struct JobTotals: Sendable {
 }
 
 /// Where a job was when somebody looked.
-package struct JobPlace: Sendable {
+package struct JobSlot: Sendable {
   package var name: String
   package var offset: Int
 

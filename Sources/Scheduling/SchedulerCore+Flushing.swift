@@ -22,14 +22,13 @@ extension SchedulerCore {
       if jobs[offset].dynamic != nil, clearAway(index, &evaluation) { continue }
       let store = Int(jobs[offset].store)
       if isWhole {
-        var record = scheduleRecord(of: index)
-        if record.dynamic == nil {
-          record.index = JobHint(index)
+        // It may have taken the id of one that went in the same evaluation.
+        if let id = jobs[offset].dynamic?.id {
+          evaluation.stores[store].batch.unscheduled.removeAll { $0 == id }
+        } else {
           noteOrphan(index)
         }
-        // It may have taken the id of one that went in the same evaluation.
-        if let id = record.dynamic?.id { evaluation.stores[store].batch.unscheduled.removeAll { $0 == id } }
-        evaluation.stores[store].batch.schedules.append(record)
+        evaluation.stores[store].batch.schedules.append(scheduleRecord(of: index))
       } else if let last = jobs[offset].lastFire {
         let entry = jobs[offset].entry
         evaluation.stores[store].batch.fires.append(

@@ -2,10 +2,10 @@ package import JobModel
 package import Triggers
 
 /// What people ask about where the scheduler stands. Each question says what it walks along: who asks about all jobs
-/// asks for some places of the table at a time, so that no answer holds up what falls due.
+/// asks for some slots of the table at a time, so that no answer holds up what falls due.
 extension SchedulerCore {
-  /// Places of the table: jobs, dynamic schedules, and places that nobody has.
-  package var placeCount: Int { jobs.count }
+  /// Slots of the table: jobs, dynamic schedules, and slots that nobody has.
+  package var slotCount: Int { jobs.count }
   /// Dynamic schedules in force.
   package var dynamicScheduleCount: Int { jobs.dynamic.count }
 
@@ -58,13 +58,13 @@ extension SchedulerCore {
 
   // MARK: Jobs
 
-  /// The job in a place; nil: nobody's, or a dynamic schedule's.
+  /// The job in a slot; nil: nobody's, or a dynamic schedule's.
   private func isJob(_ offset: Int) -> Bool { jobs[offset].dynamic == nil }
 
-  /// How many jobs are what. O(places)
-  package func jobTotals(in places: Range<Int>) -> JobTotals {
+  /// How many jobs are what. O(slots)
+  package func jobTotals(in slots: Range<Int>) -> JobTotals {
     var totals = JobTotals()
-    for offset in places.clamped(to: jobs.indices) where isJob(offset) {
+    for offset in slots.clamped(to: jobs.indices) where isJob(offset) {
       guard !jobs[offset].isOrphaned else {
         totals.orphaned += 1
         continue
@@ -76,22 +76,22 @@ extension SchedulerCore {
     return totals
   }
 
-  /// The jobs in these places, as they are found again. O(places)
-  package func jobNames(in places: Range<Int>) -> [JobPlace] {
-    places.clamped(to: jobs.indices).compactMap { offset in
-      isJob(offset) ? JobPlace(name: jobs[offset].entry.definition.name, offset: offset) : nil
+  /// The jobs in these slots, as they are found again. O(slots)
+  package func jobNames(in slots: Range<Int>) -> [JobSlot] {
+    slots.clamped(to: jobs.indices).compactMap { offset in
+      isJob(offset) ? JobSlot(name: jobs[offset].entry.definition.name, offset: offset) : nil
     }
   }
 
-  /// The jobs that were at these places, as they stand; what has moved or gone is looked for by its name. O(jobs asked
+  /// The jobs that were at these slots, as they stand; what has moved or gone is looked for by its name. O(jobs asked
   /// for, and active runs)
-  package func jobStates(at places: [JobPlace]) -> [JobState] {
+  package func jobStates(at slots: [JobSlot]) -> [JobState] {
     var states: [JobState] = []
     var numbers: [Int: Int] = [:]
-    for place in places {
-      var offset = place.offset
-      if offset >= jobs.count || !isJob(offset) || jobs[offset].entry.definition.name != place.name {
-        guard let index = index(of: place.name) else { continue }
+    for slot in slots {
+      var offset = slot.offset
+      if offset >= jobs.count || !isJob(offset) || jobs[offset].entry.definition.name != slot.name {
+        guard let index = index(of: slot.name) else { continue }
         offset = index.offset
       }
       numbers[offset] = states.count
@@ -112,9 +112,9 @@ extension SchedulerCore {
     return states
   }
 
-  /// How many runs of the jobs in these places have ended, by outcome; of jobs that had none, nothing. O(places)
-  package func endedRuns(in places: Range<Int>) -> [(job: String, counts: ContiguousArray<UInt32>)] {
-    places.clamped(to: jobs.indices).compactMap { offset in
+  /// How many runs of the jobs in these slots have ended, by outcome; of jobs that had none, nothing. O(slots)
+  package func endedRuns(in slots: Range<Int>) -> [(job: String, counts: ContiguousArray<UInt32>)] {
+    slots.clamped(to: jobs.indices).compactMap { offset in
       guard isJob(offset), !jobs[offset].ended.isEmpty else { return nil }
       return (jobs[offset].entry.definition.name, jobs[offset].ended)
     }
@@ -124,14 +124,14 @@ extension SchedulerCore {
     counters.ended(outcome, after: duration)
     let base = (jobs[index.offset].base ?? index).offset
     if jobs[base].ended.isEmpty { jobs[base].ended = ContiguousArray(repeating: 0, count: Outcome.allCases.count) }
-    jobs[base].ended[outcome.place] &+= 1
+    jobs[base].ended[outcome.ordinal] &+= 1
   }
 
   // MARK: Fires to come
 
-  /// Where the schedules in these places stand: those that will fire. O(places)
-  package func armedSchedules(in places: Range<Int>) -> [ArmedSchedule] {
-    places.clamped(to: jobs.indices).compactMap { offset in
+  /// Where the schedules in these slots stand: those that will fire. O(slots)
+  package func armedSchedules(in slots: Range<Int>) -> [ArmedSchedule] {
+    slots.clamped(to: jobs.indices).compactMap { offset in
       guard !jobs[offset].isOrphaned, !jobs[offset].isGone, let next = jobs[offset].nextFire,
         let trigger = jobs[offset].trigger
       else { return nil }
@@ -148,14 +148,15 @@ extension SchedulerCore {
 
   // MARK: Dynamic schedules
 
-  /// The dynamic schedules in these places. O(places)
-  package mutating func dynamicSchedules(in places: Range<Int>) -> [DynamicScheduleState] {
+  /// The dynamic schedules in these slots. O(slots)
+  package mutating func dynamicSchedules(in slots: Range<Int>) -> [DynamicScheduleState] {
     var found: [DynamicScheduleState] = []
-    for offset in places.clamped(to: jobs.indices) where jobs[offset].base != nil && !jobs[offset].isGone {
+    for offset in slots.clamped(to: jobs.indices) where jobs[offset].base != nil && !jobs[offset].isGone {
       var texts = TriggerTexts()
       found.append(
         DynamicScheduleState(
-          record: jobs[offset].record(clockEpoch: clockEpoch, &texts), trigger: jobs[offset].dynamicTrigger,
+          record: ScheduledJob.record(of: &jobs[offset], clockEpoch: clockEpoch, &texts),
+          trigger: jobs[offset].dynamicTrigger,
           active: Int(jobs[offset].active)))
     }
     return found

@@ -260,9 +260,8 @@ extension SchedulerCore {
 
   /// Where a schedule stands, as a store keeps it.
   mutating func scheduleRecord(of index: JobIndex) -> ScheduleRecord {
-    var record = jobs.record(of: index, clockEpoch: clockEpoch)
-    if !listeners.arrivals.isEmpty, let arrivals = listeners.arrivals[index] { record.arrivals = arrivals }
-    return record
+    let arrivals = listeners.arrivals.isEmpty ? [] : listeners.arrivals[index] ?? []
+    return jobs.record(of: index, clockEpoch: clockEpoch, arrivals: arrivals)
   }
 
   private func keepingCode(_ old: ScheduledJob, _ definition: JobDefinition) -> JobDefinition {

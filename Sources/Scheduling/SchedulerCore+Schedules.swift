@@ -76,7 +76,10 @@ extension SchedulerCore {
   /// Dynamic schedules, those of jobs that are not there included, by id.
   package var dynamicSchedules: [ScheduleRecord] {
     var texts = TriggerTexts()
-    var records = jobs.dynamic.values.map { jobs[$0.offset].record(clockEpoch: clockEpoch, &texts) }
+    var records = jobs.dynamic.values.map { index in
+      var job = jobs[index.offset]
+      return ScheduledJob.record(of: &job, clockEpoch: clockEpoch, &texts)
+    }
     for found in restart.dynamic.values { records += found.map(\.record) }
     return records.sorted { ($0.id ?? "") < ($1.id ?? "") }
   }

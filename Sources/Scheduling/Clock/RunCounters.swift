@@ -1,6 +1,6 @@
 package import JobModel
 
-/// What a scheduler has counted since it started. Adding to it costs a few nanoseconds a run.
+/// What a scheduler has counted since it started: additions to numbers in its own memory.
 package struct RunCounters: Sendable {
   /// Runs that were accepted because an instant fell due.
   package private(set) var fires = 0
@@ -20,23 +20,23 @@ package struct RunCounters: Sendable {
   mutating func started(late nanoseconds: Int64) { lateness.add(nanoseconds) }
 
   mutating func ended(_ outcome: Outcome, after nanoseconds: Int64) {
-    ended[outcome.place] += 1
+    ended[outcome.ordinal] += 1
     durations.add(nanoseconds)
   }
 
   mutating func decided(_ kind: DecisionKind, _ reason: SkipReason?, _ count: Int) {
-    decided[RunCounters.place(kind, reason)] += count
+    decided[RunCounters.index(kind, reason)] += count
   }
 
-  private static func place(_ kind: DecisionKind, _ reason: SkipReason?) -> Int {
-    kind.place * (SkipReason.allCases.count + 1) + (reason.map { $0.place + 1 } ?? 0)
+  private static func index(_ kind: DecisionKind, _ reason: SkipReason?) -> Int {
+    kind.ordinal * (SkipReason.allCases.count + 1) + (reason.map { $0.ordinal + 1 } ?? 0)
   }
 
   /// Those that there were.
   package var decisions: [(kind: DecisionKind, reason: SkipReason?, count: Int)] {
     DecisionKind.allCases.flatMap { kind in
       ([nil] + SkipReason.allCases).compactMap { reason in
-        let count = decided[RunCounters.place(kind, reason)]
+        let count = decided[RunCounters.index(kind, reason)]
         return count > 0 ? (kind, reason, count) : nil
       }
     }
@@ -64,20 +64,20 @@ package struct SpanCounts: Sendable {
     let (sum, overflow) = self.sum.addingReportingOverflow(span)
     self.sum = overflow ? .max : sum
     // Most are short: a walk from the front meets their end at once.
-    var place = 0
-    while place < Self.ends.count {
-      if span <= Self.ends[place] {
-        counts[place] += 1
+    var index = 0
+    while index < Self.ends.count {
+      if span <= Self.ends[index] {
+        counts[index] += 1
         return
       }
-      place += 1
+      index += 1
     }
   }
 }
 
 extension Outcome {
-  /// Its place among all.
-  package var place: Int {
+  /// Its index among all outcomes, in memory only: stores have codes of their own.
+  package var ordinal: Int {
     switch self {
     case .succeeded: 0
     case .failed: 1
@@ -92,7 +92,7 @@ extension Outcome {
 }
 
 extension DecisionKind {
-  fileprivate var place: Int {
+  fileprivate var ordinal: Int {
     switch self {
     case .coalesced: 0
     case .misfired: 1
@@ -103,7 +103,7 @@ extension DecisionKind {
 }
 
 extension SkipReason {
-  fileprivate var place: Int {
+  fileprivate var ordinal: Int {
     switch self {
     case .overlap: 0
     case .paused: 1

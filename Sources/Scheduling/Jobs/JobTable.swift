@@ -127,8 +127,10 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   }
 
   /// Where a schedule stands, as a store keeps it.
-  mutating func record(of index: JobIndex, clockEpoch: ClockEpoch) -> ScheduleRecord {
-    slots[index.offset].record(clockEpoch: clockEpoch, &texts)
+  mutating func record(of index: JobIndex, clockEpoch: ClockEpoch, arrivals: [UpstreamArrival]) -> ScheduleRecord {
+    let hint = slots[index.offset].dynamic == nil ? JobHint(index) : JobHint()
+    return ScheduledJob.record(
+      of: &slots[index.offset], clockEpoch: clockEpoch, &texts, arrivals: arrivals, index: hint)
   }
 
   /// Everything was flushed.

@@ -142,17 +142,28 @@ package struct ScheduledJob: Sendable {
   }
 
   /// The row that survives a restart.
-  func record(clockEpoch: ClockEpoch, _ texts: inout TriggerTexts) -> ScheduleRecord {
+  ///
+  /// Never inlined, and the job `inout` though it is only read: else the compiler copies the job and the record, 250
+  /// instructions each.
+  @inline(never)
+  static func record(
+    of job: inout ScheduledJob, clockEpoch: ClockEpoch, _ texts: inout TriggerTexts, arrivals: [UpstreamArrival] = [],
+    index: JobHint = JobHint()
+  ) -> ScheduleRecord {
+    let trigger = job.dynamic == nil ? job.entry.definition.trigger : job.dynamicTrigger
     var record = ScheduleRecord(
-      job: entry.definition.name, dynamic: dynamic, trigger: texts.text(of: plainTrigger), registeredAt: registeredAt)
-    record.nextFire = nextFire
-    record.anchor = anchor
-    record.lastFire = lastFire
-    record.fireCount = fireCount
+      job: job.entry.definition.name, dynamic: job.dynamic, trigger: texts.text(of: trigger),
+      registeredAt: job.registeredAt)
+    record.nextFire = job.nextFire
+    record.anchor = job.anchor
+    record.lastFire = job.lastFire
+    record.fireCount = job.fireCount
     record.clockEpoch = clockEpoch
-    record.isPaused = isPaused
-    record.pause = pause
-    record.orphanedAt = orphanedAt
+    record.isPaused = job.isPaused
+    record.pause = job.pause
+    record.orphanedAt = job.orphanedAt
+    record.arrivals = arrivals
+    record.index = index
     return record
   }
 }

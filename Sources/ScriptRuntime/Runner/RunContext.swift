@@ -28,8 +28,8 @@ package final class RunContext: @unchecked Sendable {
   private var allowance: LogAllowance?
   /// Set by `ctx:retry`; counts when the run fails with that error.
   package var retry: RetryRequest?
-  /// What modules keep for the length of the run, by module: cookies, temporary files. Gone with the run.
-  package var kept: [String: any AnyObject & Sendable] = [:]
+  /// What modules keep for the length of the run; nil: nothing.
+  private var keptObjects: KeptObjects?
   /// It has said how far it is.
   private var hasProgress = false
 
@@ -62,8 +62,19 @@ package final class RunContext: @unchecked Sendable {
       hasProgress = false
     }
     order = nil
-    kept = [:]
+    keptObjects = nil
     closeAccount()
+  }
+
+  /// What a module keeps for the length of the run, such as its cookies or temporary files: made when it is first asked
+  /// for, released with the run.
+  package func kept<Object: AnyObject & Sendable>(_ module: String, make: () -> Object) -> Object {
+    let kept = keptObjects ?? KeptObjects()
+    keptObjects = kept
+    if let known = kept.byModule[module] as? Object { return known }
+    let object = make()
+    kept.byModule[module] = object
+    return object
   }
 
   /// What the run's answers have of its memory.
@@ -145,4 +156,9 @@ package final class RunContext: @unchecked Sendable {
         run: order.id, job: definition.name, store: definition.store, level: level, message: message, fields: fields,
         at: services.wall.now))
   }
+}
+
+/// By module. An object of its own, so that a run without any pays for a pointer.
+private final class KeptObjects {
+  var byModule: [String: any AnyObject & Sendable] = [:]
 }
