@@ -6,7 +6,7 @@ extension DecisionRange {
   package var why: String {
     switch (kind, reason) {
     case (.coalesced, _): run.map { "coalesced into run \($0)" } ?? "coalesced into another run"
-    case (.misfired, .group): "misfired: no place in its group came free within its misfire_grace_time"
+    case (.misfired, .group): "misfired: no slot in its group came free within its misfire_grace_time"
     case (.misfired, .rate): "misfired: its rate, or its group's, did not let it start within its misfire_grace_time"
     case (.misfired, _): "misfired: later than its misfire_grace_time"
     case (.clock, _): "the clock was set far back: armed anew from there"

@@ -45,6 +45,9 @@ struct ControlCommandTests {
     let lines = try place.said(["logs", "echo"])
     #expect(lines.status == 0, "\(lines)")
     #expect(lines.output.split(separator: "\n").count == 2)
+    let history = try place.said(["history", "echo", "--log"])
+    #expect(history.output.split(separator: "\n").count { $0.contains("info  said {") } == 2, "\(history)")
+    #expect(try place.said(["history", "echo", "--log", "--json"]).output.contains("\"log\":[{\"at\":"))
     let open = try place.said(["trigger", "waits"])
     let run = try #require(open.output.split(separator: " ").dropFirst().first)
     let ended = try place.said(["cancel", "\(run)"])
@@ -77,6 +80,30 @@ struct ControlCommandTests {
     #expect(try place.said(["pause"]).status == 2)
     host.signal(SIGTERM)
     _ = try host.awaitExit()
+  }
+
+  @Test("a host that is killed between a pause and its answer has the pause with its reason, or neither")
+  func killedPauses() throws {
+    let place = try Place()
+    for round in 0..<12 {
+      let host = try host(place)
+      let reason = "round \(round)"
+      let order = try HostProcess(["pause", "often", "--reason", reason], in: place.path)
+      // A random moment of the order's way: from before the command has connected to after its answer.
+      _ = host.endWithin(Double.random(in: 0...0.06))
+      host.signal(SIGKILL)
+      _ = try host.awaitExit()
+      let isAnswered = try order.awaitExit() == 0
+      let list = try place.said(["list", "--json"]).output
+      let isPaused = list.contains("\"paused\":true")
+      #expect(isPaused == list.contains("\"reason\":\"\(reason)\""), "\(list)")
+      #expect(isPaused || !isAnswered, "round \(round) was answered and is gone: \(list)")
+      guard isPaused else { continue }
+      let next = try self.host(place)
+      #expect(try place.said(["resume", "often"]).status == 0)
+      next.signal(SIGTERM)
+      _ = try next.awaitExit()
+    }
   }
 
   @Test("upcoming, schedule, unschedule, backfill, reload and top say what they did")

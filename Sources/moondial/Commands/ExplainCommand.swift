@@ -192,28 +192,7 @@ struct ExplainCommand: ParsableCommand {
     }
 
     private func message(_ range: DecisionRange, _ zone: TimeZoneRules) -> String {
-      let first = TimeFormat.time(range.first, in: zone)
-      let span = range.first == range.last ? first : "\(first) to \(TimeFormat.time(range.last, in: zone))"
-      let count = range.count == 1 ? "" : " (\(range.isAtLeast ? "at least " : "")\(range.count) fire times)"
-      let why: String
-      switch (range.kind, range.reason) {
-      case (.coalesced, _): why = causes.message(ofCoalesced: range)
-      case (.misfired, .group): why = "misfired: no slot in its group came free within its misfire_grace_time"
-      case (.misfired, .rate):
-        why = "misfired: its rate, or its group's, did not let it start within its misfire_grace_time"
-      case (.misfired, _): why = "misfired: later than its misfire_grace_time"
-      case (.clock, _): why = "the clock was set far back: armed anew from there"
-      case (.skipped, .overlap): why = "skipped: the maximum number of instances was running"
-      case (.skipped, .paused): why = "skipped: the job was paused"
-      case (.skipped, .disabled): why = "skipped: the job is disabled"
-      case (.skipped, .limit): why = "skipped: its queue, catch_up_max or limit was reached"
-      case (.skipped, .orphaned): why = "skipped: its script, or the job in it, was gone"
-      case (.skipped, .node): why = "skipped: another node runs it"
-      case (.skipped, .unscheduled): why = "skipped: its schedule was taken away or replaced before it was claimed"
-      case (.skipped, .group), (.skipped, .rate), (.skipped, nil): why = "skipped"
-      }
-      let whose = range.schedule.map { " of schedule \($0)" } ?? ""
-      return "\(span)\(count)\(whose) \(why)"
+      range.words(in: zone, why: range.kind == .coalesced ? causes.message(ofCoalesced: range) : nil)
     }
 
     func json(_ zone: TimeZoneRules, _ open: OpenRuns, _ waits: WaitCauses) throws -> String {

@@ -19,7 +19,11 @@ struct HistoryCommand: ParsableCommand {
   @Option(help: "Only runs that were due before this time.") var until: String?
   @Option(name: .customLong("run"), help: "One run with everything known about it, its log included.") var runID:
     String?
+  @Flag(help: "Each run's log lines under it, the last 1,000 of each.") var log = false
   @Flag(help: "JSON lines.") var json = false
+
+  /// Lines of one run that `--log` shows at most.
+  private static let linesMax = 1_000
 
   func run() throws {
     guard limit > 0 else { throw CommandFailure(.usage, "--limit \(limit): give a number above 0") }
@@ -47,10 +51,11 @@ struct HistoryCommand: ParsableCommand {
       if json {
         for record in runs {
           let progress = id == nil ? nil : try progress(of: record, in: members)
-          Terminal.json(RunRendering.json(record, progress, zone: stores.zone, open))
+          let lines = log ? try lines(of: record, in: members) : nil
+          Terminal.json(RunRendering.json(record, progress, lines, zone: stores.zone, open))
         }
       } else {
-        show(runs, stores.zone, open, withHeader: shown == 0)
+        try show(runs, members, stores.zone, open, withHeader: shown == 0)
       }
       shown += runs.count
     }
@@ -84,11 +89,21 @@ struct HistoryCommand: ParsableCommand {
     return nil
   }
 
+  private func lines(of record: RunRecord, in members: [ReadStores.Member]) throws -> [RunLogLine] {
+    for member in members {
+      let lines = try ReadStores.orFail { try member.store.log(of: record.id, limit: Self.linesMax) }
+      if !lines.isEmpty { return lines }
+    }
+    return []
+  }
+
   private func missing(_ run: RunID, _ members: [ReadStores.Member]) -> CommandFailure {
     CommandFailure("there is no run \(run) in \(members.map(\.store.location).joined(separator: ", "))")
   }
 
-  private func show(_ runs: [RunRecord], _ zone: TimeZoneRules, _ open: OpenRuns, withHeader: Bool) {
+  private func show(
+    _ runs: [RunRecord], _ members: [ReadStores.Member], _ zone: TimeZoneRules, _ open: OpenRuns, withHeader: Bool
+  ) throws {
     var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
     for record in runs {
       table.add([
@@ -97,7 +112,17 @@ struct HistoryCommand: ParsableCommand {
         record.knownDuration.map { TimeFormat.span($0) } ?? "-", String(record.attempts), record.error?.message ?? "",
       ])
     }
-    for line in table.lines.dropFirst(withHeader ? 0 : 1) { Terminal.line(line) }
+    var rows = table.lines[...]
+    if let header = rows.popFirst(), withHeader { Terminal.line(header) }
+    for (row, record) in zip(rows, runs) {
+      Terminal.line(row)
+      if log { for line in try lines(of: record, in: members) { Terminal.line("  " + Self.words(line, zone)) } }
+    }
+  }
+
+  private static func words(_ line: RunLogLine, _ zone: TimeZoneRules) -> String {
+    let fields = line.fields.map { " " + $0.text } ?? ""
+    return "\(TimeFormat.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)"
   }
 
   private func show(
@@ -116,9 +141,7 @@ struct HistoryCommand: ParsableCommand {
       }
       if let traceback = record.error?.traceback { Terminal.block(traceback) }
       for line in try ReadStores.orFail({ try member.store.log(of: record.id, limit: 10_000) }) {
-        let fields = line.fields.map { " " + $0.text } ?? ""
-        Terminal.line(
-          "\(TimeFormat.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)")
+        Terminal.line(Self.words(line, zone))
       }
     }
     if !isFound { throw missing(id, members) }
@@ -203,8 +226,11 @@ enum RunRendering {
     return fields
   }
 
-  static func json(_ record: RunRecord, _ progress: RunLogLine? = nil, zone: TimeZoneRules, _ open: OpenRuns) -> String
-  {
+  /// - Parameter lines: of its log; nil leaves the field out.
+  static func json(
+    _ record: RunRecord, _ progress: RunLogLine? = nil, _ lines: [RunLogLine]? = nil, zone: TimeZoneRules,
+    _ open: OpenRuns
+  ) -> String {
     var run = JSONObject()
     run.set("id", record.id.number)
     run.set("job", record.job)
@@ -220,7 +246,18 @@ enum RunRendering {
     run.set("missed", record.missed)
     run.set("progress", json: progress?.progressJSON)
     setOutcome(of: record, into: &run)
+    if let lines { run.set("log", json: JSONObject.array(lines.map { json($0, zone) })) }
     return run.json
+  }
+
+  /// As the HTTP API writes a line.
+  private static func json(_ line: RunLogLine, _ zone: TimeZoneRules) -> String {
+    var object = JSONObject()
+    object.set("at", ISO8601.format(line.at, in: zone))
+    object.set("level", line.level)
+    object.set("message", line.message)
+    object.set("fields", stored: line.fields?.text)
+    return object.json
   }
 
   /// The fields that `exec --json` and `history --json` share.
