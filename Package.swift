@@ -128,6 +128,21 @@ let package = Package(
         "Executors", grdb,
       ]),
 
+    // Scripts in processes of their own: what both sides say, the side of the child, the side of the host.
+    library("ProcessFrames", ["ScriptRuntime", "Basics", "Chronology", "Triggers", "JobModel"]),
+    library(
+      "ProcessWorker",
+      [
+        "ProcessFrames", "HostModules", "ScriptRuntime", "FileWatching", "Lua", "CLinux", "Executors", "Basics",
+        "Chronology", "Triggers", "JobModel",
+      ]),
+    library(
+      "ProcessExecutor",
+      [
+        "ProcessFrames", "ScriptRuntime", "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "Triggers",
+        "JobModel",
+      ]),
+
     library(
       "SchedulerService",
       [
@@ -141,7 +156,7 @@ let package = Package(
       [
         "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
         "Scheduling", "FileWatching",
-        "ScriptRuntime", "ScriptLoading", "HostModules",
+        "ScriptRuntime", "ScriptLoading", "HostModules", "ProcessExecutor", "ProcessFrames",
         "SchedulerService", deques,
       ]),
 
@@ -174,7 +189,7 @@ let package = Package(
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
-        "Hosting", "HostAPI", "HostClient", "Importing", arguments,
+        "Hosting", "HostAPI", "HostClient", "Importing", "ProcessWorker", "ProcessExecutor", arguments,
       ],
       swiftSettings: strict),
 
@@ -187,7 +202,7 @@ let package = Package(
       name: "ScriptFixtures",
       dependencies: [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Triggers",
-        "Basics", "Chronology", "TestSupport", "HTTPTransfer",
+        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor",
       ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
@@ -254,6 +269,12 @@ let package = Package(
       [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
         "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+      ]),
+    tests(
+      "ProcessExecutorTests",
+      [
+        "moondial", "ProcessExecutor", "ProcessFrames", "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching",
+        "Lua", "Executors", "JobModel", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
       ]),
     tests(
       "HostingTests",

@@ -181,15 +181,23 @@ package final class ScriptSession {
     for file in snapshot.scripts {
       guard case .success(let content) = file.content else { continue }
       let code = CodeCheck(file.path, content.bytes)
-      warnings += code.missingFunctions { name in
-        if let known = fields[name] { return known }
-        let found = evaluator?.fields(of: name)
-        fields[name] = .some(found)
-        return found
+      if !configuration.hasAllLibraries {
+        warnings += missingFunctions(code, evaluator, &fields)
       }
       warnings += code.missingGrants(live.grants(for: file.path))
     }
     return warnings + configurationWarnings(snapshot, generation, variables)
+  }
+
+  private func missingFunctions(
+    _ code: CodeCheck, _ evaluator: ExpressionEvaluator?, _ fields: inout [String: [String]?]
+  ) -> [ScriptProblem] {
+    code.missingFunctions { name in
+      if let known = fields[name] { return known }
+      let found = evaluator?.fields(of: name)
+      fields[name] = .some(found)
+      return found
+    }
   }
 
   private func configurationWarnings(

@@ -86,7 +86,11 @@ extension SettingRow {
         #expect(try ThreadNames(of: host.pid).all.count { $0.hasPrefix("moondial-w") } == 3)
       }),
     SettingRow(
-      key: "executors.*.type", value: "\"process\"", script: once("print('ran')"), effect: .refused("process")),
+      key: "executors.*.type", value: "\"process\"", script: once("print('pid ' .. ctx.process)"),
+      effect: .seen { _, host in
+        let line = try host.awaitLine(containing: "pid ")
+        #expect(!line.hasSuffix(" \(host.pid)"))
+      }),
     SettingRow(
       key: "groups.*.max", name: "db", value: "1",
       script: "for i = 1, 4 do job('m' .. i) { group = 'db', run_at_start = true, run = function() print('in') "

@@ -90,6 +90,12 @@ package final class JobInstance: @unchecked Sendable {
     try state.start(entry: "run", context: context, argument: .value(run), extra: [error])
   }
 
+  /// Makes the state ready for the hooks of a run that was somewhere else.
+  func beginHooks(of order: RunOrder, at time: StepTime) {
+    context.begin(order, at: time, memoryLimit: state.memoryLimit, used: state.bytes)
+    attention.store(Attention.attended, ordering: .relaxed)
+  }
+
   /// The run is to end by itself until `time`, or until what it was told first.
   func end(by time: Int64) -> Int64 {
     let time = endBy ?? time

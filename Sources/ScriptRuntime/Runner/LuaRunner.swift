@@ -63,7 +63,7 @@ package final class LuaRunner: StepRunner {
     closures.windDown()
   }
 
-  private static func thread(of worker: StepWorker) -> LuaThread {
+  static func thread(of worker: StepWorker) -> LuaThread {
     guard let thread = worker.context as? LuaThread else { preconditionFailure("a LuaRunner has workers of its own") }
     return thread
   }
@@ -155,7 +155,7 @@ package final class LuaRunner: StepRunner {
   }
 
   /// Steps until the run has ended or leaves the worker.
-  private func advance(
+  func advance(
     _ instance: JobInstance, as known: PoolRun?, at time: StepTime, _ payload: LuaJobPayload, on worker: StepWorker,
     _ thread: LuaThread
   ) -> StepVerdict {
@@ -209,7 +209,7 @@ package final class LuaRunner: StepRunner {
     }
   }
 
-  private func makeRun(_ instance: JobInstance, at time: StepTime, on worker: StepWorker) -> PoolRun {
+  func makeRun(_ instance: JobInstance, at time: StepTime, on worker: StepWorker) -> PoolRun {
     PoolRun(continuing: instance.context.current, begunAt: time, on: worker, body: instance)
   }
 

@@ -35,7 +35,7 @@ package final class RunContext: @unchecked Sendable {
 
   package init(services: HostServices, limits: LuaHostConfiguration, budget: AnswerBudget, hostEnds: WindDown) {
     self.services = services
-    cancel = CancelRequest(hostEnds: hostEnds)
+    cancel = CancelRequest(hostEnds: hostEnds, onLook: limits.onLook)
     self.limits = limits
     self.budget = budget
     time = StepTime(wall: .epoch, monotonic: 0, deadline: .max)

@@ -18,7 +18,7 @@ final class SingleRun: RunReportSink {
 
   private let definition: JobDefinition
   private let entry: JobEntry
-  private let pool: StepPool
+  private let pool: any JobExecutor
   private let luaHost: LuaHost
   private let store: any JobStore
   private let log: LogRenderer
@@ -45,11 +45,21 @@ final class SingleRun: RunReportSink {
     do { id = try alongside.externalRunID() } catch { throw CommandFailure("\(error)") }
     luaHost = session.luaHost
     onFailure = session.live.onFailure
-    let runner = LuaRunner(luaHost)
+    pool = try Self.executor(of: definition, session, log)
+    scheduledAt = SystemWallClock().now
+  }
+
+  /// Threads, or where the job's executor is one of processes a process of its own.
+  private static func executor(
+    of definition: JobDefinition, _ session: ScriptSession, _ log: LogRenderer
+  ) throws -> any JobExecutor {
+    let processes = try ProcessExecutors.alone(
+      definition.executor, session.configuration, session.luaHost, log: log)
+    if let processes { return processes }
+    let runner = LuaRunner(session.luaHost)
     let pool = StepPool(runner)
     runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
-    self.pool = pool
-    scheduledAt = SystemWallClock().now
+    return pool
   }
 
   func report(_ reports: [RunReport]) {
