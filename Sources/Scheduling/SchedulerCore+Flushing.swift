@@ -25,9 +25,8 @@ extension SchedulerCore {
         // It may have taken the id of one that went in the same evaluation.
         if let id = jobs[offset].dynamic?.id {
           evaluation.stores[store].batch.unscheduled.removeAll { $0 == id }
-        } else {
-          noteOrphan(index)
         }
+        noteOrphan(index)
         evaluation.stores[store].batch.schedules.append(scheduleRecord(of: index))
       } else if let last = jobs[offset].lastFire {
         let entry = jobs[offset].entry
