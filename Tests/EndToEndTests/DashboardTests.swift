@@ -21,7 +21,7 @@ struct DashboardTests {
     let host = try HostProcess(["run", "scripts", "--set", "http.listen=127.0.0.1:0"], in: place.path)
     defer { host.signal(SIGKILL) }
     try host.awaitLine(containing: "moondial ")
-    let link = try #require(try said(["dashboard"], place).first { $0.hasPrefix("http") })
+    let link = try link(place)
     let browser = try Browser(try #require(Browser.program), in: place.path, at: link)
     let overview = try browser.wait(
       until: "document.querySelector('.live.on') && document.body.innerText.includes('on purpose')")
@@ -47,6 +47,15 @@ struct DashboardTests {
     #expect(browser.complaints.isEmpty, "\(browser.complaints)")
   }
 
+  /// A link that lets a browser in. The host says its first line a moment before it listens.
+  private func link(_ place: Place) throws -> String {
+    let end = Date(timeIntervalSinceNow: HostProcess.patience)
+    while true {
+      if let link = try said(["dashboard"], place).first(where: { $0.hasPrefix("http") }) { return link }
+      try #require(Date() < end, "the host never listened")
+    }
+  }
+
   /// The lines that a command printed.
   private func said(_ arguments: [String], _ place: Place) throws -> [String] {
     try HostProcess.run(arguments, in: place.path).output
@@ -68,9 +77,9 @@ struct DashboardTests {
     let host = try HostProcess(["run", "scripts", "--set", "http.listen=127.0.0.1:0"], in: place.path)
     defer { host.signal(SIGKILL) }
     try host.awaitLine(containing: "moondial ")
-    let link = try said(["dashboard"], place)
+    let link = try link(place)
     let port = try #require(
-      link.joined().split(separator: ":").compactMap { Int($0.prefix { $0.isNumber }) }.first { $0 > 1_000 })
+      link.split(separator: ":").compactMap { Int($0.prefix { $0.isNumber }) }.first { $0 > 1_000 })
     let words = try RawClient(port: port).request("GET", "/", headers: ["Accept: text/html,*/*"])
     #expect(words.status == 401 && words.body.contains("moondial dashboard") && words.body.hasPrefix("<!doctype html>"))
     let json = try RawClient(port: port).request("GET", "/", headers: ["Accept: */*"])
