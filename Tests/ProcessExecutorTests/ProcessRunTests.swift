@@ -147,6 +147,7 @@ struct ProcessRunTests {
       local inside = assert(io.open("\(place.path)/in/a.txt")):read("a")
       local out, why = io.open("\(place.path)/out.txt")
       assert(io.open("\(place.path)/in/new.txt", "w")):close()
+      assert(fs.list("in")[1].name == "a.txt" or fs.list("in")[1] == "a.txt")
       return { inside, tostring(out), why }
       """)
     #expect(report.outcome == .succeeded, "\(String(describing: report.error))")
