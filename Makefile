@@ -13,6 +13,7 @@ run: build
 
 ## test: set up, and run every test
 test: setup
+	@.ci/setup postgresql || echo "test: PostgreSQL could not be installed: tests that need its server are left out" >&2
 	@swift build --build-tests --jobs $(JOBS)
 	@swift test --skip-build --no-parallel
 
@@ -25,6 +26,13 @@ test-long: setup
 crash-test: setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_CRASHES=200 swift test --skip-build --filter CrashTests
+
+## cluster-test: three hosts on one PostgreSQL server for SECONDS: killed, frozen, cut off; then an account of every instant
+SECONDS ?= 600
+cluster-test: setup
+	@.ci/setup postgresql
+	@swift build --build-tests --jobs $(JOBS)
+	@MOONDIAL_CLUSTER_SECONDS=$(SECONDS) MOONDIAL_CLUSTER_JOBS=200 swift test --skip-build --filter ClusterTests
 
 ## soak: a mixed load on the release binary for SOAK seconds, after which memory, descriptors, threads and disk must be flat
 SOAK ?= 600
@@ -105,4 +113,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help
+.PHONY: cluster-test test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help

@@ -48,6 +48,8 @@ let nio: [Target.Dependency] = [
   .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
   .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
 ]
+/// Left out by programs that embed Moondial without the trait.
+let postgres: Target.Dependency = .target(name: "PostgresStore", condition: .when(traits: ["PostgreSQL"]))
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -57,6 +59,10 @@ let package = Package(
     .library(name: "MoondialScheduler", targets: ["MoondialScheduler"]),
     .library(name: "MoondialService", targets: ["MoondialService"]),
     .library(name: "MoondialTesting", targets: ["MoondialTesting"]),
+  ],
+  traits: [
+    .trait(name: "PostgreSQL", description: "Stores in PostgreSQL databases. Needs libpq-dev."),
+    .default(enabledTraits: ["PostgreSQL"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -77,6 +83,9 @@ let package = Package(
 
     // libcurl, for HTTP and mail.
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+    // libpq, the client library of PostgreSQL.
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -102,8 +111,10 @@ let package = Package(
     library("Importing", ["Basics", "Chronology", "Triggers"]),
 
     // What keeps and what runs.
+    library("StoreSupport", ["CLinux", "Basics", "Chronology", "JobModel"]),
     library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
-    library("SQLiteStore", ["CLinux", "Basics", "Chronology", "JobModel", grdb]),
+    library("SQLiteStore", ["StoreSupport", "Basics", "Chronology", "JobModel", grdb]),
+    library("PostgresStore", ["StoreSupport", "CPostgres", "Basics", "Chronology", "JobModel"]),
     library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
     // Files, the scripts in them, and what runs these.
@@ -140,7 +151,7 @@ let package = Package(
       "Hosting",
       [
         "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
-        "Scheduling", "FileWatching",
+        "Scheduling", "FileWatching", postgres,
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService", deques,
       ]),
@@ -227,8 +238,17 @@ let package = Package(
     tests(
       "SQLiteStoreTests",
       [
-        "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", "TestSupport",
-        grdb,
+        "StoreSupport", "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting",
+        "TestSupport", grdb,
+      ]),
+    // A PostgreSQL server of the tests' own.
+    .target(
+      name: "PostgresFixture", path: "Tests/PostgresFixture",
+      swiftSettings: strict),
+    tests(
+      "PostgresStoreTests",
+      [
+        "PostgresFixture", "PostgresStore", "JobModel", "Basics", "Chronology", "MoondialTesting", "TestSupport",
       ]),
     tests(
       "ConformanceTests",
@@ -273,7 +293,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", "HTTPFixtures", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "PostgresFixture", arguments,
       ]),
   ]
 )

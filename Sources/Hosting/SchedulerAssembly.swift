@@ -68,7 +68,8 @@ package final class SchedulerAssembly: Sendable {
     let executors = try ConfiguredExecutors.make(configuration, luaHost, blueprint, health)
     workers = executors.reduce(0) { $0 + $1.executor.workers }
     do throws(HostError) {
-      stores = try blueprint.kinds.open(configuration, in: state, .scheduler, health: health)
+      stores = try blueprint.kinds.open(
+        configuration, in: state, .scheduler, health: health, standsBy: blueprint.standsBy)
     } catch {
       session?.luaHost.stop()
       throw error
@@ -100,6 +101,7 @@ package final class SchedulerAssembly: Sendable {
     self.engine = engine
     keeper = luaHost.map { MetricsKeeper($0.services.metrics, store: named["default"], log: log) }
     bridge.attach(engine)
+    Self.followLeases(of: stores, engine, log: log, onLost: blueprint.onStoreLost)
     sink.tellProgress { note in
       engine.post(whenDurable: nil) { core, _, actions in
         if core.configuration.tellsRuns { actions.events.append(.runProgress(note)) }

@@ -1,4 +1,4 @@
-internal import Chronology
+package import Chronology
 internal import Hosting
 package import JobModel
 public import struct MoondialScheduler.Configuration
@@ -129,7 +129,7 @@ public enum StoreConformance {
     return try body(store)
   }
 
-  static func second(_ number: Int64) -> Instant { Instant(seconds: 1_767_225_600 + number) }
+  package static func second(_ number: Int64) -> Instant { Instant(seconds: 1_767_225_600 + number) }
 
   static func schedule(_ job: String, next: Instant? = second(60)) -> ScheduleRecord {
     var record = ScheduleRecord(job: job, trigger: "every 60s", registeredAt: second(0))

@@ -3,6 +3,7 @@ internal import Chronology
 internal import GRDB
 internal import GRDBSQLite
 internal import JobModel
+internal import StoreSupport
 
 /// The one thread that writes to a store file. Whatever waits when it is free becomes one transaction, so the cost of a
 /// commit (an fsync, with synchronous FULL) is shared by all who wait for it, and the busier the host, the larger the
@@ -153,21 +154,6 @@ final class GroupCommit: Sendable {
       throw error
     }
     return answers
-  }
-}
-
-extension CommitQueue.Operation {
-  func complete(_ answer: Result<Int64, StoreError>) {
-    switch self {
-    case .batch(_, let completion):
-      switch answer {
-      case .success: completion(nil)
-      case .failure(let error): completion(error)
-      }
-    case .keyValue(_, _, let completion): completion(answer.map { $0 != 0 })
-    case .externalRun(let completion): completion(answer.map { RunID($0) })
-    case .log: break  // Best effort, as the protocol says.
-    }
   }
 }
 

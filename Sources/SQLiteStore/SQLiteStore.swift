@@ -2,6 +2,7 @@ internal import Basics
 package import Chronology
 internal import GRDB
 package import JobModel
+internal import StoreSupport
 internal import Synchronization
 
 /// The embedded default: one SQLite file in WAL mode, with one writer thread that commits in groups.

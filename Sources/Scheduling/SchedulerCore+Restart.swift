@@ -228,14 +228,16 @@ extension SchedulerCore {
 
   /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good
   /// for it waits in the store for the next host.
-  mutating func interrupt(_ slot: Int, _ evaluation: inout Evaluation) {
+  mutating func interrupt(
+    _ slot: Int, saying message: String = "the host stopped before this run ended", _ evaluation: inout Evaluation
+  ) {
     if runs.slots[slot].state == .running || runs.slots[slot].state == .stuck {
       // Its executor will report no more: what it took is what has passed.
       let began = runs.slots[slot].record.lastStartedAt ?? evaluation.now.wall
       runs.slots[slot].record.duration += max(0, evaluation.now.wall.nanoseconds(since: began))
     }
     let run = runs.slots[slot]
-    let why = RunError(message: "the host stopped before this run ended")
+    let why = RunError(message: message)
     end(slot, .interrupted, details: AttemptDetails(error: why), &evaluation)
     let job = jobs[run.job.offset]
     guard job.definition.recover, !job.isOrphaned, run.record.cause != .watch else { return }

@@ -296,6 +296,10 @@ extension SchedulerCore {
     if let delay = delayBeforeRetry(slot, report) {
       return retry(slot, after: delay, report, &evaluation)
     }
+    if report.outcome == .cancelled, runs.slots[slot].cancellation == .leaseEnded {
+      return interrupt(
+        slot, saying: "the host could not renew its lease on the store before this run ended", &evaluation)
+    }
     end(slot, report.outcome, details: report.details, &evaluation)
   }
 

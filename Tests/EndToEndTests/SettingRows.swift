@@ -79,6 +79,8 @@ extension SettingRow {
     SettingRow(
       key: "stores.*.synchronous", value: "\"normal\"", script: "", effect: .seen { _, _ in }),  // SettingTests.synced
     SettingRow(
+      key: "stores.*.lease", value: "\"5s\"", script: "", effect: .refused("several hosts")),  // PostgresHostTests
+    SettingRow(
       key: "executors.*.workers", value: "3", script: once("print('ran')"),
       effect: .seen { _, host in
         try host.awaitLine(containing: ", 3 workers, ")

@@ -1,10 +1,11 @@
 import Basics
 import JobModel
 import MoondialTesting
+import SQLiteStore
 import Testing
 import TestSupport
 
-@testable import SQLiteStore
+@testable import StoreSupport
 
 @Suite("What waits for a commit takes turns, and no commit is large")
 struct CommitQueueTests {

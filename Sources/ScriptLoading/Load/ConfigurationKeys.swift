@@ -9,7 +9,7 @@ package enum ConfigurationKeys {
   package static let all: [String] =
     ["timezone", "kept_states", "answers_memory", "on_failure", "http.listen", "http.hosts", "log_levels.*"]
     + below("http.tokens.*", ["role", "hash", "secret"])
-    + below("stores.*", ["url", "synchronous"])
+    + below("stores.*", ["url", "synchronous", "lease"])
     + below("executors.*", ["type", "workers"])
     + below("groups.*", FieldReading.groupKeys)
     + below("retention", ["runs", "age", "decisions"])

@@ -88,6 +88,8 @@ package struct StoreConfiguration: Sendable, Hashable {
   package var address: StoreAddress
   /// What has happened when a commit returns; only some kinds of stores have the choice.
   package var synchronous = CommitDurability.full
+  /// How long a host has a store that several may name without renewing that, in nanoseconds; nil: the store's default.
+  package var lease: Int64?
 
   package init(_ address: StoreAddress) { self.address = address }
 

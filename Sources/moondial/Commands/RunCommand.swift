@@ -48,13 +48,14 @@ struct RunCommand: ParsableCommand {
     let signals = try Host.orError { () throws(ThreadError) in try Signals(grace: grace) { end.receive($0) } }
     let log = LogRenderer(zone: .utc, threshold: try level, format: try format)
     log.queueLines()
-    let host = try Host(scripts.directory, scripts.settings, grace: grace, log: log)
+    let host = try Host(scripts.directory, scripts.settings, grace: grace, log: log) { _ in end.stepDown() }
     try host.start {
       end.attach(host)
       signals.hostIsUp()
     }
     SpareMemory.forgetStart()
     host.awaitEnd(end)
+    if end.hasLostStore { try NewBeginning.begin(log) }
     _ = signals
   }
 
