@@ -18,8 +18,10 @@ let strict: [SwiftSetting] = [
 let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
 
 /// A library target; arrows point down only (docs/architecture.md).
-func library(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
-  .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+func library(
+  _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict)
 }
 
 /// A program of examples/swift.
@@ -159,7 +161,9 @@ let package = Package(
     // A running host over HTTP.
     library(
       "HostAPI",
-      ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio),
+      ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio,
+      // A part of the binary, so that it goes wherever the binary goes.
+      resources: [.embedInCode("Dashboard/Page")]),
 
     // Asking a running host.
     library("HostClient", ["CCurl", "Basics"]),

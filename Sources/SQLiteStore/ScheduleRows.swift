@@ -84,6 +84,12 @@ enum ScheduleRows {
     select("\(columns), \(options)", from: "made_schedules", order: "s.job", where: condition)
   }
 
+  /// Selects jobs' own schedules by name, after one.
+  static let declaredByName = select(
+    "\(columns), \(ownColumns)", from: "schedules", order: "j.name", where: "j.name > ?1")
+  /// Selects schedules made at run time by id, after one.
+  static let madeByID = select("\(columns), \(options)", from: "made_schedules", order: "s.id", where: "s.id > ?1")
+
   private static func select(
     _ columns: String, from table: String, order: String, where condition: String = "1"
   ) -> String {

@@ -6,8 +6,8 @@ package import Triggers
 /// are saved in two steps; the others are forgotten once their stores have their records, and their slots are used
 /// again. A job that comes back after that is looked up in the stores first (``recall(_:store:reading:)``).
 ///
-/// What still runs or waits is never forgotten. A job's dynamic schedules are forgotten with it, but for their ids: these
-/// stay taken, so that no other schedule takes the place of one that may come back.
+/// What still runs or waits is never forgotten. A job's dynamic schedules are forgotten with it, but for their ids:
+/// these stay taken, so that no other schedule takes the place of one that may come back.
 extension SchedulerCore {
   /// The store was given a batch with everything that was flushed so far.
   ///

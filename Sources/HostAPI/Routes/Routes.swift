@@ -30,7 +30,7 @@ package enum Routes {
   package static func all(_ context: RouteContext) -> [Route] {
     let routes =
       status(context) + jobs(context) + runs(context) + schedules(context) + scripts(context) + history(context)
-      + streams(context) + health(context) + login(context)
+      + streams(context) + health(context) + login(context) + dashboard
     // The description describes itself too.
     let description = describe("")
     let document = APIDescription(routes + [description], version: context.version).json
