@@ -9,4 +9,11 @@ static inline const char *moon_pg_message(const PGresult *result) {
   return PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 }
 
+/* What a server has to say besides its answers would go to standard error, in the middle of the host's log. */
+static inline void moon_pg_ignore(void *context, const PGresult *result) {
+  (void)context;
+  (void)result;
+}
+static inline void moon_pg_silence(PGconn *connection) { PQsetNoticeReceiver(connection, moon_pg_ignore, NULL); }
+
 #endif

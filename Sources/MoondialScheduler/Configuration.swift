@@ -21,8 +21,8 @@ public struct Configuration: Sendable {
     /// In an SQLite file, made when it is missing. One scheduler at a time; a relative path begins at the working
     /// directory.
     public static func sqlite(_ path: String) -> Store { Store(url: "sqlite:" + path) }
-    /// In a PostgreSQL database, by a connection URI such as `postgres://jobs@db1/jobs`. One scheduler at a time: it has
-    /// the store's lease, and a second one is refused while that lasts. Needs the package trait `PostgreSQL`.
+    /// In a PostgreSQL database, by a connection URI such as `postgres://jobs@db1/jobs`. One scheduler at a time: it
+    /// has the store's lease, and a second one is refused while that lasts. Needs the package trait `PostgreSQL`.
     public static func postgres(_ url: String) -> Store { Store(url: url) }
   }
 

@@ -52,6 +52,7 @@ struct PostgresStep {
       throw StoreError(.io, "\(target.location): libpq has no memory left")
     }
     unsafe connection = unsafe made
+    unsafe moon_pg_silence(made)
     guard unsafe PQstatus(made) == CONNECTION_OK else { throw target.unreachable(words) }
     let result = unsafe PQexec(made, setup)
     defer { unsafe PQclear(result) }

@@ -4,8 +4,8 @@ internal import JobModel
 
 /// A host's leadership of a store: the epoch that it took, and until when nobody else may take over.
 ///
-/// Only the server's clock says when a lease ends. Here a host reckons, by its own clock since boot and on the safe side,
-/// until when it can be sure to have it: from the moment at which it *sent* its last renewal.
+/// Only the server's clock says when a lease ends. Here a host reckons, by its own clock since boot and on the safe
+/// side, until when it can be sure to have it: from the moment at which it *sent* its last renewal.
 ///
 /// Threading: any thread.
 final class PostgresLease: Sendable {
@@ -153,8 +153,8 @@ final class PostgresLease: Sendable {
       $0.add(length / 1_000_000)
       $0.add(byForce)
     }
-    // The former leader may have been stopped in the middle of a transaction, which holds the row: its session is ended.
-    // What it had not committed then never was.
+    // The former leader may have been stopped in the middle of a transaction, which holds the row: its session is
+    // ended. What it had not committed then never was.
     let evict = PostgresStep(
       """
       SELECT pg_terminate_backend(a.pid) FROM leadership l JOIN pg_stat_activity a ON a.pid = l.backend \

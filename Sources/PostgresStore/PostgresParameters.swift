@@ -3,8 +3,8 @@
 /// A list is one value: an array. So a statement writes any number of rows (`FROM unnest($1, $2, …)`), and has one text
 /// however many they are.
 ///
-/// Texts are written as ``PostgresText`` says. Values whose order matters byte by byte, such as the keys of `kv`, travel
-/// as `bytea`.
+/// Texts are written as ``PostgresText`` says. Values whose order matters byte by byte, such as the keys of `kv`,
+/// travel as `bytea`.
 struct PostgresParameters {
   /// `pg_type.oid` of the types that are used.
   private enum Kind {

@@ -6,14 +6,14 @@ internal import JobModel
 /// with its row there, and an advisory lock lets one host at a time migrate.
 ///
 /// Why these shapes:
-/// - Words, not numbers, for outcomes, causes and reasons: whoever looks with psql can read them, and they are no longer
-///   than a bigint.
+/// - Words, not numbers, for outcomes, causes and reasons: whoever looks with psql can read them, and they are no
+///   longer than a bigint.
 /// - Names of jobs are in the rows. Interned they would be shorter, and a name would have to be looked up before each
 ///   batch, or its number be kept in step with what was rolled back.
 /// - A run is a row of `open_runs` until it ends and a row of `runs` from then on: finding what has not ended takes no
 ///   index over history, and history is only ever added to.
-/// - Every table that changes with each fire leaves room in its pages (`fillfactor`), so that an update stays on its page
-///   and touches no index (PostgreSQL's HOT updates).
+/// - Every table that changes with each fire leaves room in its pages (`fillfactor`), so that an update stays on its
+///   page and touches no index (PostgreSQL's HOT updates).
 /// - What depends on rows that are there (who leads, whether a range continues the newest one, compare and swap) is a
 ///   function in the server: a transaction is one way there and back, whatever is in it.
 enum PostgresSchema {

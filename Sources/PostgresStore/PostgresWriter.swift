@@ -180,8 +180,8 @@ struct PostgresWriter: ~Copyable {
         _ = try run([], highestRun: 0, decision: 0)
       }
     } catch {
-      // Whatever it was: not at once again.
-      if away == nil { away = (error, now + Self.shortestPause) }
+      // A connection that broke is made anew at once, for another host may lead. Anything else waits a moment.
+      if away == nil, !isAway { away = (error, now + Self.shortestPause) }
     }
   }
 

@@ -92,8 +92,21 @@ struct ClusterHarness {
         violations.append("nothing ran for \(HostProcess.patience) s after \(what): \(said)")
         return
       }
+      try startAgain()
       // A host that ends by itself ends the wait; the loop looks again.
       _ = hosts.compactMap(\.self).first?.processEnds(within: 0.05)
+    }
+  }
+
+  /// A host that begins while the server is away ends with a sentence; whoever watches over it starts it again.
+  private mutating func startAgain() throws {
+    for index in hosts.indices {
+      guard let host = hosts[index], host.processEnds(within: 0) else { continue }
+      try host.awaitExit()
+      if !host.text.contains("its jobs wait until") {
+        violations.append("a host ended by itself: \(host.text.suffix(2_000))")
+      }
+      try start(index)
     }
   }
 
@@ -117,6 +130,7 @@ struct ClusterHarness {
       guard let victim, let host = hosts[victim] else { return }
       host.signal(SIGKILL)
       try host.awaitExit()
+      hosts[victim] = nil
       let began = Date()
       try awaitProgress("\(accident)")
       if accident == .killLeader { takeovers.append(Date().timeIntervalSince(began)) }
@@ -133,6 +147,7 @@ struct ClusterHarness {
       host.signal(SIGTERM)
       let status = try host.awaitExit()
       if status != 0 { violations.append("a drain ended with \(status): \(host.text.suffix(2_000))") }
+      hosts[leading] = nil
       try awaitProgress("a leader that was stopped")
       try start(leading)
     case .cutConnections:

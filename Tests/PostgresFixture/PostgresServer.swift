@@ -66,8 +66,8 @@ public final class PostgresServer: Sendable {
       max_wal_size = 64MB
       shared_buffers = 32MB
       """
-    // The shell lives as long as the pipe that it reads from, and does what comes through it: what is started by it holds
-    // nothing of this process's.
+    // The shell lives as long as the pipe that it reads from, and does what comes through it: what is started by it
+    // holds nothing of this process's.
     let script = """
       cd "$1" || exit 1
       start() { "$2/pg_ctl" -D data -l server.log -w -s start >ctl.log 2>&1; }

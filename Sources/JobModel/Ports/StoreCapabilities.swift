@@ -77,8 +77,8 @@ package protocol ExternalRunStore: JobStore {
 
 /// A store that several hosts may name, of which one at a time schedules from it: the one that has its lease.
 package protocol LeasedStore: JobStore {
-  /// Calls `listener` with each change of this host's lease, on a thread of the store's, in order. It must be quick. Once
-  /// per store; a change that came before the call is told at once.
+  /// Calls `listener` with each change of this host's lease, on a thread of the store's, in order. It must be quick.
+  /// Once per store; a change that came before the call is told at once.
   func watchLease(_ listener: @escaping @Sendable (LeaseChange) -> Void)
 }
 
