@@ -59,6 +59,7 @@ let package = Package(
   products: [
     .executable(name: "moondial", targets: ["moondial"]),
     .library(name: "MoondialScheduler", targets: ["MoondialScheduler"]),
+    .library(name: "MoondialHTTP", targets: ["MoondialHTTP"]),
     .library(name: "MoondialService", targets: ["MoondialService"]),
     .library(name: "MoondialTesting", targets: ["MoondialTesting"]),
   ],
@@ -94,6 +95,10 @@ let package = Package(
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
+    // MongoDB: libmongoc, and commands as bytes over it.
+    .systemLibrary(name: "CMongo", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
+    .target(name: "CMongoShim", dependencies: ["CMongo"], cSettings: strictC),
+
     // The Linux calls that Swift's Glibc module leaves out.
     .target(name: "CLinux", cSettings: strictC),
 
@@ -117,6 +122,7 @@ let package = Package(
     library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
     library("SQLiteStore", ["StoreSupport", "Basics", "Chronology", "JobModel", grdb]),
     library("PostgresStore", ["StoreSupport", "CPostgres", "Basics", "Chronology", "JobModel"]),
+    library("MongoStore", ["CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
     library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
     // Files, the scripts in them, and what runs these.
@@ -152,7 +158,8 @@ let package = Package(
     library(
       "Hosting",
       [
-        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "MongoStore",
+        "Executors",
         "Scheduling", "FileWatching", postgres,
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService", deques,
@@ -179,6 +186,7 @@ let package = Package(
         "Hosting", deques,
       ]),
     library("MoondialService", ["MoondialScheduler", lifecycle, logging]),
+    library("MoondialHTTP", ["MoondialScheduler", "HostAPI", "Hosting", "JobModel", "ScriptLoading"]),
     example("Background"), example("Blocking"), example("Skipped"), example("TwoInstances"), example("ManyThreads"),
     example("AsyncService", ["MoondialService", lifecycle, logging]),
 
@@ -230,6 +238,9 @@ let package = Package(
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
     tests("LuaTests", ["Lua", "CLuaShim", "Basics", "TestSupport"]),
     tests(
+      "MoondialHTTPTests",
+      ["MoondialHTTP", "MoondialScheduler", "HostClient", "Hosting", "JobModel", "TestSupport"]),
+    tests(
       "SchedulingTests",
       ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
@@ -253,6 +264,14 @@ let package = Package(
       "PostgresStoreTests",
       [
         "PostgresFixture", "PostgresStore", "JobModel", "Basics", "Chronology", "MoondialTesting", "TestSupport",
+      ]),
+    // A mongod for tests.
+    .target(name: "MongoFixtures", path: "Tests/MongoFixtures", swiftSettings: [.swiftLanguageMode(.v6)]),
+    tests(
+      "MongoStoreTests",
+      [
+        "MongoStore", "MongoFixtures", "Hosting", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting",
+        "TestSupport",
       ]),
     tests(
       "ConformanceTests",
@@ -297,7 +316,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "PostgresFixture", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", "PostgresFixture", arguments,
       ]),
   ]
 )

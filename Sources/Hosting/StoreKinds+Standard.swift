@@ -1,5 +1,6 @@
 package import JobModel
 internal import MemoryStore
+internal import MongoStore
 #if PostgreSQL
   internal import PostgresStore
 #endif
@@ -7,14 +8,13 @@ internal import SQLiteStore
 
 extension StoreKinds {
   /// The table of all kinds of stores: the one place that names them. A further store is a target and a line here.
-  package static let standard = StoreKinds(
-    [SQLiteStoreDriver(), MemoryStoreDriver()] + postgres + [FutureStore("mongodb://…", ["mongodb", "mongodb+srv"])])
+  package static let standard = StoreKinds([SQLiteStoreDriver(), MemoryStoreDriver(), postgres, MongoStoreDriver()])
 
-  private static var postgres: [any StoreDriver] {
+  private static var postgres: any StoreDriver {
     #if PostgreSQL
-      [PostgresStoreDriver()]
+      PostgresStoreDriver()
     #else
-      [FutureStore("postgres://…", ["postgres", "postgresql"])]
+      FutureStore("postgres://…", ["postgres", "postgresql"])
     #endif
   }
 }
