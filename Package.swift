@@ -223,7 +223,7 @@ let package = Package(
         "SchedulerService", "Scheduling", "JobModel", "MemoryStore", "Executors", "Basics", "Chronology",
         "Triggers", "TestSupport",
       ]),
-    tests("SimulationTests", ["MoondialTesting", "JobModel"]),
+    tests("SimulationTests", ["MoondialTesting", "JobModel", "Chronology"]),
     tests(
       "SQLiteStoreTests",
       [

@@ -39,8 +39,10 @@ enum EventModule {
     return call.suspend(EventRequest(name, events: run.services.events, until: until))
   }
 
-  private static func name(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> String {
-    let name = try arguments.string(call, 1, "an event's name")
+  static func name(
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ index: Int = 1
+  ) throws(Misuse) -> String {
+    let name = try arguments.string(call, index, "an event's name")
     guard !name.isEmpty, name.utf8.count <= Quotas.eventNameBytes else {
       throw arguments.misuse("an event's name has 1 to \(Quotas.eventNameBytes) bytes, this one has \(name.utf8.count)")
     }

@@ -105,6 +105,11 @@ package final class SchedulerAssembly: Sendable {
         if core.configuration.tellsRuns { actions.events.append(.runProgress(note)) }
       }
     }
+    session?.live.tellSteps { step, job in
+      engine.post(whenDurable: nil) { core, _, actions in
+        if core.configuration.tellsRuns { actions.events.append(.runStepped(step, job: job)) }
+      }
+    }
     failures?.attach(engine)
     let ledger = ScriptLedger()
     let operations = SchedulerAssembly.operations(

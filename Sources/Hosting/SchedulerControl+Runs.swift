@@ -165,6 +165,8 @@ extension SchedulerControl {
     answer.startedAt = record.startedAt.map(time)
     answer.lastAttemptAt = record.retriedAt.map(time)
     answer.nextAttemptAt = record.resumesAt.map(time)
+    answer.parkedUntil = record.park?.until.map(time)
+    answer.waitsFor = record.park?.event
     answer.finishedAt = record.finishedAt.map(time)
     if record.outcome == nil { answer.state = word(record, active) }
     answer.missed = record.missed
@@ -191,6 +193,9 @@ extension SchedulerControl {
     if isWhole, answer.progress == nil, let store, let line = try? named(store)?.progress(of: record.id) {
       answer.progress = info(line)
     }
+    if isWhole, let store, let steps = try? named(store)?.steps(of: record.id), !steps.isEmpty {
+      answer.steps = steps.map { StepAnswer($0, in: parts.zone) }
+    }
     return answer
   }
 
@@ -199,10 +204,11 @@ extension SchedulerControl {
     case .running?, .dispatched?, .claiming?: "running"
     case .stuck?: "stuck"
     case .retrying?: "retrying"
+    case .parked?: "parked"
     case .ready? where active?.record.claimedAt != nil: "retrying"
     case .free?, .debouncing?, .waiting?, .ready?: "waiting"
     // It ended between the two questions, or another process runs it.
-    case nil: record.claimedAt == nil ? "waiting" : "running"
+    case nil: record.park != nil ? "parked" : record.claimedAt == nil ? "waiting" : "running"
     }
   }
 }

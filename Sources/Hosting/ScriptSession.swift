@@ -71,10 +71,12 @@ package final class ScriptSession {
     let live = live
     let services = HostServices(
       wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: zones, log: sink,
-      keyValues: { live.keyValues(of: $0) }, jobs: scheduler, events: scheduler, metrics: MetricRegistry(),
+      keyValues: { live.keyValues(of: $0) }, runKeeper: { live.runKeeper(of: $0) },
+      jobs: scheduler, events: scheduler, metrics: MetricRegistry(),
       quotas: { live.quotas }, grants: { live.grants(for: $0) }, environment: location.environment,
       secrets: Secrets(variables: location.variables, baseDirectory: baseDirectory), baseDirectory: baseDirectory,
       blockingPool: BlockingPool())
+    live.use(pool: services.blockingPool)
     let directory = directory
     archive = location.stateDirectory.map { ScriptArchive(in: $0, of: directory.root) }
     do {
@@ -236,6 +238,9 @@ package final class LiveServices: Sendable {
   private struct State: Sendable {
     var grants: GrantTable?
     var stores: NamedStores?
+    /// Reads what runs have kept.
+    var pool: BlockingPool?
+    var stepped: (@Sendable (RunStep, String) -> Void)?
     var quotas = Quotas()
     var onFailure: FailureHook?
   }
@@ -254,6 +259,9 @@ package final class LiveServices: Sendable {
     }
   }
   package func use(stores: NamedStores) { state.withLock { $0.stores = stores } }
+  func use(pool: BlockingPool) { state.withLock { $0.pool = pool } }
+  /// `tell` is called with each step that is durable, and the job of its run.
+  package func tellSteps(_ tell: @escaping @Sendable (RunStep, String) -> Void) { state.withLock { $0.stepped = tell } }
 
   package var quotas: Quotas { state.withLock { $0.quotas } }
   package var onFailure: FailureHook? { state.withLock { $0.onFailure } }
@@ -266,5 +274,12 @@ package final class LiveServices: Sendable {
 
   package func keyValues(of job: JobDefinition) -> (any KeyValueStore)? {
     state.withLock { $0.stores }?[job.store].keyValues
+  }
+
+  func runKeeper(of store: String) -> (any RunKeeper)? {
+    state.withLock { state in
+      guard let stores = state.stores, let pool = state.pool else { return nil }
+      return StoredRuns(store: stores[store], pool: pool, stepped: state.stepped)
+    }
   }
 }

@@ -20,6 +20,7 @@ internal import TestSupport
 /// - runs only move forward (waiting, claimed, finished), and are found by job, id, outcome and time, newest first;
 /// - decision ranges merge only with what they continue, and none is lost or counted twice;
 /// - values of scripts are compared and swapped by version, expire at their instant, and keep to their quota;
+/// - steps of runs are kept as long as their run, and a transaction lands as a whole or not at all;
 /// - closing waits for what was handed over; what was committed is there when the store is opened again;
 /// - a host whose store another one took over writes nothing any more.
 ///
@@ -103,7 +104,7 @@ public enum StoreConformance {
   /// The whole contract.
   public static let claims: [Claim] =
     scheduleClaims + dynamicScheduleClaims + runClaims + decisionClaims + keyValueClaims + fileClaims + lifeCycleClaims
-    + controlClaims
+    + controlClaims + stepClaims
     + capabilityClaims
 
   // MARK: What the claims are written with

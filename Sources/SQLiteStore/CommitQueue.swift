@@ -18,6 +18,7 @@ struct CommitQueue: Sendable {
     case batch(StoreBatch, @Sendable (StoreError?) -> Void)
     case keyValue(KeyValueChange, Instant, @Sendable (Result<Bool, StoreError>) -> Void)
     case log([RunLogLine])
+    case transaction(RunTransaction, Instant, @Sendable (Result<TransactionAnswer, StoreError>) -> Void)
     /// A run id for a process alongside the host.
     case externalRun(@Sendable (Result<RunID, StoreError>) -> Void)
   }
@@ -55,6 +56,10 @@ struct CommitQueue: Sendable {
     switch operation {
     case .batch(let batch, _):
       urgent.append(Entry(operation: operation, rows: batch.rows, bytes: batch.textBytes))
+    case .transaction(let transaction, _, _):
+      // Among the scheduler's own: it may have a run's outcome in it, and its rows are few.
+      urgent.append(
+        Entry(operation: operation, rows: transaction.keyValues.count + 2, bytes: transaction.textBytes))
     case .externalRun: urgent.append(Entry(operation: operation, rows: 1, bytes: 0))
     case .keyValue(let change, _, _):
       if values[change.space] == nil { spaces.append(change.space) }
@@ -139,6 +144,6 @@ extension StoreBatch {
   /// About how many rows it changes.
   fileprivate var rows: Int {
     schedules.count + fires.count + waiting.count + claims.count + finished.count + dropped.count + decisions.count
-      + files.count + unscheduled.count
+      + files.count + unscheduled.count + steps.count
   }
 }

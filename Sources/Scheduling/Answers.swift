@@ -9,6 +9,8 @@ package struct RunTotals: Sendable {
   package var claimed = 0
   package var running = 0
   package var retrying = 0
+  /// Begun, and without a claim until a time or an event comes.
+  package var parked = 0
   package var stuck = 0
   /// What each executor has.
   package var byExecutor: [Int]

@@ -133,6 +133,8 @@ extension SchedulerCore {
         if record.cause == .watch {
           // Its files are on the disk, without a mark.
           evaluation.stores[store].batch.dropped.append(record.id)
+        } else if record.park != nil {
+          if let index { readmitParked(record, as: index, from: store) } else { restart.parked.append((record, store)) }
         } else if let index {
           readmit(record, as: index, from: store)
         } else if isDueAgain(record, in: store, &evaluation) {
@@ -156,9 +158,7 @@ extension SchedulerCore {
         endLeftOver(
           lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, &evaluation)
         if let index, jobs[index.offset].definition.recover, record.cause != .watch {
-          accept(
-            index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
-            event: record.event, recovers: record.id, &evaluation)
+          recover(record, as: index, &evaluation)
         }
       }
     }
@@ -196,7 +196,7 @@ extension SchedulerCore {
   }
 
   /// Whose an unfinished run is: a dynamic schedule, or, if that is gone, its job. nil: the job is gone.
-  private func owner(of record: RunRecord) -> JobIndex? {
+  func owner(of record: RunRecord) -> JobIndex? {
     if let id = record.schedule, let index = jobs.dynamic[id], !jobs[index.offset].isOrphaned,
       jobs[index.offset].definition.name == record.job
     {
@@ -212,6 +212,8 @@ extension SchedulerCore {
     let mustWait = job.active >= job.definition.maxInstances || !job.queue.isEmpty
     let slot = runs.add(record, job: index, entry: job.entry, store: job.store, state: mustWait ? .waiting : .ready)
     runs.slots[slot].row = .waiting
+    // One that was parked has begun already.
+    runs.slots[slot].retries = record.attempts
     if mustWait {
       jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
     } else {
@@ -239,8 +241,20 @@ extension SchedulerCore {
     end(slot, .interrupted, details: AttemptDetails(error: why), &evaluation)
     let job = jobs[run.job.offset]
     guard job.definition.recover, !job.isOrphaned, run.record.cause != .watch else { return }
-    accept(
-      run.job, cause: .recovery, at: run.record.scheduledAt, missed: run.record.missed, params: run.record.params,
-      event: run.record.event, recovers: run.record.id, &evaluation)
+    recover(run.record, as: run.job, &evaluation)
+  }
+
+  /// A run that makes good for an interrupted one, and has the steps that that one did.
+  private mutating func recover(_ record: RunRecord, as index: JobIndex, _ evaluation: inout Evaluation) {
+    let heir = accept(
+      index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
+      event: record.event, recovers: record.id, &evaluation)
+    if let heir { inheritSteps(from: record.id, to: heir, of: index, &evaluation) }
+  }
+
+  /// In the store of the job as it is now: a job that is moved to another store begins anew with its steps.
+  func inheritSteps(from run: RunID, to heir: RunID, of index: JobIndex, _ evaluation: inout Evaluation) {
+    evaluation.stores[Int(jobs[index.offset].store)].batch.steps.append(
+      .inherit(StepInheritance(from: run, to: heir)))
   }
 }

@@ -129,6 +129,10 @@ struct HostFunctionTests {
     ("ctx:deadline", "return ctx:deadline() <= 60", "true"),
     ("ctx:cancelled", "return ctx:cancelled()", "false"),
     ("ctx:progress", "ctx:progress(0.5) return 1", "1"),
+    ("ctx:step", "return ctx:step('one', function() return { 7 } end)", "[7]"),
+    ("ctx:sleep", "ctx:sleep('1ms') return ctx.attempt", "1"),
+    ("ctx:sleep_until", "ctx:sleep_until(time.now() + 0.001) return 1", "1"),
+    ("ctx:wait_for", "return { select(2, ctx:wait_for('never', '1ms')) }", #"["timeout"]"#),
     ("ctx:retry", "return (select(2, pcall(ctx.retry, ctx, 'again'))).message", #""again""#),
     ("ctx:fail", "return (select(2, pcall(ctx.fail, ctx, 'no', { 1 }))).data", "[1]"),
   ]

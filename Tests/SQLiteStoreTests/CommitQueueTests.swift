@@ -20,6 +20,7 @@ struct CommitQueueTests {
     case .keyValue(let change, _, _): "\(change.space)\(change.key)"
     case .log(let lines): "log \(lines.count)"
     case .externalRun: "external"
+    case .transaction: "transaction"
     }
   }
 

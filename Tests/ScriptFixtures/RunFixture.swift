@@ -229,6 +229,7 @@ package final class PoolFixture {
   package let reports = ReportCollector()
   package let values = TestValues()
   package let scheduler = TestScheduler()
+  package let keeper = TestKeeper()
   package let host: LuaHost
   package let pool: StepPool
   private let loader: ScriptLoader
@@ -246,6 +247,8 @@ package final class PoolFixture {
     services.environment = { ["PATH": "/usr/bin:/bin", "GREETING": "hello"][$0] }
     let values = values
     services.keyValues = { _ in values }
+    let keeper = keeper
+    services.runKeeper = { _ in keeper }
     services.jobs = scheduler
     services.events = scheduler
     edit(&services)

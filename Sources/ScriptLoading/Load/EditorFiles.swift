@@ -123,6 +123,27 @@ package enum EditorFiles {
     function Context:fail(message, data) end
     ---@param progress number|string A fraction from 0 to 1, or a few words.
     function Context:progress(progress) end
+    ---Does something once, however often the run is repeated: its result is stored before this returns, and a run that
+    ---comes by again gets the stored one. What answers nil and a reason is not stored.
+    ---@async
+    ---@param name string One of its own for each step of a run.
+    ---@param body fun(): any, any
+    ---@return any result, any reason
+    function Context:step(name, body) end
+    ---Parks the run: its state goes, and it is executed again from its start, where steps that are done answer at once.
+    ---@async
+    ---@param duration moondial.Duration
+    function Context:sleep(duration) end
+    ---Parks the run until a time.
+    ---@async
+    ---@param time number|string Seconds since 1970, or ISO 8601.
+    function Context:sleep_until(time) end
+    ---Parks the run until an event; its data, true if it has none, or nil and "timeout".
+    ---@async
+    ---@param event string
+    ---@param timeout? moondial.Duration Without one it waits for ever.
+    ---@return any data, "timeout"?
+    function Context:wait_for(event, timeout) end
 
     ---Declares a job: `job "name" { … }` or `job { name = "name", … }`.
     ---@param name string

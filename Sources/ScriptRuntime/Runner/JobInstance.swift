@@ -100,6 +100,7 @@ package final class JobInstance: @unchecked Sendable {
   /// Goes on with a hook after `run` has ended as `result`.
   func beginHook(_ hook: Hook, after result: AttemptResult, _ extra: [LuaValue]) throws(LuaError) {
     phase = .hook(hook, result)
+    context.journal.isInHook = true
     try state.start(entry: hook.rawValue, context: context, extra: extra)
   }
 

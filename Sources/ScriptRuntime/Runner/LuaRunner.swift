@@ -147,6 +147,15 @@ package final class LuaRunner: StepRunner {
     }
   }
 
+  /// The run goes on later, from its start: its state is garbage from here on. Who cancels it meanwhile finds it
+  /// cancelled.
+  private func park(_ instance: JobInstance, at step: RunStep, on thread: LuaThread) -> AttemptResult {
+    instance.state.cancel()
+    _ = thread.lua.step(instance.state, deadline: nil)
+    return AttemptResult(
+      .cancelled, memoryPeakBytes: instance.state.peakBytes, details: AttemptDetails(park: step))
+  }
+
   private static func payload(of instance: JobInstance) -> LuaJobPayload {
     guard let payload = instance.context.definition.payload as? LuaJobPayload else {
       preconditionFailure("a JobInstance runs Lua jobs")
@@ -188,6 +197,9 @@ package final class LuaRunner: StepRunner {
           let present = run ?? makeRun(instance, at: time, on: worker)
           run = present
           instance.startRequests(requests, as: present)
+          if let step = instance.context.parksAt {
+            return .ended(close(instance, payload, park(instance, at: step, on: thread), thread))
+          }
           if worker.othersWaiting {
             instance.leaveSliced()
             return .sliced(present)
@@ -199,6 +211,9 @@ package final class LuaRunner: StepRunner {
         let present = run ?? makeRun(instance, at: time, on: worker)
         run = present
         instance.startRequests(requests, as: present)
+        if let step = instance.context.parksAt {
+          return .ended(close(instance, payload, park(instance, at: step, on: thread), thread))
+        }
         if instance.leave() { return .suspended(present, until: instance.nextTimer) }
         continue
       }

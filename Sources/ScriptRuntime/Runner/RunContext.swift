@@ -77,6 +77,17 @@ package final class RunContext: @unchecked Sendable {
     return object
   }
 
+  /// The run's steps.
+  package var journal: RunJournal { kept("steps") { RunJournal() } }
+
+  /// The step at which the run is to park.
+  var parksAt: RunStep? { (keptObjects?.byModule["steps"] as? RunJournal)?.park }
+
+  /// What keeps the run's steps; nil: there is no store here.
+  package var keeper: (any RunKeeper)? {
+    services.runKeeper(current.context?.store ?? current.job.definition.store)
+  }
+
   /// What the run's answers have of its memory.
   package var answers: AnswerAccount {
     if let openAccount { return openAccount }

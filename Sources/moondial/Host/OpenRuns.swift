@@ -12,6 +12,8 @@ struct OpenRuns {
     case running
     /// Between two attempts.
     case retrying(at: Instant)
+    /// It has begun, and waits for a time or an event without a thread.
+    case parked(RunPark)
     /// Claimed by a host that is gone.
     case leftOver
 
@@ -20,6 +22,7 @@ struct OpenRuns {
       case .waiting: "waiting"
       case .running: "running"
       case .retrying: "retrying"
+      case .parked: "parked"
       case .leftOver: "left over"
       }
     }
@@ -48,6 +51,7 @@ struct OpenRuns {
   }
 
   func phase(of run: RunRecord) -> Phase {
+    if let park = run.park { return .parked(park) }
     guard run.claimedAt != nil else { return .waiting }
     guard living.contains(run.id) else { return .leftOver }
     if let at = run.resumesAt, at > now { return .retrying(at: at) }
@@ -64,11 +68,12 @@ struct OpenRuns {
       switch phase(of: run) {
       case .running: return "running since \(TimeFormat.time(run.lastStartedAt ?? run.claimedAt ?? now, in: zone))"
       case .retrying(let at): return "next attempt \(TimeFormat.time(at, in: zone))"
+      case .parked(let park): return "parked \(park.words { TimeFormat.time($0, in: zone) })"
       case .waiting, .leftOver: return phase(of: run).word
       }
     }
     let words = runs.map { phase(of: $0).word }
-    let counts = ["running", "retrying", "waiting", "left over"].compactMap { word in
+    let counts = ["running", "retrying", "parked", "waiting", "left over"].compactMap { word in
       let count = words.count { $0 == word }
       return count > 0 ? "\(count) \(word)" : nil
     }
