@@ -14,7 +14,7 @@ enum ContextModule {
       "id", "job", "attempt", "attempts_left", "missed", "scheduled_at", "started_at", "event", "params", "schedule",
       "deadline",
       "cancelled", "retry",
-      "fail", "progress", "process", "thread",
+      "fail", "progress", "process", "thread", "outbox",
     ] + StepModule.methods
 
   static func module() -> LuaModule {
@@ -31,18 +31,19 @@ enum ContextModule {
     local natives, load, late = {}, load, nil
     for name, native in next, methods do if name:find"^__" then natives[name] = native end end
     for name in next, natives do methods[name] = nil end
-    for name in ("step sleep sleep_until wait_for"):gmatch"%S+" do
-      methods[name] = function(...)
-        late = late or load(natives.__source(), "=[ctx]")(natives)
-        return late[name](...)
-      end
+    local function later(name)
+      late = late or load(natives.__source(), "=[ctx]")(natives)
+      return late[name]
+    end
+    for name in ("step sleep sleep_until wait_for transaction"):gmatch"%S+" do
+      methods[name] = function(...) return later(name)(...) end
     end
     _G.ctx, methods.field = nil, nil
     host.context {
       __index = function(ctx, key)
         local value = methods[key]
         if value == nil then
-          value = field(key)
+          value = key == "outbox" and later(key) or field(key)
           if key ~= "thread" then rawset(ctx, key, value) end
         end
         return value

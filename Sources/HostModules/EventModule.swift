@@ -11,10 +11,7 @@ enum EventModule {
   private static let emit = LuaFunction.host("emit", as: "emit") { call, arguments throws(Misuse) in
     let services = try arguments.run(call).services
     let events = services.events
-    let name = try name(call, arguments)
-    guard services.secrets.mask.masked(name) == name else {
-      throw arguments.misuse("an event's name is told to everybody, and this one has the value of a secret in it")
-    }
+    let name = try toldName(call, arguments, 1)
     let data = try arguments.toldJSON(
       call, 2, "the data", limit: services.quotas().eventBytes, setting: "event_bytes")
     // Held until the last receiver has taken it.
@@ -37,6 +34,17 @@ enum EventModule {
     let timeout = call.isNil(2) ? nil : try arguments.duration(call, 2, "the timeout")
     let until = timeout.map { run.services.monotonic.now.advanced(byNanoseconds: $0).nanoseconds } ?? .max
     return call.suspend(EventRequest(name, events: run.services.events, until: until))
+  }
+
+  /// A name that may be told.
+  static func toldName(
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ index: Int
+  ) throws(Misuse) -> String {
+    let name = try name(call, arguments, index)
+    guard try arguments.run(call).services.secrets.mask.masked(name) == name else {
+      throw arguments.misuse("an event's name is told to everybody, and this one has the value of a secret in it")
+    }
+    return name
   }
 
   static func name(

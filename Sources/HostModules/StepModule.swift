@@ -6,10 +6,11 @@ internal import ScriptRuntime
 /// `ctx:step`, `ctx:sleep`, `ctx:sleep_until`, `ctx:wait_for`: what makes a run durable. Methods of `ctx`; their Lua
 /// part is compiled in a state when one of them is first called there.
 enum StepModule {
-  static let methods = ["step", "sleep", "sleep_until", "wait_for"]
+  static let methods = ["step", "sleep", "sleep_until", "wait_for", "transaction"]
 
   /// What the Lua part calls. No script sees them.
-  static let natives: [LuaFunction] = [begin, leave, keep, sleep, sleepUntil, waitFor]
+  static let natives: [LuaFunction] =
+    [begin, leave, keep, sleep, sleepUntil, waitFor] + TransactionModule.natives
 
   /// Given the natives by name. `leave` is called when the function of a step ends, however it does.
   static let source = """
@@ -29,8 +30,8 @@ enum StepModule {
       return keep(name, value)
     end
     module.sleep, module.sleep_until, module.wait_for = natives.__sleep, natives.__until, natives.__wait
-    return module
-    """
+
+    """ + TransactionModule.source + "\nreturn module\n"
 
   // MARK: Steps
 
@@ -74,13 +75,7 @@ enum StepModule {
   private static let keep = LuaFunction.host("__keep", as: "ctx:step") { call, arguments throws(Misuse) in
     let run = try arguments.run(call)
     let name = call.string(1) ?? ""
-    let what = "the result of step \"\(name)\""
-    let limit = run.services.quotas().resultBytes
-    let value = try arguments.value(call, 2, limit: limit)
-    guard run.services.secrets.mask.masked(value) == value else {
-      throw arguments.misuse("\(what) has the value of a secret in it: what needs it calls secret itself")
-    }
-    let result = try arguments.json(call, 2, what, limit: limit, setting: "result_bytes")
+    let result = try result(call, 2, "the result of step \"\(name)\"", arguments)
     let journal = run.journal
     var step = try step(.step, name, journal, run, arguments)
     step.result = result
@@ -88,6 +83,19 @@ enum StepModule {
       if let result { call.push(json: result.text) } else { call.pushNil() }
       return .results(1)
     }
+  }
+
+  /// A result as it is stored. One with the value of a secret is an error: hidden it would be another one.
+  static func result(
+    _ call: borrowing LuaCall, _ index: Int, _ what: String, _ arguments: Arguments
+  ) throws(Misuse) -> JSONText? {
+    let services = try arguments.run(call).services
+    let limit = services.quotas().resultBytes
+    let value = try arguments.value(call, index, limit: limit)
+    guard services.secrets.mask.masked(value) == value else {
+      throw arguments.misuse("\(what) has the value of a secret in it: what needs it calls secret itself")
+    }
+    return try arguments.json(call, index, what, limit: limit, setting: "result_bytes")
   }
 
   // MARK: Parking
@@ -189,14 +197,14 @@ enum StepModule {
 
   // MARK: What they share
 
-  private enum Found {
+  enum Found {
     case ready(RunJournal)
     /// The store is asked; the call begins again.
     case wait(LuaReturn)
   }
 
   /// The journal of the run, once it knows what the store has.
-  private static func journal(
+  static func journal(
     _ call: inout LuaCall, _ arguments: Arguments, _ run: RunContext
   ) throws(Misuse) -> Found {
     let journal = run.journal
@@ -209,13 +217,13 @@ enum StepModule {
     return .wait(call.suspendAndRepeat(after: StepsRequest(keeper, of: run.current.id, for: arguments.function)))
   }
 
-  private static func keeper(of run: RunContext, _ arguments: Arguments) throws(Misuse) -> any RunKeeper {
+  static func keeper(of run: RunContext, _ arguments: Arguments) throws(Misuse) -> any RunKeeper {
     guard let keeper = run.keeper else { throw arguments.misuse("there is no store here that could keep steps") }
     return keeper
   }
 
   /// A step that is done now, at the place where the run is.
-  private static func step(
+  static func step(
     _ kind: RunStep.Kind, _ name: String, _ journal: RunJournal, _ run: RunContext, _ arguments: Arguments
   ) throws(Misuse) -> RunStep {
     let now = run.services.wall.now

@@ -16,7 +16,8 @@ extension EventAnswer {
     "host_started", "job_added", "job_changed", "job_orphaned", "job_back", "orphans_kept", "job_paused", "job_resumed",
     "host_paused", "host_resumed",
     "schedule_ended", "schedule_made", "schedule_removed", "run_claimed", "run_started", "run_progress", "run_finished",
-    "run_retrying", "run_parked", "run_stepped", "run_stuck", "decided", "claim_failed", "script_failed",
+    "run_retrying", "run_parked", "run_stepped", "operation_refused", "run_stuck", "decided", "claim_failed",
+    "script_failed",
     "script_repaired", "failure_hook_ended",
     "store_failed", "store_lost", "not_written", "store_recovered", "clock_changed", "draining", "stopped",
   ]
@@ -43,6 +44,7 @@ extension EventAnswer {
     case .runRetrying: "run_retrying"
     case .runParked: "run_parked"
     case .runStepped: "run_stepped"
+    case .operationRefused: "operation_refused"
     case .runStuck: "run_stuck"
     case .decided: "decided"
     case .claimFailed: "claim_failed"
@@ -108,6 +110,7 @@ extension EventAnswer {
     case .runStepped(let step, let name):
       (run, job, attempt) = (step.run.number, name, Int(step.attempt))
       message = step.words
+    case .operationRefused(let id, let name, let why): (run, job, message) = (id.number, name, why)
     case .runStuck(let id, let name): (run, job) = (id.number, name)
     default: break
     }

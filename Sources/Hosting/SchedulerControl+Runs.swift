@@ -201,7 +201,7 @@ extension SchedulerControl {
 
   private func word(_ record: RunRecord, _ active: ActiveRun?) -> String {
     switch active?.state {
-    case .running?, .dispatched?, .claiming?: "running"
+    case .running?, .dispatched?, .claiming?, .finishing?: "running"
     case .stuck?: "stuck"
     case .retrying?: "retrying"
     case .parked?: "parked"

@@ -6,6 +6,7 @@ internal import HostModules
 package import JobModel
 internal import Lua
 package import ScriptLoading
+internal import SchedulerService
 package import ScriptRuntime
 internal import Synchronization
 
@@ -241,6 +242,7 @@ package final class LiveServices: Sendable {
     /// Reads what runs have kept.
     var pool: BlockingPool?
     var stepped: (@Sendable (RunStep, String) -> Void)?
+    var engine: (@Sendable () -> (any SchedulerEngine)?)?
     var quotas = Quotas()
     var onFailure: FailureHook?
   }
@@ -260,6 +262,8 @@ package final class LiveServices: Sendable {
   }
   package func use(stores: NamedStores) { state.withLock { $0.stores = stores } }
   func use(pool: BlockingPool) { state.withLock { $0.pool = pool } }
+  /// Who carries out what transactions ask for; nil: nobody.
+  func use(engine: @escaping @Sendable () -> (any SchedulerEngine)?) { state.withLock { $0.engine = engine } }
   /// `tell` is called with each step that is durable, and the job of its run.
   package func tellSteps(_ tell: @escaping @Sendable (RunStep, String) -> Void) { state.withLock { $0.stepped = tell } }
 
@@ -279,7 +283,9 @@ package final class LiveServices: Sendable {
   func runKeeper(of store: String) -> (any RunKeeper)? {
     state.withLock { state in
       guard let stores = state.stores, let pool = state.pool else { return nil }
-      return StoredRuns(store: stores[store], pool: pool, stepped: state.stepped)
+      return StoredRuns(
+        store: stores[store], name: stores.name(store), engine: state.engine?(), clock: SystemWallClock(), pool: pool,
+        stepped: state.stepped)
     }
   }
 }

@@ -71,6 +71,8 @@ package struct Quotas: Sendable, Hashable {
   package static let stepNameBytes = 200
   /// Changes of one transaction, and of one outbox.
   package static let transactionChanges = 10_000
+  /// Bytes of the keys, values and data of one transaction, and of one outbox.
+  package static let transactionBytes = 4 << 20
   /// Bytes of the text of `ctx:progress`.
   package static let progressBytes = 1_024
 

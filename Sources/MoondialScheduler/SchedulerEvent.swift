@@ -153,7 +153,7 @@ extension SchedulerEvent {
   /// nil: it is about the `moondial` command's upkeep.
   init?(_ event: Event) {
     switch event {
-    case .orphansKept, .failureHookEnded: return nil
+    case .orphansKept, .failureHookEnded, .operationRefused: return nil
     case .scriptFailed(let script, let problems): self = .scriptFailed(script, problems: problems)
     case .scriptRepaired(let script): self = .scriptRepaired(script)
     case .hostStarted(_, let jobs): self = .started(jobs: jobs)

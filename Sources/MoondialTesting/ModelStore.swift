@@ -110,7 +110,8 @@ package final class ModelStore: JobStore {
   }
 
   package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] {
-    state.withLock { $0.runs.values.filter { query.job == nil || $0.job == query.job }.sorted { $0.id > $1.id } }
+    if let id = query.id { return state.withLock { $0.runs[id].map { [$0] } ?? [] } }
+    return state.withLock { $0.runs.values.filter { query.job == nil || $0.job == query.job }.sorted { $0.id > $1.id } }
   }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] {
     state.withLock { $0.decisions.filter { query.job == nil || $0.job == query.job }.reversed() }

@@ -227,7 +227,7 @@ extension SchedulerCore {
       switch runs.slots[slot].state {
       case .retrying: end(slot, .cancelled, details: nil, &evaluation)
       case .claiming, .dispatched, .running, .stuck: requestCancel(slot, &evaluation)
-      case .free, .debouncing, .waiting, .ready, .parked: continue
+      case .free, .debouncing, .waiting, .ready, .parked, .finishing: continue
       }
     }
   }

@@ -115,7 +115,11 @@ extension SchedulerCore {
     restart.parked.removeAll { $0.record.job == job }
     for (record, store) in found {
       guard let index = owner(of: record) else { continue }
-      readmitParked(record, as: index, from: store)
+      if record.park != nil {
+        readmitParked(record, as: index, from: store)
+      } else {
+        readmit(record, as: index, from: store)
+      }
     }
   }
 }

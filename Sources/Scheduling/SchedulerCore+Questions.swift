@@ -24,7 +24,7 @@ extension SchedulerCore {
       case .dispatched:
         totals.claimed += 1
         totals.byExecutor[Int(runs.slots[slot].executor)] += 1
-      case .running, .stuck:
+      case .running, .stuck, .finishing:
         if runs.slots[slot].state == .stuck { totals.stuck += 1 } else { totals.running += 1 }
         totals.byExecutor[Int(runs.slots[slot].executor)] += 1
       case .retrying: totals.retrying += 1

@@ -28,6 +28,12 @@ extension SchedulerCore {
         record.orphanedAt != nil && restart.schedules[record.job].map { $0.record.orphanedAt == nil } == true
       if !isLeftBehind { restart.schedules[record.job] = RestoredSchedules.Entry(record: record, store: store) }
     }
+    // A parked run has begun: its rates count that, as far as its row tells.
+    restart.starts += snapshot.unfinished.compactMap { run in
+      guard run.claimedAt == nil, let at = run.lastStartedAt else { return nil }
+      return RecordedStart(job: run.job, at: at, attempts: Int(run.attempts) + 1)
+    }
+    restart.intents += snapshot.intents.map { ($0, store) }
     restart.unfinished += snapshot.unfinished.map { ($0, store) }
   }
 
@@ -133,8 +139,11 @@ extension SchedulerCore {
         if record.cause == .watch {
           // Its files are on the disk, without a mark.
           evaluation.stores[store].batch.dropped.append(record.id)
-        } else if record.park != nil {
-          if let index { readmitParked(record, as: index, from: store) } else { restart.parked.append((record, store)) }
+        } else if index == nil, record.startedAt != nil {
+          // It was parked: it has begun, and its job may come back.
+          restart.parked.append((record, store))
+        } else if record.park != nil, let index {
+          readmitParked(record, as: index, from: store)
         } else if let index {
           readmit(record, as: index, from: store)
         } else if isDueAgain(record, in: store, &evaluation) {
@@ -206,7 +215,7 @@ extension SchedulerCore {
   }
 
   /// A waiting row of the last host: accepted already, so it keeps its id and its row.
-  private mutating func readmit(_ record: RunRecord, as index: JobIndex, from store: Int) {
+  mutating func readmit(_ record: RunRecord, as index: JobIndex, from store: Int) {
     var job = jobs[index.offset]
     job.store = Int16(store)
     let mustWait = job.active >= job.definition.maxInstances || !job.queue.isEmpty
@@ -225,7 +234,9 @@ extension SchedulerCore {
   package mutating func interruptAll(at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     host.phase = .over
-    for slot in runs.activeSlots where runs.slots[slot].row == .claim { interrupt(slot, &evaluation) }
+    for slot in runs.activeSlots where runs.slots[slot].row == .claim && !isOutboxUnderWay(slot) {
+      interrupt(slot, &evaluation)
+    }
   }
 
   /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good

@@ -297,12 +297,17 @@ extension SchedulerCore {
     }
   }
 
-  private mutating func endAttempt(
+  mutating func endAttempt(
     _ slot: Int, _ report: RunReport, _ evaluation: inout Evaluation
   ) {
     runs.slots[slot].record.duration += report.duration
     runs.slots[slot].record.memoryPeakBytes = max(runs.slots[slot].record.memoryPeakBytes, report.memoryPeakBytes)
-    if let step = report.details?.park, mayPark(slot) { return park(slot, at: step, &evaluation) }
+    if let details = report.details {
+      if let step = details.park, mayPark(slot) { return park(slot, at: step, &evaluation) }
+      if let outbox = details.outbox, report.outcome == .succeeded, runs.slots[slot].state == .running {
+        return commitOutbox(slot, outbox, report, &evaluation)
+      }
+    }
     if let delay = delayBeforeRetry(slot, report) {
       return retry(slot, after: delay, report, &evaluation)
     }

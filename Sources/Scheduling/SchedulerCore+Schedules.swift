@@ -89,7 +89,7 @@ extension SchedulerCore {
 
   // MARK: Ids
 
-  private func hasSchedule(_ id: String) -> Bool { jobs.dynamic[id] != nil || restart.dynamicIDs[id] != nil }
+  func hasSchedule(_ id: String) -> Bool { jobs.dynamic[id] != nil || restart.dynamicIDs[id] != nil }
 
   /// An id that no schedule has, and none that was used had: its number is one that no run gets.
   private mutating func newScheduleID(for job: String) -> String {
@@ -285,7 +285,7 @@ extension SchedulerCore {
 
 extension AnyTrigger {
   /// The first of a plain list of dates, past or not; nil for every other trigger.
-  fileprivate var firstDate: Instant? {
+  var firstDate: Instant? {
     dateList?.instants.first
   }
 }

@@ -94,8 +94,8 @@ struct StepTests {
       try error("order").contains(
         #"the run comes to step 1, "ship", and what it did first was step 1, "pay": a run does its steps in one order"#)
     )
-    #expect(try error("inside").contains(#"step 1, "inner" begins inside step "outer""#))
-    #expect(try error("after").contains(#"step 1, "next" comes after step "broken", which failed"#))
+    #expect(try error("inside").contains(#"step 1, "inner" begins inside step 1, "outer""#))
+    #expect(try error("after").contains(#"step 1, "next" comes after step 1, "broken", which failed"#))
     #expect(
       try error("sleepy").contains(#"the run comes to step 1, a sleep, and what it did first was step 1, "x""#))
     #expect(try error("twice").hasSuffix("at 5"), "the line of the call")

@@ -149,10 +149,13 @@ package final class AttemptDetails: Sendable {
   package let isFinal: Bool
   /// The attempt is not over: it has come to this step, which takes long, and is executed again after it.
   package let park: RunStep?
+  /// What is to be committed with its success.
+  package let outbox: RunOutbox?
   package init(
     error: RunError? = nil, result: JSONText? = nil, retry: RetryRequest? = nil, isFinal: Bool = false,
-    park: RunStep? = nil
+    park: RunStep? = nil, outbox: RunOutbox? = nil
   ) {
+    self.outbox = outbox
     self.isFinal = isFinal
     self.park = park
     self.error = error

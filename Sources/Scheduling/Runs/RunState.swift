@@ -16,6 +16,8 @@ package enum RunState: UInt8, Sendable, CaseIterable {
   case stuck
   /// Claimed, an attempt has ended, the next one's time has not come.
   case retrying
+  /// It has succeeded, and that is being committed together with its outbox.
+  case finishing
   /// Begun, and without a claim until its time or its event comes.
   case parked
 
@@ -33,7 +35,8 @@ package enum RunState: UInt8, Sendable, CaseIterable {
     case (.ready, .claiming), (.ready, .dispatched): true
     case (.claiming, .dispatched), (.claiming, .ready): true
     case (.dispatched, .running), (.dispatched, .retrying): true
-    case (.running, .stuck), (.running, .retrying), (.running, .parked): true
+    case (.running, .stuck), (.running, .retrying), (.running, .parked), (.running, .finishing): true
+    case (.finishing, .retrying): true
     case (.retrying, .ready), (.parked, .ready): true
     case (let state, .free): state != .free
     default: false
@@ -44,7 +47,7 @@ package enum RunState: UInt8, Sendable, CaseIterable {
   /// attempt.
   var holdsGroupSlot: Bool {
     switch self {
-    case .claiming, .dispatched, .running, .stuck: true
+    case .claiming, .dispatched, .running, .stuck, .finishing: true
     case .free, .debouncing, .waiting, .ready, .retrying, .parked: false
     }
   }

@@ -45,6 +45,8 @@ package struct RunTable: Sendable {
   var delayed = KeyedHeap<Int64>()
   /// What wakes those in `parked`.
   var parked = ParkedRuns()
+  /// What is to be committed for those in `finishing`.
+  var finishing: [RunToken: FinishingRun] = [:]
   /// Runs accepted in this evaluation for another reason than their trigger: they get a row even when they must wait.
   var unflushed: [RunToken] = []
   /// Claimed and not started.

@@ -21,6 +21,8 @@ extension LuaRunner {
 
   /// The entry raised. The attempt's result.
   func failed(_ instance: JobInstance, _ error: LuaError) -> AttemptResult {
+    // An error out of the function of a transaction.
+    instance.state.refusesToWait = false
     if case .hook(let hook, let result) = instance.phase {
       note(hook, of: instance, "failed: \(error.message)")
       return result

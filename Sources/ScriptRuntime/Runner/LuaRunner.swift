@@ -252,6 +252,10 @@ package final class LuaRunner: StepRunner {
     _ instance: JobInstance, _ payload: LuaJobPayload, _ result: AttemptResult, _ thread: LuaThread
   ) -> AttemptResult {
     let lifetime = instance.context.definition.state
+    var result = result
+    if result.outcome == .succeeded, let outbox = instance.context.takeOutbox() {
+      result.details = AttemptDetails(result: result.details?.result, outbox: outbox)
+    }
     instance.end()
     // A killed state is garbage: it is dropped, and the next run gets a fresh one.
     guard instance.state.isReusable else { return result }

@@ -80,6 +80,16 @@ package final class RunContext: @unchecked Sendable {
   /// The run's steps.
   package var journal: RunJournal { kept("steps") { RunJournal() } }
 
+  /// What lands with the run's success.
+  package var outbox: TransactionDraft { kept("outbox") { TransactionDraft() } }
+
+  /// The outbox of a run that has succeeded; nil: it has put nothing there.
+  func takeOutbox() -> RunOutbox? {
+    guard let draft = keptObjects?.byModule["outbox"] as? TransactionDraft, !draft.isEmpty else { return nil }
+    return RunOutbox(
+      keyValues: draft.values, operations: draft.operations, encoded: RunOperation.encoded(draft.operations))
+  }
+
   /// The step at which the run is to park.
   var parksAt: RunStep? { (keptObjects?.byModule["steps"] as? RunJournal)?.park }
 

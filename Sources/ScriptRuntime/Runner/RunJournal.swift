@@ -14,6 +14,8 @@ package final class RunJournal: @unchecked Sendable {
   package private(set) var stored: [RunStep]?
   /// It is a hook that runs, in which there are no steps.
   package var isInHook = false
+  /// The transaction whose function runs, or that is being committed.
+  package var draft: TransactionDraft?
   /// The step at which the run is to park.
   package private(set) var park: RunStep?
   /// The position of the next step.
@@ -21,10 +23,12 @@ package final class RunJournal: @unchecked Sendable {
   package var position: Int32 { next }
   /// When the function of the step under way began; nil: none has one.
   package var began: Instant?
-  /// The step whose function runs.
+  /// The step whose function runs: as messages name it, and whichever position it has.
   private var underWay: String?
-  /// The step that failed, and was not done since.
+  private var doing = ""
+  /// The step that failed, and was not done since; and as messages name it.
   private var failed: String?
+  private var failedWords = ""
   /// The positions of the steps that this attempt has come by, by their names.
   private var names: [String: Int32] = [:]
 
@@ -48,10 +52,10 @@ package final class RunJournal: @unchecked Sendable {
   package func begin(_ kind: RunStep.Kind, _ name: String) -> Call {
     let words = RunStep.words(next, kind, name)
     if let underWay {
-      return .misuse("\(words) begins inside step \"\(underWay)\": steps are done one after the other")
+      return .misuse("\(words) begins inside \(underWay): steps are done one after the other")
     }
-    if let failed, kind != .step || failed != name {
-      return .misuse("\(words) comes after step \"\(failed)\", which failed: let the run fail, or do that step again")
+    if let failed, failed != RunStep.words(0, kind, name) {
+      return .misuse("\(words) comes after \(failedWords), which failed: let the run fail, or do that step again")
     }
     if kind == .step, let former = names[name] {
       return .misuse("step \(next) is called \"\(name)\", as step \(former) is: give each step a name of its own")
@@ -68,15 +72,19 @@ package final class RunJournal: @unchecked Sendable {
       pass(kind, name)
       return .done(known)
     }
-    if kind == .step { underWay = name }
+    if kind == .step || kind == .transaction {
+      underWay = words
+      doing = RunStep.words(0, kind, name)
+    }
     return .todo(next)
   }
 
   /// The function of the step under way has ended, or raised.
   package func leave() {
-    guard let name = underWay else { return }
+    guard let words = underWay else { return }
     underWay = nil
-    failed = name
+    failed = doing
+    failedWords = words
   }
 
   /// A step is durable.

@@ -84,7 +84,17 @@ final class SingleRun: RunReportSink {
     pool.start(reportingTo: self)
     var retries: Int32 = 0
     while true {
-      let report = attempt(&record)
+      var report = attempt(&record)
+      if report.outcome == .succeeded, let outbox = report.details?.outbox {
+        guard let error = commit(outbox, record) else {
+          record.outcome = .succeeded
+          break
+        }
+        report.outcome = .failed
+        report.details = AttemptDetails(error: error)
+        record.error = error
+        record.result = nil
+      }
       if let step = report.details?.park, !state.withLock({ $0.isCancelled }) {
         if wait(at: step, &record) { continue }
         break
@@ -152,6 +162,25 @@ final class SingleRun: RunReportSink {
     record.error = report.details?.error
     record.result = report.outcome == .succeeded ? report.details?.result : nil
     return report
+  }
+
+  /// Commits the values of an outbox with the run's success; what it asks of a scheduler is dropped.
+  ///
+  /// - Returns: why it is not committed.
+  private func commit(_ outbox: RunOutbox, _ record: RunRecord) -> RunError? {
+    for operation in outbox.operations {
+      log.write(.warn, job: record.job, run: id, "\(operation.words) of ctx.outbox is dropped: exec has no scheduler")
+    }
+    var transaction = RunTransaction()
+    transaction.keyValues = outbox.keyValues
+    transaction.finished = record
+    transaction.finished?.outcome = .succeeded
+    transaction.finished?.finishedAt = SystemWallClock().now
+    do throws(StoreError) {
+      let answer = try store.commit(transaction, at: SystemWallClock().now)
+      guard case .conflict = answer else { return nil }
+      return RunError(message: "ctx.outbox: others have changed a value that this run was to update")
+    } catch { return RunError(message: "ctx.outbox: \(error.message)") }
   }
 
   /// A run that parks waits here, in the foreground, and is executed again; its steps answer from the store. Dying
