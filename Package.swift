@@ -18,8 +18,10 @@ let strict: [SwiftSetting] = [
 let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
 
 /// A library target; arrows point down only (docs/architecture.md).
-func library(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
-  .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+func library(
+  _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict)
 }
 
 /// A program of examples/swift.
@@ -55,6 +57,7 @@ let package = Package(
   products: [
     .executable(name: "moondial", targets: ["moondial"]),
     .library(name: "MoondialScheduler", targets: ["MoondialScheduler"]),
+    .library(name: "MoondialHTTP", targets: ["MoondialHTTP"]),
     .library(name: "MoondialService", targets: ["MoondialService"]),
     .library(name: "MoondialTesting", targets: ["MoondialTesting"]),
   ],
@@ -83,6 +86,10 @@ let package = Package(
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
+    // MongoDB: libmongoc, and commands as bytes over it.
+    .systemLibrary(name: "CMongo", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
+    .target(name: "CMongoShim", dependencies: ["CMongo"], cSettings: strictC),
+
     // The Linux calls that Swift's Glibc module leaves out.
     .target(name: "CLinux", cSettings: strictC),
 
@@ -104,6 +111,7 @@ let package = Package(
     // What keeps and what runs.
     library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
     library("SQLiteStore", ["CLinux", "Basics", "Chronology", "JobModel", grdb]),
+    library("MongoStore", ["CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
     library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
     // Files, the scripts in them, and what runs these.
@@ -139,7 +147,8 @@ let package = Package(
     library(
       "Hosting",
       [
-        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "MongoStore",
+        "Executors",
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService", deques,
@@ -148,7 +157,9 @@ let package = Package(
     // A running host over HTTP.
     library(
       "HostAPI",
-      ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio),
+      ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio,
+      // A part of the binary, so that it goes wherever the binary goes.
+      resources: [.embedInCode("Dashboard/Page")]),
 
     // Asking a running host.
     library("HostClient", ["CCurl", "Basics"]),
@@ -164,6 +175,7 @@ let package = Package(
         "Hosting", deques,
       ]),
     library("MoondialService", ["MoondialScheduler", lifecycle, logging]),
+    library("MoondialHTTP", ["MoondialScheduler", "HostAPI", "Hosting", "JobModel", "ScriptLoading"]),
     example("Background"), example("Blocking"), example("Skipped"), example("TwoInstances"), example("ManyThreads"),
     example("AsyncService", ["MoondialService", lifecycle, logging]),
 
@@ -215,6 +227,9 @@ let package = Package(
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
     tests("LuaTests", ["Lua", "CLuaShim", "Basics", "TestSupport"]),
     tests(
+      "MoondialHTTPTests",
+      ["MoondialHTTP", "MoondialScheduler", "HostClient", "Hosting", "JobModel", "TestSupport"]),
+    tests(
       "SchedulingTests",
       ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
@@ -229,6 +244,14 @@ let package = Package(
       [
         "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", "TestSupport",
         grdb,
+      ]),
+    // A mongod for tests.
+    .target(name: "MongoFixtures", path: "Tests/MongoFixtures", swiftSettings: [.swiftLanguageMode(.v6)]),
+    tests(
+      "MongoStoreTests",
+      [
+        "MongoStore", "MongoFixtures", "Hosting", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting",
+        "TestSupport",
       ]),
     tests(
       "ConformanceTests",
@@ -273,7 +296,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", "HTTPFixtures", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", arguments,
       ]),
   ]
 )

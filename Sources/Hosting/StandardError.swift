@@ -23,6 +23,11 @@ package enum StandardError {
     lock.withLock { _ in write(Array((text + "\n").utf8), to: STDERR_FILENO, atMost: .max) { _ in } }
   }
 
+  /// A text of our own that is no whole line, for a terminal: what is drawn over itself. Waits for the reader.
+  package static func drawing(_ text: String) {
+    lock.withLock { _ in write(Array(text.utf8), to: STDERR_FILENO, atMost: .max) { _ in } }
+  }
+
   /// From now on no caller waits for the reader. Once; when the system gives no thread for it, lines are written as
   /// before.
   ///

@@ -20,6 +20,9 @@ package struct StepAnswer: Sendable, Hashable, Codable {
     case finishedAt = "finished_at"
   }
 
+  /// What it is called, without its position.
+  package var title: String { RunStep.title(kind, name) }
+
   package init(_ step: RunStep, in zone: TimeZoneRules) {
     position = Int(step.position)
     kind = step.kind

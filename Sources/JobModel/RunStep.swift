@@ -45,7 +45,9 @@ package struct RunStep: Sendable, Equatable {
   package var textBytes: Int { name.utf8.count + (result?.text.utf8.count ?? 0) }
 
   /// What it is called, without its position.
-  package var title: String {
+  package var title: String { Self.title(kind, name) }
+
+  package static func title(_ kind: Kind, _ name: String) -> String {
     switch kind {
     case .step: name
     case .sleep: "sleep"

@@ -38,6 +38,8 @@ public enum StoreConformance {
     /// Opens the store that is open already, as a second host does that got past whatever should have kept it out. nil:
     /// nobody but this process can reach it.
     let takeOver: (() throws -> any JobStore)?
+    /// Whether it keeps steps and transactions; false: it refuses them, and the claims about them are left out.
+    package var keepsSteps = true
 
     /// A store by its address. It must be empty.
     ///
@@ -72,6 +74,9 @@ public enum StoreConformance {
     public let name: String
     /// Whether it closes the store and opens it again.
     public let needsDurability: Bool
+    /// Whether it is about steps and transactions.
+    var needsSteps = false
+    package var isAboutSteps: Bool { needsSteps }
     let check: @Sendable (Subject) throws -> Void
     /// The sentence.
     public var description: String { name }
@@ -89,7 +94,7 @@ public enum StoreConformance {
     /// - Throws: ``Violation``, or what the store threw.
     @discardableResult
     public func run(on subject: Subject) throws -> Bool {
-      guard subject.isDurable || !needsDurability else { return false }
+      guard subject.isDurable || !needsDurability, subject.keepsSteps || !needsSteps else { return false }
       try check(subject)
       return true
     }
@@ -104,8 +109,14 @@ public enum StoreConformance {
   /// The whole contract.
   public static let claims: [Claim] =
     scheduleClaims + dynamicScheduleClaims + runClaims + decisionClaims + keyValueClaims + fileClaims + lifeCycleClaims
-    + controlClaims + stepClaims
+    + controlClaims + aboutSteps
     + capabilityClaims
+
+  private static let aboutSteps = stepClaims.map { claim in
+    var claim = claim
+    claim.needsSteps = true
+    return claim
+  }
 
   // MARK: What the claims are written with
 

@@ -12,6 +12,17 @@ enum AuditRows {
       action: row.text(4), subject: row.optionalText(5), details: row.optionalText(6).map { JSONText($0) })
   }
 
+  /// Binds the columns in their order.
+  static func bind(_ line: AuditLine, to statement: PreparedStatement) {
+    statement.bind(1, line.id)
+    statement.bind(2, line.at.nanoseconds)
+    statement.bind(3, line.by)
+    statement.bind(4, line.door)
+    statement.bind(5, line.action)
+    statement.bind(6, line.subject)
+    statement.bind(7, line.details?.text)
+  }
+
   /// Why everything is paused; nil: it is not.
   static func pause(in reader: SQLiteReader, on database: Database) throws(StoreError) -> PauseNote? {
     try reader.statement("SELECT reason, paused_by, paused_at FROM host_pause", on: database).first { row in
@@ -47,13 +58,7 @@ struct AuditWriter {
   /// Adds a line, and drops the one that it makes too many. Ids rise over all stores of a host, so a store that shares
   /// them with others keeps fewer.
   func append(_ line: AuditLine) throws(StoreError) {
-    append.bind(1, line.id)
-    append.bind(2, line.at.nanoseconds)
-    append.bind(3, line.by)
-    append.bind(4, line.door)
-    append.bind(5, line.action)
-    append.bind(6, line.subject)
-    append.bind(7, line.details?.text)
+    AuditRows.bind(line, to: append)
     try append.run()
     prune.bind(1, line.id - limit)
     try prune.run()

@@ -18,7 +18,7 @@ struct DecisionLedger {
   /// The highest sequence of each job, over all its schedules.
   private var highest: [Int64: Int64] = [:]
   /// Whose newest range was changed by the open transaction.
-  private var touched: [(owner: Owner, job: Int64)] = []
+  private var dirty: [(owner: Owner, job: Int64)] = []
   /// The highest number of a decision, in the open transaction and committed.
   private var lastNumber: Int64 = 0
   let mark = DecisionMark()
@@ -37,11 +37,7 @@ struct DecisionLedger {
     findNewest = try prepare(newest("d.schedule IS NULL"))
     findNewestMade = try prepare(newest("d.schedule = ?2"))
     findHighest = try prepare("SELECT max(sequence) FROM decisions WHERE job = ?1")
-    insert = try prepare(
-      """
-      INSERT INTO decisions(job, kind, reason, first, last, clock_epoch, run, schedule, sequence, count, at_least, decided_at) \
-      VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-      """)
+    insert = try prepare("INSERT INTO \(DecisionRows.insertion)")
     extend = try prepare(
       "UPDATE decisions SET last = ?3, count = ?4, at_least = ?5, decided_at = ?6 WHERE job = ?1 AND sequence = ?2")
   }
@@ -68,25 +64,14 @@ struct DecisionLedger {
     // decided.
     let next = try highestSequence(of: job).addingReportingOverflow(1)
     let sequence = max(range.decidedAt.nanoseconds, next.partialValue)
-    insert.bind(1, job)
-    insert.bind(2, range.kind.code)
-    insert.bind(3, range.reason?.code)
-    insert.bind(4, range.first.nanoseconds)
-    insert.bind(5, range.last.nanoseconds)
-    insert.bind(6, range.clockEpoch.number)
-    insert.bind(7, range.run?.number)
-    insert.bind(8, range.schedule)
-    insert.bind(9, sequence)
-    insert.bind(10, range.count)
-    insert.bind(11, range.isAtLeast)
-    insert.bind(12, range.decidedAt.nanoseconds)
+    DecisionRows.bind(range, job: job, sequence: sequence, to: insert)
     try insert.run()
     highest[job] = sequence
     remember(sequence, range, of: owner, job: job)
     pruner.addedDecision(of: job)
   }
 
-  /// A schedule made at run time is over: nothing will continue its ranges.
+  /// A dynamic schedule is over: nothing will continue its ranges.
   mutating func forget(_ schedule: String) { newest[.schedule(schedule)] = nil }
 
   /// A job is forgotten. Its ranges are found in the file again when there is another.
@@ -130,21 +115,21 @@ struct DecisionLedger {
 
   private mutating func remember(_ sequence: Int64, _ range: DecisionRange, of owner: Owner, job: Int64) {
     newest[owner] = (sequence, range)
-    touched.append((owner, job))
+    dirty.append((owner, job))
   }
 
   mutating func transactionCommitted() {
-    touched.removeAll(keepingCapacity: true)
+    dirty.removeAll(keepingCapacity: true)
     mark.committed.store(lastNumber, ordering: .relaxed)
   }
 
   mutating func transactionRolledBack() {
-    for (owner, job) in touched {
+    for (owner, job) in dirty {
       newest[owner] = nil
       highest[job] = nil
     }
     lastNumber = mark.committed.load(ordering: .relaxed)
-    touched.removeAll(keepingCapacity: true)
+    dirty.removeAll(keepingCapacity: true)
   }
 }
 
@@ -162,6 +147,28 @@ enum DecisionRows {
     d.decided_at, d.run, d.schedule
     """
   static let width: Int32 = 11
+
+  /// What comes after `INSERT INTO`.
+  static let insertion = """
+    decisions(job, kind, reason, first, last, clock_epoch, run, schedule, sequence, count, at_least, decided_at) \
+    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    """
+
+  /// Binds all parameters of ``insertion``.
+  static func bind(_ range: DecisionRange, job: Int64, sequence: Int64, to insert: PreparedStatement) {
+    insert.bind(1, job)
+    insert.bind(2, range.kind.code)
+    insert.bind(3, range.reason?.code)
+    insert.bind(4, range.first.nanoseconds)
+    insert.bind(5, range.last.nanoseconds)
+    insert.bind(6, range.clockEpoch.number)
+    insert.bind(7, range.run?.number)
+    insert.bind(8, range.schedule)
+    insert.bind(9, sequence)
+    insert.bind(10, range.count)
+    insert.bind(11, range.isAtLeast)
+    insert.bind(12, range.decidedAt.nanoseconds)
+  }
 
   static func range(from row: PreparedStatement, failure: SQLiteFailure) throws(StoreError) -> DecisionRange {
     guard let kind = DecisionKind(code: row.integer(1)) else { throw failure.newer }

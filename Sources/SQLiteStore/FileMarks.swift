@@ -36,24 +36,31 @@ struct FileMarkWriter {
   }
 }
 
+/// How a mark is read.
+enum FileMarkRows {
+  static let columns = "path, device, inode, size, modified, outcome, run, marked_at"
+
+  /// The mark in the current row of a statement that selects ``columns`` first.
+  static func mark(of job: String, from row: PreparedStatement) -> FileMark {
+    let version = FileVersion(
+      device: UInt64(bitPattern: row.integer(1)), inode: UInt64(bitPattern: row.integer(2)), size: row.integer(3),
+      modified: row.integer(4))
+    // An outcome that only a newer version knows counts like none: the file was handled.
+    return FileMark(
+      job: job, path: row.text(0), version: version, run: row.optionalInteger(6).map { RunID($0) },
+      outcome: row.optionalInteger(5).flatMap { Outcome(code: $0) }, at: Instant(nanoseconds: row.integer(7)))
+  }
+}
+
 extension SQLiteReader {
   /// About 2 µs per file.
   func files(of job: String) throws(StoreError) -> [FileMark] {
     try read { database in
       guard let number = try self.job(named: job, on: database) else { return [] }
       let find = try statement(
-        "SELECT path, device, inode, size, modified, outcome, run, marked_at FROM watched_files WHERE job = ?1",
-        on: database)
+        "SELECT \(FileMarkRows.columns) FROM watched_files WHERE job = ?1", on: database)
       find.bind(1, number)
-      return try find.all { row in
-        let version = FileVersion(
-          device: UInt64(bitPattern: row.integer(1)), inode: UInt64(bitPattern: row.integer(2)), size: row.integer(3),
-          modified: row.integer(4))
-        // An outcome that only a newer version knows counts like none: the file was handled.
-        return FileMark(
-          job: job, path: row.text(0), version: version, run: row.optionalInteger(6).map { RunID($0) },
-          outcome: row.optionalInteger(5).flatMap { Outcome(code: $0) }, at: Instant(nanoseconds: row.integer(7)))
-      }
+      return try find.all { row in FileMarkRows.mark(of: job, from: row) }
     }
   }
 }

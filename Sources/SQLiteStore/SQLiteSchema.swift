@@ -158,10 +158,20 @@ enum SQLiteSchema {
     CREATE INDEX log_sizes_of_job ON log_sizes(job, run, bytes);
     INSERT INTO log_sizes
       SELECT l.run, coalesce(r.job, o.job, 0),
-        sum(length(CAST(l.message AS BLOB)) + coalesce(length(CAST(l.fields AS BLOB)), 0) + \(RunLogLine.overhead))
+        sum(\(lineBytes))
       FROM run_log l LEFT JOIN runs r ON r.id = l.run LEFT JOIN open_runs o ON o.id = l.run GROUP BY l.run;
 
     CREATE TABLE kv_sizes(space TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    \(fillKeyValueSizes)
+    """
+
+  /// What a row of `run_log` takes, as ``RunLogLine/bytes`` says.
+  static let lineBytes = """
+    length(CAST(message AS BLOB)) + coalesce(length(CAST(fields AS BLOB)), 0) + \(RunLogLine.overhead)
+    """
+
+  /// Counts what the values of each space take.
+  static let fillKeyValueSizes = """
     INSERT INTO kv_sizes
       SELECT space, sum(length(CAST(key AS BLOB)) + length(CAST(value AS BLOB))) FROM kv GROUP BY space;
     """

@@ -23,8 +23,10 @@ extension SQLiteStore {
       configuration.prepareDatabase { database in try check(database, mode: mode, failure: failure) }
       guard mode != .reader else { return (try openForReading(path, configuration), nil) }
       let pool = try DatabasePool(path: path, configuration: configuration)
-      let writer = try pool.writeWithoutTransaction { database -> StoreWriter in
+      let writer = try pool.writeWithoutTransaction { database -> StoreWriter? in
         try prepareForWriting(database, options: options)
+        guard mode != .transfer else { return nil }
+        guard try TransferRows.mark(on: database) == nil else { throw failure.halfMoved }
         if mode == .scheduler { try lookOver(database, failure) }
         var fence: StoreFence?
         if mode == .scheduler {
@@ -99,6 +101,13 @@ extension SQLiteStore {
 }
 
 extension SQLiteFailure {
+  var halfMoved: StoreError {
+    StoreError(
+      .locked,
+      "\(path): something is being moved into this store, and that is not finished: run the same `moondial migrate` again, "
+        + "which goes on where it stopped, or name another store")
+  }
+
   var older: StoreError {
     StoreError(
       .version,

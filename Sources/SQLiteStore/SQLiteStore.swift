@@ -63,7 +63,8 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
     self.mode = mode
     self.failure = failure
     name = "sqlite \(path)"
-    let lock = mode == .scheduler ? try SchedulingLock(store: path, now: options.clock.now, failure: failure) : nil
+    let isAlone = mode == .scheduler || mode == .transfer
+    let lock = isAlone ? try SchedulingLock(store: path, now: options.clock.now, failure: failure) : nil
     self.lock = lock
     notes = mode == .reader ? [] : PrivateFile.restrictStore(path)
     externalRuns = mode == .alongside ? ExternalRunMarks(store: path) : nil

@@ -6,6 +6,8 @@ internal import JobModel
 enum StepRows {
   static let columns = "run, position, kind, name, attempt, started_at, finished_at, until, result"
 
+  static let intentColumns = "id, run, job, at, operations, position"
+
   static func step(from row: PreparedStatement, failure: SQLiteFailure) throws(StoreError) -> RunStep {
     guard let kind = RunStep.Kind(code: row.integer(2)) else { throw failure.newer }
     var step = RunStep(
@@ -45,7 +47,8 @@ struct StepWriter {
       finished_at, until, result FROM steps WHERE run = ?1
       """)
     remove = try prepare("DELETE FROM steps WHERE run = ?1")
-    add = try prepare("INSERT INTO intents(run, job, at, operations, position) VALUES(?1, ?2, ?3, ?4, ?5) RETURNING id")
+    add = try prepare(
+      "INSERT INTO intents(run, job, at, operations, position, id) VALUES(?1, ?2, ?3, ?4, ?5, ?6) RETURNING id")
     isDone = try prepare("SELECT EXISTS (SELECT 1 FROM steps WHERE run = ?1 AND position = ?2)")
     isFinished = try prepare("SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1)")
     intentOf = try prepare("SELECT id FROM intents WHERE run = ?1 AND position = ?2")
@@ -111,6 +114,8 @@ struct StepWriter {
     add.bind(3, intent.at.nanoseconds)
     add.bind(4, intent.operations.text)
     add.bind(5, intent.position)
+    // One that comes from another store keeps its id.
+    add.bind(6, intent.id > 0 ? intent.id : nil as Int64?)
     return try add.first { $0.integer(0) } ?? 0
   }
 
@@ -133,7 +138,7 @@ extension SQLiteReader {
   }
 
   func intents(on database: Database) throws(StoreError) -> [RunIntent] {
-    try statement("SELECT id, run, job, at, operations, position FROM intents ORDER BY id", on: database)
+    try statement("SELECT \(StepRows.intentColumns) FROM intents ORDER BY id", on: database)
       .all { StepRows.intent(from: $0) }
   }
 }

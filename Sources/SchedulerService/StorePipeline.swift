@@ -111,16 +111,21 @@ extension StoreBatch {
   /// between the two it is as if they had come a little later: the runs' claims are written. Outcomes of runs with
   /// files stay, because the marks of those files are in this batch.
   fileprivate mutating func takeOutcomes(beyond bytes: Int) -> [RunRecord] {
-    var sum = 0
-    guard
-      let cut = finished.firstIndex(where: { run in
-        sum += run.textBytes
-        return sum > bytes
-      }), cut + 1 < finished.count
-    else { return [] }
+    guard let cut = StoreBatch.index(in: finished.span, beyond: bytes), cut + 1 < finished.count else { return [] }
     let later = finished[(cut + 1)...].filter { $0.cause != .watch }
     finished = Array(finished[...cut]) + finished[(cut + 1)...].filter { $0.cause == .watch }
     return Array(later)
+  }
+
+  /// The first run with which the runs' texts are more than `bytes`. Of a span, whose elements are lent: an array's own
+  /// search copies each run.
+  private static func index(in runs: Span<RunRecord>, beyond bytes: Int) -> Int? {
+    var sum = 0
+    for index in runs.indices {
+      sum += runs[index].textBytes
+      if sum > bytes { return index }
+    }
+    return nil
   }
 }
 

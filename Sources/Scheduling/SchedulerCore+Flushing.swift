@@ -25,9 +25,8 @@ extension SchedulerCore {
         // It may have taken the id of one that went in the same evaluation.
         if let id = jobs[offset].dynamic?.id {
           evaluation.stores[store].batch.unscheduled.removeAll { $0 == id }
-        } else {
-          noteOrphan(index)
         }
+        noteOrphan(index)
         evaluation.stores[store].batch.schedules.append(scheduleRecord(of: index))
       } else if let last = jobs[offset].lastFire {
         let entry = jobs[offset].entry
@@ -40,7 +39,7 @@ extension SchedulerCore {
     }
   }
 
-  /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored.
+  /// Writes waiting rows for accepted fires of dirty jobs that are neither claimed nor stored.
   ///
   /// Those that wait in their job's queue are found there. Others are rare (a full window): one scan of the runs is
   /// cheaper than a list per job that nearly always is empty.

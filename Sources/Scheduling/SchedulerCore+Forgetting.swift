@@ -6,7 +6,8 @@ package import Triggers
 /// are saved in two steps; the others are forgotten once their stores have their records, and their slots are used
 /// again. A job that comes back after that is looked up in the stores first (``recall(_:store:reading:)``).
 ///
-/// What still runs or waits is never forgotten, and neither are jobs that have dynamic schedules.
+/// What still runs or waits is never forgotten. A job's dynamic schedules are forgotten with it, but for their ids:
+/// these stay taken, so that no other schedule takes the place of one that may come back.
 extension SchedulerCore {
   /// The store was given a batch with everything that was flushed so far.
   ///
@@ -28,6 +29,11 @@ extension SchedulerCore {
   /// A job's whole record was flushed.
   mutating func noteOrphan(_ index: JobIndex) {
     guard configuration.orphansMax < .max else { return }
+    if let base = jobs[index.offset].base {
+      // Not before the store has this record of its schedule too.
+      if jobs[base.offset].isOrphaned { noteOrphan(base) }
+      return
+    }
     guard jobs[index.offset].isOrphaned else {
       if !jobs.orphans.numbers.isEmpty { jobs.orphans.numbers[index] = nil }
       return
@@ -53,7 +59,8 @@ extension SchedulerCore {
   package mutating func recall(_ records: [ScheduleRecord], store: Int, reading trigger: (String) -> AnyTrigger?) {
     for record in records {
       if let id = record.id {
-        guard jobs.dynamic[id] == nil, restart.dynamicIDs[id] == nil else { continue }
+        // Else it was taken away after it was forgotten, and the store had not heard of that when it was asked.
+        guard restart.forgotten.removeValue(forKey: id) != nil else { continue }
         restart.dynamicIDs[id] = record.job
         restart.dynamic[record.job, default: []].append(
           RestoredSchedule(record: record, store: store, trigger: record.trigger.flatMap(trigger)))
@@ -103,14 +110,17 @@ extension SchedulerCore {
 
   private func isForgettable(_ entry: Orphans.Entry) -> Bool {
     let job = jobs[entry.index.offset]
-    return job.dynamic == nil && job.isOrphaned && job.active == 0 && job.queue.isEmpty && job.debouncing == nil
-      && job.unstored == 0 && !job.isDirty && job.store < stores.durable.count
+    return job.dynamic == nil && isIdleOrphan(entry.index) && job.store < stores.durable.count
       && stores.durable[Int(job.store)] > entry.after && !stores.failed[Int(job.store)]
-      && !basesOfSchedules(entry.index)
+      && jobs.allDynamicSchedules(of: entry.index) { isIdleOrphan($0) && jobs[$0.offset].store == job.store }
   }
 
-  /// Whether dynamic schedules hang on the job.
-  private func basesOfSchedules(_ index: JobIndex) -> Bool { jobs.dynamicCount(of: index) > 0 }
+  /// Whether nothing of it runs or waits, and the store was given everything.
+  private func isIdleOrphan(_ index: JobIndex) -> Bool {
+    let job = jobs[index.offset]
+    return job.isOrphaned && job.active == 0 && job.queue.isEmpty && job.debouncing == nil && job.unstored == 0
+      && !job.isDirty
+  }
 
   private mutating func forget(_ index: JobIndex, _ evaluation: inout Evaluation) {
     let offset = index.offset
@@ -122,10 +132,22 @@ extension SchedulerCore {
     releaseLimit(of: index)
     _ = listeners.endJoin(index)
     listeners.noteChange(of: index, from: jobs[offset].entry.definition, to: nil)
-    jobs[offset].entry = Self.nothing
-    jobs[offset].sharedEntry = nil
-    jobs[offset].latestRange = nil
+    for schedule in jobs.dynamicSchedules(of: index) { forget(schedule: schedule, of: name) }
     jobs[offset].dynamic = Self.nobody
+    leave(index)
+  }
+
+  private mutating func forget(schedule index: JobIndex, of job: String) {
+    guard let id = jobs[index.offset].dynamic?.id else { return }
+    jobs.dynamic[id] = nil
+    restart.forgotten[id] = ForgottenSchedule(job: job, store: Int(jobs[index.offset].store))
+    leave(index)
+  }
+
+  private mutating func leave(_ index: JobIndex) {
+    jobs[index.offset].entry = Self.nothing
+    jobs[index.offset].sharedEntry = nil
+    jobs[index.offset].latestRange = nil
     vacate(index)
   }
 

@@ -116,6 +116,14 @@ extension SchedulerCore {
       if runs.slots[slot].row == .claim || runs.slots[slot].state == .claiming {
         states[number].claimed += 1
         states[number].latestRun = runs.slots[slot].record.id
+        switch runs.slots[slot].state {
+        case .retrying, .ready: states[number].retrying += 1
+        case .stuck: states[number].stuck += 1
+        default: break
+        }
+      } else if runs.slots[slot].state == .parked {
+        states[number].parked += 1
+        states[number].latestRun = runs.slots[slot].record.id
       } else {
         states[number].waiting += 1
       }

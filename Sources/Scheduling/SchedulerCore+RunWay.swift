@@ -322,8 +322,11 @@ extension SchedulerCore {
     let index = runs.slots[slot].job
     runs.slots[slot].record.outcome = outcome
     // The start was read on a worker, after the reading that this tick works with.
-    runs.slots[slot].record.finishedAt = max(
-      evaluation.now.wall, runs.slots[slot].record.lastStartedAt ?? evaluation.now.wall)
+    // Asked for the last start only where there may have been several: the answer copies the record.
+    let started =
+      runs.slots[slot].record.attempts > 1
+      ? runs.slots[slot].record.lastStartedAt : runs.slots[slot].record.startedAt
+    runs.slots[slot].record.finishedAt = max(evaluation.now.wall, started ?? evaluation.now.wall)
     runs.slots[slot].record.resumesAt = nil
     if runs.slots[slot].record.claimedAt == nil { runs.slots[slot].record.claimedAt = evaluation.now.wall }
     if let details {

@@ -89,7 +89,9 @@ extension SchedulerCore {
 
   // MARK: Ids
 
-  func hasSchedule(_ id: String) -> Bool { jobs.dynamic[id] != nil || restart.dynamicIDs[id] != nil }
+  func hasSchedule(_ id: String) -> Bool {
+    jobs.dynamic[id] != nil || restart.dynamicIDs[id] != nil || restart.forgotten[id] != nil
+  }
 
   /// An id that no schedule has, and none that was used had: its number is one that no run gets.
   private mutating func newScheduleID(for job: String) -> String {
@@ -163,6 +165,9 @@ extension SchedulerCore {
       let found = restart.dynamic[job]!.remove(at: position)
       evaluation.stores[found.store].batch.unscheduled.append(id)
       evaluation.events.append(.scheduleRemoved(id, job: job))
+    } else if let found = restart.forgotten.removeValue(forKey: id) {
+      evaluation.stores[found.store].batch.unscheduled.append(id)
+      evaluation.events.append(.scheduleRemoved(id, job: found.job))
     }
   }
 

@@ -22,7 +22,8 @@ struct Moondial: ParsableCommand {
     version: "\(version) (\(LuaRuntime.luaVersion))",
     subcommands: [
       RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, ExecCommand.self,
-      HistoryCommand.self, ExplainCommand.self, BackupCommand.self, DoctorCommand.self, ForgetCommand.self,
+      HistoryCommand.self, ExplainCommand.self, BackupCommand.self, MigrateCommand.self, DoctorCommand.self,
+      ForgetCommand.self,
       MetricsCommand.self, InitCommand.self,
       StatusCommand.self, TriggerCommand.self, PauseCommand.self, ResumeCommand.self, CancelCommand.self,
       RetryCommand.self, ReloadCommand.self, LogsCommand.self, UpcomingCommand.self, ScheduleCommand.self,

@@ -53,22 +53,64 @@ struct ForgettingTests {
     #expect(f.fires("new") == [10] && f.fires("old") == [])
   }
 
-  @Test("what still runs, what the store has not confirmed, and what has dynamic schedules stays")
+  @Test("what still runs, and what the store has not confirmed, stays")
   func kept() throws {
     var f = Fixture([definition("runs", every: 10 * second), definition("dynamic", every: nil)])
     f.core.configuration.orphansMax = 0
-    try f.schedule("dynamic", .every(nanoseconds: 60 * second), id: "d")
+    try f.schedule("dynamic", .every(nanoseconds: 10 * second), id: "d")
     f.advance(to: 10)
+    f.startRun()
     f.startRun()
     // The batch with the orphans' records is not durable yet.
     f.core.reconcile([], at: f.now, into: &f.actions)
     f.settle()
     f.core.batchIsDurable(in: 0, into: &f.actions)
     #expect(f.actions.stores[0].batch.forgotten.isEmpty)
-    #expect(declare(&f, []) == [], "one runs, the other has a schedule")
+    #expect(declare(&f, []) == [], "one runs, and a run of the other's schedule")
     f.endRun()
     #expect(declare(&f, []) == ["runs"])
     #expect(f.core.scheduled("d") != nil && f.core.index(of: "dynamic") != nil)
+    f.endRun()
+    #expect(declare(&f, []) == ["dynamic"])
+    #expect(f.core.scheduled("d") == nil)
+  }
+
+  @Test("a thousand names with dynamic schedules leave no slots, only ids that stay taken until they are taken away")
+  func schedules() throws {
+    var f = Fixture([definition("base")])
+    f.core.configuration.orphansMax = 0
+    for number in 0..<1_000 {
+      _ = declare(&f, [definition("job\(number)", every: nil)])
+      try f.schedule("job\(number)", .every(nanoseconds: 60 * second), id: "d\(number)")
+    }
+    _ = declare(&f, [definition("other", every: nil)])
+    #expect(f.core.jobs.count <= 6 && f.core.jobs.dynamic.isEmpty && f.core.due.count == 0)
+    #expect(throws: SchedulerCore.Refusal.scheduleExists("d7")) {
+      try f.schedule("other", .every(nanoseconds: second), id: "d7")
+    }
+    try f.unschedule("d7")
+    f.settle()
+    #expect(f.dynamic["d7"] == nil && f.dynamic["d8"]?.job == "job8")
+    try f.schedule("other", .every(nanoseconds: second), id: "d7")
+    #expect(f.core.scheduled("d7") != nil)
+  }
+
+  @Test("a dynamic schedule comes back with its job, but not one that was taken away meanwhile")
+  func recalledSchedules() throws {
+    let job = definition("a", every: nil)
+    var f = Fixture([job])
+    f.core.configuration.orphansMax = 0
+    for id in ["stays", "goes"] { try f.schedule("a", .every(nanoseconds: 60 * second), id: id) }
+    _ = declare(&f, [])
+    #expect(f.core.index(of: "a") == nil && f.core.jobs.dynamic.isEmpty)
+    // The store is asked before it has heard that one is taken away.
+    let known = [f.schedules["a"]!] + f.dynamic.values.sorted { ($0.id ?? "") < ($1.id ?? "") }
+    try f.unschedule("goes")
+    f.core.recall(known, store: 0, reading: readTrigger)
+    _ = declare(&f, [job])
+    #expect(f.core.dynamicSchedules.map(\.id) == ["stays"])
+    f.advance(to: 60)
+    #expect(f.fires("a") == [60])
   }
 
   @Test("one that comes back is asked for, and goes on where its store knows it to stand")

@@ -67,10 +67,6 @@ extension Routes {
         body: .nothing,
         answers: [Route.Answer(status: .noContent, content: .nothing, summary: "it is over")],
         handle: { signOut($0, context) }),
-      Route(
-        method: .get, path: "/", name: "home", summary: "For people who look here", role: .read,
-        answers: [Route.Answer(status: .ok, content: .text("text/html; charset=utf-8"), summary: "a page")],
-        handle: { _ in page("This host answers at /api/v1; /api/v1/openapi.json says what it can be asked.") }),
     ]
   }
 

@@ -39,6 +39,7 @@ final class APIResponder: Sendable {
       response = try await answer(request, door, channel, &isBodyRead)
     } catch {
       response = APIResponder.response(to: error)
+      if response.status == .unauthorized, APIResponder.isBrowser(request) { APIResponder.greet(&response) }
     }
     active.wrappingSubtract(1, ordering: .relaxed)
     let isLast = request.headers[.connection]?.lowercased() == "close"
@@ -232,6 +233,22 @@ final class APIResponder: Sendable {
     headers[.contentType] = "application/problem+json"
     return Response(
       status: problem.status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: problem.json)))
+  }
+
+  /// Whether a person has typed the address of the host.
+  private static func isBrowser(_ request: Request) -> Bool {
+    request.method == .get && ["/", "/login"].contains(request.head.path?.prefix { $0 != "?" } ?? "")
+      && request.headers[values: .accept].contains { $0.lowercased().hasPrefix("text/html") }
+  }
+
+  /// The refusal in words for a person, who has no use for JSON.
+  private static func greet(_ response: inout Response) {
+    response.headers[.contentType] = "text/html; charset=utf-8"
+    response.body = ResponseBody(
+      byteBuffer: ByteBuffer(
+        string: "<!doctype html><meta charset=\"utf-8\"><title>Moondial</title><h1>Moondial</h1>"
+          + "<p>This host wants to know who you are. Run <code>moondial dashboard</code> on its machine, in the directory "
+          + "where it runs, and open the link that this prints. It is good once.</p>\n"))
   }
 
   /// What every answer has.

@@ -26,6 +26,8 @@ package enum StoreAccess: Sendable {
   case alongside
   /// Only read, and change nothing.
   case reader
+  /// Move everything out of it, or into it: hosts are kept out meanwhile, as by a host, and nothing is pruned.
+  case transfer
 }
 
 /// How a store is to be opened.

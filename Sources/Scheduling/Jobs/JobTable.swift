@@ -9,7 +9,7 @@ import JobModel
 package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   /// By `JobIndex`. A job that has gone stays, orphaned, until it is forgotten.
   private var slots: ContiguousArray<ScheduledJob> = []
-  /// Places that nobody has.
+  /// Slots that nobody has.
   private var vacant: [JobIndex] = []
   /// Of the jobs themselves, by name.
   private(set) var names = NameIndex()
@@ -47,7 +47,7 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
 
   // MARK: Names
 
-  /// The place of the job of that name.
+  /// The slot of the job of that name.
   func index(of name: String) -> JobIndex? {
     names.index(of: name) { slots[$0].entry.definition.name == name }.map { JobIndex($0) }
   }
@@ -85,6 +85,11 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   func dynamicSchedules(of base: JobIndex) -> [JobIndex] {
     guard !dynamicByBase.isEmpty, let known = dynamicByBase[base] else { return [] }
     return known.sorted { $0.position < $1.position }
+  }
+
+  /// Whether all dynamic schedules of a job are so. O(k) for k of them.
+  func allDynamicSchedules(of base: JobIndex, _ isSo: (JobIndex) -> Bool) -> Bool {
+    dynamicByBase.isEmpty ? true : dynamicByBase[base]?.allSatisfy(isSo) ?? true
   }
 
   /// A dynamic schedule hangs on its job no more.
