@@ -59,7 +59,8 @@ private struct RowFields {
     case .schedule(let record): add(record)
     case .run(let run): add(run)
     case .logLine(let line, let number): add(line, number)
-    case .decision(let range, let sequence): add(range, sequence)
+    // Where it stands among others is each store's own way to number them.
+    case .decision(let range, _): add(range)
     case .keyValue(let value, let key, let space):
       add(space)
       add(key)
@@ -130,9 +131,8 @@ private struct RowFields {
     add(line.fields?.text)
   }
 
-  private mutating func add(_ range: DecisionRange, _ sequence: Int64) {
+  private mutating func add(_ range: DecisionRange) {
     add(range.job)
-    add(sequence)
     add(range.schedule)
     add(range.kind.rawValue)
     add(range.reason?.rawValue)

@@ -19,6 +19,9 @@ extension StoreWriter {
     if let large = changes.first(where: { $0.document.bytes.count > Self.documentBytes }) {
       throw ServerError(server.failure.tooLarge(large.collection))
     }
+    if texts.texts.values.contains(where: { $0.utf8.count > Self.documentBytes }) {
+      throw ServerError(server.failure.tooLarge(Collections.texts))
+    }
     try write(texts, client)
     var next = plan.state
     next.sequence = state.sequence + 1
@@ -124,17 +127,27 @@ extension StoreWriter {
   /// Texts that were written lately are there.
   private func write(_ texts: LongTexts, _ client: borrowing MongoClient) throws(ServerError) {
     let now = monotonicNow()
-    for (hash, text) in recent.missing(of: texts, now: now) {
-      let entry: BSON = [
-        "q": ["_id": .bytes(hash)], "u": ["$set": ["text": .text(text), "at": .date(Int64(time(nil)) * 1_000)]],
-        "upsert": true,
-      ]
+    var entries: [BSON] = []
+    var bytes = 0
+    let missing = recent.missing(of: texts, now: now)
+    for (index, (hash, text)) in missing.enumerated() {
+      entries.append(
+        [
+          "q": ["_id": .bytes(hash)], "u": ["$set": ["text": .text(text), "at": .date(Int64(time(nil)) * 1_000)]],
+          "upsert": true,
+        ])
+      bytes += text.utf8.count
+      // A text of a run has a megabyte or two at most; a command has room for 16.
+      guard bytes > Self.bytesAtOnce || index == missing.count - 1 else { continue }
       let command: BSONDocument = [
-        "update": .text(Collections.texts), "updates": [entry], "writeConcern": ["w": "majority"],
+        "update": .text(Collections.texts), "updates": .array(entries), "ordered": false,
+        "writeConcern": ["w": "majority"],
       ]
       try Self.check(client.run(command), ignoresDuplicates: true)
-      recent.wrote(hash, at: now)
+      entries.removeAll()
+      bytes = 0
     }
+    for (hash, _) in missing { recent.wrote(hash, at: now) }
   }
 
   /// Throws the first error of single entries.
