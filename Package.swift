@@ -57,6 +57,7 @@ let package = Package(
   products: [
     .executable(name: "moondial", targets: ["moondial"]),
     .library(name: "MoondialScheduler", targets: ["MoondialScheduler"]),
+    .library(name: "MoondialHTTP", targets: ["MoondialHTTP"]),
     .library(name: "MoondialService", targets: ["MoondialService"]),
     .library(name: "MoondialTesting", targets: ["MoondialTesting"]),
   ],
@@ -174,6 +175,7 @@ let package = Package(
         "Hosting", deques,
       ]),
     library("MoondialService", ["MoondialScheduler", lifecycle, logging]),
+    library("MoondialHTTP", ["MoondialScheduler", "HostAPI", "Hosting", "JobModel", "ScriptLoading"]),
     example("Background"), example("Blocking"), example("Skipped"), example("TwoInstances"), example("ManyThreads"),
     example("AsyncService", ["MoondialService", lifecycle, logging]),
 
@@ -224,6 +226,9 @@ let package = Package(
     tests("TriggersTests", ["Triggers", "Basics", "Chronology", "TestSupport"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
     tests("LuaTests", ["Lua", "CLuaShim", "Basics", "TestSupport"]),
+    tests(
+      "MoondialHTTPTests",
+      ["MoondialHTTP", "MoondialScheduler", "HostClient", "Hosting", "JobModel", "TestSupport"]),
     tests(
       "SchedulingTests",
       ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
