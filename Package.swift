@@ -86,8 +86,8 @@ let package = Package(
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
-    // MongoDB: libmongoc, and commands as bytes over it.
-    .systemLibrary(name: "CMongo", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
+    // MongoDB: commands as bytes over libmongoc, which is loaded when it is first needed; what is linked is libbson.
+    .systemLibrary(name: "CMongo", pkgConfig: "libbson-1.0", providers: [.apt(["libmongoc-dev"])]),
     .target(name: "CMongoShim", dependencies: ["CMongo"], cSettings: strictC),
 
     // The Linux calls that Swift's Glibc module leaves out.

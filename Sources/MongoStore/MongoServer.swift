@@ -26,7 +26,11 @@ final class MongoServer: @unchecked Sendable {
       let made = unsafe moon_mongo_open(
         address, Self.patience.selection, Self.patience.connection, Self.patience.answer, &error)
     else {
-      throw StoreError(.unsupported, "\(failure.location): this is no address of a server: \(Self.text(of: error))")
+      let text = Self.text(of: error)
+      guard error.domain != MOON_MONGO_ABSENT else {
+        throw StoreError(.unsupported, "\(failure.location): \(text)")
+      }
+      throw StoreError(.unsupported, "\(failure.location): this is no address of a server: \(text)")
     }
     unsafe pool = made
     // Safe: the text lives as long as the pool, and is copied here.
