@@ -1,3 +1,4 @@
+internal import Basics
 import Chronology
 package import JobModel
 package import Scheduling
@@ -22,7 +23,13 @@ package final class ServiceTick: RunReportSink, @unchecked Sendable {
     var isEmpty: Bool { reports.isEmpty && commands.isEmpty && stores.isEmpty }
   }
 
-  private let inbox = Mutex(Inbox())
+  #if MOONDIAL_SANITIZER
+    // The thread sanitizer sees a pthread mutex. What a contended `Mutex` does lies in a library that it does not see,
+    // so whatever is handed over here would look like a race.
+    private let inbox = Monitor(Inbox())
+  #else
+    private let inbox = Mutex(Inbox())
+  #endif
   private let configuration: ServiceConfiguration
   private let wake: @Sendable () -> Void
   private var taken = Inbox()
