@@ -62,6 +62,7 @@ let package = Package(
   products: [
     .executable(name: "moondial", targets: ["moondial"]),
     .library(name: "MoondialScheduler", targets: ["MoondialScheduler"]),
+    .library(name: "MoondialHTTP", targets: ["MoondialHTTP"]),
     .library(name: "MoondialService", targets: ["MoondialService"]),
     .library(name: "MoondialTesting", targets: ["MoondialTesting"]),
   ],
@@ -90,6 +91,10 @@ let package = Package(
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
+    // MongoDB: libmongoc, and commands as bytes over it.
+    .systemLibrary(name: "CMongo", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
+    .target(name: "CMongoShim", dependencies: ["CMongo"], cSettings: strictC),
+
     // The Linux calls that Swift's Glibc module leaves out.
     .target(name: "CLinux", cSettings: strictC),
 
@@ -111,6 +116,7 @@ let package = Package(
     // What keeps and what runs.
     library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
     library("SQLiteStore", ["CLinux", "Basics", "Chronology", "JobModel", grdb]),
+    library("MongoStore", ["CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
     library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
     // Files, the scripts in them, and what runs these.
@@ -146,7 +152,8 @@ let package = Package(
     library(
       "Hosting",
       [
-        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "MongoStore",
+        "Executors",
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService", deques,
@@ -173,6 +180,7 @@ let package = Package(
         "Hosting", deques,
       ]),
     library("MoondialService", ["MoondialScheduler", lifecycle, logging]),
+    library("MoondialHTTP", ["MoondialScheduler", "HostAPI", "Hosting", "JobModel", "ScriptLoading"]),
     example("Background"), example("Blocking"), example("Skipped"), example("TwoInstances"), example("ManyThreads"),
     example("AsyncService", ["MoondialService", lifecycle, logging]),
 
@@ -224,6 +232,9 @@ let package = Package(
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),
     tests("LuaTests", ["Lua", "CLuaShim", "Basics", "TestSupport"]),
     tests(
+      "MoondialHTTPTests",
+      ["MoondialHTTP", "MoondialScheduler", "HostClient", "Hosting", "JobModel", "TestSupport"]),
+    tests(
       "SchedulingTests",
       ["Scheduling", "JobModel", "Basics", "Chronology", "Triggers", "TestSupport"]),
     tests(
@@ -238,6 +249,14 @@ let package = Package(
       [
         "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", "TestSupport",
         grdb,
+      ]),
+    // A mongod for tests.
+    .target(name: "MongoFixtures", path: "Tests/MongoFixtures", swiftSettings: [.swiftLanguageMode(.v6)]),
+    tests(
+      "MongoStoreTests",
+      [
+        "MongoStore", "MongoFixtures", "Hosting", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting",
+        "TestSupport",
       ]),
     tests(
       "ConformanceTests",
@@ -282,7 +301,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", "HTTPFixtures", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", arguments,
       ]),
   ]
 )

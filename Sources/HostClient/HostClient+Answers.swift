@@ -5,29 +5,44 @@ extension HostClient {
   /// Sends a request and reads its answer. Throws what the host refuses, in its words.
   package func ask<Value: Decodable>(
     _ type: Value.Type, _ method: String, _ path: String, query: [(name: String, value: String?)] = [],
-    body: (any Encodable)? = nil
+    body: (any Encodable)? = nil, seconds: Int = 60
   ) throws(ClientFailure) -> Value {
-    let bytes = try document(method, path, query: query, body: body)
+    let bytes = try document(method, path, query: query, body: body, seconds: seconds)
     do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch {
       throw notUnderstood()
     }
   }
 
+  /// Gives an order that is answered by nothing.
+  package func order(_ method: String, _ path: String) throws(ClientFailure) {
+    guard try document(method, path).isEmpty else { throw notUnderstood() }
+  }
+
   /// Sends a request; its answer as it came.
   package func document(
-    _ method: String, _ path: String, query: [(name: String, value: String?)] = [], body: (any Encodable)? = nil
+    _ method: String, _ path: String, query: [(name: String, value: String?)] = [], body: (any Encodable)? = nil,
+    seconds: Int = 60
   ) throws(ClientFailure) -> [UInt8] {
     let answer = try send(
       method, path, query: query,
       body: try body.map { (value) throws(ClientFailure) in
         try HostClient.text(of: value)
-      })
+      }, seconds: seconds)
     guard (200..<300).contains(answer.status) else {
       // A path that this version knows and that one does not.
       if answer.status == 404 || answer.status == 405, let other = otherVersion() { throw other }
       throw HostClient.refusal(answer.status, answer.body)
     }
+    // Every answer of the API is an object, but for the one that has no content.
+    guard answer.status == 204 || (try? JSONDecoder().decode(AnyObject.self, from: Data(answer.body))) != nil else {
+      throw notUnderstood()
+    }
     return answer.body
+  }
+
+  private struct AnyObject: Decodable {
+    private enum CodingKeys: CodingKey {}
+    init(from decoder: any Decoder) throws { _ = try decoder.container(keyedBy: CodingKeys.self) }
   }
 
   private static func text(of value: any Encodable) throws(ClientFailure) -> String {
@@ -51,7 +66,7 @@ extension HostClient {
   }
 
   /// A sentence, when the host is of another version.
-  private func otherVersion() -> ClientFailure? {
+  func otherVersion() -> ClientFailure? {
     guard let answer = try? send("GET", HostClient.path("status")), answer.status == 200,
       let host = try? JSONDecoder().decode(Version.self, from: Data(answer.body)), host.version != version
     else { return nil }

@@ -30,16 +30,18 @@ package final class HostClient: Sendable {
     package var body: [UInt8]
   }
 
-  /// Sends a request, and waits for the whole answer: a minute at most.
+  /// Sends a request, and waits for the whole answer.
   ///
   /// - Parameters:
+  ///   - seconds: that it may take.
   ///   - path: its parts are escaped by `HostClient.path`.
   ///   - body: JSON; nil: none.
   package func send(
-    _ method: String, _ path: String, query: [(name: String, value: String?)] = [], body: String? = nil
+    _ method: String, _ path: String, query: [(name: String, value: String?)] = [], body: String? = nil,
+    seconds: Int = 60
   ) throws(ClientFailure) -> Answer {
     let receiver = Receiver(take: nil)
-    let status = try perform(method, path + HostClient.text(of: query), body, receiver, seconds: 60)
+    let status = try perform(method, path + HostClient.text(of: query), body, receiver, seconds: seconds)
     return Answer(status: status, body: receiver.bytes)
   }
 
@@ -51,7 +53,10 @@ package final class HostClient: Sendable {
     let parser = StreamParser(opened: opened, take)
     let receiver = Receiver { parser.feed($0) }
     let status = try perform("GET", path + HostClient.text(of: query), nil, receiver, seconds: nil)
-    guard status == 200 || parser.isOver else { throw HostClient.refusal(status, receiver.bytes) }
+    guard status == 200 || parser.isOver else {
+      if status == 404 || status == 405, let other = otherVersion() { throw other }
+      throw HostClient.refusal(status, receiver.bytes)
+    }
   }
 
   // MARK: URLs
@@ -128,7 +133,7 @@ package final class HostClient: Sendable {
     var status = 0
     unsafe moon_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
     try withExtendedLifetime(receiver) { () throws(ClientFailure) in
-      if let failure = failure(code, receiver) { throw failure }
+      if let failure = failure(code, receiver, seconds: seconds) { throw failure }
     }
     return status
   }
@@ -138,7 +143,7 @@ package final class HostClient: Sendable {
     _ = unsafe moon_curl_set_string(handle, option, text)
   }
 
-  private func failure(_ code: CURLcode, _ receiver: Receiver) -> ClientFailure? {
+  private func failure(_ code: CURLcode, _ receiver: Receiver, seconds: Int?) -> ClientFailure? {
     switch code {
     case CURLE_OK: return nil
     // The receiver has enough.
@@ -147,7 +152,7 @@ package final class HostClient: Sendable {
     case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE:
       return ClientFailure(.failed, "the host at \(address) ended, or closed the connection, before it had answered")
     case CURLE_OPERATION_TIMEDOUT:
-      return ClientFailure(.failed, "the host at \(address) has not answered within a minute")
+      return ClientFailure(.failed, "the host at \(address) has not answered within \(seconds ?? 10) s")
     default:
       // Safe: a constant string of libcurl, copied.
       let reason = unsafe String(cString: curl_easy_strerror(code))

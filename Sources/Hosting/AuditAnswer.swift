@@ -25,6 +25,11 @@ package struct AuditAnswer: Sendable, Codable, Equatable {
   }
 }
 
+extension AuditAnswer {
+  /// About how many bytes of text it has.
+  var weight: Int { by.utf8.count + (subject?.utf8.count ?? 0) + (details?.text.utf8.count ?? 0) }
+}
+
 /// Which lines of the audit. What is nil is not asked for.
 package struct AuditQuery: Sendable, Equatable {
   package var action: String?

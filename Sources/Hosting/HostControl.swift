@@ -37,6 +37,8 @@ package protocol HostControl: AnyObject, Sendable {
   func log(_ query: LogQuery) async throws(ControlError) -> LogAnswer
   /// Newest first.
   func decisions(_ query: DecisionsQuery) async throws(ControlError) -> Page<DecisionAnswer>
+  /// What became of a job's fire times, and what its runs wait for.
+  func explain(_ query: ExplainQuery) async throws(ControlError) -> ExplainAnswer
   /// The fires to come of all jobs, by time.
   func upcoming(_ query: UpcomingQuery) async throws(ControlError) -> UpcomingAnswer
   /// Dynamic schedules, by id.

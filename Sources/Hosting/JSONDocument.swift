@@ -12,14 +12,14 @@ package struct JSONDocument: Sendable, Hashable, Codable {
 
   package var stored: JSONText { JSONText(text) }
   /// Whether it is a whole object: what parameters must be.
-  package var isObject: Bool { if case .object = JSONTree(parsing: text) { true } else { false } }
+  package var isObject: Bool { if case .object = JSONValue(parsing: text) { true } else { false } }
 
   package init(from decoder: any Decoder) throws {
-    text = try JSONTree(from: decoder).text
+    text = try JSONValue(from: decoder).text
   }
 
   package func encode(to encoder: any Encoder) throws {
-    guard let tree = JSONTree(parsing: text) else {
+    guard let tree = JSONValue(parsing: text) else {
       var container = encoder.singleValueContainer()
       return try container.encode(text)
     }

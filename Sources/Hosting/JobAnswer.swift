@@ -1,4 +1,6 @@
+package import Chronology
 package import JobModel
+internal import Triggers
 
 /// A job as `list` and the API show it.
 package struct JobAnswer: Sendable, Codable, Equatable {
@@ -9,20 +11,25 @@ package struct JobAnswer: Sendable, Codable, Equatable {
   package var lua: String?
   package var timeZone: String?
   package var nextRunTime: HostTime?
-  package var lastRunTime: HostTime?
   package var lastOutcome: Outcome?
   /// Claimed runs.
   package var running = 0
   /// Accepted runs that are not claimed.
   package var waiting = 0
+  /// What its runs do, in words: `running since …`, `2 running, 1 waiting`.
+  package var now: String?
   /// How far its only run says it is.
   package var progress: ProgressInfo?
   package var isEnabled = true
   package var isPaused = false
-  /// Why it is paused; nil while only everything is.
+  /// Why it is paused; nil when nobody said.
   package var pause: PauseInfo?
+  /// True while everything is paused.
+  package var isPausedWithAll: Bool?
   /// No script declares it any more.
   package var isOrphaned = false
+  /// Since when.
+  package var orphanedAt: HostTime?
   /// Why it is kept and does not run.
   package var orphanReason: String?
   package var file: String?
@@ -36,23 +43,69 @@ package struct JobAnswer: Sendable, Codable, Equatable {
   package var overlap: String?
   package var maxInstances = 1
   package var params: JSONDocument?
-  /// Dynamic schedules; at most 100 of them in a list.
+  /// Dynamic schedules, by id; the first ones if there are many.
   package var schedules: [ScheduleAnswer] = []
+  /// True where there are more of them: `GET /api/v1/schedules?job=` has all.
+  package var hasMoreSchedules: Bool?
 
   package init(name: String) { self.name = name }
 
   private enum CodingKeys: String, CodingKey {
-    case name, trigger, lua, running, waiting, progress, pause, file, line, tags, description, priority, group, store,
-      executor, overlap, params, schedules
+    case name, trigger, lua, running, waiting, now, progress, pause, file, line, tags, description, priority, group
+    case store, executor, overlap, params, schedules
     case timeZone = "timezone"
     case nextRunTime = "next_run_time"
-    case lastRunTime = "last_run_time"
     case lastOutcome = "last_outcome"
     case isEnabled = "enabled"
     case isPaused = "paused"
+    case isPausedWithAll = "paused_with_everything"
     case isOrphaned = "orphaned"
+    case orphanedAt = "orphaned_at"
     case orphanReason = "orphan_reason"
     case maxInstances = "max_instances"
+    case hasMoreSchedules = "more_schedules"
+  }
+}
+
+extension JobAnswer {
+  /// What is declared about a job.
+  package init(_ definition: JobDefinition) {
+    self.init(name: definition.name)
+    trigger = definition.whenInWords
+    lua = definition.trigger?.lua
+    timeZone = definition.timeZone
+    isEnabled = definition.enabled
+    file = definition.source.file
+    line = definition.source.line
+    tags = definition.tags
+    description = definition.description
+    priority = definition.priority
+    group = definition.group
+    store = definition.store
+    executor = definition.executor
+    overlap = definition.overlap.rawValue
+    maxInstances = definition.maxInstances
+    params = definition.params.map { JSONDocument($0) }
+  }
+}
+
+extension JobAnswer {
+  /// Lists the first of its dynamic schedules: 100, and 64 KB of texts.
+  package mutating func list(_ all: [ScheduleAnswer]) {
+    var bytes = 0
+    schedules = Array(
+      all.prefix(100).prefix { schedule in
+        defer { bytes += schedule.weight }
+        return bytes < 64 << 10
+      })
+    if schedules.count < all.count { hasMoreSchedules = true }
+  }
+
+  /// About how many bytes of text it has.
+  var weight: Int {
+    let texts = [name, trigger, lua, description, file, group, params?.text, pause?.reason, orphanReason]
+    return texts.reduce(0) { $0 + ($1?.utf8.count ?? 0) } + tags.reduce(0) { $0 + $1.utf8.count }
+      + schedules.reduce(0) { $0 + $1.weight }
   }
 }
 
@@ -68,6 +121,21 @@ package struct ProgressInfo: Sendable, Hashable, Codable {
     self.text = text
     self.fraction = fraction
     self.at = at
+  }
+}
+
+extension ProgressInfo {
+  /// As a store keeps it.
+  package init(_ line: RunLogLine, in zone: TimeZoneRules) {
+    var fraction: Double?
+    if case .object(let fields)? = line.fields.flatMap({ JSONValue(parsing: $0.text) }) {
+      switch fields["fraction"] {
+      case .number(let value)?: fraction = value
+      case .integer(let value)?: fraction = Double(value)
+      default: break
+      }
+    }
+    self.init(text: line.message, fraction: fraction, at: HostTime(line.at, in: zone))
   }
 }
 
@@ -100,5 +168,26 @@ package struct JobQuery: Sendable, Equatable {
     self.text = text
     self.after = after
     self.limit = limit
+  }
+  /// Whether every job fits.
+  package var isPlain: Bool { tag == nil && file == nil && state == nil && text == nil }
+
+  /// Whether a job fits.
+  package func matches(_ job: JobAnswer) -> Bool {
+    if let tag, !job.tags.contains(tag) { return false }
+    if let file, job.file != file { return false }
+    if let text {
+      let texts = [job.name, job.description ?? ""] + job.tags
+      guard texts.contains(where: { containsText(text, in: $0) }) else { return false }
+    }
+    switch state {
+    case nil: return true
+    case .enabled: return !job.isOrphaned && job.isEnabled && !job.isPaused
+    case .disabled: return !job.isOrphaned && !job.isEnabled
+    case .paused: return !job.isOrphaned && job.isPaused
+    case .orphaned: return job.isOrphaned
+    case .running: return job.running > 0
+    case .failing: return job.lastOutcome.map { $0.isFailure } ?? false
+    }
   }
 }

@@ -110,7 +110,7 @@ package final class LogRenderer: HostLog {
     if let run = line.run { text += ",\"run\":\(run)" }
     text += ",\"message\":" + quotedJSON(line.message)
     if let fields = line.fields {
-      text += ",\"fields\":" + (JSONTree(parsing: fields.text) == nil ? quotedJSON(fields.text) : fields.text)
+      text += ",\"fields\":" + (JSONValue(parsing: fields.text) == nil ? quotedJSON(fields.text) : fields.text)
     }
     if let traceback = line.traceback { text += ",\"traceback\":" + quotedJSON(traceback) }
     return VisibleText.json(text + "}")

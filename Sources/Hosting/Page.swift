@@ -10,6 +10,26 @@ package struct Page<Item: Sendable & Codable>: Sendable, Codable {
   }
 }
 
+extension Page {
+  /// The items that fit a page: `limit` of them, and so few that their texts are no more than ``PageLimit/bytes``, but
+  /// at least one.
+  ///
+  /// - Parameters:
+  ///   - found: what fits the question, one more than `limit` if there is one more.
+  ///   - weigh: about how many bytes of text an item has.
+  ///   - cursor: the place behind an item.
+  package init(
+    _ found: [Item], limit: Int, weigh: (Item) -> Int, cursor: (Item) -> PageCursor
+  ) {
+    var bytes = 0
+    let fitting = found.prefix(limit).prefix { item in
+      defer { bytes += weigh(item) }
+      return bytes < PageLimit.bytes
+    }
+    self.init(Array(fitting), next: fitting.count < found.count ? fitting.last.map(cursor) : nil)
+  }
+}
+
 extension Page: Equatable where Item: Equatable {}
 
 /// A place in a list. Opaque to who pages: it is a text without spaces, safe in a URL.
@@ -35,4 +55,6 @@ package enum PageLimit {
   package static let standard = 100
   /// So that no answer is larger than about a megabyte.
   package static let most = 1_000
+  /// Bytes of texts that scripts and people have made, beyond which a page ends.
+  package static let bytes = 384 << 10
 }

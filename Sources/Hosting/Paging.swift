@@ -2,7 +2,7 @@ internal import Basics
 internal import JobModel
 
 extension PageLimit {
-  static func checked(_ limit: Int) throws(ControlError) -> Int {
+  package static func checked(_ limit: Int) throws(ControlError) -> Int {
     guard (1...most).contains(limit) else {
       throw ControlError(.invalid, "limit \(limit): give a number from 1 to \(most)")
     }
@@ -12,7 +12,7 @@ extension PageLimit {
 
 extension PageCursor {
   /// Names as hexadecimal UTF-8, with dots between them: safe everywhere, and nobody takes it for something to edit.
-  init(names: [String]) {
+  package init(names: [String]) {
     self.init(
       names.map { name in name.utf8.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
         .joined(separator: "."))
@@ -20,7 +20,7 @@ extension PageCursor {
 
   init(id: Int64) { self.init("\(id)") }
 
-  func names(_ count: Int) throws(ControlError) -> [String] {
+  package func names(_ count: Int) throws(ControlError) -> [String] {
     let names = text.split(separator: ".", omittingEmptySubsequences: false).map { PageCursor.name(Array($0.utf8)) }
     guard names.count == count, !names.contains(nil) else { throw invalid }
     return names.compactMap { $0 }

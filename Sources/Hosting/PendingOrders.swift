@@ -27,6 +27,9 @@ final class PendingOrders: Sendable {
   /// - Returns: false, when it was answered already.
   func take(_ number: Int) -> Bool { state.withLock { $0.failures.removeValue(forKey: number) != nil } }
 
+  /// Whether nothing is taken any more.
+  var isOver: Bool { state.withLock { $0.isOver } }
+
   func end() {
     let left = state.withLock { state in
       defer { state.failures = [:] }

@@ -33,12 +33,54 @@ package struct RunAnswer: Sendable, Equatable {
   package var retryOf: Int64?
   /// Name of its store.
   package var store: String?
+  /// Texts of it are left out because they are long: the answer about the run alone has them.
+  package var isCut = false
 
   package init(id: Int64, job: String, cause: RunCause, scheduledAt: HostTime) {
     self.id = id
     self.job = job
     self.cause = cause
     self.scheduledAt = scheduledAt
+  }
+}
+
+extension RunAnswer {
+  /// A run as a store, or the scheduler, has it.
+  ///
+  /// - Parameters:
+  ///   - state: where it stands if it has not ended.
+  ///   - isWhole: whether long texts are there as a whole; in a list they are cut.
+  package init(_ record: RunRecord, state: String, store: String?, isWhole: Bool, in zone: TimeZoneRules) {
+    func time(_ instant: Instant) -> HostTime { HostTime(instant, in: zone) }
+    self.init(id: record.id.number, job: record.job, cause: record.cause, scheduledAt: time(record.scheduledAt))
+    schedule = record.schedule
+    claimedAt = record.claimedAt.map(time)
+    startedAt = record.startedAt.map(time)
+    lastAttemptAt = record.retriedAt.map(time)
+    nextAttemptAt = record.resumesAt.map(time)
+    finishedAt = record.finishedAt.map(time)
+    if record.outcome == nil { self.state = state }
+    missed = record.missed
+    outcome = record.outcome
+    error = record.error.map { ErrorInfo($0) }
+    durationMilliseconds = record.knownDuration.map { Double($0) / 1e6 }
+    memoryPeakBytes = record.memoryPeakBytes
+    attempts = Int(record.attempts)
+    if isWhole || record.textBytes <= RunPaging.textBytes {
+      result = record.result.map { JSONDocument($0) }
+      params = record.params.map { JSONDocument($0) }
+      event = record.event.map { JSONDocument($0) }
+    } else {
+      error?.traceback = nil
+      error?.data = nil
+      isCut = true
+    }
+    if record.cause == .retry {
+      retryOf = record.recovers?.number
+    } else {
+      recovers = record.recovers?.number
+    }
+    self.store = store.flatMap { $0.isEmpty ? nil : $0 }
   }
 }
 
@@ -55,6 +97,7 @@ extension RunAnswer: Codable {
     case durationMilliseconds = "duration_ms"
     case memoryPeakBytes = "memory_peak_bytes"
     case retryOf = "retry_of"
+    case isCut = "cut"
   }
 
   package init(from decoder: any Decoder) throws {
@@ -83,6 +126,7 @@ extension RunAnswer: Codable {
     recovers = try fields.decodeIfPresent(Int64.self, forKey: .recovers)
     retryOf = try fields.decodeIfPresent(Int64.self, forKey: .retryOf)
     store = try fields.decodeIfPresent(String.self, forKey: .store)
+    isCut = try fields.decodeIfPresent(Bool.self, forKey: .isCut) ?? false
   }
 
   /// `outcome`, `result`, `error` and `duration_ms` are always there, null where there is nothing; the others only
@@ -113,6 +157,7 @@ extension RunAnswer: Codable {
     try fields.encodeIfPresent(recovers, forKey: .recovers)
     try fields.encodeIfPresent(retryOf, forKey: .retryOf)
     try fields.encodeIfPresent(store, forKey: .store)
+    if isCut { try fields.encode(isCut, forKey: .isCut) }
   }
 }
 

@@ -26,6 +26,13 @@ package struct ScheduleAnswer: Sendable, Codable, Equatable {
   }
 }
 
+extension ScheduleAnswer {
+  /// About how many bytes of text it has.
+  var weight: Int {
+    id.utf8.count + job.utf8.count + trigger.utf8.count + lua.utf8.count + (params?.text.utf8.count ?? 0)
+  }
+}
+
 package struct SchedulesQuery: Sendable, Equatable {
   package var job: String?
   package var after: PageCursor?

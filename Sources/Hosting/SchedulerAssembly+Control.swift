@@ -1,4 +1,4 @@
-internal import Chronology
+package import Chronology
 internal import FileWatching
 internal import JobModel
 internal import Lua
@@ -23,6 +23,9 @@ extension SchedulerAssembly {
   /// What an operator can ask this host, and tell it.
   package var control: any HostControl { operations }
 
+  /// In which times are shown.
+  package var zone: TimeZoneRules { operations.parts.zone }
+
   /// The same for callers that wait with their thread.
   package var blockingControl: BlockingControl { BlockingControl(operations) }
 
@@ -40,7 +43,7 @@ extension SchedulerAssembly {
       engine: engine, stores: service.stores, executors: service.executors, zones: service.zones,
       // A zone that is not there was an error before, where it was needed.
       zone: (try? service.zones.zone(named: zoneName)) ?? .utc, zoneName: zoneName, wallClock: service.wallClock,
-      monotonicClock: service.monotonicClock, health: health, scripts: ledger,
+      monotonicClock: service.monotonicClock, health: health, scripts: ledger, configuration: configuration,
       scriptsDirectory: session?.directory.root, stateDirectory: blueprint.stateDirectory,
       luaStates: { luaHost.map { $0.keptStates.bytes } }, series: { luaHost?.services.metrics.all ?? [] },
       quotas: { live?.quotas ?? quotas })

@@ -64,6 +64,7 @@ extension SchedulerAssembly {
   package func stop(grace: Int64, closing: () -> Void = {}) {
     // A script that loads, or a directory that does not answer, must not keep the jobs from ending.
     follower?.cancel()
+    operations.stopReloads()
     files.stop()
     engine.drain(grace: grace)
     follower?.stop()

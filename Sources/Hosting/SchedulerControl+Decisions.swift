@@ -12,13 +12,10 @@ extension SchedulerControl {
         stored.at = query.from ?? .distantPast
         stored.before = query.to ?? .distantFuture
       }
-      var found: [DecisionRange] = []
-      for (_, store) in self.parts.stores {
-        found += try self.reading { () throws(StoreError) in try store.decisions(stored) }
-      }
-      if self.parts.stores.count > 1 { found.sort { $0.decidedAt > $1.decidedAt } }
+      let question = stored
+      let found = try self.reading { () throws(StoreError) in try self.stores.decisions(question) }
       return Page(
-        found.prefix(limit).map { DecisionAnswer($0, sentence: $0.words(in: self.parts.zone), in: self.parts.zone) })
+        found.map { DecisionAnswer($0, sentence: $0.words(in: self.parts.zone), in: self.parts.zone) })
     }
   }
 
@@ -40,11 +37,11 @@ extension SchedulerControl {
       found += try reading { () throws(StoreError) in try store.audit(stored) }
     }
     found.sort { $0.id > $1.id }
-    let page = found.prefix(limit).map { line in
+    let page = found.map { line in
       AuditAnswer(
         id: line.id, at: time(line.at), by: line.by, door: line.door, action: line.action, subject: line.subject,
         details: line.details.map { JSONDocument($0) })
     }
-    return Page(page, next: found.count > limit ? PageCursor(id: page.last!.id) : nil)
+    return Page(page, limit: limit, weigh: \.weight) { PageCursor(id: $0.id) }
   }
 }

@@ -35,6 +35,7 @@ extension SchedulerControl {
   private func jobPage(_ query: JobQuery) throws(ControlError) -> Page<JobAnswer> {
     let limit = try PageLimit.checked(query.limit)
     let start = try query.after.map { (cursor) throws(ControlError) in try cursor.names(1)[0] }
+    if query.state == .orphaned { return try orphanPage(query, start, limit) }
     let all = directory.all
     var rest = all[...]
     if let start { rest = rest[partition(all) { $0.name > start }...] }
@@ -45,9 +46,36 @@ extension SchedulerControl {
       rest = rest.dropFirst(part.count)
       found += states(at: Array(part)).filter { query.matches($0) }
     }
-    let page = found.prefix(limit)
-    let next = found.count > limit ? PageCursor(names: [page.last!.definition.name]) : nil
-    return Page(answers(Array(page)), next: next)
+    // The one beyond the page costs nothing but its answer.
+    return Page(answers(Array(found.prefix(limit + 1))), limit: limit, weigh: \.weight) { PageCursor(names: [$0.name]) }
+  }
+
+  /// The scheduler remembers some orphans, and the stores all.
+  private func orphanPage(
+    _ query: JobQuery, _ start: String?, _ limit: Int
+  ) throws(ControlError) -> Page<JobAnswer> {
+    let all = directory.all
+    var remembered: [String: JobState] = [:]
+    var declared: Set<String> = []
+    for part in stride(from: 0, to: all.count, by: Self.jobsPerTick) {
+      for state in states(at: Array(all[part..<min(all.count, part + Self.jobsPerTick)])) {
+        let name = state.definition.name
+        if state.isOrphaned { remembered[name] = state } else { declared.insert(name) }
+      }
+    }
+    let orphans = try reading { () throws(StoreError) in try StoredOrphans(stores, declared: declared) }
+    let names = Set(orphans.names).union(remembered.keys).sorted().drop { name in start.map { name <= $0 } ?? false }
+    var found: [JobAnswer] = []
+    for name in names where found.count <= limit {
+      var answer =
+        if let state = remembered[name] { answers([state])[0] } else {
+          try reading { () throws(StoreError) in try orphans.answer(name, parts.zones, in: parts.zone) }
+        }
+      answer.orphanReason = reasonOfOrphan(name)
+      answer.orphanedAt = answer.orphanedAt ?? orphans.since(name).map(time)
+      if query.matches(answer) { found.append(answer) }
+    }
+    return Page(found, limit: limit, weigh: \.weight) { PageCursor(names: [$0.name]) }
   }
 
   /// The first index from which on `isAfter` holds.
@@ -62,43 +90,44 @@ extension SchedulerControl {
 
   func answers(_ states: [JobState]) -> [JobAnswer] {
     let schedules = dynamicSchedules(of: Set(states.map(\.definition.name)))
+    // Of a job with one run it is said since when.
+    let only = Set(states.lazy.filter { $0.claimed == 1 && $0.waiting == 0 }.compactMap(\.latestRun))
+    let (runs, isAllPaused) = engine.ask { core, _, _ in
+      (only.isEmpty ? [:] : core.activeRuns(only), core.pauseNote != nil)
+    }
     return states.map { state in
       var answer = answer(state)
-      answer.schedules = Array((schedules[answer.name] ?? []).prefix(Self.schedulesOfJob))
+      answer.list(schedules[answer.name] ?? [])
+      answer.now = words(state, runs)
+      if isAllPaused { answer.isPausedWithAll = true }
       return answer
     }
   }
 
-  /// Dynamic schedules that an answer about a job lists.
-  static let schedulesOfJob = 100
+  private func words(_ state: JobState, _ runs: [RunID: ActiveRun]) -> String? {
+    if state.claimed == 1, state.waiting == 0, let run = state.latestRun.flatMap({ runs[$0] }) {
+      return OpenRuns.words(run.record, phase(of: run), now: now, in: parts.zone)
+    }
+    if state.claimed == 0, state.waiting == 1 { return RunPhase.waiting.word }
+    let claimed = state.claimed - state.retrying - state.stuck
+    return OpenRuns.words(
+      ["running": claimed, "retrying": state.retrying, "stuck": state.stuck, "waiting": state.waiting])
+  }
 
   private func answer(_ state: JobState) -> JobAnswer {
     let definition = state.definition
-    var answer = JobAnswer(name: definition.name)
-    answer.trigger = definition.whenInWords
-    answer.lua = definition.trigger?.lua
-    answer.timeZone = definition.timeZone
+    var answer = JobAnswer(definition)
     answer.nextRunTime = state.isOrphaned ? nil : state.nextFire.map(time)
     answer.lastOutcome = state.lastOutcome ?? formerOutcome(of: definition.name, in: state.store)
     answer.running = state.claimed
     answer.waiting = state.waiting
     if state.claimed == 1, let run = state.latestRun, let note = progress[run] { answer.progress = info(note) }
-    answer.isEnabled = definition.enabled
     answer.isPaused = state.isPaused
     answer.pause = state.pause.map(info)
     answer.isOrphaned = state.isOrphaned
     if state.isOrphaned { answer.orphanReason = reasonOfOrphan(definition.name) }
-    answer.file = definition.source.file
-    answer.line = definition.source.line
-    answer.tags = definition.tags
-    answer.description = definition.description
-    answer.priority = definition.priority
-    answer.group = definition.group
     answer.store = state.store
     answer.executor = state.executor
-    answer.overlap = definition.overlap.rawValue
-    answer.maxInstances = definition.maxInstances
-    answer.params = definition.params.map { JSONDocument($0) }
     return answer
   }
 
@@ -130,24 +159,18 @@ extension SchedulerControl {
 }
 
 extension JobQuery {
-  /// Whether every job fits.
-  var isPlain: Bool { tag == nil && file == nil && state == nil && text == nil }
-
+  /// Whether a job fits, before there is an answer about it.
   func matches(_ job: JobState) -> Bool {
-    if let tag, !job.definition.tags.contains(tag) { return false }
-    if let file, job.definition.source.file != file { return false }
-    if let text {
-      let texts = [job.definition.name, job.definition.description ?? ""] + job.definition.tags
-      guard texts.contains(where: { containsText(text, in: $0) }) else { return false }
-    }
-    switch state {
-    case nil: return true
-    case .enabled: return !job.isOrphaned && job.definition.enabled && !job.isPaused
-    case .disabled: return !job.isOrphaned && !job.definition.enabled
-    case .paused: return !job.isOrphaned && job.isPaused
-    case .orphaned: return job.isOrphaned
-    case .running: return job.claimed > 0
-    case .failing: return job.lastOutcome.map { $0.isFailure } ?? false
-    }
+    if isPlain { return true }
+    var answer = JobAnswer(name: job.definition.name)
+    answer.tags = job.definition.tags
+    answer.description = job.definition.description
+    answer.file = job.definition.source.file
+    answer.isEnabled = job.definition.enabled
+    answer.isPaused = job.isPaused
+    answer.isOrphaned = job.isOrphaned
+    answer.running = job.claimed
+    answer.lastOutcome = job.lastOutcome
+    return matches(answer)
   }
 }

@@ -105,7 +105,7 @@ extension SchedulerControl {
   /// Who asked for a reload that is over.
   private func reloadOrder(_ answer: ReloadAnswer?, _ caller: Caller) throws(ControlError) -> Order<ReloadAnswer> {
     guard let answer else {
-      throw observed.withLock({ $0.isStopping })
+      throw reloads.isOver
         ? PendingOrders.stopping : ControlError(.conflict, "this host has no scripts to reload")
     }
     return { core, now, evaluation in
@@ -117,9 +117,9 @@ extension SchedulerControl {
 
   /// `done` is called once; with nil when there is nothing to reload, or the host ends first.
   func reload(_ done: @escaping @Sendable (ReloadAnswer?) -> Void) {
-    guard let scripts, let number = pending.add({ _ in done(nil) }) else { return done(nil) }
-    parts.scripts.await { [pending] past, generation, failure in
-      guard pending.take(number) else { return }
+    guard let scripts, let number = reloads.add({ _ in done(nil) }) else { return done(nil) }
+    parts.scripts.await { [reloads] past, generation, failure in
+      guard reloads.take(number) else { return }
       var errors = generation.errors.map { ProblemAnswer($0) }
       if let failure { errors.append(ProblemAnswer(configuration: failure)) }
       done(

@@ -65,39 +65,20 @@ extension SchedulerControl {
   }
 
   private func runPage(_ query: RunsQuery) throws(ControlError) -> Page<RunAnswer> {
-    let limit = try PageLimit.checked(query.limit)
-    if let from = query.from, let to = query.to, from >= to {
-      throw ControlError(.invalid, "the end of the span must be later than its beginning")
-    }
-    let before = try query.after.map { (cursor) throws(ControlError) in RunID(try cursor.id()) }
+    let before = try query.checked()
     if let job = query.job { try checkKnown(job) }
-    if query.isOpen { return openPage(query, before, limit) }
-    var tagged: Set<String>?
-    if let tag = query.tag { tagged = Set(try allJobs(tagged: tag)) }
-    var stores = MergedRuns(self, query, before)
-    var page: [(record: RunRecord, store: String)] = []
-    var (bytes, looked) = (0, 0)
-    var next: PageCursor?
-    while let found = try stores.next() {
-      looked += 1
-      if fits(found.record, found.store, query, tagged) {
-        if page.count == limit || bytes > RunPaging.bytes {
-          next = PageCursor(id: page.last!.record.id.number)
-          break
-        }
-        bytes += found.record.textBytes
-        page.append(found)
-      }
-      // What is looked for by its text may be rare: the page ends, and says from where to go on.
-      if looked == RunPaging.looks(query), page.count < limit {
-        next = PageCursor(id: found.record.id.number)
-        break
-      }
+    if query.isOpen { return try openPage(query, before) }
+    let tagged = try query.tag.map { (tag) throws(ControlError) in try allJobs(tagged: tag) }
+    let page = try reading { () throws(StoreError) in
+      try RunPage(stores, query, tagged: tagged, before: before)
     }
-    return Page(answers(page), next: next)
+    return Page(answers(page.runs), next: page.next)
   }
 
-  private func answers(_ page: [(record: RunRecord, store: String)]) -> [RunAnswer] {
+  /// All stores as one.
+  var stores: StoreUnion { StoreUnion(parts.stores) }
+
+  private func answers(_ page: [StoredRun]) -> [RunAnswer] {
     let open = Set(page.lazy.filter { $0.record.outcome == nil }.map(\.record.id))
     let active = open.isEmpty ? [:] : engine.ask { core, _, _ in core.activeRuns(open) }
     var page = page
@@ -113,22 +94,30 @@ extension SchedulerControl {
     return page.map { answer($0.record, active[$0.record.id], $0.store, isWhole: false) }
   }
 
-  /// Those that have not ended, from the scheduler itself.
-  private func openPage(_ query: RunsQuery, _ before: RunID?, _ limit: Int) -> Page<RunAnswer> {
-    let job = query.job
-    let found = engine.ask { core, _, _ in core.activeRuns(of: job, before: before, limit: limit + 1) }
-    let page = found.prefix(limit).map { answer($0.record, $0, nil, isWhole: false) }
-    return Page(page, next: found.count > limit ? PageCursor(id: page.last!.id) : nil)
+  /// Those that have not ended and fit, from the scheduler itself.
+  private func openPage(_ query: RunsQuery, _ before: RunID?) throws(ControlError) -> Page<RunAnswer> {
+    // What has not ended has no outcome.
+    if query.outcomes != nil { return Page([]) }
+    let tagged = try query.tag.map { (tag) throws(ControlError) in try allJobs(tagged: tag) }
+    var before = before
+    var page: [RunAnswer] = []
+    while true {
+      let (job, start) = (query.job, before)
+      let found = engine.ask { core, _, _ in core.activeRuns(of: job, before: start, limit: PageLimit.most) }
+      for active in found {
+        let record = active.record
+        guard OpenRunFilter(query, tagged).takes(record, { self.lines(ofOpen: record) }) else { continue }
+        guard page.count < query.limit else { return Page(page, next: PageCursor(id: page.last!.id)) }
+        page.append(answer(record, active, nil, isWhole: false))
+      }
+      guard found.count == PageLimit.most else { return Page(page) }
+      before = found.last?.record.id
+    }
   }
 
-  private func fits(_ run: RunRecord, _ store: String, _ query: RunsQuery, _ tagged: Set<String>?) -> Bool {
-    if let tagged, !tagged.contains(run.job) { return false }
-    guard let text = query.text else { return true }
-    if let error = run.error, containsText(text, in: error.message) { return true }
-    let lines = (try? named(store)?.log(of: run.id, limit: RunPaging.logLines)) ?? []
-    return lines.contains {
-      containsText(text, in: $0.message) || $0.fields.map { containsText(text, in: $0.text) } ?? false
-    }
+  private func lines(ofOpen run: RunRecord) -> [RunLogLine] {
+    let found = parts.stores.lazy.compactMap { try? $0.store.log(of: run.id, limit: RunPaging.logLines) }
+    return found.first { !$0.isEmpty } ?? []
   }
 
   /// Throws for a job that neither the scheduler nor a store has heard of.
@@ -144,13 +133,13 @@ extension SchedulerControl {
     throw unknown(job)
   }
 
-  private func allJobs(tagged tag: String) throws(ControlError) -> [String] {
-    var names: [String] = []
+  private func allJobs(tagged tag: String) throws(ControlError) -> Set<String> {
+    var names: Set<String> = []
     var rest = directory.all[...]
     while !rest.isEmpty {
       let part = Array(rest.prefix(Self.jobsPerTick))
       rest = rest.dropFirst(part.count)
-      names += states(at: part).filter { $0.definition.tags.contains(tag) }.map(\.definition.name)
+      names.formUnion(states(at: part).lazy.filter { $0.definition.tags.contains(tag) }.map(\.definition.name))
     }
     return names
   }
@@ -158,105 +147,51 @@ extension SchedulerControl {
   /// - Parameter isWhole: whether long texts are there as a whole; in a list they are cut.
   func answer(_ stored: RunRecord, _ active: ActiveRun?, _ store: String?, isWhole: Bool) -> RunAnswer {
     let record = active?.record ?? stored
-    var answer = RunAnswer(
-      id: record.id.number, job: record.job, cause: record.cause, scheduledAt: time(record.scheduledAt))
-    answer.schedule = record.schedule
-    answer.claimedAt = record.claimedAt.map(time)
-    answer.startedAt = record.startedAt.map(time)
-    answer.lastAttemptAt = record.retriedAt.map(time)
-    answer.nextAttemptAt = record.resumesAt.map(time)
-    answer.finishedAt = record.finishedAt.map(time)
-    if record.outcome == nil { answer.state = word(record, active) }
-    answer.missed = record.missed
+    var answer = RunAnswer(record, state: word(record, active), store: store, isWhole: isWhole, in: parts.zone)
     answer.progress = progress[record.id].map(info)
-    answer.outcome = record.outcome
-    answer.error = record.error.map { ErrorInfo($0) }
-    answer.durationMilliseconds = record.knownDuration.map { Double($0) / 1e6 }
-    answer.memoryPeakBytes = record.memoryPeakBytes
-    answer.attempts = Int(record.attempts)
-    if isWhole || record.textBytes <= RunPaging.textBytes {
-      answer.result = record.result.map { JSONDocument($0) }
-      answer.params = record.params.map { JSONDocument($0) }
-      answer.event = record.event.map { JSONDocument($0) }
-    } else {
-      answer.error?.traceback = nil
-      answer.error?.data = nil
-    }
-    if record.cause == .retry {
-      answer.retryOf = record.recovers?.number
-    } else {
-      answer.recovers = record.recovers?.number
-    }
-    answer.store = store
     if isWhole, answer.progress == nil, let store, let line = try? named(store)?.progress(of: record.id) {
-      answer.progress = info(line)
+      answer.progress = ProgressInfo(line, in: parts.zone)
     }
     return answer
   }
 
   private func word(_ record: RunRecord, _ active: ActiveRun?) -> String {
-    switch active?.state {
-    case .running?, .dispatched?, .claiming?: "running"
-    case .stuck?: "stuck"
-    case .retrying?: "retrying"
-    case .ready? where active?.record.claimedAt != nil: "retrying"
-    case .free?, .debouncing?, .waiting?, .ready?: "waiting"
-    // It ended between the two questions, or another process runs it.
-    case nil: record.claimedAt == nil ? "waiting" : "running"
+    // Without one it ended between the two questions, or another process runs it.
+    active.map { phase(of: $0).word } ?? (record.claimedAt == nil ? "waiting" : "running")
+  }
+
+  func phase(of run: ActiveRun) -> RunPhase {
+    switch run.state {
+    case .running, .dispatched, .claiming: .running
+    case .stuck: .stuck
+    case .retrying: .retrying(at: run.record.resumesAt ?? now)
+    case .ready where run.record.claimedAt != nil: .retrying(at: run.record.resumesAt ?? now)
+    case .free, .debouncing, .waiting, .ready: .waiting
     }
   }
 }
 
-/// How much of the history one page looks at.
-enum RunPaging {
-  /// Bytes of texts on a page.
-  static let bytes = 512 << 10
-  /// Texts of one run in a list; longer ones are only in the answer about the run.
-  static let textBytes = 16 << 10
-  /// Lines of a run in which a text is looked for.
-  static let logLines = 1_000
+/// Which of the runs that have not ended a question is about.
+package struct OpenRunFilter {
+  private let query: RunsQuery
+  private let tagged: Set<String>?
 
-  /// Runs that are looked at for one page.
-  static func looks(_ query: RunsQuery) -> Int {
-    query.text != nil ? 1_000 : query.tag != nil ? 20_000 : .max
-  }
-}
-
-/// Runs of all stores as one list, newest first, read some at a time.
-struct MergedRuns {
-  private struct Source {
-    let name: String
-    let store: any JobStore
-    var query: RunQuery
-    /// Newest last.
-    var buffer: [RunRecord] = []
-    var isOver = false
-  }
-  private var sources: [Source]
-  private let control: SchedulerControl
-
-  init(_ control: SchedulerControl, _ query: RunsQuery, _ before: RunID?) {
-    self.control = control
-    var plain = RunQuery(job: query.job, outcomes: query.outcomes, limit: min(query.limit + 1, 1_000))
-    plain.from = query.from
-    plain.to = query.to
-    plain.before = before
-    sources = control.parts.stores.map { Source(name: $0.name, store: $0.store, query: plain) }
+  /// - Parameter tagged: the jobs that carry the tag of the question; nil: it has none.
+  package init(_ query: RunsQuery, _ tagged: Set<String>?) {
+    self.query = query
+    self.tagged = tagged
   }
 
-  /// nil: there are no more.
-  mutating func next() throws(ControlError) -> (record: RunRecord, store: String)? {
-    for index in sources.indices where sources[index].buffer.isEmpty && !sources[index].isOver {
-      let source = sources[index]
-      let found = try control.reading { () throws(StoreError) in try source.store.runs(source.query) }
-      sources[index].isOver = found.count < source.query.limit
-      sources[index].query.before = found.last?.id ?? source.query.before
-      sources[index].buffer = found.reversed()
+  /// - Parameter lines: of its log.
+  package func takes(_ run: RunRecord, _ lines: () -> [RunLogLine]) -> Bool {
+    if let job = query.job, run.job != job { return false }
+    if let tagged, !tagged.contains(run.job) { return false }
+    if let from = query.from, run.scheduledAt < from { return false }
+    if let to = query.to, run.scheduledAt >= to { return false }
+    guard let text = query.text else { return true }
+    if let error = run.error, containsText(text, in: error.message) { return true }
+    return lines().contains {
+      containsText(text, in: $0.message) || $0.fields.map { containsText(text, in: $0.text) } ?? false
     }
-    // One number counts the runs of all stores of a host.
-    let newest = sources.indices.filter { !sources[$0].buffer.isEmpty }
-      .max { sources[$0].buffer.last!.id < sources[$1].buffer.last!.id }
-    guard let newest else { return nil }
-    return (sources[newest].buffer.removeLast(), sources[newest].name)
   }
 }

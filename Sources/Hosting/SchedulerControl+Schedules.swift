@@ -18,8 +18,7 @@ extension SchedulerControl {
         found.append(self.answer(schedule))
       }
       found.sort { $0.id < $1.id }
-      let page = found.prefix(limit)
-      return Page(Array(page), next: found.count > limit ? PageCursor(names: [page.last!.id]) : nil)
+      return Page(found, limit: limit, weigh: \.weight) { PageCursor(names: [$0.id]) }
     }
   }
 

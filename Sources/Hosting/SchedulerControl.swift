@@ -3,6 +3,7 @@ internal import Chronology
 internal import JobModel
 internal import SchedulerService
 internal import Scheduling
+internal import ScriptLoading
 internal import ScriptRuntime
 internal import Synchronization
 
@@ -26,6 +27,8 @@ package final class SchedulerControl: HostControl {
     var monotonicClock: any MonotonicClock
     var health: HostHealth
     var scripts: ScriptLedger
+    /// As the host was started with.
+    var configuration: HostConfiguration
     var scriptsDirectory: String?
     var stateDirectory: String?
     /// Bytes of kept Lua states; nil without scripts.
@@ -55,6 +58,8 @@ package final class SchedulerControl: HostControl {
   private let followed = Mutex<Followed?>(nil)
   private let pool = BlockingPool(name: "moondial-control", threads: 4)
   let pending = PendingOrders()
+  /// Reloads that somebody waits for.
+  let reloads = PendingOrders()
 
   /// What events have told.
   struct Observed: Sendable {
@@ -76,10 +81,14 @@ package final class SchedulerControl: HostControl {
     startedAtMonotonic = parts.monotonicClock.now.nanoseconds
   }
 
+  /// The host begins to stop: scripts are not read any more, and who waits for that is told.
+  func stopReloads() { reloads.end() }
+
   /// Nothing is asked or told any more: what waits is answered that the host stops. After the scheduler has; twice is
   /// fine.
   func stop() {
     observed.withLock { $0.isStopping = true }
+    reloads.end()
     pending.end()
     pool.stop()
     events.stop()
@@ -104,19 +113,27 @@ package final class SchedulerControl: HostControl {
 
   // MARK: Questions
 
-  /// Does something that blocks on a thread for that.
+  /// Does something that blocks on a thread for that. When the task is cancelled before its turn comes, it is not done:
+  /// a client that has gone costs nothing more.
   func away<Answer: Sendable>(
     _ body: @escaping @Sendable () throws(ControlError) -> Answer
   ) async throws(ControlError) -> Answer {
-    let result = await withCheckedContinuation {
-      (continuation: CheckedContinuation<Result<Answer, ControlError>, Never>) in
-      let work: @Sendable () -> Void = {
-        continuation.resume(returning: Result { () throws(ControlError) in try body() })
+    let flag = Cancellation()
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { (continuation: CheckedContinuation<Result<Answer, ControlError>, Never>) in
+        let work: @Sendable () -> Void = {
+          guard !flag.isSet else { return continuation.resume(returning: .failure(Self.unwanted)) }
+          continuation.resume(returning: Result { () throws(ControlError) in try body() })
+        }
+        if !pool.run(work) { continuation.resume(returning: .failure(Self.noThread(pool.refusal))) }
       }
-      if !pool.run(work) { continuation.resume(returning: .failure(Self.noThread(pool.refusal))) }
+    } onCancel: {
+      flag.set()
     }
     return try result.get()
   }
+
+  private static let unwanted = ControlError(.unavailable, "nobody waits for the answer any more")
 
   private static func noThread(_ why: String) -> ControlError { ControlError(.unavailable, why) }
 
@@ -190,6 +207,13 @@ package final class SchedulerControl: HostControl {
     }
     return try answer.wait { $0 }!.get()
   }
+}
+
+/// Whether nobody waits any more.
+private final class Cancellation: Sendable {
+  private let value = Atomic(false)
+  var isSet: Bool { value.load(ordering: .relaxed) }
+  func set() { value.store(true, ordering: .relaxed) }
 }
 
 /// What an order leaves for its completion.

@@ -111,10 +111,12 @@ extension Configuration {
 }
 
 extension Configuration.Grant {
-  fileprivate var value: LuaValue {
+  /// As moondial.lua would say it.
+  var value: LuaValue {
     if isAll { return .bool(true) }
     let parts = [
       ("fs", files), ("exec", exec), ("exec_env", execEnv), ("env", env), ("secret", secret), ("http", http),
+      ("mail", mail),
     ]
     return .table(LuaTable(fields: parts.filter { !$0.1.isEmpty }.map { (key: $0.0, value: .texts($0.1)) }))
   }

@@ -76,14 +76,16 @@ public struct Configuration: Sendable {
     public var env: [String]
     /// Secrets that may be read.
     public var secret: [String]
-    /// Hosts that may be called.
+    /// Hosts, addresses and networks that may be called.
     public var http: [String]
+    /// Mail servers that messages may be given to.
+    public var mail: [String]
     var isAll = false
 
     /// What is named, and nothing else.
     public init(
       files: [String] = [], exec: [String] = [], execEnv: [String] = [], env: [String] = [], secret: [String] = [],
-      http: [String] = []
+      http: [String] = [], mail: [String] = []
     ) {
       self.files = files
       self.exec = exec
@@ -91,6 +93,7 @@ public struct Configuration: Sendable {
       self.env = env
       self.secret = secret
       self.http = http
+      self.mail = mail
     }
 
     /// Everything: for scripts that are trusted like the program itself.

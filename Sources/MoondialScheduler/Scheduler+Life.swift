@@ -132,6 +132,7 @@ extension Scheduler {
           ? SchedulerError(.state, "the scheduler was stopped while it was starting")
           : SchedulerError(.failed, error.message)
       }
+      beginCompanions(assembly)
     } catch {
       finish()
       throw error
@@ -195,7 +196,7 @@ extension Scheduler {
       if grace <= .zero { assembly.endNow() }
       awaitEnd()
     case .all(let assembly)?:
-      assembly.stop(grace: max(0, grace.wholeNanoseconds))
+      assembly.stop(grace: max(0, grace.wholeNanoseconds)) { endCompanions() }
       // A listener that never returns must not hold the end up.
       bus.awaitDelivery(until: monotonicNow() + 1_000_000_000)
       finish()

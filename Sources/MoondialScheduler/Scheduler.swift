@@ -37,6 +37,10 @@ public final class Scheduler: Sendable {
     var isCalledOff = false
     /// Somebody stops it, or has.
     var isStopAsked = false
+    /// What runs with it.
+    var companions: [any SchedulerCompanion] = []
+    /// Its jobs run, and its companions with it.
+    var hasBegun = false
     /// Sequences of events do not end with the scheduler.
     var holdsEvents = false
     /// Tasks that wait for the end.
@@ -64,10 +68,11 @@ public final class Scheduler: Sendable {
 
   deinit {
     // Who reads the events of a scheduler that is gone has read them all.
-    guard case .running(let assembly) = state.withLock({ $0.phase }) else { return bus.finish() }
+    let (phase, companions) = state.withLock { ($0.phase, $0.companions) }
+    guard case .running(let assembly) = phase else { return bus.finish() }
     let end: @Sendable () -> Void = { [bus] in
       assembly.log.write(.warn, "the scheduler was released while it ran, and ends: keep it, and call stop()")
-      assembly.stop(grace: 0)
+      assembly.stop(grace: 0) { for companion in companions { companion.end() } }
       bus.finish()
     }
     // Not here: the last reference may go on any thread, also on one that the end waits for.

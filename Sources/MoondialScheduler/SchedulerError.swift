@@ -20,7 +20,7 @@ public struct SchedulerError: Error, Sendable, Equatable, CustomStringConvertibl
   /// The sentence; a line for each thing that is wrong.
   public let message: String
 
-  init(_ code: Code, _ message: String) {
+  package init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message
   }

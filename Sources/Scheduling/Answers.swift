@@ -55,6 +55,9 @@ package struct JobState: Sendable {
   /// Claimed runs, and accepted ones that are not claimed, of all its schedules.
   package var claimed = 0
   package var waiting = 0
+  /// Of the claimed ones, those between two attempts, and those that are beyond their deadline and not to be stopped.
+  package var retrying = 0
+  package var stuck = 0
   /// A claimed run: its only one, if `claimed` is 1.
   package var latestRun: RunID?
   /// How its latest run ended since the host started; nil: none has.

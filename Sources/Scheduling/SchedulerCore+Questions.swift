@@ -105,6 +105,11 @@ extension SchedulerCore {
       if runs.slots[slot].row == .claim || runs.slots[slot].state == .claiming {
         states[number].claimed += 1
         states[number].latestRun = runs.slots[slot].record.id
+        switch runs.slots[slot].state {
+        case .retrying, .ready: states[number].retrying += 1
+        case .stuck: states[number].stuck += 1
+        default: break
+        }
       } else {
         states[number].waiting += 1
       }

@@ -152,18 +152,3 @@ struct ControlCommandTests {
     #expect(answer.errors.hasPrefix("moondial: no host"), "\(answer)")
   }
 }
-
-/// What a command printed, as a whole.
-private struct Said {
-  var status: Int32
-  var output: String
-  var errors: String
-}
-
-extension Place {
-  fileprivate func said(_ arguments: [String]) throws -> Said {
-    let ended = try HostProcess.run(arguments, in: path)
-    func text(_ lines: [String]) -> String { lines.map { $0 + "\n" }.joined() }
-    return Said(status: ended.status, output: text(ended.output), errors: text(ended.errors))
-  }
-}

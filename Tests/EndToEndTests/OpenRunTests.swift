@@ -110,7 +110,7 @@ struct OpenRunTests {
 
   @Test("--limit shows the newest of runs and decisions together, and says how much lies before")
   func limit() throws {
-    let place = try place(#"job "tick" { every = "20ms", run = function() end }"#)
+    let place = try place(#"job "tick" { every = "20ms", max_instances = 100, run = function() end }"#)
     let host = try place.host("-v")
     for _ in 1...8 { try host.awaitLine(containing: "succeeded in") }
     host.signal(SIGTERM)

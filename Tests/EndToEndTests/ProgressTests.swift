@@ -23,7 +23,7 @@ struct ProgressTests {
     try host.awaitLine(containing: "progress: 25 %")
     #expect(try place.run("list", "scripts").output.joined().contains(": 25 %"))
     let list = try place.run("list", "scripts", "--json").output.joined()
-    #expect(list.contains(#""progress":{"text":"25 %","fraction":0.25}"#), "\(list)")
+    #expect(list.contains(#""progress":{"text":"25 %","fraction":0.25,"at":""#), "\(list)")
     // Of the thousand words of the loop, one at once and one when the second was over.
     #expect(host.lines.count { $0.text.contains("progress: ") } <= 4)
     host.signal(SIGTERM)

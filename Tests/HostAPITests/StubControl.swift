@@ -65,6 +65,10 @@ final class StubControl: HostControl {
   }
   func log(_ query: LogQuery) async throws(ControlError) -> LogAnswer { LogAnswer(lines: [], isCut: false) }
   func decisions(_ query: DecisionsQuery) async throws(ControlError) -> Page<DecisionAnswer> { Page([]) }
+  func explain(_ query: ExplainQuery) async throws(ControlError) -> ExplainAnswer {
+    guard query.job == "nightly" else { throw ControlError(.notFound, "no job is named \"\(query.job)\"") }
+    return ExplainAnswer(job: query.job)
+  }
   func upcoming(_ query: UpcomingQuery) async throws(ControlError) -> UpcomingAnswer {
     UpcomingAnswer(from: Self.now, to: Self.now, fires: [], frequent: [], isCut: false)
   }

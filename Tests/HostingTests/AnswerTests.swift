@@ -155,4 +155,40 @@ struct AnswerTests {
     #expect(error == ControlError(.unavailable, "the host is stopping"))
     #expect(await host.control.readiness().isReady == false)
   }
+
+  @Test("a page with long texts ends before it has a megabyte, and the pages together are all")
+  func longTexts() async throws {
+    let script = """
+      for i = 1, 300 do
+        job("long-" .. i) { description = ("d"):rep(4000), run = function() end }
+      end
+      """
+    let host = try ControlledHost(["a.lua": script])
+    var names: [String] = []
+    var query = JobQuery(limit: PageLimit.most)
+    repeat {
+      let page = try await host.control.jobs(query)
+      #expect(page.items.reduce(0) { $0 + ($1.description?.utf8.count ?? 0) } <= PageLimit.bytes + 4_096)
+      names += page.items.map(\.name)
+      query.after = page.next
+    } while query.after != nil
+    #expect(names.count == 300 && names == names.sorted())
+  }
+
+  @Test("explain answers as a host knows it, and about jobs that nobody has heard of with the nearest name")
+  func explain() async throws {
+    let host = try ControlledHost(["a.lua": #"job "waits" { run = function() wait("go") end }"#])
+    let run = try await host.control.runNow(RunRequest(job: "waits"), by: ControlledHost.ann)
+    let answer = try await host.control.explain(ExplainQuery(job: "waits"))
+    #expect(answer.runs.map(\.id) == [run.id] && ["running", "waiting"].contains(answer.runs.first?.state))
+    #expect(answer.sentences.contains { $0.contains("run \(run.id) (manual): ") })
+    let unknown = await #expect(throws: ControlError.self) {
+      try await host.control.explain(ExplainQuery(job: "wait"))
+    }
+    #expect(unknown?.message.contains("did you mean \"waits\"") == true)
+    let zero = await #expect(throws: ControlError.self) {
+      try await host.control.explain(ExplainQuery(job: "waits", limit: 0))
+    }
+    #expect(zero?.code == .invalid)
+  }
 }

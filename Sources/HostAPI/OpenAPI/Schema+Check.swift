@@ -1,4 +1,5 @@
 internal import Basics
+package import Hosting
 
 /// Whether a value is what a schema says.
 extension Schema {

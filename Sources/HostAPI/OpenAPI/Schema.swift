@@ -1,3 +1,5 @@
+package import Hosting
+
 /// What a JSON value may be: a part of JSON Schema 2020-12, as OpenAPI 3.1 uses it.
 package indirect enum Schema: Sendable, Equatable {
   /// Any value at all.

@@ -75,6 +75,7 @@ package enum Routes {
   private static func jobs(_ context: RouteContext) -> [Route] {
     let control = context.control
     let file = Route.Parameter("file", .string(length: 1...1_000), "declared by this script")
+    let at = Route.Parameter("at", .string(format: "date-time"), "decided about this instant")
     let state = Route.Parameter("state", .string(choices: JobQuery.State.allCases.map(\.rawValue)), "in this state")
     return [
       .get(
@@ -89,6 +90,13 @@ package enum Routes {
       },
       .get("/api/v1/jobs/{name}", "job", "One job", [Parameters.jobName]) { call in
         try await control.job(call.path("name"))
+      },
+      .get(
+        "/api/v1/jobs/{name}/explain", "explainJob", "What became of a job's fire times",
+        [Parameters.jobName, at, Parameters.limit]
+      ) { call in
+        try await control.explain(
+          ExplainQuery(job: call.path("name"), at: try call.instant("at"), limit: try call.limit(standard: 10)))
       },
       .post(
         "/api/v1/jobs/{name}/run", "runJob", "Run a job now", [Parameters.jobName], body: .json(RunBody.self),

@@ -1,4 +1,5 @@
 internal import HTTPTypes
+internal import Hosting
 
 /// The OpenAPI 3.1 document of a route table. It has nothing that the routes do not say.
 package struct APIDescription: Sendable {

@@ -95,7 +95,12 @@ extension Route {
       ],
       problems: problems
         + (path.contains("{") || parameters.contains { $0.name == "job" } ? [.notFound] : []),
-      handle: { try .json(try await handle($0)) })
+      handle: { call in
+        let answer = try await handle(call)
+        // Who has gone needs no text of it.
+        try Task.checkCancellation()
+        return try .json(answer)
+      })
   }
 
   /// An order.

@@ -15,6 +15,7 @@ struct BenchCommand: ParsableCommand {
         next                                                 the cost of computing fire times
         cold                                                 from the start of the process to the first job; stays up
         sleep     n sleep_ms                                 jobs that sleep, all at once
+        history   jobs runs state_dir                        fills a store, for .ci/bench-api
       Where Lua runs: state=job|run, workers=N.
       Examples:
         moondial bench drain n=100000 state=run
@@ -41,6 +42,7 @@ struct BenchCommand: ParsableCommand {
       case .next: try NextFireBench.run()
       case .cold: try ColdBench.run(parameters)
       case .sleep: try SleepBench.run(parameters)
+      case .history: try HistoryBench.run(parameters)
       }
     Terminal.json(result.json)
   }

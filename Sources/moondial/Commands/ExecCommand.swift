@@ -90,9 +90,9 @@ struct ExecCommand: ParsableCommand {
   private static func limits(_ job: JobDefinition, _ stores: ReadStores) throws -> [String] {
     let open = try OpenRuns(stores, now: SystemWallClock().now)
     var warnings: [String] = []
-    let active = (open.ofJob[job.name] ?? []).filter { $0.claimedAt != nil && open.phase(of: $0) != .leftOver }
+    let active = (open.ofJob[job.name] ?? []).filter { $0.record.claimedAt != nil && $0.phase != .leftOver }
     if active.count >= job.maxInstances {
-      let names = active.prefix(5).map { "run \($0.id)" }.joined(separator: ", ")
+      let names = active.prefix(5).map { "run \($0.record.id)" }.joined(separator: ", ")
       warnings.append(
         "\(names) of this job is under way (max_instances = \(job.maxInstances)): this one runs beside it")
     }
@@ -117,8 +117,33 @@ struct ExecCommand: ParsableCommand {
     }
     var document = JSONObject()
     document.set("job", record.job)
-    RunRendering.setOutcome(of: record, into: &document)
+    ExecCommand.setOutcome(of: record, into: &document)
     if !leftOut.isEmpty { document.set("left_out", json: JSONObject.array(leftOut.map(JSONObject.quote))) }
     Terminal.json(document.json)
+  }
+  /// The fields that `history --json` has too.
+  private static func setOutcome(of record: RunRecord, into run: inout JSONObject) {
+    if let outcome = record.outcome { run.set("outcome", outcome.rawValue) } else { run.setNull("outcome") }
+    if let result = record.result { run.set("result", stored: result.text) } else { run.setNull("result") }
+    if let error = record.error {
+      var object = JSONObject()
+      object.set("message", error.message)
+      object.set("file", error.file)
+      object.set("line", error.line)
+      object.set("traceback", error.traceback)
+      object.set("data", stored: error.data)
+      run.set("error", json: object.json)
+    } else {
+      run.setNull("error")
+    }
+    if let duration = record.knownDuration {
+      run.set("duration_ms", Double(duration) / 1e6)
+    } else {
+      run.setNull("duration_ms")
+    }
+    run.set("memory_peak_bytes", record.memoryPeakBytes)
+    run.set("attempts", record.attempts)
+    run.set("params", stored: record.params?.text)
+    run.set("event", stored: record.event?.text)
   }
 }

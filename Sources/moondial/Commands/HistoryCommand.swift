@@ -1,24 +1,34 @@
 import ArgumentParser
 import Basics
 import Chronology
-import Glibc
+import HostAPI
 import Hosting
 import JobModel
-import Lua
 
 struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "history", abstract: "Runs, newest first, from the store, whether a host is up or not.",
-    discussion: "Example:\n  moondial history backup --outcome failed --limit 5")
+    commandName: "history", abstract: "Runs, newest first, whether a host is up or not.",
+    discussion: """
+      Example:
+        moondial history backup --outcome failed --limit 5
+      The host tells if one is up; else the stores do.
+      """)
 
-  @Argument(help: "Only runs of this job.") var job: String?
+  @Argument(help: "Only runs of this job.", completion: .custom(Completion.jobs)) var job: String?
   @OptionGroup var options: StoreOptions
+  @OptionGroup var source: SourceOptions
   @Option(help: "How many.") var limit = 20
+  @Option(help: "Only runs of jobs that carry this tag now.") var tag: String?
   @Option(help: "Only this outcome; may be repeated.") var outcome: [String] = []
+  @Flag(help: "Only runs that have not ended.") var open = false
   @Option(help: "Only runs that were due at or after this time.") var since: String?
   @Option(help: "Only runs that were due before this time.") var until: String?
-  @Option(name: .customLong("run"), help: "One run with everything known about it, its log included.") var runID:
-    String?
+  @Option(help: "Only runs with this text in their error or in a line of their log, in any case.") var text: String?
+  @Option(help: "Begin with the run before this one: the next page.") var after: String?
+  @Option(
+    name: .customLong("run"), help: "One run with everything known about it, its log included.",
+    completion: .custom(Completion.runs))
+  var runID: String?
   @Flag(help: "Each run's log lines under it, the last 1,000 of each.") var log = false
   @Flag(help: "JSON lines.") var json = false
 
@@ -26,42 +36,49 @@ struct HistoryCommand: ParsableCommand {
   private static let linesMax = 1_000
 
   func run() throws {
-    guard limit > 0 else { throw CommandFailure(.usage, "--limit \(limit): give a number above 0") }
-    let outcomes = try outcomes()
-    let id = try runID.map { text in
-      guard let id = RunID(text) else {
-        throw CommandFailure(.usage, "--run \(text): a run id is a number, as the log shows it")
-      }
-      return id
-    }
-    let stores = try options.open()
-    var query = RunQuery(job: job, id: id, outcomes: outcomes, limit: limit)
-    query.from = try since.map { try instant($0, "--since", in: stores.zone) }
-    query.to = try until.map { try instant($0, "--until", in: stores.zone) }
+    var query = try query()
+    let id = try runID.map { try HistoryCommand.run($0, "--run") }
+    let source = try answers()
+    query.from = try since.map { try instant($0, "--since", in: source.zone) }
+    query.to = try until.map { try instant($0, "--until", in: source.zone) }
     if let from = query.from, let to = query.to, from >= to {
       throw CommandFailure(.usage, "--until must be later than --since")
     }
-    let members = try job.map { try JobLookup.stored($0, in: stores) } ?? stores.members
-    let open = try OpenRuns(stores, now: SystemWallClock().now)
-    if let id, !json { return try show(id, query, members, open, stores.zone) }
-    var pages = RunPages(members.map(\.store), query)
-    // In pages, printed one after the other: a long history needs no memory.
-    var shown = 0
-    while case let runs = try ReadStores.orFail({ try pages.next() }), !runs.isEmpty {
-      if json {
-        for record in runs {
-          let progress = id == nil ? nil : try progress(of: record, in: members)
-          let lines = log ? try lines(of: record, in: members) : nil
-          Terminal.json(RunRendering.json(record, progress, lines, zone: stores.zone, open))
-        }
-      } else {
-        try show(runs, members, stores.zone, open, withHeader: shown == 0)
-      }
-      shown += runs.count
+    if let id { return try show(id, source) }
+    // In pages, printed one after the other.
+    var isFirst = true
+    try source.eachPage(query) { runs in
+      if json { try print(runs, source) } else { try show(runs, source, withHeader: isFirst) }
+      isFirst = false
     }
-    guard shown == 0 else { return }
-    if let id { throw missing(id, members) }
-    if !json { Terminal.error(nothing()) }
+    if isFirst, !json { Terminal.error(nothing()) }
+  }
+
+  private func query() throws -> RunsQuery {
+    guard limit > 0 else { throw CommandFailure(.usage, "--limit \(limit): give a number above 0") }
+    var query = RunsQuery(job: job, outcomes: try outcomes(), limit: limit)
+    query.tag = tag
+    query.isOpen = open
+    query.text = text
+    query.after = try after.map { PageCursor("\(try HistoryCommand.run($0, "--after"))") }
+    if open, !outcome.isEmpty {
+      throw CommandFailure(.usage, "a run that has not ended has no outcome: say --open or --outcome")
+    }
+    return query
+  }
+
+  private static func run(_ text: String, _ option: String) throws -> RunID {
+    guard let id = RunID(text) else {
+      throw CommandFailure(.usage, "\(option) \(text): a run id is a number, as the log shows it")
+    }
+    return id
+  }
+
+  private func answers() throws -> any AnswerSource {
+    if let host = try source.host(options.directory, options.settings, store: options.store) { return host }
+    let stores = try options.open()
+    if let job { _ = try JobLookup.stored(job, in: stores) }
+    return try StoreSource(stores)
   }
 
   private func outcomes() throws -> Set<Outcome>? {
@@ -78,211 +95,111 @@ struct HistoryCommand: ParsableCommand {
 
   private func nothing() -> String {
     let whose = job.map { " of \($0)" } ?? ""
-    return outcome.isEmpty && since == nil && until == nil
-      ? "no run\(whose) is kept so far" : "no run\(whose) is kept that fits"
+    let isAll = outcome.isEmpty && since == nil && until == nil && tag == nil && text == nil && after == nil && !open
+    return isAll ? "no run\(whose) is kept so far" : "no run\(whose) is kept that fits"
   }
 
-  private func progress(of record: RunRecord, in members: [ReadStores.Member]) throws -> RunLogLine? {
-    for member in members {
-      if let line = try ReadStores.orFail({ try member.store.progress(of: record.id) }) { return line }
+  // MARK: Lists
+
+  private func print(_ runs: [RunAnswer], _ source: any AnswerSource) throws {
+    for run in runs {
+      // A list leaves long texts out.
+      let whole = run.isCut ? try source.run(run.runID) : run
+      let lines = log ? try source.log(of: run.runID, limit: Self.linesMax).lines : nil
+      Terminal.json(try AnswerEncoder.json(RunWithLog(run: whole, log: lines)))
     }
-    return nil
   }
 
-  private func lines(of record: RunRecord, in members: [ReadStores.Member]) throws -> [RunLogLine] {
-    for member in members {
-      let lines = try ReadStores.orFail { try member.store.log(of: record.id, limit: Self.linesMax) }
-      if !lines.isEmpty { return lines }
-    }
-    return []
-  }
-
-  private func missing(_ run: RunID, _ members: [ReadStores.Member]) -> CommandFailure {
-    CommandFailure("there is no run \(run) in \(members.map(\.store.location).joined(separator: ", "))")
-  }
-
-  private func show(
-    _ runs: [RunRecord], _ members: [ReadStores.Member], _ zone: TimeZoneRules, _ open: OpenRuns, withHeader: Bool
-  ) throws {
+  private func show(_ runs: [RunAnswer], _ source: any AnswerSource, withHeader: Bool) throws {
     var table = TextTable(["RUN", "JOB", "SCHEDULED", "OUTCOME", "TOOK", "ATTEMPTS", "ERROR"])
-    for record in runs {
+    for run in runs {
       table.add([
-        record.id.description, record.schedule.map { "\(record.job) (\($0))" } ?? record.job,
-        TimeFormat.time(record.scheduledAt, in: zone), open.word(for: record),
-        record.knownDuration.map { TimeFormat.span($0) } ?? "-", String(record.attempts), record.error?.message ?? "",
+        "\(run.id)", run.schedule.map { "\(run.job) (\($0))" } ?? run.job, source.time(run.scheduledAt), run.word,
+        run.took ?? "-", "\(run.attempts)", run.error?.message ?? "",
       ])
     }
     var rows = table.lines[...]
     if let header = rows.popFirst(), withHeader { Terminal.line(header) }
-    for (row, record) in zip(rows, runs) {
+    for (row, run) in zip(rows, runs) {
       Terminal.line(row)
-      if log { for line in try lines(of: record, in: members) { Terminal.line("  " + Self.words(line, zone)) } }
+      guard log else { continue }
+      for line in try source.log(of: run.runID, limit: Self.linesMax).lines {
+        Terminal.line("  " + Self.words(line, source))
+      }
     }
   }
 
-  private static func words(_ line: RunLogLine, _ zone: TimeZoneRules) -> String {
+  private static func words(_ line: LogLineAnswer, _ source: any AnswerSource) -> String {
     let fields = line.fields.map { " " + $0.text } ?? ""
-    return "\(TimeFormat.time(line.at, in: zone)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)"
+    return "\(source.time(line.at)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)"
   }
 
-  private func show(
-    _ id: RunID, _ query: RunQuery, _ members: [ReadStores.Member], _ open: OpenRuns, _ zone: TimeZoneRules
-  ) throws {
-    var isFound = false
-    for member in members {
-      guard let record = try ReadStores.orFail({ try member.store.runs(query) }).first else { continue }
-      isFound = true
-      for (name, value) in RunRendering.fields(record, zone: zone, open) {
-        Terminal.line("\(VisibleText.padded(name, to: 16)) \(value)")
-      }
-      if let progress = try progress(of: record, in: [member]) {
-        Terminal.line(
-          "\(VisibleText.padded("progress", to: 16)) \(progress.message), \(TimeFormat.time(progress.at, in: zone))")
-      }
-      if let traceback = record.error?.traceback { Terminal.block(traceback) }
-      for line in try ReadStores.orFail({ try member.store.log(of: record.id, limit: 10_000) }) {
-        Terminal.line(Self.words(line, zone))
-      }
+  // MARK: One run
+
+  private func show(_ id: RunID, _ source: any AnswerSource) throws {
+    let run = try source.run(id)
+    if json {
+      let lines = log ? try source.log(of: id, limit: Self.linesMax).lines : nil
+      return Terminal.json(try AnswerEncoder.json(RunWithLog(run: run, log: lines)))
     }
-    if !isFound { throw missing(id, members) }
+    for (name, value) in run.fields(source) {
+      Terminal.line("\(VisibleText.padded(name, to: 16)) \(value)")
+    }
+    if let progress = run.progress {
+      Terminal.line("\(VisibleText.padded("progress", to: 16)) \(progress.text), \(source.time(progress.at))")
+    }
+    if let traceback = run.error?.traceback { Terminal.block(traceback) }
+    let log = try source.log(of: id, limit: Self.linesMax)
+    if log.isCut { Terminal.line("… (the last \(log.lines.count) lines)") }
+    for line in log.lines { Terminal.line(Self.words(line, source)) }
   }
 }
 
-/// Runs of several stores as one list, newest first, some at a time.
-struct RunPages {
-  private static let pageSize = 1_000
+/// A run as JSON, with lines of its log where they are asked for.
+private struct RunWithLog: Encodable {
+  var run: RunAnswer
+  var log: [LogLineAnswer]?
 
-  private struct Source {
-    let store: any InspectableStore
-    var query: RunQuery
-    /// Newest last.
-    var buffer: [RunRecord] = []
-    var isOver = false
-  }
-  private var sources: [Source]
-  private var left: Int
+  private enum CodingKeys: String, CodingKey { case log }
 
-  init(_ stores: [any InspectableStore], _ query: RunQuery) {
-    sources = stores.map { Source(store: $0, query: query) }
-    left = query.limit
-  }
-
-  /// Empty when there are no more.
-  mutating func next() throws(StoreError) -> [RunRecord] {
-    var page: [RunRecord] = []
-    while page.count < min(left, Self.pageSize) {
-      for index in sources.indices where sources[index].buffer.isEmpty && !sources[index].isOver {
-        sources[index].query.limit = min(left, Self.pageSize)
-        let found = try sources[index].store.runs(sources[index].query)
-        sources[index].isOver = found.count < sources[index].query.limit
-        sources[index].query.before = found.last?.id ?? sources[index].query.before
-        sources[index].buffer = found.reversed()
-      }
-      // One number counts the runs of all stores of a host.
-      let newest = sources.indices.filter { !sources[$0].buffer.isEmpty }
-        .max { sources[$0].buffer.last!.id < sources[$1].buffer.last!.id }
-      guard let newest else { break }
-      page.append(sources[newest].buffer.removeLast())
-    }
-    left -= page.count
-    return page
+  func encode(to encoder: any Encoder) throws {
+    try run.encode(to: encoder)
+    // The same object goes on.
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encodeIfPresent(log, forKey: .log)
   }
 }
 
-extension RunLogLine {
-  /// How far a run says it is: `text`, and `fraction` where it is one.
-  var progressJSON: String {
-    var object = JSONObject()
-    object.set("text", message)
-    if case .table(let fields)? = fields.flatMap({ LuaValue.parseJSON($0.text) }),
-      case .number(let fraction)? = fields["fraction"]
-    {
-      object.set("fraction", fraction)
-    }
-    return object.json
-  }
-}
+extension RunAnswer {
+  fileprivate var runID: RunID { RunID(id) }
 
-/// A run as JSON, and as named fields.
-enum RunRendering {
-  static func fields(_ record: RunRecord, zone: TimeZoneRules, _ open: OpenRuns) -> [(String, String)] {
-    var fields = [("run", record.id.description), ("job", record.job)]
-    if let schedule = record.schedule { fields.append(("schedule", schedule)) }
-    fields += [("cause", record.cause.rawValue), ("scheduled_at", TimeFormat.time(record.scheduledAt, in: zone))]
-    if let at = record.claimedAt { fields.append(("claimed_at", TimeFormat.time(at, in: zone))) }
-    if let at = record.startedAt { fields.append(("started_at", TimeFormat.time(at, in: zone))) }
-    if let at = record.retriedAt { fields.append(("last_attempt_at", TimeFormat.time(at, in: zone))) }
-    if let at = record.resumesAt { fields.append(("next_attempt_at", TimeFormat.time(at, in: zone))) }
-    if let at = record.finishedAt { fields.append(("finished_at", TimeFormat.time(at, in: zone))) }
-    fields.append(("outcome", open.word(for: record)))
-    fields.append(("attempts", String(record.attempts)))
-    if record.missed > 0 { fields.append(("missed", String(record.missed))) }
-    if record.outcome != nil { fields.append(("took", record.knownDuration.map { TimeFormat.span($0) } ?? "-")) }
-    if record.memoryPeakBytes > 0 { fields.append(("memory_peak", "\(record.memoryPeakBytes) bytes")) }
-    if let params = record.params { fields.append(("params", params.text)) }
-    if let event = record.event { fields.append(("event", event.text)) }
-    if let result = record.result { fields.append(("result", result.text)) }
-    if let error = record.error { fields.append(("error", error.message)) }
+  /// How it ended, or where it stands.
+  fileprivate var word: String { outcome?.rawValue ?? state ?? "-" }
+
+  fileprivate var took: String? {
+    guard outcome != nil, let durationMilliseconds else { return nil }
+    // Beyond the range of a number there is only a store that somebody has written to.
+    return TimeFormat.span(Int64(exactly: (durationMilliseconds * 1e6).rounded()) ?? .max)
+  }
+
+  /// Everything but the log, in words.
+  fileprivate func fields(_ source: any AnswerSource) -> [(String, String)] {
+    var fields = [("run", "\(id)"), ("job", job)]
+    if let schedule { fields.append(("schedule", schedule)) }
+    fields += [("cause", cause.rawValue), ("scheduled_at", source.time(scheduledAt))]
+    let times = [
+      ("claimed_at", claimedAt), ("started_at", startedAt), ("last_attempt_at", lastAttemptAt),
+      ("next_attempt_at", nextAttemptAt), ("finished_at", finishedAt),
+    ]
+    for (name, time) in times { if let time { fields.append((name, source.time(time))) } }
+    fields += [("outcome", word), ("attempts", "\(attempts)")]
+    if missed > 0 { fields.append(("missed", "\(missed)")) }
+    if outcome != nil { fields.append(("took", took ?? "-")) }
+    if memoryPeakBytes > 0 { fields.append(("memory_peak", "\(memoryPeakBytes) bytes")) }
+    if let params { fields.append(("params", params.text)) }
+    if let event { fields.append(("event", event.text)) }
+    if let result { fields.append(("result", result.text)) }
+    if let error { fields.append(("error", error.message)) }
     return fields
-  }
-
-  /// - Parameter lines: of its log; nil leaves the field out.
-  static func json(
-    _ record: RunRecord, _ progress: RunLogLine? = nil, _ lines: [RunLogLine]? = nil, zone: TimeZoneRules,
-    _ open: OpenRuns
-  ) -> String {
-    var run = JSONObject()
-    run.set("id", record.id.number)
-    run.set("job", record.job)
-    run.set("schedule", record.schedule)
-    run.set("cause", record.cause.rawValue)
-    run.set("scheduled_at", ISO8601.format(record.scheduledAt, in: zone))
-    run.set("claimed_at", record.claimedAt.map { ISO8601.format($0, in: zone) })
-    run.set("started_at", record.startedAt.map { ISO8601.format($0, in: zone) })
-    run.set("last_attempt_at", record.retriedAt.map { ISO8601.format($0, in: zone) })
-    run.set("next_attempt_at", record.resumesAt.map { ISO8601.format($0, in: zone) })
-    if record.outcome == nil { run.set("state", open.word(for: record)) }
-    run.set("finished_at", record.finishedAt.map { ISO8601.format($0, in: zone) })
-    run.set("missed", record.missed)
-    run.set("progress", json: progress?.progressJSON)
-    setOutcome(of: record, into: &run)
-    if let lines { run.set("log", json: JSONObject.array(lines.map { json($0, zone) })) }
-    return run.json
-  }
-
-  /// As the HTTP API writes a line.
-  private static func json(_ line: RunLogLine, _ zone: TimeZoneRules) -> String {
-    var object = JSONObject()
-    object.set("at", ISO8601.format(line.at, in: zone))
-    object.set("level", line.level)
-    object.set("message", line.message)
-    object.set("fields", stored: line.fields?.text)
-    return object.json
-  }
-
-  /// The fields that `exec --json` and `history --json` share.
-  static func setOutcome(of record: RunRecord, into run: inout JSONObject) {
-    if let outcome = record.outcome { run.set("outcome", outcome.rawValue) } else { run.setNull("outcome") }
-    if let result = record.result { run.set("result", stored: result.text) } else { run.setNull("result") }
-    if let error = record.error {
-      var object = JSONObject()
-      object.set("message", error.message)
-      object.set("file", error.file)
-      object.set("line", error.line)
-      object.set("traceback", error.traceback)
-      object.set("data", stored: error.data)
-      run.set("error", json: object.json)
-    } else {
-      run.setNull("error")
-    }
-    if let duration = record.knownDuration {
-      run.set("duration_ms", Double(duration) / 1e6)
-    } else {
-      run.setNull("duration_ms")
-    }
-    run.set("memory_peak_bytes", record.memoryPeakBytes)
-    run.set("attempts", record.attempts)
-    run.set("params", stored: record.params?.text)
-    run.set("event", stored: record.event?.text)
   }
 }

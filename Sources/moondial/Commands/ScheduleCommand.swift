@@ -58,8 +58,8 @@ struct UnscheduleCommand: ParsableCommand {
   func run() throws {
     let client = try host.client
     for id in ids {
-      _ = try CommandFailure.orFail { () throws(ClientFailure) in
-        try client.document("DELETE", HostClient.path("schedules", id))
+      try CommandFailure.orFail { () throws(ClientFailure) in
+        try client.order("DELETE", HostClient.path("schedules", id))
       }
       Terminal.line("\(id) is gone")
     }

@@ -27,7 +27,7 @@ extension HostStatus {
   /// Named lines for people.
   var lines: [(String, String)] {
     var lines = [
-      ("host", "Moondial \(version), process \(pid), \(state.rawValue) since \(startedAt.short)")
+      ("host", "Moondial \(version), process \(pid), \(state.rawValue), up since \(startedAt.short)")
     ]
     if let scripts { lines.append(("scripts", "\(scripts), generation \(generation)")) }
     if let pause { lines.append(("paused", "everything, \(pause.words)")) }

@@ -127,10 +127,15 @@ final class ReadStores {
     try kinds.open(member.address, StoreRequest(.alongside, in: member.directory))
   }
 
+  /// The name of the store of a job that a script declares.
+  func storeName(of job: JobDefinition) -> String {
+    // As the scheduler does: a store that is not configured (any more) is the default.
+    configuration.stores[job.store] == nil ? "default" : job.store
+  }
+
   /// The store of a job that a script declares; nil when it cannot be looked into.
   func store(of job: JobDefinition) -> (any InspectableStore)? {
-    // As the scheduler does: a store that is not configured (any more) is the default.
-    let name = configuration.stores[job.store] == nil ? "default" : job.store
+    let name = storeName(of: job)
     return members.first { $0.name == name || $0.name.isEmpty }?.store
   }
 

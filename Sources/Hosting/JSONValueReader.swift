@@ -1,11 +1,11 @@
 /// Reads JSON (RFC 8259) into a tree. Whatever is no document is nil, wherever it goes wrong.
-struct JSONTreeReader {
+struct JSONValueReader {
   private let bytes: [UInt8]
   private var at = 0
 
   init(_ text: String) { bytes = Array(text.utf8) }
 
-  mutating func document(depth: Int) -> JSONTree? {
+  mutating func document(depth: Int) -> JSONValue? {
     guard let value = value(depth) else { return nil }
     skipSpace()
     return at == bytes.count ? value : nil
@@ -24,7 +24,7 @@ struct JSONTreeReader {
     return true
   }
 
-  private mutating func value(_ depth: Int) -> JSONTree? {
+  private mutating func value(_ depth: Int) -> JSONValue? {
     skipSpace()
     switch next {
     case UInt8(ascii: "{"): return depth > 0 ? object(depth - 1) : nil
@@ -37,15 +37,15 @@ struct JSONTreeReader {
     }
   }
 
-  private mutating func word(_ word: String, _ tree: JSONTree) -> JSONTree? {
+  private mutating func word(_ word: String, _ value: JSONValue) -> JSONValue? {
     guard bytes[at...].starts(with: word.utf8) else { return nil }
     at += word.utf8.count
-    return tree
+    return value
   }
 
-  private mutating func array(_ depth: Int) -> JSONTree? {
+  private mutating func array(_ depth: Int) -> JSONValue? {
     at += 1
-    var elements: [JSONTree] = []
+    var elements: [JSONValue] = []
     skipSpace()
     if take("]") { return .array(elements) }
     while let element = value(depth) {
@@ -57,38 +57,38 @@ struct JSONTreeReader {
     return nil
   }
 
-  private mutating func object(_ depth: Int) -> JSONTree? {
+  private mutating func object(_ depth: Int) -> JSONValue? {
     at += 1
-    var members: [JSONTree.Member] = []
+    var fields = JSONFields()
     skipSpace()
-    if take("}") { return .object(members) }
+    if take("}") { return .object(fields) }
     while true {
       skipSpace()
       guard next == UInt8(ascii: "\""), let key = string() else { return nil }
       skipSpace()
       guard take(":"), let value = value(depth) else { return nil }
-      members.append(JSONTree.Member(key: key, value: value))
+      fields.append(key, value)
       skipSpace()
-      if take("}") { return .object(members) }
+      if take("}") { return .object(fields) }
       guard take(",") else { return nil }
     }
   }
 
-  private mutating func number() -> JSONTree? {
+  private mutating func number() -> JSONValue? {
     let start = at
     var isInteger = true
     while at < bytes.count {
       switch bytes[at] {
       case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): break
       case UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"): isInteger = false
-      default: return tree(of: start..<at, isInteger)
+      default: return value(of: start..<at, isInteger)
       }
       at += 1
     }
-    return tree(of: start..<at, isInteger)
+    return value(of: start..<at, isInteger)
   }
 
-  private func tree(of range: Range<Int>, _ isInteger: Bool) -> JSONTree? {
+  private func value(of range: Range<Int>, _ isInteger: Bool) -> JSONValue? {
     let digits = bytes[range].drop { $0 == UInt8(ascii: "-") }
     guard range.count - digits.count <= 1, let first = digits.first, first >= UInt8(ascii: "0"),
       first <= UInt8(ascii: "9"),

@@ -1,31 +1,39 @@
 internal import Basics
 
-/// A JSON document as a tree: what stands between a stored text and a coder. Keys keep their order.
-indirect enum JSONTree: Sendable, Equatable {
+/// A JSON document as a tree: what stands between a stored text and a coder, what the API's description is made of, and
+/// how a request's body is looked at before it becomes a type. Fields keep their order.
+package indirect enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
   case integer(Int64)
   case number(Double)
   case string(String)
-  case array([JSONTree])
-  case object([Member])
+  case array([JSONValue])
+  case object(JSONFields)
 
-  struct Member: Sendable, Equatable {
-    var key: String
-    var value: JSONTree
+  /// What it is, in a sentence.
+  package var kind: String {
+    switch self {
+    case .null: "null"
+    case .bool: "a boolean"
+    case .integer, .number: "a number"
+    case .string: "a string"
+    case .array: "an array"
+    case .object: "an object"
+    }
   }
 
   /// Levels at most, as everywhere in the host: reading a document must not use up a thread's stack.
   static let depthMax = 100
 
   /// nil: it is no JSON document, or one with more than 100 levels.
-  init?(parsing text: String) {
-    var reader = JSONTreeReader(text)
+  package init?(parsing text: String) {
+    var reader = JSONValueReader(text)
     guard let tree = reader.document(depth: Self.depthMax) else { return nil }
     self = tree
   }
 
-  var text: String {
+  package var text: String {
     var text = ""
     write(to: &text)
     return text
@@ -46,11 +54,11 @@ indirect enum JSONTree: Sendable, Equatable {
         element.write(to: &text)
       }
       text += "]"
-    case .object(let members):
+    case .object(let fields):
       text += "{"
-      for (index, member) in members.enumerated() {
+      for (index, member) in fields.members.enumerated() {
         if index > 0 { text += "," }
-        text += quotedJSON(member.key) + ":"
+        text += quotedJSON(member.name) + ":"
         member.value.write(to: &text)
       }
       text += "}"
@@ -58,9 +66,32 @@ indirect enum JSONTree: Sendable, Equatable {
   }
 }
 
+/// Named values in the order in which they were set.
+package struct JSONFields: Sendable, Equatable {
+  package private(set) var members: [(name: String, value: JSONValue)] = []
+
+  package init() {}
+
+  /// Adds a value under a name that is not there yet. O(1).
+  package mutating func append(_ name: String, _ value: JSONValue) { members.append((name, value)) }
+
+  /// O(fields).
+  package subscript(name: String) -> JSONValue? {
+    get { members.first { $0.name == name }?.value }
+    set {
+      members.removeAll { $0.name == name }
+      if let newValue { members.append((name, newValue)) }
+    }
+  }
+
+  package static func == (a: JSONFields, b: JSONFields) -> Bool {
+    a.members.elementsEqual(b.members) { $0.name == $1.name && $0.value == $1.value }
+  }
+}
+
 // MARK: Coders
 
-extension JSONTree: Encodable {
+extension JSONValue: Codable {
   private struct Key: CodingKey {
     var stringValue: String
     var intValue: Int? { nil }
@@ -69,7 +100,7 @@ extension JSONTree: Encodable {
   }
 
   /// - Throws: what the decoder throws, and for a document with more than 100 levels.
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     guard decoder.codingPath.count <= Self.depthMax else {
       throw DecodingError.dataCorrupted(
         .init(
@@ -77,13 +108,14 @@ extension JSONTree: Encodable {
           debugDescription: "more than \(Self.depthMax) arrays and objects in each other"))
     }
     if let container = try? decoder.container(keyedBy: Key.self) {
-      self = .object(
-        try container.allKeys.sorted { $0.stringValue < $1.stringValue }.map { key in
-          Member(key: key.stringValue, value: try JSONTree(from: container.superDecoder(forKey: key)))
-        })
+      var fields = JSONFields()
+      for key in container.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
+        fields.append(key.stringValue, try JSONValue(from: container.superDecoder(forKey: key)))
+      }
+      self = .object(fields)
     } else if var container = try? decoder.unkeyedContainer() {
-      var elements: [JSONTree] = []
-      while !container.isAtEnd { elements.append(try JSONTree(from: container.superDecoder())) }
+      var elements: [JSONValue] = []
+      while !container.isAtEnd { elements.append(try JSONValue(from: container.superDecoder())) }
       self = .array(elements)
     } else {
       let value = try decoder.singleValueContainer()
@@ -101,14 +133,14 @@ extension JSONTree: Encodable {
     }
   }
 
-  func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     switch self {
     case .array(let elements):
       var container = encoder.unkeyedContainer()
       for element in elements { try container.encode(element) }
-    case .object(let members):
+    case .object(let fields):
       var container = encoder.container(keyedBy: Key.self)
-      for member in members { try container.encode(member.value, forKey: Key(stringValue: member.key)) }
+      for member in fields.members { try container.encode(member.value, forKey: Key(stringValue: member.name)) }
     default:
       var container = encoder.singleValueContainer()
       switch self {

@@ -1,9 +1,9 @@
-import Chronology
-import Executors
-import Hosting
-import JobModel
-import ScriptLoading
-import ScriptRuntime
+internal import Basics
+internal import Chronology
+internal import Executors
+internal import JobModel
+internal import ScriptLoading
+internal import ScriptRuntime
 
 /// What a run that has not ended waits for, as far as stores, scripts and configuration tell: the questions of the
 /// scheduler, in its order, asked from outside.
@@ -14,20 +14,21 @@ struct WaitCauses {
   let configuration: HostConfiguration
   let zone: TimeZoneRules
   /// Starts of a job since an instant, in no order.
-  let starts: (_ job: String, _ since: Instant) throws -> [RecordedStart]
+  let starts: (_ job: String, _ since: Instant) throws(StoreError) -> [RecordedStart]
 
-  func message(of run: RunRecord) throws -> String {
+  func message(of run: RunRecord) throws(StoreError) -> String {
     switch open.phase(of: run) {
     case .leftOver:
       return "claimed, and the host that claimed it is gone: the next one records it as interrupted"
     case .retrying(let at):
       return "its \(ordinal(run.attempts)) attempt has failed; it waits for its next one until \(time(at))"
     case .running: return try running(run)
+    case .stuck: return "beyond its timeout, and it does not end: its worker is given up"
     case .waiting: return try waiting(run)
     }
   }
 
-  private func running(_ run: RunRecord) throws -> String {
+  private func running(_ run: RunRecord) throws(StoreError) -> String {
     if let due = run.resumesAt {
       var obstacle: String?
       if let job = jobs[run.job] { obstacle = try limit(on: job) }
@@ -38,17 +39,17 @@ struct WaitCauses {
     let workers =
       configuration.executors[job.executor].map { $0.workers ?? StepPool.Configuration().workers }
       ?? StepPool.Configuration().workers
-    let others = open.all.count { open.phase(of: $0) == .running && jobs[$0.job]?.executor == job.executor }
-    guard others > workers else { return "running since \(time(run.claimedAt ?? open.now))" }
+    let others = open.all.count { $0.phase == .running && jobs[$0.record.job]?.executor == job.executor }
+    guard others > workers else { return "running since \(time(run.startedAt ?? run.claimedAt ?? open.now))" }
     return "\(since): it runs, or waits for a free worker (\(others) runs for \(counted(workers, "worker")))"
   }
 
-  private func waiting(_ run: RunRecord) throws -> String {
+  private func waiting(_ run: RunRecord) throws(StoreError) -> String {
     guard open.isHosted else { return "waits for a host: none is up" }
     guard let job = jobs[run.job] else {
       return "due, and waits for its turn, for an instance to end, or for its group or rate"
     }
-    let instances = (open.ofJob[run.job] ?? []).filter { $0.claimedAt != nil }
+    let instances = (open.ofJob[run.job] ?? []).map(\.record).filter { $0.claimedAt != nil }
     if instances.count >= job.maxInstances {
       let names = instances.prefix(5).map { "run \($0.id)" }.joined(separator: ", ")
       return "waits in the queue of its job (overlap = \"\(job.overlap.rawValue)\") until \(names) ends "
@@ -62,14 +63,14 @@ struct WaitCauses {
   }
 
   /// `for a slot in group "db" (…)`; nil when no limit is in its way.
-  private func limit(on job: JobDefinition) throws -> String? {
+  private func limit(on job: JobDefinition) throws(StoreError) -> String? {
     if let rate = job.rate, let free = try freeAgain([job.name], rate) {
       return "for its rate (\(rate)): the next start is possible at \(time(free))"
     }
     guard let name = job.group, let group = configuration.groups[name] else { return nil }
     let members = jobs.values.filter { $0.group == name }.map(\.name)
     if let max = group.max {
-      let holders = members.flatMap { open.ofJob[$0] ?? [] }.filter { open.phase(of: $0) == .running }
+      let holders = members.flatMap { open.ofJob[$0] ?? [] }.filter { $0.phase == .running }.map(\.record)
       if holders.count >= max {
         let names = holders.sorted { $0.id < $1.id }.prefix(5).map { "run \($0.id) of \($0.job)" }
         return "for a slot in group \"\(name)\" (max = \(max)): \(names.joined(separator: ", ")) must end first"
@@ -82,12 +83,13 @@ struct WaitCauses {
   }
 
   /// When a rate that is used up lets the next run start; nil when it is not used up.
-  private func freeAgain(_ members: [String], _ rate: RateLimit) throws -> Instant? {
+  private func freeAgain(_ members: [String], _ rate: RateLimit) throws(StoreError) -> Instant? {
     let since = open.now.advanced(byNanoseconds: -rate.window)
     var times: [Instant] = []
     for member in members {
       for start in try starts(member, since) { times += Array(repeating: start.at, count: start.attempts) }
-      times += (open.ofJob[member] ?? []).compactMap { $0.lastStartedAt ?? $0.claimedAt }.filter { $0 > since }
+      let running = (open.ofJob[member] ?? []).map(\.record)
+      times += running.compactMap { $0.lastStartedAt ?? $0.claimedAt }.filter { $0 > since }
     }
     guard times.count >= rate.count else { return nil }
     return times.sorted(by: >)[rate.count - 1].advanced(byNanoseconds: rate.window)

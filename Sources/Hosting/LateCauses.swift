@@ -1,9 +1,8 @@
-import Chronology
-import Hosting
-import JobModel
+internal import Chronology
+internal import JobModel
 
 /// Why runs of a job were claimed late, and what became of runs that other fire times were coalesced into: as far as
-/// the store knows.
+/// the stores know.
 ///
 /// What is kept of a run is when it was due, claimed and started. From that, from its neighbours and from the time at
 /// which the host came up follows a cause; where several are left, the sentence names them.
@@ -17,22 +16,24 @@ struct LateCauses {
   private var neighbours: [RunRecord] = []
   /// Since when the last host is, or was, up.
   private let hostSince: Instant?
-  /// Runs that ranges name and the store does not have.
+  /// Runs that ranges name and no store has.
   private var missing: Set<RunID> = []
   /// The job's oldest run that is kept.
   private var oldestKept: RunID?
 
-  init(_ store: any InspectableStore, job: String, runs: [RunRecord], ranges: [DecisionRange]) throws(StoreError) {
-    hostSince = try store.hostSince()
+  init(
+    _ stores: StoreUnion, job: String, runs: [RunRecord], ranges: [DecisionRange], hostSince: Instant?
+  ) throws(StoreError) {
+    self.hostSince = hostSince
     for run in runs where Self.delay(of: run) != nil {
-      neighbours += try store.runs(RunQuery(job: job, before: run.id, limit: 20))
+      neighbours += try stores.runs(RunQuery(job: job, before: run.id, limit: 20)).map(\.record)
     }
-    for id in Set(ranges.compactMap(\.run)) where try store.runs(RunQuery(job: job, id: id)).isEmpty {
+    for id in Set(ranges.compactMap(\.run)) where try stores.runs(RunQuery(job: job, id: id)).isEmpty {
       missing.insert(id)
     }
     if let first = missing.min() {
       // Pruning goes from the oldest on, so one that is older than the missing run tells that it was never there.
-      oldestKept = try store.runs(RunQuery(job: job, before: first, limit: 1)).first?.id
+      oldestKept = try stores.runs(RunQuery(job: job, before: first, limit: 1)).first?.record.id
     }
   }
 

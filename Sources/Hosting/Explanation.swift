@@ -1,0 +1,222 @@
+package import Chronology
+package import JobModel
+package import ScriptLoading
+
+/// What a host, or a command without one, knows beside the stores when it explains a job.
+package struct ExplainContext {
+  package var zone: TimeZoneRules
+  /// Since when the last host is, or was, up.
+  package var hostSince: Instant?
+  /// Why everything is paused, if it is.
+  package var pause: PauseNote?
+  package var open: OpenRuns
+  /// All jobs as they are declared; asked for only if one of the runs has not ended.
+  package var jobs: () -> [JobDefinition]
+  package var configuration: HostConfiguration
+
+  package init(
+    zone: TimeZoneRules, hostSince: Instant?, pause: PauseNote?, open: OpenRuns, configuration: HostConfiguration,
+    jobs: @escaping () -> [JobDefinition]
+  ) {
+    self.zone = zone
+    self.hostSince = hostSince
+    self.pause = pause
+    self.open = open
+    self.configuration = configuration
+    self.jobs = jobs
+  }
+}
+
+/// What stores say of a job: its schedules, its runs and its decision ranges, put into sentences.
+///
+///     let answer = try Explanation(stores, ExplainQuery(job: "backup"), context).answer()
+package struct Explanation {
+  private let query: ExplainQuery
+  private let context: ExplainContext
+  private let schedule: ScheduleRecord?
+  /// Dynamic ones, by id.
+  private let dynamic: [ScheduleRecord]
+  private let runs: [StoredRun]
+  private let ranges: [DecisionRange]
+  /// How many more runs and decisions there are before those.
+  private let more: More
+  private let causes: LateCauses
+  private let waits: WaitCauses
+  private let files: [FileMark]
+
+  private var zone: TimeZoneRules { context.zone }
+
+  package init(_ stores: StoreUnion, _ query: ExplainQuery, _ context: ExplainContext) throws(StoreError) {
+    self.query = query
+    self.context = context
+    let schedules = try stores.schedules(of: query.job)
+    let own = schedules.filter { $0.dynamic == nil }
+    // Where it was before, it stands still.
+    schedule = own.first { $0.orphanedAt == nil } ?? own.first
+    dynamic = schedules.filter { $0.dynamic != nil }
+    let newest = try Explanation.newest(stores, query)
+    runs = newest.runs.map { StoredRun(record: context.open.latest($0.record), store: $0.store) }
+    (ranges, more) = (newest.ranges, newest.more)
+    causes = try LateCauses(
+      stores, job: query.job, runs: runs.map(\.record), ranges: ranges, hostSince: context.hostSince)
+    files = try stores.files(of: query.job).filter { !$0.isBeginning }
+    let jobs = runs.contains { $0.record.outcome == nil } ? context.jobs() : []
+    waits = WaitCauses(
+      open: context.open, jobs: Dictionary(jobs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }),
+      configuration: context.configuration, zone: context.zone,
+      starts: { (job, since) throws(StoreError) in try stores.starts(of: job, since: since) })
+  }
+
+  /// Of the files that the job watches, the latest that no run succeeded with.
+  private var unsuccessfulFiles: [FileMark] {
+    let unsuccessful = files.filter { $0.outcome != nil && $0.outcome != .succeeded }
+    return Array(unsuccessful.sorted { ($1.at, $0.path) < ($0.at, $1.path) }.prefix(query.limit))
+  }
+
+  /// Whether nothing at all is kept of it.
+  private var isEmpty: Bool { schedule == nil && dynamic.isEmpty && runs.isEmpty && ranges.isEmpty && files.isEmpty }
+
+  // MARK: Choice
+
+  /// What the limit leaves out.
+  private struct More {
+    var runs = 0
+    var ranges = 0
+    /// Counting ends here.
+    static let most = 1_000
+    var isNothing: Bool { runs == 0 && ranges == 0 }
+    var message: String {
+      func count(_ number: Int, _ noun: String) -> String? {
+        number == 0
+          ? nil : number > Self.most ? "more than \(Self.most) \(noun)s" : counted(number, "more \(noun)")
+      }
+      let parts = [count(runs, "run"), count(ranges, "decision")].compactMap { $0 }
+      return "and \(parts.joined(separator: " and ")) before that: --limit shows more, --at asks about one instant"
+    }
+  }
+
+  /// The newest runs and ranges in the order in which they were decided, `limit` of both together, so that nothing lies
+  /// between those that are shown.
+  private static func newest(
+    _ stores: StoreUnion, _ query: ExplainQuery
+  ) throws(StoreError) -> (runs: [StoredRun], ranges: [DecisionRange], more: More) {
+    // Fire times are as exact as a nanosecond, and shown and typed as somebody can read them: all of a second, or of
+    // a millisecond.
+    let to = query.at.map { at in
+      at.advanced(
+        byNanoseconds: at.subsecondNanoseconds == 0
+          ? 1_000_000_000 : at.subsecondNanoseconds % 1_000_000 == 0 ? 1_000_000 : 1)
+    }
+    let most = query.limit + More.most + 1
+    let found = try stores.runs(RunQuery(job: query.job, from: query.at, to: to, limit: most))
+    let decided = try stores.decisions(DecisionQuery(job: query.job, at: query.at, before: to, limit: most))
+    var runs = found[...], ranges = decided[...]
+    for _ in 0..<query.limit {
+      // Each of the two lists has its newest first.
+      let run = runs.first.map { $0.record.claimedAt ?? $0.record.scheduledAt }, range = ranges.first?.decidedAt
+      if let run, range.map({ run >= $0 }) ?? true {
+        runs.removeFirst()
+      } else if range != nil {
+        ranges.removeFirst()
+      }
+    }
+    return (
+      Array(found.dropLast(runs.count)), Array(decided.dropLast(ranges.count)),
+      More(runs: runs.count, ranges: ranges.count)
+    )
+  }
+
+  // MARK: Answer
+
+  package func answer() throws(StoreError) -> ExplainAnswer {
+    var answer = ExplainAnswer(job: query.job)
+    answer.nextRunTime = schedule?.nextFire.map { HostTime($0, in: zone) }
+    answer.isPaused = schedule?.isPaused
+    answer.runs = runs.map {
+      RunAnswer(
+        $0.record, state: context.open.phase(of: $0.record).word, store: $0.store, isWhole: false, in: zone)
+    }
+    answer.decisions = ranges.map { DecisionAnswer($0, sentence: message($0), in: zone) }
+    answer.filesKnown = files.count
+    answer.filesUnsuccessful = unsuccessfulFiles.map { FileAnswer($0, in: zone) }
+    answer.moreRuns = more.runs
+    answer.moreDecisions = more.ranges
+    answer.sentences = try sentences()
+    return answer
+  }
+
+  private func sentences() throws(StoreError) -> [String] {
+    if isEmpty { return ["\(query.job) is declared, and nothing of it is kept: no host has seen it yet"] }
+    var entries: [(Instant, String)] = []
+    for run in runs { entries.append((run.record.scheduledAt, try message(run.record))) }
+    entries += ranges.map { ($0.last, message($0)) }
+    entries.sort { $0.0 > $1.0 }
+    var lines = entries.map(\.1)
+    if !more.isNothing { lines.append(more.message) }
+    if let at = query.at {
+      return lines.isEmpty
+        ? ["\(TimeFormat.time(at, in: zone)) was not a fire time of this job, or its record is pruned"] : lines
+    }
+    return pauseMessages + scheduleMessages + fileMessages + lines
+  }
+
+  private var pauseMessages: [String] {
+    guard let pause = context.pause else { return [] }
+    let why = pause.reason.map { ": \($0)" } ?? ""
+    return ["everything is paused by \(pause.by) since \(TimeFormat.time(pause.at, in: zone))\(why)"]
+  }
+
+  private var scheduleMessages: [String] {
+    var lines = schedule.map { [message($0)] } ?? []
+    lines += dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(message($0))" }
+    if dynamic.count > 20 { lines.append("and \(dynamic.count - 20) more dynamic schedules") }
+    return lines
+  }
+
+  private var fileMessages: [String] {
+    guard !files.isEmpty else { return [] }
+    return ["\(counted(files.count, "file")) known: given to runs that have ended, or passed over"]
+      + unsuccessfulFiles.map { mark in
+        let run = mark.run.map { " in run \($0)" } ?? ""
+        return
+          "\(mark.path) \(mark.outcome?.rawValue ?? "")\(run) at \(TimeFormat.time(mark.at, in: zone)): it is given "
+          + "again when it is changed"
+      }
+  }
+
+  private func message(_ schedule: ScheduleRecord) -> String {
+    if let gone = schedule.orphanedAt {
+      return "orphaned since \(TimeFormat.time(gone, in: zone)): its script, or the job in it, is gone"
+    }
+    if schedule.trigger == nil, !schedule.isPaused {
+      return "no trigger: runs on events, with files, after jobs, or when asked"
+    }
+    let next = schedule.nextFire.map { "next fire time \(TimeFormat.time($0, in: zone))" } ?? "no further fire time"
+    guard schedule.isPaused || context.pause != nil else { return next }
+    let why = schedule.pause?.reason.map { " (\($0))" } ?? ""
+    return "paused\(why); \(next) will be skipped"
+  }
+
+  private func message(_ run: RunRecord) throws(StoreError) -> String {
+    let whose = run.schedule.map { "schedule \($0)" } ?? run.cause.rawValue
+    var text = "\(TimeFormat.time(run.scheduledAt, in: zone)) run \(run.id) (\(whose))"
+    guard let outcome = run.outcome else { return try text + ": " + waits.message(of: run) }
+    text += ": \(outcome.rawValue)"
+    if let started = run.startedAt {
+      let late = started.nanoseconds(since: run.scheduledAt)
+      if late > 0 { text += ", started \(TimeFormat.span(late)) late" }
+      if let why = causes.message(of: run, zone) { text += " (\(why))" }
+    }
+    if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
+    if run.attempts > 1 {
+      let last = run.retriedAt.map { ", the last one at \(TimeFormat.time($0, in: zone))" } ?? ""
+      text += ", after \(run.attempts) attempts\(last)"
+    }
+    if let error = run.error { text += " (\(error.message))" }
+    return text
+  }
+
+  private func message(_ range: DecisionRange) -> String {
+    range.words(in: zone, why: range.kind == .coalesced ? causes.message(ofCoalesced: range) : nil)
+  }
+}

@@ -1,0 +1,47 @@
+import Chronology
+import Hosting
+import JobModel
+import Triggers
+
+/// The schedules and last runs that stores know.
+struct KnownSchedules {
+  private let stores: ReadStores
+  /// By the name of the store, and the job.
+  private var schedules: [ObjectIdentifier: [String: ScheduleRecord]] = [:]
+  /// Dynamic ones, by job.
+  private(set) var dynamic: [String: [ScheduleRecord]] = [:]
+
+  init(_ stores: ReadStores) throws {
+    self.stores = stores
+    var found: [ScheduleRecord] = []
+    for member in stores.members {
+      let records = try ReadStores.orFail { try member.store.schedules() }
+      let own = records.filter { $0.dynamic == nil }
+      schedules[ObjectIdentifier(member.store)] = Dictionary(
+        own.map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+      found += records.filter { $0.dynamic != nil }
+    }
+    dynamic = Dictionary(grouping: found, by: \.job)
+  }
+
+  /// Where the job's own schedule stands, in the store that it has now; nil: that store knows nothing of it.
+  func schedule(of job: JobDefinition) -> ScheduleRecord? {
+    stores.store(of: job).flatMap { schedules[ObjectIdentifier($0)]?[job.name] }
+  }
+
+  /// The newest run that has ended.
+  func lastRun(of job: JobDefinition) throws -> RunRecord? { try lastRun(job.name, in: stores.store(of: job)) }
+
+  private func lastRun(_ job: String, in store: (any InspectableStore)?) throws -> RunRecord? {
+    let query = RunQuery(job: job, outcomes: Set(Outcome.allCases), limit: 1)
+    return try ReadStores.orFail { try store?.runs(query).first }
+  }
+
+  /// What a host would fire next: where the store stands, if it knows this very trigger, else as if it were registered
+  /// now.
+  static func nextFire(_ job: JobDefinition, _ record: ScheduleRecord?, after now: Instant) -> Instant? {
+    guard let trigger = job.trigger else { return nil }
+    if let record, record.trigger == trigger.text { return record.nextFire }
+    return trigger.anchored(at: now).next(after: now)
+  }
+}
