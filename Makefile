@@ -35,6 +35,10 @@ soak: build
 bench: build
 	@.ci/bench
 
+## bench-api: the HTTP API over a large history: lists, lateness beside 2,000 requests a second, an idle host, readers of events
+bench-api: build
+	@.ci/bench-api $(BINARY)
+
 ## bench-lua: what the Lua runtime costs by itself
 bench-lua: setup
 	@swift build $(RELEASE) --product Benchmarks
@@ -105,4 +109,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help
+.PHONY: test-api soak bench bench-api bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help

@@ -15,7 +15,11 @@ extension SchedulerControl {
     try await away { () throws(ControlError) in
       let slot = try self.slot(of: name)
       guard let state = self.states(at: [slot]).first else { throw self.unknown(name) }
-      return self.answers([state]).first!
+      var answer = self.answers([state]).first!
+      let ended = RunQuery(job: name, outcomes: Set(Outcome.allCases), limit: 1)
+      let last = try self.reading { () throws(StoreError) in try self.named(state.store)?.runs(ended).first }
+      answer.lastRunTime = last.map { self.time($0.startedAt ?? $0.scheduledAt) }
+      return answer
     }
   }
 
