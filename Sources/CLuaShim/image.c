@@ -61,7 +61,7 @@ enum { FIRST_COLLECTION = 48 << 10 };
 
 /// Ends with as little garbage as can be. The pause is read at the end of a cycle: the first one is set for
 /// FIRST_COLLECTION, later ones come at twice what is alive, as usual.
-static void settle(lua_State *L) {
+static void collect_all(lua_State *L) {
   lua_settop(L, 0);
   lua_gc(L, LUA_GCCOLLECT);
   size_t used = state_of(L)->arena.used;
@@ -80,7 +80,7 @@ static int finish_full(lua_State *L) {
   lua_settop(L, 0);
   moon_catalogue_take(L, s->runtime->catalogue);
   memset(s->taken, 0xff, sizeof s->taken);
-  settle(L);
+  collect_all(L);
   return 0;
 }
 
@@ -151,7 +151,7 @@ static int set_up_lean(lua_State *L) {
 }
 
 static int finish_lean(lua_State *L) {
-  settle(L);
+  collect_all(L);
   return 0;
 }
 

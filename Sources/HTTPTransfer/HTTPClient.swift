@@ -24,7 +24,7 @@ package final class HTTPClient: Sendable {
     case resolved(Int, lookup: Int, host: NameResolver.Answer, proxy: NameResolver.Answer?)
   }
 
-  @safe struct Desk: @unchecked Sendable {  // the pointer is used under the lock only, and nil when it is freed
+  @safe struct Inbox: @unchecked Sendable {  // the pointer is used under the lock only, and nil when it is freed
     var orders: [Order] = []
     var nextNumber = 0
     var thread: NamedThread?
@@ -34,7 +34,7 @@ package final class HTTPClient: Sendable {
     var open = 0
   }
 
-  let desk = Monitor(Desk())
+  let inbox = Monitor(Inbox())
   let resolver: NameResolver
   private let idleAfter: Int64
 
@@ -45,23 +45,23 @@ package final class HTTPClient: Sendable {
   }
 
   /// Requests that have not ended. For tests.
-  package var count: Int { desk.withLock { $0.open } }
+  package var count: Int { inbox.withLock { $0.open } }
   /// Returns when that many are open. For tests.
-  package func waitForCount(_ count: Int) { _ = desk.wait { $0.open == count ? () : nil } }
+  package func waitForCount(_ count: Int) { _ = inbox.wait { $0.open == count ? () : nil } }
   /// Whether the thread is there.
-  package var hasThread: Bool { desk.withLock { $0.thread != nil } }
+  package var hasThread: Bool { inbox.withLock { $0.thread != nil } }
 
   /// Starts a request soon. `completion` comes once, unless it is cancelled or `stop` comes first.
   ///
   /// - Returns: a number for `cancel`; nil when there is no thread for it (the host is stopping, or out of threads).
   package func start(_ request: HTTPRequest, completion: @escaping Completion) -> Int? {
-    desk.withLock { desk in
-      guard hasThread(&desk) else { return nil }
-      desk.nextNumber += 1
-      desk.open += 1
-      desk.orders.append(.start(desk.nextNumber, request, completion))
-      wake(desk)
-      return desk.nextNumber
+    inbox.withLock { inbox in
+      guard hasThread(&inbox) else { return nil }
+      inbox.nextNumber += 1
+      inbox.open += 1
+      inbox.orders.append(.start(inbox.nextNumber, request, completion))
+      wake(inbox)
+      return inbox.nextNumber
     }
   }
 
@@ -69,33 +69,33 @@ package final class HTTPClient: Sendable {
   package func cancel(_ number: Int) { order(.cancel(number)) }
 
   func order(_ order: Order) {
-    desk.withLock { desk in
-      guard desk.thread != nil else { return }
-      desk.orders.append(order)
-      wake(desk)
+    inbox.withLock { inbox in
+      guard inbox.thread != nil else { return }
+      inbox.orders.append(order)
+      wake(inbox)
     }
   }
 
-  private func wake(_ desk: borrowing Desk) {
+  private func wake(_ inbox: borrowing Inbox) {
     // Safe: set and freed under this lock.
-    if let multi = unsafe desk.multi { unsafe curl_multi_wakeup(multi) }
+    if let multi = unsafe inbox.multi { unsafe curl_multi_wakeup(multi) }
   }
 
-  private func hasThread(_ desk: inout Desk) -> Bool {
-    guard !desk.isStopped else { return false }
-    guard desk.thread == nil else { return true }
+  private func hasThread(_ inbox: inout Inbox) -> Bool {
+    guard !inbox.isStopped else { return false }
+    guard inbox.thread == nil else { return true }
     guard Self.isReady, let multi = unsafe curl_multi_init() else { return false }
     unsafe moon_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 64)
     let made = unsafe SentHandle(multi: multi)
-    desk.thread = try? NamedThread("moondial-http", stackSize: 1 << 20) { [self] in
+    inbox.thread = try? NamedThread("moondial-http", stackSize: 1 << 20) { [self] in
       unsafe HTTPLoop(self, made.multi, idleAfter: idleAfter).run()
     }
     // Not to have a thread is the answer of `start`.
-    guard desk.thread != nil else {
+    guard inbox.thread != nil else {
       unsafe curl_multi_cleanup(multi)
       return false
     }
-    unsafe desk.multi = multi
+    unsafe inbox.multi = multi
     return true
   }
 
@@ -104,13 +104,13 @@ package final class HTTPClient: Sendable {
 
   /// Ends all requests, and returns when the thread has ended. Twice is fine.
   package func stop() {
-    let thread = desk.withLock { desk in
-      desk.isStopped = true
-      wake(desk)
-      return desk.thread
+    let thread = inbox.withLock { inbox in
+      inbox.isStopped = true
+      wake(inbox)
+      return inbox.thread
     }
     thread?.join()
-    desk.withLock { $0.thread = nil }
+    inbox.withLock { $0.thread = nil }
     resolver.stop()
   }
 }

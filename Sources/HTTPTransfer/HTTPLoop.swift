@@ -53,9 +53,9 @@ internal import Glibc
 
   /// True when the client is to stop.
   private func obeyAll() -> Bool {
-    let (orders, isStopped) = client.desk.withLock { desk in
-      defer { desk.orders = [] }
-      return (desk.orders, desk.isStopped)
+    let (orders, isStopped) = client.inbox.withLock { inbox in
+      defer { inbox.orders = [] }
+      return (inbox.orders, inbox.isStopped)
     }
     for order in orders { obey(order) }
     return isStopped
@@ -64,7 +64,7 @@ internal import Glibc
   /// Counts those that have ended since the last turn: nothing of them is held any more.
   private func tellEnded() {
     guard ended > 0 else { return }
-    client.desk.change { $0.open -= ended }
+    client.inbox.change { $0.open -= ended }
     ended = 0
   }
 
@@ -268,12 +268,12 @@ internal import Glibc
 
   /// False when something has come meanwhile.
   private func endIfIdle() -> Bool {
-    let ends = client.desk.withLock { desk in
-      guard desk.orders.isEmpty, !desk.isStopped else { return false }
-      unsafe desk.multi = nil
+    let ends = client.inbox.withLock { inbox in
+      guard inbox.orders.isEmpty, !inbox.isStopped else { return false }
+      unsafe inbox.multi = nil
       // Nobody joins it any more.
-      desk.thread?.abandon()
-      desk.thread = nil
+      inbox.thread?.abandon()
+      inbox.thread = nil
       return true
     }
     if ends { unsafe _ = curl_multi_cleanup(multi) }
@@ -286,10 +286,10 @@ internal import Glibc
       exchange.complete(.failure(HTTPFailure(.stopped, "the host is stopping")))
     }
     exchanges = [:]
-    client.desk.change { desk in
-      unsafe desk.multi = nil
-      desk.open = 0
-      desk.orders = []
+    client.inbox.change { inbox in
+      unsafe inbox.multi = nil
+      inbox.open = 0
+      inbox.orders = []
     }
     // Safe: no transfer is in it, and nobody else has it any more.
     unsafe curl_multi_cleanup(multi)

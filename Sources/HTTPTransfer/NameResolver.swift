@@ -18,7 +18,7 @@ package final class NameResolver: Sendable {
     var waiting: [@Sendable (Answer) -> Void] = []
   }
   private let entries = Monitor<[String: Entry]>([:])
-  private let lane = BlockingPool(name: "moondial-dns", threads: NameResolver.threads)
+  private let pool = BlockingPool(name: "moondial-dns", threads: NameResolver.threads)
   private let lookup: Lookup
   static let threads = 4
   /// Nanoseconds that an answer is kept.
@@ -44,11 +44,11 @@ package final class NameResolver: Sendable {
     }
     if let known { return completion(known) }
     guard isFirst else { return }
-    let isTaken = lane.run { [self] in
+    let isTaken = pool.run { [self] in
       let answer = lookup(host)
       finish(host, answer, until: answer.addresses.isEmpty ? 0 : monotonicNow() + Self.lifetime)
     }
-    if !isTaken { finish(host, ([], lane.refusal), until: 0) }
+    if !isTaken { finish(host, ([], pool.refusal), until: 0) }
   }
 
   private func finish(_ host: String, _ answer: Answer, until: Int64) {
@@ -60,7 +60,7 @@ package final class NameResolver: Sendable {
     for completion in waiting { completion(answer) }
   }
 
-  func stop() { lane.stop() }
+  func stop() { pool.stop() }
 
   /// `getaddrinfo`: the hosts file, DNS, and what else the system is told to ask.
   package static let system: Lookup = { host in

@@ -7,14 +7,14 @@ internal import ScriptRuntime
 struct Misuse: Error {
   let message: String
   /// Not an error: the call takes that many bytes along, for which there is no room now. It begins again when there is.
-  let waitsFor: (room: AnswerRoom, bytes: Int)?
+  let waitsFor: (room: AnswerReservation, bytes: Int)?
 
   init(_ message: String) {
     self.message = message
     waitsFor = nil
   }
 
-  init(waitingFor bytes: Int, in room: AnswerRoom) {
+  init(waitingFor bytes: Int, in room: AnswerReservation) {
     message = "no room for \(bytes) bytes"
     waitsFor = (room, bytes)
   }
@@ -55,8 +55,8 @@ struct Arguments {
 
   /// Room for `bytes` that the call takes along out of the Lua state, such as a text for the store; to be released when
   /// they are gone. A call for which there is none waits, and begins again.
-  func hold(_ bytes: Int, for call: borrowing LuaCall) throws(Misuse) -> AnswerRoom {
-    if let room = call.carried as? AnswerRoom { return room }
+  func hold(_ bytes: Int, for call: borrowing LuaCall) throws(Misuse) -> AnswerReservation {
+    if let room = call.carried as? AnswerReservation { return room }
     let answers = try run(call).answers
     answers.note(used: call.bytesInUse)
     let room = answers.room()

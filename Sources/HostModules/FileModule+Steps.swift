@@ -32,10 +32,10 @@ extension FileModule {
       let run = try arguments.run(call)
       let source = try ScriptLocation(call, 1, "the path of a file", writing: movesSource, run, arguments)
       let target = try ScriptLocation(call, 2, "the path to be", writing: true, run, arguments)
-      let lane = run.services.blockingPool
+      let pool = run.services.blockingPool
       return call.suspend(
         CallRequest { request in
-          let isTaken = lane.run {
+          let isTaken = pool.run {
             guard request.isOpen else { return }
             let last: FileLocation.Last = movesSource ? .itself : .followed
             let found = source.find(last).flatMap { from in target.find(.itself).map { (from, $0) } }
@@ -48,7 +48,7 @@ extension FileModule {
               }
             }
           }
-          if !isTaken { request.complete(refusing: lane.refusal) }
+          if !isTaken { request.complete(refusing: pool.refusal) }
         })
     }
   }
@@ -70,13 +70,13 @@ extension FileModule {
       // The grant is needed for the directory in which the search begins.
       searches.append((pattern, try fence(root + Array("/.".utf8), text, writing: false, run, arguments)))
     }
-    let (lane, base) = (run.services.blockingPool, run.services.baseDirectory)
+    let (pool, base) = (run.services.blockingPool, run.services.baseDirectory)
     let limit = run.answers.largestAnswer
     let isRelative = !text.hasPrefix("/")
     let final = searches
     return call.suspend(
       AnswerRequest(run.answers.room(), first: 64 << 10) { request, bytes in
-        let isTaken = lane.run {
+        let isTaken = pool.run {
           switch search(final, room: bytes, goesOn: { request.isOpen }) {
           case .success(let paths):
             let names = paths.map { isRelative ? shown($0, base) : $0 }
@@ -89,7 +89,7 @@ extension FileModule {
           case .failure: request.complete(refusing: "\(text): there are too many files to look at, or too many found")
           }
         }
-        if !isTaken { request.complete(refusing: lane.refusal) }
+        if !isTaken { request.complete(refusing: pool.refusal) }
       })
   }
 
@@ -140,11 +140,11 @@ extension FileModule {
     }
     let place = try ScriptLocation(directory + [PlainPath.slash] + name, writing: true, run, arguments)
     let files = RunFiles.of(run)
-    let lane = run.services.blockingPool
+    let pool = run.services.blockingPool
     let told = shown(place.path, run.services.baseDirectory)
     return call.suspend(
       CallRequest { request in
-        let isTaken = lane.run {
+        let isTaken = pool.run {
           guard request.isOpen else { return }
           switch place.find(.itself, makingDirectories: true) {
           case .failure(let problem): problem.complete(request, arguments.function)
@@ -162,7 +162,7 @@ extension FileModule {
             request.complete([.string(LuaString(bytes: told))])
           }
         }
-        if !isTaken { request.complete(refusing: lane.refusal) }
+        if !isTaken { request.complete(refusing: pool.refusal) }
       })
   }
 
@@ -195,10 +195,10 @@ extension FileModule {
     let place = try ScriptLocation(call, 2, "a path", shownAt: 1, writing: false, run, arguments)
     _ = try arguments.options(call, 3, [])
     let files = RunFiles.of(run)
-    let lane = run.services.blockingPool
+    let pool = run.services.blockingPool
     return call.suspend(
       CallRequest { request in
-        let isTaken = lane.run {
+        let isTaken = pool.run {
           switch place.find(.followed) {
           case .failure(let problem): problem.complete(request, arguments.function)
           case .success(let found):
@@ -214,7 +214,7 @@ extension FileModule {
             }
           }
         }
-        if !isTaken { request.complete(refusing: lane.refusal) }
+        if !isTaken { request.complete(refusing: pool.refusal) }
       })
   }
 
@@ -226,10 +226,10 @@ extension FileModule {
     guard let number = call.integer(1), let file = RunFiles.of(run).file(Int(clamping: number)) else {
       throw arguments.misuse("the file belongs to another run, or was closed")
     }
-    let lane = run.services.blockingPool
+    let pool = run.services.blockingPool
     return call.suspend(
       AnswerRequest(run.answers.room(), first: pieceSize) { request, _ in
-        let isTaken = lane.run {
+        let isTaken = pool.run {
           var buffer = [UInt8](repeating: 0, count: pieceSize)
           // Safe: the call writes inside the array.
           let count = unsafe read(file.descriptor, &buffer, buffer.count)
@@ -244,7 +244,7 @@ extension FileModule {
           }
           request.complete(push)
         }
-        if !isTaken { request.complete(refusing: lane.refusal) }
+        if !isTaken { request.complete(refusing: pool.refusal) }
       })
   }
 
@@ -258,6 +258,6 @@ extension FileModule {
 extension RunFiles {
   /// Those of a run; made when it first needs them.
   static func of(_ run: RunContext) -> RunFiles {
-    run.kept("fs") { RunFiles(lane: run.services.blockingPool) }
+    run.kept("fs") { RunFiles(pool: run.services.blockingPool) }
   }
 }

@@ -55,7 +55,7 @@ enum FileModule {
   /// What is to be written, with the room that it takes until it is.
   private static func heldBytes(
     _ call: borrowing LuaCall, _ arguments: Arguments, _ what: String
-  ) throws(Misuse) -> ([UInt8], AnswerRoom) {
+  ) throws(Misuse) -> ([UInt8], AnswerReservation) {
     let room = try arguments.hold(unsafe call.withBytes(2) { $0.count } ?? 0, for: call)
     return (try arguments.bytes(call, 2, what), room)
   }

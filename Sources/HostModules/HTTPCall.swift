@@ -7,7 +7,7 @@ internal import ScriptRuntime
 internal import Synchronization
 
 /// One call of `http` that a run waits for: its files are opened on the blocking pool, the client sends and receives,
-/// and the lane puts a file that was received in its place.
+/// and the pool puts a file that was received in its place.
 ///
 /// Threading: any thread; what is not constant is locked.
 final class HTTPCall: Sendable {
@@ -35,8 +35,8 @@ final class HTTPCall: Sendable {
 
   func begin(_ request: HeldRequest) {
     guard draft.hasFiles else { return send(request, Opened()) }
-    let lane = draft.run.services.blockingPool
-    let isTaken = lane.run { [self] in
+    let pool = draft.run.services.blockingPool
+    let isTaken = pool.run { [self] in
       do throws(FileProblem) { send(request, try open()) } catch {
         switch error {
         case .leadsOut(let message): request.complete(raising: "\(draft.function): \(message)")
@@ -44,7 +44,7 @@ final class HTTPCall: Sendable {
         }
       }
     }
-    if !isTaken { fail(request, HTTPFailure(.stopped, lane.refusal)) }
+    if !isTaken { fail(request, HTTPFailure(.stopped, pool.refusal)) }
   }
 
   // MARK: Files
@@ -159,8 +159,8 @@ final class HTTPCall: Sendable {
 
   /// Puts the file in its place.
   private func keep(_ request: HeldRequest, _ response: HTTPResponse, _ target: ReplacementFile) {
-    let lane = draft.run.services.blockingPool
-    let isTaken = lane.run { [self] in
+    let pool = draft.run.services.blockingPool
+    let isTaken = pool.run { [self] in
       // Somebody who was stopped meanwhile wants no file.
       guard request.isOpen else { return }
       switch target.commit() {
@@ -170,7 +170,7 @@ final class HTTPCall: Sendable {
         fail(request, HTTPFailure(.file, failure.message(draft.target?.written ?? "")))
       }
     }
-    if !isTaken { fail(request, HTTPFailure(.stopped, lane.refusal)) }
+    if !isTaken { fail(request, HTTPFailure(.stopped, pool.refusal)) }
   }
 
   private func answer(_ request: HeldRequest, _ response: HTTPResponse, _ memory: MemorySink?) {

@@ -21,7 +21,7 @@ struct HTTPDraft: Sendable {
 
   let function: String
   let run: Kept
-  let room: AnswerRoom
+  let room: AnswerReservation
   var method: String
   var url: HTTPURL
   var headers: [(name: String, value: [UInt8])] = []

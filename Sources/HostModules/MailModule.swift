@@ -17,7 +17,7 @@ enum MailModule {
 
   static let functions = ["send"]
 
-  static func module(_ lane: BlockingPool, lookup: @escaping NameResolver.Lookup = NameResolver.system) -> LuaModule {
+  static func module(_ pool: BlockingPool, lookup: @escaping NameResolver.Lookup = NameResolver.system) -> LuaModule {
     let send = LuaFunction.host("__send", as: "mail.send", in: .run) { call, arguments throws(Misuse) in
       let run = try arguments.run(call)
       guard call.type(1) == .table else {
@@ -27,7 +27,7 @@ enum MailModule {
       let options = try arguments.options(call, 1, MailReader.names, bytes: run.answers.largestAnswer)
       let draft = try MailReader(arguments: arguments, run: run, options: options).draft()
       let room = try arguments.hold(draft.size, for: call)
-      let letter = MailLetter(draft, room, run.services, lane, lookup)
+      let letter = MailLetter(draft, room, run.services, pool, lookup)
       return call.suspend(HeldRequest(begin: { letter.begin($0) }, release: { letter.release() }))
     }
     return LuaModule.lazy("mail", functions, natives: [send], source: LuaModule.guarding + source)
@@ -67,27 +67,27 @@ struct MailDraft: Sendable {
 /// One message that a run waits for. Threading: any thread.
 final class MailLetter: Sendable {
   private let draft: MailDraft
-  private let room: AnswerRoom
+  private let room: AnswerReservation
   private let services: HostServices
-  private let lane: BlockingPool
+  private let pool: BlockingPool
   private let lookup: NameResolver.Lookup
   private let isWanted = Atomic(true)
 
   init(
-    _ draft: MailDraft, _ room: AnswerRoom, _ services: HostServices, _ lane: BlockingPool,
+    _ draft: MailDraft, _ room: AnswerReservation, _ services: HostServices, _ pool: BlockingPool,
     _ lookup: @escaping NameResolver.Lookup
   ) {
     self.draft = draft
     self.room = room
     self.services = services
-    self.lane = lane
+    self.pool = pool
     self.lookup = lookup
   }
 
   func release() { isWanted.store(false, ordering: .relaxed) }
 
   func begin(_ request: HeldRequest) {
-    let isTaken = lane.run { [self] in
+    let isTaken = pool.run { [self] in
       guard isWanted.load(ordering: .relaxed) else { return }
       var message = draft.message
       var transfer = draft.transfer
@@ -122,7 +122,7 @@ final class MailLetter: Sendable {
       case .failure(let failure): fail(request, failure)
       }
     }
-    if !isTaken { fail(request, HTTPFailure(.stopped, lane.refusal)) }
+    if !isTaken { fail(request, HTTPFailure(.stopped, pool.refusal)) }
   }
 
   private func read(_ place: ScriptLocation) throws(ScriptLocation.Problem) -> [UInt8] {

@@ -20,15 +20,15 @@ final class RunFiles: Sendable {
   private let state = Mutex(State())
   /// Numbers of open files are not used again in a process, so that one run cannot read what another one has opened.
   private static let next = Atomic(1)
-  private let lane: BlockingPool
+  private let pool: BlockingPool
 
-  init(lane: BlockingPool) { self.lane = lane }
+  init(pool: BlockingPool) { self.pool = pool }
 
   deinit {
     let left = state.withLock { $0.temporary }
     guard !left.isEmpty else { return }
     // Removing a directory takes as long as there are files in it. A host that stops does it here.
-    if !lane.run({ for place in left { place.remove() } }) { for place in left { place.remove() } }
+    if !pool.run({ for place in left { place.remove() } }) { for place in left { place.remove() } }
   }
 
   /// Nil when the run has too many.

@@ -12,7 +12,7 @@ internal import Synchronization
 /// INTO` included), nothing loaded, and what would change the memory that SQLite takes or the files that it uses is
 /// refused.
 ///
-/// Threading: `run` and `interrupt` from any thread; the rest on the lane, one at a time.
+/// Threading: `run` and `interrupt` from any thread; the rest on the pool, one at a time.
 @safe final class SQLiteConnection: @unchecked Sendable {
   // @unchecked: `handle` never changes, SQLite was opened in serialized mode, and jobs take turns.
 
@@ -29,11 +29,11 @@ internal import Synchronization
 
   let handle: OpaquePointer
   private let line = Mutex(Line())
-  private let lane: BlockingPool
+  private let pool: BlockingPool
 
-  private init(_ handle: OpaquePointer, _ lane: BlockingPool) {
+  private init(_ handle: OpaquePointer, _ pool: BlockingPool) {
     unsafe self.handle = handle
-    self.lane = lane
+    self.pool = pool
   }
 
   deinit {
@@ -43,7 +43,7 @@ internal import Synchronization
 
   /// Opens a file by its place, so that a directory that is swapped meanwhile changes nothing. Blocking.
   static func open(
-    _ place: FileLocation, readOnly: Bool, creating: Bool, busy: Int64, lane: BlockingPool
+    _ place: FileLocation, readOnly: Bool, creating: Bool, busy: Int64, pool: BlockingPool
   ) -> Result<SQLiteConnection, Failure> {
     let path = Array("/proc/self/fd/\(place.directory.descriptor)/".utf8) + place.name
     let flags =
@@ -56,7 +56,7 @@ internal import Synchronization
       defer { unsafe _ = sqlite3_close_v2(opened) }
       return .failure(unsafe failure(opened, code))
     }
-    let connection = unsafe SQLiteConnection(handle, lane)
+    let connection = unsafe SQLiteConnection(handle, pool)
     // Safe: a handle that is open.
     unsafe sqlite3_extended_result_codes(handle, 1)
     unsafe sqlite3_busy_timeout(handle, Int32(clamping: busy / 1_000_000))
@@ -69,7 +69,7 @@ internal import Synchronization
     return .success(connection)
   }
 
-  /// Does a job on the lane after those before it. False when the host is stopping.
+  /// Does a job on the pool after those before it. False when the host is stopping.
   func run(_ job: @escaping @Sendable (SQLiteConnection) -> Void) -> Bool {
     let begins = line.withLock { line in
       line.jobs.append(job)
@@ -77,7 +77,7 @@ internal import Synchronization
       return !line.isBusy
     }
     guard begins else { return true }
-    if lane.run({ [self] in serve() }) { return true }
+    if pool.run({ [self] in serve() }) { return true }
     line.withLock { $0 = Line() }
     return false
   }

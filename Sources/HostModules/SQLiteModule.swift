@@ -82,10 +82,10 @@ enum SQLiteModule {
     let busy = try options.duration("busy_timeout") ?? patience
     let place = try ScriptLocation(call, 1, "the path of a database", writing: !isReadOnly, run, arguments)
     let databases = SQLiteDatabases.of(run)
-    let lane = run.services.blockingPool
+    let pool = run.services.blockingPool
     return call.suspend(
       CallRequest { request in
-        let isTaken = lane.run {
+        let isTaken = pool.run {
           guard request.isOpen else { return }
           let opened: Result<SQLiteConnection, SQLiteConnection.Failure>
           switch place.find(.followed) {
@@ -94,7 +94,7 @@ enum SQLiteModule {
             return
           case .failure(.failed(let message)): opened = .failure(.init(kind: "file", message: message))
           case .success(let found):
-            opened = SQLiteConnection.open(found, readOnly: isReadOnly, creating: creating, busy: busy, lane: lane)
+            opened = SQLiteConnection.open(found, readOnly: isReadOnly, creating: creating, busy: busy, pool: pool)
               .mapError { .init(kind: $0.kind, message: "\(place.written): \($0.message)") }
           }
           switch opened {
@@ -109,7 +109,7 @@ enum SQLiteModule {
           }
         }
         if !isTaken {
-          let failure = SQLiteConnection.Failure(kind: "stopped", message: lane.refusal)
+          let failure = SQLiteConnection.Failure(kind: "stopped", message: pool.refusal)
           request.complete(building: { push(failure, &$0) })
         }
       })
@@ -193,25 +193,25 @@ enum SQLiteModule {
   }
 }
 
-/// The databases that a run has open. Gone with it: they are closed on the lane, since a rollback writes.
+/// The databases that a run has open. Gone with it: they are closed on the pool, since a rollback writes.
 ///
 /// Threading: any thread.
 final class SQLiteDatabases: Sendable {
   private let open = Mutex<[Int: SQLiteConnection]>([:])
   /// Numbers are not used again in a process, so that no run reaches what another one has opened.
   private static let next = Atomic(1)
-  private let lane: BlockingPool
+  private let pool: BlockingPool
 
-  init(lane: BlockingPool) { self.lane = lane }
+  init(pool: BlockingPool) { self.pool = pool }
 
   deinit {
     let left = open.withLock { Array($0.values) }
     // With the last reference, which the job has unless a statement is still at work.
-    if !left.isEmpty { lane.run { _ = left.count } }
+    if !left.isEmpty { pool.run { _ = left.count } }
   }
 
   static func of(_ run: RunContext) -> SQLiteDatabases {
-    run.kept("sqlite") { SQLiteDatabases(lane: run.services.blockingPool) }
+    run.kept("sqlite") { SQLiteDatabases(pool: run.services.blockingPool) }
   }
 
   /// Nil when the run has too many.

@@ -40,7 +40,7 @@ enum SQLiteParameters: Sendable {
 
 /// One statement of a script on its way: it steps while there is room for rows, and goes on when there is more.
 ///
-/// Threading: `begin` and `goOn` on the lane, in the turn of its connection; `giveUp` on any thread.
+/// Threading: `begin` and `goOn` on the pool, in the turn of its connection; `giveUp` on any thread.
 @safe final class SQLiteQuery: @unchecked Sendable {
   // @unchecked: the statement and the rows are used in the connection's turns only; the rest is constant or locked.
   enum Wanted: Sendable {
@@ -55,7 +55,7 @@ enum SQLiteParameters: Sendable {
   private let parameters: SQLiteParameters
   private let wanted: Wanted
   private let limit: Int
-  private let room: AnswerRoom
+  private let room: AnswerReservation
   private var statement: OpaquePointer?
   private var names: [String] = []
   private var rows: [[SQLiteValue]] = []
@@ -70,7 +70,7 @@ enum SQLiteParameters: Sendable {
 
   init(
     _ connection: SQLiteConnection, _ sql: [UInt8], _ parameters: SQLiteParameters, _ wanted: Wanted, limit: Int,
-    room: AnswerRoom
+    room: AnswerReservation
   ) {
     self.connection = connection
     self.sql = sql

@@ -59,7 +59,7 @@ extension SchedulerControl {
     }
     let environment = DeclareEnvironment(
       zones: parts.zones, zone: zone,
-      calendars: CalendarLibrary(refusing: TriggerError("a schedule made at run time cannot follow a calendar file")),
+      calendars: CalendarLibrary(refusing: TriggerError("a dynamic schedule cannot follow a calendar file")),
       quotas: parts.quotas(), now: now)
     var draft = JobDraft(zone: zone)
     draft.definition.name = order.job

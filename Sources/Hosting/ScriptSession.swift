@@ -187,9 +187,27 @@ package final class ScriptSession {
         fields[name] = .some(found)
         return found
       }
-      warnings += code.missingGrants(live.grants(for: file.path))
+      warnings += code.missingGrants(
+        CodeCheck.Permissions(
+          live.grants(for: file.path), searchPath: luaHost.services.environment("PATH"), base: baseDirectory))
     }
-    return warnings + configurationWarnings(snapshot, generation, variables)
+    return warnings + configurationWarnings(snapshot, generation, variables) + storeProblems()
+  }
+
+  /// Stores that a host would refuse to start with: this version has none of their kind. Nothing is opened that lies
+  /// anywhere.
+  private func storeProblems() -> [ScriptProblem] {
+    configuration.stores.sorted { $0.key < $1.key }.compactMap { name, store in
+      guard kinds.location(of: store.address, in: nil) == nil else { return nil }
+      do throws(StoreError) {
+        try kinds.open(store.address, StoreRequest(.reader)).close()
+        return nil
+      } catch {
+        guard error.code == .unsupported else { return nil }
+        return ScriptProblem(
+          .error, at: SourceLocation(file: "moondial.lua", line: 0), "stores.\(name): \(error.message)")
+      }
+    }
   }
 
   private func configurationWarnings(
@@ -202,6 +220,12 @@ package final class ScriptSession {
     }
     func hint(_ name: String, _ names: [String]) -> String {
       Spelling.closest(to: name, among: names, limit: 1).first.map { "; did you mean \"\($0)\"?" } ?? ""
+    }
+    for test in snapshot.tests {
+      warnings.append(
+        ScriptProblem(
+          .note, at: SourceLocation(file: test.path.text, line: 0),
+          "a name that ends in _test.lua is a test's: no host loads it; rename it if it declares jobs"))
     }
     let scripts = snapshot.scripts.map(\.path)
     if !allowsAll, let table = try? GrantTable(configuration.grants, baseDirectory: baseDirectory) {

@@ -28,6 +28,8 @@ private struct CrontabWriter {
   private var jobCount = 0
   /// Every shell and other program that jobs start, for the grant.
   private var programs: [String] = []
+  /// Every variable that jobs set for them, for the grant.
+  private var variables: [String] = []
   private var users: Set<String> = []
 
   // What variables have set for the entries below them.
@@ -134,6 +136,7 @@ private struct CrontabWriter {
     for program in isOther ? [CrontabWriter.runuser] : [shell] where !programs.contains(program) {
       programs.append(program)
     }
+    variables += environment.map(\.key).filter { !variables.contains($0) }
     var options: [(key: String, literal: String)] = []
     if isOther, let user = entry.user { options.append(("user", LuaWriter.string(user))) }
     if let input = entry.input { options.append(("stdin", LuaWriter.string(input))) }
@@ -173,10 +176,7 @@ private struct CrontabWriter {
     var lines = LuaWriter.comment(wrapping: "Made of \(origin.source) by `moondial import crontab`.")
     var notes = notes
     if jobCount > 0 {
-      lines.append("--")
-      lines += LuaWriter.comment(wrapping: "Its programs need a grant in moondial.lua:")
-      lines.append(
-        "--   grants = { [\(LuaWriter.string(origin.script))] = { exec = \(LuaWriter.list(programs)) } }")
+      lines += ["--"] + LuaWriter.grant(to: origin.script, programs: programs, variables: variables)
       if !users.isEmpty {
         let message = "the jobs ran as \(users.sorted().joined(separator: ", ")): the host must be run by root for that"
         notes.insert(ImportNote(place: "accounts", message: message), at: 0)

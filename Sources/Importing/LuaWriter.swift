@@ -26,6 +26,16 @@ enum LuaWriter {
   /// `{ PATH = "/bin", ["a-b"] = "c" }`.
   static func table(_ fields: [(key: String, literal: String)]) -> String { LuaText.table(fields) }
 
+  /// Comment lines with the grant that a script needs: the programs that it starts, and the variables that it sets for
+  /// them, each by its name, since no `*` covers `PATH`.
+  static func grant(to script: String, programs: [String], variables: [String]) -> [String] {
+    var fields = [(key: "exec", literal: list(programs))]
+    if !variables.isEmpty { fields.append(("exec_env", list(variables))) }
+    let what = variables.isEmpty ? "Its programs need" : "Its programs, and the variables that it sets for them, need"
+    let entry = table([(script, table(fields))])
+    return comment(wrapping: "\(what) a grant in moondial.lua:") + ["--   grants = \(entry)"]
+  }
+
   /// A line as a comment. A bracket right after the dashes would begin a long comment, and a carriage return, which is
   /// no line end elsewhere, is one in Lua.
   static func comment(_ text: some StringProtocol) -> String {

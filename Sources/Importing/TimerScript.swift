@@ -10,6 +10,7 @@ extension TimerUnit {
     var blocks: [String] = []
     var notes: [ImportNote] = []
     var programs: [String] = []
+    var variables: [String] = []
     var jobCount = 0
     for timer in timers {
       var writer = TimerWriter(timer, context)
@@ -17,12 +18,12 @@ extension TimerUnit {
       blocks.append(block)
       notes += writer.notes
       programs += writer.programs.filter { !programs.contains($0) }
+      variables += writer.variables.filter { !variables.contains($0) }
       if writer.isComplete { jobCount += 1 }
     }
     var head = LuaWriter.comment(wrapping: "Made of \(origin.source) by `moondial import systemd`.")
     if jobCount > 0 {
-      head += ["--"] + LuaWriter.comment(wrapping: "Its programs need a grant in moondial.lua:")
-      head.append("--   grants = { [\(LuaWriter.string(origin.script))] = { exec = \(LuaWriter.list(programs)) } }")
+      head += ["--"] + LuaWriter.grant(to: origin.script, programs: programs, variables: variables)
       head += ["", TimerWriter.helper]
     }
     return ImportedScript(
@@ -37,6 +38,8 @@ struct TimerWriter {
   private let context: TriggerContext
   private(set) var notes: [ImportNote] = []
   var programs: [String] = []
+  /// The variables that the service sets for its programs.
+  var variables: [String] = []
   private(set) var isComplete = false
 
   init(_ unit: TimerUnit, _ context: TriggerContext) {

@@ -26,6 +26,7 @@ extension TimerWriter {
     var options: [(key: String, literal: String)] = []
     options.append(("cwd", LuaWriter.string(directory(service))))
     if !variables.isEmpty {
+      self.variables = variables.map(\.key)
       options.append(("env", LuaWriter.table(variables.map { ($0.key, LuaWriter.string($0.value)) })))
     }
     noteTheRest(service)

@@ -18,7 +18,7 @@ struct DecisionLedger {
   /// The highest sequence of each job, over all its schedules.
   private var highest: [Int64: Int64] = [:]
   /// Whose newest range was changed by the open transaction.
-  private var touched: [(owner: Owner, job: Int64)] = []
+  private var dirty: [(owner: Owner, job: Int64)] = []
   /// The highest number of a decision, in the open transaction and committed.
   private var lastNumber: Int64 = 0
   let mark = DecisionMark()
@@ -71,7 +71,7 @@ struct DecisionLedger {
     pruner.addedDecision(of: job)
   }
 
-  /// A schedule made at run time is over: nothing will continue its ranges.
+  /// A dynamic schedule is over: nothing will continue its ranges.
   mutating func forget(_ schedule: String) { newest[.schedule(schedule)] = nil }
 
   /// A job is forgotten. Its ranges are found in the file again when there is another.
@@ -115,21 +115,21 @@ struct DecisionLedger {
 
   private mutating func remember(_ sequence: Int64, _ range: DecisionRange, of owner: Owner, job: Int64) {
     newest[owner] = (sequence, range)
-    touched.append((owner, job))
+    dirty.append((owner, job))
   }
 
   mutating func transactionCommitted() {
-    touched.removeAll(keepingCapacity: true)
+    dirty.removeAll(keepingCapacity: true)
     mark.committed.store(lastNumber, ordering: .relaxed)
   }
 
   mutating func transactionRolledBack() {
-    for (owner, job) in touched {
+    for (owner, job) in dirty {
       newest[owner] = nil
       highest[job] = nil
     }
     lastNumber = mark.committed.load(ordering: .relaxed)
-    touched.removeAll(keepingCapacity: true)
+    dirty.removeAll(keepingCapacity: true)
   }
 }
 

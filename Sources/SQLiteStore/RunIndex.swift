@@ -3,7 +3,7 @@ internal import JobModel
 
 /// The index of finished runs by job (`job_runs`), filled in sorted strokes.
 ///
-/// The law: every run with an id up to `filedTo` has its entry, and lies within the span of its block (`RunSpans`); a
+/// Invariant: every run with an id up to `filedTo` has its entry, and lies within the span of its block (`RunSpans`); a
 /// run above it may have neither yet. So the runs of a job are its entries up to `filedTo` and a scan of the tail of
 /// `runs` above it. Entries may outlive their run (pruning removes them later); readers join with `runs` and never
 /// notice.

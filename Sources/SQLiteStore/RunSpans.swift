@@ -7,7 +7,7 @@ internal import JobModel
 /// blocks and reads only those. A run that was late by a week widens its own block and no other. One row per 1,024
 /// runs: 1,000 rows for a million.
 ///
-/// The law: the span of a run's block contains the run, for every run that is filed (see `RunIndex`). A span may be
+/// Invariant: the span of a run's block contains the run, for every run that is filed (see `RunIndex`). A span may be
 /// wider than its runs, after some were pruned, and may outlive them all.
 enum RunSpans {
   /// A block is the ids with the same bits above this many.

@@ -29,7 +29,8 @@ extension SQLiteStore: DiagnosableStore {
       var report = StoreReport(location: path)
       report.schemaVersion = Int(try reader.integer("PRAGMA user_version", on: database) ?? 0)
       report.damages = damages == ["ok"] ? [] : damages
-      report.scheduler = holder?.description
+      report.scheduler = holder?.who
+      report.schedulerSince = holder?.instant
       report.size = StoreReport.FileSize(
         fileBytes: Self.size(of: path), logBytes: Self.size(of: path + "-wal"),
         freeBytes: try pageSize * (reader.integer("PRAGMA freelist_count", on: database) ?? 0))

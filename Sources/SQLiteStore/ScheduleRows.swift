@@ -9,7 +9,7 @@ enum ScheduleRows {
     "job, trigger, next_fire, anchor, last_fire, fire_count, registered_at, clock_epoch, paused, orphaned_at"
   /// What only a job's own schedule has.
   static let ownColumns = "arrivals, pause_reason, paused_by, paused_at"
-  /// What only a schedule made at run time has.
+  /// What only a dynamic schedule has.
   private static let options = "id, params, jitter, time_zone, misfire_grace, coalesce, max_instances, priority"
 
   /// Binds parameters 1 to 10.
@@ -70,7 +70,7 @@ enum ScheduleRows {
   static func selectDeclared(order: String) -> String {
     select("\(columns), \(ownColumns)", from: "schedules", order: order)
   }
-  /// Selects all schedules made at run time.
+  /// Selects all dynamic schedules.
   static func selectMade(order: String) -> String {
     select("\(columns), \(options)", from: "made_schedules", order: order)
   }
@@ -79,7 +79,7 @@ enum ScheduleRows {
   static func selectDeclared(where condition: String) -> String {
     select("\(columns), \(ownColumns)", from: "schedules", order: "s.job", where: condition)
   }
-  /// Selects schedules made at run time of some jobs.
+  /// Selects the dynamic schedules of some jobs.
   static func selectMade(where condition: String) -> String {
     select("\(columns), \(options)", from: "made_schedules", order: "s.job", where: condition)
   }
@@ -120,7 +120,7 @@ enum ScheduleRows {
     return record
   }
 
-  /// The record in the current row of a statement that selects schedules made at run time.
+  /// The record in the current row of a statement that selects dynamic schedules.
   static func made(from row: PreparedStatement, failure: SQLiteFailure) throws(StoreError) -> ScheduleRecord {
     var options = ScheduleOptions()
     options.params = row.optionalText(11).map { JSONText($0) }
@@ -140,7 +140,7 @@ enum ScheduleRows {
   }
 }
 
-/// Writes schedules made at run time. Owned by the writer.
+/// Writes dynamic schedules. Owned by the writer.
 struct MadeScheduleWriter {
   private let put, fire, remove: PreparedStatement
 

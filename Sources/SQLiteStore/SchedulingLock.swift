@@ -17,7 +17,11 @@ final class SchedulingLock: Sendable {
     var process: Int32
     var host: String
     var since: String
-    var description: String { "process \(process) on \(host), since \(since)" }
+    /// Without the time.
+    var who: String { "process \(process) on \(host)" }
+    var description: String { "\(who), since \(since)" }
+    /// nil: the text says none.
+    var instant: Instant? { (try? ISO8601.parse(since))?.instant(in: .utc) }
   }
 
   private let descriptor: Int32

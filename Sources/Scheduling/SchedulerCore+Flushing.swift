@@ -39,7 +39,7 @@ extension SchedulerCore {
     }
   }
 
-  /// Writes waiting rows for accepted fires of touched jobs that are neither claimed nor stored.
+  /// Writes waiting rows for accepted fires of dirty jobs that are neither claimed nor stored.
   ///
   /// Those that wait in their job's queue are found there. Others are rare (a full window): one scan of the runs is
   /// cheaper than a list per job that nearly always is empty.

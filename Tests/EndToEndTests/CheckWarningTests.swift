@@ -19,7 +19,10 @@ struct CheckWarningTests {
       return { grants = { ["bakup.lua"] = { exec = true } }, retention = { jobs = { bakup = { runs = 10 } } } }
       """.utf8
     ).write(to: URL(filePath: place.path + "/moondial.lua"))
-    let (process, stream) = try Self.start(["check"], place, ["MOONDIAL_TIMEZON": "UTC"])
+    try place.save("smoke_test.lua", "job 'smoke' { run = print }\n")
+    // The former are read by commands; nobody reads the last one.
+    let (process, stream) = try Self.start(
+      ["check"], place, ["MOONDIAL_TIMEZON": "UTC", "MOONDIAL_SERVER": "", "MOONDIAL_GRACE": "5s"])
     let text = String(decoding: stream.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     #expect(process.terminationStatus == 0)
@@ -31,10 +34,22 @@ struct CheckWarningTests {
       "moondial.lua: note: grants[\"bakup.lua\"] matches no script; did you mean \"backup.lua\"?",
       "moondial.lua: note: retention.jobs[\"bakup\"]: there is no job of that name; did you mean \"backup\"?",
       "environment: note: there is no setting MOONDIAL_TIMEZON; did you mean MOONDIAL_TIMEZONE?",
+      "environment: note: there is no setting MOONDIAL_GRACE",
+      "smoke_test.lua: note: a name that ends in _test.lua is a test's: no host loads it",
     ] {
       #expect(errors.contains { $0.contains(message) }, "\(message) is not in \(errors)")
     }
-    #expect(errors.count == 6, "\(errors)")
+    #expect(errors.count == 8, "\(errors)")
+  }
+
+  @Test("a store that no host of this version can open is a mistake")
+  func store() throws {
+    let place = try Place()
+    try place.save("a.lua", "job 'a' { run = print }\n")
+    let check = try place.run("check", "--set", "stores.far=mongodb://db.example.org/x")
+    #expect(check.status == 1)
+    #expect(check.errors.contains { $0.hasPrefix("moondial.lua: stores.far: this version has no") }, "\(check)")
+    #expect(try place.run("check", "--set", "stores.near=memory:").status == 0)
   }
 
   @Test(

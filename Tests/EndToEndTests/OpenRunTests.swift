@@ -131,23 +131,23 @@ struct OpenRunTests {
     let host = try place.host("-v")
     for _ in 1...3 { try host.awaitLine(containing: "ticked") }
     try host.awaitLine(containing: "succeeded in")
+    let time = #/\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)/#
+    let held = try place.run("doctor").output.filter { $0.hasPrefix("held by") }
+    #expect(!held.isEmpty && held.allSatisfy { $0.hasSuffix("+05:30") }, "\(held)")
     host.signal(SIGTERM)
     try host.awaitExit()
-    let time = #/\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)/#
     var texts = host.lines.map(\.text)
     for command in [
       ["list"], ["list", "--json"], ["history", "--limit", "3"], ["history", "--json", "--limit", "3"],
       ["history", "--run", "1"], ["explain", "tick", "--limit", "3"], ["explain", "tick", "--json", "--limit", "2"],
       ["simulate", "--job", "hourly"], ["simulate", "--json", "--job", "daily"], ["doctor"], ["doctor", "--json"],
-      ["next", "hourly", "-n", "2"], ["next", "hourly", "-n", "2", "--json"],
+      ["next", "hourly", "-n", "2"], ["next", "hourly", "-n", "2", "--json"], ["next", "0 9 * * *", "-n", "1"],
     ] {
       let ended = try HostProcess.run(command, in: place.path)
       #expect(ended.status == 0, "\(command): \(ended)")
       let found = ended.output.flatMap { $0.matches(of: time).map { String($0.output.0) } }
       #expect(!found.isEmpty, "\(command) shows no time: \(ended.output)")
-      if command[0] != "next" {
-        #expect(found.allSatisfy { $0.hasSuffix("+05:30") }, "\(command) is in another zone: \(found)")
-      }
+      #expect(found.allSatisfy { $0.hasSuffix("+05:30") }, "\(command) is in another zone: \(found)")
       texts += found
     }
     let times = Set(texts.flatMap { $0.matches(of: time).map { String($0.output.0) } }).sorted()

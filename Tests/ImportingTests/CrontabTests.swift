@@ -218,7 +218,8 @@ struct CrontabScriptTests {
 
         """)
     #expect(made.notes.isEmpty && made.jobCount == 3 && !made.isIncomplete)
-    #expect(made.lua.contains("--   grants = { [\"cron.lua\"] = { exec = { \"/bin/bash\" } } }\n"))
+    let grant = #"{ exec = { "/bin/bash" }, exec_env = { "PATH", "SHELL" } }"#
+    #expect(made.lua.contains("--   grants = { [\"cron.lua\"] = \(grant) }\n"))
   }
 
   @Test("what cannot be carried over is said beside the line and in the notes")

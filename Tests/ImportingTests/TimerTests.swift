@@ -73,7 +73,8 @@ struct TimerTests {
 
         """)
     #expect(made.notes.isEmpty && made.jobCount == 1)
-    #expect(made.lua.contains("exec = { \"/bin/mkdir\", \"/usr/bin/backup\" }"))
+    #expect(
+      made.lua.contains(#"exec = { "/bin/mkdir", "/usr/bin/backup" }, exec_env = { "TARGET", "LEVEL" } } }"#))
   }
 
   @Test("times since start become startup and every; an untimely calendar run is left out unless it is persistent")

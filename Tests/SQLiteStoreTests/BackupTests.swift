@@ -78,6 +78,7 @@ struct BackupTests {
     #expect(report.openRuns.map { $0.claimedAt == nil } == [true, false])
     #expect(report.oldestRun == claim(1, "a").scheduledAt && report.newestRun == claim(2, "a").scheduledAt)
     #expect(report.scheduler?.contains("process \(getpid())") == true)
+    #expect(report.schedulerSince != nil)
     #expect(try #require(report.size).logBytes > 0)
     store.close()
     let reader = try SQLiteStore(path, mode: .reader, options: options())

@@ -67,7 +67,7 @@ struct StartLogTests {
     arguments: [
       (1, 1_000_000), (3, 5_000_000), (10, 1_000_003), (1_000, 5_000_000), (1_001, 100_000_000), (5_000, 2_000_000),
     ] as [(Int, Int64)])
-  func law(count: Int, window: Int64) {
+  func invariant(count: Int, window: Int64) {
     var log = StartLog(Self.rate(count, window))
     var seed: UInt64 = 7
     func random(_ bound: Int64) -> Int64 {

@@ -65,7 +65,8 @@ struct CodeCheckTests {
     grants.exec = .some(["pg_*"])
     grants.env = .some(["HOME"])
     func missing(_ text: String) -> [String] {
-      CodeCheck(ScriptPath("a.lua"), Array(text.utf8)).missingGrants(grants).map(\.description)
+      let permissions = CodeCheck.Permissions(grants, searchPath: "/usr/bin:/bin", base: "/srv/app")
+      return CodeCheck(ScriptPath("a.lua"), Array(text.utf8)).missingGrants(permissions).map(\.description)
     }
     let text = """
       exec({ "pg_dump", db }) exec { "rsync" }
@@ -80,6 +81,43 @@ struct CodeCheckTests {
     #expect(found[1].hasPrefix("a.lua:2: note: a.lua has no grant for the program tar"))
     #expect(found[2].hasPrefix("a.lua:4: note: a.lua has no grant for the environment variable PATH"))
     #expect(missing("secret 'token'") == missing("secret('token')") && missing("secret 'token'").count == 1)
+    // The file counts, not how it is called.
+    grants.exec = .some(["/usr/bin/env", "sort"])
+    #expect(missing("exec { 'env' } exec { '/usr/bin/../bin/sort' }").isEmpty)
+    #expect(missing("exec { '/tmp/sort' }").count == 1)
+  }
+
+  @Test("hosts and files that are named in so many words need their grant")
+  func hostsAndFiles() {
+    var grants = Grants()
+    for host in ["api.example.org", "localhost:8080"] { _ = grants.http.add(host) }
+    grants.files = .below([
+      Grants.FileRoot(path: "/srv/app/data", isWritable: true), Grants.FileRoot(path: "/srv/in", isWritable: false),
+    ])
+    func missing(_ text: String) -> [String] {
+      let permissions = CodeCheck.Permissions(grants, searchPath: nil, base: "/srv/app")
+      return CodeCheck(ScriptPath("a.lua"), Array(text.utf8)).missingGrants(permissions).map(\.description)
+    }
+    let granted = """
+      http.get("https://api.example.org/price") http.post("http://LOCALHOST:8080/x", { json = {} })
+      http.get("http://" .. host) http.get("http://127.0.0.1/") http.get("http://a@b.org/") http.get("no URL")
+      fs.read("data/a") fs.write("data/../data/b", "x") fs.list "/srv/in" fs.read(path) other.fs.read("/etc/passwd")
+      """
+    #expect(missing(granted) == [])
+    let texts = [
+      (
+        "http.get 'https://example.org'",
+        #"asking example.org: add  grants = { ["a.lua"] = { http = { "example.org" } } }"#
+      ),
+      ("http.get('http://localhost/')", "asking localhost: add"),
+      ("fs.write('/srv/in/a', 'x')", #"writing /srv/in/a: add  grants = { ["a.lua"] = { fs = { "/srv/in:rw" } } }"#),
+      ("fs.read('notes.txt')", #"reading notes.txt: add  grants = { ["a.lua"] = { fs = { ".:r" } } }"#),
+      ("for line in fs.lines('data/../x/y') do end", #"fs = { "x:r" }"#),
+    ]
+    for (text, words) in texts {
+      let found = missing(text)
+      #expect(found.count == 1 && found[0].contains(words), "\(text): \(found)")
+    }
   }
 
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")

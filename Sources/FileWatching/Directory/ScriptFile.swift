@@ -23,7 +23,7 @@ package struct ScriptFile: Sendable {
     case script
     /// Loaded when a script requires `name`.
     case module(name: String)
-    /// `*_test.lua`: for `moondial test` only.
+    /// `*_test.lua`: no host loads it.
     case test
     /// `moondial.lua`
     case configuration

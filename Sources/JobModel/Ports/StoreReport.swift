@@ -54,6 +54,8 @@ package struct StoreReport: Sendable, Equatable {
   package var damages: [String] = []
   /// Who schedules from it at this moment.
   package var scheduler: String?
+  /// Since when; nil when nobody does, or it is not known.
+  package var schedulerSince: Instant?
   /// nil: it is no file.
   package var size: FileSize?
   package var counts = Counts()

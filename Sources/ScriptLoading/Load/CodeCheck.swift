@@ -2,16 +2,16 @@ internal import Basics
 internal import Chronology
 package import FileWatching
 internal import JobModel
-package import ScriptRuntime
+internal import ScriptRuntime
 
 /// What a script will trip over when it runs, as far as its text tells: functions that the host's tables do not have,
-/// and programs, variables and secrets that no grant covers.
+/// and programs, files, hosts, variables and secrets that no grant covers.
 ///
 /// It only says what is certain. A name that the script gives a meaning of its own anywhere, as a local, a parameter or
 /// a global, is not looked at; nor is a function that the script asks for before it calls it.
 package struct CodeCheck {
-  private let script: ScriptPath
-  private let tokens: [LuaTokens.Located]
+  let script: ScriptPath
+  let tokens: [LuaTokens.Located]
   private let bound: Set<String>
 
   package init(_ script: ScriptPath, _ bytes: [UInt8]) {
@@ -20,18 +20,18 @@ package struct CodeCheck {
     bound = CodeCheck.bound(in: tokens)
   }
 
-  private func token(_ index: Int) -> LuaTokens.Token? { tokens.indices.contains(index) ? tokens[index].token : nil }
+  func token(_ index: Int) -> LuaTokens.Token? { tokens.indices.contains(index) ? tokens[index].token : nil }
 
-  private func name(_ index: Int) -> String? {
+  func name(_ index: Int) -> String? {
     if case .name(let name)? = token(index) { name } else { nil }
   }
 
-  private func isSymbol(_ index: Int, _ symbols: String...) -> Bool {
+  func isSymbol(_ index: Int, _ symbols: String...) -> Bool {
     if case .symbol(let symbol)? = token(index) { symbols.contains(symbol) } else { false }
   }
 
   /// Whether the name at `index` is that of a global of the host: no field of something, no name of the script's own.
-  private func isGlobal(_ index: Int) -> Bool {
+  func isGlobal(_ index: Int) -> Bool {
     guard let name = name(index), !bound.contains(name) else { return false }
     return !isSymbol(index - 1, ".", ":", "::")
   }
@@ -81,47 +81,6 @@ extension CodeCheck {
     "os.exit": "; return from run, or raise an error", "os.tmpname": "; choose a name of your own",
     "io.open": "; use fs.read and fs.write", "io.lines": "; use fs.read",
   ]
-}
-
-// MARK: What nothing grants
-
-extension CodeCheck {
-  /// The programs, variables and secrets that the script names in so many words and may not use.
-  package func missingGrants(_ grants: Grants) -> [ScriptProblem] {
-    tokens.indices.compactMap { index in
-      guard isGlobal(index), let (what, key, name) = request(index) else { return nil }
-      let names = key == "exec" ? grants.exec : key == "env" ? grants.env : grants.secret
-      guard !names.allows(name) else { return nil }
-      return ScriptProblem(
-        .note, at: SourceLocation(file: script.text, line: tokens[index].line),
-        Grants.refusal(of: "\(what) \(name)", to: script, grant: "\(key) = { \(quoted(name)) }"))
-    }
-  }
-
-  /// What a call asks for that begins at `index`, if its first argument is a text alone.
-  private func request(_ index: Int) -> (what: String, key: String, name: String)? {
-    switch name(index) {
-    case "exec":
-      var cursor = index + 1
-      if isSymbol(cursor, "(") { cursor += 1 }
-      guard isSymbol(cursor, "{"), case .string(let program)? = token(cursor + 1), isSymbol(cursor + 2, ",", "}", ";")
-      else { return nil }
-      return ("the program", "exec", program)
-    case "env" where isSymbol(index + 1, ".") && name(index + 2) == "get":
-      return argument(index + 3).map { ("the environment variable", "env", $0) }
-    case "secret":
-      return argument(index + 1).map { ("the secret", "secret", $0) }
-    default: return nil
-    }
-  }
-
-  private func argument(_ index: Int) -> String? {
-    if case .string(let text)? = token(index) { return text }
-    guard isSymbol(index, "("), case .string(let text)? = token(index + 1), isSymbol(index + 2, ",", ")") else {
-      return nil
-    }
-    return text
-  }
 }
 
 // MARK: Names of the script's own

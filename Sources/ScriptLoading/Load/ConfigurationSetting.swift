@@ -19,10 +19,8 @@ package struct ConfigurationSetting: Sendable, Hashable {
     self.origin = origin
   }
 
-  /// Names after `MOONDIAL_` that are no settings of this kind.
-  private static let others: Set<String> = [
-    "STATE", "CONFIG", "SCRIPTS", "TOKEN", "LOG_FORMAT", "LOG_LEVEL", "GRACE", "NO_COLOR", "HOME", "URL", "HOST",
-  ]
+  /// Names after `MOONDIAL_` that commands read by themselves.
+  private static let others: Set<String> = ["STATE", "SERVER", "TOKEN", "LOG_FORMAT", "LOG_LEVEL"]
 
   /// The settings among environment variables, by name. Names of one word that are no setting are left to whoever reads
   /// them; below a setting, two underscores stand for the dot.

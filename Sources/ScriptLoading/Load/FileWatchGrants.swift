@@ -23,7 +23,7 @@ package enum FileWatchGrants {
       grant: "fs = { \"\(shown.map { $0.isEmpty ? "." : $0 } ?? directory):r\" }")
   }
 
-  /// What is missing for the watches of `jobs`, for those who only look: one problem a job.
+  /// What is missing for the watches of `jobs`, for those who only look: one problem for each directory of a job.
   ///
   /// - Parameters:
   ///   - base: where relative paths start.
@@ -31,16 +31,21 @@ package enum FileWatchGrants {
   package static func problems(
     of jobs: [JobDefinition], base: String, grants: (ScriptPath) -> Grants
   ) -> [ScriptProblem] {
-    jobs.compactMap { job in
-      guard let watch = job.watch else { return nil }
+    jobs.flatMap { job -> [ScriptProblem] in
+      guard let watch = job.watch else { return [] }
       let granted = grants(ScriptPath(job.source.file))
       // The paths were checked when the job was declared.
       let roots = watch.paths.flatMap { (try? PathPattern.parse($0, from: base)) ?? [] }.map(\.root)
-      // A directory that is not there is nowhere else either.
-      let places = roots + roots.compactMap { SystemCall.resolve($0) }
-      guard let missing = places.first(where: { !allow($0, granted) }) else { return nil }
-      return ScriptProblem(
-        .error, at: job.source, "job \(quoted(job.name)): \(refusal(job.source, directory: missing, base: base))")
+      var missing: [String] = []
+      for root in roots {
+        // A directory that is not there is nowhere else either.
+        let denied = [root, SystemCall.resolve(root) ?? root].first { !allow($0, granted) }
+        if let denied, !missing.contains(denied) { missing.append(denied) }
+      }
+      return missing.map { directory in
+        ScriptProblem(
+          .error, at: job.source, "job \(quoted(job.name)): \(refusal(job.source, directory: directory, base: base))")
+      }
     }
   }
 }

@@ -93,7 +93,7 @@ package final class AnswerAccount: Sendable {
   package var largestAnswer: Int { min(AnswerBudget.largestAnswer, limit) }
 
   /// Room for one answer, with nothing in it.
-  package func room() -> AnswerRoom { AnswerRoom(self, budget.look { $0.room() }) }
+  package func room() -> AnswerReservation { AnswerReservation(self, budget.look { $0.room() }) }
 
   /// Bytes of answers that are under way.
   var reserved: Int { budget.look { $0.reserved(by: number) } }
@@ -110,7 +110,7 @@ package final class AnswerAccount: Sendable {
 /// over, or with the last reference.
 ///
 /// Threading: any thread; one request at a time.
-package final class AnswerRoom: Sendable {
+package final class AnswerReservation: Sendable {
   package let account: AnswerAccount
   private let number: UInt64
 

@@ -193,7 +193,7 @@ package final class ChildProcesses: Sendable {
 
 /// What counts the output of a child, and what brings a worker to the run that waits for it.
 package struct OutputRoom: Sendable {
-  package let room: AnswerRoom
+  package let room: AnswerReservation
   package let wake: @Sendable () -> Void
 }
 
@@ -202,7 +202,7 @@ private final class Child {
   /// How much output is kept, where it is counted, and how to ask for room for more.
   struct Output {
     let limit: Int
-    let room: AnswerRoom
+    let room: AnswerReservation
     let ask: (Int) -> AnswerLedger.Verdict
   }
 

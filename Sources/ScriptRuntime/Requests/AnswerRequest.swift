@@ -6,12 +6,12 @@ package import Lua
 /// from one call to the next, so a request that waits for room holds nothing.
 package final class AnswerRequest: HostRequest, @unchecked Sendable {
   // @unchecked: immutable.
-  private let room: AnswerRoom
+  private let room: AnswerReservation
   private let first: Int
   private let work: @Sendable (AnswerRequest, Int) -> Void
 
   /// - Parameter first: bytes to begin with; most answers should fit.
-  package init(_ room: AnswerRoom, first: Int, _ work: @escaping @Sendable (AnswerRequest, Int) -> Void) {
+  package init(_ room: AnswerReservation, first: Int, _ work: @escaping @Sendable (AnswerRequest, Int) -> Void) {
     self.room = room
     self.first = first
     self.work = work
@@ -37,7 +37,7 @@ package final class AnswerRequest: HostRequest, @unchecked Sendable {
   }
 }
 
-extension AnswerRoom {
+extension AnswerReservation {
   /// `push`, after which the state counts what the room counted before.
   package func handingOver(
     _ push: @escaping @Sendable (inout LuaCall) -> LuaReturn
@@ -53,10 +53,10 @@ extension AnswerRoom {
 /// Waits for room for what a call takes along, and then lets the call begin again.
 package final class RoomRequest: HostRequest, @unchecked Sendable {
   // @unchecked: immutable.
-  private let room: AnswerRoom
+  private let room: AnswerReservation
   private let bytes: Int
 
-  package init(_ room: AnswerRoom, bytes: Int) {
+  package init(_ room: AnswerReservation, bytes: Int) {
     self.room = room
     self.bytes = bytes
   }

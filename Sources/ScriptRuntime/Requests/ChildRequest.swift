@@ -15,7 +15,7 @@ package class ChildRequest: HostRequest, @unchecked Sendable {
   /// Why there is no child: an error in the script, `nil` and a sentence, or an answer that has been given already.
   package enum NoChild: Error { case raise(String), refuse(String), answered }
 
-  package final let room: AnswerRoom
+  package final let room: AnswerReservation
   package final let services: HostServices
   private let limit: Int
   private let until: Int64
@@ -25,7 +25,9 @@ package class ChildRequest: HostRequest, @unchecked Sendable {
   /// - Parameters:
   ///   - limit: bytes of standard output, and of standard error, that are kept.
   ///   - until: monotonic nanoseconds at which the child is told to end.
-  package init(_ room: AnswerRoom, limit: Int, until: Int64, _ children: ChildProcesses, _ services: HostServices) {
+  package init(
+    _ room: AnswerReservation, limit: Int, until: Int64, _ children: ChildProcesses, _ services: HostServices
+  ) {
     self.room = room
     self.limit = limit
     self.until = until

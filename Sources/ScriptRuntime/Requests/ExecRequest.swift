@@ -10,7 +10,7 @@ package final class ExecRequest: ChildRequest, @unchecked Sendable {
 
   /// - Parameter find: the path of the program that a word means. Called on the blocking pool.
   package init(
-    _ wanted: ChildCommand, _ room: AnswerRoom, limit: Int, until: Int64, _ children: ChildProcesses,
+    _ wanted: ChildCommand, _ room: AnswerReservation, limit: Int, until: Int64, _ children: ChildProcesses,
     _ services: HostServices, find: @escaping @Sendable ([UInt8]) -> Result<[UInt8], NoChild>
   ) {
     self.wanted = wanted

@@ -8,7 +8,9 @@ package final class SecretRequest: ChildRequest, @unchecked Sendable {
   // @unchecked: immutable.
   private let name: String
 
-  package init(_ name: String, _ room: AnswerRoom, until: Int64, _ children: ChildProcesses, _ services: HostServices) {
+  package init(
+    _ name: String, _ room: AnswerReservation, until: Int64, _ children: ChildProcesses, _ services: HostServices
+  ) {
     self.name = name
     super.init(room, limit: min(Secrets.largest, room.account.largestAnswer), until: until, children, services)
   }

@@ -93,7 +93,7 @@ package class HostRequest: LuaRequest, @unchecked Sendable {
 
   /// Goes on with `then` when the room has that many bytes more: at once, or later on another thread. Never when the
   /// run is over.
-  package final func admit(_ bytes: Int, to room: AnswerRoom, then: @escaping @Sendable () -> Void) {
+  package final func admit(_ bytes: Int, to room: AnswerReservation, then: @escaping @Sendable () -> Void) {
     let run = phase.withLock { phase -> PoolRun? in if case .waiting(_, let run, _) = phase { run } else { nil } }
     guard let run else { return }
     if room.ask(bytes, wake: { run.resume() }, granted: then) == .granted { then() }

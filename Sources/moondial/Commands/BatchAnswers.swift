@@ -12,12 +12,15 @@ import ScriptLoading
 struct BatchAnswers {
   private let evaluator: ExpressionEvaluator
   private let zones: TimeZoneDatabase
+  /// The zone of lines that name none.
+  private let defaultZone: String
   private static let fields = ["id", "expr", "timezone", "after", "from", "count"]
   private static let largestCount = 10_000
 
-  init(_ evaluator: ExpressionEvaluator, zones: TimeZoneDatabase) {
+  init(_ evaluator: ExpressionEvaluator, zones: TimeZoneDatabase, defaultZone: String) {
     self.evaluator = evaluator
     self.zones = zones
+    self.defaultZone = defaultZone
   }
 
   func answerStandardInput() {
@@ -67,7 +70,7 @@ struct BatchAnswers {
       throw Refusal(message: "unknown field \"\(key)\"\(near)")
     }
     guard let expression = try text("expr", request) else { throw Refusal(message: "the field \"expr\" is missing") }
-    let zone = try zones.zone(named: try text("timezone", request) ?? "UTC")
+    let zone = try zones.zone(named: try text("timezone", request) ?? defaultZone)
     let count = try count(request)
     let start = try start(request, zone)
     let trigger = try evaluator.trigger(expression, zone: zone).trigger

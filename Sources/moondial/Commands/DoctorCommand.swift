@@ -54,7 +54,7 @@ struct DoctorCommand: ParsableCommand {
     row("library", LuaRuntime.luaVersion)
     row("integrity", report.isSound ? "sound" : "DAMAGED")
     lines += report.damages.map { "  " + $0 }
-    row("held by", report.scheduler ?? "no host")
+    row("held by", holder(report, zone) ?? "no host")
     if let size = report.size {
       row("size", "\(text(size.fileBytes)), log \(text(size.logBytes)), free \(text(size.freeBytes))")
     }
@@ -77,6 +77,13 @@ struct DoctorCommand: ParsableCommand {
     return lines
   }
 
+  /// Who schedules from the store, and since when; nil: nobody.
+  private static func holder(_ report: StoreReport, _ zone: TimeZoneRules) -> String? {
+    report.scheduler.map { who in
+      report.schedulerSince.map { "\(who), since \(TimeFormat.time($0, in: zone))" } ?? who
+    }
+  }
+
   /// In whole units, of which there are at least ten unless they are the smallest.
   private static func text(_ bytes: Int64) -> String {
     if bytes < 10 << 10 { return "\(bytes) B" }
@@ -90,7 +97,7 @@ struct DoctorCommand: ParsableCommand {
     document.set("lua", LuaRuntime.luaVersion)
     document.set("sound", report.isSound)
     document.set("damages", json: JSONObject.array(report.damages.map(JSONObject.quote)))
-    document.set("held_by", report.scheduler)
+    document.set("held_by", Self.holder(report, zone))
     document.set("file_bytes", report.size?.fileBytes)
     document.set("log_bytes", report.size?.logBytes)
     document.set("free_bytes", report.size?.freeBytes)

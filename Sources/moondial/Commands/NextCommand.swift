@@ -23,7 +23,11 @@ struct NextCommand: ParsableCommand {
   @Argument(help: "Trigger expressions as in a script, bare crontab lines, or job names.") var expressions: [String] =
     []
   @Option(name: .shortAndLong, help: "How many fire times of each.") var number = 5
-  @Option(help: "IANA zone of the expressions and of the answers. Default: the system's.") var timezone: String?
+  @Option(
+    help: """
+      IANA zone of the expressions and of the answers. Default: a job's own, the configured one, else the system's; with \
+      --batch UTC.
+      """) var timezone: String?
   @Option(help: "Fire times after this instant, exclusive. Default: now.") var after: String?
   @Option(help: "Fire times from this instant on, inclusive.") var from: String?
   @Option(help: "Where job names and calendar files are looked up.") var dir = "scripts"
@@ -42,7 +46,7 @@ struct NextCommand: ParsableCommand {
       guard expressions.isEmpty else {
         throw CommandFailure(.usage, "--batch reads its expressions from standard input")
       }
-      return BatchAnswers(evaluator, zones: zones).answerStandardInput()
+      return BatchAnswers(evaluator, zones: zones, defaultZone: timezone ?? "UTC").answerStandardInput()
     }
     guard !expressions.isEmpty else {
       throw CommandFailure(.usage, "name a trigger expression or a job, e.g. moondial next '0 9 * * mon-fri'")
@@ -109,9 +113,10 @@ struct NextCommand: ParsableCommand {
     return .after(try after.map { try instant($0, "--after", in: zone) } ?? SystemWallClock().now)
   }
 
-  /// The zone that was asked for, or the machine's.
+  /// The zone that was asked for, or the configured one, or the machine's.
   private func zone(_ zones: TimeZoneDatabase) throws -> TimeZoneRules {
     if let timezone { return try zone(timezone, zones) }
+    if let configured = try settings.configuredZone(beside: dir) { return try zone(configured, zones) }
     let machine = zones.machineZone(tz: Environment["TZ"])
     if let problem = machine.problem { throw CommandFailure(.usage, "\(problem) (or name a zone with --timezone)") }
     return try zone(machine.name, zones)

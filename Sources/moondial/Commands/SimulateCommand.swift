@@ -64,7 +64,7 @@ struct SimulateCommand: ParsableCommand {
       for job in jobs where job.enabled {
         if let watch = job.watch { Terminal.error("\(job.name) also runs \(watch.inWords), which nobody can foresee") }
       }
-      Terminal.error(count == limit ? "stopped at \(limit) runs: --limit shows more" : counted(count, "run"))
+      Terminal.error(count == limit ? "stopped at \(counted(limit, "run")): --limit shows more" : counted(count, "run"))
     }
     if !generation.errors.isEmpty { throw CommandFailure.silent }
   }

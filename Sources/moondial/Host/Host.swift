@@ -33,7 +33,10 @@ final class Host: Sendable {
     blueprint.willBegin = { order in
       let job = order.job.definition.name
       guard log.shows(.debug, job: job) else { return }
-      log.write(.debug, job: job, run: order.id, order.attempt > 1 ? "attempt \(order.attempt) started" : "started")
+      let what =
+        order.token.isFailureHook
+        ? "on_failure of moondial.lua is called" : order.attempt > 1 ? "attempt \(order.attempt) started" : "started"
+      log.write(.debug, job: job, run: order.id, what)
     }
     let reloads = ConfigurationRelay()
     blueprint.onConfiguration = { reloads.tell($0) }

@@ -1,7 +1,9 @@
 internal import Chronology
+internal import FileWatching
 import Glibc
 import Hosting
 import JobModel
+internal import ScriptLoading
 import ScriptRuntime
 
 extension SettingOptions {
@@ -16,6 +18,24 @@ extension SettingOptions {
     location.allowsAll = allowAll
     location.stateDirectory = stateDirectory
     return location
+  }
+
+  /// The zone that flags, environment or the configuration beside the scripts directory name; nil: none of them does. A
+  /// configuration that cannot be read is said, and names none.
+  func configuredZone(beside path: String) throws -> String? {
+    guard FileKind(path) == .directory else {
+      return try configurationSettings().last { $0.path == ["timezone"] }?.text
+    }
+    let session = try ScriptSession(path, self, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
+    do throws(HostError) {
+      try session.configure(session.directory.scan().snapshot)
+    } catch {
+      // Of the machine's own zone the caller says it.
+      guard session.systemZone.problem == nil else { return nil }
+      for line in error.message.split(separator: "\n") { Terminal.error("moondial: " + line) }
+      Terminal.error("moondial: the configuration is left aside: --timezone names a zone")
+    }
+    return session.configuration.timeZone
   }
 }
 
