@@ -13,11 +13,13 @@ run: build
 
 ## test: set up, and run every test
 test: setup
+	@.ci/mongod
 	@swift build --build-tests --jobs $(JOBS)
 	@swift test --skip-build --no-parallel
 
 ## test-long: the long variants: brute-force oracles, random kills, many seeds (a quarter of an hour)
 test-long: setup
+	@.ci/mongod
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_LONG_TESTS=1 swift test --skip-build --no-parallel
 

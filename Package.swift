@@ -86,6 +86,10 @@ let package = Package(
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
+    // MongoDB: libmongoc, and commands as bytes over it.
+    .systemLibrary(name: "CMongo", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
+    .target(name: "CMongoShim", dependencies: ["CMongo"], cSettings: strictC),
+
     // The Linux calls that Swift's Glibc module leaves out.
     .target(name: "CLinux", cSettings: strictC),
 
@@ -107,6 +111,7 @@ let package = Package(
     // What keeps and what runs.
     library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
     library("SQLiteStore", ["CLinux", "Basics", "Chronology", "JobModel", grdb]),
+    library("MongoStore", ["CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
     library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
     // Files, the scripts in them, and what runs these.
@@ -142,7 +147,8 @@ let package = Package(
     library(
       "Hosting",
       [
-        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "Executors",
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "MongoStore",
+        "Executors",
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService", deques,
@@ -239,6 +245,14 @@ let package = Package(
         "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", "TestSupport",
         grdb,
       ]),
+    // A mongod for tests.
+    .target(name: "MongoFixtures", path: "Tests/MongoFixtures", swiftSettings: [.swiftLanguageMode(.v6)]),
+    tests(
+      "MongoStoreTests",
+      [
+        "MongoStore", "MongoFixtures", "Hosting", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting",
+        "TestSupport",
+      ]),
     tests(
       "ConformanceTests",
       ["MemoryStore", "Executors", "JobModel", "MoondialScheduler", "MoondialTesting", "TestSupport"]),
@@ -282,7 +296,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", "HTTPFixtures", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", arguments,
       ]),
   ]
 )

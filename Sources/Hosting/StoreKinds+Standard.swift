@@ -1,12 +1,13 @@
 package import JobModel
 internal import MemoryStore
+internal import MongoStore
 internal import SQLiteStore
 
 extension StoreKinds {
   /// The table of all kinds of stores: the one place that names them. A further store is a target and a line here.
   package static let standard = StoreKinds([
-    SQLiteStoreDriver(), MemoryStoreDriver(),
-    FutureStore("postgres://…", ["postgres", "postgresql"]), FutureStore("mongodb://…", ["mongodb", "mongodb+srv"]),
+    SQLiteStoreDriver(), MemoryStoreDriver(), MongoStoreDriver(),
+    FutureStore("postgres://…", ["postgres", "postgresql"]),
   ])
 }
 

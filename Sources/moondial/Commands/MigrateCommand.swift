@@ -14,7 +14,7 @@ struct MigrateCommand: ParsableCommand {
 
       Examples:
         moondial migrate --from .moondial/moondial.db --to /srv/moondial.db --dry-run
-        moondial migrate --from sqlite:.moondial/moondial.db --to sqlite:/srv/jobs.db
+        moondial migrate --from sqlite:.moondial/moondial.db --to mongodb://db1/moondial
       """)
 
   @Option(help: "The store to read: an address, or a file.") var from: String

@@ -1,0 +1,176 @@
+internal import JobModel
+
+/// One change of one document. Applying it twice is the same as once, and applying it after a later one changes
+/// nothing: documents carry the number of the commit that changed them last (`v`), and only an earlier one is changed.
+struct Change: Sendable {
+  enum Body: Sendable {
+    /// The whole document.
+    case put(BSONDocument)
+    /// Some fields, of a document that is there.
+    case merge(BSONDocument)
+    case remove
+  }
+  var collection: String
+  var key: BSON
+  var body: Body
+
+  /// An entry of the command `update`.
+  ///
+  /// - Parameter now: milliseconds, for the mark of what is removed.
+  func update(sequence: Int64, now: Int64) -> BSON {
+    let filter: BSON = ["_id": key, "v": ["$lt": .int(sequence)]]
+    switch body {
+    case .put(var document):
+      document.add("v", sequence)
+      return ["q": filter, "u": .document(document), "upsert": true]
+    case .merge(var fields):
+      fields.add("v", sequence)
+      return ["q": filter, "u": ["$set": .document(fields)]]
+    case .remove: return ["q": filter, "u": ["v": .int(sequence), "gone": .date(now)]]
+    }
+  }
+
+  // MARK: In a journal
+
+  var document: BSONDocument {
+    var document: BSONDocument = ["c": .text(collection), "k": key]
+    switch body {
+    case .put(let whole): document.add("put", .document(whole))
+    case .merge(let fields): document.add("merge", .document(fields))
+    case .remove: break
+    }
+    return document
+  }
+
+  init(_ collection: String, _ key: BSON, _ body: Body) {
+    self.collection = collection
+    self.key = key
+    self.body = body
+  }
+
+  init?(_ document: BSONDocument) {
+    guard let collection = document["c"]?.text, let key = document["k"] else { return nil }
+    self.collection = collection
+    self.key = key
+    if let whole = document["put"]?.document {
+      body = .put(whole)
+    } else {
+      body = document["merge"]?.document.map { .merge($0) } ?? .remove
+    }
+  }
+}
+
+/// What one commit changes: of each document the last state, whatever came before it in the same commit.
+struct ChangeSet {
+  private enum ScheduleChange {
+    case put(ScheduleRecord)
+    case fire(FireUpdate)
+    case remove
+  }
+  /// To Swift two ways to write the same letter are equal, to a store they are not.
+  struct Name: Hashable {
+    private let bytes: [UInt8]
+    let first: String
+    let second: String
+    init(_ first: String, _ second: String) {
+      self.first = first
+      self.second = second
+      bytes = Array(first.utf8) + [0xff] + Array(second.utf8)
+    }
+    static func == (a: Name, b: Name) -> Bool { a.bytes == b.bytes }
+    func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+  }
+
+  private var schedules: [ScheduleKey: ScheduleChange] = [:]
+  /// nil: dropped.
+  private var runs: [RunID: RunRecord?] = [:]
+  private var files: [Name: FileMark] = [:]
+  /// Set by ``DecisionLedger``.
+  private var decisions: [Name: [Int64: DecisionRange]] = [:]
+  /// nil: deleted.
+  private var values: [Name: KeyValue?] = [:]
+  private var sizes: [Name: Int] = [:]
+  private(set) var audit: [AuditLine] = []
+
+  var isEmpty: Bool {
+    schedules.isEmpty && runs.isEmpty && files.isEmpty && decisions.isEmpty && values.isEmpty && sizes.isEmpty
+      && audit.isEmpty
+  }
+
+  mutating func put(_ record: ScheduleRecord) {
+    schedules[ScheduleKey(job: record.job, id: record.id)] = .put(record)
+  }
+
+  mutating func fire(_ update: FireUpdate) {
+    let key = ScheduleKey(job: update.job, id: update.schedule)
+    switch schedules[key] {
+    case .put(var record)?:
+      record.nextFire = update.nextFire
+      record.lastFire = update.lastFire
+      record.fireCount = update.fireCount
+      schedules[key] = .put(record)
+    case .remove?: break
+    case .fire?, nil: schedules[key] = .fire(update)
+    }
+  }
+
+  mutating func unschedule(_ id: String) { schedules[.dynamic(id)] = .remove }
+  mutating func put(_ run: RunRecord) { runs[run.id] = .some(run) }
+  mutating func drop(_ run: RunID) { runs[run] = .some(nil) }
+  mutating func put(_ mark: FileMark) { files[Name(mark.job, mark.path)] = mark }
+  mutating func append(_ line: AuditLine) { audit.append(line) }
+
+  mutating func put(_ range: DecisionRange, sequence: Int64) {
+    decisions[Name(range.job, ""), default: [:]][sequence] = range
+  }
+
+  mutating func put(_ value: KeyValue?, key: String, space: String) { values[Name(space, key)] = .some(value) }
+  mutating func set(size: Int, of space: String) { sizes[Name(space, "")] = size }
+
+  /// As documents; long texts join `texts`.
+  func changes(texts: inout LongTexts) -> [Change] {
+    var changes: [Change] = []
+    for (key, change) in schedules {
+      let body: Change.Body
+      switch change {
+      case .put(let record): body = .put(ScheduleDocuments.document(record))
+      case .fire(let update):
+        body = .merge(ScheduleDocuments.moved(update.nextFire, update.lastFire, update.fireCount))
+      case .remove: body = .remove
+      }
+      changes.append(Change(Collections.schedules, ScheduleDocuments.key(key), body))
+    }
+    for (id, run) in runs {
+      let body: Change.Body = run.map { .put(RunDocuments.document($0, texts: &texts)) } ?? .remove
+      changes.append(Change(Collections.runs, .int(id.number), body))
+    }
+    for (name, mark) in files {
+      let body: Change.Body = mark.version.map { .put(FileDocuments.document(mark, $0)) } ?? .remove
+      changes.append(Change(Collections.files, FileDocuments.key(job: name.first, path: name.second), body))
+    }
+    for (name, ranges) in decisions {
+      for (sequence, range) in ranges {
+        let key = DecisionDocuments.key(job: name.first, sequence: sequence)
+        let document = DecisionDocuments.document(range, sequence: sequence)
+        changes.append(Change(Collections.decisions, key, .put(document)))
+      }
+    }
+    addValues(to: &changes)
+    for line in audit {
+      changes.append(Change(Collections.audit, .int(line.id), .put(AuditDocuments.document(line))))
+    }
+    return changes
+  }
+
+  private func addValues(to changes: inout [Change]) {
+    for (name, value) in values {
+      let key = KeyValueDocuments.key(name.second, in: name.first)
+      changes.append(
+        Change(Collections.keyValues, key, value.map { .put(KeyValueDocuments.document($0)) } ?? .remove))
+    }
+    for (name, size) in sizes {
+      let body: Change.Body = size > 0 ? .put(["bytes": .int(Int64(size))]) : .remove
+      changes.append(Change(Collections.keyValueSizes, .text(name.first), body))
+    }
+  }
+}

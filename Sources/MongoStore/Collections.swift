@@ -1,0 +1,45 @@
+/// The collections of a store, and what is in each. docs/durability.md has the table.
+enum Collections {
+  /// Two documents: `store` (what there is once, and the journal) and `host` (who schedules).
+  static let meta = "meta"
+  static let schedules = "schedules"
+  static let runs = "runs"
+  static let texts = "texts"
+  static let log = "log"
+  static let logSizes = "log_sizes"
+  static let decisions = "decisions"
+  static let keyValues = "kv"
+  static let keyValueSizes = "kv_sizes"
+  static let files = "files"
+  static let audit = "audit"
+  /// Runs of processes alongside the host.
+  static let external = "external"
+  /// Parts of a journal that is too long for one document.
+  static let journal = "journal"
+
+  /// All that hold the store's contents, but for `meta`.
+  static let contents = [
+    schedules, runs, texts, log, logSizes, decisions, keyValues, keyValueSizes, files, audit, external,
+    journal,
+  ]
+
+  /// The indexes beside the one by `_id`: collection, name, keys.
+  static let indexes: [(collection: String, name: String, keys: BSONDocument)] = [
+    (schedules, "job", ["job": 1]),
+    (runs, "job", ["job": 1, "_id": -1]),
+    (runs, "outcome", ["outcome": 1, "_id": -1]),
+    (runs, "scheduled_at", ["scheduled_at": 1]),
+    (runs, "texts", ["texts": 1]),
+    (decisions, "job", ["job": 1, "sequence": -1]),
+    (decisions, "sequence", ["sequence": -1]),
+    (decisions, "schedule", ["schedule": 1, "sequence": -1]),
+    (logSizes, "job", ["job": 1, "_id": 1]),
+    (keyValues, "expires_at", ["expires_at": 1]),
+  ]
+
+  /// Collections whose documents leave a mark for an hour when they go: what a host that was cut off in the middle of
+  /// writing sends much later finds the mark, and does not bring them back. The server removes the marks.
+  static let marked = [schedules, runs, keyValues, keyValueSizes, files]
+
+  static let markSeconds: Int64 = 3_600
+}

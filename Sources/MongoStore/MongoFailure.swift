@@ -1,0 +1,132 @@
+internal import JobModel
+
+/// What a server, or the way to it, answered against a command.
+struct ServerError: Error, Sendable {
+  /// The server's code (`error_codes.yml`), or libmongoc's.
+  var code: UInt32
+  /// libmongoc's domain (`mongoc_error_domain_t`).
+  var domain: UInt32 = 0
+  var text: String
+  /// What the server says about trying again.
+  var labels: [String] = []
+  /// The sentence, when it is no matter of the server.
+  var store: StoreError?
+
+  init(code: UInt32, domain: UInt32 = 0, text: String, labels: [String] = []) {
+    self.code = code
+    self.domain = domain
+    self.text = text
+    self.labels = labels
+  }
+
+  init(_ store: StoreError) {
+    self.init(code: 0, text: store.message)
+    self.store = store
+  }
+
+  /// Somebody else has committed something: what is there has to be read again.
+  static let stale = ServerError(code: .max, text: "somebody else was writing")
+  var isStale: Bool { code == .max }
+
+  /// No answer came, or the server is not one that takes writes now: what was asked may have happened or not.
+  var isAway: Bool {
+    // MONGOC_ERROR_STREAM, MONGOC_ERROR_SERVER_SELECTION.
+    if domain == 2 || domain == 15 { return true }
+    return Self.away.contains(code)
+  }
+  /// HostUnreachable, HostNotFound, NetworkTimeout, ShutdownInProgress, PrimarySteppedDown, ExceededTimeLimit,
+  /// SocketException, NotWritablePrimary, InterruptedAtShutdown, InterruptedDueToReplStateChange,
+  /// NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary, WriteConcernFailed.
+  private static let away: Set<UInt32> = [
+    6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 64,
+  ]
+
+  /// The transaction has changed nothing, and may be tried again: WriteConflict, NoSuchTransaction.
+  var isTransient: Bool { labels.contains("TransientTransactionError") || code == 112 || code == 251 }
+
+  /// DuplicateKey.
+  var isDuplicate: Bool { code == 11000 }
+}
+
+/// Makes sentences for an operator of what a server says.
+struct MongoFailure: Sendable {
+  /// Where the store lies, without a password.
+  let location: String
+
+  func error(_ error: ServerError) -> StoreError {
+    if let store = error.store { return store }
+    if error.isAway {
+      return StoreError(.io, "\(location): the server does not answer (\(error.text)): look whether it is up")
+    }
+    switch error.code {
+    case 13:
+      return StoreError(
+        .readOnly, "\(location): the user may not do that (\(error.text)): give it the role readWrite on the database")
+    case 18:
+      return StoreError(.io, "\(location): the server refuses the user or password: correct the address")
+    case 14_031:
+      return StoreError(.full, "\(location): the server has no space left: free some; nothing was written")
+    default: return StoreError(.io, "\(location): \(error.text) (MongoDB error \(error.code))")
+    }
+  }
+
+  var onlyRead: StoreError {
+    StoreError(
+      .readOnly,
+      "\(location): the store is not open for batches: open it as scheduler or alongside one to change it")
+  }
+
+  /// A document that this version does not understand.
+  func unreadable(_ what: String) -> StoreError {
+    StoreError(
+      .corrupt,
+      "\(location): \(what) is not as moondial writes it: a newer moondial did, or somebody else; install "
+        + "that version, or remove it with mongosh")
+  }
+
+  var newer: StoreError {
+    StoreError(
+      .version,
+      "\(location): written by a newer moondial than this one: install that version, or restore a backup from before")
+  }
+
+  var foreign: StoreError {
+    StoreError(
+      .corrupt,
+      "\(location): the database has collections, but is no store of moondial's: name another database")
+  }
+
+  var absent: StoreError {
+    StoreError(.io, "\(location): there is no store in this database: start a host on it first, or name another one")
+  }
+
+  var old: StoreError {
+    StoreError(.unsupported, "\(location): the server is older than MongoDB 4.4: use a newer one")
+  }
+
+  func tooLarge(_ collection: String) -> StoreError {
+    StoreError(
+      .quota,
+      "\(location): something for \(collection) is larger than the 15 MB that fit into a document: keep it elsewhere")
+  }
+
+  func locked(_ holder: String) -> StoreError {
+    StoreError(
+      .locked,
+      "\(location): another host schedules from this store (\(holder)): stop it, or name another database")
+  }
+
+  func lost(_ holder: String) -> StoreError {
+    StoreError(
+      .lost,
+      "\(location): another host (\(holder)) has taken this store over: this one starts nothing from it any more, and "
+        + "how its runs end is not written; stop one of the two")
+  }
+
+  var halfMoved: StoreError {
+    StoreError(
+      .locked,
+      "\(location): something is being moved into this store, and that is not finished: run the same "
+        + "`moondial migrate` again, which goes on where it stopped, or name another store")
+  }
+}

@@ -1,0 +1,112 @@
+internal import Chronology
+internal import JobModel
+
+extension MongoStore {
+  struct Opened {
+    var lease: HostLease?
+    var writer: StoreWriter?
+    var notes: [String] = []
+  }
+
+  /// Looks at the server, makes the database a store if it is empty, and takes the role that the mode asks for.
+  static func open(
+    _ server: MongoServer, _ mode: StoreAccess, _ options: Options
+  ) throws(StoreError) -> Opened {
+    let hello = try server.ask(["hello": 1])
+    // 4.4: collections and indexes in transactions, updates that are pipelines.
+    guard let wire = hello["maxWireVersion"]?.int, wire >= 9 else { throw server.failure.old }
+    let hasTransactions = hello["setName"] != nil || hello["msg"]?.text == "isdbgrid"
+    guard mode != .reader else {
+      _ = try MongoReader(server: server).state()
+      return Opened()
+    }
+    try prepare(server)
+    var opened = Opened()
+    if mode == .scheduler || mode == .transfer {
+      opened.lease = try HostLease(taking: server, now: options.clock.now, ignoringOthers: options.ignoresLease)
+    }
+    do throws(StoreError) {
+      let epoch = opened.lease?.epoch
+      if let epoch { try take(server, epoch, since: mode == .scheduler ? options.clock.now : nil) }
+      let writer = StoreWriter(
+        server, hasTransactions: hasTransactions, epoch: epoch, state: StoreState(), options: options)
+      do throws(ServerError) {
+        try server.withClient { (client) throws(ServerError) in try writer.look(client) }
+      } catch { throw server.failure.error(error) }
+      guard mode != .transfer else { return opened }
+      guard writer.state.transfer == nil else { throw server.failure.halfMoved }
+      opened.writer = writer
+    } catch {
+      opened.lease?.release()
+      throw error
+    }
+    if !hasTransactions {
+      opened.notes.append(
+        "\(server.failure.location): the server is alone, without transactions: each commit is written twice, first to a "
+          + "journal; a replica set, also of one member, writes it once")
+    }
+    return opened
+  }
+
+  /// From now on no commit of a host before this one is made.
+  private static func take(_ server: MongoServer, _ epoch: Int64, since: Instant?) throws(StoreError) {
+    var fields: BSONDocument = ["epoch": .int(epoch)]
+    fields.add("host_since", since?.nanoseconds)
+    let entry: BSON = [
+      "q": ["_id": StoreState.id, "epoch": ["$lt": .int(epoch)]], "u": ["$set": .document(fields)],
+    ]
+    let answer = try server.ask(
+      ["update": .text(Collections.meta), "updates": [entry], "writeConcern": ["w": "majority", "j": true]])
+    guard answer["n"]?.int == 1 else {
+      let holder = try HostLease.holder(on: server)
+      throw server.failure.locked(holder?.description ?? "it has just started")
+    }
+  }
+
+  /// Makes collections, indexes and the two documents of `meta`, unless they are there.
+  private static func prepare(_ server: MongoServer) throws(StoreError) {
+    if let document = try server.first(Find(Collections.meta, ["_id": StoreState.id])) {
+      // Throws when a newer version has written it. It is made last, so the rest is there.
+      _ = try StoreState(document, failure: server.failure)
+      return
+    }
+    let list = try server.ask(["listCollections": 1, "nameOnly": true])
+    let names = (list["cursor"]?.document?["firstBatch"]?.array ?? []).compactMap { $0.document?["name"]?.text }
+    let own = Set(Collections.contents + [Collections.meta])
+    guard names.allSatisfy({ own.contains($0) || $0.hasPrefix("system.") }) else { throw server.failure.foreign }
+    for collection in Collections.contents + [Collections.meta] {
+      do throws(ServerError) { try server.run(["create": .text(collection)]) } catch {
+        // NamespaceExists.
+        guard error.code == 48 else { throw server.failure.error(error) }
+      }
+    }
+    var indexes: [String: [BSON]] = [:]
+    for (collection, name, keys) in Collections.indexes {
+      indexes[collection, default: []].append(["key": .document(keys), "name": .text(name)])
+    }
+    for collection in Collections.marked {
+      indexes[collection, default: []].append(
+        ["key": ["gone": 1], "name": "gone", "expireAfterSeconds": .int(Collections.markSeconds)])
+    }
+    for (collection, list) in indexes {
+      try server.ask(["createIndexes": .text(collection), "indexes": .array(list)])
+    }
+    do throws(ServerError) {
+      let answer = try server.run(
+        [
+          "insert": .text(Collections.meta), "documents": .array(Self.beginning), "ordered": false,
+          "writeConcern": ["w": "majority", "j": true],
+        ])
+      try StoreWriter.check(answer, ignoresDuplicates: true)
+    } catch { throw server.failure.error(error) }
+  }
+
+  /// The documents of `meta` in a store that holds nothing.
+  static let beginning: [BSON] = [
+    ["_id": HostLease.id, "epoch": 0],
+    [
+      "_id": StoreState.id, "schema": .int(StoreState.schema), "epoch": 0, "sequence": 0, "highest_run": 0,
+      "kv_version": 0, "highest_audit": 0, "clock_epoch": 0,
+    ],
+  ]
+}

@@ -1,0 +1,147 @@
+internal import Basics
+package import Chronology
+package import JobModel
+
+/// A store in a MongoDB database, for one host.
+///
+///     let store = try MongoStore("mongodb://db1/moondial")
+///     let snapshot = try store.load()
+///     store.apply(batch) { error in … }        // on the writer thread, after the commit
+///     store.close()
+///
+/// A batch is on the disks of a majority when its completion is called: on a replica set as a transaction, on a server
+/// alone through a journal (docs/durability.md). Questions are answered on connections of their own and never wait for
+/// the writer.
+///
+/// While the server is away a batch waits for ten seconds, and fails then; the next ones fail at once until the server
+/// answers again.
+///
+/// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the network.
+package final class MongoStore: JobStore, InspectableStore, RetainingStore {
+  package struct Options: Sendable {
+    package var retention = Retention()
+    /// Judges the age of history.
+    package var clock: any WallClock = SystemWallClock()
+    /// Nanoseconds that a commit waits for a server that is away.
+    package var patience: Int64 = 10_000_000_000
+    /// Takes the store over from a host that is alive. For tests.
+    package var ignoresLease = false
+    package init() {}
+  }
+
+  package let name: String
+  package let location: String
+  package let keyValues: any KeyValueStore
+  package let mode: StoreAccess
+  package let notes: [String]
+  let server: MongoServer
+  let reader: MongoReader
+  /// Of who has the store to itself.
+  let lease: HostLease?
+  let external: ExternalRuns?
+  private let loop: WriterLoop?
+  private let opening: String?
+  private let values: MongoKeyValues
+  private let isClosed = Monitor(false)
+
+  /// Connects, and makes the database a store unless it is only read.
+  ///
+  /// - Parameter address: `mongodb://…`.
+  /// - Throws: `.locked` when another host schedules from it (mode `.scheduler`), `.version`, `.corrupt`, `.readOnly`,
+  ///   `.unsupported`, `.io`.
+  package init(_ address: String, mode: StoreAccess = .scheduler, options: Options = Options()) throws(StoreError) {
+    location = MongoAddress.location(address)
+    name = location
+    self.mode = mode
+    let server = try MongoServer(address, failure: MongoFailure(location: location))
+    self.server = server
+    reader = MongoReader(server: server)
+    do throws(StoreError) {
+      let opened = try Self.open(server, mode, options)
+      lease = opened.lease
+      notes = opened.notes
+      opening = opened.writer?.opening
+      if let writer = opened.writer {
+        let pruner = mode == .scheduler ? Pruner(server, options.retention) : nil
+        loop = try WriterLoop(writer, pruner: pruner, options: options, storeName: location)
+      } else {
+        loop = nil
+      }
+    } catch {
+      server.close()
+      throw error
+    }
+    external = mode == .alongside ? ExternalRuns(server: server, now: options.clock.now) : nil
+    values = MongoKeyValues(server: server, loop: loop)
+    keyValues = values
+  }
+
+  deinit { close() }
+
+  // MARK: JobStore
+
+  package func load() throws(StoreError) -> StoreSnapshot {
+    let state = try reader.state()
+    var snapshot = StoreSnapshot(nextRunID: RunID(state.highestRun + 1), clockEpoch: state.clockEpoch)
+    snapshot.pause = state.pause
+    snapshot.nextAudit = state.highestAudit + 1
+    if let opening, state.decisions.opening == opening { snapshot.nextDecision = state.decisions.number + 1 }
+    snapshot.schedules = try reader.schedules()
+    // Without those of living processes alongside the host.
+    let open = try reader.openRuns()
+    let alive = try ExternalRuns.alive(among: open, on: server)
+    snapshot.unfinished = alive.isEmpty ? open : open.filter { !alive.contains($0.id) }
+    return snapshot
+  }
+
+  package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
+    guard let loop else { return completion(server.failure.onlyRead) }
+    loop.submit(.batch(batch, completion))
+  }
+
+  package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
+  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
+  package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
+  package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
+  package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
+  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
+  package func append(log lines: [RunLogLine]) { loop?.submit(lines) }
+  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
+
+  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
+    try reader.log(of: run, limit: limit)
+  }
+
+  package func close() {
+    let isFirst = isClosed.withLock { isClosed in
+      defer { isClosed = true }
+      return !isClosed
+    }
+    guard isFirst else { return }
+    loop?.close()
+    values.close()
+    external?.close()
+    lease?.release()
+    server.close()
+  }
+
+  // MARK: What not every store can do
+
+  package func hostSince() throws(StoreError) -> Instant? { try reader.state().hostSince }
+  package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
+  package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
+  package var isHosted: Bool { (try? HostLease.holder(on: server)) != nil }
+  package func living(among runs: [RunRecord]) -> Set<RunID> {
+    if isHosted { return Set(runs.map(\.id)) }
+    return (try? ExternalRuns.alive(among: runs, on: server)) ?? []
+  }
+
+  /// A run id that no host and no other process gets.
+  func takeRunID() throws(StoreError) -> RunID {
+    guard let loop else { throw server.failure.onlyRead }
+    let answer = Monitor<Result<RunID, StoreError>?>(nil)
+    loop.submit(.externalRun { result in answer.change { $0 = result } })
+    return try answer.wait { $0 }!.get()
+  }
+  package func setRetention(_ retention: Retention) { loop?.set(retention) }
+}

@@ -1,0 +1,75 @@
+internal import Chronology
+internal import JobModel
+
+/// The document `store` of `meta`: what there is once, and the journal.
+///
+/// `sequence` counts the commits. Each commit changes this document under the condition that the sequence is still the
+/// one that it was computed from, and, of a host, that the epoch is its own: so commits of all processes have one
+/// order, and a host that another one has followed commits nothing.
+struct StoreState: Sendable {
+  static let id: BSON = "store"
+  /// How documents lie in this version.
+  static let schema: Int64 = 1
+
+  var epoch: Int64 = 0
+  var sequence: Int64 = 0
+  /// Drawn by who made the last commit.
+  var commit = ""
+  var clockEpoch = ClockEpoch(0)
+  var pause: PauseNote?
+  var highestRun: Int64 = 0
+  var keyValueVersion: Int64 = 0
+  var highestAudit: Int64 = 0
+  /// The highest number of a decision, as one opening of the store counts them.
+  var decisions: (opening: String, number: Int64) = ("", 0)
+  /// What a migration into this store has said last.
+  var transfer: String?
+  var hostSince: Instant?
+  var journal: Journal?
+
+  /// The changes of the last commit, on a server without transactions: whoever finds them applies them, again or not.
+  struct Journal: Sendable {
+    /// nil: it lies in so many parts in `journal`.
+    var bytes: [UInt8]?
+    var parts: Int
+  }
+
+  init() {}
+
+  init(_ document: BSONDocument, failure: MongoFailure) throws(StoreError) {
+    guard let schema = document["schema"]?.int else { throw failure.foreign }
+    guard schema <= Self.schema else { throw failure.newer }
+    epoch = document["epoch"]?.int ?? 0
+    sequence = document["sequence"]?.int ?? 0
+    commit = document["commit"]?.text ?? ""
+    clockEpoch = document.epoch("clock_epoch")
+    pause = document["pause"]?.document.flatMap(PauseDocuments.note)
+    highestRun = document["highest_run"]?.int ?? 0
+    guard highestRun < RunID.largest else { throw failure.unreadable("the highest run id (highest_run in meta)") }
+    keyValueVersion = document["kv_version"]?.int ?? 0
+    highestAudit = document["highest_audit"]?.int ?? 0
+    if let numbers = document["decisions"]?.document {
+      decisions = (numbers["opening"]?.text ?? "", numbers["number"]?.int ?? 0)
+    }
+    transfer = document["transfer"]?.text
+    hostSince = document.instant("host_since")
+    if let journal = document["journal"]?.document {
+      self.journal = Journal(bytes: journal["bytes"]?.bytes, parts: journal.count("parts"))
+    }
+  }
+
+  /// What a commit sets of it, beside its journal.
+  var committed: BSONDocument {
+    [
+      "sequence": .int(sequence), "commit": .text(commit), "clock_epoch": .int(Int64(clockEpoch.number)),
+      "pause": pause.map { .document(PauseDocuments.document($0)) } ?? .null, "highest_run": .int(highestRun),
+      "kv_version": .int(keyValueVersion), "highest_audit": .int(highestAudit),
+      "decisions": ["opening": .text(decisions.opening), "number": .int(decisions.number)],
+    ]
+  }
+}
+
+/// 128 bits that nobody else draws.
+func drawnName() -> String {
+  (0..<2).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined(separator: "-")
+}

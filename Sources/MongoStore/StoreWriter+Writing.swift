@@ -1,0 +1,148 @@
+internal import Basics
+internal import Glibc
+internal import JobModel
+
+extension StoreWriter {
+  /// Bytes of a journal in the document itself; a longer one lies in parts. A document has 16 MB at most.
+  private static let journalBytes = 8 << 20
+  /// What MongoDB allows is 16 MB.
+  private static let documentBytes = 15 << 20
+  /// Entries and bytes of one command.
+  private static let updatesAtOnce = 2_000
+  private static let bytesAtOnce = 6 << 20
+
+  /// Makes a commit of `plan`.
+  func write(_ plan: CommitPlan, _ client: borrowing MongoClient) throws(ServerError) {
+    var texts = LongTexts()
+    let changes = plan.changes.changes(texts: &texts)
+    // A change that is committed must fit into its document.
+    if let large = changes.first(where: { $0.document.bytes.count > Self.documentBytes }) {
+      throw ServerError(server.failure.tooLarge(large.collection))
+    }
+    try write(texts, client)
+    var next = plan.state
+    next.sequence = state.sequence + 1
+    next.journal = nil
+    if hasTransactions {
+      let update = commitment(next, journal: nil)
+      try client.transaction { (transaction) throws(ServerError) in
+        try commit(update, client, in: transaction)
+        try send(changes, next.sequence, client, in: transaction)
+      }
+    } else {
+      let journal = changes.isEmpty ? nil : try keep(changes, named: next.commit, client)
+      try commit(commitment(next, journal: journal), client, in: nil)
+      try apply(changes, next.sequence, client)
+    }
+    state = next
+  }
+
+  /// The change of the document `store`, under its condition.
+  private func commitment(_ next: StoreState, journal: BSON?) -> BSON {
+    var fields = next.committed
+    fields.add("journal", journal ?? .null)
+    var filter: BSONDocument = ["_id": StoreState.id, "sequence": .int(state.sequence)]
+    filter.add("epoch", epoch)
+    return ["q": .document(filter), "u": ["$set": .document(fields)]]
+  }
+
+  private func commit(
+    _ update: BSON, _ client: borrowing MongoClient, in transaction: MongoTransaction?
+  ) throws(ServerError) {
+    var command: BSONDocument = ["update": .text(Collections.meta), "updates": [update]]
+    // On the disk, and with that everything that was written before it: the server has one log.
+    if transaction == nil { command.add("writeConcern", ["w": "majority", "j": true]) }
+    let answer = try client.run(command, in: transaction)
+    try Self.check(answer, ignoresDuplicates: false)
+    if answer["n"]?.int != 1 { throw .stale }
+  }
+
+  private func keep(
+    _ changes: [Change], named name: String, _ client: borrowing MongoClient
+  ) throws(ServerError) -> BSON {
+    let list: BSONDocument = ["changes": .array(changes.map { .document($0.document) })]
+    let bytes = list.bytes
+    guard bytes.count > Self.journalBytes else { return ["bytes": .bytes(bytes), "parts": 0] }
+    var parts: Int64 = 0
+    for start in stride(from: 0, to: bytes.count, by: Self.journalBytes) {
+      let part = Array(bytes[start..<min(bytes.count, start + Self.journalBytes)])
+      let key: BSON = ["commit": .text(name), "part": .int(parts)]
+      let entry: BSON = ["q": ["_id": key], "u": ["bytes": .bytes(part)], "upsert": true]
+      let command: BSONDocument = [
+        "update": .text(Collections.journal), "updates": [entry], "writeConcern": ["w": "majority", "j": true],
+      ]
+      try Self.check(client.run(command), ignoresDuplicates: false)
+      parts += 1
+    }
+    return ["parts": .int(parts)]
+  }
+
+  static func changes(
+    of journal: StoreState.Journal, _ state: StoreState, _ client: borrowing MongoClient
+  ) throws(ServerError) -> [Change] {
+    var bytes = journal.bytes ?? []
+    for part in 0..<journal.parts {
+      let key: BSON = ["commit": .text(state.commit), "part": .int(Int64(part))]
+      // Parts go when a later commit has been made; then this journal is applied.
+      guard let document = try client.first(Find(Collections.journal, ["_id": key])) else { return [] }
+      bytes += document["bytes"]?.bytes ?? []
+    }
+    return (BSONDocument(bytes)?["changes"]?.array ?? []).compactMap { $0.document.flatMap { Change($0) } }
+  }
+
+  /// Brings a journal's changes to their documents, and forgets its parts.
+  func apply(_ changes: [Change], _ sequence: Int64, _ client: borrowing MongoClient) throws(ServerError) {
+    guard !changes.isEmpty else { return }
+    try send(changes, sequence, client, in: nil)
+  }
+
+  private func send(
+    _ changes: [Change], _ sequence: Int64, _ client: borrowing MongoClient, in transaction: MongoTransaction?
+  ) throws(ServerError) {
+    let now = Int64(time(nil)) * 1_000
+    for (collection, changes) in Dictionary(grouping: changes, by: \.collection).sorted(by: { $0.key < $1.key }) {
+      var updates: [BSON] = []
+      var bytes = 0
+      for (index, change) in changes.enumerated() {
+        let update = change.update(sequence: sequence, now: now)
+        updates.append(update)
+        bytes += update.document?.bytes.count ?? 0
+        guard updates.count == Self.updatesAtOnce || bytes > Self.bytesAtOnce || index == changes.count - 1 else {
+          continue
+        }
+        let command: BSONDocument = [
+          "update": .text(collection), "updates": .array(updates), "ordered": .bool(transaction != nil),
+        ]
+        // A document that a later commit has changed is not met by the condition, and cannot be made anew either.
+        try Self.check(client.run(command, in: transaction), ignoresDuplicates: transaction == nil)
+        updates.removeAll()
+        bytes = 0
+      }
+    }
+  }
+
+  /// Texts that were written lately are there.
+  private func write(_ texts: LongTexts, _ client: borrowing MongoClient) throws(ServerError) {
+    let now = monotonicNow()
+    for (hash, text) in recent.missing(of: texts, now: now) {
+      let entry: BSON = [
+        "q": ["_id": .bytes(hash)], "u": ["$set": ["text": .text(text), "at": .date(Int64(time(nil)) * 1_000)]],
+        "upsert": true,
+      ]
+      let command: BSONDocument = [
+        "update": .text(Collections.texts), "updates": [entry], "writeConcern": ["w": "majority"],
+      ]
+      try Self.check(client.run(command), ignoresDuplicates: true)
+      recent.wrote(hash, at: now)
+    }
+  }
+
+  /// Throws the first error of single entries.
+  static func check(_ answer: BSONDocument, ignoresDuplicates: Bool) throws(ServerError) {
+    for value in answer["writeErrors"]?.array ?? [] {
+      guard let error = value.document else { continue }
+      let failed = ServerError(code: UInt32(clamping: error["code"]?.int ?? 1), text: error["errmsg"]?.text ?? "")
+      if !(ignoresDuplicates && failed.isDuplicate) { throw failed }
+    }
+  }
+}

@@ -1,0 +1,162 @@
+internal import Basics
+internal import Chronology
+internal import JobModel
+
+/// Makes commits of what waits. A commit is one change of the document `store` (``StoreState``):
+///
+/// - On a replica set it is part of a transaction with all other changes.
+/// - On a server without transactions it carries all other changes with it, as the journal: with this one document the
+///   commit is durable. Then the changes are applied to their documents, and then its makers are told. Whoever cuts in
+///   between finds the journal and applies it before the next commit.
+///
+/// Long texts are written before, and are harmless without their commit. What a command has done that was not answered
+/// is found out by looking at the document again: the commit's name is in it, or it is not.
+///
+/// Threading: the writer's thread.
+final class StoreWriter {
+  let server: MongoServer
+  let hasTransactions: Bool
+  /// nil in a process alongside a host.
+  let epoch: Int64?
+  private let options: MongoStore.Options
+  var state: StoreState
+  /// Whether `state` is what the server has, as far as this process knows.
+  private var isCurrent = true
+  private var ledger = DecisionLedger()
+  var recent = RecentTexts()
+  /// What the last commit has decided and ended, for whom prunes.
+  private var news = News()
+  /// After a failure, the next one waits for nobody.
+  private(set) var isHealthy = true
+
+  struct News {
+    var finished: [String: Int] = [:]
+    var ranges: [String: Int] = [:]
+    var lastAudit: Int64?
+  }
+
+  private var failure: MongoFailure { server.failure }
+
+  init(
+    _ server: MongoServer, hasTransactions: Bool, epoch: Int64?, state: StoreState, options: MongoStore.Options
+  ) {
+    self.server = server
+    self.hasTransactions = hasTransactions
+    self.epoch = epoch
+    self.state = state
+    self.options = options
+    if epoch != nil { self.state.decisions = (ledger.opening, 0) }
+  }
+
+  var opening: String { ledger.opening }
+
+  func takeNews() -> News {
+    defer { news = News() }
+    return news
+  }
+
+  /// Removes values whose time is over, some at a time.
+  func expireValues(at now: Instant) {
+    let find = Find(
+      Collections.keyValues, ["expires_at": ["$gt": .int(.min), "$lte": .int(now.nanoseconds)], "gone": .null],
+      limit: 500)
+    guard let found = try? server.all(find, { $0 }), !found.isEmpty else { return }
+    let deletions = found.compactMap { document -> WriterQueue.Operation? in
+      guard let id = document["_id"]?.document, let space = id["space"]?.text, let key = id["key"]?.text else {
+        return nil
+      }
+      // Unless it was set again meanwhile: an expired one has no version.
+      return .keyValue(KeyValueChange(space: space, key: key, value: nil, expecting: 0), now) { _ in }
+    }
+    _ = commit(deletions)
+  }
+
+  /// Parts of journals of commits before the last one.
+  func forgetJournals() {
+    let entry: BSON = ["q": ["_id.commit": ["$ne": .text(state.commit)]], "limit": 0]
+    _ = try? server.run(["delete": .text(Collections.journal), "deletes": [entry]])
+  }
+
+  /// Commits `operations` together; if that fails for another reason than the server's absence, each alone.
+  func commit(_ operations: [WriterQueue.Operation]) -> [Result<Int64, StoreError>] {
+    do throws(StoreError) {
+      return try attempt(operations)
+    } catch {
+      isHealthy = false
+      guard operations.count > 1, error.code != .lost, error.code != .io else {
+        return operations.map { _ in .failure(error) }
+      }
+    }
+    return operations.map { operation in
+      do throws(StoreError) { return try attempt([operation])[0] } catch { return .failure(error) }
+    }
+  }
+
+  /// Tries until it is done, or until the server has been away for long enough.
+  private func attempt(_ operations: [WriterQueue.Operation]) throws(StoreError) -> [Result<Int64, StoreError>] {
+    let name = drawnName()
+    let deadline = isHealthy ? monotonicNow() + options.patience : 0
+    var pause: Int64 = 20_000_000
+    var tries = 0
+    var planned: [Result<Int64, StoreError>]?
+    while true {
+      do throws(ServerError) {
+        let answers = try server.withClient { (client) throws(ServerError) in
+          try once(operations, name, &planned, client)
+        }
+        isHealthy = true
+        return answers
+      } catch {
+        isCurrent = false
+        ledger.forgetAll()
+        let mayTryAgain = error.isTransient || error.isStale ? tries < 100 : error.isAway && monotonicNow() < deadline
+        guard error.store == nil, mayTryAgain else { throw failure.error(error) }
+        tries += 1
+        // Somebody else was first: that is over now, unless it goes on happening.
+        if error.isAway || tries > 2 {
+          _ = Monitor(false).wait(until: monotonicNow() + pause, for: { $0 ? true : nil })
+        }
+        pause = min(pause * 2, 1_000_000_000)
+      }
+    }
+  }
+
+  private func once(
+    _ operations: [WriterQueue.Operation], _ name: String, _ planned: inout [Result<Int64, StoreError>]?,
+    _ client: borrowing MongoClient
+  ) throws(ServerError) -> [Result<Int64, StoreError>] {
+    if !isCurrent { try look(client) }
+    // An earlier attempt has done it, and nobody was told.
+    if state.commit == name, let planned { return planned }
+    var plan = CommitPlan(state)
+    news = News()
+    let answers = try plan.add(operations, ledger: &ledger, news: &news, on: client, failure: failure)
+    planned = answers
+    guard plan.changesAnything else { return answers }
+    plan.state.commit = name
+    try write(plan, client)
+    ledger.trim()
+    return answers
+  }
+
+  /// Reads what the server has, and applies the journal that is found there.
+  func look(_ client: borrowing MongoClient) throws(ServerError) {
+    var find = Find(Collections.meta, ["_id": StoreState.id])
+    find.isOfMajority = hasTransactions
+    guard let document = try client.first(find) else {
+      throw ServerError(failure.absent)
+    }
+    let found: StoreState
+    do throws(StoreError) { found = try StoreState(document, failure: failure) } catch { throw ServerError(error) }
+    if let epoch, found.epoch != epoch {
+      let host = try client.first(Find(Collections.meta, ["_id": HostLease.id]))
+      throw ServerError(failure.lost(Holder(host ?? [:]).description))
+    }
+    if let journal = found.journal { try apply(Self.changes(of: journal, found, client), found.sequence, client) }
+    let counted = state.decisions
+    state = found
+    // Only a host decides, and no other one has since.
+    if epoch != nil, found.decisions.opening != ledger.opening { state.decisions = counted }
+    isCurrent = true
+  }
+}

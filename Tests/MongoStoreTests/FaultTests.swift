@@ -1,0 +1,206 @@
+import Basics
+import Chronology
+import Foundation
+import JobModel
+import MongoFixtures
+import MoondialTesting
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import MongoStore
+
+@Suite("What can happen to a MongoDB store", .serialized, .enabled(if: MongoProcess.isThere))
+struct MongoFaultTests {
+  @Test("a second host is refused with who it is that has the store", arguments: MongoProcess.Kind.allCases)
+  func secondHost(kind: MongoProcess.Kind) throws {
+    let address = try MongoProcess.shared(kind).freshAddress()
+    let first = try MongoStore(address, options: options())
+    defer { first.close() }
+    do {
+      try MongoStore(address, options: options()).close()
+      Issue.record("there are two hosts")
+    } catch {
+      #expect(error.code == .locked)
+      #expect(error.message.contains("another host schedules from this store (process \(getpid()) on "))
+    }
+    let alongside = try MongoStore(address, mode: .alongside, options: options())
+    defer { alongside.close() }
+    #expect(alongside.isHosted)
+    first.close()
+    #expect(!alongside.isHosted)
+    try MongoStore(address, options: options()).close()
+  }
+
+  @Test("mongod is killed again and again under commits: each batch that was answered is there, once")
+  func killedServer() throws {
+    for kind in MongoProcess.Kind.allCases {
+      let server = try MongoProcess(kind)
+      let store = try MongoStore(
+        server.address("jobs"),
+        options: options { edit in
+          edit.patience = 60_000_000_000
+          edit.retention.standard = Retention.Limit(runs: nil, age: nil)
+          edit.retention.ranges = .max
+        })
+      let answered = Monitor<Set<Int64>>([])
+      let ends = Mutex(false)
+      let worker = try NamedThread("hands-over") {
+        var id: Int64 = 0
+        while !ends.withLock({ $0 }) {
+          id += 1
+          let now = id
+          let isDone =
+            (try? store.commit(
+              batch {
+                $0.finished = [finished(now, "a")]
+                var range = DecisionRange(
+                  job: "a", kind: .skipped, reason: .overlap, first: start.advanced(byNanoseconds: 10 * now),
+                  last: start.advanced(byNanoseconds: 10 * now), count: 1, clockEpoch: ClockEpoch(0),
+                  decidedAt: start.advanced(byNanoseconds: 10 * now))
+                range.number = now
+                $0.decisions = [range]
+              })) != nil
+          if isDone { answered.change { _ = $0.insert(now) } }
+        }
+      }
+      for _ in 0..<4 {
+        let before = answered.withLock { $0.count }
+        _ = answered.wait { $0.count < before + 20 ? nil : true }
+        server.kill()
+        try server.start()
+      }
+      ends.withLock { $0 = true }
+      worker.join()
+      let wanted = answered.withLock { $0 }
+      let runs = try store.runs(RunQuery(job: "a", limit: 1_000_000)).map(\.id.number)
+      #expect(Set(runs) == wanted && runs.count == wanted.count, "\(kind)")
+      let ranges = try store.decisions(DecisionQuery(job: "a", limit: 1_000_000))
+      #expect(ranges.count == wanted.count && Set(ranges.map(\.first)).count == wanted.count, "\(kind)")
+      store.close()
+    }
+  }
+
+  @Test("a commit that was cut off between its journal and its changes is whole for the next host")
+  func cutJournal() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let first = try MongoStore(address, options: options())
+    try first.commit(
+      batch {
+        $0.schedules = [schedule("a")]
+        $0.claims = [claim(1, "a")]
+      })
+    // As if the process had died before its changes came to their documents: they are as they were.
+    let server = first.server
+    for collection in Collections.contents where collection != Collections.journal {
+      try server.ask(["delete": .text(collection), "deletes": [["q": [:], "limit": 0]]])
+    }
+    let second = try MongoStore(address, options: options { $0.ignoresLease = true })
+    defer { second.close() }
+    #expect(try second.load().unfinished.map(\.id.number) == [1])
+    #expect(try second.schedules().map(\.job) == ["a"])
+    do {
+      try first.commit(batch { $0.finished = [finished(1, "a")] })
+      Issue.record("the former host wrote")
+    } catch {
+      #expect(error.code == .lost)
+    }
+    first.close()
+  }
+
+  @Test("what a former host sends late changes nothing, and brings nothing back")
+  func late() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let store = try MongoStore(address, options: options())
+    defer { store.close() }
+    var waiting = claim(1, "a")
+    waiting.claimedAt = nil
+    try store.commit(batch { $0.waiting = [waiting] })
+    let sequence = try store.reader.state().sequence
+    try store.commit(batch { $0.dropped = [waiting.id] })
+    try store.commit(batch { $0.finished = [finished(2, "a")] })
+    // The change of the first commit once more, as a process that was frozen while it sent it would.
+    var texts = LongTexts()
+    for run in [waiting, claim(2, "a")] {
+      let change = Change(Collections.runs, .int(run.id.number), .put(RunDocuments.document(run, texts: &texts)))
+      try store.server.ask(
+        [
+          "update": .text(Collections.runs), "updates": [change.update(sequence: sequence, now: 0)], "ordered": false,
+        ])
+    }
+    #expect(try store.runs(RunQuery()) == [finished(2, "a")])
+    #expect(try store.load().unfinished.isEmpty)
+  }
+
+  @Test("a batch of runs with a megabyte each is one commit", arguments: MongoProcess.Kind.allCases)
+  func large(kind: MongoProcess.Kind) throws {
+    let address = try MongoProcess.shared(kind).freshAddress()
+    let store = try MongoStore(address, options: options())
+    defer { store.close() }
+    let runs = (1...80).map { number -> RunRecord in
+      var run = finished(Int64(number), "a.$b")
+      // Long enough for a text of its own, and short enough to stay in the document.
+      run.result = JSONText("\"" + String(repeating: "é", count: number % 2 == 0 ? 50_000 : 900) + "\(number)\"")
+      run.event = JSONText("{\"$x.y\":\"" + String(repeating: "e", count: 500_000) + "\"}")
+      return run
+    }
+    try store.commit(batch { $0.finished = runs })
+    #expect(try store.runs(RunQuery(job: "a.$b", limit: 1_000)) == runs.reversed())
+  }
+
+  @Test("what is beyond the limits goes with its log, and the newest stays")
+  func retention() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let store = try MongoStore(
+      address, options: options { $0.retention.standard = Retention.Limit(runs: 10, age: nil) })
+    defer { store.close() }
+    for id in 1...100 {
+      store.append(
+        log: [RunLogLine(run: RunID(Int64(id)), job: "a", at: start, level: "info", message: "\(id)")])
+      try store.commit(batch { $0.finished = [finished(Int64(id), "a")] })
+    }
+    var left = 100
+    // Work in the background goes along with commits.
+    for round in 0..<200 where left > 26 {
+      try store.commit(batch { $0.clockEpoch = ClockEpoch(Int32(round + 1)) })
+      left = try store.runs(RunQuery(limit: 1_000)).count
+    }
+    #expect(left <= 26)
+    #expect(try store.runs(RunQuery(limit: 10)).map(\.id.number) == (91...100).reversed())
+    #expect(try store.log(of: RunID(1), limit: 10).isEmpty)
+    #expect(try store.log(of: RunID(100), limit: 10).map(\.message) == ["100"])
+  }
+
+  @Test("many threads read long answers at once")
+  func cursors() throws {
+    let kept = options { $0.retention.standard = Retention.Limit(runs: nil, age: nil) }
+    let store = try MongoStore(MongoProcess.shared(.alone).freshAddress(), options: kept)
+    defer { store.close() }
+    for first in stride(from: 1, through: 2_000, by: 500) {
+      try store.commit(batch { $0.finished = (first..<first + 500).map { finished(Int64($0), "a") } })
+    }
+    let counts = Mutex<[Int]>([])
+    Threads.run(6) { _ in
+      for _ in 0..<3 {
+        let count = (try? store.runs(RunQuery(limit: 5_000)).count) ?? -1
+        counts.withLock { $0.append(count) }
+      }
+    }
+    #expect(Set(counts.withLock { $0 }) == [2_000])
+  }
+
+  @Test("no server, no database, no user: one sentence, without the password")
+  func unreachable() throws {
+    do {
+      _ = try MongoStore("mongodb://ann:secret@%2Fnowhere%2Fm.sock/jobs?serverSelectionTimeoutMS=200")
+      Issue.record("a store without a server")
+    } catch {
+      #expect(error.message.contains("mongodb://%2Fnowhere%2Fm.sock/jobs: the server does not answer"), "\(error)")
+      #expect(!error.message.contains("secret"))
+    }
+    do {
+      _ = try MongoStore("mongodb://ann:se%cret@host:port/jobs")
+      Issue.record("a store without an address")
+    } catch { #expect(error.code == .unsupported && !error.message.contains("cret"), "\(error)") }
+  }
+}
