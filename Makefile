@@ -3,6 +3,8 @@
 SCRIPTS ?= scripts
 STATE ?= .moondial
 JOBS ?= 2
+# Debian's C modules for Lua, which tests of worker processes load.
+LUA_MODULES = lua-cjson lua-socket lua-lpeg lua-filesystem lua-sql-sqlite3
 RELEASE = --configuration release --static-swift-stdlib --jobs $(JOBS)
 BINARY = .build/release/moondial
 .DEFAULT_GOAL := help
@@ -14,6 +16,8 @@ run: build
 ## test: set up, and run every test
 test: setup
 	@.ci/mongod
+	@.ci/setup $(LUA_MODULES) || echo "test: Lua modules could not be installed, their tests are left out" >&2
+	@.ci/setup postgresql || echo "test: PostgreSQL could not be installed: tests that need its server are left out" >&2
 	@swift build --build-tests --jobs $(JOBS)
 	@swift test --skip-build --no-parallel
 
@@ -28,6 +32,13 @@ crash-test: setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_CRASHES=200 swift test --skip-build --filter CrashTests
 
+## cluster-test: three hosts on one PostgreSQL server for SECONDS: killed, frozen, cut off; then an account of every instant
+SECONDS ?= 600
+cluster-test: setup
+	@.ci/setup postgresql
+	@swift build --build-tests --jobs $(JOBS)
+	@MOONDIAL_CLUSTER_SECONDS=$(SECONDS) MOONDIAL_CLUSTER_JOBS=200 swift test --skip-build --filter ClusterTests
+
 ## soak: a mixed load on the release binary for SOAK seconds, after which memory, descriptors, threads and disk must be flat
 SOAK ?= 600
 soak: build
@@ -36,6 +47,10 @@ soak: build
 ## bench: every measure of `moondial bench`, a few times
 bench: build
 	@.ci/bench
+
+## bench-api: the HTTP API over a large history: lists, lateness beside 2,000 requests a second, an idle host, readers of events
+bench-api: build
+	@.ci/bench-api $(BINARY)
 
 ## bench-lua: what the Lua runtime costs by itself
 bench-lua: setup
@@ -67,9 +82,9 @@ test-api: build
 
 ## test-address, test-thread: the tests that make sense under a sanitizer
 test-address: setup
-	@MOONDIAL_SANITIZER=1 ASAN_OPTIONS=detect_leaks=0 swift test --sanitize=address --scratch-path .build-asan --skip 'EndToEnd'
+	@MOONDIAL_SANITIZER=1 ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --sanitize=address --scratch-path .build-asan --skip 'EndToEnd'
 test-thread: setup
-	@MOONDIAL_SANITIZER=1 swift test --sanitize=thread --scratch-path .build-tsan --filter 'SuspensionTests|ExecutorsTests|SchedulerServiceTests'
+	@MOONDIAL_SANITIZER=1 swift test --no-parallel --sanitize=thread --scratch-path .build-tsan --filter 'SuspensionTests|ExecutorsTests|SchedulerServiceTests'
 
 ## build: set up, and build the release binary .build/release/moondial
 build: setup
@@ -107,4 +122,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help
+.PHONY: cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help

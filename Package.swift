@@ -17,11 +17,16 @@ let strict: [SwiftSetting] = [
 /// C is held to the same: no warnings.
 let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
 
+/// Sanitizers see through a pthread mutex, and not through every lock (ServiceTick.swift).
+let sanitizer: [SwiftSetting] =
+  Context.environment["MOONDIAL_SANITIZER"] == nil ? [] : [.define("MOONDIAL_SANITIZER")]
+
 /// A library target; arrows point down only (docs/architecture.md).
 func library(
   _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], resources: [Resource] = []
 ) -> Target {
-  .target(name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict)
+  .target(
+    name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict + sanitizer)
 }
 
 /// A program of examples/swift.
@@ -50,6 +55,8 @@ let nio: [Target.Dependency] = [
   .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
   .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
 ]
+/// Left out by programs that embed Moondial without the trait.
+let postgres: Target.Dependency = .target(name: "PostgresStore", condition: .when(traits: ["PostgreSQL"]))
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -60,6 +67,10 @@ let package = Package(
     .library(name: "MoondialHTTP", targets: ["MoondialHTTP"]),
     .library(name: "MoondialService", targets: ["MoondialService"]),
     .library(name: "MoondialTesting", targets: ["MoondialTesting"]),
+  ],
+  traits: [
+    .trait(name: "PostgreSQL", description: "Stores in PostgreSQL databases. Needs libpq-dev."),
+    .default(enabledTraits: ["PostgreSQL"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -81,13 +92,16 @@ let package = Package(
     // libcurl, for HTTP and mail.
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
+    // libpq, the client library of PostgreSQL.
+    .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
 
-    // MongoDB: libmongoc, and commands as bytes over it.
-    .systemLibrary(name: "CMongo", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
+    // MongoDB: commands as bytes over libmongoc, which is loaded when it is first needed; what is linked is libbson.
+    .systemLibrary(name: "CMongo", pkgConfig: "libbson-1.0", providers: [.apt(["libmongoc-dev"])]),
     .target(name: "CMongoShim", dependencies: ["CMongo"], cSettings: strictC),
 
     // The Linux calls that Swift's Glibc module leaves out.
@@ -109,8 +123,10 @@ let package = Package(
     library("Importing", ["Basics", "Chronology", "Triggers"]),
 
     // What keeps and what runs.
+    library("StoreSupport", ["CLinux", "Basics", "Chronology", "JobModel"]),
     library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
-    library("SQLiteStore", ["CLinux", "Basics", "Chronology", "JobModel", grdb]),
+    library("SQLiteStore", ["StoreSupport", "Basics", "Chronology", "JobModel", grdb]),
+    library("PostgresStore", ["StoreSupport", "CPostgres", "Basics", "Chronology", "JobModel"]),
     library("MongoStore", ["CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
     library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
@@ -136,6 +152,21 @@ let package = Package(
         "Executors", grdb,
       ]),
 
+    // Scripts in processes of their own: what both sides say, the side of the child, the side of the host.
+    library("ProcessFrames", ["ScriptRuntime", "Basics", "Chronology", "Triggers", "JobModel"]),
+    library(
+      "ProcessWorker",
+      [
+        "ProcessFrames", "HostModules", "ScriptRuntime", "FileWatching", "Lua", "CLinux", "Executors", "Basics",
+        "Chronology", "Triggers", "JobModel",
+      ]),
+    library(
+      "ProcessExecutor",
+      [
+        "ProcessFrames", "ScriptRuntime", "FileWatching", "Lua", "CLinux", "Basics", "Chronology", "Triggers",
+        "JobModel",
+      ]),
+
     library(
       "SchedulerService",
       [
@@ -148,9 +179,8 @@ let package = Package(
       "Hosting",
       [
         "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "MongoStore",
-        "Executors",
-        "Scheduling", "FileWatching",
-        "ScriptRuntime", "ScriptLoading", "HostModules",
+        "Executors", "Scheduling", "FileWatching", postgres,
+        "ScriptRuntime", "ScriptLoading", "HostModules", "ProcessExecutor", "ProcessFrames",
         "SchedulerService", deques,
       ]),
 
@@ -186,7 +216,7 @@ let package = Package(
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
-        "Hosting", "HostAPI", "HostClient", "Importing", arguments,
+        "Hosting", "HostAPI", "HostClient", "Importing", "ProcessWorker", "ProcessExecutor", arguments,
       ],
       swiftSettings: strict),
 
@@ -199,7 +229,7 @@ let package = Package(
       name: "ScriptFixtures",
       dependencies: [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Triggers",
-        "Basics", "Chronology", "TestSupport", "HTTPTransfer",
+        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor",
       ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
@@ -238,12 +268,21 @@ let package = Package(
         "SchedulerService", "Scheduling", "JobModel", "MemoryStore", "Executors", "Basics", "Chronology",
         "Triggers", "TestSupport",
       ]),
-    tests("SimulationTests", ["MoondialTesting", "JobModel"]),
+    tests("SimulationTests", ["MoondialTesting", "JobModel", "Chronology"]),
     tests(
       "SQLiteStoreTests",
       [
-        "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting", "TestSupport",
-        grdb,
+        "StoreSupport", "MemoryStore", "SQLiteStore", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting",
+        "TestSupport", grdb,
+      ]),
+    // A PostgreSQL server of the tests' own.
+    .target(
+      name: "PostgresFixture", path: "Tests/PostgresFixture",
+      swiftSettings: strict),
+    tests(
+      "PostgresStoreTests",
+      [
+        "PostgresFixture", "PostgresStore", "JobModel", "Basics", "Chronology", "MoondialTesting", "TestSupport",
       ]),
     // A mongod for tests.
     .target(name: "MongoFixtures", path: "Tests/MongoFixtures", swiftSettings: [.swiftLanguageMode(.v6)]),
@@ -279,6 +318,12 @@ let package = Package(
         "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
       ]),
     tests(
+      "ProcessExecutorTests",
+      [
+        "moondial", "ProcessExecutor", "ProcessFrames", "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching",
+        "Lua", "Executors", "JobModel", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
+      ]),
+    tests(
       "HostingTests",
       [
         "Hosting", "JobModel", "MemoryStore", "SQLiteStore", "Scheduling", "SchedulerService", "ScriptLoading",
@@ -296,7 +341,7 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", "PostgresFixture", arguments,
       ]),
   ]
 )

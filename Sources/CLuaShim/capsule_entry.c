@@ -37,6 +37,7 @@ moon_status moon_capture_add_references(lua_State *L, moon_capture *c, size_t jo
 static int install(lua_State *L) {
   moon_capsule_build(L, lua_touserdata(L, 1));
   lua_rawsetp(L, LUA_REGISTRYINDEX, &moon_roots_key);
+  if (state_of(L)->runtime->options.all_libraries) moon_open_all(L);
   return 0;
 }
 

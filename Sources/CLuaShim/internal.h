@@ -192,6 +192,10 @@ struct moon_runtime {
   uint32_t hot_count[MOON_IMAGES];
 };
 
+/// Puts the libraries of the `lua` program in place of the sandbox's: files, programs, native code, finalizers. May
+/// raise. (all_libraries.c)
+void moon_open_all(lua_State *L);
+
 /// Leaves the run when it is to end. For our own C code that may run long: neither the hook nor the jump reaches it.
 /// Call it where everything that is held belongs to the Lua state.
 static inline void moon_poll(lua_State *L) {

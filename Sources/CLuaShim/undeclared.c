@@ -45,7 +45,8 @@ bool moon_reader_is_library(lua_State *L) {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "S", &ar);
-    if (ar.source[0] == '@') return strncmp(ar.source, "@lib/", 5) == 0;
+    // A file with an absolute path is the system's: scripts and their modules are named from their directory.
+    if (ar.source[0] == '@') return strncmp(ar.source, "@lib/", 5) == 0 || ar.source[1] == '/';
   }
   return false;
 }

@@ -29,10 +29,14 @@ extension LuaFunction {
     let arguments = Arguments(function: full)
     return LuaFunction(name, in: availability) { (call: inout LuaCall) -> LuaReturn in
       do throws(Misuse) {
-        return try body(&call, arguments)
+        let answer = try body(&call, arguments)
+        if case .raise(LuaCall.waitRefusal) = answer { return .raise("\(full) \(LuaCall.waitRefusal)") }
+        return answer
       } catch {
         guard let (room, bytes) = error.waitsFor else { return .raise(error.message) }
-        return call.suspendAndRepeat(after: RoomRequest(room, bytes: bytes))
+        let answer = call.suspendAndRepeat(after: RoomRequest(room, bytes: bytes))
+        if case .raise(LuaCall.waitRefusal) = answer { return .raise("\(full) \(LuaCall.waitRefusal)") }
+        return answer
       }
     }
   }

@@ -9,15 +9,18 @@ internal import ScriptRuntime
 /// `ctx`, the argument of `run`: an empty table per run whose metatable answers fields when they are asked for, so that
 /// a run pays only for what it reads.
 enum ContextModule {
-  static let fields = [
-    "id", "job", "attempt", "attempts_left", "missed", "scheduled_at", "started_at", "event", "params", "schedule",
-    "deadline",
-    "cancelled", "retry",
-    "fail", "progress", "process", "thread",
-  ]
+  static let fields =
+    [
+      "id", "job", "attempt", "attempts_left", "missed", "scheduled_at", "started_at", "event", "params", "schedule",
+      "deadline",
+      "cancelled", "retry",
+      "fail", "progress", "process", "thread", "outbox",
+    ] + StepModule.methods
 
   static func module() -> LuaModule {
-    LuaModule("ctx", functions: [field, change, deadline, cancelled, retry, fail, progress], prelude: prelude)
+    LuaModule(
+      "ctx", functions: [field, change, deadline, cancelled, retry, fail, progress, source] + StepModule.natives,
+      prelude: prelude)
   }
 
   // The table of functions leaves the globals again: it is what `ctx` finds its methods in. A field is kept in the
@@ -25,12 +28,22 @@ enum ContextModule {
   private static let prelude = """
     local methods, host = ...
     local field, rawset = methods.field, rawset
+    local natives, load, late = {}, load, nil
+    for name, native in next, methods do if name:find"^__" then natives[name] = native end end
+    for name in next, natives do methods[name] = nil end
+    local function later(name)
+      late = late or load(natives.__source(), "=[ctx]")(natives)
+      return late[name]
+    end
+    for name in ("step sleep sleep_until wait_for transaction"):gmatch"%S+" do
+      methods[name] = function(...) return later(name)(...) end
+    end
     _G.ctx, methods.field = nil, nil
     host.context {
       __index = function(ctx, key)
         local value = methods[key]
         if value == nil then
-          value = field(key)
+          value = key == "outbox" and later(key) or field(key)
           if key ~= "thread" then rawset(ctx, key, value) end
         end
         return value
@@ -39,6 +52,11 @@ enum ContextModule {
     }
     methods.change = nil
     """
+
+  private static let source = LuaFunction("__source") { call in
+    call.push(StepModule.source)
+    return .results(1)
+  }
 
   private static let field = LuaFunction.host("field", as: "ctx") { call, arguments throws(Misuse) in
     let run = try arguments.run(call)
@@ -99,7 +117,7 @@ enum ContextModule {
   // MARK: Methods
 
   /// The methods take `ctx` itself first; without the colon it is missing.
-  private static func checkColon(_ call: borrowing LuaCall, _ method: String) throws(Misuse) {
+  static func checkColon(_ call: borrowing LuaCall, _ method: String) throws(Misuse) {
     guard call.type(1) == .table else { throw Misuse("write ctx:\(method)(…) with a colon, not with a dot") }
   }
 

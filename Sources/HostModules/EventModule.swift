@@ -11,10 +11,7 @@ enum EventModule {
   private static let emit = LuaFunction.host("emit", as: "emit") { call, arguments throws(Misuse) in
     let services = try arguments.run(call).services
     let events = services.events
-    let name = try name(call, arguments)
-    guard services.secrets.mask.masked(name) == name else {
-      throw arguments.misuse("an event's name is told to everybody, and this one has the value of a secret in it")
-    }
+    let name = try toldName(call, arguments, 1)
     let data = try arguments.toldJSON(
       call, 2, "the data", limit: services.quotas().eventBytes, setting: "event_bytes")
     // Held until the last receiver has taken it.
@@ -39,8 +36,21 @@ enum EventModule {
     return call.suspend(EventRequest(name, events: run.services.events, until: until))
   }
 
-  private static func name(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> String {
-    let name = try arguments.string(call, 1, "an event's name")
+  /// A name that may be told.
+  static func toldName(
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ index: Int
+  ) throws(Misuse) -> String {
+    let name = try name(call, arguments, index)
+    guard try arguments.run(call).services.secrets.mask.masked(name) == name else {
+      throw arguments.misuse("an event's name is told to everybody, and this one has the value of a secret in it")
+    }
+    return name
+  }
+
+  static func name(
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ index: Int = 1
+  ) throws(Misuse) -> String {
+    let name = try arguments.string(call, index, "an event's name")
     guard !name.isEmpty, name.utf8.count <= Quotas.eventNameBytes else {
       throw arguments.misuse("an event's name has 1 to \(Quotas.eventNameBytes) bytes, this one has \(name.utf8.count)")
     }

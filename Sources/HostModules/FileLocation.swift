@@ -51,7 +51,10 @@ struct FileLocation {
       return OpenDirectory.open([PlainPath.slash]).map { FileLocation(directory: $0, name: itself) }
         .mapError(FileLocationError.system)
     }
-    return OpenDirectory.open(slash == 0 ? [PlainPath.slash] : Array(resolved[..<slash]))
+    let parent = slash == 0 ? [PlainPath.slash] : Array(resolved[..<slash])
+    // A worker process may read what is granted, and not the directory that it lies in.
+    return OpenDirectory.open(parent)
+      .flatMapError { $0.code == EACCES ? OpenDirectory.openPlace(parent) : .failure($0) }
       .map { FileLocation(directory: $0, name: Array(resolved[(slash + 1)...])) }
       .mapError(FileLocationError.system)
   }

@@ -46,12 +46,7 @@ enum JobsModule {
   /// `jobs.run(name, params)`: the id of the new run, or nil and why not.
   private static let run = LuaFunction.host("run", as: "jobs.run") { call, arguments throws(Misuse) in
     let services = try arguments.run(call).services
-    let name = try arguments.string(call, 1, "a job's name")
-    if !call.isNil(2), call.type(2) != .table {
-      throw arguments.misuse("expected a table of parameters as argument 2, got \(arguments.name(call, 2))")
-    }
-    let params = try arguments.toldJSON(
-      call, 2, "the parameters", limit: services.quotas().paramsBytes, setting: "params_bytes")
+    let (name, params) = try runRequest(call, arguments, from: 1)
     return call.suspend(
       CallRequest { request in
         services.jobs.run(name, params: params) { result in
@@ -61,6 +56,20 @@ enum JobsModule {
           }
         }
       })
+  }
+
+  /// A job's name and parameters, as arguments from `index` on.
+  static func runRequest(
+    _ call: borrowing LuaCall, _ arguments: Arguments, from index: Int
+  ) throws(Misuse) -> (job: String, params: JSONText?) {
+    let name = try arguments.string(call, index, "a job's name")
+    if !call.isNil(index + 1), call.type(index + 1) != .table {
+      throw arguments.misuse("expected a table of parameters as argument 2, got \(arguments.name(call, index + 1))")
+    }
+    let params = try arguments.toldJSON(
+      call, index + 1, "the parameters", limit: try arguments.run(call).services.quotas().paramsBytes,
+      setting: "params_bytes")
+    return (name, params)
   }
 
   /// `jobs.schedule(name, { … })`: the id of the new schedule when it is on disk, or nil and why not.

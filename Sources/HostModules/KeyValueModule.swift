@@ -126,14 +126,18 @@ enum KeyValueModule {
   }
 
   /// Keys are text. Bytes that are not would have to be replaced, and then two keys could be one.
-  private static func text(_ call: borrowing LuaCall, _ arguments: Arguments, _ what: String) throws(Misuse) -> String {
-    let bytes = try arguments.bytes(call, 1, what)
+  private static func text(
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ what: String, _ index: Int = 1
+  ) throws(Misuse) -> String {
+    let bytes = try arguments.bytes(call, index, what)
     if let text = String(validating: bytes, as: UTF8.self) { return text }
     throw arguments.misuse("\(what) is UTF-8 text, and this is not: write its bytes as text, such as hash.hex(key)")
   }
 
-  private static func key(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> String {
-    let key = try text(call, arguments, "a key")
+  static func key(
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ index: Int = 1
+  ) throws(Misuse) -> String {
+    let key = try text(call, arguments, "a key", index)
     guard !key.isEmpty, key.utf8.count <= Quotas.kvKeyBytes else {
       throw arguments.misuse("a key has 1 to \(Quotas.kvKeyBytes) bytes, this one has \(key.utf8.count)")
     }
@@ -141,7 +145,7 @@ enum KeyValueModule {
   }
 
   /// The store of the run's job, and the script's space in it.
-  private struct Access: Sendable {
+  struct Access: Sendable {
     let store: any KeyValueStore
     let space: String
     let now: Instant
@@ -187,6 +191,13 @@ enum KeyValueModule {
       }
       let value = try arguments.json(
         call, index, "the value", limit: quotas.kvValueBytes, setting: "kv_value_bytes")
+      return try change(key: key, value: value, call, options: options)
+    }
+
+    func change(
+      key: String, value: JSONText?, _ call: borrowing LuaCall, options: Int
+    ) throws(Misuse) -> KeyValueChange {
+      let arguments = Arguments(function: function)
       let lifetime = try arguments.options(call, options, ["ttl"]).duration("ttl")
       if lifetime == 0 { throw arguments.misuse("ttl must be longer than 0; kv.delete(key) deletes") }
       var change = KeyValueChange(

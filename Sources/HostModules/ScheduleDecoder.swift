@@ -9,12 +9,16 @@ internal import Triggers
 ///
 /// Times are read on the clocks of the calling job, or of the `timezone` that the table names.
 enum ScheduleDecoder {
-  static func request(_ call: borrowing LuaCall, _ arguments: Arguments) throws(Misuse) -> ScheduleRequest {
+  /// - Parameter index: of the job's name; the table follows it.
+  static func request(
+    _ call: borrowing LuaCall, _ arguments: Arguments, from index: Int = 1
+  ) throws(Misuse) -> ScheduleRequest {
     let run = try arguments.run(call)
-    let job = try arguments.string(call, 1, "a job's name")
-    guard case .table(let table) = try arguments.told(try arguments.value(call, 2), "the schedule", by: run) else {
+    let job = try arguments.string(call, index, "a job's name")
+    guard case .table(let table) = try arguments.told(try arguments.value(call, index + 1), "the schedule", by: run)
+    else {
       throw arguments.misuse(
-        "expected a table like { at = \"2027-01-31 09:00\" } as argument 2, got \(arguments.name(call, 2))")
+        "expected a table like { at = \"2027-01-31 09:00\" } as argument 2, got \(arguments.name(call, index + 1))")
     }
     let zone: TimeZoneRules
     do { zone = try run.services.zones.zone(named: run.definition.timeZone) } catch {

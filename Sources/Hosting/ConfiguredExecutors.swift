@@ -13,11 +13,12 @@ enum ConfiguredExecutors {
     var executors: [(name: String, executor: any JobExecutor)] = []
     for name in defaultFirst(configuration.executors.keys) {
       let configured = configuration.executors[name]!
-      guard case .threads = configured.kind else {
-        throw HostError(.usage, "executor \"\(name)\": this version has no process executor: use type = \"threads\"")
-      }
       if let make = blueprint.executor {
         executors.append((name, make(name)))
+        continue
+      }
+      if case .process = configured.kind {
+        executors.append((name, try ProcessExecutors.make(name, configured, luaHost, blueprint, health)))
         continue
       }
       var settings = StepPool.Configuration()

@@ -16,7 +16,9 @@ extension EventAnswer {
     "host_started", "job_added", "job_changed", "job_orphaned", "job_back", "orphans_kept", "job_paused", "job_resumed",
     "host_paused", "host_resumed",
     "schedule_ended", "schedule_made", "schedule_removed", "run_claimed", "run_started", "run_progress", "run_finished",
-    "run_retrying", "run_stuck", "decided", "claim_failed", "script_failed", "script_repaired", "failure_hook_ended",
+    "run_retrying", "run_parked", "run_stepped", "operation_refused", "run_stuck", "decided", "claim_failed",
+    "script_failed",
+    "script_repaired", "failure_hook_ended",
     "store_failed", "store_lost", "not_written", "store_recovered", "clock_changed", "draining", "stopped",
   ]
 
@@ -40,6 +42,9 @@ extension EventAnswer {
     case .runProgress: "run_progress"
     case .runFinished: "run_finished"
     case .runRetrying: "run_retrying"
+    case .runParked: "run_parked"
+    case .runStepped: "run_stepped"
+    case .operationRefused: "operation_refused"
     case .runStuck: "run_stuck"
     case .decided: "decided"
     case .claimFailed: "claim_failed"
@@ -99,6 +104,13 @@ extension EventAnswer {
     case .runRetrying(let id, let name, let number, let delay, let ended, let error):
       (run, job, attempt, outcome) = (id.number, name, number, ended)
       message = "next attempt in \(TimeFormat.span(delay))" + (error.map { ": \($0.message)" } ?? "")
+    case .runParked(let id, let name, let park):
+      (run, job) = (id.number, name)
+      message = park.words { HostTime($0, in: zone).text }
+    case .runStepped(let step, let name):
+      (run, job, attempt) = (step.run.number, name, Int(step.attempt))
+      message = step.words
+    case .operationRefused(let id, let name, let why): (run, job, message) = (id.number, name, why)
     case .runStuck(let id, let name): (run, job) = (id.number, name)
     default: break
     }

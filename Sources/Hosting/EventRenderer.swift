@@ -78,6 +78,12 @@ package final class EventRenderer: Sendable {
       log.write(
         .warn, job: job, run: run,
         "attempt \(attempt) \(outcome.rawValue)\(why); next attempt in \(TimeFormat.span(delay))")
+    case .runParked(let run, let job, let park):
+      log.write(.debug, job: job, run: run, "parked \(park.words { log.format($0) })")
+    case .runStepped(let step, let job):
+      if saysStarts { log.write(.debug, job: job, run: step.run, "\(step.words) is done") }
+    case .operationRefused(let run, let job, let why):
+      log.write(.warn, job: job, run: run, "what it has committed could not be done any more: \(why)")
     case .runStuck(let run, let job):
       log.write(.error, job: job, run: run, "cannot be stopped: its thread is given up")
     case .decided(let range, let maxInstances): decided(range, maxInstances)

@@ -13,6 +13,7 @@ struct GenerationSwap: Sendable {
   let declared: DeclaredJobs
   let stored: StoredJobs
   let files: FileFollower
+  let intents: PendingIntents
   /// Asked before each step but the first: the rest is left out when the host ends.
   let isWanted: @Sendable () -> Bool
 
@@ -25,6 +26,7 @@ struct GenerationSwap: Sendable {
       engine.ask { core, _, _ in core.configuration.publishesRuns = true }
     }
     let result = take(difference.steps, completingStart: generation.loading.isEmpty)
+    if generation.loading.isEmpty { intents.carryOut() }
     declared.adopt(generation)
     files.reviewGrants()
     return result

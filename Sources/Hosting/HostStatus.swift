@@ -99,6 +99,8 @@ package struct RunCounts: Sendable, Hashable, Codable {
   package var running = 0
   /// Between two attempts.
   package var retrying = 0
+  /// Begun, and without a thread until a time or an event comes.
+  package var parked = 0
   /// Beyond their deadline and not to be stopped.
   package var stuck = 0
   /// Since the host started.

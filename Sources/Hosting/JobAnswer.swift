@@ -11,6 +11,8 @@ package struct JobAnswer: Sendable, Codable, Equatable {
   package var lua: String?
   package var timeZone: String?
   package var nextRunTime: HostTime?
+  /// When its latest run that has ended began; only in the answer about one job.
+  package var lastRunTime: HostTime?
   package var lastOutcome: Outcome?
   /// Claimed runs.
   package var running = 0
@@ -55,6 +57,7 @@ package struct JobAnswer: Sendable, Codable, Equatable {
     case store, executor, overlap, params, schedules
     case timeZone = "timezone"
     case nextRunTime = "next_run_time"
+    case lastRunTime = "last_run_time"
     case lastOutcome = "last_outcome"
     case isEnabled = "enabled"
     case isPaused = "paused"

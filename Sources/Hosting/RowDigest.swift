@@ -58,8 +58,14 @@ private struct RowFields {
     switch row {
     case .schedule(let record): add(record)
     case .run(let run): add(run)
+    case .step(let step): add(step)
+    case .intent(let intent):
+      for number in [intent.id, intent.run.number, Int64(intent.position), intent.at.nanoseconds] { add(number) }
+      add(intent.job)
+      add(intent.operations.text)
     case .logLine(let line, let number): add(line, number)
-    case .decision(let range, let sequence): add(range, sequence)
+    // Where it stands among others is each store's own way to number them.
+    case .decision(let range, _): add(range)
     case .keyValue(let value, let key, let space):
       add(space)
       add(key)
@@ -115,9 +121,22 @@ private struct RowFields {
     for text in [run.result, run.params, run.event] { add(text?.text) }
     add(run.schedule)
     add(run.recovers?.number)
+    add(run.park?.position.description)
+    add(run.park?.until?.nanoseconds)
+    add(run.park?.event)
     guard let error = run.error else { return }
     for text in [error.message, error.file, error.traceback, error.data] { add(text) }
     add(error.line)
+  }
+
+  private mutating func add(_ step: RunStep) {
+    add(step.run.number)
+    add(step.position)
+    add(step.kind.rawValue)
+    add(step.name)
+    add(step.attempt)
+    for instant in [step.startedAt, step.finishedAt, step.until] { add(instant?.nanoseconds) }
+    add(step.result?.text)
   }
 
   private mutating func add(_ line: RunLogLine, _ number: Int64) {
@@ -130,9 +149,8 @@ private struct RowFields {
     add(line.fields?.text)
   }
 
-  private mutating func add(_ range: DecisionRange, _ sequence: Int64) {
+  private mutating func add(_ range: DecisionRange) {
     add(range.job)
-    add(sequence)
     add(range.schedule)
     add(range.kind.rawValue)
     add(range.reason?.rawValue)

@@ -13,8 +13,11 @@ package struct RunAnswer: Sendable, Equatable {
   package var startedAt: HostTime?
   package var lastAttemptAt: HostTime?
   package var nextAttemptAt: HostTime?
-  /// Where it stands while it has not ended: `waiting`, `running`, `retrying`.
+  /// Where it stands while it has not ended: `waiting`, `running`, `retrying`, `parked`.
   package var state: String?
+  /// While it is parked: when it goes on at the latest, and the event that it waits for.
+  package var parkedUntil: HostTime?
+  package var waitsFor: String?
   package var finishedAt: HostTime?
   /// Further fire times that it stands for.
   package var missed = 0
@@ -33,6 +36,8 @@ package struct RunAnswer: Sendable, Equatable {
   package var retryOf: Int64?
   /// Name of its store.
   package var store: String?
+  /// What it has done, or waits at, in its order; only in the answer about one run.
+  package var steps: [StepAnswer]?
   /// Texts of it are left out because they are long: the answer about the run alone has them.
   package var isCut = false
 
@@ -58,6 +63,8 @@ extension RunAnswer {
     startedAt = record.startedAt.map(time)
     lastAttemptAt = record.retriedAt.map(time)
     nextAttemptAt = record.resumesAt.map(time)
+    parkedUntil = record.park?.until.map(time)
+    waitsFor = record.park?.event
     finishedAt = record.finishedAt.map(time)
     if record.outcome == nil { self.state = state }
     missed = record.missed
@@ -87,7 +94,9 @@ extension RunAnswer {
 extension RunAnswer: Codable {
   private enum CodingKeys: String, CodingKey {
     case id, job, schedule, cause, state, missed, progress, outcome, result, error, attempts, params, event, recovers,
-      store
+      store, steps
+    case parkedUntil = "parked_until"
+    case waitsFor = "waits_for"
     case scheduledAt = "scheduled_at"
     case claimedAt = "claimed_at"
     case startedAt = "started_at"
@@ -112,6 +121,9 @@ extension RunAnswer: Codable {
     lastAttemptAt = try fields.decodeIfPresent(HostTime.self, forKey: .lastAttemptAt)
     nextAttemptAt = try fields.decodeIfPresent(HostTime.self, forKey: .nextAttemptAt)
     state = try fields.decodeIfPresent(String.self, forKey: .state)
+    parkedUntil = try fields.decodeIfPresent(HostTime.self, forKey: .parkedUntil)
+    waitsFor = try fields.decodeIfPresent(String.self, forKey: .waitsFor)
+    steps = try fields.decodeIfPresent([StepAnswer].self, forKey: .steps)
     finishedAt = try fields.decodeIfPresent(HostTime.self, forKey: .finishedAt)
     missed = try fields.decodeIfPresent(Int.self, forKey: .missed) ?? 0
     progress = try fields.decodeIfPresent(ProgressInfo.self, forKey: .progress)
@@ -143,6 +155,8 @@ extension RunAnswer: Codable {
     try fields.encodeIfPresent(lastAttemptAt, forKey: .lastAttemptAt)
     try fields.encodeIfPresent(nextAttemptAt, forKey: .nextAttemptAt)
     try fields.encodeIfPresent(state, forKey: .state)
+    try fields.encodeIfPresent(parkedUntil, forKey: .parkedUntil)
+    try fields.encodeIfPresent(waitsFor, forKey: .waitsFor)
     try fields.encodeIfPresent(finishedAt, forKey: .finishedAt)
     try fields.encode(missed, forKey: .missed)
     try fields.encodeIfPresent(progress, forKey: .progress)
@@ -157,6 +171,7 @@ extension RunAnswer: Codable {
     try fields.encodeIfPresent(recovers, forKey: .recovers)
     try fields.encodeIfPresent(retryOf, forKey: .retryOf)
     try fields.encodeIfPresent(store, forKey: .store)
+    try fields.encodeIfPresent(steps, forKey: .steps)
     if isCut { try fields.encode(isCut, forKey: .isCut) }
   }
 }

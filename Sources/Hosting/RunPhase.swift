@@ -9,6 +9,8 @@ package enum RunPhase: Sendable, Equatable {
   case running
   /// Between two attempts.
   case retrying(at: Instant)
+  /// It has begun, and waits for a time or an event without a thread.
+  case parked(RunPark)
   /// Beyond its deadline, and not to be stopped.
   case stuck
   /// Claimed by a host that is gone.
@@ -19,6 +21,7 @@ package enum RunPhase: Sendable, Equatable {
     case .waiting: "waiting"
     case .running: "running"
     case .retrying: "retrying"
+    case .parked: "parked"
     case .stuck: "stuck"
     case .leftOver: "left over"
     }
@@ -67,6 +70,7 @@ package struct OpenRuns: Sendable {
   }
 
   private static func phase(of run: RunRecord, isAlive: Bool, now: Instant) -> RunPhase {
+    if let park = run.park { return .parked(park) }
     guard run.claimedAt != nil else { return .waiting }
     guard isAlive else { return .leftOver }
     if let at = run.resumesAt, at > now { return .retrying(at: at) }
@@ -75,7 +79,7 @@ package struct OpenRuns: Sendable {
 
   /// Of a run that is not among them, what its record says: it has ended, or was claimed, since.
   package func phase(of run: RunRecord) -> RunPhase {
-    byID[run.id]?.phase ?? (run.claimedAt == nil ? .waiting : .leftOver)
+    byID[run.id]?.phase ?? run.park.map { .parked($0) } ?? (run.claimedAt == nil ? .waiting : .leftOver)
   }
 
   /// A run as it stands now: a host knows more of it than a store.
@@ -95,13 +99,14 @@ package struct OpenRuns: Sendable {
     switch phase {
     case .running: "running since \(TimeFormat.time(run.lastStartedAt ?? run.claimedAt ?? now, in: zone))"
     case .retrying(let at): "next attempt \(TimeFormat.time(at, in: zone))"
+    case .parked(let park): "parked \(park.words { TimeFormat.time($0, in: zone) })"
     case .waiting, .stuck, .leftOver: phase.word
     }
   }
 
   /// Of a job that has several, by their words.
   static func words(_ counts: [String: Int]) -> String? {
-    let known = ["running", "retrying", "stuck", "waiting", "left over"].compactMap { word in
+    let known = ["running", "retrying", "parked", "stuck", "waiting", "left over"].compactMap { word in
       counts[word].flatMap { $0 > 0 ? "\($0) \(word)" : nil }
     }
     return known.isEmpty ? nil : known.joined(separator: ", ")

@@ -27,6 +27,10 @@ extension SchedulerAssembly {
     /// Called on the scheduler's thread with each evaluation's events, in order. Must be quick and ask the scheduler
     /// nothing.
     package var onEvents: @Sendable ([Event]) -> Void = { _ in }
+    /// Told when a store that another host schedules from is waited for, once each; nil: such a store is refused.
+    package var standsBy: (@Sendable (String) -> Void)?
+    /// Told, on a thread of the store's, when another host has taken a store over. Must be quick.
+    package var onStoreLost: @Sendable (String) -> Void = { _ in }
     package var wallClock: any WallClock = SystemWallClock()
     package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
     /// Makes the executors when they are not pools of threads: by configured name.

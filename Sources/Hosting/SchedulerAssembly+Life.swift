@@ -41,6 +41,7 @@ extension SchedulerAssembly {
     let scripted = declared.take(generation)
     try engine.start(
       scripted + declared.all, groups: configuration.groups, isWhole: generation?.loading.isEmpty ?? true)
+    intents.carryOut()
     // A run may have declared jobs since.
     engine.ask { [files, declared] _, _, _ in files.follow(scripted + declared.all) }
   }

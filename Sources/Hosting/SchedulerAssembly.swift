@@ -40,6 +40,7 @@ package final class SchedulerAssembly: Sendable {
   let failures: FailureCalls?
   let operations: SchedulerControl
   let ears: Ears
+  let intents: PendingIntents
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
   ///
@@ -68,7 +69,8 @@ package final class SchedulerAssembly: Sendable {
     let executors = try ConfiguredExecutors.make(configuration, luaHost, blueprint, health)
     workers = executors.reduce(0) { $0 + $1.executor.workers }
     do throws(HostError) {
-      stores = try blueprint.kinds.open(configuration, in: state, .scheduler, health: health)
+      stores = try blueprint.kinds.open(
+        configuration, in: state, .scheduler, health: health, standsBy: blueprint.standsBy)
     } catch {
       session?.luaHost.stop()
       throw error
@@ -96,13 +98,21 @@ package final class SchedulerAssembly: Sendable {
       ears.control?.hear(events)
       listen(events)
     }
+    service.onEmitted = { [weak bridge] name, data in bridge?.deliver(name, data.map { EventData($0) }) }
     let engine = blueprint.engine(service)
     self.engine = engine
     keeper = luaHost.map { MetricsKeeper($0.services.metrics, store: named["default"], log: log) }
     bridge.attach(engine)
+    Self.followLeases(of: stores, engine, log: log, onLost: blueprint.onStoreLost)
     sink.tellProgress { note in
       engine.post(whenDurable: nil) { core, _, actions in
         if core.configuration.tellsRuns { actions.events.append(.runProgress(note)) }
+      }
+    }
+    session?.live.use(engine: { [weak bridge] in bridge?.engine })
+    session?.live.tellSteps { [weak bridge] step, job in
+      bridge?.engine?.post(whenDurable: nil) { core, _, actions in
+        if core.configuration.tellsRuns { actions.events.append(.runStepped(step, job: job)) }
       }
     }
     failures?.attach(engine)
@@ -126,8 +136,11 @@ package final class SchedulerAssembly: Sendable {
       log.write(.error, "\(error.message): jobs that have come back begin anew")
     }
     self.stored = stored
+    let intents = PendingIntents(engine: engine, zones: service.zones, log: log)
+    self.intents = intents
     let swap = GenerationSwap(
-      engine: engine, declared: declared, stored: stored, files: files, isWanted: { !slow.isCancelled })
+      engine: engine, declared: declared, stored: stored, files: files, intents: intents,
+      isWanted: { !slow.isCancelled })
     let onConfiguration = blueprint.onConfiguration
     follower =
       if let session {

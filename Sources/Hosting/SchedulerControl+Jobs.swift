@@ -15,7 +15,11 @@ extension SchedulerControl {
     try await away { () throws(ControlError) in
       let slot = try self.slot(of: name)
       guard let state = self.states(at: [slot]).first else { throw self.unknown(name) }
-      return self.answers([state]).first!
+      var answer = self.answers([state]).first!
+      let ended = RunQuery(job: name, outcomes: Set(Outcome.allCases), limit: 1)
+      let last = try self.reading { () throws(StoreError) in try self.named(state.store)?.runs(ended).first }
+      answer.lastRunTime = last.map { self.time($0.startedAt ?? $0.scheduledAt) }
+      return answer
     }
   }
 
@@ -91,7 +95,7 @@ extension SchedulerControl {
   func answers(_ states: [JobState]) -> [JobAnswer] {
     let schedules = dynamicSchedules(of: Set(states.map(\.definition.name)))
     // Of a job with one run it is said since when.
-    let only = Set(states.lazy.filter { $0.claimed == 1 && $0.waiting == 0 }.compactMap(\.latestRun))
+    let only = Set(states.lazy.filter { $0.claimed + $0.parked == 1 && $0.waiting == 0 }.compactMap(\.latestRun))
     let (runs, isAllPaused) = engine.ask { core, _, _ in
       (only.isEmpty ? [:] : core.activeRuns(only), core.pauseNote != nil)
     }
@@ -105,13 +109,16 @@ extension SchedulerControl {
   }
 
   private func words(_ state: JobState, _ runs: [RunID: ActiveRun]) -> String? {
-    if state.claimed == 1, state.waiting == 0, let run = state.latestRun.flatMap({ runs[$0] }) {
+    if state.claimed + state.parked == 1, state.waiting == 0, let run = state.latestRun.flatMap({ runs[$0] }) {
       return OpenRuns.words(run.record, phase(of: run), now: now, in: parts.zone)
     }
-    if state.claimed == 0, state.waiting == 1 { return RunPhase.waiting.word }
+    if state.claimed == 0, state.parked == 0, state.waiting == 1 { return RunPhase.waiting.word }
     let claimed = state.claimed - state.retrying - state.stuck
     return OpenRuns.words(
-      ["running": claimed, "retrying": state.retrying, "stuck": state.stuck, "waiting": state.waiting])
+      [
+        "running": claimed, "retrying": state.retrying, "parked": state.parked, "stuck": state.stuck,
+        "waiting": state.waiting,
+      ])
   }
 
   private func answer(_ state: JobState) -> JobAnswer {

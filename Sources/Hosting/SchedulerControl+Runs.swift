@@ -152,17 +152,22 @@ extension SchedulerControl {
     if isWhole, answer.progress == nil, let store, let line = try? named(store)?.progress(of: record.id) {
       answer.progress = ProgressInfo(line, in: parts.zone)
     }
+    if isWhole, let store, let steps = try? named(store)?.steps(of: record.id), !steps.isEmpty {
+      answer.steps = steps.map { StepAnswer($0, in: parts.zone) }
+    }
     return answer
   }
 
   private func word(_ record: RunRecord, _ active: ActiveRun?) -> String {
     // Without one it ended between the two questions, or another process runs it.
-    active.map { phase(of: $0).word } ?? (record.claimedAt == nil ? "waiting" : "running")
+    active.map { phase(of: $0).word }
+      ?? (record.park != nil ? "parked" : record.claimedAt == nil ? "waiting" : "running")
   }
 
   func phase(of run: ActiveRun) -> RunPhase {
     switch run.state {
-    case .running, .dispatched, .claiming: .running
+    case .running, .dispatched, .claiming, .finishing: .running
+    case .parked: .parked(run.record.park ?? RunPark(position: 0, until: nil, event: nil))
     case .stuck: .stuck
     case .retrying: .retrying(at: run.record.resumesAt ?? now)
     case .ready where run.record.claimedAt != nil: .retrying(at: run.record.resumesAt ?? now)

@@ -124,6 +124,7 @@ extension SchedulerControl {
     counts.claimed = totals.claimed
     counts.running = totals.running
     counts.retrying = totals.retrying
+    counts.parked = totals.parked
     counts.stuck = totals.stuck
     counts.ended = ended
     return counts

@@ -1,5 +1,6 @@
 internal import Chronology
 internal import JobModel
+internal import SchedulerService
 internal import Scheduling
 internal import Triggers
 
@@ -16,7 +17,7 @@ extension SchedulerControl {
     let limit = try PageLimit.checked(query.limit)
     if let job = query.job { _ = try slot(of: job) }
     let from = query.from ?? now
-    var fires = UpcomingFires(from: from, to: from.advanced(byNanoseconds: query.span))
+    var fires = UpcomingFires(from: from, to: from.advanced(byNanoseconds: query.span), in: parts.zone)
     everyPlace({ core, range in core.armedSchedules(in: range) }) { schedules in
       for schedule in schedules {
         if let job = query.job, schedule.job != job { continue }
@@ -24,7 +25,11 @@ extension SchedulerControl {
         fires.add(schedule)
       }
     }
-    return fires.answer(limit: limit, in: parts.zone)
+    for run in engine.ask({ core, _, _ in core.parkedRuns(of: query.job) }) {
+      if let tag = query.tag, !run.entry.definition.tags.contains(tag) { continue }
+      fires.add(run.record)
+    }
+    return fires.answer(limit: limit)
   }
 }
 
@@ -36,7 +41,8 @@ struct UpcomingFires {
   static let often = 12
   /// Instants that are counted one by one, over all schedules.
   private var countsLeft = 100_000
-  private var next: [(at: Instant, schedule: ArmedSchedule)] = []
+  private var next: [(at: Instant, fire: UpcomingFire)] = []
+  private let zone: TimeZoneRules
   private var frequent: [(first: Instant, span: DueCount, schedule: ArmedSchedule)] = []
 
   struct DueCount {
@@ -44,7 +50,8 @@ struct UpcomingFires {
     var isAtLeast: Bool
   }
 
-  init(from: Instant, to: Instant) {
+  init(from: Instant, to: Instant, in zone: TimeZoneRules) {
+    self.zone = zone
     self.from = from
     self.to = to
   }
@@ -60,10 +67,23 @@ struct UpcomingFires {
       edge = following
     }
     guard found.count > Self.often else {
-      next += found.map { ($0, schedule) }
+      next += found.map { at in
+        let fire = UpcomingFire(
+          at: HostTime(at, in: zone), job: schedule.job, schedule: schedule.schedule, isPaused: schedule.isSkipped)
+        return (at, fire)
+      }
       return
     }
     frequent.append((first, count(schedule, from: first, found.count, edge), schedule))
+  }
+
+  /// A parked run that goes on in the span.
+  mutating func add(_ run: RunRecord) {
+    guard let until = run.park?.until, until < to else { return }
+    let at = max(until, from)
+    let fire = UpcomingFire(
+      at: HostTime(at, in: zone), job: run.job, schedule: run.schedule, run: run.id.number, isPaused: false)
+    next.append((at, fire))
   }
 
   /// The first fire in the span.
@@ -90,18 +110,14 @@ struct UpcomingFires {
     return DueCount(count: min(count, schedule.left ?? .max), isAtLeast: false)
   }
 
-  func answer(limit: Int, in zone: TimeZoneRules) -> UpcomingAnswer {
-    let fires = next.sorted { ($0.at, $0.schedule.job) < ($1.at, $1.schedule.job) }
+  func answer(limit: Int) -> UpcomingAnswer {
+    let fires = next.sorted { ($0.at, $0.fire.job) < ($1.at, $1.fire.job) }
     let lines = frequent.sorted {
       ($0.schedule.job, $0.schedule.schedule ?? "") < ($1.schedule.job, $1.schedule.schedule ?? "")
     }
     return UpcomingAnswer(
       from: HostTime(from, in: zone), to: HostTime(to, in: zone),
-      fires: fires.prefix(limit).map { fire in
-        UpcomingFire(
-          at: HostTime(fire.at, in: zone), job: fire.schedule.job, schedule: fire.schedule.schedule,
-          isPaused: fire.schedule.isSkipped)
-      },
+      fires: fires.prefix(limit).map(\.fire),
       frequent: lines.prefix(limit).map { line in
         FrequentFires(
           job: line.schedule.job, schedule: line.schedule.schedule, trigger: line.schedule.trigger.description,

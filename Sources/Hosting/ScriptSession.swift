@@ -7,7 +7,6 @@ package import JobModel
 internal import Lua
 package import ScriptLoading
 package import ScriptRuntime
-internal import Synchronization
 
 /// What everybody who loads scripts has: zones, the Lua host, the loader, the configuration.
 ///
@@ -71,10 +70,12 @@ package final class ScriptSession {
     let live = live
     let services = HostServices(
       wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: zones, log: sink,
-      keyValues: { live.keyValues(of: $0) }, jobs: scheduler, events: scheduler, metrics: MetricRegistry(),
+      keyValues: { live.keyValues(of: $0) }, runKeeper: { live.runKeeper(of: $0) },
+      jobs: scheduler, events: scheduler, metrics: MetricRegistry(),
       quotas: { live.quotas }, grants: { live.grants(for: $0) }, environment: location.environment,
       secrets: Secrets(variables: location.variables, baseDirectory: baseDirectory), baseDirectory: baseDirectory,
       blockingPool: BlockingPool())
+    live.use(pool: services.blockingPool)
     let directory = directory
     archive = location.stateDirectory.map { ScriptArchive(in: $0, of: directory.root) }
     do {
@@ -181,11 +182,8 @@ package final class ScriptSession {
     for file in snapshot.scripts {
       guard case .success(let content) = file.content else { continue }
       let code = CodeCheck(file.path, content.bytes)
-      warnings += code.missingFunctions { name in
-        if let known = fields[name] { return known }
-        let found = evaluator?.fields(of: name)
-        fields[name] = .some(found)
-        return found
+      if !configuration.hasAllLibraries {
+        warnings += missingFunctions(code, evaluator, &fields)
       }
       warnings += code.missingGrants(
         CodeCheck.Permissions(
@@ -207,6 +205,17 @@ package final class ScriptSession {
         return ScriptProblem(
           .error, at: SourceLocation(file: "moondial.lua", line: 0), "stores.\(name): \(error.message)")
       }
+    }
+  }
+
+  private func missingFunctions(
+    _ code: CodeCheck, _ evaluator: ExpressionEvaluator?, _ fields: inout [String: [String]?]
+  ) -> [ScriptProblem] {
+    code.missingFunctions { name in
+      if let known = fields[name] { return known }
+      let found = evaluator?.fields(of: name)
+      fields[name] = .some(found)
+      return found
     }
   }
 
@@ -252,43 +261,5 @@ package final class ScriptSession {
   private static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
     return String(path[..<slash])
-  }
-}
-
-/// What runs ask for and a reload may exchange. Any thread.
-package final class LiveServices: Sendable {
-  private struct State: Sendable {
-    var grants: GrantTable?
-    var stores: NamedStores?
-    var quotas = Quotas()
-    var onFailure: FailureHook?
-  }
-
-  private let state = Mutex(State())
-
-  package init() {}
-
-  package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
-  package func use(onFailure: FailureHook?) { state.withLock { $0.onFailure = onFailure } }
-  package func use(quotas: Quotas) { state.withLock { $0.quotas = quotas } }
-  /// How much history the stores keep from now on, as far as that can be said to them.
-  package func use(retention: Retention) {
-    for store in state.withLock({ $0.stores })?.all ?? [] {
-      (store as? any RetainingStore)?.setRetention(retention)
-    }
-  }
-  package func use(stores: NamedStores) { state.withLock { $0.stores = stores } }
-
-  package var quotas: Quotas { state.withLock { $0.quotas } }
-  package var onFailure: FailureHook? { state.withLock { $0.onFailure } }
-
-  package func grants(for script: ScriptPath) -> Grants {
-    // moondial.lua is where grants are written.
-    if script == .configuration { return .all }
-    return state.withLock { $0.grants }?.grants(for: script) ?? .none
-  }
-
-  package func keyValues(of job: JobDefinition) -> (any KeyValueStore)? {
-    state.withLock { $0.stores }?[job.store].keyValues
   }
 }

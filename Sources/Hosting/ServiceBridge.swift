@@ -3,7 +3,7 @@ internal import Chronology
 package import JobModel
 internal import Lua
 package import SchedulerService
-package import Scheduling
+internal import Scheduling
 internal import ScriptRuntime
 internal import Synchronization
 
@@ -33,6 +33,9 @@ package final class ServiceBridge: JobControl, EventHub {
 
   /// Nobody waits for events any more. Twice is fine.
   package func stop() { blockingPool.stop() }
+
+  /// The engine that is asked; nil: none, or no more.
+  var engine: (any SchedulerEngine)? { service }
 
   private var service: (any SchedulerEngine)? { attached.withLock { $0 } }
   private static let refusal = HostRefusal("no scheduler is running here: this works in a host, not in a single run")
@@ -134,7 +137,7 @@ package final class ServiceBridge: JobControl, EventHub {
 
   /// Tells those who wait. Not on the thread that completes commits, for which everybody waits: there may be very many.
   /// One thread, so that all receivers see events in one order.
-  private func deliver(_ name: String, _ data: EventData?) {
+  func deliver(_ name: String, _ data: EventData?) {
     let receivers = subscribers.withLock { Array(($0.byName[name] ?? [:]).values) }
     guard !receivers.isEmpty else { return }
     let isTaken = blockingPool.run { for receive in receivers { receive(data) } }
@@ -183,32 +186,6 @@ extension HostRefusal {
         to: name, in: core.jobs.filter { $0.dynamic == nil && !$0.isOrphaned }.map(\.entry.definition.name))
     }
     self.init(refusal.message + (nearest.map { "; did you mean \"\($0)\"?" } ?? ""), isMisuse: true)
-  }
-}
-
-extension SchedulerCore.Refusal {
-  /// One sentence for a person.
-  package var message: String {
-    switch self {
-    case .unknownJob(let name): "no job is named \"\(name)\""
-    case .unknownRun(let run): "run \(run) is not active"
-    case .orphaned(let name): "job \"\(name)\" is orphaned: its script, or the job in it, is gone"
-    case .overlap(let name, let max):
-      "Execution of job \"\(name)\" skipped: maximum number of running instances reached (\(max))"
-    case .tooManySchedules(let name, let quota):
-      Quotas.message(
-        "job \"\(name)\" has \(quota) schedules, as many as a job may have: unschedule some, or use one with a trigger "
-          + "that fires more often", "schedules_per_job")
-    case .unknownSchedule(let id): "no schedule has the id \"\(id)\""
-    case .scheduleExists(let id):
-      "a schedule has the id \"\(id)\" already: unschedule it, choose another, or say replace_existing = true"
-    case .scheduleID(let id):
-      id.isEmpty
-        ? "an id must not be empty"
-        : "an id has at most \(DynamicSchedule.idLength) bytes, this one has \(id.utf8.count)"
-    case .neverFires(let trigger): "\(trigger) has no fire time from now on"
-    case .draining: "the host is stopping and starts nothing more"
-    }
   }
 }
 

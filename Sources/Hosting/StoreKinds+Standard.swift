@@ -1,14 +1,23 @@
 package import JobModel
 internal import MemoryStore
 internal import MongoStore
+#if PostgreSQL
+  internal import PostgresStore
+#endif
 internal import SQLiteStore
 
 extension StoreKinds {
   /// The table of all kinds of stores: the one place that names them. A further store is a target and a line here.
-  package static let standard = StoreKinds([
-    SQLiteStoreDriver(), MemoryStoreDriver(), MongoStoreDriver(),
-    FutureStore("postgres://…", ["postgres", "postgresql"]),
-  ])
+  package static let standard = StoreKinds(
+    [SQLiteStoreDriver(), MemoryStoreDriver(), postgres, MongoStoreDriver()])
+
+  private static var postgres: any StoreDriver {
+    #if PostgreSQL
+      PostgresStoreDriver()
+    #else
+      FutureStore("postgres://…", ["postgres", "postgresql"])
+    #endif
+  }
 }
 
 /// A kind of store whose addresses are known, and which this version cannot open.

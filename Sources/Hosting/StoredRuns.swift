@@ -148,9 +148,9 @@ enum RunPaging {
   /// Lines of a run in which a text is looked for.
   static let logLines = 1_000
 
-  /// Runs that are looked at for one page.
+  /// Runs that are looked at for one page: of each its log is read, or its tags are compared, at about 50 and 2 µs.
   static func looks(_ query: RunsQuery) -> Int {
-    query.text != nil ? 1_000 : query.tag != nil ? 20_000 : .max
+    query.text != nil ? 500 : query.tag != nil ? 10_000 : .max
   }
 }
 

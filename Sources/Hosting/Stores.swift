@@ -7,9 +7,12 @@ extension StoreKinds {
   /// - Parameters:
   ///   - state: where relative paths begin; nil is the working directory.
   ///   - health: is told what a store cannot do.
+  ///   - standsBy: told once for each store that another host schedules from, which is then waited for; nil: such a
+  ///     store is refused.
   /// - Throws: one sentence that names the store. Blocks on the disk or the network.
   package func open(
-    _ configuration: HostConfiguration, in state: StateDirectory?, _ access: StoreAccess, health: HostHealth? = nil
+    _ configuration: HostConfiguration, in state: StateDirectory?, _ access: StoreAccess, health: HostHealth? = nil,
+    standsBy: (@Sendable (String) -> Void)? = nil
   ) throws(HostError) -> [(name: String, store: any JobStore)] {
     var opened: [(name: String, store: any JobStore)] = []
     do throws(HostError) {
@@ -18,6 +21,8 @@ extension StoreKinds {
         var request = StoreRequest(access, in: state?.path)
         request.durability = store.synchronous
         request.retention = configuration.storedHistory
+        request.lease = store.lease
+        request.standsBy = standsBy
         request.threadRefused = { [weak health] error in
           guard let error else {
             health?.clear(.values(store: name))

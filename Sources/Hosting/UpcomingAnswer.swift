@@ -30,15 +30,18 @@ package struct UpcomingFire: Sendable, Codable, Equatable {
   package var job: String
   /// Id of the dynamic schedule.
   package var schedule: String?
+  /// The parked run that goes on then; nil: a new run begins.
+  package var run: Int64?
   /// It will be skipped: the job, or everything, is paused or disabled.
   package var isPaused: Bool
 
   private enum CodingKeys: String, CodingKey {
-    case at, job, schedule
+    case at, job, schedule, run
     case isPaused = "paused"
   }
 
-  package init(at: HostTime, job: String, schedule: String?, isPaused: Bool) {
+  package init(at: HostTime, job: String, schedule: String?, run: Int64? = nil, isPaused: Bool) {
+    self.run = run
     self.at = at
     self.job = job
     self.schedule = schedule

@@ -22,6 +22,7 @@ struct WaitCauses {
       return "claimed, and the host that claimed it is gone: the next one records it as interrupted"
     case .retrying(let at):
       return "its \(ordinal(run.attempts)) attempt has failed; it waits for its next one until \(time(at))"
+    case .parked(let park): return "parked \(park.words { time($0) }), and goes on then from its start"
     case .running: return try running(run)
     case .stuck: return "beyond its timeout, and it does not end: its worker is given up"
     case .waiting: return try waiting(run)
@@ -49,7 +50,7 @@ struct WaitCauses {
     guard let job = jobs[run.job] else {
       return "due, and waits for its turn, for an instance to end, or for its group or rate"
     }
-    let instances = (open.ofJob[run.job] ?? []).map(\.record).filter { $0.claimedAt != nil }
+    let instances = (open.ofJob[run.job] ?? []).map(\.record).filter { $0.claimedAt != nil || $0.park != nil }
     if instances.count >= job.maxInstances {
       let names = instances.prefix(5).map { "run \($0.id)" }.joined(separator: ", ")
       return "waits in the queue of its job (overlap = \"\(job.overlap.rawValue)\") until \(names) ends "

@@ -27,6 +27,12 @@ package enum Event: Sendable {
   case runProgress(ProgressNote)
   case runFinished(RunRecord)
   case runRetrying(RunID, job: String, attempt: Int, delay: Int64, outcome: Outcome, error: RunError?)
+  /// It waits for long, without a thread; its steps are kept.
+  case runParked(RunID, job: String, RunPark)
+  /// A run has done a step.
+  case runStepped(RunStep, job: String)
+  /// What a committed transaction of a run has asked for was refused: it could not be done any more. In one sentence.
+  case operationRefused(RunID, job: String, String)
   case runStuck(RunID, job: String)
   case decided(DecisionRange, maxInstances: Int)
   /// Claims of the job were not written: what was claimed stays due. One for each job of a batch.

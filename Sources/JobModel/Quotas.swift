@@ -66,6 +66,13 @@ package struct Quotas: Sendable, Hashable {
   package static let errorFileBytes = 1_024
   package static let tracebackBytes = 16 << 10
   package static let errorDataBytes = 64 << 10
+  /// Steps of one run, its sleeps and waits among them, and bytes of a step's name.
+  package static let stepsPerRun = 10_000
+  package static let stepNameBytes = 200
+  /// Changes of one transaction, and of one outbox.
+  package static let transactionChanges = 10_000
+  /// Bytes of the keys, values and data of one transaction, and of one outbox.
+  package static let transactionBytes = 4 << 20
   /// Bytes of the text of `ctx:progress`.
   package static let progressBytes = 1_024
 

@@ -22,7 +22,7 @@ public enum RunCause: String, Sendable, Hashable, CaseIterable, Codable {
   case backfill
 }
 
-/// One run as the history keeps it: accepted (waiting), claimed, finished.
+/// One run as the history keeps it: accepted (waiting), claimed, parked, finished.
 ///
 /// The hot fields are flat; what most runs lack (error, result, parameters, event) hides behind one pointer, so that a
 /// million records a second can be copied through batches. The order of the fields is that of their size: small ones
@@ -95,6 +95,11 @@ package struct RunRecord: Sendable, Equatable {
     get { details?.resumesAt }
     set { if newValue != resumesAt { change { $0.resumesAt = newValue } } }
   }
+  /// While it is parked: what it waits for.
+  package var park: RunPark? {
+    get { details?.park }
+    set { if newValue != park { change { $0.park = newValue } } }
+  }
 
   /// Start of the last attempt.
   package var lastStartedAt: Instant? { retriedAt ?? startedAt }
@@ -144,6 +149,7 @@ package struct RunRecord: Sendable, Equatable {
       var recovers: RunID?
       var retriedAt: Instant?
       var resumesAt: Instant?
+      var park: RunPark?
     }
     let fields: Fields
     init(_ fields: Fields) { self.fields = fields }

@@ -208,6 +208,7 @@ internal import CLuaShim
   ///     return call.suspend(SleepRequest(until: deadline))
   package mutating func suspend(_ request: any LuaRequest) -> LuaReturn {
     guard let state = instance as? LuaState, canSuspend else { return Self.refusal }
+    if state.refusesToWait { return .raise(Self.waitRefusal) }
     let ticket = state.suspensions.open(request, repeating: nil)
     unsafe moon_state_set_ticket(state.state, ticket.number)
     return .suspend
@@ -217,6 +218,7 @@ internal import CLuaShim
   /// is called again with the same arguments, and finds in `carried` what that brought.
   package mutating func suspendAndRepeat(after request: any LuaRequest) -> LuaReturn {
     guard let state = instance as? LuaState, canSuspend else { return Self.refusal }
+    if state.refusesToWait { return .raise(Self.waitRefusal) }
     let ticket = state.suspensions.open(request, repeating: function)
     unsafe moon_state_set_ticket(state.state, ticket.number)
     return .suspend

@@ -35,6 +35,10 @@ package struct LuaConfiguration: Sendable {
   /// Bytes of source text in one chunk. The default is 1 MB.
   package var sourceLimit: Int = 1 << 20
 
+  /// Whether states of jobs have the libraries of the `lua` program, native code among them: only in a process of their
+  /// own. The default is no.
+  package var hasAllLibraries = false
+
   /// Tests: the n-th allocation of each of the two template states fails, as if memory were over. 0: none does.
   package var failingTemplateAllocation = 0
 

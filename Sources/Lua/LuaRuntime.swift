@@ -65,6 +65,7 @@ internal import CLuaShim
     options.stuck_after = configuration.stuckAfter
     options.host_patience = configuration.hostPatience
     options.source_limit = configuration.sourceLimit
+    options.all_libraries = configuration.hasAllLibraries
     options.fail_allocation = UInt64(configuration.failingTemplateAllocation)
     guard let handle = unsafe moon_runtime_new(&options) else {
       throw LuaError(

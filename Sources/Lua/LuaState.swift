@@ -132,6 +132,9 @@ package final class LuaState: LuaInstance, @unchecked Sendable {
   /// them to 0. On the thread that has the state.
   package func setAside(_ bytes: Int) { unsafe moon_state_set_aside(state, bytes) }
 
+  /// Whether a host function that wants to suspend the run raises an error instead. On the thread that has the state.
+  package var refusesToWait = false
+
   /// Whether another run may start: false after a stop.
   package var isReusable: Bool { unsafe moon_state_is_whole(state) }
 

@@ -16,6 +16,7 @@ struct MemoryContents: ~Copyable {
   private var clockEpoch = ClockEpoch(0)
   private var pause: PauseNote?
   private var audit = MemoryAudit()
+  private(set) var steps = MemorySteps()
   private var highestRun = RunID(0)
   /// Which job's each claimed run is.
   private var open = OpenRuns()
@@ -59,6 +60,8 @@ struct MemoryContents: ~Copyable {
     for index in batch.finished.indices {
       put(batch.finished[index], open.leave(batch.finished[index].id) ?? memory(of: batch.finished[index].job))
     }
+    if !steps.isEmpty { for index in batch.finished.indices { steps.noteEnd(of: batch.finished[index].id) } }
+    if !batch.steps.isEmpty { applySteps(batch.steps) }
     for id in batch.dropped { drop(id) }
     for range in batch.decisions { decide(range) }
     for mark in batch.files { memory(of: mark.job).history.files[mark.path] = mark.version == nil ? nil : mark }
@@ -71,6 +74,11 @@ struct MemoryContents: ~Copyable {
     case nil: break
     }
     for index in batch.audit.indices { audit.append(batch.audit[index]) }
+  }
+
+  private mutating func applySteps(_ changes: [StepChange]) {
+    let histories = histories(of: nil)
+    steps.apply(changes) { Set(histories.lazy.flatMap { $0.runs.inOrder.map(\.id) }) }
   }
 
   /// Jobs that are gone leave nothing behind. O(jobs): the index of names has no holes.
@@ -94,6 +102,26 @@ struct MemoryContents: ~Copyable {
   private mutating func put(_ run: RunRecord, _ memory: JobMemory) {
     memory.history.put(run)
     if run.id > highestRun { highestRun = run.id }
+  }
+
+  /// Whether a transaction was committed before, and the id of its intent while that is not carried out; nil: it was
+  /// not.
+  borrowing func known(_ transaction: borrowing RunTransaction) -> Int64? {
+    if let step = transaction.step {
+      guard steps.steps(of: step.run).contains(where: { $0.position == step.position }) else { return nil }
+      return steps.intent(of: step.run, step.position)
+    }
+    guard let run = transaction.finished,
+      runs(RunQuery(job: run.job, id: run.id)).first?.outcome != nil
+    else { return nil }
+    return steps.intent(of: run.id, 0)
+  }
+
+  /// - Returns: the id of its intent.
+  mutating func commit(_ transaction: borrowing RunTransaction) -> Int64 {
+    if let run = transaction.finished { put(run, open.leave(run.id) ?? memory(of: run.job)) }
+    if let step = transaction.step { applySteps([.put(step)]) }
+    return transaction.intent.map { steps.add($0) } ?? 0
   }
 
   /// Drops are rare and name no job, so all jobs are asked. O(jobs).
@@ -150,6 +178,7 @@ struct MemoryContents: ~Copyable {
     var snapshot = StoreSnapshot(nextRunID: RunID(highestRun.number + 1), clockEpoch: clockEpoch)
     snapshot.nextDecision = lastDecision + 1
     snapshot.pause = pause
+    snapshot.intents = steps.openIntents
     snapshot.nextAudit = audit.lastID + 1
     snapshot.schedules = schedules()
     for history in histories(of: nil) { snapshot.unfinished += history.runs.inOrder.filter { $0.outcome == nil } }

@@ -12,6 +12,50 @@ final class MemoryKeyValues: KeyValueStore {
     var bytes: [[UInt8]: Int] = [:]
     var lastVersion: Int64 = 0
     var changesUntilSweep = 1_000
+
+    mutating func change(_ change: KeyValueChange, at now: Instant) -> Result<Bool, StoreError> {
+      let (space, key) = (Array(change.space.utf8), Array(change.key.utf8))
+      let current = spaces[space]?[key].flatMap { $0.isLive(at: now) ? $0 : nil }
+      if let expecting = change.expecting, expecting != current?.version ?? 0 { return .success(false) }
+      let own = spaces[space]?[key].map { key.count + $0.value.text.utf8.count } ?? 0
+      let before = bytes[space] ?? 0
+      if let refusal = change.refusal(spaceBytes: before, own: own) { return .failure(refusal) }
+      let after = before - own + change.bytes
+      bytes[space] = after > 0 ? after : nil
+      lastVersion += 1
+      spaces[space, default: [:]][key] = change.value.map {
+        KeyValue(value: $0, version: lastVersion, expiresAt: change.expiresAt)
+      }
+      changesUntilSweep -= 1
+      if changesUntilSweep == 0 { sweep(at: now) }
+      return .success(true)
+    }
+
+    private mutating func sweep(at now: Instant) {
+      spaces = spaces.mapValues { $0.filter { $0.value.isLive(at: now) } }.filter { !$0.value.isEmpty }
+      bytes = spaces.mapValues { space in space.reduce(0) { $0 + $1.key.count + $1.value.value.text.utf8.count } }
+      changesUntilSweep = max(1_000, spaces.values.reduce(0) { $0 + $1.count })
+    }
+
+    /// What a change replaces, so that it can be taken back.
+    struct Former {
+      var space: [UInt8]
+      var key: [UInt8]
+      var value: KeyValue?
+      var size: Int { value.map { key.count + $0.value.text.utf8.count } ?? 0 }
+    }
+
+    func former(of change: KeyValueChange) -> Former {
+      let (space, key) = (Array(change.space.utf8), Array(change.key.utf8))
+      return Former(space: space, key: key, value: spaces[space]?[key])
+    }
+
+    mutating func restore(_ former: Former) {
+      let own = spaces[former.space]?[former.key].map { former.key.count + $0.value.text.utf8.count } ?? 0
+      let after = (bytes[former.space] ?? 0) - own + former.size
+      bytes[former.space] = after > 0 ? after : nil
+      spaces[former.space, default: [:]][former.key] = former.value
+    }
   }
   private let contents = Mutex(Contents())
 
@@ -43,32 +87,26 @@ final class MemoryKeyValues: KeyValueStore {
   func change(
     _ change: KeyValueChange, at now: Instant, completion: @escaping @Sendable (Result<Bool, StoreError>) -> Void
   ) {
-    let (space, key) = (Array(change.space.utf8), Array(change.key.utf8))
-    let result = contents.withLock { contents -> Result<Bool, StoreError> in
-      let current = contents.spaces[space]?[key].flatMap { $0.isLive(at: now) ? $0 : nil }
-      if let expecting = change.expecting, expecting != current?.version ?? 0 { return .success(false) }
-      let own = contents.spaces[space]?[key].map { key.count + $0.value.text.utf8.count } ?? 0
-      let before = contents.bytes[space] ?? 0
-      if let refusal = change.refusal(spaceBytes: before, own: own) { return .failure(refusal) }
-      let after = before - own + change.bytes
-      contents.bytes[space] = after > 0 ? after : nil
-      contents.lastVersion += 1
-      contents.spaces[space, default: [:]][key] = change.value.map {
-        KeyValue(value: $0, version: contents.lastVersion, expiresAt: change.expiresAt)
+    completion(contents.withLock { $0.change(change, at: now) })
+  }
+
+  /// All changes, or none: then what came of the one that was not done. `done` is called with them in force, before
+  /// anybody else sees them.
+  func change(
+    all changes: [KeyValueChange], at now: Instant, done: () -> Void
+  ) -> Result<Bool, StoreError> {
+    contents.withLock { contents in
+      var former: [Contents.Former] = []
+      for change in changes {
+        former.append(contents.former(of: change))
+        let result = contents.change(change, at: now)
+        if case .success(true) = result { continue }
+        for value in former.reversed() { contents.restore(value) }
+        return result
       }
-      contents.changesUntilSweep -= 1
-      if contents.changesUntilSweep == 0 {
-        contents.spaces = contents.spaces.mapValues { $0.filter { $0.value.isLive(at: now) } }.filter {
-          !$0.value.isEmpty
-        }
-        contents.bytes = contents.spaces.mapValues { space in
-          space.reduce(0) { $0 + $1.key.count + $1.value.value.text.utf8.count }
-        }
-        contents.changesUntilSweep = max(1_000, contents.spaces.values.reduce(0) { $0 + $1.count })
-      }
+      done()
       return .success(true)
     }
-    completion(result)
   }
 }
 

@@ -1,3 +1,4 @@
+package import Chronology
 package import JobModel
 internal import Synchronization
 
@@ -19,12 +20,12 @@ package final class MemoryStore: RetainingStore, ExternalRunStore {
   static let progressRuns = 1_000
 
   package let name: String
-  package let keyValues: any KeyValueStore
+  package var keyValues: any KeyValueStore { values }
+  private let values = MemoryKeyValues()
   private let contents: Mutex<MemoryContents>
 
   package init(name: String = "memory") {
     self.name = name
-    keyValues = MemoryKeyValues()
     contents = Mutex(MemoryContents())
   }
 
@@ -39,6 +40,30 @@ package final class MemoryStore: RetainingStore, ExternalRunStore {
       return nil
     }
     completion(error)
+  }
+
+  package func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    let (isClosed, known) = contents.withLock { ($0.isClosed, $0.known(transaction)) }
+    guard !isClosed else { return completion(.failure(.closed(name))) }
+    if let known { return completion(.success(.committed(intent: known))) }
+    var answer = Result<TransactionAnswer, StoreError>.failure(.closed(name))
+    let result = values.change(all: transaction.keyValues, at: now) {
+      contents.withLock { contents in
+        if !contents.isClosed { answer = .success(.committed(intent: contents.commit(transaction))) }
+      }
+    }
+    switch result {
+    case .success(true): completion(answer)
+    case .success(false): completion(.success(.conflict))
+    case .failure(let error): completion(.failure(error))
+    }
+  }
+
+  package func steps(of run: RunID) throws(StoreError) -> [RunStep] {
+    try reading { $0.steps.steps(of: run) }
   }
 
   package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] {

@@ -16,7 +16,7 @@ struct CommitPlan {
   /// was refused.
   mutating func add(
     _ operations: [WriterQueue.Operation], ledger: inout DecisionLedger, news: inout StoreWriter.News,
-    on client: borrowing MongoClient, failure: MongoFailure
+    on client: MongoClient, failure: MongoFailure
   ) throws(ServerError) -> [Result<Int64, StoreError>] {
     try values.read(operations, on: client)
     var answers: [Result<Int64, StoreError>] = []
@@ -38,7 +38,7 @@ struct CommitPlan {
 
   private mutating func add(
     _ batch: StoreBatch, ledger: inout DecisionLedger, news: inout StoreWriter.News,
-    on client: borrowing MongoClient, _ failure: MongoFailure
+    on client: MongoClient, _ failure: MongoFailure
   ) throws(ServerError) {
     for record in batch.schedules { changes.put(record) }
     for update in batch.fires { changes.fire(update) }
@@ -89,7 +89,7 @@ private struct KnownValues {
   private var sizes: [Name: Int] = [:]
 
   mutating func read(
-    _ operations: [WriterQueue.Operation], on client: borrowing MongoClient
+    _ operations: [WriterQueue.Operation], on client: MongoClient
   ) throws(ServerError) {
     var keys: [BSON] = []
     var spaces: [BSON] = []

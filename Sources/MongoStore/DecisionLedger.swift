@@ -21,7 +21,7 @@ struct DecisionLedger {
   /// - Parameter last: the highest number so far, which may rise.
   /// - Returns: whether it is a document of its own.
   mutating func append(
-    _ range: DecisionRange, last: inout Int64, to changes: inout ChangeSet, on client: borrowing MongoClient,
+    _ range: DecisionRange, last: inout Int64, to changes: inout ChangeSet, on client: MongoClient,
     failure: MongoFailure
   ) throws(ServerError) -> Bool {
     if range.number > 0 {
@@ -58,7 +58,7 @@ struct DecisionLedger {
   mutating func trim() { if newest.count > Self.remembered { forgetAll() } }
 
   private mutating func newest(
-    of owner: Name, _ range: DecisionRange, on client: borrowing MongoClient, _ failure: MongoFailure
+    of owner: Name, _ range: DecisionRange, on client: MongoClient, _ failure: MongoFailure
   ) throws(ServerError) -> (sequence: Int64, range: DecisionRange)? {
     if let known = newest[owner] { return known }
     let filter: BSONDocument = [
@@ -75,7 +75,7 @@ struct DecisionLedger {
   }
 
   private mutating func highestSequence(
-    of job: String, on client: borrowing MongoClient
+    of job: String, on client: MongoClient
   ) throws(ServerError) -> Int64 {
     if let known = highest[Name(job, "")] { return known }
     let newest = try client.first(Find(Collections.decisions, ["job": .text(job)], sort: ["sequence": -1]))

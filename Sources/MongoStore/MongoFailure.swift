@@ -100,6 +100,14 @@ struct MongoFailure: Sendable {
     StoreError(.io, "\(location): there is no store in this database: start a host on it first, or name another one")
   }
 
+  /// Steps of runs, parked runs and transactions have no documents here.
+  var keepsNoSteps: StoreError {
+    StoreError(
+      .unsupported,
+      "\(location): a MongoDB store keeps no steps and no transactions: give jobs that use them a SQLite store (store =)"
+    )
+  }
+
   var old: StoreError {
     StoreError(.unsupported, "\(location): the server is older than MongoDB 4.4: use a newer one")
   }

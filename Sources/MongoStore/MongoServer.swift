@@ -26,7 +26,11 @@ final class MongoServer: @unchecked Sendable {
       let made = unsafe moon_mongo_open(
         address, Self.patience.selection, Self.patience.connection, Self.patience.answer, &error)
     else {
-      throw StoreError(.unsupported, "\(failure.location): this is no address of a server: \(Self.text(of: error))")
+      let text = Self.text(of: error)
+      guard error.domain != MOON_MONGO_ABSENT else {
+        throw StoreError(.unsupported, "\(failure.location): \(text)")
+      }
+      throw StoreError(.unsupported, "\(failure.location): this is no address of a server: \(text)")
     }
     unsafe pool = made
     // Safe: the text lives as long as the pool, and is copied here.
@@ -59,7 +63,7 @@ final class MongoServer: @unchecked Sendable {
 
   /// Runs `body` with a connection of its own.
   func withClient<Result>(
-    _ body: (borrowing MongoClient) throws(ServerError) -> Result
+    _ body: (MongoClient) throws(ServerError) -> Result
   ) throws(ServerError) -> Result {
     let isOpen = users.change { users in
       if !users.isClosed { users.count += 1 }
@@ -96,7 +100,7 @@ final class MongoServer: @unchecked Sendable {
 
 /// A connection that one thread has for a while.
 @safe
-struct MongoClient: ~Copyable {
+struct MongoClient {
   private let client: OpaquePointer
   private let database: String
 

@@ -16,6 +16,8 @@ extension MongoStore: TransferableStore {
     switch section {
     case .schedules: Collections.schedules
     case .runs: Collections.runs
+    case .steps: "steps"
+    case .intents: "intents"
     case .log: Collections.log
     case .decisions: Collections.decisions
     case .keyValues: Collections.keyValues
@@ -81,6 +83,7 @@ extension MongoStore: TransferableStore {
       guard let mark = FileDocuments.mark(document) else { throw failure.unreadable("a mark of a file") }
       return .file(mark)
     case .audit: return .audit(AuditDocuments.line(document))
+    case .steps, .intents: throw failure.keepsNoSteps
     }
   }
 
@@ -105,7 +108,7 @@ extension MongoStore: TransferableStore {
     var texts = LongTexts()
     var updates: [String: [BSON]] = [:]
     for row in rows {
-      let (section, key, document) = Self.document(row, &texts)
+      guard let (section, key, document) = Self.document(row, &texts) else { throw server.failure.keepsNoSteps }
       let change = Change(Self.collection(of: section), key, .put(document))
       updates[change.collection, default: []].append(change.replacement)
     }
@@ -117,8 +120,9 @@ extension MongoStore: TransferableStore {
     try set(["transfer": .text(mark)])
   }
 
-  private static func document(_ row: StoreRow, _ texts: inout LongTexts) -> (StoreSection, BSON, BSONDocument) {
+  private static func document(_ row: StoreRow, _ texts: inout LongTexts) -> (StoreSection, BSON, BSONDocument)? {
     switch row {
+    case .step, .intent: return nil
     case .schedule(let record):
       let key = ScheduleDocuments.key(ScheduleKey(job: record.job, id: record.id))
       return (.schedules, key, ScheduleDocuments.document(record))

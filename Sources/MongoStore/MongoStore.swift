@@ -106,6 +106,13 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore {
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
   package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
   package func append(log lines: [RunLogLine]) { loop?.submit(lines) }
+  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { throw server.failure.keepsNoSteps }
+
+  package func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) { completion(.failure(server.failure.keepsNoSteps)) }
+
   package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
 
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {

@@ -12,12 +12,15 @@ extension StoreWriter {
   private static let bytesAtOnce = 6 << 20
 
   /// Makes a commit of `plan`.
-  func write(_ plan: CommitPlan, _ client: borrowing MongoClient) throws(ServerError) {
+  func write(_ plan: CommitPlan, _ client: MongoClient) throws(ServerError) {
     var texts = LongTexts()
     let changes = plan.changes.changes(texts: &texts)
     // A change that is committed must fit into its document.
     if let large = changes.first(where: { $0.document.bytes.count > Self.documentBytes }) {
       throw ServerError(server.failure.tooLarge(large.collection))
+    }
+    if texts.texts.values.contains(where: { $0.utf8.count > Self.documentBytes }) {
+      throw ServerError(server.failure.tooLarge(Collections.texts))
     }
     try write(texts, client)
     var next = plan.state
@@ -47,7 +50,7 @@ extension StoreWriter {
   }
 
   private func commit(
-    _ update: BSON, _ client: borrowing MongoClient, in transaction: MongoTransaction?
+    _ update: BSON, _ client: MongoClient, in transaction: MongoTransaction?
   ) throws(ServerError) {
     var command: BSONDocument = ["update": .text(Collections.meta), "updates": [update]]
     // On the disk, and with that everything that was written before it: the server has one log.
@@ -58,7 +61,7 @@ extension StoreWriter {
   }
 
   private func keep(
-    _ changes: [Change], named name: String, _ client: borrowing MongoClient
+    _ changes: [Change], named name: String, _ client: MongoClient
   ) throws(ServerError) -> BSON {
     let list: BSONDocument = ["changes": .array(changes.map { .document($0.document) })]
     let bytes = list.bytes
@@ -78,7 +81,7 @@ extension StoreWriter {
   }
 
   static func changes(
-    of journal: StoreState.Journal, _ state: StoreState, _ client: borrowing MongoClient
+    of journal: StoreState.Journal, _ state: StoreState, _ client: MongoClient
   ) throws(ServerError) -> [Change] {
     var bytes = journal.bytes ?? []
     for part in 0..<journal.parts {
@@ -91,13 +94,13 @@ extension StoreWriter {
   }
 
   /// Brings a journal's changes to their documents, and forgets its parts.
-  func apply(_ changes: [Change], _ sequence: Int64, _ client: borrowing MongoClient) throws(ServerError) {
+  func apply(_ changes: [Change], _ sequence: Int64, _ client: MongoClient) throws(ServerError) {
     guard !changes.isEmpty else { return }
     try send(changes, sequence, client, in: nil)
   }
 
   private func send(
-    _ changes: [Change], _ sequence: Int64, _ client: borrowing MongoClient, in transaction: MongoTransaction?
+    _ changes: [Change], _ sequence: Int64, _ client: MongoClient, in transaction: MongoTransaction?
   ) throws(ServerError) {
     let now = Int64(time(nil)) * 1_000
     for (collection, changes) in Dictionary(grouping: changes, by: \.collection).sorted(by: { $0.key < $1.key }) {
@@ -122,19 +125,29 @@ extension StoreWriter {
   }
 
   /// Texts that were written lately are there.
-  private func write(_ texts: LongTexts, _ client: borrowing MongoClient) throws(ServerError) {
+  private func write(_ texts: LongTexts, _ client: MongoClient) throws(ServerError) {
     let now = monotonicNow()
-    for (hash, text) in recent.missing(of: texts, now: now) {
-      let entry: BSON = [
-        "q": ["_id": .bytes(hash)], "u": ["$set": ["text": .text(text), "at": .date(Int64(time(nil)) * 1_000)]],
-        "upsert": true,
-      ]
+    var entries: [BSON] = []
+    var bytes = 0
+    let missing = recent.missing(of: texts, now: now)
+    for (index, (hash, text)) in missing.enumerated() {
+      entries.append(
+        [
+          "q": ["_id": .bytes(hash)], "u": ["$set": ["text": .text(text), "at": .date(Int64(time(nil)) * 1_000)]],
+          "upsert": true,
+        ])
+      bytes += text.utf8.count
+      // A text of a run has a megabyte or two at most; a command has room for 16.
+      guard bytes > Self.bytesAtOnce || index == missing.count - 1 else { continue }
       let command: BSONDocument = [
-        "update": .text(Collections.texts), "updates": [entry], "writeConcern": ["w": "majority"],
+        "update": .text(Collections.texts), "updates": .array(entries), "ordered": false,
+        "writeConcern": ["w": "majority"],
       ]
       try Self.check(client.run(command), ignoresDuplicates: true)
-      recent.wrote(hash, at: now)
+      entries.removeAll()
+      bytes = 0
     }
+    for (hash, _) in missing { recent.wrote(hash, at: now) }
   }
 
   /// Throws the first error of single entries.

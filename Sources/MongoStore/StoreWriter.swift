@@ -123,7 +123,7 @@ final class StoreWriter {
 
   private func once(
     _ operations: [WriterQueue.Operation], _ name: String, _ planned: inout [Result<Int64, StoreError>]?,
-    _ client: borrowing MongoClient
+    _ client: MongoClient
   ) throws(ServerError) -> [Result<Int64, StoreError>] {
     if !isCurrent { try look(client) }
     // An earlier attempt has done it, and nobody was told.
@@ -140,7 +140,7 @@ final class StoreWriter {
   }
 
   /// Reads what the server has, and applies the journal that is found there.
-  func look(_ client: borrowing MongoClient) throws(ServerError) {
+  func look(_ client: MongoClient) throws(ServerError) {
     var find = Find(Collections.meta, ["_id": StoreState.id])
     find.isOfMajority = hasTransactions
     guard let document = try client.first(find) else {

@@ -59,7 +59,7 @@ extension Configuration {
       stores[path[1]] = checked.stores[path[1]].map { Store(url: $0.address.text) }
       return true
     case "executors" where path.count == 3 && path[2] == "workers":
-      executors[path[1]] = .threads(checked.executors[path[1]]?.workers)
+      executors[path[1], default: .threads()].workers = checked.executors[path[1]]?.workers
       return true
     case "groups" where path.count > 1:
       groups[path[1]] = checked.groups[path[1]].map { Group(max: $0.max, rate: $0.rate?.text) }
@@ -88,7 +88,11 @@ extension Configuration {
     guard errors.isEmpty else {
       throw SchedulerError(.invalid, errors.map { $0.text }.joined(separator: "\n"))
     }
-    return configuration
+    var found = configuration
+    for (name, executor) in executors where executor.program != nil {
+      found.executors[name]?.process.program = executor.program
+    }
+    return found
   }
 
   /// As moondial.lua would return it.
@@ -97,8 +101,7 @@ extension Configuration {
     if let timezone { fields.append(("timezone", .text(timezone))) }
     fields.append(("stores", .table(LuaTable(fields: stores.map { ($0.key, .text($0.value.url)) }))))
     let pools = executors.map { name, executor in
-      let workers = executor.workers.map { [(key: "workers", value: LuaValue.integer(Int64($0)))] } ?? []
-      return (key: name, value: LuaValue.table(LuaTable(fields: workers)))
+      (key: name, value: LuaValue.table(LuaTable(fields: executor.fields)))
     }
     fields.append(("executors", .table(LuaTable(fields: pools))))
     fields.append(("groups", .table(LuaTable(fields: groups.map { ($0.key, $0.value.value) }))))
@@ -107,6 +110,19 @@ extension Configuration {
       fields.append(("grants", .table(LuaTable(fields: scripts.grants.map { ($0.key, $0.value.value) }))))
     }
     return LuaTable(fields: fields)
+  }
+}
+
+extension Configuration.Executor {
+  /// As moondial.lua would have it.
+  fileprivate var fields: [(key: String, value: LuaValue)] {
+    var fields: [(key: String, value: LuaValue)] = []
+    if let workers { fields.append(("workers", .integer(Int64(workers)))) }
+    guard program != nil else { return fields }
+    fields.append(("type", .text("process")))
+    if let memory { fields.append(("memory", .integer(Int64(memory)))) }
+    if hasAllLibraries { fields.append(("libraries", .text("all"))) }
+    return fields
   }
 }
 
@@ -141,7 +157,7 @@ extension HostConfiguration {
     return DeclareEnvironment(
       zones: zones, zone: zone, executors: Array(executors.keys), stores: Array(stores.keys),
       groups: Array(groups.keys),
-      hostDefaults: jobDefaults, quotas: quotas, now: now)
+      hostDefaults: jobDefaults, quotas: quotas, now: now, processExecutors: processExecutors)
   }
 }
 

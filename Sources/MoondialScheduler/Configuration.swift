@@ -21,6 +21,9 @@ public struct Configuration: Sendable {
     /// In an SQLite file, made when it is missing. One scheduler at a time; a relative path begins at the working
     /// directory.
     public static func sqlite(_ path: String) -> Store { Store(url: "sqlite:" + path) }
+    /// In a PostgreSQL database, by a connection URI such as `postgres://jobs@db1/jobs`. One scheduler at a time: it
+    /// has the store's lease, and a second one is refused while that lasts. Needs the package trait `PostgreSQL`.
+    public static func postgres(_ url: String) -> Store { Store(url: url) }
   }
 
   /// What runs jobs.
@@ -29,6 +32,31 @@ public struct Configuration: Sendable {
     public var workers: Int?
     /// A pool of so many operating-system threads. Suspended Lua runs and async closures hold none of them.
     public static func threads(_ workers: Int? = nil) -> Executor { Executor(workers: workers) }
+
+    /// Processes, each of which has one run of a script at a time; jobs of the program, which are closures, cannot run
+    /// there.
+    ///
+    /// - Parameters:
+    ///   - workers: how many at a time; nil: 2.
+    ///   - memory: bytes that each may have beside those that it begins with; nil: any.
+    ///   - hasAllLibraries: whether scripts have the libraries of the `lua` program, C modules among them.
+    ///   - program: the path of the `moondial` binary of this version, which the workers are.
+    public static func processes(
+      workers: Int? = nil, memory: Int? = nil, hasAllLibraries: Bool = false, program: String = "/usr/bin/moondial"
+    ) -> Executor {
+      var executor = Executor(workers: workers)
+      executor.memory = memory
+      executor.hasAllLibraries = hasAllLibraries
+      executor.program = program
+      return executor
+    }
+
+    var memory: Int?
+    var hasAllLibraries = false
+    /// nil: threads.
+    var program: String?
+
+    init(workers: Int?) { self.workers = workers }
   }
 
   /// What the jobs of one group may do together (`JobOptions.group`); nil is no limit.

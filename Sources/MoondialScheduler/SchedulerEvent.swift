@@ -29,6 +29,10 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
   case runProgress(RunID, job: String, text: String, fraction: Double?)
   case runFinished(Run)
   case runRetrying(RunID, job: String, attempt: Int, delay: Duration, outcome: Outcome, error: String?)
+  /// It waits for a time or an event without a thread, as its store knows, and goes on then; nil: no time ends it.
+  case runParked(RunID, job: String, until: Date?, event: String?)
+  /// A script's run has done a step (`ctx:step`), whose result is durable.
+  case runStepped(RunID, job: String, position: Int, step: String)
   /// It did not end at its timeout: its thread is given up and replaced.
   case runStuck(RunID, job: String)
   /// Fire times that got no run of their own, from the first to the last.
@@ -91,6 +95,11 @@ public enum SchedulerEvent: Sendable, CustomStringConvertible {
     case .runRetrying(let run, let job, let attempt, let delay, let outcome, let error):
       "attempt \(attempt) of run \(run) of job \"\(job)\" \(outcome.rawValue)\(error.map { ": \($0)" } ?? ""); "
         + "next attempt in \(delay.text)"
+    case .runParked(let run, let job, let until, let event):
+      "run \(run) of job \"\(job)\" parked\(event.map { " for the event \"\($0)\"" } ?? "")"
+        + (until.map { " until \(Instant($0))" } ?? "")
+    case .runStepped(let run, let job, let position, let step):
+      "run \(run) of job \"\(job)\" has done step \(position), \(step)"
     case .runStuck(let run, let job): "run \(run) of job \"\(job)\" cannot be stopped"
     case .notRun(let job, .misfired, let first, _, let count):
       "Run time of job \"\(job)\" was missed: \(count) later than its misfire_grace_time (first \(Instant(first)))"
@@ -144,7 +153,7 @@ extension SchedulerEvent {
   /// nil: it is about the `moondial` command's upkeep.
   init?(_ event: Event) {
     switch event {
-    case .orphansKept, .failureHookEnded: return nil
+    case .orphansKept, .failureHookEnded, .operationRefused: return nil
     case .scriptFailed(let script, let problems): self = .scriptFailed(script, problems: problems)
     case .scriptRepaired(let script): self = .scriptRepaired(script)
     case .hostStarted(_, let jobs): self = .started(jobs: jobs)
@@ -169,6 +178,10 @@ extension SchedulerEvent {
       self = .runRetrying(
         RunID(run), job: job, attempt: attempt, delay: .nanoseconds(delay), outcome: Outcome(outcome),
         error: error?.message)
+    case .runParked(let run, let job, let park):
+      self = .runParked(RunID(run), job: job, until: park.until.map { Date($0) }, event: park.event)
+    case .runStepped(let step, let job):
+      self = .runStepped(RunID(step.run), job: job, position: Int(step.position), step: step.title)
     case .runStuck(let run, let job): self = .runStuck(RunID(run), job: job)
     case .decided(let range, _):
       self = .notRun(

@@ -1,3 +1,4 @@
+package import Chronology
 package import JobModel
 internal import Synchronization
 
@@ -76,6 +77,25 @@ package final class FaultyJobStore: JobStore {
     }
   }
 
+  /// A transaction counts as a batch without content.
+  package func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    let number = state.withLock { state in
+      state.applied += 1
+      return state.applied
+    }
+    switch fault(number, StoreBatch()) {
+    case .pass: store.commit(transaction, at: now, completion: completion)
+    case .fail(let code): completion(.failure(Self.error(code, number)))
+    case .failAfterStoring(let code):
+      store.commit(transaction, at: now) { _ in completion(.failure(Self.error(code, number))) }
+    case .delay: hold { [store] in store.commit(transaction, at: now, completion: completion) }
+    case .delayCompletion: store.commit(transaction, at: now) { [self] result in hold { completion(result) } }
+    }
+  }
+
   private func hold(_ action: @escaping @Sendable () -> Void) { state.withLock { $0.held.append(action) } }
 
   private static func error(_ code: StoreError.Code, _ number: Int) -> StoreError {
@@ -93,6 +113,7 @@ package final class FaultyJobStore: JobStore {
   package func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   package func append(log lines: [RunLogLine]) { store.append(log: lines) }
+  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { try store.steps(of: run) }
   package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try store.progress(of: run) }
 
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {

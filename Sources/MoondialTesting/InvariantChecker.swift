@@ -22,7 +22,8 @@ package enum InvariantChecker {
           ranges: ranges.filter { $0.job == job.name && $0.schedule == nil },
           schedule: schedules[job.name])
       }
-      for run in runs where run.outcome == nil {
+      // One that has begun and has no claim is parked, or about to go on: it waits for its job to come back.
+      for run in runs where run.outcome == nil && (run.startedAt == nil || run.claimedAt != nil) {
         problems.append("run \(run.id) of \(run.job) has no outcome, \(run.claimedAt == nil ? "waiting" : "claimed")")
       }
       return problems

@@ -1,3 +1,5 @@
+internal import Basics
+package import Chronology
 package import JobModel
 internal import MemoryStore
 internal import Synchronization
@@ -15,13 +17,19 @@ package final class ModelStore: JobStore {
     package var highestDecision: Int64 = 0
     package var pause: PauseNote?
     package var audit: [AuditLine] = []
+    /// By run, and by position.
+    package var steps: [RunID: [Int32: RunStep]] = [:]
+    package var intents: [RunIntent] = []
+    package var lastIntent: Int64 = 0
 
     var inOrder: [ScheduleRecord] { schedules.values.sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") } }
   }
 
   package let name = "model"
   private let state = Mutex(Contents())
-  package let keyValues: any KeyValueStore = MemoryStore().keyValues
+  /// Has the values, and nothing else.
+  private let values = MemoryStore()
+  package var keyValues: any KeyValueStore { values.keyValues }
 
   package init() {}
 
@@ -34,6 +42,7 @@ package final class ModelStore: JobStore {
       snapshot.schedules = state.inOrder
       snapshot.pause = state.pause
       snapshot.nextAudit = (state.audit.map(\.id).max() ?? 0) + 1
+      snapshot.intents = state.intents
       snapshot.unfinished = state.runs.values.filter { $0.outcome == nil }.sorted { $0.id < $1.id }
       return snapshot
     }
@@ -52,6 +61,7 @@ package final class ModelStore: JobStore {
         state.runs[record.id] = record
         state.highestRun = max(state.highestRun, record.id.number)
       }
+      for change in batch.steps { state.apply(change) }
       for id in batch.dropped { state.runs[id] = nil }
       for range in batch.decisions where range.number > state.highestDecision {
         state.decisions.append(range)
@@ -69,8 +79,39 @@ package final class ModelStore: JobStore {
     completion(nil)
   }
 
+  package func steps(of run: RunID) throws(StoreError) -> [RunStep] {
+    state.withLock { ($0.steps[run] ?? [:]).values.sorted { $0.position < $1.position } }
+  }
+
+  package func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    let known = state.withLock { $0.known(transaction) }
+    if let known { return completion(.success(.committed(intent: known))) }
+    let answer = Monitor<Result<TransactionAnswer, StoreError>?>(nil)
+    values.commit(transaction, at: now) { result in answer.withLock { $0 = result } }
+    var result = answer.withLock { $0 } ?? .failure(.closed(name))
+    if case .success(.committed) = result {
+      result = state.withLock { state in
+        if let run = transaction.finished {
+          state.runs[run.id] = run
+          state.highestRun = max(state.highestRun, run.id.number)
+        }
+        if let step = transaction.step { state.apply(.put(step)) }
+        guard var intent = transaction.intent else { return .success(.committed(intent: 0)) }
+        state.lastIntent += 1
+        intent.id = state.lastIntent
+        state.intents.append(intent)
+        return .success(.committed(intent: intent.id))
+      }
+    }
+    completion(result)
+  }
+
   package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] {
-    state.withLock { $0.runs.values.filter { query.job == nil || $0.job == query.job }.sorted { $0.id > $1.id } }
+    if let id = query.id { return state.withLock { $0.runs[id].map { [$0] } ?? [] } }
+    return state.withLock { $0.runs.values.filter { query.job == nil || $0.job == query.job }.sorted { $0.id > $1.id } }
   }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] {
     state.withLock { $0.decisions.filter { query.job == nil || $0.job == query.job }.reversed() }
@@ -88,4 +129,36 @@ package final class ModelStore: JobStore {
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   package func close() {}
+}
+
+extension ModelStore.Contents {
+  /// The intent of a transaction that was committed before, 0 without one; nil: it was not.
+  fileprivate func known(_ transaction: RunTransaction) -> Int64? {
+    let (run, position): (RunID, Int32)
+    if let step = transaction.step {
+      guard steps[step.run]?[step.position] != nil else { return nil }
+      (run, position) = (step.run, step.position)
+    } else if let finished = transaction.finished, runs[finished.id]?.outcome != nil {
+      (run, position) = (finished.id, 0)
+    } else {
+      return nil
+    }
+    return intents.first { $0.run == run && $0.position == position }?.id ?? 0
+  }
+
+  fileprivate mutating func apply(_ change: StepChange) {
+    switch change {
+    case .put(let step): steps[step.run, default: [:]][step.position] = step
+    case .end(let end):
+      guard steps[end.run]?[end.position]?.finishedAt == nil else { return }
+      steps[end.run]?[end.position]?.finishedAt = end.finishedAt
+      steps[end.run]?[end.position]?.result = end.result
+    case .inherit(let runs):
+      for var step in (steps[runs.from] ?? [:]).values where steps[runs.to]?[step.position] == nil {
+        step.run = runs.to
+        steps[runs.to, default: [:]][step.position] = step
+      }
+    case .performed(let id): intents.removeAll { $0.id == id }
+    }
+  }
 }

@@ -69,6 +69,15 @@ private final class WaitedStore: JobStore {
   func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   func append(log lines: [RunLogLine]) { store.append(log: lines) }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try store.log(of: run, limit: limit) }
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] { try store.steps(of: run) }
+  func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    do throws(StoreError) {
+      completion(.success(try store.commit(transaction, at: now)))
+    } catch { completion(.failure(error)) }
+  }
   func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try store.progress(of: run) }
   func close() { store.close() }
 }

@@ -13,6 +13,10 @@ package final class SimulatedExecutor: JobExecutor {
     var outcome: Outcome
     var isStarted = false
     var isCancelled = false
+    /// What its store has of its steps; nil: its job has none.
+    var steps: [RunStep]?
+    /// A step is with its store.
+    var isStoring = false
 
     /// Each schedule counts its own instances.
     func isOfSameSchedule(as other: RunOrder) -> Bool {
@@ -32,10 +36,17 @@ package final class SimulatedExecutor: JobExecutor {
   private let clock: SimulatedClock
   private let groups: [String: GroupLimit]
   private let rates: RateWitness
+  let store: any JobStore
+  let witness: StepWitness
   package let workers = 4
 
   /// - Parameter rates: what earlier lives of the host have started.
-  init(clock: SimulatedClock, seed: UInt64, groups: [String: GroupLimit] = [:], rates: RateWitness = RateWitness()) {
+  init(
+    clock: SimulatedClock, seed: UInt64, store: any JobStore, groups: [String: GroupLimit] = [:],
+    rates: RateWitness = RateWitness(), witness: StepWitness = StepWitness()
+  ) {
+    self.store = store
+    self.witness = witness
     self.clock = clock
     self.groups = groups
     self.rates = rates
@@ -46,9 +57,13 @@ package final class SimulatedExecutor: JobExecutor {
 
   package func submit(_ orders: [RunOrder]) {
     let now = clock.monotonic.now.nanoseconds
+    let found = orders.map { order in
+      (order.job.definition.payload as? SimulatedPayload)?.hasSteps == true ? steps(of: order) : nil
+    }
     state.withLock { state in
       state.submitted += orders.count
-      for order in orders {
+      for (order, found) in zip(orders, found) {
+        if let violation = found?.violation { state.violations.append(violation) }
         if state.attempts.contains(where: { $0.order.token == order.token }) {
           state.violations.append("run \(order.id) was dispatched while its attempt goes on")
         }
@@ -58,7 +73,8 @@ package final class SimulatedExecutor: JobExecutor {
         let outcome: Outcome =
           state.random.oneIn(4) ? state.random.pick([.failed, .timedOut, .outOfMemory]) : .succeeded
         state.attempts.append(
-          Attempt(order: order, startsAt: now + delay, endsAt: now + delay + length, outcome: outcome))
+          Attempt(
+            order: order, startsAt: now + delay, endsAt: now + delay + length, outcome: outcome, steps: found?.known))
         let active = state.attempts.count { $0.isOfSameSchedule(as: order) }
         // A reload may have lowered the limit while runs of the old one go on; the simulation never does.
         if active > order.job.definition.maxInstances {
@@ -97,17 +113,22 @@ package final class SimulatedExecutor: JobExecutor {
 
   /// When something happens here next, on the monotonic clock.
   package var nextEvent: Int64? {
-    state.withLock { $0.attempts.map { $0.isStarted || $0.isCancelled ? $0.endsAt : $0.startsAt }.min() }
+    state.withLock {
+      $0.attempts.filter { !$0.isStoring }.map { $0.isStarted || $0.isCancelled ? $0.endsAt : $0.startsAt }.min()
+    }
   }
 
   /// Reports what has started and ended by now.
   package func work() {
     let now = clock.monotonic.now.nanoseconds
     let wall = clock.now
-    let (reports, sink) = state.withLock { state in
+    let (reports, steps, sink) = state.withLock { state in
+      let span = state.random.number(0...900_000_000_000)
       var reports: [RunReport] = []
       var started: [JobDefinition] = []
+      var steps: [(order: RunOrder, step: RunStep)] = []
       state.attempts.removeAll { attempt in
+        if attempt.isStoring { return false }
         if !attempt.isStarted, attempt.startsAt <= now, !attempt.isCancelled {
           if let limit = attempt.order.startBefore, wall > limit {
             reports.append(RunReport(token: attempt.order.token, kind: .late, startedAt: wall))
@@ -117,6 +138,19 @@ package final class SimulatedExecutor: JobExecutor {
           started.append(attempt.order.job.definition)
         }
         guard attempt.endsAt <= now else { return false }
+        if let known = attempt.steps, attempt.outcome == .succeeded, !attempt.isCancelled,
+          let step = Self.nextStep(of: attempt.order, after: known, at: wall, waiting: span)
+        {
+          if step.kind == .step {
+            steps.append((attempt.order, step))
+            return false
+          }
+          reports.append(
+            RunReport(
+              token: attempt.order.token, kind: .ended, outcome: .cancelled, startedAt: wall, duration: 1,
+              details: AttemptDetails(park: step)))
+          return true
+        }
         let length = attempt.isStarted || attempt.startsAt <= now ? max(1, attempt.endsAt - attempt.startsAt) : 0
         reports.append(
           RunReport(
@@ -124,14 +158,37 @@ package final class SimulatedExecutor: JobExecutor {
             duration: attempt.isCancelled && !attempt.isStarted ? 0 : length))
         return true
       }
+      for (order, _) in steps {
+        if let index = state.attempts.firstIndex(where: { $0.order.token == order.token }) {
+          state.attempts[index].isStoring = true
+        }
+      }
       for index in state.attempts.indices where state.attempts[index].startsAt <= now {
         state.attempts[index].isStarted = true
       }
       state.started += reports.count { $0.kind == .started }
       for job in started { state.violations += rates.started(job, at: now, groups) }
-      return (reports, state.sink)
+      return (reports, steps, state.sink)
     }
+    for (order, step) in steps { keep(step, of: order) }
     if !reports.isEmpty { sink?.report(reports) }
+  }
+
+  /// The run goes on when its step is durable, and fails when it is not.
+  private func keep(_ step: RunStep, of order: RunOrder) {
+    var batch = StoreBatch()
+    batch.steps = [.put(step)]
+    store.apply(batch) { [self] error in
+      if error == nil { witness.isDurable(step.position, of: order.id) }
+      let now = clock.monotonic.now.nanoseconds
+      state.withLock { state in
+        guard let index = state.attempts.firstIndex(where: { $0.order.token == order.token }) else { return }
+        state.attempts[index].isStoring = false
+        state.attempts[index].endsAt = now + 1_000_000
+        state.attempts[index].steps?.append(step)
+        if error != nil, !state.attempts[index].isCancelled { state.attempts[index].outcome = .failed }
+      }
+    }
   }
 
   /// Invariants that the scheduler broke.

@@ -60,6 +60,11 @@ package enum SimulatedJobs {
     if random.oneIn(3) { job.group = random.pick(groupNames) }
     if random.oneIn(6) { job.rate = rate(&random) }
     if random.oneIn(3) { job.events = ["event"] }
+    if random.oneIn(3) {
+      job.payload = SimulatedPayload(hasSteps: true)
+      // Each time that a parked run goes on counts as a start, and over a restart only the last one is known.
+      (job.rate, job.group) = (nil, nil)
+    }
     if random.oneIn(6) { job.debounce = random.number(1...30) * 1_000_000_000 }
     return job
   }
@@ -77,5 +82,9 @@ package enum SimulatedJobs {
 
 /// Code that never differs and is never run.
 final class SimulatedPayload: JobPayload {
+  /// Whether its runs do steps, and park.
+  let hasSteps: Bool
+  init(hasSteps: Bool = false) { self.hasSteps = hasSteps }
+
   func difference(from other: any JobPayload) -> PayloadDifference { .none }
 }

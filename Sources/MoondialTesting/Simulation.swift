@@ -32,6 +32,8 @@ package struct Simulation {
     package var clockSteps = 0
     /// Dynamic schedules.
     package var schedules = 0
+    /// Steps that were done.
+    package var steps = 0
 
     package init() {}
   }
@@ -54,6 +56,7 @@ package struct Simulation {
   private var absent: Set<String> = []
   private let faults: FaultPlan
   private let rates = RateWitness()
+  private let steps = StepWitness()
   /// When the wall clock was set last, on the monotonic one.
   private var clockSetAt = Int64.min
   /// When this life of the host began, on the monotonic clock: it reads its stores then, and the wall clock at its
@@ -86,7 +89,7 @@ package struct Simulation {
     store = FaultyJobStore(wrapping(opened)) { _ in faults.next() }
     host = SimulatedHost(
       store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions, groups: groups,
-      rates: rates)
+      rates: rates, steps: steps)
   }
 
   /// Lives through the whole scenario, lets the faults end, and checks.
@@ -108,6 +111,7 @@ package struct Simulation {
       definitions.map { ($0, absent.contains($0.name)) }, store: opened, now: clock.now)
     report.violations += schedules.check(opened)
     report.schedules = schedules.count
+    report.steps = steps.done
     report.runs = try opened.runs(RunQuery(limit: 1_000_000)).count
     report.ranges = try opened.decisions(DecisionQuery(limit: 1_000_000)).count
     return report
@@ -201,7 +205,8 @@ package struct Simulation {
     store = FaultyJobStore(wrapping(opened)) { [faults] _ in faults.next() }
     host = SimulatedHost(
       store: store, clock: clock, seed: seed &+ lives, window: weights.window,
-      definitions: definitions.filter { !absent.contains($0.name) }, groups: groups, rates: rates)
+      definitions: definitions.filter { !absent.contains($0.name) }, groups: groups, rates: rates,
+      steps: steps)
   }
 
   /// Faults stop and everybody is resumed: what is due must be decided, and what runs must end.
@@ -247,9 +252,10 @@ final class SimulatedHost: Sendable {
 
   init(
     store: any JobStore, clock: SimulatedClock, seed: UInt64, window: Int, definitions: [JobDefinition],
-    groups: [String: GroupLimit], rates: RateWitness
+    groups: [String: GroupLimit], rates: RateWitness, steps: StepWitness
   ) {
-    let executor = SimulatedExecutor(clock: clock, seed: seed, groups: groups, rates: rates)
+    let executor = SimulatedExecutor(
+      clock: clock, seed: seed, store: store, groups: groups, rates: rates, witness: steps)
     self.executor = executor
     var configuration = ServiceConfiguration(stores: [("default", store)], executors: [("default", executor)])
     configuration.wallClock = clock

@@ -1,4 +1,4 @@
-internal import Chronology
+package import Chronology
 internal import Hosting
 package import JobModel
 public import struct MoondialScheduler.Configuration
@@ -20,6 +20,7 @@ internal import TestSupport
 /// - runs only move forward (waiting, claimed, finished), and are found by job, id, outcome and time, newest first;
 /// - decision ranges merge only with what they continue, and none is lost or counted twice;
 /// - values of scripts are compared and swapped by version, expire at their instant, and keep to their quota;
+/// - steps of runs are kept as long as their run, and a transaction lands as a whole or not at all;
 /// - closing waits for what was handed over; what was committed is there when the store is opened again;
 /// - a host whose store another one took over writes nothing any more.
 ///
@@ -37,6 +38,8 @@ public enum StoreConformance {
     /// Opens the store that is open already, as a second host does that got past whatever should have kept it out. nil:
     /// nobody but this process can reach it.
     let takeOver: (() throws -> any JobStore)?
+    /// Whether it keeps steps and transactions; false: it refuses them, and the claims about them are left out.
+    package var keepsSteps = true
 
     /// A store by its address. It must be empty.
     ///
@@ -71,6 +74,9 @@ public enum StoreConformance {
     public let name: String
     /// Whether it closes the store and opens it again.
     public let needsDurability: Bool
+    /// Whether it is about steps and transactions.
+    var needsSteps = false
+    package var isAboutSteps: Bool { needsSteps }
     let check: @Sendable (Subject) throws -> Void
     /// The sentence.
     public var description: String { name }
@@ -88,7 +94,7 @@ public enum StoreConformance {
     /// - Throws: ``Violation``, or what the store threw.
     @discardableResult
     public func run(on subject: Subject) throws -> Bool {
-      guard subject.isDurable || !needsDurability else { return false }
+      guard subject.isDurable || !needsDurability, subject.keepsSteps || !needsSteps else { return false }
       try check(subject)
       return true
     }
@@ -103,8 +109,14 @@ public enum StoreConformance {
   /// The whole contract.
   public static let claims: [Claim] =
     scheduleClaims + dynamicScheduleClaims + runClaims + decisionClaims + keyValueClaims + fileClaims + lifeCycleClaims
-    + controlClaims
+    + controlClaims + aboutSteps
     + capabilityClaims
+
+  private static let aboutSteps = stepClaims.map { claim in
+    var claim = claim
+    claim.needsSteps = true
+    return claim
+  }
 
   // MARK: What the claims are written with
 
@@ -129,7 +141,7 @@ public enum StoreConformance {
     return try body(store)
   }
 
-  static func second(_ number: Int64) -> Instant { Instant(seconds: 1_767_225_600 + number) }
+  package static func second(_ number: Int64) -> Instant { Instant(seconds: 1_767_225_600 + number) }
 
   static func schedule(_ job: String, next: Instant? = second(60)) -> ScheduleRecord {
     var record = ScheduleRecord(job: job, trigger: "every 60s", registeredAt: second(0))

@@ -3,6 +3,7 @@ internal import Chronology
 internal import GRDB
 internal import GRDBSQLite
 internal import JobModel
+internal import StoreSupport
 
 /// The one thread that writes to a store file. Whatever waits when it is free becomes one transaction, so the cost of a
 /// commit (an fsync, with synchronous FULL) is shared by all who wait for it, and the busier the host, the larger the
@@ -120,7 +121,8 @@ final class GroupCommit: Sendable {
     return (answers, wentWell)
   }
 
-  /// For each operation its answer: a run id, or 1 for done and 0 for a compare-and-swap that was not; or why it alone
+  /// For each operation its answer: a run id, or 1 for done and 0 for a compare-and-swap that was not; of a
+  /// transaction its intent, and -1 for one that was not done; or why it alone
   /// was refused.
   private static func transaction(
     _ operations: [CommitQueue.Operation], writer: StoreWriter, withMaintenance: Bool
@@ -142,6 +144,9 @@ final class GroupCommit: Sendable {
         case .log(let lines):
           try writer.append(log: lines)
           answers.append(.success(1))
+        case .transaction(let transaction, let now, _):
+          answers.append(try writer.apply(transaction, at: now).map { $0 ?? -1 })
+          finished += transaction.finished == nil ? 0 : 1
         case .externalRun:
           answers.append(.success(try writer.newExternalRun()))
         }
@@ -153,21 +158,6 @@ final class GroupCommit: Sendable {
       throw error
     }
     return answers
-  }
-}
-
-extension CommitQueue.Operation {
-  func complete(_ answer: Result<Int64, StoreError>) {
-    switch self {
-    case .batch(_, let completion):
-      switch answer {
-      case .success: completion(nil)
-      case .failure(let error): completion(error)
-      }
-    case .keyValue(_, _, let completion): completion(answer.map { $0 != 0 })
-    case .externalRun(let completion): completion(answer.map { RunID($0) })
-    case .log: break  // Best effort, as the protocol says.
-    }
   }
 }
 

@@ -170,7 +170,7 @@ struct Pruner {
   ///
   /// - Parameter finished: runs that the open transaction adds.
   mutating func slice(
-    finished: Int, log: inout LogWriter, payloads writer: inout PayloadWriter
+    finished: Int, log: inout LogWriter, payloads writer: inout PayloadWriter, steps: StepWriter
   ) throws(StoreError) -> Int {
     let rows = max(Self.rowsPerSlice, finished + finished / 2)
     for _ in 0..<max(4, rows / 64 + 1) {
@@ -189,7 +189,7 @@ struct Pruner {
       try survey()
     } else {
       if cursor == nil { startPass() }
-      return try advance(rows, log: &log)
+      return try advance(rows, log: &log, steps)
     }
     return 0
   }
@@ -201,7 +201,9 @@ struct Pruner {
   }
 
   /// Looks at the next rows and removes those that are to go.
-  private mutating func advance(_ rows: Int, log: inout LogWriter) throws(StoreError) -> Int {
+  private mutating func advance(
+    _ rows: Int, log: inout LogWriter, _ steps: StepWriter
+  ) throws(StoreError) -> Int {
     guard var position = cursor else { return 0 }
     statements.next.bind(1, position)
     let lookAt = max(Self.rowsLookedAt, rows)
@@ -218,7 +220,7 @@ struct Pruner {
       seen += 1
       return doomed.count < rows
     }
-    for (run, job) in doomed { try remove(run, job: job, log: &log) }
+    for (run, job) in doomed { try remove(run, job: job, log: &log, steps) }
     lookedAt += seen
     cursor = position
     // Rows are in order of id, and so nearly of age: past the last cutoff, a whole look without an old row ends the
@@ -250,10 +252,13 @@ struct Pruner {
     expiresKeyValues = gone.count == Self.rowsPerSlice
   }
 
-  private mutating func remove(_ run: Int64, job: Int64, log: inout LogWriter) throws(StoreError) {
+  private mutating func remove(
+    _ run: Int64, job: Int64, log: inout LogWriter, _ steps: StepWriter
+  ) throws(StoreError) {
     statements.delete.bind(1, run)
     try statements.delete.run()
     try log.removeLines(of: run)
+    try steps.removeSteps(of: run)
     hasRemoved = true
     let count = (stale[job]?.count ?? 0) + 1
     stale[job] = (count, run)

@@ -7,7 +7,8 @@ enum RunRows {
   private static let columns = """
     id, job, cause, scheduled_at, clock_epoch, missed, claimed_at, started_at, finished_at, attempts, outcome, \
     memory_peak, duration, error, error_file, error_line, traceback, error_data, result, params, event, recovers, \
-    schedule, event_payload, params_payload, retried_at, resumes_at
+    schedule, event_payload, params_payload, retried_at, resumes_at, \
+    parked_at, parked_until, parked_event
     """
   private static let short = """
     id, job, cause, scheduled_at, clock_epoch, missed, claimed_at, started_at, finished_at, attempts, outcome, \
@@ -31,8 +32,8 @@ enum RunRows {
 
   // MARK: Statements for runs with errors, results, parameters
 
-  static let openWithDetails = "INSERT OR REPLACE INTO open_runs(\(columns)) VALUES(\(parameters(27)))"
-  static let finishWithDetails = "INSERT OR REPLACE INTO runs(\(columns)) VALUES(\(parameters(27)))"
+  static let openWithDetails = "INSERT OR REPLACE INTO open_runs(\(columns)) VALUES(\(parameters(30)))"
+  static let finishWithDetails = "INSERT OR REPLACE INTO runs(\(columns)) VALUES(\(parameters(30)))"
 
   private static func parameters(_ count: Int) -> String { (1...count).map { "?\($0)" }.joined(separator: ", ") }
 
@@ -60,7 +61,7 @@ enum RunRows {
     statement.bind(13, run.duration)
   }
 
-  /// Binds everything: parameters 1 to 27.
+  /// Binds everything: parameters 1 to 30.
   static func bindWithDetails(
     _ run: RunRecord, job: Int64, params: StoredPayload, event: StoredPayload, to statement: PreparedStatement
   ) {
@@ -80,6 +81,9 @@ enum RunRows {
     statement.bind(25, params.id)
     statement.bind(26, run.retriedAt?.nanoseconds)
     statement.bind(27, run.resumesAt?.nanoseconds)
+    statement.bind(28, run.park.map { Int64($0.position) })
+    statement.bind(29, run.park?.until?.nanoseconds)
+    statement.bind(30, run.park?.event)
   }
 
   // MARK: Reading
@@ -117,6 +121,9 @@ enum RunRows {
     if let id = row.optionalInteger(24) { run.params = try payloads.text(of: id) }
     if let at = row.instant(25) { run.retriedAt = at }
     if let at = row.instant(26) { run.resumesAt = at }
+    if !row.isNull(27) {
+      run.park = RunPark(position: row.smallCount(27), until: row.instant(28), event: row.optionalText(29))
+    }
     return run
   }
 }
@@ -125,7 +132,7 @@ extension RunRecord {
   /// Whether it has any of the fields that few runs have.
   var hasDetails: Bool {
     error != nil || result != nil || params != nil || event != nil || recovers != nil || schedule != nil
-      || retriedAt != nil || resumesAt != nil
+      || retriedAt != nil || resumesAt != nil || park != nil
   }
   /// Whether it has nothing yet that only running brings.
   var isPlainClaim: Bool {

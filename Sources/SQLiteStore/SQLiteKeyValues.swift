@@ -1,25 +1,15 @@
-internal import Basics
 internal import Chronology
 internal import GRDB
 internal import JobModel
+internal import StoreSupport
 
 /// The `kv` of a SQLite store. Changes join the writer's next commit; questions are answered by one thread of their
 /// own, because the caller (a worker of scripts) must not wait for the disk, nor a reader for a commit.
 final class SQLiteKeyValues: KeyValueStore {
-  private struct Lane {
-    var waiting: [@Sendable () -> Void] = []
-    var thread: StoreThread?
-    var isClosing = false
-    /// The system has refused the thread, and not given one since.
-    var isRefused = false
-  }
-
   private let reader: SQLiteReader
   private let commits: GroupCommit?
   private let failure: SQLiteFailure
-  private let lane = Monitor(Lane())
-  /// Told when the system refuses the thread, and (nil) when it gives one again.
-  private let refused: (@Sendable (StoreError?) -> Void)?
+  private let thread: QuestionThread
 
   init(
     reader: SQLiteReader, commits: GroupCommit?, failure: SQLiteFailure, refused: (@Sendable (StoreError?) -> Void)?
@@ -27,7 +17,7 @@ final class SQLiteKeyValues: KeyValueStore {
     self.reader = reader
     self.commits = commits
     self.failure = failure
-    self.refused = refused
+    thread = QuestionThread(store: failure.path, refused: refused)
   }
 
   func value(
@@ -80,53 +70,12 @@ final class SQLiteKeyValues: KeyValueStore {
   }
 
   /// Answers what is waiting, then ends the thread.
-  func close() {
-    let thread = lane.change { lane in
-      lane.isClosing = true
-      return lane.thread
-    }
-    thread?.join()
-  }
+  func close() { thread.close() }
 
-  /// Runs `question` on the thread of this store, which starts with the first one.
   private func ask<Answer: Sendable>(
     _ completion: @escaping @Sendable (Result<Answer, StoreError>) -> Void,
     _ question: @escaping @Sendable (Database) throws -> Answer
   ) {
-    let (refusal, isNews) = lane.change { [reader, lane, failure] state -> (StoreError?, isNews: Bool) in
-      guard !state.isClosing else { return (.closed(failure.path), false) }
-      let wasRefused = state.isRefused
-      if state.thread == nil {
-        do throws(StoreError) {
-          state.thread = try StoreThread(name: "store-kv") { Self.run(lane) }
-          state.isRefused = false
-        } catch {
-          state.isRefused = true
-          return (error, !wasRefused)
-        }
-      }
-      state.waiting.append {
-        do throws(StoreError) {
-          completion(.success(try reader.read(question)))
-        } catch {
-          completion(.failure(error))
-        }
-      }
-      return (nil, wasRefused)
-    }
-    if isNews { refused?(refusal) }
-    if let refusal { completion(.failure(refusal)) }
-  }
-
-  private static func run(_ lane: Monitor<Lane>) {
-    while true {
-      let questions = lane.wait { lane -> [@Sendable () -> Void]? in
-        guard !lane.waiting.isEmpty || lane.isClosing else { return nil }
-        defer { lane.waiting.removeAll() }
-        return lane.waiting
-      }!
-      if questions.isEmpty { return }
-      for question in questions { question() }
-    }
+    thread.ask(completion) { [reader] () throws(StoreError) in try reader.read(question) }
   }
 }

@@ -37,6 +37,7 @@ final class SQLiteReader: Sendable {
         nextRunID: RunID(highest + 1), clockEpoch: ClockEpoch(Int32(min(max(0, epoch), 1_000_000_000))))
       snapshot.schedules = try schedules(on: database, order: "s.job")
       snapshot.pause = try AuditRows.pause(in: self, on: database)
+      snapshot.intents = try intents(on: database)
       snapshot.nextAudit = try (integer("SELECT max(id) FROM audit", on: database) ?? 0) + 1
       let open = try statement("SELECT \(RunRows.selection) FROM open_runs r ORDER BY r.id", on: database)
       let payloads = try PayloadReader(on: database, failure: failure)

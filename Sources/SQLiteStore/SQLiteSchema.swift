@@ -22,7 +22,7 @@ enum SQLiteSchema {
 
   /// One entry per version, in order; entries are never edited once released.
   static let migrations: [String] = [
-    version1, version2, watchedFiles, madeSchedules, payloads, attempts, arrivals, control,
+    version1, version2, watchedFiles, madeSchedules, payloads, attempts, arrivals, control, steps,
   ]
 
   static var currentVersion: Int { migrations.count }
@@ -199,6 +199,26 @@ enum SQLiteSchema {
     CREATE TABLE audit(
       id INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, door TEXT NOT NULL, action TEXT NOT NULL,
       subject TEXT, details TEXT) STRICT;
+    """
+
+  /// What runs have done already, in order of their position; what a parked run waits for; and what transactions have
+  /// asked the scheduler for, until it is done. AUTOINCREMENT: an id that was removed is never given again.
+  private static let steps = """
+    CREATE TABLE steps(
+      run INTEGER NOT NULL, position INTEGER NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL,
+      attempt INTEGER NOT NULL, started_at INTEGER NOT NULL, finished_at INTEGER, until INTEGER, result TEXT,
+      PRIMARY KEY(run, position)) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE intents(
+      id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, job TEXT NOT NULL, at INTEGER NOT NULL,
+      operations TEXT NOT NULL, position INTEGER NOT NULL) STRICT;
+
+    ALTER TABLE open_runs ADD COLUMN parked_at INTEGER;
+    ALTER TABLE open_runs ADD COLUMN parked_until INTEGER;
+    ALTER TABLE open_runs ADD COLUMN parked_event TEXT;
+    ALTER TABLE runs ADD COLUMN parked_at INTEGER;
+    ALTER TABLE runs ADD COLUMN parked_until INTEGER;
+    ALTER TABLE runs ADD COLUMN parked_event TEXT;
     """
 
   private static let runColumns = """

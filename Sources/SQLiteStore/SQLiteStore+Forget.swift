@@ -21,6 +21,9 @@ extension SQLiteStore: ForgettingStore {
           try database.execute(sql: "DELETE FROM \(table) WHERE job = ?", arguments: [number])
         }
         try database.execute(
+          sql: "DELETE FROM steps WHERE run IN (SELECT id FROM open_runs WHERE job = ? AND claimed_at IS NULL)",
+          arguments: [number])
+        try database.execute(
           sql: "DELETE FROM open_runs WHERE job = ? AND claimed_at IS NULL", arguments: [number])
         return .forgotten
       }

@@ -33,7 +33,7 @@ extension SQLiteStore {
     try receiving { database in
       let tables = [
         "jobs", "schedules", "made_schedules", "open_runs", "runs", "job_runs", "run_spans", "run_log", "log_sizes",
-        "decisions", "kv", "kv_sizes", "payloads", "watched_files", "audit", "host_pause", "meta",
+        "decisions", "kv", "kv_sizes", "payloads", "watched_files", "steps", "intents", "audit", "host_pause", "meta",
       ]
       for table in tables { try database.execute(sql: "DELETE FROM \(table)") }
       try database.execute(
@@ -53,6 +53,7 @@ private struct RowReceiver {
   private var payloads: PayloadWriter
   private let made: MadeScheduleWriter
   private let files: FileMarkWriter
+  private var steps: StepWriter
   private let statements: Statements
   /// Runs whose log has grown, with the jobs' numbers.
   private var logged: [Int64: Int64] = [:]
@@ -71,6 +72,7 @@ private struct RowReceiver {
     payloads = try PayloadWriter(on: database, failure: failure)
     made = try MadeScheduleWriter(on: database, failure: failure)
     files = try FileMarkWriter(on: database, failure: failure)
+    steps = try StepWriter(on: database, failure: failure)
     statements = Statements(
       schedule: try prepare(ScheduleRows.putDeclared), open: try prepare(RunRows.openWithDetails),
       finish: try prepare(RunRows.finishWithDetails), entry: try prepare(RunIndex.insertion),
@@ -96,6 +98,10 @@ private struct RowReceiver {
     switch row {
     case .schedule(let record): try put(record)
     case .run(let run): try put(run)
+    case .step(let step): try steps.apply(.put(step))
+    case .intent(let intent):
+      try steps.apply(.performed(intent.id))
+      _ = try steps.add(intent)
     case .logLine(let line, let number): try put(line, number)
     case .decision(let range, let sequence):
       DecisionRows.bind(range, job: try names.number(of: range.job), sequence: sequence, to: statements.decision)

@@ -28,6 +28,8 @@ extension SQLiteStore: TransferableStore {
     switch section {
     case .schedules: ["schedules", "made_schedules"]
     case .runs: ["open_runs", "runs"]
+    case .steps: ["steps"]
+    case .intents: ["intents"]
     case .log: ["run_log"]
     case .decisions: ["decisions"]
     case .keyValues: ["kv"]
@@ -56,6 +58,8 @@ extension SQLiteStore: TransferableStore {
       switch section {
       case .schedules: return try rows.schedules(after: cursor)
       case .runs: return try rows.runs(after: cursor)
+      case .steps: return try rows.steps(after: cursor)
+      case .intents: return try rows.intents(after: cursor)
       case .log: return try rows.log(after: cursor)
       case .decisions: return try rows.decisions(after: cursor)
       case .keyValues: return try rows.keyValues(after: cursor)
@@ -154,6 +158,27 @@ struct TransferRows {
     if page.next == nil, found.reduce(0, { $0 + StoreRow.run($1).bytes }) > StorePage.mostBytes {
       page.next = last.map { String($0.number) }
     }
+    return page
+  }
+
+  func steps(after cursor: String?) throws(StoreError) -> StorePage {
+    let steps = try statement(
+      "SELECT \(StepRows.columns) FROM steps WHERE (run, position) > (?1, ?2) ORDER BY run, position")
+    let after = pair(cursor)
+    steps.bind(1, after?.number ?? .min)
+    steps.bind(2, after.flatMap { Int64($0.text) } ?? .min)
+    var page = StorePage()
+    try fill(&page, from: steps) { row throws(StoreError) in
+      (.step(try StepRows.step(from: row, failure: failure)), "\(row.integer(0)) \(row.integer(1))")
+    }
+    return page
+  }
+
+  func intents(after cursor: String?) throws(StoreError) -> StorePage {
+    let intents = try statement("SELECT \(StepRows.intentColumns) FROM intents WHERE id > ?1 ORDER BY id")
+    intents.bind(1, cursor.flatMap { Int64($0) } ?? .min)
+    var page = StorePage()
+    try fill(&page, from: intents) { row in (.intent(StepRows.intent(from: row)), String(row.integer(0))) }
     return page
   }
 

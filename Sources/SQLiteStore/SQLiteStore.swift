@@ -2,6 +2,7 @@ internal import Basics
 package import Chronology
 internal import GRDB
 package import JobModel
+internal import StoreSupport
 internal import Synchronization
 
 /// The embedded default: one SQLite file in WAL mode, with one writer thread that commits in groups.
@@ -114,6 +115,15 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
     commits.submit(.batch(batch, completion))
   }
 
+  package func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    guard let commits else { return completion(.failure(failure.onlyRead)) }
+    commits.submit(.transaction(transaction, now, completion))
+  }
+
+  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { try reader.steps(of: run) }
   package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
   package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }

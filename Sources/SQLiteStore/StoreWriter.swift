@@ -18,6 +18,8 @@ final class StoreWriter: @unchecked Sendable {
   private let fileMarks: FileMarkWriter
   private var logLines: LogWriter
   private var payloads: PayloadWriter
+  private var steps: StepWriter
+  private let savepoint, undo, release: PreparedStatement
   private let statements: Statements
   private var highWater: HighWaterMark
   /// nil in a process alongside a host.
@@ -58,6 +60,10 @@ final class StoreWriter: @unchecked Sendable {
     fileMarks = try FileMarkWriter(on: database, failure: failure)
     logLines = try LogWriter(on: database, limits: options.retention, failure: failure)
     payloads = try PayloadWriter(on: database, failure: failure)
+    steps = try StepWriter(on: database, failure: failure)
+    savepoint = try prepare("SAVEPOINT part")
+    undo = try prepare("ROLLBACK TO part")
+    release = try prepare("RELEASE part")
     highWater = try HighWaterMark(on: database, failure: failure)
     statements = Statements(
       begin: try prepare("BEGIN IMMEDIATE"), commit: try prepare("COMMIT"), rollback: try prepare("ROLLBACK"),
@@ -159,6 +165,7 @@ final class StoreWriter: @unchecked Sendable {
     for run in batch.waiting { try open(run) }
     for run in batch.claims { try open(run) }
     for run in batch.finished { try finish(run) }
+    for change in batch.steps { try steps.apply(change) }
     for id in batch.dropped {
       statements.close.bind(1, id.number)
       try statements.close.run()
@@ -183,6 +190,24 @@ final class StoreWriter: @unchecked Sendable {
   /// - Returns: whether it was done; why it was refused, which harms nothing else of the transaction.
   func apply(_ change: KeyValueChange, at now: Instant) throws(StoreError) -> Result<Bool, StoreError> {
     try keyValues.apply(change, at: now)
+  }
+
+  /// - Returns: the id of its intent, or nil when a value has another version; why it was refused, which harms nothing
+  ///   else of the open transaction.
+  func apply(_ transaction: RunTransaction, at now: Instant) throws(StoreError) -> Result<Int64?, StoreError> {
+    if let known = try steps.known(transaction) { return .success(known) }
+    try savepoint.run()
+    for change in transaction.keyValues {
+      let done = try keyValues.apply(change, at: now)
+      if case .success(true) = done { continue }
+      try undo.run()
+      try release.run()
+      return done.map { _ in nil }
+    }
+    try release.run()
+    if let run = transaction.finished { try finish(run) }
+    if let step = transaction.step { try steps.apply(.put(step)) }
+    return .success(try transaction.intent.map { (intent) throws(StoreError) in try steps.add(intent) } ?? 0)
   }
 
   func append(log lines: [RunLogLine]) throws(StoreError) {
@@ -262,7 +287,7 @@ final class StoreWriter: @unchecked Sendable {
         try pruner.indexed(job, runs: count)
       }
     }
-    if pruner.isDue, try pruner.slice(finished: finished, log: &logLines, payloads: &payloads) > 0 {
+    if pruner.isDue, try pruner.slice(finished: finished, log: &logLines, payloads: &payloads, steps: steps) > 0 {
       highWater.mustBeSaved = true
     }
     try logLines.trim()

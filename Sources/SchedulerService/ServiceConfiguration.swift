@@ -28,6 +28,9 @@ package struct ServiceConfiguration {
   /// service's blocking methods.
   package var onEvents: @Sendable ([Event]) -> Void = { _ in }
 
+  /// Called on the scheduler's thread with each event that a transaction has emitted. Must be quick.
+  package var onEmitted: @Sendable (String, JSONText?) -> Void = { _, _ in }
+
   package init(
     stores: [(name: String, store: any JobStore)], executors: [(name: String, executor: any JobExecutor)]
   ) {

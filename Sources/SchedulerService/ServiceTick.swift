@@ -1,3 +1,4 @@
+internal import Basics
 import Chronology
 package import JobModel
 package import Scheduling
@@ -17,12 +18,19 @@ package final class ServiceTick: RunReportSink, @unchecked Sendable {
     var reports: [RunReport] = []
     var commands: [(command: Command, whenDurable: (@Sendable (StoreError?) -> Void)?)] = []
     var stores: [(store: Int, error: StoreError?)] = []
+    var outboxes: [(run: RunToken, result: Result<TransactionAnswer, StoreError>)] = []
     /// Whether `wake` was called since the last tick began.
     var isAwake = true
-    var isEmpty: Bool { reports.isEmpty && commands.isEmpty && stores.isEmpty }
+    var isEmpty: Bool { reports.isEmpty && commands.isEmpty && stores.isEmpty && outboxes.isEmpty }
   }
 
-  private let inbox = Mutex(Inbox())
+  #if MOONDIAL_SANITIZER
+    // The thread sanitizer sees a pthread mutex. What a contended `Mutex` does lies in a library that it does not see,
+    // so whatever is handed over here would look like a race.
+    private let inbox = Monitor(Inbox())
+  #else
+    private let inbox = Mutex(Inbox())
+  #endif
   private let configuration: ServiceConfiguration
   private let wake: @Sendable () -> Void
   private var taken = Inbox()
@@ -119,6 +127,7 @@ package final class ServiceTick: RunReportSink, @unchecked Sendable {
       rounds += 1
       takeInbox()
       if !taken.stores.isEmpty { finishBatches(at: now) }
+      if !taken.outboxes.isEmpty { finishOutboxes(at: now) }
       core.report(taken.reports, at: now, into: &actions)
       taken.reports.removeAll(keepingCapacity: true)
       var callbacks: [@Sendable (StoreError?) -> Void] = []
@@ -152,6 +161,7 @@ package final class ServiceTick: RunReportSink, @unchecked Sendable {
       swap(&inbox.reports, &taken.reports)
       swap(&inbox.commands, &taken.commands)
       swap(&inbox.stores, &taken.stores)
+      swap(&inbox.outboxes, &taken.outboxes)
       inbox.isAwake = true
     }
   }
@@ -181,6 +191,23 @@ package final class ServiceTick: RunReportSink, @unchecked Sendable {
     taken.stores.removeAll(keepingCapacity: true)
   }
 
+  private func finishOutboxes(at now: ClockReading) {
+    for (run, result) in taken.outboxes { core.outboxCommitted(run, result, at: now, into: &actions) }
+    taken.outboxes.removeAll()
+  }
+
+  private func act(onOutbox outbox: [OutboxAction], at now: ClockReading) {
+    for action in outbox {
+      switch action {
+      case .emitted(let name, let data): configuration.onEmitted(name, data)
+      case .commit(let commit):
+        pipelines[commit.store].store.commit(commit.transaction, at: now.wall) { [self] result in
+          enter { $0.outboxes.append((commit.run, result)) }
+        }
+      }
+    }
+  }
+
   /// Store first, then the executors, then whoever listens.
   private func act(_ callbacks: [@Sendable (StoreError?) -> Void], at now: ClockReading) {
     for store in pipelines.indices { pipelines[store].collect(&actions.stores[store]) }
@@ -194,6 +221,7 @@ package final class ServiceTick: RunReportSink, @unchecked Sendable {
     for executor in actions.orders.indices where !actions.orders[executor].isEmpty {
       configuration.executors[executor].executor.submit(actions.orders[executor])
     }
+    if !actions.outbox.isEmpty { act(onOutbox: actions.outbox, at: now) }
     if actions.windsDown { for executor in configuration.executors { executor.executor.windDown() } }
     for (executor, token) in actions.cancellations { configuration.executors[executor].executor.cancel(token) }
     if !actions.events.isEmpty { configuration.onEvents(actions.events) }

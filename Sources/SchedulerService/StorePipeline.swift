@@ -138,6 +138,7 @@ extension StoreActions {
     StoreActions.empty(&batch.waiting)
     StoreActions.empty(&batch.claims)
     StoreActions.empty(&batch.finished)
+    StoreActions.empty(&batch.steps)
     StoreActions.empty(&batch.dropped)
     StoreActions.empty(&batch.decisions)
     StoreActions.empty(&batch.files)

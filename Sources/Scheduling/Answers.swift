@@ -9,6 +9,8 @@ package struct RunTotals: Sendable {
   package var claimed = 0
   package var running = 0
   package var retrying = 0
+  /// Begun, and without a claim until a time or an event comes.
+  package var parked = 0
   package var stuck = 0
   /// What each executor has.
   package var byExecutor: [Int]
@@ -55,6 +57,8 @@ package struct JobState: Sendable {
   /// Claimed runs, and accepted ones that are not claimed, of all its schedules.
   package var claimed = 0
   package var waiting = 0
+  /// Begun, and without a claim until a time or an event comes.
+  package var parked = 0
   /// Of the claimed ones, those between two attempts, and those that are beyond their deadline and not to be stopped.
   package var retrying = 0
   package var stuck = 0

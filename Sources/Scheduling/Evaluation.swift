@@ -14,6 +14,8 @@ package struct Evaluation: Sendable {
   package var orders: [[RunOrder]]
   package var cancellations: [(executor: Int, token: RunToken)] = []
   package var events: [Event] = []
+  /// What runs have put into their outboxes, in order.
+  package var outbox: [OutboxAction] = []
   /// The executors are to tell what runs that the host is about to end (`JobExecutor.windDown`).
   package var windsDown = false
 
@@ -27,8 +29,17 @@ package struct Evaluation: Sendable {
     for index in orders.indices where !orders[index].isEmpty { orders[index].removeAll(keepingCapacity: true) }
     if !cancellations.isEmpty { cancellations.removeAll(keepingCapacity: true) }
     if !events.isEmpty { events.removeAll(keepingCapacity: true) }
+    if !outbox.isEmpty { outbox.removeAll() }
     windsDown = false
   }
+}
+
+/// What the outbox of a run, or its transaction, needs of the service.
+package enum OutboxAction: Sendable {
+  /// A store is to commit it; answered with `SchedulerCore.outboxCommitted`.
+  case commit(RunCommit)
+  /// An event was emitted for a transaction: those who wait for it in memory are to be told.
+  case emitted(String, JSONText?)
 }
 
 /// A batch for one store, and the runs that wait for it.

@@ -15,7 +15,8 @@ extension SchedulerCore {
     let asked = report.details?.retry
     guard asked != nil || report.outcome.isRetried else { return nil }
     let run = runs.slots[slot]
-    guard run.cancellation == .none, !isDraining, run.state == .running || run.state == .dispatched,
+    guard run.cancellation == .none, !isDraining,
+      run.state == .running || run.state == .dispatched || run.state == .finishing,
       let policy = run.entry.definition.retryPolicy(
         after: report.outcome, asked: asked != nil, isFinal: report.details?.isFinal ?? false, retries: Int(run.retries)
       )
@@ -53,6 +54,7 @@ extension SchedulerCore {
     case .retrying:
       runs.move(slot, to: .ready)
       queueForClaim(slot)
+    case .finishing: commitOutboxAgain(slot, &evaluation)
     case .debouncing: endDebounce(slot, &evaluation)
     default: return
     }

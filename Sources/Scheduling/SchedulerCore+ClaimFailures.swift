@@ -8,7 +8,9 @@ extension SchedulerCore {
   func isTooLate(_ slot: Int, at now: ClockReading) -> Bool {
     let offset = runs.slots[slot].job.offset
     let entry = jobs[offset].entry
-    guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime else {
+    guard runs.slots[slot].record.cause == .schedule, let grace = entry.definition.misfireGraceTime,
+      runs.slots[slot].record.startedAt == nil
+    else {
       return false
     }
     return lateness(runs.slots[slot].record.scheduledAt, of: offset, at: now) > grace

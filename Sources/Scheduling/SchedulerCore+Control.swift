@@ -97,6 +97,9 @@ extension SchedulerCore {
     guard let slot = runs.activeSlots.first(where: { runs.slots[$0].record.id == id }) else { throw .unknownRun(id) }
     switch runs.slots[slot].state {
     case .ready, .retrying: end(slot, .cancelled, details: nil, &evaluation)
+    case .parked:
+      if let event = runs.slots[slot].record.park?.event { runs.parked.forget(runs.token(slot), waitingFor: event) }
+      end(slot, .cancelled, details: nil, &evaluation)
     case .waiting:
       jobs[runs.slots[slot].job.offset].queue.removeAll { Int($0) == slot }
       end(slot, .cancelled, details: nil, &evaluation)
@@ -120,6 +123,7 @@ extension SchedulerCore {
       // Its time is now: the claim order is where a cancelled run that holds a claim ends.
       runs.slots[slot].resumesAt = 0
       runs.delayed.push(0, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+    case .parked: endParked(slot)
     case .ready where runs.slots[slot].limit == .queued:
       leaveLimiterQueue(slot)
       queueForClaim(slot)
@@ -127,15 +131,16 @@ extension SchedulerCore {
     }
   }
 
-  /// Something happened that jobs may listen to. Returns how many it will run, or make wait for its debounce.
+  /// Something happened that jobs may listen to. Returns how many runs it brings: new ones, those that wait for their
+  /// debounce, and parked ones that go on.
   @discardableResult
   package mutating func emit(
     _ name: String, data: JSONText?, at now: ClockReading, into evaluation: inout Evaluation
   ) -> Int {
     evaluation.now = now
-    guard let jobs = listeners.events[name] else { return 0 }
+    var count = wakeParked(for: name, data, &evaluation)
+    guard let jobs = listeners.events[name] else { return count }
     let event = JSONText("{\"name\":\(quoted(name)),\"data\":\(data?.text ?? "null")}")
-    var count = 0
     for index in jobs where listens(index, &evaluation) {
       count += 1
       if let debounce = self.jobs[index.offset].definition.debounce {
@@ -222,7 +227,7 @@ extension SchedulerCore {
       switch runs.slots[slot].state {
       case .retrying: end(slot, .cancelled, details: nil, &evaluation)
       case .claiming, .dispatched, .running, .stuck: requestCancel(slot, &evaluation)
-      case .free, .debouncing, .waiting, .ready: continue
+      case .free, .debouncing, .waiting, .ready, .parked, .finishing: continue
       }
     }
   }

@@ -105,7 +105,9 @@ extension SchedulerCore {
   /// Wall-clock nanoseconds up to which a waiting run may be claimed; nil: for ever.
   func lastMoment(_ slot: Int) -> Int64? {
     let offset = runs.slots[slot].job.offset
-    guard runs.slots[slot].record.cause == .schedule, let grace = jobs[offset].entry.definition.misfireGraceTime else {
+    guard runs.slots[slot].record.cause == .schedule, let grace = jobs[offset].entry.definition.misfireGraceTime,
+      runs.slots[slot].record.startedAt == nil
+    else {
       return nil
     }
     let (end, overflow) = jobs[offset].due(runs.slots[slot].record.scheduledAt).addingReportingOverflow(grace)

@@ -60,7 +60,7 @@ extension SchedulerCore {
   }
 
   /// A new run of the job of an ended one, with its parameters and its event, for the same instant. It follows the
-  /// overlap policy.
+  /// overlap policy, and goes on after the steps that the ended run did, unless that succeeded.
   package mutating func retry(
     _ ended: RunRecord, at now: ClockReading, into evaluation: inout Evaluation
   ) throws(Refusal) -> RunID {
@@ -74,6 +74,8 @@ extension SchedulerCore {
       index, cause: .retry, at: ended.scheduledAt, missed: ended.missed, params: ended.params, event: ended.event,
       recovers: ended.id, &evaluation)
     guard let run else { throw .overlap(ended.job, maxInstances: jobs[index.offset].definition.maxInstances) }
+    // One that succeeded has done everything: to run it again means to do it again.
+    if ended.outcome != .succeeded { inheritSteps(from: ended.id, to: run, of: index, &evaluation) }
     return run
   }
 

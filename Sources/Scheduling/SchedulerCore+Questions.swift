@@ -24,10 +24,11 @@ extension SchedulerCore {
       case .dispatched:
         totals.claimed += 1
         totals.byExecutor[Int(runs.slots[slot].executor)] += 1
-      case .running, .stuck:
+      case .running, .stuck, .finishing:
         if runs.slots[slot].state == .stuck { totals.stuck += 1 } else { totals.running += 1 }
         totals.byExecutor[Int(runs.slots[slot].executor)] += 1
       case .retrying: totals.retrying += 1
+      case .parked: totals.parked += 1
       }
     }
     return totals
@@ -54,6 +55,16 @@ extension SchedulerCore {
     }
     found.sort { $0.id > $1.id }
     return found.prefix(limit).map { runs.slots[$0.slot] }
+  }
+
+  /// The parked runs of a job, or of all. O(active runs)
+  package func parkedRuns(of job: String?) -> [ActiveRun] {
+    var found: [ActiveRun] = []
+    for slot in runs.slots.indices where runs.slots[slot].state == .parked {
+      if let job, runs.slots[slot].record.job != job { continue }
+      found.append(runs.slots[slot])
+    }
+    return found
   }
 
   // MARK: Jobs
@@ -110,6 +121,9 @@ extension SchedulerCore {
         case .stuck: states[number].stuck += 1
         default: break
         }
+      } else if runs.slots[slot].state == .parked {
+        states[number].parked += 1
+        states[number].latestRun = runs.slots[slot].record.id
       } else {
         states[number].waiting += 1
       }

@@ -143,6 +143,7 @@ extension SchedulerCore {
     let isLate = restart.isAwaitingScripts && known?.orphanedAt == nil
     if isStarted, known == nil || isLate { runAtStart(index, &evaluation) }
     resumeSchedules(of: index, &evaluation)
+    if !restart.parked.isEmpty { adoptParked(of: definition.name) }
     return index
   }
 

@@ -28,6 +28,12 @@ extension SchedulerCore {
         record.orphanedAt != nil && restart.schedules[record.job].map { $0.record.orphanedAt == nil } == true
       if !isLeftBehind { restart.schedules[record.job] = RestoredSchedules.Entry(record: record, store: store) }
     }
+    // A parked run has begun: its rates count that, as far as its row tells.
+    restart.starts += snapshot.unfinished.compactMap { run in
+      guard run.claimedAt == nil, let at = run.lastStartedAt else { return nil }
+      return RecordedStart(job: run.job, at: at, attempts: Int(run.attempts) + 1)
+    }
+    restart.intents += snapshot.intents.map { ($0, store) }
     restart.unfinished += snapshot.unfinished.map { ($0, store) }
   }
 
@@ -133,6 +139,11 @@ extension SchedulerCore {
         if record.cause == .watch {
           // Its files are on the disk, without a mark.
           evaluation.stores[store].batch.dropped.append(record.id)
+        } else if index == nil, record.startedAt != nil {
+          // It was parked: it has begun, and its job may come back.
+          restart.parked.append((record, store))
+        } else if record.park != nil, let index {
+          readmitParked(record, as: index, from: store)
         } else if let index {
           readmit(record, as: index, from: store)
         } else if isDueAgain(record, in: store, &evaluation) {
@@ -156,9 +167,7 @@ extension SchedulerCore {
         endLeftOver(
           lost, .interrupted, "the host ended while this run was claimed; it may have started", in: store, &evaluation)
         if let index, jobs[index.offset].definition.recover, record.cause != .watch {
-          accept(
-            index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
-            event: record.event, recovers: record.id, &evaluation)
+          recover(record, as: index, &evaluation)
         }
       }
     }
@@ -196,7 +205,7 @@ extension SchedulerCore {
   }
 
   /// Whose an unfinished run is: a dynamic schedule, or, if that is gone, its job. nil: the job is gone.
-  private func owner(of record: RunRecord) -> JobIndex? {
+  func owner(of record: RunRecord) -> JobIndex? {
     if let id = record.schedule, let index = jobs.dynamic[id], !jobs[index.offset].isOrphaned,
       jobs[index.offset].definition.name == record.job
     {
@@ -206,12 +215,14 @@ extension SchedulerCore {
   }
 
   /// A waiting row of the last host: accepted already, so it keeps its id and its row.
-  private mutating func readmit(_ record: RunRecord, as index: JobIndex, from store: Int) {
+  mutating func readmit(_ record: RunRecord, as index: JobIndex, from store: Int) {
     var job = jobs[index.offset]
     job.store = Int16(store)
     let mustWait = job.active >= job.definition.maxInstances || !job.queue.isEmpty
     let slot = runs.add(record, job: index, entry: job.entry, store: job.store, state: mustWait ? .waiting : .ready)
     runs.slots[slot].row = .waiting
+    // One that was parked has begun already.
+    runs.slots[slot].retries = record.attempts
     if mustWait {
       jobs[index.offset].queue.append(Int32(truncatingIfNeeded: slot))
     } else {
@@ -223,24 +234,40 @@ extension SchedulerCore {
   package mutating func interruptAll(at now: ClockReading, into evaluation: inout Evaluation) {
     evaluation.now = now
     host.phase = .over
-    for slot in runs.activeSlots where runs.slots[slot].row == .claim { interrupt(slot, &evaluation) }
+    for slot in runs.activeSlots where runs.slots[slot].row == .claim && !isOutboxUnderWay(slot) {
+      interrupt(slot, &evaluation)
+    }
   }
 
   /// Ends a claimed run that this host will not bring to its end. Where the job asked to recover, a run that makes good
   /// for it waits in the store for the next host.
-  mutating func interrupt(_ slot: Int, _ evaluation: inout Evaluation) {
+  mutating func interrupt(
+    _ slot: Int, saying message: String = "the host stopped before this run ended", _ evaluation: inout Evaluation
+  ) {
     if runs.slots[slot].state == .running || runs.slots[slot].state == .stuck {
       // Its executor will report no more: what it took is what has passed.
       let began = runs.slots[slot].record.lastStartedAt ?? evaluation.now.wall
       runs.slots[slot].record.duration += max(0, evaluation.now.wall.nanoseconds(since: began))
     }
     let run = runs.slots[slot]
-    let why = RunError(message: "the host stopped before this run ended")
+    let why = RunError(message: message)
     end(slot, .interrupted, details: AttemptDetails(error: why), &evaluation)
     let job = jobs[run.job.offset]
     guard job.definition.recover, !job.isOrphaned, run.record.cause != .watch else { return }
-    accept(
-      run.job, cause: .recovery, at: run.record.scheduledAt, missed: run.record.missed, params: run.record.params,
-      event: run.record.event, recovers: run.record.id, &evaluation)
+    recover(run.record, as: run.job, &evaluation)
+  }
+
+  /// A run that makes good for an interrupted one, and has the steps that that one did.
+  private mutating func recover(_ record: RunRecord, as index: JobIndex, _ evaluation: inout Evaluation) {
+    let heir = accept(
+      index, cause: .recovery, at: record.scheduledAt, missed: record.missed, params: record.params,
+      event: record.event, recovers: record.id, &evaluation)
+    if let heir { inheritSteps(from: record.id, to: heir, of: index, &evaluation) }
+  }
+
+  /// In the store of the job as it is now: a job that is moved to another store begins anew with its steps.
+  func inheritSteps(from run: RunID, to heir: RunID, of index: JobIndex, _ evaluation: inout Evaluation) {
+    evaluation.stores[Int(jobs[index.offset].store)].batch.steps.append(
+      .inherit(StepInheritance(from: run, to: heir)))
   }
 }

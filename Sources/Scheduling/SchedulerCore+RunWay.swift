@@ -150,7 +150,7 @@ extension SchedulerCore {
         continue
       } else if runs.slots[slot].row == .claim {
         claimAgain(slot, &evaluation)
-      } else if jobs[index.offset].isGone {
+      } else if jobs[index.offset].isGone, runs.slots[slot].record.startedAt == nil {
         // A claim that the store refused, of a schedule that was unscheduled meanwhile.
         reject(slot, .unscheduled, &evaluation)
       } else if isTooLate(slot, at: evaluation.now) {
@@ -222,7 +222,9 @@ extension SchedulerCore {
     let scheduledAt = runs.slots[slot].record.scheduledAt
     let attempts = runs.slots[slot].record.attempts
     var startBefore: Instant?
-    if runs.slots[slot].record.cause == .schedule, attempts == 0, let grace = entry.definition.misfireGraceTime {
+    if runs.slots[slot].record.cause == .schedule, attempts == 0, let grace = entry.definition.misfireGraceTime,
+      runs.slots[slot].record.startedAt == nil
+    {
       startBefore = Instant(nanoseconds: due(scheduledAt, of: offset)).advanced(byNanoseconds: grace)
     }
     evaluation.orders[Int(executor)].append(
@@ -230,7 +232,14 @@ extension SchedulerCore {
         token: runs.token(slot), id: runs.slots[slot].record.id, job: entry, attempt: attempts + 1,
         scheduledAt: scheduledAt,
         missed: runs.slots[slot].record.missed, startBefore: startBefore,
-        context: runs.slots[slot].isPlain ? nil : OrderContext(runs.slots[slot].record)))
+        context: runs.slots[slot].isPlain && runs.slots[slot].record.startedAt == nil
+          ? nil : OrderContext(runs.slots[slot].record, store: movedStore(of: slot))))
+  }
+
+  /// The store of a run, where its job has another one by now.
+  private func movedStore(of slot: Int) -> String? {
+    let store = runs.slots[slot].store
+    return store == jobs[runs.slots[slot].job.offset].store ? nil : stores.names[Int(store)]
   }
 
   // MARK: 6. Finish (retries: +Attempts; the jobs after it: +Upstreams; its files: +Files)
@@ -288,13 +297,23 @@ extension SchedulerCore {
     }
   }
 
-  private mutating func endAttempt(
+  mutating func endAttempt(
     _ slot: Int, _ report: RunReport, _ evaluation: inout Evaluation
   ) {
     runs.slots[slot].record.duration += report.duration
     runs.slots[slot].record.memoryPeakBytes = max(runs.slots[slot].record.memoryPeakBytes, report.memoryPeakBytes)
+    if let details = report.details {
+      if let step = details.park, mayPark(slot) { return park(slot, at: step, &evaluation) }
+      if let outbox = details.outbox, report.outcome == .succeeded, runs.slots[slot].state == .running {
+        return commitOutbox(slot, outbox, report, &evaluation)
+      }
+    }
     if let delay = delayBeforeRetry(slot, report) {
       return retry(slot, after: delay, report, &evaluation)
+    }
+    if report.outcome == .cancelled, runs.slots[slot].cancellation == .leaseEnded {
+      return interrupt(
+        slot, saying: "the host could not renew its lease on the store before this run ended", &evaluation)
     }
     end(slot, report.outcome, details: report.details, &evaluation)
   }

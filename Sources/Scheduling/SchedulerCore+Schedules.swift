@@ -89,7 +89,7 @@ extension SchedulerCore {
 
   // MARK: Ids
 
-  private func hasSchedule(_ id: String) -> Bool {
+  func hasSchedule(_ id: String) -> Bool {
     jobs.dynamic[id] != nil || restart.dynamicIDs[id] != nil || restart.forgotten[id] != nil
   }
 
@@ -290,7 +290,7 @@ extension SchedulerCore {
 
 extension AnyTrigger {
   /// The first of a plain list of dates, past or not; nil for every other trigger.
-  fileprivate var firstDate: Instant? {
+  var firstDate: Instant? {
     dateList?.instants.first
   }
 }

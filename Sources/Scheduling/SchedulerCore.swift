@@ -116,6 +116,10 @@ package struct SchedulerCore: Sendable {
       let expiry = Instant(nanoseconds: entry.key + 1)
       wake.wall = min(wake.wall ?? expiry, expiry)
     }
+    if let entry = runs.parked.times.first {
+      let time = Instant(nanoseconds: entry.key)
+      wake.wall = min(wake.wall ?? time, time)
+    }
     if let opens = limits.nextWake { wake.monotonic = min(wake.monotonic ?? opens, opens) }
     return wake
   }
@@ -145,6 +149,7 @@ package struct SchedulerCore: Sendable {
       _ = runs.delayed.popFirst()
       endDelay(of: entry.slot, use: entry.use, &evaluation)
     }
+    if isStarted, !isDraining, !runs.parked.times.isEmpty { wakeParked(&evaluation) }
     due.searches = 0
     if isStarted, !isDraining, !watched.waiting.isEmpty { startFileRuns(&evaluation) }
     if !isDraining {

@@ -98,6 +98,34 @@ struct MongoHostTests {
     return formatter.date(from: text).map { Int64(($0.timeIntervalSince1970 * 1_000).rounded()) }
   }
 
+  @Test("a host that was frozen for longer than its lease is fenced by the one that followed it")
+  func frozen() throws {
+    let server = try MongoProcess.shared(.alone)
+    let place = try place(server.freshAddress(), "job \"tick\" { every = \"200ms\", run = function() end }")
+    let first = try place.host("-v")
+    try first.awaitLine { $0.contains("tick #") && $0.contains("succeeded") }
+    first.signal(SIGSTOP)
+    // It is refused until the lease is over.
+    var second = try place.host("-v", "--state", place.path + "/other")
+    while try second.awaitLine({ $0.contains("1 job") || $0.contains("another host schedules") })
+      .contains("another host")
+    {
+      second = try place.host("-v", "--state", place.path + "/other")
+    }
+    try second.awaitLine { $0.contains("tick #") && $0.contains("succeeded") }
+    first.signal(SIGCONT)
+    try first.awaitAnywhere("has taken this store over")
+    for _ in 0..<3 { try second.awaitLine { $0.contains("tick #") && $0.contains("succeeded") } }
+    first.signal(SIGKILL)
+    second.signal(SIGTERM)
+    #expect(try second.awaitExit() == 0)
+    let runs = try place.run("history", "tick", "--limit", "100000", "--json", "--state", place.path + "/other").output
+    let times = try runs.map { line in
+      try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])["scheduled_at"] as? String
+    }
+    #expect(Set(times).count == times.count && times.count > 4)
+  }
+
   @Test("a store moves from a file to MongoDB and back, killed in the middle of each way, and tells the same story")
   func moves() throws {
     let server = try MongoProcess.shared(.alone)

@@ -79,6 +79,8 @@ extension SettingRow {
     SettingRow(
       key: "stores.*.synchronous", value: "\"normal\"", script: "", effect: .seen { _, _ in }),  // SettingTests.synced
     SettingRow(
+      key: "stores.*.lease", value: "\"5s\"", script: "", effect: .refused("several hosts")),  // PostgresHostTests
+    SettingRow(
       key: "executors.*.workers", value: "3", script: once("print('ran')"),
       effect: .seen { _, host in
         try host.awaitLine(containing: ", 3 workers, ")
@@ -86,7 +88,11 @@ extension SettingRow {
         #expect(try ThreadNames(of: host.pid).all.count { $0.hasPrefix("moondial-w") } == 3)
       }),
     SettingRow(
-      key: "executors.*.type", value: "\"process\"", script: once("print('ran')"), effect: .refused("process")),
+      key: "executors.*.type", value: "\"process\"", script: once("print('pid ' .. ctx.process)"),
+      effect: .seen { _, host in
+        let line = try host.awaitLine(containing: "pid ")
+        #expect(!line.hasSuffix(" \(host.pid)"))
+      }),
     SettingRow(
       key: "groups.*.max", name: "db", value: "1",
       script: "for i = 1, 4 do job('m' .. i) { group = 'db', run_at_start = true, run = function() print('in') "

@@ -7,7 +7,9 @@ import Testing
 /// one without a row fails here; fields of jobs (`job_defaults`) are seen in `JobFieldTests`.
 @Suite("Every setting, through the binary", .serialized)
 struct SettingTests {
-  private static let rows = SettingRow.rows + SettingRow.grants + SettingRow.kept + SettingRow.quotas + SettingRow.http
+  private static let rows =
+    SettingRow.rows + SettingRow.processWorkers + SettingRow.grants + SettingRow.kept + SettingRow.quotas
+    + SettingRow.http
 
   @Test("none is missing")
   func complete() {

@@ -30,6 +30,13 @@ final class ToyStore: InspectableStore, DiagnosableStore, RetainingStore {
   func schedules() throws(StoreError) -> [ScheduleRecord] { try memory.schedules() }
   func append(log lines: [RunLogLine]) { memory.append(log: lines) }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try memory.log(of: run, limit: limit) }
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] { try memory.steps(of: run) }
+  func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    memory.commit(transaction, at: now, completion: completion)
+  }
   func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try memory.progress(of: run) }
   func close() {}
 

@@ -175,6 +175,18 @@ struct AnswerTests {
     #expect(names.count == 300 && names == names.sorted())
   }
 
+  @Test("the answer about one job says when its latest run began")
+  func lastRun() async throws {
+    let host = try ControlledHost(["a.lua": #"job "a" { run = function() end }"#])
+    #expect(try await host.control.job("a").lastRunTime == nil)
+    let events = host.listen()
+    let run = try await host.control.runNow(RunRequest(job: "a"), by: ControlledHost.ann)
+    _ = try await events.end(of: run.id)
+    // What has ended is told before it is on disk; the answer about the run waits for that.
+    let began = try await host.control.run(RunID(run.id)).startedAt
+    #expect(try await host.control.job("a").lastRunTime == began)
+  }
+
   @Test("explain answers as a host knows it, and about jobs that nobody has heard of with the nearest name")
   func explain() async throws {
     let host = try ControlledHost(["a.lua": #"job "waits" { run = function() wait("go") end }"#])

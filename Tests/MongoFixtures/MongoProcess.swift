@@ -108,6 +108,15 @@ public final class MongoProcess: Sendable {
     guardian.wait()
   }
 
+  /// The member of a replica set gives its role up, and is elected again after a second: connections are cut, and
+  /// commits that are under way are taken back.
+  public func elect() throws {
+    // The answer may be lost with its connection.
+    _ = try? MongoCommand.run(
+      on: socket, database: "admin", [("replSetStepDown", .int(1)), ("force", .bool(true))])
+    try awaitPrimary()
+  }
+
   /// Makes it a replica set, and waits until it takes writes.
   private func initiate() throws {
     try MongoCommand.run(
@@ -126,10 +135,14 @@ public final class MongoProcess: Sendable {
           ])
         )
       ])
+    try awaitPrimary()
+  }
+
+  private func awaitPrimary() throws {
     let deadline = Date(timeIntervalSinceNow: 60)
     while Date() < deadline {
-      let answer = try MongoCommand.run(on: socket, database: "admin", [("hello", .int(1))])
-      if MongoCommand.has(answer, "isWritablePrimary") { return }
+      let answer = try? MongoCommand.run(on: socket, database: "admin", [("hello", .int(1))])
+      if let answer, MongoCommand.has(answer, "isWritablePrimary") { return }
       usleep(20_000)
     }
     throw Failure(description: "the replica set has no primary")
@@ -190,6 +203,7 @@ final class Spawned: Sendable {
 enum MongoCommand {
   indirect enum Value {
     case int(Int32)
+    case bool(Bool)
     case text(String)
     case document([(String, Value)])
     case array([Value])
@@ -241,6 +255,7 @@ enum MongoCommand {
       let (kind, data): (UInt8, [UInt8]) =
         switch value {
         case .int(let number): (0x10, bytes(number))
+        case .bool(let flag): (0x08, [flag ? 1 : 0])
         case .text(let text): (0x02, bytes(Int32(text.utf8.count + 1)) + Array(text.utf8) + [0])
         case .document(let fields): (0x03, document(fields))
         case .array(let values): (0x04, document(values.enumerated().map { (String($0.offset), $0.element) }))

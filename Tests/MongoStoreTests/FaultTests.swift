@@ -32,7 +32,7 @@ struct MongoFaultTests {
     try MongoStore(address, options: options()).close()
   }
 
-  @Test("mongod is killed again and again under commits: each batch that was answered is there, once")
+  @Test("mongod is killed and elected again and again under commits: each batch that was answered is there, once")
   func killedServer() throws {
     for kind in MongoProcess.Kind.allCases {
       let server = try MongoProcess(kind)
@@ -64,11 +64,15 @@ struct MongoFaultTests {
           if isDone { answered.change { _ = $0.insert(now) } }
         }
       }
-      for _ in 0..<4 {
+      for round in 0..<6 {
         let before = answered.withLock { $0.count }
         _ = answered.wait { $0.count < before + 20 ? nil : true }
-        server.kill()
-        try server.start()
+        if kind == .replicaSet, round % 2 == 1 {
+          try server.elect()
+        } else {
+          server.kill()
+          try server.start()
+        }
       }
       ends.withLock { $0 = true }
       worker.join()

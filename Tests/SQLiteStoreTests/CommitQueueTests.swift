@@ -1,10 +1,11 @@
 import Basics
 import JobModel
 import MoondialTesting
+import SQLiteStore
 import Testing
 import TestSupport
 
-@testable import SQLiteStore
+@testable import StoreSupport
 
 @Suite("What waits for a commit takes turns, and no commit is large")
 struct CommitQueueTests {
@@ -20,6 +21,7 @@ struct CommitQueueTests {
     case .keyValue(let change, _, _): "\(change.space)\(change.key)"
     case .log(let lines): "log \(lines.count)"
     case .externalRun: "external"
+    case .transaction: "transaction"
     }
   }
 

@@ -59,6 +59,10 @@ struct MigrationTests {
     ALTER TABLE schedules DROP COLUMN arrivals;
     ALTER TABLE schedules DROP COLUMN pause_reason; ALTER TABLE schedules DROP COLUMN paused_by;
     ALTER TABLE schedules DROP COLUMN paused_at; DROP TABLE host_pause; DROP TABLE audit;
+    DROP TABLE steps; DROP TABLE intents;
+    ALTER TABLE open_runs DROP COLUMN parked_at; ALTER TABLE open_runs DROP COLUMN parked_until;
+    ALTER TABLE open_runs DROP COLUMN parked_event; ALTER TABLE runs DROP COLUMN parked_at;
+    ALTER TABLE runs DROP COLUMN parked_until; ALTER TABLE runs DROP COLUMN parked_event;
     DROP TABLE payloads; DROP TABLE log_sizes; DROP TABLE kv_sizes;
     DROP INDEX open_runs_event; DROP INDEX open_runs_params; DROP INDEX runs_event; DROP INDEX runs_params;
     ALTER TABLE open_runs DROP COLUMN event_payload; ALTER TABLE open_runs DROP COLUMN params_payload;

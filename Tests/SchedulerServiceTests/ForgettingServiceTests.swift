@@ -67,6 +67,11 @@ private final class RememberingStore: JobStore {
   func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   func schedules() throws(StoreError) -> [ScheduleRecord] { records.withLock { Array($0.values) } }
   func append(log lines: [RunLogLine]) { store.append(log: lines) }
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] { [] }
+  func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) { completion(.failure(.closed(name))) }
   func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try store.log(of: run, limit: limit) }
   var keyValues: any KeyValueStore { store.keyValues }

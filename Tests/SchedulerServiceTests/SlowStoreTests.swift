@@ -56,6 +56,11 @@ private final class SlowStore: JobStore {
   func schedules() throws(StoreError) -> [ScheduleRecord] { [] }
   func files(of job: String) throws(StoreError) -> [FileMark] { [] }
   func append(log lines: [RunLogLine]) {}
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] { [] }
+  func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) { completion(.failure(.closed(name))) }
   func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   func close() {}

@@ -33,6 +33,11 @@ final class PlayedStore: JobStore {
   func files(of job: String) throws(StoreError) -> [FileMark] { [] }
   func schedules() throws(StoreError) -> [ScheduleRecord] { [] }
   func append(log lines: [RunLogLine]) {}
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] { [] }
+  func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) { completion(.failure(.closed(name))) }
   func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   func close() {}

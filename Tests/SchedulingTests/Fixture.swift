@@ -45,6 +45,8 @@ struct Fixture {
   /// What is remembered of files, by job and path.
   var files: [String: [String: FileMark]] = [:]
   var events: [Event] = []
+  /// Changes of steps, in order.
+  var steps: [StepChange] = []
   /// Orders that were dispatched and not reported on.
   var orders: [RunOrder] = []
   var cancellations: [RunToken] = []
@@ -144,6 +146,7 @@ struct Fixture {
     }
     for record in batch.waiting + batch.claims + batch.finished { rows[record.id] = record }
     for id in batch.dropped { rows[id] = nil }
+    steps += batch.steps
     decisions += batch.decisions
     for mark in batch.files { files[mark.job, default: [:]][mark.path] = mark.version == nil ? nil : mark }
     for id in batch.unscheduled { dynamic[id] = nil }

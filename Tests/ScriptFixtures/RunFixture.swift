@@ -7,6 +7,8 @@ package import JobModel
 package import Lua
 
 internal import FileWatching
+internal import Glibc
+package import ProcessExecutor
 internal import HostModules
 internal import ScriptLoading
 package import ScriptRuntime
@@ -40,6 +42,8 @@ package final class LogCollector: RunOutput {
 /// Collects reports and lets a test wait for the end of a run.
 package final class ReportCollector: RunReportSink {
   private let reports = Monitor<[RunReport]>([])
+
+  package init() {}
 
   package func report(_ new: [RunReport]) {
     reports.withLock { $0 += new }
@@ -229,15 +233,19 @@ package final class PoolFixture {
   package let reports = ReportCollector()
   package let values = TestValues()
   package let scheduler = TestScheduler()
+  package let keeper = TestKeeper()
   package let host: LuaHost
   package let pool: StepPool
+  /// What runs are given to: the pool, or worker processes.
+  package let executor: any JobExecutor
   private let loader: ScriptLoader
   private var generation: LoadedGeneration?
   private var slots = 0
 
   package init(
     workers: Int = 2, configuration: LuaHostConfiguration = .init(), grants: Grants = .none, base: String = "/",
-    lua: LuaConfiguration = .init(), http: HTTPClient = HTTPClient(), edit: (inout HostServices) -> Void = { _ in }
+    lua: LuaConfiguration = .init(), http: HTTPClient = HTTPClient(),
+    processes: ProcessConfiguration? = PoolFixture.processesOfSuite, edit: (inout HostServices) -> Void = { _ in }
   ) throws {
     var services = HostServices.unwired
     services.log = log
@@ -246,6 +254,8 @@ package final class PoolFixture {
     services.environment = { ["PATH": "/usr/bin:/bin", "GREETING": "hello"][$0] }
     let values = values
     services.keyValues = { _ in values }
+    let keeper = keeper
+    services.runKeeper = { _ in keeper }
     services.jobs = scheduler
     services.events = scheduler
     edit(&services)
@@ -257,10 +267,34 @@ package final class PoolFixture {
     pool = StepPool(runner, configuration: pools)
     runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
     loader = try ScriptLoader(runtime: host.runtime, zones: services.zones)
-    pool.start(reportingTo: reports)
+    if var processes {
+      processes.program = Self.binary
+      executor = ProcessExecutor(processes, luaHost: host)
+    } else {
+      executor = pool
+    }
+    executor.start(reportingTo: reports)
   }
 
+  /// With `MOONDIAL_TEST_EXECUTOR=process` in the environment every fixture runs its jobs in worker processes.
+  package static var processesOfSuite: ProcessConfiguration? {
+    guard let name = unsafe getenv("MOONDIAL_TEST_EXECUTOR"), unsafe String(cString: name) == "process" else {
+      return nil
+    }
+    return ProcessConfiguration()
+  }
+
+  /// The built program, beside the test bundle.
+  package static let binary: String = {
+    var buffer = [CChar](repeating: 0, count: 4_096)
+    // Safe: the call writes inside the array.
+    let count = unsafe readlink("/proc/self/exe", &buffer, buffer.count)
+    let path = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return path.prefix(through: path.lastIndex(of: "/") ?? path.startIndex) + "moondial"
+  }()
+
   deinit {
+    executor.stop()
     pool.stop()
     host.stop()
     host.services.blockingPool.stop()
@@ -293,7 +327,7 @@ package final class PoolFixture {
   package func submit(_ job: JobEntry, attempt: Int32 = 1, missed: Int = 0, context: OrderContext? = nil) -> RunToken {
     slots += 1
     let token = RunToken(slot: slots, use: 1)
-    pool.submit([
+    executor.submit([
       RunOrder(
         token: token, id: RunID(Int64(slots)), job: job, attempt: attempt, scheduledAt: Instant(seconds: 1_000),
         missed: missed,

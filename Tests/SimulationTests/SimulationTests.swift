@@ -1,3 +1,4 @@
+import Chronology
 import FoundationEssentials
 import JobModel
 import MoondialTesting
@@ -120,6 +121,11 @@ private final class ForgetfulStore: JobStore {
   func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   func append(log lines: [RunLogLine]) {}
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] { [] }
+  func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) { completion(.failure(.closed(name))) }
   func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   func close() {}

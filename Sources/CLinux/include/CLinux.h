@@ -62,7 +62,9 @@ typedef struct {
   bool dies_with_host;                                // SIGKILL when the calling *thread* ends (PR_SET_PDEATHSIG)
 } linux_child;
 
-typedef enum { LINUX_CHILD_PREPARE, LINUX_CHILD_DIRECTORY, LINUX_CHILD_PROGRAM } linux_child_step;
+typedef enum {
+  LINUX_CHILD_PREPARE, LINUX_CHILD_DIRECTORY, LINUX_CHILD_PROGRAM, LINUX_CHILD_USER
+} linux_child_step;
 
 /// Why there is no child: an errno, and where.
 typedef struct {
@@ -75,3 +77,88 @@ typedef struct {
 ///
 /// Returns its number, or -1 with `failure` set. Blocks until the program was loaded.
 int linux_spawn(const linux_child *_Nonnull child, linux_child_failure *_Nonnull failure);
+
+// ---- Worker processes -----------------------------------------------------------------------------------------------
+
+/// A connected pair of stream sockets, closed in other programs from the beginning (socketpair(2)). -1 on failure.
+int linux_socket_pair(int *_Nonnull ends);
+
+/// The numbers of a user by its name (getpwnam_r(3)); false: there is none.
+bool linux_find_user(const char *_Nonnull name, uint32_t *_Nonnull user, uint32_t *_Nonnull group);
+
+/// The number of a group by its name (getgrnam_r(3)); false: there is none.
+bool linux_find_group(const char *_Nonnull name, uint32_t *_Nonnull group);
+
+/// What a worker process is to be. All texts are terminated, both lists end with NULL.
+typedef struct {
+  const char *_Nonnull program;                       // a path; nothing is searched
+  char *_Nullable const *_Nonnull arguments;
+  char *_Nullable const *_Nonnull environment;
+  int socket, output;                                 // become 3, and 1 and 2; 0 is /dev/null
+  int nice;
+  int64_t files, processes;                           // RLIMIT_NOFILE, RLIMIT_NPROC; negative: as the host's
+  bool has_user, has_group;                           // what is to be taken of the next two
+  uint32_t user, group;
+} linux_worker;
+
+/// Starts a worker: leader of a session and process group of its own, SIGKILL when the calling *thread* ends, no new
+/// privileges, its limits, no core file, no descriptor but its four, default signal handling, the root directory.
+///
+/// Returns its number, or -1 with `failure` set. Blocks until the program was loaded.
+int linux_spawn_worker(const linux_worker *_Nonnull worker, linux_child_failure *_Nonnull failure);
+
+/// Whether that child is stopped (SIGSTOP and the like) and was not continued. Nothing is reaped.
+bool linux_is_stopped(int process);
+
+/// How a child has ended.
+typedef struct {
+  int signal, code;
+  int64_t peak_bytes;                                 // the largest resident size that it had
+} linux_ending;
+
+/// Waits for that child without blocking (wait4(2)); false: it has not ended.
+bool linux_reap(int process, linux_ending *_Nonnull ending);
+
+/// `SEGV`, `KILL`, …; `?` for a number that is no signal (sigabbrev_np(3)).
+const char *_Nonnull linux_signal_name(int number);
+
+/// From now on the calling process is killed when the thread of `parent` ends that started it. False: it has already.
+bool linux_die_with(int parent);
+
+/// From now on the process, and what it starts, cannot leave its process group, look into other processes, load code
+/// into the kernel, mount, or enter namespaces: such calls are refused with EPERM (seccomp(2)). False: the kernel, or
+/// this processor, has no such filter. After no_new_privs.
+bool linux_refuse_calls(void);
+
+/// The version of Landlock that the kernel has; 0: none.
+int linux_landlock_version(void);
+
+/// A set of rules; with `files` nothing may be opened that is not allowed, in any case no process outside can be
+/// signalled or traced, as far as the kernel's version has it. -1: the kernel has no Landlock.
+int linux_landlock_begin(bool files);
+
+/// What may be done below a path, beside reading.
+typedef enum { LINUX_MAY_READ = 0, LINUX_MAY_EXECUTE = 1, LINUX_MAY_WRITE = 2 } linux_file_access;
+
+/// False: there is nothing at that path.
+bool linux_landlock_allow(int rules, const char *_Nonnull path, linux_file_access access);
+
+/// From now on the calling thread and what it starts are bound by the rules: before there are other threads.
+bool linux_landlock_enter(int rules);
+
+/// Enters user, mount, network, IPC and UTS namespaces of its own, with no network but an inactive loopback. Before
+/// there are other threads. False: the kernel does not allow it.
+bool linux_enter_namespaces(void);
+
+/// The process may have so many bytes more than it has now (RLIMIT_AS, RLIMIT_DATA).
+bool linux_limit_memory(int64_t bytes);
+
+/// From now on the process may use so much more processor time, in whole seconds and one more, until SIGXCPU ends it;
+/// negative: any (RLIMIT_CPU).
+bool linux_limit_processor(int64_t nanoseconds);
+
+/// From now on what is left of programs that this process started becomes its child (PR_SET_CHILD_SUBREAPER).
+void linux_inherit_orphans(void);
+
+/// Whether the process has any child, ended or not.
+bool linux_has_children(void);

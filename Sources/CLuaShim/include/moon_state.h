@@ -58,6 +58,7 @@ typedef struct {
   size_t source_limit;  ///< bytes of source text in one chunk
   int64_t stuck_after;  ///< nanoseconds from the hard stop to `stuck`
   int64_t host_patience;   ///< the same when the run is in a function of the host
+  bool all_libraries;      ///< states of jobs have the libraries of the `lua` program: only behind a boundary
   uint64_t fail_allocation;   ///< tests: the n-th allocation of each template state fails (0: none)
 } moon_options;
 

@@ -13,6 +13,9 @@ typedef struct moon_mongo_error {
   char text[512];
 } moon_mongo_error;
 
+/// The domain of the error that libmongoc is not there.
+#define MOON_MONGO_ABSENT 9999u
+
 /// Connections to one server or replica set, for any thread. Watches it on a thread of its own.
 typedef struct moon_mongo_pool moon_mongo_pool;
 /// One of them, for one thread at a time (mongoc_client_t).
@@ -20,7 +23,7 @@ typedef struct moon_mongo_client moon_mongo_client;
 /// A session, mostly with a transaction that is under way (mongoc_client_session_t).
 typedef struct moon_mongo_transaction moon_mongo_transaction;
 
-/// NULL: the address is not one, as `error` says.
+/// NULL: the address is not one, or libmongoc is not installed, as `error` says.
 ///
 /// Sets how long to look for a server, to wait for a connection and for an answer where the address does not.
 moon_mongo_pool *moon_mongo_open(

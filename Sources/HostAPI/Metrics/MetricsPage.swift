@@ -67,6 +67,7 @@ package enum MetricsPage {
       family.add(runs.claimed, ("state", "claimed"))
       family.add(runs.running, ("state", "running"))
       family.add(runs.retrying, ("state", "retrying"))
+      family.add(runs.parked, ("state", "parked"))
       family.add(runs.stuck, ("state", "stuck"))
     }
     histogram("moondial_run_lateness_seconds", "From a fire time to the start of its run.", metrics.lateness, &page)

@@ -85,16 +85,19 @@ package final class OrderContext: Sendable {
   package let event: JSONText?
   /// The id of the dynamic schedule that the run is of.
   package let schedule: String?
-  package init(params: JSONText?, event: JSONText?, schedule: String? = nil) {
+  /// The store that has the run, where that is no more the one of its job; nil: it is.
+  package let store: String?
+  package init(params: JSONText?, event: JSONText?, schedule: String? = nil, store: String? = nil) {
+    self.store = store
     self.params = params
     self.event = event
     self.schedule = schedule
   }
 
   /// What the record of a run says of it; nil: nothing.
-  package convenience init?(_ record: RunRecord) {
-    guard record.params != nil || record.event != nil || record.schedule != nil else { return nil }
-    self.init(params: record.params, event: record.event, schedule: record.schedule)
+  package convenience init?(_ record: RunRecord, store: String? = nil) {
+    guard record.params != nil || record.event != nil || record.schedule != nil || store != nil else { return nil }
+    self.init(params: record.params, event: record.event, schedule: record.schedule, store: store)
   }
 }
 
@@ -144,8 +147,17 @@ package final class AttemptDetails: Sendable {
   package let retry: RetryRequest?
   /// The host refused something, and would refuse it again: `retry` does not apply.
   package let isFinal: Bool
-  package init(error: RunError? = nil, result: JSONText? = nil, retry: RetryRequest? = nil, isFinal: Bool = false) {
+  /// The attempt is not over: it has come to this step, which takes long, and is executed again after it.
+  package let park: RunStep?
+  /// What is to be committed with its success.
+  package let outbox: RunOutbox?
+  package init(
+    error: RunError? = nil, result: JSONText? = nil, retry: RetryRequest? = nil, isFinal: Bool = false,
+    park: RunStep? = nil, outbox: RunOutbox? = nil
+  ) {
+    self.outbox = outbox
     self.isFinal = isFinal
+    self.park = park
     self.error = error
     self.result = result
     self.retry = retry

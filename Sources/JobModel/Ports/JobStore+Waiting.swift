@@ -10,6 +10,13 @@ extension JobStore {
     apply(batch) { error in answer.give(error.map { .failure($0) } ?? .success(())) }
     try answer.get()
   }
+
+  /// ``commit(_:at:completion:)``, waited for.
+  package func commit(_ transaction: RunTransaction, at now: Instant) throws(StoreError) -> TransactionAnswer {
+    let answer = Answer<TransactionAnswer>()
+    commit(transaction, at: now) { answer.give($0) }
+    return try answer.get()
+  }
 }
 
 extension KeyValueStore {

@@ -16,6 +16,9 @@ package protocol InspectableStore: JobStore {
   /// Where it lies, as an operator knows it: a path, or an address without its password.
   var location: String { get }
 
+  /// What copies it, where it cannot do so itself (``BackupStore``): the end of a sentence.
+  var copyAdvice: String { get }
+
   /// When the host came up that schedules from it now, or did so last. nil: none ever did.
   func hostSince() throws(StoreError) -> Instant?
 
@@ -30,6 +33,10 @@ package protocol InspectableStore: JobStore {
 
   /// Those of `runs`, claimed and not ended, that somebody alive runs: a host, or a process alongside one.
   func living(among runs: [RunRecord]) -> Set<RunID>
+}
+
+extension InspectableStore {
+  package var copyAdvice: String { "use the tools of its server" }
 }
 
 /// A store that can examine itself (`moondial doctor`).
@@ -66,4 +73,22 @@ package protocol ExternalRunStore: JobStore {
   /// A run id that belongs to the caller alone, whatever hosts and other processes do meanwhile. Until the store is
   /// closed, or the process ends, a run of that id counts as alive: no host that starts takes it for a dead one's.
   func externalRunID() throws(StoreError) -> RunID
+}
+
+/// A store that several hosts may name, of which one at a time schedules from it: the one that has its lease.
+package protocol LeasedStore: JobStore {
+  /// Calls `listener` with each change of this host's lease, on a thread of the store's, in order. It must be quick.
+  /// Once per store; a change that came before the call is told at once.
+  func watchLease(_ listener: @escaping @Sendable (LeaseChange) -> Void)
+}
+
+/// What became of a host's lease on a store.
+package enum LeaseChange: Sendable, Equatable {
+  /// It could not be renewed, and will end soon or has ended: what runs from this store must end before another host
+  /// may begin with it.
+  case doubtful(String)
+  /// It was renewed after all, and nobody else had it meanwhile.
+  case regained
+  /// Another host has the store now.
+  case lost(String)
 }

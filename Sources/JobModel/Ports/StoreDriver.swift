@@ -41,6 +41,10 @@ package struct StoreRequest: Sendable {
   package var threadRefused: (@Sendable (StoreError?) -> Void)?
   /// Judges the age of history.
   package var clock: any WallClock = SystemWallClock()
+  /// Of a store that several hosts may name: how long its lease lasts, in nanoseconds; nil: the store's default.
+  package var lease: Int64?
+  /// Whoever opens a store that another host schedules from waits for it, and says so here, once; nil: it is refused.
+  package var standsBy: (@Sendable (String) -> Void)?
 
   package init(_ access: StoreAccess, in directory: String? = nil) {
     self.access = access
@@ -72,6 +76,9 @@ package protocol StoreDriver: Sendable {
   /// Whether its commits can be less durable than the disk (`synchronous = "normal"`).
   var hasDurability: Bool { get }
 
+  /// Whether several hosts may name one store, of which one has its lease (`lease = "15s"`).
+  var hasLease: Bool { get }
+
   /// Whether an address with one of its schemes can be meant.
   func accepts(_ address: StoreAddress) -> Bool
 
@@ -89,6 +96,7 @@ extension StoreDriver {
   /// The kind's name.
   package var kind: String { schemes[0] }
   package var hasDurability: Bool { false }
+  package var hasLease: Bool { false }
   package func accepts(_ address: StoreAddress) -> Bool { true }
 }
 

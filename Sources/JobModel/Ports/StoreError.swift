@@ -10,6 +10,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case readOnly
     /// The file is damaged, or not a store.
     case corrupt
+    /// There is nothing of a store yet where it is to be.
+    case absent
     /// Written by a newer version.
     case version
     /// A script has as much as it may have. It says nothing about the store.

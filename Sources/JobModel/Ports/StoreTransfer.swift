@@ -4,6 +4,10 @@ package enum StoreSection: String, Sendable, CaseIterable {
   case schedules
   /// Ended ones, and those that have not.
   case runs
+  /// What runs have done, or are parked at.
+  case steps
+  /// What transactions have asked for and nobody has carried out.
+  case intents
   case log
   case decisions
   case keyValues = "kv"
@@ -16,6 +20,8 @@ package enum StoreSection: String, Sendable, CaseIterable {
 package enum StoreRow: Sendable, Equatable {
   case schedule(ScheduleRecord)
   case run(RunRecord)
+  case step(RunStep)
+  case intent(RunIntent)
   /// Numbers rise within a run; 0 is how far it said it is.
   case logLine(RunLogLine, number: Int64)
   /// Sequences rise within a job, and put ranges of all jobs in the order of their decision.
@@ -29,6 +35,8 @@ package enum StoreRow: Sendable, Equatable {
     switch self {
     case .schedule(let record): 200 + (record.dynamic?.options.params?.text.utf8.count ?? 0)
     case .run(let run): 200 + run.textBytes
+    case .step(let step): 80 + step.textBytes
+    case .intent(let intent): 80 + intent.operations.text.utf8.count
     case .logLine(let line, _): line.bytes
     case .decision: 150
     case .keyValue(let value, let key, _): 60 + key.utf8.count + value.value.text.utf8.count

@@ -16,6 +16,10 @@ struct RestartTable: Sendable {
   var leftBehind: [(id: String, store: Int)] = []
   /// Runs without an outcome, until `start` decides about them.
   var unfinished: [(record: RunRecord, store: Int)] = []
+  /// Parked runs whose job nobody has declared.
+  var parked: [(record: RunRecord, store: Int)] = []
+  /// What transactions have asked for, until somebody carries it out.
+  var intents: [(intent: RunIntent, store: Int)] = []
   /// Whether some scripts were still loading at the start, so that jobs that the stores know may yet be declared.
   var isAwaitingScripts = false
   /// Starts before this life that rates may have to count, until `start`.

@@ -14,6 +14,8 @@ enum RunCancellation: UInt8, Sendable {
   case requested
   /// The same, because a newer run takes its turn (`overlap = "replace"`): what it was given is not done.
   case replaced
+  /// This host's lease on its store is in doubt: it is to end as interrupted.
+  case leaseEnded
 }
 
 /// How an active run stands to the limits of its job: its group and its rates.

@@ -26,7 +26,7 @@ package struct ActiveRun: Sendable {
   let isPlain: Bool
   /// Retries used so far.
   var retries: Int32 = 0
-  /// Monotonic nanoseconds at which `debouncing` or `retrying` ends.
+  /// Monotonic nanoseconds at which `debouncing` or `retrying` ends; of `parked` those of the wall clock.
   var resumesAt: Int64 = 0
   var use: UInt32
 }
@@ -43,6 +43,10 @@ package struct RunTable: Sendable {
   var ready: [KeyedHeap<ClaimOrder>]
   /// Runs in `retrying` and `debouncing`, by monotonic nanoseconds.
   var delayed = KeyedHeap<Int64>()
+  /// What wakes those in `parked`.
+  var parked = ParkedRuns()
+  /// What is to be committed for those in `finishing`.
+  var finishing: [RunToken: FinishingRun] = [:]
   /// Runs accepted in this evaluation for another reason than their trigger: they get a row even when they must wait.
   var unflushed: [RunToken] = []
   /// Claimed and not started.

@@ -14,6 +14,10 @@ package final class DeclareEnvironment {
   /// Names of configured executors and stores, sorted.
   package let executors: [String]
   package let stores: [String]
+  /// Those of the executors whose runs are in processes of their own.
+  let processExecutors: Set<String>
+  /// Whether some executor gives scripts the libraries of the `lua` program: then what is not here may be there.
+  let hasAllLibraries: Bool
   /// Names of configured groups, sorted.
   package let groups: [String]
   /// `job_defaults` of the host, decoded before.
@@ -37,11 +41,13 @@ package final class DeclareEnvironment {
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
     stores: [String] = ["default"], groups: [String] = [], hostDefaults: LuaTable = LuaTable(),
     calendars: CalendarLibrary? = nil, quotas: Quotas = Quotas(),
-    now: Instant, quota: DeclareQuota? = nil
+    now: Instant, quota: DeclareQuota? = nil, processExecutors: Set<String> = [], hasAllLibraries: Bool = false
   ) {
     self.zones = zones
     self.zone = zone
     self.executors = executors.sorted()
+    self.processExecutors = processExecutors
+    self.hasAllLibraries = hasAllLibraries
     self.stores = stores.sorted()
     self.groups = groups.sorted()
     self.hostDefaults = hostDefaults

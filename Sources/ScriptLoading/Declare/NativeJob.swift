@@ -37,6 +37,11 @@ package struct NativeJob: Sendable {
     var assembly = TriggerAssembly(draft, environment)
     draft.definition.trigger = assembly.assemble()
     complaints += assembly.complaints + assembly.specificationProblems.map(\.message)
+    if environment.processExecutors.contains(draft.definition.executor) {
+      complaints.append(
+        "it is a Swift closure, and executor \(quoted(draft.definition.executor)) runs scripts in processes of their "
+          + "own: give it an executor of threads")
+    }
     guard complaints.isEmpty else {
       throw NativeJobError(messages: complaints.map { "job \(quoted(name)): \($0)" })
     }

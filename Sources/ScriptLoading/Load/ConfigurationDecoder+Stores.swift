@@ -19,6 +19,7 @@ extension ConfigurationDecoder {
       var store = writtenStore(name) ?? configuration.stores[name]
       var hasAddress = store != nil
       var synchronous: CommitDurability?
+      var lease: Int64?
       for (key, value) in fields(path, value, like: "{ url = \"sqlite:moondial.db\", synchronous = \"normal\" }") {
         let path = path + [key]
         switch key {
@@ -26,8 +27,12 @@ extension ConfigurationDecoder {
           store = self.store(path, value) ?? store
           hasAddress = true
         case "synchronous": synchronous = read(path) { $0.choice($1, value, CommitDurability.self) }
+        case "lease": lease = read(path) { $0.duration($1, value, in: Self.leases) }
         default: break
         }
+      }
+      if lease != nil, let store, let driver = kinds.driver(of: store.address), !driver.hasLease {
+        problem(path + ["lease"], "stores.\(name).lease is for stores that several hosts may name: remove it")
       }
       if synchronous != nil, let store, let driver = kinds.driver(of: store.address), !driver.hasDurability {
         let able = kinds.drivers.filter(\.hasDurability).map(\.kind).joined(separator: " and ")
@@ -37,9 +42,13 @@ extension ConfigurationDecoder {
       }
       if !hasAddress { problem(path, "stores.\(name) has no address: add url = \"sqlite:FILE\"") }
       if let synchronous { store?.synchronous = synchronous }
+      if let lease { store?.lease = lease }
       configuration.stores[name] = store
     }
   }
+
+  /// Renewals must have time to come, and a host that is gone must be noticed some day. Nanoseconds.
+  private static let leases: ClosedRange<Int64> = 2_000_000_000...600_000_000_000
 
   /// The address of a store.
   private mutating func store(_ path: [String], _ value: LuaValue) -> StoreConfiguration? {

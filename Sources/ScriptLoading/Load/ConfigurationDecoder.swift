@@ -138,18 +138,7 @@ struct ConfigurationDecoder {
 
   private mutating func decodeExecutors(_ value: LuaValue, _ configuration: inout HostConfiguration) {
     for (name, value) in fields(["executors"], value, like: "{ default = { workers = 20 } }") {
-      var executor = ExecutorConfiguration()
-      for (key, value) in fields(["executors", name], value, like: "{ type = \"threads\", workers = 20 }") {
-        let path = ["executors", name, key]
-        switch key {
-        case "type":
-          executor.kind = read(path) { $0.choice($1, value, ExecutorConfiguration.Kind.self) } ?? executor.kind
-        case "workers":
-          executor.workers = read(path) { $0.integer($1, value, in: 1...10_000) }
-        default: break
-        }
-      }
-      configuration.executors[name] = executor
+      configuration.executors[name] = decodeExecutor(name, value)
     }
   }
 

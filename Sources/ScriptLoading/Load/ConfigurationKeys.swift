@@ -9,8 +9,8 @@ package enum ConfigurationKeys {
   package static let all: [String] =
     ["timezone", "kept_states", "answers_memory", "on_failure", "http.listen", "http.hosts", "log_levels.*"]
     + below("http.tokens.*", ["role", "hash", "secret"])
-    + below("stores.*", ["url", "synchronous"])
-    + below("executors.*", ["type", "workers"])
+    + below("stores.*", ["url", "synchronous", "lease"])
+    + below("executors.*", ["type", "workers"] + ProcessOptions.names)
     + below("groups.*", FieldReading.groupKeys)
     + below("retention", ["runs", "age", "decisions"])
     + below("retention.jobs.*", ["runs", "age"])

@@ -92,6 +92,15 @@ package enum EditorFiles {
     ---@field runs? table<string, integer> Of a join: the run of each job.
     ---@field results? table<string, any> Of a join: what each of these runs returned.
 
+    ---What can be asked for together, in `ctx:transaction` and `ctx.outbox`. Nothing of it returns a value but an update of
+    ---the outbox.
+    ---@class moondial.Changes
+    ---@field kv { set: fun(key: string, value: any, options?: { ttl: moondial.Duration }), delete: fun(key: string), update: fun(key: string, change: (fun(value: any): any), options?: { ttl: moondial.Duration }): any }
+    ---@field emit fun(name: string, data?: any)
+    ---@field run fun(job: string, params?: table<string, any>)
+    ---@field schedule fun(job: string, schedule: moondial.Schedule)
+    ---@field unschedule fun(id: string)
+
     ---What a run knows about itself. All methods take a colon.
     ---@class moondial.Context
     ---@field id integer The run's number.
@@ -105,6 +114,7 @@ package enum EditorFiles {
     ---@field params table<string, any>
     ---@field schedule? string The id of the dynamic schedule that the run is of.
     ---@field process integer The host's process id.
+    ---@field outbox moondial.Changes What lands with the run's success, and is dropped with a failed attempt.
     ---@field thread integer The id of the thread that runs it now; it may be another one after a wait.
     local Context = {}
     ---Seconds until the attempt's timeout; nil without one.
@@ -123,6 +133,33 @@ package enum EditorFiles {
     function Context:fail(message, data) end
     ---@param progress number|string A fraction from 0 to 1, or a few words.
     function Context:progress(progress) end
+    ---Does something once, however often the run is repeated: its result is stored before this returns, and a run that
+    ---comes by again gets the stored one. What answers nil and a reason is not stored.
+    ---@async
+    ---@param name string One of its own for each step of a run.
+    ---@param body fun(): any, any
+    ---@return any result, any reason
+    function Context:step(name, body) end
+    ---Parks the run: its state goes, and it is executed again from its start, where steps that are done answer at once.
+    ---@async
+    ---@param duration moondial.Duration
+    function Context:sleep(duration) end
+    ---Changes values, events, runs and schedules together: all of it is committed, once, or nothing. The function does not
+    ---wait; what it returns is the result, and comes again when the run comes by again.
+    ---@async
+    ---@param body fun(tx: moondial.Changes): any, any
+    ---@return any result, any reason
+    function Context:transaction(body) end
+    ---Parks the run until a time.
+    ---@async
+    ---@param time number|string Seconds since 1970, or ISO 8601.
+    function Context:sleep_until(time) end
+    ---Parks the run until an event; its data, true if it has none, or nil and "timeout".
+    ---@async
+    ---@param event string
+    ---@param timeout? moondial.Duration Without one it waits for ever.
+    ---@return any data, "timeout"?
+    function Context:wait_for(event, timeout) end
 
     ---Declares a job: `job "name" { … }` or `job { name = "name", … }`.
     ---@param name string

@@ -52,13 +52,22 @@ package struct HostConfiguration: Sendable, Equatable {
     grants = .table(LuaTable())
   }
 
+  /// The names of the executors whose runs are in processes of their own.
+  package var processExecutors: Set<String> { Set(executors.filter { $0.value.kind == .process }.keys) }
+
+  /// Whether some executor gives scripts the libraries of the `lua` program.
+  package var hasAllLibraries: Bool {
+    executors.values.contains { $0.kind == .process && $0.process.libraries == .all }
+  }
+
   /// Whether the start and end of some job's runs are to be logged, whatever is for the others.
   package var logsRuns: Bool { logLevels.values.contains(.debug) }
 
   /// Whether scripts declare the same jobs under both: then a change from one to the other needs no new evaluation.
   package func declaresTheSame(as other: HostConfiguration) -> Bool {
     timeZone == other.timeZone && jobDefaults == other.jobDefaults && stores.keys == other.stores.keys
-      && executors.keys == other.executors.keys && groups.keys == other.groups.keys
+      && executors.keys == other.executors.keys && hasAllLibraries == other.hasAllLibraries
+      && groups.keys == other.groups.keys
       && quotas.maxMemory == other.quotas.maxMemory && quotas.maxTimeout == other.quotas.maxTimeout
       && quotas.paramsBytes == other.quotas.paramsBytes && quotas.loadTimeout == other.quotas.loadTimeout
       && quotas.jobs == other.quotas.jobs && DeclareQuota(quotas) == DeclareQuota(other.quotas)
@@ -88,6 +97,8 @@ package struct StoreConfiguration: Sendable, Hashable {
   package var address: StoreAddress
   /// What has happened when a commit returns; only some kinds of stores have the choice.
   package var synchronous = CommitDurability.full
+  /// How long a host has a store that several may name without renewing that, in nanoseconds; nil: the store's default.
+  package var lease: Int64?
 
   package init(_ address: StoreAddress) { self.address = address }
 
@@ -103,6 +114,8 @@ package struct ExecutorConfiguration: Sendable, Hashable {
   package var kind: Kind
   /// `nil`: as many as there are processors, at least 2.
   package var workers: Int?
+  /// What an executor of processes may say besides.
+  package var process = ProcessOptions()
 
   package init(_ kind: Kind = .threads, workers: Int? = nil) {
     self.kind = kind

@@ -113,7 +113,7 @@ final class ScriptEvaluator {
         jobs = nil
       }
       if jobs != nil {
-        uses.note(in: &session.problems)
+        uses.note(in: &session.problems, hasAllLibraries: conditions.environment.hasAllLibraries)
         conditions.declared.replace(with: uses.assigned)
       }
       if let jobs, jobs.isEmpty {
@@ -154,6 +154,8 @@ final class ScriptEvaluator {
         if error.isUnfinishedSource { unfinished = ScriptPath(chunkName) }
       }
     }
+    // The modules of the system are found by the processes that have them.
+    if conditions.environment.hasAllLibraries { return unfinished }
     for request in late.direct where !LuaRuntime.isStockLibrary(request.name) {
       if case .missing(let text) = conditions.library.source(named: request.name) {
         session.problems.note(

@@ -243,7 +243,8 @@ package final class ScriptLoader {
       zones: zones, zone: zone, executors: Array(configuration.executors.keys),
       stores: Array(configuration.stores.keys),
       groups: Array(configuration.groups.keys), hostDefaults: configuration.jobDefaults, calendars: calendars,
-      quotas: configuration.quotas, now: clock.now, quota: quota)
+      quotas: configuration.quotas, now: clock.now, quota: quota, processExecutors: configuration.processExecutors,
+      hasAllLibraries: configuration.hasAllLibraries)
   }
 }
 

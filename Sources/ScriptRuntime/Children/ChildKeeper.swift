@@ -1,5 +1,5 @@
 internal import FileWatching
-internal import Glibc
+package import Glibc
 
 /// A process that outlives the host by a moment, to kill what the host's children have started.
 ///
@@ -12,8 +12,8 @@ internal import Glibc
 /// shell, or no process to be had, children's children may outlive a host that is killed.
 ///
 /// Threading: one thread, the one that starts children.
-final class ChildKeeper {
-  let process: pid_t
+package final class ChildKeeper {
+  package let process: pid_t
   private var input: Int32
 
   private static let script = """
@@ -29,7 +29,7 @@ final class ChildKeeper {
     for number in $groups; do kill -s KILL -- "-$number"; done
     """
 
-  init?() {
+  package init?() {
     // The kernel kills everything in a PID namespace whose first process ends.
     guard getpid() != 1 else { return nil }
     let command = ChildCommand(
@@ -44,13 +44,13 @@ final class ChildKeeper {
   }
 
   /// From now on the group ends with the host.
-  func keep(_ group: pid_t) { tell("+ \(group)\n") }
+  package func keep(_ group: pid_t) { tell("+ \(group)\n") }
 
   /// The group is over, or on its own.
-  func forget(_ group: pid_t) { tell("- \(group)\n") }
+  package func forget(_ group: pid_t) { tell("- \(group)\n") }
 
   /// Ends it, when no group is left to it.
-  func end() {
+  package func end() {
     guard input >= 0 else { return }
     close(input)
     input = -1

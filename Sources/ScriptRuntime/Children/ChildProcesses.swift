@@ -38,6 +38,8 @@ package final class ChildProcesses: Sendable {
     var isStopped = false
     var mustReap = false
     var alive = 0
+    /// Children of this process that somebody else starts and waits for.
+    var others: Set<Int32> = []
     var watch: (@Sendable (String?) -> Void)?
 
     /// Whether that is news.
@@ -49,7 +51,13 @@ package final class ChildProcesses: Sendable {
   private let state = Monitor(State())
   private let wake: ChildWake?
 
-  package init() { wake = ChildWake() }
+  private let hasKeeper: Bool
+
+  /// - Parameter hasKeeper: whether what is left in the groups of its children is killed when the host is.
+  package init(hasKeeper: Bool = true) {
+    wake = ChildWake()
+    self.hasKeeper = hasKeeper
+  }
 
   /// Children that have not ended.
   package var count: Int { state.withLock { $0.alive } }
@@ -100,6 +108,12 @@ package final class ChildProcesses: Sendable {
     }
     if isTaken { wake?.wake() }
   }
+
+  /// From now on somebody else waits for this child: it is no orphan.
+  package func leave(_ process: Int32) { state.withLock { _ = $0.others.insert(process) } }
+
+  /// It has been waited for.
+  package func forget(_ process: Int32) { state.withLock { _ = $0.others.remove(process) } }
 
   /// Starts the thread unless it runs; false when there can be none.
   private func hasThread(_ state: inout State) -> Bool {
@@ -167,7 +181,11 @@ package final class ChildProcesses: Sendable {
       let later = monotonicNow()
       children.removeAll { $0.serve(at: later) }
       // Only here are children started and waited for, so one that is not in the list is nobody's.
-      if isReaping { ProcessCalls.reapOrphans { process in children.contains { $0.process == process } } }
+      if isReaping {
+        ProcessCalls.reapOrphans { process in
+          children.contains { $0.process == process } || state.withLock { $0.others.contains(process) }
+        }
+      }
     }
   }
 
@@ -180,7 +198,7 @@ package final class ChildProcesses: Sendable {
       switch ProcessCalls.spawn(command) {
       case .failure(let error): completion(.failure(error))
       case .success(let spawned):
-        if keeper == nil { keeper = ChildKeeper() }
+        if keeper == nil, hasKeeper { keeper = ChildKeeper() }
         keeper?.keep(spawned.process)
         let output = Child.Output(limit: limit, room: room.room) { [self] bytes in
           room.room.ask(bytes, wake: room.wake) { self.order(.granted(number, bytes: bytes)) }

@@ -147,8 +147,10 @@ package enum ProcessCalls {
     while reap(process) == nil, monotonicNow() < end { SystemCall.pause(.milliseconds(1)) }
   }
 
-  /// Signals a whole process group.
-  package static func signal(group: pid_t, _ signal: Int32) { _ = kill(-group, signal) }
+  /// Signals a whole process group; where the child could not have one of its own (in a worker process), the child.
+  package static func signal(group: pid_t, _ signal: Int32) {
+    if kill(-group, signal) != 0, errno == ESRCH { _ = kill(group, signal) }
+  }
 
   package enum Transfer { case bytes(Int), wouldBlock, ended }
 

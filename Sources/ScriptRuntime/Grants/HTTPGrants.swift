@@ -119,4 +119,29 @@ package struct HTTPGrants: Sendable, Equatable {
   private func covers(_ address: IPAddress, _ port: Int) -> Bool {
     places.contains { ($0.port ?? port) == port && $0.network.contains(address) }
   }
+
+  // MARK: For another process
+
+  func write(to writer: inout WireWriter) {
+    writer.write(hasAll)
+    writer.write(list: names) {
+      $0.write($1.pattern)
+      $0.write($1.port)
+    }
+    writer.write(list: places) {
+      $0.write($1.network.description)
+      $0.write($1.port)
+    }
+  }
+
+  init(reading reader: inout WireReader) throws(WireError) {
+    hasAll = try reader.bool()
+    names = try reader.list { reader throws(WireError) in
+      Name(pattern: try reader.text(), port: try reader.optionalInt())
+    }
+    places = try reader.list { reader throws(WireError) in
+      guard let network = IPNetwork(try reader.text()) else { throw WireError("a network is none") }
+      return Place(network: network, port: try reader.optionalInt())
+    }
+  }
 }

@@ -13,5 +13,7 @@ package final class DeclaredGlobals: Sendable {
 
   package func replace(with new: Set<String>) { names.withLock { $0 = new } }
 
+  package var all: [String] { names.withLock { $0.sorted() } }
+
   package func contains(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
 }

@@ -10,11 +10,23 @@ internal import Synchronization
 /// A value behind a reference; safe to share.
 package final class ModuleLibrary: Sendable {
   private let snapshot: DirectorySnapshot
+  /// Asked instead of the snapshot; may block.
+  private let elsewhere: (@Sendable (String) -> LuaModuleSource)?
 
-  package init(_ snapshot: DirectorySnapshot) { self.snapshot = snapshot }
+  package init(_ snapshot: DirectorySnapshot) {
+    self.snapshot = snapshot
+    elsewhere = nil
+  }
+
+  /// The modules that another process has.
+  package init(asking elsewhere: @escaping @Sendable (String) -> LuaModuleSource) {
+    snapshot = .empty
+    self.elsewhere = elsewhere
+  }
 
   /// The source of `require(name)`, or what was looked for (the runtime says before it that the module was not found).
   package func source(named name: String) -> LuaModuleSource {
+    if let elsewhere { return elsewhere(name) }
     switch snapshot.module(named: name) {
     case .found(let file):
       switch file.content {

@@ -12,8 +12,12 @@ package final class CancelRequest: Sendable {
   private let asked = Atomic(false)
   /// The host is about to end: then everybody is asked, and has the host's grace.
   package let hostEnds: WindDown
+  private let onLook: (@Sendable () -> Void)?
 
-  init(hostEnds: WindDown) { self.hostEnds = hostEnds }
+  init(hostEnds: WindDown, onLook: (@Sendable () -> Void)? = nil) {
+    self.hostEnds = hostEnds
+    self.onLook = onLook
+  }
 
   func begin() {
     looks.store(false, ordering: .relaxed)
@@ -22,7 +26,10 @@ package final class CancelRequest: Sendable {
 
   /// The script looks. Whether it should end.
   package func look() -> Bool {
-    if !looks.load(ordering: .relaxed) { looks.store(true, ordering: .releasing) }
+    if !looks.load(ordering: .relaxed) {
+      looks.store(true, ordering: .releasing)
+      onLook?()
+    }
     return isAsked || hostEnds.isOn
   }
 

@@ -27,16 +27,24 @@ package final class JobInstance: @unchecked Sendable {
   /// Rises with each state made by this process: tells which of a job's states is older.
   let number: UInt64
   private(set) var jobName = ""
+  private var standing = Standing()
   /// What the run is doing.
-  private(set) var phase = Phase.body
+  var phase: Phase { standing.phase }
   /// What the run asks for cannot fit into its memory: it is to end.
-  private(set) var isExhausted = false
+  var isExhausted: Bool { standing.isExhausted }
   /// Until when the run, which is cancelled, may end by itself (monotonic nanoseconds); nil: it has not been asked to.
-  private(set) var endBy: Int64?
+  var endBy: Int64? { standing.endBy }
   private var timers: [(at: Int64, request: HostRequest)] = []
   private let attention = Atomic<UInt8>(Attention.away)
 
   private static let made = Atomic<UInt64>(0)
+
+  /// How the run on it stands: one value, so that its beginning is one access to its object (70 instructions each).
+  private struct Standing {
+    var phase = Phase.body
+    var isExhausted = false
+    var endBy: Int64?
+  }
 
   enum Phase {
     /// Executing `run`.
@@ -75,9 +83,7 @@ package final class JobInstance: @unchecked Sendable {
   /// Makes the state ready to execute `run` for `order`.
   func begin(_ order: RunOrder, at time: StepTime) throws(LuaError) {
     context.begin(order, at: time, memoryLimit: state.memoryLimit, used: state.bytes)
-    isExhausted = false
-    endBy = nil
-    phase = .body
+    standing = Standing()
     attention.store(Attention.attended, ordering: .relaxed)
     guard (order.job.definition.payload as? LuaJobPayload)?.isFailureHook == true else {
       return try state.start(entry: "run", context: context)
@@ -90,16 +96,23 @@ package final class JobInstance: @unchecked Sendable {
     try state.start(entry: "run", context: context, argument: .value(run), extra: [error])
   }
 
+  /// Makes the state ready for the hooks of a run that was somewhere else.
+  func beginHooks(of order: RunOrder, at time: StepTime) {
+    context.begin(order, at: time, memoryLimit: state.memoryLimit, used: state.bytes)
+    attention.store(Attention.attended, ordering: .relaxed)
+  }
+
   /// The run is to end by itself until `time`, or until what it was told first.
   func end(by time: Int64) -> Int64 {
     let time = endBy ?? time
-    endBy = time
+    standing.endBy = time
     return time
   }
 
   /// Goes on with a hook after `run` has ended as `result`.
   func beginHook(_ hook: Hook, after result: AttemptResult, _ extra: [LuaValue]) throws(LuaError) {
-    phase = .hook(hook, result)
+    standing.phase = .hook(hook, result)
+    context.journal.isInHook = true
     try state.start(entry: hook.rawValue, context: context, extra: extra)
   }
 
@@ -111,7 +124,7 @@ package final class JobInstance: @unchecked Sendable {
     timers.removeAll()  // their requests were abandoned with the run
     try renew(for: payload)
     context.goOn(until: deadline)
-    isExhausted = false
+    standing.isExhausted = false
     try beginHook(hook, after: result, extra)
   }
 
@@ -120,7 +133,7 @@ package final class JobInstance: @unchecked Sendable {
     if jobName.isEmpty { jobName = context.current.job.definition.name }
     context.end()
     if !timers.isEmpty { timers.removeAll() }
-    phase = .body
+    standing.phase = .body
   }
 
   // MARK: Memory outside the state
@@ -138,7 +151,7 @@ package final class JobInstance: @unchecked Sendable {
     guard !isExhausted, let account = context.openAccount, account.isShort else { return isExhausted }
     state.collect()
     account.note(used: state.bytes)
-    isExhausted = account.isShort
+    standing.isExhausted = account.isShort
     return isExhausted
   }
 

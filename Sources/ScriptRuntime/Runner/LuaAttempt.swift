@@ -127,14 +127,14 @@ extension JobInstance {
 
 extension RunError {
   /// Hides the values of secrets in its texts. The Lua runtime has cut them already, perhaps inside a value.
-  mutating func hide(_ mask: SecretMask) {
+  package mutating func hide(_ mask: SecretMask) {
     message = mask.masked(message, mayBeCut: true)
     file = file.map { mask.masked($0) }
     traceback = traceback.map { mask.masked($0, mayBeCut: true) }
   }
 
   /// Cuts its texts to what the history keeps.
-  mutating func cut() {
+  package mutating func cut() {
     message = message.cut(toBytes: Quotas.errorMessageBytes)
     file = file?.cut(toBytes: Quotas.errorFileBytes)
     traceback = traceback?.cut(toBytes: Quotas.tracebackBytes)

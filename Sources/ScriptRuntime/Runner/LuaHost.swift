@@ -20,6 +20,14 @@ package struct LuaHostConfiguration: Sendable {
   /// Nanoseconds that a cancelled run has to end by itself when its script looks whether it is (`ctx:cancelled()`). The
   /// default is 10 s.
   package var cancelPatience: Int64 = 10_000_000_000
+  /// Told when a run's script first looks whether it should end; nil: nobody.
+  package var onLook: (@Sendable () -> Void)?
+  /// Told when a hook begins that has a time of its own; nil: nobody.
+  package var onHook: (@Sendable () -> Void)?
+
+  /// Whether programs that scripts start get groups of their own, which a keeper ends with the host. A worker process
+  /// is such a group as a whole.
+  package var hasChildKeeper = true
 
   package init() {}
 }
@@ -47,7 +55,7 @@ package final class LuaHost: Sendable {
   private let waiting = Mutex<Set<ObjectIdentifier>>([])
   let workers = WorkerRegistry()
   /// Programs that scripts have started.
-  let children: ChildProcesses
+  package let children: ChildProcesses
 
   /// - Parameters:
   ///   - lua: slices, memory and deadlines of the runtime.
@@ -60,7 +68,7 @@ package final class LuaHost: Sendable {
   ) throws(LuaError) {
     self.services = services
     self.configuration = configuration
-    children = ChildProcesses()
+    children = ChildProcesses(hasKeeper: configuration.hasChildKeeper)
     answers = AnswerBudget(limit: configuration.answerBytes)
     let reporter = EvictionReporter(services: services)
     kept = KeptStates(limit: configuration.keptBytes) { reporter.report($0, bytes: $1, job: $2, limit: $3) }
@@ -93,6 +101,12 @@ package final class LuaHost: Sendable {
       self?.late.withLock { $0 }?.record(payload.script, asksFor: name)
       return payload.library.source(named: name)
     }
+  }
+
+  /// What `require` finds in a run of `payload` that another process has.
+  package func moduleSource(named name: String, for payload: LuaJobPayload) -> LuaModuleSource {
+    late.withLock { $0 }?.record(payload.script, asksFor: name)
+    return payload.library.source(named: name)
   }
 
   /// A new state with the job's code in it.

@@ -12,7 +12,7 @@ package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
   /// where given.
   package let capsule: LuaCapsule
   /// What the jobs of its script share.
-  let scope: ScriptScope
+  package let scope: ScriptScope
   /// Sixteen times the bytes of its states, 0 for the runtime's default; and four flags. One word: what is left of a
   /// block of 64 bytes.
   private let packed: Int
@@ -25,6 +25,16 @@ package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
     packed =
       (memoryLimit ?? 0) << 4 | (roots.onError == nil ? 0 : 1) | (roots.onSuccess == nil ? 0 : 2)
       | (roots.onFailure == nil ? 0 : 4) | (isFailureHook ? 8 : 0)
+  }
+
+  /// What its capsule says, in the process that runs it.
+  package init(received capsule: LuaCapsule, scope: ScriptScope, memoryLimit: Int?, isFailureHook: Bool) {
+    self.capsule = capsule
+    self.scope = scope
+    let entries = capsule.entries
+    packed =
+      (memoryLimit ?? 0) << 4 | (entries.contains("on_error") ? 1 : 0) | (entries.contains("on_success") ? 2 : 0)
+      | (entries.contains("on_failure") ? 4 : 0) | (isFailureHook ? 8 : 0)
   }
 
   /// The script that declared it: the name of its `kv` space, and what grants are matched against.

@@ -1,6 +1,6 @@
 internal import Chronology
-internal import Executors
-internal import JobModel
+package import Executors
+package import JobModel
 internal import Lua
 
 /// How `run` ended, and what is called then.
@@ -21,6 +21,8 @@ extension LuaRunner {
 
   /// The entry raised. The attempt's result.
   func failed(_ instance: JobInstance, _ error: LuaError) -> AttemptResult {
+    // An error out of the function of a transaction.
+    instance.state.refusesToWait = false
     if case .hook(let hook, let result) = instance.phase {
       note(hook, of: instance, "failed: \(error.message)")
       return result
@@ -76,12 +78,35 @@ extension LuaRunner {
     return result
   }
 
+  /// Executes the hooks of a run that has ended as `result` in a process that is gone, in a new state and within a time
+  /// of their own. The attempt's result is that one.
+  package func beginHooks(
+    of order: RunOrder, after result: AttemptResult, at time: StepTime, on worker: StepWorker
+  ) -> StepVerdict {
+    guard let payload = order.job.definition.payload as? LuaJobPayload else { return .ended(result) }
+    var time = time
+    time.deadline = time.monotonic &+ host.configuration.hookTimeout
+    do {
+      let instance = try host.makeInstance(payload)
+      instance.beginHooks(of: order, at: time)
+      let run = makeRun(instance, at: time, on: worker)
+      guard follow(result, of: instance, payload, as: run, &time, isInterrupted: false) == nil else {
+        instance.end()
+        return .ended(result)
+      }
+      run.goOn(until: time.deadline)
+      return advance(instance, as: run, at: time, payload, on: worker, Self.thread(of: worker))
+    } catch {
+      return .ended(result)
+    }
+  }
+
   private func hook(
     after former: Hook?, _ result: AttemptResult, _ instance: JobInstance, _ payload: LuaJobPayload
   ) -> Hook? {
     switch (result.outcome, former) {
     case (.succeeded, nil): return payload.hasOnSuccess ? .onSuccess : nil
-    case (.failed, nil), (.timedOut, nil), (.outOfMemory, nil):
+    case (.failed, nil), (.timedOut, nil), (.outOfMemory, nil), (.crashed, nil):
       if payload.hasOnError { return .onError }
       return payload.hasOnFailure && instance.context.isLast(result) ? .onFailure : nil
     case (_, .onError?): return payload.hasOnFailure && instance.context.isLast(result) ? .onFailure : nil
@@ -103,6 +128,7 @@ extension LuaRunner {
       if instance.state.isReusable {
         try instance.beginHook(hook, after: result, [argument])
       } else {
+        host.configuration.onHook?()
         let deadline = host.services.monotonic.now.nanoseconds &+ host.configuration.hookTimeout
         try instance.beginHook(hook, afterKill: result, [argument], payload, until: deadline)
         run?.goOn(until: deadline)

@@ -63,7 +63,7 @@ package final class LuaRunner: StepRunner {
     closures.windDown()
   }
 
-  private static func thread(of worker: StepWorker) -> LuaThread {
+  static func thread(of worker: StepWorker) -> LuaThread {
     guard let thread = worker.context as? LuaThread else { preconditionFailure("a LuaRunner has workers of its own") }
     return thread
   }
@@ -147,6 +147,15 @@ package final class LuaRunner: StepRunner {
     }
   }
 
+  /// The run goes on later, from its start: its state is garbage from here on. Who cancels it meanwhile finds it
+  /// cancelled.
+  private func park(_ instance: JobInstance, at step: RunStep, on thread: LuaThread) -> AttemptResult {
+    instance.state.cancel()
+    _ = thread.lua.step(instance.state, deadline: nil)
+    return AttemptResult(
+      .cancelled, memoryPeakBytes: instance.state.peakBytes, details: AttemptDetails(park: step))
+  }
+
   private static func payload(of instance: JobInstance) -> LuaJobPayload {
     guard let payload = instance.context.definition.payload as? LuaJobPayload else {
       preconditionFailure("a JobInstance runs Lua jobs")
@@ -155,7 +164,7 @@ package final class LuaRunner: StepRunner {
   }
 
   /// Steps until the run has ended or leaves the worker.
-  private func advance(
+  func advance(
     _ instance: JobInstance, as known: PoolRun?, at time: StepTime, _ payload: LuaJobPayload, on worker: StepWorker,
     _ thread: LuaThread
   ) -> StepVerdict {
@@ -188,6 +197,9 @@ package final class LuaRunner: StepRunner {
           let present = run ?? makeRun(instance, at: time, on: worker)
           run = present
           instance.startRequests(requests, as: present)
+          if let step = instance.context.parksAt {
+            return .ended(close(instance, payload, park(instance, at: step, on: thread), thread))
+          }
           if worker.othersWaiting {
             instance.leaveSliced()
             return .sliced(present)
@@ -199,6 +211,9 @@ package final class LuaRunner: StepRunner {
         let present = run ?? makeRun(instance, at: time, on: worker)
         run = present
         instance.startRequests(requests, as: present)
+        if let step = instance.context.parksAt {
+          return .ended(close(instance, payload, park(instance, at: step, on: thread), thread))
+        }
         if instance.leave() { return .suspended(present, until: instance.nextTimer) }
         continue
       }
@@ -209,7 +224,7 @@ package final class LuaRunner: StepRunner {
     }
   }
 
-  private func makeRun(_ instance: JobInstance, at time: StepTime, on worker: StepWorker) -> PoolRun {
+  func makeRun(_ instance: JobInstance, at time: StepTime, on worker: StepWorker) -> PoolRun {
     PoolRun(continuing: instance.context.current, begunAt: time, on: worker, body: instance)
   }
 
@@ -237,6 +252,10 @@ package final class LuaRunner: StepRunner {
     _ instance: JobInstance, _ payload: LuaJobPayload, _ result: AttemptResult, _ thread: LuaThread
   ) -> AttemptResult {
     let lifetime = instance.context.definition.state
+    var result = result
+    if result.outcome == .succeeded, let outbox = instance.context.takeOutbox() {
+      result.details = AttemptDetails(result: result.details?.result, outbox: outbox)
+    }
     instance.end()
     // A killed state is garbage: it is dropped, and the next run gets a fresh one.
     guard instance.state.isReusable else { return result }

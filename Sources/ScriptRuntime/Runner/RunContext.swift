@@ -35,7 +35,7 @@ package final class RunContext: @unchecked Sendable {
 
   package init(services: HostServices, limits: LuaHostConfiguration, budget: AnswerBudget, hostEnds: WindDown) {
     self.services = services
-    cancel = CancelRequest(hostEnds: hostEnds)
+    cancel = CancelRequest(hostEnds: hostEnds, onLook: limits.onLook)
     self.limits = limits
     self.budget = budget
     time = StepTime(wall: .epoch, monotonic: 0, deadline: .max)
@@ -75,6 +75,27 @@ package final class RunContext: @unchecked Sendable {
     let object = make()
     kept.byModule[module] = object
     return object
+  }
+
+  /// The run's steps.
+  package var journal: RunJournal { kept("steps") { RunJournal() } }
+
+  /// What lands with the run's success.
+  package var outbox: TransactionDraft { kept("outbox") { TransactionDraft() } }
+
+  /// The outbox of a run that has succeeded; nil: it has put nothing there.
+  func takeOutbox() -> RunOutbox? {
+    guard let draft = keptObjects?.byModule["outbox"] as? TransactionDraft, !draft.isEmpty else { return nil }
+    return RunOutbox(
+      keyValues: draft.values, operations: draft.operations, encoded: RunOperation.encoded(draft.operations))
+  }
+
+  /// The step at which the run is to park.
+  var parksAt: RunStep? { (keptObjects?.byModule["steps"] as? RunJournal)?.park }
+
+  /// What keeps the run's steps; nil: there is no store here.
+  package var keeper: (any RunKeeper)? {
+    services.runKeeper(current.context?.store ?? current.job.definition.store)
   }
 
   /// What the run's answers have of its memory.

@@ -23,6 +23,8 @@ package struct HostServices: Sendable {
   /// The key-value store of a job; a script's space in it is named by the script's path. nil: `kv` says that there is
   /// none.
   package var keyValues: @Sendable (JobDefinition) -> (any KeyValueStore)?
+  /// What has a run's steps, by the name of the store that has the run. nil: `ctx:step` says that there is none.
+  package var runKeeper: @Sendable (String) -> (any RunKeeper)?
   package var jobs: any JobControl
   package var events: any EventHub
   package var metrics: MetricRegistry
@@ -44,7 +46,8 @@ package struct HostServices: Sendable {
 
   package init(
     wall: any WallClock, monotonic: any MonotonicClock, zones: TimeZoneDatabase, log: any RunOutput,
-    keyValues: @escaping @Sendable (JobDefinition) -> (any KeyValueStore)?, jobs: any JobControl,
+    keyValues: @escaping @Sendable (JobDefinition) -> (any KeyValueStore)?,
+    runKeeper: @escaping @Sendable (String) -> (any RunKeeper)?, jobs: any JobControl,
     events: any EventHub, metrics: MetricRegistry, quotas: @escaping @Sendable () -> Quotas,
     grants: @escaping @Sendable (ScriptPath) -> Grants, environment: @escaping @Sendable (String) -> String?,
     secrets: Secrets, baseDirectory: String, blockingPool: BlockingPool
@@ -54,6 +57,7 @@ package struct HostServices: Sendable {
     self.zones = zones
     self.log = log
     self.keyValues = keyValues
+    self.runKeeper = runKeeper
     self.jobs = jobs
     self.events = events
     self.metrics = metrics
@@ -71,7 +75,8 @@ package struct HostServices: Sendable {
     let missing = MissingServices()
     return HostServices(
       wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: TimeZoneDatabase(), log: SilentLog(),
-      keyValues: { _ in nil }, jobs: missing, events: missing, metrics: MetricRegistry(), quotas: { Quotas() },
+      keyValues: { _ in nil }, runKeeper: { _ in nil }, jobs: missing, events: missing,
+      metrics: MetricRegistry(), quotas: { Quotas() },
       grants: { _ in .none }, environment: { _ in nil }, secrets: Secrets(variables: { [:] }, baseDirectory: "/"),
       baseDirectory: "/", blockingPool: BlockingPool())
   }

@@ -54,8 +54,34 @@ package final class MetricRegistry: Sendable {
     }
   }
   private let state = Mutex(State())
+  private let elsewhere: (@Sendable (Change) -> Refusal?)?
 
-  package init() {}
+  /// One change of a series.
+  package struct Change: Sendable {
+    package var kind: Kind
+    package var name: String
+    package var labels: [(key: String, value: String)]
+    package var value: Double
+    package init(kind: Kind, name: String, labels: [(key: String, value: String)], value: Double) {
+      self.kind = kind
+      self.name = name
+      self.labels = labels
+      self.value = value
+    }
+  }
+
+  package init() { elsewhere = nil }
+
+  /// One that keeps nothing: each change is told to `elsewhere`, which may block.
+  package init(asking elsewhere: @escaping @Sendable (Change) -> Refusal?) { self.elsewhere = elsewhere }
+
+  /// Makes a change of `script`.
+  package func apply(_ change: Change, of script: String, quotas: Quotas) -> Refusal? {
+    switch change.kind {
+    case .counter: add(counter: change.name, labels: change.labels, by: change.value, of: script, quotas: quotas)
+    case .gauge: set(gauge: change.name, labels: change.labels, to: change.value, of: script, quotas: quotas)
+    }
+  }
 
   /// Adds to a counter, which begins at 0.
   package func add(
@@ -65,6 +91,7 @@ package final class MetricRegistry: Sendable {
     guard amount >= 0, amount.isFinite else {
       return .misuse("a counter only goes up: \(amount) is not an amount")
     }
+    if let elsewhere { return elsewhere(Change(kind: .counter, name: name, labels: labels, value: amount)) }
     return change(name, .counter, labels, script, quotas) { $0 + amount }
   }
 
@@ -73,7 +100,8 @@ package final class MetricRegistry: Sendable {
     gauge name: String, labels: [(key: String, value: String)] = [], to value: Double, of script: String,
     quotas: Quotas = Quotas()
   ) -> Refusal? {
-    change(name, .gauge, labels, script, quotas) { _ in value }
+    if let elsewhere { return elsewhere(Change(kind: .gauge, name: name, labels: labels, value: value)) }
+    return change(name, .gauge, labels, script, quotas) { _ in value }
   }
 
   /// From now on these scripts are loaded: what others had is dropped, and what their last runs still set is not kept.

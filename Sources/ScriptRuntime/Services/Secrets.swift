@@ -40,6 +40,14 @@ package final class Secrets: Sendable {
   let variables: @Sendable () -> [String: String]
   private let baseDirectory: String
   private let places = Mutex(SecretsConfiguration())
+  private let elsewhere: (@Sendable (String) -> Answer)?
+
+  /// What another process answers.
+  package enum Answer: Sendable, Equatable {
+    case value([UInt8])
+    case missing
+    case refused(String)
+  }
 
   /// - Parameters:
   ///   - variables: the environment of the host.
@@ -47,6 +55,14 @@ package final class Secrets: Sendable {
   package init(variables: @escaping @Sendable () -> [String: String], baseDirectory: String) {
     self.variables = variables
     self.baseDirectory = baseDirectory
+    elsewhere = nil
+  }
+
+  /// One that asks another process, which looks on its own. `elsewhere` may block.
+  package init(asking elsewhere: @escaping @Sendable (String) -> Answer) {
+    variables = { [:] }
+    baseDirectory = "/"
+    self.elsewhere = elsewhere
   }
 
   /// From now on secrets are looked for there.
@@ -68,6 +84,13 @@ package final class Secrets: Sendable {
       return .refused(
         "a secret's name has letters, digits, _ - and . (and / between its parts), no part begins with a dot or - : "
           + "\"\(name.cut(toBytes: 100))\"")
+    }
+    if let elsewhere {
+      return switch elsewhere(name) {
+      case .value(let bytes): .value(bytes)
+      case .missing: .missing
+      case .refused(let why): .refused(why)
+      }
     }
     let places = places.withLock { $0 }
     let variables = variables()

@@ -1,7 +1,7 @@
 /// What `moondial bench` can measure. Names and parameters are those of the protocol that harnesses of other schedulers
 /// speak too, so that one driver measures them all in turn (docs/performance.md).
 enum BenchMeasure: String, CaseIterable {
-  case fires, drain, durable, sustain, register, reload, next, cold, sleep, history
+  case fires, drain, durable, sustain, register, reload, next, cold, sleep, history, processes
 
   /// The parameters that it takes, with the defaults of those that have one.
   fileprivate var defaults: [String: String?] {
@@ -24,8 +24,9 @@ enum BenchMeasure: String, CaseIterable {
       case .cold: ["store": "memory"]
       case .sleep: ["n": "1000", "sleep_ms": "5000"]
       case .history: ["jobs": "10000", "runs": "1000000", "state_dir": String?.none]
+      case .processes: ["n": "5000", "workers": "2"]
       }
-    return [.next, .reload, .history].contains(self) ? own : own.merging(lua) { own, _ in own }
+    return [.next, .reload, .history, .processes].contains(self) ? own : own.merging(lua) { own, _ in own }
   }
 }
 

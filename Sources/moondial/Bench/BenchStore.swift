@@ -1,4 +1,5 @@
 import Basics
+import Chronology
 import JobModel
 
 /// A store that counts the runs whose outcome it has recorded: a measurement ends when the last one is, not when it has
@@ -76,6 +77,13 @@ final class BenchStore: JobStore {
   func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   func append(log lines: [RunLogLine]) { store.append(log: lines) }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { try store.log(of: run, limit: limit) }
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] { try store.steps(of: run) }
+  func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    store.commit(transaction, at: now, completion: completion)
+  }
   func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try store.progress(of: run) }
   func close() { store.close() }
 }

@@ -20,7 +20,8 @@ struct BackupCommand: ParsableCommand {
     let stores = try options.open()
     let location = stores.members[0].store.location
     guard let store = stores.members[0].store as? any BackupStore else {
-      throw CommandFailure("\(location) is no file that could be copied: use the tools of its server")
+      let advice = stores.members[0].store.copyAdvice
+      throw CommandFailure("\(location) is no file that could be copied: \(advice)")
     }
     try ReadStores.orFail { try store.backup(to: file) }
     Terminal.line("\(location) is copied to \(file)")

@@ -16,6 +16,7 @@ struct BenchCommand: ParsableCommand {
         cold                                                 from the start of the process to the first job; stays up
         sleep     n sleep_ms                                 jobs that sleep, all at once
         history   jobs runs state_dir                        fills a store, for .ci/bench-api
+        processes n workers                                  runs in processes of their own, beside threads
       Where Lua runs: state=job|run, workers=N.
       Examples:
         moondial bench drain n=100000 state=run
@@ -43,6 +44,7 @@ struct BenchCommand: ParsableCommand {
       case .cold: try ColdBench.run(parameters)
       case .sleep: try SleepBench.run(parameters)
       case .history: try HistoryBench.run(parameters)
+      case .processes: try ProcessBench.run(parameters)
       }
     Terminal.json(result.json)
   }

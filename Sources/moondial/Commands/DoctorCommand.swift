@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import CLinux
 import Chronology
 import Glibc
 import Hosting
@@ -26,8 +27,22 @@ struct DoctorCommand: ParsableCommand {
         if index > 0 { Terminal.line("") }
         for line in Self.lines(report, stores.zone) { Terminal.line(line) }
       }
+      Terminal.line("")
+      for line in Self.boundary { Terminal.line(line) }
     }
     if !reports.allSatisfy(\.isSound) { throw CommandFailure.silent }
+  }
+
+  /// What this kernel has to bound the processes of executors.
+  static var boundary: [String] {
+    let version = linux_landlock_version()
+    let landlock =
+      switch version {
+      case 0: "none: the kernel has no Landlock, files of worker processes are bounded by their user only"
+      case 1..<6: "version \(version): files; not signals, which came with version 6: give worker processes a user"
+      default: "version \(version): files and signals"
+      }
+    return ["\(VisibleText.padded("landlock", to: 16)) \(landlock)"]
   }
 
   /// What the stores say of themselves; of one that says nothing, a sentence. Throws when all are such.
@@ -95,6 +110,7 @@ struct DoctorCommand: ParsableCommand {
     document.set("path", report.location)
     document.set("schema", report.schemaVersion)
     document.set("lua", LuaRuntime.luaVersion)
+    document.set("landlock", Int(linux_landlock_version()))
     document.set("sound", report.isSound)
     document.set("damages", json: JSONObject.array(report.damages.map(JSONObject.quote)))
     document.set("held_by", Self.holder(report, zone))

@@ -134,6 +134,15 @@ struct HistoryCommand: ParsableCommand {
     return "\(source.time(line.at)) \(VisibleText.padded(line.level, to: 5)) \(line.message)\(fields)"
   }
 
+  /// `step 2           pay → {"id":7}, attempt 1, 2027-01-31 09:00:00`
+  private static func words(_ step: StepAnswer, _ source: any AnswerSource) -> String {
+    let result = step.result.map { " → \($0.text.cut(toBytes: 1_024))" } ?? ""
+    let attempt = step.attempt > 1 ? ", attempt \(step.attempt)" : ""
+    let end = step.finishedAt.map { source.time($0) }
+    let time = end ?? "parked" + (step.until.map { " until \(source.time($0))" } ?? "")
+    return "\(VisibleText.padded("step \(step.position)", to: 16)) \(step.title)\(result)\(attempt), \(time)"
+  }
+
   // MARK: One run
 
   private func show(_ id: RunID, _ source: any AnswerSource) throws {
@@ -148,6 +157,7 @@ struct HistoryCommand: ParsableCommand {
     if let progress = run.progress {
       Terminal.line("\(VisibleText.padded("progress", to: 16)) \(progress.text), \(source.time(progress.at))")
     }
+    for step in run.steps ?? [] { Terminal.line(Self.words(step, source)) }
     if let traceback = run.error?.traceback { Terminal.block(traceback) }
     let log = try source.log(of: id, limit: Self.linesMax)
     if log.isCut { Terminal.line("… (the last \(log.lines.count) lines)") }
@@ -189,9 +199,10 @@ extension RunAnswer {
     fields += [("cause", cause.rawValue), ("scheduled_at", source.time(scheduledAt))]
     let times = [
       ("claimed_at", claimedAt), ("started_at", startedAt), ("last_attempt_at", lastAttemptAt),
-      ("next_attempt_at", nextAttemptAt), ("finished_at", finishedAt),
+      ("next_attempt_at", nextAttemptAt), ("parked_until", parkedUntil), ("finished_at", finishedAt),
     ]
     for (name, time) in times { if let time { fields.append((name, source.time(time))) } }
+    if let waitsFor { fields.append(("waits_for", waitsFor)) }
     fields += [("outcome", word), ("attempts", "\(attempts)")]
     if missed > 0 { fields.append(("missed", "\(missed)")) }
     if outcome != nil { fields.append(("took", took ?? "-")) }

@@ -35,6 +35,8 @@ struct RunCommand: ParsableCommand {
         + "$MOONDIAL_LOG_FORMAT, else auto."))
   var logFormat: String?
 
+  @Flag(help: .hidden) var beginsAnew = false
+
   @Flag(name: .shortAndLong, help: "The same as --log-level debug.")
   var verbose = false
 
@@ -48,13 +50,16 @@ struct RunCommand: ParsableCommand {
     let signals = try Host.orError { () throws(ThreadError) in try Signals(grace: grace) { end.receive($0) } }
     let log = LogRenderer(zone: .utc, threshold: try level, format: try format)
     log.queueLines()
-    let host = try Host(scripts.directory, scripts.settings, grace: grace, log: log)
+    let host = try NewBeginning.host(isNew: beginsAnew, log) {
+      try Host(scripts.directory, scripts.settings, grace: grace, log: log) { _ in end.stepDown() }
+    }
     try host.start {
       end.attach(host)
       signals.hostIsUp()
     }
     SpareMemory.forgetStart()
     host.awaitEnd(end)
+    if end.hasLostStore { try NewBeginning.begin(log) }
     _ = signals
   }
 

@@ -37,7 +37,10 @@ extension HostStatus {
     if jobs.schedules > 0 { parts.append("\(counted(jobs.schedules, "schedule")) made at run time") }
     lines.append(("jobs", parts.joined(separator: ", ")))
     var states = ["\(runs.running + runs.claimed) running"]
-    for (count, word) in [(runs.waiting, "waiting"), (runs.retrying, "retrying"), (runs.stuck, "stuck")]
+    let others = [
+      (runs.waiting, "waiting"), (runs.retrying, "retrying"), (runs.parked, "parked"), (runs.stuck, "stuck"),
+    ]
+    for (count, word) in others
     where count > 0 { states.append("\(count) \(word)") }
     lines.append(("runs", states.joined(separator: ", ")))
     lines.append(("next", loop.nextDue.map(\.short) ?? "nothing falls due"))

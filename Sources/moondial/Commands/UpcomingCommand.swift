@@ -51,7 +51,7 @@ struct UpcomingCommand: ParsableCommand {
       for fire in answer.fires {
         table.add([
           fire.at.short, fire.schedule.map { "\(fire.job) (\($0))" } ?? fire.job,
-          fire.isPaused ? "paused: skipped" : "",
+          fire.isPaused ? "paused: skipped" : fire.run.map { "run \($0) goes on" } ?? "",
         ])
       }
       for line in table.lines { Terminal.line(line) }

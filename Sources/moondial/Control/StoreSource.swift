@@ -133,7 +133,10 @@ final class StoreSource: AnswerSource {
       let places = stores.members.map(\.store.location).joined(separator: ", ")
       throw CommandFailure("there is no run \(id) in \(places)")
     }
-    return answer(run, isWhole: true)
+    var whole = answer(run, isWhole: true)
+    let steps = stores.members.lazy.compactMap { try? $0.store.steps(of: id) }.first { !$0.isEmpty }
+    whole.steps = steps.map { steps in steps.map { StepAnswer($0, in: zone) } }
+    return whole
   }
 
   func log(of run: RunID, limit: Int) throws -> LogAnswer {

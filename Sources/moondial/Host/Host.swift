@@ -21,7 +21,11 @@ final class Host: Sendable {
   private let grace: Int64
   private let http: HostHTTP
 
-  init(_ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer) throws {
+  /// - Parameter onStoreLost: told when another host has taken a store over.
+  init(
+    _ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer,
+    onStoreLost: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws {
     self.log = log
     self.grace = grace
     let location = try options.location(path)
@@ -41,6 +45,11 @@ final class Host: Sendable {
     let reloads = ConfigurationRelay()
     blueprint.onConfiguration = { reloads.tell($0) }
     let renderer = EventRenderer(log, saysStarts: false)
+    blueprint.standsBy = { why in
+      log.write(
+        .info, "standby: store \(why): this host waits, with all its jobs, and takes over when that one is gone")
+    }
+    blueprint.onStoreLost = onStoreLost
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
     let assembly = try SchedulerAssembly(blueprint)
     self.assembly = assembly
@@ -97,8 +106,8 @@ final class Host: Sendable {
   /// written.
   func awaitEnd(_ end: HostEnd) {
     end.await()
-    assembly.stop(grace: grace) { http.stop() }
-    log.write(.info, "stopped")
+    assembly.stop(grace: end.hasLostStore ? 0 : grace) { http.stop() }
+    log.write(.info, end.hasLostStore ? "stepped down" : "stopped")
   }
 }
 
@@ -107,6 +116,7 @@ final class HostEnd: Sendable {
   private struct State: Sendable {
     var requests = 0
     var host: Host?
+    var hasLostStore = false
   }
   private let state = Monitor(State())
 
@@ -127,8 +137,14 @@ final class HostEnd: Sendable {
     }
   }
 
-  /// Blocks until the host is asked to end.
-  func await() { _ = state.wait { $0.requests > 0 ? true : nil } }
+  /// Blocks until the host is asked to end, or must step down.
+  func await() { _ = state.wait { $0.requests > 0 || $0.hasLostStore ? true : nil } }
+
+  /// Another host has a store of this one: it ends, to begin anew as the one that stands by.
+  func stepDown() { state.change { $0.hasLostStore = true } }
+
+  /// Whether it ends for that, and nobody asked it to end.
+  var hasLostStore: Bool { state.withLock { $0.hasLostStore && $0.requests == 0 } }
 }
 
 func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

@@ -12,13 +12,15 @@ final class SingleRun: RunReportSink {
   private struct State: Sendable {
     var ended: RunReport?
     var isCancelled = false
+    /// How often it was executed: more often than there are attempts, when it parks.
+    var executions: UInt32 = 0
     /// What is under way.
     var token = RunToken(slot: 0, use: 0)
   }
 
   private let definition: JobDefinition
   private let entry: JobEntry
-  private let pool: StepPool
+  private let pool: any JobExecutor
   private let luaHost: LuaHost
   private let store: any JobStore
   private let log: LogRenderer
@@ -45,11 +47,21 @@ final class SingleRun: RunReportSink {
     do { id = try alongside.externalRunID() } catch { throw CommandFailure("\(error)") }
     luaHost = session.luaHost
     onFailure = session.live.onFailure
-    let runner = LuaRunner(luaHost)
+    pool = try Self.executor(of: definition, session, log)
+    scheduledAt = SystemWallClock().now
+  }
+
+  /// Threads, or where the job's executor is one of processes a process of its own.
+  private static func executor(
+    of definition: JobDefinition, _ session: ScriptSession, _ log: LogRenderer
+  ) throws -> any JobExecutor {
+    let processes = try ProcessExecutors.alone(
+      definition.executor, session.configuration, session.luaHost, log: log)
+    if let processes { return processes }
+    let runner = LuaRunner(session.luaHost)
     let pool = StepPool(runner)
     runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
-    self.pool = pool
-    scheduledAt = SystemWallClock().now
+    return pool
   }
 
   func report(_ reports: [RunReport]) {
@@ -82,7 +94,21 @@ final class SingleRun: RunReportSink {
     pool.start(reportingTo: self)
     var retries: Int32 = 0
     while true {
-      let report = attempt(&record)
+      var report = attempt(&record)
+      if report.outcome == .succeeded, let outbox = report.details?.outbox {
+        guard let error = commit(outbox, record) else {
+          record.outcome = .succeeded
+          break
+        }
+        report.outcome = .failed
+        report.details = AttemptDetails(error: error)
+        record.error = error
+        record.result = nil
+      }
+      if let step = report.details?.park, !state.withLock({ $0.isCancelled }) {
+        if wait(at: step, &record) { continue }
+        break
+      }
       guard let delay = delay(afterRetries: retries, report) else {
         record.outcome = report.kind == .stuck ? .stuck : report.outcome
         break
@@ -132,9 +158,13 @@ final class SingleRun: RunReportSink {
   private func attempt(_ record: inout RunRecord) -> RunReport {
     record.attempts += 1
     let attempt = record.attempts
+    let number = state.withLock { state in
+      state.executions += 1
+      return state.executions
+    }
     let report = execute(
       RunOrder(
-        token: RunToken(slot: 0, use: UInt32(attempt)), id: id, job: entry, attempt: attempt, scheduledAt: scheduledAt,
+        token: RunToken(slot: 0, use: number), id: id, job: entry, attempt: attempt, scheduledAt: scheduledAt,
         context: params == nil && event == nil ? nil : OrderContext(params: params, event: event)))
     if record.startedAt == nil { record.startedAt = report.startedAt } else { record.retriedAt = report.startedAt }
     record.duration += report.duration
@@ -142,6 +172,59 @@ final class SingleRun: RunReportSink {
     record.error = report.details?.error
     record.result = report.outcome == .succeeded ? report.details?.result : nil
     return report
+  }
+
+  /// Commits the values of an outbox with the run's success; what it asks of a scheduler is dropped.
+  ///
+  /// - Returns: why it is not committed.
+  private func commit(_ outbox: RunOutbox, _ record: RunRecord) -> RunError? {
+    for operation in outbox.operations {
+      log.write(.warn, job: record.job, run: id, "\(operation.words) of ctx.outbox is dropped: exec has no scheduler")
+    }
+    var transaction = RunTransaction()
+    transaction.keyValues = outbox.keyValues
+    transaction.finished = record
+    transaction.finished?.outcome = .succeeded
+    transaction.finished?.finishedAt = SystemWallClock().now
+    do throws(StoreError) {
+      let answer = try store.commit(transaction, at: SystemWallClock().now)
+      guard case .conflict = answer else { return nil }
+      return RunError(message: "ctx.outbox: others have changed a value that this run was to update")
+    } catch { return RunError(message: "ctx.outbox: \(error.message)") }
+  }
+
+  /// A run that parks waits here, in the foreground, and is executed again; its steps answer from the store. Dying
+  /// meanwhile, it leaves a parked run, which the next host takes on.
+  ///
+  /// - Returns: false: it has ended.
+  private func wait(at step: RunStep, _ record: inout RunRecord) -> Bool {
+    record.attempts -= 1
+    guard let until = step.until else {
+      record.outcome = .failed
+      record.error = RunError(
+        message: "\(step.words) has no timeout, and exec has no scheduler that could bring the event")
+      return false
+    }
+    record.claimedAt = nil
+    record.park = RunPark(position: step.position, until: until, event: step.kind == .wait ? step.name : nil)
+    log.write(.info, job: record.job, run: id, "parked until \(log.format(until)): exec waits for it")
+    save(record, steps: [.put(step)]) { $0.waiting.append($1) }
+    while true {
+      let left = until.nanoseconds(since: SystemWallClock().now)
+      guard left > 0 else { break }
+      // Not longer than a minute: the wall clock may be set meanwhile.
+      let time = monotonicNow() + min(left, 60_000_000_000)
+      if state.wait(until: time, for: { $0.isCancelled ? true : nil }) == true {
+        record.park = nil
+        record.outcome = .cancelled
+        return false
+      }
+    }
+    record.park = nil
+    record.claimedAt = SystemWallClock().now
+    let end = StepEnd(run: id, position: step.position, finishedAt: SystemWallClock().now)
+    save(record, steps: [.end(end)]) { $0.claims.append($1) }
+    return true
   }
 
   private func delay(afterRetries retries: Int32, _ report: RunReport) -> Int64? {
@@ -154,8 +237,11 @@ final class SingleRun: RunReportSink {
     return asked?.delay ?? policy.delay(beforeRetry: Int(retries) + 1, of: id)
   }
 
-  private func save(_ record: RunRecord, _ add: (inout StoreBatch, RunRecord) -> Void) {
+  private func save(
+    _ record: RunRecord, steps: [StepChange] = [], _ add: (inout StoreBatch, RunRecord) -> Void
+  ) {
     var batch = StoreBatch()
+    batch.steps = steps
     add(&batch, record)
     let answer = Monitor<StoreError??>(nil)
     store.apply(batch) { error in

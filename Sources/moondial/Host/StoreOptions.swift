@@ -103,7 +103,10 @@ final class ReadStores {
         } else {
           store.close()
         }
-      } catch { throw CommandFailure("\(error)") }
+      } catch {
+        // A server whose database nothing was written to yet.
+        guard error.code == .absent else { throw CommandFailure("\(error)") }
+      }
     }
     self.members = members
   }

@@ -1,7 +1,7 @@
-internal import Chronology
-internal import JobModel
+package import Chronology
+package import JobModel
 
-/// What waits to be written to a store file, and what of it the next transaction takes.
+/// What waits to be written to a store, and what of it the next transaction takes.
 ///
 /// What the scheduler hands over comes first: claims that runs wait for, outcomes, ids. Then values of scripts, the
 /// spaces in turn and each in its own order, then log lines, as long as the transaction stays below a number of rows
@@ -11,29 +11,32 @@ internal import JobModel
 /// Lines that would make the queue longer than its bounds are dropped: a log must not fill the memory of a host that
 /// has a slow disk. Everything else has an owner that waits for its answer, and hands over no more before it has come.
 ///
-/// Owned by the lock of its ``GroupCommit``. O(1) each, but for the operations taken.
-struct CommitQueue: Sendable {
+/// Owned by the lock of whoever commits in groups. O(1) each, but for the operations taken.
+package struct CommitQueue: Sendable {
+  package init() {}
+
   /// Something to write, with what to call afterwards.
-  enum Operation: Sendable {
+  package enum Operation: Sendable {
     case batch(StoreBatch, @Sendable (StoreError?) -> Void)
     case keyValue(KeyValueChange, Instant, @Sendable (Result<Bool, StoreError>) -> Void)
     case log([RunLogLine])
+    case transaction(RunTransaction, Instant, @Sendable (Result<TransactionAnswer, StoreError>) -> Void)
     /// A run id for a process alongside the host.
     case externalRun(@Sendable (Result<RunID, StoreError>) -> Void)
   }
 
   /// Rows of one transaction, about a tenth of a second of work.
-  static let mostRows = 20_000
+  package static let mostRows = 20_000
   /// Bytes of texts of one transaction: a few hundredths of a second of a slow disk.
-  static let mostBytes = 4 << 20
+  package static let mostBytes = 4 << 20
   /// Rows of values and lines in one transaction, a hundredth of a second of work: a claim may come right after them.
-  static let mostOtherRows = 2_000
+  package static let mostOtherRows = 2_000
   /// What values and lines may have of a transaction in any case, so that a scheduler that is busy keeps nobody waiting
   /// for ever.
-  static let leastBytes = 1 << 20
+  package static let leastBytes = 1 << 20
   /// Lines, and bytes of lines, that may wait.
-  static let mostWaitingLines = 100_000
-  static let mostWaitingLineBytes = 16 << 20
+  package static let mostWaitingLines = 100_000
+  package static let mostWaitingLineBytes = 16 << 20
 
   private struct Entry: Sendable {
     var operation: Operation
@@ -49,12 +52,16 @@ struct CommitQueue: Sendable {
   private var logLines = 0
   private var logBytes = 0
 
-  var isEmpty: Bool { urgent.isEmpty && spaces.isEmpty && log.isEmpty }
+  package var isEmpty: Bool { urgent.isEmpty && spaces.isEmpty && log.isEmpty }
 
-  mutating func append(_ operation: Operation) {
+  package mutating func append(_ operation: Operation) {
     switch operation {
     case .batch(let batch, _):
       urgent.append(Entry(operation: operation, rows: batch.rows, bytes: batch.textBytes))
+    case .transaction(let transaction, _, _):
+      // Among the scheduler's own: it may have a run's outcome in it, and its rows are few.
+      urgent.append(
+        Entry(operation: operation, rows: transaction.keyValues.count + 2, bytes: transaction.textBytes))
     case .externalRun: urgent.append(Entry(operation: operation, rows: 1, bytes: 0))
     case .keyValue(let change, _, _):
       if values[change.space] == nil { spaces.append(change.space) }
@@ -71,7 +78,7 @@ struct CommitQueue: Sendable {
   }
 
   /// What the next transaction writes: at least one operation, when there is any.
-  mutating func take() -> [Operation] {
+  package mutating func take() -> [Operation] {
     var load = Load()
     while let entry = urgent.first, load.has(roomFor: entry, upTo: Self.mostBytes) {
       load.add(urgent.removeFirst())
@@ -139,6 +146,27 @@ extension StoreBatch {
   /// About how many rows it changes.
   fileprivate var rows: Int {
     schedules.count + fires.count + waiting.count + claims.count + finished.count + dropped.count + decisions.count
-      + files.count + unscheduled.count
+      + files.count + unscheduled.count + steps.count
+  }
+}
+
+extension CommitQueue.Operation {
+  /// Tells whoever handed it over what became of it.
+  ///
+  /// - Parameter answer: a run id, or 1 for done and 0 for a compare-and-swap that was not; of a transaction its
+  ///   intent, and -1 for one that was not done; or why it was refused.
+  package func complete(_ answer: Result<Int64, StoreError>) {
+    switch self {
+    case .batch(_, let completion):
+      switch answer {
+      case .success: completion(nil)
+      case .failure(let error): completion(error)
+      }
+    case .keyValue(_, _, let completion): completion(answer.map { $0 != 0 })
+    case .transaction(_, _, let completion):
+      completion(answer.map { $0 < 0 ? .conflict : .committed(intent: $0) })
+    case .externalRun(let completion): completion(answer.map { RunID($0) })
+    case .log: break  // Best effort, as the protocol says.
+    }
   }
 }

@@ -1,0 +1,34 @@
+internal import Chronology
+internal import JobModel
+
+/// Runs with steps: a step, a sleep, another step, a wait for an event that may never come.
+extension SimulatedExecutor {
+  /// What a run does next; nil: all is done.
+  ///
+  /// - Parameter known: what its store has.
+  static func nextStep(
+    of order: RunOrder, after known: [RunStep], at now: Instant, waiting span: Int64
+  ) -> RunStep? {
+    let kinds: [RunStep.Kind] = [.step, .sleep, .step, .wait]
+    if let last = known.last, last.finishedAt == nil { return last }
+    guard known.count < kinds.count else { return nil }
+    let kind = kinds[known.count]
+    var step = RunStep(
+      run: order.id, position: Int32(known.count + 1), kind: kind, name: kind == .wait ? "event" : "",
+      attempt: order.attempt, startedAt: now)
+    if kind == .step { step.finishedAt = now } else { step.until = now.advanced(byNanoseconds: span) }
+    return step
+  }
+
+  /// The steps that a run finds when it comes by; a sentence when some are missing.
+  func steps(of order: RunOrder) -> (known: [RunStep], violation: String?) {
+    do throws(StoreError) {
+      let record = try store.runs(RunQuery(id: order.id, limit: 1)).first
+      if let record, record.cause == .recovery, let former = record.recovers {
+        witness.inherits(order.id, from: former)
+      }
+      let known = try store.steps(of: order.id)
+      return (known, witness.violation(order.id, finds: known))
+    } catch { return ([], "the steps of run \(order.id) cannot be read: \(error.message)") }
+  }
+}

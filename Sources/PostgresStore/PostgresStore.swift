@@ -1,0 +1,209 @@
+internal import Basics
+package import Chronology
+package import JobModel
+internal import StoreSupport
+
+/// A store in a PostgreSQL database, in a schema of its own, with one writer connection that commits in groups.
+///
+///     let store = try PostgresStore(StoreAddress("postgres://jobs@db1/jobs"))
+///     let snapshot = try store.load()
+///     store.apply(batch) { error in … }        // on the writer's thread, after the commit
+///     store.close()
+///
+/// One host schedules from it at a time: the one that has the lease, which is a row with an epoch and an end by the
+/// server's clock. Every transaction of a host proves its epoch, so that a host whose place another one took (it was
+/// stopped, or cut off, for longer than its lease) writes nothing any more, whatever it still has to say.
+///
+/// A server that is away fails what is handed over; it is tried again with the next batch, by a new connection.
+///
+/// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the server.
+package final class PostgresStore: JobStore, InspectableStore, RetainingStore, ExternalRunStore, LeasedStore {
+  package struct Options: Sendable {
+    package var synchronous = CommitDurability.full
+    package var retention = Retention()
+    /// How long a host has the store without renewing that. Nanoseconds.
+    package var lease: Int64 = 15_000_000_000
+    /// Waits for a store that another host has, and says so here, once; nil: it is refused.
+    package var standsBy: (@Sendable (String) -> Void)?
+    /// Takes the store while another host's lease lasts, as nobody should but a test.
+    package var takesByForce = false
+    /// Told when the system refuses a thread that is made when it is first needed, and (nil) when it gives it.
+    package var threadRefused: (@Sendable (StoreError?) -> Void)?
+    /// Judges the age of history.
+    package var clock: any WallClock = SystemWallClock()
+    package init() {}
+  }
+
+  package let name: String
+  package let notes: [String]
+  package let location: String
+  package let mode: StoreAccess
+  package var keyValues: any KeyValueStore { values }
+  let target: PostgresTarget
+  let readers: PostgresReaders
+  let reader: PostgresReader
+  private let commits: PostgresCommits?
+  private let values: PostgresValues
+  /// nil: it does not schedule.
+  private let lease: PostgresLease?
+  private let leaseWatch = Monitor<StoreThread?>(nil)
+  private let externalRuns: ExternalRunLocks?
+  private let isClosed = Monitor(false)
+
+  /// Connects; a host makes or upgrades the tables, and takes the lease.
+  ///
+  /// - Throws: `.locked` when another host schedules from it (mode `.scheduler`), `.absent` when there is nothing to
+  ///   read, `.version`, `.readOnly`, `.io`.
+  package init(
+    _ address: StoreAddress, mode: StoreAccess = .scheduler, options: Options = Options()
+  ) throws(StoreError) {
+    let target = PostgresTarget(address)
+    self.target = target
+    self.mode = mode
+    location = target.location
+    name = target.location
+    let setup = Self.setup(options)
+    var connection = try PostgresConnection(target, setup: setup)
+    guard connection.parameter("server_encoding") == "UTF8" else { throw target.notUnicode }
+    try PostgresMigration.prepare(connection, target, mayChange: mode != .reader)
+    notes = mode == .reader ? [] : try PostgresMigration.notes(connection, target, clock: options.clock)
+    var lease: PostgresLease?
+    if mode == .scheduler {
+      lease = try PostgresStandby.take(&connection, target, setup: setup, options)
+    }
+    self.lease = lease
+    readers = PostgresReaders(target, setup: setup)
+    reader = PostgresReader(readers: readers)
+    externalRuns = mode == .alongside ? ExternalRunLocks(target, setup: setup) : nil
+    if mode == .reader {
+      commits = nil
+    } else {
+      let (taken, session) = (lease, connection)
+      commits = try PostgresCommits(
+        {
+          PostgresWriter(
+            session, target, setup: setup, lease: taken, options: options, mark: PostgresDecisionMark())
+        }, storeName: target.location)
+    }
+    values = PostgresValues(readers, commits, refused: options.threadRefused)
+  }
+
+  /// What each session begins with. Names without a schema are this store's own.
+  private static func setup(_ options: Options) -> String {
+    """
+    SET search_path = \(PostgresSchema.name), pg_catalog; SET client_min_messages = warning; SET TimeZone = 'UTC';
+    SET default_transaction_isolation = 'read committed'; SET statement_timeout = 0;
+    SET synchronous_commit = \(options.synchronous == .full ? "on" : "off");
+    """
+  }
+
+  deinit { close() }
+
+  // MARK: JobStore
+
+  /// - Returns: unfinished runs without those of living processes alongside the host.
+  package func load() throws(StoreError) -> StoreSnapshot {
+    var snapshot = try reader.load()
+    let alive = try ExternalRunLocks.alive(among: snapshot.unfinished, readers)
+    if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
+    return snapshot
+  }
+
+  package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
+    guard let commits else { return completion(target.onlyRead) }
+    commits.submit(.batch(batch, completion))
+  }
+
+  package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
+  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
+  package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
+  package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
+  package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
+  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
+  // MARK: What it does not keep
+
+  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { throw keepsNoSteps }
+  package func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    completion(.failure(keepsNoSteps))
+  }
+
+  /// Steps of runs, parked runs and transactions have no tables here.
+  private var keepsNoSteps: StoreError {
+    StoreError(
+      .unsupported,
+      "\(location): a PostgreSQL store keeps no steps and no transactions: give jobs that use them a SQLite store (store =)"
+    )
+  }
+
+  package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
+  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
+  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
+    try reader.log(of: run, limit: limit)
+  }
+
+  package func close() {
+    let isFirst = isClosed.withLock { isClosed in
+      defer { isClosed = true }
+      return !isClosed
+    }
+    guard isFirst else { return }
+    commits?.close()
+    lease?.stopWatching()
+    leaseWatch.withLock { $0.take() }?.join()
+    values.close()
+    readers.close()
+    externalRuns?.close()
+  }
+
+  // MARK: What not every store can do
+
+  package func watchLease(_ listener: @escaping @Sendable (LeaseChange) -> Void) {
+    guard let lease else { return }
+    let location = location
+    do throws(StoreError) {
+      let thread = try StoreThread(name: "store-lease") { lease.watch(location, listener) }
+      leaseWatch.withLock { $0 = thread }
+    } catch {
+      // Without its watchman a host must not run what another one may begin.
+      listener(.doubtful(error.message))
+    }
+  }
+
+  package var copyAdvice: String { "pg_dump --schema=\(PostgresSchema.name) does it, while a host uses it" }
+  package func setRetention(_ retention: Retention) { commits?.set(retention) }
+  package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
+  package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
+
+  package func hostSince() throws(StoreError) -> Instant? {
+    let rows = try readers.ask("SELECT (extract(epoch FROM taken_at) * 1e9)::bigint FROM leadership WHERE epoch > 0")
+    return rows.count == 1 ? rows.instant(0, 0) : nil
+  }
+
+  package var isHosted: Bool {
+    do throws(StoreError) {
+      return try readers.ask("SELECT 1 FROM leadership WHERE expires_at > clock_timestamp()").count == 1
+    } catch {
+      return false  // A server that does not answer says so at the next question that can fail.
+    }
+  }
+
+  package func living(among runs: [RunRecord]) -> Set<RunID> {
+    if isHosted { return Set(runs.map(\.id)) }
+    do throws(StoreError) { return try ExternalRunLocks.alive(among: runs, readers) } catch { return [] }
+  }
+
+  package func externalRunID() throws(StoreError) -> RunID {
+    guard let externalRuns, let commits else {
+      throw StoreError(
+        .readOnly, "\(location): the store is not open alongside a host: it has no ids for runs of others")
+    }
+    let answer = Monitor<Result<RunID, StoreError>?>(nil)
+    commits.submit(.externalRun { result in answer.change { $0 = result } })
+    let id = try answer.wait { $0 }!.get()
+    try externalRuns.mark(id)
+    return id
+  }
+}

@@ -1,0 +1,28 @@
+package import JobModel
+
+/// Opens `postgres://USER@HOST/DATABASE`: connection URIs of libpq, Unix sockets included
+/// (`postgres:///jobs?host=/run/postgresql`).
+package struct PostgresStoreDriver: StoreDriver {
+  package init() {}
+
+  package var schemes: [String] { ["postgres", "postgresql"] }
+  package var example: String { "postgres://USER@HOST/DATABASE" }
+  package var hasDurability: Bool { true }
+  package var hasLease: Bool { true }
+  package func accepts(_ address: StoreAddress) -> Bool { address.rest.hasPrefix("//") }
+
+  package func location(of address: StoreAddress, in directory: String?) -> StoreLocation? {
+    StoreLocation(PostgresTarget(address).location, exists: true)
+  }
+
+  package func open(_ address: StoreAddress, _ request: StoreRequest) throws(StoreError) -> any JobStore {
+    var options = PostgresStore.Options()
+    options.synchronous = request.durability
+    options.retention = request.retention
+    options.threadRefused = request.threadRefused
+    options.clock = request.clock
+    options.lease = request.lease ?? options.lease
+    options.standsBy = request.standsBy
+    return try PostgresStore(address, mode: request.access, options: options)
+  }
+}

@@ -1,0 +1,244 @@
+internal import Basics
+internal import CLinux
+internal import Chronology
+internal import Glibc
+internal import JobModel
+internal import Lua
+internal import ProcessFrames
+internal import ScriptRuntime
+
+extension WorkerEnding {
+  /// How a process has ended, if it has.
+  init?(reaping process: pid_t) {
+    var ending = linux_ending()
+    // Safe: the call writes that one struct.
+    guard unsafe linux_reap(process, &ending) else { return nil }
+    self.init(signal: ending.signal, code: ending.code, peakBytes: Int(ending.peak_bytes))
+  }
+}
+
+/// What workers say, and what becomes of those that say something else or nothing.
+extension ProcessSupervisor {
+  /// Does what can be done without waiting.
+  func serve(_ child: WorkerChild, _ now: Int64) {
+    child.flush()
+    for line in child.readOutput(&buffer) { say(line, child) }
+    // One that talks without end must not keep the thread from the others.
+    for _ in 0..<1_000 {
+      guard child.isReadable else { return }
+      switch child.read(&buffer) {
+      case .message(let message): hear(message, child, now)
+      case .nothing: return
+      case .ended: return disconnected(child, now)
+      case .garbage(let what): return violate(child, "it wrote on its socket what is no message (\(what))")
+      }
+    }
+  }
+
+  /// What a process wrote to its standard output or error.
+  private func say(_ line: String, _ child: WorkerChild) {
+    guard let run = child.run else { return executor.onEvent(.note("worker \(child.process) wrote: \(line)")) }
+    if !line.isEmpty { run.services.log(.info, line) }
+  }
+
+  /// The connection is over. One that ends is known by its end; else it is killed.
+  private func disconnected(_ child: WorkerChild, _ now: Int64) {
+    child.hangUp()
+    guard child.phase != .ending else { return }
+    // It may be about to end by itself, and then its end says more.
+    child.killAt = min(child.killAt, now + 4 * ProcessConfiguration.patience)
+    child.run?.killAt = child.killAt
+    child.run?.killFor = .disconnected
+    if child.run == nil { child.phase = .ending }
+  }
+
+  /// It said what no worker says.
+  private func violate(_ child: WorkerChild, _ what: String) {
+    if child.run != nil {
+      if child.run?.killed == nil { child.run?.killed = .violation(what) }
+    } else {
+      executor.onEvent(.note("worker \(child.process) is killed: \(what)"))
+    }
+    child.hangUp()
+    child.kill()
+  }
+
+  private func hear(_ message: WorkerMessage, _ child: WorkerChild, _ now: Int64) {
+    switch message {
+    case .ready(let version, let lua): ready(child, version, lua)
+    case .bound(let notes): for note in notes { executor.onEvent(.note(note)) }
+    case .failed(let why): violate(child, why)
+    case .began(let number): if isOn(number, child) { began(child, now) }
+    case .ended(let number, let result): if isOn(number, child) { ended(child, result, now) }
+    case .log(let number, let level, let text, let fields):
+      if isOn(number, child) { child.run?.services.log(level, text, fields: fields) }
+    case .progress(let number, let progress):
+      guard isOn(number, child) else { return }
+      child.run?.hasProgress = true
+      child.run?.services.note(progress)
+    case .call(let call, let number, let question):
+      guard isOn(number, child) else { return child.send(.answer(call, .refused(HostRefusal("the run is over")))) }
+      answer(call, question, child)
+    case .unsubscribe(let call): child.run?.services.unsubscribe(call)
+    case .looks(let number): if isOn(number, child) { child.run?.looks = true }
+    case .hook(let number):
+      guard isOn(number, child) else { return }
+      child.run?.beginHook(now: now, time: executor.luaHost.configuration.hookTimeout)
+    }
+  }
+
+  /// Whether a message is about the run that the worker has; what comes late is about none.
+  private func isOn(_ number: UInt64, _ child: WorkerChild) -> Bool {
+    guard let run = child.run?.number else {
+      if number > nextRun || number == 0 { violate(child, "it spoke of a run that there is not") }
+      return false
+    }
+    if number > run { violate(child, "it spoke of a run that it has not") }
+    return number == run
+  }
+
+  private func answer(_ call: UInt64, _ question: ServiceCall, _ child: WorkerChild) {
+    guard let run = child.run else { return }
+    if case .subscribe = question {} else { child.openCalls += 1 }
+    if !run.services.answer(call, question) { violate(child, "it asked for what nobody can ask for") }
+  }
+
+  // MARK: A run's way
+
+  private func ready(_ child: WorkerChild, _ version: UInt32, _ lua: String) {
+    guard child.phase == .starting else { return violate(child, "it said twice that it is there") }
+    guard version == Frame.version, lua == LuaRuntime.luaVersion else {
+      executor.onEvent(.note("\(configuration.program) is another version of moondial: \(lua), frames \(version)"))
+      return violate(child, "it is another version of moondial")
+    }
+    child.phase = .idle
+    child.killAt = .max
+  }
+
+  private func began(_ child: WorkerChild, _ now: Int64) {
+    guard let run = child.run, run.began == nil else { return violate(child, "it began a run twice") }
+    startSucceeded()
+    let wall = executor.wallClock.now
+    guard aftermath[run.order.token] == nil else {
+      // Two hooks, each with its time.
+      child.run?.begin(wall: wall, now: now)
+      child.run?.beginHook(now: now, time: 2 * executor.luaHost.configuration.hookTimeout)
+      child.run?.hooks = 2
+      return
+    }
+    child.run?.begin(wall: wall, now: now)
+    executor.willBegin?(run.order)
+    reports.append(RunReport(token: run.order.token, kind: .started, startedAt: wall))
+  }
+
+  private func ended(_ child: WorkerChild, _ result: WorkerResult, _ now: Int64) {
+    guard let run = child.run else { return }
+    guard run.began != nil else {
+      return violate(child, "it ended a run that it had not begun")
+    }
+    close(run)
+    child.run = nil
+    child.idleSince = now
+    let details = run.services.checked(result.details)
+    var report = run.report(
+      result.outcome, duration: result.duration, memoryPeakBytes: result.memoryPeakBytes, details: details)
+    // Only the host knows of its own end, and of processes that died.
+    if report.outcome == .interrupted || report.outcome == .crashed { report.outcome = .failed }
+    reports.append(aftermath.removeValue(forKey: run.order.token) ?? report)
+    lost[run.order.token] = nil
+    if !result.isReusable || result.outcome == .stuck {
+      child.kill()
+    } else if let most = configuration.recycleAfter, child.runs >= most {
+      retire(child, now)
+    } else {
+      child.phase = .idle
+    }
+  }
+
+  private func close(_ run: ActiveRun) {
+    run.services.end()
+    if run.hasProgress {
+      executor.luaHost.services.log.runEnded(run.order.id, store: run.order.job.definition.store)
+    }
+  }
+
+  // MARK: Ends
+
+  /// Kills a worker whose time is over, or whose run's is.
+  func watch(_ child: WorkerChild, _ now: Int64) {
+    if let run = child.run, run.killed == nil {
+      lookForStop(child, run, now)
+      if let late = child.run, now >= late.killAt {
+        child.run?.killed = late.killFor
+        child.kill()
+      }
+    } else if now >= child.killAt {
+      if child.phase == .starting { startFailed("it did not say within 10 s that it is there", now) }
+      child.kill()
+    }
+  }
+
+  private func lookForStop(_ child: WorkerChild, _ run: ActiveRun, _ now: Int64) {
+    guard linux_is_stopped(child.process) else {
+      child.run?.stoppedSince = nil
+      return
+    }
+    let since = run.stoppedSince ?? now
+    child.run?.stoppedSince = since
+    guard now - since >= ProcessConfiguration.stoppedPatience else { return }
+    child.run?.killFor = .stopped
+    child.run?.killAt = now
+  }
+
+  /// The process has ended.
+  func finish(_ child: WorkerChild, _ ending: WorkerEnding) {
+    let now = monotonicNow()
+    child.isReaped = true
+    // What it said before its end counts.
+    if child.run?.killed == nil { serve(child, now) }
+    for line in child.readOutput(&buffer) { say(line, child) }
+    if let line = child.lines.finish() { say(line, child) }
+    child.close()
+    guard let run = child.run else {
+      if child.phase == .starting { startFailed(early(ending, child), now) }
+      return
+    }
+    close(run)
+    child.run = nil
+    // An order that was not begun has done nothing, and goes to another worker.
+    if run.began == nil, case .violation? = run.killed ?? .violation(""), lost[run.order.token, default: 0] < 2,
+      !isRefusal(run.killed)
+    {
+      lost[run.order.token, default: 0] += 1
+      waiting.insert(run.order, at: 0)
+      return
+    }
+    lost[run.order.token] = nil
+    if let report = aftermath.removeValue(forKey: run.order.token) {
+      run.services.log(.error, "a hook of the run ended with its process")
+      return reports.append(report)
+    }
+    let (outcome, error) = ending.result(run, configuration, child.lines.last)
+    let details = run.services.checked(AttemptDetails(error: error))
+    let report = run.report(outcome, memoryPeakBytes: ending.peakBytes, details: details)
+    // Who cancels a run wants an end; after the others the hooks follow, in another process.
+    guard run.payload.hasOnError || run.payload.hasOnFailure, outcome != .cancelled, run.hooks == 0 else {
+      return reports.append(report)
+    }
+    aftermath[run.order.token] = report
+    waiting.insert(run.order, at: 0)
+  }
+
+  /// Whether the worker said itself why it cannot.
+  private func isRefusal(_ killed: ActiveRun.Kill?) -> Bool {
+    guard case .violation(let what)? = killed else { return false }
+    return what != "it did not begin the run that it was given"
+  }
+
+  private func early(_ ending: WorkerEnding, _ child: WorkerChild) -> String {
+    let said = child.lines.last.last.map { ": \($0.cut(toBytes: 400))" } ?? ""
+    return ending.signal != 0
+      ? "it was ended by SIG\(unsafe String(cString: linux_signal_name(ending.signal))) before it was there\(said)"
+      : "it ended with code \(ending.code) before it was there\(said)"
+  }
+}

@@ -1,0 +1,260 @@
+import Chronology
+import Foundation
+import Glibc
+import Hosting
+import JobModel
+import PostgresFixture
+import TestSupport
+
+/// Several hosts, as processes, that name one PostgreSQL store, and what can happen to them: killed, stopped for longer
+/// than their lease, their connections cut, the server restarted. Then an account of every instant.
+///
+/// Two records are compared. One is the store. The other is independent of it: a file per job to which each run appends
+/// a line when it begins and one when it ends.
+struct ClusterHarness {
+  enum Accident: CaseIterable {
+    case killLeader, killStandby, freezeLeader, stopLeader, cutConnections, restartServer, crashServer
+  }
+
+  struct Job: Sendable {
+    var name: String
+    /// Milliseconds.
+    var interval: Int64
+    var recovers: Bool
+  }
+
+  /// Seconds.
+  static let lease = 2.0
+
+  let place: Place
+  let server: PostgresServer
+  let url: String
+  let jobs: [Job]
+  private var hosts: [HostProcess?]
+  private var random: SeededGenerator
+  private(set) var violations: [String] = []
+  private(set) var instants = 0
+  private(set) var linesRead = 0
+  private(set) var interrupted = 0
+  /// Seconds from each death of a leader to the first line of the next one.
+  private(set) var takeovers: [Double] = []
+
+  init(hosts count: Int, jobs jobCount: Int, seed: UInt64) throws {
+    random = SeededGenerator(seed)
+    place = try Place()
+    server = try PostgresServer()
+    url = try server.database()
+    hosts = Array(repeating: nil, count: count)
+    let intervals: [Int64] = [200, 500, 500, 1_000, 1_000, 2_000]
+    jobs = (0..<jobCount).map { number in
+      Job(name: "j\(1_000 + number)", interval: intervals[number % intervals.count], recovers: number % 3 == 0)
+    }
+    try FileManager.default.createDirectory(atPath: place.path + "/lines", withIntermediateDirectories: true)
+    let settings = "return { stores = { default = { url = \"\(url)\", lease = \"\(Int(Self.lease))s\" } } }"
+    try Data(settings.utf8).write(to: URL(fileURLWithPath: place.path + "/moondial.lua"))
+    var script = """
+      local function note(ctx, what)
+        local line = string.format("%s %s %d %.6f\\n", what, ctx.job, ctx.id, ctx.scheduled_at)
+        assert(fs.append("\(place.path)/lines/" .. ctx.job, line))
+      end
+      local function work(ctx)
+        note(ctx, "begin")
+        sleep("40ms")
+        note(ctx, "end")
+      end
+
+      """
+    for job in jobs {
+      script += "job \"\(job.name)\" { every = \"\(job.interval)ms\", recover = \(job.recovers), run = work }\n"
+    }
+    try place.save("jobs.lua", script)
+    for index in hosts.indices { try start(index) }
+  }
+
+  private mutating func start(_ index: Int) throws {
+    hosts[index] = try place.host("--allow-all", "--grace", "5s", "--state", ".state\(index)")
+  }
+
+  // MARK: What happens to them
+
+  /// The host that leads, as the store says; nil: none of them.
+  private func leader() throws -> Int? {
+    let process = try server.execute("SELECT process FROM moondial.leadership", in: url)
+    return hosts.firstIndex { $0.map { String($0.pid) == process } ?? false }
+  }
+
+  /// Waits until a job begins that had not begun before.
+  private mutating func awaitProgress(_ what: String) throws {
+    let before = size
+    let end = Date(timeIntervalSinceNow: HostProcess.patience)
+    while size == before {
+      guard Date() < end else {
+        violations.append("nothing ran for \(HostProcess.patience) s after \(what): \(said)")
+        return
+      }
+      try startAgain()
+      // A host that ends by itself ends the wait; the loop looks again.
+      _ = hosts.compactMap(\.self).first?.processEnds(within: 0.05)
+    }
+  }
+
+  /// A host that begins while the server is away ends with a sentence; whoever watches over it starts it again.
+  private mutating func startAgain() throws {
+    for index in hosts.indices {
+      guard let host = hosts[index], host.processEnds(within: 0) else { continue }
+      try host.awaitExit()
+      if !host.text.contains("its jobs wait until") {
+        violations.append("a host ended by itself: \(host.text.suffix(2_000))")
+      }
+      try start(index)
+    }
+  }
+
+  private var size: Int {
+    jobs.reduce(0) { sum, job in
+      let attributes = try? FileManager.default.attributesOfItem(atPath: place.path + "/lines/" + job.name)
+      return sum + (attributes?[.size] as? Int ?? 0)
+    }
+  }
+
+  private var said: String { hosts.compactMap { $0?.text.suffix(1_500) }.map(String.init).joined(separator: "\n--\n") }
+
+  /// Lets them run, then has one thing happen, then waits until they run again.
+  mutating func live() throws {
+    try awaitProgress("a quiet moment")
+    let accident = Accident.allCases[Int(random.next() % UInt64(Accident.allCases.count))]
+    let leading = try leader()
+    switch accident {
+    case .killLeader, .killStandby:
+      let victim = accident == .killLeader ? leading : hosts.indices.first { $0 != leading }
+      guard let victim, let host = hosts[victim] else { return }
+      host.signal(SIGKILL)
+      try host.awaitExit()
+      hosts[victim] = nil
+      let began = Date()
+      try awaitProgress("\(accident)")
+      if accident == .killLeader { takeovers.append(Date().timeIntervalSince(began)) }
+      try start(victim)
+    case .freezeLeader:
+      guard let leading, let host = hosts[leading] else { return }
+      host.signal(SIGSTOP)
+      _ = host.processEnds(within: 0.2)
+      try awaitProgress("a frozen leader")
+      host.signal(SIGCONT)
+      try awaitProgress("a leader that thawed")
+    case .stopLeader:
+      guard let leading, let host = hosts[leading] else { return }
+      host.signal(SIGTERM)
+      let status = try host.awaitExit()
+      if status != 0 { violations.append("a drain ended with \(status): \(host.text.suffix(2_000))") }
+      hosts[leading] = nil
+      try awaitProgress("a leader that was stopped")
+      try start(leading)
+    case .cutConnections:
+      try server.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'moondial%'", in: url)
+    case .restartServer, .crashServer:
+      try server.stop(accident == .crashServer ? .immediate : .fast)
+      try server.start()
+    }
+    try awaitProgress("\(accident)")
+  }
+
+  /// Ends all hosts as they should.
+  mutating func stop() throws {
+    for host in hosts.compactMap(\.self) { host.signal(SIGTERM) }
+    for host in hosts.compactMap(\.self) { try host.awaitExit() }
+    hosts = hosts.map { _ in nil }
+  }
+
+  // MARK: The account
+
+  mutating func account() throws {
+    let store = try StoreKinds.standard.open(StoreAddress(url), StoreRequest(.reader))
+    defer { store.close() }
+    var rows: [RunID: RunRecord] = [:]
+    var before: RunID?
+    while true {
+      let page = try store.runs(RunQuery(before: before, limit: 5_000))
+      for row in page { rows[row.id] = row }
+      guard page.count == 5_000 else { break }
+      before = page.last?.id
+    }
+    interrupted = rows.values.count { $0.outcome == .interrupted }
+    let runs = Dictionary(grouping: rows.values.filter { $0.cause == .schedule }, by: \.job)
+    let ranges = Dictionary(grouping: try store.decisions(DecisionQuery(limit: 100_000)), by: \.job)
+    let schedules = Dictionary(try store.schedules().map { ($0.job, $0) }, uniquingKeysWith: { first, _ in first })
+    for job in jobs {
+      checkInstants(job, schedules[job.name], runs: runs[job.name] ?? [], ranges: ranges[job.name] ?? [])
+      checkLines(job, rows)
+    }
+    let recovered = Set(rows.values.compactMap(\.recovers))
+    let asks = Set(jobs.filter(\.recovers).map(\.name))
+    for row in rows.values where row.outcome == .interrupted && asks.contains(row.job) && !recovered.contains(row.id) {
+      violations.append("\(row.job): run \(row.id) was interrupted and not recovered")
+    }
+    for row in rows.values where row.outcome == nil && row.claimedAt != nil {
+      violations.append("\(row.job): run \(row.id) is still claimed after all hosts have ended")
+    }
+    violations += try examination(of: store).damages
+  }
+
+  /// Every instant before the schedule's next fire time has one decision, and none after it has any.
+  private mutating func checkInstants(
+    _ job: Job, _ schedule: ScheduleRecord?, runs: [RunRecord], ranges: [DecisionRange]
+  ) {
+    guard let schedule, let next = schedule.nextFire else {
+      violations.append("\(job.name): its schedule is lost")
+      return
+    }
+    let interval = job.interval * 1_000_000
+    let claimed = Dictionary(grouping: runs, by: \.scheduledAt)
+    for run in runs where run.scheduledAt >= next {
+      violations.append("\(job.name): run \(run.id) is for \(run.scheduledAt), and the schedule says \(next) is next")
+    }
+    var instant = schedule.registeredAt.advanced(byNanoseconds: interval)
+    while instant < next {
+      let deciding = (claimed[instant] ?? []).count + ranges.count { $0.first <= instant && instant <= $0.last }
+      if deciding != 1 { violations.append("\(job.name): \(instant) has \(deciding) decisions") }
+      instants += 1
+      instant = instant.advanced(byNanoseconds: interval)
+    }
+    if instant != next { violations.append("\(job.name): \(next) is not in the phase of its schedule") }
+  }
+
+  /// Every line has its row; no run begins twice; no fire time has two runs unless the second makes good for an
+  /// interrupted one; and no run begins before one that succeeded has ended.
+  private mutating func checkLines(_ job: Job, _ rows: [RunID: RunRecord]) {
+    var begun: [RunID: Int64] = [:]
+    var byFireTime: [Int64: [RunID]] = [:]
+    var running: RunID?
+    for line in place.text("lines/\(job.name)").split(separator: "\n") {
+      let parts = line.split(separator: " ")
+      guard parts.count == 4, parts[1] == job.name, let number = Int64(parts[2]), let seconds = Double(parts[3]) else {
+        violations.append("\(job.name): a torn line: \(line)")
+        continue
+      }
+      let id = RunID(number)
+      guard let row = rows[id], row.job == job.name, row.claimedAt != nil else {
+        violations.append("\(job.name): run \(id) ran without a claim in the store")
+        continue
+      }
+      guard parts[0] == "begin" else {
+        if running == id { running = nil }
+        continue
+      }
+      linesRead += 1
+      let microseconds = Int64((seconds * 1e6).rounded())
+      if begun.updateValue(microseconds, forKey: id) != nil { violations.append("\(job.name): run \(id) ran twice") }
+      let earlier = byFireTime[microseconds] ?? []
+      if !earlier.isEmpty, !(job.recovers && row.cause == .recovery) {
+        violations.append("\(job.name): \(row.scheduledAt) ran as \(earlier.map(\.description)) and as \(id)")
+      }
+      byFireTime[microseconds, default: []].append(id)
+      if let other = running, rows[other]?.outcome == .succeeded, row.outcome == .succeeded {
+        violations.append("\(job.name): runs \(other) and \(id) ran at once")
+      }
+      running = id
+    }
+  }
+}
