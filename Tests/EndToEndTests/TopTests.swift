@@ -5,9 +5,12 @@ import Testing
 /// `moondial top` on a terminal.
 @Suite("top on a terminal, end to end", .serialized, .timeLimit(.minutes(3)))
 struct TopTests {
+  /// The second begins after the first: the screen has them in that order.
   private static let script = """
-    job "one" { run_at_start = true, run = function(ctx) ctx:progress("half") log.info("begun") wait("go") end }
-    job "two" { run_at_start = true, run = function() log.info("begun") wait("go") end }
+    job "one" { run_at_start = true, run = function(ctx)
+      ctx:progress("half") log.info("begun") emit("second") wait("go")
+    end }
+    job "two" { on = "second", run = function() log.info("begun") wait("go") end }
     """
 
   private func host(_ place: Place) throws -> HostProcess {
