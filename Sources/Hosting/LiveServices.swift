@@ -14,6 +14,8 @@ package final class LiveServices: Sendable {
     var stores: NamedStores?
     /// Reads what runs have kept.
     var pool: BlockingPool?
+    /// By the names of the stores.
+    var doubts: [String: CommitDoubts] = [:]
     var stepped: (@Sendable (RunStep, String) -> Void)?
     var engine: (@Sendable () -> (any SchedulerEngine)?)?
     var quotas = Quotas()
@@ -56,8 +58,11 @@ package final class LiveServices: Sendable {
   func runKeeper(of store: String) -> (any RunKeeper)? {
     state.withLock { state in
       guard let stores = state.stores, let pool = state.pool else { return nil }
+      let name = stores.name(store)
+      let doubts = state.doubts[name] ?? CommitDoubts()
+      state.doubts[name] = doubts
       return StoreRunKeeper(
-        store: stores[store], name: stores.name(store), engine: state.engine?(), clock: SystemWallClock(), pool: pool,
+        store: stores[store], name: name, inbox: state.engine?(), clock: SystemWallClock(), pool: pool, doubts: doubts,
         stepped: state.stepped)
     }
   }
