@@ -135,6 +135,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore {
   // MARK: What not every store can do
 
   package func hostSince() throws(StoreError) -> Instant? { try reader.state().hostSince }
+  package func hostPause() throws(StoreError) -> PauseNote? { try reader.state().pause }
   package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
   package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
   package var isHosted: Bool { (try? HostLease.holder(on: server)) != nil }

@@ -182,6 +182,13 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     return rows.count == 1 ? rows.instant(0, 0) : nil
   }
 
+  package func hostPause() throws(StoreError) -> PauseNote? {
+    let rows = try readers.ask("SELECT reason, paused_by, paused_at FROM host_pause")
+    guard rows.count == 1 else { return nil }
+    return PauseNote(
+      reason: rows.optionalText(0, 0), by: rows.text(0, 1), at: Instant(nanoseconds: rows.integer(0, 2)))
+  }
+
   package var isHosted: Bool {
     do throws(StoreError) {
       return try readers.ask("SELECT 1 FROM leadership WHERE expires_at > clock_timestamp()").count == 1
