@@ -50,6 +50,8 @@ package final class HostServer: Sendable {
     var group: MultiThreadedEventLoopGroup?
     var listeners: [any Channel] = []
     var file: SocketFile?
+    /// Why there is no socket.
+    var warning: String?
   }
 
   package init(_ control: any HostControl, _ settings: Settings, log: any HostLog) {
@@ -80,26 +82,47 @@ package final class HostServer: Sendable {
 
   // MARK: Life
 
-  /// Begins to listen. What cannot be had is one warning.
+  /// Listens and serves.
   package func start() {
+    listen()
+    serve()
+  }
+
+  /// From now on the socket is there; who connects waits for `serve`.
+  package func listen() {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    state.withLock { $0.group = group }
-    // First, so that who finds the socket finds all of it.
-    if let listen = settings.listen { startTCP(group, listen.host, listen.port) }
-    if let path = settings.socket {
-      do {
-        let file = try SocketFile(at: path)
-        state.withLock { $0.file = file }
-        let bootstrap = bootstrap(group, at: .socket)
-        let channel = try bootstrap.withBoundSocket(file.descriptor).wait()
-        state.withLock { $0.listeners.append(channel) }
-      } catch {
-        log.write(.warn, "no commands can reach this host: \(error)")
-      }
+    let warning = settings.socket.flatMap { listen(group, at: $0) }
+    state.withLock { state in
+      state.group = group
+      state.warning = warning
     }
   }
 
-  private func startTCP(_ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int) {
+  /// After `listen`: begins to answer, over TCP as well. What cannot be had is one warning.
+  package func serve() {
+    let (group, socket, warning) = state.withLock { ($0.group, $0.listeners.first, $0.warning) }
+    guard let group else { return }
+    // First, so that who is answered over the socket finds all of it.
+    let warnings = [warning, settings.listen.flatMap { listenTCP(group, $0.host, $0.port) }]
+    // A listener that has been closed meanwhile takes in nobody.
+    try? socket?.setOption(.autoRead, value: true).wait()
+    for case let warning? in warnings { log.write(.warn, warning) }
+  }
+
+  /// - Returns: why there is none; nil: it listens.
+  private func listen(_ group: MultiThreadedEventLoopGroup, at path: String) -> String? {
+    do {
+      let file = try SocketFile(at: path)
+      state.withLock { $0.file = file }
+      let channel = try bootstrap(group, at: .socket).withBoundSocket(file.descriptor).wait()
+      state.withLock { $0.listeners.append(channel) }
+      return nil
+    } catch {
+      return "no commands can reach this host: \(error)"
+    }
+  }
+
+  private func listenTCP(_ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int) -> String? {
     do {
       let wanted = try HostServer.resolve(host, port)
       // The port that the system chose is known only afterwards: it is asked for when somebody comes.
@@ -115,11 +138,11 @@ package final class HostServer: Sendable {
         .bind(to: wanted).wait()
       address.set(host, channel.localAddress?.port ?? port)
       state.withLock { $0.listeners.append(channel) }
+      return nil
     } catch {
       let text = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-      log.write(
-        .warn,
-        "http.listen \(text): \(HostServer.reason(error)); the host runs without it (choose another one, or false)")
+      let advice = "the host runs without it (choose another one, or false)"
+      return "http.listen \(text): \(HostServer.reason(error)); \(advice)"
     }
   }
 
@@ -152,6 +175,8 @@ package final class HostServer: Sendable {
   private func bootstrap(_ group: MultiThreadedEventLoopGroup, at door: Door) -> ServerBootstrap {
     ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: Self.backlog)
+      // Until `serve`.
+      .serverChannelOption(.autoRead, value: false)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
       .childChannelInitializer { [self] channel in accept(channel, at: door, group) }
   }

@@ -71,12 +71,19 @@ final class Host: Sendable {
   ///
   /// - Parameter isUp: called when the scripts are loaded, right before their jobs begin to run.
   func start(_ isUp: () -> Void) throws {
-    // Before the first run can write a line of its own.
-    try assembly.start { generation in
-      isUp()
-      announce(generation)
+    do {
+      // The first line comes before the first run can write one of its own, and who has read it finds the socket; what
+      // is asked is answered when the scheduler has begun.
+      try assembly.start { generation in
+        isUp()
+        http.listen()
+        announce(generation)
+      }
+    } catch {
+      http.stop()
+      throw error
     }
-    http.start()
+    http.serve()
   }
 
   private func announce(_ generation: LoadedGeneration) {

@@ -29,9 +29,13 @@ final class HostHTTP: Sendable {
     server = HostServer(assembly.control, settings, log: log)
   }
 
-  func start() {
+  /// From now on the socket is there; who connects is answered after `serve`.
+  func listen() { server.listen() }
+
+  /// The host has begun: answers.
+  func serve() {
     use(assembly.configuration)
-    server.start()
+    server.serve()
     // For whoever sits there; a log that is kept is no place for it.
     if StandardError.isTerminal, let link = server.makeLink() {
       log.write(.info, "in a browser, for 10 minutes and once: \(link)")
