@@ -49,15 +49,17 @@ extension SchedulerControl {
   }
 
   func cancelOrder(_ run: RunID, _ caller: Caller) -> Order<CancelAnswer> {
-    { core, now, evaluation throws(ControlError) in
+    { [self] core, now, evaluation throws(ControlError) in
       guard let active = core.activeRun(run) else { throw ControlError(.notFound, "run \(run) is not active") }
       try ControlError.orRefusal { () throws(SchedulerCore.Refusal) in
         try core.cancel(run, at: now, into: &evaluation)
       }
       let job = active.record.job
+      let before = CancelAnswer.Before(phase(of: active))
       core.audit(
         AuditLine(caller, "cancel", "run \(run)", details: ["job": .string(job)]), of: job, at: now, into: &evaluation)
-      return CancelAnswer(id: run.number, job: job, state: core.activeRun(run) == nil ? .cancelled : .cancelling)
+      let state = core.activeRun(run) == nil ? CancelAnswer.State.cancelled : .cancelling
+      return CancelAnswer(id: run.number, job: job, state: state, before: before)
     }
   }
 
