@@ -124,6 +124,16 @@ struct UpcomingFires {
           first: HostTime(line.first, in: zone), count: line.span.count, isAtLeast: line.span.isAtLeast,
           isPaused: line.schedule.isSkipped)
       },
-      isCut: fires.count > limit || lines.count > limit)
+      counts: counts, isCut: fires.count > limit || lines.count > limit)
+  }
+
+  /// Of all of them, not only of those that an answer lists.
+  private var counts: [Int] {
+    let width = max(1, to.nanoseconds(since: from) / Int64(UpcomingAnswer.parts))
+    var counts = Array(repeating: 0, count: UpcomingAnswer.parts)
+    for (at, fire) in next where !fire.isPaused {
+      counts[min(max(0, Int(at.nanoseconds(since: from) / width)), counts.count - 1)] += 1
+    }
+    return counts
   }
 }

@@ -70,7 +70,7 @@ final class StubControl: HostControl {
     return ExplainAnswer(job: query.job)
   }
   func upcoming(_ query: UpcomingQuery) async throws(ControlError) -> UpcomingAnswer {
-    UpcomingAnswer(from: Self.now, to: Self.now, fires: [], frequent: [], isCut: false)
+    UpcomingAnswer(from: Self.now, to: Self.now, fires: [], frequent: [], counts: [], isCut: false)
   }
   func schedules(_ query: SchedulesQuery) async throws(ControlError) -> Page<ScheduleAnswer> { Page([]) }
   func scripts() async throws(ControlError) -> ScriptsAnswer {
@@ -85,7 +85,7 @@ final class StubControl: HostControl {
   }
   func cancel(_ run: RunID, by caller: Caller) async throws(ControlError) -> CancelAnswer {
     try note("cancel \(run)", caller)
-    return CancelAnswer(id: run.number, job: "nightly", state: .cancelled)
+    return CancelAnswer(id: run.number, job: "nightly", state: .cancelled, before: .running)
   }
   func retry(_ run: RunID, by caller: Caller) async throws(ControlError) -> AcceptedRun {
     try note("retry \(run)", caller)
