@@ -26,15 +26,22 @@ struct LateCauses {
   ) throws(StoreError) {
     self.hostSince = hostSince
     for run in runs where Self.delay(of: run) != nil {
-      neighbours += try stores.runs(RunQuery(job: job, before: run.id, limit: 20)).map(\.record)
+      neighbours += try Self.brief(stores, RunQuery(job: job, before: run.id, limit: 20))
     }
-    for id in Set(ranges.compactMap(\.run)) where try stores.runs(RunQuery(job: job, id: id)).isEmpty {
+    for id in Set(ranges.compactMap(\.run)) where try Self.brief(stores, RunQuery(job: job, id: id)).isEmpty {
       missing.insert(id)
     }
     if let first = missing.min() {
       // Pruning goes from the oldest on, so one that is older than the missing run tells that it was never there.
-      oldestKept = try stores.runs(RunQuery(job: job, before: first, limit: 1)).first?.record.id
+      oldestKept = try Self.brief(stores, RunQuery(job: job, before: first, limit: 1)).first?.id
     }
+  }
+
+  /// Their times are all that matters here.
+  private static func brief(_ stores: StoreUnion, _ query: RunQuery) throws(StoreError) -> [RunRecord] {
+    var query = query
+    query.isBrief = true
+    return try stores.runs(query).map(\.record)
   }
 
   /// How late the claim was, if that is worth a word.
