@@ -2,7 +2,7 @@ package import Chronology
 package import JobModel
 package import ScriptLoading
 
-/// What a host, or a command without one, knows beside the stores when it explains a job.
+/// What a host, or a command without one, knows in addition to the stores when it explains a job.
 package struct ExplainContext {
   package var zone: TimeZoneRules
   /// Since when the last host is, or was, up.

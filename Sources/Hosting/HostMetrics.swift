@@ -45,7 +45,7 @@ package struct HostMetrics: Sendable, Codable {
   }
 
   package struct OutcomeCount: Sendable, Codable, Hashable {
-    /// nil: all jobs that have no place of their own.
+    /// nil: all jobs that are not counted by themselves.
     package var job: String?
     package var outcome: Outcome
     package var count: Int

@@ -113,7 +113,7 @@ package struct RunCounts: Sendable, Hashable, Codable {
 package struct LoopStatus: Sendable, Hashable, Codable {
   /// What falls due next; nil: nothing will.
   package var nextDue: HostTime?
-  /// Milliseconds that this question waited for its turn.
+  /// Milliseconds that this question waited for the scheduler's thread.
   package var answeredIn: Double
 
   private enum CodingKeys: String, CodingKey {

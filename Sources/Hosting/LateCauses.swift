@@ -72,7 +72,7 @@ struct LateCauses {
   }
 
   /// What a coalesced range says of the run that stands for it. A run that waited for its claim until it was too late,
-  /// or whose turn another one took, was never claimed, and its own fire time has a range of its own.
+  /// or which another one replaced, was never claimed, and its own fire time has a range of its own.
   func message(ofCoalesced range: DecisionRange) -> String {
     guard let run = range.run else { return "coalesced into one run" }
     if !missing.contains(run) { return "coalesced into run \(run)" }

@@ -18,7 +18,7 @@ package enum MetricsPage {
     page.family("moondial_uptime_seconds", .gauge, "Time since the start of the host.") {
       $0.add(metrics.uptimeSeconds)
     }
-    page.family("moondial_ready", .gauge, "1: its loop turns, stores are writable, scripts are loaded.") {
+    page.family("moondial_ready", .gauge, "1: its loop runs, stores are writable, scripts are loaded.") {
       $0.add(metrics.isReady ? 1 : 0)
     }
     page.family("moondial_paused", .gauge, "1: everything is paused.") { $0.add(metrics.isPaused ? 1 : 0) }
@@ -43,7 +43,7 @@ package enum MetricsPage {
       family.add(jobs.disabled, ("state", "disabled"))
       family.add(jobs.orphaned, ("state", "orphaned"))
     }
-    page.family("moondial_schedules", .gauge, "Schedules that were made at run time.") {
+    page.family("moondial_schedules", .gauge, "Dynamic schedules.") {
       $0.add(metrics.jobs.schedules)
     }
   }

@@ -28,7 +28,7 @@ final class APIResponder: Sendable {
 
   /// The answer to one request. Never throws: what goes wrong is an answer too.
   func respond(to request: Request, at door: Door, on channel: any Channel) async -> Response {
-    // A client that sends a thousand requests at once is one among others: each of its answers waits for its turn.
+    // A client that sends a thousand requests at once is one among others: others' answers come between its own.
     await Task.yield()
     var isBodyRead = false
     var response: Response
@@ -142,7 +142,7 @@ final class APIResponder: Sendable {
   }
 
   private static func checkQuery(_ target: RequestTarget, _ route: Route) throws(ProblemDetails) {
-    let names = route.parameters.filter { $0.place == .query }.map(\.name)
+    let names = route.parameters.filter { $0.location == .query }.map(\.name)
     guard let unknown = target.query.first(where: { !names.contains($0.name) }) else { return }
     let all = names.isEmpty ? "it takes none" : "it takes \(names.joined(separator: ", "))"
     throw .invalid("there is no parameter \(AnswerEncoder.quoted(unknown.name)): \(all)")

@@ -14,21 +14,21 @@ package struct Route: Sendable {
   package var parameters: [Parameter] = []
   package var body: Body?
   package var answers: [Answer]
-  /// Statuses of problems beside those that every route has.
+  /// Statuses of problems in addition to those that every route has.
   package var problems: [HTTPResponse.Status] = []
   package var handle: @Sendable (APICall) async throws -> Reply
 
   /// A part of the path or of the query.
   package struct Parameter: Sendable {
-    package enum Place: String, Sendable { case path, query, header }
+    package enum Location: String, Sendable { case path, query, header }
     package var name: String
-    package var place: Place
+    package var location: Location
     package var schema: Schema
     package var summary: String
 
-    package init(_ name: String, in place: Place = .query, _ schema: Schema, _ summary: String) {
+    package init(_ name: String, in location: Location = .query, _ schema: Schema, _ summary: String) {
       self.name = name
-      self.place = place
+      self.location = location
       self.schema = schema
       self.summary = summary
     }

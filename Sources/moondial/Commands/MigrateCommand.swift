@@ -6,7 +6,7 @@ import JobModel
 struct MigrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate",
-    abstract: "Move everything that a store holds into another one, and compare the two.",
+    abstract: "Copy everything that a store holds into another one, and compare the two.",
     discussion: """
       Schedules, dynamic ones, pauses, runs that have ended or not, their log, decisions, kv, marks of watched files and
       the audit. No host may use either store meanwhile. The source stays as it is. A migration that was cut off goes on

@@ -34,7 +34,7 @@ extension HostStatus {
     var parts = [counted(jobs.total, "job")]
     for (count, word) in [(jobs.paused, "paused"), (jobs.disabled, "disabled"), (jobs.orphaned, "orphaned")]
     where count > 0 { parts.append("\(count) \(word)") }
-    if jobs.schedules > 0 { parts.append("\(counted(jobs.schedules, "schedule")) made at run time") }
+    if jobs.schedules > 0 { parts.append("\(counted(jobs.schedules, "dynamic schedule"))") }
     lines.append(("jobs", parts.joined(separator: ", ")))
     var states = ["\(runs.running + runs.claimed) running"]
     let others = [

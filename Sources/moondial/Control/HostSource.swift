@@ -28,8 +28,8 @@ struct HostSource: AnswerSource {
   }
 
   private static func line(_ problem: ProblemAnswer) -> String {
-    let place = SourceLocation(file: problem.file, line: problem.line)
-    return "\(place): \(problem.isError ? "" : "note: ")\(problem.message)"
+    let location = SourceLocation(file: problem.file, line: problem.line)
+    return "\(location): \(problem.isError ? "" : "note: ")\(problem.message)"
   }
 
   func jobs(_ query: JobQuery) throws -> Page<JobAnswer> {

@@ -134,8 +134,8 @@ final class StoreSource: AnswerSource {
 
   func run(_ id: RunID) throws -> RunAnswer {
     guard let run = try ReadStores.orFail({ try union.run(id) }) else {
-      let places = stores.members.map(\.store.location).joined(separator: ", ")
-      throw CommandFailure("there is no run \(id) in \(places)")
+      let locations = stores.members.map(\.store.location).joined(separator: ", ")
+      throw CommandFailure("there is no run \(id) in \(locations)")
     }
     var whole = answer(run, isWhole: true)
     let steps = stores.members.lazy.compactMap { try? $0.store.steps(of: id) }.first { !$0.isEmpty }

@@ -62,7 +62,7 @@ final class HostHTTP: Sendable {
       })
   }
 
-  /// As many as are wanted, or as the descriptors that the process may have allow beside its own.
+  /// As many as are wanted, or as the descriptors that the process may have allow in addition to its own.
   private static func connections(_ wanted: Int) -> Int {
     var limit = rlimit()
     // Safe: the calls write and read that one struct.

@@ -154,16 +154,16 @@ async function more(path, query, show) {
     next = answer.next;
   };
   do await fetch(); while (next && items.length < grown.count);
-  const place = element("div", {}, show(items));
+  const frame = element("div", {}, show(items));
   const further = button("Show more", async () => {
     grown.count = items.length + query.limit;
     await fetch();
     grown.count = items.length;
-    place.replaceChildren(show(items));
+    frame.replaceChildren(show(items));
     further.hidden = !next;
   });
   further.hidden = !next;
-  return element("div", {}, place, element("p", {}, further));
+  return element("div", {}, frame, element("p", {}, further));
 }
 
 function filters(path, query, fields) {
