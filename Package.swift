@@ -333,7 +333,7 @@ let package = Package(
       "HostAPITests",
       [
         "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", "HTTPFixtures", httpTypes,
-      ]),
+      ] + nio),
     // The checkout as texts: what the compiler does not hold.
     tests("TidyTests", []),
     // The binary as its users run it.

@@ -48,6 +48,8 @@ package final class HostServer: Sendable {
 
   private struct State: Sendable {
     var group: MultiThreadedEventLoopGroup?
+    /// Of the group's one event loop.
+    var executor: LoopExecutor?
     var listeners: [any Channel] = []
     var file: SocketFile?
     /// Why there is no socket.
@@ -91,30 +93,36 @@ package final class HostServer: Sendable {
   /// From now on the socket is there; who connects waits for `serve`.
   package func listen() {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let warning = settings.socket.flatMap { listen(group, at: $0) }
+    let executor = LoopExecutor(group.any())
+    let warning = settings.socket.flatMap { listen(group, executor, at: $0) }
     state.withLock { state in
       state.group = group
+      state.executor = executor
       state.warning = warning
     }
   }
 
   /// After `listen`: begins to answer, over TCP as well. What cannot be had is one warning.
   package func serve() {
-    let (group, socket, warning) = state.withLock { ($0.group, $0.listeners.first, $0.warning) }
-    guard let group else { return }
+    let (group, executor, socket, warning) = state.withLock {
+      ($0.group, $0.executor, $0.listeners.first, $0.warning)
+    }
+    guard let group, let executor else { return }
     // First, so that who is answered over the socket finds all of it.
-    let warnings = [warning, settings.listen.flatMap { listenTCP(group, $0.host, $0.port) }]
+    let warnings = [warning, settings.listen.flatMap { listenTCP(group, executor, $0.host, $0.port) }]
     // A listener that has been closed meanwhile takes in nobody.
     try? socket?.setOption(.autoRead, value: true).wait()
     for case let warning? in warnings { log.write(.warn, warning) }
   }
 
   /// - Returns: why there is none; nil: it listens.
-  private func listen(_ group: MultiThreadedEventLoopGroup, at path: String) -> String? {
+  private func listen(
+    _ group: MultiThreadedEventLoopGroup, _ executor: LoopExecutor, at path: String
+  ) -> String? {
     do {
       let file = try SocketFile(at: path)
       state.withLock { $0.file = file }
-      let channel = try bootstrap(group, at: .socket).withBoundSocket(file.descriptor).wait()
+      let channel = try bootstrap(group, executor, at: .socket).withBoundSocket(file.descriptor).wait()
       state.withLock { $0.listeners.append(channel) }
       return nil
     } catch {
@@ -122,7 +130,9 @@ package final class HostServer: Sendable {
     }
   }
 
-  private func listenTCP(_ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int) -> String? {
+  private func listenTCP(
+    _ group: MultiThreadedEventLoopGroup, _ executor: LoopExecutor, _ host: String, _ port: Int
+  ) -> String? {
     do {
       let wanted = try HostServer.resolve(host, port)
       // The port that the system chose is known only afterwards: it is asked for when somebody comes.
@@ -133,7 +143,7 @@ package final class HostServer: Sendable {
         .childChannelOption(.socketOption(.so_keepalive), value: 1)
         .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
         .childChannelInitializer { [self] channel in
-          accept(channel, at: .tcp(port: channel.localAddress?.port ?? port), group)
+          accept(channel, at: .tcp(port: channel.localAddress?.port ?? port), executor)
         }
         .bind(to: wanted).wait()
       address.set(host, channel.localAddress?.port ?? port)
@@ -172,17 +182,19 @@ package final class HostServer: Sendable {
 
   // MARK: Connections
 
-  private func bootstrap(_ group: MultiThreadedEventLoopGroup, at door: Door) -> ServerBootstrap {
+  private func bootstrap(
+    _ group: MultiThreadedEventLoopGroup, _ executor: LoopExecutor, at door: Door
+  ) -> ServerBootstrap {
     ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: Self.backlog)
       // Until `serve`.
       .serverChannelOption(.autoRead, value: false)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelInitializer { [self] channel in accept(channel, at: door, group) }
+      .childChannelInitializer { [self] channel in accept(channel, at: door, executor) }
   }
 
   private func accept(
-    _ channel: any Channel, at door: Door, _ group: MultiThreadedEventLoopGroup
+    _ channel: any Channel, at door: Door, _ executor: LoopExecutor
   ) -> EventLoopFuture<Void> {
     guard connections.enter(channel, isSocket: door == .socket) else { return channel.close() }
     let limits = settings.limits
@@ -198,7 +210,6 @@ package final class HostServer: Sendable {
       configuration: HTTP1Channel.Configuration(
         additionalChannelHandlers: [ConnectionGuard(limits)], idleTimeout: nil, httpDecoderConfiguration: decoder))
     let logger = Self.logger
-    let executor = LoopExecutor(channel.eventLoop)
     return http.setup(channel: channel, logger: logger).map { [connections] value in
       // On the global executor nothing runs: its first task would start threads that wake up every second.
       let task = Task(executorPreference: executor) {
