@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Every `moondial.lua` that the documentation shows is one that a host takes.
-@Suite("The configurations of README and docs are read as they stand")
+@Suite("The configurations of README and docs are read as they stand", .timeLimit(.minutes(5)))
 struct DocumentedConfigurationTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
 

@@ -4,7 +4,7 @@ import JobModel
 import Testing
 
 /// What `explain` says about a store whose runs and ranges are known.
-@Suite("explain, end to end", .serialized)
+@Suite("explain, end to end", .serialized, .timeLimit(.minutes(5)))
 struct ExplainTests {
   private struct Noon: WallClock {
     let now: Instant

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What the commands say while a host is up, and after it was killed: what runs, what waits and for what.
-@Suite("Runs that have not ended, end to end", .serialized)
+@Suite("Runs that have not ended, end to end", .serialized, .timeLimit(.minutes(5)))
 struct OpenRunTests {
   /// Settings of a host with two stores, whose zone is not the machine's.
   static let configuration = """

@@ -9,7 +9,7 @@ import Testing
 
 @testable import moondial
 
-@Suite("A store that nobody has heard of", .serialized)
+@Suite("A store that nobody has heard of", .serialized, .timeLimit(.minutes(5)))
 struct ToyStoreTests {
   @Test("is configured, scheduled from, told what to keep, and read by commands through the protocols alone")
   func toy() throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import HostAPI
 
-@Suite("The files of the dashboard")
+@Suite("The files of the dashboard", .timeLimit(.minutes(5)))
 struct DashboardFileTests {
   @Test("each is there as it is, under a policy that lets the page reach nothing but its host")
   func files() throws {

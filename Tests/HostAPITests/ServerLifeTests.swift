@@ -7,7 +7,7 @@ import Testing
 @testable import HostAPI
 
 /// The socket's file, the port, the end.
-@Suite("The server's life")
+@Suite("The server's life", .timeLimit(.minutes(5)))
 struct ServerLifeTests {
   @Test("the socket is its owner's alone, answers, and goes with the host")
   func socket() throws {

@@ -5,7 +5,7 @@ import MemoryStore
 import ScriptLoading
 import Testing
 
-@Suite("What one answer reads of a history, and how long it is")
+@Suite("What one answer reads of a history, and how long it is", .timeLimit(.minutes(5)))
 struct RunPageTests {
   /// Newest last; each of a job of its own where `job` is nil, so that none is pruned.
   private func store(
