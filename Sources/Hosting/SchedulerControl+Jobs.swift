@@ -39,10 +39,18 @@ extension SchedulerControl {
     return found
   }
 
-  /// Where a job is. Throws for a name that nobody has declared, with the nearest ones.
+  /// Where a job is. Throws for a name that nobody has declared, with the nearest ones. Blocks on stores for those.
   func slot(of name: String) throws(ControlError) -> JobSlot {
-    guard let slot = directory.slot(of: name) else { throw unknown(name) }
+    guard let slot = directory.slot(of: name) else { throw orphaned(name) ?? unknown(name) }
     return slot
+  }
+
+  /// Why an order about a job that the scheduler does not know is refused; nil: no store knows it either.
+  func orphaned(_ name: String) -> ControlError? {
+    guard directory.slot(of: name) == nil, let found = try? stores.schedules(of: name), !found.isEmpty else {
+      return nil
+    }
+    return ControlError(SchedulerCore.Refusal.orphaned(name))
   }
 
   func unknown(_ name: String) -> ControlError {

@@ -15,7 +15,7 @@ extension SchedulerControl {
       throw ControlError(.invalid, "the span must be longer than nothing and at most 32 days")
     }
     let limit = try PageLimit.checked(query.limit)
-    if let job = query.job { _ = try slot(of: job) }
+    if let job = query.job { try checkKnown(job) }
     let from = query.from ?? now
     var fires = UpcomingFires(from: from, to: from.advanced(byNanoseconds: query.span), in: parts.zone)
     everyPlace({ core, range in core.armedSchedules(in: range) }) { schedules in

@@ -226,6 +226,11 @@ struct AnswerTests {
     #expect(gone.isOrphaned && gone.lastOutcome == .succeeded && gone.lastRunTime != nil && gone.orphanReason != nil)
     let asked = try await host.control.jobs(JobQuery(state: .orphaned)).items
     #expect(asked.map(\.name) == ["gone"])
+    #expect(try await host.control.upcoming(UpcomingQuery(job: "gone")).fires.isEmpty)
+    let refused = await #expect(throws: ControlError.self) {
+      try await host.control.runNow(RunRequest(job: "gone"), by: ControlledHost.ann)
+    }
+    #expect(refused?.code == .conflict && refused?.message.contains("is orphaned") == true)
     let unknown = await #expect(throws: ControlError.self) { try await host.control.job("gon") }
     #expect(unknown?.code == .notFound)
   }
