@@ -32,6 +32,8 @@ final class Browser {
       "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-pipe",
       "--user-data-dir=\(directory)/browser", "about:blank",
     ]
+    // What it leaves goes with the directory.
+    process.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": directory]) { $1 }
     process.standardInput = orders
     process.standardOutput = answers
     try process.run()

@@ -287,18 +287,24 @@ final class HostProcess: @unchecked Sendable {
   }
 }
 
-/// The processes that were started in directories of tests: who ends the directory ends them.
+/// The processes that were started in directories of tests: who ends the directory ends them, and the end of the tests
+/// ends what is left, such as that of a directory which a suite keeps to its end.
 enum ChildRegister {
   private static let children = Mutex<[String: [HostProcess]]>([:])
+  /// Done once.
+  private static let endsWithTests: Void = {
+    atexit { for child in ChildRegister.take(in: "") { child.signal(SIGKILL) } }
+  }()
 
   static func add(_ child: HostProcess, in directory: String) {
+    endsWithTests
     children.withLock { $0[directory, default: []].append(child) }
   }
 
-  /// Those that were started in a directory, or below it.
+  /// Those that were started in a directory, or below it; all of them, if it is empty.
   static func take(in directory: String) -> [HostProcess] {
     children.withLock { children in
-      let own = children.keys.filter { $0 == directory || $0.hasPrefix(directory + "/") }
+      let own = children.keys.filter { directory.isEmpty || $0 == directory || $0.hasPrefix(directory + "/") }
       return own.flatMap { children.removeValue(forKey: $0) ?? [] }
     }
   }
