@@ -52,6 +52,23 @@ struct TopTests {
     host.signal(SIGKILL)
   }
 
+  @Test("parked runs and those between two attempts are counted, and told with what they wait for")
+  func waiting() throws {
+    let place = try Place()
+    try place.save(
+      "a.lua",
+      """
+      job "parks" { run_at_start = true, run = function(ctx) ctx:wait_for("a sign", "1d") end }
+      job "retries" { run_at_start = true, retry = { max = 1, base = "1h" }, run = function() error("no") end }
+      """)
+    let host = try place.host("-v")
+    try host.awaitAnywhere("parked for the event")
+    try host.awaitAnywhere("next attempt in")
+    let top = try place.said(["top"])
+    #expect(top.output.contains(" 1 retrying, 1 parked "), "\(top)")
+    #expect(top.output.contains("for a sign until ") && top.output.contains("next attempt 2"), "\(top)")
+  }
+
   @Test("a host that is lost is one sentence below a terminal that is as it was")
   func lost() throws {
     let place = try Place()
