@@ -184,6 +184,14 @@ let package = Package(
         "SchedulerService", deques,
       ]),
 
+    // Tests of scripts: a host for each under a virtual clock.
+    library(
+      "ScriptTesting",
+      [
+        "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "Executors", "Scheduling",
+        "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "SchedulerService", "Hosting",
+      ]),
+
     // A running host over HTTP.
     library(
       "HostAPI",
@@ -216,7 +224,7 @@ let package = Package(
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
-        "Hosting", "HostAPI", "HostClient", "Importing", "ProcessWorker", "ProcessExecutor", arguments,
+        "Hosting", "HostAPI", "HostClient", "Importing", "ProcessWorker", "ProcessExecutor", "ScriptTesting", arguments,
       ],
       swiftSettings: strict),
 

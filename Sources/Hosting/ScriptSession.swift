@@ -32,7 +32,7 @@ package final class ScriptSession {
   /// What is no mistake in the configuration, and worth a word.
   private var notes: [ScriptProblem] = []
   private let source: ScriptLocation.Source
-  private let allowsAll: Bool
+  package let allowsAll: Bool
   /// The kinds of stores that a configuration may name.
   private let kinds: StoreKinds
 
@@ -231,10 +231,14 @@ package final class ScriptSession {
       Spelling.closest(to: name, among: names, limit: 1).first.map { "; did you mean \"\($0)\"?" } ?? ""
     }
     for test in snapshot.tests {
+      guard case .success(let content) = test.content, CodeCheck(test.path, content.bytes).declaresJobs else {
+        continue
+      }
       warnings.append(
         ScriptProblem(
           .note, at: SourceLocation(file: test.path.text, line: 0),
-          "a name that ends in _test.lua is a test's: no host loads it; rename it if it declares jobs"))
+          "a name that ends in _test.lua is a test's: no host loads it, `moondial test` does; rename it if it declares jobs"
+        ))
     }
     let scripts = snapshot.scripts.map(\.path)
     if !allowsAll, let table = try? GrantTable(configuration.grants, baseDirectory: baseDirectory) {

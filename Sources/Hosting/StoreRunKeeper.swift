@@ -1,11 +1,11 @@
-internal import Basics
-internal import Chronology
-internal import JobModel
-internal import SchedulerService
+package import Basics
+package import Chronology
+package import JobModel
+package import SchedulerService
 internal import Scheduling
 
 /// What runs keep, in a store of this host.
-struct StoreRunKeeper: RunKeeper {
+package struct StoreRunKeeper: RunKeeper {
   let store: any JobStore
   /// Its name in the configuration.
   let name: String
@@ -17,7 +17,19 @@ struct StoreRunKeeper: RunKeeper {
   /// Told of each step that is durable.
   let stepped: (@Sendable (RunStep, String) -> Void)?
 
-  func steps(of run: RunID, completion: @escaping @Sendable (Result<[RunStep], StoreError>) -> Void) {
+  package init(
+    store: any JobStore, name: String, engine: (any SchedulerEngine)?, clock: any WallClock, pool: BlockingPool,
+    stepped: (@Sendable (RunStep, String) -> Void)?
+  ) {
+    self.store = store
+    self.name = name
+    self.engine = engine
+    self.clock = clock
+    self.pool = pool
+    self.stepped = stepped
+  }
+
+  package func steps(of run: RunID, completion: @escaping @Sendable (Result<[RunStep], StoreError>) -> Void) {
     let isTaken = pool.run {
       do throws(StoreError) {
         completion(.success(try store.steps(of: run)))
@@ -26,7 +38,7 @@ struct StoreRunKeeper: RunKeeper {
     if !isTaken { completion(.failure(StoreError(.io, pool.refusal))) }
   }
 
-  func keep(_ step: RunStep, of job: String, completion: @escaping @Sendable (StoreError?) -> Void) {
+  package func keep(_ step: RunStep, of job: String, completion: @escaping @Sendable (StoreError?) -> Void) {
     var batch = StoreBatch()
     batch.steps = [.put(step)]
     store.apply(batch) { error in
@@ -36,7 +48,7 @@ struct StoreRunKeeper: RunKeeper {
   }
 
   /// Judged by the scheduler, committed by the store, carried out by the scheduler.
-  func commit(
+  package func commit(
     _ transaction: RunTransaction, asking operations: [RunOperation],
     completion: @escaping @Sendable (CommitAnswer) -> Void
   ) {

@@ -21,7 +21,8 @@ struct Moondial: ParsableCommand {
       """,
     version: "\(version) (\(LuaRuntime.luaVersion))",
     subcommands: [
-      RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, ExecCommand.self,
+      RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, TestCommand.self,
+      ExecCommand.self,
       HistoryCommand.self, ExplainCommand.self, BackupCommand.self, MigrateCommand.self, DoctorCommand.self,
       ForgetCommand.self,
       MetricsCommand.self, InitCommand.self,

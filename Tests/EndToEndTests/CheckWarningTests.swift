@@ -20,6 +20,7 @@ struct CheckWarningTests {
       """.utf8
     ).write(to: URL(filePath: place.path + "/moondial.lua"))
     try place.save("smoke_test.lua", "job 'smoke' { run = print }\n")
+    try place.save("fine_test.lua", "test('backup', function(t) t:equal(t:run('backup').job, 'backup') end)\n")
     // The former are read by commands; nobody reads the last one.
     let (process, stream) = try Self.start(
       ["check"], place, ["MOONDIAL_TIMEZON": "UTC", "MOONDIAL_SERVER": "", "MOONDIAL_GRACE": "5s"])

@@ -33,6 +33,15 @@ package final class BlockingPool: Sendable {
   private let watch = Mutex(Watch())
   private let isRefused = Atomic(false)
 
+  /// A pool without threads: `run` does the work itself, before it returns. For hosts whose time stands still.
+  package static func inline() -> BlockingPool { BlockingPool() }
+
+  private init() {
+    name = ""
+    limit = 0
+    idleAfter = 0
+  }
+
   /// - Parameters:
   ///   - name: threads are called `name0`, `name1`, …
   ///   - threads: the most at a time.
@@ -67,6 +76,11 @@ package final class BlockingPool: Sendable {
   /// - Returns: false, and the work is not done, after `stop`, or when the system refuses the pool its first thread.
   @discardableResult
   package func run(_ work: @escaping @Sendable () -> Void) -> Bool {
+    guard limit > 0 else {
+      guard !state.withLock({ $0.isStopped }) else { return false }
+      work()
+      return true
+    }
     let (isTaken, newThread) = state.withLock { state -> (Bool, Int?) in
       guard !state.isStopped else { return (false, nil) }
       state.queue.append(work)
