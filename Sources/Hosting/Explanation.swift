@@ -12,12 +12,15 @@ package struct ExplainContext {
   package var open: OpenRuns
   /// All jobs as they are declared; asked for only if one of the runs has not ended.
   package var jobs: () -> [JobDefinition]
+  /// The job as it is declared; nil: no script does.
+  package var job: (String) -> JobDefinition?
   package var configuration: HostConfiguration
 
   package init(
     zone: TimeZoneRules, hostSince: Instant?, pause: PauseNote?, open: OpenRuns, configuration: HostConfiguration,
-    jobs: @escaping () -> [JobDefinition]
+    job: @escaping (String) -> JobDefinition?, jobs: @escaping () -> [JobDefinition]
   ) {
+    self.job = job
     self.zone = zone
     self.hostSince = hostSince
     self.pause = pause
@@ -167,8 +170,12 @@ package struct Explanation {
   }
 
   private var scheduleMessages: [String] {
-    var lines = schedule.map { [message($0)] } ?? []
-    lines += dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(message($0))" }
+    let job = context.job(query.job)
+    func words(_ record: ScheduleRecord) -> [String] {
+      ScheduleWords(record: record, job: job, isEverythingPaused: context.pause != nil, zone: zone).sentences
+    }
+    var lines = schedule.map(words) ?? []
+    lines += dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(words($0)[0])" }
     if dynamic.count > 20 { lines.append("and \(dynamic.count - 20) more dynamic schedules") }
     return lines
   }
@@ -182,19 +189,6 @@ package struct Explanation {
           "\(mark.path) \(mark.outcome?.rawValue ?? "")\(run) at \(TimeFormat.time(mark.at, in: zone)): it is given "
           + "again when it is changed"
       }
-  }
-
-  private func message(_ schedule: ScheduleRecord) -> String {
-    if let gone = schedule.orphanedAt {
-      return "orphaned since \(TimeFormat.time(gone, in: zone)): its script, or the job in it, is gone"
-    }
-    if schedule.trigger == nil, !schedule.isPaused {
-      return "no trigger: runs on events, with files, after jobs, or when asked"
-    }
-    let next = schedule.nextFire.map { "next fire time \(TimeFormat.time($0, in: zone))" } ?? "no further fire time"
-    guard schedule.isPaused || context.pause != nil else { return next }
-    let why = schedule.pause?.reason.map { " (\($0))" } ?? ""
-    return "paused\(why); \(next) will be skipped"
   }
 
   private func message(_ run: RunRecord) throws(StoreError) -> String {

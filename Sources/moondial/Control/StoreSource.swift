@@ -153,7 +153,7 @@ final class StoreSource: AnswerSource {
       let since = try stores.members.compactMap { try $0.store.hostSince() }.max()
       let context = ExplainContext(
         zone: zone, hostSince: since, pause: nil, open: open, configuration: stores.configuration,
-        jobs: { self.declared })
+        job: { self.stores.generation?.job(named: $0) }, jobs: { self.declared })
       return try Explanation(union, query, context).answer()
     }
   }
