@@ -50,7 +50,7 @@ final class TestDoubles: Sendable {
   // MARK: What can be faked
 
   /// Modules whose functions leave the host.
-  private static let modules: Set<String> = ["http", "mail", "notify", "secret", "env", "fs", "sqlite", ""]
+  private static let modules: Set<String> = ["http", "mail", "__exec", "secret", "env", "fs", "sqlite", ""]
 
   /// The names that `t:fake` takes.
   static let names: [String] =
@@ -75,8 +75,8 @@ final class TestDoubles: Sendable {
       guard Self.modules.contains(module.name) else { return module }
       let functions = module.functions.map { function -> LuaFunction in
         let path = Self.path(module.name, function.name)
-        guard path == "exec" || path == "secret" || path == "notify" || !module.name.isEmpty else { return function }
-        if function.name == "__source" { return function }
+        guard ["exec", "secret", "notify"].contains(path) || !module.name.isEmpty else { return function }
+        if function.name == "__source" || path.hasPrefix("__") { return function }
         return function.intercepted { [self] call, own in answer(path, &call, own) }
       }
       return LuaModule(module.name, functions: functions, constants: module.constants, prelude: module.prelude)
@@ -85,6 +85,8 @@ final class TestDoubles: Sendable {
 
   private static func path(_ module: String, _ function: String) -> String {
     let plain = function.hasPrefix("__") ? String(function.dropFirst(2)) : function
+    // What `exec` becomes for pipelines, and for lines as they come.
+    if module == "__exec" { return plain == "start" ? "exec" : function }
     return module.isEmpty ? plain : "\(module).\(plain)"
   }
 
@@ -142,7 +144,9 @@ final class TestDoubles: Sendable {
     let shape = path.hasPrefix("http.") ? "http" : path
     let order = run.current
     let (job, number) = (order.job.definition.name, order.id)
-    let given = path == "http.request" ? Self.httpArguments(arguments, fake) : arguments
+    let given =
+      path == "http.request"
+      ? Self.httpArguments(arguments, fake) : path == "exec" ? Array(arguments.prefix(2)) : arguments
     return HeldRequest(
       begin: { [self] request in
         let call = Call(
