@@ -115,11 +115,12 @@ struct ExplainTests {
   func standing() throws {
     let place = try Place()
     try place.save("jobs.lua", Self.jobs)
-    let host = try place.host("--set", "timezone=UTC")
+    try Data("return { timezone = 'UTC' }".utf8).write(to: URL(filePath: place.path + "/moondial.lua"))
+    let host = try place.host()
     try host.awaitLine(containing: "9 jobs from 1 script")
     func explained(_ job: String, _ lines: [String]) throws {
       for stored in [[], ["--stored"]] {
-        let ended = try HostProcess.run(["explain", job, "--set", "timezone=UTC"] + stored, in: place.path)
+        let ended = try HostProcess.run(["explain", job] + stored, in: place.path)
         #expect(Array(ended.output.prefix(lines.count)) == lines, "\(job) \(stored): \(ended)")
       }
     }
@@ -145,5 +146,10 @@ struct ExplainTests {
     #expect(try place.run("trigger", "other", "--wait").status == 0)
     try explained(
       "both", [both, "it waits for asked and other: none has succeeded since this job was last let run by them"])
+    #expect(try place.run("pause", "--all").status == 0)
+    let everything = try place.run("explain", "timed").output
+    #expect(
+      everything.contains("paused with everything; next fire time \(year)-01-01T03:00:00Z will be skipped"),
+      "\(everything)")
   }
 }
