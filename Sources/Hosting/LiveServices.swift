@@ -18,6 +18,7 @@ package final class LiveServices: Sendable {
     var engine: (@Sendable () -> (any SchedulerEngine)?)?
     var quotas = Quotas()
     var onFailure: FailureHook?
+    var notifyTargets: [String: NotifyTarget] = [:]
   }
 
   private let state = Mutex(State())
@@ -26,6 +27,7 @@ package final class LiveServices: Sendable {
 
   package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
   package func use(onFailure: FailureHook?) { state.withLock { $0.onFailure = onFailure } }
+  package func use(notifyTargets: [String: NotifyTarget]) { state.withLock { $0.notifyTargets = notifyTargets } }
   package func use(quotas: Quotas) { state.withLock { $0.quotas = quotas } }
   /// How much history the stores keep from now on, as far as that can be said to them.
   package func use(retention: Retention) {
@@ -40,6 +42,7 @@ package final class LiveServices: Sendable {
   /// `tell` is called with each step that is durable, and the job of its run.
   package func tellSteps(_ tell: @escaping @Sendable (RunStep, String) -> Void) { state.withLock { $0.stepped = tell } }
 
+  package var notifyTargets: [String: NotifyTarget] { state.withLock { $0.notifyTargets } }
   package var quotas: Quotas { state.withLock { $0.quotas } }
   package var onFailure: FailureHook? { state.withLock { $0.onFailure } }
 

@@ -73,6 +73,7 @@ package final class ScriptSession {
       keyValues: { live.keyValues(of: $0) }, runKeeper: { live.runKeeper(of: $0) },
       jobs: scheduler, events: scheduler, metrics: MetricRegistry(),
       quotas: { live.quotas }, grants: { live.grants(for: $0) }, environment: location.environment,
+      notifyTargets: { live.notifyTargets },
       secrets: Secrets(variables: location.variables, baseDirectory: baseDirectory), baseDirectory: baseDirectory,
       blockingPool: BlockingPool())
     live.use(pool: services.blockingPool)
@@ -131,6 +132,7 @@ package final class ScriptSession {
     live.use(retention: configuration.storedHistory)
     live.use(quotas: configuration.quotas)
     luaHost.services.secrets.use(configuration.secrets)
+    live.use(notifyTargets: configuration.notify)
     live.use(onFailure: configuration.onFailure)
     luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
     luaHost.limitAnswers(bytes: configuration.answerBytes)

@@ -92,6 +92,8 @@ package final class WorkerProcess: Sendable {
       },
       quotas: { live.quotas }, grants: { _ in grants },
       environment: { name in if case .text(let text) = link.ask(.variable(name)) { text } else { nil } },
+      // Only the host has them.
+      notifyTargets: { nil },
       secrets: Secrets { name in
         switch link.ask(.secret(name)) {
         case .secret(let answer): answer

@@ -90,7 +90,8 @@ final class TestHost: Sendable {
           store: store, name: "default", engine: bridge?.attachedEngine, clock: clock, pool: pool, stepped: nil)
       },
       jobs: bridge, events: bridge, metrics: MetricRegistry(), quotas: { quotas }, grants: setting.grants,
-      environment: { _ in nil }, secrets: Secrets(variables: { [:] }, baseDirectory: setting.directory),
+      environment: { _ in nil }, notifyTargets: { [:] },
+      secrets: Secrets(variables: { [:] }, baseDirectory: setting.directory),
       baseDirectory: setting.directory, blockingPool: pool)
     var lua = LuaHostConfiguration()
     lua.stepLimit = Self.stepLimit

@@ -25,7 +25,8 @@ final class TestRun: RunReportSink {
         var grants = Grants.none
         grants.files = .below([Grants.FileRoot(path: directory, isWritable: true)])
         return grants
-      }, environment: { _ in nil }, secrets: Secrets(variables: { [:] }, baseDirectory: directory),
+      }, environment: { _ in nil }, notifyTargets: { [:] },
+      secrets: Secrets(variables: { [:] }, baseDirectory: directory),
       baseDirectory: directory, blockingPool: BlockingPool())
     luaHost = try LuaHost(services: services) { TestModules.all($0, host: host) }
     let runner = LuaRunner(luaHost)

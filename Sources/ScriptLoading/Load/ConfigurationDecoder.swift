@@ -54,6 +54,7 @@ struct ConfigurationDecoder {
       case "kept_states": decodeKeptStates(value, &configuration)
       case "answers_memory": decodeAnswersMemory(value, &configuration)
       case "secrets": decodeSecrets(value, &configuration)
+      case "notify": decodeNotify(value, &configuration)
       case "log_levels":
         for (name, value) in fields([key], value, like: "{ noisy = \"error\" }") {
           configuration.logLevels[name] = read([key, name]) { $0.choice($1, value, LogLevel.self) }

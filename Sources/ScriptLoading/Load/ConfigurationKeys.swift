@@ -15,6 +15,7 @@ package enum ConfigurationKeys {
     + below("retention", ["runs", "age", "decisions"])
     + below("retention.jobs.*", ["runs", "age"])
     + below("secrets", ["directory", "command"])
+    + below("notify.*", ["mail", "http", "secret"])
     + below("quotas", QuotaSetting.all.map(\.name))
     + below("grants.*", GrantTable.kinds)
     + below("job_defaults", JobField.names(in: .hostDefaults))

@@ -31,6 +31,8 @@ package struct HostConfiguration: Sendable, Equatable {
   package var answerBytes: Int
   /// Where `secret` looks. A reload takes it over.
   package var secrets: SecretsConfiguration
+  /// Where `notify` sends to, by name. A reload takes it over.
+  package var notify: [String: NotifyTarget]
   /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
   package var grants: LuaValue
   /// Called when a run of any job has failed. A reload takes it over.
@@ -49,6 +51,7 @@ package struct HostConfiguration: Sendable, Equatable {
     keptStateBytes = 512 << 20
     answerBytes = 256 << 20
     secrets = SecretsConfiguration()
+    notify = [:]
     grants = .table(LuaTable())
   }
 
