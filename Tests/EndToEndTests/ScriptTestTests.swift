@@ -39,15 +39,17 @@ struct ScriptTestTests {
   func examples() throws {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
-    let text = try String(contentsOf: root.appending(path: "docs/testing.md"), encoding: .utf8)
-    var files: [String: String] = [:]
-    for block in text.matches(of: #/```lua\n-- scripts/(\w+\.lua)\n((?s:.*?))```/#) {
-      files[String(block.1)] = String(block.2)
+    for (name, tests) in [("docs/testing.md", 3), ("README.md", 1)] {
+      let text = try String(contentsOf: root.appending(path: name), encoding: .utf8)
+      var files: [String: String] = [:]
+      for block in text.matches(of: #/```lua\n-- scripts/(\w+\.lua)[^\n]*\n((?s:.*?))```/#) {
+        files[String(block.1)] = String(block.2)
+      }
+      #expect(files.keys.contains("price_test.lua"))
+      let documented = try place(files).run("test")
+      #expect(documented.status == 0, "\(documented)")
+      #expect(plain(documented.output).last == "\(tests) passed, 0 failed")
     }
-    #expect(files.count == 2)
-    let documented = try place(files).run("test")
-    #expect(documented.status == 0, "\(documented)")
-    #expect(plain(documented.output).last == "3 passed, 0 failed")
     let shipped = try place([:]).run("test", root.path + "/scripts")
     #expect(shipped.status == 0, "\(shipped)")
     #expect(plain(shipped.output).last == "4 passed, 0 failed")
