@@ -159,6 +159,17 @@ package final class HostServer: Sendable {
   private func accept(
     _ channel: any Channel, at door: Door, _ group: MultiThreadedEventLoopGroup
   ) -> EventLoopFuture<Void> {
+    guard door == .socket, let options = channel as? any SocketOptionProvider else { return open(channel, at: door) }
+    // The mode of the socket's file lets in whoever has the host's user, which worker processes may have.
+    let name = NIOBSDSocket.Option(rawValue: SO_PEERCRED)
+    // Safe: the kernel gives this option as three numbers of 32 bits, which the struct has.
+    let peer: EventLoopFuture<Peer> = options.unsafeGetSocketOption(level: .socket, name: name)
+    return peer.flatMap { [self] peer in
+      ForeignGroups.mayHave(peer.process) ? channel.close() : open(channel, at: door)
+    }
+  }
+
+  private func open(_ channel: any Channel, at door: Door) -> EventLoopFuture<Void> {
     guard connections.enter(channel, isSocket: door == .socket) else { return channel.close() }
     let limits = settings.limits
     var decoder = HTTP1Channel.Configuration.DecoderConfiguration()
@@ -204,6 +215,13 @@ package final class HostServer: Sendable {
     default: "\(error)"
     }
   }
+}
+
+/// Who connected to a Unix socket, as unix(7) has it (`struct ucred`).
+private struct Peer: Sendable {
+  var process: Int32
+  var user: UInt32
+  var group: UInt32
 }
 
 /// Where the server listens, once it does.
