@@ -229,7 +229,7 @@ let package = Package(
       name: "ScriptFixtures",
       dependencies: [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Triggers",
-        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor",
+        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor", "ProcessFrames",
       ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
@@ -320,7 +320,8 @@ let package = Package(
     tests(
       "ProcessExecutorTests",
       [
-        "moondial", "ProcessExecutor", "ProcessFrames", "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching",
+        "moondial", "ProcessExecutor", "ProcessFrames", "CLinux", "HostModules", "ScriptLoading", "ScriptRuntime",
+        "FileWatching", "Triggers",
         "Lua", "Executors", "JobModel", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
       ]),
     tests(
@@ -341,7 +342,8 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", "PostgresFixture", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", "PostgresFixture", "ProcessFrames",
+        "ScriptFixtures", arguments,
       ]),
   ]
 )

@@ -23,42 +23,54 @@ extension ProcessSupervisor {
   func serve(_ child: WorkerChild, _ now: Int64) {
     child.flush()
     for line in child.readOutput(&buffer) { say(line, child) }
+    if child.isDeaf { partlyGone(child, now) }
     // One that talks without end must not keep the thread from the others.
-    for _ in 0..<1_000 {
-      guard child.isReadable else { return }
+    let until = monotonicNow() + ProcessConfiguration.hearing
+    child.hasUnread = true
+    while child.isReadable {
       switch child.read(&buffer) {
       case .message(let message): hear(message, child, now)
-      case .nothing: return
-      case .ended: return disconnected(child, now)
+      case .nothing:
+        child.hasUnread = false
+        return
+      case .ended:
+        child.hangUp()
+        return partlyGone(child, now)
       case .garbage(let what): return violate(child, "it wrote on its socket what is no message (\(what))")
       }
+      if monotonicNow() >= until { return }
     }
   }
 
   /// What a process wrote to its standard output or error.
   private func say(_ line: String, _ child: WorkerChild) {
-    guard let run = child.run else { return executor.onEvent(.note("worker \(child.process) wrote: \(line)")) }
-    if !line.isEmpty { run.services.log(.info, line) }
+    guard !line.isEmpty else { return }
+    if let run = child.run { return run.services.log(.info, line) }
+    guard child.idleLines > 0 else { return }
+    child.idleLines -= 1
+    note("worker \(child.process) wrote: \(line)" + (child.idleLines == 0 ? "; what else it writes is dropped" : ""))
   }
 
-  /// The connection is over. One that ends is known by its end; else it is killed.
-  private func disconnected(_ child: WorkerChild, _ now: Int64) {
-    child.hangUp()
+  /// It says nothing any more, or hears nothing. One that ends is known by its end; else it is killed.
+  private func partlyGone(_ child: WorkerChild, _ now: Int64) {
     guard child.phase != .ending else { return }
     // It may be about to end by itself, and then its end says more.
-    child.killAt = min(child.killAt, now + 4 * ProcessConfiguration.patience)
-    child.run?.killAt = child.killAt
-    child.run?.killFor = .disconnected
+    let end = now + 4 * ProcessConfiguration.patience
+    child.killAt = min(child.killAt, end)
+    child.run?.end(by: end, for: .disconnected)
     if child.run == nil { child.phase = .ending }
   }
 
   /// It said what no worker says.
-  private func violate(_ child: WorkerChild, _ what: String) {
+  private func violate(_ child: WorkerChild, _ what: String) { condemn(child, .violation(what), what) }
+
+  private func condemn(_ child: WorkerChild, _ kill: ActiveRun.Kill, _ what: String) {
     if child.run != nil {
-      if child.run?.killed == nil { child.run?.killed = .violation(what) }
-    } else {
-      executor.onEvent(.note("worker \(child.process) is killed: \(what)"))
+      if child.run?.killed == nil { child.run?.killed = kill }
+    } else if child.phase != .ending {
+      note("worker \(child.process) is killed: \(what)")
     }
+    child.condemned = what
     child.hangUp()
     child.kill()
   }
@@ -66,8 +78,8 @@ extension ProcessSupervisor {
   private func hear(_ message: WorkerMessage, _ child: WorkerChild, _ now: Int64) {
     switch message {
     case .ready(let version, let lua): ready(child, version, lua)
-    case .bound(let notes): for note in notes { executor.onEvent(.note(note)) }
-    case .failed(let why): violate(child, why)
+    case .bound(let notes): bound(child, notes)
+    case .failed(let why): condemn(child, .refusal(why), why)
     case .began(let number): if isOn(number, child) { began(child, now) }
     case .ended(let number, let result): if isOn(number, child) { ended(child, result, now) }
     case .log(let number, let level, let text, let fields):
@@ -87,14 +99,34 @@ extension ProcessSupervisor {
     }
   }
 
+  /// It says once what its kernel does not have.
+  private func bound(_ child: WorkerChild, _ notes: [String]) {
+    guard child.binding != nil, !child.hasSaidBound, notes.count <= 8 else {
+      return violate(child, "it said that it is bound, which nobody had asked")
+    }
+    child.hasSaidBound = true
+    for text in notes { note(text) }
+  }
+
   /// Whether a message is about the run that the worker has; what comes late is about none.
   private func isOn(_ number: UInt64, _ child: WorkerChild) -> Bool {
     guard let run = child.run?.number else {
       if number > nextRun || number == 0 { violate(child, "it spoke of a run that there is not") }
+      noteStray(child)
       return false
     }
     if number > run { violate(child, "it spoke of a run that it has not") }
+    if number < run { noteStray(child) }
     return number == run
+  }
+
+  /// What a run's threads have still said when it ended is little.
+  private func noteStray(_ child: WorkerChild) {
+    child.strays += 1
+    guard child.strays > 10_000 else { return }
+    let what = "it goes on about a run that is over"
+    // The run that it was given since then is none of its fault.
+    condemn(child, child.run?.began == nil ? .unbegun : .violation(what), what)
   }
 
   private func answer(_ call: UInt64, _ question: ServiceCall, _ child: WorkerChild) {
@@ -108,7 +140,7 @@ extension ProcessSupervisor {
   private func ready(_ child: WorkerChild, _ version: UInt32, _ lua: String) {
     guard child.phase == .starting else { return violate(child, "it said twice that it is there") }
     guard version == Frame.version, lua == LuaRuntime.luaVersion else {
-      executor.onEvent(.note("\(configuration.program) is another version of moondial: \(lua), frames \(version)"))
+      note("\(configuration.program) is another version of moondial: \(lua), frames \(version)")
       return violate(child, "it is another version of moondial")
     }
     child.phase = .idle
@@ -119,11 +151,9 @@ extension ProcessSupervisor {
     guard let run = child.run, run.began == nil else { return violate(child, "it began a run twice") }
     startSucceeded()
     let wall = executor.wallClock.now
+    noteUsage(of: child)
     guard aftermath[run.order.token] == nil else {
-      // Two hooks, each with its time.
-      child.run?.begin(wall: wall, now: now)
-      child.run?.beginHook(now: now, time: 2 * executor.luaHost.configuration.hookTimeout)
-      child.run?.hooks = 2
+      child.run?.beginHooks(wall: wall, now: now, time: executor.luaHost.configuration.hookTimeout)
       return
     }
     child.run?.begin(wall: wall, now: now)
@@ -142,11 +172,16 @@ extension ProcessSupervisor {
     let details = run.services.checked(result.details)
     var report = run.report(
       result.outcome, duration: result.duration, memoryPeakBytes: result.memoryPeakBytes, details: details)
+    switch report.outcome {
     // Only the host knows of its own end, and of processes that died.
-    if report.outcome == .interrupted || report.outcome == .crashed { report.outcome = .failed }
+    case .interrupted, .crashed: report.outcome = .failed
+    // What cannot be stopped there is stopped from here.
+    case .stuck: report.outcome = run.isCancelled ? .cancelled : .timedOut
+    default: break
+    }
     reports.append(aftermath.removeValue(forKey: run.order.token) ?? report)
     lost[run.order.token] = nil
-    if !result.isReusable || result.outcome == .stuck {
+    if !result.isReusable || result.outcome == .stuck || child.isDeaf || child.socket < 0 {
       child.kill()
     } else if let most = configuration.recycleAfter, child.runs >= most {
       retire(child, now)
@@ -173,7 +208,7 @@ extension ProcessSupervisor {
         child.kill()
       }
     } else if now >= child.killAt {
-      if child.phase == .starting { startFailed("it did not say within 10 s that it is there", now) }
+      if child.phase == .starting { child.condemned = "it did not say within 10 s that it is there" }
       child.kill()
     }
   }
@@ -186,29 +221,28 @@ extension ProcessSupervisor {
     let since = run.stoppedSince ?? now
     child.run?.stoppedSince = since
     guard now - since >= ProcessConfiguration.stoppedPatience else { return }
-    child.run?.killFor = .stopped
-    child.run?.killAt = now
+    child.run?.end(by: now, for: .stopped)
   }
 
   /// The process has ended.
   func finish(_ child: WorkerChild, _ ending: WorkerEnding) {
     let now = monotonicNow()
-    child.isReaped = true
     // What it said before its end counts.
-    if child.run?.killed == nil { serve(child, now) }
+    repeat {
+      if child.run == nil || child.run?.killed == nil { serve(child, now) } else { break }
+    } while child.isWaitingToBeHeard
     for line in child.readOutput(&buffer) { say(line, child) }
     if let line = child.lines.finish() { say(line, child) }
     child.close()
     guard let run = child.run else {
-      if child.phase == .starting { startFailed(early(ending, child), now) }
+      // One that was of no use, however far it came.
+      if child.runs == 0 { startFailed(child.condemned ?? early(ending, child), now) }
       return
     }
     close(run)
     child.run = nil
     // An order that was not begun has done nothing, and goes to another worker.
-    if run.began == nil, case .violation? = run.killed ?? .violation(""), lost[run.order.token, default: 0] < 2,
-      !isRefusal(run.killed)
-    {
+    if run.began == nil, !run.isCancelled, mayTryElsewhere(run.killed), lost[run.order.token, default: 0] < 2 {
       lost[run.order.token, default: 0] += 1
       waiting.insert(run.order, at: 0)
       return
@@ -218,21 +252,24 @@ extension ProcessSupervisor {
       run.services.log(.error, "a hook of the run ended with its process")
       return reports.append(report)
     }
+    if run.began == nil, run.isCancelled { return reports.append(run.report(.cancelled, details: nil)) }
     let (outcome, error) = ending.result(run, configuration, child.lines.last)
     let details = run.services.checked(AttemptDetails(error: error))
     let report = run.report(outcome, memoryPeakBytes: ending.peakBytes, details: details)
     // Who cancels a run wants an end; after the others the hooks follow, in another process.
-    guard run.payload.hasOnError || run.payload.hasOnFailure, outcome != .cancelled, run.hooks == 0 else {
+    guard run.payload.hasOnError || run.payload.hasOnFailure, !run.isCancelled, run.hooks == 0 else {
       return reports.append(report)
     }
     aftermath[run.order.token] = report
     waiting.insert(run.order, at: 0)
   }
 
-  /// Whether the worker said itself why it cannot.
-  private func isRefusal(_ killed: ActiveRun.Kill?) -> Bool {
-    guard case .violation(let what)? = killed else { return false }
-    return what != "it did not begin the run that it was given"
+  /// Whether another worker may have the order of one that died so: not where it said why, nor where it lied.
+  private func mayTryElsewhere(_ killed: ActiveRun.Kill?) -> Bool {
+    switch killed {
+    case nil, .unbegun?: true
+    default: false
+    }
   }
 
   private func early(_ ending: WorkerEnding, _ child: WorkerChild) -> String {
