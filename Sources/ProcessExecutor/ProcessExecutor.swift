@@ -40,6 +40,8 @@ package final class ProcessExecutor: JobExecutor {
     var cancels: [RunToken] = []
     /// Frames for workers, by their number; true: an answer.
     var frames: [(worker: Int, frame: [UInt8], isAnswer: Bool)] = []
+    /// Runs that are over, since what was to be committed with them is known.
+    var ends: [RunReport] = []
     var isWindingDown = false
     var isStopped = false
   }
@@ -152,6 +154,7 @@ package final class ProcessExecutor: JobExecutor {
         state.mail.orders = []
         state.mail.cancels = []
         state.mail.frames = []
+        state.mail.ends = []
       }
       return state.mail
     }
@@ -161,6 +164,12 @@ package final class ProcessExecutor: JobExecutor {
   func post(_ message: HostMessage, to worker: Int, isAnswer: Bool) {
     let frame = message.frame
     state.withLock { $0.mail.frames.append((worker, frame, isAnswer)) }
+    wake?.wake()
+  }
+
+  /// The end of a run whose worker has another one by now, from any thread.
+  func post(end report: RunReport) {
+    state.withLock { $0.mail.ends.append(report) }
     wake?.wake()
   }
 

@@ -166,6 +166,12 @@ extension ProcessSupervisor {
     guard run.began != nil else {
       return violate(child, "it ended a run that it had not begun")
     }
+    if let park = result.details?.park, result.outcome != .cancelled || run.services.parked(park) == nil {
+      return violate(child, "it parked a run where none can be parked")
+    }
+    if let outbox = result.outbox, result.outcome != .succeeded || !run.services.isSound(outbox) {
+      return violate(child, "it had an outbox that no run has")
+    }
     close(run)
     child.run = nil
     child.idleSince = now
@@ -179,7 +185,7 @@ extension ProcessSupervisor {
     case .stuck: report.outcome = run.isCancelled ? .cancelled : .timedOut
     default: break
     }
-    reports.append(aftermath.removeValue(forKey: run.order.token) ?? report)
+    end(run, aftermath.removeValue(forKey: run.order.token) ?? report, result.outbox)
     lost[run.order.token] = nil
     if !result.isReusable || result.outcome == .stuck || child.isDeaf || child.socket < 0 {
       child.kill()
@@ -187,6 +193,24 @@ extension ProcessSupervisor {
       retire(child, now)
     } else {
       child.phase = .idle
+    }
+  }
+
+  /// Reports the end of a run, when what is to be committed with it is read.
+  private func end(_ run: ActiveRun, _ report: RunReport, _ outbox: WireTransaction?) {
+    guard let outbox, report.outcome == .succeeded else { return reports.append(report) }
+    var left = report
+    (left.outcome, left.details) = (.interrupted, nil)
+    finishing[report.token] = left
+    run.services.take(outbox: outbox) { [executor] taken in
+      var report = report
+      switch taken {
+      case .success(let outbox): report.details = AttemptDetails(result: report.details?.result, outbox: outbox)
+      case .failure(let refusal):
+        report.outcome = .failed
+        report.details = AttemptDetails(error: RunError(message: "ctx.outbox: \(refusal.message)"), isFinal: true)
+      }
+      executor.post(end: report)
     }
   }
 

@@ -18,6 +18,8 @@ final class ProcessSupervisor {
   /// Runs that died with their worker, whose hooks are to be executed, and how they ended.
   var aftermath: [RunToken: RunReport] = [:]
   var reports: [RunReport] = []
+  /// Runs that have succeeded and whose outbox is being read, and how they end if that does not come.
+  var finishing: [RunToken: RunReport] = [:]
   var nextRun: UInt64 = 0
   var nextChild = 0
   /// Workers in a row that could not be started, or ended before they had begun a run.
@@ -68,6 +70,7 @@ final class ProcessSupervisor {
       if let report = refusal(of: order) { reports.append(report) } else { waiting.append(order) }
     }
     for token in mail.cancels { cancel(token) }
+    for report in mail.ends where finishing.removeValue(forKey: report.token) != nil { reports.append(report) }
     for (number, frame, isAnswer) in mail.frames {
       guard let child = children.first(where: { $0.number == number }) else { continue }
       if isAnswer { child.openCalls -= 1 }
@@ -223,6 +226,7 @@ final class ProcessSupervisor {
       reports.append(aftermath.removeValue(forKey: order.token) ?? executor.end(order, .interrupted, nil))
     }
     waiting = []
+    reports += finishing.values
     let until = monotonicNow() + 2_000_000_000
     while !children.isEmpty, monotonicNow() < until {
       children.removeAll { reap($0) != nil }

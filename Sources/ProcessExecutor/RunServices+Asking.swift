@@ -124,10 +124,7 @@ extension RunServices {
   private static let triggerTime: Int64 = 2_000_000_000
 
   func ask(_ call: UInt64, _ wanted: WireSchedule) -> Bool {
-    guard wanted.options.isSound, wanted.options.params?.isObject ?? true else { return false }
-    guard wanted.trigger.utf8.count <= Self.triggerBytes else {
-      return finish(call, .refused(HostRefusal("the trigger has more than \(Self.triggerBytes >> 20) MB of text")))
-    }
+    guard wanted.isSound else { return false }
     switch given(wanted.options.params, services.quotas().paramsBytes, "params_bytes") {
     case .nonsense: return false
     case .refused(let refusal): return finish(call, .refused(refusal))
@@ -144,28 +141,39 @@ extension RunServices {
   }
 
   private func make(_ wanted: WireSchedule, _ call: UInt64) {
+    switch request(wanted, WorkDeadline(allowed: Self.triggerTime)) {
+    case .failure(let refusal): finish(call, .refused(refusal))
+    case .success(let request):
+      services.jobs.schedule(request) { result in
+        switch result {
+        case .success(let id): self.finish(call, .schedule(id))
+        case .failure(let refusal): self.finish(call, .refused(refusal))
+        }
+      }
+    }
+  }
+
+  /// A schedule with its trigger. Blocks while that is made.
+  func request(_ wanted: WireSchedule, _ deadline: WorkDeadline) -> Result<ScheduleRequest, HostRefusal> {
+    guard wanted.trigger.utf8.count <= Self.triggerBytes else {
+      return .failure(HostRefusal("the trigger has more than \(Self.triggerBytes >> 20) MB of text"))
+    }
     let zoneName = wanted.options.timeZone ?? order.job.definition.timeZone
     var request: ScheduleRequest
     do {
       let context = TriggerContext(
-        zones: services.zones, zone: try services.zones.zone(named: zoneName),
-        deadline: WorkDeadline(allowed: Self.triggerTime))
+        zones: services.zones, zone: try services.zones.zone(named: zoneName), deadline: deadline)
       request = ScheduleRequest(
         job: wanted.job, id: wanted.id, trigger: try TriggerText.parse(wanted.trigger, context: context).trigger)
     } catch {
       let why = "\(error)".cut(toBytes: 200)
-      let refusal = HostRefusal("the host cannot read the trigger \(wanted.trigger.cut(toBytes: 200)): \(why)")
-      return _ = finish(call, .refused(refusal))
+      return .failure(
+        HostRefusal("the host cannot read the trigger \(wanted.trigger.cut(toBytes: 200)): \(why)"))
     }
     request.replaceExisting = wanted.replaceExisting
     request.options = wanted.options
     request.quota = services.quotas().schedulesPerJob
-    services.jobs.schedule(request) { result in
-      switch result {
-      case .success(let id): self.finish(call, .schedule(id))
-      case .failure(let refusal): self.finish(call, .refused(refusal))
-      }
-    }
+    return .success(request)
   }
 
   // MARK: Metrics
@@ -184,10 +192,11 @@ extension RunServices {
   }
 }
 
-extension ScheduleOptions {
+extension WireSchedule {
   /// Whether it says what the fields of a job can say.
-  fileprivate var isSound: Bool {
-    jitter ?? 0 >= 0 && misfireGraceTime ?? 0 >= 0 && (1...100_000).contains(maxInstances ?? 1)
-      && (-100...100).contains(priority ?? 0) && timeZone?.utf8.count ?? 0 <= 256
+  var isSound: Bool {
+    options.jitter ?? 0 >= 0 && options.misfireGraceTime ?? 0 >= 0
+      && (1...100_000).contains(options.maxInstances ?? 1) && (-100...100).contains(options.priority ?? 0)
+      && options.timeZone?.utf8.count ?? 0 <= 256 && options.params?.isObject ?? true
   }
 }

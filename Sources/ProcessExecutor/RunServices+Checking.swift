@@ -22,7 +22,7 @@ extension ServiceCall {
       name
     case .schedule(let schedule): schedule.job
     case .metric(let change): change.name
-    case .jobs: nil
+    case .jobs, .steps, .keep, .commit: nil
     }
   }
 }
@@ -49,7 +49,7 @@ extension RunServices {
   }
 
   /// Without values of secrets, and JSON all the same.
-  private func hidden(_ json: JSONText) -> JSONText {
+  func hidden(_ json: JSONText) -> JSONText {
     let text = mask.masked(json.text)
     guard text != json.text, !JSONCheck.isDocument(text) else { return JSONText(text) }
     // A number was one.
@@ -75,6 +75,7 @@ extension RunServices {
     if let line = error?.line { error?.line = min(max(0, line), Int(Int32.max)) }
     return AttemptDetails(
       error: error, result: details.result.flatMap { checked($0, limit: services.quotas().resultBytes) },
-      retry: details.retry.map { RetryRequest(delay: $0.delay.map { max(0, $0) }) }, isFinal: details.isFinal)
+      retry: details.retry.map { RetryRequest(delay: $0.delay.map { max(0, $0) }) }, isFinal: details.isFinal,
+      park: details.park.flatMap { parked($0) })
   }
 }

@@ -29,6 +29,10 @@ final class RunServices: Sendable {
     /// Events that are waited for; nil: the subscription is being made.
     var subscriptions: [UInt64: EventSubscription?] = [:]
     var isListing = false
+    /// It has asked for its steps, without which it can do none.
+    var hasSteps = false
+    /// What its steps are in the store, in bytes.
+    var stepBytes = 0
     var isOver = false
   }
   private let state = Mutex(State())
@@ -102,6 +106,16 @@ final class RunServices: Sendable {
         run: order.id, job: definition.name, store: definition.store, at: services.wall.now, progress: progress))
   }
 
+  var hasSteps: Bool { state.withLock { $0.hasSteps } }
+  var stepBytes: Int { state.withLock { $0.stepBytes } }
+  /// Steps that the store has, or is about to have.
+  func noteSteps(_ steps: [RunStep]) {
+    state.withLock { state in
+      state.hasSteps = true
+      state.stepBytes += steps.reduce(0) { $0 + $1.textBytes }
+    }
+  }
+
   // MARK: What it asks
 
   /// Answers a call, now or later. False: nobody asks such a thing.
@@ -135,6 +149,9 @@ final class RunServices: Sendable {
     case .variable(let name): finish(call, .text(variable(name)))
     case .secret(let name): askSecret(call, name)
     case .metric(let change): return measure(call, change)
+    case .steps: listSteps(call)
+    case .keep(let step): return keep(call, step)
+    case .commit(let transaction): return commit(call, transaction)
     }
     return true
   }
@@ -156,7 +173,7 @@ final class RunServices: Sendable {
 
   var caller: String { "\(order.job.definition.source.file) (run \(order.id))" }
 
-  private static func refusal(ofName name: String) -> HostRefusal? {
+  static func refusal(ofName name: String) -> HostRefusal? {
     if name.utf8.count > nameBytes {
       return HostRefusal("a name has at most \(nameBytes) bytes, this one has \(name.utf8.count)")
     }

@@ -22,7 +22,7 @@ package enum Frame {
   /// Bytes that a frame of a worker may have: twice the largest thing that a quota allows, and room for the rest.
   package static func most(under quotas: Quotas) -> Int {
     let largest = max(quotas.kvValueBytes, quotas.eventBytes, quotas.paramsBytes, quotas.resultBytes)
-    return max(4 << 20, 2 * largest + (1 << 20))
+    return max(2 * Quotas.transactionBytes, 2 * largest + (1 << 20))
   }
 
   /// A message with its length in front. Whoever makes one has bounded what is in it.

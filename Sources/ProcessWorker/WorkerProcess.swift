@@ -92,9 +92,10 @@ package final class WorkerProcess: Sendable {
     self.live = live
     let scheduler = RemoteScheduler(link)
     let values = RemoteValues(link)
+    let keeper = RemoteKeeper(link)
     let services = HostServices(
       wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: TimeZoneDatabase(), log: output,
-      keyValues: { _ in live.hasValues ? values : nil }, runKeeper: { _ in UnkeptRuns() }, jobs: scheduler,
+      keyValues: { _ in live.hasValues ? values : nil }, runKeeper: { _ in keeper }, jobs: scheduler,
       events: scheduler,
       metrics: MetricRegistry { change in
         if case .metric(let refusal) = link.ask(.metric(change)) { refusal } else { .misuse("the run is over") }
@@ -259,14 +260,15 @@ private final class ReportSender: RunReportSink {
       // What a run left behind goes with the process: programs in the background, and a state that native code was
       // torn out of.
       let isWhole =
-        (libraries == .safe || report.outcome == .succeeded || report.outcome == .failed)
+        (libraries == .safe || report.outcome == .succeeded || report.outcome == .failed || report.details?.park != nil)
         && linux_processor_left() > processorTime
       link.send(
         .ended(
           link.run,
           WorkerResult(
             outcome: report.outcome, duration: report.duration, memoryPeakBytes: report.memoryPeakBytes,
-            details: report.details, isReusable: isWhole && report.outcome != .stuck && !linux_has_children())))
+            details: report.details, isReusable: isWhole && report.outcome != .stuck && !linux_has_children(),
+            outbox: report.details?.outbox.map { WireTransaction($0) })))
     }
   }
 }

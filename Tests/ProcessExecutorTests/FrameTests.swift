@@ -46,8 +46,8 @@ struct FrameTests {
     let (workers, hosts) = (FrameSamples.workerMessages.map(\.frame), FrameSamples.hostMessages.map(\.frame))
     #expect(Self.bytes(at: 4, of: workers) == Array(0...10))
     #expect(Self.bytes(at: 4, of: hosts) == Array(0...8))
-    #expect(Self.bytes(at: 21, of: workers.filter { $0[4] == 7 }) == Array(0...14))
-    #expect(Self.bytes(at: 13, of: hosts.filter { $0[4] == 6 }) == Array(0...12))
+    #expect(Self.bytes(at: 21, of: workers.filter { $0[4] == 7 }) == Array(0...17))
+    #expect(Self.bytes(at: 13, of: hosts.filter { $0[4] == 6 }) == Array(0...14))
     for body in [[UInt8(11)], [200]] { #expect(throws: WireError.self) { try WorkerMessage(body[...]) } }
     #expect(throws: WireError.self) { try HostMessage([9]) }
   }
@@ -129,14 +129,36 @@ enum FrameSamples {
   static var workerMessages: [WorkerMessage] {
     let details = AttemptDetails(
       error: RunError(message: "no", file: "a.lua", line: 3, traceback: "t", data: "[1]"), result: JSONText("7"),
-      retry: RetryRequest(delay: 5), isFinal: true)
-    let result = WorkerResult(outcome: .failed, duration: 5, memoryPeakBytes: 9, details: details, isReusable: true)
+      retry: RetryRequest(delay: 5), isFinal: true, park: step)
+    let result = WorkerResult(
+      outcome: .failed, duration: 5, memoryPeakBytes: 9, details: details, isReusable: true, outbox: transaction)
     let messages: [WorkerMessage] = [
       .ready(version: 1, lua: "Lua 5.4.4"), .bound(["no Landlock"]), .failed("why"), .began(4), .ended(4, result),
       .log(4, .warn, "hello", fields: JSONText("{}")), .progress(4, .fraction(0.5)), .progress(4, .text("half")),
       .unsubscribe(6), .looks(4), .hook(4),
     ]
     return messages + questions.enumerated().map { index, question in .call(UInt64(index), of: 4, question) }
+  }
+
+  private static var step: RunStep {
+    var step = RunStep(run: RunID(0), position: 3, kind: .wait, name: "paid", attempt: 1, startedAt: .epoch)
+    step.finishedAt = .epoch
+    step.until = Instant(seconds: 9)
+    step.result = JSONText("1")
+    return step
+  }
+
+  private static var transaction: WireTransaction {
+    var transaction = RunTransaction()
+    transaction.step = step
+    transaction.keyValues = [
+      KeyValueChange(space: "", key: "k", value: JSONText("1"), expiresAt: .epoch, expecting: 2),
+      KeyValueChange(space: "", key: "l", value: nil),
+    ]
+    let request = ScheduleRequest(job: "a", trigger: .at([.epoch]))
+    return WireTransaction(
+      transaction,
+      asking: [.emit("e", data: nil), .run("a", params: JSONText("{}")), .schedule(request), .unschedule("a-1")])
   }
 
   private static var questions: [ServiceCall] {
@@ -154,7 +176,7 @@ enum FrameSamples {
       .change(key: "k", value: JSONText("1"), expiresAt: .epoch, expecting: 3), .jobs,
       .run(job: "a", params: JSONText("{}")), .schedule(WireSchedule(request)), .unschedule("a-1"),
       .pause(job: "a", reason: "why"), .resume(job: "a"), .emit("e", JSONText("1")), .subscribe("e"), .module("m"),
-      .variable("PATH"), .secret("s"), .metric(change),
+      .variable("PATH"), .secret("s"), .metric(change), .steps, .keep(step), .commit(transaction),
     ]
   }
 
@@ -190,7 +212,7 @@ enum FrameSamples {
       .value(.larger(9)), .keys(.value(["a"])), .keys(.larger(9)), .changed(true), .jobs([summary]), .run(5),
       .schedule("a-1"), .source([1], chunkName: "@m"), .text("x"), .text(nil), .secret(.value([1])), .secret(.missing),
       .secret(.refused("no")), .metric(nil), .metric(.misuse("no")), .metric(.full("no", isFirst: true)),
-      .metric(.full("no", isFirst: false)),
+      .metric(.full("no", isFirst: false)), .steps([step]), .conflict,
     ]
   }
 }

@@ -37,7 +37,7 @@ enum Liar {
     static void began(uint64_t run) { byte(3); number(run, 8); send_frame(); }
     static void looks(uint64_t run) { byte(9); number(run, 8); send_frame(); }
     static void end_as(uint64_t run, const char *outcome) {
-      byte(4); number(run, 8); text(outcome); number(5, 8); number(6, 8); byte(0); byte(1); send_frame();
+      byte(4); number(run, 8); text(outcome); number(5, 8); number(6, 8); byte(0); byte(1); byte(0); send_frame();
     }
     static void ended(uint64_t run) { end_as(run, "succeeded"); }
     static void call(uint64_t number_of_call, uint64_t run, int kind) {
@@ -85,6 +85,16 @@ enum Liar {
         if (IS("half")) { put("\\20\\0\\0\\0half", 8); _exit(0); }
         if (IS("again")) began(run);
         if (IS("json")) { call(1, run, 9); text("e"); byte(1); text("{"); send_frame(); }
+        if (IS("parks")) {
+          byte(4); number(run, 8); text("cancelled"); number(5, 8); number(6, 8);
+          byte(1); byte(0); byte(0); byte(0); byte(0);
+          byte(1); number(1, 4); text("wait"); text("e"); number(1, 4); number(0, 8); byte(0); byte(0); byte(0);
+          byte(1); byte(0); send_frame();
+        }
+        if (IS("steps")) {
+          call(1, run, 16); number(1, 4); text("step"); text("a"); number(1, 4); number(0, 8);
+          byte(1); number(0, 8); byte(0); byte(0); send_frame();
+        }
         if (IS("repeats")) { subscribe(1, run); subscribe(1, run); }
         if (IS("subscribes")) for (int i = 1; i < 100; i++) subscribe(i, run);
         if (IS("lists")) for (int i = 1; i < 100; i++) { call(i, run, 3); send_frame(); }

@@ -16,6 +16,7 @@ struct LyingWorkerTests {
     ("huge", "a frame of 4294967295 bytes"), ("half", "ended by itself"), ("again", "began a run twice"),
     ("json", "asked for what nobody can ask for"), ("repeats", "asked for what nobody can ask for"),
     ("subscribes", "asked for what nobody can ask for"), ("lists", "asked for what nobody can ask for"),
+    ("steps", "asked for what nobody can ask for"), ("parks", "parked a run where none can be parked"),
     ("deaf", "closed its connection"), ("mute", "closed its connection"),
   ]
 

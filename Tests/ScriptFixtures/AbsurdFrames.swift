@@ -120,7 +120,7 @@ package struct AbsurdFrames {
   // MARK: Messages
 
   private mutating func question() -> ServiceCall {
-    switch random.below(15) {
+    switch random.below(19) {
     case 0: .value(key: text(), upTo: Int(number()))
     case 1: .keys(prefix: text(), limit: Int(number()), upTo: Int(number()))
     case 2:
@@ -137,8 +137,42 @@ package struct AbsurdFrames {
     case 11: .subscribe(text())
     case 12: random.chance(50) ? .module(text()) : .variable(text())
     case 13: .secret(text())
+    case 14: .steps
+    case 15: .keep(step())
+    case 16, 17: .commit(transaction())
     default: .metric(change())
     }
+  }
+
+  private mutating func step() -> RunStep {
+    var step = RunStep(
+      run: RunID(number()), position: Int32(truncatingIfNeeded: number()), kind: random.pick(RunStep.Kind.allCases),
+      name: text(), attempt: Int32(truncatingIfNeeded: number()), startedAt: Instant(nanoseconds: number()))
+    if random.chance(50) { (step.position, step.name) = (1, step.kind == .step || step.kind == .wait ? "a" : "") }
+    step.finishedAt = optionalNumber().map { Instant(nanoseconds: $0) }
+    step.until = random.chance(20) ? Instant(nanoseconds: number()) : nil
+    step.result = json()
+    return step
+  }
+
+  private mutating func transaction() -> WireTransaction {
+    var transaction = RunTransaction()
+    transaction.step = random.chance(80) ? step() : nil
+    transaction.keyValues = (0..<random.below(4)).map { _ in
+      KeyValueChange(
+        space: text(), key: text(), value: json(), expiresAt: optionalNumber().map { Instant(nanoseconds: $0) },
+        expecting: optionalNumber())
+    }
+    var wire = WireTransaction(transaction, asking: [])
+    wire.operations = (0..<random.below(4)).map { _ in
+      switch random.below(4) {
+      case 0: .emit(text(), data: json())
+      case 1: .run(text(), params: json())
+      case 2: .schedule(schedule())
+      default: .unschedule(text())
+      }
+    }
+    return wire
   }
 
   private mutating func details() -> AttemptDetails {
@@ -148,7 +182,7 @@ package struct AbsurdFrames {
           message: text(), file: text(), line: optionalNumber().map { Int($0) }, traceback: text(), data: json()?.text)
         : nil,
       result: json(), retry: random.chance(50) ? RetryRequest(delay: optionalNumber()) : nil,
-      isFinal: random.chance(50))
+      isFinal: random.chance(50), park: random.chance(30) ? step() : nil)
   }
 
   private mutating func message() -> WorkerMessage {
@@ -164,7 +198,8 @@ package struct AbsurdFrames {
         run,
         WorkerResult(
           outcome: random.pick(Outcome.allCases), duration: number(), memoryPeakBytes: Int(number()),
-          details: random.chance(70) ? details() : nil, isReusable: random.chance(50)))
+          details: random.chance(70) ? details() : nil, isReusable: random.chance(50),
+          outbox: random.chance(30) ? transaction() : nil))
     case 5: return .log(run, random.pick(LogLevel.allCases), text(), fields: json())
     case 6: return .progress(run, random.chance(50) ? .fraction(random.pick([0, 1, 0.5])) : .text(text()))
     case 7: return .unsubscribe(UInt64(bitPattern: number()))
