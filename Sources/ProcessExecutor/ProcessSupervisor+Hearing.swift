@@ -175,8 +175,10 @@ extension ProcessSupervisor {
     }
     end(run, aftermath.removeValue(forKey: run.order.token) ?? report, result.outbox)
     lost[run.order.token] = nil
-    if !result.isReusable || result.outcome == .stuck || child.isDeaf || child.socket < 0 {
+    if result.outcome == .stuck || child.isDeaf || child.socket < 0 {
       child.kill()
+    } else if !result.isReusable {
+      retire(child, now)
     } else if let most = configuration.recycleAfter, child.runs >= most {
       retire(child, now)
     } else {

@@ -213,7 +213,7 @@ final class ProcessSupervisor {
         if !child.isWaitingToBeHeard { break }
       }
     }
-    for child in children { child.kill() }
+    for child in children { if child.phase == .idle { retire(child, now) } else { child.kill() } }
     for child in children {
       if let run = child.run {
         run.services.end()
@@ -230,6 +230,8 @@ final class ProcessSupervisor {
     let until = monotonicNow() + 2_000_000_000
     while !children.isEmpty, monotonicNow() < until {
       children.removeAll { reap($0) != nil }
+      // Who had no run is given the time to tidy up after the last one.
+      if monotonicNow() > now + ProcessConfiguration.farewell { for child in children { child.kill() } }
       if !children.isEmpty { waitABit() }
     }
     keeper?.end()

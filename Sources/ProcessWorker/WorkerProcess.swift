@@ -170,6 +170,8 @@ package final class WorkerProcess: Sendable {
       case .end:
         pool.stop()
         luaHost.stop()
+        // What the last run left to be done is done: its temporary files go.
+        luaHost.services.blockingPool.stop()
         _exit(0)
       }
     }
