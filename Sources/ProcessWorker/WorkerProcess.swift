@@ -208,6 +208,7 @@ package final class WorkerProcess: Sendable {
     definition.params = code.params
     definition.timeout = code.timeout
     definition.retry = code.retry
+    definition.timeZone = code.timeZone
     definition.state = code.keepsState ? .job : .run
     definition.store = code.store
     definition.executor = code.executor

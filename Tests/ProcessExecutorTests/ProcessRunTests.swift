@@ -177,6 +177,14 @@ struct ProcessRunTests {
     #expect(try fixture.run("return (os.execute('test -e /proc/self/fd/3')) == nil").result == "true")
   }
 
+  @Test("are on the clocks of their job")
+  func zone() throws {
+    let fixture = try fixture()
+    let report = fixture.run(
+      try fixture.job("return os.date('%H:%M %z', 1782900000)", fields: "timezone = 'Europe/Berlin',"))
+    #expect(report.result == "\"12:00 +0200\"")
+  }
+
   @Test("start programs that take signals as those of a shell do")
   func signals() throws {
     let fixture = try fixture { $0.libraries = .all }
