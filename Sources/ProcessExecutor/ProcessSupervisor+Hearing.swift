@@ -154,6 +154,14 @@ extension ProcessSupervisor {
     guard run.began != nil else {
       return violate(child, "it ended a run that it had not begun")
     }
+    var result = result
+    if result.details?.park != nil, run.order.job.definition.watch != nil {
+      // The worker does not know of what its job watches.
+      let message =
+        "a run of a job that watches files does not park, since its files would be given to another one: let it ask "
+        + "for a run of a job of its own (jobs.run)"
+      (result.outcome, result.details) = (.failed, AttemptDetails(error: RunError(message: message), isFinal: true))
+    }
     if let park = result.details?.park, result.outcome != .cancelled || run.services.parked(park) == nil {
       return violate(child, "it parked a run where none can be parked")
     }

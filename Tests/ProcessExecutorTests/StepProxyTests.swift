@@ -43,6 +43,16 @@ struct StepProxyTests {
     #expect(try fixture.run("return 1").result == "1")
   }
 
+  @Test("of jobs that watch files do not park, and have no outbox")
+  func watching() throws {
+    let fixture = try fixture()
+    let watch = "watch = '/nowhere/*.csv',"
+    let parked = fixture.run(try fixture.job("ctx:sleep('3d')", fields: watch))
+    #expect(parked.outcome == .failed && parked.error?.message.contains("does not park") == true, "\(parked)")
+    let sold = fixture.run(try fixture.job("ctx.outbox.emit('sold') return 1", fields: watch))
+    #expect(sold.outcome == .failed && sold.error?.message.contains("has no outbox") == true, "\(sold)")
+  }
+
   @Test("commit what they change together, or are told why not")
   func transactions() throws {
     let fixture = try fixture()
