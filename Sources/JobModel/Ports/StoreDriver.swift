@@ -43,6 +43,8 @@ package struct StoreRequest: Sendable {
   package var clock: any WallClock = SystemWallClock()
   /// Of a store that several hosts may name: how long its lease lasts, in nanoseconds; nil: the store's default.
   package var lease: Int64?
+  /// Nothing is made where there is no store: it is `.absent`.
+  package var mustExist = false
   /// Whoever opens a store that another host schedules from waits for it, and says so here, once; nil: it is refused.
   package var standsBy: (@Sendable (String) -> Void)?
 
