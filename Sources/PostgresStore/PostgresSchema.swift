@@ -1,5 +1,3 @@
-internal import JobModel
-
 /// The tables of a store, and how those of any earlier version become those of this one.
 ///
 /// They are in a schema of their own. `versions` says which migrations were applied; each is one transaction together
@@ -24,7 +22,7 @@ enum PostgresSchema {
   static let channel = "moondial_leader"
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [tables + runTables + functions]
+  static let migrations: [String] = [tables + runTables + functions, steps + provenCommits + manyValues + transactions]
   static var currentVersion: Int { migrations.count }
 
   private static let tables = """

@@ -71,7 +71,9 @@ extension PostgresStore: ForgettingStore {
       a AS (DELETE FROM schedules s USING orphan o WHERE s.job = o.job), \
       b AS (DELETE FROM dynamic_schedules s USING orphan o WHERE s.job = o.job), \
       c AS (DELETE FROM watched_files s USING orphan o WHERE s.job = o.job), \
-      d AS (DELETE FROM open_runs s USING orphan o WHERE s.job = o.job AND s.claimed_at IS NULL) \
+      d AS (DELETE FROM open_runs s USING orphan o WHERE s.job = o.job AND s.claimed_at IS NULL RETURNING s.id), \
+      e AS (DELETE FROM steps s USING d WHERE s.run = d.id), \
+      f AS (UPDATE leadership l SET changes = l.changes + 1 FROM orphan) \
       SELECT (SELECT count(*) FROM known), (SELECT count(*) FROM orphan)
       """
     ) { $0.add(job) }

@@ -23,6 +23,7 @@ package struct PostgresStoreDriver: StoreDriver {
     options.clock = request.clock
     options.lease = request.lease ?? options.lease
     options.standsBy = request.standsBy
+    options.mustExist = request.mustExist
     return try PostgresStore(address, mode: request.access, options: options)
   }
 }
