@@ -93,12 +93,14 @@ package final class InlineExecutor: JobExecutor {
     let runs = state.withLock { state -> [PoolRun] in
       guard !state.isStopped else { return [] }
       state.isStopped = true
-      for case .orders(let range) in state.queue.takeAll() {
-        state.reports += range.orders[range.next..<range.end].map(interrupted)
+      for work in state.queue.takeAll() {
+        switch work {
+        case .orders(let range): state.reports += range.orders[range.next..<range.end].map(interrupted)
+        // Exactly those that were in the queue: one that is ready and not in it is on its way, in `enqueueResumed` on
+        // another thread, and would be stepped twice.
+        case .run(let run): state.queue.append(resumed: run)
+        }
       }
-      // Those that were in the queue come back through `runs`: all that go on are there.
-      let ready = state.runs.values.filter { !$0.isSuspended && $0.token != state.current }
-      for run in ready { state.queue.append(resumed: run) }
       return Array(state.runs.values)
     }
     for run in runs { _ = run.requestStop(.interrupted) }

@@ -54,7 +54,7 @@ enum StepModule {
     case .ready(let journal):
       switch journal.begin(.step, name) {
       case .misuse(let message): throw arguments.misuse(message)
-      case .todo, .pending:
+      case .new, .parked:
         journal.began = run.services.wall.now
         call.push(false)
         return .results(1)
@@ -166,8 +166,8 @@ enum StepModule {
     switch journal.begin(kind, name) {
     case .misuse(let message): throw arguments.misuse(message)
     case .done(let step): return push(step, &call)
-    case .pending(let step): return park(at: step, &call, journal)
-    case .todo:
+    case .parked(let step): return park(at: step, &call, journal)
+    case .new:
       var step = try step(kind, name, journal, run, arguments)
       step.until = until
       if let until, until <= step.startedAt {
@@ -252,7 +252,7 @@ enum StepModule {
             request.complete(raising: "\(function): \(step.words) is done, and not stored: \(error.message)")
           } else {
             request.complete(building: { call in
-              journal.finish(step.kind, step.name)
+              journal.finish(step)
               return push(&call)
             })
           }

@@ -76,12 +76,12 @@ extension TransactionModule {
     let operations = draft.operations
     let function = arguments.function
     return call.suspend(
-      CallRequest { [transaction] request in
+      CallRequest { [transaction, step] request in
         keeper.commit(transaction, asking: operations) { answer in
           switch answer {
           case .committed:
             request.complete(building: { call in
-              journal.finish(.transaction, "")
+              journal.finish(step)
               call.push(true)
               if let result { call.push(json: result.text) } else { call.pushNil() }
               return .results(2)

@@ -84,7 +84,7 @@ enum TransactionModule {
     case .ready(let journal):
       switch journal.begin(.transaction, "") {
       case .misuse(let message): throw arguments.misuse(message)
-      case .todo, .pending:
+      case .new, .parked:
         journal.began = run.services.wall.now
         journal.draft = TransactionDraft()
         call.push(false)
@@ -118,6 +118,11 @@ enum TransactionModule {
     let journal = run.journal
     guard !journal.isInHook else {
       throw arguments.misuse("works in run, not in the functions that are called after it")
+    }
+    guard !outbox || run.definition.watch == nil else {
+      throw arguments.misuse(
+        "a run of a job that watches files has no outbox, since its files are marked in another commit: use ctx:transaction"
+      )
     }
     guard let draft = outbox ? run.outbox : journal.draft else {
       throw arguments.misuse("works in the function of ctx:transaction")

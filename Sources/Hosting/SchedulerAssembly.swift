@@ -136,7 +136,7 @@ package final class SchedulerAssembly: Sendable {
       log.write(.error, "\(error.message): jobs that have come back begin anew")
     }
     self.stored = stored
-    let intents = PendingIntents(engine: engine, zones: service.zones, log: log)
+    let intents = PendingIntents(engine: engine, stores: named, zones: service.zones, log: log)
     self.intents = intents
     let swap = GenerationSwap(
       engine: engine, declared: declared, stored: stored, files: files, intents: intents,

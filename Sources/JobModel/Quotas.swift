@@ -69,6 +69,8 @@ package struct Quotas: Sendable, Hashable {
   /// Steps of one run, its sleeps and waits among them, and bytes of a step's name.
   package static let stepsPerRun = 10_000
   package static let stepNameBytes = 200
+  /// Bytes of all results of a run's steps, beyond which it begins no more.
+  package static let stepBytesPerRun = 16 << 20
   /// Changes of one transaction, and of one outbox.
   package static let transactionChanges = 10_000
   /// Bytes of the keys, values and data of one transaction, and of one outbox.

@@ -62,7 +62,10 @@ struct MemoryContents: ~Copyable {
     }
     if !steps.isEmpty { for index in batch.finished.indices { steps.noteEnd(of: batch.finished[index].id) } }
     if !batch.steps.isEmpty { applySteps(batch.steps) }
-    for id in batch.dropped { drop(id) }
+    for id in batch.dropped {
+      drop(id)
+      steps.noteEnd(of: id)
+    }
     for range in batch.decisions { decide(range) }
     for mark in batch.files { memory(of: mark.job).history.files[mark.path] = mark.version == nil ? nil : mark }
     for id in batch.unscheduled { dynamic[id] = nil }
@@ -77,8 +80,9 @@ struct MemoryContents: ~Copyable {
   }
 
   private mutating func applySteps(_ changes: [StepChange]) {
-    let histories = histories(of: nil)
-    steps.apply(changes) { Set(histories.lazy.flatMap { $0.runs.inOrder.map(\.id) }) }
+    steps.apply(changes)
+    guard steps.mustSweep else { return }
+    steps.sweep(keeping: Set(histories(of: nil).lazy.flatMap { $0.runs.inOrder.map(\.id) }))
   }
 
   /// Jobs that are gone leave nothing behind. O(jobs): the index of names has no holes.

@@ -26,8 +26,7 @@ struct MemorySteps {
     if steps[run] != nil { ended.insert(run) }
   }
 
-  /// - Parameter kept: the runs that the store has.
-  mutating func apply(_ changes: [StepChange], kept: () -> Set<RunID>) {
+  mutating func apply(_ changes: [StepChange]) {
     for change in changes {
       switch change {
       case .put(let step): put(step)
@@ -46,9 +45,14 @@ struct MemorySteps {
       case .performed(let id): intents.removeAll { $0.id == id }
       }
     }
-    guard steps.count > runsUntilSweep else { return }
-    // A run that goes on may have been pushed out of its job's ring.
-    let gone = ended.subtracting(kept())
+  }
+
+  /// Whether so many runs have steps that those that are kept no more should go.
+  var mustSweep: Bool { steps.count > runsUntilSweep }
+
+  /// - Parameter kept: the runs that the store has. A run that goes on may have been pushed out of its job's ring.
+  mutating func sweep(keeping kept: Set<RunID>) {
+    let gone = ended.subtracting(kept)
     steps = steps.filter { !gone.contains($0.key) }
     ended.subtract(gone)
     runsUntilSweep = max(1_000, 2 * steps.count)

@@ -195,9 +195,11 @@ struct PayloadSweep {
   init(on database: Database, failure: SQLiteFailure) throws(StoreError) {
     next = try PreparedStatement(
       "SELECT id FROM payloads WHERE id > ?1 ORDER BY id LIMIT \(Self.perSlice)", on: database, failure: failure)
-    let named = ["open_runs", "runs"].flatMap { table in
-      ["event_payload", "params_payload"].map { "NOT EXISTS (SELECT 1 FROM \(table) WHERE \($0) = ?1)" }
-    }
+    let columns = [
+      ("open_runs", "event_payload"), ("open_runs", "params_payload"), ("runs", "event_payload"),
+      ("runs", "params_payload"), ("steps", "result_payload"),
+    ]
+    let named = columns.map { "NOT EXISTS (SELECT 1 FROM \($0) WHERE \($1) = ?1)" }
     delete = try PreparedStatement(
       "DELETE FROM payloads WHERE id = ?1 AND \(named.joined(separator: " AND "))", on: database, failure: failure)
   }

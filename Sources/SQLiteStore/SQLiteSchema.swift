@@ -207,7 +207,8 @@ enum SQLiteSchema {
     CREATE TABLE steps(
       run INTEGER NOT NULL, position INTEGER NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL,
       attempt INTEGER NOT NULL, started_at INTEGER NOT NULL, finished_at INTEGER, until INTEGER, result TEXT,
-      PRIMARY KEY(run, position)) STRICT, WITHOUT ROWID;
+      result_payload INTEGER, PRIMARY KEY(run, position)) STRICT, WITHOUT ROWID;
+    CREATE INDEX steps_result ON steps(result_payload) WHERE result_payload IS NOT NULL;
 
     CREATE TABLE intents(
       id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, job TEXT NOT NULL, at INTEGER NOT NULL,

@@ -17,6 +17,11 @@ extension SQLiteStore: ForgettingStore {
         }
         guard try count("orphaned_at IS NULL") == 0 else { return .declared }
         guard try count("orphaned_at IS NOT NULL") > 0 else { return .unknown }
+        // A host that is up has them in its memory, and would execute them without the steps that they have done.
+        let begun = "SELECT id FROM open_runs WHERE job = ? AND claimed_at IS NULL AND started_at IS NOT NULL LIMIT 1"
+        if isHosted, let run = try Int64.fetchOne(database, sql: begun, arguments: [number]) {
+          return .underWay(RunID(run))
+        }
         for table in ["schedules", "made_schedules", "watched_files"] {
           try database.execute(sql: "DELETE FROM \(table) WHERE job = ?", arguments: [number])
         }

@@ -98,9 +98,9 @@ private struct RowReceiver {
     switch row {
     case .schedule(let record): try put(record)
     case .run(let run): try put(run)
-    case .step(let step): try steps.apply(.put(step))
+    case .step(let step): try steps.apply(.put(step), &payloads)
     case .intent(let intent):
-      try steps.apply(.performed(intent.id))
+      try steps.apply(.performed(intent.id), &payloads)
       _ = try steps.add(intent)
     case .logLine(let line, let number): try put(line, number)
     case .decision(let range, let sequence):

@@ -167,9 +167,10 @@ struct TransferRows {
     let after = pair(cursor)
     steps.bind(1, after?.number ?? .min)
     steps.bind(2, after.flatMap { Int64($0.text) } ?? .min)
+    let payloads = try PayloadReader(on: database, failure: failure)
     var page = StorePage()
     try fill(&page, from: steps) { row throws(StoreError) in
-      (.step(try StepRows.step(from: row, failure: failure)), "\(row.integer(0)) \(row.integer(1))")
+      (.step(try StepRows.step(from: row, payloads: payloads, failure: failure)), "\(row.integer(0)) \(row.integer(1))")
     }
     return page
   }

@@ -4,18 +4,21 @@ internal import JobModel
 
 /// How the steps of runs, and what transactions have asked for, lie in a store file.
 enum StepRows {
-  static let columns = "run, position, kind, name, attempt, started_at, finished_at, until, result"
+  static let columns = "run, position, kind, name, attempt, started_at, finished_at, until, result, result_payload"
 
   static let intentColumns = "id, run, job, at, operations, position"
 
-  static func step(from row: PreparedStatement, failure: SQLiteFailure) throws(StoreError) -> RunStep {
+  static func step(
+    from row: PreparedStatement, payloads: PayloadReader, failure: SQLiteFailure
+  ) throws(StoreError) -> RunStep {
     guard let kind = RunStep.Kind(code: row.integer(2)) else { throw failure.newer }
     var step = RunStep(
       run: RunID(row.integer(0)), position: row.smallCount(1), kind: kind, name: row.text(3),
       attempt: row.smallCount(4), startedAt: Instant(nanoseconds: row.integer(5)))
     step.finishedAt = row.instant(6)
     step.until = row.instant(7)
-    step.result = row.optionalText(8).map { JSONText($0) }
+    // The data of one event may be the result of many steps.
+    step.result = try row.isNull(9) ? row.optionalText(8).map { JSONText($0) } : payloads.text(of: row.integer(9))
     return step
   }
 
@@ -38,13 +41,17 @@ struct StepWriter {
     func prepare(_ sql: String) throws(StoreError) -> PreparedStatement {
       try PreparedStatement(sql, on: database, failure: failure)
     }
-    put = try prepare("INSERT OR REPLACE INTO steps(\(StepRows.columns)) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
+    put = try prepare(
+      "INSERT OR REPLACE INTO steps(\(StepRows.columns)) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
     end = try prepare(
-      "UPDATE steps SET finished_at = ?3, result = ?4 WHERE run = ?1 AND position = ?2 AND finished_at IS NULL")
+      """
+      UPDATE steps SET finished_at = ?3, result = ?4, result_payload = ?5 \
+      WHERE run = ?1 AND position = ?2 AND finished_at IS NULL
+      """)
     inherit = try prepare(
       """
       INSERT OR IGNORE INTO steps(\(StepRows.columns)) SELECT ?2, position, kind, name, attempt, started_at, \
-      finished_at, until, result FROM steps WHERE run = ?1
+      finished_at, until, result, result_payload FROM steps WHERE run = ?1
       """)
     remove = try prepare("DELETE FROM steps WHERE run = ?1")
     add = try prepare(
@@ -56,7 +63,7 @@ struct StepWriter {
     hasSteps = try prepare("SELECT EXISTS (SELECT 1 FROM steps)").first { $0.integer(0) } == 1
   }
 
-  mutating func apply(_ change: StepChange) throws(StoreError) {
+  mutating func apply(_ change: StepChange, _ payloads: inout PayloadWriter) throws(StoreError) {
     switch change {
     case .put(let step):
       hasSteps = true
@@ -68,13 +75,17 @@ struct StepWriter {
       put.bind(6, step.startedAt.nanoseconds)
       put.bind(7, step.finishedAt?.nanoseconds)
       put.bind(8, step.until?.nanoseconds)
-      put.bind(9, step.result?.text)
+      let result = try payloads.store(step.result)
+      put.bind(9, result.text)
+      put.bind(10, result.id)
       try put.run()
     case .end(let ended):
       end.bind(1, ended.run.number)
       end.bind(2, ended.position)
       end.bind(3, ended.finishedAt.nanoseconds)
-      end.bind(4, ended.result?.text)
+      let result = try payloads.store(ended.result)
+      end.bind(4, result.text)
+      end.bind(5, result.id)
       try end.run()
     case .inherit(let runs):
       inherit.bind(1, runs.from.number)
@@ -133,7 +144,10 @@ extension SQLiteReader {
       let steps = try statement("SELECT \(StepRows.columns) FROM steps WHERE run = ?1 ORDER BY position", on: database)
       steps.bind(1, run.number)
       let failure = SQLiteFailure(path: pool.path)
-      return try steps.all { row throws(StoreError) in try StepRows.step(from: row, failure: failure) }
+      let payloads = try PayloadReader(on: database, failure: failure)
+      return try steps.all { row throws(StoreError) in
+        try StepRows.step(from: row, payloads: payloads, failure: failure)
+      }
     }
   }
 

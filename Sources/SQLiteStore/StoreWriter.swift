@@ -165,10 +165,11 @@ final class StoreWriter: @unchecked Sendable {
     for run in batch.waiting { try open(run) }
     for run in batch.claims { try open(run) }
     for run in batch.finished { try finish(run) }
-    for change in batch.steps { try steps.apply(change) }
+    for change in batch.steps { try steps.apply(change, &payloads) }
     for id in batch.dropped {
       statements.close.bind(1, id.number)
       try statements.close.run()
+      try steps.removeSteps(of: id.number)
       payloads.close(id)
       highWater.mustBeSaved = true
     }
@@ -206,7 +207,7 @@ final class StoreWriter: @unchecked Sendable {
     }
     try release.run()
     if let run = transaction.finished { try finish(run) }
-    if let step = transaction.step { try steps.apply(.put(step)) }
+    if let step = transaction.step { try steps.apply(.put(step), &payloads) }
     return .success(try transaction.intent.map { (intent) throws(StoreError) in try steps.add(intent) } ?? 0)
   }
 

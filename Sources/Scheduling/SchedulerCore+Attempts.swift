@@ -51,10 +51,11 @@ extension SchedulerCore {
       return
     }
     switch runs.slots[slot].state {
+    case .finishing: commitOutboxAgain(slot, &evaluation)
+    case _ where isDraining: return
     case .retrying:
       runs.move(slot, to: .ready)
       queueForClaim(slot)
-    case .finishing: commitOutboxAgain(slot, &evaluation)
     case .debouncing: endDebounce(slot, &evaluation)
     default: return
     }

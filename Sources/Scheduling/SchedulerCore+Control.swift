@@ -25,12 +25,15 @@ extension SchedulerCore {
   }
 
   /// Runs a job now, whether it is paused or not. It follows the overlap policy like any other fire.
+  ///
+  /// - Parameter isCommitted: it was promised by a commit, so it is accepted also while the host ends.
   package mutating func runNow(
-    _ name: String, params: JSONText?, at now: ClockReading, into evaluation: inout Evaluation
+    _ name: String, params: JSONText?, isCommitted: Bool = false, at now: ClockReading,
+    into evaluation: inout Evaluation
   ) throws(Refusal) -> RunID {
     evaluation.now = now
     let index = try liveJob(name)
-    guard !isDraining else { throw .draining }
+    guard !isDraining || isCommitted else { throw .draining }
     guard let id = accept(index, cause: .manual, at: now.wall, params: params, &evaluation) else {
       throw .overlap(name, maxInstances: jobs[index.offset].definition.maxInstances)
     }

@@ -20,10 +20,10 @@ extension SchedulerCore {
   }
 
   /// An accepted run that gets no turn after all, and gives up its slot. Its instant is recorded as skipped; that of a
-  /// recovery has its decision, the interrupted run, so the recovery's own row says what became of it.
+  /// recovery, and of a run that has begun and was parked, has its decision, so its own row says what became of it.
   mutating func reject(_ slot: Int, _ reason: SkipReason, _ evaluation: inout Evaluation) {
     let run = runs.slots[slot]
-    if run.record.cause == .recovery {
+    if run.record.cause == .recovery || run.record.startedAt != nil {
       let why = reason == .unscheduled ? "its schedule was unscheduled" : "a newer run of the job took its place"
       let error = RunError(message: why + " while it waited")
       return end(slot, .cancelled, details: AttemptDetails(error: error), &evaluation)

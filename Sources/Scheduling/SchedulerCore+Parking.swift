@@ -44,6 +44,7 @@ extension SchedulerCore {
     if let until = park.until {
       runs.parked.times.push(
         until.nanoseconds, slot: Int32(truncatingIfNeeded: slot), use: runs.slots[slot].use)
+      runs.sweepParkedTimes()
     }
     if let event = park.event { runs.parked.wait(runs.token(slot), for: event) }
   }
@@ -54,9 +55,7 @@ extension SchedulerCore {
   mutating func wakeParked(_ evaluation: inout Evaluation) {
     while let entry = runs.parked.times.first, entry.key <= evaluation.now.wall.nanoseconds {
       _ = runs.parked.times.popFirst()
-      guard let slot = runs.slot(Int(entry.slot), use: entry.use), runs.slots[slot].state == .parked,
-        runs.slots[slot].resumesAt == entry.key
-      else { continue }
+      guard let slot = runs.parkedSlot(of: entry) else { continue }
       if let event = runs.slots[slot].record.park?.event { runs.parked.forget(runs.token(slot), waitingFor: event) }
       wake(slot, with: nil, &evaluation)
     }
@@ -66,8 +65,8 @@ extension SchedulerCore {
   ///
   /// - Returns: how many.
   mutating func wakeParked(for event: String, _ data: JSONText?, _ evaluation: inout Evaluation) -> Int {
-    runs.parked.note(ParkedRuns.RecentEvent(name: event, data: data, at: evaluation.now.wall))
-    guard !runs.parked.waiting.isEmpty else { return 0 }
+    runs.parked.note(event, data, at: evaluation.now)
+    guard runs.parked.isAwaitingEvents else { return 0 }
     var count = 0
     for token in runs.parked.take(waitingFor: event) {
       guard let slot = runs.slot(token), runs.slots[slot].state == .parked else { continue }

@@ -326,10 +326,12 @@ extension SchedulerCore {
     let index = runs.slots[slot].job
     runs.slots[slot].record.outcome = outcome
     // The start was read on a worker, after the reading that this tick works with.
-    // Asked for the last start only where there may have been several: the answer copies the record.
-    let started =
-      runs.slots[slot].record.attempts > 1
-      ? runs.slots[slot].record.lastStartedAt : runs.slots[slot].record.startedAt
+    var started = runs.slots[slot].record.startedAt
+    // Asked for the last start only where there may have been several (attempts, or a claim after a park): the answer
+    // copies the record.
+    if runs.slots[slot].record.attempts > 1 || runs.slots[slot].record.claimedAt.map({ $0 > started ?? $0 }) == true {
+      started = runs.slots[slot].record.lastStartedAt
+    }
     runs.slots[slot].record.finishedAt = max(evaluation.now.wall, started ?? evaluation.now.wall)
     runs.slots[slot].record.resumesAt = nil
     if runs.slots[slot].record.claimedAt == nil { runs.slots[slot].record.claimedAt = evaluation.now.wall }

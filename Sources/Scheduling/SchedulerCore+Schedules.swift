@@ -13,14 +13,15 @@ extension SchedulerCore {
   ///
   /// A date that is past is due at once: it is late from now on, not from its date.
   ///
+  /// - Parameter isCommitted: it was promised by a commit, so it is made also while the host ends.
   /// - Returns: its id.
   package mutating func schedule(
-    _ request: ScheduleRequest, at now: ClockReading, into evaluation: inout Evaluation
+    _ request: ScheduleRequest, isCommitted: Bool = false, at now: ClockReading, into evaluation: inout Evaluation
   ) throws(Refusal) -> String {
     evaluation.now = now
     noticeClock(&evaluation)
     let base = try liveJob(request.job)
-    guard !isDraining else { throw .draining }
+    guard !isDraining || isCommitted else { throw .draining }
     if let id = request.id {
       guard !id.isEmpty, id.utf8.count <= DynamicSchedule.idLength else { throw .scheduleID(id) }
       if hasSchedule(id), !request.replaceExisting { throw .scheduleExists(id) }

@@ -23,18 +23,28 @@ extension SchedulerCore {
   /// - Parameter store: the name of the store that is to commit them.
   package func refusal(of operations: [RunOperation], in store: String, at now: ClockReading) -> OperationRefusal? {
     guard let own = stores.names.firstIndex(of: store) else { return nil }
-    var removed: Set<String> = []
+    var before = OperationEffects()
     for operation in operations {
       do throws(OperationRefusal) {
-        try check(operation, in: own, at: now, &removed)
+        try check(operation, in: own, at: now, &before)
       } catch { return error }
     }
     return nil
   }
 
-  /// - Parameter removed: schedules that the transaction has taken away before.
+  /// What the operations of a transaction have changed, for those after them.
+  private struct OperationEffects {
+    /// Schedules that are not there any more, and those that are there now, with their jobs.
+    var removed: Set<String> = []
+    var added: [String: JobIndex] = [:]
+    /// Runs, and schedules more than there were, by job.
+    var runs: [JobIndex: Int] = [:]
+    var schedules: [JobIndex: Int] = [:]
+  }
+
+  /// - Parameter before: what the operations before it have changed; afterwards also what this one has.
   private func check(
-    _ operation: RunOperation, in own: Int, at now: ClockReading, _ removed: inout Set<String>
+    _ operation: RunOperation, in own: Int, at now: ClockReading, _ before: inout OperationEffects
   ) throws(OperationRefusal) {
     func known(_ name: String) throws(OperationRefusal) -> JobIndex {
       let index: JobIndex
@@ -50,55 +60,83 @@ extension SchedulerCore {
     case .run(let name, _):
       let index = try known(name)
       let definition = jobs[index.offset].entry.definition
-      if isDraining { throw .refused(operation, .draining) }
-      if definition.overlap == .skip, jobs[index.offset].active >= definition.maxInstances {
+      let active = Int(jobs[index.offset].active) + (before.runs[index] ?? 0)
+      if definition.overlap == .skip, active >= definition.maxInstances {
         throw .refused(operation, .overlap(name, maxInstances: definition.maxInstances))
       }
+      before.runs[index, default: 0] += 1
     case .schedule(let request):
       let index = try known(request.job)
-      do throws(Refusal) { try check(request, of: index, at: now, removed) } catch { throw .refused(operation, error) }
+      do throws(Refusal) { try check(request, of: index, at: now, &before) } catch { throw .refused(operation, error) }
     case .unschedule(let id):
-      guard hasSchedule(id) else { throw .refused(operation, .unknownSchedule(id)) }
-      removed.insert(id)
+      guard isThere(id, before) else { throw .refused(operation, .unknownSchedule(id)) }
+      if let base = before.added.removeValue(forKey: id) ?? base(ofSchedule: id) {
+        before.schedules[base, default: 0] -= 1
+      }
+      before.removed.insert(id)
     }
   }
 
+  private func isThere(_ id: String, _ before: OperationEffects) -> Bool {
+    before.added[id] != nil || hasSchedule(id) && !before.removed.contains(id)
+  }
+
+  /// The declared job of a dynamic schedule.
+  private func base(ofSchedule id: String) -> JobIndex? { jobs.dynamic[id].flatMap { jobs[$0.offset].base } }
+
   private func check(
-    _ request: ScheduleRequest, of base: JobIndex, at now: ClockReading, _ removed: Set<String>
+    _ request: ScheduleRequest, of base: JobIndex, at now: ClockReading, _ before: inout OperationEffects
   ) throws(Refusal) {
-    if isDraining { throw .draining }
+    // One that takes the place of another of the job is none more.
+    var isMore = true
     if let id = request.id {
       guard !id.isEmpty, id.utf8.count <= DynamicSchedule.idLength else { throw .scheduleID(id) }
-      if hasSchedule(id), !request.replaceExisting, !removed.contains(id) { throw .scheduleExists(id) }
+      if isThere(id, before) {
+        guard request.replaceExisting else { throw .scheduleExists(id) }
+        let former = before.added[id] ?? self.base(ofSchedule: id)
+        isMore = former != base
+        if isMore, let former { before.schedules[former, default: 0] -= 1 }
+      }
     }
-    if let quota = request.quota, jobs.dynamicCount(of: base) >= quota {
+    let count = jobs.dynamicCount(of: base) + (before.schedules[base] ?? 0)
+    if let quota = request.quota, isMore, count >= quota {
       throw .tooManySchedules(request.job, quota: quota)
     }
     let trigger = request.trigger.anchored(at: now.wall)
     if request.trigger.firstDate == nil, case .never = trigger.nextFire(after: now.wall) {
       throw .neverFires(request.trigger.lua)
     }
+    if isMore { before.schedules[base, default: 0] += 1 }
+    if let id = request.id {
+      before.removed.remove(id)
+      before.added[id] = base
+    }
   }
 
   // MARK: After the commit
 
-  /// Does what a committed transaction asks for. What cannot be done any more is told.
+  /// Does what a committed transaction asks for, also while the host ends: it is accepted, and runs after the next
+  /// start. What cannot be done any more is told.
   ///
-  /// - Parameter store: the name of the store that has the intent.
+  /// - Parameters:
+  ///   - store: the name of the store that has the intent.
+  ///   - ended: the run, when the last host had committed its success and nobody has passed it on to the jobs after it.
   package mutating func perform(
-    _ operations: [RunOperation], of intent: RunIntent, in store: String, at now: ClockReading,
-    into evaluation: inout Evaluation
+    _ operations: [RunOperation], of intent: RunIntent, in store: String, passingOn ended: RunRecord? = nil,
+    at now: ClockReading, into evaluation: inout Evaluation
   ) {
     evaluation.now = now
     guard let own = stores.names.firstIndex(of: store) else { return }
+    if let ended { passOn(ended, &evaluation) }
     for operation in operations {
       do throws(Refusal) {
         switch operation {
         case .emit(let name, let data):
           emit(name, data: data, at: now, into: &evaluation)
           evaluation.outbox.append(.emitted(name, data))
-        case .run(let job, let params): _ = try runNow(job, params: params, at: now, into: &evaluation)
-        case .schedule(let request): _ = try schedule(request, at: now, into: &evaluation)
+        case .run(let job, let params):
+          _ = try runNow(job, params: params, isCommitted: true, at: now, into: &evaluation)
+        case .schedule(let request): _ = try schedule(request, isCommitted: true, at: now, into: &evaluation)
         case .unschedule(let id): try unschedule(id, at: now, into: &evaluation)
         }
       } catch {
@@ -127,16 +165,16 @@ extension SchedulerCore {
     }
     var record = runs.slots[slot].record
     record.outcome = .succeeded
-    record.duration += report.duration
-    record.memoryPeakBytes = max(record.memoryPeakBytes, report.memoryPeakBytes)
     record.finishedAt = max(evaluation.now.wall, record.lastStartedAt ?? evaluation.now.wall)
     record.resumesAt = nil
     if let result = report.details?.result { record.result = result }
     var transaction = RunTransaction()
     transaction.keyValues = outbox.keyValues
     transaction.finished = record
-    if let encoded = outbox.encoded {
-      transaction.intent = RunIntent(run: record.id, job: record.job, at: evaluation.now.wall, operations: encoded)
+    // The jobs after it are a part of its intent: they are accepted in another commit than its success.
+    let isAwaited = listeners.downstream[record.job] != nil
+    if let operations = outbox.encoded ?? (isAwaited ? JSONText("[]") : nil) {
+      transaction.intent = RunIntent(run: record.id, job: record.job, at: evaluation.now.wall, operations: operations)
     }
     runs.finishing[runs.token(slot)] = FinishingRun(transaction: transaction, outbox: outbox, report: report)
     handOutbox(slot, &evaluation)
@@ -162,9 +200,6 @@ extension SchedulerCore {
     case .success(.committed(let id)):
       runs.finishing[token] = nil
       let store = stores.names[Int(runs.slots[slot].store)]
-      runs.slots[slot].record.duration += finishing.report.duration
-      runs.slots[slot].record.memoryPeakBytes = max(
-        runs.slots[slot].record.memoryPeakBytes, finishing.report.memoryPeakBytes)
       end(slot, .succeeded, details: finishing.report.details, &evaluation)
       guard var intent = finishing.transaction.intent else { return }
       intent.id = id
@@ -172,7 +207,7 @@ extension SchedulerCore {
     case .success(.conflict):
       failOutbox(
         slot, "ctx.outbox: others have changed a value that this run was to update", finishing.report, &evaluation)
-    case .failure(let error) where error.code == .quota:
+    case .failure(let error) where error.code == .quota || error.code == .unsupported:
       failOutbox(slot, "ctx.outbox: \(error.message)", finishing.report, &evaluation)
     case .failure:
       // As every outcome: it waits until the store can be written.
@@ -197,6 +232,8 @@ extension SchedulerCore {
     runs.finishing[runs.token(slot)] = nil
     var failed = report
     failed.outcome = .failed
+    // It was counted when the attempt ended.
+    failed.duration = 0
     failed.details = AttemptDetails(error: RunError(message: message))
     endAttempt(slot, failed, &evaluation)
   }

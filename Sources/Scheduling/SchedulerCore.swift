@@ -108,7 +108,9 @@ package struct SchedulerCore: Sendable {
 
   package var nextWake: Wake {
     guard isStarted, !isDraining else {
-      return Wake(wall: nil, monotonic: isDraining ? nil : runs.delayed.first?.key)
+      // A success that is to be committed with its outbox is tried again to the end.
+      let isWaiting = !isDraining || !runs.finishing.isEmpty
+      return Wake(wall: nil, monotonic: isWaiting ? runs.delayed.first?.key : nil)
     }
     var wake = Wake(wall: nextDue, monotonic: runs.delayed.first?.key)
     if let entry = limits.expiring.first {
@@ -145,7 +147,8 @@ package struct SchedulerCore: Sendable {
   package mutating func advance(to now: ClockReading, into evaluation: inout Evaluation) -> Wake {
     evaluation.now = now
     noticeClock(&evaluation)
-    while !isDraining, let entry = runs.delayed.first, entry.key <= now.monotonic {
+    runs.parked.begin(at: now)
+    while !isDraining || !runs.finishing.isEmpty, let entry = runs.delayed.first, entry.key <= now.monotonic {
       _ = runs.delayed.popFirst()
       endDelay(of: entry.slot, use: entry.use, &evaluation)
     }

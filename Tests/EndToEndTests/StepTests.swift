@@ -143,6 +143,47 @@ struct StepTests {
     try third.awaitExit()
   }
 
+  @Test("the results of a run's steps are bounded, and the error names the bound")
+  func bytes() throws {
+    let place = try place(
+      """
+      job "big" { run = function(ctx)
+        for n = 1, 10000 do
+          local ok, why = pcall(ctx.step, ctx, tostring(n), function() return ("x"):rep(200000) end)
+          if not ok then return { n, why } end
+        end
+      end }
+      """)
+    let ended = try place.run("exec", "big", "--json")
+    let result = try #require(try json(ended.output).last?["result"] as? [Any])
+    let count = try #require(result[0] as? Int)
+    #expect(count > 80 && count <= 85, "16 MB of 200,000 bytes are 84")
+    #expect((result[1] as? String)?.contains("have 16 MB of results, and a run has no more") == true, "\(result)")
+  }
+
+  @Test("a job whose parked run a host keeps is forgotten when the host has ended")
+  func forgotten() throws {
+    let place = try place(#"job "long" { run_at_start = true, run = function(ctx) ctx:wait_for("never") end }"#)
+    let host = try place.host("-v")
+    try host.awaitLine { $0.contains("parked for the event") }
+    try place.save("a.lua", "job 'other' { every = '1h', run = print }")
+    try host.awaitAnywhere("other")
+    host.signal(SIGTERM)
+    try host.awaitExit()
+    let second = try place.host()
+    try second.awaitLine(containing: "1 job")
+    let refused = try place.run("forget", "long")
+    #expect(refused.status == 1)
+    #expect(
+      refused.errors.joined().contains(
+        "run 1 of long has begun, and the host that is up keeps it for its job: stop the host, and then forget long"),
+      "\(refused)")
+    second.signal(SIGTERM)
+    try second.awaitExit()
+    #expect(try place.run("forget", "long").status == 0)
+    #expect(try place.run("list", "--orphans").output == ["every job that the store knows is declared by a script"])
+  }
+
   @Test("a wait without its event ends at its timeout, a parked run can be cancelled, and counts as an instance")
   func waits() throws {
     let place = try place(

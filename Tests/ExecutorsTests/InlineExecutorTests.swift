@@ -71,6 +71,23 @@ struct InlineExecutorTests {
     #expect(executor.nextWake == nil)
   }
 
+  @Test("a run that another thread resumes while the executor stops ends once")
+  func resumedDuringStop() async {
+    for _ in 0..<2_000 {
+      let (sink, isOver) = (CollectingSink(), Monitor(false))
+      let executor = InlineExecutor(ClosureRunner())
+      executor.start(reportingTo: sink)
+      let payload = ClosurePayload(async: { _ in
+        while !isOver.withLock({ $0 }) { await Task.yield() }
+        return nil
+      })
+      executor.submit([order(0, payload: payload)])
+      isOver.withLock { $0 = true }
+      executor.stop()
+      #expect(sink.ends(1).map(\.token) == [token(0)])
+    }
+  }
+
   @Test("a late order is not begun")
   func late() {
     clock.advance(to: 10)

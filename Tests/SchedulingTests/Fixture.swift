@@ -45,6 +45,10 @@ struct Fixture {
   /// What is remembered of files, by job and path.
   var files: [String: [String: FileMark]] = [:]
   var events: [Event] = []
+  /// Successes that wait for the commit of their outbox.
+  var commitsOfRuns: [RunCommit] = []
+  /// Names of events that transactions have emitted.
+  var emitted: [String] = []
   /// Changes of steps, in order.
   var steps: [StepChange] = []
   /// Orders that were dispatched and not reported on.
@@ -153,6 +157,12 @@ struct Fixture {
     orders += actions.orders[0]
     cancellations += actions.cancellations.map(\.token)
     events += actions.events
+    for action in actions.outbox {
+      switch action {
+      case .commit(let commit): commitsOfRuns.append(commit)
+      case .emitted(let name, _): emitted.append(name)
+      }
+    }
     actions.removeAll()
   }
 
@@ -185,7 +195,11 @@ struct Fixture {
   }
 
   /// The next host, begun over what this one left, `seconds` after `t(0)`.
-  func restarted(_ definitions: [JobDefinition], at seconds: Double, groups: [String: GroupLimit] = [:]) -> Fixture {
+  func restarted(
+    _ definitions: [JobDefinition], at seconds: Double, groups: [String: GroupLimit] = [:], intents: [RunIntent] = []
+  ) -> Fixture {
+    var snapshot = snapshot
+    snapshot.intents = intents
     var next = Fixture([], start: false, snapshot: snapshot, groups: groups)
     next.core.restore(rows.values.filter { $0.outcome != nil }.compactMap { RecordedStart($0) })
     next.now = ClockReading(wall: t(seconds), monotonic: now.monotonic)

@@ -1,8 +1,9 @@
 import Chronology
 import JobModel
-import Scheduling
 import Testing
 import Triggers
+
+@testable import Scheduling
 
 @Suite("Parked runs")
 struct ParkingTests {
@@ -80,6 +81,48 @@ struct ParkingTests {
     #expect(f.orders.map(\.id) == [id])
     #expect(f.steps.last == .end(StepEnd(run: id, position: 1, finishedAt: t(1), result: JSONText("true"))))
     #expect(f.rows[id]?.park == nil)
+  }
+
+  @Test("an event in the very evaluation in which the run parks is not lost, and neither is one before many others")
+  func sameEvaluation() throws {
+    var f = Fixture([definition("a", every: nil)])
+    _ = try run(&f)
+    f.advance(to: 1)
+    let step = step(f, .wait, "go", until: 50)
+    f.core.emit("go", data: JSONText("1"), at: f.now, into: &f.actions)
+    for _ in 0..<999 { f.core.emit("other", data: nil, at: f.now, into: &f.actions) }
+    f.endRun(0, .cancelled, details: AttemptDetails(park: step))
+    #expect(f.orders.count == 1)
+    #expect(f.steps.last == .end(StepEnd(run: f.orders[0].id, position: 1, finishedAt: t(1), result: JSONText("1"))))
+  }
+
+  @Test("a run that was parked and loses its place ends as cancelled, and its row stays")
+  func rejected() throws {
+    var f = Fixture([definition("a", every: nil) { $0.overlap = .replace }])
+    let id = try run(&f)
+    f.startRun()
+    park(&f, until: 10)
+    f.commits = false
+    f.advance(to: 10)
+    let newer = try run(&f)
+    f.commits = true
+    f.commitAll()
+    #expect(f.rows[id]?.outcome == .cancelled, "\(String(describing: f.rows[id]))")
+    #expect(f.orders.map(\.id) == [newer])
+  }
+
+  @Test("times of runs that events have woken do not pile up")
+  func sweeps() throws {
+    var f = Fixture([definition("a", every: nil)])
+    _ = try run(&f)
+    for _ in 0..<3_000 {
+      park(&f, .wait, "go", until: 1_000_000)
+      f.core.emit("go", data: nil, at: f.now, into: &f.actions)
+      f.settle()
+      f.now.wall = f.now.wall.advanced(byNanoseconds: 1)
+      f.now.monotonic += 1
+    }
+    #expect(f.core.runs.parked.times.count <= 1_001)
   }
 
   @Test("a wait ends at its timeout without a result")

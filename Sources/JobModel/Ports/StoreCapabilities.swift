@@ -66,6 +66,8 @@ package enum Forgetting: Sendable, Equatable {
   case unknown
   /// It is no orphan: a script declares it, or did when a host was last up.
   case declared
+  /// A run of it has begun, and a host that is up will go on with it.
+  case underWay(RunID)
 }
 
 /// A store in which a process may record a run of its own alongside a host (`moondial exec`).

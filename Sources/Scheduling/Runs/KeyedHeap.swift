@@ -36,6 +36,13 @@ package struct KeyedHeap<Key: Comparable & Sendable>: Sendable {
     heap[position] = entry
   }
 
+  /// Removes the entries that do not fulfil `isKept`. O(n log n)
+  mutating func keep(where isKept: (Entry) -> Bool) {
+    let kept = heap.filter(isKept)
+    heap.removeAll(keepingCapacity: true)
+    for entry in kept { push(entry.key, slot: entry.slot, use: entry.use) }
+  }
+
   package mutating func popFirst() -> Entry? {
     guard let first = heap.first else { return nil }
     let entry = heap.removeLast()

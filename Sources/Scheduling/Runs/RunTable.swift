@@ -113,3 +113,21 @@ package struct RunTable: Sendable {
   /// The slots in use, in rising order. O(slots).
   package var activeSlots: [Int] { slots.indices.filter { slots[$0].state != .free } }
 }
+
+extension RunTable {
+  /// The slot of the parked run that a time stands for; nil: an event has woken it, or it is over.
+  func parkedSlot(of entry: KeyedHeap<Int64>.Entry) -> Int? {
+    guard let slot = slot(Int(entry.slot), use: entry.use), slots[slot].state == .parked,
+      slots[slot].resumesAt == entry.key
+    else { return nil }
+    return slot
+  }
+
+  /// Times of runs that wait no more go when there are many.
+  mutating func sweepParkedTimes() {
+    var parked = ParkedRuns()
+    swap(&parked, &self.parked)
+    parked.sweepTimes { parkedSlot(of: $0) != nil }
+    swap(&parked, &self.parked)
+  }
+}

@@ -29,21 +29,34 @@ package final class RunJournal: @unchecked Sendable {
   /// The step that failed, and was not done since; and as messages name it.
   private var failed: String?
   private var failedWords = ""
+  /// What its steps are in the store, in bytes.
+  private var bytes = 0
   /// The positions of the steps that this attempt has come by, by their names.
   private var names: [String: Int32] = [:]
 
   package init() {}
 
-  package func use(_ steps: [RunStep]) { stored = steps.sorted { $0.position < $1.position } }
+  package func use(_ steps: [RunStep]) {
+    stored = steps.sorted { $0.position < $1.position }
+    bytes = steps.reduce(0) { $0 + $1.textBytes }
+  }
+
+  /// O(1): positions have no holes, unless somebody else has written to the store.
+  private func storedStep(at position: Int32) -> RunStep? {
+    guard let stored, let last = stored.last, position <= last.position else { return nil }
+    let index = Int(position) - 1
+    if stored.indices.contains(index), stored[index].position == position { return stored[index] }
+    return stored.first { $0.position == position }
+  }
 
   /// What a call is to do.
   package enum Call: Sendable {
     /// It was done before.
     case done(RunStep)
     /// It is to be done, or to be waited for, at this position.
-    case todo(Int32)
+    case new(Int32)
     /// The run was parked at it before, and its time has not come.
-    case pending(RunStep)
+    case parked(RunStep)
     /// An error in the script.
     case misuse(String)
   }
@@ -63,20 +76,25 @@ package final class RunJournal: @unchecked Sendable {
     guard next <= Int32(Quotas.stepsPerRun) else {
       return .misuse("a run has at most \(Quotas.stepsPerRun) steps: keep what goes on for longer in several runs")
     }
-    if let known = stored?.first(where: { $0.position == next }) {
+    if let known = storedStep(at: next) {
       guard known.kind == kind, known.name == name else {
         return .misuse(
           "the run comes to \(words), and what it did first was \(known.words): a run does its steps in one order")
       }
-      guard known.finishedAt != nil else { return .pending(known) }
+      guard known.finishedAt != nil else { return .parked(known) }
       pass(kind, name)
       return .done(known)
+    }
+    guard bytes < Quotas.stepBytesPerRun else {
+      return .misuse(
+        "the steps of this run have \(Quotas.stepBytesPerRun >> 20) MB of results, and a run has no more: let a step return "
+          + "less, such as a key of kv or a path")
     }
     if kind == .step || kind == .transaction {
       underWay = words
       doing = RunStep.words(0, kind, name)
     }
-    return .todo(next)
+    return .new(next)
   }
 
   /// The function of the step under way has ended, or raised.
@@ -88,7 +106,9 @@ package final class RunJournal: @unchecked Sendable {
   }
 
   /// A step is durable.
-  package func finish(_ kind: RunStep.Kind, _ name: String) {
+  package func finish(_ step: RunStep) {
+    let (kind, name) = (step.kind, step.name)
+    bytes += step.textBytes
     underWay = nil
     failed = nil
     began = nil

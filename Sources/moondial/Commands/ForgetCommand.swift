@@ -38,6 +38,10 @@ struct ForgetCommand: ParsableCommand {
     if results.contains(.forgotten) {
       Terminal.line("\(job) is forgotten; its runs stay in the history for as long as retention says")
       if isHosted { Terminal.line("the host that is up knows it until it ends, should its script return before") }
+    } else if case .underWay(let run)? = results.first(where: { if case .underWay = $0 { true } else { false } }) {
+      throw CommandFailure(
+        "run \(run) of \(job) has begun, and the host that is up keeps it for its job: stop the host, and then forget \(job)"
+      )
     } else if results.contains(.declared) {
       throw CommandFailure(
         "\(job) is no orphan: a script declares it, or did when a host was last up; remove it there first")
