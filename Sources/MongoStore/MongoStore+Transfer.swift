@@ -217,7 +217,10 @@ extension MongoStore: TransferableStore {
     // Nobody goes on from this mark: what a cut leaves of the former contents is removed by the next one.
     try set(["transfer": "being cleared"])
     for collection in Collections.contents {
-      try server.ask(["delete": .text(collection), "deletes": [["q": [:], "limit": 0]]])
+      let answer = try server.ask(["delete": .text(collection), "deletes": [["q": [:], "limit": 0]]])
+      do throws(ServerError) { try StoreWriter.check(answer, ignoresDuplicates: false) } catch {
+        throw server.failure.error(error)
+      }
     }
     try set(
       [

@@ -295,6 +295,32 @@ struct MongoFaultTests {
     }
   }
 
+  @Test(
+    "an orphan is forgotten with its parked run and its steps, unless a host is up that will go on with it",
+    arguments: MongoProcess.Kind.allCases)
+  func forgetting(kind: MongoProcess.Kind) throws {
+    let address = try MongoProcess.shared(kind).freshAddress()
+    let host = try MongoStore(address, options: options())
+    var record = schedule("a")
+    record.orphanedAt = start
+    var parked = claim(1, "a")
+    (parked.claimedAt, parked.startedAt) = (nil, start)
+    parked.park = RunPark(position: 1, until: nil, event: "go")
+    let step = RunStep(run: RunID(1), position: 1, kind: .wait, name: "go", attempt: 1, startedAt: start)
+    try host.commit(
+      batch {
+        $0.schedules = [record]
+        $0.waiting = [parked]
+        $0.steps = [.put(step)]
+      })
+    let beside = try MongoStore(address, mode: .alongside, options: options())
+    #expect(try beside.forget("a") == .underWay(RunID(1)))
+    host.close()
+    #expect(try beside.forget("a") == .forgotten)
+    #expect(try beside.steps(of: RunID(1)).isEmpty && beside.openRuns().isEmpty && beside.schedules().isEmpty)
+    beside.close()
+  }
+
   @Test("many threads read long answers at once")
   func cursors() throws {
     let kept = options { $0.retention.standard = Retention.Limit(runs: nil, age: nil) }

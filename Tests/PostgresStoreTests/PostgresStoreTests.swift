@@ -292,6 +292,30 @@ struct PostgresStoreTests {
     store.close()
   }
 
+  @Test("an orphan is forgotten with its parked run and its steps, unless a host is up that will go on with it")
+  func forgetting() throws {
+    let host = try open(url)
+    var record = ScheduleRecord(job: "a", trigger: nil, registeredAt: start)
+    record.orphanedAt = start
+    var parked = run(1)
+    (parked.outcome, parked.finishedAt, parked.claimedAt, parked.startedAt) = (nil, nil, nil, start)
+    parked.park = RunPark(position: 1, until: nil, event: "go")
+    let step = RunStep(run: RunID(1), position: 1, kind: .wait, name: "go", attempt: 1, startedAt: start)
+    try host.commit(
+      .make {
+        $0.schedules = [record]
+        $0.waiting = [parked]
+        $0.steps = [.put(step)]
+      })
+    let beside = try open(url, .alongside)
+    #expect(try beside.forget("a") == .underWay(RunID(1)))
+    #expect(try beside.forget("b") == .unknown)
+    host.close()
+    #expect(try beside.forget("a") == .forgotten)
+    #expect(try beside.steps(of: RunID(1)).isEmpty && beside.openRuns().isEmpty && beside.schedules().isEmpty)
+    beside.close()
+  }
+
   // MARK: Alongside a host
 
   @Test("a process alongside a host gets ids that hosts leave out, and its run is alive as long as it is")
