@@ -100,35 +100,63 @@ final class HostLease: Sendable {
   private static func take(
     _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ options: MongoStore.Options, sentAt: inout Int64
   ) throws(StoreError) -> Int64 {
-    func attempt(_ condition: BSONDocument) throws(StoreError) -> Int64? {
-      sentAt = HeldLease.now
-      return try Self.attempt(server, me, milliseconds, condition)
-    }
-    if options.ignoresLease, let epoch = try attempt([:]) { return epoch }
     let deadline = monotonicNow() + (length + 2_000) * 1_000_000
     var seen: Int64?
     var hasSaid = false
     while true {
-      if let epoch = try attempt(["$expr": ["$lte": [["$ifNull": ["$lease", .date(0)]], "$$NOW"]]]) { return epoch }
-      let document = try standing(server)
-      let holder = Holder(document)
-      if holder.isAlive == false, let epoch = try attempt(["epoch": document["epoch"] ?? 0]) { return epoch }
-      let lease = document["lease"]?.date
-      if let standsBy = options.standsBy {
-        if !hasSaid { standsBy("\(server.failure.location): another host has it (\(holder.description))") }
-        hasSaid = true
-      } else {
-        // It was renewed meanwhile: its host is alive, wherever that is.
-        guard holder.isAlive != true, seen == nil || seen == lease, monotonicNow() < deadline else {
-          throw server.failure.locked(holder.description)
+      var wait = options.standsBy == nil ? 500_000_000 : look
+      do throws(StoreError) {
+        let document = try standing(server)
+        let holder = Holder(document)
+        sentAt = HeldLease.now
+        if let epoch = try attempt(server, me, milliseconds, condition(document, holder, options)) {
+          endTransactions(of: document["application"]?.text, on: server)
+          return epoch
         }
+        let lease = document["lease"]?.date
+        if let standsBy = options.standsBy {
+          if !hasSaid { standsBy("\(server.failure.location): another host has it (\(holder.description))") }
+          hasSaid = true
+        } else {
+          // It was renewed meanwhile: its host is alive, wherever that is.
+          guard holder.isAlive != true, seen == nil || seen == lease, monotonicNow() < deadline else {
+            throw server.failure.locked(holder.description)
+          }
+        }
+        seen = lease
+        // Its end by the server's clock, and a moment more.
+        wait = min(max((document["left"]?.int ?? 0) * 1_000_000 + 20_000_000, 100_000_000), wait)
+      } catch {
+        // Who stands by waits for a server that goes away as well.
+        guard hasSaid, error.code == .io else { throw error }
       }
-      seen = lease
-      // Its end by the server's clock, and a moment more.
-      let left = (document["left"]?.int ?? 0) * 1_000_000 + 20_000_000
-      let wait = min(max(left, 100_000_000), options.standsBy == nil ? 500_000_000 : look)
       _ = Monitor(false).wait(until: monotonicNow() + wait, for: { $0 ? true : nil })
     }
+  }
+
+  /// Under which the lease may be taken from the one whose document was read: it has ended, or its host is dead.
+  private static func condition(
+    _ document: BSONDocument, _ holder: Holder, _ options: MongoStore.Options
+  ) -> BSONDocument {
+    var condition: BSONDocument = ["epoch": document["epoch"] ?? 0]
+    guard !options.ignoresLease, holder.isAlive != false else { return condition }
+    condition.add("$expr", ["$lte": [["$ifNull": ["$lease", .date(0)]], "$$NOW"]])
+    return condition
+  }
+
+  /// The former host may have died, or been stopped, in the middle of a transaction: the server keeps that for a
+  /// minute, with what it has locked. What was not committed then never was. A server that does not allow it makes us wait.
+  private static func endTransactions(of application: String?, on server: MongoServer) {
+    guard let application else { return }
+    let pipeline: BSON = [
+      ["$currentOp": ["allUsers": false, "idleSessions": true]],
+      ["$match": ["appName": .text(application), "transaction": ["$exists": true]]],
+    ]
+    let command: BSONDocument = ["aggregate": 1, "pipeline": pipeline, "cursor": [:]]
+    let answer = try? server.withClient { (client) throws(ServerError) in try client.run(command, on: "admin") }
+    let found = answer?["cursor"]?.document?["firstBatch"]?.array ?? []
+    let sessions = found.compactMap { $0.document?["lsid"]?.document?["id"] }.map { id -> BSON in ["id": id] }
+    if !sessions.isEmpty { _ = try? server.run(["killSessions": .array(sessions)]) }
   }
 
   /// The document, with the milliseconds that the lease has left by the server's clock.
@@ -146,6 +174,7 @@ final class HostLease: Sendable {
     var fields = BSONDocument(fields: me.fields.map { ($0.0, ["$literal": $0.1]) })
     fields.add("epoch", ["$add": [["$ifNull": ["$epoch", 0]], 1]])
     fields.add("lease", end(milliseconds))
+    fields.add("application", ["$literal": .text(server.application)])
     let query = BSONDocument(fields: [("_id", id)] + condition.fields.map { ($0.name, $0.value) })
     let answer = try server.ask(
       [

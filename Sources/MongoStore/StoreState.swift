@@ -15,6 +15,11 @@ struct StoreState: Sendable {
   var sequence: Int64 = 0
   /// Drawn by who made the last commit.
   var commit = ""
+  /// The name of the host's last commit, and of the last ones of processes alongside: who lost the answer to one finds
+  /// it here, also when somebody else has made another one since.
+  private(set) var hostCommit = ""
+  private(set) var otherCommits: [String] = []
+  private static let mostOthers = 16
   var clockEpoch = ClockEpoch(0)
   var pause: PauseNote?
   var highestRun: Int64 = 0
@@ -43,6 +48,8 @@ struct StoreState: Sendable {
     epoch = document["epoch"]?.int ?? 0
     sequence = document["sequence"]?.int ?? 0
     commit = document["commit"]?.text ?? ""
+    hostCommit = document["host_commit"]?.text ?? ""
+    otherCommits = document["other_commits"]?.array?.compactMap(\.text) ?? []
     clockEpoch = document.epoch("clock_epoch")
     pause = document["pause"]?.document.flatMap(PauseDocuments.note)
     highestRun = document["highest_run"]?.int ?? 0
@@ -60,10 +67,20 @@ struct StoreState: Sendable {
     }
   }
 
+  /// Whether a commit of that name was made, by who asks.
+  func knows(_ name: String) -> Bool { commit == name || hostCommit == name || otherCommits.contains(name) }
+
+  /// The next commit has that name.
+  mutating func name(_ name: String, isHosts: Bool) {
+    commit = name
+    if isHosts { hostCommit = name } else { otherCommits = (otherCommits + [name]).suffix(Self.mostOthers) }
+  }
+
   /// What a commit sets of it, beside its journal.
   var committed: BSONDocument {
     [
-      "sequence": .int(sequence), "commit": .text(commit), "clock_epoch": .int(Int64(clockEpoch.number)),
+      "sequence": .int(sequence), "commit": .text(commit), "host_commit": .text(hostCommit),
+      "other_commits": .array(otherCommits.map { .text($0) }), "clock_epoch": .int(Int64(clockEpoch.number)),
       "pause": pause.map { .document(PauseDocuments.document($0)) } ?? .null, "highest_run": .int(highestRun),
       "kv_version": .int(keyValueVersion), "highest_audit": .int(highestAudit),
       "highest_intent": .int(highestIntent),

@@ -140,13 +140,13 @@ final class StoreWriter {
   ) throws(ServerError) -> [Result<Int64, StoreError>] {
     if !isCurrent { try look(client) }
     // An earlier attempt has done it, and nobody was told.
-    if state.commit == name, let planned { return planned }
+    if state.knows(name), let planned { return planned }
     var plan = CommitPlan(state)
     news = News()
     let answers = try plan.add(operations, ledger: &ledger, news: &news, on: client, MongoReader(server: server))
     planned = answers
     guard plan.changesAnything else { return answers }
-    plan.state.commit = name
+    plan.state.name(name, isHosts: lease != nil)
     try write(plan, client)
     ledger.trim()
     return answers

@@ -175,6 +175,25 @@ struct MongoFaultTests {
     #expect(try store.log(of: RunID(100), limit: 10).map(\.message) == ["100"])
   }
 
+  @Test("who lost the answer to a commit finds it, also behind commits of others")
+  func otherCommits() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let host = try MongoStore(address, options: options())
+    let beside = try MongoStore(address, mode: .alongside, options: options())
+    defer {
+      beside.close()
+      host.close()
+    }
+    try host.commit(batch { $0.finished = [finished(1, "a")] })
+    let own = try host.reader.state().commit
+    try beside.commit(batch { $0.finished = [finished(2, "b")] })
+    let other = try host.reader.state().commit
+    #expect(try own != other && host.reader.state().knows(own))
+    for id in 3...30 as ClosedRange<Int64> { try host.commit(batch { $0.finished = [finished(id, "a")] }) }
+    #expect(try host.reader.state().knows(other))
+    #expect(try !host.reader.state().knows(own), "the host has made others since")
+  }
+
   @Test("a batch that the server refuses fails alone")
   func poison() throws {
     let store = try MongoStore(MongoProcess.shared(.replicaSet).freshAddress(), options: options())
@@ -188,6 +207,44 @@ struct MongoFaultTests {
     _ = answers.wait { $0.count == 40 ? true : nil }
     #expect(answers.withLock { $0.filter { $0.value != nil }.keys.sorted() } == [13])
     #expect(try store.runs(RunQuery(limit: 100)).count == 39)
+  }
+
+  @Test("a transaction that a host has begun and not ended keeps nobody waiting who follows it")
+  func openTransaction() throws {
+    let address = try MongoProcess.shared(.replicaSet).freshAddress()
+    let first = try MongoStore(address, options: options())
+    // The server itself would take the transaction back after a minute.
+    func lifetime(_ seconds: Int64) throws {
+      try first.server.withClient { (client) throws(ServerError) in
+        _ = try client.run(["setParameter": 1, "transactionLifetimeLimitSeconds": .int(seconds)], on: "admin")
+      }
+    }
+    try lifetime(3_600)
+    let state = Monitor((hasBegun: false, mayEnd: false))
+    let end = Monitor<Result<Void, ServerError>?>(nil)
+    let frozen = try NamedThread("frozen") {
+      do throws(ServerError) {
+        try first.server.withClient { (client) throws(ServerError) in
+          try client.transaction { (transaction) throws(ServerError) in
+            let entry: BSON = ["q": ["_id": StoreState.id], "u": ["$set": ["commit": "late"]]]
+            try client.run(["update": .text(Collections.meta), "updates": [entry]], in: transaction)
+            state.change { $0.hasBegun = true }
+            _ = state.wait { $0.mayEnd ? true : nil }
+          }
+        }
+        end.change { $0 = .success(()) }
+      } catch { end.change { $0 = .failure(error) } }
+    }
+    _ = state.wait { $0.hasBegun ? true : nil }
+    let second = try MongoStore(address, options: options { $0.ignoresLease = true })
+    try second.commit(batch { $0.finished = [finished(1, "a")] })
+    state.change { $0.mayEnd = true }
+    frozen.join()
+    #expect(throws: ServerError.self) { try end.withLock { $0 }?.get() }
+    #expect(try second.reader.state().commit != "late")
+    try lifetime(60)
+    second.close()
+    first.close()
   }
 
   @Test("a host that another one has followed is told, though it writes nothing", arguments: MongoProcess.Kind.allCases)
