@@ -20,6 +20,8 @@ package final class HeldLease: Sendable {
     var loss: String?
     /// It is given back, or the store is closed.
     var isClosed = false
+    /// Whether the watchman waits for a renewal: each commit is one, and wakes nobody otherwise.
+    var isDoubtful = false
   }
 
   /// - Parameter sentAt: when it was asked for, by ``now``.
@@ -37,7 +39,13 @@ package final class HeldLease: Sendable {
   }
 
   /// A renewal that was sent then has been confirmed.
-  package func renewed(sentAt: Int64) { state.change { $0.surelyUntil = max($0.surelyUntil, sentAt + length) } }
+  package func renewed(sentAt: Int64) {
+    let isAwaited = state.withLock { state in
+      state.surelyUntil = max(state.surelyUntil, sentAt + length)
+      return state.isDoubtful
+    }
+    if isAwaited { state.broadcast() }
+  }
 
   /// Another host has the store.
   package func lose(_ why: String) { state.change { $0.loss = $0.loss ?? why } }
@@ -66,6 +74,7 @@ package final class HeldLease: Sendable {
   package func watch(_ location: String, _ listener: (LeaseChange) -> Void) {
     var isDoubtful = false
     while true {
+      state.withLock { $0.isDoubtful = isDoubtful }
       let nap = Self.nap(length: length, untilDoubt: untilDoubt, isDoubtful: isDoubtful)
       let change = state.wait(until: monotonicNow() + nap) { state -> State? in
         state.isClosed || state.loss != nil || isDoubtful && state.surelyUntil - self.margin > Self.now ? state : nil
