@@ -28,10 +28,11 @@ crash-test: setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_CRASHES=200 swift test --skip-build --filter CrashTests
 
-## cluster-test: three hosts on one PostgreSQL server for SECONDS: killed, frozen, cut off; then an account of every instant
+## cluster-test: three hosts on one PostgreSQL, then on one MongoDB, SECONDS each: killed, frozen, cut off; an account of every instant
 SECONDS ?= 600
 cluster-test: setup
 	@.ci/setup postgresql
+	@.ci/mongod
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_CLUSTER_SECONDS=$(SECONDS) MOONDIAL_CLUSTER_JOBS=200 swift test --skip-build --filter ClusterTests
 

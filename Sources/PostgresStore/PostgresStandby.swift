@@ -21,9 +21,9 @@ enum PostgresStandby {
         if options.standsBy != nil { _ = try connection.ask("UNLISTEN \(PostgresSchema.channel)") }
         return lease
       } catch {
-        guard let standsBy = options.standsBy, error.code == .locked || hasSaid && connection.isBroken else {
-          throw error
-        }
+        // Half a store is no host's to wait for.
+        let isHeld = error.code == .locked && error != target.halfMoved
+        guard let standsBy = options.standsBy, isHeld || hasSaid && connection.isBroken else { throw error }
         if !hasSaid { standsBy(said(connection, target)) }
         hasSaid = true
       }
