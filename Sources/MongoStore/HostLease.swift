@@ -145,7 +145,8 @@ final class HostLease: Sendable {
   }
 
   /// The former host may have died, or been stopped, in the middle of a transaction: the server keeps that for a
-  /// minute, with what it has locked. What was not committed then never was. A server that does not allow it makes us wait.
+  /// minute, with what it has locked. What was not committed then never was. A server that does not allow it makes us
+  /// wait.
   private static func endTransactions(of application: String?, on server: MongoServer) {
     guard let application else { return }
     let pipeline: BSON = [
