@@ -142,7 +142,9 @@ struct PostgresWriter: ~Copyable {
   ) throws(StoreError) -> [Result<Int64, StoreError>]? {
     let mayHaveTakenPlace = isInDoubt
     isInDoubt = false
-    _ = try connected()
+    do throws(StoreError) { _ = try connected() } catch {
+      throw mayHaveTakenPlace && error.code == .lost ? target.overtaken : error
+    }
     guard mayHaveTakenPlace else { return nil }
     guard lease != nil else {
       // The server remembers no commits of processes alongside: what may not be done twice is not.
