@@ -31,6 +31,9 @@ extension SchedulerAssembly {
     package var standsBy: (@Sendable (String) -> Void)?
     /// Told, on a thread of the store's, when another host has taken a store over. Must be quick.
     package var onStoreLost: @Sendable (String) -> Void = { _ in }
+    /// Told, on a thread of a store's, when this host is drained: it should end what it runs, give its stores back and
+    /// begin anew; and when it is drained no more. Must be quick.
+    package var onDrain: @Sendable (Bool) -> Void = { _ in }
     package var wallClock: any WallClock = SystemWallClock()
     package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
     /// Makes the executors when they are not pools of threads: by configured name.

@@ -36,6 +36,8 @@ package final class SchedulerControl: HostControl {
     /// What scripts count and measure.
     var series: @Sendable () -> [MetricSeries]
     var quotas: @Sendable () -> Quotas
+    /// What this host is among others.
+    var memberships: HostMemberships
   }
 
   /// Scripts that are followed.

@@ -201,8 +201,9 @@ struct PostgresStep {
     }
   }
 
-  /// Waits until the server tells something by itself (NOTIFY), or breaks off. False when `nanoseconds` have passed.
-  func awaitNotice(for nanoseconds: Int64) throws(StoreError) -> Bool {
+  /// Waits until the server tells something by itself (NOTIFY), or breaks off. False when `nanoseconds` have passed, or
+  /// when there is something to read from the descriptor `wake`.
+  func awaitNotice(for nanoseconds: Int64, orReadable wake: Int32 = -1) throws(StoreError) -> Bool {
     let deadline = monotonicNow() + nanoseconds
     while true {
       guard unsafe PQconsumeInput(connection) == 1 else { throw fail() }
@@ -212,9 +213,14 @@ struct PostgresStep {
       }
       let left = deadline - monotonicNow()
       guard left > 0 else { return false }
-      var poll = pollfd(fd: unsafe PQsocket(connection), events: Int16(POLLIN), revents: 0)
-      // Safe: waits for one descriptor, whose struct is a local.
-      _ = unsafe Glibc.poll(&poll, 1, Int32(clamping: left / 1_000_000 + 1))
+      // One that is negative is passed over.
+      var polls = [
+        pollfd(fd: unsafe PQsocket(connection), events: Int16(POLLIN), revents: 0),
+        pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+      ]
+      // Safe: the array is a local, and the count its own.
+      _ = unsafe Glibc.poll(&polls, 2, Int32(clamping: left / 1_000_000 + 1))
+      if polls[1].revents != 0 { return false }
     }
   }
 

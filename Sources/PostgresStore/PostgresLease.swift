@@ -124,10 +124,10 @@ final class PostgresLease: Sendable {
   /// - Parameter byForce: also while another host's lease lasts.
   /// - Throws: `.locked` with who has it.
   static func take(
-    _ connection: PostgresConnection, _ target: PostgresTarget, length: Int64, byForce: Bool
+    _ connection: PostgresConnection, _ target: PostgresTarget, node: String?, length: Int64, byForce: Bool
   ) throws(StoreError) -> PostgresLease {
     let sentAt = now
-    if let epoch = try tryToTake(connection, length: length, byForce: byForce) {
+    if let epoch = try tryToTake(connection, node ?? ProcessPlace.machine, length: length, byForce: byForce) {
       return PostgresLease(epoch: epoch, length: length, sentAt: sentAt)
     }
     let holder = try holder(connection)
@@ -139,16 +139,17 @@ final class PostgresLease: Sendable {
 
   /// The epoch that was taken; nil: another host's lease lasts.
   private static func tryToTake(
-    _ connection: PostgresConnection, length: Int64, byForce: Bool
+    _ connection: PostgresConnection, _ node: String, length: Int64, byForce: Bool
   ) throws(StoreError) -> Int64? {
     let take = PostgresStep(
       """
       UPDATE leadership SET epoch = epoch + 1, node = $1, process = $2, backend = pg_backend_pid(), \
       decision_number = 0, taken_at = clock_timestamp(), expires_at = clock_timestamp() + $3 * interval '1 ms' \
-      WHERE expires_at <= clock_timestamp() OR $4 RETURNING epoch
+      WHERE (expires_at <= clock_timestamp() OR $4) \
+      AND NOT EXISTS(SELECT FROM members WHERE name = $1 AND draining) RETURNING epoch
       """
     ) {
-      $0.add(hostName())
+      $0.add(node)
       $0.add(Int64(getpid()))
       $0.add(length / 1_000_000)
       $0.add(byForce)
@@ -174,14 +175,5 @@ final class PostgresLease: Sendable {
       PostgresStep("UPDATE leadership SET expires_at = clock_timestamp() WHERE epoch = $1") { $0.add(epoch) },
       PostgresStep("SELECT pg_notify('\(PostgresSchema.channel)', '')"),
     ])
-  }
-
-  static func hostName() -> String {
-    // Safe: the buffer is as long as it says and ends in a zero of our own.
-    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 257) { buffer in
-      unsafe buffer.initialize(repeating: 0)
-      guard let start = buffer.baseAddress, unsafe gethostname(start, 256) == 0 else { return "localhost" }
-      return unsafe String(cString: start)
-    }
   }
 }

@@ -22,9 +22,11 @@ enum PostgresSchema {
   static let fencedState = "MD001"
   /// Told when leadership is given back: whoever stands by tries at once.
   static let channel = "moondial_leader"
+  /// Told when something was asked of a member: they look at once.
+  static let memberChannel = "moondial_members"
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [tables + runTables + functions]
+  static let migrations: [String] = [tables + runTables + functions, members]
   static var currentVersion: Int { migrations.count }
 
   private static let tables = """

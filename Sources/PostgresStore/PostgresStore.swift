@@ -23,6 +23,8 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     package var retention = Retention()
     /// How long a host has the store without renewing that. Nanoseconds.
     package var lease: Int64 = 15_000_000_000
+    /// As what this host is a member of the store; nil: it is called as its machine, and is none.
+    package var node: String?
     /// Waits for a store that another host has, and says so here, once; nil: it is refused.
     package var standsBy: (@Sendable (String) -> Void)?
     /// Takes the store while another host's lease lasts, as nobody should but a test.
@@ -66,7 +68,10 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     var connection = try PostgresConnection(target, setup: setup)
     guard connection.parameter("server_encoding") == "UTF8" else { throw target.notUnicode }
     try PostgresMigration.prepare(connection, target, mayChange: mode != .reader)
-    notes = mode == .reader ? [] : try PostgresMigration.notes(connection, target, clock: options.clock)
+    // A member watches its clock itself.
+    notes =
+      mode == .reader || options.node != nil
+      ? [] : try PostgresMigration.notes(connection, target, clock: options.clock)
     var lease: PostgresLease?
     if mode == .scheduler {
       lease = try PostgresStandby.take(&connection, target, setup: setup, options)
@@ -89,7 +94,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   }
 
   /// What each session begins with. Names without a schema are this store's own.
-  private static func setup(_ options: Options) -> String {
+  static func setup(_ options: Options) -> String {
     """
     SET search_path = \(PostgresSchema.name), pg_catalog; SET client_min_messages = warning; SET TimeZone = 'UTC';
     SET default_transaction_isolation = 'read committed'; SET statement_timeout = 0;

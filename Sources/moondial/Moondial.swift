@@ -28,6 +28,7 @@ struct Moondial: ParsableCommand {
       StatusCommand.self, TriggerCommand.self, PauseCommand.self, ResumeCommand.self, CancelCommand.self,
       RetryCommand.self, ReloadCommand.self, LogsCommand.self, UpcomingCommand.self, ScheduleCommand.self,
       UnscheduleCommand.self, BackfillCommand.self, TopCommand.self, DashboardCommand.self,
+      NodesCommand.self,
       ImportCommand.self, BenchCommand.self, WorkerCommand.self,
     ])
 

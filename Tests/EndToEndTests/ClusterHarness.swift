@@ -72,7 +72,8 @@ struct ClusterHarness {
   }
 
   private mutating func start(_ index: Int) throws {
-    hosts[index] = try place.host("--allow-all", "--grace", "5s", "--state", ".state\(index)")
+    hosts[index] = try place.host(
+      "--allow-all", "--grace", "5s", "--state", ".state\(index)", "--set", "node.name=host\(index)")
   }
 
   // MARK: What happens to them

@@ -110,9 +110,9 @@ struct PostgresHostTests {
       "a.lua",
       #"job "long" { every = "1h", run_at_start = true, run = function() print("began") sleep("1h") print("ended") end }"#
     )
-    let first = try place.host("--state", ".first", "--grace", "0s")
+    let first = try place.host("--state", ".first", "--grace", "0s", "--set", "node.name=first")
     try first.awaitLine(containing: "long #1: began")
-    let second = try place.host("--state", ".second", "--grace", "0s")
+    let second = try place.host("--state", ".second", "--grace", "0s", "--set", "node.name=second")
     try second.awaitLine(containing: "standby: ")
     first.signal(SIGSTOP)
     try second.awaitLine(containing: "1 job from 1 script")

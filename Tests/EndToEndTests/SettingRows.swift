@@ -77,6 +77,18 @@ extension SettingRow {
         #expect(try place.run("history", "--store", "other.db").output.contains { $0.contains("it") })
       }),
     SettingRow(
+      key: "node.name", value: "\"web1\"", script: "",
+      effect: .seen { place, host in
+        try host.awaitLine(containing: "0 jobs")
+        #expect(try place.run("nodes", "--json").output.contains { $0.contains("\"name\":\"web1\"") })
+      }),
+    SettingRow(
+      key: "node.labels", value: "{ \"gpu\", \"eu\" }", script: "",
+      effect: .seen { place, host in
+        try host.awaitLine(containing: "0 jobs")
+        #expect(try place.run("nodes").output.contains { $0.contains("eu, gpu") })
+      }),
+    SettingRow(
       key: "stores.*.synchronous", value: "\"normal\"", script: "", effect: .seen { _, _ in }),  // SettingTests.synced
     SettingRow(
       key: "stores.*.lease", value: "\"5s\"", script: "", effect: .refused("several hosts")),  // PostgresHostTests

@@ -9,6 +9,7 @@ package enum MetricsPage {
     host(metrics, version, &page)
     runs(metrics, &page)
     stores(metrics, &page)
+    nodes(metrics.nodes, &page)
     scripts(metrics.scripts, &page)
     return page.text
   }
@@ -99,6 +100,23 @@ package enum MetricsPage {
         family.add(
           bounds: latency.bounds, counts: latency.counts, count: latency.count, sum: latency.sum, ("store", store.name))
       }
+    }
+  }
+
+  /// Only of a host that shares a store.
+  private static func nodes(_ stores: [HostMetrics.NodeMetrics], _ page: inout MetricsText) {
+    guard !stores.isEmpty else { return }
+    page.family("moondial_nodes", .gauge, "Hosts that share a store, by what they do.") { family in
+      for store in stores {
+        for state in store.states { family.add(state.count, ("store", store.store), ("state", state.state.rawValue)) }
+      }
+    }
+    page.family("moondial_nodes_other_scripts", .gauge, "Live hosts with other scripts than this one.") { family in
+      for store in stores { family.add(store.otherScripts, ("store", store.store)) }
+    }
+    page.family("moondial_clock_ahead_seconds", .gauge, "How far this clock is ahead of the store's server.") {
+      family in
+      for store in stores { family.add(store.clockAhead, ("store", store.store)) }
     }
   }
 

@@ -47,6 +47,7 @@ struct ConfigurationDecoder {
       case "timezone": decodeZone(value, &configuration)
       case "stores": decodeStores(value, &configuration)
       case "executors": decodeExecutors(value, &configuration)
+      case "node": decodeNode(value, &configuration)
       case "http": decodeHTTP(value, &configuration)
       case "grants": decodeGrants(value, &configuration)
       case "retention": decodeRetention(value, &configuration)

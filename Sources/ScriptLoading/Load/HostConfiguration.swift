@@ -18,6 +18,8 @@ package struct HostConfiguration: Sendable, Equatable {
   /// What jobs may do together, by the name that their `group` says. A reload takes it over.
   package var groups: [String: GroupLimit]
   package var http: HTTPConfiguration
+  /// This host among others.
+  package var node: NodeConfiguration
   /// From which level on the log shows lines of jobs: by name, or by a beginning with `*` after it. A reload takes it
   /// over.
   package var logLevels: [String: LogLevel]
@@ -43,6 +45,7 @@ package struct HostConfiguration: Sendable, Equatable {
     jobDefaults = LuaTable()
     groups = [:]
     http = HTTPConfiguration()
+    node = NodeConfiguration()
     logLevels = [:]
     retention = Retention()
     quotas = Quotas()
@@ -86,6 +89,7 @@ package struct HostConfiguration: Sendable, Equatable {
     var names: [String] = []
     if executors != former.executors { names.append("executors") }
     if !http.listens(as: former.http) { names.append("http.listen") }
+    if node != former.node { names.append("node") }
     if stores != former.stores { names.append("stores") }
     if timeZone != former.timeZone { names.append("timezone") }
     return names

@@ -29,6 +29,7 @@ extension HostStatus {
     var lines = [
       ("host", "Moondial \(version), process \(pid), \(state.rawValue), up since \(startedAt.short)")
     ]
+    if let node { lines.append(("node", "\(node), which leads (`moondial nodes` shows the others)")) }
     if let scripts { lines.append(("scripts", "\(scripts), generation \(generation)")) }
     if let pause { lines.append(("paused", "everything, \(pause.words)")) }
     var parts = [counted(jobs.total, "job")]

@@ -45,6 +45,14 @@ struct HostSource: AnswerSource {
     return try client.get(Page<ScheduleAnswer>.self, HostClient.path("schedules"), query: parameters)
   }
 
+  func nodes() throws -> NodesAnswer { try client.get(NodesAnswer.self, HostClient.path("nodes")) }
+
+  func drain(_ node: String, isDraining: Bool, force: Bool) throws -> DrainAnswer {
+    isDraining
+      ? try client.post(DrainAnswer.self, HostClient.path("nodes", node, "drain"), DrainRequest(force: force))
+      : try client.post(DrainAnswer.self, HostClient.path("nodes", node, "resume"))
+  }
+
   func runs(_ query: RunsQuery) throws -> Page<RunAnswer> {
     let outcomes = query.outcomes.map { $0.map(\.rawValue).sorted().joined(separator: ",") }
     let parameters: Query = [

@@ -56,7 +56,31 @@ async function reload(again) {
   again();
 }
 
+const drain = (name, again) => dialog(
+  `Drain ${name}`, "It gives up what it leads when its runs have ended, and leads nothing until it is resumed or started again. Another host takes over at once.",
+  [], "Drain", async () => {
+    await tell(`nodes/${part(name)}/drain`);
+    toast(`${name} is drained.`);
+    again();
+  }, "danger");
+
+async function undrain(name, again) {
+  await tell(`nodes/${part(name)}/resume`);
+  toast(`${name} is not drained any more.`);
+  again();
+}
+
 // MARK: Parts
+
+const nodeKinds = { leads: "good", draining: "warn", drained: "warn", gone: "bad" };
+const nodeRows = (nodes, again) => nodes.map((node) => [
+  node.name, pill(node.state.replaceAll("_", " "), nodeKinds[node.state] ?? ""), time(node.leads_since ?? node.started_at),
+  node.leader ? String(node.runs) : "", `${node.scripts.slice(0, 8)}${node.same_scripts === false && node.state !== "gone" ? ", others than the leader's" : ""}`,
+  node.labels.join(", "), `${node.machine}, ${node.version}`,
+  node.state === "gone" ? ""
+    : node.state === "draining" || node.state === "drained" ? button("Resume", () => undrain(node.name, again))
+      : button("Drain", () => drain(node.name, again), "danger"),
+]);
 
 function runRows(runs, again) {
   return runs.map((run) => [
@@ -152,6 +176,7 @@ export async function overview(_, __, again) {
   ]);
   const next = [...upcoming.fires.map((fire) => ({ ...fire })), ...upcoming.frequent.map((job) => ({ at: job.first, job: job.job, often: job.trigger }))]
     .sort((a, b) => Date.parse(a.at) - Date.parse(b.at)).slice(0, 8);
+  const hosts = status.node ? (await ask("nodes")).nodes : [];
   const broken = scripts.scripts.flatMap((script) => script.problems).concat(scripts.problems);
   return [
     element("div.head", {},
@@ -166,6 +191,7 @@ export async function overview(_, __, again) {
       card("workers", status.executors.map((pool) => pool.workers).reduce((a, b) => a + b, 0))),
     status.problems.length ? [element("h2", {}, "What the host cannot do"), element("div.panel", {}, status.problems.map((text) => element("pre", {}, text)))] : [],
     broken.length ? [element("h2", {}, "What is wrong with the scripts"), element("div.panel", {}, problems(broken))] : [],
+    hosts.length ? [element("h2", {}, "The hosts that share a store"), table(["Host", "State", ["Since", "time"], ["Runs", "num"], ["Scripts", "extra"], ["Labels", "extra"], ["On", "extra"], ["", "actions"]], nodeRows(hosts, again), "")] : [],
     element("h2", {}, "The next 24 hours"), strip(upcoming),
     element("div.columns", {},
       element("section", {}, element("h2", {}, "Running now"), table(["Run", "Job", ["Began", "time"], "", ["", "actions"]], openRows(open.items, again), "Nothing runs at the moment.")),
