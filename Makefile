@@ -61,7 +61,7 @@ bench-lua: setup
 SEEDS ?= 10000
 simulate-seeds: setup
 	@swift build --build-tests --jobs $(JOBS)
-	@MOONDIAL_SEEDS=$(SEEDS) swift test --skip-build --filter SimulationTests
+	@MOONDIAL_SEEDS=$(SEEDS) swift test --skip-build --filter 'SimulationTests|ClusterStories'
 
 ## bench-gate: the instructions of a reload and fire under callgrind, against the recorded figure
 bench-gate: build

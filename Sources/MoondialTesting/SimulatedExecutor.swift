@@ -196,4 +196,8 @@ package final class SimulatedExecutor: JobExecutor {
   /// Runs that are under way.
   package var running: Int { state.withLock { $0.attempts.count } }
   package var started: Int { state.withLock { $0.started } }
+  /// What is under way: the job and the run of each attempt.
+  var attempts: [(job: String, run: RunID)] {
+    state.withLock { $0.attempts.map { ($0.order.job.definition.name, $0.order.id) } }
+  }
 }

@@ -300,6 +300,22 @@ final class SimulatedHost: Sendable {
   var violations: [String] { executor.violations }
   var running: Int { executor.running }
   var submitted: Int { executor.submitted }
+  var attempts: [(job: String, run: RunID)] { executor.attempts }
+
+  // MARK: What may happen to one that shares its store
+
+  func leaseIsDoubtful() {
+    service.post { core, now, actions in core.leaseIsDoubtful(in: 0, at: now, into: &actions) }
+  }
+  func leaseIsRegained() {
+    service.post { core, now, actions in core.leaseIsRegained(in: 0, at: now, into: &actions) }
+  }
+  func drain() { service.post { core, now, actions in core.drain(at: now, into: &actions) } }
+  func cancelAll() { service.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
+  /// Whether one that drains runs nothing any more, and everything is written.
+  var hasEnded: Bool { rest.withLock { $0.map { $0.claimedRuns == 0 && $0.isWritten } ?? false } }
+
+  // MARK: What it is told
 
   func reload(_ definitions: [JobDefinition]) {
     service.post { [stored] core, now, actions in
