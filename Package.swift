@@ -127,7 +127,7 @@ let package = Package(
     library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
     library("SQLiteStore", ["StoreSupport", "Basics", "Chronology", "JobModel", grdb]),
     library("PostgresStore", ["StoreSupport", "CPostgres", "Basics", "Chronology", "JobModel"]),
-    library("MongoStore", ["CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
+    library("MongoStore", ["StoreSupport", "CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
     library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
     // Files, the scripts in them, and what runs these.
@@ -282,7 +282,8 @@ let package = Package(
     tests(
       "PostgresStoreTests",
       [
-        "PostgresFixture", "PostgresStore", "JobModel", "Basics", "Chronology", "MoondialTesting", "TestSupport",
+        "PostgresFixture", "PostgresStore", "StoreSupport", "JobModel", "Basics", "Chronology", "MoondialTesting",
+        "TestSupport",
       ]),
     // A mongod for tests.
     .target(name: "MongoFixtures", path: "Tests/MongoFixtures", swiftSettings: [.swiftLanguageMode(.v6)]),

@@ -56,9 +56,11 @@ extension StoreKinds {
     driver(of: address)?.location(of: address, in: directory)
   }
 
-  /// The address of a store that was named by its file, or, when it begins as one, by its address.
+  /// The address of a store that was named by its file, or, when it begins as one, by its address; also by one of a
+  /// kind that there is not (`postgress://…`), which is no file.
   package func address(ofFile text: String) -> StoreAddress {
     let address = StoreAddress(text)
-    return text.contains(":") && driver(of: address) != nil ? address : StoreAddress("sqlite:" + text)
+    let isAddress = driver(of: address) != nil || address.rest.hasPrefix("//")
+    return text.contains(":") && isAddress ? address : StoreAddress("sqlite:" + text)
   }
 }

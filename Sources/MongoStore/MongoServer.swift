@@ -30,7 +30,7 @@ final class MongoServer: @unchecked Sendable {
       guard error.domain != MOON_MONGO_ABSENT else {
         throw StoreError(.unsupported, "\(failure.location): \(text)")
       }
-      throw StoreError(.unsupported, "\(failure.location): this is no address of a server: \(text)")
+      throw failure.noAddress(text)
     }
     unsafe pool = made
     // Safe: the text lives as long as the pool, and is copied here.

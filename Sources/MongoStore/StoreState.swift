@@ -9,7 +9,7 @@ internal import JobModel
 struct StoreState: Sendable {
   static let id: BSON = "store"
   /// How documents lie in this version.
-  static let schema: Int64 = 1
+  static let schema: Int64 = 2
 
   var epoch: Int64 = 0
   var sequence: Int64 = 0
@@ -20,6 +20,7 @@ struct StoreState: Sendable {
   var highestRun: Int64 = 0
   var keyValueVersion: Int64 = 0
   var highestAudit: Int64 = 0
+  var highestIntent: Int64 = 0
   /// The highest number of a decision, as one opening of the store counts them.
   var decisions: (opening: String, number: Int64) = ("", 0)
   /// What a migration into this store has said last.
@@ -48,6 +49,7 @@ struct StoreState: Sendable {
     guard highestRun < RunID.largest else { throw failure.unreadable("the highest run id (highest_run in meta)") }
     keyValueVersion = document["kv_version"]?.int ?? 0
     highestAudit = document["highest_audit"]?.int ?? 0
+    highestIntent = document["highest_intent"]?.int ?? 0
     if let numbers = document["decisions"]?.document {
       decisions = (numbers["opening"]?.text ?? "", numbers["number"]?.int ?? 0)
     }
@@ -64,6 +66,7 @@ struct StoreState: Sendable {
       "sequence": .int(sequence), "commit": .text(commit), "clock_epoch": .int(Int64(clockEpoch.number)),
       "pause": pause.map { .document(PauseDocuments.document($0)) } ?? .null, "highest_run": .int(highestRun),
       "kv_version": .int(keyValueVersion), "highest_audit": .int(highestAudit),
+      "highest_intent": .int(highestIntent),
       "decisions": ["opening": .text(decisions.opening), "number": .int(decisions.number)],
     ]
   }

@@ -82,7 +82,7 @@ private struct Beating: ~Copyable {
   private var toldUnheard = false
   private var toldTaken = false
   /// When the others heard of it last, by this machine's clock since it started, that of sleep included.
-  private var heardAt = PostgresLease.now
+  private var heardAt = HeldLease.now
   /// Nanoseconds until the next beat.
   private var pause: Int64
 
@@ -109,7 +109,7 @@ private struct Beating: ~Copyable {
     let report = callbacks.report()
     do throws(StoreError) {
       let connection = try connected()
-      let sentAt = PostgresLease.now
+      let sentAt = HeldLease.now
       let before = clock.now.nanoseconds
       let beat = try PostgresMembers.beat(connection, identity, report, clockAhead: clockAhead, lease: lease)
       clockAhead = ServerClock.ahead(before: before, server: beat.serverTime, after: clock.now.nanoseconds)
@@ -176,7 +176,7 @@ private struct Beating: ~Copyable {
 
   private mutating func failed(_ error: StoreError) {
     pause = min(max(Self.shortestPause, pause == lease / 2 ? 0 : pause * 2), Self.longestPause)
-    guard !toldUnheard, PostgresLease.now - heardAt > lease else { return }
+    guard !toldUnheard, HeldLease.now - heardAt > lease else { return }
     toldUnheard = true
     callbacks.heard(.unheard(error.message))
   }

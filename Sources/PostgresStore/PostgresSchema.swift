@@ -1,5 +1,3 @@
-internal import JobModel
-
 /// The tables of a store, and how those of any earlier version become those of this one.
 ///
 /// They are in a schema of their own. `versions` says which migrations were applied; each is one transaction together
@@ -26,7 +24,9 @@ enum PostgresSchema {
   static let memberChannel = "moondial_members"
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [tables + runTables + functions, members]
+  static let migrations: [String] = [
+    tables + runTables + functions, steps + provenCommits + manyValues + transactions, members,
+  ]
   static var currentVersion: Int { migrations.count }
 
   private static let tables = """

@@ -37,7 +37,8 @@ enum PostgresStandby {
         }
         if !hasSaid { standsBy(said(connection, target, options.node)) }
         hasSaid = true
-        if connection.isBroken { pause() }
+        // Nobody tells when a store has been moved as a whole.
+        if connection.isBroken || error == target.halfMoved { pause() }
       }
     }
   }
@@ -49,7 +50,7 @@ enum PostgresStandby {
   ) throws(StoreError) -> Int64 {
     let rows = try connection.ask(
       """
-      SELECT CASE WHEN expires_at = '-infinity' THEN -1 \
+      SELECT CASE WHEN \(PostgresLease.isFree) THEN 0 \
       ELSE (extract(epoch FROM expires_at - clock_timestamp()) * 1e9)::bigint END, \
       EXISTS(SELECT FROM members WHERE name = $1 AND draining) FROM leadership
       """

@@ -24,6 +24,7 @@ package struct PostgresStoreDriver: StoreDriver {
     options.lease = request.lease ?? options.lease
     options.node = request.node
     options.standsBy = request.standsBy
+    options.mustExist = request.mustExist
     return try PostgresStore(address, mode: request.access, options: options)
   }
 }

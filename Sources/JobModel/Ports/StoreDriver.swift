@@ -46,6 +46,8 @@ package struct StoreRequest: Sendable {
   /// Of a store that several hosts may name: as what this host is a member of it; nil: it is none, and its machine's
   /// name stands for it.
   package var node: String?
+  /// Nothing is made where there is no store: it is `.absent`.
+  package var mustExist = false
   /// Whoever opens a store that another host schedules from waits for it, and says so here, once; nil: it is refused.
   package var standsBy: (@Sendable (String) -> Void)?
 
