@@ -14,16 +14,12 @@ run: build
 	@$(BINARY) run $(SCRIPTS) --state $(STATE)
 
 ## test: set up, and run every test
-test: setup
-	@.ci/mongod
-	@.ci/setup $(LUA_MODULES) || echo "test: Lua modules could not be installed, their tests are left out" >&2
-	@.ci/setup postgresql || echo "test: PostgreSQL could not be installed: tests that need its server are left out" >&2
+test: test-setup
 	@swift build --build-tests --jobs $(JOBS)
 	@swift test --skip-build --no-parallel
 
 ## test-long: the long variants: brute-force oracles, random kills, many seeds (a quarter of an hour)
-test-long: setup
-	@.ci/mongod
+test-long: test-setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_LONG_TESTS=1 swift test --skip-build --no-parallel
 
@@ -32,10 +28,11 @@ crash-test: setup
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_CRASHES=200 swift test --skip-build --filter CrashTests
 
-## cluster-test: three hosts on one PostgreSQL server for SECONDS: killed, frozen, cut off; then an account of every instant
+## cluster-test: three hosts on one PostgreSQL, then on one MongoDB, SECONDS each: killed, frozen, cut off; an account of every instant
 SECONDS ?= 600
 cluster-test: setup
 	@.ci/setup postgresql
+	@.ci/mongod
 	@swift build --build-tests --jobs $(JOBS)
 	@MOONDIAL_CLUSTER_SECONDS=$(SECONDS) MOONDIAL_CLUSTER_JOBS=200 swift test --skip-build --filter ClusterTests
 
@@ -61,7 +58,7 @@ bench-lua: setup
 SEEDS ?= 10000
 simulate-seeds: setup
 	@swift build --build-tests --jobs $(JOBS)
-	@MOONDIAL_SEEDS=$(SEEDS) swift test --skip-build --filter SimulationTests
+	@MOONDIAL_SEEDS=$(SEEDS) swift test --skip-build --filter 'SimulationTests|ClusterStories'
 
 ## bench-gate: the instructions of a reload and fire under callgrind, against the recorded figure
 bench-gate: build
@@ -94,6 +91,12 @@ build: setup
 setup:
 	@.ci/setup
 
+## test-setup: the same, and what tests need besides; each says what is left out without it
+test-setup: setup
+	@.ci/mongod
+	@.ci/setup $(LUA_MODULES) || echo "test: Lua modules could not be installed, their tests are left out" >&2
+	@.ci/setup postgresql || echo "test: PostgreSQL could not be installed: tests that need its server are left out" >&2
+
 ## install: put the binary into PREFIX/bin (default /usr/local)
 PREFIX ?= /usr/local
 install: build
@@ -122,4 +125,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup install format lint api api-record clean help
+.PHONY: cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup test-setup install format lint api api-record clean help

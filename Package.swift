@@ -127,7 +127,7 @@ let package = Package(
     library("MemoryStore", ["Basics", "Chronology", "JobModel"]),
     library("SQLiteStore", ["StoreSupport", "Basics", "Chronology", "JobModel", grdb]),
     library("PostgresStore", ["StoreSupport", "CPostgres", "Basics", "Chronology", "JobModel"]),
-    library("MongoStore", ["CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
+    library("MongoStore", ["StoreSupport", "CMongoShim", "CDigest", "Basics", "Chronology", "JobModel"]),
     library("Executors", ["Basics", "Chronology", "JobModel", deques]),
 
     // Files, the scripts in them, and what runs these.
@@ -184,6 +184,14 @@ let package = Package(
         "SchedulerService", deques,
       ]),
 
+    // Tests of scripts: a host for each under a virtual clock.
+    library(
+      "ScriptTesting",
+      [
+        "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "Executors", "Scheduling",
+        "FileWatching", "ScriptRuntime", "ScriptLoading", "HostModules", "SchedulerService", "Hosting",
+      ]),
+
     // A running host over HTTP.
     library(
       "HostAPI",
@@ -216,7 +224,7 @@ let package = Package(
         "Scheduling", "FileWatching",
         "ScriptRuntime", "ScriptLoading", "HostModules",
         "SchedulerService",
-        "Hosting", "HostAPI", "HostClient", "Importing", "ProcessWorker", "ProcessExecutor", arguments,
+        "Hosting", "HostAPI", "HostClient", "Importing", "ProcessWorker", "ProcessExecutor", "ScriptTesting", arguments,
       ],
       swiftSettings: strict),
 
@@ -229,7 +237,7 @@ let package = Package(
       name: "ScriptFixtures",
       dependencies: [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Triggers",
-        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor",
+        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor", "ProcessFrames",
       ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
@@ -282,7 +290,8 @@ let package = Package(
     tests(
       "PostgresStoreTests",
       [
-        "PostgresFixture", "PostgresStore", "JobModel", "Basics", "Chronology", "MoondialTesting", "TestSupport",
+        "PostgresFixture", "PostgresStore", "StoreSupport", "JobModel", "Basics", "Chronology", "MoondialTesting",
+        "TestSupport",
       ]),
     // A mongod for tests.
     .target(name: "MongoFixtures", path: "Tests/MongoFixtures", swiftSettings: [.swiftLanguageMode(.v6)]),
@@ -320,7 +329,8 @@ let package = Package(
     tests(
       "ProcessExecutorTests",
       [
-        "moondial", "ProcessExecutor", "ProcessFrames", "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching",
+        "moondial", "ProcessExecutor", "ProcessFrames", "CLinux", "HostModules", "ScriptLoading", "ScriptRuntime",
+        "FileWatching", "Triggers",
         "Lua", "Executors", "JobModel", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
       ]),
     tests(
@@ -333,7 +343,7 @@ let package = Package(
       "HostAPITests",
       [
         "HostAPI", "Hosting", "FileWatching", "JobModel", "Chronology", "Basics", "HTTPFixtures", httpTypes,
-      ]),
+      ] + nio),
     // The checkout as texts: what the compiler does not hold.
     tests("TidyTests", []),
     // The binary as its users run it.
@@ -341,7 +351,8 @@ let package = Package(
       "EndToEndTests",
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
-        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", "PostgresFixture", arguments,
+        "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", "PostgresFixture", "ProcessFrames",
+        "ScriptFixtures", arguments,
       ]),
   ]
 )

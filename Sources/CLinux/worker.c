@@ -2,13 +2,16 @@
 // host and a pipe for what it writes.
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "birth.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -58,31 +61,20 @@ static int limit(int resource, int64_t most) {
   return setrlimit((__rlimit_resource_t)resource, &both);
 }
 
-static int above_three(int descriptor) { return descriptor > 3 ? descriptor : fcntl(descriptor, F_DUPFD, 4); }
-
-static int arrange_descriptors(const linux_worker *worker) {
-  int input = open("/dev/null", O_RDONLY);
-  // First out of the way, so that none is overwritten before it was used.
-  int from[4] = {above_three(input), above_three(worker->output), above_three(worker->output),
-                 above_three(worker->socket)};
-  for (int i = 0; i < 4; i++)
-    if (from[i] < 0 || dup2(from[i], i) < 0) return -1;
-  closefrom(4);
-  return 0;
-}
-
-static void forget_signals(void) {
-  static const char defaults[64];
-  static const char none[8];
-  for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, defaults, NULL, sizeof none);
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, sizeof none);
+// The setting is added to the host's own niceness, which may be any.
+static int add_nice(int more) {
+  errno = 0;
+  int own = getpriority(PRIO_PROCESS, 0);
+  if (errno != 0) return -1;
+  return setpriority(PRIO_PROCESS, 0, own + more > 19 ? 19 : own + more);
 }
 
 static void become(const linux_worker *worker, pid_t parent, volatile linux_child_failure *failure) {
   failure->step = LINUX_CHILD_PREPARE;
   setsid();
-  if (arrange_descriptors(worker) != 0) goto fail;
-  if (worker->nice != 0 && setpriority(PRIO_PROCESS, 0, worker->nice) != 0) goto fail;
+  int input = open("/dev/null", O_RDONLY);
+  if (linux_place_descriptors((int[]){input, worker->output, worker->output, worker->socket}, 4) != 0) goto fail;
+  if (worker->nice != 0 && add_nice(worker->nice) != 0) goto fail;
   failure->step = LINUX_CHILD_USER;
   if (become_user(worker) != 0) goto fail;
   failure->step = LINUX_CHILD_PREPARE;
@@ -96,31 +88,19 @@ static void become(const linux_worker *worker, pid_t parent, volatile linux_chil
   failure->step = LINUX_CHILD_DIRECTORY;
   if (chdir("/") != 0) goto fail;
   failure->step = LINUX_CHILD_PROGRAM;
-  forget_signals();
+  linux_forget_signals();
   execve(worker->program, worker->arguments, worker->environment);
 fail:
   failure->error = errno ? errno : EIO;
   _exit(127);
 }
 
+static void become_worker(const void *worker, pid_t parent, volatile linux_child_failure *failure) {
+  become(worker, parent, failure);
+}
+
 int linux_spawn_worker(const linux_worker *worker, linux_child_failure *failure) {
-  volatile linux_child_failure happened = {.error = 0};
-  sigset_t every, before;
-  pid_t parent = getpid();
-  sigfillset(&every);
-  // No handler of ours may run in the child, which is on this very stack.
-  pthread_sigmask(SIG_SETMASK, &every, &before);
-  pid_t process = vfork();
-  if (process == 0) become(worker, parent, &happened);
-  int error = errno;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (process < 0) happened.error = error, happened.step = LINUX_CHILD_PREPARE;
-  if (process > 0 && happened.error != 0)
-    while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
-  if (happened.error == 0) return process;
-  failure->error = happened.error;
-  failure->step = happened.step;
-  return -1;
+  return linux_bear(become_worker, worker, failure);
 }
 
 bool linux_is_stopped(int process) {
@@ -128,6 +108,15 @@ bool linux_is_stopped(int process) {
   // It stays as it is: whoever continues it is not told by this look.
   if (waitid(P_PID, (id_t)process, &info, WSTOPPED | WNOHANG | WNOWAIT) != 0) return false;
   return info.si_pid == process && (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED);
+}
+
+bool linux_has_ended(int process) {
+  siginfo_t info = {.si_pid = 0};
+  int result;
+  do result = waitid(P_PID, (id_t)process, &info, WEXITED | WNOHANG | WNOWAIT);
+  while (result != 0 && errno == EINTR);
+  // One that is nobody's child any more has ended as well.
+  return result != 0 || info.si_pid == process;
 }
 
 bool linux_reap(int process, linux_ending *ending) {
@@ -146,4 +135,74 @@ bool linux_reap(int process, linux_ending *ending) {
 const char *linux_signal_name(int number) {
   const char *name = sigabbrev_np(number);
   return name ? name : "?";
+}
+
+// ---- what a process group uses --------------------------------------------------------------------------------------
+
+static bool read_text(int directory, const char *name, const char *file, char *text, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "%s/%s", name, file);
+  int descriptor = openat(directory, path, O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  ssize_t count = read(descriptor, text, size - 1);
+  close(descriptor);
+  if (count <= 0) return false;
+  text[count] = 0;
+  return true;
+}
+
+static bool look_at(int directory, const char *name, linux_process_usage *usage) {
+  char text[1024];
+  if (!read_text(directory, name, "stat", text, sizeof text)) return false;
+  // The name of the program is in parentheses, and may have some of its own.
+  const char *at = strrchr(text, ')');
+  unsigned long long user = 0, system = 0;
+  long long waited_user = 0, waited_system = 0;
+  int group = 0;
+  if (!at || sscanf(at + 1, " %*c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld", &group, &user, &system,
+                    &waited_user, &waited_system) != 5)
+    return false;
+  int64_t tick = 1000000000 / sysconf(_SC_CLK_TCK);
+  usage->group = group;
+  usage->own_time = (int64_t)(user + system) * tick;
+  usage->waited_time = (int64_t)(waited_user + waited_system) * tick;
+  long long all = 0, resident = 0, shared = 0;
+  if (read_text(directory, name, "statm", text, sizeof text)
+      && sscanf(text, "%lld %lld %lld", &all, &resident, &shared) == 3 && resident > shared)
+    usage->memory = (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE);
+  return true;
+}
+
+bool linux_usage(int process, linux_process_usage *usage) {
+  char name[32];
+  snprintf(name, sizeof name, "/proc/%d", process);
+  usage->process = process;
+  return look_at(AT_FDCWD, name, usage);
+}
+
+int linux_group_usage(const int *groups, int count, linux_process_usage *found, int most) {
+  DIR *directory = opendir("/proc");
+  if (!directory) return -1;
+  int total = 0;
+  for (struct dirent *entry; (entry = readdir(directory)) && total < most;) {
+    linux_process_usage usage = {.process = atoi(entry->d_name)};
+    if (usage.process <= 0 || !look_at(dirfd(directory), entry->d_name, &usage)) continue;
+    for (int i = 0; i < count; i++)
+      if (groups[i] == usage.group) {
+        found[total++] = usage;
+        break;
+      }
+  }
+  closedir(directory);
+  return total;
+}
+
+int64_t linux_proportional_memory(int process) {
+  char name[32], text[4096];
+  snprintf(name, sizeof name, "/proc/%d", process);
+  if (!read_text(AT_FDCWD, name, "smaps_rollup", text, sizeof text)) return -1;
+  const char *at = strstr(text, "Pss_Anon:");
+  long long kilobytes = 0;
+  if (!at || sscanf(at, "Pss_Anon: %lld", &kilobytes) != 1) return -1;
+  return (int64_t)kilobytes * 1024;
 }

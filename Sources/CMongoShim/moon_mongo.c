@@ -88,9 +88,9 @@ static void set_text(moon_mongo_error *to, const char *text) {
 static void begin_library(void) {
   load_library();
   if (!mongo.is_there) { return; }
-  mongo.mongoc_init();
-  // It would write to standard error by itself.
+  // It would write to standard error by itself, also while it begins.
   mongo.mongoc_log_set_handler(NULL, NULL);
+  mongo.mongoc_init();
 }
 
 static void set_default(mongoc_uri_t *uri, const char *option, int32_t value) {
@@ -98,7 +98,8 @@ static void set_default(mongoc_uri_t *uri, const char *option, int32_t value) {
 }
 
 moon_mongo_pool *moon_mongo_open(
-  const char *address, int32_t selection_ms, int32_t connect_ms, int32_t answer_ms, moon_mongo_error *error) {
+  const char *address, const char *name, int32_t selection_ms, int32_t connect_ms, int32_t answer_ms,
+  moon_mongo_error *error) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, begin_library);
   if (!mongo.is_there) {
@@ -123,7 +124,7 @@ moon_mongo_pool *moon_mongo_open(
   const char *database = mongo.mongoc_uri_get_database(uri);
   if (pool != NULL) {
     mongo.mongoc_client_pool_set_error_api(pool, MONGOC_ERROR_API_VERSION_2);
-    mongo.mongoc_client_pool_set_appname(pool, "moondial");
+    mongo.mongoc_client_pool_set_appname(pool, name);
     mongo.mongoc_client_pool_max_size(pool, 8);
     made->pool = pool;
     made->database = database == NULL ? NULL : strdup(database);

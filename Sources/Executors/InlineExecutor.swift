@@ -9,6 +9,8 @@ package import JobModel
 /// queue; a suspended one stays until it is resumed, or until `advance` finds that its time has come by the clocks
 /// given to it.
 ///
+/// One made to wait for `work` does nothing but there, so that all steps are on the thread that calls it.
+///
 /// Threading: any thread may call it; the first of several does the work of all.
 package final class InlineExecutor: JobExecutor {
   private struct State: Sendable {
@@ -28,12 +30,15 @@ package final class InlineExecutor: JobExecutor {
   private let monotonicClock: any MonotonicClock
   private let state = Monitor(State())
   private let worker = Monitor<StepWorker?>(nil)
+  private let waitsForWork: Bool
 
+  /// - Parameter waitsForWork: nothing is done but inside `work`, which one thread calls: the one that called `start`.
   package init(
     _ runner: any StepRunner, wallClock: any WallClock = SystemWallClock(),
-    monotonicClock: any MonotonicClock = SystemMonotonicClock()
+    monotonicClock: any MonotonicClock = SystemMonotonicClock(), waitsForWork: Bool = false
   ) {
     self.runner = runner
+    self.waitsForWork = waitsForWork
     self.wallClock = wallClock
     self.monotonicClock = monotonicClock
   }
@@ -123,8 +128,30 @@ package final class InlineExecutor: JobExecutor {
 
   // MARK: Steps
 
-  /// Works until nothing is left, unless a caller further down (or another thread) does that already.
+  /// Whether `work` would do anything.
+  package var hasWork: Bool { state.withLock { !$0.queue.isEmpty || !$0.reports.isEmpty } }
+
+  /// Does what waits, until nothing is left. Not from inside a step.
+  ///
+  /// - Returns: false when there was nothing.
+  package func work() -> Bool {
+    guard hasWork else { return false }
+    empty()
+    return true
+  }
+
+  /// The last call of the thread that calls `work`.
+  package func close() {
+    guard let face = worker.withLock({ $0 }) else { return }
+    runner.workerEnds(face)
+  }
+
   private func drain() {
+    if !waitsForWork { empty() }
+  }
+
+  /// Works until nothing is left, unless a caller further down (or another thread) does that already.
+  private func empty() {
     guard let face = worker.withLock({ $0 }) else { return }
     guard
       state.withLock({ state in

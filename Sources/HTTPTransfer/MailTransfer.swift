@@ -190,6 +190,8 @@ package struct MailTransfer: Sendable {
       case CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING: .closed
       default: .protocol
       }
-    return .failure(HTTPFailure(kind, said))
+    // libcurl does not always say what the server has.
+    let isTold = answer < 400 || said.contains("\(answer)")
+    return .failure(HTTPFailure(kind, isTold ? said : "\(said) (the server answered \(answer))"))
   }
 }

@@ -24,6 +24,8 @@ package struct ServerLimits: Sendable {
   package var streams = 1_024
   /// Requests that are being answered at a time. (Beyond: 429.)
   package var requests = 512
+  /// Lists and other long answers that are made at a time, over TCP and over the socket: the others wait.
+  package var longAnswers = 2
   /// Requests of one connection that may wait for their answers; who sends more at once is let go.
   package var pipelined = 128
   /// Nanoseconds between two signs of life on a stream of events that has none of its own.

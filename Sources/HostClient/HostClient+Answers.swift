@@ -7,7 +7,7 @@ extension HostClient {
     _ type: Value.Type, _ method: String, _ path: String, query: [(name: String, value: String?)] = [],
     body: (any Encodable)? = nil, seconds: Int = 60
   ) throws(ClientFailure) -> Value {
-    let bytes = try document(method, path, query: query, body: body, seconds: seconds)
+    let bytes = try answer(method, path, query: query, body: body, seconds: seconds).body
     do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch {
       throw notUnderstood()
     }
@@ -18,11 +18,23 @@ extension HostClient {
     guard try document(method, path).isEmpty else { throw notUnderstood() }
   }
 
-  /// Sends a request; its answer as it came.
+  /// Sends a request; its answer as it came, which is JSON, or nothing.
   package func document(
     _ method: String, _ path: String, query: [(name: String, value: String?)] = [], body: (any Encodable)? = nil,
     seconds: Int = 60
   ) throws(ClientFailure) -> [UInt8] {
+    let answer = try answer(method, path, query: query, body: body, seconds: seconds)
+    // Every answer of the API is an object, but for the one that has no content.
+    guard answer.status == 204 || (try? JSONDecoder().decode(AnyObject.self, from: Data(answer.body))) != nil else {
+      throw notUnderstood()
+    }
+    return answer.body
+  }
+
+  /// What the host has answered if it did not refuse; nobody has looked into it yet.
+  private func answer(
+    _ method: String, _ path: String, query: [(name: String, value: String?)], body: (any Encodable)?, seconds: Int
+  ) throws(ClientFailure) -> Answer {
     let answer = try send(
       method, path, query: query,
       body: try body.map { (value) throws(ClientFailure) in
@@ -33,11 +45,7 @@ extension HostClient {
       if answer.status == 404 || answer.status == 405, let other = otherVersion() { throw other }
       throw HostClient.refusal(answer.status, answer.body)
     }
-    // Every answer of the API is an object, but for the one that has no content.
-    guard answer.status == 204 || (try? JSONDecoder().decode(AnyObject.self, from: Data(answer.body))) != nil else {
-      throw notUnderstood()
-    }
-    return answer.body
+    return answer
   }
 
   private struct AnyObject: Decodable {

@@ -143,7 +143,7 @@ enum ContextModule {
   private static let retry = LuaFunction.host("retry", as: "ctx:retry") { call, arguments throws(Misuse) in
     try checkColon(call, "retry")
     let run = try arguments.run(call)
-    let message = call.isNil(2) ? "the job asked for another attempt" : try arguments.string(call, 2, "the reason")
+    let message = call.isNil(2) ? "the job asked for another attempt" : try reason(call, arguments, "the reason")
     let delay = call.isNil(3) ? nil : try arguments.duration(call, 3, "the delay")
     run.retry = RetryRequest(delay: delay)
     call.push(failure(message, at: call.caller, [("retry", true)]))
@@ -152,10 +152,22 @@ enum ContextModule {
 
   private static let fail = LuaFunction.host("fail", as: "ctx:fail") { call, arguments throws(Misuse) in
     try checkColon(call, "fail")
-    let message = try arguments.string(call, 2, "a message")
+    let message = try reason(call, arguments, "a message")
     let data = call.isNil(3) ? [] : [(key: "data", value: try arguments.value(call, 3))]
     call.push(failure(message, at: call.caller, data))
     return .raiseValue
+  }
+
+  /// A text, or an error of the host such as `http` answers: a table with its text as `message`.
+  private static func reason(
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ what: String
+  ) throws(Misuse) -> String {
+    if call.type(2) == .table, case .table(let table) = try arguments.value(call, 2),
+      let message = table["message"]?.text
+    {
+      return message
+    }
+    return try arguments.string(call, 2, what)
   }
 
   /// The error value that `LuaAttempt.failed` reads.

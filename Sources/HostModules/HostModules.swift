@@ -12,10 +12,10 @@ package enum HostModules {
     [
       ContextModule.module(), SleepModule.module(), TimeModule.module(), KeyValueModule.module(), JobsModule.module(),
       EventModule.module(), FanOutModule.module(), HashModule.module(), .json, MetricModule.module(),
-      ExecModule.module(children), FileModule.module(), EnvironmentModule.module(), SecretModule.module(children),
+      FileModule.module(), EnvironmentModule.module(), SecretModule.module(children),
       HTTPModule.module(http), CSVModule.module(), TemplateModule.module(), SQLiteModule.module(),
-      MailModule.module(mail),
-    ] + LogModule.modules()
+      MailModule.module(mail), NotifyModule.module(http, mail),
+    ] + ExecModule.modules(children) + LogModule.modules()
   }
 }
 

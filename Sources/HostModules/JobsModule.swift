@@ -9,7 +9,13 @@ enum JobsModule {
   static func module() -> LuaModule { LuaModule("jobs", functions: [list, run, schedule, unschedule, pause, resume]) }
 
   private static let list = LuaFunction.host("list", as: "jobs.list") { call, arguments throws(Misuse) in
-    let jobs = try arguments.run(call).services.jobs.jobs()
+    let control = try arguments.run(call).services.jobs
+    let jobs: [JobSummary]
+    do throws(HostRefusal) { jobs = try control.jobs() } catch {
+      call.pushNil()
+      call.push(error.message)
+      return .results(2)
+    }
     guard call.claim(jobs.reduce(0) { $0 + size($1) }) else { return .none }
     call.push(.table(LuaTable(array: jobs.map(value))))
     return .results(1)

@@ -1,4 +1,4 @@
-internal import Lua
+package import Lua
 
 extension LuaModule {
   /// A module whose functions are Lua, compiled in a state when one of them is first called there: all states have one
@@ -8,7 +8,7 @@ extension LuaModule {
   ///   - functions: the names of those that `source` makes.
   ///   - natives: those of the host. Scripts see the ones whose names do not begin with `__`.
   ///   - source: is given the natives whose names begin with `__`, by name, and answers a table of its functions.
-  static func lazy(_ name: String, _ functions: [String], natives: [LuaFunction], source: String) -> LuaModule {
+  package static func lazy(_ name: String, _ functions: [String], natives: [LuaFunction], source: String) -> LuaModule {
     let text = LuaFunction("__source") { call in
       call.push(source)
       return .results(1)
@@ -23,7 +23,7 @@ extension LuaModule {
 
   /// Lua for the beginning of a source: `fail(text)` is an error at the line of the script, whatever stands between;
   /// `guard(f)` is a function that keeps that promise. Other errors are as they were.
-  static let guarding = """
+  package static let guarding = """
     local function finish(ok, ...)
       if ok then return ... end
       local problem = ...

@@ -12,6 +12,8 @@ struct MailReader {
   let arguments: Arguments
   let run: RunContext
   let options: Options
+  /// The operator has written server and recipients: no grant is asked for them, and `ca` is the host's to read.
+  var isTheHosts = false
 
   static let names = [
     "server", "security", "verify", "ca", "user", "password", "from", "to", "cc", "bcc", "reply_to", "subject", "text",
@@ -24,7 +26,8 @@ struct MailReader {
     let security = try security(port)
     let grants = run.services.grants
     let script = run.script
-    guard grants(script).mail.allows(host: host, port: port) else {
+    let isTheHosts = isTheHosts
+    guard isTheHosts || grants(script).mail.allows(host: host, port: port) else {
       throw arguments.misuse(
         Grants.refusal(of: "the mail server \(host):\(port)", to: script, grant: "mail = { \"\(host):\(port)\" }"))
     }
@@ -48,7 +51,7 @@ struct MailReader {
     message.headers = try headers()
     var transfer = MailTransfer(
       host: host, port: port, from: from.address, recipients: all, message: [],
-      permits: { grants(script).mail.allows($0, port: port) },
+      permits: { isTheHosts || grants(script).mail.allows($0, port: port) },
       refusal: { address in
         Grants.refusal(
           of: "the mail server \(host) at \(address), which is no public address", to: script,
@@ -63,7 +66,7 @@ struct MailReader {
       transfer.timeout = timeout
     }
     var draft = MailDraft(message: message, transfer: transfer, function: arguments.function)
-    if let bytes = try options.bytes("ca") {
+    if !isTheHosts, let bytes = try options.bytes("ca") {
       draft.authorities = try ScriptLocation(bytes, writing: false, run, arguments)
     }
     draft.attachments = try attachments()

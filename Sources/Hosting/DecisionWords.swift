@@ -16,7 +16,7 @@ extension DecisionRange {
     case (.skipped, .limit): "skipped: its queue, catch_up_max or limit was reached"
     case (.skipped, .orphaned): "skipped: its script, or the job in it, was gone"
     case (.skipped, .node): "skipped: another node runs it"
-    case (.skipped, .unscheduled): "skipped: its schedule was taken away or replaced before it was claimed"
+    case (.skipped, .unscheduled): "skipped: its schedule was removed or replaced before it was claimed"
     case (.skipped, .group), (.skipped, .rate), (.skipped, nil): "skipped"
     }
   }

@@ -89,7 +89,7 @@ package final class EventRenderer: Sendable {
     case .decided(let range, let maxInstances): decided(range, maxInstances)
     // The store's own line is said once, whatever the number of its jobs.
     case .claimFailed(let job, let error): log.write(.debug, job: job, "not started: \(error)")
-    // What is wrong was said when it was found, each with its place.
+    // What is wrong was said when it was found, each with its file and line.
     case .scriptFailed: break
     case .scriptRepaired(let script): log.write(.info, "\(script): it is loaded again, its errors are gone")
     case .failureHookEnded: break

@@ -2,7 +2,7 @@ package import Chronology
 package import JobModel
 package import ScriptLoading
 
-/// What a host, or a command without one, knows beside the stores when it explains a job.
+/// What a host, or a command without one, knows in addition to the stores when it explains a job.
 package struct ExplainContext {
   package var zone: TimeZoneRules
   /// Since when the last host is, or was, up.
@@ -12,12 +12,15 @@ package struct ExplainContext {
   package var open: OpenRuns
   /// All jobs as they are declared; asked for only if one of the runs has not ended.
   package var jobs: () -> [JobDefinition]
+  /// The job as it is declared; nil: no script does.
+  package var job: (String) -> JobDefinition?
   package var configuration: HostConfiguration
 
   package init(
     zone: TimeZoneRules, hostSince: Instant?, pause: PauseNote?, open: OpenRuns, configuration: HostConfiguration,
-    jobs: @escaping () -> [JobDefinition]
+    job: @escaping (String) -> JobDefinition?, jobs: @escaping () -> [JobDefinition]
   ) {
+    self.job = job
     self.zone = zone
     self.hostSince = hostSince
     self.pause = pause
@@ -70,18 +73,28 @@ package struct Explanation {
   /// Of the files that the job watches, the latest that no run succeeded with.
   private var unsuccessfulFiles: [FileMark] {
     let unsuccessful = files.filter { $0.outcome != nil && $0.outcome != .succeeded }
-    return Array(unsuccessful.sorted { ($1.at, $0.path) < ($0.at, $1.path) }.prefix(query.limit))
+    var bytes = 0
+    return Array(
+      unsuccessful.sorted { ($1.at, $0.path) < ($0.at, $1.path) }.prefix(query.limit).prefix { mark in
+        defer { bytes += mark.path.utf8.count }
+        return bytes < Self.fileBytes
+      })
   }
+
+  /// Bytes of the files' paths in one answer.
+  private static let fileBytes = 64 << 10
 
   /// Whether nothing at all is kept of it.
   private var isEmpty: Bool { schedule == nil && dynamic.isEmpty && runs.isEmpty && ranges.isEmpty && files.isEmpty }
 
   // MARK: Choice
 
-  /// What the limit leaves out.
+  /// What the limit, or the size of the answer, leaves out.
   private struct More {
     var runs = 0
     var ranges = 0
+    /// The texts of those that are told fill the answer: a larger limit would show no more.
+    var isFull = false
     /// Counting ends here.
     static let most = 1_000
     var isNothing: Bool { runs == 0 && ranges == 0 }
@@ -91,12 +104,13 @@ package struct Explanation {
           ? nil : number > Self.most ? "more than \(Self.most) \(noun)s" : counted(number, "more \(noun)")
       }
       let parts = [count(runs, "run"), count(ranges, "decision")].compactMap { $0 }
-      return "and \(parts.joined(separator: " and ")) before that: --limit shows more, --at asks about one instant"
+      let advice = isFull ? "--at asks about one instant" : "--limit shows more, --at asks about one instant"
+      return "and \(parts.joined(separator: " and ")) before that: \(advice)"
     }
   }
 
-  /// The newest runs and ranges in the order in which they were decided, `limit` of both together, so that nothing lies
-  /// between those that are shown.
+  /// The newest runs and ranges in the order in which they were decided, `limit` of both together, and fewer where
+  /// their texts fill the answer, so that nothing lies between those that are shown.
   private static func newest(
     _ stores: StoreUnion, _ query: ExplainQuery
   ) throws(StoreError) -> (runs: [StoredRun], ranges: [DecisionRange], more: More) {
@@ -108,23 +122,47 @@ package struct Explanation {
           ? 1_000_000_000 : at.subsecondNanoseconds % 1_000_000 == 0 ? 1_000_000 : 1)
     }
     let most = query.limit + More.most + 1
-    let found = try stores.runs(RunQuery(job: query.job, from: query.at, to: to, limit: most))
+    var plain = RunQuery(job: query.job, from: query.at, to: to, limit: most)
+    plain.isBrief = true
+    // Counted and put into order without their texts; those that are told are read again with them, one after another.
+    let found = try stores.runs(plain)
     let decided = try stores.decisions(DecisionQuery(job: query.job, at: query.at, before: to, limit: most))
     var runs = found[...], ranges = decided[...]
-    for _ in 0..<query.limit {
+    var told: [StoredRun] = []
+    var bytes = 0
+    var more = More()
+    while told.count + (decided.count - ranges.count) < query.limit {
       // Each of the two lists has its newest first.
       let run = runs.first.map { $0.record.claimedAt ?? $0.record.scheduledAt }, range = ranges.first?.decidedAt
       if let run, range.map({ run >= $0 }) ?? true {
-        runs.removeFirst()
+        let brief = runs.removeFirst()
+        // Gone meanwhile: it was the oldest that is kept.
+        guard let whole = try stores.run(brief.record.id) else { continue }
+        told.append(whole)
+        bytes += textBytes(of: whole.record)
       } else if range != nil {
         ranges.removeFirst()
+      } else {
+        break
+      }
+      guard bytes < PageLimit.bytes else {
+        more.isFull = true
+        break
       }
     }
-    return (
-      Array(found.dropLast(runs.count)), Array(decided.dropLast(ranges.count)),
-      More(runs: runs.count, ranges: ranges.count)
-    )
+    (more.runs, more.ranges) = (runs.count, ranges.count)
+    return (told, Array(decided.dropLast(ranges.count)), more)
   }
+
+  /// About how many bytes of text a run adds to the answer.
+  private static func textBytes(of run: RunRecord) -> Int {
+    let message = run.error?.message.utf8.count ?? 0
+    // Of a run whose texts are long only the message is told; the sentence has its beginning once more.
+    return (run.textBytes <= RunPaging.textBytes ? run.textBytes : message) + min(message, messageBytes)
+  }
+
+  /// Bytes of an error's message in a sentence.
+  private static let messageBytes = 1_024
 
   // MARK: Answer
 
@@ -167,8 +205,12 @@ package struct Explanation {
   }
 
   private var scheduleMessages: [String] {
-    var lines = schedule.map { [message($0)] } ?? []
-    lines += dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(message($0))" }
+    let job = context.job(query.job)
+    func words(_ record: ScheduleRecord) -> [String] {
+      ScheduleWords(record: record, job: job, isEverythingPaused: context.pause != nil, zone: zone).sentences
+    }
+    var lines = schedule.map(words) ?? []
+    lines += dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(words($0)[0])" }
     if dynamic.count > 20 { lines.append("and \(dynamic.count - 20) more dynamic schedules") }
     return lines
   }
@@ -182,19 +224,6 @@ package struct Explanation {
           "\(mark.path) \(mark.outcome?.rawValue ?? "")\(run) at \(TimeFormat.time(mark.at, in: zone)): it is given "
           + "again when it is changed"
       }
-  }
-
-  private func message(_ schedule: ScheduleRecord) -> String {
-    if let gone = schedule.orphanedAt {
-      return "orphaned since \(TimeFormat.time(gone, in: zone)): its script, or the job in it, is gone"
-    }
-    if schedule.trigger == nil, !schedule.isPaused {
-      return "no trigger: runs on events, with files, after jobs, or when asked"
-    }
-    let next = schedule.nextFire.map { "next fire time \(TimeFormat.time($0, in: zone))" } ?? "no further fire time"
-    guard schedule.isPaused || context.pause != nil else { return next }
-    let why = schedule.pause?.reason.map { " (\($0))" } ?? ""
-    return "paused\(why); \(next) will be skipped"
   }
 
   private func message(_ run: RunRecord) throws(StoreError) -> String {
@@ -212,7 +241,7 @@ package struct Explanation {
       let last = run.retriedAt.map { ", the last one at \(TimeFormat.time($0, in: zone))" } ?? ""
       text += ", after \(run.attempts) attempts\(last)"
     }
-    if let error = run.error { text += " (\(error.message))" }
+    if let error = run.error { text += " (\(error.message.cut(toBytes: Self.messageBytes)))" }
     return text
   }
 

@@ -7,7 +7,7 @@ internal import ScriptLoading
 internal import ScriptRuntime
 internal import Synchronization
 
-/// Calls moondial.lua's `on_failure` when a run has failed: on the default executor, beside the runs, in a Lua state of
+/// Calls moondial.lua's `on_failure` when a run has failed: on the default executor, as runs are, in a Lua state of
 /// its own, for at most 30 s.
 ///
 /// A call is no run: it has no row, is never repeated, and what goes wrong in it is one line of the log. At most 64 are

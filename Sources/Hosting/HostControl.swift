@@ -49,6 +49,8 @@ package protocol HostControl: AnyObject, Sendable {
   func generations() async throws(ControlError) -> [GenerationAnswer]
   /// Newest first.
   func audit(_ query: AuditQuery) async throws(ControlError) -> Page<AuditAnswer>
+  /// The hosts that share this one's stores, and this one.
+  func nodes() async throws(ControlError) -> NodesAnswer
 
   // MARK: Orders
 
@@ -68,4 +70,8 @@ package protocol HostControl: AnyObject, Sendable {
   func unschedule(_ id: String, by caller: Caller) async throws(ControlError)
   /// Runs a job for the fire times of a range; with `dryRun` it only lists them.
   func backfill(_ request: BackfillRequest, by caller: Caller) async throws(ControlError) -> BackfillAnswer
+  /// Has a host give up what it leads, and lead nothing until it is resumed or started again; answers when it is told.
+  func drain(_ node: String, _ request: DrainRequest, by caller: Caller) async throws(ControlError) -> DrainAnswer
+  /// Takes a `drain` back.
+  func undrain(_ node: String, by caller: Caller) async throws(ControlError) -> DrainAnswer
 }

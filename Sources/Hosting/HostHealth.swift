@@ -24,6 +24,12 @@ package final class HostHealth: Sendable {
     case watching
     /// Files that jobs watch for are not noticed.
     case watchedFiles
+    /// Live hosts that share a store have other scripts than this one.
+    case otherScripts(store: String)
+    /// This machine's clock is not as that of a store's server.
+    case clock(store: String)
+    /// The others that share a store do not know that this host lives.
+    case membership(store: String)
 
     /// What is said when it is over.
     var recovery: String {
@@ -34,6 +40,9 @@ package final class HostHealth: Sendable {
       case .programs: "programs of scripts can be started again"
       case .watching: "changes of scripts are noticed again"
       case .watchedFiles: "files are watched for again"
+      case .otherScripts(let store): "all hosts of store \"\(store)\" have the same scripts again"
+      case .clock(let store): "this machine's clock is as the one of store \"\(store)\" again"
+      case .membership(let store): "the other hosts of store \"\(store)\" hear of this one again"
       }
     }
   }

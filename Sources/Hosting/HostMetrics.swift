@@ -18,6 +18,7 @@ package struct HostMetrics: Sendable, Codable {
   package var jobs = JobCounts()
   package var executors: [ExecutorStatus] = []
   package var stores: [StoreMetrics] = []
+  package var nodes: [NodeMetrics] = []
   package var memory = MemoryStatus(resident: 0, luaStates: nil)
   package var generation = 0
   package var reloads = 0
@@ -45,7 +46,7 @@ package struct HostMetrics: Sendable, Codable {
   }
 
   package struct OutcomeCount: Sendable, Codable, Hashable {
-    /// nil: all jobs that have no place of their own.
+    /// nil: all jobs that are not counted by themselves.
     package var job: String?
     package var outcome: Outcome
     package var count: Int
@@ -74,6 +75,21 @@ package struct HostMetrics: Sendable, Codable {
       self.batches = batches
       self.failures = failures
       self.latency = latency
+    }
+  }
+
+  /// The hosts of one store, as they were when this one last said a word.
+  package struct NodeMetrics: Sendable, Codable, Hashable {
+    package var store: String
+    package var states: [StateCount]
+    /// Live ones that have other scripts than this host.
+    package var otherScripts: Int
+    /// Seconds that this machine's clock is ahead of the server's at least.
+    package var clockAhead: Double
+
+    package struct StateCount: Sendable, Codable, Hashable {
+      package var state: NodeAnswer.State
+      package var count: Int
     }
   }
 

@@ -16,6 +16,8 @@ package struct HostStatus: Sendable, Codable {
   package var now: HostTime
   /// IANA name of the zone in which times are shown.
   package var timeZone: String
+  /// What this host is called among those that share a store with it; nil: it shares none.
+  package var node: String?
   package var scripts: String?
   package var stateDirectory: String?
   /// Set while everything is paused.
@@ -32,7 +34,8 @@ package struct HostStatus: Sendable, Codable {
   package var memory: MemoryStatus
 
   private enum CodingKeys: String, CodingKey {
-    case host, version, pid, state, now, scripts, pause, generation, problems, jobs, runs, loop, stores, executors,
+    case host, version, pid, state, now, node, scripts, pause, generation, problems, jobs, runs, loop, stores,
+      executors,
       memory
     case startedAt = "started_at"
     case timeZone = "timezone"
@@ -113,7 +116,7 @@ package struct RunCounts: Sendable, Hashable, Codable {
 package struct LoopStatus: Sendable, Hashable, Codable {
   /// What falls due next; nil: nothing will.
   package var nextDue: HostTime?
-  /// Milliseconds that this question waited for its turn.
+  /// Milliseconds that this question waited for the scheduler's thread.
   package var answeredIn: Double
 
   private enum CodingKeys: String, CodingKey {

@@ -1,4 +1,3 @@
-package import Chronology
 package import JobModel
 internal import Triggers
 
@@ -109,88 +108,5 @@ extension JobAnswer {
     let texts = [name, trigger, lua, description, file, group, params?.text, pause?.reason, orphanReason]
     return texts.reduce(0) { $0 + ($1?.utf8.count ?? 0) } + tags.reduce(0) { $0 + $1.utf8.count }
       + schedules.reduce(0) { $0 + $1.weight }
-  }
-}
-
-/// How far a run says it is (`ctx:progress`).
-package struct ProgressInfo: Sendable, Hashable, Codable {
-  /// `40 %`, or the text.
-  package var text: String
-  /// From 0 to 1, where it is one.
-  package var fraction: Double?
-  package var at: HostTime
-
-  package init(text: String, fraction: Double?, at: HostTime) {
-    self.text = text
-    self.fraction = fraction
-    self.at = at
-  }
-}
-
-extension ProgressInfo {
-  /// As a store keeps it.
-  package init(_ line: RunLogLine, in zone: TimeZoneRules) {
-    var fraction: Double?
-    if case .object(let fields)? = line.fields.flatMap({ JSONValue(parsing: $0.text) }) {
-      switch fields["fraction"] {
-      case .number(let value)?: fraction = value
-      case .integer(let value)?: fraction = Double(value)
-      default: break
-      }
-    }
-    self.init(text: line.message, fraction: fraction, at: HostTime(line.at, in: zone))
-  }
-}
-
-/// Which jobs. What is nil is not asked for.
-package struct JobQuery: Sendable, Equatable {
-  package enum State: String, Sendable, CaseIterable {
-    case enabled, disabled, paused, orphaned
-    /// It has a claimed run.
-    case running
-    /// Its latest run since the start did not succeed.
-    case failing
-  }
-
-  package var tag: String?
-  /// Path of the script that declares it.
-  package var file: String?
-  package var state: State?
-  /// A part of its name, its description or a tag, in any case.
-  package var text: String?
-  package var after: PageCursor?
-  package var limit: Int
-
-  package init(
-    tag: String? = nil, file: String? = nil, state: State? = nil, text: String? = nil, after: PageCursor? = nil,
-    limit: Int = PageLimit.standard
-  ) {
-    self.tag = tag
-    self.file = file
-    self.state = state
-    self.text = text
-    self.after = after
-    self.limit = limit
-  }
-  /// Whether every job fits.
-  package var isPlain: Bool { tag == nil && file == nil && state == nil && text == nil }
-
-  /// Whether a job fits.
-  package func matches(_ job: JobAnswer) -> Bool {
-    if let tag, !job.tags.contains(tag) { return false }
-    if let file, job.file != file { return false }
-    if let text {
-      let texts = [job.name, job.description ?? ""] + job.tags
-      guard texts.contains(where: { containsText(text, in: $0) }) else { return false }
-    }
-    switch state {
-    case nil: return true
-    case .enabled: return !job.isOrphaned && job.isEnabled && !job.isPaused
-    case .disabled: return !job.isOrphaned && !job.isEnabled
-    case .paused: return !job.isOrphaned && job.isPaused
-    case .orphaned: return job.isOrphaned
-    case .running: return job.running > 0
-    case .failing: return job.lastOutcome.map { $0.isFailure } ?? false
-    }
   }
 }

@@ -20,7 +20,7 @@ package final class JobHomes: Sendable {
 
   package init(_ archive: ScriptArchive?) { self.archive = archive }
 
-  /// `generation` is about to take the place of `former`; nil: of what the last host had. On the thread that loads.
+  /// `generation` is about to replace `former`; nil: of what the last host had. On the thread that loads.
   /// O(scripts), and the jobs of those that changed.
   package func follow(_ generation: LoadedGeneration, after former: LoadedGeneration?) {
     var next = State()

@@ -1,4 +1,4 @@
-/// A place in a journal: after so many entries of this life of the host. Written `HOST-NUMBER`.
+/// A position in a journal: after so many entries of this life of the host. Written `HOST-NUMBER`.
 package struct JournalPosition: Sendable, Hashable, Codable, CustomStringConvertible {
   package var host: HostIdentity
   /// 0: before the first.

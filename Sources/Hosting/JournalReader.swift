@@ -6,24 +6,24 @@ internal import Synchronization
 /// Threading: one task at a time.
 package final class JournalReader<Content: Sendable>: Sendable {
   private let journal: Journal<Content>
-  private let place: Mutex<JournalPosition>
+  private let current: Mutex<JournalPosition>
 
   init(_ journal: Journal<Content>, after position: JournalPosition) {
     self.journal = journal
-    place = Mutex(position)
+    current = Mutex(position)
   }
 
   deinit { journal.leave() }
 
   /// After what was read so far.
-  package var position: JournalPosition { place.withLock { $0 } }
+  package var position: JournalPosition { current.withLock { $0 } }
 
   /// What comes next, at most `limit` entries: waits until there is something. nil when the task is cancelled or the
   /// host has ended.
   package func next(limit: Int = 1_000) async -> JournalPage<Content>? {
     while true {
       let page = journal.read(after: position, limit: limit)
-      place.withLock { $0 = page.next }
+      current.withLock { $0 = page.next }
       if !page.entries.isEmpty || page.gap != nil { return page }
       guard await journal.wait(after: page.next.number) else { return nil }
     }

@@ -26,15 +26,22 @@ struct LateCauses {
   ) throws(StoreError) {
     self.hostSince = hostSince
     for run in runs where Self.delay(of: run) != nil {
-      neighbours += try stores.runs(RunQuery(job: job, before: run.id, limit: 20)).map(\.record)
+      neighbours += try Self.brief(stores, RunQuery(job: job, before: run.id, limit: 20))
     }
-    for id in Set(ranges.compactMap(\.run)) where try stores.runs(RunQuery(job: job, id: id)).isEmpty {
+    for id in Set(ranges.compactMap(\.run)) where try Self.brief(stores, RunQuery(job: job, id: id)).isEmpty {
       missing.insert(id)
     }
     if let first = missing.min() {
       // Pruning goes from the oldest on, so one that is older than the missing run tells that it was never there.
-      oldestKept = try stores.runs(RunQuery(job: job, before: first, limit: 1)).first?.record.id
+      oldestKept = try Self.brief(stores, RunQuery(job: job, before: first, limit: 1)).first?.id
     }
+  }
+
+  /// Their times are all that matters here.
+  private static func brief(_ stores: StoreUnion, _ query: RunQuery) throws(StoreError) -> [RunRecord] {
+    var query = query
+    query.isBrief = true
+    return try stores.runs(query).map(\.record)
   }
 
   /// How late the claim was, if that is worth a word.
@@ -65,7 +72,7 @@ struct LateCauses {
   }
 
   /// What a coalesced range says of the run that stands for it. A run that waited for its claim until it was too late,
-  /// or whose turn another one took, was never claimed, and its own fire time has a range of its own.
+  /// or which another one replaced, was never claimed, and its own fire time has a range of its own.
   func message(ofCoalesced range: DecisionRange) -> String {
     guard let run = range.run else { return "coalesced into one run" }
     if !missing.contains(run) { return "coalesced into run \(run)" }

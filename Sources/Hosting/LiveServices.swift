@@ -14,10 +14,13 @@ package final class LiveServices: Sendable {
     var stores: NamedStores?
     /// Reads what runs have kept.
     var pool: BlockingPool?
+    /// By the names of the stores.
+    var doubts: [String: CommitDoubts] = [:]
     var stepped: (@Sendable (RunStep, String) -> Void)?
     var engine: (@Sendable () -> (any SchedulerEngine)?)?
     var quotas = Quotas()
     var onFailure: FailureHook?
+    var notifyTargets: [String: NotifyTarget] = [:]
   }
 
   private let state = Mutex(State())
@@ -26,6 +29,7 @@ package final class LiveServices: Sendable {
 
   package func use(grants: GrantTable) { state.withLock { $0.grants = grants } }
   package func use(onFailure: FailureHook?) { state.withLock { $0.onFailure = onFailure } }
+  package func use(notifyTargets: [String: NotifyTarget]) { state.withLock { $0.notifyTargets = notifyTargets } }
   package func use(quotas: Quotas) { state.withLock { $0.quotas = quotas } }
   /// How much history the stores keep from now on, as far as that can be said to them.
   package func use(retention: Retention) {
@@ -40,6 +44,7 @@ package final class LiveServices: Sendable {
   /// `tell` is called with each step that is durable, and the job of its run.
   package func tellSteps(_ tell: @escaping @Sendable (RunStep, String) -> Void) { state.withLock { $0.stepped = tell } }
 
+  package var notifyTargets: [String: NotifyTarget] { state.withLock { $0.notifyTargets } }
   package var quotas: Quotas { state.withLock { $0.quotas } }
   package var onFailure: FailureHook? { state.withLock { $0.onFailure } }
 
@@ -56,8 +61,11 @@ package final class LiveServices: Sendable {
   func runKeeper(of store: String) -> (any RunKeeper)? {
     state.withLock { state in
       guard let stores = state.stores, let pool = state.pool else { return nil }
+      let name = stores.name(store)
+      let doubts = state.doubts[name] ?? CommitDoubts()
+      state.doubts[name] = doubts
       return StoreRunKeeper(
-        store: stores[store], name: stores.name(store), engine: state.engine?(), clock: SystemWallClock(), pool: pool,
+        store: stores[store], name: name, inbox: state.engine?(), clock: SystemWallClock(), pool: pool, doubts: doubts,
         stepped: state.stepped)
     }
   }

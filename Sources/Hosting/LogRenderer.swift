@@ -13,7 +13,7 @@ internal import Synchronization
 package final class LogRenderer: HostLog {
   private let zone: Mutex<TimeZoneRules>
   private let levels: Mutex<LogLevels>
-  /// The level of the lowest of them, by its place: read for each line.
+  /// The level of the lowest of them, by its index: read for each line.
   private let lowest: Atomic<Int>
   private let clock: any WallClock
   private let format: LogFormat

@@ -17,7 +17,7 @@ extension Page {
   /// - Parameters:
   ///   - found: what fits the question, one more than `limit` if there is one more.
   ///   - weigh: about how many bytes of text an item has.
-  ///   - cursor: the place behind an item.
+  ///   - cursor: where the list goes on after an item.
   package init(
     _ found: [Item], limit: Int, weigh: (Item) -> Int, cursor: (Item) -> PageCursor
   ) {
@@ -32,7 +32,7 @@ extension Page {
 
 extension Page: Equatable where Item: Equatable {}
 
-/// A place in a list. Opaque to who pages: it is a text without spaces, safe in a URL.
+/// Where a list goes on. Opaque to who pages: it is a text without spaces, safe in a URL.
 package struct PageCursor: Sendable, Hashable, Codable, CustomStringConvertible {
   package let text: String
 

@@ -29,8 +29,8 @@ extension PageCursor {
   private static func name(_ digits: [UInt8]) -> String? {
     guard digits.count.isMultiple(of: 2), digits.count <= 8_192 else { return nil }
     var bytes: [UInt8] = []
-    for place in stride(from: 0, to: digits.count, by: 2) {
-      guard let byte = UInt8(String(decoding: digits[place..<place + 2], as: UTF8.self), radix: 16) else { return nil }
+    for index in stride(from: 0, to: digits.count, by: 2) {
+      guard let byte = UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16) else { return nil }
       bytes.append(byte)
     }
     return String(validating: bytes, as: UTF8.self)

@@ -30,7 +30,7 @@ enum PlainFile {
     return isWhole ? bytes : nil
   }
 
-  /// Writes a new file beside it, brings it to the disk, and gives it the name. Answers why that failed.
+  /// Writes a new file in its directory, brings it to the disk, and gives it the name. Answers why that failed.
   static func write(_ bytes: [UInt8], to path: String) -> String? {
     let partial = path + ".new"
     let descriptor = unsafe open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)

@@ -32,7 +32,7 @@ package struct AcceptedRun: Sendable, Codable, Equatable {
 /// What became of a cancel.
 package struct CancelAnswer: Sendable, Codable, Equatable {
   package enum State: String, Sendable, Codable, CaseIterable {
-    /// It had not started: it has ended as cancelled.
+    /// No thread worked at it: it has ended as cancelled.
     case cancelled
     /// It runs, and was told to end.
     case cancelling
@@ -40,10 +40,43 @@ package struct CancelAnswer: Sendable, Codable, Equatable {
   package var id: Int64
   package var job: String
   package var state: State
+  /// Where it stood.
+  package var before: Before
 
-  package init(id: Int64, job: String, state: State) {
+  package enum Before: String, Sendable, Codable, CaseIterable {
+    case waiting, running, retrying, parked, stuck
+
+    init(_ phase: RunPhase) {
+      self =
+        switch phase {
+        case .waiting: .waiting
+        case .running, .leftOver: .running
+        case .retrying: .retrying
+        case .parked: .parked
+        case .stuck: .stuck
+        }
+    }
+  }
+
+  package init(id: Int64, job: String, state: State, before: Before) {
     self.id = id
     self.job = job
     self.state = state
+    self.before = before
+  }
+}
+
+extension CancelAnswer {
+  /// What was done, for people.
+  package var words: String {
+    guard state == .cancelled else { return "run \(id) of \(job) is told to end" }
+    let stood =
+      switch before {
+      case .waiting: "it had not started"
+      case .retrying: "it waited for its next attempt"
+      case .parked: "it was parked"
+      case .running, .stuck: "it was about to end"
+      }
+    return "run \(id) of \(job) is cancelled: \(stood)"
   }
 }

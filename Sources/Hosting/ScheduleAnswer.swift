@@ -1,4 +1,4 @@
-/// A dynamic schedule: one that was made at run time.
+/// A dynamic schedule: one that code or an operator has added to those that its job declares.
 package struct ScheduleAnswer: Sendable, Codable, Equatable {
   package var id: String
   package var job: String

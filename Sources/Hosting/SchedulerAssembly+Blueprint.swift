@@ -7,7 +7,7 @@ package import ScriptLoading
 extension SchedulerAssembly {
   /// What to build. Plain values.
   package struct Blueprint {
-    /// Used when there are no scripts; otherwise the configuration is what their place says.
+    /// Used when there are no scripts; otherwise the configuration is what their location says.
     package var configuration = HostConfiguration()
     package var scripts: ScriptLocation?
     /// Where relative paths of stores begin; made when it is missing. nil: the working directory.
@@ -17,7 +17,7 @@ extension SchedulerAssembly {
     package var log: any HostLog
     /// Whether each run's claim, start and success are events; failures always are.
     package var publishesRuns = true
-    /// Whether a program declares jobs beside the scripts' own: then a script may name such a job before it is there.
+    /// Whether a program declares jobs, in addition to the scripts' own: a script may then name one before it is there.
     package var isEmbedded = false
     /// Called with each attempt on its worker's thread, before anything of it happens; nil costs nothing. (The event of
     /// a start comes from the scheduler's thread, and later than the first lines of a run.)
@@ -31,6 +31,9 @@ extension SchedulerAssembly {
     package var standsBy: (@Sendable (String) -> Void)?
     /// Told, on a thread of the store's, when another host has taken a store over. Must be quick.
     package var onStoreLost: @Sendable (String) -> Void = { _ in }
+    /// Told, on a thread of a store's, when this host is drained: it should end what it runs, give its stores back and
+    /// begin anew; and when it is drained no more. Must be quick.
+    package var onDrain: @Sendable (Bool) -> Void = { _ in }
     package var wallClock: any WallClock = SystemWallClock()
     package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
     /// Makes the executors when they are not pools of threads: by configured name.

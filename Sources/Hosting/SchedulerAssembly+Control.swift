@@ -33,10 +33,9 @@ extension SchedulerAssembly {
   static func operations(
     _ blueprint: Blueprint, _ service: ServiceConfiguration, _ engine: any SchedulerEngine,
     configuration: HostConfiguration, health: HostHealth, ledger: ScriptLedger, session: ScriptSession?,
-    luaHost: LuaHost?
+    luaHost: LuaHost?, identity: HostIdentity, memberships: HostMemberships
   ) -> SchedulerControl {
     let zoneName = configuration.timeZone ?? blueprint.scripts?.systemZone.name ?? "UTC"
-    let identity = HostIdentity()
     let live = session?.live
     let quotas = configuration.quotas
     let parts = SchedulerControl.Parts(
@@ -46,7 +45,7 @@ extension SchedulerAssembly {
       monotonicClock: service.monotonicClock, health: health, scripts: ledger, configuration: configuration,
       scriptsDirectory: session?.directory.root, stateDirectory: blueprint.stateDirectory,
       luaStates: { luaHost.map { $0.keptStates.bytes } }, series: { luaHost?.services.metrics.all ?? [] },
-      quotas: { live?.quotas ?? quotas })
+      quotas: { live?.quotas ?? quotas }, memberships: memberships)
     let events = EventJournal(
       identity, weigh: { $0.event.weight },
       wanted: { engine.post(whenDurable: nil) { core, _, _ in core.configuration.isWatched = true } })

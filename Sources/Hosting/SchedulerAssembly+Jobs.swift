@@ -2,7 +2,7 @@ package import JobModel
 internal import SchedulerService
 package import Scheduling
 
-/// Jobs that the program itself declares, beside those of scripts.
+/// Jobs that the program itself declares, in addition to those of scripts.
 extension SchedulerAssembly {
   /// Why a program's job is not taken.
   package enum DeclarationFailure: Error, Sendable {

@@ -94,6 +94,8 @@ extension SchedulerAssembly {
     operations.stop()
     keeper?.stop()
     for (_, store) in stores { store.close() }
+    // Last: who leads is a member.
+    memberships.leave()
     bridge.detach()
     failures?.detach()
     ears.detach()

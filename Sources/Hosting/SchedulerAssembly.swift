@@ -41,6 +41,7 @@ package final class SchedulerAssembly: Sendable {
   let operations: SchedulerControl
   let ears: Ears
   let intents: PendingIntents
+  let memberships: HostMemberships
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
   ///
@@ -68,10 +69,16 @@ package final class SchedulerAssembly: Sendable {
       if let path = blueprint.stateDirectory { try StateDirectory(making: path) } else { nil }
     let executors = try ConfiguredExecutors.make(configuration, luaHost, blueprint, health)
     workers = executors.reduce(0) { $0 + $1.executor.workers }
+    let identity = HostIdentity()
+    let memberships = HostMemberships(
+      configuration, directory: session?.directory, health: health, log: log, onDrain: blueprint.onDrain)
+    self.memberships = memberships
     do throws(HostError) {
+      try memberships.join(configuration, blueprint.kinds, life: identity, executors: executors)
       stores = try blueprint.kinds.open(
-        configuration, in: state, .scheduler, health: health, standsBy: blueprint.standsBy)
+        configuration, in: state, .scheduler, health: health, node: memberships.name, standsBy: blueprint.standsBy)
     } catch {
+      memberships.leave()
       session?.luaHost.stop()
       throw error
     }
@@ -119,7 +126,9 @@ package final class SchedulerAssembly: Sendable {
     let ledger = ScriptLedger()
     let operations = SchedulerAssembly.operations(
       blueprint, service, engine, configuration: configuration, health: health, ledger: ledger, session: session,
-      luaHost: luaHost)
+      luaHost: luaHost, identity: identity, memberships: memberships)
+    memberships.use(engine, ledger)
+    ledger.tell { [weak memberships] in memberships?.beat() }
     self.operations = operations
     ears.attach(operations)
     sink.tell(operations)

@@ -16,6 +16,10 @@ extension SchedulerControl {
       let context = ExplainContext(
         zone: self.parts.zone, hostSince: self.startedAt, pause: pause, open: self.openRuns(),
         configuration: self.parts.scripts.current?.configuration ?? self.parts.configuration,
+        job: { name in
+          guard let slot = self.directory.slot(of: name) else { return nil }
+          return self.states(at: [slot]).first { !$0.isOrphaned }?.definition
+        },
         jobs: { self.declaredJobs() })
       return try self.reading { () throws(StoreError) in
         try Explanation(self.stores, query, context).answer()

@@ -13,20 +13,44 @@ extension SchedulerControl {
 
   package func job(_ name: String) async throws(ControlError) -> JobAnswer {
     try await away { () throws(ControlError) in
-      let slot = try self.slot(of: name)
-      guard let state = self.states(at: [slot]).first else { throw self.unknown(name) }
-      var answer = self.answers([state]).first!
-      let ended = RunQuery(job: name, outcomes: Set(Outcome.allCases), limit: 1)
-      let last = try self.reading { () throws(StoreError) in try self.named(state.store)?.runs(ended).first }
+      let state = self.directory.slot(of: name).flatMap { self.states(at: [$0]).first }
+      guard let state else { return try self.storedOrphan(name) }
+      var answer = self.answers([state])[0]
+      let last = try self.reading { () throws(StoreError) in
+        try self.named(state.store)?.lastRuns(of: [name])[name]
+      }
       answer.lastRunTime = last.map { self.time($0.startedAt ?? $0.scheduledAt) }
       return answer
     }
   }
 
-  /// Where a job is. Throws for a name that nobody has declared, with the nearest ones.
+  /// A job that the scheduler does not remember, and a store keeps.
+  private func storedOrphan(_ name: String) throws(ControlError) -> JobAnswer {
+    let found = try reading { () throws(StoreError) -> JobAnswer? in
+      let orphans = try StoredOrphans(stores, job: name)
+      guard !orphans.names.isEmpty else { return nil }
+      var answer = try orphans.answer(name, parts.zones, in: parts.zone)
+      let last = try stores.lastRun(of: name)?.record
+      answer.lastRunTime = last.map { time($0.startedAt ?? $0.scheduledAt) }
+      return answer
+    }
+    guard var found else { throw unknown(name) }
+    found.orphanReason = reasonOfOrphan(name)
+    return found
+  }
+
+  /// Where a job is. Throws for a name that nobody has declared, with the nearest ones. Blocks on stores for those.
   func slot(of name: String) throws(ControlError) -> JobSlot {
-    guard let slot = directory.slot(of: name) else { throw unknown(name) }
+    guard let slot = directory.slot(of: name) else { throw orphaned(name) ?? unknown(name) }
     return slot
+  }
+
+  /// Why an order about a job that the scheduler does not know is refused; nil: no store knows it either.
+  func orphaned(_ name: String) -> ControlError? {
+    guard directory.slot(of: name) == nil, let found = try? stores.schedules(of: name), !found.isEmpty else {
+      return nil
+    }
+    return ControlError(SchedulerCore.Refusal.orphaned(name))
   }
 
   func unknown(_ name: String) -> ControlError {
@@ -48,7 +72,9 @@ extension SchedulerControl {
     while found.count <= limit, !rest.isEmpty {
       let part = rest.prefix(max(limit + 1, query.isPlain ? 0 : Self.jobsPerTick))
       rest = rest.dropFirst(part.count)
-      found += states(at: Array(part)).filter { query.matches($0) }
+      let states = states(at: Array(part))
+      let former = query.state == .failing ? formerOutcomes(of: states) : [:]
+      found += states.filter { query.matches($0, lastOutcome: $0.lastOutcome ?? former[$0.definition.name]) }
     }
     // The one beyond the page costs nothing but its answer.
     return Page(answers(Array(found.prefix(limit + 1))), limit: limit, weigh: \.weight) { PageCursor(names: [$0.name]) }
@@ -99,8 +125,10 @@ extension SchedulerControl {
     let (runs, isAllPaused) = engine.ask { core, _, _ in
       (only.isEmpty ? [:] : core.activeRuns(only), core.pauseNote != nil)
     }
+    let former = formerOutcomes(of: states)
     return states.map { state in
       var answer = answer(state)
+      answer.lastOutcome = state.lastOutcome ?? former[answer.name]
       answer.list(schedules[answer.name] ?? [])
       answer.now = words(state, runs)
       if isAllPaused { answer.isPausedWithAll = true }
@@ -125,7 +153,6 @@ extension SchedulerControl {
     let definition = state.definition
     var answer = JobAnswer(definition)
     answer.nextRunTime = state.isOrphaned ? nil : state.nextFire.map(time)
-    answer.lastOutcome = state.lastOutcome ?? formerOutcome(of: definition.name, in: state.store)
     answer.running = state.claimed
     answer.waiting = state.waiting
     if state.claimed == 1, let run = state.latestRun, let note = progress[run] { answer.progress = info(note) }
@@ -148,18 +175,32 @@ extension SchedulerControl {
     ProgressInfo(text: note.progress.words, fraction: note.progress.fraction, at: time(note.at))
   }
 
-  /// How the latest run of a job ended before this start: looked up once, since it does not change.
-  private func formerOutcome(of job: String, in store: String) -> Outcome? {
-    if let known = observed.withLock({ $0.formerOutcomes[job] }) { return known }
-    let query = RunQuery(job: job, outcomes: Set(Outcome.allCases), to: nil, limit: 1)
-    let found = (try? named(store)?.runs(query))?.first
-    // One of this life is not the answer for long.
-    guard found?.finishedAt.map({ $0 < startedAt }) ?? true else { return found?.outcome }
+  /// How the latest runs of those jobs that had none since the start ended: looked up once, since it does not change.
+  private func formerOutcomes(of states: [JobState]) -> [String: Outcome] {
+    let asked = states.filter { $0.lastOutcome == nil }
+    guard !asked.isEmpty else { return [:] }
+    var known = observed.withLock { observed in
+      asked.map(\.definition.name).reduce(into: [String: Outcome?]()) { $0[$1] = observed.formerOutcomes[$1] }
+    }
+    let unknown = asked.filter { known[$0.definition.name] == nil }
+    for (name, states) in Dictionary(grouping: unknown, by: \.store) {
+      // A store that cannot be read is asked again the next time.
+      guard let store = named(name), let runs = try? store.lastRuns(of: states.map(\.definition.name)) else { continue }
+      for job in states.map(\.definition.name) { known[job] = .some(runs[job]?.outcome) }
+      // One of this life is not the answer for long.
+      remember(
+        states.lazy.map(\.definition.name).filter { job in
+          runs[job]?.finishedAt.map { $0 < self.startedAt } ?? true
+        }.map { ($0, runs[$0]?.outcome) })
+    }
+    return known.compactMapValues { $0 }
+  }
+
+  private func remember(_ outcomes: some Sequence<(String, Outcome?)>) {
     observed.withLock { observed in
       if observed.formerOutcomes.count > 200_000 { observed.formerOutcomes = [:] }
-      observed.formerOutcomes[job] = .some(found?.outcome)
+      for (job, outcome) in outcomes { observed.formerOutcomes[job] = .some(outcome) }
     }
-    return found?.outcome
   }
 
   func named(_ store: String) -> (any JobStore)? { parts.stores.first { $0.name == store }?.store }
@@ -167,7 +208,7 @@ extension SchedulerControl {
 
 extension JobQuery {
   /// Whether a job fits, before there is an answer about it.
-  func matches(_ job: JobState) -> Bool {
+  func matches(_ job: JobState, lastOutcome: Outcome?) -> Bool {
     if isPlain { return true }
     var answer = JobAnswer(name: job.definition.name)
     answer.tags = job.definition.tags
@@ -177,7 +218,7 @@ extension JobQuery {
     answer.isPaused = job.isPaused
     answer.isOrphaned = job.isOrphaned
     answer.running = job.claimed
-    answer.lastOutcome = job.lastOutcome
+    answer.lastOutcome = lastOutcome
     return matches(answer)
   }
 }

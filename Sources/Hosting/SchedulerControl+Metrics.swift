@@ -32,6 +32,7 @@ extension SchedulerControl {
         name: parts.stores[index].name, isWritable: !failed[index], queued: tally.queued, batches: tally.batches,
         failures: tally.failures, latency: Histogram(tally.latency))
     }
+    metrics.nodes = parts.memberships.places.map { HostMetrics.NodeMetrics($0, own: parts.memberships.name) }
     metrics.memory = MemoryStatus(resident: ResidentMemory.bytes, luaStates: parts.luaStates())
     metrics.generation = parts.scripts.current?.number.number ?? 0
     metrics.isPaused = isPaused
@@ -79,6 +80,19 @@ extension SchedulerControl {
         let count = rest[outcome.ordinal]
         return count > 0 ? HostMetrics.OutcomeCount(job: nil, outcome: outcome, count: count) : nil
       }
+  }
+}
+
+extension HostMetrics.NodeMetrics {
+  init(_ place: HostMemberships.Place, own: String) {
+    let states = place.members.map { NodeAnswer.State($0) }
+    let scripts = place.members.first { $0.name == own }?.report.scripts ?? ""
+    self.init(
+      store: place.store,
+      states: NodeAnswer.State.allCases.map { state in StateCount(state: state, count: states.count { $0 == state }) },
+      otherScripts: scripts.isEmpty
+        ? 0 : place.members.count { $0.isAlive && !$0.report.scripts.isEmpty && $0.report.scripts != scripts },
+      clockAhead: Double(place.clockAhead) / 1e9)
   }
 }
 

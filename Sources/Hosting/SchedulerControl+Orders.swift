@@ -8,7 +8,17 @@ internal import Synchronization
 /// Orders about runs and jobs.
 extension SchedulerControl {
   package func runNow(_ request: RunRequest, by caller: Caller) async throws(ControlError) -> AcceptedRun {
-    try await perform(runOrder(request, caller))
+    try await perform(about: [request.job], runOrder(request, caller))
+  }
+
+  /// Gives an order about jobs. One that only a store remembers is an orphan, and not unknown.
+  private func perform<Answer: Sendable>(
+    about jobs: [String], _ order: @escaping Order<Answer>
+  ) async throws(ControlError) -> Answer {
+    let refusal: ControlError
+    do throws(ControlError) { return try await perform(order) } catch { refusal = error }
+    guard refusal.code == .notFound else { throw refusal }
+    throw try await away { () throws(ControlError) in jobs.lazy.compactMap(self.orphaned).first ?? refusal }
   }
 
   func runOrder(_ request: RunRequest, _ caller: Caller) throws(ControlError) -> Order<AcceptedRun> {
@@ -49,21 +59,23 @@ extension SchedulerControl {
   }
 
   func cancelOrder(_ run: RunID, _ caller: Caller) -> Order<CancelAnswer> {
-    { core, now, evaluation throws(ControlError) in
+    { [self] core, now, evaluation throws(ControlError) in
       guard let active = core.activeRun(run) else { throw ControlError(.notFound, "run \(run) is not active") }
       try ControlError.orRefusal { () throws(SchedulerCore.Refusal) in
         try core.cancel(run, at: now, into: &evaluation)
       }
       let job = active.record.job
+      let before = CancelAnswer.Before(phase(of: active))
       core.audit(
         AuditLine(caller, "cancel", "run \(run)", details: ["job": .string(job)]), of: job, at: now, into: &evaluation)
-      return CancelAnswer(id: run.number, job: job, state: core.activeRun(run) == nil ? .cancelled : .cancelling)
+      let state = core.activeRun(run) == nil ? CancelAnswer.State.cancelled : .cancelling
+      return CancelAnswer(id: run.number, job: job, state: state, before: before)
     }
   }
 
   package func retry(_ run: RunID, by caller: Caller) async throws(ControlError) -> AcceptedRun {
     let (record, _) = try await away { () throws(ControlError) in try self.record(of: run) }
-    return try await perform(try retryOrder(record, caller))
+    return try await perform(about: [record.job], try retryOrder(record, caller))
   }
 
   func retryOrder(_ record: RunRecord, _ caller: Caller) throws(ControlError) -> Order<AcceptedRun> {
@@ -82,11 +94,11 @@ extension SchedulerControl {
   }
 
   package func pause(_ request: PauseRequest, by caller: Caller) async throws(ControlError) -> PauseAnswer {
-    try await perform(try pauseOrder(request, caller))
+    try await perform(about: request.jobs ?? [], try pauseOrder(request, caller))
   }
 
   package func resume(_ request: PauseRequest, by caller: Caller) async throws(ControlError) -> PauseAnswer {
-    try await perform(try resumeOrder(request, caller))
+    try await perform(about: request.jobs ?? [], try resumeOrder(request, caller))
   }
 
   package func reload(by caller: Caller) async throws(ControlError) -> ReloadAnswer {

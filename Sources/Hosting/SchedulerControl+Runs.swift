@@ -101,14 +101,18 @@ extension SchedulerControl {
     let tagged = try query.tag.map { (tag) throws(ControlError) in try allJobs(tagged: tag) }
     var before = before
     var page: [RunAnswer] = []
+    var looked = 0
     while true {
       let (job, start) = (query.job, before)
       let found = engine.ask { core, _, _ in core.activeRuns(of: job, before: start, limit: PageLimit.most) }
       for active in found {
         let record = active.record
-        guard OpenRunFilter(query, tagged).takes(record, { self.lines(ofOpen: record) }) else { continue }
-        guard page.count < query.limit else { return Page(page, next: PageCursor(id: page.last!.id)) }
-        page.append(answer(record, active, nil, isWhole: false))
+        looked += 1
+        if OpenRunFilter(query, tagged).takes(record, { self.lines(ofOpen: record) }) {
+          guard page.count < query.limit else { return Page(page, next: PageCursor(id: page.last!.id)) }
+          page.append(answer(record, active, nil, isWhole: false))
+        }
+        if looked >= RunPaging.looks(query) { return Page(page, next: PageCursor(id: record.id.number)) }
       }
       guard found.count == PageLimit.most else { return Page(page) }
       before = found.last?.record.id

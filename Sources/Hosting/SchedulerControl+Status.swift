@@ -102,6 +102,7 @@ extension SchedulerControl {
       stores: stores(glance), executors: executors(glance.runs),
       memory: MemoryStatus(resident: ResidentMemory.bytes, luaStates: parts.luaStates()))
     status.pause = glance.pause.map(info)
+    status.node = parts.memberships.places.isEmpty ? nil : parts.memberships.name
     status.scripts = parts.scriptsDirectory
     status.stateDirectory = parts.stateDirectory
     return status

@@ -15,7 +15,7 @@ extension SchedulerControl {
       throw ControlError(.invalid, "the span must be longer than nothing and at most 32 days")
     }
     let limit = try PageLimit.checked(query.limit)
-    if let job = query.job { _ = try slot(of: job) }
+    if let job = query.job { try checkKnown(job) }
     let from = query.from ?? now
     var fires = UpcomingFires(from: from, to: from.advanced(byNanoseconds: query.span), in: parts.zone)
     everyPlace({ core, range in core.armedSchedules(in: range) }) { schedules in
@@ -124,6 +124,16 @@ struct UpcomingFires {
           first: HostTime(line.first, in: zone), count: line.span.count, isAtLeast: line.span.isAtLeast,
           isPaused: line.schedule.isSkipped)
       },
-      isCut: fires.count > limit || lines.count > limit)
+      counts: counts, isCut: fires.count > limit || lines.count > limit)
+  }
+
+  /// Of all of them, not only of those that an answer lists.
+  private var counts: [Int] {
+    let width = max(1, to.nanoseconds(since: from) / Int64(UpcomingAnswer.parts))
+    var counts = Array(repeating: 0, count: UpcomingAnswer.parts)
+    for (at, fire) in next where !fire.isPaused {
+      counts[min(max(0, Int(at.nanoseconds(since: from) / width)), counts.count - 1)] += 1
+    }
+    return counts
   }
 }

@@ -36,6 +36,8 @@ package final class SchedulerControl: HostControl {
     /// What scripts count and measure.
     var series: @Sendable () -> [MetricSeries]
     var quotas: @Sendable () -> Quotas
+    /// What this host is among others.
+    var memberships: HostMemberships
   }
 
   /// Scripts that are followed.
@@ -113,8 +115,8 @@ package final class SchedulerControl: HostControl {
 
   // MARK: Questions
 
-  /// Does something that blocks on a thread for that. When the task is cancelled before its turn comes, it is not done:
-  /// a client that has gone costs nothing more.
+  /// Does something that blocks on a thread for that. When the task is cancelled before a thread has come to it, it is
+  /// not done: a client that has gone costs nothing more.
   func away<Answer: Sendable>(
     _ body: @escaping @Sendable () throws(ControlError) -> Answer
   ) async throws(ControlError) -> Answer {
@@ -144,7 +146,7 @@ package final class SchedulerControl: HostControl {
     }
   }
 
-  /// Asks about all places of the scheduler's table, some at a time, so that what falls due waits for one part at most.
+  /// Asks about all slots of the scheduler's table, some at a time, so that what falls due waits for one part at most.
   func everyPlace<Answer: Sendable>(
     _ body: @escaping @Sendable (inout SchedulerCore, Range<Int>) -> Answer, _ take: (Answer) -> Void
   ) {

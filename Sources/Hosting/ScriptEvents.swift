@@ -21,6 +21,6 @@ extension LoadedGeneration {
 }
 
 extension LoadedScript {
-  /// What keeps it from being loaded as it is now, each as one sentence with its place.
+  /// What keeps it from being loaded as it is now, each as one sentence with its file and line.
   fileprivate var errors: [String] { problems.filter { $0.severity == .error }.map(\.description) }
 }

@@ -13,8 +13,8 @@ internal import Synchronization
 ///     follower.rescanNow()      // SIGHUP: read everything again
 ///     follower.stop()
 ///
-/// What is wrong with a script goes to the log with its place, and the script keeps its last good version. A script
-/// that takes long to load does not hold up the others: they are swapped in without it, and it follows.
+/// What is wrong with a script goes to the log with its file and line, and the script keeps its last good version. A
+/// script that takes long to load does not hold up the others: they are swapped in without it, and it follows.
 ///
 /// Threading: `start` and `stop` once each; `rescanNow` and `cancel` from any thread. `swap` is called on the watcher's
 /// thread, or on the one for slow scripts, one at a time.

@@ -15,7 +15,7 @@ struct ScriptIndex: Sendable, Equatable {
     var content: ContentHash
     /// When a version with this content was first in force.
     var savedAt: Instant
-    /// Place in `libraries`.
+    /// Index in `libraries`.
     var library: Int
     var calendars: [Part]
     /// Names, for what is said of a job whose script is not in force.
@@ -52,7 +52,7 @@ struct ScriptIndex: Sendable, Equatable {
       return Part(path: file.path, content: content.hash)
     }
     /// Those of this index that are still used, by their index in it.
-    var places: [Int: Int] = [:]
+    var indices: [Int: Int] = [:]
     let modules = generation.snapshot.modules.compactMap { part($0) }
     var newest: Int?
     for script in generation.scripts {
@@ -61,10 +61,10 @@ struct ScriptIndex: Sendable, Equatable {
         let content = part(generation.snapshot[script.path])?.content, content == active.content
       else {
         guard var kept = former else { continue }
-        let place = places[kept.library] ?? next.libraries.count
-        if place == next.libraries.count { next.libraries.append(libraries[kept.library]) }
-        places[kept.library] = place
-        kept.library = place
+        let index = indices[kept.library] ?? next.libraries.count
+        if index == next.libraries.count { next.libraries.append(libraries[kept.library]) }
+        indices[kept.library] = index
+        kept.library = index
         next.scripts[script.path] = kept
         continue
       }

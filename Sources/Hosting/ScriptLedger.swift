@@ -35,6 +35,7 @@ package final class ScriptLedger: Sendable {
     var waiting: [Done] = []
     /// Those whose rescan found files in the middle of being saved, which are looked at again.
     var served: [Done] = []
+    var changed: (@Sendable () -> Void)?
   }
   private let state = Mutex(State())
 
@@ -46,12 +47,16 @@ package final class ScriptLedger: Sendable {
   var past: [Past] { state.withLock { $0.past } }
   var configurationFailure: String? { state.withLock { $0.configurationFailure } }
 
+  /// `changed` is called after each generation that is put in force.
+  func tell(_ changed: @escaping @Sendable () -> Void) { state.withLock { $0.changed = changed } }
+
   /// `generation` is in force.
   func put(_ generation: LoadedGeneration, _ result: SchedulerCore.Reconciliation?, at now: Instant) {
     let entry = Past(
       number: generation.number.number, at: now, scripts: generation.scripts.count,
       jobs: generation.scripts.reduce(0) { $0 + $1.jobs.count }, added: result?.added ?? 0,
       changed: result?.changed ?? 0, removed: result?.orphaned ?? 0, errors: generation.errors.count)
+    defer { state.withLock { $0.changed }?() }
     let (served, failure) = state.withLock { state -> ([Done], String?) in
       state.current = generation
       state.loads += 1

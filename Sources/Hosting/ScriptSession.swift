@@ -32,7 +32,7 @@ package final class ScriptSession {
   /// What is no mistake in the configuration, and worth a word.
   private var notes: [ScriptProblem] = []
   private let source: ScriptLocation.Source
-  private let allowsAll: Bool
+  package let allowsAll: Bool
   /// The kinds of stores that a configuration may name.
   private let kinds: StoreKinds
 
@@ -73,6 +73,7 @@ package final class ScriptSession {
       keyValues: { live.keyValues(of: $0) }, runKeeper: { live.runKeeper(of: $0) },
       jobs: scheduler, events: scheduler, metrics: MetricRegistry(),
       quotas: { live.quotas }, grants: { live.grants(for: $0) }, environment: location.environment,
+      notifyTargets: { live.notifyTargets },
       secrets: Secrets(variables: location.variables, baseDirectory: baseDirectory), baseDirectory: baseDirectory,
       blockingPool: BlockingPool())
     live.use(pool: services.blockingPool)
@@ -131,6 +132,7 @@ package final class ScriptSession {
     live.use(retention: configuration.storedHistory)
     live.use(quotas: configuration.quotas)
     luaHost.services.secrets.use(configuration.secrets)
+    live.use(notifyTargets: configuration.notify)
     live.use(onFailure: configuration.onFailure)
     luaHost.limitKeptStates(bytes: configuration.keptStateBytes)
     luaHost.limitAnswers(bytes: configuration.answerBytes)
@@ -231,10 +233,14 @@ package final class ScriptSession {
       Spelling.closest(to: name, among: names, limit: 1).first.map { "; did you mean \"\($0)\"?" } ?? ""
     }
     for test in snapshot.tests {
+      guard case .success(let content) = test.content, CodeCheck(test.path, content.bytes).declaresJobs else {
+        continue
+      }
       warnings.append(
         ScriptProblem(
           .note, at: SourceLocation(file: test.path.text, line: 0),
-          "a name that ends in _test.lua is a test's: no host loads it; rename it if it declares jobs"))
+          "a name that ends in _test.lua is a test's: no host loads it, `moondial test` does; rename it if it declares jobs"
+        ))
     }
     let scripts = snapshot.scripts.map(\.path)
     if !allowsAll, let table = try? GrantTable(configuration.grants, baseDirectory: baseDirectory) {

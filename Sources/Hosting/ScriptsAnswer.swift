@@ -39,7 +39,7 @@ package struct ScriptAnswer: Sendable, Codable, Equatable {
   }
 }
 
-/// One thing that is wrong, or worth knowing, at a place in a script.
+/// One thing that is wrong, or worth knowing, at a line of a script.
 package struct ProblemAnswer: Sendable, Codable, Equatable {
   package var isError: Bool
   package var file: String

@@ -1,4 +1,4 @@
-internal import Basics
+package import Basics
 internal import Chronology
 package import JobModel
 internal import Lua
@@ -21,9 +21,10 @@ package final class ServiceBridge: JobControl, EventHub {
 
   private let attached = Mutex<(any SchedulerEngine)?>(nil)
   private let subscribers = Mutex(Subscribers())
-  private let blockingPool = BlockingPool(name: "moondial-wait", threads: 1)
+  private let blockingPool: BlockingPool
 
-  package init() {}
+  /// - Parameter telling: where those who wait for events are told of them.
+  package init(telling pool: BlockingPool = BlockingPool(name: "moondial-wait", threads: 1)) { blockingPool = pool }
 
   /// Hands over to `service` from now on.
   package func attach(_ service: any SchedulerEngine) { attached.withLock { $0 = service } }
@@ -33,6 +34,12 @@ package final class ServiceBridge: JobControl, EventHub {
 
   /// Nobody waits for events any more. Twice is fine.
   package func stop() { blockingPool.stop() }
+
+  /// The engine that is asked, for those above; nil: none, or no more.
+  package var attachedEngine: (any SchedulerEngine)? { service }
+
+  /// Tells those who wait of an event that a transaction has emitted.
+  package func tell(_ name: String, _ data: JSONText?) { deliver(name, data.map { EventData($0) }) }
 
   /// The engine that is asked; nil: none, or no more.
   var engine: (any SchedulerEngine)? { service }

@@ -1,32 +1,53 @@
-internal import Basics
-internal import Chronology
-internal import JobModel
-internal import SchedulerService
+package import Basics
+package import Chronology
+package import JobModel
+package import SchedulerService
 internal import Scheduling
 
 /// What runs keep, in a store of this host.
-struct StoreRunKeeper: RunKeeper {
+package struct StoreRunKeeper: RunKeeper {
   let store: any JobStore
   /// Its name in the configuration.
   let name: String
   /// nil: there is no scheduler here.
-  let engine: (any SchedulerEngine)?
+  let inbox: (any SchedulerInbox)?
   let clock: any WallClock
   /// Looking into a store waits for the disk.
   let pool: BlockingPool
+  /// Of this store.
+  let doubts: CommitDoubts
   /// Told of each step that is durable.
   let stepped: (@Sendable (RunStep, String) -> Void)?
 
-  func steps(of run: RunID, completion: @escaping @Sendable (Result<[RunStep], StoreError>) -> Void) {
-    let isTaken = pool.run {
+  package init(
+    store: any JobStore, name: String, inbox: (any SchedulerInbox)?, clock: any WallClock, pool: BlockingPool,
+    doubts: CommitDoubts, stepped: (@Sendable (RunStep, String) -> Void)? = nil
+  ) {
+    self.store = store
+    self.name = name
+    self.inbox = inbox
+    self.clock = clock
+    self.pool = pool
+    self.doubts = doubts
+    self.stepped = stepped
+  }
+
+  package func steps(of run: RunID, completion: @escaping @Sendable (Result<[RunStep], StoreError>) -> Void) {
+    look { [self] in
+      settleDoubts()
       do throws(StoreError) {
         completion(.success(try store.steps(of: run)))
       } catch { completion(.failure(error)) }
+    } orElse: {
+      completion(.failure($0))
     }
-    if !isTaken { completion(.failure(StoreError(.io, pool.refusal))) }
   }
 
-  func keep(_ step: RunStep, of job: String, completion: @escaping @Sendable (StoreError?) -> Void) {
+  private func look(_ body: @escaping @Sendable () -> Void, orElse refused: (StoreError) -> Void) {
+    if !pool.run(body) { refused(StoreError(.io, pool.refusal)) }
+  }
+
+  package func keep(_ step: RunStep, of job: String, completion: @escaping @Sendable (StoreError?) -> Void) {
     var batch = StoreBatch()
     batch.steps = [.put(step)]
     store.apply(batch) { error in
@@ -36,31 +57,84 @@ struct StoreRunKeeper: RunKeeper {
   }
 
   /// Judged by the scheduler, committed by the store, carried out by the scheduler.
-  func commit(
+  package func commit(
     _ transaction: RunTransaction, asking operations: [RunOperation],
     completion: @escaping @Sendable (CommitAnswer) -> Void
   ) {
     guard !operations.isEmpty else {
       return store.commit(transaction, at: clock.now) { completion(CommitAnswer($0)) }
     }
-    guard let engine else {
+    guard let inbox else {
       return completion(
         .refused(HostRefusal("\(operations[0].words) needs a scheduler, and exec has none: nothing is committed")))
     }
-    engine.post(whenDurable: nil) { core, now, _ in
+    inbox.post(whenDurable: nil) { core, now, _ in
       if let refusal = core.refusal(of: operations, in: name, at: now) {
         return completion(.refused(HostRefusal(refusal.message, isMisuse: refusal.isMisuse)))
       }
-      store.commit(transaction, at: now.wall) { result in
-        guard case .success(.committed(let id)) = result, id > 0, var intent = transaction.intent else {
-          return completion(CommitAnswer(result))
-        }
-        intent.id = id
-        // Whatever becomes of this batch: the intent is durable, and so it will be done.
-        engine.post(whenDurable: { _ in completion(.committed) }) { [intent] core, now, actions in
-          core.perform(operations, of: intent, in: name, at: now, into: &actions)
+      commit(transaction, operations, at: now.wall, inbox, completion)
+    }
+  }
+
+  private func commit(
+    _ transaction: RunTransaction, _ operations: [RunOperation], at now: Instant, _ inbox: any SchedulerInbox,
+    _ completion: @escaping @Sendable (CommitAnswer) -> Void
+  ) {
+    store.commit(transaction, at: now) { result in
+      if case .failure = result {
+        // Nobody else would carry out what it has asked for before the next start, if it is durable after all.
+        doubts.add(CommitDoubt(transaction: transaction, operations: operations))
+        look {
+          settleDoubts()
+        } orElse: { _ in
+          // With the next run that looks for its steps.
         }
       }
+      guard case .success(.committed(let id)) = result, id > 0, var intent = transaction.intent else {
+        return completion(CommitAnswer(result))
+      }
+      intent.id = id
+      // Whatever becomes of this batch: the intent is durable, and so it will be done.
+      inbox.post(whenDurable: { _ in completion(.committed) }) { [intent] core, now, actions in
+        core.perform(operations, of: intent, in: name, at: now, into: &actions)
+      }
+    }
+  }
+
+  /// Finds out what became of commits whose answer was lost. Those that are durable are carried out; while the store
+  /// cannot be read they stay in doubt.
+  private func settleDoubts() {
+    guard let inbox else { return }
+    for doubt in doubts.take() {
+      do throws(StoreError) {
+        guard let step = doubt.transaction.step,
+          try store.steps(of: step.run).contains(where: { $0.position == step.position && $0.finishedAt != nil })
+        else { continue }
+        // The store knows the step: it changes nothing, and answers with the intent.
+        commit(doubt.transaction, doubt.operations, at: clock.now, inbox) { _ in }
+      } catch { doubts.add(doubt) }
+    }
+  }
+}
+
+/// A transaction that its store has failed to commit, or has committed without being able to say so.
+struct CommitDoubt: Sendable {
+  let transaction: RunTransaction
+  let operations: [RunOperation]
+}
+
+/// The transactions of a store of which nobody knows whether they are durable. Any thread.
+package final class CommitDoubts: Sendable {
+  private let doubts = Monitor<[CommitDoubt]>([])
+
+  package init() {}
+
+  func add(_ doubt: CommitDoubt) { doubts.withLock { $0.append(doubt) } }
+
+  func take() -> [CommitDoubt] {
+    doubts.withLock { doubts in
+      defer { doubts = [] }
+      return doubts
     }
   }
 }

@@ -13,13 +13,21 @@ package struct StoredOrphans {
   /// - Parameter declared: the names of the jobs that somebody declares.
   package init(_ stores: StoreUnion, declared: Set<String>) throws(StoreError) {
     self.stores = stores
-    for (_, store) in stores.members {
-      for record in try store.schedules() where !declared.contains(record.job) {
-        if record.dynamic == nil {
-          if own[record.job] == nil { own[record.job] = record }
-        } else {
-          dynamic[record.job, default: []].append(record)
-        }
+    for (_, store) in stores.members { add(try store.schedules().filter { !declared.contains($0.job) }) }
+  }
+
+  /// - Parameter job: one that nobody declares; no other is looked for.
+  init(_ stores: StoreUnion, job: String) throws(StoreError) {
+    self.stores = stores
+    add(try stores.schedules(of: job))
+  }
+
+  private mutating func add(_ records: [ScheduleRecord]) {
+    for record in records {
+      if record.dynamic == nil {
+        if own[record.job] == nil { own[record.job] = record }
+      } else {
+        dynamic[record.job, default: []].append(record)
       }
     }
     names = Set(own.keys).union(dynamic.keys).sorted()
@@ -41,8 +49,7 @@ package struct StoredOrphans {
     answer.trigger = answer.lua.map { StoredTrigger.words($0, zones) }
     answer.isPaused = own[job]?.isPaused ?? false
     answer.pause = own[job]?.pause.map { PauseInfo($0, in: zone) }
-    let ended = RunQuery(job: job, outcomes: Set(Outcome.allCases), limit: 1)
-    let last = try stores.runs(ended).first
+    let last = try stores.lastRun(of: job)
     answer.lastOutcome = last?.record.outcome
     answer.store = last.flatMap { $0.store.isEmpty ? nil : $0.store }
     answer.list((dynamic[job] ?? []).map { ScheduleAnswer($0, zones, in: zone) })

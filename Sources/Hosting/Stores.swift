@@ -7,12 +7,13 @@ extension StoreKinds {
   /// - Parameters:
   ///   - state: where relative paths begin; nil is the working directory.
   ///   - health: is told what a store cannot do.
+  ///   - node: as what this host is a member of stores that several may name.
   ///   - standsBy: told once for each store that another host schedules from, which is then waited for; nil: such a
   ///     store is refused.
   /// - Throws: one sentence that names the store. Blocks on the disk or the network.
   package func open(
     _ configuration: HostConfiguration, in state: StateDirectory?, _ access: StoreAccess, health: HostHealth? = nil,
-    standsBy: (@Sendable (String) -> Void)? = nil
+    node: String? = nil, standsBy: (@Sendable (String) -> Void)? = nil
   ) throws(HostError) -> [(name: String, store: any JobStore)] {
     var opened: [(name: String, store: any JobStore)] = []
     do throws(HostError) {
@@ -22,6 +23,7 @@ extension StoreKinds {
         request.durability = store.synchronous
         request.retention = configuration.storedHistory
         request.lease = store.lease
+        request.node = node
         request.standsBy = standsBy
         request.threadRefused = { [weak health] error in
           guard let error else {
@@ -54,9 +56,11 @@ extension StoreKinds {
     driver(of: address)?.location(of: address, in: directory)
   }
 
-  /// The address of a store that was named by its file, or, when it begins as one, by its address.
+  /// The address of a store that was named by its file, or, when it begins as one, by its address; also by one of a
+  /// kind that there is not (`postgress://…`), which is no file.
   package func address(ofFile text: String) -> StoreAddress {
     let address = StoreAddress(text)
-    return text.contains(":") && driver(of: address) != nil ? address : StoreAddress("sqlite:" + text)
+    let isAddress = driver(of: address) != nil || address.rest.hasPrefix("//")
+    return text.contains(":") && isAddress ? address : StoreAddress("sqlite:" + text)
   }
 }

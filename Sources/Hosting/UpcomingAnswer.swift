@@ -8,15 +8,24 @@ package struct UpcomingAnswer: Sendable, Codable, Equatable {
   package var fires: [UpcomingFire]
   /// Schedules that fire so often that each is one line.
   package var frequent: [FrequentFires]
-  /// There are more than were looked at.
+  /// How many fires there are in each of ``parts`` equal parts of the span, whether they are listed or not; without
+  /// those of `frequent` and those that will be skipped.
+  package var counts: [Int]
+  /// There are more than are listed.
   package var isCut: Bool
 
+  /// Parts of the span in which fires are counted.
+  package static let parts = 48
+
   private enum CodingKeys: String, CodingKey {
-    case from, to, fires, frequent
+    case from, to, fires, frequent, counts
     case isCut = "cut"
   }
 
-  package init(from: HostTime, to: HostTime, fires: [UpcomingFire], frequent: [FrequentFires], isCut: Bool) {
+  package init(
+    from: HostTime, to: HostTime, fires: [UpcomingFire], frequent: [FrequentFires], counts: [Int], isCut: Bool
+  ) {
+    self.counts = counts
     self.from = from
     self.to = to
     self.fires = fires

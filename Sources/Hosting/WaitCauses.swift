@@ -48,7 +48,7 @@ struct WaitCauses {
   private func waiting(_ run: RunRecord) throws(StoreError) -> String {
     guard open.isHosted else { return "waits for a host: none is up" }
     guard let job = jobs[run.job] else {
-      return "due, and waits for its turn, for an instance to end, or for its group or rate"
+      return "due, and waits to be claimed, for an instance to end, or for its group or rate"
     }
     let instances = (open.ofJob[run.job] ?? []).map(\.record).filter { $0.claimedAt != nil || $0.park != nil }
     if instances.count >= job.maxInstances {
@@ -60,7 +60,7 @@ struct WaitCauses {
       return "waits for the events to stop for \(TimeFormat.span(debounce)) (debounce)"
     }
     if let limit = try limit(on: job) { return "waits \(limit)" }
-    return "due, and waits for its turn to be claimed: what has a higher priority, or was due before, comes first"
+    return "due, and waits to be claimed: what has a higher priority, or was due before, comes first"
   }
 
   /// `for a slot in group "db" (…)`; nil when no limit is in its way.

@@ -43,6 +43,15 @@ package struct LuaFunction: Sendable {
     self.code = code
   }
 
+  /// The function with something before it: `body` is given the function's own, which it may call. A function of C is
+  /// left as it is.
+  package func intercepted(
+    _ body: @escaping @Sendable (inout LuaCall, _ own: (inout LuaCall) -> LuaReturn) -> LuaReturn
+  ) -> LuaFunction {
+    guard case .swift(let own) = code else { return self }
+    return LuaFunction(name, in: availability) { call in body(&call, own) }
+  }
+
   /// A `lua_CFunction` of CLuaShim, such as `moon_json_encode`; available in both modes.
   package static func native(_ name: String, _ function: @escaping moon_function) -> LuaFunction {
     unsafe LuaFunction(name: name, code: .c(function))

@@ -54,6 +54,10 @@ private enum BSONWriter {
       number(Int32(data.count), to: &bytes)
       bytes.append(0)
       bytes.append(contentsOf: data)
+    case .uuid(let data):
+      number(Int32(data.count), to: &bytes)
+      bytes.append(4)
+      bytes.append(contentsOf: data)
     case .bool(let flag): bytes.append(flag ? 1 : 0)
     case .date(let time), .int(let time): number(time, to: &bytes)
     case .null, .other: break
@@ -66,7 +70,7 @@ private enum BSONWriter {
     case .text: 0x02
     case .document: 0x03
     case .array: 0x04
-    case .bytes: 0x05
+    case .bytes, .uuid: 0x05
     case .bool: 0x08
     case .date: 0x09
     case .null, .other: 0x0a
@@ -139,10 +143,9 @@ private struct BSONReader {
       var values: [BSON] = []
       return each(depth: depth + 1, { _, value in values.append(value) }) ? .array(values) : nil
     case 0x05:
-      guard let length: Int32 = number(), length >= 0, slice(1) != nil, let data = slice(Int(length)) else {
-        return nil
-      }
-      return .bytes(Array(data))
+      guard let length: Int32 = number(), length >= 0, let subtype = slice(1)?.first, let data = slice(Int(length))
+      else { return nil }
+      return subtype == 4 ? .uuid(Array(data)) : .bytes(Array(data))
     case 0x07: return slice(12).map { _ in .other }
     case 0x08: return slice(1).map { .bool($0.first != 0) }
     case 0x09: return (number() as Int64?).map { .date($0) }

@@ -8,6 +8,8 @@ indirect enum BSON: Sendable, Equatable {
   case document(BSONDocument)
   case array([BSON])
   case bytes([UInt8])
+  /// By which a server names a session.
+  case uuid([UInt8])
   case bool(Bool)
   /// Milliseconds since 1970.
   case date(Int64)

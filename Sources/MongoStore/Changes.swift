@@ -91,10 +91,14 @@ struct ChangeSet {
   private var values: [Name: KeyValue?] = [:]
   private var sizes: [Name: Int] = [:]
   private(set) var audit: [AuditLine] = []
+  /// nil: removed.
+  private var steps: [RunID: [Int32: RunStep?]] = [:]
+  /// nil: carried out.
+  private var intents: [Int64: RunIntent?] = [:]
 
   var isEmpty: Bool {
     schedules.isEmpty && runs.isEmpty && files.isEmpty && decisions.isEmpty && values.isEmpty && sizes.isEmpty
-      && audit.isEmpty
+      && audit.isEmpty && steps.isEmpty && intents.isEmpty
   }
 
   mutating func put(_ record: ScheduleRecord) {
@@ -125,6 +129,20 @@ struct ChangeSet {
   }
 
   mutating func put(_ value: KeyValue?, key: String, space: String) { values[Name(space, key)] = .some(value) }
+  mutating func put(_ step: RunStep) { steps[step.run, default: [:]][step.position] = .some(step) }
+  mutating func removeStep(_ run: RunID, _ position: Int32) { steps[run, default: [:]][position] = .some(nil) }
+  func steps(of run: RunID) -> [RunStep] { steps[run].map { $0.values.compactMap(\.self) } ?? [] }
+  mutating func put(_ intent: RunIntent) { intents[intent.id] = .some(intent) }
+  mutating func removeIntent(_ id: Int64) { intents[id] = .some(nil) }
+
+  /// The intent of a step that this commit brings.
+  func intent(of run: RunID, _ position: Int32) -> Int64? {
+    intents.values.lazy.compactMap { $0 }.first { $0.run == run && $0.position == position }?.id
+  }
+
+  /// Whether this commit brings the end of a run.
+  func hasEnded(_ run: RunID) -> Bool { runs[run].flatMap { $0 }?.outcome != nil }
+
   mutating func set(size: Int, of space: String) { sizes[Name(space, "")] = size }
 
   /// As documents; long texts join `texts`.
@@ -154,6 +172,17 @@ struct ChangeSet {
         let document = DecisionDocuments.document(range, sequence: sequence)
         changes.append(Change(Collections.decisions, key, .put(document)))
       }
+    }
+    for (run, own) in steps {
+      for (position, step) in own {
+        let key = StepDocuments.key(run: run.number, position: Int64(position))
+        let body: Change.Body = step.map { .put(StepDocuments.document($0, texts: &texts)) } ?? .remove
+        changes.append(Change(Collections.steps, key, body))
+      }
+    }
+    for (id, intent) in intents {
+      let body: Change.Body = intent.map { .put(IntentDocuments.document($0)) } ?? .remove
+      changes.append(Change(Collections.intents, .int(id), body))
     }
     addValues(to: &changes)
     for line in audit {

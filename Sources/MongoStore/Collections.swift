@@ -12,6 +12,9 @@ enum Collections {
   static let keyValueSizes = "kv_sizes"
   static let files = "files"
   static let audit = "audit"
+  static let steps = "steps"
+  /// What transactions have asked for and nobody has done yet.
+  static let intents = "intents"
   /// Runs of processes alongside the host.
   static let external = "external"
   /// Parts of a journal that is too long for one document.
@@ -19,7 +22,8 @@ enum Collections {
 
   /// All that hold the store's contents, but for `meta`.
   static let contents = [
-    schedules, runs, texts, log, logSizes, decisions, keyValues, keyValueSizes, files, audit, external,
+    schedules, runs, texts, log, logSizes, decisions, keyValues, keyValueSizes, files, audit, steps, intents,
+    external,
     journal,
   ]
 
@@ -30,6 +34,8 @@ enum Collections {
     (runs, "outcome", ["outcome": 1, "_id": -1]),
     (runs, "scheduled_at", ["scheduled_at": 1]),
     (runs, "texts", ["texts": 1]),
+    (steps, "texts", ["texts": 1]),
+    (intents, "run", ["run": 1, "position": 1]),
     (decisions, "job", ["job": 1, "sequence": -1]),
     (decisions, "sequence", ["sequence": -1]),
     (decisions, "schedule", ["schedule": 1, "sequence": -1]),
@@ -39,7 +45,7 @@ enum Collections {
 
   /// Collections whose documents leave a mark for an hour when they go: what a host that was cut off in the middle of
   /// writing sends much later finds the mark, and does not bring them back. The server removes the marks.
-  static let marked = [schedules, runs, keyValues, keyValueSizes, files]
+  static let marked = [schedules, runs, steps, intents, keyValues, keyValueSizes, files]
 
   static let markSeconds: Int64 = 3_600
 }

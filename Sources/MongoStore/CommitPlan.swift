@@ -4,7 +4,7 @@ internal import JobModel
 /// What a commit of some operations changes, computed from the state of the commit before it.
 struct CommitPlan {
   var state: StoreState
-  private(set) var changes = ChangeSet()
+  var changes = ChangeSet()
   private var changesState = false
   private var values = KnownValues()
 
@@ -16,17 +16,19 @@ struct CommitPlan {
   /// was refused.
   mutating func add(
     _ operations: [WriterQueue.Operation], ledger: inout DecisionLedger, news: inout StoreWriter.News,
-    on client: MongoClient, failure: MongoFailure
+    on client: MongoClient, _ reader: MongoReader
   ) throws(ServerError) -> [Result<Int64, StoreError>] {
     try values.read(operations, on: client)
     var answers: [Result<Int64, StoreError>] = []
     for operation in operations {
       switch operation {
       case .batch(let batch, _):
-        try add(batch, ledger: &ledger, news: &news, on: client, failure)
+        try add(batch, ledger: &ledger, news: &news, on: client, reader)
         answers.append(.success(1))
       case .keyValue(let change, let now, _):
-        answers.append(values.apply(change, at: now, &state.keyValueVersion, to: &changes).map { $0 ? 1 : 0 })
+        answers.append(apply(change, at: now).map { $0 ? 1 : 0 })
+      case .transaction(let transaction, let now, _):
+        answers.append(try add(transaction, at: now, news: &news, on: reader, client))
       case .externalRun:
         repeat { state.highestRun += 1 } while !RunID(state.highestRun).isForExternalRuns
         changesState = true
@@ -38,7 +40,7 @@ struct CommitPlan {
 
   private mutating func add(
     _ batch: StoreBatch, ledger: inout DecisionLedger, news: inout StoreWriter.News,
-    on client: MongoClient, _ failure: MongoFailure
+    on client: MongoClient, _ reader: MongoReader
   ) throws(ServerError) {
     for record in batch.schedules { changes.put(record) }
     for update in batch.fires { changes.fire(update) }
@@ -48,10 +50,11 @@ struct CommitPlan {
       put(run)
       news.finished[run.job, default: 0] += 1
     }
-    for id in batch.dropped { changes.drop(id) }
+    for change in batch.steps { try add(change, on: reader) }
+    try drop(batch.dropped, on: reader)
     for range in batch.decisions {
       let isNew = try ledger.append(
-        range, last: &state.decisions.number, to: &changes, on: client, failure: failure)
+        range, last: &state.decisions.number, to: &changes, on: client, failure: reader.server.failure)
       if isNew { news.ranges[range.job, default: 0] += 1 }
     }
     for mark in batch.files { changes.put(mark) }
@@ -71,7 +74,12 @@ struct CommitPlan {
     }
   }
 
-  private mutating func put(_ run: RunRecord) {
+  /// Whether it was done: false when it expected another version; why it was refused.
+  mutating func apply(_ change: KeyValueChange, at now: Instant) -> Result<Bool, StoreError> {
+    values.apply(change, at: now, &state.keyValueVersion, to: &changes)
+  }
+
+  mutating func put(_ run: RunRecord) {
     changes.put(run)
     state.highestRun = max(state.highestRun, run.id.number)
   }
@@ -94,9 +102,16 @@ private struct KnownValues {
     var keys: [BSON] = []
     var spaces: [BSON] = []
     for operation in operations {
-      guard case .keyValue(let change, _, _) = operation else { continue }
-      keys.append(KeyValueDocuments.key(change.key, in: change.space))
-      spaces.append(.text(change.space))
+      let wanted: [KeyValueChange]
+      switch operation {
+      case .keyValue(let change, _, _): wanted = [change]
+      case .transaction(let transaction, _, _): wanted = transaction.keyValues
+      case .batch, .externalRun: continue
+      }
+      for change in wanted {
+        keys.append(KeyValueDocuments.key(change.key, in: change.space))
+        spaces.append(.text(change.space))
+      }
     }
     guard !keys.isEmpty else { return }
     for document in try client.all(

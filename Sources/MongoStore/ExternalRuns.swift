@@ -1,6 +1,7 @@
 internal import Basics
 internal import Chronology
 package import JobModel
+internal import StoreSupport
 
 /// Says which runs belong to living processes alongside the host: each has a document in `external` under a lease by
 /// the server's clock, which the process renews until it closes the store. So a host that starts never ends, or
@@ -8,7 +9,7 @@ package import JobModel
 final class ExternalRuns: Sendable {
   private struct State {
     var runs: [Int64] = []
-    var thread: NamedThread?
+    var thread: StoreThread?
     var isClosed = false
   }
   private let server: MongoServer
@@ -23,7 +24,7 @@ final class ExternalRuns: Sendable {
   /// Marks `run` as alive until this is closed.
   func mark(_ run: RunID) throws(StoreError) {
     var fields = BSONDocument(fields: holder.fields.map { ($0.0, ["$literal": $0.1]) })
-    fields.add("lease", HostLease.end)
+    fields.add("lease", HostLease.end())
     let entry: BSON = ["q": ["_id": .int(run.number)], "u": [["$set": .document(fields)]], "upsert": true]
     try server.ask(
       ["update": .text(Collections.external), "updates": [entry], "writeConcern": ["w": "majority", "j": true]])
@@ -32,12 +33,8 @@ final class ExternalRuns: Sendable {
       return state.thread == nil
     }
     guard mustStart else { return }
-    do throws(ThreadError) {
-      let thread = try NamedThread("mongo-external") { [self] in renew() }
-      state.change { $0.thread = thread }
-    } catch {
-      throw StoreError(.io, "\(error)")
-    }
+    let thread = try StoreThread(name: "mongo-external") { [self] in renew() }
+    state.change { $0.thread = thread }
   }
 
   private func renew() {
@@ -46,7 +43,7 @@ final class ExternalRuns: Sendable {
         until: monotonicNow() + HostLease.length * 1_000_000 / 3, for: { $0.isClosed ? [] as [Int64] : nil })
       if runs != nil { return }
       let ids = BSON.array(state.withLock { $0.runs }.map { .int($0) })
-      let entry: BSON = ["q": ["_id": ["$in": ids]], "u": [["$set": ["lease": HostLease.end]]], "multi": true]
+      let entry: BSON = ["q": ["_id": ["$in": ids]], "u": [["$set": ["lease": HostLease.end()]]], "multi": true]
       _ = try? server.run(["update": .text(Collections.external), "updates": [entry]])
     }
   }

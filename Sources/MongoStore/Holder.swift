@@ -1,5 +1,6 @@
 internal import Chronology
 internal import Glibc
+internal import StoreSupport
 
 /// A process that schedules from a store: which, where, since when.
 struct Holder: Sendable, Equatable {
@@ -16,10 +17,10 @@ struct Holder: Sendable, Equatable {
   /// This process.
   init(now: Instant) {
     process = getpid()
-    host = Self.hostName()
+    host = hostName()
     since = "\(now)"
     place = Self.thisPlace
-    started = Self.start(of: process) ?? ""
+    started = Self.text("/proc/self/stat").flatMap(Self.start) ?? ""
   }
 
   init(_ document: BSONDocument) {
@@ -37,10 +38,25 @@ struct Holder: Sendable, Equatable {
     ]
   }
 
-  /// Whether it is known to live, or to be dead; nil: it is on another machine.
+  /// Whether it is known to live, or to be dead; nil: it is on another machine, or nobody may look at it here.
   var isAlive: Bool? {
     guard !place.isEmpty, place == Self.thisPlace else { return nil }
-    return Self.start(of: process) == started
+    return Self.isAlive(process, since: started)
+  }
+
+  /// - Parameters:
+  ///   - stat: what `/proc/PID/stat` says; nil: it cannot be read, as processes of others with `hidepid`.
+  ///   - isThere: whether the kernel has such a process.
+  static func isAlive(since started: String, stat: String?, isThere: Bool) -> Bool? {
+    guard let stat else { return isThere ? nil : false }
+    return start(in: stat) == started
+  }
+
+  private static func isAlive(_ process: Int32, since started: String) -> Bool? {
+    // Safe to ask: no signal is sent. Only ESRCH says that there is none; EPERM says that it is another account's.
+    isAlive(
+      since: started, stat: text("/proc/\(process)/stat"),
+      isThere: process <= 0 || kill(process, 0) == 0 || errno != ESRCH)
   }
 
   private static let thisPlace: String = {
@@ -55,10 +71,10 @@ struct Holder: Sendable, Equatable {
     return boot.map { "\($0) \(space)" } ?? ""
   }()
 
-  /// The 22nd field of /proc/PID/stat; the second, in brackets, may have spaces. nil: there is no such process, or it
-  /// has ended and nobody has waited for it yet.
-  private static func start(of process: Int32) -> String? {
-    guard let text = text("/proc/\(process)/stat"), let end = text.lastIndex(of: ")") else { return nil }
+  /// The 22nd field of /proc/PID/stat; the second, in brackets, may have spaces. nil: it has ended, and nobody has
+  /// waited for it yet.
+  private static func start(in text: String) -> String? {
+    guard let end = text.lastIndex(of: ")") else { return nil }
     let fields = text[text.index(after: end)...].split(separator: " ")
     guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
     return String(fields[19])
@@ -74,14 +90,5 @@ struct Holder: Sendable, Equatable {
       count = unsafe max(0, read(file, buffer.baseAddress, buffer.count))
     }
     return String(decoding: bytes, as: UTF8.self)
-  }
-
-  private static func hostName() -> String {
-    // Safe: the buffer is as long as it says and ends in a zero of our own.
-    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 257) { buffer in
-      unsafe buffer.initialize(repeating: 0)
-      guard let start = buffer.baseAddress, unsafe gethostname(start, 256) == 0 else { return "localhost" }
-      return unsafe String(cString: start)
-    }
   }
 }

@@ -1,95 +1,181 @@
 internal import Basics
 internal import Chronology
 internal import JobModel
+internal import StoreSupport
 
 /// The right to schedule from a store: the document `host` of `meta`, with an epoch and an end by the server's clock.
 ///
 /// It keeps a second host out. What keeps a former one from writing is the epoch, which each commit proves
-/// (``StoreState``): a lease that ended while the server was away is simply taken again, unless somebody else has it.
+/// (``StoreState``); what keeps it from running anything is what it reckons itself (``HeldLease``).
 ///
 /// A host that was killed leaves its lease behind. On the machine where it ran the next one sees that its process is
 /// gone; elsewhere it waits for the end.
 final class HostLease: Sendable {
   static let id: BSON = "host"
-  /// Milliseconds.
+  /// Milliseconds, of a host that says nothing else, and of runs alongside one.
   static let length: Int64 = 15_000
 
   let epoch: Int64
+  let held: HeldLease
   private let server: MongoServer
   private let isEnding = Monitor(false)
-  private let thread: NamedThread
+  private let thread: StoreThread
 
-  /// Takes the lease. Blocks until the former one is over, if that may be.
+  /// Takes the lease. Blocks while another host has it and `options` say so, or until a dead one's is over.
   ///
   /// - Throws: `.locked` when a host has it.
-  init(taking server: MongoServer, now: Instant, ignoringOthers: Bool) throws(StoreError) {
+  init(taking server: MongoServer, _ options: MongoStore.Options) throws(StoreError) {
     self.server = server
-    let me = Holder(now: now)
-    epoch = try Self.take(server, me, ignoringOthers)
-    let (ending, taken) = (isEnding, epoch)
-    do throws(ThreadError) {
-      thread = try NamedThread("mongo-lease") {
-        // Three chances before it ends.
-        while ending.wait(until: monotonicNow() + Self.length * 1_000_000 / 3, for: { $0 ? true : nil }) == nil {
-          // A server that is away is the writer's to tell.
-          _ = try? server.run(Self.renewal(of: taken))
-        }
+    let me = Holder(now: options.clock.now)
+    let milliseconds = max(1, options.lease / 1_000_000)
+    var sentAt: Int64 = 0
+    epoch = try Self.take(server, me, milliseconds, options, sentAt: &sentAt)
+    held = HeldLease(length: options.lease, sentAt: sentAt)
+    let (ending, taken, held) = (isEnding, epoch, held)
+    thread = try StoreThread(name: "mongo-lease") {
+      while ending.wait(until: Self.nextRenewal(held), for: { $0 ? true : nil }) == nil, !held.isOver {
+        // A server that is away is the writer's to tell.
+        _ = try? Self.renew(server, taken, milliseconds, held)
       }
-    } catch {
-      throw StoreError(.io, "\(error)")
     }
+  }
+
+  /// At a third of its length; when that did not work, again after a twelfth.
+  private static func nextRenewal(_ held: HeldLease) -> Int64 {
+    monotonicNow() + max(held.untilRenewal, held.length / 12)
   }
 
   /// Gives it back, so that the next host need not wait.
   func release() {
     isEnding.change { $0 = true }
     thread.join()
+    held.close()
     let entry: BSON = [
       "q": ["_id": Self.id, "epoch": .int(epoch)], "u": ["$unset": ["lease": ""]],
     ]
     _ = try? server.run(["update": .text(Collections.meta), "updates": [entry]])
   }
 
-  /// When a lease that is taken or renewed now ends, in an update that is a pipeline.
-  static let end: BSON = ["$add": ["$$NOW", .int(length)]]
+  // MARK: Renewing it
 
-  private static func renewal(of epoch: Int64) -> BSONDocument {
-    let entry: BSON = ["q": ["_id": id, "epoch": .int(epoch)], "u": [["$set": ["lease": end]]]]
-    return ["update": .text(Collections.meta), "updates": [entry]]
+  /// When a lease that is taken or renewed now ends, in an update that is a pipeline.
+  static func end(_ milliseconds: Int64 = length) -> BSON { ["$add": ["$$NOW", .int(milliseconds)]] }
+
+  private static func renew(
+    _ server: MongoServer, _ epoch: Int64, _ milliseconds: Int64, _ held: HeldLease
+  ) throws(ServerError) {
+    let entry: BSON = [
+      "q": ["_id": id, "epoch": .int(epoch)], "u": [["$set": ["lease": end(milliseconds)]]],
+    ]
+    let sentAt = HeldLease.now
+    // A primary that was cut off from the others may confirm nothing: a majority has it, or it is not renewed.
+    let answer = try server.run(
+      [
+        "update": .text(Collections.meta), "updates": [entry],
+        "writeConcern": ["w": "majority", "wtimeout": .int(max(1_000, milliseconds / 2))],
+      ])
+    guard answer["n"]?.int == 1 else {
+      let document = try? server.first(Find(Collections.meta, ["_id": id]))
+      held.lose(server.failure.lost(Holder((document ?? nil) ?? [:]).description).message)
+      return
+    }
+    held.renewed(sentAt: sentAt)
   }
 
+  /// Why nobody can say whether this host still leads, after a commit was answered: it was stopped, or the server was
+  /// slow, for longer than the lease. It is asked for once more, and usually all is well.
+  func lateness() -> StoreError? {
+    if held.isSure { return nil }
+    do throws(ServerError) {
+      try Self.renew(server, epoch, max(1, held.length / 1_000_000), held)
+    } catch { return server.failure.late }
+    return held.isSure ? nil : held.isOver ? server.failure.overtaken : server.failure.late
+  }
+
+  // MARK: Taking it
+
+  /// Nanoseconds between two looks at a store that another host has: nothing tells when it is given back.
+  private static let look: Int64 = 2_000_000_000
+
   private static func take(
-    _ server: MongoServer, _ me: Holder, _ ignoringOthers: Bool
+    _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ options: MongoStore.Options, sentAt: inout Int64
   ) throws(StoreError) -> Int64 {
-    if ignoringOthers, let epoch = try attempt(server, me, [:]) { return epoch }
     let deadline = monotonicNow() + (length + 2_000) * 1_000_000
     var seen: Int64?
+    var hasSaid = false
     while true {
-      if let epoch = try attempt(server, me, ["$expr": ["$lte": [["$ifNull": ["$lease", .date(0)]], "$$NOW"]]]) {
-        return epoch
+      var wait = options.standsBy == nil ? 500_000_000 : look
+      do throws(StoreError) {
+        let document = try standing(server)
+        let holder = Holder(document)
+        sentAt = HeldLease.now
+        if let epoch = try attempt(server, me, milliseconds, condition(document, holder, options)) {
+          endTransactions(of: document["application"]?.text, on: server)
+          return epoch
+        }
+        let lease = document["lease"]?.date
+        if let standsBy = options.standsBy {
+          if !hasSaid { standsBy("\(server.failure.location): another host has it (\(holder.description))") }
+          hasSaid = true
+        } else {
+          // It was renewed meanwhile: its host is alive, wherever that is.
+          guard holder.isAlive != true, seen == nil || seen == lease, monotonicNow() < deadline else {
+            throw server.failure.locked(holder.description)
+          }
+        }
+        seen = lease
+        // Its end by the server's clock, and a moment more.
+        wait = min(max((document["left"]?.int ?? 0) * 1_000_000 + 20_000_000, 100_000_000), wait)
+      } catch {
+        // Who stands by waits for a server that goes away as well.
+        guard hasSaid, error.code == .io else { throw error }
       }
-      let document = try server.first(Find(Collections.meta, ["_id": id])) ?? [:]
-      let holder = Holder(document)
-      if holder.isAlive == false, let epoch = try attempt(server, me, ["epoch": document["epoch"] ?? 0]) {
-        return epoch
-      }
-      let lease = document["lease"]?.date
-      // It was renewed meanwhile: its host is alive, wherever that is.
-      guard holder.isAlive != true, seen == nil || seen == lease, monotonicNow() < deadline else {
-        throw server.failure.locked(holder.description)
-      }
-      seen = lease
-      _ = Monitor(false).wait(until: monotonicNow() + 500_000_000, for: { $0 ? true : nil })
+      _ = Monitor(false).wait(until: monotonicNow() + wait, for: { $0 ? true : nil })
     }
+  }
+
+  /// Under which the lease may be taken from the one whose document was read: it has ended, or its host is dead.
+  private static func condition(
+    _ document: BSONDocument, _ holder: Holder, _ options: MongoStore.Options
+  ) -> BSONDocument {
+    var condition: BSONDocument = ["epoch": document["epoch"] ?? 0]
+    guard !options.ignoresLease, holder.isAlive != false else { return condition }
+    condition.add("$expr", ["$lte": [["$ifNull": ["$lease", .date(0)]], "$$NOW"]])
+    return condition
+  }
+
+  /// The former host may have died, or been stopped, in the middle of a transaction: the server keeps that for a
+  /// minute, with what it has locked. What was not committed then never was. A server that does not allow it makes us
+  /// wait.
+  private static func endTransactions(of application: String?, on server: MongoServer) {
+    guard let application else { return }
+    let pipeline: BSON = [
+      ["$currentOp": ["allUsers": false, "idleSessions": true]],
+      ["$match": ["appName": .text(application), "transaction": ["$exists": true]]],
+    ]
+    let command: BSONDocument = ["aggregate": 1, "pipeline": pipeline, "cursor": [:]]
+    let answer = try? server.withClient { (client) throws(ServerError) in try client.run(command, on: "admin") }
+    let found = answer?["cursor"]?.document?["firstBatch"]?.array ?? []
+    let sessions = found.compactMap { $0.document?["lsid"]?.document?["id"] }.map { id -> BSON in ["id": id] }
+    if !sessions.isEmpty { _ = try? server.run(["killSessions": .array(sessions)]) }
+  }
+
+  /// The document, with the milliseconds that the lease has left by the server's clock.
+  private static func standing(_ server: MongoServer) throws(StoreError) -> BSONDocument {
+    let left: BSON = ["$subtract": [["$ifNull": ["$lease", "$$NOW"]], "$$NOW"]]
+    let pipeline: BSON = [["$match": ["_id": id]], ["$addFields": ["left": left]]]
+    let answer = try server.ask(["aggregate": .text(Collections.meta), "pipeline": pipeline, "cursor": [:]])
+    return answer["cursor"]?.document?["firstBatch"]?.array?.first?.document ?? [:]
   }
 
   /// nil: the condition does not hold.
   private static func attempt(
-    _ server: MongoServer, _ me: Holder, _ condition: BSONDocument
+    _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ condition: BSONDocument
   ) throws(StoreError) -> Int64? {
     var fields = BSONDocument(fields: me.fields.map { ($0.0, ["$literal": $0.1]) })
     fields.add("epoch", ["$add": [["$ifNull": ["$epoch", 0]], 1]])
-    fields.add("lease", end)
+    fields.add("lease", end(milliseconds))
+    fields.add("application", ["$literal": .text(server.application)])
     let query = BSONDocument(fields: [("_id", id)] + condition.fields.map { ($0.name, $0.value) })
     let answer = try server.ask(
       [

@@ -101,6 +101,13 @@ struct LogWriter {
     }
   }
 
+  /// Runs are gone: their steps go.
+  static func removeSteps(of runs: [Int64], on server: MongoServer) {
+    guard !runs.isEmpty else { return }
+    let steps = runs.map { run -> BSON in ["q": ["_id": StepDocuments.keys(of: run)], "limit": 0] }
+    _ = try? server.run(["delete": .text(Collections.steps), "deletes": .array(steps), "ordered": false])
+  }
+
   /// Runs are gone, or make room: their lines go.
   static func remove(_ runs: [Int64], on server: MongoServer) {
     guard !runs.isEmpty else { return }

@@ -1,4 +1,5 @@
 internal import JobModel
+internal import StoreSupport
 
 /// What a server, or the way to it, answered against a command.
 struct ServerError: Error, Sendable {
@@ -52,8 +53,23 @@ struct ServerError: Error, Sendable {
 struct MongoFailure: Sendable {
   /// Where the store lies, without a password.
   let location: String
+  private let address: PublicAddress
+
+  /// - Parameter address: `mongodb://…`; it may hold a password.
+  init(_ address: String) {
+    self.address = PublicAddress(StoreAddress(address))
+    location = MongoAddress.location(self.address)
+  }
+
+  /// The text is no address of a server.
+  func noAddress(_ why: String) -> StoreError {
+    // What the library says about an address may repeat parts of it.
+    StoreError(.unsupported, "\(location): this is no address of a server: \(address.words(why))")
+  }
 
   func error(_ error: ServerError) -> StoreError {
+    var error = error
+    error.text = address.words(error.text)
     if let store = error.store { return store }
     if error.isAway {
       return StoreError(.io, "\(location): the server does not answer (\(error.text)): look whether it is up")
@@ -97,15 +113,8 @@ struct MongoFailure: Sendable {
   }
 
   var absent: StoreError {
-    StoreError(.io, "\(location): there is no store in this database: start a host on it first, or name another one")
-  }
-
-  /// Steps of runs, parked runs and transactions have no documents here.
-  var keepsNoSteps: StoreError {
     StoreError(
-      .unsupported,
-      "\(location): a MongoDB store keeps no steps and no transactions: give jobs that use them a SQLite store (store =)"
-    )
+      .absent, "\(location): there is no store in this database: start a host on it first, or name another one")
   }
 
   var old: StoreError {
@@ -129,6 +138,22 @@ struct MongoFailure: Sendable {
       .lost,
       "\(location): another host (\(holder)) has taken this store over: this one starts nothing from it any more, and "
         + "how its runs end is not written; stop one of the two")
+  }
+
+  /// The answer to a batch that was written, when nobody knows who has the store.
+  var late: StoreError {
+    StoreError(
+      .io,
+      "\(location): the server's answer came after the lease had ended: it was written, and nothing begins by it before "
+        + "the lease is renewed")
+  }
+
+  /// The same, when another host has it.
+  var overtaken: StoreError {
+    StoreError(
+      .lost,
+      "\(location): another host has taken this store over while this one waited for an answer: what it wrote last is "
+        + "the other one's to settle")
   }
 
   var halfMoved: StoreError {

@@ -11,6 +11,8 @@ final class MongoServer: @unchecked Sendable {
   // @unchecked: the pool is libmongoc's own for all threads; it is set at the beginning and freed in `close`, once.
   let failure: MongoFailure
   let database: String
+  /// What the server knows this process's connections by: nobody else has that name.
+  let application = "moondial " + drawnName()
   private let pool: OpaquePointer
   private let users = Monitor((count: 0, isClosed: false))
 
@@ -24,13 +26,13 @@ final class MongoServer: @unchecked Sendable {
     // Safe: the text and the error live across the call; the pool is owned from here on.
     guard
       let made = unsafe moon_mongo_open(
-        address, Self.patience.selection, Self.patience.connection, Self.patience.answer, &error)
+        address, application, Self.patience.selection, Self.patience.connection, Self.patience.answer, &error)
     else {
       let text = Self.text(of: error)
       guard error.domain != MOON_MONGO_ABSENT else {
         throw StoreError(.unsupported, "\(failure.location): \(text)")
       }
-      throw StoreError(.unsupported, "\(failure.location): this is no address of a server: \(text)")
+      throw failure.noAddress(text)
     }
     unsafe pool = made
     // Safe: the text lives as long as the pool, and is copied here.

@@ -52,6 +52,8 @@ extension MongoStore: ForgettingStore {
     guard known.allSatisfy({ $0.orphanedAt != nil }) else { return .declared }
     let files = try reader.files(of: job)
     let waiting = try reader.openRuns().filter { $0.job == job && $0.claimedAt == nil }
+    // A host that is up has them in its memory, and would execute them without the steps that they have done.
+    if isHosted, let begun = waiting.first(where: { $0.startedAt != nil }) { return .underWay(begun.id) }
     var batch = StoreBatch()
     batch.dropped = waiting.map(\.id)
     batch.files = files.map { FileMark(job: job, path: $0.path, version: nil, at: $0.at) }

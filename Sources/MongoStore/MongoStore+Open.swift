@@ -16,6 +16,9 @@ extension MongoStore {
     // 4.4: collections and indexes in transactions, updates that are pipelines.
     guard let wire = hello["maxWireVersion"]?.int, wire >= 9 else { throw server.failure.old }
     let hasTransactions = hello["setName"] != nil || hello["msg"]?.text == "isdbgrid"
+    if options.mustExist, try server.first(Find(Collections.meta, ["_id": StoreState.id])) == nil {
+      throw server.failure.absent
+    }
     guard mode != .reader else {
       _ = try MongoReader(server: server).state()
       return Opened()
@@ -23,13 +26,14 @@ extension MongoStore {
     try prepare(server)
     var opened = Opened()
     if mode == .scheduler || mode == .transfer {
-      opened.lease = try HostLease(taking: server, now: options.clock.now, ignoringOthers: options.ignoresLease)
+      opened.lease = try HostLease(taking: server, options)
     }
     do throws(StoreError) {
-      let epoch = opened.lease?.epoch
-      if let epoch { try take(server, epoch, since: mode == .scheduler ? options.clock.now : nil) }
+      if let epoch = opened.lease?.epoch {
+        try take(server, epoch, since: mode == .scheduler ? options.clock.now : nil)
+      }
       let writer = StoreWriter(
-        server, hasTransactions: hasTransactions, epoch: epoch, state: StoreState(), options: options)
+        server, hasTransactions: hasTransactions, lease: opened.lease, state: StoreState(), options: options)
       do throws(ServerError) {
         try server.withClient { (client) throws(ServerError) in try writer.look(client) }
       } catch { throw server.failure.error(error) }
@@ -68,7 +72,7 @@ extension MongoStore {
     if let document = try server.first(Find(Collections.meta, ["_id": StoreState.id])) {
       // Throws when a newer version has written it. It is made last, so the rest is there.
       _ = try StoreState(document, failure: server.failure)
-      return
+      if document["schema"]?.int == StoreState.schema { return }
     }
     let list = try server.ask(["listCollections": 1, "nameOnly": true])
     let names = (list["cursor"]?.document?["firstBatch"]?.array ?? []).compactMap { $0.document?["name"]?.text }
@@ -99,6 +103,13 @@ extension MongoStore {
         ])
       try StoreWriter.check(answer, ignoresDuplicates: true)
     } catch { throw server.failure.error(error) }
+    // What an older version has made has the rest from now on.
+    let upgrade: BSON = [
+      "q": ["_id": StoreState.id, "schema": ["$lt": .int(StoreState.schema)]],
+      "u": ["$set": ["schema": .int(StoreState.schema)]],
+    ]
+    try server.ask(
+      ["update": .text(Collections.meta), "updates": [upgrade], "writeConcern": ["w": "majority", "j": true]])
   }
 
   /// The documents of `meta` in a store that holds nothing.

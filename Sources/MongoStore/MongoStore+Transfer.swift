@@ -16,8 +16,8 @@ extension MongoStore: TransferableStore {
     switch section {
     case .schedules: Collections.schedules
     case .runs: Collections.runs
-    case .steps: "steps"
-    case .intents: "intents"
+    case .steps: Collections.steps
+    case .intents: Collections.intents
     case .log: Collections.log
     case .decisions: Collections.decisions
     case .keyValues: Collections.keyValues
@@ -50,7 +50,7 @@ extension MongoStore: TransferableStore {
     let find = Find(
       Self.collection(of: section), filter, sort: ["_id": 1], limit: StorePage.mostRows + 1)
     let documents = try server.all(find) { $0 }
-    let texts = try TextReader(of: section == .runs ? documents : [], on: server)
+    let texts = try TextReader(of: [.runs, .steps].contains(section) ? documents : [], on: server)
     var page = StorePage()
     var last: BSON?
     for document in documents {
@@ -70,6 +70,8 @@ extension MongoStore: TransferableStore {
     switch section {
     case .schedules: return .schedule(try ScheduleDocuments.record(document, failure: failure))
     case .runs: return .run(try RunDocuments.record(document, texts: texts, failure: failure))
+    case .steps: return .step(try StepDocuments.step(document, texts: texts, failure: failure))
+    case .intents: return .intent(IntentDocuments.intent(document))
     case .log: return .logLine(LogDocuments.line(document), number: LogDocuments.number(document))
     case .decisions:
       return .decision(
@@ -83,7 +85,6 @@ extension MongoStore: TransferableStore {
       guard let mark = FileDocuments.mark(document) else { throw failure.unreadable("a mark of a file") }
       return .file(mark)
     case .audit: return .audit(AuditDocuments.line(document))
-    case .steps, .intents: throw failure.keepsNoSteps
     }
   }
 
@@ -108,7 +109,7 @@ extension MongoStore: TransferableStore {
     var texts = LongTexts()
     var updates: [String: [BSON]] = [:]
     for row in rows {
-      guard let (section, key, document) = Self.document(row, &texts) else { throw server.failure.keepsNoSteps }
+      let (section, key, document) = Self.document(row, &texts)
       let change = Change(Self.collection(of: section), key, .put(document))
       updates[change.collection, default: []].append(change.replacement)
     }
@@ -120,13 +121,16 @@ extension MongoStore: TransferableStore {
     try set(["transfer": .text(mark)])
   }
 
-  private static func document(_ row: StoreRow, _ texts: inout LongTexts) -> (StoreSection, BSON, BSONDocument)? {
+  private static func document(_ row: StoreRow, _ texts: inout LongTexts) -> (StoreSection, BSON, BSONDocument) {
     switch row {
-    case .step, .intent: return nil
     case .schedule(let record):
       let key = ScheduleDocuments.key(ScheduleKey(job: record.job, id: record.id))
       return (.schedules, key, ScheduleDocuments.document(record))
     case .run(let run): return (.runs, .int(run.id.number), RunDocuments.document(run, texts: &texts))
+    case .step(let step):
+      let key = StepDocuments.key(run: step.run.number, position: Int64(step.position))
+      return (.steps, key, StepDocuments.document(step, texts: &texts))
+    case .intent(let intent): return (.intents, .int(intent.id), IntentDocuments.document(intent))
     case .logLine(let line, let number):
       return (.log, LogDocuments.key(run: line.run.number, number: number), LogDocuments.document(line))
     case .decision(let range, let sequence):
@@ -175,12 +179,13 @@ extension MongoStore: TransferableStore {
     try countLog()
     try countValues()
     let newest = try server.first(Find(Collections.audit, sort: ["_id": -1]))
+    let intent = try server.first(Find(Collections.intents, sort: ["_id": -1]))
     try set(
       [
         "clock_epoch": .int(Int64(counters.clockEpoch.number)),
         "pause": counters.pause.map { .document(PauseDocuments.document($0)) } ?? .null,
         "highest_run": .int(counters.highestRun), "kv_version": .int(counters.keyValueVersion),
-        "highest_audit": newest?["_id"] ?? 0, "transfer": .null,
+        "highest_intent": intent?["_id"] ?? 0, "highest_audit": newest?["_id"] ?? 0, "transfer": .null,
       ])
   }
 
@@ -209,14 +214,18 @@ extension MongoStore: TransferableStore {
   }
 
   package func clear(mark: String) throws(StoreError) {
-    try set(["transfer": .text(mark)])
+    // Nobody goes on from this mark: what a cut leaves of the former contents is removed by the next one.
+    try set(["transfer": "being cleared"])
     for collection in Collections.contents {
-      try server.ask(["delete": .text(collection), "deletes": [["q": [:], "limit": 0]]])
+      let answer = try server.ask(["delete": .text(collection), "deletes": [["q": [:], "limit": 0]]])
+      do throws(ServerError) { try StoreWriter.check(answer, ignoresDuplicates: false) } catch {
+        throw server.failure.error(error)
+      }
     }
     try set(
       [
-        "clock_epoch": 0, "pause": .null, "highest_run": 0, "kv_version": 0, "highest_audit": 0, "journal": .null,
-        "transfer": .text(mark),
+        "clock_epoch": 0, "pause": .null, "highest_run": 0, "kv_version": 0, "highest_audit": 0, "highest_intent": 0,
+        "journal": .null, "transfer": .text(mark),
       ])
   }
 }

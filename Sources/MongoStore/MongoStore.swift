@@ -1,8 +1,9 @@
 internal import Basics
 package import Chronology
 package import JobModel
+internal import StoreSupport
 
-/// A store in a MongoDB database, for one host.
+/// A store in a MongoDB database, of one host at a time: the one that has its lease.
 ///
 ///     let store = try MongoStore("mongodb://db1/moondial")
 ///     let snapshot = try store.load()
@@ -17,13 +18,19 @@ package import JobModel
 /// answers again.
 ///
 /// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the network.
-package final class MongoStore: JobStore, InspectableStore, RetainingStore {
+package final class MongoStore: JobStore, InspectableStore, RetainingStore, LeasedStore {
   package struct Options: Sendable {
     package var retention = Retention()
     /// Judges the age of history.
     package var clock: any WallClock = SystemWallClock()
     /// Nanoseconds that a commit waits for a server that is away.
     package var patience: Int64 = 10_000_000_000
+    /// How long a host has the store without renewing that. Nanoseconds.
+    package var lease: Int64 = HostLease.length * 1_000_000
+    /// Waits for a store that another host has, and says so here, once; nil: it is refused.
+    package var standsBy: (@Sendable (String) -> Void)?
+    /// Whether it must be there already: nothing is made.
+    package var mustExist = false
     /// Takes the store over from a host that is alive. For tests.
     package var ignoresLease = false
     package init() {}
@@ -42,6 +49,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore {
   private let loop: WriterLoop?
   private let opening: String?
   private let values: MongoKeyValues
+  private let leaseWatch = Monitor<StoreThread?>(nil)
   private let isClosed = Monitor(false)
 
   /// Connects, and makes the database a store unless it is only read.
@@ -50,10 +58,11 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore {
   /// - Throws: `.locked` when another host schedules from it (mode `.scheduler`), `.version`, `.corrupt`, `.readOnly`,
   ///   `.unsupported`, `.io`.
   package init(_ address: String, mode: StoreAccess = .scheduler, options: Options = Options()) throws(StoreError) {
-    location = MongoAddress.location(address)
+    let failure = MongoFailure(address)
+    location = failure.location
     name = location
     self.mode = mode
-    let server = try MongoServer(address, failure: MongoFailure(location: location))
+    let server = try MongoServer(address, failure: failure)
     self.server = server
     reader = MongoReader(server: server)
     do throws(StoreError) {
@@ -87,6 +96,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore {
     snapshot.nextAudit = state.highestAudit + 1
     if let opening, state.decisions.opening == opening { snapshot.nextDecision = state.decisions.number + 1 }
     snapshot.schedules = try reader.schedules()
+    snapshot.intents = try reader.intents()
     // Without those of living processes alongside the host.
     let open = try reader.openRuns()
     let alive = try ExternalRuns.alive(among: open, on: server)
@@ -99,6 +109,15 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore {
     loop.submit(.batch(batch, completion))
   }
 
+  package func commit(
+    _ transaction: RunTransaction, at now: Instant,
+    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
+  ) {
+    guard let loop else { return completion(.failure(server.failure.onlyRead)) }
+    loop.submit(.transaction(transaction, now, completion))
+  }
+
+  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { try reader.steps(of: run) }
   package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
   package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
@@ -106,13 +125,6 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore {
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
   package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
   package func append(log lines: [RunLogLine]) { loop?.submit(lines) }
-  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { throw server.failure.keepsNoSteps }
-
-  package func commit(
-    _ transaction: RunTransaction, at now: Instant,
-    completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
-  ) { completion(.failure(server.failure.keepsNoSteps)) }
-
   package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
 
   package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
@@ -129,12 +141,26 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore {
     values.close()
     external?.close()
     lease?.release()
+    leaseWatch.withLock { $0.take() }?.join()
     server.close()
   }
 
   // MARK: What not every store can do
 
+  package func watchLease(_ listener: @escaping @Sendable (LeaseChange) -> Void) {
+    guard let held = lease?.held else { return }
+    let location = location
+    do throws(StoreError) {
+      let thread = try StoreThread(name: "store-lease") { held.watch(location, listener) }
+      leaseWatch.withLock { $0 = thread }
+    } catch {
+      // Without its watchman a host must not run what another one may begin.
+      listener(.doubtful(error.message))
+    }
+  }
+
   package func hostSince() throws(StoreError) -> Instant? { try reader.state().hostSince }
+  package func hostPause() throws(StoreError) -> PauseNote? { try reader.state().pause }
   package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
   package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
   package var isHosted: Bool { (try? HostLease.holder(on: server)) != nil }

@@ -191,6 +191,7 @@ struct Pruner {
   private func remove(_ runs: [Int64]) throws(StoreError) {
     guard !runs.isEmpty else { return }
     LogWriter.remove(runs, on: server)
+    LogWriter.removeSteps(of: runs, on: server)
     let entry: BSON = ["q": ["_id": ["$in": .array(runs.map { .int($0) })]], "limit": 0]
     try server.ask(["delete": .text(Collections.runs), "deletes": [entry]])
   }
@@ -203,9 +204,12 @@ struct Pruner {
     find.fields = ["_id": 1]
     let hashes = try server.all(find) { $0["_id"] ?? .null }
     guard let last = hashes.last else { return nil }
-    let used = try server.ask(
-      ["distinct": .text(Collections.runs), "key": "texts", "query": ["texts": ["$in": .array(hashes)]]])
-    let named = Set((used["values"]?.array ?? []).compactMap(\.bytes))
+    var named: Set<[UInt8]> = []
+    for collection in [Collections.runs, Collections.steps] {
+      let used = try server.ask(
+        ["distinct": .text(collection), "key": "texts", "query": ["texts": ["$in": .array(hashes)]]])
+      named.formUnion((used["values"]?.array ?? []).compactMap(\.bytes))
+    }
     let gone = hashes.filter { $0.bytes.map { !named.contains($0) } ?? true }
     if !gone.isEmpty {
       let hourAgo: BSON = ["$expr": ["$lt": ["$at", ["$subtract": ["$$NOW", .int(3_600_000)]]]]]

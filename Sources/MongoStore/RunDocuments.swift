@@ -25,6 +25,12 @@ enum RunDocuments {
     document.add("recovers", run.recovers?.number)
     document.add("retried_at", run.retriedAt?.nanoseconds)
     document.add("resumes_at", run.resumesAt?.nanoseconds)
+    if let park = run.park {
+      var parked: BSONDocument = ["position": .int(Int64(park.position))]
+      parked.add("until", park.until?.nanoseconds)
+      parked.add("event", park.event)
+      document.add("park", .document(parked))
+    }
     document.add("error_file", run.error?.file)
     document.add("error_line", run.error?.line.map { Int64($0) })
     var hashes: [BSON] = []
@@ -74,6 +80,10 @@ enum RunDocuments {
     run.schedule = document["schedule"]?.text
     run.retriedAt = document.instant("retried_at")
     run.resumesAt = document.instant("resumes_at")
+    run.park = document["park"]?.document.map {
+      RunPark(
+        position: Int32(clamping: $0["position"]?.int ?? 0), until: $0.instant("until"), event: $0["event"]?.text)
+    }
     return run
   }
 }

@@ -9,17 +9,23 @@ internal import JobModel
 struct StoreState: Sendable {
   static let id: BSON = "store"
   /// How documents lie in this version.
-  static let schema: Int64 = 1
+  static let schema: Int64 = 2
 
   var epoch: Int64 = 0
   var sequence: Int64 = 0
   /// Drawn by who made the last commit.
   var commit = ""
+  /// The name of the host's last commit, and of the last ones of processes alongside: who lost the answer to one finds
+  /// it here, also when somebody else has made another one since.
+  private(set) var hostCommit = ""
+  private(set) var otherCommits: [String] = []
+  private static let mostOthers = 16
   var clockEpoch = ClockEpoch(0)
   var pause: PauseNote?
   var highestRun: Int64 = 0
   var keyValueVersion: Int64 = 0
   var highestAudit: Int64 = 0
+  var highestIntent: Int64 = 0
   /// The highest number of a decision, as one opening of the store counts them.
   var decisions: (opening: String, number: Int64) = ("", 0)
   /// What a migration into this store has said last.
@@ -42,12 +48,15 @@ struct StoreState: Sendable {
     epoch = document["epoch"]?.int ?? 0
     sequence = document["sequence"]?.int ?? 0
     commit = document["commit"]?.text ?? ""
+    hostCommit = document["host_commit"]?.text ?? ""
+    otherCommits = document["other_commits"]?.array?.compactMap(\.text) ?? []
     clockEpoch = document.epoch("clock_epoch")
     pause = document["pause"]?.document.flatMap(PauseDocuments.note)
     highestRun = document["highest_run"]?.int ?? 0
     guard highestRun < RunID.largest else { throw failure.unreadable("the highest run id (highest_run in meta)") }
     keyValueVersion = document["kv_version"]?.int ?? 0
     highestAudit = document["highest_audit"]?.int ?? 0
+    highestIntent = document["highest_intent"]?.int ?? 0
     if let numbers = document["decisions"]?.document {
       decisions = (numbers["opening"]?.text ?? "", numbers["number"]?.int ?? 0)
     }
@@ -58,12 +67,23 @@ struct StoreState: Sendable {
     }
   }
 
+  /// Whether a commit of that name was made, by who asks.
+  func knows(_ name: String) -> Bool { commit == name || hostCommit == name || otherCommits.contains(name) }
+
+  /// The next commit has that name.
+  mutating func name(_ name: String, isHosts: Bool) {
+    commit = name
+    if isHosts { hostCommit = name } else { otherCommits = (otherCommits + [name]).suffix(Self.mostOthers) }
+  }
+
   /// What a commit sets of it, beside its journal.
   var committed: BSONDocument {
     [
-      "sequence": .int(sequence), "commit": .text(commit), "clock_epoch": .int(Int64(clockEpoch.number)),
+      "sequence": .int(sequence), "commit": .text(commit), "host_commit": .text(hostCommit),
+      "other_commits": .array(otherCommits.map { .text($0) }), "clock_epoch": .int(Int64(clockEpoch.number)),
       "pause": pause.map { .document(PauseDocuments.document($0)) } ?? .null, "highest_run": .int(highestRun),
       "kv_version": .int(keyValueVersion), "highest_audit": .int(highestAudit),
+      "highest_intent": .int(highestIntent),
       "decisions": ["opening": .text(decisions.opening), "number": .int(decisions.number)],
     ]
   }

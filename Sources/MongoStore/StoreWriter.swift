@@ -1,6 +1,7 @@
 internal import Basics
 internal import Chronology
 internal import JobModel
+internal import StoreSupport
 
 /// Makes commits of what waits. A commit is one change of the document `store` (``StoreState``):
 ///
@@ -17,7 +18,8 @@ final class StoreWriter {
   let server: MongoServer
   let hasTransactions: Bool
   /// nil in a process alongside a host.
-  let epoch: Int64?
+  let lease: HostLease?
+  var epoch: Int64? { lease?.epoch }
   private let options: MongoStore.Options
   var state: StoreState
   /// Whether `state` is what the server has, as far as this process knows.
@@ -38,14 +40,14 @@ final class StoreWriter {
   private var failure: MongoFailure { server.failure }
 
   init(
-    _ server: MongoServer, hasTransactions: Bool, epoch: Int64?, state: StoreState, options: MongoStore.Options
+    _ server: MongoServer, hasTransactions: Bool, lease: HostLease?, state: StoreState, options: MongoStore.Options
   ) {
     self.server = server
     self.hasTransactions = hasTransactions
-    self.epoch = epoch
+    self.lease = lease
     self.state = state
     self.options = options
-    if epoch != nil { self.state.decisions = (ledger.opening, 0) }
+    if lease != nil { self.state.decisions = (ledger.opening, 0) }
   }
 
   var opening: String { ledger.opening }
@@ -79,21 +81,32 @@ final class StoreWriter {
 
   /// Commits `operations` together; if that fails for another reason than the server's absence, each alone.
   func commit(_ operations: [WriterQueue.Operation]) -> [Result<Int64, StoreError>] {
-    do throws(StoreError) {
-      return try attempt(operations)
+    do throws(ServerError) {
+      return settled(operations, try attempt(operations))
     } catch {
       isHealthy = false
-      guard operations.count > 1, error.code != .lost, error.code != .io else {
-        return operations.map { _ in .failure(error) }
-      }
+      let why = failure.error(error)
+      guard operations.count > 1, !error.isAway, why.code != .lost else { return operations.map { _ in .failure(why) } }
     }
-    return operations.map { operation in
-      do throws(StoreError) { return try attempt([operation])[0] } catch { return .failure(error) }
+    let answers = operations.map { operation -> Result<Int64, StoreError> in
+      do throws(ServerError) { return try attempt([operation])[0] } catch { return .failure(failure.error(error)) }
+    }
+    return settled(operations, answers)
+  }
+
+  /// The answers; but whoever has the store by now may have settled what a batch claims, so nothing may begin by it.
+  private func settled(
+    _ operations: [WriterQueue.Operation], _ answers: [Result<Int64, StoreError>]
+  ) -> [Result<Int64, StoreError>] {
+    guard let late = lease?.lateness() else { return answers }
+    return zip(operations, answers).map { operation, answer in
+      if case .batch = operation, case .success = answer { return .failure(late) }
+      return answer
     }
   }
 
   /// Tries until it is done, or until the server has been away for long enough.
-  private func attempt(_ operations: [WriterQueue.Operation]) throws(StoreError) -> [Result<Int64, StoreError>] {
+  private func attempt(_ operations: [WriterQueue.Operation]) throws(ServerError) -> [Result<Int64, StoreError>] {
     let name = drawnName()
     let deadline = isHealthy ? monotonicNow() + options.patience : 0
     var pause: Int64 = 20_000_000
@@ -110,7 +123,7 @@ final class StoreWriter {
         isCurrent = false
         ledger.forgetAll()
         let mayTryAgain = error.isTransient || error.isStale ? tries < 100 : error.isAway && monotonicNow() < deadline
-        guard error.store == nil, mayTryAgain else { throw failure.error(error) }
+        guard error.store == nil, mayTryAgain else { throw error }
         tries += 1
         // Somebody else was first: that is over now, unless it goes on happening.
         if error.isAway || tries > 2 {
@@ -127,13 +140,13 @@ final class StoreWriter {
   ) throws(ServerError) -> [Result<Int64, StoreError>] {
     if !isCurrent { try look(client) }
     // An earlier attempt has done it, and nobody was told.
-    if state.commit == name, let planned { return planned }
+    if state.knows(name), let planned { return planned }
     var plan = CommitPlan(state)
     news = News()
-    let answers = try plan.add(operations, ledger: &ledger, news: &news, on: client, failure: failure)
+    let answers = try plan.add(operations, ledger: &ledger, news: &news, on: client, MongoReader(server: server))
     planned = answers
     guard plan.changesAnything else { return answers }
-    plan.state.commit = name
+    plan.state.name(name, isHosts: lease != nil)
     try write(plan, client)
     ledger.trim()
     return answers
@@ -150,7 +163,9 @@ final class StoreWriter {
     do throws(StoreError) { found = try StoreState(document, failure: failure) } catch { throw ServerError(error) }
     if let epoch, found.epoch != epoch {
       let host = try client.first(Find(Collections.meta, ["_id": HostLease.id]))
-      throw ServerError(failure.lost(Holder(host ?? [:]).description))
+      let loss = failure.lost(Holder(host ?? [:]).description)
+      lease?.held.lose(loss.message)
+      throw ServerError(loss)
     }
     if let journal = found.journal { try apply(Self.changes(of: journal, found, client), found.sequence, client) }
     let counted = state.decisions

@@ -1,6 +1,7 @@
 internal import Basics
 internal import Chronology
 internal import JobModel
+internal import StoreSupport
 
 /// The one thread that writes to a store. Whatever waits when it is free becomes one commit; so the busier the host,
 /// the more share the way to the server and its disk. Everyone gets exactly one completion, on this thread, after the
@@ -13,9 +14,8 @@ final class WriterLoop: Sendable {
   }
 
   private let state = Monitor(State())
-  private let thread: NamedThread
+  private let thread: StoreThread
   private let storeName: String
-  private let hasJoined = Monitor(false)
 
   /// Starts the thread. `writer` and `pruner` are its own from here on.
   ///
@@ -26,11 +26,7 @@ final class WriterLoop: Sendable {
   ) throws(StoreError) {
     self.storeName = storeName
     let box = Box(writer: writer, pruner: pruner, log: LogWriter(writer.server, options.retention))
-    do throws(ThreadError) {
-      thread = try NamedThread("mongo-writer") { [state] in Self.run(state, box, options.clock) }
-    } catch {
-      throw StoreError(.io, "\(error)")
-    }
+    thread = try StoreThread(name: "mongo-writer") { [state] in Self.run(state, box, options.clock) }
   }
 
   /// Hands something over. Never waits for the server.
@@ -53,11 +49,7 @@ final class WriterLoop: Sendable {
   /// Writes what was handed over, then ends the thread.
   func close() {
     state.change { $0.isClosing = true }
-    precondition(!thread.isCurrent, "a store cannot be closed from one of its own completions")
-    hasJoined.withLock { done in
-      if !done { thread.join() }
-      done = true
-    }
+    thread.join()
   }
 
   // MARK: The thread

@@ -6,6 +6,7 @@ struct WriterQueue: Sendable {
   enum Operation: Sendable {
     case batch(StoreBatch, @Sendable (StoreError?) -> Void)
     case keyValue(KeyValueChange, Instant, @Sendable (Result<Bool, StoreError>) -> Void)
+    case transaction(RunTransaction, Instant, @Sendable (Result<TransactionAnswer, StoreError>) -> Void)
     /// A run id for a process alongside the host.
     case externalRun(@Sendable (Result<RunID, StoreError>) -> Void)
 
@@ -17,6 +18,8 @@ struct WriterQueue: Sendable {
         case .failure(let error): completion(error)
         }
       case .keyValue(_, _, let completion): completion(answer.map { $0 != 0 })
+      case .transaction(_, _, let completion):
+        completion(answer.map { $0 < 0 ? .conflict : .committed(intent: $0) })
       case .externalRun(let completion): completion(answer.map { RunID($0) })
       }
     }
@@ -25,6 +28,7 @@ struct WriterQueue: Sendable {
       switch self {
       case .batch(let batch, _): (batch.changes, batch.textBytes)
       case .keyValue(let change, _, _): (1, change.bytes)
+      case .transaction(let transaction, _, _): (1 + transaction.keyValues.count, transaction.textBytes)
       case .externalRun: (1, 0)
       }
     }

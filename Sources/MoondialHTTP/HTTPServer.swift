@@ -14,7 +14,7 @@ extension Scheduler {
   ///     print(server.url ?? "no TCP")
   ///
   /// Before the start it begins with the first jobs, after the start at once; it ends with the scheduler, when nothing
-  /// runs any more. A place that cannot be had is a warning in the scheduler's log, and the scheduler runs without.
+  /// runs any more. An address that cannot be had is a warning in the scheduler's log, and the scheduler runs without.
   /// Blocks, once the scheduler runs, until it listens.
   ///
   /// Throws what is wrong with the options, and after the scheduler has stopped.
@@ -38,19 +38,19 @@ public final class HTTPServer: SchedulerCompanion {
     self.options = options
     listen =
       if let text = options.listen {
-        try HTTPServer.place(text)
+        try HTTPServer.address(text)
       } else { nil }
     if let token = options.tokens.first(where: { $0.token.utf8.count < 16 }) {
       throw SchedulerError(.invalid, "the HTTP token \"\(token.name)\" is shorter than 16 bytes: make a random one")
     }
   }
 
-  private static func place(_ text: String) throws(SchedulerError) -> (host: String, port: Int) {
-    guard let place = HTTPConfiguration(listen: text) else {
+  private static func address(_ text: String) throws(SchedulerError) -> (host: String, port: Int) {
+    guard let address = HTTPConfiguration(listen: text) else {
       throw SchedulerError(
         .invalid, "HTTPOptions.listen must be \"HOST:PORT\" like \"127.0.0.1:8047\", not \"\(text)\"")
     }
-    return (place.host, place.port)
+    return (address.host, address.port)
   }
 
   /// Where browsers and programs find it: `http://127.0.0.1:8047`. nil: nowhere, or the scheduler does not run.

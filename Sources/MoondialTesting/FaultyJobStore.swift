@@ -32,17 +32,24 @@ package final class FaultyJobStore: JobStore {
 
   private let store: any JobStore
   private let fault: @Sendable (Int, borrowing StoreBatch) -> Fault
+  private let commitFault: (@Sendable () -> Fault)?
   private let state = Mutex(State())
 
-  /// - Parameter fault: what happens to the batch of that number.
-  package init(_ store: any JobStore, _ fault: @escaping @Sendable (Int) -> Fault) {
+  /// - Parameters:
+  ///   - commits: what happens to the next transaction; nil: what would happen to a batch.
+  ///   - fault: what happens to the batch of that number.
+  package init(
+    _ store: any JobStore, commits: (@Sendable () -> Fault)? = nil, _ fault: @escaping @Sendable (Int) -> Fault
+  ) {
     self.store = store
+    commitFault = commits
     self.fault = { number, _ in fault(number) }
   }
 
   /// - Parameter fault: what happens to a batch, by number and content.
   package init(_ store: any JobStore, byContent fault: @escaping @Sendable (Int, borrowing StoreBatch) -> Fault) {
     self.store = store
+    commitFault = nil
     self.fault = fault
   }
 
@@ -86,7 +93,7 @@ package final class FaultyJobStore: JobStore {
       state.applied += 1
       return state.applied
     }
-    switch fault(number, StoreBatch()) {
+    switch commitFault?() ?? fault(number, StoreBatch()) {
     case .pass: store.commit(transaction, at: now, completion: completion)
     case .fail(let code): completion(.failure(Self.error(code, number)))
     case .failAfterStoring(let code):

@@ -1,3 +1,4 @@
+internal import Chronology
 public import MoondialScheduler
 
 extension Scheduler {

@@ -1,4 +1,4 @@
-internal import Chronology
+package import Chronology
 internal import Glibc
 internal import Hosting
 package import JobModel

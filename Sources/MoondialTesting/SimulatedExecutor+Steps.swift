@@ -1,7 +1,7 @@
 internal import Chronology
 internal import JobModel
 
-/// Runs with steps: a step, a sleep, another step, a wait for an event that may never come.
+/// Runs with steps: a step, a transaction, a sleep, another step, a wait for an event that may never come.
 extension SimulatedExecutor {
   /// What a run does next; nil: all is done.
   ///
@@ -9,14 +9,18 @@ extension SimulatedExecutor {
   static func nextStep(
     of order: RunOrder, after known: [RunStep], at now: Instant, waiting span: Int64
   ) -> RunStep? {
-    let kinds: [RunStep.Kind] = [.step, .sleep, .step, .wait]
+    let kinds: [RunStep.Kind] = [.step, .transaction, .sleep, .step, .wait]
     if let last = known.last, last.finishedAt == nil { return last }
     guard known.count < kinds.count else { return nil }
     let kind = kinds[known.count]
     var step = RunStep(
       run: order.id, position: Int32(known.count + 1), kind: kind, name: kind == .wait ? "event" : "",
       attempt: order.attempt, startedAt: now)
-    if kind == .step { step.finishedAt = now } else { step.until = now.advanced(byNanoseconds: span) }
+    if kind == .step || kind == .transaction {
+      step.finishedAt = now
+    } else {
+      step.until = now.advanced(byNanoseconds: span)
+    }
     return step
   }
 

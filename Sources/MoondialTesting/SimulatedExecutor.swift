@@ -30,6 +30,7 @@ package final class SimulatedExecutor: JobExecutor {
     var violations: [String] = []
     var started = 0
     var submitted = 0
+    var keeper: (any RunKeeper)?
   }
 
   private let state: Mutex<State>
@@ -54,6 +55,9 @@ package final class SimulatedExecutor: JobExecutor {
   }
 
   package func start(reportingTo sink: any RunReportSink) { state.withLock { $0.sink = sink } }
+
+  /// Keeps what runs with steps keep, as a host does.
+  func use(_ keeper: any RunKeeper) { state.withLock { $0.keeper = keeper } }
 
   package func submit(_ orders: [RunOrder]) {
     let now = clock.monotonic.now.nanoseconds
@@ -106,6 +110,7 @@ package final class SimulatedExecutor: JobExecutor {
     state.withLock { state in
       state.attempts.removeAll()
       state.sink = nil
+      state.keeper = nil
     }
   }
 
@@ -141,7 +146,7 @@ package final class SimulatedExecutor: JobExecutor {
         if let known = attempt.steps, attempt.outcome == .succeeded, !attempt.isCancelled,
           let step = Self.nextStep(of: attempt.order, after: known, at: wall, waiting: span)
         {
-          if step.kind == .step {
+          if step.kind == .step || step.kind == .transaction {
             steps.append((attempt.order, step))
             return false
           }
@@ -152,10 +157,12 @@ package final class SimulatedExecutor: JobExecutor {
           return true
         }
         let length = attempt.isStarted || attempt.startsAt <= now ? max(1, attempt.endsAt - attempt.startsAt) : 0
+        let hasOutbox = attempt.steps != nil && attempt.outcome == .succeeded
         reports.append(
           RunReport(
             token: attempt.order.token, kind: .ended, outcome: attempt.outcome, startedAt: wall,
-            duration: attempt.isCancelled && !attempt.isStarted ? 0 : length))
+            duration: attempt.isCancelled && !attempt.isStarted ? 0 : length,
+            details: hasOutbox ? AttemptDetails(outbox: SimulatedLedger.outbox(of: attempt.order)) : nil))
         return true
       }
       for (order, _) in steps {
@@ -176,19 +183,34 @@ package final class SimulatedExecutor: JobExecutor {
 
   /// The run goes on when its step is durable, and fails when it is not.
   private func keep(_ step: RunStep, of order: RunOrder) {
-    var batch = StoreBatch()
-    batch.steps = [.put(step)]
-    store.apply(batch) { [self] error in
-      if error == nil { witness.isDurable(step.position, of: order.id) }
+    guard let keeper = state.withLock({ $0.keeper }) else { return }
+    let done: @Sendable (Bool) -> Void = { [self] isDurable in
+      if isDurable { witness.isDurable(step.position, of: order.id) }
       let now = clock.monotonic.now.nanoseconds
       state.withLock { state in
         guard let index = state.attempts.firstIndex(where: { $0.order.token == order.token }) else { return }
         state.attempts[index].isStoring = false
         state.attempts[index].endsAt = now + 1_000_000
         state.attempts[index].steps?.append(step)
-        if error != nil, !state.attempts[index].isCancelled { state.attempts[index].outcome = .failed }
+        if !isDurable, !state.attempts[index].isCancelled { state.attempts[index].outcome = .failed }
       }
     }
+    guard step.kind == .transaction else {
+      return keeper.keep(step, of: order.job.definition.name) { done($0 == nil) }
+    }
+    let root = witness.root(of: order.id)
+    do throws(StoreError) {
+      let transaction = try SimulatedLedger.transaction(step, of: order, for: root, in: store, at: clock.now)
+      keeper.commit(transaction, asking: [SimulatedLedger.operation(.transaction, root)]) { [self] answer in
+        switch answer {
+        case .committed: done(true)
+        case .conflict, .failed: done(false)
+        case .refused(let refusal):
+          state.withLock { $0.violations.append("a transaction was refused: \(refusal.message)") }
+          done(false)
+        }
+      }
+    } catch { done(false) }
   }
 
   /// Invariants that the scheduler broke.
@@ -196,4 +218,8 @@ package final class SimulatedExecutor: JobExecutor {
   /// Runs that are under way.
   package var running: Int { state.withLock { $0.attempts.count } }
   package var started: Int { state.withLock { $0.started } }
+  /// What is under way: the job and the run of each attempt.
+  var attempts: [(job: String, run: RunID)] {
+    state.withLock { $0.attempts.map { ($0.order.job.definition.name, $0.order.id) } }
+  }
 }

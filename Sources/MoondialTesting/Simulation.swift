@@ -1,4 +1,6 @@
+internal import Basics
 internal import Chronology
+internal import Hosting
 package import JobModel
 internal import SchedulerService
 internal import Scheduling
@@ -34,6 +36,9 @@ package struct Simulation {
     package var schedules = 0
     /// Steps that were done.
     package var steps = 0
+    /// Transactions and outboxes that were committed.
+    package var transactions = 0
+    package var outboxes = 0
 
     package init() {}
   }
@@ -82,11 +87,12 @@ package struct Simulation {
     clock = SimulatedClock(at: Instant(seconds: 1_767_225_600 + random.number(0...86_400 * 300)))
     definitions = SimulatedJobs.make(Int(random.number(1...10)), &random)
     groups = SimulatedJobs.groups(&random)
-    let faults = FaultPlan()
+    // Transactions are few: each takes part in the troubles of a scenario whose store has some.
+    let faults = FaultPlan(seed: seed, commits: weights.storeFault != nil)
     self.faults = faults
     let opened = try disk.open(clock: clock)
     self.opened = opened
-    store = FaultyJobStore(wrapping(opened)) { _ in faults.next() }
+    store = FaultyJobStore(wrapping(opened), commits: faults.nextCommit) { _ in faults.next() }
     host = SimulatedHost(
       store: store, clock: clock, seed: seed, window: weights.window, definitions: definitions, groups: groups,
       rates: rates, steps: steps)
@@ -110,6 +116,9 @@ package struct Simulation {
     report.violations += InvariantChecker.check(
       definitions.map { ($0, absent.contains($0.name)) }, store: opened, now: clock.now)
     report.violations += schedules.check(opened)
+    let ledger = SimulatedLedger.check(opened, definitions, at: clock.now)
+    report.violations += ledger.problems
+    (report.transactions, report.outboxes) = (ledger.transactions, ledger.outboxes)
     report.schedules = schedules.count
     report.steps = steps.done
     report.runs = try opened.runs(RunQuery(limit: 1_000_000)).count
@@ -202,7 +211,7 @@ package struct Simulation {
     opened = disk
     bornAt = clock.monotonic.now.nanoseconds
     rates.hostDied(clockSetAt: clockSetAt, absent: absent)
-    store = FaultyJobStore(wrapping(opened)) { [faults] _ in faults.next() }
+    store = FaultyJobStore(wrapping(opened), commits: faults.nextCommit) { [faults] _ in faults.next() }
     host = SimulatedHost(
       store: store, clock: clock, seed: seed &+ lives, window: weights.window,
       definitions: definitions.filter { !absent.contains($0.name) }, groups: groups, rates: rates,
@@ -230,14 +239,37 @@ package struct Simulation {
   }
 }
 
-/// What the store does to the next batches. Any thread.
+/// What the store does to the next batches and transactions. Any thread.
 final class FaultPlan: Sendable {
-  private let planned = Mutex<[FaultyJobStore.Fault]>([])
-  func plan(count: Int, _ fault: FaultyJobStore.Fault) {
-    planned.withLock { $0 += Array(repeating: fault, count: count) }
+  private struct State: Sendable {
+    var planned: [FaultyJobStore.Fault] = []
+    var random: SeededGenerator
+    var disturbsCommits: Bool
   }
-  func next() -> FaultyJobStore.Fault { planned.withLock { $0.isEmpty ? .pass : $0.removeFirst() } }
-  func clear() { planned.withLock { $0.removeAll() } }
+  private let state: Mutex<State>
+
+  init(seed: UInt64, commits: Bool) {
+    state = Mutex(State(random: SeededGenerator(seed), disturbsCommits: commits))
+  }
+
+  func plan(count: Int, _ fault: FaultyJobStore.Fault) {
+    state.withLock { $0.planned += Array(repeating: fault, count: count) }
+  }
+  func next() -> FaultyJobStore.Fault { state.withLock { $0.planned.isEmpty ? .pass : $0.planned.removeFirst() } }
+
+  /// For a transaction: one in four has an accident.
+  func nextCommit() -> FaultyJobStore.Fault {
+    state.withLock { state in
+      guard state.disturbsCommits, state.random.oneIn(4) else { return .pass }
+      return state.random.pick([.fail(.full), .failAfterStoring(.io), .delay, .delayCompletion])
+    }
+  }
+  func clear() {
+    state.withLock { state in
+      state.planned.removeAll()
+      state.disturbsCommits = false
+    }
+  }
 }
 
 /// What one closure leaves for the next.
@@ -267,14 +299,24 @@ final class SimulatedHost: Sendable {
       preconditionFailure("the simulated store cannot be read: \(error)")
     }
     service = ServiceTick(configuration, wake: {})
+    executor.use(
+      StoreRunKeeper(
+        store: store, name: "default", inbox: service, clock: clock, pool: .inline(), doubts: CommitDoubts()))
     executor.start(reportingTo: service)
-    do { try service.restore(definitions, groups: groups) } catch {
+    let jobs = definitions + [SimulatedLedger.job]
+    do { try service.restore(jobs, groups: groups) } catch {
       preconditionFailure("the simulated store cannot be read: \(error)")
     }
     service.post { core, now, actions in
       core.setGroups(groups)
-      core.reconcile(definitions, at: now, into: &actions)
+      core.reconcile(jobs, at: now, into: &actions)
       core.start(at: now, into: &actions)
+      for (intent, _) in core.takeIntents() {
+        // Of an outbox: the jobs after the run have not heard of its success.
+        let ended = intent.position == 0 ? try? store.runs(RunQuery(id: intent.run, limit: 1)).first : nil
+        core.perform(
+          SimulatedLedger.operations(of: intent), of: intent, in: "default", passingOn: ended, at: now, into: &actions)
+      }
     }
   }
 
@@ -300,8 +342,25 @@ final class SimulatedHost: Sendable {
   var violations: [String] { executor.violations }
   var running: Int { executor.running }
   var submitted: Int { executor.submitted }
+  var attempts: [(job: String, run: RunID)] { executor.attempts }
 
-  func reload(_ definitions: [JobDefinition]) {
+  // MARK: What may happen to one that shares its store
+
+  func leaseIsDoubtful() {
+    service.post { core, now, actions in core.leaseIsDoubtful(in: 0, at: now, into: &actions) }
+  }
+  func leaseIsRegained() {
+    service.post { core, now, actions in core.leaseIsRegained(in: 0, at: now, into: &actions) }
+  }
+  func drain() { service.post { core, now, actions in core.drain(at: now, into: &actions) } }
+  func cancelAll() { service.post { core, now, actions in core.cancelAll(at: now, into: &actions) } }
+  /// Whether one that drains runs nothing any more, and everything is written.
+  var hasEnded: Bool { rest.withLock { $0.map { $0.claimedRuns == 0 && $0.isWritten } ?? false } }
+
+  // MARK: What it is told
+
+  func reload(_ declared: [JobDefinition]) {
+    let definitions = declared + [SimulatedLedger.job]
     service.post { [stored] core, now, actions in
       var recalled = RecalledJobs(stores: 1)
       let names = core.forgotten(among: definitions)

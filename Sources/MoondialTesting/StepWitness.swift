@@ -20,6 +20,9 @@ final class StepWitness: Sendable {
     state.withLock { $0.roots[run] = $0.roots[former] ?? former }
   }
 
+  /// The run that began the work which `run` goes on with; itself, when it is no recovery.
+  func root(of run: RunID) -> RunID { state.withLock { $0.roots[run] ?? run } }
+
   /// A step is durable.
   func isDurable(_ position: Int32, of run: RunID) {
     state.withLock { state in

@@ -21,6 +21,33 @@ extension StoreConformance {
         try expect(living.isSubset(of: [claim(1, "b").id, claim(3, "a").id]), "only what was asked about is alive")
       }
     },
+    Claim("the latest runs that have ended are told for many jobs at once") { subject in
+      try with(subject) { store in
+        try store.commit(
+          .make { batch in
+            batch.claims = [claim(9, "a"), claim(10, "c")]
+            batch.finished = [finished(1, "a"), finished(4, "b"), finished(2, "b", .failed), finished(3, "a", .failed)]
+          })
+        let found = try store.lastRuns(of: ["a", "b", "c", "nobody"])
+        try expectEqual(found.mapValues(\.id.number), ["a": 3, "b": 4], "the latest of each")
+        try expectEqual(found.mapValues(\.outcome), ["a": .failed, "b": .succeeded], "how they ended")
+        // Beyond the run numbers that any index has been written for so far, and before them.
+        for number in 100..<400 { try store.commit(.make { $0.finished = [finished(Int64(number), "b")] }) }
+        let later = try store.lastRuns(of: ["a", "b"])
+        try expectEqual(later.mapValues(\.id.number), ["a": 3, "b": 399], "the latest of each, later")
+      }
+    },
+    Claim("who looks into a store sees why everything is paused") { subject in
+      try with(subject) { store in
+        guard let store = store as? any InspectableStore else { return }
+        try expectEqual(store.hostPause(), nil, "before a pause")
+        let note = PauseNote(reason: "moving", by: "ann", at: second(5))
+        try store.commit(.make { $0.hostPause = .paused(note) })
+        try expectEqual(store.hostPause(), note, "a pause")
+        try store.commit(.make { $0.hostPause = .resumed })
+        try expectEqual(store.hostPause(), nil, "after it")
+      }
+    },
     Claim("a store that examines itself counts what it has, and is sound") { subject in
       try with(subject) { store in
         guard let store = store as? any DiagnosableStore else { return }

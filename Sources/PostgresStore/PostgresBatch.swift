@@ -21,6 +21,8 @@ enum PostgresBatch {
     let finished = latest(batch.finished, by: \.id)
     add(finished.map(\.id) + batch.dropped, PostgresRuns.close) { ids, to in to.add(ids) { $0.number } }
     add(finished, PostgresRuns.finish, PostgresRuns.add)
+    steps += PostgresSteps.steps(batch.steps)
+    add(batch.dropped, PostgresSteps.remove) { ids, to in to.add(ids) { $0.number } }
     let marks = latest(batch.files) { FileKey(job: $0.job, path: $0.path) }
     add(marks.filter { $0.version != nil }, PostgresFiles.put, PostgresFiles.add)
     add(marks.filter { $0.version == nil }, PostgresFiles.remove) { marks, to in
@@ -37,7 +39,7 @@ enum PostgresBatch {
     return steps
   }
 
-  private static func step(_ change: HostPauseChange) -> PostgresStep {
+  static func step(_ change: HostPauseChange) -> PostgresStep {
     guard case .paused(let note) = change else { return PostgresStep("DELETE FROM host_pause") }
     return PostgresStep(
       """
@@ -58,7 +60,7 @@ enum PostgresBatch {
 
   /// Of several rows with one key the last, which is what writing them one after the other would leave; a statement may
   /// not write one row twice.
-  private static func latest<Row, Key: Hashable>(_ rows: [Row], by key: (Row) -> Key) -> [Row] {
+  static func latest<Row, Key: Hashable>(_ rows: [Row], by key: (Row) -> Key) -> [Row] {
     guard rows.count > 1 else { return rows }
     var seen: Set<Key> = []
     seen.reserveCapacity(rows.count)
@@ -69,39 +71,50 @@ enum PostgresBatch {
 
 /// Lines that runs log. Owned by the writer.
 struct PostgresLog {
+  /// A line with its number, which rises within its run; 0: how far the run is.
+  struct Line {
+    var number: Int64
+    var line: RunLogLine
+  }
+
+  /// Adds lines, and what they take; a line that is there already neither.
   private static let insert = """
-    INSERT INTO run_log(run, line, at, level, message, fields) SELECT * FROM unnest($1::bigint[], $2::bigint[], \
-    $3::bigint[], $4::text[], $5::text[], $6::text[]) ON CONFLICT (run, line) DO NOTHING
+    WITH added AS (INSERT INTO run_log(run, line, at, level, message, fields) \
+    SELECT run, line, at, level, message, fields FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], \
+    $5::text[], $6::text[]) AS n(run, line, at, level, message, fields) ON CONFLICT (run, line) DO NOTHING \
+    RETURNING run, line), \
+    own AS (SELECT n.run, n.job, sum(n.bytes)::bigint AS bytes FROM added a JOIN unnest($1::bigint[], $2::bigint[], \
+    $7::text[], $8::bigint[]) AS n(run, line, job, bytes) USING (run, line) GROUP BY n.run, n.job ORDER BY n.run) \
+    INSERT INTO log_sizes AS s(run, job, bytes) SELECT run, job, bytes FROM own \
+    ON CONFLICT (run) DO UPDATE SET bytes = s.bytes + excluded.bytes
     """
   /// How far a run is: the line with the number 0, of which there is one. It counts nothing, and goes with the others.
   private static let replace = """
-    INSERT INTO run_log(run, line, at, level, message, fields) SELECT * FROM unnest($1::bigint[], $2::bigint[], \
-    $3::bigint[], $4::text[], $5::text[], $6::text[]) ON CONFLICT (run, line) DO UPDATE \
-    SET at = excluded.at, level = excluded.level, message = excluded.message, fields = excluded.fields
-    """
-  private static let grow = """
-    INSERT INTO log_sizes AS s(run, job, bytes) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[]) \
-    ON CONFLICT (run) DO UPDATE SET bytes = s.bytes + excluded.bytes
+    WITH put AS (INSERT INTO run_log(run, line, at, level, message, fields) \
+    SELECT run, line, at, level, message, fields FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], \
+    $5::text[], $6::text[]) AS n(run, line, at, level, message, fields) ON CONFLICT (run, line) DO UPDATE \
+    SET at = excluded.at, level = excluded.level, message = excluded.message, fields = excluded.fields) \
+    INSERT INTO log_sizes(run, job, bytes) SELECT run, job, 0 FROM unnest($1::bigint[], $7::text[]) AS n(run, job) \
+    ON CONFLICT (run) DO NOTHING
     """
 
   private var lastLine: Int64 = 0
 
-  mutating func steps(_ lines: [RunLogLine]) -> [PostgresStep] {
-    var progress: [Int64: RunLogLine] = [:]
-    var numbered: [(number: Int64, line: RunLogLine)] = []
-    var sizes: [Int64: (job: String, bytes: Int)] = [:]
-    for line in lines {
-      sizes[line.run.number, default: (line.job, 0)].bytes += line.isProgress ? 0 : line.bytes
-      if line.isProgress {
-        progress[line.run.number] = line
-      } else {
-        // The instant, made unique: rises within a run even when another process logs its second part.
-        lastLine = max(lastLine + 1, line.at.nanoseconds)
-        numbered.append((lastLine, line))
-      }
+  /// Gives lines their numbers, once: sent again they are the same lines.
+  mutating func numbered(_ lines: [RunLogLine]) -> [Line] {
+    lines.map { line in
+      guard !line.isProgress else { return Line(number: 0, line: line) }
+      // The instant, made unique: rises within a run even when another process logs its second part.
+      lastLine = max(lastLine + 1, line.at.nanoseconds)
+      return Line(number: lastLine, line: line)
     }
+  }
+
+  static func steps(_ lines: [Line]) -> [PostgresStep] {
+    var progress: [Int64: Line] = [:]
+    for line in lines where line.number == 0 { progress[line.line.run.number] = line }
     var steps: [PostgresStep] = []
-    func add(_ rows: [(number: Int64, line: RunLogLine)], _ sql: String) {
+    func add(_ rows: [Line], _ sql: String, _ more: (inout PostgresParameters) -> Void = { _ in }) {
       guard !rows.isEmpty else { return }
       steps.append(
         PostgresStep(sql) {
@@ -111,20 +124,14 @@ struct PostgresLog {
           $0.add(rows) { $0.line.level }
           $0.add(rows) { $0.line.message }
           $0.add(rows) { $0.line.fields?.text }
+          $0.add(rows) { $0.line.job }
+          more(&$0)
         })
     }
-    add(numbered, Self.insert)
+    let numbered = lines.filter { $0.number != 0 }
+    add(numbered, insert) { $0.add(numbered) { Int64($0.line.bytes) } }
     // In order of their keys, so that two writers never wait for each other in a circle.
-    add(progress.sorted { $0.key < $1.key }.map { (0, $0.value) }, Self.replace)
-    let ordered = sizes.sorted { $0.key < $1.key }
-    if !ordered.isEmpty {
-      steps.append(
-        PostgresStep(Self.grow) {
-          $0.add(ordered) { $0.key }
-          $0.add(ordered) { $0.value.job }
-          $0.add(ordered) { Int64($0.value.bytes) }
-        })
-    }
+    add(progress.sorted { $0.key < $1.key }.map(\.value), replace)
     return steps
   }
 }

@@ -20,8 +20,15 @@ final class PostgresDecisionMark: Sendable {
 final class PostgresCommits: Sendable {
   private struct State {
     var queue = CommitQueue()
+    var moves: [Move] = []
     var retention: Retention?
     var isClosing = false
+  }
+
+  /// Statements of a migration, and what became of them.
+  private struct Move: Sendable {
+    var steps: [PostgresStep]
+    var answer: @Sendable (Result<[PostgresRows], StoreError>) -> Void
   }
 
   private let state = Monitor(State())
@@ -51,6 +58,18 @@ final class PostgresCommits: Sendable {
     if !isAccepted { operation.complete(.failure(.closed(storeName))) }
   }
 
+  /// Runs statements of a migration as one transaction, and waits for it.
+  func write(_ steps: [PostgresStep]) throws(StoreError) -> [PostgresRows] {
+    let answer = Monitor<Result<[PostgresRows], StoreError>?>(nil)
+    let isAccepted = state.change { state in
+      guard !state.isClosing else { return false }
+      state.moves.append(Move(steps: steps) { result in answer.change { $0 = result } })
+      return true
+    }
+    guard isAccepted else { throw .closed(storeName) }
+    return try answer.wait { $0 }!.get()
+  }
+
   func set(_ retention: Retention) { state.change { $0.retention = retention } }
 
   /// Writes what was handed over, then ends the thread.
@@ -63,23 +82,34 @@ final class PostgresCommits: Sendable {
 
   private struct Work {
     var operations: [CommitQueue.Operation]
+    var moves: [Move]
     var retention: Retention?
     var isClosing: Bool
   }
 
   private static func run(_ state: Monitor<State>, _ writer: inout PostgresWriter) {
+    var log = PostgresLog()
     while true {
       let work = state.wait(until: writer.dueAt) { state -> Work? in
-        guard !state.queue.isEmpty || state.retention != nil || state.isClosing else { return nil }
-        return Work(operations: state.queue.take(), retention: state.retention.take(), isClosing: state.isClosing)
+        let isIdle = state.queue.isEmpty && state.moves.isEmpty && state.retention == nil
+        guard !isIdle || state.isClosing else { return nil }
+        defer { state.moves = [] }
+        return Work(
+          operations: state.queue.take(), moves: state.moves, retention: state.retention.take(),
+          isClosing: state.isClosing)
       }
       if let retention = work?.retention { writer.set(retention) }
+      for move in work?.moves ?? [] {
+        do throws(StoreError) { move.answer(.success(try writer.write(move.steps))) } catch {
+          move.answer(.failure(error))
+        }
+      }
       let operations = work?.operations ?? []
       if operations.isEmpty {
-        if work?.isClosing == true { break }
+        if work?.isClosing == true, work?.moves.isEmpty == true { break }
       } else {
         // Completions are called with nothing held, so they may ask the store whatever they like.
-        let answers = commit(operations, &writer)
+        let answers = commit(operations.map { PostgresOperation($0, &log) }, &writer)
         for (operation, answer) in zip(operations, answers) { operation.complete(answer) }
       }
       writer.maintain()
@@ -88,16 +118,16 @@ final class PostgresCommits: Sendable {
   }
 
   private static func commit(
-    _ operations: [CommitQueue.Operation], _ writer: inout PostgresWriter
+    _ operations: [PostgresOperation], _ writer: inout PostgresWriter
   ) -> [Result<Int64, StoreError>] {
     let failure: StoreError
     do throws(StoreError) { return try writer.write(operations) } catch { failure = error }
     if writer.isAway {
-      // A session that was ended, or a server that is back already, delays nobody. What may have been written is not
-      // written twice: but a change of a value could be taken for another one.
+      // A session that was ended, or a server that is back already, delays nobody. What was written is not written
+      // twice.
       do throws(StoreError) {
-        try writer.reconnect()
-        if operations.allSatisfy(\.canBeRepeated) { return try writer.write(operations) }
+        if let answers = try writer.whatBecame(of: operations) { return answers }
+        return try writer.write(operations)
       } catch { return operations.map { _ in .failure(error.code == .lost ? error : failure) } }
     }
     guard operations.count > 1, failure.code != .lost, !writer.isAway else {
@@ -108,15 +138,5 @@ final class PostgresCommits: Sendable {
       do throws(StoreError) { answers += try writer.write([operation]) } catch { answers.append(.failure(error)) }
     }
     return answers
-  }
-}
-
-extension CommitQueue.Operation {
-  /// Whether doing it twice is the same as once.
-  fileprivate var canBeRepeated: Bool {
-    switch self {
-    case .batch, .log: true
-    case .keyValue, .externalRun, .transaction: false
-    }
   }
 }

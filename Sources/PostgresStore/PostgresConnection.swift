@@ -32,18 +32,24 @@ struct PostgresStep {
   private var lastName = 0
   private(set) var isBroken = false
 
+  /// Nanoseconds that a server may take to answer, unless somebody has less time.
+  static let patience: Int64 = 60_000_000_000
+
   /// Connects, and sets the session up.
   ///
-  /// - Parameter setup: SQL that every session begins with.
-  init(_ target: PostgresTarget, setup: String) throws(StoreError) {
+  /// - Parameters:
+  ///   - setup: SQL that every session begins with.
+  ///   - more: settings of libpq, over what the address says.
+  init(_ target: PostgresTarget, setup: String, _ more: [(String, String)] = []) throws(StoreError) {
     self.target = target
     // What comes before `dbname` is what the address may say otherwise; what comes after is so in any case. A server
     // that has gone without a word is noticed by what stays unacknowledged for 15 s (tcp(7), TCP_USER_TIMEOUT).
-    let settings = [
-      ("connect_timeout", "5"), ("tcp_user_timeout", "15000"), ("keepalives_idle", "10"),
-      ("keepalives_interval", "5"), ("keepalives_count", "2"), ("fallback_application_name", "moondial"),
-      ("dbname", target.uri), ("client_encoding", "UTF8"),
-    ]
+    let settings =
+      [
+        ("connect_timeout", "5"), ("tcp_user_timeout", "15000"), ("keepalives_idle", "10"),
+        ("keepalives_interval", "5"), ("keepalives_count", "2"), ("fallback_application_name", "moondial"),
+        ("dbname", target.uri), ("client_encoding", "UTF8"),
+      ] + more
     // Safe: both lists end in nil, and their strings live until the call has returned.
     let keys = unsafe settings.map { unsafe UnsafePointer(strdup($0.0)) } + [nil]
     let values = unsafe settings.map { unsafe UnsafePointer(strdup($0.1)) } + [nil]
@@ -77,9 +83,9 @@ struct PostgresStep {
   /// Without `BEGIN` among them they are one transaction together. After a failure nothing of them took place, unless
   /// the connection broke: then nobody knows.
   ///
-  /// - Parameter seconds: how long the server may take for all of it.
-  func run(_ steps: [PostgresStep], within seconds: Int64 = 60) throws(StoreError) -> [PostgresRows] {
-    let deadline = monotonicNow() + seconds * 1_000_000_000
+  /// - Parameter nanoseconds: how long the server may take for all of it.
+  func run(_ steps: [PostgresStep], within nanoseconds: Int64 = patience) throws(StoreError) -> [PostgresRows] {
+    let deadline = monotonicNow() + nanoseconds
     do throws(StoreError) {
       let expected = try send(steps)
       let answers = try receive(expected, until: deadline)
@@ -201,8 +207,9 @@ struct PostgresStep {
     }
   }
 
-  /// Waits until the server tells something by itself (NOTIFY), or breaks off. False when `nanoseconds` have passed.
-  func awaitNotice(for nanoseconds: Int64) throws(StoreError) -> Bool {
+  /// Waits until the server tells something by itself (NOTIFY), or breaks off. False when `nanoseconds` have passed, or
+  /// when there is something to read from the descriptor `wake`.
+  func awaitNotice(for nanoseconds: Int64, orReadable wake: Int32 = -1) throws(StoreError) -> Bool {
     let deadline = monotonicNow() + nanoseconds
     while true {
       guard unsafe PQconsumeInput(connection) == 1 else { throw fail() }
@@ -212,9 +219,14 @@ struct PostgresStep {
       }
       let left = deadline - monotonicNow()
       guard left > 0 else { return false }
-      var poll = pollfd(fd: unsafe PQsocket(connection), events: Int16(POLLIN), revents: 0)
-      // Safe: waits for one descriptor, whose struct is a local.
-      _ = unsafe Glibc.poll(&poll, 1, Int32(clamping: left / 1_000_000 + 1))
+      // One that is negative is passed over.
+      var polls = [
+        pollfd(fd: unsafe PQsocket(connection), events: Int16(POLLIN), revents: 0),
+        pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+      ]
+      // Safe: the array is a local, and the count its own.
+      _ = unsafe Glibc.poll(&polls, 2, Int32(clamping: left / 1_000_000 + 1))
+      if polls[1].revents != 0 { return false }
     }
   }
 

@@ -9,6 +9,12 @@ enum PostgresDecisions {
     """
 
   static func add(_ ranges: [DecisionRange], to parameters: inout PostgresParameters) {
+    addColumns(ranges, to: &parameters)
+    parameters.add(ranges) { $0.continues?.nanoseconds }
+  }
+
+  /// In the order of ``columns``.
+  static func addColumns(_ ranges: [DecisionRange], to parameters: inout PostgresParameters) {
     parameters.add(ranges) { $0.job }
     parameters.add(ranges) { $0.schedule }
     parameters.add(ranges) { $0.kind.rawValue }
@@ -20,12 +26,10 @@ enum PostgresDecisions {
     parameters.add(ranges) { Int64($0.clockEpoch.number) }
     parameters.add(ranges) { $0.decidedAt.nanoseconds }
     parameters.add(ranges) { $0.run?.number }
-    parameters.add(ranges) { $0.continues?.nanoseconds }
   }
 
-  static let selection = """
-    SELECT job, schedule, kind, reason, first, last, count, at_least, clock_epoch, decided_at, run FROM decisions
-    """
+  static let columns = "job, schedule, kind, reason, first, last, count, at_least, clock_epoch, decided_at, run"
+  static let selection = "SELECT \(columns) FROM decisions"
 
   static func ranges(_ rows: PostgresRows, _ target: PostgresTarget) throws(StoreError) -> [DecisionRange] {
     var ranges: [DecisionRange] = []
@@ -62,9 +66,8 @@ enum PostgresFiles {
     DELETE FROM watched_files w USING unnest($1::text[], $2::text[]) AS m(job, path) \
     WHERE w.job = m.job AND w.path_key = sha256(convert_to(m.path, 'UTF8'))
     """
-  static let select = """
-    SELECT path, device, inode, size, modified, outcome, run, marked_at FROM watched_files WHERE job = $1
-    """
+  static let columns = "path, device, inode, size, modified, outcome, run, marked_at"
+  static let select = "SELECT \(columns) FROM watched_files WHERE job = $1"
 
   /// - Parameter marks: each with a version.
   static func add(_ marks: [FileMark], to parameters: inout PostgresParameters) {
@@ -81,22 +84,26 @@ enum PostgresFiles {
 
   static func marks(of job: String, _ rows: PostgresRows, _ target: PostgresTarget) throws(StoreError) -> [FileMark] {
     var marks: [FileMark] = []
-    for row in 0..<rows.count {
-      var outcome: Outcome?
-      if let word = rows.optionalText(row, 5) {
-        guard let known = Outcome(rawValue: word) else { throw target.newer }
-        outcome = known
-      }
-      marks.append(
-        FileMark(
-          job: job, path: rows.text(row, 0),
-          version: FileVersion(
-            device: UInt64(bitPattern: rows.integer(row, 1)), inode: UInt64(bitPattern: rows.integer(row, 2)),
-            size: rows.integer(row, 3), modified: rows.integer(row, 4)),
-          run: rows.optionalInteger(row, 6).map { RunID($0) }, outcome: outcome,
-          at: Instant(nanoseconds: rows.integer(row, 7))))
-    }
+    for row in 0..<rows.count { marks.append(try mark(of: job, rows, row, target)) }
     return marks
+  }
+
+  /// Of a row that begins with ``columns``.
+  static func mark(
+    of job: String, _ rows: PostgresRows, _ row: Int, _ target: PostgresTarget
+  ) throws(StoreError) -> FileMark {
+    var outcome: Outcome?
+    if let word = rows.optionalText(row, 5) {
+      guard let known = Outcome(rawValue: word) else { throw target.newer }
+      outcome = known
+    }
+    return FileMark(
+      job: job, path: rows.text(row, 0),
+      version: FileVersion(
+        device: UInt64(bitPattern: rows.integer(row, 1)), inode: UInt64(bitPattern: rows.integer(row, 2)),
+        size: rows.integer(row, 3), modified: rows.integer(row, 4)),
+      run: rows.optionalInteger(row, 6).map { RunID($0) }, outcome: outcome,
+      at: Instant(nanoseconds: rows.integer(row, 7)))
   }
 }
 
@@ -117,8 +124,9 @@ enum PostgresAudit {
     parameters.add(lines) { $0.details?.text }
   }
 
+  static let columns = "id, at, by, door, action, subject, details"
   static let select = """
-    SELECT id, at, by, door, action, subject, details FROM audit \
+    SELECT \(columns) FROM audit \
     WHERE id < $1 AND at >= $2 AND at < $3 AND ($4::text IS NULL OR action = $4) \
     AND ($5::text IS NULL OR subject = $5) AND ($6::text IS NULL OR by = $6) ORDER BY id DESC LIMIT $7
     """

@@ -1,98 +1,75 @@
 internal import Basics
 internal import Glibc
 internal import JobModel
+internal import StoreSupport
 
 /// A host's leadership of a store: the epoch that it took, and until when nobody else may take over.
-///
-/// Only the server's clock says when a lease ends. Here a host reckons, by its own clock since boot and on the safe
-/// side, until when it can be sure to have it: from the moment at which it *sent* its last renewal.
 ///
 /// Threading: any thread.
 final class PostgresLease: Sendable {
   let epoch: Int64
-  /// Nanoseconds.
-  let length: Int64
-  private let state: Monitor<State>
-
-  struct State {
-    /// By ``now``.
-    var surelyUntil: Int64
-    /// Why it is over: somebody else has taken over.
-    var loss: String?
-    /// It is given back, or the store is closed.
-    var isClosed = false
-  }
+  let held: HeldLease
 
   init(epoch: Int64, length: Int64, sentAt: Int64) {
     self.epoch = epoch
-    self.length = length
-    state = Monitor(State(surelyUntil: sentAt + length))
+    held = HeldLease(length: length, sentAt: sentAt)
   }
 
-  /// Nanoseconds of CLOCK_BOOTTIME: a machine that was suspended has not renewed anything meanwhile.
-  static var now: Int64 {
-    var time = timespec()
-    // Safe: the call writes the one struct it is given.
-    unsafe clock_gettime(CLOCK_BOOTTIME, &time)
-    return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
-  }
-
-  /// A renewal that was sent then has been confirmed.
-  func renewed(sentAt: Int64) { state.change { $0.surelyUntil = max($0.surelyUntil, sentAt + length) } }
-
-  /// Another host has the store.
-  func lose(_ why: String) { state.change { $0.loss = $0.loss ?? why } }
-  func close() { state.change { $0.isClosed = true } }
-
-  var isOver: Bool { state.withLock { $0.loss != nil || $0.isClosed } }
-  /// Whether nobody else can have the store at this moment.
-  var isSure: Bool { state.withLock { $0.loss == nil && $0.surelyUntil > Self.now } }
-
-  /// Nanoseconds until the next renewal is due: a third of its length after the last one.
-  var untilRenewal: Int64 { state.withLock { $0.surelyUntil } - length + length / 3 - Self.now }
-
-  // MARK: Watching it
-
-  /// How long before its end, by this host's reckoning, what runs is told to end.
-  private var margin: Int64 { length / 3 }
-
-  /// Tells each change until it is lost or closed. The life of a thread.
-  func watch(_ location: String, _ listener: (LeaseChange) -> Void) {
-    var isDoubtful = false
-    while true {
-      // At most a sixth of its length asleep: a machine may have been suspended.
-      let deadline = monotonicNow() + max(1_000_000, min(length / 6, untilDoubt))
-      let change = state.wait(until: deadline) { state -> State? in
-        state.isClosed || state.loss != nil || isDoubtful && state.surelyUntil - self.margin > Self.now ? state : nil
-      }
-      if let loss = change?.loss { return listener(.lost(loss)) }
-      if change?.isClosed == true { return }
-      let isLate = untilDoubt <= 0
-      if isLate, !isDoubtful {
-        listener(
-          .doubtful(
-            "\(location): the lease could not be renewed, and another host may take over soon: what runs is ended, and nothing is started until it is"
-          ))
-      } else if !isLate, isDoubtful {
-        listener(.regained)
-      }
-      isDoubtful = isLate
-    }
-  }
-
-  private var untilDoubt: Int64 { state.withLock { $0.surelyUntil } - margin - Self.now }
-
-  func stopWatching() { close() }
+  /// Whole milliseconds, for the server.
+  var milliseconds: Int64 { held.length / 1_000_000 }
 
   /// The proof that every transaction begins with; it renews the lease too.
-  func proof(highestRun: Int64, decision: Int64) -> PostgresStep {
-    PostgresStep("SELECT prove($1, $2, $3, $4)") {
+  ///
+  /// - Parameter commit: the number by which the transaction is found again if its answer is lost; 0: nobody asks.
+  func proof(highestRun: Int64, decision: Int64, commit: Int64) -> PostgresStep {
+    PostgresStep("SELECT prove($1, $2, $3, $4, $5)") {
       $0.add(epoch)
       $0.add(highestRun)
       $0.add(decision)
-      $0.add(length / 1_000_000)
+      $0.add(milliseconds)
+      $0.add(commit)
     }
   }
+
+  /// What the row of leadership says to a session that takes the place of one that broke.
+  struct Standing: Sendable {
+    /// The highest number of a decision that was committed.
+    var decision: Int64
+    /// The number of the last commit.
+    var commit: Int64
+    /// What the last change of values answered: of each a status, the bytes of its space and its own.
+    var answers: [Int64]
+  }
+
+  /// Proves the epoch in a new session, and renews the lease. From then on the former session commits nothing: what it
+  /// was sent is in the row, or never will be.
+  ///
+  /// - Throws: `.lost` when another host has the store.
+  func resume(_ connection: PostgresConnection, _ target: PostgresTarget) throws(StoreError) -> Standing {
+    let sentAt = HeldLease.now
+    let rows = try connection.ask(
+      """
+      UPDATE leadership SET backend = pg_backend_pid(), backend_start = \(Self.ownStart), \
+      expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1 \
+      RETURNING decision_number, last_commit, array_to_string(answers, ' ')
+      """
+    ) {
+      $0.add(epoch)
+      $0.add(milliseconds)
+    }
+    guard rows.count == 1 else {
+      let loss = target.failure(state: PostgresSchema.fencedState, message: "")
+      held.lose(loss.message)
+      throw loss
+    }
+    held.renewed(sentAt: sentAt)
+    return Standing(
+      decision: rows.integer(0, 0), commit: rows.integer(0, 1),
+      answers: rows.text(0, 2).split(separator: " ").compactMap { Int64($0) })
+  }
+
+  /// When this session began. The number of its process alone may be another session's soon.
+  private static let ownStart = "(SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())"
 
   // MARK: Taking it
 
@@ -121,14 +98,21 @@ final class PostgresLease: Sendable {
 
   /// Takes the store over if its lease is free.
   ///
-  /// - Parameter byForce: also while another host's lease lasts.
-  /// - Throws: `.locked` with who has it.
+  /// - Parameters:
+  ///   - byForce: also while another host's lease lasts.
+  ///   - moves: to move everything out of it or into it, and not to schedule.
+  /// - Throws: `.locked` with who has it, or what keeps hosts out.
   static func take(
-    _ connection: PostgresConnection, _ target: PostgresTarget, length: Int64, byForce: Bool
+    _ connection: PostgresConnection, _ target: PostgresTarget, node: String? = nil, length: Int64, byForce: Bool,
+    moves: Bool = false
   ) throws(StoreError) -> PostgresLease {
-    let sentAt = now
-    if let epoch = try tryToTake(connection, length: length, byForce: byForce) {
+    let sentAt = HeldLease.now
+    let name = node ?? hostName()
+    if let epoch = try tryToTake(connection, name, length: length, byForce: byForce, moves: moves) {
       return PostgresLease(epoch: epoch, length: length, sentAt: sentAt)
+    }
+    if !moves, try connection.ask("SELECT 1 FROM leadership WHERE transfer IS NOT NULL").count > 0 {
+      throw target.halfMoved
     }
     let holder = try holder(connection)
     throw StoreError(
@@ -137,29 +121,40 @@ final class PostgresLease: Sendable {
     )
   }
 
+  /// Whether nobody has it: its end has passed, or it was a migration's, whose session has gone.
+  static let isFree = """
+    (expires_at <= clock_timestamp() OR moves AND NOT EXISTS (SELECT FROM pg_stat_activity a \
+    WHERE a.pid = backend AND a.backend_start = leadership.backend_start))
+    """
+
   /// The epoch that was taken; nil: another host's lease lasts.
   private static func tryToTake(
-    _ connection: PostgresConnection, length: Int64, byForce: Bool
+    _ connection: PostgresConnection, _ node: String, length: Int64, byForce: Bool, moves: Bool
   ) throws(StoreError) -> Int64? {
     let take = PostgresStep(
       """
       UPDATE leadership SET epoch = epoch + 1, node = $1, process = $2, backend = pg_backend_pid(), \
-      decision_number = 0, taken_at = clock_timestamp(), expires_at = clock_timestamp() + $3 * interval '1 ms' \
-      WHERE expires_at <= clock_timestamp() OR $4 RETURNING epoch
+      backend_start = \(ownStart), decision_number = 0, last_commit = 0, answers = NULL, \
+      taken_at = clock_timestamp(), expires_at = clock_timestamp() + $3 * interval '1 ms', \
+      moves = $5, changes = changes + (CASE WHEN $5 THEN 0 ELSE 1 END) \
+      WHERE (\(isFree) OR $4) AND (transfer IS NULL OR $5) \
+      AND ($5 OR NOT EXISTS(SELECT FROM members WHERE name = $1 AND draining)) RETURNING epoch
       """
     ) {
-      $0.add(hostName())
+      $0.add(node)
       $0.add(Int64(getpid()))
       $0.add(length / 1_000_000)
       $0.add(byForce)
+      $0.add(moves)
     }
-    // The former leader may have been stopped in the middle of a transaction, which holds the row: its session is
-    // ended. What it had not committed then never was.
+    // The former leader may have been stopped in the middle of a transaction, which holds the row: its session, and no
+    // other one, is ended. What it had not committed then never was.
     let evict = PostgresStep(
       """
-      SELECT pg_terminate_backend(a.pid) FROM leadership l JOIN pg_stat_activity a ON a.pid = l.backend \
-      WHERE (l.expires_at <= clock_timestamp() OR $1) AND a.pid <> pg_backend_pid() AND a.datname = current_database() \
-      AND a.usename = current_user AND a.application_name LIKE 'moondial%'
+      SELECT pg_terminate_backend(a.pid) FROM leadership l \
+      JOIN pg_stat_activity a ON a.pid = l.backend AND a.backend_start = l.backend_start \
+      WHERE (l.expires_at <= clock_timestamp() OR $1) AND a.pid <> pg_backend_pid() \
+      AND pg_has_role(a.usesysid, 'MEMBER')
       """
     ) { $0.add(byForce) }
     let answers = try connection.run([
@@ -174,14 +169,5 @@ final class PostgresLease: Sendable {
       PostgresStep("UPDATE leadership SET expires_at = clock_timestamp() WHERE epoch = $1") { $0.add(epoch) },
       PostgresStep("SELECT pg_notify('\(PostgresSchema.channel)', '')"),
     ])
-  }
-
-  static func hostName() -> String {
-    // Safe: the buffer is as long as it says and ends in a zero of our own.
-    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 257) { buffer in
-      unsafe buffer.initialize(repeating: 0)
-      guard let start = buffer.baseAddress, unsafe gethostname(start, 256) == 0 else { return "localhost" }
-      return unsafe String(cString: start)
-    }
   }
 }

@@ -50,9 +50,7 @@ enum PostgresMigration {
   }
 
   /// What an operator should know: whether this machine's clock and the server's differ.
-  static func notes(
-    _ connection: PostgresConnection, _ target: PostgresTarget, clock: any WallClock
-  ) throws(StoreError) -> [String] {
+  static func notes(_ connection: PostgresConnection, _ target: PostgresTarget) throws(StoreError) -> [String] {
     let before = SystemWallClock().now
     let rows = try connection.ask("SELECT (extract(epoch FROM clock_timestamp()) * 1e9)::bigint")
     let after = SystemWallClock().now

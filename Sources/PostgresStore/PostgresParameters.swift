@@ -69,6 +69,13 @@ struct PostgresParameters {
     }
   }
 
+  mutating func add<Element>(bytes rows: [Element], _ value: (Element) -> some Collection<UInt8>) {
+    addArray(rows, of: Kind.bytes, as: Kind.manyBytes) { row, bytes in
+      bytes += value(row)
+      return true
+    }
+  }
+
   // MARK: How
 
   private mutating func addNull(_ type: UInt32) {
@@ -154,8 +161,25 @@ enum PostgresText {
   }
 
   /// What was written; a text of somebody else's, in which the sign means nothing, stays as it is.
+  ///
+  /// By bytes: an accent that follows the sign makes one letter of both for a reader.
   static func unescaped(_ text: String) -> String {
-    guard text.utf8.contains(escape[0]), text.contains("\u{f8fa}") else { return text }
-    return text.replacing("\u{f8fa}0", with: "\0").replacing("\u{f8fa}1", with: "\u{f8fa}")
+    guard text.utf8.contains(escape[0]) else { return text }
+    var read: [UInt8] = []
+    read.reserveCapacity(text.utf8.count)
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.first {
+      let mark = byte == escape[0] && rest.starts(with: escape) ? rest.dropFirst(escape.count).first : nil
+      switch mark {
+      case UInt8(ascii: "0")?: read.append(0)
+      case UInt8(ascii: "1")?: read += escape
+      default:
+        read.append(byte)
+        rest = rest.dropFirst()
+        continue
+      }
+      rest = rest.dropFirst(escape.count + 1)
+    }
+    return String(decoding: read, as: UTF8.self)
   }
 }

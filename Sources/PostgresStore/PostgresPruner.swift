@@ -192,6 +192,7 @@ extension PostgresPruner {
     """
     WITH gone AS (DELETE FROM runs WHERE id IN (SELECT id FROM runs r WHERE \(condition)) RETURNING id), \
     lines AS (DELETE FROM run_log WHERE run IN (SELECT id FROM gone)), \
+    done AS (DELETE FROM steps WHERE run IN (SELECT id FROM gone)), \
     sizes AS (DELETE FROM log_sizes WHERE run IN (SELECT id FROM gone)) SELECT count(*) FROM gone
     """
   }

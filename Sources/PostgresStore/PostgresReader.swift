@@ -16,6 +16,7 @@ struct PostgresReader: Sendable {
       PostgresStep(PostgresSchedules.selectDeclared()), PostgresStep(PostgresSchedules.selectDynamic()),
       PostgresStep("SELECT reason, paused_by, paused_at FROM host_pause"),
       PostgresStep("SELECT coalesce(max(id), 0)::bigint FROM audit"), PostgresStep(Self.open),
+      PostgresStep("SELECT \(PostgresSteps.intentColumns) FROM intents ORDER BY id"),
     ])
     let rows = Array(answers)
     guard rows[0].count == 1 else { throw target.failure(state: "42P01", message: "the row of leadership") }
@@ -37,6 +38,7 @@ struct PostgresReader: Sendable {
     }
     snapshot.nextAudit = rows[4].integer(0, 0) + 1
     snapshot.unfinished = try PostgresRuns.records(rows[5], target)
+    snapshot.intents = PostgresSteps.intents(rows[6])
     return snapshot
   }
 
@@ -178,7 +180,14 @@ struct PostgresReader: Sendable {
     return (0..<rows.count).map { rows.text($0, 0) }
   }
 
-  // MARK: What runs said
+  // MARK: What runs did and said
+
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] {
+    let rows = try readers.ask("SELECT \(PostgresSteps.columns) FROM steps WHERE run = $1 ORDER BY position") {
+      $0.add(run.number)
+    }
+    return try PostgresSteps.steps(rows, target)
+  }
 
   private static let line = """
     SELECT at, level, message, fields, (SELECT job FROM log_sizes s WHERE s.run = l.run) FROM run_log l WHERE run = $1

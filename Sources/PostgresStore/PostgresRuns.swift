@@ -7,23 +7,27 @@ enum PostgresRuns {
     "id", "job", "cause", "scheduled_at", "clock_epoch", "missed", "claimed_at", "started_at", "finished_at",
     "attempts",
     "outcome", "memory_peak", "duration", "error", "error_file", "error_line", "traceback", "error_data", "result",
-    "params", "event", "recovers", "schedule", "retried_at", "resumes_at",
+    "params", "event", "recovers", "schedule", "retried_at", "resumes_at", "park_position", "park_until", "park_event",
   ]
   private static let texts: Set<String> = [
     "job", "cause", "outcome", "error", "error_file", "traceback", "error_data", "result", "params", "event",
-    "schedule",
+    "schedule", "park_event",
   ]
+  /// The columns' types, in order.
+  static let types = columns.map { texts.contains($0) ? "text" : "bigint" }
+  static let names = columns.joined(separator: ", ")
+  /// What an upsert changes.
+  static let replacement = columns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
 
   /// What a query selects; `r` is the table.
   static let selection = columns.map { "r." + $0 }.joined(separator: ", ")
 
   /// Writes any number of runs, each over the one that has its id.
   static func put(into table: String) -> String {
-    let values = columns.enumerated().map { "$\($0 + 1)::\(texts.contains($1) ? "text" : "bigint")[]" }
+    let values = types.enumerated().map { "$\($0 + 1)::\($1)[]" }
     return """
-      INSERT INTO \(table)(\(columns.joined(separator: ", "))) SELECT * FROM unnest(\(values.joined(separator: ", "))) \
-      ON CONFLICT (id) DO UPDATE SET \
-      \(columns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
+      INSERT INTO \(table)(\(names)) SELECT * FROM unnest(\(values.joined(separator: ", "))) \
+      ON CONFLICT (id) DO UPDATE SET \(replacement)
       """
   }
   static let open = put(into: "open_runs")
@@ -56,6 +60,9 @@ enum PostgresRuns {
     parameters.add(runs) { $0.schedule }
     parameters.add(runs) { $0.retriedAt?.nanoseconds }
     parameters.add(runs) { $0.resumesAt?.nanoseconds }
+    parameters.add(runs) { $0.park.map { Int64($0.position) } }
+    parameters.add(runs) { $0.park?.until?.nanoseconds }
+    parameters.add(runs) { $0.park?.event }
   }
 
   /// The records of rows that select ``selection``.
@@ -98,6 +105,10 @@ enum PostgresRuns {
     if let id = rows.optionalText(row, 22) { run.schedule = id }
     if let at = rows.instant(row, 23) { run.retriedAt = at }
     if let at = rows.instant(row, 24) { run.resumesAt = at }
+    if !rows.isNull(row, 25) {
+      run.park = RunPark(
+        position: rows.smallCount(row, 25), until: rows.instant(row, 26), event: rows.optionalText(row, 27))
+    }
     return run
   }
 }

@@ -100,8 +100,8 @@ enum PostgresSchedules {
   static func selectDeclared(where condition: String = "true") -> String {
     "SELECT \(common), \(own) FROM schedules WHERE \(condition) ORDER BY job"
   }
-  static func selectDynamic(where condition: String = "true") -> String {
-    "SELECT \(common), \(options) FROM dynamic_schedules WHERE \(condition) ORDER BY job, id"
+  static func selectDynamic(where condition: String = "true", order: String = "job, id") -> String {
+    "SELECT \(common), \(options) FROM dynamic_schedules WHERE \(condition) ORDER BY \(order)"
   }
 
   static func declared(_ rows: PostgresRows) -> [ScheduleRecord] {
@@ -116,10 +116,11 @@ enum PostgresSchedules {
   }
 
   private static func arrivals(from text: String) -> [UpstreamArrival] {
-    text.split(separator: "\n").compactMap { line in
-      let parts = line.split(separator: " ", maxSplits: 1)
-      guard parts.count == 2, let run = RunID(parts[0]) else { return nil }
-      return UpstreamArrival(job: String(parts[1]), run: run)
+    // By bytes: an accent at the beginning of a name makes one letter with what is before it.
+    text.utf8.split(separator: UInt8(ascii: "\n")).compactMap { line in
+      let parts = line.split(separator: UInt8(ascii: " "), maxSplits: 1)
+      guard parts.count == 2, let run = RunID(Substring(parts[0])) else { return nil }
+      return UpstreamArrival(job: String(Substring(parts[1])), run: run)
     }
   }
 

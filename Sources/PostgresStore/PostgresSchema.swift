@@ -1,5 +1,3 @@
-internal import JobModel
-
 /// The tables of a store, and how those of any earlier version become those of this one.
 ///
 /// They are in a schema of their own. `versions` says which migrations were applied; each is one transaction together
@@ -22,9 +20,13 @@ enum PostgresSchema {
   static let fencedState = "MD001"
   /// Told when leadership is given back: whoever stands by tries at once.
   static let channel = "moondial_leader"
+  /// Told when something was asked of a member: they look at once.
+  static let memberChannel = "moondial_members"
 
   /// One entry per version, in order; entries are never edited once released.
-  static let migrations: [String] = [tables + runTables + functions]
+  static let migrations: [String] = [
+    tables + runTables + functions, steps + provenCommits + manyValues + transactions, members,
+  ]
   static var currentVersion: Int { migrations.count }
 
   private static let tables = """

@@ -11,35 +11,63 @@ enum PostgresStandby {
     _ connection: inout PostgresConnection, _ target: PostgresTarget, setup: String, _ options: PostgresStore.Options
   ) throws(StoreError) -> PostgresLease {
     var hasSaid = false
+    var listens = false
     while true {
-      var wait = shortestWait
       do throws(StoreError) {
-        if connection.isBroken { connection = try PostgresConnection(target, setup: setup) }
+        if connection.isBroken {
+          listens = false
+          connection = try PostgresConnection(target, setup: setup)
+        }
         // Before the first try: what is told after it is heard.
-        if options.standsBy != nil { _ = try connection.ask("LISTEN \(PostgresSchema.channel)") }
-        let lease = try PostgresLease.take(connection, target, length: options.lease, byForce: options.takesByForce)
+        if options.standsBy != nil, !listens { _ = try connection.ask("LISTEN \(PostgresSchema.channel)") }
+        listens = true
+        // What is not free is not tried: an idle host costs one question.
+        let wait = hasSaid ? try untilFree(connection, options) : 0
+        if wait > 0 {
+          _ = try connection.awaitNotice(for: wait)
+          continue
+        }
+        let lease = try PostgresLease.take(
+          connection, target, node: options.node, length: options.lease, byForce: options.takesByForce)
         if options.standsBy != nil { _ = try connection.ask("UNLISTEN \(PostgresSchema.channel)") }
         return lease
       } catch {
-        guard let standsBy = options.standsBy, error.code == .locked || hasSaid && connection.isBroken else {
-          throw error
-        }
-        if !hasSaid { standsBy(said(connection, target)) }
+        // Half a store is no host's to wait for.
+        let isHeld = error.code == .locked && error != target.halfMoved
+        guard let standsBy = options.standsBy, isHeld || hasSaid && connection.isBroken else { throw error }
+        if !hasSaid { standsBy(said(connection, target, options.node)) }
         hasSaid = true
-      }
-      do throws(StoreError) {
-        // Its end by the server's clock, and a moment more.
-        if let holder = try PostgresLease.holder(connection) { wait = max(wait, holder.left + margin) }
-        _ = try connection.awaitNotice(for: min(wait, options.lease))
-      } catch {
-        pause(wait)
+        if connection.isBroken { pause() }
       }
     }
   }
 
-  private static func said(_ connection: PostgresConnection, _ target: PostgresTarget) -> String {
+  /// Nanoseconds for which nothing but word of it can make the store free for this host: what is left of another one's
+  /// lease, by the server's clock, and a moment more; of one that is drained, the length of a lease.
+  private static func untilFree(
+    _ connection: PostgresConnection, _ options: PostgresStore.Options
+  ) throws(StoreError) -> Int64 {
+    let rows = try connection.ask(
+      """
+      SELECT CASE WHEN \(PostgresLease.isFree) THEN 0 \
+      ELSE (extract(epoch FROM expires_at - clock_timestamp()) * 1e9)::bigint END, \
+      EXISTS(SELECT FROM members WHERE name = $1 AND draining) FROM leadership
+      """
+    ) { $0.add(options.node) }
+    guard rows.count == 1 else { return shortestWait }
+    if rows.integer(0, 1) != 0 { return options.lease }
+    let left = rows.integer(0, 0)
+    return left > 0 ? max(shortestWait, min(left + margin, options.lease)) : 0
+  }
+
+  private static func said(_ connection: PostgresConnection, _ target: PostgresTarget, _ node: String?) -> String {
     var holder: PostgresLease.Holder?
-    do throws(StoreError) { holder = try PostgresLease.holder(connection) } catch {}
+    do throws(StoreError) {
+      if let node, try PostgresMembers.isDraining(connection, node) {
+        return "\(target.location): this host is drained (`moondial nodes resume \(node)` ends that)"
+      }
+      holder = try PostgresLease.holder(connection)
+    } catch {}
     return "\(target.location): another host has it (\(holder?.description ?? "it has just started"))"
   }
 
@@ -47,8 +75,8 @@ enum PostgresStandby {
   private static let margin: Int64 = 20_000_000
 
   /// With no server there is nothing that could wake anybody.
-  private static func pause(_ nanoseconds: Int64) {
+  private static func pause() {
     let nothing = Monitor(())
-    _ = nothing.wait(until: monotonicNow() + max(nanoseconds, 500_000_000)) { _ -> Void? in nil }
+    _ = nothing.wait(until: monotonicNow() + 500_000_000) { _ -> Void? in nil }
   }
 }

@@ -6,7 +6,7 @@ extension PostgresStore: DiagnosableStore {
   /// (`pg_amcheck`).
   package func doctor() throws(StoreError) -> StoreReport {
     let counts = """
-      SELECT (SELECT count(*) FROM schedules) + (SELECT count(*) FROM dynamic_schedules), \
+      SELECT (SELECT count(*) FROM schedules), \
       (SELECT count(*) FROM runs), (SELECT count(*) FROM decisions), (SELECT count(*) FROM run_log), \
       (SELECT count(*) FROM kv), (SELECT count(*) FROM watched_files), (SELECT count(*) FROM open_runs), \
       (SELECT min(scheduled_at) FROM runs), (SELECT max(scheduled_at) FROM runs), \
@@ -66,16 +66,23 @@ extension PostgresStore: ForgettingStore {
       """
       WITH known AS (SELECT job, orphaned_at FROM schedules WHERE job = $1 \
       UNION ALL SELECT job, orphaned_at FROM dynamic_schedules WHERE job = $1), \
-      orphan AS (SELECT $1::text AS job WHERE EXISTS(SELECT FROM known) \
+      begun AS (SELECT min(id) AS run FROM open_runs WHERE job = $1 AND claimed_at IS NULL \
+      AND started_at IS NOT NULL AND EXISTS(SELECT FROM leadership WHERE expires_at > clock_timestamp())), \
+      orphan AS (SELECT $1::text AS job FROM begun WHERE run IS NULL AND EXISTS(SELECT FROM known) \
       AND NOT EXISTS(SELECT FROM known WHERE orphaned_at IS NULL)), \
       a AS (DELETE FROM schedules s USING orphan o WHERE s.job = o.job), \
       b AS (DELETE FROM dynamic_schedules s USING orphan o WHERE s.job = o.job), \
       c AS (DELETE FROM watched_files s USING orphan o WHERE s.job = o.job), \
-      d AS (DELETE FROM open_runs s USING orphan o WHERE s.job = o.job AND s.claimed_at IS NULL) \
-      SELECT (SELECT count(*) FROM known), (SELECT count(*) FROM orphan)
+      d AS (DELETE FROM open_runs s USING orphan o WHERE s.job = o.job AND s.claimed_at IS NULL RETURNING s.id), \
+      e AS (DELETE FROM steps s USING d WHERE s.run = d.id), \
+      f AS (UPDATE leadership l SET changes = l.changes + 1 FROM orphan) \
+      SELECT (SELECT count(*) FROM known), (SELECT count(*) FROM orphan), \
+      (SELECT run FROM begun WHERE NOT EXISTS(SELECT FROM known WHERE orphaned_at IS NULL))
       """
     ) { $0.add(job) }
     if rows.integer(0, 1) > 0 { return .forgotten }
+    // A host that is up has it in its memory, and would execute it without the steps that it has done.
+    if rows.integer(0, 0) > 0, let run = rows.optionalInteger(0, 2) { return .underWay(RunID(run)) }
     return rows.integer(0, 0) > 0 ? .declared : .unknown
   }
 }

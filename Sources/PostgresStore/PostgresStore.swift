@@ -23,8 +23,14 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     package var retention = Retention()
     /// How long a host has the store without renewing that. Nanoseconds.
     package var lease: Int64 = 15_000_000_000
+    /// As what this host is a member of the store; nil: it is called as its machine, and is none.
+    package var node: String?
     /// Waits for a store that another host has, and says so here, once; nil: it is refused.
     package var standsBy: (@Sendable (String) -> Void)?
+    /// Whether history goes beyond its limits; not while everything is being moved.
+    var prunes = true
+    /// Whether it must be there already: nothing is made.
+    package var mustExist = false
     /// Takes the store while another host's lease lasts, as nobody should but a test.
     package var takesByForce = false
     /// Told when the system refuses a thread that is made when it is first needed, and (nil) when it gives it.
@@ -42,7 +48,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   let target: PostgresTarget
   let readers: PostgresReaders
   let reader: PostgresReader
-  private let commits: PostgresCommits?
+  let commits: PostgresCommits?
   private let values: PostgresValues
   /// nil: it does not schedule.
   private let lease: PostgresLease?
@@ -63,13 +69,22 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     location = target.location
     name = target.location
     let setup = Self.setup(options)
+    var options = options
+    // Nobody takes over from a migration, and no statement of it is cut short; with its session its lease goes too.
+    if mode == .transfer { (options.lease, options.prunes) = (600_000_000_000, false) }
     var connection = try PostgresConnection(target, setup: setup)
     guard connection.parameter("server_encoding") == "UTF8" else { throw target.notUnicode }
+    if options.mustExist, try PostgresMigration.version(connection) == nil { throw target.empty }
     try PostgresMigration.prepare(connection, target, mayChange: mode != .reader)
-    notes = mode == .reader ? [] : try PostgresMigration.notes(connection, target, clock: options.clock)
+    // A member watches its clock itself.
+    notes = mode == .reader || options.node != nil ? [] : try PostgresMigration.notes(connection, target)
     var lease: PostgresLease?
-    if mode == .scheduler {
-      lease = try PostgresStandby.take(&connection, target, setup: setup, options)
+    switch mode {
+    case .scheduler: lease = try PostgresStandby.take(&connection, target, setup: setup, options)
+    case .transfer:
+      lease = try PostgresLease.take(
+        connection, target, node: nil, length: options.lease, byForce: false, moves: true)
+    case .alongside, .reader: break
     }
     self.lease = lease
     readers = PostgresReaders(target, setup: setup)
@@ -78,7 +93,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     if mode == .reader {
       commits = nil
     } else {
-      let (taken, session) = (lease, connection)
+      let (taken, session, options) = (lease, connection, options)
       commits = try PostgresCommits(
         {
           PostgresWriter(
@@ -89,7 +104,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   }
 
   /// What each session begins with. Names without a schema are this store's own.
-  private static func setup(_ options: Options) -> String {
+  static func setup(_ options: Options) -> String {
     """
     SET search_path = \(PostgresSchema.name), pg_catalog; SET client_min_messages = warning; SET TimeZone = 'UTC';
     SET default_transaction_isolation = 'read committed'; SET statement_timeout = 0;
@@ -120,22 +135,14 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
   package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
   package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
-  // MARK: What it does not keep
+  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { try reader.steps(of: run) }
 
-  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { throw keepsNoSteps }
   package func commit(
     _ transaction: RunTransaction, at now: Instant,
     completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
   ) {
-    completion(.failure(keepsNoSteps))
-  }
-
-  /// Steps of runs, parked runs and transactions have no tables here.
-  private var keepsNoSteps: StoreError {
-    StoreError(
-      .unsupported,
-      "\(location): a PostgreSQL store keeps no steps and no transactions: give jobs that use them a SQLite store (store =)"
-    )
+    guard let commits else { return completion(.failure(target.onlyRead)) }
+    commits.submit(.transaction(transaction, now, completion))
   }
 
   package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
@@ -151,7 +158,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     }
     guard isFirst else { return }
     commits?.close()
-    lease?.stopWatching()
+    lease?.held.close()
     leaseWatch.withLock { $0.take() }?.join()
     values.close()
     readers.close()
@@ -164,7 +171,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     guard let lease else { return }
     let location = location
     do throws(StoreError) {
-      let thread = try StoreThread(name: "store-lease") { lease.watch(location, listener) }
+      let thread = try StoreThread(name: "store-lease") { lease.held.watch(location, listener) }
       leaseWatch.withLock { $0 = thread }
     } catch {
       // Without its watchman a host must not run what another one may begin.
@@ -180,6 +187,13 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   package func hostSince() throws(StoreError) -> Instant? {
     let rows = try readers.ask("SELECT (extract(epoch FROM taken_at) * 1e9)::bigint FROM leadership WHERE epoch > 0")
     return rows.count == 1 ? rows.instant(0, 0) : nil
+  }
+
+  package func hostPause() throws(StoreError) -> PauseNote? {
+    let rows = try readers.ask("SELECT reason, paused_by, paused_at FROM host_pause")
+    guard rows.count == 1 else { return nil }
+    return PauseNote(
+      reason: rows.optionalText(0, 0), by: rows.text(0, 1), at: Instant(nanoseconds: rows.integer(0, 2)))
   }
 
   package var isHosted: Bool {

@@ -22,7 +22,22 @@ package struct PostgresStoreDriver: StoreDriver {
     options.threadRefused = request.threadRefused
     options.clock = request.clock
     options.lease = request.lease ?? options.lease
+    options.node = request.node
     options.standsBy = request.standsBy
+    options.mustExist = request.mustExist
     return try PostgresStore(address, mode: request.access, options: options)
+  }
+}
+
+extension PostgresStoreDriver: SharedStoreDriver {
+  package func join(
+    _ address: StoreAddress, _ request: StoreRequest, as identity: MemberIdentity, _ callbacks: MembershipCallbacks
+  ) throws(StoreError) -> any StoreMembership {
+    var options = PostgresStore.Options()
+    // A beat that a crash of the server loses is followed by another one.
+    options.synchronous = .normal
+    return try PostgresMembership(
+      PostgresTarget(address), setup: PostgresStore.setup(options), identity, lease: request.lease ?? options.lease,
+      clock: request.clock, callbacks)
   }
 }

@@ -1,4 +1,5 @@
 internal import JobModel
+internal import StoreSupport
 
 /// Which database a store is in: what libpq is given, and how people are told of it, without the password.
 struct PostgresTarget: Sendable {
@@ -7,38 +8,19 @@ struct PostgresTarget: Sendable {
   /// `postgres://web@db1/jobs`.
   let location: String
 
+  private let address: PublicAddress
+
   init(_ address: StoreAddress) {
     uri = address.text
-    location = Self.withoutSecrets(address.text)
-  }
-
-  /// The same without what stands between the user's name and the last `@` before the path, and without the value of
-  /// `password` and of keys' pass phrases in the query.
-  private static func withoutSecrets(_ text: String) -> String {
-    guard let begin = text.firstRange(of: "://")?.upperBound else { return String(text.prefix { $0 != ":" }) + ":" }
-    let scheme = text[..<begin]
-    let question = text.firstIndex(of: "?")
-    let body = text[begin..<(question ?? text.endIndex)]
-    var place = body
-    var user = ""
-    if let at = body.lastIndex(of: "@") {
-      let login = body[..<at]
-      user = login.prefix { $0 != ":" } + "@"
-      place = body[body.index(after: at)...]
-    }
-    guard let question else { return scheme + user + place }
-    let shown = text[text.index(after: question)...].split(separator: "&").filter { item in
-      let name = item.prefix { $0 != "=" }.lowercased()
-      return !name.contains("password") && !name.contains("%")
-    }
-    return scheme + user + place + (shown.isEmpty ? "" : "?" + shown.joined(separator: "&"))
+    self.address = PublicAddress(address)
+    location = self.address.text
   }
 
   // MARK: What went wrong
 
   /// Why no connection could be made, from libpq's words.
   func unreachable(_ words: String) -> StoreError {
-    let words = Self.oneLine(words)
+    let words = address.words(words)
     if words.contains("does not exist"), words.contains("database") {
       return StoreError(.io, "\(location): there is no such database: create it (createdb), or name another one")
     }
@@ -57,7 +39,7 @@ struct PostgresTarget: Sendable {
 
   /// What the server said about a statement.
   func failure(state: String, message: String) -> StoreError {
-    let message = Self.oneLine(message)
+    let message = address.words(message)
     switch state {
     case PostgresSchema.fencedState:
       return StoreError(
@@ -86,7 +68,38 @@ struct PostgresTarget: Sendable {
   /// The answer to a batch whose connection broke: nobody knows whether it was written, and it is handed over again.
   func broken(_ words: String) -> StoreError {
     StoreError(
-      .io, "\(location): the connection broke (\(Self.oneLine(words))): its jobs wait until the server answers again")
+      .io, "\(location): the connection broke (\(address.words(words))): its jobs wait until the server answers again")
+  }
+
+  /// The answer to what may not be done twice.
+  var unknown: StoreError {
+    StoreError(
+      .io,
+      "\(location): the connection broke before the answer came: it may have been written or not; look before it is done again"
+    )
+  }
+
+  /// The answer to a batch that was written, when nobody knows who leads.
+  var late: StoreError {
+    StoreError(
+      .io,
+      "\(location): the server's answer came after the lease had ended: it was written, and nothing begins by it before the lease is renewed"
+    )
+  }
+
+  /// The same, when another host leads.
+  var overtaken: StoreError {
+    StoreError(
+      .lost,
+      "\(location): another host has taken this store over while this one waited for an answer: what it wrote last is the other one's to settle"
+    )
+  }
+
+  var halfMoved: StoreError {
+    StoreError(
+      .locked,
+      "\(location): something is being moved into this store, and that is not finished: run the same `moondial migrate` again, which goes on where it stopped, or name another store"
+    )
   }
 
   var silent: StoreError {
@@ -115,9 +128,5 @@ struct PostgresTarget: Sendable {
   var onlyRead: StoreError {
     StoreError(
       .readOnly, "\(location): the store is open for reading only: open it as scheduler or alongside one to change it")
-  }
-
-  private static func oneLine(_ text: String) -> String {
-    text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
   }
 }

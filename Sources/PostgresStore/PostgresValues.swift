@@ -80,23 +80,24 @@ final class PostgresValues: KeyValueStore {
 
   // MARK: The writer's part
 
-  static func change(_ change: KeyValueChange, at now: Instant) -> PostgresStep {
-    PostgresStep("SELECT status, before, own FROM change_value($1, $2, $3, $4, $5, $6, $7)") {
-      $0.add(change.space)
-      $0.add(bytes: change.key.utf8)
-      $0.add(change.value?.text)
-      $0.add(change.expecting)
-      $0.add(change.expiresAt?.nanoseconds)
-      $0.add(now.nanoseconds)
-      $0.add(change.quota)
+  /// Changes values in order. Answers three numbers for each: 1 for done, 0 for one that had another version, 2 for one
+  /// that is refused; with the bytes that its space and it had.
+  ///
+  /// - Parameter epoch: of the host for whom the server keeps the answers as well.
+  static func change(_ changes: [KeyValueChange], at times: [Instant], epoch: Int64?) -> PostgresStep {
+    PostgresStep("SELECT change_values($1, $2, $3, $4, $5, $6, $7, $8)") {
+      $0.add(epoch)
+      add(changes, to: &$0)
+      $0.add(times) { $0.nanoseconds }
     }
   }
 
-  static func answer(_ rows: PostgresRows, to change: KeyValueChange) -> Result<Int64, StoreError> {
-    guard rows.count == 1 else { return .success(0) }
-    let status = rows.integer(0, 0)
-    guard status == 2 else { return .success(status) }
-    let refusal = change.refusal(spaceBytes: rows.count(0, 1), own: rows.count(0, 2))
-    return refusal.map { .failure($0) } ?? .success(0)
+  static func add(_ changes: [KeyValueChange], to parameters: inout PostgresParameters) {
+    parameters.add(changes) { $0.space }
+    parameters.add(bytes: changes) { $0.key.utf8 }
+    parameters.add(changes) { $0.value?.text }
+    parameters.add(changes) { $0.expecting }
+    parameters.add(changes) { $0.expiresAt?.nanoseconds }
+    parameters.add(changes) { $0.quota.map(Int64.init) }
   }
 }

@@ -13,11 +13,17 @@ struct PostgresWriter: ~Copyable {
   /// nil in a process alongside a host.
   let lease: PostgresLease?
   private var connection: PostgresConnection?
-  private var log = PostgresLog()
-  private var pruner: PostgresPruner
+  /// nil: nothing is pruned, because everything is being moved.
+  private var pruner: PostgresPruner?
   private let clock: any WallClock
   private let auditLines: Int64
   let mark: PostgresDecisionMark
+  /// The number of the last transaction that was sent.
+  private var lastCommit: Int64 = 0
+  /// Whether the last transaction may have taken place although it failed: its answer was lost.
+  private var isInDoubt = false
+  /// What the server knew when the connection was last made anew.
+  private var standing: PostgresLease.Standing?
   /// What the last try to connect failed with, and before when there is no other. Monotonic nanoseconds.
   private var away: (error: StoreError, until: Int64)?
   private var pause: Int64 = 0
@@ -36,10 +42,10 @@ struct PostgresWriter: ~Copyable {
     self.mark = mark
     clock = options.clock
     auditLines = Int64(max(0, options.retention.auditLines))
-    pruner = PostgresPruner(options.retention)
+    pruner = options.prunes ? PostgresPruner(options.retention) : nil
   }
 
-  mutating func set(_ retention: Retention) { pruner.set(retention) }
+  mutating func set(_ retention: Retention) { pruner?.set(retention) }
 
   // MARK: Its connection
 
@@ -51,16 +57,9 @@ struct PostgresWriter: ~Copyable {
       let made = try PostgresConnection(target, setup: setup)
       if let lease {
         // A commit whose answer was lost may have taken place: then its decisions are not to be added again.
-        // The row names this session, so that who takes over can end it.
-        let rows = try made.ask(
-          "UPDATE leadership SET backend = pg_backend_pid() WHERE epoch = $1 RETURNING decision_number"
-        ) { $0.add(lease.epoch) }
-        guard rows.count == 1 else {
-          let loss = target.failure(state: PostgresSchema.fencedState, message: "")
-          lease.lose(loss.message)
-          throw loss
-        }
-        mark.set(rows.integer(0, 0))
+        let found = try lease.resume(made, target)
+        mark.set(found.decision)
+        standing = found
       }
       connection = made
       away = nil
@@ -73,34 +72,27 @@ struct PostgresWriter: ~Copyable {
     }
   }
 
-  /// After a transaction that failed with its connection: makes another one, if that is possible now.
-  ///
-  /// - Throws: `.lost` when another host has the store.
-  mutating func reconnect() throws(StoreError) { _ = try connected() }
-
   /// Whether there is no connection to write with.
   var isAway: Bool { connection?.isBroken ?? true }
 
-  private mutating func run(_ steps: [PostgresStep], highestRun: Int64, decision: Int64) throws(StoreError)
-    -> ArraySlice<PostgresRows>
-  {
+  private mutating func run(
+    _ steps: [PostgresStep], highestRun: Int64, decision: Int64, commit: Int64 = 0
+  ) throws(StoreError) -> ArraySlice<PostgresRows> {
     let connection = try connected()
-    let proof = lease.map { [$0.proof(highestRun: highestRun, decision: decision)] } ?? []
-    let sentAt = PostgresLease.now
+    let proof = lease.map { [$0.proof(highestRun: highestRun, decision: decision, commit: commit)] } ?? []
+    let sentAt = HeldLease.now
     do throws(StoreError) {
       // Alone, a statement is a transaction.
       let isBracketed = !steps.isEmpty
+      // What a lease does not outlast is not waited for: by then another host may lead.
       let answers = try connection.run(
-        isBracketed ? [PostgresStep("BEGIN")] + proof + steps + [PostgresStep("COMMIT")] : proof)
-      lease?.renewed(sentAt: sentAt)
-      if let lease, !lease.isSure {
-        // This host was stopped, or the server was slow: what was committed may be another host's to settle by now.
-        throw StoreError(
-          .io, "\(target.location): the server's answer came after the lease had ended: nothing is started by it")
-      }
+        isBracketed ? [PostgresStep("BEGIN")] + proof + steps + [PostgresStep("COMMIT")] : proof,
+        within: lease.map { max(1_000_000_000, $0.held.length) } ?? PostgresConnection.patience)
+      lease?.held.renewed(sentAt: sentAt)
       return isBracketed ? answers[(1 + proof.count)..<(answers.count - 1)] : []
     } catch {
-      if error.code == .lost { lease?.lose(error.message) }
+      if error.code == .lost { lease?.held.lose(error.message) }
+      isInDoubt = connection.isBroken
       throw error
     }
   }
@@ -108,56 +100,87 @@ struct PostgresWriter: ~Copyable {
   // MARK: Transactions
 
   /// Writes the operations as one transaction. For each its answer: a run id, or 1 for done and 0 for a
-  /// compare-and-swap that was not; or why it alone was refused.
-  mutating func write(_ operations: [CommitQueue.Operation]) throws(StoreError) -> [Result<Int64, StoreError>] {
-    var steps: [PostgresStep] = []
-    /// For each operation the step that answers it.
-    var answering: [Int?] = []
-    var highestRun: Int64 = 0
+  /// compare-and-swap that was not; of a transaction its intent, or -1; or why it alone was refused.
+  mutating func write(_ operations: [PostgresOperation]) throws(StoreError) -> [Result<Int64, StoreError>] {
+    isInDoubt = false
     // A connection that was lost is made first: what it says of decisions is what counts.
     _ = try connected()
-    var decision = mark.committed
-    for operation in operations {
-      switch operation {
-      case .batch(let batch, _):
-        let ranges = batch.decisions.filter { $0.number == 0 || $0.number > decision }
-        decision = max(decision, ranges.map(\.number).max() ?? 0)
-        highestRun = max(highestRun, batch.highestRun)
-        steps += PostgresBatch.steps(batch, decisions: ranges)
-        if let line = batch.audit.map(\.id).max() {
-          steps.append(PostgresStep(PostgresAudit.prune) { $0.add(line - auditLines) })
-        }
-        answering.append(nil)
-      case .keyValue(let change, let now, _):
-        answering.append(steps.count)
-        steps.append(PostgresValues.change(change, at: now))
-      case .log(let lines):
-        steps += log.steps(lines)
-        answering.append(nil)
-      // Not handed over: see `commit(_:at:completion:)`.
-      case .transaction: answering.append(nil)
-      case .externalRun:
-        answering.append(steps.count)
-        steps.append(PostgresStep("SELECT take_external_run($1)") { $0.add(RunID.externalRunStride) })
-      }
-    }
-    let answers = try run(steps, highestRun: highestRun, decision: decision)
-    mark.set(decision)
+    let plan = PostgresPlan(operations, after: mark.committed, epoch: lease?.epoch, auditLines: auditLines)
+    lastCommit += 1
+    let answers = try run(
+      plan.steps, highestRun: plan.highestRun, decision: plan.decision, commit: plan.steps.isEmpty ? 0 : lastCommit)
+    mark.set(plan.decision)
     for operation in operations { note(operation) }
-    return zip(operations, answering).map { operation, step in
-      guard let step else { return .success(1) }
-      let rows = answers[answers.startIndex + step]
-      if case .keyValue(let change, _, _) = operation { return PostgresValues.answer(rows, to: change) }
-      return .success(rows.count == 1 ? rows.integer(0, 0) : 0)
+    let results = plan.answers(Array(answers))
+    guard let late = lateness() else { return results }
+    // It is written. But whoever leads by now may have settled what it claims, so nothing may begin by it.
+    return zip(operations, results).map { operation, result in
+      if case .batch = operation { return .failure(late) }
+      return result
     }
   }
 
-  private mutating func note(_ operation: CommitQueue.Operation) {
+  /// Why nobody can say whether this host still leads, after an answer: it was stopped, or the server was slow, for
+  /// longer than its lease. Another session asks who leads, and usually all is well.
+  private mutating func lateness() -> StoreError? {
+    guard let lease, !lease.held.isSure else { return nil }
+    connection = nil
+    do throws(StoreError) {
+      _ = try connected()
+      return lease.held.isSure ? nil : target.late
+    } catch {
+      return error.code == .lost ? target.overtaken : target.late
+    }
+  }
+
+  /// After a transaction that broke off with its connection: what became of it.
+  ///
+  /// - Returns: its answers, if it took place; nil: it did not, and nothing was sent since.
+  /// - Throws: `.lost` when another host has the store, and when there is no new connection: then nobody knows yet.
+  mutating func whatBecame(
+    of operations: [PostgresOperation]
+  ) throws(StoreError) -> [Result<Int64, StoreError>]? {
+    let mayHaveTakenPlace = isInDoubt
+    isInDoubt = false
+    do throws(StoreError) { _ = try connected() } catch {
+      throw mayHaveTakenPlace && error.code == .lost ? target.overtaken : error
+    }
+    guard mayHaveTakenPlace else { return nil }
+    guard lease != nil else {
+      // The server remembers no commits of processes alongside: what may not be done twice is not.
+      guard operations.contains(where: { !$0.isRepeatable }) else { return nil }
+      let again = try write(operations.filter(\.isRepeatable))
+      var rest = again[...]
+      return operations.map { $0.isRepeatable ? rest.removeFirst() : .failure(target.unknown) }
+    }
+    guard let standing, standing.commit == lastCommit else { return nil }
+    for operation in operations { note(operation) }
+    let plan = PostgresPlan(operations, after: .max, epoch: lease?.epoch, auditLines: auditLines)
+    // Transactions know themselves.
+    var again = try write(operations.filter(\.isTransaction))[...]
+    var values = plan.valueAnswers(standing.answers)[...]
+    return operations.map { operation in
+      switch operation {
+      case .batch, .log: .success(1)
+      case .keyValue: values.popFirst() ?? .failure(target.unknown)
+      case .transaction: again.removeFirst()
+      case .externalRun: .failure(target.unknown)
+      }
+    }
+  }
+
+  /// Writes steps of a migration as one transaction.
+  mutating func write(_ steps: [PostgresStep]) throws(StoreError) -> [PostgresRows] {
+    Array(try run(steps, highestRun: 0, decision: 0))
+  }
+
+  private mutating func note(_ operation: PostgresOperation) {
     guard lease != nil else { return }
     switch operation {
-    case .batch(let batch, _): pruner.committed(batch)
-    case .log(let lines): pruner.committed(lines)
-    case .keyValue, .externalRun, .transaction: break
+    case .batch(let batch): pruner?.committed(batch)
+    case .log(let lines): pruner?.committed(lines.map(\.line))
+    case .transaction(let transaction, _): if let run = transaction.finished { pruner?.committed(.of(run)) }
+    case .keyValue, .externalRun: break
     }
   }
 
@@ -165,20 +188,20 @@ struct PostgresWriter: ~Copyable {
 
   /// When there is something to do without being asked: a renewal, history to prune. Monotonic nanoseconds.
   var dueAt: Int64 {
-    guard let lease, !lease.isOver else { return .max }
-    return max(min(monotonicNow() + lease.untilRenewal, pruner.dueAt), away?.until ?? 0)
+    guard let held = lease?.held, !held.isOver else { return .max }
+    return max(min(monotonicNow() + held.untilRenewal, pruner?.dueAt ?? .max), away?.until ?? 0)
   }
 
   /// Does one piece of it, if it is due. A failure is told by the next batch, and tried again.
   mutating func maintain() {
-    guard let lease, !lease.isOver else { return }
+    guard let held = lease?.held, !held.isOver else { return }
     let now = monotonicNow()
     if let away, now < away.until { return }
     do throws(StoreError) {
-      if let slice = pruner.next(at: now, wall: clock.now) {
-        let rows = try run([pruner.step(slice, wall: clock.now)], highestRun: 0, decision: 0)
-        if let rows = rows.first { pruner.did(slice, rows) }
-      } else if lease.untilRenewal <= 0 {
+      if let slice = pruner?.next(at: now, wall: clock.now), let step = pruner?.step(slice, wall: clock.now) {
+        let rows = try run([step], highestRun: 0, decision: 0)
+        if let rows = rows.first { pruner?.did(slice, rows) }
+      } else if held.untilRenewal <= 0 {
         _ = try run([], highestRun: 0, decision: 0)
       }
     } catch {
@@ -189,21 +212,10 @@ struct PostgresWriter: ~Copyable {
 
   /// Gives the lease back and disconnects. What fails here the end of the lease does.
   mutating func close() {
-    if let lease, !lease.isOver, let connection, !connection.isBroken {
+    if let lease, !lease.held.isOver, let connection, !connection.isBroken {
       do throws(StoreError) { try lease.release(connection) } catch {}
     }
-    lease?.close()
+    lease?.held.close()
     connection = nil
-  }
-}
-
-extension StoreBatch {
-  /// The highest id of a run in it; 0: none.
-  fileprivate var highestRun: Int64 {
-    var highest: Int64 = 0
-    for run in waiting { highest = max(highest, run.id.number) }
-    for run in claims { highest = max(highest, run.id.number) }
-    for run in finished { highest = max(highest, run.id.number) }
-    return highest
   }
 }

@@ -44,6 +44,10 @@ package struct ProcessConfiguration: Sendable, Hashable {
   static let startPatience: Int64 = 10_000_000_000
   /// Nanoseconds after which a worker that somebody has stopped (SIGSTOP) in the middle of a run is given up.
   static let stoppedPatience: Int64 = 5_000_000_000
+  /// Nanoseconds that workers without a run have to end when the executor stops.
+  static let farewell: Int64 = 500_000_000
+  /// Nanoseconds for which one worker is heard before the others' turn.
+  static let hearing: Int64 = 5_000_000
   /// Jobs whose code a worker is left with.
   static let jobsKept = 256
 }

@@ -1,6 +1,5 @@
 package import Basics
 package import Chronology
-internal import Glibc
 package import JobModel
 internal import ProcessFrames
 package import ScriptRuntime
@@ -39,8 +38,10 @@ package final class ProcessExecutor: JobExecutor {
   struct Mail: Sendable {
     var orders: [RunOrder] = []
     var cancels: [RunToken] = []
-    /// Messages to workers, by their number; true: an answer.
-    var messages: [(worker: Int, message: HostMessage, isAnswer: Bool)] = []
+    /// Frames for workers, by their number; true: an answer.
+    var frames: [(worker: Int, frame: [UInt8], isAnswer: Bool)] = []
+    /// Runs that are over, since what was to be committed with them is known.
+    var ends: [RunReport] = []
     var isWindingDown = false
     var isStopped = false
   }
@@ -48,12 +49,11 @@ package final class ProcessExecutor: JobExecutor {
     var mail = Mail()
     var sink: (any RunReportSink)?
     var thread: NamedThread?
-    var hasEnded = false
     /// Workers that have not ended.
     var alive = 0
   }
   private let state = Monitor(State())
-  private let wake = ExecutorWake()
+  private let wake = PollWake()
 
   /// - Parameters:
   ///   - luaHost: the services that runs may reach; it starts no run itself.
@@ -127,7 +127,6 @@ package final class ProcessExecutor: JobExecutor {
     let thread = state.withLock { state -> NamedThread? in
       state.mail.isStopped = true
       defer { state.thread = nil }
-      if state.thread == nil, state.sink == nil || !state.mail.orders.isEmpty { state.hasEnded = true }
       return state.thread
     }
     wake?.wake()
@@ -144,6 +143,7 @@ package final class ProcessExecutor: JobExecutor {
   // MARK: For the thread
 
   var sink: (any RunReportSink)? { state.withLock { $0.sink } }
+  /// −1: the process had no descriptors left when it was made, and the thread has to look now and then.
   var wakeDescriptor: Int32 { wake?.reading ?? -1 }
 
   /// What has come since the last call.
@@ -153,48 +153,25 @@ package final class ProcessExecutor: JobExecutor {
       defer {
         state.mail.orders = []
         state.mail.cancels = []
-        state.mail.messages = []
+        state.mail.frames = []
+        state.mail.ends = []
       }
       return state.mail
     }
   }
 
-  /// A message for a worker, from any thread.
+  /// A message for a worker, from any thread; that thread makes the frame.
   func post(_ message: HostMessage, to worker: Int, isAnswer: Bool) {
-    state.withLock { $0.mail.messages.append((worker, message, isAnswer)) }
+    let frame = message.frame
+    state.withLock { $0.mail.frames.append((worker, frame, isAnswer)) }
+    wake?.wake()
+  }
+
+  /// The end of a run whose worker has another one by now, from any thread.
+  func post(end report: RunReport) {
+    state.withLock { $0.mail.ends.append(report) }
     wake?.wake()
   }
 
   func note(alive: Int) { state.withLock { $0.alive = alive } }
-}
-
-/// Ends a `poll` from another thread: a connected pair of sockets.
-private final class ExecutorWake: Sendable {
-  let reading: Int32
-  private let writing: Int32
-
-  init?() {
-    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-    var pair: [Int32] = [-1, -1]
-    // Safe: the call writes two numbers into an array of two.
-    guard unsafe socketpair(AF_UNIX, type, 0, &pair) == 0 else { return nil }
-    (reading, writing) = (pair[0], pair[1])
-  }
-
-  deinit {
-    close(reading)
-    close(writing)
-  }
-
-  func wake() {
-    var byte: UInt8 = 1
-    // Safe: the call reads that one byte. A full pair has wakes that nobody has seen yet.
-    _ = unsafe send(writing, &byte, 1, Int32(MSG_NOSIGNAL))
-  }
-
-  func clear() {
-    var bytes = [UInt8](repeating: 0, count: 256)
-    // Safe: the call writes inside the array, which outlives it.
-    while unsafe read(reading, &bytes, bytes.count) > 0 {}
-  }
 }

@@ -98,15 +98,17 @@ extension ProcessSupervisor {
           outcome: report.outcome, error: report.details?.error ?? RunError(message: report.outcome.rawValue))
       })
     let (executor, number) = (executor, child.number)
-    let desk = RunServices(
+    let runServices = RunServices(
       order, payload, executor.luaHost,
       reply: { call, answer in executor.post(.answer(call, answer), to: number, isAnswer: true) },
       tell: { call, data in executor.post(.event(call, data), to: number, isAnswer: false) })
     child.run = ActiveRun(
-      number: nextRun, order: order, payload: payload, services: desk, wall: executor.wallClock.now)
+      number: nextRun, order: order, payload: payload, services: runServices, wall: executor.wallClock.now)
     child.phase = .busy
     child.runs += 1
-    child.openCalls = 0
+    child.strays = 0
+    child.idleLines = WorkerChild.idleLinesMost
+    child.use(frameLimit: frameLimit)
     child.lines.forget()
     for message in messages { child.send(message) }
     child.send(.run(command))

@@ -1,4 +1,5 @@
 internal import Basics
+internal import CLinux
 internal import Glibc
 internal import JobModel
 internal import ProcessFrames
@@ -17,12 +18,16 @@ final class ProcessSupervisor {
   /// Runs that died with their worker, whose hooks are to be executed, and how they ended.
   var aftermath: [RunToken: RunReport] = [:]
   var reports: [RunReport] = []
+  /// Runs that have succeeded and whose outbox is being read, and how they end if that does not come.
+  var finishing: [RunToken: RunReport] = [:]
   var nextRun: UInt64 = 0
   var nextChild = 0
   /// Workers in a row that could not be started, or ended before they had begun a run.
   var failures = 0
   /// No worker is started before.
   var startAt: Int64 = 0
+  /// When it is looked next at what runs use.
+  var lookAt: Int64 = 0
   var isWindingDown = false
   private var keeper: ChildKeeper?
   var buffer = [UInt8](repeating: 0, count: 64 << 10)
@@ -44,6 +49,7 @@ final class ProcessSupervisor {
       let later = monotonicNow()
       for child in children { serve(child, later) }
       for child in children { watch(child, later) }
+      look(later)
       children.removeAll { bury($0) }
       executor.note(alive: children.count)
     }
@@ -64,10 +70,11 @@ final class ProcessSupervisor {
       if let report = refusal(of: order) { reports.append(report) } else { waiting.append(order) }
     }
     for token in mail.cancels { cancel(token) }
-    for (number, message, isAnswer) in mail.messages {
+    for report in mail.ends where finishing.removeValue(forKey: report.token) != nil { reports.append(report) }
+    for (number, frame, isAnswer) in mail.frames {
       guard let child = children.first(where: { $0.number == number }) else { continue }
       if isAnswer { child.openCalls -= 1 }
-      child.send(message)
+      child.send(frame: frame)
     }
   }
 
@@ -86,8 +93,10 @@ final class ProcessSupervisor {
   // MARK: Waiting
 
   private func nextTime(_ now: Int64) -> Int64 {
-    var next = Int64.max
+    var next = nextLook
+    if executor.wakeDescriptor < 0 { next = min(next, now + 20_000_000) }
     for child in children {
+      if child.isWaitingToBeHeard { return now }
       next = min(next, child.killAt, child.run?.killAt ?? .max)
       // Somebody may stop a process; nobody tells.
       if child.run != nil { next = min(next, now + 1_000_000_000) }
@@ -128,6 +137,7 @@ final class ProcessSupervisor {
       nextChild += 1
       let child = WorkerChild(nextChild, spawned, frameLimit: frameLimit, now: now)
       children.append(child)
+      ForeignGroups.add(child.process)
       executor.luaHost.children.leave(child.process)
       if keeper == nil {
         keeper = ChildKeeper()
@@ -143,14 +153,17 @@ final class ProcessSupervisor {
   }
 
   /// What a worker may say at a time: the largest thing that a quota allows.
-  private var frameLimit: Int {
-    let quotas = executor.luaHost.services.quotas()
-    let largest = max(quotas.kvValueBytes, quotas.eventBytes, quotas.paramsBytes, quotas.resultBytes)
-    return max(4 << 20, 2 * largest + (1 << 20))
+  var frameLimit: Int { Frame.most(under: executor.luaHost.services.quotas()) }
+
+  /// A sentence for the host's log; what is in it may come from native code.
+  func note(_ text: String) {
+    let mask = executor.luaHost.services.secrets.mask
+    executor.onEvent(.note(mask.masked(text, mayBeCut: true).cut(toBytes: 1_000)))
   }
 
   /// A worker could not be started, or ended before it was there. What waits is told when that goes on.
   func startFailed(_ why: String, _ now: Int64) {
+    let why = executor.luaHost.services.secrets.mask.masked(why, mayBeCut: true).cut(toBytes: 1_000)
     failures += 1
     startAt = now + min(2_000_000_000, 50_000_000 << Int64(min(failures, 6)))
     guard failures >= 3 else { return }
@@ -181,23 +194,26 @@ final class ProcessSupervisor {
 
   /// How it has ended, if it has: then what it started is killed as well, before its number can be another's.
   private func reap(_ child: WorkerChild) -> WorkerEnding? {
-    if child.exitDescriptor >= 0 {
-      var asked = pollfd(fd: child.exitDescriptor, events: Int16(POLLIN), revents: 0)
-      // Safe: the call reads and writes that one struct.
-      guard unsafe poll(&asked, 1, 0) > 0 else { return nil }
-    }
-    let isOver = child.exitDescriptor >= 0
-    if isOver { _ = kill(-child.process, SIGKILL) }
-    if isOver { keeper?.forget(child.process) }
+    guard linux_has_ended(child.process) else { return nil }
+    child.killGroup()
+    keeper?.forget(child.process)
     guard let ending = WorkerEnding(reaping: child.process) else { return nil }
-    if !isOver { keeper?.forget(child.process) }
+    child.isReaped = true
+    ForeignGroups.remove(child.process)
     executor.luaHost.children.forget(child.process)
     return ending
   }
 
-  /// Everybody is killed, and everything is reported as interrupted.
+  /// What has come is heard; then everybody is killed, and everything else is reported as interrupted.
   private func end() {
-    for child in children { child.kill() }
+    let now = monotonicNow()
+    for child in children {
+      for _ in 0..<20 {
+        serve(child, now)
+        if !child.isWaitingToBeHeard { break }
+      }
+    }
+    for child in children { if child.phase == .idle { retire(child, now) } else { child.kill() } }
     for child in children {
       if let run = child.run {
         run.services.end()
@@ -210,9 +226,12 @@ final class ProcessSupervisor {
       reports.append(aftermath.removeValue(forKey: order.token) ?? executor.end(order, .interrupted, nil))
     }
     waiting = []
+    reports += finishing.values
     let until = monotonicNow() + 2_000_000_000
     while !children.isEmpty, monotonicNow() < until {
       children.removeAll { reap($0) != nil }
+      // Who had no run is given the time to tidy up after the last one.
+      if monotonicNow() > now + ProcessConfiguration.farewell { for child in children { child.kill() } }
       if !children.isEmpty { waitABit() }
     }
     keeper?.end()

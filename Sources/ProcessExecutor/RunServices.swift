@@ -6,10 +6,12 @@ internal import Lua
 internal import ProcessFrames
 internal import ScriptRuntime
 internal import Synchronization
-internal import Triggers
 
 /// What a run in a worker asks its host for, done on its behalf: with the rights of the run's script, whatever the
 /// worker says it is, and within its quotas.
+///
+/// What an honest worker can ask for is answered, be it with a refusal: its quotas may be older than the host's. What
+/// none asks for is none of this: the worker is killed.
 ///
 /// Threading: calls come on the executor's thread; answers go out from any.
 final class RunServices: Sendable {
@@ -17,25 +19,33 @@ final class RunServices: Sendable {
   typealias Reply = @Sendable (UInt64, ServiceAnswer) -> Void
 
   let order: RunOrder
+  let luaHost: LuaHost
   private let payload: LuaJobPayload
-  private let luaHost: LuaHost
   private let reply: Reply
   private let tell: @Sendable (UInt64, JSONText?) -> Void
   private struct State: Sendable {
-    var subscriptions: [UInt64: EventSubscription] = [:]
+    /// Calls that have not been answered.
+    var open: Set<UInt64> = []
+    /// Events that are waited for; nil: the subscription is being made.
+    var subscriptions: [UInt64: EventSubscription?] = [:]
+    var isListing = false
+    /// It has asked for its steps, without which it can do none.
+    var hasSteps = false
+    /// What its steps are in the store, in bytes.
+    var stepBytes = 0
     var isOver = false
   }
   private let state = Mutex(State())
   private let allowance: Mutex<LogAllowance>
 
-  /// Subscriptions that a run may have at a time.
-  private static let subscriptionsMost = 10_000
+  /// Events that a run may wait for at a time. A script waits for one.
+  private static let subscriptionsMost = 64
   /// Bytes of the longest name that is looked at.
   private static let nameBytes = 4_096
 
   /// - Parameters:
-  ///   - reply: answers a call.
-  ///   - tell: hands an event to a subscription.
+  ///   - reply: answers a call, once.
+  ///   - tell: hands an event to a subscription, once.
   init(
     _ order: RunOrder, _ payload: LuaJobPayload, _ luaHost: LuaHost, reply: @escaping Reply,
     tell: @escaping @Sendable (UInt64, JSONText?) -> Void
@@ -50,9 +60,9 @@ final class RunServices: Sendable {
       LogAllowance(lines: 2 * luaHost.configuration.logLines, bytes: 2 * luaHost.services.quotas().logBytesPerRun))
   }
 
-  private var services: HostServices { luaHost.services }
-  private var script: ScriptPath { payload.script }
-  private var mask: SecretMask { services.secrets.mask }
+  var services: HostServices { luaHost.services }
+  var script: ScriptPath { payload.script }
+  var mask: SecretMask { services.secrets.mask }
 
   /// The run is over: nothing is told any more.
   func end() {
@@ -61,7 +71,7 @@ final class RunServices: Sendable {
       defer { state.subscriptions = [:] }
       return state.subscriptions
     }
-    for subscription in open.values { subscription.cancel() }
+    for subscription in open.values { subscription?.cancel() }
   }
 
   // MARK: What it says
@@ -70,7 +80,7 @@ final class RunServices: Sendable {
     guard level >= services.log.threshold else { return }
     let limit = services.quotas().logLineBytes
     let message = mask.masked(message).cut(toBytes: limit + 1_024)
-    let fields = fields.flatMap { checked($0, limit: limit + 1_024) }
+    let fields = fields.flatMap { $0.isObject ? checked($0, limit: limit + 1_024) : nil }
     let answer = allowance.withLock { $0.take(message.utf8.count + (fields?.text.utf8.count ?? 0)) }
     switch answer {
     case .write: write(level, message, fields)
@@ -96,174 +106,133 @@ final class RunServices: Sendable {
         run: order.id, job: definition.name, store: definition.store, at: services.wall.now, progress: progress))
   }
 
-  /// What is kept of a result or an error.
-  func checked(_ details: AttemptDetails?) -> AttemptDetails? {
-    guard let details else { return nil }
-    var error = details.error
-    error?.hide(mask)
-    error?.cut()
-    if let data = error?.data { error?.data = checked(JSONText(data), limit: Quotas.errorDataBytes + 1_024)?.text }
-    return AttemptDetails(
-      error: error, result: details.result.flatMap { checked($0, limit: services.quotas().resultBytes) },
-      retry: details.retry, isFinal: details.isFinal)
-  }
-
-  /// JSON from a worker, without values of secrets; nil when it is none, or too large.
-  private func checked(_ json: JSONText, limit: Int) -> JSONText? {
-    guard json.text.utf8.count <= limit, JSONCheck.isDocument(json.text) else { return nil }
-    return JSONText(mask.masked(json.text))
+  var hasSteps: Bool { state.withLock { $0.hasSteps } }
+  var stepBytes: Int { state.withLock { $0.stepBytes } }
+  /// Steps that the store has, or is about to have.
+  func noteSteps(_ steps: [RunStep]) {
+    state.withLock { state in
+      state.hasSteps = true
+      state.stepBytes += steps.reduce(0) { $0 + $1.textBytes }
+    }
   }
 
   // MARK: What it asks
 
   /// Answers a call, now or later. False: nobody asks such a thing.
   func answer(_ call: UInt64, _ question: ServiceCall) -> Bool {
-    let reply = reply
-    switch question {
-    case .value, .keys, .change: askStore(call, question)
-    case .jobs:
-      onBlockingPool(call) { [services] in .jobs(services.jobs.jobs()) }
-    case .run(let job, let params):
-      guard isName(job), isFine(params, services.quotas().paramsBytes) else { return false }
-      services.jobs.run(job, params: params) { result in
-        switch result {
-        case .success(let id): reply(call, .run(id.number))
-        case .failure(let refusal): reply(call, .refused(refusal))
-        }
-      }
-    case .schedule(let schedule): return ask(call, schedule)
-    case .unschedule(let id): services.jobs.unschedule(id) { reply(call, Self.answer($0)) }
-    case .pause(let job, let reason):
-      guard isName(job), reason?.utf8.count ?? 0 <= 1_024 else { return false }
-      services.jobs.pause(job, reason: reason, by: caller) { reply(call, Self.answer($0)) }
-    case .resume(let job): services.jobs.resume(job, by: caller) { reply(call, Self.answer($0)) }
-    case .emit(let name, let data): return emit(call, name, data)
-    case .subscribe(let name): return subscribe(call, name)
-    case .module(let name):
-      switch luaHost.moduleSource(named: name.cut(toBytes: Self.nameBytes), for: payload) {
-      case .source(let bytes, let chunkName): reply(call, .source(bytes, chunkName: chunkName))
-      case .missing(let why): reply(call, .refused(HostRefusal(why)))
-      }
-    case .variable(let name): reply(call, .text(variable(name)))
-    case .secret(let name): askSecret(call, name)
-    case .metric(let change):
-      reply(call, .metric(services.metrics.apply(change, of: script.text, quotas: services.quotas())))
-    }
-    return true
-  }
-
-  /// A subscription that the worker does not want any more.
-  func unsubscribe(_ call: UInt64) { state.withLock { $0.subscriptions.removeValue(forKey: call) }?.cancel() }
-
-  private var caller: String { "\(order.job.definition.source.file) (run \(order.id))" }
-
-  private static func answer(_ refusal: HostRefusal?) -> ServiceAnswer { refusal.map { .refused($0) } ?? .done }
-
-  private func isName(_ name: String) -> Bool { name.utf8.count <= Self.nameBytes }
-
-  private func isFine(_ json: JSONText?, _ limit: Int) -> Bool {
-    json.map { $0.text.utf8.count <= limit && JSONCheck.isDocument($0.text) } ?? true
-  }
-
-  private func onBlockingPool(_ call: UInt64, _ body: @escaping @Sendable () -> ServiceAnswer) {
-    let reply = reply
-    if !services.blockingPool.run({ reply(call, body()) }) {
-      reply(call, .refused(HostRefusal(services.blockingPool.refusal)))
-    }
-  }
-
-  // MARK: Values
-
-  private func askStore(_ call: UInt64, _ question: ServiceCall) {
-    let reply = reply
-    guard let store = services.keyValues(order.job.definition) else {
-      return reply(call, .storeFailed(StoreError(.unsupported, "this host has no store for values")))
-    }
-    let now = services.wall.now
-    let quotas = services.quotas()
-    let most = 64 << 20
-    switch question {
-    case .value(let key, let bytes):
-      store.value(of: key, in: script.text, upTo: min(bytes, most), at: now) { result in
-        switch result {
-        case .success(let found): reply(call, .value(found))
-        case .failure(let error): reply(call, .storeFailed(error))
-        }
-      }
-    case .keys(let prefix, let limit, let bytes):
-      let limit = min(max(1, limit), 100_000)
-      store.keys(prefix: prefix, in: script.text, limit: limit, upTo: min(bytes, most), at: now) { result in
-        switch result {
-        case .success(let found): reply(call, .keys(found))
-        case .failure(let error): reply(call, .storeFailed(error))
-        }
-      }
-    case .change(let key, let value, let expiresAt, let expecting):
-      guard (1...Quotas.kvKeyBytes).contains(key.utf8.count), isFine(value, quotas.kvValueBytes) else {
-        return reply(call, .storeFailed(StoreError(.quota, "the key or the value is not as it must be")))
-      }
-      var change = KeyValueChange(
-        space: script.text, key: key, value: value, expiresAt: expiresAt, expecting: expecting)
-      if value != nil { change.quota = quotas.kvBytesPerScript }
-      store.change(change, at: now) { result in
-        switch result {
-        case .success(let isDone): reply(call, .changed(isDone))
-        case .failure(let error): reply(call, .storeFailed(error))
-        }
-      }
-    default: break
-    }
-  }
-
-  // MARK: Schedules and events
-
-  private func ask(_ call: UInt64, _ wanted: WireSchedule) -> Bool {
-    guard isName(wanted.job), isFine(wanted.options.params, services.quotas().paramsBytes) else { return false }
-    let zoneName = wanted.options.timeZone ?? order.job.definition.timeZone
-    guard let zone = try? services.zones.zone(named: zoneName),
-      let built = try? TriggerText.parse(wanted.trigger, context: TriggerContext(zones: services.zones, zone: zone))
-    else {
-      reply(call, .refused(HostRefusal("the host cannot read the trigger \(wanted.trigger.cut(toBytes: 200))")))
+    if case .subscribe(let name) = question { return subscribe(call, name) }
+    let isNew = state.withLock { state in
+      if case .jobs = question, state.isListing { return false }
+      guard state.subscriptions[call] == nil, state.open.insert(call).inserted else { return false }
+      if case .jobs = question { state.isListing = true }
       return true
     }
-    var request = ScheduleRequest(job: wanted.job, id: wanted.id, trigger: built.trigger)
-    request.replaceExisting = wanted.replaceExisting
-    request.options = wanted.options
-    request.quota = services.quotas().schedulesPerJob
-    let reply = reply
-    services.jobs.schedule(request) { result in
-      switch result {
-      case .success(let id): reply(call, .schedule(id))
-      case .failure(let refusal): reply(call, .refused(refusal))
+    guard isNew else { return false }
+    if let name = question.name, let refusal = Self.refusal(ofName: name) { return finish(call, .refused(refusal)) }
+    switch question {
+    case .value, .keys, .change: return askStore(call, question)
+    case .jobs: listJobs(call)
+    case .run(let job, let params): return run(call, job, params)
+    case .schedule(let schedule): return ask(call, schedule)
+    case .unschedule(let id): services.jobs.unschedule(id) { self.finish(call, refusing: $0) }
+    case .pause(let job, let reason):
+      guard reason?.utf8.count ?? 0 <= 1_024 else { return false }
+      services.jobs.pause(job, reason: reason.map { mask.masked($0) }, by: caller) { self.finish(call, refusing: $0) }
+    case .resume(let job): services.jobs.resume(job, by: caller) { self.finish(call, refusing: $0) }
+    case .emit(let name, let data): return emit(call, name, data)
+    case .subscribe: break
+    case .module(let name):
+      switch luaHost.moduleSource(named: name, for: payload) {
+      case .source(let bytes, let chunkName): finish(call, .source(bytes, chunkName: chunkName))
+      case .missing(let why): finish(call, .refused(HostRefusal(why)))
       }
+    case .variable(let name): finish(call, .text(variable(name)))
+    case .secret(let name): askSecret(call, name)
+    case .metric(let change): return measure(call, change)
+    case .steps: listSteps(call)
+    case .keep(let step): return keep(call, step)
+    case .commit(let transaction): return commit(call, transaction)
     }
     return true
   }
+
+  /// Gives the answer to a call; a second one is dropped. True, so that it can be the last word on a question.
+  @discardableResult
+  func finish(_ call: UInt64, _ answer: ServiceAnswer) -> Bool {
+    let wasOpen = state.withLock { state in
+      if case .jobs = answer { state.isListing = false }
+      return state.open.remove(call) != nil
+    }
+    if wasOpen { reply(call, answer) }
+    return true
+  }
+
+  func finish(_ call: UInt64, refusing refusal: HostRefusal?) {
+    finish(call, refusal.map { .refused($0) } ?? .done)
+  }
+
+  var caller: String { "\(order.job.definition.source.file) (run \(order.id))" }
+
+  static func refusal(ofName name: String) -> HostRefusal? {
+    if name.utf8.count > nameBytes {
+      return HostRefusal("a name has at most \(nameBytes) bytes, this one has \(name.utf8.count)")
+    }
+    return name.utf8.contains(0) ? HostRefusal("a name has no byte that is zero") : nil
+  }
+
+  func onBlockingPool(_ call: UInt64, _ body: @escaping @Sendable () -> ServiceAnswer) {
+    if !services.blockingPool.run({ self.finish(call, body()) }) {
+      finish(call, .refused(HostRefusal(services.blockingPool.refusal)))
+    }
+  }
+
+  // MARK: Events
 
   private func emit(_ call: UInt64, _ name: String, _ data: JSONText?) -> Bool {
-    guard (1...Quotas.eventNameBytes).contains(name.utf8.count), isFine(data, services.quotas().eventBytes) else {
-      return false
+    guard (1...Quotas.eventNameBytes).contains(name.utf8.count) else { return false }
+    switch given(data, services.quotas().eventBytes, "event_bytes") {
+    case .nonsense: return false
+    case .refused(let refusal): return finish(call, .refused(refusal))
+    case .taken(let data):
+      services.events.emit(mask.masked(name), data: data.map { EventData($0) }) { self.finish(call, refusing: $0) }
+      return true
     }
-    let hidden = data.map { EventData(JSONText(mask.masked($0.text))) }
-    let reply = reply
-    services.events.emit(mask.masked(name), data: hidden) { reply(call, Self.answer($0)) }
-    return true
   }
 
+  /// Who waits for an event is told of one: what comes after it would only lie in the way of a worker that does not
+  /// read.
   private func subscribe(_ call: UInt64, _ name: String) -> Bool {
     guard (1...Quotas.eventNameBytes).contains(name.utf8.count) else { return false }
+    let isTaken = state.withLock { state in
+      guard !state.isOver, state.subscriptions.count < Self.subscriptionsMost, state.subscriptions[call] == nil,
+        !state.open.contains(call)
+      else { return false }
+      // There before the first event can come.
+      state.subscriptions[call] = .some(nil)
+      return true
+    }
+    guard isTaken else { return false }
     let opened = services.events.subscribe(to: name) { [weak self] data in
-      guard let self, state.withLock({ !$0.isOver && $0.subscriptions[call] != nil }) else { return }
+      guard let self, let subscription = take(call) else { return }
+      subscription?.cancel()
       tell(call, data?.text)
     }
-    let isTaken = state.withLock { state in
-      guard !state.isOver, state.subscriptions.count < Self.subscriptionsMost else { return false }
+    let isWanted = state.withLock { state in
+      guard state.subscriptions[call] != nil else { return false }
       state.subscriptions[call] = opened
       return true
     }
-    if !isTaken { opened.cancel() }
-    return isTaken
+    if !isWanted { opened.cancel() }
+    return true
   }
+
+  /// Takes a subscription that is over; nil: there is none any more.
+  private func take(_ call: UInt64) -> EventSubscription?? {
+    state.withLock { $0.subscriptions.removeValue(forKey: call) }
+  }
+
+  /// A subscription that the worker does not want any more.
+  func unsubscribe(_ call: UInt64) { take(call)??.cancel() }
 
   // MARK: Environment and secrets
 
@@ -274,9 +243,8 @@ final class RunServices: Sendable {
 
   private func askSecret(_ call: UInt64, _ name: String) {
     guard services.grants(script).secret.allows(name) else {
-      return reply(call, .secret(.refused("\(script) has no grant for the secret")))
+      return _ = finish(call, .secret(.refused("\(script) has no grant for the secret")))
     }
-    let reply = reply
-    luaHost.lookUpSecret(name, for: script) { reply(call, .secret($0)) }
+    luaHost.lookUpSecret(name, for: script) { self.finish(call, .secret($0)) }
   }
 }

@@ -32,10 +32,20 @@ final class WorkerChild {
   var runs = 0
   /// When it is killed if it has not said that it is there, or has not ended; `.max`: never.
   var killAt: Int64
+  /// Whether it has said what of its bounds this kernel does not have.
+  var hasSaidBound = false
+  /// Lines for the host's log that it may still cause without a run.
+  var idleLines = WorkerChild.idleLinesMost
   /// When it last had a run.
   var idleSince: Int64 = 0
-  /// Calls that have not been answered.
+  /// Calls that have not been answered, those of runs that are over included.
   var openCalls = 0
+  /// Messages about runs that are over, since the last one began.
+  var strays = 0
+  /// There may be whole messages that have come and were not looked at.
+  var hasUnread = false
+  /// It takes nothing any more: its side of the connection is shut.
+  private(set) var isDeaf = false
   var lines = WorkerLines()
   /// The jobs whose code it has, by payload, the oldest first.
   private var jobs: [(payload: ObjectIdentifier, definition: JobDefinition, key: UInt32)] = []
@@ -47,6 +57,7 @@ final class WorkerChild {
   /// Calls under way, and bytes that it does not take, beyond which nothing more is read from it.
   private static let callsMost = 64
   private static let waitingMost = 4 << 20
+  static let idleLinesMost = 20
 
   init(_ number: Int, _ spawned: SpawnedWorker, frameLimit: Int, now: Int64) {
     self.number = number
@@ -58,6 +69,9 @@ final class WorkerChild {
     killAt = now + ProcessConfiguration.startPatience
     idleSince = now
   }
+
+  /// Bytes that a frame of it may have, from the next one on.
+  func use(frameLimit: Int) { decoder.limit = frameLimit }
 
   deinit { close() }
 
@@ -80,10 +94,15 @@ final class WorkerChild {
 
   /// It has been waited for: its number may be another's.
   var isReaped = false
+  /// Why it is killed, where that is known.
+  var condemned: String?
+
+  /// Kills everything that it has started, when it has ended itself and its number is still its own.
+  func killGroup() { if !isReaped { _ = Glibc.kill(-process, SIGKILL) } }
 
   /// Kills it and everything that it has started.
   func kill() {
-    if !isReaped { _ = Glibc.kill(-process, SIGKILL) }
+    killGroup()
     phase = .ending
     killAt = .max
   }
@@ -116,9 +135,11 @@ final class WorkerChild {
 
   // MARK: Out
 
-  func send(_ message: HostMessage) {
-    guard socket >= 0 else { return }
-    waiting += message.frame
+  func send(_ message: HostMessage) { send(frame: message.frame) }
+
+  func send(frame: [UInt8]) {
+    guard socket >= 0, !isDeaf else { return }
+    waiting += frame
     flush()
   }
 
@@ -135,7 +156,11 @@ final class WorkerChild {
       if count > 0 {
         written += count
       } else if errno != EINTR {
-        // It takes no more now, or it is gone: then reading says so.
+        // It takes no more now, or never: then what waits is nobody's, and to wait for room would be for ever.
+        if errno != EAGAIN {
+          isDeaf = true
+          written = waiting.count
+        }
         break
       }
     }
@@ -149,6 +174,9 @@ final class WorkerChild {
   }
 
   // MARK: In
+
+  /// Whether it has messages to be heard of which no descriptor tells.
+  var isWaitingToBeHeard: Bool { hasUnread && isReadable }
 
   /// Whether more is read from it: not while it has asked for more than it takes.
   var isReadable: Bool {

@@ -27,11 +27,26 @@ struct WorkerEnding {
       return (.timedOut, "the run took longer than its timeout of \(span), and its process was killed")
     case .cancelled?: return (.cancelled, "the run was cancelled, and its process was killed")
     case .stopped?: return (.crashed, "the process of the run was stopped, and nobody continued it: it was killed")
-    case .violation(let what)?: return (.crashed, "the process of the run was killed: \(what)")
+    case .unbegun?: return (.crashed, "the process of the run was killed: it did not begin the run that it was given")
+    case .processorTime?: return (.timedOut, usedTime(configuration) + ", with what it has started")
+    case .memory?:
+      let memory = (configuration.memory ?? 0) >> 20
+      return (
+        .outOfMemory,
+        "the process of the run and those that it has started had more memory together than the \(memory) MB that "
+          + "executor \"\(configuration.name)\" gives to one: they were killed"
+      )
+    case .violation(let what)?, .refusal(let what)?: return (.crashed, "the process of the run was killed: \(what)")
     case .disconnected?:
       return (.crashed, "the process of the run closed its connection to the host: it was killed")
     case nil: return died(configuration)
     }
+  }
+
+  private func usedTime(_ configuration: ProcessConfiguration) -> String {
+    let time = DurationText.format(nanoseconds: configuration.processorTime ?? 0)
+    return "the run used more processor time than the cpu_time of \(time) that executor \"\(configuration.name)\" "
+      + "gives it"
   }
 
   private func died(_ configuration: ProcessConfiguration) -> (Outcome, String) {
@@ -39,13 +54,7 @@ struct WorkerEnding {
       return (.crashed, "the process of the run ended by itself, with code \(code)")
     }
     let name = "SIG" + (unsafe String(cString: linux_signal_name(signal)))
-    if name == "SIGXCPU", let time = configuration.processorTime {
-      return (
-        .timedOut,
-        "the run used more processor time than the cpu_time of \(DurationText.format(nanoseconds: time)) that executor "
-          + "\"\(configuration.name)\" gives it"
-      )
-    }
+    if name == "SIGXCPU", configuration.processorTime != nil { return (.timedOut, usedTime(configuration)) }
     if let memory = configuration.memory, peakBytes > memory / 10 * 9 {
       return (
         .outOfMemory,

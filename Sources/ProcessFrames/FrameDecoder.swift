@@ -1,4 +1,5 @@
 internal import Basics
+package import JobModel
 
 /// The bytes of a connection are no frames.
 package struct FrameError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -15,8 +16,16 @@ package enum Frame {
   package static let head = 4
   /// Bytes that a frame may have, head not counted, whatever the quotas are.
   package static let largest = 256 << 20
+  /// Bytes that an answer without a quota of its own may have.
+  package static let answerMost = 16 << 20
 
-  /// A message with its length in front.
+  /// Bytes that a frame of a worker may have: twice the largest thing that a quota allows, and room for the rest.
+  package static func most(under quotas: Quotas) -> Int {
+    let largest = max(quotas.kvValueBytes, quotas.eventBytes, quotas.paramsBytes, quotas.resultBytes)
+    return max(2 * Quotas.transactionBytes, 2 * largest + (1 << 20))
+  }
+
+  /// A message with its length in front. Whoever makes one has bounded what is in it.
   package static func wrap(_ body: [UInt8]) -> [UInt8] {
     precondition(body.count <= largest, "a frame has at most \(largest) bytes")
     let length = UInt32(body.count)
@@ -34,9 +43,11 @@ package enum Frame {
 package struct FrameDecoder: Sendable {
   private var buffer: [UInt8] = []
   private var position = 0
-  private let limit: Int
+  /// Bytes that a frame may have; what is changed holds from the next frame on.
+  package var limit: Int {
+    didSet { limit = min(limit, Frame.largest) }
+  }
 
-  /// - Parameter limit: bytes that a frame may have.
   package init(limit: Int) { self.limit = min(limit, Frame.largest) }
 
   /// Bytes that no frame has taken yet.

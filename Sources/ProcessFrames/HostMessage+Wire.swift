@@ -91,6 +91,7 @@ extension JobCode {
     writer.write(params?.text)
     writer.write(timeout)
     writer.write(retry) { $1.write(to: &$0) }
+    writer.write(timeZone)
     writer.write(keepsState)
     writer.write(store)
     writer.write(executor)
@@ -108,6 +109,7 @@ extension JobCode {
     params = try reader.optionalText().map { JSONText($0) }
     timeout = try reader.optionalNumber()
     retry = try reader.optional { reader throws(WireError) in try RetryPolicy(reading: &reader) }
+    timeZone = try reader.text()
     keepsState = try reader.bool()
     store = try reader.text()
     executor = try reader.text()

@@ -54,6 +54,8 @@ package struct JobCode: Sendable {
   package var params: JSONText?
   package var timeout: Int64?
   package var retry: RetryPolicy?
+  /// IANA name.
+  package var timeZone: String
   package var keepsState: Bool
   package var store: String
   package var executor: String
@@ -73,6 +75,7 @@ package struct JobCode: Sendable {
     params = definition.params
     timeout = definition.timeout
     retry = definition.retry
+    timeZone = definition.timeZone
     keepsState = definition.state == .job
     store = definition.store
     executor = definition.executor

@@ -44,6 +44,10 @@ extension ServiceAnswer {
     case .metric(let refusal):
       writer.write(UInt8(12))
       writer.write(refusal) { Self.write($1, to: &$0) }
+    case .steps(let steps):
+      writer.write(UInt8(13))
+      writer.write(list: steps) { $1.write(to: &$0) }
+    case .conflict: writer.write(UInt8(14))
     }
   }
 
@@ -114,6 +118,9 @@ extension ServiceAnswer {
     case 11: self = .secret(try Self.secret(&reader))
     case 12:
       self = .metric(try reader.optional { reader throws(WireError) in try Self.refusal(&reader) })
+    case 13:
+      self = .steps(try reader.list { reader throws(WireError) in try RunStep(reading: &reader) })
+    case 14: self = .conflict
     case let kind: throw WireError("no answer has the kind \(kind)")
     }
   }

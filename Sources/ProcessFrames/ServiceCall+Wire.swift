@@ -41,6 +41,13 @@ extension ServiceCall {
         $0.write($1.key)
         $0.write($1.value)
       }
+    case .steps: writer.write(UInt8(15))
+    case .keep(let step):
+      writer.write(UInt8(16))
+      step.write(to: &writer)
+    case .commit(let transaction):
+      writer.write(UInt8(17))
+      transaction.write(to: &writer)
     }
   }
 
@@ -71,6 +78,15 @@ extension ServiceCall {
     case 5:
       self = .schedule(try WireSchedule(reading: &reader))
       return
+    case 15:
+      self = .steps
+      return
+    case 16:
+      self = .keep(try RunStep(reading: &reader))
+      return
+    case 17:
+      self = .commit(try WireTransaction(reading: &reader))
+      return
     default: break
     }
     let (name, more) = (try reader.text(), try reader.optionalText())
@@ -100,7 +116,7 @@ extension ServiceCall {
 }
 
 extension WireSchedule {
-  fileprivate func write(to writer: inout WireWriter) {
+  func write(to writer: inout WireWriter) {
     writer.write(job)
     writer.write(id)
     writer.write(replaceExisting)
@@ -121,7 +137,7 @@ extension WireSchedule {
     writer.write(options.priority)
   }
 
-  fileprivate init(reading reader: inout WireReader) throws(WireError) {
+  init(reading reader: inout WireReader) throws(WireError) {
     job = try reader.text()
     id = try reader.optionalText()
     replaceExisting = try reader.bool()

@@ -24,6 +24,54 @@ package enum ServiceCall: Sendable {
   case variable(String)
   case secret(String)
   case metric(MetricRegistry.Change)
+  // What the run keeps: its own steps, whatever run they name.
+  case steps
+  case keep(RunStep)
+  case commit(WireTransaction)
+}
+
+/// What a run changes together; also what is to be committed with its success. The space is the run's script, and so
+/// the script's quota is the host's to add.
+package struct WireTransaction: Sendable {
+  package var keyValues: [KeyValueChange]
+  /// nil: it is an outbox.
+  package var step: RunStep?
+  package var operations: [WireOperation]
+
+  package init(_ transaction: RunTransaction, asking operations: [RunOperation]) {
+    keyValues = transaction.keyValues
+    step = transaction.step
+    self.operations = operations.map { WireOperation($0) }
+  }
+
+  package init(_ outbox: RunOutbox) {
+    keyValues = outbox.keyValues
+    operations = outbox.operations.map { WireOperation($0) }
+  }
+
+  init(keyValues: [KeyValueChange], step: RunStep?, operations: [WireOperation]) {
+    self.keyValues = keyValues
+    self.step = step
+    self.operations = operations
+  }
+}
+
+/// A `RunOperation` with its trigger as text.
+package enum WireOperation: Sendable {
+  case emit(String, data: JSONText?)
+  case run(String, params: JSONText?)
+  case schedule(WireSchedule)
+  case unschedule(String)
+
+  package init(_ operation: RunOperation) {
+    self =
+      switch operation {
+      case .emit(let name, let data): .emit(name, data: data)
+      case .run(let job, let params): .run(job, params: params)
+      case .schedule(let request): .schedule(WireSchedule(request))
+      case .unschedule(let id): .unschedule(id)
+      }
+  }
 }
 
 /// A dynamic schedule that is asked for; its trigger as text.
@@ -59,4 +107,7 @@ package enum ServiceAnswer: Sendable {
   case text(String?)
   case secret(Secrets.Answer)
   case metric(MetricRegistry.Refusal?)
+  case steps([RunStep])
+  /// Others have changed what a transaction expected; nothing is committed.
+  case conflict
 }

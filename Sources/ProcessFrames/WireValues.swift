@@ -64,10 +64,12 @@ extension RunError {
 
 extension AttemptDetails {
   func write(to writer: inout WireWriter) {
+    // Without its outbox, which is a `WireTransaction`.
     writer.write(error) { $1.write(to: &$0) }
     writer.write(result?.text)
     writer.write(retry) { $0.write($1.delay) }
     writer.write(isFinal)
+    writer.write(park) { $1.write(to: &$0) }
   }
 
   static func read(_ reader: inout WireReader) throws(WireError) -> AttemptDetails {
@@ -75,7 +77,8 @@ extension AttemptDetails {
       error: try reader.optional { reader throws(WireError) in try RunError(reading: &reader) },
       result: try reader.optionalText().map { JSONText($0) },
       retry: try reader.optional { reader throws(WireError) in RetryRequest(delay: try reader.optionalNumber()) },
-      isFinal: try reader.bool())
+      isFinal: try reader.bool(),
+      park: try reader.optional { reader throws(WireError) in try RunStep(reading: &reader) })
   }
 }
 

@@ -7,13 +7,17 @@ package struct WorkerResult: Sendable {
   /// Nanoseconds from its first step to its end.
   package var duration: Int64
   package var memoryPeakBytes: Int
+  /// Without its outbox.
   package var details: AttemptDetails?
+  package var outbox: WireTransaction?
   /// Whether the worker is as it was before the run: it can have another one.
   package var isReusable: Bool
 
   package init(
-    outcome: Outcome, duration: Int64, memoryPeakBytes: Int, details: AttemptDetails?, isReusable: Bool
+    outcome: Outcome, duration: Int64, memoryPeakBytes: Int, details: AttemptDetails?, isReusable: Bool,
+    outbox: WireTransaction? = nil
   ) {
+    self.outbox = outbox
     self.outcome = outcome
     self.duration = duration
     self.memoryPeakBytes = memoryPeakBytes
@@ -118,6 +122,7 @@ extension WorkerResult {
     writer.write(memoryPeakBytes)
     writer.write(details) { $1.write(to: &$0) }
     writer.write(isReusable)
+    writer.write(outbox) { $1.write(to: &$0) }
   }
 
   fileprivate init(reading reader: inout WireReader) throws(WireError) {
@@ -126,5 +131,6 @@ extension WorkerResult {
     memoryPeakBytes = try reader.int()
     details = try reader.optional { reader throws(WireError) in try AttemptDetails.read(&reader) }
     isReusable = try reader.bool()
+    outbox = try reader.optional { reader throws(WireError) in try WireTransaction(reading: &reader) }
   }
 }

@@ -30,7 +30,9 @@ enum Confinement {
     guard linux_die_with(binding.host) else { throw Impossible(message: "the host is gone") }
     linux_inherit_orphans()
     var notes: [String] = []
-    if !enterLandlock(grants) { notes.append("the kernel has no Landlock: files are bounded by the user only") }
+    if !enterLandlock(grants) {
+      notes.append("the kernel has no Landlock: files and signals are bounded by the user only")
+    }
     if !linux_refuse_calls() {
       notes.append("the kernel, or this processor, has no seccomp filter: a program may leave its process group")
     }

@@ -98,8 +98,12 @@ final class RemoteScheduler: JobControl, EventHub {
   private let link: WorkerLink
   init(_ link: WorkerLink) { self.link = link }
 
-  func jobs() -> [JobSummary] {
-    if case .jobs(let jobs) = link.ask(.jobs) { jobs } else { [] }
+  func jobs() throws(HostRefusal) -> [JobSummary] {
+    switch link.ask(.jobs) {
+    case .jobs(let jobs): return jobs
+    case .refused(let refusal): throw refusal
+    default: throw WorkerLink.strange
+    }
   }
 
   func run(

@@ -13,6 +13,8 @@ final class WorkerLink: Sendable {
   private struct State: Sendable {
     var next: UInt64 = 0
     var run: UInt64 = 0
+    /// Bytes of the longest frame that the host takes.
+    var frameMost = Frame.answerMost
     var waiting: [UInt64: @Sendable (ServiceAnswer) -> Void] = [:]
     var subscriptions: [UInt64: @Sendable (EventData?) -> Void] = [:]
   }
@@ -25,15 +27,21 @@ final class WorkerLink: Sendable {
   init(socket: Int32) { self.socket = socket }
 
   /// The host's number of the run that is on.
-  var run: UInt64 {
-    get { state.withLock { $0.run } }
-    set { state.withLock { $0.run = newValue } }
+  var run: UInt64 { state.withLock { $0.run } }
+
+  /// A run begins, whose questions have at most so many bytes.
+  func begin(_ run: UInt64, frameMost: Int) {
+    state.withLock { state in
+      state.run = run
+      state.frameMost = frameMost
+    }
   }
 
   // MARK: Out
 
-  func send(_ message: WorkerMessage) {
-    let frame = message.frame
+  func send(_ message: WorkerMessage) { send(frame: message.frame) }
+
+  private func send(frame: [UInt8]) {
     writing.withLock { _ in
       var rest = frame[...]
       while !rest.isEmpty {
@@ -46,14 +54,20 @@ final class WorkerLink: Sendable {
     }
   }
 
-  /// Asks the host; `completion` comes on the main thread, once.
+  /// Asks the host; `completion` comes on the main thread, once; inside the call where the host would not take the
+  /// question.
   func call(_ question: ServiceCall, completion: @escaping @Sendable (ServiceAnswer) -> Void) {
-    let (number, run) = state.withLock { state in
+    let (number, run, most) = state.withLock { state in
       state.next += 1
       state.waiting[state.next] = completion
-      return (state.next, state.run)
+      return (state.next, state.run, state.frameMost)
     }
-    send(.call(number, of: run, question))
+    let frame = WorkerMessage.call(number, of: run, question).frame
+    guard frame.count <= most else {
+      let refusal = "a process may ask for \(most) bytes at a time, and this has \(frame.count): pass less"
+      return take(number, .refused(HostRefusal(refusal)))
+    }
+    send(frame: frame)
   }
 
   /// Asks the host and waits for its answer. Not on the main thread.

@@ -25,6 +25,8 @@ package final class WorkerProcess: Sendable {
   private let binding: WorkerBinding
   private let jobs = Monitor<[UInt32: JobEntry]>([:])
 
+  /// How many runs' processor time a worker may use before it is replaced.
+  private static let runsOfProcessorTime: Int64 = 64
   /// Bytes of address space for Lua states: a worker has few of them.
   private static let regionSize = 16 << 30
 
@@ -38,6 +40,8 @@ package final class WorkerProcess: Sendable {
 
   /// Serves the host at the other end of `socket` until it ends the process.
   package static func serve(socket: Int32 = 3) -> Never {
+    // Programs that it starts have no word with the host.
+    _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
     let link = WorkerLink(socket: socket)
     link.send(.ready(version: Frame.version, lua: LuaRuntime.luaVersion))
     while true {
@@ -71,6 +75,11 @@ package final class WorkerProcess: Sendable {
       throw Failure(
         description: "the memory of the worker cannot be limited: /proc is not mounted, or setrlimit failed")
     }
+    // The bound of a run can be put off by native code up to here; a worker that comes near it is replaced.
+    if let time = binding.processorTime {
+      let (most, overflow) = time.multipliedReportingOverflow(by: Self.runsOfProcessorTime)
+      if !overflow, !linux_limit_processor_for_good(most) { throw Failure(description: "setrlimit failed") }
+    }
     return (process, notes)
   }
 
@@ -83,15 +92,18 @@ package final class WorkerProcess: Sendable {
     self.live = live
     let scheduler = RemoteScheduler(link)
     let values = RemoteValues(link)
+    let keeper = RemoteKeeper(link)
     let services = HostServices(
       wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: TimeZoneDatabase(), log: output,
-      keyValues: { _ in live.hasValues ? values : nil }, runKeeper: { _ in UnkeptRuns() }, jobs: scheduler,
+      keyValues: { _ in live.hasValues ? values : nil }, runKeeper: { _ in keeper }, jobs: scheduler,
       events: scheduler,
       metrics: MetricRegistry { change in
         if case .metric(let refusal) = link.ask(.metric(change)) { refusal } else { .misuse("the run is over") }
       },
       quotas: { live.quotas }, grants: { _ in grants },
       environment: { name in if case .text(let text) = link.ask(.variable(name)) { text } else { nil } },
+      // Only the host has them.
+      notifyTargets: { nil },
       secrets: Secrets { name in
         switch link.ask(.secret(name)) {
         case .secret(let answer): answer
@@ -110,11 +122,20 @@ package final class WorkerProcess: Sendable {
     luaHost = try LuaHost(services: services, lua: lua, configuration: configuration)
     var settings = StepPool.Configuration()
     settings.workers = 1
-    settings.makeThread = Self.patientThread
+    settings.makeThread = {
+      [hasAll = binding.libraries == .all]
+      (name, stackSize, signals, body) throws(ThreadError) -> NamedThread in
+      try Self.patientThread(name, stackSize, signals) {
+        // Programs of `os.execute` and `io.popen` have the mask of their thread, and a shell waits for SIGCHLD. What
+        // a signal does to this process it does whichever thread takes it: nothing is handled.
+        if hasAll { Self.takeSignals() }
+        body()
+      }
+    }
     settings.willBegin = { _ in link.send(.began(link.run)) }
     runner = WorkerRunner(LuaRunner(luaHost))
     pool = StepPool(runner, configuration: settings)
-    pool.start(reportingTo: ReportSender(link, libraries: binding.libraries))
+    pool.start(reportingTo: ReportSender(link, binding))
   }
 
   /// A thread that is refused now may be had in a moment: others with this user may have all of its processes, as a
@@ -126,6 +147,13 @@ package final class WorkerProcess: Sendable {
       usleep(20_000)
     }
     return try NamedThread(name, stackSize: stackSize, signals: signals, body)
+  }
+
+  private static func takeSignals() {
+    var none = sigset_t()
+    // Safe: the calls fill and read the local mask.
+    unsafe sigemptyset(&none)
+    unsafe pthread_sigmask(SIG_SETMASK, &none, nil)
   }
 
   // MARK: What the host says
@@ -144,6 +172,8 @@ package final class WorkerProcess: Sendable {
       case .end:
         pool.stop()
         luaHost.stop()
+        // What the last run left to be done is done: its temporary files go.
+        luaHost.services.blockingPool.stop()
         _exit(0)
       }
     }
@@ -180,6 +210,7 @@ package final class WorkerProcess: Sendable {
     definition.params = code.params
     definition.timeout = code.timeout
     definition.retry = code.retry
+    definition.timeZone = code.timeZone
     definition.state = code.keepsState ? .job : .run
     definition.store = code.store
     definition.executor = code.executor
@@ -188,7 +219,7 @@ package final class WorkerProcess: Sendable {
 
   private func begin(_ command: RunCommand) {
     guard let job = jobs.withLock({ $0[command.key] }) else { fail("a run of a job that was not sent") }
-    link.run = command.number
+    link.begin(command.number, frameMost: Frame.most(under: command.quotas))
     live.use(command.quotas, hasValues: command.hasValues)
     output.use(command.threshold)
     if let time = binding.processorTime { _ = linux_limit_processor(time) }
@@ -220,23 +251,29 @@ private final class LiveQuotas: Sendable {
 private final class ReportSender: RunReportSink {
   private let link: WorkerLink
   private let libraries: WorkerLibraries
+  /// Nanoseconds of processor time that the next run may use.
+  private let processorTime: Int64
 
-  init(_ link: WorkerLink, libraries: WorkerLibraries) {
+  init(_ link: WorkerLink, _ binding: WorkerBinding) {
     self.link = link
-    self.libraries = libraries
+    libraries = binding.libraries
+    processorTime = binding.processorTime ?? 0
   }
 
   func report(_ reports: [RunReport]) {
     for report in reports where report.kind == .ended {
       // What a run left behind goes with the process: programs in the background, and a state that native code was
       // torn out of.
-      let isWhole = libraries == .safe || report.outcome == .succeeded || report.outcome == .failed
+      let isWhole =
+        (libraries == .safe || report.outcome == .succeeded || report.outcome == .failed || report.details?.park != nil)
+        && linux_processor_left() > processorTime
       link.send(
         .ended(
           link.run,
           WorkerResult(
             outcome: report.outcome, duration: report.duration, memoryPeakBytes: report.memoryPeakBytes,
-            details: report.details, isReusable: isWhole && report.outcome != .stuck && !linux_has_children())))
+            details: report.details, isReusable: isWhole && report.outcome != .stuck && !linux_has_children(),
+            outbox: report.details?.outbox.map { WireTransaction($0) })))
     }
   }
 }

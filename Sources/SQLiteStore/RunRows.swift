@@ -20,6 +20,17 @@ enum RunRows {
     "r.id, (SELECT name FROM jobs WHERE id = r.job), "
     + columns.split(separator: ", ").dropFirst(2).map { "r.\($0)" }.joined(separator: ", ")
 
+  /// The same without texts that may be long.
+  static let brief =
+    "r.id, (SELECT name FROM jobs WHERE id = r.job), "
+    + columns.split(separator: ", ").dropFirst(2).map { texts.contains($0) ? "NULL" : "r.\($0)" }
+    .joined(separator: ", ")
+
+  private static let texts: Set<Substring> = [
+    "error", "error_file", "error_line", "traceback", "error_data", "result", "params", "event", "event_payload",
+    "params_payload",
+  ]
+
   // MARK: Statements of the hot path. Tests/StoreFloor/floor.c runs the same text, and a test compares them.
 
   static let claim = """

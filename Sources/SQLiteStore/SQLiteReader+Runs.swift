@@ -23,6 +23,39 @@ extension SQLiteReader {
     }
   }
 
+  /// The latest run of each job that has ended. The tail of `runs` is looked through once, for all of them; a job that
+  /// has none there costs one step down its index, about 10 µs.
+  func lastRuns(of jobs: [String]) throws(StoreError) -> [String: RunRecord] {
+    try read { database in
+      let filedTo = min(try integer("SELECT value FROM meta WHERE key = 'filed_to'", on: database) ?? 0, .max - 1)
+      let tail = try statement("SELECT job, max(id) FROM runs WHERE id > ?1 GROUP BY job", on: database)
+      tail.bind(1, filedTo)
+      let fresh = Dictionary(
+        try tail.all { (job: $0.integer(0), run: $0.integer(1)) }.map { ($0.job, $0.run) },
+        uniquingKeysWith: { max($0, $1) })
+      let byID = try statement("SELECT \(RunRows.brief) FROM runs r WHERE r.id = ?1", on: database)
+      let filed = try statement(
+        """
+        SELECT \(RunRows.brief) FROM job_runs k CROSS JOIN runs r ON r.id = k.run WHERE k.job = ?1 AND k.run <= ?2 \
+        ORDER BY k.run DESC LIMIT 1
+        """, on: database)
+      let failure = SQLiteFailure(path: pool.path)
+      let payloads = try PayloadReader(on: database, failure: failure)
+      var found: [String: RunRecord] = [:]
+      for job in jobs {
+        guard let number = try self.job(named: job, on: database) else { continue }
+        let search = fresh[number] == nil ? filed : byID
+        search.bind(1, fresh[number] ?? number)
+        if fresh[number] == nil { filed.bind(2, filedTo) }
+        let runs = try search.all { row throws(StoreError) in
+          try RunRows.record(from: row, payloads: payloads, failure: failure)
+        }
+        found[job] = runs.first
+      }
+      return found
+    }
+  }
+
   private func newest(_ limit: Int, of runs: [RunRecord]) -> [RunRecord] {
     Array(runs.sorted { $0.id > $1.id }.prefix(limit))
   }
@@ -103,8 +136,9 @@ extension SQLiteReader {
     if let outcomes = query.outcomes {
       terms.append("r.outcome IN (\(outcomes.map { String($0.code) }.sorted().joined(separator: ", ")))")
     }
+    let columns = query.isBrief ? RunRows.brief : RunRows.selection
     let statement = try statement(
-      "SELECT \(RunRows.selection) FROM \(tables) WHERE \(terms.joined(separator: " AND ")) ORDER BY \(id) DESC LIMIT ?3",
+      "SELECT \(columns) FROM \(tables) WHERE \(terms.joined(separator: " AND ")) ORDER BY \(id) DESC LIMIT ?3",
       on: database)
     for (index, value) in values.enumerated() { statement.bind(Int32(index + 4), value) }
     let last = query.before.map { $0.number == .min ? .min : $0.number - 1 } ?? .max

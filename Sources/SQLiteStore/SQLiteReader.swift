@@ -55,6 +55,10 @@ final class SQLiteReader: Sendable {
     }
   }
 
+  func hostPause() throws(StoreError) -> PauseNote? {
+    try read { database in try AuditRows.pause(in: self, on: database) }
+  }
+
   func schedules() throws(StoreError) -> [ScheduleRecord] {
     try read { database in
       try schedules(on: database, order: "j.name").sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") }

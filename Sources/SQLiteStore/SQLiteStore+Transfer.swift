@@ -268,8 +268,11 @@ struct TransferRows {
     return page
   }
 
+  /// By bytes: a key that begins with an accent makes one letter with the space before it.
   private func pair(_ cursor: String?) -> (number: Int64, text: String)? {
-    guard let cursor, let space = cursor.firstIndex(of: " "), let number = Int64(cursor[..<space]) else { return nil }
-    return (number, String(cursor[cursor.index(after: space)...]))
+    guard let bytes = cursor?.utf8, let space = bytes.firstIndex(of: UInt8(ascii: " ")),
+      let number = Int64(Substring(bytes[..<space]))
+    else { return nil }
+    return (number, String(Substring(bytes[bytes.index(after: space)...])))
   }
 }

@@ -153,6 +153,10 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
   // MARK: What not every store can do
 
   package func hostSince() throws(StoreError) -> Instant? { try reader.hostSince() }
+  package func hostPause() throws(StoreError) -> PauseNote? { try reader.hostPause() }
+  package func lastRuns(of jobs: [String]) throws(StoreError) -> [String: RunRecord] {
+    try reader.lastRuns(of: jobs)
+  }
   package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
   package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
 

@@ -3,13 +3,22 @@ package import JobModel
 package import Scheduling
 internal import Triggers
 
+/// Where things are handed in that are to be done on a scheduler's state. Any thread.
+package protocol SchedulerInbox: AnyObject, Sendable {
+  /// Does something with the scheduler's state at its next tick; `whenDurable` is called when what it decided is on
+  /// disk.
+  func post(
+    whenDurable: (@Sendable (StoreError?) -> Void)?,
+    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> Void)
+}
+
 /// What drives a scheduler's core: the service, with a thread and the machine's clocks, or a clock moved by hand.
 ///
 /// Whatever people and programs ask of a scheduler goes through `ask` and `post`, so that it works the same with
 /// either.
 ///
 /// Threading: every method from any thread, but `ask` and `drain` not from inside a tick.
-package protocol SchedulerEngine: AnyObject, Sendable {
+package protocol SchedulerEngine: SchedulerInbox {
   /// Reads the stores, takes in `definitions` and begins to fire, no run beyond what `groups` allow. Once.
   ///
   /// - Parameter isWhole: whether these are all jobs, or others follow that were declared before and may have missed
@@ -22,11 +31,6 @@ package protocol SchedulerEngine: AnyObject, Sendable {
   func endNow()
   /// Does something with the scheduler's state at its next tick, and waits for the answer.
   func ask<R: Sendable>(_ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> R) -> R
-  /// Does something with the scheduler's state at its next tick; `whenDurable` is called when what it decided is on
-  /// disk.
-  func post(
-    whenDurable: (@Sendable (StoreError?) -> Void)?,
-    _ body: @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> Void)
 }
 
 /// What people and programs ask for. Each blocks for one tick.

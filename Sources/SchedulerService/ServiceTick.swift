@@ -9,7 +9,7 @@ import Triggers
 /// so that the simulator drives the same code under a clock of its own.
 ///
 /// Threading: `post`, `report` and store completions from any thread; `tick` on one thread at a time.
-package final class ServiceTick: RunReportSink, @unchecked Sendable {
+package final class ServiceTick: RunReportSink, SchedulerInbox, @unchecked Sendable {
   // `@unchecked`: `core`, `pipelines`, `actions` and `isOver` are touched by `tick` (and before the first tick) only,
   // which the owner calls on one thread at a time; everything that other threads touch is in `inbox`, behind its lock.
   package typealias Command = @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> Void

@@ -22,8 +22,10 @@ extension SchedulerCore {
 
   /// The queue of a job's store and priority as they are now.
   mutating func dueQueue(of index: JobIndex) -> Int {
+    // Wraps: a priority that nobody checked gives an absurd rank, and ends nothing.
     let wanted = DueKey(
-      store: jobs[index.offset].store, rank: -Int32(truncatingIfNeeded: jobs[index.offset].entry.definition.priority))
+      store: jobs[index.offset].store,
+      rank: 0 &- Int32(truncatingIfNeeded: jobs[index.offset].entry.definition.priority))
     let known = Int(jobs[index.offset].dueQueue)
     if due.keys[known] == wanted { return known }
     let queue = due.queue(of: wanted)

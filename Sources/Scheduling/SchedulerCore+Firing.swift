@@ -62,7 +62,7 @@ extension SchedulerCore {
   ) -> Instant? {
     guard let grace = jobs[offset].entry.definition.misfireGraceTime else { return nil }
     let job = jobs[offset]
-    let oldest = now.wall.advanced(byNanoseconds: -grace)
+    let oldest = now.wall.advanced(byNanoseconds: 0 &- grace)
     // Past dates that were given just now.
     if job.dynamic != nil, job.registeredAt >= oldest { return nil }
     guard first < oldest else { return nil }

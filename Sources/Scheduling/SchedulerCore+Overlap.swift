@@ -66,7 +66,7 @@ extension SchedulerCore {
     runs.sequence += 1
     let entry = jobs[runs.slots[slot].job.offset].entry
     let key = ClaimOrder(
-      rank: -Int32(truncatingIfNeeded: entry.definition.priority),
+      rank: 0 &- Int32(truncatingIfNeeded: entry.definition.priority),
       fireTime: runs.slots[slot].record.scheduledAt.nanoseconds, sequence: runs.sequence)
     let queue = jobs[runs.slots[slot].job.offset].limiterQueue
     // A cancelled run only ends: it needs no place for that.

@@ -273,8 +273,10 @@ extension SchedulerCore {
     _ slot: Int, _ report: RunReport, _ evaluation: inout Evaluation
   ) {
     guard runs.slots[slot].state == .dispatched else { return }
-    // A queued order that was cancelled ends without having started: it is not an attempt.
-    guard report.kind == .started || report.outcome != .cancelled || report.duration > 0 else { return }
+    // A queued order that was cancelled ends without having started: it is not an attempt. One that parks is.
+    guard
+      report.kind == .started || report.outcome != .cancelled || report.duration > 0 || report.details?.park != nil
+    else { return }
     runs.move(slot, to: .running)
     noteStart(slot, at: evaluation.now)
     runs.inWindow -= 1

@@ -21,13 +21,15 @@ struct Moondial: ParsableCommand {
       """,
     version: "\(version) (\(LuaRuntime.luaVersion))",
     subcommands: [
-      RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, ExecCommand.self,
+      RunCommand.self, CheckCommand.self, ListCommand.self, NextCommand.self, SimulateCommand.self, TestCommand.self,
+      ExecCommand.self,
       HistoryCommand.self, ExplainCommand.self, BackupCommand.self, MigrateCommand.self, DoctorCommand.self,
       ForgetCommand.self,
       MetricsCommand.self, InitCommand.self,
       StatusCommand.self, TriggerCommand.self, PauseCommand.self, ResumeCommand.self, CancelCommand.self,
       RetryCommand.self, ReloadCommand.self, LogsCommand.self, UpcomingCommand.self, ScheduleCommand.self,
       UnscheduleCommand.self, BackfillCommand.self, TopCommand.self, DashboardCommand.self,
+      NodesCommand.self,
       ImportCommand.self, BenchCommand.self, WorkerCommand.self,
     ])
 

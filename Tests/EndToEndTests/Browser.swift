@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// Chromium without a window, which does what a person does with a page.
 ///
@@ -31,6 +32,8 @@ final class Browser {
       "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-pipe",
       "--user-data-dir=\(directory)/browser", "about:blank",
     ]
+    // What it leaves goes with the directory.
+    process.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": directory]) { $1 }
     process.standardInput = orders
     process.standardOutput = answers
     try process.run()
@@ -41,7 +44,11 @@ final class Browser {
   }
 
   deinit {
-    kill(process.processIdentifier, SIGKILL)
+    // One that was never started has the number 0, which is this process's own group.
+    guard process.isRunning, process.processIdentifier > 0 else { return }
+    let pid = process.processIdentifier
+    // Its renderers with it, where it leads a group of its own.
+    kill(getpgid(pid) == pid ? -pid : pid, SIGKILL)
     process.waitUntilExit()
   }
 
@@ -94,13 +101,21 @@ final class Browser {
     }
   }
 
+  /// The next message; nil: the browser has ended. Throws when none comes.
   private func next() throws -> [String: Any]? {
+    let end = Date(timeIntervalSinceNow: HostProcess.patience)
     while true {
       if let end = unread.firstIndex(of: 0) {
         let message = unread[unread.startIndex..<end]
         unread = Data(unread[(end + 1)...])
         return try JSONSerialization.jsonObject(with: Data(message)) as? [String: Any]
       }
+      var ready = pollfd(fd: answers.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+      let left = max(0, end.timeIntervalSinceNow)
+      // Safe: the call reads and writes that one struct.
+      let count = unsafe poll(&ready, 1, Int32(left * 1_000))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw Failure(description: "the browser says nothing") }
       let more = answers.fileHandleForReading.availableData
       if more.isEmpty { return nil }
       unread += more

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("check warns of what will fail at three in the morning")
+@Suite("check warns of what will fail at three in the morning", .timeLimit(.minutes(5)))
 struct CheckWarningTests {
   @Test("functions, programs, grants, settings, retention and dates")
   func everything() throws {
@@ -20,13 +20,12 @@ struct CheckWarningTests {
       """.utf8
     ).write(to: URL(filePath: place.path + "/moondial.lua"))
     try place.save("smoke_test.lua", "job 'smoke' { run = print }\n")
+    try place.save("fine_test.lua", "test('backup', function(t) t:equal(t:run('backup').job, 'backup') end)\n")
     // The former are read by commands; nobody reads the last one.
-    let (process, stream) = try Self.start(
-      ["check"], place, ["MOONDIAL_TIMEZON": "UTC", "MOONDIAL_SERVER": "", "MOONDIAL_GRACE": "5s"])
-    let text = String(decoding: stream.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
-    let errors = text.split(separator: "\n")
+    let check = try HostProcess(
+      ["check"], in: place.path, shell: "export MOONDIAL_TIMEZON=UTC MOONDIAL_SERVER= MOONDIAL_GRACE=5s")
+    #expect(try check.awaitExit() == 0)
+    let errors = check.lines.filter(\.isError).map(\.text)
     for message in [
       "backup.lua:1: note: job \"backup\": end_date is over",
       "backup.lua:2: note: there is no function fs.raed; did you mean fs.read?",
@@ -64,35 +63,8 @@ struct CheckWarningTests {
   func zone(tz: String, words: String) throws {
     let place = try Place()
     try place.save("stop.lua", "job 'x' { every = '1h', run = print }\n")
-    let (process, errors) = try Self.start(["run", "scripts"], place, ["TZ": tz])
-    defer {
-      process.terminate()
-      process.waitUntilExit()
-    }
-    var text = ""
-    // Until the host's first line is whole; the stream ends with the process.
-    while !text.contains("workers") || !text.hasSuffix("\n") {
-      let data = errors.availableData
-      try #require(!data.isEmpty, "\(text)")
-      text += String(decoding: data, as: UTF8.self)
-    }
-    #expect(text.contains(words), "\(text)")
-  }
-
-  /// The binary with variables of its own, and its standard error.
-  private static func start(
-    _ arguments: [String], _ place: Place, _ variables: [String: String]
-  ) throws -> (Process, FileHandle) {
-    let process = Process()
-    process.executableURL = URL(filePath: HostProcess.binary)
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(filePath: place.path)
-    process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("MOONDIAL_") }
-      .merging(variables) { $1 }
-    let errors = Pipe()
-    process.standardError = errors
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    return (process, errors.fileHandleForReading)
+    let host = try HostProcess(["run", "scripts"], in: place.path, shell: "export TZ='\(tz)'")
+    let line = try host.awaitLine(containing: "workers")
+    #expect(line.contains(words), "\(line)")
   }
 }

@@ -1,20 +1,21 @@
 import Foundation
+import MongoFixtures
 import PostgresFixture
 import Testing
 
 /// `make cluster-test` lets it go on for `MOONDIAL_CLUSTER_SECONDS`; `MOONDIAL_SEED` repeats the order of accidents.
-@Suite("Several hosts on one PostgreSQL store", .serialized, .enabled(if: PostgresServer.isInstalled))
+@Suite("Several hosts on one store", .serialized)
 struct ClusterTests {
-  @Test(
-    "whatever happens to hosts and server, each instant has one decision, and no run begins twice or beside another")
-  func accidents() throws {
-    let environment = ProcessInfo.processInfo.environment
-    let seconds = environment["MOONDIAL_CLUSTER_SECONDS"].flatMap { Double($0) } ?? 40
+  private static let environment = ProcessInfo.processInfo.environment
+
+  private func account(_ kind: String, _ server: ClusterServer, seconds standard: Double) throws {
+    let environment = Self.environment
+    let seconds = environment["MOONDIAL_CLUSTER_SECONDS"].flatMap { Double($0) } ?? standard
     let hosts = environment["MOONDIAL_CLUSTER_HOSTS"].flatMap { Int($0) } ?? 3
     let jobs = environment["MOONDIAL_CLUSTER_JOBS"].flatMap { Int($0) } ?? 30
     let seed = environment["MOONDIAL_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...1_000_000_000)
-    print("cluster: \(seconds) s, \(hosts) hosts, \(jobs) jobs, seed \(seed)")
-    var harness = try ClusterHarness(hosts: hosts, jobs: jobs, seed: seed)
+    print("cluster on \(kind): \(seconds) s, \(hosts) hosts, \(jobs) jobs, seed \(seed)")
+    var harness = try ClusterHarness(server, hosts: hosts, jobs: jobs, seed: seed)
     let end = Date(timeIntervalSinceNow: seconds)
     var accidents = 0
     while Date() < end, harness.violations.isEmpty {
@@ -25,9 +26,23 @@ struct ClusterTests {
     try harness.account()
     #expect(harness.violations == [], "seed \(seed)")
     #expect(harness.linesRead > 100, "the jobs did run")
-    let takeovers = harness.takeovers.map { String(format: "%.2f", $0) }.joined(separator: ", ")
+    func list(_ spans: [Double]) -> String { spans.map { String(format: "%.2f", $0) }.joined(separator: ", ") }
     print(
-      "cluster: \(accidents) accidents, \(harness.instants) instants decided, \(harness.linesRead) runs, "
-        + "\(harness.interrupted) interrupted; seconds from a leader's death to the next run: \(takeovers)")
+      "cluster on \(kind): \(accidents) accidents, \(harness.instants) instants decided, \(harness.linesRead) runs, "
+        + "\(harness.interrupted) interrupted; seconds from a leader's death to the next run: \(list(harness.takeovers)); "
+        + "from the end of its lease to the next one's beginning: \(list(harness.waits)); "
+        + "frozen leaders fenced: \(harness.fenced), runs that they began when they woke up: \(harness.begunLate)")
+  }
+
+  @Test(
+    "on PostgreSQL, whatever happens to hosts and server, each instant has one decision, and no run begins twice",
+    .enabled(if: PostgresServer.isInstalled))
+  func postgres() throws { try account("PostgreSQL", .postgres(), seconds: 40) }
+
+  @Test(
+    "on MongoDB, whatever happens to hosts and server, each instant has one decision, and no run begins twice",
+    .enabled(if: MongoProcess.isThere), arguments: MongoProcess.Kind.allCases)
+  func mongo(kind: MongoProcess.Kind) throws {
+    try account("MongoDB (\(kind))", .mongo(kind), seconds: 20)
   }
 }

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Every command as a person meets it: what it prints, and its exit code (0 fine, 1 failed, 2 usage).
-@Suite("The commands, end to end", .serialized)
+@Suite("The commands, end to end", .serialized, .timeLimit(.minutes(5)))
 struct CommandTests {
   /// Twenty mistakes, one script each, and a part of the sentence that names it.
   static let mistakes: [(name: String, script: String, message: String)] = [

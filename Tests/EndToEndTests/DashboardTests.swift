@@ -4,12 +4,13 @@ import HTTPFixtures
 import Testing
 
 /// The dashboard of the binary in a real browser.
-@Suite("The dashboard, end to end", .serialized)
+@Suite("The dashboard, end to end", .serialized, .timeLimit(.minutes(5)))
 struct DashboardTests {
   private static let script = """
     job "tick" { every = "1s", description = "<img src=x onerror=alert(1)>", run = function() end }
     job "asked" { params = { who = "nobody" }, run = function(ctx) log.info("for <b>" .. ctx.params.who) return ctx.params end }
-    job "broken" { every = "500ms", run = function() error("on purpose <script>") end }
+    job "parks" { run_at_start = true, run = function(ctx) ctx:wait_for("a sign", "1d") end }
+    job "broken" { every = "100ms", run = function() error("on purpose <script>") end }
     """
 
   @Test(
@@ -18,14 +19,14 @@ struct DashboardTests {
   func person() throws {
     let place = try Place()
     try place.save("a.lua", Self.script)
-    let host = try HostProcess(["run", "scripts", "--set", "http.listen=127.0.0.1:0"], in: place.path)
-    defer { host.signal(SIGKILL) }
+    let host = try place.host("--set", "http.listen=127.0.0.1:0")
     try host.awaitLine(containing: "moondial ")
     let link = try link(place)
     let browser = try Browser(try #require(Browser.program), in: place.path, at: link)
     let overview = try browser.wait(
       until: "document.querySelector('.live.on') && document.body.innerText.includes('on purpose')")
     #expect(overview.contains("Latest failures") && overview.contains("on purpose <script>"))
+    #expect(overview.contains("Open runs") && overview.contains("for a sign, at the latest in "), "\(overview)")
 
     try browser.perform("location.hash = '#/jobs'")
     let jobs = try browser.wait(until: "document.querySelector('h1').textContent === 'Jobs'")
@@ -44,16 +45,25 @@ struct DashboardTests {
     try browser.perform("document.getElementById('field-params').value = '{\\\"who\\\": \\\"ada\\\"}'; \(Self.submit)")
     let done = try browser.wait(until: "document.body.innerText.includes('for <b>ada')")
     #expect(done.contains("succeeded"))
+
+    // What was added to a list stays when the list is shown again.
+    try browser.perform("location.hash = '#/audit'")
+    try browser.wait(until: "document.querySelector('h1').textContent === 'Audit'")
+    try browser.perform("location.hash = '#/runs'")
+    let rows = "document.querySelectorAll('tbody tr').length"
+    try browser.wait(until: "document.querySelector('h1').textContent === 'Runs' && \(rows) === 50")
+    try browser.perform(
+      "[...document.querySelectorAll('main button')].find((b) => b.textContent === 'Show more').click()")
+    try browser.wait(until: "\(rows) > 50")
+    try browser.perform("document.querySelector('tbody').dataset.old = 'yes'")
+    try browser.wait(until: "!document.querySelector('tbody').dataset.old")
+    try browser.wait(until: "\(rows) > 50")
     #expect(browser.complaints.isEmpty, "\(browser.complaints)")
   }
 
-  /// A link that lets a browser in. The host says its first line a moment before it listens.
+  /// A link that lets a browser in.
   private func link(_ place: Place) throws -> String {
-    let end = Date(timeIntervalSinceNow: HostProcess.patience)
-    while true {
-      if let link = try said(["dashboard"], place).first(where: { $0.hasPrefix("http") }) { return link }
-      try #require(Date() < end, "the host never listened")
-    }
+    try #require(try said(["dashboard"], place).first { $0.hasPrefix("http") })
   }
 
   /// The lines that a command printed.
@@ -74,8 +84,7 @@ struct DashboardTests {
   func stranger() throws {
     let place = try Place()
     try place.save("a.lua", Self.script)
-    let host = try HostProcess(["run", "scripts", "--set", "http.listen=127.0.0.1:0"], in: place.path)
-    defer { host.signal(SIGKILL) }
+    let host = try place.host("--set", "http.listen=127.0.0.1:0")
     try host.awaitLine(containing: "moondial ")
     let link = try link(place)
     let port = try #require(

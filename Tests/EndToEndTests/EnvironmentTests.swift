@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("The environment of a host, end to end", .serialized)
+@Suite("The environment of a host, end to end", .serialized, .timeLimit(.minutes(5)))
 struct EnvironmentTests {
   /// Waits until a file has as many lines, by the notices of its directory.
   private func awaitLines(_ count: Int, in file: String, of place: Place) throws {

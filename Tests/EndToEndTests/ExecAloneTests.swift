@@ -92,7 +92,7 @@ struct ExecAloneTests {
     #expect(ended.status == 0, "\(ended)")
     #expect(
       ended.errors.contains {
-        $0.contains("run 1 of this job is under way (max_instances = 1): this one runs beside it")
+        $0.contains("run 1 of this job is under way (max_instances = 1): this one runs at the same time")
       },
       "\(ended)")
     #expect(ended.errors.contains { $0.contains("this run does not count in group \"db\"") }, "\(ended)")

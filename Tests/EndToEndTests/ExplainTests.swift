@@ -4,7 +4,7 @@ import JobModel
 import Testing
 
 /// What `explain` says about a store whose runs and ranges are known.
-@Suite("explain, end to end", .serialized)
+@Suite("explain, end to end", .serialized, .timeLimit(.minutes(5)))
 struct ExplainTests {
   private struct Noon: WallClock {
     let now: Instant
@@ -97,5 +97,59 @@ struct ExplainTests {
     #expect(
       first.hasSuffix("coalesced into run 3, which was never claimed: what became of its own fire time is told apart"))
     #expect(output.contains { $0.hasPrefix("2026-01-01T12:00:35Z") && $0.hasSuffix("coalesced into run 4") })
+  }
+
+  private static let jobs = """
+    job "asked" { run = function() end }
+    job "other" { run = function() end }
+    job "starts" { run_at_start = true, run = function() end }
+    job "heard" { on = { "a", "b" }, after = { job = "other", outcome = "failed" }, run = function() end }
+    job "timed" { cron = "0 3 1 1 *", on = "a", run = function() end }
+    job "off" { cron = "0 3 1 1 *", enabled = false, run = function() end }
+    job "deaf" { on = "a", enabled = false, run = function() end }
+    job "unasked" { enabled = false, run = function() end }
+    job "both" { after = { all = { "asked", "other" } }, run = function() end }
+    """
+
+  @Test("what lets a job run, and what keeps it from it, from the host and from the store")
+  func standing() throws {
+    let place = try Place()
+    try place.save("jobs.lua", Self.jobs)
+    try Data("return { timezone = 'UTC' }".utf8).write(to: URL(filePath: place.path + "/moondial.lua"))
+    let host = try place.host()
+    try host.awaitLine(containing: "9 jobs from 1 script")
+    func explained(_ job: String, _ lines: [String]) throws {
+      for stored in [[], ["--stored"]] {
+        let ended = try HostProcess.run(["explain", job] + stored, in: place.path)
+        #expect(Array(ended.output.prefix(lines.count)) == lines, "\(job) \(stored): \(ended)")
+      }
+    }
+    let asked = try place.run("trigger", "asked", "--wait")
+    #expect(asked.status == 0, "\(asked)")
+    let run = try #require(try place.run("history", "asked", "--json").output.first?.firstMatch(of: #/"id":(\d+)/#)).1
+    #expect(try place.run("pause", "heard", "--reason", "a feast").status == 0)
+    #expect(try place.run("pause", "deaf").status == 0)
+    let year = Calendar(identifier: .gregorian).dateComponents(in: .gmt, from: Date()).year! + 1
+    try explained("asked", ["no trigger: runs only when asked"])
+    try explained("starts", ["no trigger: runs at each start of the host or when asked"])
+    try explained(
+      "heard",
+      ["paused (a feast): it does not run on the events \"a\" or \"b\" or after a failure of other, only when asked"])
+    try explained("timed", ["next fire time \(year)-01-01T03:00:00Z; it also runs on the event \"a\""])
+    try explained("off", ["disabled (enabled = false); next fire time \(year)-01-01T03:00:00Z will be skipped"])
+    try explained(
+      "deaf", ["disabled (enabled = false) and paused: it does not run on the event \"a\", only when asked"])
+    try explained("unasked", ["disabled (enabled = false): it runs only when asked, as it would anyway"])
+    let both = "no trigger: runs after all of asked, other or when asked"
+    try explained(
+      "both", [both, "it waits for other: asked (run \(run)) succeeded since this job was last let run by them"])
+    #expect(try place.run("trigger", "other", "--wait").status == 0)
+    try explained(
+      "both", [both, "it waits for asked and other: none has succeeded since this job was last let run by them"])
+    #expect(try place.run("pause", "--all").status == 0)
+    let everything = try place.run("explain", "timed").output
+    #expect(
+      everything.contains("paused with everything; next fire time \(year)-01-01T03:00:00Z will be skipped"),
+      "\(everything)")
   }
 }

@@ -4,7 +4,7 @@ import LoopbackHTTP
 import Testing
 
 /// `http` through the real binary: the grants of `moondial.lua`, a real host's threads and files, `check` and `exec`.
-@Suite("http, through the real host", .serialized)
+@Suite("http, through the real host", .serialized, .timeLimit(.minutes(5)))
 struct HTTPTests {
   private static let ask = """
     job "ask" { run = function(ctx)

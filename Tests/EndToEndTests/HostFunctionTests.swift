@@ -112,6 +112,7 @@ struct HostFunctionTests {
       "return (select(2, mail.send { server = '127.0.0.1:1', security = 'none', from = 'a@b', to = 'c@d' })).kind",
       #""connect""#
     ),
+    ("notify", "return (select(2, notify('ops', 'done'))).kind", #""connect""#),
     ("env.get", "return env.get('WIRED')", #""yes""#),
     ("secret", "return secret('token'):upper()", #""WORD OF A TOKEN""#),
     // Methods and fields of ctx.
@@ -149,7 +150,7 @@ struct HostFunctionTests {
       connection.answer(200, "\(request.method) \(request.target) \(request.text)")
     }
     try """
-    return { secrets = { directory = "run" }, grants = { ["*"] = { fs = { "data:rw" }, exec = { "sh" }, http = { "127.0.0.1" }, mail = { "127.0.0.1" }, env = { "WIRED" }, secret = true } } }
+    return { notify = { ops = { http = "http://127.0.0.1:1/" } }, secrets = { directory = "run" }, grants = { ["*"] = { fs = { "data:rw" }, exec = { "sh" }, http = { "127.0.0.1" }, mail = { "127.0.0.1" }, env = { "WIRED" }, secret = true } } }
     """.write(toFile: place.path + "/moondial.lua", atomically: false, encoding: .utf8)
     for directory in ["run", "data"] {
       try FileManager.default.createDirectory(atPath: place.path + "/" + directory, withIntermediateDirectories: true)

@@ -4,7 +4,7 @@ import HTTPFixtures
 import Testing
 
 /// The HTTP interface of the binary: its two doors, its tokens, its events, and what hostile clients do to its jobs.
-@Suite("HTTP, end to end", .serialized)
+@Suite("HTTP, end to end", .serialized, .timeLimit(.minutes(5)))
 struct HostHTTPTests {
   private static let script = """
     job "tick" { every = "50ms", run = function() return { n = 1 } end }

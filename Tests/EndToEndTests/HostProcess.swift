@@ -9,7 +9,7 @@ import Synchronization
 ///     host.signal(SIGTERM)
 ///     #expect(try host.awaitExit() == 0)
 ///
-/// A test ends what it started, or uses `Place.host`, whose hosts end with the place. Threading: any thread.
+/// A test ends what it started; what a test leaves is killed with its ``Place``. Threading: any thread.
 final class HostProcess: @unchecked Sendable {
   // `@unchecked`: everything mutable is behind `condition`.
   private let condition = NSCondition()
@@ -75,9 +75,8 @@ final class HostProcess: @unchecked Sendable {
     }
     self.pid = pid
     unread = Mutex(readsErrors ? nil : errors.read)
-    let bytes = FileHandle(fileDescriptor: stdin.write, closeOnDealloc: true)
-    try bytes.write(contentsOf: Data(input.utf8))
-    try bytes.close()
+    ChildRegister.add(self, in: directory)
+    Self.feed(Array(input.utf8), to: stdin.write)
     collect(output.read, isError: false)
     if readsErrors { collect(errors.read, isError: true) }
     Thread.detachNewThread { [self] in
@@ -87,6 +86,31 @@ final class HostProcess: @unchecked Sendable {
       // A signal's number is shown as shells do.
       let code = status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
       change { $0.status = code }
+    }
+  }
+
+  /// Writes what a child reads, and closes the pipe. A child that does not read must not hold the test up.
+  private static func feed(_ bytes: [UInt8], to descriptor: Int32) {
+    guard !bytes.isEmpty else {
+      close(descriptor)
+      return
+    }
+    Thread.detachNewThread {
+      // Who has ended reads nothing more: that is an error of the call, not a signal, on this thread alone.
+      var pipe = sigset_t()
+      // Safe: the calls write and read that one set.
+      unsafe sigemptyset(&pipe)
+      unsafe sigaddset(&pipe, SIGPIPE)
+      unsafe pthread_sigmask(SIG_BLOCK, &pipe, nil)
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        // Safe: the buffer has that many bytes.
+        let count = unsafe rest.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { break }
+        rest.removeFirst(count)
+      }
+      close(descriptor)
     }
   }
 
@@ -248,6 +272,8 @@ final class HostProcess: @unchecked Sendable {
     _ arguments: [String], in directory: String, input: String = "", prefix: [String] = []
   ) throws -> Ended {
     let process = try HostProcess(arguments, in: directory, input: input, prefix: prefix)
+    // One that does not end is not left behind.
+    defer { process.signal(SIGKILL) }
     let status = try process.awaitExit()
     let lines = process.lines
     return Ended(
@@ -261,10 +287,32 @@ final class HostProcess: @unchecked Sendable {
   }
 }
 
+/// The processes that were started in directories of tests: who ends the directory ends them, and the end of the tests
+/// ends what is left, such as that of a directory which a suite keeps to its end.
+enum ChildRegister {
+  private static let children = Mutex<[String: [HostProcess]]>([:])
+  /// Done once.
+  private static let endsWithTests: Void = {
+    atexit { for child in ChildRegister.take(in: "") { child.signal(SIGKILL) } }
+  }()
+
+  static func add(_ child: HostProcess, in directory: String) {
+    endsWithTests
+    children.withLock { $0[directory, default: []].append(child) }
+  }
+
+  /// Those that were started in a directory, or below it; all of them, if it is empty.
+  static func take(in directory: String) -> [HostProcess] {
+    children.withLock { children in
+      let own = children.keys.filter { directory.isEmpty || $0 == directory || $0.hasPrefix(directory + "/") }
+      return own.flatMap { children.removeValue(forKey: $0) ?? [] }
+    }
+  }
+}
+
 /// A directory for one test: `scripts` in it, and the state beside it.
 final class Place: Sendable {
   let path: String
-  private let hosts = Mutex<[HostProcess]>([])
 
   init() throws {
     path = FileManager.default.temporaryDirectory.appendingPathComponent("moondial-\(UUID().uuidString)").path
@@ -272,9 +320,9 @@ final class Place: Sendable {
   }
 
   deinit {
-    for host in hosts.withLock({ $0 }) {
-      host.signal(SIGKILL)
-      _ = host.endWithin(HostProcess.patience)
+    for child in ChildRegister.take(in: path) {
+      child.signal(SIGKILL)
+      _ = child.endWithin(HostProcess.patience)
     }
     try? FileManager.default.removeItem(atPath: path)
   }
@@ -299,9 +347,7 @@ final class Place: Sendable {
 
   /// A host over this place's scripts; killed when the place goes, so that a test that fails leaves nothing behind.
   func host(_ more: String..., prefix: [String] = []) throws -> HostProcess {
-    let host = try HostProcess(["run", "scripts"] + more, in: path, prefix: prefix)
-    hosts.withLock { $0.append(host) }
-    return host
+    try HostProcess(["run", "scripts"] + more, in: path, prefix: prefix)
   }
 
   /// A command to its end.

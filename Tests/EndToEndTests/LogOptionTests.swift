@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// `--log-format`, `--log-level` and `log_levels` of the binary.
-@Suite("The log's options, end to end", .serialized)
+@Suite("The log's options, end to end", .serialized, .timeLimit(.minutes(5)))
 struct LogOptionTests {
   private static let script = """
     job "quiet" { every = "50ms", run = function() log.info("quiet speaks") end }

@@ -135,6 +135,7 @@ enum SeededStore {
         batch.waiting.append(dropped)
       })
     try store.commit(batch { $0.dropped = [RunID(Int64(runs) + 9)] })
+    try durable(store, after: Int64(runs))
     var lines: [RunLogLine] = []
     for run in 1...runs {
       lines.append(line(of: run, 1, "info", fields: nil))
@@ -147,6 +148,28 @@ enum SeededStore {
       if number % 3 == 0 { change.expiresAt = Instant(seconds: 4_000_000_000 + Int64(number)) }
       _ = try store.keyValues.change(change, at: start)
     }
+  }
+
+  /// A parked run with its steps, and what a transaction has asked for.
+  private static func durable(_ store: any JobStore, after last: Int64) throws {
+    var parked = open(last + 3)
+    parked.claimedAt = nil
+    parked.startedAt = start
+    parked.attempts = 1
+    parked.park = RunPark(position: 2, until: Instant(seconds: 4_000_000_000), event: "go 🌒")
+    var done = RunStep(run: parked.id, position: 1, kind: .step, name: "é", attempt: 1, startedAt: start)
+    done.finishedAt = start
+    done.result = JSONText("\"" + String(repeating: "r", count: 5_000) + "\"")
+    var wait = RunStep(run: parked.id, position: 2, kind: .wait, name: "go 🌒", attempt: 1, startedAt: start)
+    wait.until = parked.park?.until
+    try store.commit(
+      batch { batch in
+        batch.waiting = [parked]
+        batch.steps = [.put(done), .put(wait)]
+      })
+    var transaction = RunTransaction()
+    transaction.intent = RunIntent(run: RunID(1), job: "job 1", at: start, operations: JSONText("[]"))
+    _ = try store.commit(transaction, at: start)
   }
 
   private static func line(of run: Int, _ number: Int, _ level: String, fields: String?) -> RunLogLine {
@@ -223,6 +246,9 @@ enum SeededStore {
       let runs = try stores.map { try $0.runs(RunQuery(job: "job \(number)", limit: 10)) }
       #expect(runs[0] == runs[1] && !runs[0].isEmpty)
     }
+    let parked = try #require(try inspectable[0].openRuns().first { $0.park != nil })
+    #expect(try stores[0].steps(of: parked.id) == stores[1].steps(of: parked.id))
+    #expect(try stores[0].steps(of: parked.id).count == 2)
     for run in 1...20 {
       let lines = try stores.map { try $0.log(of: RunID(Int64(run)), limit: 10) }
       #expect(lines[0] == lines[1])

@@ -31,8 +31,10 @@ struct MongoHostTests {
     try host.awaitAnywhere(": held")
     try host.awaitLine { $0.contains("tick #") && $0.contains("succeeded") }
     #expect(try place.run("pause", "tick", "--reason", "moving house").status == 0)
-    let second = try place.run("run", "scripts", "--state", place.path + "/other")
-    #expect(second.status == 1 && second.errors.contains { $0.contains("another host schedules") }, "\(second)")
+    let second = try place.host("--state", place.path + "/other")
+    try second.awaitLine(containing: "another host has it (process \(host.pid) on ")
+    second.signal(SIGKILL)
+    try second.awaitExit()
     let history = try place.run("history", "once", "--json")
     #expect(history.status == 0 && history.output.joined().contains("\"succeeded\""), "\(history)")
     let explained = try place.run("explain", "held")
@@ -57,6 +59,25 @@ struct MongoHostTests {
     try next.awaitLine(containing: "stopping")
     next.signal(SIGTERM)
     try next.awaitExit()
+  }
+
+  @Test(
+    "a run with steps parks, survives kill -9, goes on where it was, and its transaction and outbox are done once",
+    arguments: MongoProcess.Kind.allCases)
+  func steps(kind: MongoProcess.Kind) throws {
+    try StepsScript.live(in: place(MongoProcess.shared(kind).freshAddress(), ""))
+  }
+
+  @Test("a migration makes nothing where an address was misspelt")
+  func misspelt() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let place = try Place()
+    for option in [["--dry-run"], []] {
+      let moved = try HostProcess.run(["migrate", "--from", address, "--to", "c.db"] + option, in: place.path)
+      #expect(
+        moved.status == 1 && moved.errors.contains { $0.contains("there is no store yet") }, "\(moved)")
+    }
+    #expect(try MongoProcess.shared(.alone).holds(address) == false)
   }
 
   @Test("mongod restarts under a host: jobs of other stores go on, and no fire is lost or decided twice")
@@ -98,23 +119,28 @@ struct MongoHostTests {
     return formatter.date(from: text).map { Int64(($0.timeIntervalSince1970 * 1_000).rounded()) }
   }
 
-  @Test("a host that was frozen for longer than its lease is fenced by the one that followed it")
+  @Test("a host that was frozen for longer than its lease is fenced, ends what it runs, and stands by")
   func frozen() throws {
     let server = try MongoProcess.shared(.alone)
-    let place = try place(server.freshAddress(), "job \"tick\" { every = \"200ms\", run = function() end }")
-    let first = try place.host("-v")
+    let address = server.freshAddress()
+    let place = try place(
+      address,
+      """
+      job "tick" { every = "200ms", run = function() end }
+      job "long" { run_at_start = true, run = function() print("began") sleep("1h") print("ended") end }
+      """)
+    try Data("return { stores = { default = { url = \"\(address)\", lease = \"2s\" } } }".utf8)
+      .write(to: URL(fileURLWithPath: place.path + "/moondial.lua"))
+    let first = try place.host("-v", "--grace", "0s")
     try first.awaitLine { $0.contains("tick #") && $0.contains("succeeded") }
+    let second = try place.host("-v", "--grace", "0s", "--state", place.path + "/other")
+    try second.awaitLine(containing: "another host has it (process ")
     first.signal(SIGSTOP)
-    // It is refused until the lease is over.
-    var second = try place.host("-v", "--state", place.path + "/other")
-    while try second.awaitLine({ $0.contains("1 job") || $0.contains("another host schedules") })
-      .contains("another host")
-    {
-      second = try place.host("-v", "--state", place.path + "/other")
-    }
     try second.awaitLine { $0.contains("tick #") && $0.contains("succeeded") }
     first.signal(SIGCONT)
-    try first.awaitAnywhere("has taken this store over")
+    try first.awaitAnywhere("this host begins anew, to stand by")
+    try first.awaitLine(containing: "standby: ")
+    #expect(!first.text.contains(": ended"))
     for _ in 0..<3 { try second.awaitLine { $0.contains("tick #") && $0.contains("succeeded") } }
     first.signal(SIGKILL)
     second.signal(SIGTERM)

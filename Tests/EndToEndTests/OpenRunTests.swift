@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What the commands say while a host is up, and after it was killed: what runs, what waits and for what.
-@Suite("Runs that have not ended, end to end", .serialized)
+@Suite("Runs that have not ended, end to end", .serialized, .timeLimit(.minutes(5)))
 struct OpenRunTests {
   /// Settings of a host with two stores, whose zone is not the machine's.
   static let configuration = """
@@ -69,6 +69,8 @@ struct OpenRunTests {
     let second = try place.host()
     try second.awaitLine { $0.contains("holder #") && $0.contains("interrupted") }
     try second.awaitLine(containing: ": held")
+    // Its start has been reported when the host has answered.
+    try explained("holder", "running since ")
     second.signal(SIGTERM)
     try second.awaitLine(containing: "stopping")
     second.signal(SIGTERM)
@@ -82,6 +84,37 @@ struct OpenRunTests {
     #expect((took.first as? Double ?? 0) > 0, "\(ended)")
     let table = try place.run("history", "holder").output
     #expect(table.last?.contains("interrupted  -  ") == true, "\(table)")
+  }
+
+  @Test("without a host, parked runs neither run nor wait, and a pause of everything is told with its reason")
+  func withoutHost() throws {
+    let place = try place(
+      """
+      job "parks" { run_at_start = true, run = function(ctx) ctx:sleep("1h") end }
+      job "plain" { every = "1h", run = print }
+      """)
+    let host = try place.host("-v")
+    try host.awaitAnywhere("parked until")
+    #expect(try place.run("pause", "--all", "--reason", "the disk is full").status == 0)
+    func list() throws -> [[String: Any]] {
+      let text = try place.run("list", "--json").output.joined()
+      return try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]])
+    }
+    func facts(_ jobs: [[String: Any]]) -> [String] {
+      jobs.map { job in
+        "\(job["name"] ?? "") \(job["running"] ?? "") \(job["waiting"] ?? "") \(job["now"] ?? "") "
+          + "\(job["paused_with_everything"] ?? "")"
+      }
+    }
+    let hosted = facts(try list())
+    #expect(hosted.first?.hasPrefix("parks 0 0 parked until ") == true && hosted.last?.hasSuffix(" 1") == true)
+    host.signal(SIGKILL)
+    try host.awaitExit()
+    #expect(facts(try list()) == hosted)
+    let table = try place.run("list")
+    #expect(table.errors.contains { $0.contains("everything is paused by ") && $0.contains("the disk is full") })
+    let explained = try place.run("explain", "plain").output
+    #expect(explained.first?.hasPrefix("everything is paused by ") == true, "\(explained)")
   }
 
   @Test("a run that was tried again keeps its first start; its last attempt has one of its own")

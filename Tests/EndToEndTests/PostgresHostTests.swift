@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import MongoFixtures
 import PostgresFixture
 import Testing
 
@@ -84,6 +85,9 @@ struct PostgresHostTests {
     try host.awaitLine { $0.contains("error") && $0.contains("its jobs") }
     for _ in 0..<5 { try host.awaitLine(containing: ": own") }
     try host.awaitLine(containing: "the lease could not be renewed")
+    let before = try host.naps(of: "store-lease")
+    for _ in 0..<5 { try host.awaitLine(containing: ": own") }
+    #expect(try host.naps(of: "store-lease") - before < 100, "in doubt its watchman waits, and does not spin")
     try server.start()
     try host.awaitLine(containing: "its lease is renewed again")
     try host.awaitLine { $0.hasSuffix(": common") }
@@ -110,9 +114,9 @@ struct PostgresHostTests {
       "a.lua",
       #"job "long" { every = "1h", run_at_start = true, run = function() print("began") sleep("1h") print("ended") end }"#
     )
-    let first = try place.host("--state", ".first", "--grace", "0s")
+    let first = try place.host("--state", ".first", "--grace", "0s", "--set", "node.name=first")
     try first.awaitLine(containing: "long #1: began")
-    let second = try place.host("--state", ".second", "--grace", "0s")
+    let second = try place.host("--state", ".second", "--grace", "0s", "--set", "node.name=second")
     try second.awaitLine(containing: "standby: ")
     first.signal(SIGSTOP)
     try second.awaitLine(containing: "1 job from 1 script")
@@ -130,6 +134,70 @@ struct PostgresHostTests {
     #expect(try first.awaitExit() == 0)
   }
 
+  @Test("a run with steps parks, survives kill -9, goes on where it was, and its transaction and outbox are done once")
+  func steps() throws {
+    let server = try #require(PostgresServer.shared)
+    let place = try Place()
+    let url = try server.database()
+    try configure(place, "default = { url = \"\(url)\", lease = \"2s\" }")
+    try StepsScript.live(in: place)
+    #expect(try server.execute("SELECT count(*) FROM moondial.intents", in: url) == "0")
+    #expect(try server.execute("SELECT count(*) FROM moondial.open_runs", in: url) == "0")
+  }
+
+  @Test(
+    "a store moves from a file to PostgreSQL, on to MongoDB, back and into a file, killed in the middle of each way, and tells the same story"
+  )
+  func moves() throws {
+    let server = try #require(PostgresServer.shared)
+    let place = try Place()
+    var stores = ["a.db", try server.database(), "b.db"]
+    if MongoProcess.isThere {
+      let mongo = try MongoProcess.shared(.alone).freshAddress()
+      stores = ["a.db", try server.database(), mongo, try server.database(), "b.db"]
+    }
+    try SeededStore.fill(place.path + "/a.db", runs: 5_000)
+    for (from, to) in zip(stores, stores.dropFirst()) {
+      let planned = try place.run("migrate", "--from", from, "--to", to, "--dry-run")
+      #expect(planned.status == 0, "\(planned)")
+      let first = try HostProcess(["migrate", "--from", from, "--to", to], in: place.path)
+      try first.awaitLine(containing: "rows of log")
+      first.signal(SIGKILL)
+      try first.awaitExit()
+      let second = try place.run("migrate", "--from", from, "--to", to, "--json")
+      #expect(second.status == 0 && second.output.joined().contains("\"resumed\":true"), "\(from) \(to): \(second)")
+    }
+    try SeededStore.expectSame(place.path + "/a.db", place.path + "/b.db")
+    try SeededStore.expectSame(place.path + "/a.db", stores[1])
+    let again = try place.run("migrate", "--from", "a.db", "--to", stores[1])
+    #expect(again.status == 0 && again.output.first?.contains("holds the same") == true, "\(again)")
+  }
+
+  @Test("a migration makes nothing where an address was misspelt, and keeps hosts out of half a store")
+  func careful() throws {
+    let server = try #require(PostgresServer.shared)
+    let place = try Place()
+    let (empty, half) = (try server.database(), try server.database())
+    for option in [["--dry-run"], []] {
+      let misspelt = try HostProcess.run(["migrate", "--from", empty, "--to", "c.db"] + option, in: place.path)
+      #expect(
+        misspelt.status == 1 && misspelt.errors.contains { $0.contains("there is no store yet") }, "\(misspelt)")
+    }
+    #expect(try server.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'moondial'", in: empty) == "0")
+    let unknown = try place.run("migrate", "--from", "postgress://ann:sesame@db1/x", "--to", "c.db")
+    #expect(unknown.status == 2 && !unknown.errors.joined().contains("sesame"), "\(unknown)")
+
+    try SeededStore.fill(place.path + "/a.db", runs: 5_000)
+    let first = try HostProcess(["migrate", "--from", "a.db", "--to", half], in: place.path)
+    try first.awaitLine(containing: "rows of log")
+    first.signal(SIGKILL)
+    try first.awaitExit()
+    try configure(place, "default = \"\(half)\"")
+    try place.save("a.lua", #"job "it" { every = "1h", run = function() end }"#)
+    let host = try place.run("run", "scripts")
+    #expect(host.status == 1 && host.errors.contains { $0.contains("is not finished") }, "\(host)")
+  }
+
   @Test("what is wrong with an address is a sentence with its place, without the password")
   func addresses() throws {
     let place = try Place()
@@ -141,5 +209,19 @@ struct PostgresHostTests {
     try configure(place, "default = { url = \"memory\", lease = \"5s\" }")
     let lease = try place.run("run", "scripts")
     #expect(lease.errors.contains { $0.contains("stores.default.lease is for stores that several hosts may name") })
+  }
+}
+
+extension HostProcess {
+  /// How often threads of that name have waited so far.
+  func naps(of name: String) throws -> Int {
+    let tasks = "/proc/\(pid)/task"
+    return try FileManager.default.contentsOfDirectory(atPath: tasks).reduce(0) { sum, task in
+      guard (try? String(contentsOfFile: "\(tasks)/\(task)/comm", encoding: .utf8)) == name + "\n",
+        let status = try? String(contentsOfFile: "\(tasks)/\(task)/status", encoding: .utf8)
+      else { return sum }
+      let line = status.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches:") }
+      return sum + (line?.split(separator: "\t").last.flatMap { Int($0) } ?? 0)
+    }
   }
 }

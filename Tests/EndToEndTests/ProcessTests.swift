@@ -1,10 +1,12 @@
 import CLinux
 import Foundation
 import Glibc
+import ProcessFrames
+import ScriptFixtures
 import Testing
 
 /// Jobs on an executor of processes, through the binary: whatever their code does, it costs its own run.
-@Suite("Processes, end to end", .serialized)
+@Suite("Processes, end to end", .serialized, .timeLimit(.minutes(5)))
 struct ProcessTests {
   private static let isLong = ProcessInfo.processInfo.environment["MOONDIAL_LONG_TESTS"] == "1"
   private static let isRoot = geteuid() == 0
@@ -93,7 +95,9 @@ struct ProcessTests {
     let end = Date().addingTimeInterval(HostProcess.patience)
     var children = ProcessList().children(of: host.pid)
     while children.count > 4 || children.contains(where: { $0.state == "Z" }), Date() < end {
-      usleep(50_000)
+      // One that has ended and was not waited for is seen at once; its host is about to.
+      for child in children.dropFirst(4) where child.state != "Z" { ProcessList.awaitEnd(of: child.process, within: 1) }
+      sched_yield()
       children = ProcessList().children(of: host.pid)
     }
     #expect(children.count <= 4 && !children.contains { $0.state == "Z" }, "\(children)")
@@ -112,17 +116,105 @@ struct ProcessTests {
     let host = try place.host()
     let line = try host.awaitLine(containing: "process ")
     let process = try #require(line.split(separator: " ").last.flatMap { Int32($0) })
-    let descriptor = linux_open_process(process)
-    if descriptor >= 0 {
-      var asked = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      // Safe: the call reads and writes that one struct.
-      #expect(unsafe poll(&asked, 1, 60_000) == 1, "the run's process is replaced")
-      close(descriptor)
+    #expect(ProcessList.awaitEnd(of: process, within: 60), "the run's process is replaced")
+    func sleepers() -> [ProcessList.Entry] {
+      ProcessList().all.filter { getpgid($0.process) == process && $0.state != "Z" }
     }
-    let end = Date().addingTimeInterval(HostProcess.patience)
-    func sleepers() -> [ProcessList.Entry] { ProcessList().all.filter { getpgid($0.process) == process } }
-    while !sleepers().isEmpty, Date() < end { usleep(20_000) }
+    for sleeper in sleepers() { ProcessList.awaitEnd(of: sleeper.process, within: 60) }
     #expect(sleepers().isEmpty)
+  }
+
+  @Test("native code finds no call that leads out of its process, and its own ones are there")
+  func gaps() throws {
+    let place = try Place()
+    try prepare(place)
+    try place.save(
+      "a.lua",
+      "job 'tries' { executor = 'isolated', run_at_start = true, run = function(ctx) \(HostileCode.loading(place))"
+        + "print('gaps: ' .. h.gaps() .. '.') end }")
+    let line = try place.host().awaitLine(containing: "gaps: ")
+    #expect(line.hasSuffix("gaps: ."), "\(line)")
+  }
+
+  @Test("what a run may do in namespaces of its own is without capabilities")
+  func capabilities() throws {
+    let place = try Place()
+    try prepare(place, more: "namespaces = true,")
+    try place.save(
+      "a.lua",
+      "job 'looks' { executor = 'isolated', run_at_start = true, run = function(ctx) "
+        + "local text = io.open('/proc/self/status'):read('a') "
+        + "print('capabilities ' .. text:match('CapEff:%s+(%x+)') .. text:match('CapBnd:%s+(%x+)')) end }")
+    // Not every kernel gives a user namespaces; then the run says so.
+    let line = try place.host().awaitLine {
+      $0.contains("capabilities ") || $0.contains("the kernel gives this user none")
+    }
+    let none = "capabilities " + String(repeating: "0", count: 32)
+    #expect(line.contains("gives this user none") || line.hasSuffix(none), "\(line)")
+  }
+
+  @Test("native code with the host's user is no operator: the host's socket is shut for it")
+  func socket() throws {
+    let place = try Place()
+    try HostileCode.build(in: place)
+    let configuration =
+      "return { executors = { isolated = { type = 'process', libraries = 'all' } }, "
+      + "grants = { ['*'] = { fs = { '\(place.path):r' } } } }"
+    try configuration.write(toFile: place.path + "/moondial.lua", atomically: false, encoding: .utf8)
+    let path = place.path + "/.moondial/host.sock"
+    try place.save(
+      "a.lua",
+      "job 'asks' { executor = 'isolated', run_at_start = true, run = function(ctx) \(HostileCode.loading(place))"
+        + "print('answer: ' .. h.ask('\(path)') .. '.') end }")
+    let host = try place.host()
+    let line = try host.awaitLine(containing: "answer: ")
+    #expect(line.hasSuffix("answer: .") || line.hasSuffix("answer: \(unsafe String(cString: strerror(ECONNRESET)))."))
+    #expect(try place.run("status", "--state", place.path + "/.moondial").status == 0, "others are let in")
+  }
+
+  @Test("niceness is added to the host's own")
+  func nice() throws {
+    let place = try Place()
+    try prepare(place, more: "nice = 3,")
+    try place.save(
+      "a.lua",
+      "job 'looks' { executor = 'isolated', run_at_start = true, run = function(ctx) "
+        + "local text = io.open('/proc/self/stat'):read('a'):match('%) (.*)') "
+        + "print('nice ' .. text:match(('%S+ '):rep(16) .. '(%S+)') .. '.') end }")
+    let own = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)
+    let host = try place.host(prefix: ["nice", "-n", "4"])
+    #expect(try host.awaitLine(containing: "nice ").hasSuffix("nice \(min(19, own + 7))."))
+  }
+
+  @Test("whatever a worker asks its host for, the host goes on")
+  func absurd() throws {
+    let place = try Place()
+    try HostileCode.build(in: place)
+    // One worker, so that the n-th run is number n to its executor.
+    let configuration =
+      "return { executors = { isolated = { type = 'process', workers = 1, libraries = 'all' } }, "
+      + "grants = { ['*'] = { fs = { '\(place.path):r' } } } }"
+    try configuration.write(toFile: place.path + "/moondial.lua", atomically: false, encoding: .utf8)
+    let fixed = AbsurdFrames.schedules(run: 0).count
+    let rounds = fixed + (Self.isLong ? 400 : 30)
+    for round in 1...rounds {
+      let known = AbsurdFrames.schedules(run: UInt64(round))
+      var frames = AbsurdFrames(seed: UInt64(round), run: UInt64(round), mayEnd: false)
+      let bytes = round <= fixed ? known[round - 1].frame : frames.bytes(4)
+      try Data(bytes).write(to: URL(fileURLWithPath: place.path + "/frames-\(round)"))
+    }
+    try place.save(
+      "a.lua",
+      "job 'good' { every = '1h', run = function() end }\n"
+        + "job 'absurd' { executor = 'isolated', every = '10ms', limit = \(rounds), overlap = 'queue', "
+        + "coalesce = 'all', "
+        + "timeout = '5s', run = function(ctx) local n = (kv.get('n') or 0) + 1 kv.set('n', n) "
+        + "\(HostileCode.loading(place)) print('round ' .. n) local f = io.open('\(place.path)/frames-' .. n) "
+        + "if f then h.write(3, f:read('a')) end end }")
+    let host = try place.host()
+    for round in 1...rounds { try host.awaitLine(within: 60, containing: "round \(round)") }
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0, "\(host.text.suffix(2_000))")
   }
 
   @Test("native code cannot signal its host, nor read what its script is not granted")
@@ -155,14 +247,8 @@ struct ProcessTests {
       let line = try host.awaitLine(containing: "pid ")
       processes.append(try #require(line.split(separator: " ").last.flatMap { Int32($0) }))
     }
-    let descriptors = processes.map { linux_open_process($0) }
     host.signal(SIGKILL)
-    for descriptor in descriptors where descriptor >= 0 {
-      var asked = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      // Safe: the call reads and writes that one struct.
-      #expect(unsafe poll(&asked, 1, 60_000) == 1, "a worker outlives its host")
-      close(descriptor)
-    }
+    for process in processes { #expect(ProcessList.awaitEnd(of: process, within: 60), "a worker outlives its host") }
     _ = try host.awaitExit()
     try place.save("a.lua", "job 'other' { every = '1h', run = function() end }")
     let next = try place.host()

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Progress and metrics, end to end", .serialized)
+@Suite("Progress and metrics, end to end", .serialized, .timeLimit(.minutes(5)))
 struct ProgressTests {
   @Test("list and history tell how far a run is, while it runs and after")
   func progress() throws {

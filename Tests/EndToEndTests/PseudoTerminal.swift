@@ -1,14 +1,43 @@
 import Foundation
 import Glibc
 
-/// The binary on a terminal of its own: what it draws is waited for, keys are pressed, the window is resized.
-final class PseudoTerminal: @unchecked Sendable {
-  // `@unchecked`: everything mutable is behind `condition`.
-  private let condition = NSCondition()
-  private var text = ""
-  private var isOver = false
+/// The binary on a terminal of its own: what it draws is waited for, keys are pressed, the window is resized. The
+/// process ends with this, at the latest.
+final class PseudoTerminal {
+  private let drawn = Drawn()
   private let master: Int32
   private let pid: Int32
+  private var status: Int32?
+
+  /// What was drawn. The thread that reads it keeps this, not the terminal, which would never go.
+  private final class Drawn: @unchecked Sendable {
+    // `@unchecked`: everything mutable is behind `condition`.
+    let condition = NSCondition()
+    var text = ""
+    var isOver = false
+
+    /// Until the last one who has the terminal open is gone: then reading fails.
+    func collect(_ master: Int32) {
+      var buffer = [UInt8](repeating: 0, count: 65_536)
+      var rest: [UInt8] = []
+      // Safe: the buffer has that many bytes.
+      while case let count = unsafe read(master, &buffer, buffer.count), count > 0 {
+        rest += buffer.prefix(count)
+        // A character may come in two parts.
+        guard let whole = String(validating: rest, as: UTF8.self) else { continue }
+        rest = []
+        change { text += whole }
+      }
+      change { isOver = true }
+    }
+
+    private func change(_ body: () -> Void) {
+      condition.lock()
+      body()
+      condition.broadcast()
+      condition.unlock()
+    }
+  }
 
   /// TIOCSPTLCK and TIOCGPTN of ioctl_tty(2).
   private static let setLock: UInt = 0x4004_5431
@@ -46,34 +75,28 @@ final class PseudoTerminal: @unchecked Sendable {
       throw HostProcess.Failure(description: "\(words) cannot be started")
     }
     pid = child
-    Thread.detachNewThread { [self] in collect() }
+    let (drawn, master) = (drawn, master)
+    Thread.detachNewThread { drawn.collect(master) }
   }
 
   deinit {
-    kill(pid, SIGKILL)
+    if status == nil {
+      kill(pid, SIGKILL)
+      reap()
+    }
+    // The reader ends with the process; its descriptor is not closed under it.
+    drawn.condition.lock()
+    while !drawn.isOver, drawn.condition.wait(until: Date(timeIntervalSinceNow: HostProcess.patience)) {}
+    drawn.condition.unlock()
     close(master)
   }
 
-  /// Until the last one who has the terminal open is gone: then reading fails.
-  private func collect() {
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    var rest: [UInt8] = []
-    // Safe: the buffer has that many bytes.
-    while case let count = unsafe read(master, &buffer, buffer.count), count > 0 {
-      rest += buffer.prefix(count)
-      // A character may come in two parts.
-      guard let whole = String(validating: rest, as: UTF8.self) else { continue }
-      rest = []
-      change { text += whole }
-    }
-    change { isOver = true }
-  }
-
-  private func change(_ body: () -> Void) {
-    condition.lock()
-    body()
-    condition.broadcast()
-    condition.unlock()
+  /// Waits for the end of the child, which is under way.
+  private func reap() {
+    var code: Int32 = 0
+    // Safe: writes a local; nobody else waits for this child.
+    while unsafe waitpid(pid, &code, 0) == -1, errno == EINTR {}
+    status = code & 0x7f == 0 ? (code >> 8) & 0xff : 128 + (code & 0x7f)
   }
 
   func press(_ keys: String) {
@@ -103,15 +126,15 @@ final class PseudoTerminal: @unchecked Sendable {
   @discardableResult
   func await(_ what: String, _ holds: ([String]) -> Bool) throws -> [String] {
     let deadline = Date(timeIntervalSinceNow: HostProcess.patience)
-    condition.lock()
-    defer { condition.unlock() }
+    drawn.condition.lock()
+    defer { drawn.condition.unlock() }
     while true {
-      if let found = PseudoTerminal.screens(text).last(where: holds) {
-        text = ""
+      if let found = PseudoTerminal.screens(drawn.text).last(where: holds) {
+        drawn.text = ""
         return found
       }
-      guard !isOver, condition.wait(until: deadline) else {
-        throw HostProcess.Failure(description: "\(what) was not drawn; this was: \(text)")
+      guard !drawn.isOver, drawn.condition.wait(until: deadline) else {
+        throw HostProcess.Failure(description: "\(what) was not drawn; this was: \(drawn.text)")
       }
     }
   }
@@ -119,14 +142,12 @@ final class PseudoTerminal: @unchecked Sendable {
   /// Its exit code, and all it wrote that nobody has waited for.
   func awaitExit() throws -> (status: Int32, text: String) {
     let deadline = Date(timeIntervalSinceNow: HostProcess.patience)
-    condition.lock()
-    while !isOver { guard condition.wait(until: deadline) else { break } }
-    let (isOver, text) = (isOver, text)
-    condition.unlock()
+    drawn.condition.lock()
+    while !drawn.isOver { guard drawn.condition.wait(until: deadline) else { break } }
+    let (isOver, text) = (drawn.isOver, drawn.text)
+    drawn.condition.unlock()
     guard isOver else { throw HostProcess.Failure(description: "it does not end; it drew: \(text)") }
-    var status: Int32 = 0
-    // Safe: writes a local; nobody else waits for this child.
-    while unsafe waitpid(pid, &status, 0) == -1, errno == EINTR {}
-    return (status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f), text)
+    reap()
+    return (status ?? -1, text)
   }
 }

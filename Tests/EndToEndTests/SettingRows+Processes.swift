@@ -32,7 +32,7 @@ extension SettingRow {
     SettingRow(
       key: "executors.*.nice", value: "7", more: processes,
       script: printing("stat", "'nice ' .. text:match('%) . .*'):gsub('^%) ', ''):match(('%S+ '):rep(16) .. '(%S+)')"),
-      effect: .log("nice 7")),
+      effect: .log("nice \(min(19, getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) + 7))")),
     SettingRow(
       key: "executors.*.recycle_after", value: "1", more: processes,
       script: "job 'it' { every = '100ms', run = function(ctx) print('pid ' .. ctx.process) end }",

@@ -77,6 +77,18 @@ extension SettingRow {
         #expect(try place.run("history", "--store", "other.db").output.contains { $0.contains("it") })
       }),
     SettingRow(
+      key: "node.name", value: "\"web1\"", script: "",
+      effect: .seen { place, host in
+        try host.awaitLine(containing: "0 jobs")
+        #expect(try place.run("nodes", "--json").output.contains { $0.contains("\"name\":\"web1\"") })
+      }),
+    SettingRow(
+      key: "node.labels", value: "{ \"gpu\", \"eu\" }", script: "",
+      effect: .seen { place, host in
+        try host.awaitLine(containing: "0 jobs")
+        #expect(try place.run("nodes").output.contains { $0.contains("eu, gpu") })
+      }),
+    SettingRow(
       key: "stores.*.synchronous", value: "\"normal\"", script: "", effect: .seen { _, _ in }),  // SettingTests.synced
     SettingRow(
       key: "stores.*.lease", value: "\"5s\"", script: "", effect: .refused("several hosts")),  // PostgresHostTests
@@ -138,7 +150,21 @@ extension SettingRow {
     SettingRow(
       key: "secrets.command", value: "{ 'echo', 'asked for' }", more: "grants = { ['*'] = { secret = true } }",
       script: once("print(secret('b'):upper())"), effect: .log("ASKED FOR B")),
+    SettingRow(
+      key: "notify.*.http", name: "ops", value: "\"http://127.0.0.1:1/\"", script: once(told),
+      effect: .log("told: connect")),
+    SettingRow(
+      key: "notify.*.mail", name: "ops",
+      value: "{ server = '127.0.0.1:1', security = 'none', from = 'a@b', to = 'c@d' }", script: once(told),
+      effect: .log("told: connect")),
+    SettingRow(
+      key: "notify.*.secret", name: "ops", value: "\"absent\"",
+      more: "notify = { ops = { http = 'http://127.0.0.1:1/' } }",
+      script: once("local _, e = notify('ops', 'x') print('told: ' .. e)"),
+      effect: .log("there is no secret \"absent\"")),
   ]
+
+  private static let told = "local _, e = notify('ops', 'x') print('told: ' .. e.kind)"
 
   /// A job whose program keeps 15 MB of output; ten of them do not fit into 64 MB.
   private static func outputs(of name: String) -> String {

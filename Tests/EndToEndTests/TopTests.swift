@@ -18,7 +18,6 @@ struct TopTests {
     let host = try place.host()
     try host.awaitAnywhere("one #1: begun")
     try host.awaitAnywhere("two #2: begun")
-    while try place.said(["status"]).status == 3 {}
     return host
   }
 
@@ -51,6 +50,23 @@ struct TopTests {
     #expect(end.status == 0 && end.text.hasSuffix("\u{1b}[?25h\u{1b}[?1049l"), "\(end)")
     #expect(try place.said(["history", "one"]).output.contains("cancelled"))
     host.signal(SIGKILL)
+  }
+
+  @Test("parked runs and those between two attempts are counted, and told with what they wait for")
+  func waiting() throws {
+    let place = try Place()
+    try place.save(
+      "a.lua",
+      """
+      job "parks" { run_at_start = true, run = function(ctx) ctx:wait_for("a sign", "1d") end }
+      job "retries" { run_at_start = true, retry = { max = 1, base = "1h" }, run = function() error("no") end }
+      """)
+    let host = try place.host("-v")
+    try host.awaitAnywhere("parked for the event")
+    try host.awaitAnywhere("next attempt in")
+    let top = try place.said(["top"])
+    #expect(top.output.contains(" 1 retrying, 1 parked "), "\(top)")
+    #expect(top.output.contains("for a sign until ") && top.output.contains("next attempt 2"), "\(top)")
   }
 
   @Test("a host that is lost is one sentence below a terminal that is as it was")

@@ -43,6 +43,7 @@ final class ToyStore: InspectableStore, DiagnosableStore, RetainingStore {
   // MARK: What commands ask
 
   func hostSince() throws(StoreError) -> Instant? { nil }
+  func hostPause() throws(StoreError) -> PauseNote? { try load().pause }
   var isHosted: Bool { false }
   func openRuns() throws(StoreError) -> [RunRecord] { try load().unfinished }
   func living(among runs: [RunRecord]) -> Set<RunID> { [] }

@@ -4,7 +4,7 @@ import JobModel
 import Testing
 
 /// Every way out of the process, with names and texts that would drive a terminal, forge a line or hide something.
-@Suite("Whatever others wrote shows, and does not act, end to end", .serialized)
+@Suite("Whatever others wrote shows, and does not act, end to end", .serialized, .timeLimit(.minutes(5)))
 struct VisibleOutputTests {
   /// A line break that would begin a record of its own, and one of every kind of character that must not get out.
   private static let hostile =

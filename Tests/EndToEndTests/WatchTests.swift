@@ -71,7 +71,7 @@ struct WatchTests {
     #expect(try again.awaitExit() == 0)
     #expect(again.lines.count { $0.text.contains("got bad.csv") } == 1)
     let explained = try place.run("explain", "import").output
-    #expect(explained.first == "no trigger: runs on events, with files, after jobs, or when asked")
+    #expect(explained.first == "no trigger: runs with files in/*.csv or when asked")
     #expect(explained.contains("2 files known: given to runs that have ended, or passed over"))
     #expect(explained.contains { $0.hasPrefix(place.path + "/in/bad.csv failed in run 3 at ") }, "\(explained)")
   }

@@ -51,6 +51,39 @@ struct ThreadTests {
     blockingPool.stop()
   }
 
+  @Test("work that is refused is not done later, whoever else was refused a thread meanwhile")
+  func refusedWork() throws {
+    let (first, isAsked, calls) = (Gate(), Gate(), Monitor(0))
+    let pool = BlockingPool(threads: 4) { name, stackSize, signals, body throws(ThreadError) in
+      let call = calls.withLock { calls in
+        calls += 1
+        return calls
+      }
+      if call == 1 {
+        isAsked.open()
+        first.wait()
+      }
+      if call <= 2 { throw ThreadError(name: name, code: 11) }
+      return try NamedThread(name, stackSize: stackSize, signals: signals, body)
+    }
+    let done = Monitor<[String]>([])
+    let answer = Monitor<Bool?>(nil)
+    let asks = try NamedThread("asks") {
+      let isTaken = pool.run { done.change { $0.append("first") } }
+      answer.change { $0 = isTaken }
+    }
+    isAsked.wait()
+    // It is taken, since a thread for the first one is still being made.
+    #expect(pool.run { done.change { $0.append("second") } })
+    first.open()
+    #expect(answer.wait { $0 } == false)
+    #expect(pool.run { done.change { $0.append("third") } })
+    #expect(done.wait { $0.count == 2 ? $0 : nil } == ["second", "third"])
+    asks.join()
+    pool.stop()
+    #expect(done.withLock { $0 }.count == 2)
+  }
+
   @Test("a pool grows to its limit while its threads are blocked, and shrinks when they are idle")
   func laneSize() {
     let blockingPool = BlockingPool(threads: 3, idleAfter: 1_000)

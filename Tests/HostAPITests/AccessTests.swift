@@ -7,7 +7,7 @@ import Testing
 @testable import HostAPI
 
 /// Who gets in.
-@Suite("Access")
+@Suite("Access", .timeLimit(.minutes(5)))
 struct AccessTests {
   @Test("over TCP nothing but /healthz is answered without a credential")
   func closed() throws {

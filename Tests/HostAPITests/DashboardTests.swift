@@ -1,9 +1,10 @@
 import HTTPFixtures
+import Hosting
 import Testing
 
 @testable import HostAPI
 
-@Suite("The files of the dashboard")
+@Suite("The files of the dashboard", .timeLimit(.minutes(5)))
 struct DashboardFileTests {
   @Test("each is there as it is, under a policy that lets the page reach nothing but its host")
   func files() throws {
@@ -20,6 +21,61 @@ struct DashboardFileTests {
         "GET", file.path, headers: [ServerFixture.reads, "If-None-Match: \(tag)"])
       #expect(again.status == 304)
     }
+  }
+
+  private static func script(_ name: String) throws -> String {
+    try #require(DashboardFile.all.first { $0.path == "/dashboard/\(name)" }).text
+  }
+
+  @Test("it listens to every type of event that the stream has")
+  func types() throws {
+    let list = try #require(try Self.script("host.js").firstMatch(of: #/const types = \[([^\]]*)\];/#)).output.1
+    let types = list.matches(of: #/"(\w+)"/#).map { String($0.output.1) }
+    #expect(Set(types) == Set(EventAnswer.types).union(["gap"]) && types.count == Set(types).count)
+  }
+
+  @Test("what it reads of an answer is a field of that answer")
+  func fields() throws {
+    let schemas = APIDescription(
+      Routes.all(
+        RouteContext(control: StubControl(), version: "1", credentials: Credentials(), address: { nil })),
+      version: "1"
+    ).schemas.all
+    func fields(_ names: [String]) throws -> Set<String> {
+      try names.reduce(into: []) { found, name in
+        let schema = try #require(schemas.first { $0.name == name }?.schema, "no schema is named \(name)")
+        guard case .object(let fields, _) = schema else { return }
+        found.formUnion(fields.map(\.name))
+      }
+    }
+    // How its scripts call an answer, and what that is.
+    let answers = [
+      "job": ["JobAnswer"], "run": ["RunAnswer"], "status": ["HostStatus"], "upcoming": ["UpcomingAnswer"],
+      "fire": ["UpcomingFire"], "line": ["LogLineAnswer", "FrequentFires"],
+      "entry": ["FrequentFires", "AuditAnswer", "GenerationAnswer"],
+      "log": ["LogAnswer"], "step": ["StepAnswer"], "decision": ["DecisionAnswer"], "problem": ["ProblemAnswer"],
+      "schedule": ["ScheduleAnswer"], "script": ["ScriptAnswer"], "pause": ["PauseInfo"], "info": ["ProgressInfo"],
+      "pool": ["ExecutorStatus"], "generation": ["GenerationAnswer"],
+    ]
+    var checked = 0
+    for name in ["pages.js", "dashboard.js", "elements.js"] {
+      let text = try Self.script(name)
+      for (variable, types) in answers {
+        let known = try fields(types)
+        let read = try Regex("(?:^|[^\\w.])\(variable)\\.([a-z]\\w*)", as: (Substring, Substring).self)
+        for match in text.matches(of: read) {
+          checked += 1
+          #expect(known.contains(String(match.output.1)), "\(name): \(match.output.0)")
+        }
+      }
+      // A name with an underscore is nobody's but an answer's.
+      let all = Set(try schemas.flatMap { try fields([$0.name]) })
+      for match in text.matches(of: #/\.([a-z]+(?:_[a-z]+)+)/#) {
+        checked += 1
+        #expect(all.contains(String(match.output.1)), "\(name): \(match.output.0)")
+      }
+    }
+    #expect(checked > 150)
   }
 
   @Test("they name no other host, hold no script or style of their own, and never read text as HTML")

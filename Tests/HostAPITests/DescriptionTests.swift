@@ -6,7 +6,7 @@ import Testing
 @testable import HostAPI
 
 /// The OpenAPI document, held against the server.
-@Suite("The description of the API")
+@Suite("The description of the API", .timeLimit(.minutes(5)))
 struct DescriptionTests {
   private static func document(_ fixture: ServerFixture) throws -> APIDocument {
     try APIDocument(fixture.socketClient().request("GET", "/api/v1/openapi.json").body)

@@ -7,7 +7,7 @@ import Testing
 @testable import HostAPI
 
 /// Clients that are slow, silent, gone or wrong.
-@Suite("Limits")
+@Suite("Limits", .timeLimit(.minutes(5)))
 struct LimitTests {
   private static let ask = "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\(ServerFixture.reads)\r\n\r\n"
 

@@ -6,7 +6,7 @@ import Testing
 @testable import HostAPI
 
 /// The page for Prometheus.
-@Suite("Metrics")
+@Suite("Metrics", .timeLimit(.minutes(5)))
 struct MetricsTests {
   private static var numbers: HostMetrics {
     var metrics = HostMetrics()

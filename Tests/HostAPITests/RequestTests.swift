@@ -7,7 +7,7 @@ import Testing
 @testable import HostAPI
 
 /// What is asked, and what is answered.
-@Suite("Requests and answers")
+@Suite("Requests and answers", .timeLimit(.minutes(5)))
 struct RequestTests {
   @Test("an answer is JSON whose invisible characters are escaped, with a tag by which it is not sent twice")
   func answer() throws {

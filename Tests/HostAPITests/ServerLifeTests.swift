@@ -7,7 +7,7 @@ import Testing
 @testable import HostAPI
 
 /// The socket's file, the port, the end.
-@Suite("The server's life")
+@Suite("The server's life", .timeLimit(.minutes(5)))
 struct ServerLifeTests {
   @Test("the socket is its owner's alone, answers, and goes with the host")
   func socket() throws {
@@ -18,6 +18,25 @@ struct ServerLifeTests {
     fixture.server.stop()
     #expect(!FileManager.default.fileExists(atPath: fixture.socket))
     #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.directory.path) == [])
+  }
+
+  @Test("who connects before the host has begun is answered when it has")
+  func early() throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "moondial-\(UUID().uuidString.prefix(8))")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    var settings = HostServer.Settings()
+    settings.socket = directory.appendingPathComponent("host.sock").path
+    let (control, log) = (StubControl(), CollectedLog())
+    let server = HostServer(control, settings, log: log)
+    server.listen()
+    let client = try RawClient(socket: settings.socket!)
+    client.send("GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    #expect(control.orders.withLock { $0 } == [] && log.lines.withLock { $0 } == [])
+    server.serve()
+    #expect(try client.answer().status == 200)
+    server.stop()
   }
 
   @Test("what a killed host has left is replaced; a host that answers keeps its socket")

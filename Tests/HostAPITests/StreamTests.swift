@@ -9,7 +9,7 @@ import Testing
 @testable import HostAPI
 
 /// Events as they come.
-@Suite("Streams")
+@Suite("Streams", .timeLimit(.minutes(5)))
 struct StreamTests {
   private static let target = "/api/v1/log/stream"
 

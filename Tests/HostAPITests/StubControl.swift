@@ -70,7 +70,7 @@ final class StubControl: HostControl {
     return ExplainAnswer(job: query.job)
   }
   func upcoming(_ query: UpcomingQuery) async throws(ControlError) -> UpcomingAnswer {
-    UpcomingAnswer(from: Self.now, to: Self.now, fires: [], frequent: [], isCut: false)
+    UpcomingAnswer(from: Self.now, to: Self.now, fires: [], frequent: [], counts: [], isCut: false)
   }
   func schedules(_ query: SchedulesQuery) async throws(ControlError) -> Page<ScheduleAnswer> { Page([]) }
   func scripts() async throws(ControlError) -> ScriptsAnswer {
@@ -78,6 +78,19 @@ final class StubControl: HostControl {
   }
   func generations() async throws(ControlError) -> [GenerationAnswer] { [] }
   func audit(_ query: AuditQuery) async throws(ControlError) -> Page<AuditAnswer> { Page([]) }
+  func nodes() async throws(ControlError) -> NodesAnswer {
+    NodesAnswer(nodes: [
+      NodeAnswer(alone: try await status(), name: "web1", labels: ["eu"], machine: "web1", scripts: "")
+    ])
+  }
+  func drain(_ node: String, _ request: DrainRequest, by caller: Caller) async throws(ControlError) -> DrainAnswer {
+    try note("drain \(node)", caller)
+    return DrainAnswer(node: node, draining: true, stores: ["default"])
+  }
+  func undrain(_ node: String, by caller: Caller) async throws(ControlError) -> DrainAnswer {
+    try note("undrain \(node)", caller)
+    return DrainAnswer(node: node, draining: false, stores: ["default"])
+  }
 
   func runNow(_ request: RunRequest, by caller: Caller) async throws(ControlError) -> AcceptedRun {
     try note("run \(request.job) \(request.params?.text ?? "")", caller)
@@ -85,7 +98,7 @@ final class StubControl: HostControl {
   }
   func cancel(_ run: RunID, by caller: Caller) async throws(ControlError) -> CancelAnswer {
     try note("cancel \(run)", caller)
-    return CancelAnswer(id: run.number, job: "nightly", state: .cancelled)
+    return CancelAnswer(id: run.number, job: "nightly", state: .cancelled, before: .running)
   }
   func retry(_ run: RunID, by caller: Caller) async throws(ControlError) -> AcceptedRun {
     try note("retry \(run)", caller)

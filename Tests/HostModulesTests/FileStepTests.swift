@@ -86,6 +86,7 @@ struct FileStepTests {
     #expect(try run(body + " return 1") == "1")
     #expect(try run(body + " error('no')").contains("no"))
     #expect(try run(body + " while true do end", fields: "timeout = '300ms',") == "timed_out")
+    fixture.executor.stop()
     fixture.host.services.blockingPool.stop()
     let left = try FileManager.default.subpathsOfDirectory(atPath: directory.path).filter { $0.contains("tmp-") }
     #expect(left == [])
@@ -96,6 +97,7 @@ struct FileStepTests {
     #expect(
       try run("for i = 1, 100 do assert(fs.temp()) end return (select(2, fs.temp()))")
         == "\"a run has 100 temporary files at most\"")
+    fixture.executor.stop()
     fixture.host.services.blockingPool.stop()
     #expect(try FileManager.default.subpathsOfDirectory(atPath: directory.path).filter { $0.contains("tmp-") } == [])
   }

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Hosting
 import JobModel
+import TestSupport
 import Testing
 
 @Suite("What a host answers", .timeLimit(.minutes(2)))
@@ -185,6 +186,53 @@ struct AnswerTests {
     // What has ended is told before it is on disk; the answer about the run waits for that.
     let began = try await host.control.run(RunID(run.id)).startedAt
     #expect(try await host.control.job("a").lastRunTime == began)
+  }
+
+  @Test("after a new start jobs have the outcome of their latest run, and are found by it")
+  func formerOutcomes() async throws {
+    let directory = try TemporaryDirectory()
+    let scripts = [
+      "a.lua": """
+      job "bad" { run = function() error("no") end }
+      job "good" { run = function() end }
+      job "never" { run = function() end }
+      """
+    ]
+    var host = try ControlledHost(scripts, in: directory)
+    let events = host.listen()
+    for job in ["bad", "good"] {
+      let run = try await host.control.runNow(RunRequest(job: job), by: ControlledHost.ann)
+      _ = try await events.end(of: run.id)
+    }
+    #expect(try await host.control.jobs(JobQuery(state: .failing)).items.map(\.name) == ["bad"])
+    host.stop()
+    host = try ControlledHost(scripts, in: directory)
+    #expect(try await host.control.jobs(JobQuery(state: .failing)).items.map(\.name) == ["bad"])
+    #expect(try await host.control.jobs(JobQuery()).items.map(\.lastOutcome) == [.failed, .succeeded, nil])
+  }
+
+  @Test("a job that only a store remembers is told, as an orphan")
+  func orphan() async throws {
+    let directory = try TemporaryDirectory()
+    var host = try ControlledHost(
+      ["a.lua": #"job "gone" { every = "1h", run = function() end }"#, "b.lua": #"job "b" { run = print }"#],
+      in: directory)
+    let events = host.listen()
+    let run = try await host.control.runNow(RunRequest(job: "gone"), by: ControlledHost.ann)
+    _ = try await events.end(of: run.id)
+    host.stop()
+    host = try ControlledHost(["a.lua": "-- nothing"], in: directory)
+    let gone = try await host.control.job("gone")
+    #expect(gone.isOrphaned && gone.lastOutcome == .succeeded && gone.lastRunTime != nil && gone.orphanReason != nil)
+    let asked = try await host.control.jobs(JobQuery(state: .orphaned)).items
+    #expect(asked.map(\.name) == ["gone"])
+    #expect(try await host.control.upcoming(UpcomingQuery(job: "gone")).fires.isEmpty)
+    let refused = await #expect(throws: ControlError.self) {
+      try await host.control.runNow(RunRequest(job: "gone"), by: ControlledHost.ann)
+    }
+    #expect(refused?.code == .conflict && refused?.message.contains("is orphaned") == true)
+    let unknown = await #expect(throws: ControlError.self) { try await host.control.job("gon") }
+    #expect(unknown?.code == .notFound)
   }
 
   @Test("explain answers as a host knows it, and about jobs that nobody has heard of with the nearest name")

@@ -1,7 +1,7 @@
 import Hosting
 import Testing
 
-@Suite("A journal tells what happened, with positions")
+@Suite("A journal tells what happened, with positions", .timeLimit(.minutes(5)))
 struct JournalTests {
   private func journal(_ capacity: Int = 10, bytes: Int = .max) -> Journal<Int> {
     Journal(HostIdentity("a"), capacity: capacity, bytes: bytes, weigh: { $0 })

@@ -61,6 +61,25 @@ struct RunControlTests {
     #expect(never?.code == .notFound)
   }
 
+  @Test("a run that is parked, or waits for its next attempt, is cancelled at once, and told to have begun")
+  func cancelsParked() async throws {
+    let host = try ControlledHost([
+      "a.lua": """
+      job "parks" { run = function(ctx) ctx:sleep("1h") end }
+      job "retries" { retry = { max = 1, base = "1h" }, run = function() error("no") end }
+      """
+    ])
+    let events = host.listen()
+    let parked = try await host.control.runNow(RunRequest(job: "parks"), by: ControlledHost.ann)
+    _ = try await events.next { event in if case .runParked = event { true } else { nil } }
+    let first = try await host.control.cancel(RunID(parked.id), by: ControlledHost.ann)
+    #expect(first.words == "run \(parked.id) of parks is cancelled: it was parked")
+    let retrying = try await host.control.runNow(RunRequest(job: "retries"), by: ControlledHost.ann)
+    _ = try await events.next { event in if case .runRetrying = event { true } else { nil } }
+    let second = try await host.control.cancel(RunID(retrying.id), by: ControlledHost.ann)
+    #expect(second.words == "run \(retrying.id) of retries is cancelled: it waited for its next attempt")
+  }
+
   @Test("a retry is a new run that names the run it retries, with its parameters")
   func retries() async throws {
     let host = try ControlledHost(Self.scripts)

@@ -76,27 +76,58 @@ public final class MongoProcess: Sendable {
   public func start() throws {
     guard let program = Self.program else { throw Failure(description: "there is no mongod") }
     unlink(socket)
-    let log = directory + "/log"
-    try Data().write(to: URL(fileURLWithPath: log))
     var arguments = [
       program, "--dbpath", directory + "/data", "--bind_ip", socket, "--nounixsocket", "--port", "27017",
       "--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false",
     ]
     if kind == .replicaSet { arguments += ["--replSet", "moondial", "--oplogSize", "64"] }
-    let server = try Spawned(arguments, input: nil, output: log)
-    // It reads to the end of its input, which is the end of the tests, however they end, and kills the server then.
+    let output = Pipe()
+    let server = try Spawned(arguments, input: nil, output: output)
+    // It reads to the end of its input, which is the end of the tests, however they end; then the server goes, and all
+    // that it has written.
+    let place = directory
     let guardian = try Spawned(
-      ["/bin/sh", "-c", "read -r line || kill -9 \(server.pid)"], input: Pipe(), output: "/dev/null")
+      [
+        "/bin/sh", "-c",
+        "read -r line || { kill -9 \(server.pid); rm -rf \(place) || { sleep 1; rm -rf \(place); }; }",
+      ], input: Pipe(), output: nil)
     state.withLock { $0 = (server, guardian) }
-    let deadline = Date(timeIntervalSinceNow: 60)
-    while Date() < deadline, !server.hasEnded {
-      if text(log).contains("Waiting for connections") { return }
-      usleep(20_000)
+    let said = Said()
+    Thread.detachNewThread { said.read(output.fileHandleForReading) }
+    guard said.awaits("Waiting for connections") else {
+      throw Failure(description: "mongod does not start:\n\(said.text.suffix(2_000))")
     }
-    throw Failure(description: "mongod does not start:\n\(text(log).suffix(2_000))")
   }
 
-  private func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+  /// What a server says, the last of it, as it comes.
+  private final class Said: @unchecked Sendable {
+    // @unchecked: what changes is behind the condition.
+    private let condition = NSCondition()
+    private var said = ""
+    private var isOver = false
+
+    var text: String { condition.withLock { said } }
+
+    func read(_ output: FileHandle) {
+      while true {
+        let data = output.availableData
+        condition.withLock {
+          said = String((said + String(decoding: data, as: UTF8.self)).suffix(20_000))
+          isOver = data.isEmpty
+          condition.broadcast()
+        }
+        if data.isEmpty { return }
+      }
+    }
+
+    /// Returns when it says so, or (false) has ended.
+    func awaits(_ words: String) -> Bool {
+      condition.lock()
+      defer { condition.unlock() }
+      while !said.contains(words), !isOver { condition.wait() }
+      return said.contains(words)
+    }
+  }
 
   /// Kills it as a power cut would, but for what the kernel has. Returns when it has gone.
   public func kill() {
@@ -138,14 +169,26 @@ public final class MongoProcess: Sendable {
     try awaitPrimary()
   }
 
+  /// Returns when it takes writes: the server answers when something about that has changed.
   private func awaitPrimary() throws {
     let deadline = Date(timeIntervalSinceNow: 60)
-    while Date() < deadline {
-      let answer = try? MongoCommand.run(on: socket, database: "admin", [("hello", .int(1))])
+    var known: [UInt8]?
+    while Date() < deadline, state.withLock({ $0?.server.hasEnded == false }) {
+      var hello: [(String, MongoCommand.Value)] = [("hello", .int(1))]
+      if let known { hello += [("topologyVersion", .raw(known)), ("maxAwaitTimeMS", .long(10_000))] }
+      let answer = try? MongoCommand.run(on: socket, database: "admin", hello)
       if let answer, MongoCommand.has(answer, "isWritablePrimary") { return }
-      usleep(20_000)
+      known = answer.flatMap { MongoCommand.document(in: $0, named: "topologyVersion") }
     }
     throw Failure(description: "the replica set has no primary")
+  }
+
+  /// Whether there is anything in the database of an address.
+  public func holds(_ address: String) throws -> Bool {
+    let name = address.split(separator: "/").last.map(String.init) ?? ""
+    let answer = try MongoCommand.run(
+      on: socket, database: "admin", [("listDatabases", .int(1)), ("nameOnly", .bool(true))])
+    return String(decoding: answer, as: UTF8.self).contains(name)
   }
 }
 
@@ -155,9 +198,11 @@ final class Spawned: Sendable {
   let input: Pipe?
   private let status = Mutex<Int32?>(nil)
 
-  init(_ arguments: [String], input: Pipe?, output: String) throws {
+  init(_ arguments: [String], input: Pipe?, output: Pipe?) throws {
     self.input = input
-    if let end = input?.fileHandleForWriting.fileDescriptor { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    for end in [input?.fileHandleForWriting, output?.fileHandleForReading, output?.fileHandleForWriting] {
+      if let end { _ = fcntl(end.fileDescriptor, F_SETFD, FD_CLOEXEC) }
+    }
     var argv = arguments.map { strdup($0) } + [nil]
     defer { argv.forEach { free($0) } }
     var actions = posix_spawn_file_actions_t()
@@ -168,7 +213,11 @@ final class Spawned: Sendable {
     } else {
       posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     }
-    posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_APPEND, 0)
+    if let output {
+      posix_spawn_file_actions_adddup2(&actions, output.fileHandleForWriting.fileDescriptor, 1)
+    } else {
+      posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+    }
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -184,6 +233,7 @@ final class Spawned: Sendable {
     }
     self.pid = pid
     try? input?.fileHandleForReading.close()
+    try? output?.fileHandleForWriting.close()
   }
 
   var hasEnded: Bool { look(WNOHANG) }
@@ -203,10 +253,13 @@ final class Spawned: Sendable {
 enum MongoCommand {
   indirect enum Value {
     case int(Int32)
+    case long(Int64)
     case bool(Bool)
     case text(String)
     case document([(String, Value)])
     case array([Value])
+    /// A document as a server sent it.
+    case raw([UInt8])
   }
 
   @discardableResult
@@ -245,6 +298,19 @@ enum MongoCommand {
     return (0...answer.count - wanted.count).contains { answer[$0..<$0 + wanted.count].elementsEqual(wanted) }
   }
 
+  /// A document that an answer has under that name.
+  static func document(in answer: [UInt8], named name: String) -> [UInt8]? {
+    let wanted = [0x03] + Array(name.utf8) + [0]
+    guard
+      let start = (0..<max(0, answer.count - wanted.count - 4)).first(where: {
+        answer[$0..<$0 + wanted.count].elementsEqual(wanted)
+      })
+    else { return nil }
+    let from = start + wanted.count
+    let size = Int(answer[from]) | Int(answer[from + 1]) << 8
+    return size >= 5 && from + size <= answer.count ? Array(answer[from..<from + size]) : nil
+  }
+
   private static func bytes(_ number: Int32) -> [UInt8] {
     (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * Int32($0))) }
   }
@@ -255,6 +321,9 @@ enum MongoCommand {
       let (kind, data): (UInt8, [UInt8]) =
         switch value {
         case .int(let number): (0x10, bytes(number))
+        case .long(let number):
+          (0x12, (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * Int64($0))) })
+        case .raw(let document): (0x03, document)
         case .bool(let flag): (0x08, [flag ? 1 : 0])
         case .text(let text): (0x02, bytes(Int32(text.utf8.count + 1)) + Array(text.utf8) + [0])
         case .document(let fields): (0x03, document(fields))

@@ -175,6 +175,209 @@ struct MongoFaultTests {
     #expect(try store.log(of: RunID(100), limit: 10).map(\.message) == ["100"])
   }
 
+  @Test("who lost the answer to a commit finds it, also behind commits of others")
+  func otherCommits() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let host = try MongoStore(address, options: options())
+    let beside = try MongoStore(address, mode: .alongside, options: options())
+    defer {
+      beside.close()
+      host.close()
+    }
+    try host.commit(batch { $0.finished = [finished(1, "a")] })
+    let own = try host.reader.state().commit
+    try beside.commit(batch { $0.finished = [finished(2, "b")] })
+    let other = try host.reader.state().commit
+    #expect(try own != other && host.reader.state().knows(own))
+    for id in 3...30 as ClosedRange<Int64> { try host.commit(batch { $0.finished = [finished(id, "a")] }) }
+    #expect(try host.reader.state().knows(other))
+    #expect(try !host.reader.state().knows(own), "the host has made others since")
+  }
+
+  @Test("a batch that the server refuses fails alone")
+  func poison() throws {
+    let store = try MongoStore(MongoProcess.shared(.replicaSet).freshAddress(), options: options())
+    defer { store.close() }
+    try store.server.ask(
+      ["collMod": .text(Collections.runs), "validator": ["_id": ["$ne": 13]], "validationAction": "error"])
+    let answers = Monitor<[Int64: StoreError?]>([:])
+    for id in 1...40 as ClosedRange<Int64> {
+      store.apply(batch { $0.finished = [finished(id, "a")] }) { error in answers.change { $0[id] = .some(error) } }
+    }
+    _ = answers.wait { $0.count == 40 ? true : nil }
+    #expect(answers.withLock { $0.filter { $0.value != nil }.keys.sorted() } == [13])
+    #expect(try store.runs(RunQuery(limit: 100)).count == 39)
+  }
+
+  @Test("a transaction that a host has begun and not ended keeps nobody waiting who follows it")
+  func openTransaction() throws {
+    let address = try MongoProcess.shared(.replicaSet).freshAddress()
+    let first = try MongoStore(address, options: options())
+    // The server itself would take the transaction back after a minute.
+    func lifetime(_ seconds: Int64) throws {
+      try first.server.withClient { (client) throws(ServerError) in
+        _ = try client.run(["setParameter": 1, "transactionLifetimeLimitSeconds": .int(seconds)], on: "admin")
+      }
+    }
+    try lifetime(3_600)
+    let state = Monitor((hasBegun: false, mayEnd: false))
+    let end = Monitor<Result<Void, ServerError>?>(nil)
+    let frozen = try NamedThread("frozen") {
+      do throws(ServerError) {
+        try first.server.withClient { (client) throws(ServerError) in
+          try client.transaction { (transaction) throws(ServerError) in
+            let entry: BSON = ["q": ["_id": StoreState.id], "u": ["$set": ["commit": "late"]]]
+            try client.run(["update": .text(Collections.meta), "updates": [entry]], in: transaction)
+            state.change { $0.hasBegun = true }
+            _ = state.wait { $0.mayEnd ? true : nil }
+          }
+        }
+        end.change { $0 = .success(()) }
+      } catch { end.change { $0 = .failure(error) } }
+    }
+    _ = state.wait { $0.hasBegun ? true : nil }
+    let second = try MongoStore(address, options: options { $0.ignoresLease = true })
+    try second.commit(batch { $0.finished = [finished(1, "a")] })
+    state.change { $0.mayEnd = true }
+    frozen.join()
+    #expect(throws: ServerError.self) { try end.withLock { $0 }?.get() }
+    #expect(try second.reader.state().commit != "late")
+    try lifetime(60)
+    second.close()
+    first.close()
+  }
+
+  @Test("a host that another one has followed is told, though it writes nothing", arguments: MongoProcess.Kind.allCases)
+  func fenced(kind: MongoProcess.Kind) throws {
+    let address = try MongoProcess.shared(kind).freshAddress()
+    let first = try MongoStore(address, options: options { $0.lease = 600_000_000 })
+    defer { first.close() }
+    let told = Monitor<[LeaseChange]>([])
+    first.watchLease { change in told.change { $0.append(change) } }
+    let second = try MongoStore(address, options: options { $0.ignoresLease = true })
+    defer { second.close() }
+    let loss = told.wait { changes in
+      changes.lazy.compactMap { change -> String? in if case .lost(let why) = change { why } else { nil } }.first
+    }
+    #expect(loss?.contains("has taken this store over") == true)
+  }
+
+  @Test("who stands by has the store when it is given back, and says once that it waits")
+  func standby() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let first = try MongoStore(address, options: options())
+    let said = Monitor<[String]>([])
+    let second = Monitor<MongoStore?>(nil)
+    let waiter = try NamedThread("stands-by") {
+      let store = try? MongoStore(
+        address, options: options { edit in edit.standsBy = { why in said.change { $0.append(why) } } })
+      second.change { $0 = store }
+    }
+    _ = said.wait { $0.first }
+    #expect(first.isHosted)
+    first.close()
+    waiter.join()
+    let store = try #require(second.withLock { $0 })
+    #expect(said.withLock { $0.count } == 1 && said.withLock { $0[0] }.contains("another host has it (process "))
+    try store.commit(batch { $0.finished = [finished(1, "a")] })
+    store.close()
+  }
+
+  @Test("only a process that the kernel does not know, or whose number another one has, is dead")
+  func holders() {
+    let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21"
+    #expect(Holder.isAlive(since: "4711", stat: stat, isThere: true) == true)
+    #expect(Holder.isAlive(since: "4712", stat: stat, isThere: true) == false)
+    #expect(
+      Holder.isAlive(since: "4711", stat: stat.replacingOccurrences(of: " S ", with: " Z "), isThere: true) == false)
+    #expect(Holder.isAlive(since: "4711", stat: nil, isThere: true) == nil, "processes of others may be hidden")
+    #expect(Holder.isAlive(since: "4711", stat: nil, isThere: false) == false)
+    #expect(Holder(now: start).isAlive == true)
+  }
+
+  @Test("a store that must be there is not made where there is none")
+  func misspelt() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    for mode in [StoreAccess.transfer, .reader] {
+      do {
+        try MongoStore(address, mode: mode, options: options { $0.mustExist = true }).close()
+        Issue.record("there is a store")
+      } catch { #expect(error.code == .absent) }
+    }
+    let server = try MongoServer(address, failure: MongoFailure(address))
+    defer { server.close() }
+    let list = try server.ask(["listCollections": 1])
+    #expect(list["cursor"]?.document?["firstBatch"]?.array?.isEmpty == true)
+  }
+
+  @Test("a store that was cut off while it was cleared is cleared again")
+  func cutClear() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    try MongoStore(address, mode: .transfer, options: options()).close()
+    // As it is between the first word and the last one.
+    let server = try MongoServer(address, failure: MongoFailure(address))
+    let store = try MongoStore(address, mode: .transfer, options: options())
+    try store.clear(mark: "x\nruns")
+    #expect(try store.transferMark() == "x\nruns")
+    try server.ask(["drop": .text(Collections.external)])
+    try server.ask(["create": .text(Collections.external), "viewOn": .text(Collections.runs)])
+    #expect(throws: StoreError.self) { try store.clear(mark: "y\nruns") }
+    #expect(try store.transferMark() == "being cleared", "no migration goes on from here")
+    store.close()
+    server.close()
+  }
+
+  @Test(
+    "10,000 addresses that somebody has written badly: neither the text nor what libmongoc says has any of the password"
+  )
+  func addresses() {
+    var random = SeededGenerator(19)
+    for _ in 0..<10_000 {
+      let signs = ["/", "?", "@", "%", ":", "&", "=", "#", "%zz", "%2", "%00", "\u{301}", "é", "?password=", "&x="]
+      var parts: [String] = []
+      var password = ""
+      for number in 0...random.below(4) {
+        parts.append("qz\(number)x\(random.below(1_000))w")
+        password += (random.chance(70) ? random.pick(signs) : "") + parts[number]
+        if random.chance(50) { password += random.pick(signs) }
+      }
+      let place = random.pick(["", "db.invalid", "db.invalid:27017", "%2Fnowhere.sock", "[::1]", "a,b"])
+      let path = random.pick(["", "/", "/jobs", "/jobs?tls=true", "/?replicaSet=a&x=b", "?w=1"])
+      let address = "mongodb://" + random.pick(["ann", "", "a.b"]) + ":\(password)@" + place + path
+      let failure = MongoFailure(address)
+      var said = [failure.location]
+      // Makes a pool, and asks no server.
+      do throws(StoreError) { try MongoServer(address, failure: failure).close() } catch { said.append(error.message) }
+      for part in parts { #expect(!said.contains { $0.contains(part) }, "\(address.debugDescription): \(said)") }
+    }
+  }
+
+  @Test(
+    "an orphan is forgotten with its parked run and its steps, unless a host is up that will go on with it",
+    arguments: MongoProcess.Kind.allCases)
+  func forgetting(kind: MongoProcess.Kind) throws {
+    let address = try MongoProcess.shared(kind).freshAddress()
+    let host = try MongoStore(address, options: options())
+    var record = schedule("a")
+    record.orphanedAt = start
+    var parked = claim(1, "a")
+    (parked.claimedAt, parked.startedAt) = (nil, start)
+    parked.park = RunPark(position: 1, until: nil, event: "go")
+    let step = RunStep(run: RunID(1), position: 1, kind: .wait, name: "go", attempt: 1, startedAt: start)
+    try host.commit(
+      batch {
+        $0.schedules = [record]
+        $0.waiting = [parked]
+        $0.steps = [.put(step)]
+      })
+    let beside = try MongoStore(address, mode: .alongside, options: options())
+    #expect(try beside.forget("a") == .underWay(RunID(1)))
+    host.close()
+    #expect(try beside.forget("a") == .forgotten)
+    #expect(try beside.steps(of: RunID(1)).isEmpty && beside.openRuns().isEmpty && beside.schedules().isEmpty)
+    beside.close()
+  }
+
   @Test("many threads read long answers at once")
   func cursors() throws {
     let kept = options { $0.retention.standard = Retention.Limit(runs: nil, age: nil) }

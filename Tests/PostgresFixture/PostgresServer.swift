@@ -67,20 +67,22 @@ public final class PostgresServer: Sendable {
       shared_buffers = 32MB
       """
     // The shell lives as long as the pipe that it reads from, and does what comes through it: what is started by it
-    // holds nothing of this process's.
+    // holds nothing of this process's. It runs as whoever runs the tests, because only they can remove the directory.
     let script = """
       cd "$1" || exit 1
-      start() { "$2/pg_ctl" -D data -l server.log -w -s start >ctl.log 2>&1; }
-      "$2/initdb" -D data -A trust -U postgres -E UTF8 --locale=C --no-sync >initdb.log 2>&1 \
-      && printf '%s\\n' "$3" >>data/postgresql.conf && start "$@" && echo ready || { cat *.log; echo failed; }
+      place=$1 programs=$2 settings=$3
+      shift 3
+      start() { "$@" "$programs/pg_ctl" -D data -l server.log -w -s start >ctl.log 2>&1; }
+      "$@" "$programs/initdb" -D data -A trust -U postgres -E UTF8 --locale=C --no-sync >initdb.log 2>&1 \
+      && printf '%s\\n' "$settings" >>data/postgresql.conf && start "$@" && echo ready || { cat *.log; echo failed; }
       while read -r order mode; do
         case $order in
           start) start "$@" ;;
-          stop) "$2/pg_ctl" -D data -m "$mode" -w -s stop >ctl.log 2>&1 ;;
+          stop) "$@" "$programs/pg_ctl" -D data -m "$mode" -w -s stop >ctl.log 2>&1 ;;
         esac && echo ready || { cat ctl.log; echo failed; }
       done
-      "$2/pg_ctl" -D data -m immediate -w -s stop >/dev/null 2>&1
-      cd / && rm -rf "$1"
+      "$@" "$programs/pg_ctl" -D data -m immediate -w -s stop >/dev/null 2>&1
+      cd / && rm -rf "$place"
       """
     lifeline = Pipe()
     answers = Pipe()
@@ -88,7 +90,7 @@ public final class PostgresServer: Sendable {
       _ = fcntl(end.fileDescriptor, F_SETFD, FD_CLOEXEC)
     }
     keeper = Process()
-    let command = Self.unprivileged + ["/bin/sh", "-c", script, "sh", directory, programs, settings]
+    let command = ["/bin/sh", "-c", script, "sh", directory, programs, settings] + Self.unprivileged
     keeper.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     keeper.arguments = command
     keeper.standardInput = lifeline
@@ -115,9 +117,9 @@ public final class PostgresServer: Sendable {
     keeper.waitUntilExit()
   }
 
-  /// PostgreSQL refuses to run as root.
+  /// What its programs are started by: they refuse to run as root.
   private static var unprivileged: [String] {
-    geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []
+    geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : ["env"]
   }
 
   // MARK: Databases

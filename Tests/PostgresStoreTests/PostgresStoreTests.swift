@@ -72,8 +72,12 @@ struct PostgresStoreTests {
     let first = try open(url)
     // As the session of a host that is stopped between two packets: it has the row, and says nothing more.
     let frozen = try PostgresConnection(
-      PostgresTarget(StoreAddress(url)), setup: "SET search_path = moondial; SET application_name = 'moondial'")
-    _ = try frozen.ask("UPDATE leadership SET backend = pg_backend_pid(), expires_at = clock_timestamp()")
+      PostgresTarget(StoreAddress(url)), setup: "SET search_path = moondial; SET application_name = 'another name'")
+    _ = try frozen.ask(
+      """
+      UPDATE leadership SET backend = pg_backend_pid(), expires_at = clock_timestamp(), \
+      backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+      """)
     _ = try frozen.run([
       PostgresStep("BEGIN"), PostgresStep("SELECT prove((SELECT epoch FROM leadership), 0, 0, 60000)"),
     ])
@@ -81,6 +85,37 @@ struct PostgresStoreTests {
     #expect(error { try first.commit(.make { $0.claims = [run(1)] }) }?.code == .lost)
     second.close()
     first.close()
+  }
+
+  @Test("who takes over ends the session of the former host, and none that has only its number")
+  func eviction() throws {
+    let first = try open(url)
+    let other = try PostgresConnection(
+      PostgresTarget(StoreAddress(url)), setup: "SET search_path = moondial; SET application_name = 'moondial'")
+    _ = try other.ask(
+      """
+      UPDATE leadership SET backend = pg_backend_pid(), expires_at = clock_timestamp(), \
+      backend_start = clock_timestamp() - interval '1 day'
+      """)
+    let second = try open(url)
+    #expect(try other.ask("SELECT 1").count == 1)
+    second.close()
+    first.close()
+  }
+
+  @Test("a session that the host has given up proves nothing any more, whatever was sent to it")
+  func formerSession() throws {
+    let target = PostgresTarget(StoreAddress(url))
+    try open(url).close()
+    let setup = "SET search_path = moondial"
+    let former = try PostgresConnection(target, setup: setup)
+    let lease = try PostgresLease.take(former, target, length: 60_000_000_000, byForce: false)
+    _ = try former.run([lease.proof(highestRun: 1, decision: 1, commit: 1)])
+    let next = try PostgresConnection(target, setup: setup)
+    let standing = try lease.resume(next, target)
+    #expect(standing.commit == 1 && standing.decision == 1)
+    #expect(error { _ = try former.run([lease.proof(highestRun: 2, decision: 2, commit: 2)]) }?.code == .lost)
+    _ = try next.run([lease.proof(highestRun: 3, decision: 3, commit: 3)])
   }
 
   @Test("a lease is renewed while nothing is written")
@@ -227,6 +262,25 @@ struct PostgresStoreTests {
     store.close()
   }
 
+  @Test("a sign that makes one letter with what follows it comes back as it was")
+  func accents() {
+    for text in ["\u{f8fa}\u{301}", "\u{f8fa}0\u{301}x", "\0\u{301}", "\u{f8fa}1\u{f8fa}", "\u{f8fa}", "é\0", ""] {
+      let written = String(decoding: PostgresText.escaped(text.utf8), as: UTF8.self)
+      #expect(Array(PostgresText.unescaped(written).utf8) == Array(text.utf8), "\(text.debugDescription)")
+    }
+    #expect(PostgresText.unescaped("\u{f8fa}\u{301}") == "\u{f8fa}\u{301}", "it was written by somebody else")
+  }
+
+  @Test("a join remembers a run of a job whose name begins with an accent")
+  func accentedNames() throws {
+    let store = try open(url)
+    var record = ScheduleRecord(job: "join", trigger: nil, registeredAt: start)
+    record.arrivals = [UpstreamArrival(job: "\u{301}up", run: RunID(7))]
+    try store.commit(.make { $0.schedules = [record] })
+    #expect(try store.schedules() == [record])
+    store.close()
+  }
+
   @Test("paths that are longer than an index entry are remembered")
   func longPaths() throws {
     let store = try open(url)
@@ -236,6 +290,30 @@ struct PostgresStoreTests {
     try store.commit(.make { $0.files = [mark] })
     #expect(try store.files(of: "a") == [mark])
     store.close()
+  }
+
+  @Test("an orphan is forgotten with its parked run and its steps, unless a host is up that will go on with it")
+  func forgetting() throws {
+    let host = try open(url)
+    var record = ScheduleRecord(job: "a", trigger: nil, registeredAt: start)
+    record.orphanedAt = start
+    var parked = run(1)
+    (parked.outcome, parked.finishedAt, parked.claimedAt, parked.startedAt) = (nil, nil, nil, start)
+    parked.park = RunPark(position: 1, until: nil, event: "go")
+    let step = RunStep(run: RunID(1), position: 1, kind: .wait, name: "go", attempt: 1, startedAt: start)
+    try host.commit(
+      .make {
+        $0.schedules = [record]
+        $0.waiting = [parked]
+        $0.steps = [.put(step)]
+      })
+    let beside = try open(url, .alongside)
+    #expect(try beside.forget("a") == .underWay(RunID(1)))
+    #expect(try beside.forget("b") == .unknown)
+    host.close()
+    #expect(try beside.forget("a") == .forgotten)
+    #expect(try beside.steps(of: RunID(1)).isEmpty && beside.openRuns().isEmpty && beside.schedules().isEmpty)
+    beside.close()
   }
 
   // MARK: Alongside a host
@@ -308,6 +386,7 @@ struct PostgresStoreTests {
       }
     }
     #expect(outcomes.withLock { $0.count } == 4)
-    #expect(try server.execute("SELECT count(*) FROM moondial.versions", in: url) == "1")
+    let versions = try server.execute("SELECT count(*) FROM moondial.versions", in: url)
+    #expect(versions == "\(PostgresSchema.currentVersion)")
   }
 }

@@ -11,7 +11,7 @@ import ScriptRuntime
 import Testing
 
 /// The same contract as of every executor, with the built program as worker.
-@Suite("Processes keep the contract of executors", .serialized)
+@Suite("Processes keep the contract of executors", .serialized, .timeLimit(.minutes(3)))
 struct ProcessConformanceTests {
   @Test("every claim", arguments: ExecutorConformance.claims)
   func conforms(claim: ExecutorConformance.Claim) throws {

@@ -1,3 +1,4 @@
+import CLinux
 import Chronology
 import Executors
 import Glibc
@@ -10,7 +11,7 @@ import TestSupport
 import Testing
 
 /// What a run may do is done over the socket, with the rights of its script.
-@Suite("Runs in worker processes", .serialized)
+@Suite("Runs in worker processes", .serialized, .timeLimit(.minutes(3)))
 struct ProcessRunTests {
   private func fixture(_ edit: (inout ProcessConfiguration) -> Void = { _ in }) throws -> PoolFixture {
     var configuration = ProcessConfiguration()
@@ -151,8 +152,116 @@ struct ProcessRunTests {
       return { inside, tostring(out), why }
       """)
     #expect(report.outcome == .succeeded, "\(String(describing: report.error))")
+    guard linux_landlock_version() > 0 else { return }
     #expect(report.result?.hasPrefix("[\"inside\",\"nil\"") == true, "\(report.result ?? "")")
     #expect(report.result?.contains("Permission denied") == true)
+  }
+
+  @Test("with all files granted move them from directory to directory")
+  func refer() throws {
+    let place = try TemporaryDirectory()
+    try place.write("in/a.txt", "inside")
+    try place.write("out/b.txt", "outside")
+    var grants = Grants.none
+    grants.files = .any
+    var configuration = ProcessConfiguration()
+    configuration.libraries = .all
+    let fixture = try PoolFixture(grants: grants, base: place.path, processes: configuration)
+    let report = try fixture.run("return { os.rename('\(place.path)/in/a.txt', '\(place.path)/out/a.txt') }")
+    #expect(report.result == "[true]", "\(report.result ?? "")")
+  }
+
+  @Test("have no word with the host through the programs that they start")
+  func descriptors() throws {
+    let fixture = try fixture { $0.libraries = .all }
+    #expect(try fixture.run("return (os.execute('test -e /proc/self/fd/3')) == nil").result == "true")
+  }
+
+  @Test("are on the clocks of their job")
+  func zone() throws {
+    let fixture = try fixture()
+    let report = fixture.run(
+      try fixture.job("return os.date('%H:%M %z', 1782900000)", fields: "timezone = 'Europe/Berlin',"))
+    #expect(report.result == "\"12:00 +0200\"")
+  }
+
+  @Test("start programs that take signals as those of a shell do")
+  func signals() throws {
+    let fixture = try fixture { $0.libraries = .all }
+    let body = "return { select(2, os.execute('kill -TERM $$; exit 7')), os.execute('true & wait') }"
+    #expect(try fixture.run(body, fields: "timeout = '30s',").result == "[\"signal\",true,\"exit\",0]")
+  }
+
+  /// A list that no frame may carry.
+  private final class ManyJobs: JobControl {
+    func jobs() -> [JobSummary] {
+      (0..<20_000).map { JobSummary(name: "job-\($0)", tags: [String(repeating: "t", count: 1_000)]) }
+    }
+    func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void) {
+      completion(.success(RunID(1)))
+    }
+    func schedule(_ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void) {
+      completion(.success("a"))
+    }
+    func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) { completion(nil) }
+    func pause(
+      _ job: String, reason: String?, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void
+    ) { completion(nil) }
+    func resume(_ job: String, by caller: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
+      completion(nil)
+    }
+  }
+
+  @Test("are told in a sentence when an answer, or a question, is larger than a frame")
+  func large() throws {
+    var configuration = ProcessConfiguration()
+    configuration.workers = 1
+    let fixture = try PoolFixture(processes: configuration) { $0.jobs = ManyJobs() }
+    let listed = try fixture.run("local list, why = jobs.list() return { tostring(list), why }").result ?? ""
+    #expect(listed.hasPrefix("[\"nil\",\"the list of 20000 jobs has ") && listed.contains("16 MB at most"), "\(listed)")
+    let ran = try fixture.run("return (select(2, jobs.run(('x'):rep(8 * 1024 * 1024))))").result ?? ""
+    #expect(ran.contains("a process may ask for"), "\(ran.prefix(300))")
+    let named = try fixture.run("return (select(2, jobs.resume(('x'):rep(5000))))").result ?? ""
+    #expect(named.contains("a name has at most 4096 bytes"), "\(named.prefix(300))")
+  }
+
+  @Test("use processor time together with what they start")
+  func forked() throws {
+    let fixture = try fixture {
+      $0.libraries = .all
+      $0.processorTime = 1_000_000_000
+    }
+    let body = "os.execute('for i in 1 2 3 4; do (while :; do :; done) & done; wait')"
+    let report = try fixture.run(body, fields: "timeout = '60s',")
+    #expect(report.outcome == .timedOut)
+    #expect(report.error?.message.contains("than the cpu_time of 1s") == true, "\(String(describing: report.error))")
+    #expect(try fixture.run("return 1").outcome == .succeeded, "the next one begins anew")
+  }
+
+  @Test("have memory together with what they start")
+  func spread() throws {
+    let fixture = try fixture {
+      $0.libraries = .all
+      $0.memory = 64 << 20
+    }
+    // The echo keeps the shell, and what it holds, from becoming the sleep.
+    let one = "(a=$(head -c 30000000 /dev/zero | tr '\\\\0' x); sleep 600; echo $a) &"
+    let body = "os.execute(\"for i in 1 2 3 4 5 6; do \(one) done; wait\")"
+    let report = try fixture.run(body, fields: "timeout = '60s',")
+    #expect(report.outcome == .outOfMemory)
+    #expect(report.error?.message.contains("together than the 64 MB") == true, "\(String(describing: report.error))")
+  }
+
+  @Test("have a bound of processor time that they cannot put off")
+  func hardBound() throws {
+    let fixture = try fixture {
+      $0.libraries = .all
+      $0.processorTime = 1_000_000_000
+    }
+    let report = try fixture.run(
+      "return tonumber(io.open('/proc/self/limits'):read('a'):match('Max cpu time%s+%d+%s+(%d+)'))")
+    let bound = try #require(report.result.flatMap { Int($0) }, "\(String(describing: report.error))")
+    #expect(bound >= 64 && bound < 100)
   }
 
   @Test("with a closure are refused with a sentence")

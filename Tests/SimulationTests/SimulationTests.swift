@@ -85,10 +85,23 @@ struct SimulationTests {
       total.storeFailures += report.storeFailures
       total.clockSteps += report.clockSteps
       total.schedules += report.schedules
+      total.steps += report.steps
+      total.transactions += report.transactions
+      total.outboxes += report.outboxes
     }
     #expect(total.runs > 1_000 && total.ranges > 500)
     #expect(total.crashes > 20 && total.storeFailures > 20 && total.clockSteps > 10)
     #expect(total.schedules > 100)
+    #expect(total.steps > 100 && total.transactions > 50 && total.outboxes > 20)
+  }
+
+  @Test("a canary: a store that loses what one transaction in twenty has asked for is found out")
+  func intentCanary() throws {
+    let found = try (1...10 as ClosedRange<UInt64>).contains { seed in
+      var simulation = try Simulation(seed: seed, disk: ModelDisk(), wrapping: { ForgetfulStore($0, intents: true) })
+      return try simulation.run().violations.contains { $0.contains("is not among the runs") }
+    }
+    #expect(found)
   }
 
   @Test("a canary: a store that forgets one batch in fifty is found out")
@@ -101,11 +114,15 @@ struct SimulationTests {
   }
 }
 
-/// Says that it stored every batch, and forgets every fiftieth.
+/// Says that it stored every batch, and forgets every fiftieth; or the intent of every twentieth transaction.
 private final class ForgetfulStore: JobStore {
   private let store: any JobStore
+  private let intents: Bool
   private let count = Mutex(0)
-  init(_ store: any JobStore) { self.store = store }
+  init(_ store: any JobStore, intents: Bool = false) {
+    self.store = store
+    self.intents = intents
+  }
   var name: String { store.name }
   var keyValues: any KeyValueStore { store.keyValues }
   func load() throws(StoreError) -> StoreSnapshot { try store.load() }
@@ -114,18 +131,26 @@ private final class ForgetfulStore: JobStore {
       count += 1
       return count
     }
-    if number % 50 == 0 { completion(nil) } else { store.apply(batch, completion: completion) }
+    if !intents, number % 50 == 0 { completion(nil) } else { store.apply(batch, completion: completion) }
   }
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try store.runs(query) }
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try store.decisions(query) }
   func files(of job: String) throws(StoreError) -> [FileMark] { try store.files(of: job) }
   func schedules() throws(StoreError) -> [ScheduleRecord] { try store.schedules() }
   func append(log lines: [RunLogLine]) {}
-  func steps(of run: RunID) throws(StoreError) -> [RunStep] { [] }
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] { try store.steps(of: run) }
   func commit(
     _ transaction: RunTransaction, at now: Instant,
     completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
-  ) { completion(.failure(.closed(name))) }
+  ) {
+    let number = count.withLock { count in
+      count += 1
+      return count
+    }
+    var transaction = transaction
+    if intents, number % 20 == 0 { transaction.intent = nil }
+    store.commit(transaction, at: now, completion: completion)
+  }
   func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
   func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
   func close() {}

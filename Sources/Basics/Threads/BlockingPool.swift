@@ -9,13 +9,29 @@ internal import Synchronization
 /// somebody else's reason.
 package final class BlockingPool: Sendable {
   private struct State: Sendable {
-    var queue = Queue<@Sendable () -> Void>()
+    var queue = Queue<Order>()
+    var nextOrder = 0
     var threads: [Int: NamedThread] = [:]
     var nextIndex = 0
     /// Threads that have not ended, those being made included.
     var alive = 0
     var idle = 0
     var isStopped = false
+
+    /// Takes an order back. False: it was begun already.
+    mutating func withdraw(_ number: Int) -> Bool {
+      var kept = Queue<Order>()
+      var isFound = false
+      // Others may have come since, each with an answer of its own: it is not simply the last one.
+      while let order = queue.popFirst() { if order.number == number { isFound = true } else { kept.append(order) } }
+      queue = kept
+      return isFound
+    }
+  }
+  /// Work with a number, so that it can be taken back.
+  private struct Order: Sendable {
+    let number: Int
+    let work: @Sendable () -> Void
   }
   /// What a thread was woken for: work, or (nil) the end.
   private struct Call {
@@ -25,6 +41,7 @@ package final class BlockingPool: Sendable {
   private let name: String
   private let limit: Int
   private let idleAfter: Int64
+  private let makeThread: ThreadMaker
   /// Told when the system refuses a thread, and (nil) when it gives one again. Set before the first `run`.
   /// In a struct, since a closure that a `Mutex` holds by itself is wrapped once more each time it is looked at.
   private struct Watch: Sendable {
@@ -33,15 +50,30 @@ package final class BlockingPool: Sendable {
   private let watch = Mutex(Watch())
   private let isRefused = Atomic(false)
 
+  /// A pool without threads: `run` does the work itself, before it returns. For hosts whose time stands still.
+  package static func inline() -> BlockingPool { BlockingPool() }
+
+  private init() {
+    name = ""
+    limit = 0
+    idleAfter = 0
+    makeThread = NamedThread.init
+  }
+
   /// - Parameters:
   ///   - name: threads are called `name0`, `name1`, …
   ///   - threads: the most at a time.
   ///   - idleAfter: nanoseconds without work after which a thread ends.
-  package init(name: String = "moondial-io", threads: Int = 8, idleAfter: Int64 = 10_000_000_000) {
+  ///   - makeThread: how the system gives threads; a test may refuse them.
+  package init(
+    name: String = "moondial-io", threads: Int = 8, idleAfter: Int64 = 10_000_000_000,
+    makeThread: @escaping ThreadMaker = NamedThread.init
+  ) {
     precondition(threads > 0, "a blocking pool has at least one thread")
     self.name = name
     limit = threads
     self.idleAfter = idleAfter
+    self.makeThread = makeThread
   }
 
   /// Calls `watch` when the system refuses the pool a thread, and with nil when it gives one again, or when nothing has
@@ -67,20 +99,27 @@ package final class BlockingPool: Sendable {
   /// - Returns: false, and the work is not done, after `stop`, or when the system refuses the pool its first thread.
   @discardableResult
   package func run(_ work: @escaping @Sendable () -> Void) -> Bool {
-    let (isTaken, newThread) = state.withLock { state -> (Bool, Int?) in
-      guard !state.isStopped else { return (false, nil) }
-      state.queue.append(work)
-      guard state.queue.count > state.idle, state.alive < limit else { return (true, nil) }
+    guard limit > 0 else {
+      guard !state.withLock({ $0.isStopped }) else { return false }
+      work()
+      return true
+    }
+    let (order, newThread) = state.withLock { state -> (Int?, Int?) in
+      guard !state.isStopped else { return (nil, nil) }
+      state.nextOrder += 1
+      state.queue.append(Order(number: state.nextOrder, work: work))
+      guard state.queue.count > state.idle, state.alive < limit else { return (state.nextOrder, nil) }
       state.alive += 1
       state.nextIndex += 1
-      return (true, state.nextIndex - 1)
+      return (state.nextOrder, state.nextIndex - 1)
     }
+    guard let order else { return false }
     guard let newThread else {
-      if isTaken { state.signal() }
-      return isTaken
+      state.signal()
+      return true
     }
     do {
-      let thread = try NamedThread("\(name)\(newThread)") { [self] in serve(as: newThread) }
+      let thread = try makeThread("\(name)\(newThread)", 1 << 20, .blocked) { [self] in serve(as: newThread) }
       // It may have ended already only after ten idle seconds, or because of `stop`; then nobody needs to join it.
       state.withLock { $0.threads[newThread] = thread }
       noteThread(nil)
@@ -91,8 +130,7 @@ package final class BlockingPool: Sendable {
       return state.withLock { state in
         state.alive -= 1
         guard state.alive == 0 else { return true }
-        _ = state.queue.popLast()
-        return false
+        return !state.withdraw(order)
       }
     }
   }
@@ -122,7 +160,7 @@ package final class BlockingPool: Sendable {
         }
         if isIdle { state.idle -= 1 }
         isIdle = false
-        return Call(work: work)
+        return Call(work: work?.work)
       }
       if let work = call?.work {
         work()

@@ -95,7 +95,7 @@ typedef struct {
   char *_Nullable const *_Nonnull arguments;
   char *_Nullable const *_Nonnull environment;
   int socket, output;                                 // become 3, and 1 and 2; 0 is /dev/null
-  int nice;
+  int nice;                                           // added to the niceness of the calling thread
   int64_t files, processes;                           // RLIMIT_NOFILE, RLIMIT_NPROC; negative: as the host's
   bool has_user, has_group;                           // what is to be taken of the next two
   uint32_t user, group;
@@ -110,6 +110,9 @@ int linux_spawn_worker(const linux_worker *_Nonnull worker, linux_child_failure 
 /// Whether that child is stopped (SIGSTOP and the like) and was not continued. Nothing is reaped.
 bool linux_is_stopped(int process);
 
+/// Whether that child has ended. Nothing is reaped: its number stays its own.
+bool linux_has_ended(int process);
+
 /// How a child has ended.
 typedef struct {
   int signal, code;
@@ -122,19 +125,40 @@ bool linux_reap(int process, linux_ending *_Nonnull ending);
 /// `SEGV`, `KILL`, …; `?` for a number that is no signal (sigabbrev_np(3)).
 const char *_Nonnull linux_signal_name(int number);
 
+/// What one process uses, as /proc has it. Nanoseconds, in the kernel's ticks of mostly 10 ms, and bytes.
+typedef struct {
+  int process, group;
+  int64_t own_time;                                   // processor time of its threads
+  int64_t waited_time;                                // and of children that have ended and were waited for
+  int64_t memory;                                     // resident, without what files and shared mappings hold
+} linux_process_usage;
+
+/// What one process uses. False: there is none.
+bool linux_usage(int process, linux_process_usage *_Nonnull usage);
+
+/// What the processes of some process groups use: how many there are, `most` at the most; -1: there is no /proc.
+int linux_group_usage(
+  const int *_Nonnull groups, int count, linux_process_usage *_Nonnull found, int most);
+
+/// Resident bytes of a process that no file holds, where what it shares with others counts by its share; -1: nobody
+/// tells.
+int64_t linux_proportional_memory(int process);
+
 /// From now on the calling process is killed when the thread of `parent` ends that started it. False: it has already.
 bool linux_die_with(int parent);
 
-/// From now on the process, and what it starts, cannot leave its process group, look into other processes, load code
-/// into the kernel, mount, or enter namespaces: such calls are refused with EPERM (seccomp(2)). False: the kernel, or
-/// this processor, has no such filter. After no_new_privs.
+/// From now on the process, and what it starts, cannot leave its process group, look into other processes or change
+/// their limits and priorities, load code into the kernel, mount, enter namespaces, set clocks, or make memory that no
+/// limit counts: such calls are refused with EPERM (seccomp(2)). False: the kernel, or this processor, has no such
+/// filter. After no_new_privs.
 bool linux_refuse_calls(void);
 
 /// The version of Landlock that the kernel has; 0: none.
 int linux_landlock_version(void);
 
-/// A set of rules; with `files` nothing may be opened that is not allowed, in any case no process outside can be
-/// signalled or traced, as far as the kernel's version has it. -1: the kernel has no Landlock.
+/// A set of rules; with `files` nothing may be opened that is not allowed, else everything is; in any case no process
+/// outside can be signalled or traced, as far as the kernel's version has it. -1: the kernel has no Landlock, or one
+/// that can do none of this.
 int linux_landlock_begin(bool files);
 
 /// What may be done below a path, beside reading.
@@ -146,8 +170,8 @@ bool linux_landlock_allow(int rules, const char *_Nonnull path, linux_file_acces
 /// From now on the calling thread and what it starts are bound by the rules: before there are other threads.
 bool linux_landlock_enter(int rules);
 
-/// Enters user, mount, network, IPC and UTS namespaces of its own, with no network but an inactive loopback. Before
-/// there are other threads. False: the kernel does not allow it.
+/// Enters user, mount, network, IPC and UTS namespaces of its own, with no network but an inactive loopback, and gives
+/// up the capabilities that one has in there. Before there are other threads. False: the kernel does not allow it.
 bool linux_enter_namespaces(void);
 
 /// The process may have so many bytes more than it has now (RLIMIT_AS, RLIMIT_DATA).
@@ -156,6 +180,12 @@ bool linux_limit_memory(int64_t bytes);
 /// From now on the process may use so much more processor time, in whole seconds and one more, until SIGXCPU ends it;
 /// negative: any (RLIMIT_CPU).
 bool linux_limit_processor(int64_t nanoseconds);
+
+/// Nanoseconds of processor time up to the bound that was set for good; INT64_MAX: there is none.
+int64_t linux_processor_left(void);
+
+/// The process, and each that it starts, may use so much more processor time until SIGKILL ends it, whatever it does.
+bool linux_limit_processor_for_good(int64_t nanoseconds);
 
 /// From now on what is left of programs that this process started becomes its child (PR_SET_CHILD_SUBREAPER).
 void linux_inherit_orphans(void);

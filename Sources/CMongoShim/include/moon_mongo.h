@@ -25,9 +25,11 @@ typedef struct moon_mongo_transaction moon_mongo_transaction;
 
 /// NULL: the address is not one, or libmongoc is not installed, as `error` says.
 ///
-/// Sets how long to look for a server, to wait for a connection and for an answer where the address does not.
+/// Sets how long to look for a server, to wait for a connection and for an answer where the address does not; `name` is
+/// what the server knows the connections by.
 moon_mongo_pool *moon_mongo_open(
-  const char *address, int32_t selection_ms, int32_t connect_ms, int32_t answer_ms, moon_mongo_error *error);
+  const char *address, const char *name, int32_t selection_ms, int32_t connect_ms, int32_t answer_ms,
+  moon_mongo_error *error);
 /// All clients have been given back.
 void moon_mongo_close(moon_mongo_pool *pool);
 /// The database that the address names; NULL: none.

@@ -23,7 +23,7 @@ package struct RequestGate: Sendable {
   }
 
   private let credentials: Credentials
-  /// Names by which the host is called, in small letters, beside addresses and `localhost`.
+  /// Names by which the host is called, in small letters, in addition to addresses and `localhost`.
   private let names: Set<String>
 
   package init(_ credentials: Credentials, names: [String] = []) {

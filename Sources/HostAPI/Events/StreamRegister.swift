@@ -23,7 +23,7 @@ final class StreamRegister: Sendable {
 
   var count: Int { state.withLock { $0.channels.count } }
 
-  /// Takes a place; false: there is none. On the channel's event loop.
+  /// Counts one more; false: there is no room. On the channel's event loop.
   func enter(_ channel: any Channel) -> Bool {
     state.withLock { state in
       guard state.channels.count < most else { return false }
@@ -37,7 +37,7 @@ final class StreamRegister: Sendable {
     }
   }
 
-  /// Gives the place back. Twice is fine.
+  /// Counts one less. Twice is fine.
   func leave(_ channel: any Channel) {
     let timer = state.withLock { state -> RepeatedTask? in
       state.channels[ObjectIdentifier(channel)] = nil

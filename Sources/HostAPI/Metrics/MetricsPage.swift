@@ -9,6 +9,7 @@ package enum MetricsPage {
     host(metrics, version, &page)
     runs(metrics, &page)
     stores(metrics, &page)
+    nodes(metrics.nodes, &page)
     scripts(metrics.scripts, &page)
     return page.text
   }
@@ -18,7 +19,7 @@ package enum MetricsPage {
     page.family("moondial_uptime_seconds", .gauge, "Time since the start of the host.") {
       $0.add(metrics.uptimeSeconds)
     }
-    page.family("moondial_ready", .gauge, "1: its loop turns, stores are writable, scripts are loaded.") {
+    page.family("moondial_ready", .gauge, "1: its loop runs, stores are writable, scripts are loaded.") {
       $0.add(metrics.isReady ? 1 : 0)
     }
     page.family("moondial_paused", .gauge, "1: everything is paused.") { $0.add(metrics.isPaused ? 1 : 0) }
@@ -43,7 +44,7 @@ package enum MetricsPage {
       family.add(jobs.disabled, ("state", "disabled"))
       family.add(jobs.orphaned, ("state", "orphaned"))
     }
-    page.family("moondial_schedules", .gauge, "Schedules that were made at run time.") {
+    page.family("moondial_schedules", .gauge, "Dynamic schedules.") {
       $0.add(metrics.jobs.schedules)
     }
   }
@@ -99,6 +100,23 @@ package enum MetricsPage {
         family.add(
           bounds: latency.bounds, counts: latency.counts, count: latency.count, sum: latency.sum, ("store", store.name))
       }
+    }
+  }
+
+  /// Only of a host that shares a store.
+  private static func nodes(_ stores: [HostMetrics.NodeMetrics], _ page: inout MetricsText) {
+    guard !stores.isEmpty else { return }
+    page.family("moondial_nodes", .gauge, "Hosts that share a store, by what they do.") { family in
+      for store in stores {
+        for state in store.states { family.add(state.count, ("store", store.store), ("state", state.state.rawValue)) }
+      }
+    }
+    page.family("moondial_nodes_other_scripts", .gauge, "Live hosts with other scripts than this one.") { family in
+      for store in stores { family.add(store.otherScripts, ("store", store.store)) }
+    }
+    page.family("moondial_clock_ahead_seconds", .gauge, "How far this clock is ahead of the store's server.") {
+      family in
+      for store in stores { family.add(store.clockAhead, ("store", store.store)) }
     }
   }
 

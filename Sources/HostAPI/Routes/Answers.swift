@@ -26,22 +26,6 @@ struct ReasonBody: Codable, Sendable {
 /// Of orders that take nothing.
 struct EmptyBody: Codable, Sendable {}
 
-/// This host among those of its database. One, until several can share one.
-struct NodesAnswer: Codable, Sendable {
-  struct Node: Codable, Sendable {
-    var host: HostIdentity
-    var version: String
-    var pid: Int
-    var leader: Bool
-    var startedAt: HostTime
-    enum CodingKeys: String, CodingKey {
-      case host, version, pid, leader
-      case startedAt = "started_at"
-    }
-  }
-  var nodes: [Node]
-}
-
 struct GenerationsAnswer: Codable, Sendable {
   var items: [GenerationAnswer]
 }

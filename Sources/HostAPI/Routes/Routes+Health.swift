@@ -17,7 +17,7 @@ extension Routes {
         handle: { _ in try .json(HealthAnswer(status: "ok")) }),
       Route(
         method: .get, path: "/readyz", name: "readiness",
-        summary: "Whether the loop turns, stores are writable and scripts are loaded", role: .read,
+        summary: "Whether the loop runs, stores are writable and scripts are loaded", role: .read,
         parameters: [Parameters.ifNoneMatch],
         answers: [
           Route.Answer(status: .ok, content: .json(Readiness.self), summary: "all of it"),

@@ -18,7 +18,7 @@ extension Routes {
             limit: try call.limit(standard: PageLimit.most)))
       },
       .get(
-        "/api/v1/schedules", "schedules", "Schedules made at run time, by id",
+        "/api/v1/schedules", "schedules", "Dynamic schedules, by id",
         [Parameters.job, Parameters.after, Parameters.limit]
       ) { call in
         try await control.schedules(

@@ -29,7 +29,8 @@ package struct RouteContext: Sendable {
 package enum Routes {
   package static func all(_ context: RouteContext) -> [Route] {
     let routes =
-      status(context) + jobs(context) + runs(context) + schedules(context) + scripts(context) + history(context)
+      status(context) + nodes(context) + jobs(context) + runs(context) + schedules(context) + scripts(context)
+      + history(context)
       + streams(context) + health(context) + login(context) + dashboard
     // The description describes itself too.
     let description = describe("")
@@ -57,12 +58,6 @@ package enum Routes {
     let control = context.control
     return [
       .get("/api/v1/status", "status", "How the host is") { _ in try await control.status() },
-      .get("/api/v1/nodes", "nodes", "The hosts of the database") { _ in
-        let status = try await control.status()
-        return NodesAnswer(nodes: [
-          .init(host: status.host, version: status.version, pid: status.pid, leader: true, startedAt: status.startedAt)
-        ])
-      },
       .post("/api/v1/pause", "pause", "Pause some jobs, or everything", body: .json(PauseRequest.self)) { call in
         try await control.pause(try call.decode(PauseRequest.self), by: call.caller)
       },

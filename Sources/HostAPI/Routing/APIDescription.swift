@@ -85,9 +85,9 @@ package struct APIDescription: Sendable {
   private static func parameter(_ parameter: Route.Parameter) -> JSONValue {
     var fields = JSONFields()
     fields["name"] = .string(parameter.name)
-    fields["in"] = .string(parameter.place.rawValue)
+    fields["in"] = .string(parameter.location.rawValue)
     fields["description"] = .string(parameter.summary)
-    fields["required"] = .bool(parameter.place == .path)
+    fields["required"] = .bool(parameter.location == .path)
     fields["schema"] = .object(parameter.schema.json)
     return .object(fields)
   }

@@ -13,6 +13,8 @@ final class APIResponder: Sendable {
   private let limits: ServerLimits
   private let streams: StreamRegister
   private let active = Atomic(0)
+  /// One a door, so that who asks much over TCP does not hold up the commands.
+  private let socketGate, networkGate: AnswerGate
   private let date = HTTPDate()
 
   init(_ table: RouteTable, _ description: APIDescription, _ gate: RequestGate, _ limits: ServerLimits) {
@@ -21,6 +23,8 @@ final class APIResponder: Sendable {
     self.gate = gate
     self.limits = limits
     streams = StreamRegister(limits)
+    socketGate = AnswerGate(most: limits.longAnswers)
+    networkGate = AnswerGate(most: limits.longAnswers)
   }
 
   /// Ends the streams: their clients come back to the next host.
@@ -28,7 +32,7 @@ final class APIResponder: Sendable {
 
   /// The answer to one request. Never throws: what goes wrong is an answer too.
   func respond(to request: Request, at door: Door, on channel: any Channel) async -> Response {
-    // A client that sends a thousand requests at once is one among others: each of its answers waits for its turn.
+    // A client that sends a thousand requests at once is one among others: others' answers come between its own.
     await Task.yield()
     var isBodyRead = false
     var response: Response
@@ -71,8 +75,9 @@ final class APIResponder: Sendable {
       door: door, authority: request.head.authority, body: body, bodySchema: description.bodies[route.name] ?? .any,
       schemas: description.schemas)
     if route.body != nil { try call.checkBody() }
-    let reply = try await route.handle(call)
-    return try response(reply, request, channel)
+    guard route.isLong else { return try response(await route.handle(call), request, channel) }
+    let gate = door == .socket ? socketGate : networkGate
+    return try response(await gate.pass { try await route.handle(call) }, request, channel)
   }
 
   // MARK: Before
@@ -142,7 +147,7 @@ final class APIResponder: Sendable {
   }
 
   private static func checkQuery(_ target: RequestTarget, _ route: Route) throws(ProblemDetails) {
-    let names = route.parameters.filter { $0.place == .query }.map(\.name)
+    let names = route.parameters.filter { $0.location == .query }.map(\.name)
     guard let unknown = target.query.first(where: { !names.contains($0.name) }) else { return }
     let all = names.isEmpty ? "it takes none" : "it takes \(names.joined(separator: ", "))"
     throw .invalid("there is no parameter \(AnswerEncoder.quoted(unknown.name)): \(all)")

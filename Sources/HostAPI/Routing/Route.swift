@@ -14,21 +14,23 @@ package struct Route: Sendable {
   package var parameters: [Parameter] = []
   package var body: Body?
   package var answers: [Answer]
-  /// Statuses of problems beside those that every route has.
+  /// Statuses of problems in addition to those that every route has.
   package var problems: [HTTPResponse.Status] = []
+  /// Whether its answers are long, so that only some are made at a time (``AnswerGate``).
+  package var isLong = false
   package var handle: @Sendable (APICall) async throws -> Reply
 
   /// A part of the path or of the query.
   package struct Parameter: Sendable {
-    package enum Place: String, Sendable { case path, query, header }
+    package enum Location: String, Sendable { case path, query, header }
     package var name: String
-    package var place: Place
+    package var location: Location
     package var schema: Schema
     package var summary: String
 
-    package init(_ name: String, in place: Place = .query, _ schema: Schema, _ summary: String) {
+    package init(_ name: String, in location: Location = .query, _ schema: Schema, _ summary: String) {
       self.name = name
-      self.place = place
+      self.location = location
       self.schema = schema
       self.summary = summary
     }
@@ -95,11 +97,13 @@ extension Route {
       ],
       problems: problems
         + (path.contains("{") || parameters.contains { $0.name == "job" } ? [.notFound] : []),
+      isLong: A.self is any LongAnswer.Type,
       handle: { call in
         let answer = try await handle(call)
         // Who has gone needs no text of it.
         try Task.checkCancellation()
-        return try .json(answer)
+        guard let long = answer as? any LongAnswer else { return try .json(answer) }
+        return Reply(.ok, .text(try await long.json(), type: "application/json"))
       })
   }
 

@@ -4,7 +4,7 @@ internal import NIOHTTP1
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
 
-/// Holds one connection to ``ServerLimits``: a client that is slow, silent, gone or wrong gives its place back.
+/// Holds one connection to ``ServerLimits``: a client that is slow, silent, gone or wrong is let go.
 ///
 /// It stands between the parser and the tasks that answer, on the event loop's thread. Each wait has one timer; a
 /// connection that has none waits for the host's answer.

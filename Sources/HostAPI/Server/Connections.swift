@@ -21,7 +21,7 @@ final class Connections: Sendable {
 
   var count: Int { state.withLock { $0.entries.count } }
 
-  /// Takes a place; false: there is none at this door, or the server ends.
+  /// Counts one more; false: there is no room at this door, or the server ends.
   func enter(_ channel: any Channel, isSocket: Bool) -> Bool {
     state.withLock { state in
       guard !state.isClosed, state.entries.values.count(where: { $0.isSocket == isSocket }) < most else { return false }

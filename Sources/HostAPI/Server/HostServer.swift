@@ -48,8 +48,12 @@ package final class HostServer: Sendable {
 
   private struct State: Sendable {
     var group: MultiThreadedEventLoopGroup?
+    /// Of the group's one event loop.
+    var executor: LoopExecutor?
     var listeners: [any Channel] = []
     var file: SocketFile?
+    /// Why there is no socket.
+    var warning: String?
   }
 
   package init(_ control: any HostControl, _ settings: Settings, log: any HostLog) {
@@ -80,26 +84,55 @@ package final class HostServer: Sendable {
 
   // MARK: Life
 
-  /// Begins to listen. What cannot be had is one warning.
+  /// Listens and serves.
   package func start() {
+    listen()
+    serve()
+  }
+
+  /// From now on the socket is there; who connects waits for `serve`.
+  package func listen() {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    state.withLock { $0.group = group }
-    // First, so that who finds the socket finds all of it.
-    if let listen = settings.listen { startTCP(group, listen.host, listen.port) }
-    if let path = settings.socket {
-      do {
-        let file = try SocketFile(at: path)
-        state.withLock { $0.file = file }
-        let bootstrap = bootstrap(group, at: .socket)
-        let channel = try bootstrap.withBoundSocket(file.descriptor).wait()
-        state.withLock { $0.listeners.append(channel) }
-      } catch {
-        log.write(.warn, "no commands can reach this host: \(error)")
-      }
+    let executor = LoopExecutor(group.any())
+    let warning = settings.socket.flatMap { listen(group, executor, at: $0) }
+    state.withLock { state in
+      state.group = group
+      state.executor = executor
+      state.warning = warning
     }
   }
 
-  private func startTCP(_ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int) {
+  /// After `listen`: begins to answer, over TCP as well. What cannot be had is one warning.
+  package func serve() {
+    let (group, executor, socket, warning) = state.withLock {
+      ($0.group, $0.executor, $0.listeners.first, $0.warning)
+    }
+    guard let group, let executor else { return }
+    // First, so that who is answered over the socket finds all of it.
+    let warnings = [warning, settings.listen.flatMap { listenTCP(group, executor, $0.host, $0.port) }]
+    // A listener that has been closed meanwhile takes in nobody.
+    try? socket?.setOption(.autoRead, value: true).wait()
+    for case let warning? in warnings { log.write(.warn, warning) }
+  }
+
+  /// - Returns: why there is none; nil: it listens.
+  private func listen(
+    _ group: MultiThreadedEventLoopGroup, _ executor: LoopExecutor, at path: String
+  ) -> String? {
+    do {
+      let file = try SocketFile(at: path)
+      state.withLock { $0.file = file }
+      let channel = try bootstrap(group, executor, at: .socket).withBoundSocket(file.descriptor).wait()
+      state.withLock { $0.listeners.append(channel) }
+      return nil
+    } catch {
+      return "no commands can reach this host: \(error)"
+    }
+  }
+
+  private func listenTCP(
+    _ group: MultiThreadedEventLoopGroup, _ executor: LoopExecutor, _ host: String, _ port: Int
+  ) -> String? {
     do {
       let wanted = try HostServer.resolve(host, port)
       // The port that the system chose is known only afterwards: it is asked for when somebody comes.
@@ -110,16 +143,16 @@ package final class HostServer: Sendable {
         .childChannelOption(.socketOption(.so_keepalive), value: 1)
         .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
         .childChannelInitializer { [self] channel in
-          accept(channel, at: .tcp(port: channel.localAddress?.port ?? port), group)
+          accept(channel, at: .tcp(port: channel.localAddress?.port ?? port), executor)
         }
         .bind(to: wanted).wait()
       address.set(host, channel.localAddress?.port ?? port)
       state.withLock { $0.listeners.append(channel) }
+      return nil
     } catch {
       let text = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-      log.write(
-        .warn,
-        "http.listen \(text): \(HostServer.reason(error)); the host runs without it (choose another one, or false)")
+      let advice = "the host runs without it (choose another one, or false)"
+      return "http.listen \(text): \(HostServer.reason(error)); \(advice)"
     }
   }
 
@@ -149,15 +182,34 @@ package final class HostServer: Sendable {
 
   // MARK: Connections
 
-  private func bootstrap(_ group: MultiThreadedEventLoopGroup, at door: Door) -> ServerBootstrap {
+  private func bootstrap(
+    _ group: MultiThreadedEventLoopGroup, _ executor: LoopExecutor, at door: Door
+  ) -> ServerBootstrap {
     ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: Self.backlog)
+      // Until `serve`.
+      .serverChannelOption(.autoRead, value: false)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelInitializer { [self] channel in accept(channel, at: door, group) }
+      .childChannelInitializer { [self] channel in accept(channel, at: door, executor) }
   }
 
   private func accept(
-    _ channel: any Channel, at door: Door, _ group: MultiThreadedEventLoopGroup
+    _ channel: any Channel, at door: Door, _ executor: LoopExecutor
+  ) -> EventLoopFuture<Void> {
+    guard door == .socket, let options = channel as? any SocketOptionProvider else {
+      return open(channel, at: door, executor)
+    }
+    // The mode of the socket's file lets in whoever has the host's user, which worker processes may have.
+    let name = NIOBSDSocket.Option(rawValue: SO_PEERCRED)
+    // Safe: the kernel gives this option as three numbers of 32 bits, which the struct has.
+    let peer: EventLoopFuture<Peer> = options.unsafeGetSocketOption(level: .socket, name: name)
+    return peer.flatMap { [self] peer in
+      ForeignGroups.mayHave(peer.process) ? channel.close() : open(channel, at: door, executor)
+    }
+  }
+
+  private func open(
+    _ channel: any Channel, at door: Door, _ executor: LoopExecutor
   ) -> EventLoopFuture<Void> {
     guard connections.enter(channel, isSocket: door == .socket) else { return channel.close() }
     let limits = settings.limits
@@ -173,7 +225,6 @@ package final class HostServer: Sendable {
       configuration: HTTP1Channel.Configuration(
         additionalChannelHandlers: [ConnectionGuard(limits)], idleTimeout: nil, httpDecoderConfiguration: decoder))
     let logger = Self.logger
-    let executor = LoopExecutor(channel.eventLoop)
     return http.setup(channel: channel, logger: logger).map { [connections] value in
       // On the global executor nothing runs: its first task would start threads that wake up every second.
       let task = Task(executorPreference: executor) {
@@ -204,6 +255,13 @@ package final class HostServer: Sendable {
     default: "\(error)"
     }
   }
+}
+
+/// Who connected to a Unix socket, as unix(7) has it (`struct ucred`).
+private struct Peer: Sendable {
+  var process: Int32
+  var user: UInt32
+  var group: UInt32
 }
 
 /// Where the server listens, once it does.

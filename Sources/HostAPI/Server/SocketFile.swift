@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// The Unix socket of a host: a file in its state directory that only its owner may open.
 ///
-/// The file is made under another name, with its mode from the first moment on, and takes its place in one step: nobody
+/// The file is made under another name, with its mode from the first moment on, and gets its own in one step: nobody
 /// ever connects to half of it, and what a host that was killed has left is replaced. A host that answers there keeps
 /// it.
 final class SocketFile: Sendable {
@@ -69,7 +69,7 @@ final class SocketFile: Sendable {
       defer { isRemoved = true }
       return !isRemoved
     }
-    // Another host may have taken the place.
+    // Another host may have made one.
     guard isFirst, SocketFile.identity(of: path) == file else { return }
     _ = unsafe unlink(path)
   }

@@ -65,8 +65,8 @@ package struct ScheduleSummary: Sendable, Equatable {
 /// The scheduler as scripts may use it (`jobs`). A completion may come inside the call or later on any thread, exactly
 /// once.
 package protocol JobControl: AnyObject, Sendable {
-  /// All jobs, by name.
-  func jobs() -> [JobSummary]
+  /// All jobs, by name. Throws where they cannot be told.
+  func jobs() throws(HostRefusal) -> [JobSummary]
   /// Asks for a run now; completes when the request is as durable as the job's store makes it.
   func run(_ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void)
   /// Makes a schedule for a job; completes with its id when it is as durable as the job's store makes it.

@@ -25,6 +25,9 @@ package protocol JobStore: AnyObject, Sendable {
   /// Runs, newest first (by id).
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord]
 
+  /// Of each of `jobs`, its latest run that has ended, by job; ``RunQuery/isBrief`` ones. One question for many jobs.
+  func lastRuns(of jobs: [String]) throws(StoreError) -> [String: RunRecord]
+
   /// Decision ranges of a job, newest first.
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange]
 
@@ -71,6 +74,17 @@ extension JobStore {
   /// For a store without an audit, such as a part of a test.
   package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { [] }
   package var notes: [String] { [] }
+
+  /// A question for each job.
+  package func lastRuns(of jobs: [String]) throws(StoreError) -> [String: RunRecord] {
+    var found: [String: RunRecord] = [:]
+    for job in jobs {
+      var query = RunQuery(job: job, outcomes: Set(Outcome.allCases), limit: 1)
+      query.isBrief = true
+      found[job] = try runs(query).first
+    }
+    return found
+  }
 
   /// By asking for all: for stores that are read rarely.
   package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] {
@@ -122,6 +136,8 @@ package struct RunQuery: Sendable {
   package var to: Instant?
   /// Only ids below this one: the next page.
   package var before: RunID?
+  /// A store may leave out what the runs returned, were given and failed with: who counts them needs none of it.
+  package var isBrief = false
   package var limit: Int
 
   package init(

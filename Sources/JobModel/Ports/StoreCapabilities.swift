@@ -25,6 +25,9 @@ package protocol InspectableStore: JobStore {
   /// Whether a host schedules from it at this moment.
   var isHosted: Bool { get }
 
+  /// Why everything is paused, as a host that starts would find it. nil: it is not.
+  func hostPause() throws(StoreError) -> PauseNote?
+
   /// The names of all jobs that it has, or had, anything of; sorted.
   func jobNames() throws(StoreError) -> [String]
 

@@ -43,6 +43,11 @@ package struct StoreRequest: Sendable {
   package var clock: any WallClock = SystemWallClock()
   /// Of a store that several hosts may name: how long its lease lasts, in nanoseconds; nil: the store's default.
   package var lease: Int64?
+  /// Nothing is made where there is no store: it is `.absent`.
+  package var mustExist = false
+  /// Of a store that several hosts may name: as what this host is a member of it; nil: it is none, and its machine's
+  /// name stands for it.
+  package var node: String?
   /// Whoever opens a store that another host schedules from waits for it, and says so here, once; nil: it is refused.
   package var standsBy: (@Sendable (String) -> Void)?
 

@@ -36,6 +36,11 @@ package struct CodeCheck {
     return !isSymbol(index - 1, ".", ":", "::")
   }
 
+  /// Whether its text calls `job`.
+  package var declaresJobs: Bool {
+    tokens.indices.contains { isGlobal($0) && name($0) == "job" && isCall($0 + 1) && name($0 - 1) != "function" }
+  }
+
   private func isCall(_ index: Int) -> Bool {
     if case .string? = token(index) { return true }
     return isSymbol(index, "(", "{")

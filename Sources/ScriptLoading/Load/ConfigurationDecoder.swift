@@ -47,6 +47,7 @@ struct ConfigurationDecoder {
       case "timezone": decodeZone(value, &configuration)
       case "stores": decodeStores(value, &configuration)
       case "executors": decodeExecutors(value, &configuration)
+      case "node": decodeNode(value, &configuration)
       case "http": decodeHTTP(value, &configuration)
       case "grants": decodeGrants(value, &configuration)
       case "retention": decodeRetention(value, &configuration)
@@ -54,6 +55,7 @@ struct ConfigurationDecoder {
       case "kept_states": decodeKeptStates(value, &configuration)
       case "answers_memory": decodeAnswersMemory(value, &configuration)
       case "secrets": decodeSecrets(value, &configuration)
+      case "notify": decodeNotify(value, &configuration)
       case "log_levels":
         for (name, value) in fields([key], value, like: "{ noisy = \"error\" }") {
           configuration.logLevels[name] = read([key, name]) { $0.choice($1, value, LogLevel.self) }

@@ -10,11 +10,13 @@ package enum ConfigurationKeys {
     ["timezone", "kept_states", "answers_memory", "on_failure", "http.listen", "http.hosts", "log_levels.*"]
     + below("http.tokens.*", ["role", "hash", "secret"])
     + below("stores.*", ["url", "synchronous", "lease"])
+    + below("node", ["name", "labels"])
     + below("executors.*", ["type", "workers"] + ProcessOptions.names)
     + below("groups.*", FieldReading.groupKeys)
     + below("retention", ["runs", "age", "decisions"])
     + below("retention.jobs.*", ["runs", "age"])
     + below("secrets", ["directory", "command"])
+    + below("notify.*", ["mail", "http", "secret"])
     + below("quotas", QuotaSetting.all.map(\.name))
     + below("grants.*", GrantTable.kinds)
     + below("job_defaults", JobField.names(in: .hostDefaults))

@@ -215,5 +215,12 @@ extension EditorFiles {
     ---@return string? value, string? why
     function secret(name) end
 
+    ---Sends a notice to a target of `notify` in moondial.lua.
+    ---@async
+    ---@param target string
+    ---@param subject string
+    ---@param options? { text: string?, fields: table<string, any>? }
+    ---@return true? ok, { kind: string, message: string }? err
+    function notify(target, subject, options) end
     """
 }

@@ -168,6 +168,8 @@ extension EditorFiles {
     ---@field env? table<string, string|number|boolean> Needs the grant `exec_env`.
     ---@field stdin? string
     ---@field max_output? integer Bytes of each output that are kept. Default: 1 MB.
+    ---@field on_stdout? "debug"|"info"|"warn"|"error"|fun(line: string) Is given each line as it comes.
+    ---@field on_stderr? "debug"|"info"|"warn"|"error"|fun(line: string)
 
     ---@class moondial.ExecResult
     ---@field code integer 128 + n after signal n.
@@ -178,9 +180,11 @@ extension EditorFiles {
     ---@field truncated boolean
     ---@field stdout_omitted integer Bytes that are missing.
     ---@field stderr_omitted integer
+    ---@field codes? integer[] Of a pipeline: the code of each program.
 
-    ---Runs a program without a shell and waits for its end. Needs the grant `exec`.
-    ---@param command (string|number)[]
+    ---Runs a program, or a pipeline of several, without a shell and waits for the end. Needs the grant `exec`.
+    ---@async
+    ---@param command (string|number)[]|(string|number)[][]
     ---@param options? moondial.ExecOptions
     ---@return moondial.ExecResult? result, string? why
     function exec(command, options) end

@@ -124,7 +124,7 @@ package enum EditorFiles {
     ---@return boolean
     function Context:cancelled() end
     ---Ends the attempt and asks for another one. Use it as `return ctx:retry(err)`.
-    ---@param err? any
+    ---@param err? any A text, or an error such as `http` answers.
     ---@param delay? moondial.Duration
     function Context:retry(err, delay) end
     ---Ends the run as failed, with data for whoever reads the history.

@@ -18,6 +18,8 @@ package struct HostConfiguration: Sendable, Equatable {
   /// What jobs may do together, by the name that their `group` says. A reload takes it over.
   package var groups: [String: GroupLimit]
   package var http: HTTPConfiguration
+  /// This host among others.
+  package var node: NodeConfiguration
   /// From which level on the log shows lines of jobs: by name, or by a beginning with `*` after it. A reload takes it
   /// over.
   package var logLevels: [String: LogLevel]
@@ -31,6 +33,8 @@ package struct HostConfiguration: Sendable, Equatable {
   package var answerBytes: Int
   /// Where `secret` looks. A reload takes it over.
   package var secrets: SecretsConfiguration
+  /// Where `notify` sends to, by name. A reload takes it over.
+  package var notify: [String: NotifyTarget]
   /// Which scripts may do what: script patterns to tables of grants, for ``GrantTable`` to read.
   package var grants: LuaValue
   /// Called when a run of any job has failed. A reload takes it over.
@@ -43,12 +47,14 @@ package struct HostConfiguration: Sendable, Equatable {
     jobDefaults = LuaTable()
     groups = [:]
     http = HTTPConfiguration()
+    node = NodeConfiguration()
     logLevels = [:]
     retention = Retention()
     quotas = Quotas()
     keptStateBytes = 512 << 20
     answerBytes = 256 << 20
     secrets = SecretsConfiguration()
+    notify = [:]
     grants = .table(LuaTable())
   }
 
@@ -86,6 +92,7 @@ package struct HostConfiguration: Sendable, Equatable {
     var names: [String] = []
     if executors != former.executors { names.append("executors") }
     if !http.listens(as: former.http) { names.append("http.listen") }
+    if node != former.node { names.append("node") }
     if stores != former.stores { names.append("stores") }
     if timeZone != former.timeZone { names.append("timezone") }
     return names

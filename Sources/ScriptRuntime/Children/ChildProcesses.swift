@@ -25,7 +25,9 @@ package final class ChildProcesses: Sendable {
   package static let patience: Int64 = 2_000_000_000
 
   private enum Order: Sendable {
-    case start(Int, ChildCommand, limit: Int, OutputRoom, @Sendable (Result<ChildResult, ChildFailure>) -> Void)
+    case start(
+      Int, ChildCommand, limit: Int, OutputRoom, ChildStream?, isLast: Bool,
+      @Sendable (Result<ChildResult, ChildFailure>) -> Void)
     case end(Int)
     case abandon(Int)
     case granted(Int, bytes: Int)
@@ -70,17 +72,19 @@ package final class ChildProcesses: Sendable {
   /// - Parameters:
   ///   - limit: bytes of standard output, and of standard error, that are kept.
   ///   - room: where they are counted. While there is none for more, the child waits for its reader.
+  ///   - stream: is given the output as it comes; while it takes no more, the child waits as well.
+  ///   - isLast: of a pipeline; of the others the stream is given what they say of errors.
   /// - Returns: a number for `end`; nil when there is no thread for it (the host is stopping, or out of threads or
   ///   descriptors).
   package func start(
-    _ command: ChildCommand, limit: Int, room: OutputRoom,
+    _ command: ChildCommand, limit: Int, room: OutputRoom, stream: ChildStream? = nil, isLast: Bool = true,
     completion: @escaping @Sendable (Result<ChildResult, ChildFailure>) -> Void
   ) -> Int? {
     guard let wake else { return nil }
     let number: Int? = state.withLock { state in
       guard hasThread(&state) else { return nil }
       state.nextNumber += 1
-      state.orders.append(.start(state.nextNumber, command, limit: limit, room, completion))
+      state.orders.append(.start(state.nextNumber, command, limit: limit, room, stream, isLast: isLast, completion))
       return state.nextNumber
     }
     if number != nil { wake.wake() }
@@ -194,7 +198,7 @@ package final class ChildProcesses: Sendable {
     case .end(let number): children.first { $0.number == number }?.end(at: monotonicNow())
     case .abandon(let number): children.first { $0.number == number }?.abandon(at: monotonicNow())
     case .granted(let number, let bytes): children.first { $0.number == number }?.goOn(with: bytes)
-    case .start(let number, let command, let limit, let room, let completion):
+    case .start(let number, let command, let limit, let room, let stream, let isLast, let completion):
       switch ProcessCalls.spawn(command) {
       case .failure(let error): completion(.failure(error))
       case .success(let spawned):
@@ -203,7 +207,9 @@ package final class ChildProcesses: Sendable {
         let output = Child.Output(limit: limit, room: room.room) { [self] bytes in
           room.room.ask(bytes, wake: room.wake) { self.order(.granted(number, bytes: bytes)) }
         }
-        children.append(Child(number, spawned, input: command.input ?? [], output, keeper: keeper, completion))
+        let child = Child(number, spawned, input: command.input ?? [], output, keeper: keeper, completion)
+        child.follow(stream, isLast: isLast) { [self] in self.order(.granted(number, bytes: 0)) }
+        children.append(child)
       }
     }
   }
@@ -213,6 +219,11 @@ package final class ChildProcesses: Sendable {
 package struct OutputRoom: Sendable {
   package let room: AnswerReservation
   package let wake: @Sendable () -> Void
+
+  package init(room: AnswerReservation, wake: @escaping @Sendable () -> Void) {
+    self.room = room
+    self.wake = wake
+  }
 }
 
 /// One running child. Used by the thread of its `ChildProcesses` only.
@@ -243,6 +254,9 @@ private final class Child {
   /// Nobody wants its output.
   private var isAbandoned = false
   private var wasToldToEnd = false
+  private var stream: ChildStream?
+  private var isOutputTold = true
+  private var whenStreamTakes: @Sendable () -> Void = {}
   private var killAt: Int64 = .max
 
   init(
@@ -265,6 +279,15 @@ private final class Child {
 
   deinit { for descriptor in [exitDescriptor, input, output, errors] where descriptor >= 0 { close(descriptor) } }
 
+  /// `stream` is given what comes; `takes` is called when it takes more, after it took nothing.
+  ///
+  /// - Parameter isLast: whether its standard output is wanted, and not only what it says of errors.
+  func follow(_ stream: ChildStream?, isLast: Bool, takes: @escaping @Sendable () -> Void) {
+    self.stream = stream
+    isOutputTold = isLast
+    whenStreamTakes = takes
+  }
+
   func end(at now: Int64) {
     guard !wasToldToEnd else { return }
     wasToldToEnd = true
@@ -281,6 +304,7 @@ private final class Child {
   private func discard() {
     isAbandoned = true
     isBlocked = false
+    stream = nil
     keptOutput = KeptOutput(limit: 0)
     keptErrors = KeptOutput(limit: 0)
     space.room.release()
@@ -362,8 +386,11 @@ private final class Child {
       let descriptor = self[keyPath: pipe]
       guard descriptor >= 0, !isBlocked else { return }
       let count = ProcessCalls.available(descriptor)
-      guard mayKeep(count) else { return }
-      switch ProcessCalls.read(descriptor, atMost: count, into: &self[keyPath: kept]) {
+      guard mayKeep(count), mayTell(count) else { return }
+      let isError = pipe == \Child.errors
+      let stream = isError || isOutputTold ? stream : nil
+      let told: ((ArraySlice<UInt8>) -> Void)? = stream.map { stream in { stream.add($0, isError: isError) } }
+      switch ProcessCalls.read(descriptor, atMost: count, into: &self[keyPath: kept], told: told) {
       case .bytes: break
       case .wouldBlock: return
       case .ended: shut(&self[keyPath: pipe])
@@ -381,6 +408,13 @@ private final class Child {
     case .denied: discard()
     }
     return !isBlocked
+  }
+
+  /// Whether the stream takes so many bytes now; else the child is blocked until it does.
+  private func mayTell(_ bytes: Int) -> Bool {
+    guard bytes > 0, let stream, !stream.takes(orCall: whenStreamTakes) else { return true }
+    isBlocked = true
+    return false
   }
 
   private func shut(_ descriptor: inout Int32) {

@@ -12,8 +12,12 @@ package struct ChildCommand: Sendable, Equatable {
   /// `NAME=value`.
   package var environment: [[UInt8]]
   package var directory: [UInt8]
-  /// nil: the child reads from /dev/null.
+  /// nil: the child reads from /dev/null, or from `inputFile`.
   package var input: [UInt8]?
+  /// Read by the child itself; `input` is nil then.
+  package var inputFile: ChildFile?
+  /// Written by the child itself; its output cannot be kept then.
+  package var outputFile: ChildFile?
 
   package init(
     program: [UInt8], arguments: [[UInt8]], environment: [[UInt8]], directory: [UInt8], input: [UInt8]? = nil
@@ -23,6 +27,32 @@ package struct ChildCommand: Sendable, Equatable {
     self.environment = environment
     self.directory = directory
     self.input = input
+  }
+}
+
+/// A descriptor that a child gets: closed on this side with the last reference.
+package final class ChildFile: Sendable, Equatable {
+  let descriptor: Int32
+
+  /// Takes the descriptor over.
+  package init(owning descriptor: Int32) { self.descriptor = descriptor }
+
+  /// One of its own for the same file; nil when the process has none left.
+  package init?(duplicating descriptor: Int32) {
+    self.descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+    if self.descriptor < 0 { return nil }
+  }
+
+  deinit { close(descriptor) }
+
+  package static func == (left: ChildFile, right: ChildFile) -> Bool { left === right }
+
+  /// A pipe from one child to the next.
+  package static func pipe() -> (reading: ChildFile, writing: ChildFile)? {
+    var ends: [Int32] = [-1, -1]
+    // Safe: the call writes two numbers into an array of two.
+    guard unsafe linux_pipe(&ends) == 0 else { return nil }
+    return (ChildFile(owning: ends[0]), ChildFile(owning: ends[1]))
   }
 }
 
@@ -56,8 +86,12 @@ package enum ProcessCalls {
       for descriptor in opened { close(descriptor) }
       return .failure(failure)
     }
-    guard let output = pipe() else { return fail(.machine(.current)) }
-    opened += [output.reading, output.writing]
+    var output: (reading: Int32, writing: Int32)?
+    if command.outputFile == nil {
+      guard let made = pipe() else { return fail(.machine(.current)) }
+      opened += [made.reading, made.writing]
+      output = made
+    }
     guard let errors = pipe() else { return fail(.machine(.current)) }
     opened += [errors.reading, errors.writing]
     var input: (reading: Int32, writing: Int32)?
@@ -75,7 +109,9 @@ package enum ProcessCalls {
           // nothing.
           let child = unsafe linux_child(
             program: paths[0]!, arguments: arguments, environment: environment, directory: paths[1]!,
-            input: input?.reading ?? -1, output: output.writing, errors: errors.writing, dies_with_host: diesWithHost)
+            input: input?.reading ?? command.inputFile?.descriptor ?? -1,
+            output: output?.writing ?? command.outputFile?.descriptor ?? -1, errors: errors.writing,
+            dies_with_host: diesWithHost)
           return unsafe withUnsafePointer(to: child) { child in unsafe linux_spawn(child, &failure) }
         }
       }
@@ -88,17 +124,16 @@ package enum ProcessCalls {
       default: return fail(.machine(error))
       }
     }
-    close(output.writing)
+    if let output { close(output.writing) }
     close(errors.writing)
     if let input { close(input.reading) }
-    for descriptor in [output.reading, errors.reading, input?.writing].compactMap({ $0 }) {
+    for descriptor in [output?.reading, errors.reading, input?.writing].compactMap({ $0 }) {
       _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
     }
     return .success(
       Spawned(
         process: process, exitDescriptor: linux_open_process(process), input: input?.writing ?? -1,
-        output: output.reading,
-        errors: errors.reading))
+        output: output?.reading ?? -1, errors: errors.reading))
   }
 
   private static func pipe() -> (reading: Int32, writing: Int32)? {
@@ -162,7 +197,11 @@ package enum ProcessCalls {
   }
 
   /// Takes what can be read now, up to `most` bytes, as `available` said.
-  package static func read(_ descriptor: Int32, atMost most: Int, into kept: inout KeptOutput) -> Transfer {
+  ///
+  /// - Parameter told: what else is given the bytes.
+  package static func read(
+    _ descriptor: Int32, atMost most: Int, into kept: inout KeptOutput, told: ((ArraySlice<UInt8>) -> Void)? = nil
+  ) -> Transfer {
     // What comes at this moment stays for the next time.
     guard most > 0 else { return hasEnded(descriptor) ? .ended : .wouldBlock }
     var buffer = [UInt8](repeating: 0, count: most)
@@ -171,6 +210,7 @@ package enum ProcessCalls {
       let count = unsafe Glibc.read(descriptor, &buffer, buffer.count)
       if count > 0 {
         kept.add(buffer[..<count])
+        told?(buffer[..<count])
         return .bytes(count)
       }
       if count == 0 { return .ended }

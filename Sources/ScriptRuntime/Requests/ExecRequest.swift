@@ -6,25 +6,20 @@ internal import Lua
 package final class ExecRequest: ChildRequest, @unchecked Sendable {
   // @unchecked: immutable.
   private let wanted: ChildCommand
-  private let find: @Sendable ([UInt8]) -> Result<[UInt8], NoChild>
+  private let find: @Sendable (ChildCommand) -> Result<ChildCommand, NoChild>
 
-  /// - Parameter find: the path of the program that a word means. Called on the blocking pool.
+  /// - Parameter find: the command with the path of its program, and the file that it reads. Called on the blocking
+  ///   pool.
   package init(
     _ wanted: ChildCommand, _ room: AnswerReservation, limit: Int, until: Int64, _ children: ChildProcesses,
-    _ services: HostServices, find: @escaping @Sendable ([UInt8]) -> Result<[UInt8], NoChild>
+    _ services: HostServices, find: @escaping @Sendable (ChildCommand) -> Result<ChildCommand, NoChild>
   ) {
     self.wanted = wanted
     self.find = find
     super.init(room, limit: limit, until: until, children, services)
   }
 
-  package override func command() -> Result<ChildCommand, NoChild> {
-    find(wanted.program).map { path in
-      var command = wanted
-      command.program = path
-      return command
-    }
-  }
+  package override func command() -> Result<ChildCommand, NoChild> { find(wanted) }
 
   package override func ended(_ result: Result<ChildResult, ChildFailure>, timedOut: Bool) {
     switch result {
@@ -50,12 +45,17 @@ package final class ExecRequest: ChildRequest, @unchecked Sendable {
   }
 
   private func message(_ failure: ChildFailure) -> String {
-    let program = String(decoding: wanted.program, as: UTF8.self)
+    Self.message(failure, program: wanted.program, directory: wanted.directory)
+  }
+
+  /// Why a program was not started: one sentence.
+  package static func message(_ failure: ChildFailure, program: [UInt8], directory: [UInt8]) -> String {
+    let program = String(decoding: program, as: UTF8.self)
     switch failure {
     case .program(let error), .machine(let error):
       return "cannot start \"\(program)\": \(SystemCall.message(for: error.code))"
     case .directory(let error):
-      return "cannot start \"\(program)\" in the directory \(String(decoding: wanted.directory, as: UTF8.self)): "
+      return "cannot start \"\(program)\" in the directory \(String(decoding: directory, as: UTF8.self)): "
         + SystemCall.message(for: error.code)
     }
   }

@@ -95,6 +95,8 @@ enum LuaAttempt {
     let definition = instance.context.definition
     let message =
       switch outcome {
+      case .timedOut where definition.timeout == nil:
+        "the run was busy for too long without waiting for anything: is there a loop without an end?"
       case .timedOut:
         "the run took longer than its timeout of "
           + (definition.timeout.map { DurationText.format(nanoseconds: $0) } ?? "0s")

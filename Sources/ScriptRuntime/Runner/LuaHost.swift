@@ -25,6 +25,10 @@ package struct LuaHostConfiguration: Sendable {
   /// Told when a hook begins that has a time of its own; nil: nobody.
   package var onHook: (@Sendable () -> Void)?
 
+  /// Nanoseconds of real time that one step may take, of a host whose monotonic clock is not the machine's: a loop
+  /// without an end does not let that clock pass. nil: the clock is the machine's, and timeouts hold.
+  package var stepLimit: Int64?
+
   /// Whether programs that scripts start get groups of their own, which a keeper ends with the host. A worker process
   /// is such a group as a whole.
   package var hasChildKeeper = true

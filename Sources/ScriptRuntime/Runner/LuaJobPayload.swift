@@ -37,6 +37,15 @@ package final class LuaJobPayload: JobStates, JobPayload, @unchecked Sendable {
       | (entries.contains("on_failure") ? 4 : 0) | (isFailureHook ? 8 : 0)
   }
 
+  private init(_ other: LuaJobPayload) {
+    capsule = other.capsule
+    scope = other.scope
+    packed = other.packed
+  }
+
+  /// The same code for another host: idle states belong to one.
+  package func forAnotherHost() -> LuaJobPayload { LuaJobPayload(self) }
+
   /// The script that declared it: the name of its `kv` space, and what grants are matched against.
   package var script: ScriptPath { scope.script }
   package var owner: ObjectIdentifier { ObjectIdentifier(scope) }

@@ -187,7 +187,7 @@ package final class LuaRunner: StepRunner {
       if mustStop { instance.state.cancel() }
       instance.setAside()
       let result: AttemptResult
-      switch thread.lua.step(instance.state, deadline: time.deadline == .max ? nil : time.deadline) {
+      switch thread.lua.step(instance.state, deadline: machineDeadline(time.deadline)) {
       case .finished: result = finished(instance)
       case .failed(let error): result = failed(instance, error)
       case .stopped(let stop): result = stopped(instance, stop, worker.interruption)
@@ -222,6 +222,13 @@ package final class LuaRunner: StepRunner {
         return .ended(close(instance, payload, result, thread))
       }
     }
+  }
+
+  /// The deadline of a step as the machine's clock shows it; nil: none.
+  private func machineDeadline(_ deadline: Int64) -> Int64? {
+    guard let limit = host.configuration.stepLimit else { return deadline == .max ? nil : deadline }
+    let left = deadline == .max ? limit : deadline &- host.services.monotonic.now.nanoseconds
+    return LuaWorker.now &+ max(0, min(limit, left))
   }
 
   func makeRun(_ instance: JobInstance, at time: StepTime, on worker: StepWorker) -> PoolRun {

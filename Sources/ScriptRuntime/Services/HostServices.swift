@@ -37,6 +37,8 @@ package struct HostServices: Sendable {
   package var grants: @Sendable (ScriptPath) -> Grants
   /// `env.get`. The library reads no environment of its own.
   package var environment: @Sendable (String) -> String?
+  /// Where `notify` sends to, by name; nil: not from here. Asked at each use, so that a reload takes effect at once.
+  package var notifyTargets: @Sendable () -> [String: NotifyTarget]?
   /// `secret`, and what hides its values from everything that leaves a run.
   package var secrets: Secrets
   /// Relative paths of `fs` and the working directory of `exec` start here: the directory of `moondial.lua`.
@@ -50,8 +52,10 @@ package struct HostServices: Sendable {
     runKeeper: @escaping @Sendable (String) -> (any RunKeeper)?, jobs: any JobControl,
     events: any EventHub, metrics: MetricRegistry, quotas: @escaping @Sendable () -> Quotas,
     grants: @escaping @Sendable (ScriptPath) -> Grants, environment: @escaping @Sendable (String) -> String?,
-    secrets: Secrets, baseDirectory: String, blockingPool: BlockingPool
+    notifyTargets: @escaping @Sendable () -> [String: NotifyTarget]?, secrets: Secrets, baseDirectory: String,
+    blockingPool: BlockingPool
   ) {
+    self.notifyTargets = notifyTargets
     self.wall = wall
     self.monotonic = monotonic
     self.zones = zones
@@ -77,7 +81,7 @@ package struct HostServices: Sendable {
       wall: SystemWallClock(), monotonic: SystemMonotonicClock(), zones: TimeZoneDatabase(), log: SilentLog(),
       keyValues: { _ in nil }, runKeeper: { _ in nil }, jobs: missing, events: missing,
       metrics: MetricRegistry(), quotas: { Quotas() },
-      grants: { _ in .none }, environment: { _ in nil }, secrets: Secrets(variables: { [:] }, baseDirectory: "/"),
-      baseDirectory: "/", blockingPool: BlockingPool())
+      grants: { _ in .none }, environment: { _ in nil }, notifyTargets: { [:] },
+      secrets: Secrets(variables: { [:] }, baseDirectory: "/"), baseDirectory: "/", blockingPool: BlockingPool())
   }
 }

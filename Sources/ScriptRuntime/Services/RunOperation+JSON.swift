@@ -85,9 +85,10 @@ extension RunOperation {
     request.replaceExisting = fields["replaces"] == .bool(true)
     request.quota = number("quota").map { Int(clamping: $0) }
     request.options.params = text("params").map { JSONText($0) }
-    request.options.jitter = number("jitter")
+    // Numbers of a row are within what a job can say, whoever wrote it.
+    request.options.jitter = number("jitter").map { max(0, $0) }
     request.options.timeZone = text("zone")
-    request.options.misfireGraceTime = number("grace")
+    request.options.misfireGraceTime = number("grace").map { max(0, $0) }
     request.options.coalesce =
       switch text("coalesce") {
       case "latest": .latest
@@ -95,8 +96,8 @@ extension RunOperation {
       case "all": .all
       default: nil
       }
-    request.options.maxInstances = number("instances").map { Int(clamping: $0) }
-    request.options.priority = number("priority").map { Int(clamping: $0) }
+    request.options.maxInstances = number("instances").map { Int(min(max(1, $0), 100_000)) }
+    request.options.priority = number("priority").map { Int(min(max(-100, $0), 100)) }
     return .schedule(request)
   }
 }

@@ -94,7 +94,7 @@ struct ExecCommand: ParsableCommand {
     if active.count >= job.maxInstances {
       let names = active.prefix(5).map { "run \($0.record.id)" }.joined(separator: ", ")
       warnings.append(
-        "\(names) of this job is under way (max_instances = \(job.maxInstances)): this one runs beside it")
+        "\(names) of this job is under way (max_instances = \(job.maxInstances)): this one runs at the same time")
     }
     guard open.isHosted else { return warnings }
     if let group = job.group {

@@ -17,6 +17,7 @@ struct InitCommand: ParsableCommand {
     try write("hello.lua", Self.example)
     try write(".luarc.json", EditorFiles.settings)
     try write(EditorFiles.typeStubsPath, EditorFiles.typeStubs)
+    try write(EditorFiles.testStubsPath, EditorFiles.testStubs)
     Terminal.line("\(directory)/hello.lua is ready: start it with `moondial run \(directory)`, then edit it")
   }
 

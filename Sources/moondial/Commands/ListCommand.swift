@@ -94,10 +94,10 @@ struct ListCommand: ParsableCommand {
   private func add(_ job: JobAnswer, to table: inout TextTable, _ source: any AnswerSource) {
     let next = job.nextRunTime.map(source.time) ?? "-"
     let now = job.now ?? "-"
-    let place = job.file.map { SourceLocation(file: $0, line: job.line ?? 0).description } ?? "-"
+    let location = job.file.map { SourceLocation(file: $0, line: job.line ?? 0).description } ?? "-"
     table.add([
       job.name, job.trigger ?? "-", !job.isEnabled ? "disabled" : job.pauseWords ?? next,
-      job.lastOutcome?.rawValue ?? "-", job.progress.map { "\(now): \($0.text)" } ?? now, place,
+      job.lastOutcome?.rawValue ?? "-", job.progress.map { "\(now): \($0.text)" } ?? now, location,
     ])
     for schedule in job.schedules {
       table.add([

@@ -6,7 +6,7 @@ import JobModel
 struct MigrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate",
-    abstract: "Move everything that a store holds into another one, and compare the two.",
+    abstract: "Copy everything that a store holds into another one, and compare the two.",
     discussion: """
       Schedules, dynamic ones, pauses, runs that have ended or not, their log, decisions, kv, marks of watched files and
       the audit. No host may use either store meanwhile. The source stays as it is. A migration that was cut off goes on
@@ -46,12 +46,27 @@ struct MigrateCommand: ParsableCommand {
     StoreKinds.standard.location(of: address, in: nil)
   }
 
-  private func open(_ address: StoreAddress, _ access: StoreAccess) throws -> any TransferableStore {
+  /// - Parameter isThere: nothing is made where there is none, as there is none where an address was misspelt.
+  private func open(
+    _ address: StoreAddress, _ access: StoreAccess, isThere: Bool = false
+  ) throws -> any TransferableStore {
+    guard let store = try openIfThere(address, access, isThere: isThere) else {
+      throw CommandFailure("\(location(address)?.text ?? ""): there is no store yet: name the store of a host")
+    }
+    return store
+  }
+
+  /// nil: there is nothing of a store, and nothing was made.
+  private func openIfThere(
+    _ address: StoreAddress, _ access: StoreAccess, isThere: Bool = false
+  ) throws -> (any TransferableStore)? {
     var request = StoreRequest(access)
+    request.mustExist = isThere
     // What a cut leaves out is moved again.
     request.durability = .normal
     let store: any JobStore
     do { store = try StoreKinds.standard.open(address, request) } catch {
+      if error.code == .absent { return nil }
       throw CommandFailure(error.code == .unsupported ? .usage : .failed, "\(error)")
     }
     guard let transferable = store as? any TransferableStore else {
@@ -64,7 +79,7 @@ struct MigrateCommand: ParsableCommand {
   // MARK: Moving
 
   private func move(_ from: StoreAddress, _ to: StoreAddress) throws {
-    let source = try open(from, .transfer)
+    let source = try open(from, .transfer, isThere: true)
     defer { source.close() }
     let target = try open(to, .transfer)
     defer { target.close() }
@@ -114,12 +129,11 @@ struct MigrateCommand: ParsableCommand {
   // MARK: Only saying
 
   private func plan(_ from: StoreAddress, _ to: StoreAddress) throws {
-    let source = try open(from, .reader)
+    let source = try open(from, .reader, isThere: true)
     defer { source.close() }
     var obstacles: [String] = []
     if source.isHosted { obstacles.append("a host schedules from \(source.location): stop it first") }
-    if location(to)?.exists != false {
-      let target = try open(to, .reader)
+    if location(to)?.exists != false, let target = try openIfThere(to, .reader) {
       defer { target.close() }
       if target.isHosted { obstacles.append("a host schedules from \(target.location): stop it first") }
       let isMarked = try ReadStores.orFail { try target.transferMark() } != nil

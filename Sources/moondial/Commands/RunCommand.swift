@@ -51,7 +51,7 @@ struct RunCommand: ParsableCommand {
     let log = LogRenderer(zone: .utc, threshold: try level, format: try format)
     log.queueLines()
     let host = try NewBeginning.host(isNew: beginsAnew, log) {
-      try Host(scripts.directory, scripts.settings, grace: grace, log: log) { _ in end.stepDown() }
+      try Host(scripts.directory, scripts.settings, grace: grace, log: log, end: end)
     }
     try host.start {
       end.attach(host)
@@ -59,7 +59,7 @@ struct RunCommand: ParsableCommand {
     }
     SpareMemory.forgetStart()
     host.awaitEnd(end)
-    if end.hasLostStore { try NewBeginning.begin(log) }
+    if end.beginsAnew { try NewBeginning.begin(log) }
     _ = signals
   }
 

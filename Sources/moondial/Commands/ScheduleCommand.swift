@@ -23,7 +23,7 @@ struct ScheduleCommand: ParsableCommand {
   @Option(help: "The zone of --at and --cron. Default: the job's.") var timezone: String?
   @Option(help: "A parameter, key=value; the value as JSON, or else as text. May be repeated.") var param: [String] = []
   @Option(help: "Its id. Default: the host makes one.") var id: String?
-  @Flag(help: "Take the place of the schedule that has this id.") var replace = false
+  @Flag(help: "Replace the schedule that has this id.") var replace = false
   @OptionGroup var host: HostChoice
   @Flag(help: "One JSON document.") var json = false
 

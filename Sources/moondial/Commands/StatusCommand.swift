@@ -29,12 +29,13 @@ extension HostStatus {
     var lines = [
       ("host", "Moondial \(version), process \(pid), \(state.rawValue), up since \(startedAt.short)")
     ]
+    if let node { lines.append(("node", "\(node), which leads (`moondial nodes` shows the others)")) }
     if let scripts { lines.append(("scripts", "\(scripts), generation \(generation)")) }
     if let pause { lines.append(("paused", "everything, \(pause.words)")) }
     var parts = [counted(jobs.total, "job")]
     for (count, word) in [(jobs.paused, "paused"), (jobs.disabled, "disabled"), (jobs.orphaned, "orphaned")]
     where count > 0 { parts.append("\(count) \(word)") }
-    if jobs.schedules > 0 { parts.append("\(counted(jobs.schedules, "schedule")) made at run time") }
+    if jobs.schedules > 0 { parts.append("\(counted(jobs.schedules, "dynamic schedule"))") }
     lines.append(("jobs", parts.joined(separator: ", ")))
     var states = ["\(runs.running + runs.claimed) running"]
     let others = [

@@ -92,10 +92,7 @@ struct CancelCommand: ParsableCommand {
         if json {
           Terminal.json(answer.json)
         } else {
-          Terminal.line(
-            answer.state == .cancelled
-              ? "run \(id) of \(answer.job) is cancelled: it had not started"
-              : "run \(id) of \(answer.job) is told to end")
+          Terminal.line(answer.words)
         }
       } catch let failure as CommandFailure {
         // The others are cancelled all the same; without a host there are no others.
@@ -114,6 +111,7 @@ extension CancelAnswer {
     object.set("id", id)
     object.set("job", job)
     object.set("state", state.rawValue)
+    object.set("before", before.rawValue)
     return object.json
   }
 }

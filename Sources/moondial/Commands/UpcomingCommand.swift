@@ -34,7 +34,7 @@ struct UpcomingCommand: ParsableCommand {
   }
 
   private func show(_ answer: UpcomingAnswer, _ zone: TimeZoneRules) {
-    let strip = FireStrip(answer, columns: 48)
+    let strip = FireStrip(answer)
     for line in strip.lines(in: zone) { Terminal.line(line) }
     if !answer.frequent.isEmpty {
       var table = TextTable(["OFTEN", "WHEN", "FIRES", "NEXT"])
@@ -66,17 +66,12 @@ struct FireStrip {
   private static let heights: [Character] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
   private let from: Instant
   private let width: Int64
-  private(set) var counts: [Int]
+  private let counts: [Int]
 
-  /// - Parameter columns: how many characters; each stands for the same span.
-  init(_ answer: UpcomingAnswer, columns: Int) {
+  init(_ answer: UpcomingAnswer) {
     from = answer.from.instant
-    width = max(1, answer.to.instant.nanoseconds(since: from) / Int64(columns))
-    counts = Array(repeating: 0, count: columns)
-    for fire in answer.fires where !fire.isPaused {
-      let column = Int(fire.at.instant.nanoseconds(since: from) / width)
-      if counts.indices.contains(column) { counts[column] += 1 }
-    }
+    counts = answer.counts
+    width = max(1, answer.to.instant.nanoseconds(since: from) / Int64(max(1, counts.count)))
   }
 
   /// The strip between two lines that say when it begins and ends; nothing without fires.

@@ -7,7 +7,7 @@ import JobModel
 protocol AnswerSource {
   /// In which times are shown.
   var zone: TimeZoneRules { get }
-  /// Why everything is paused; stores do not tell.
+  /// Why everything is paused; nil: it is not.
   var pause: PauseInfo? { get }
 
   /// What is wrong with the scripts, as lines, and whether any of it is an error.

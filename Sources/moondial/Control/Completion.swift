@@ -9,7 +9,7 @@ enum Completion {
   /// The most that are offered.
   private static let most = 1_000
 
-  @Sendable static func jobs(_ words: [String], _ place: Int, _ word: String) -> [String] {
+  @Sendable static func jobs(_ words: [String], _ index: Int, _ word: String) -> [String] {
     guard let client = client(words) else { return [] }
     let query: [(name: String, value: String?)] = [
       ("limit", "\(most)"), ("text", word.isEmpty ? nil : word),
@@ -21,19 +21,19 @@ enum Completion {
     return Array((names ?? []).prefix(most))
   }
 
-  @Sendable static func runs(_ words: [String], _ place: Int, _ word: String) -> [String] {
+  @Sendable static func runs(_ words: [String], _ index: Int, _ word: String) -> [String] {
     numbers(words, [("limit", "50")])
   }
 
-  @Sendable static func openRuns(_ words: [String], _ place: Int, _ word: String) -> [String] {
+  @Sendable static func openRuns(_ words: [String], _ index: Int, _ word: String) -> [String] {
     numbers(words, [("limit", "200"), ("open", "true")])
   }
 
-  @Sendable static func jobsAndRuns(_ words: [String], _ place: Int, _ word: String) -> [String] {
-    word.first?.isNumber == true ? runs(words, place, word) : jobs(words, place, word)
+  @Sendable static func jobsAndRuns(_ words: [String], _ index: Int, _ word: String) -> [String] {
+    word.first?.isNumber == true ? runs(words, index, word) : jobs(words, index, word)
   }
 
-  @Sendable static func schedules(_ words: [String], _ place: Int, _ word: String) -> [String] {
+  @Sendable static func schedules(_ words: [String], _ index: Int, _ word: String) -> [String] {
     guard let client = client(words) else { return [] }
     let page = try? client.get(
       Page<ScheduleAnswer>.self, HostClient.path("schedules"), query: [("limit", "\(most)")])

@@ -16,9 +16,15 @@ struct HostChoice: ParsableArguments {
 
   var address: HostAddress {
     get throws {
+      if let server, let state {
+        throw CommandFailure(.usage, "--server \(server) and --state \(state) name two hosts: say one of the two")
+      }
       // What is named on the command line is meant before what the environment says.
       let url = server ?? (state == nil ? Environment["MOONDIAL_SERVER"] : nil)
       guard let url, !url.isEmpty else {
+        guard token == nil else {
+          throw CommandFailure(.usage, "--token is for a host over TCP: name it with --server URL")
+        }
         return .stateDirectory(state ?? Environment["MOONDIAL_STATE"] ?? ".moondial")
       }
       guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.utf8.contains(where: { $0 <= 0x20 }) else {

@@ -28,8 +28,8 @@ struct HostSource: AnswerSource {
   }
 
   private static func line(_ problem: ProblemAnswer) -> String {
-    let place = SourceLocation(file: problem.file, line: problem.line)
-    return "\(place): \(problem.isError ? "" : "note: ")\(problem.message)"
+    let location = SourceLocation(file: problem.file, line: problem.line)
+    return "\(location): \(problem.isError ? "" : "note: ")\(problem.message)"
   }
 
   func jobs(_ query: JobQuery) throws -> Page<JobAnswer> {
@@ -43,6 +43,14 @@ struct HostSource: AnswerSource {
   func schedules(_ query: SchedulesQuery) throws -> Page<ScheduleAnswer> {
     let parameters: Query = [("job", query.job), ("after", query.after?.text), ("limit", "\(query.limit)")]
     return try client.get(Page<ScheduleAnswer>.self, HostClient.path("schedules"), query: parameters)
+  }
+
+  func nodes() throws -> NodesAnswer { try client.get(NodesAnswer.self, HostClient.path("nodes")) }
+
+  func drain(_ node: String, isDraining: Bool, force: Bool) throws -> DrainAnswer {
+    isDraining
+      ? try client.post(DrainAnswer.self, HostClient.path("nodes", node, "drain"), DrainRequest(force: force))
+      : try client.post(DrainAnswer.self, HostClient.path("nodes", node, "resume"))
   }
 
   func runs(_ query: RunsQuery) throws -> Page<RunAnswer> {

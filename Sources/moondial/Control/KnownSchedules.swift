@@ -10,9 +10,17 @@ struct KnownSchedules {
   private var schedules: [ObjectIdentifier: [String: ScheduleRecord]] = [:]
   /// Dynamic ones, by job.
   private(set) var dynamic: [String: [ScheduleRecord]] = [:]
+  /// By the name of the store, and the job.
+  private var lastRuns: [ObjectIdentifier: [String: RunRecord]] = [:]
 
-  init(_ stores: ReadStores) throws {
+  /// - Parameter jobs: those whose latest runs are asked for, all at once.
+  init(_ stores: ReadStores, jobs: [JobDefinition] = []) throws {
     self.stores = stores
+    let stored = jobs.lazy.compactMap { job in stores.store(of: job).map { ($0, job.name) } }
+    for (_, members) in Dictionary(grouping: stored, by: { ObjectIdentifier($0.0) }) {
+      let store = members[0].0
+      lastRuns[ObjectIdentifier(store)] = try ReadStores.orFail { try store.lastRuns(of: members.map(\.1)) }
+    }
     var found: [ScheduleRecord] = []
     for member in stores.members {
       let records = try ReadStores.orFail { try member.store.schedules() }
@@ -29,12 +37,9 @@ struct KnownSchedules {
     stores.store(of: job).flatMap { schedules[ObjectIdentifier($0)]?[job.name] }
   }
 
-  /// The newest run that has ended.
-  func lastRun(of job: JobDefinition) throws -> RunRecord? { try lastRun(job.name, in: stores.store(of: job)) }
-
-  private func lastRun(_ job: String, in store: (any InspectableStore)?) throws -> RunRecord? {
-    let query = RunQuery(job: job, outcomes: Set(Outcome.allCases), limit: 1)
-    return try ReadStores.orFail { try store?.runs(query).first }
+  /// The newest run that has ended; a brief one.
+  func lastRun(of job: JobDefinition) -> RunRecord? {
+    stores.store(of: job).flatMap { lastRuns[ObjectIdentifier($0)]?[job.name] }
   }
 
   /// What a host would fire next: where the store stands, if it knows this very trigger, else as if it were registered

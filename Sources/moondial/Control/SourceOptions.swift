@@ -20,21 +20,32 @@ struct SourceOptions: ParsableArguments {
   ///   - directory: the scripts that are meant; a host of others is not asked.
   ///   - store: the one store that is meant, if any.
   func host(_ directory: String, _ settings: SettingOptions, store: String? = nil) throws -> HostSource? {
-    if server != nil, stored || store != nil {
-      throw CommandFailure(.usage, "--server asks a host: it goes neither with --stored nor with --store")
-    }
+    let storeOption = try storeOption(settings, store)
     var choice = HostChoice()
     choice.state = settings.state
     choice.server = server
     choice.token = token
+    // What somebody sets for this command, a host that is up has not.
+    if storeOption != nil { return nil }
     let client = try choice.client
     if case .server = client.address {
-      guard !stored, store == nil else { return nil }
       return HostSource(client, try client.get(HostStatus.self, HostClient.path("status")))
     }
-    // What somebody sets for this command, a host that is up has not.
-    guard !stored, store == nil, settings.config == nil, settings.set.isEmpty else { return nil }
     return try SourceOptions.host(client, directory)
+  }
+
+  /// The option by which somebody means the stores; nil: nobody does. Throws when a host is named as well.
+  private func storeOption(_ settings: SettingOptions, _ store: String?) throws -> String? {
+    let options = [
+      ("--stored", stored), ("--store", store != nil), ("--config", settings.config != nil),
+      ("--set", !settings.set.isEmpty),
+    ]
+    let other = options.first { $0.1 }?.0
+    guard let other else { return nil }
+    for (name, value) in [("--server", server), ("--token", token)] where value != nil {
+      throw CommandFailure(.usage, "\(name) is for asking a host, and \(other) means the stores: say one of the two")
+    }
+    return other
   }
 
   private static func host(_ client: HostClient, _ directory: String) throws -> HostSource? {

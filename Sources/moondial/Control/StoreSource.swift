@@ -12,13 +12,16 @@ final class StoreSource: AnswerSource {
   private let open: OpenRuns
   private var schedules: KnownSchedules?
   var zone: TimeZoneRules { stores.zone }
-  var pause: PauseInfo? { nil }
+  let pause: PauseInfo?
+  private let pauseNote: PauseNote?
 
   init(_ stores: ReadStores) throws {
     self.stores = stores
     now = SystemWallClock().now
     union = StoreUnion(stores.members.map { ($0.name, $0.store) })
     open = try OpenRuns(stores, now: now)
+    pauseNote = try ReadStores.orFail { try stores.members.lazy.compactMap { try $0.store.hostPause() }.first }
+    pause = pauseNote.map { PauseInfo($0, in: stores.zone) }
   }
 
   func scriptProblems() throws -> (lines: [String], isError: Bool) {
@@ -33,7 +36,7 @@ final class StoreSource: AnswerSource {
   /// Read once, for all pages.
   private func known() throws -> KnownSchedules {
     if let schedules { return schedules }
-    let read = try KnownSchedules(stores)
+    let read = try KnownSchedules(stores, jobs: declared)
     schedules = read
     return read
   }
@@ -56,17 +59,18 @@ final class StoreSource: AnswerSource {
     let record = known.schedule(of: job)
     answer.store = stores.storeName(of: job)
     answer.nextRunTime = KnownSchedules.nextFire(job, record, after: now).map { HostTime($0, in: zone) }
-    answer.lastOutcome = try known.lastRun(of: job)?.outcome
+    answer.lastOutcome = known.lastRun(of: job)?.outcome
     let runs = open.ofJob[job.name] ?? []
-    answer.running = runs.count { $0.record.claimedAt != nil }
-    answer.waiting = runs.count - answer.running
+    answer.running = runs.count { $0.phase.isClaimed }
+    answer.waiting = runs.count { $0.phase == .waiting }
     answer.now = open.words(for: job.name, in: zone)
-    if answer.running == 1, let run = runs.first(where: { $0.record.claimedAt != nil })?.record {
+    if answer.running == 1, let run = runs.first(where: { $0.phase.isClaimed })?.record {
       let line = try ReadStores.orFail { try stores.store(of: job)?.progress(of: run.id) }
       answer.progress = line.map { ProgressInfo($0, in: zone) }
     }
     answer.isPaused = record?.isPaused ?? false
     answer.pause = record?.pause.map { PauseInfo($0, in: zone) }
+    if pause != nil { answer.isPausedWithAll = true }
     answer.list((known.dynamic[job.name] ?? []).map { ScheduleAnswer($0, stores.zones, in: zone) })
     return answer
   }
@@ -130,8 +134,8 @@ final class StoreSource: AnswerSource {
 
   func run(_ id: RunID) throws -> RunAnswer {
     guard let run = try ReadStores.orFail({ try union.run(id) }) else {
-      let places = stores.members.map(\.store.location).joined(separator: ", ")
-      throw CommandFailure("there is no run \(id) in \(places)")
+      let locations = stores.members.map(\.store.location).joined(separator: ", ")
+      throw CommandFailure("there is no run \(id) in \(locations)")
     }
     var whole = answer(run, isWhole: true)
     let steps = stores.members.lazy.compactMap { try? $0.store.steps(of: id) }.first { !$0.isEmpty }
@@ -152,8 +156,8 @@ final class StoreSource: AnswerSource {
     try ReadStores.orFail {
       let since = try stores.members.compactMap { try $0.store.hostSince() }.max()
       let context = ExplainContext(
-        zone: zone, hostSince: since, pause: nil, open: open, configuration: stores.configuration,
-        jobs: { self.declared })
+        zone: zone, hostSince: since, pause: pauseNote, open: open, configuration: stores.configuration,
+        job: { self.stores.generation?.job(named: $0) }, jobs: { self.declared })
       return try Explanation(union, query, context).answer()
     }
   }

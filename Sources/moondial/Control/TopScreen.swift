@@ -28,7 +28,7 @@ struct TopScreen {
     }
     let now = status.now.instant
     if let last = lastEnded, now > last.at {
-      rate = Double(status.runs.ended - last.count) / (Double(now.nanoseconds(since: last.at)) / 1e9)
+      rate = (Double(status.runs.ended) - Double(last.count)) / (Double(now.nanoseconds(since: last.at)) / 1e9)
     }
     lastEnded = (status.runs.ended, now)
     self.status = status
@@ -64,28 +64,41 @@ struct TopScreen {
   /// At most so many lines, none wider than the terminal.
   func lines(rows: Int, columns: Int) -> [String] {
     guard let status else { return [] }
-    let rates = rate.map { " · \(Int($0.rounded())) ended/s" } ?? ""
+    let rates = rate.flatMap { Int(exactly: $0.rounded()) }.map { " · \($0) ended/s" } ?? ""
+    let runs = status.runs
+    var states = ["\(runs.running &+ runs.claimed) running", "\(runs.waiting) waiting", "\(runs.retrying) retrying"]
+    for (count, word) in [(runs.parked, "parked"), (runs.stuck, "stuck")] where count > 0 {
+      states.append("\(count) \(word)")
+    }
     var lines = [
-      "moondial \(status.version) · \(status.state.rawValue) · \(status.runs.running + status.runs.claimed) running, "
-        + "\(status.runs.waiting) waiting, \(status.runs.retrying) retrying\(rates) · \(counted(status.jobs.total, "job")) "
-        + "· next \(status.loop.nextDue.map(\.short) ?? "-")"
+      "moondial \(status.version) · \(status.state.rawValue) · \(states.joined(separator: ", "))\(rates) "
+        + "· \(counted(status.jobs.total, "job")) · next \(status.loop.nextDue.map(\.short) ?? "-")"
     ]
     if let pause = status.pause { lines.append("everything is paused \(pause.words)") }
     for problem in status.problems.prefix(3) { lines.append("problem: \(problem)") }
     if !note.isEmpty { lines.append(note) }
     var table = TextTable(["", "RUN", "JOB", "STATE", "SINCE", "LATE", "PROGRESS"])
-    let room = rows == .max ? runs.count : max(1, rows - lines.count - 2)
-    let first = max(0, min(chosen - room / 2, runs.count - room))
-    for (index, run) in runs.enumerated().dropFirst(first).prefix(room) {
+    let room = rows == .max ? self.runs.count : max(1, rows - lines.count - 2)
+    let first = max(0, min(chosen - room / 2, self.runs.count - room))
+    for (index, run) in self.runs.enumerated().dropFirst(first).prefix(room) {
       let late = run.startedAt.map { $0.instant.nanoseconds(since: run.scheduledAt.instant) }
       let since = run.startedAt ?? run.claimedAt
       table.add([
         index == chosen ? ">" : "", "\(run.id)", run.job, run.state ?? "",
         since.map { TimeFormat.span(max(0, status.now.instant.nanoseconds(since: $0.instant))) } ?? "-",
-        late.map { TimeFormat.span(max(0, $0)) } ?? "-", run.progress?.text ?? "",
+        late.map { TimeFormat.span(max(0, $0)) } ?? "-", run.progress?.text ?? run.waiting,
       ])
     }
     lines += table.lines
     return lines.prefix(rows).map { columns == .max ? $0 : String($0.prefix(columns)) }
+  }
+}
+
+extension RunAnswer {
+  /// What it waits for, where that comes by itself.
+  fileprivate var waiting: String {
+    if state == "retrying" { return nextAttemptAt.map { "next attempt \($0.short)" } ?? "" }
+    let parts = [waitsFor.map { "for \($0)" }, parkedUntil.map { "until \($0.short)" }]
+    return parts.compactMap { $0 }.joined(separator: " ")
   }
 }

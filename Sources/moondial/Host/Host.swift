@@ -21,11 +21,8 @@ final class Host: Sendable {
   private let grace: Int64
   private let http: HostHTTP
 
-  /// - Parameter onStoreLost: told when another host has taken a store over.
-  init(
-    _ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer,
-    onStoreLost: @escaping @Sendable (String) -> Void = { _ in }
-  ) throws {
+  /// - Parameter end: told when another host has taken a store over, and when this host is drained.
+  init(_ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer, end: HostEnd? = nil) throws {
     self.log = log
     self.grace = grace
     let location = try options.location(path)
@@ -49,7 +46,10 @@ final class Host: Sendable {
       log.write(
         .info, "standby: store \(why): this host waits, with all its jobs, and takes over when that one is gone")
     }
-    blueprint.onStoreLost = onStoreLost
+    if let end {
+      blueprint.onStoreLost = { _ in end.stepDown() }
+      blueprint.onDrain = { end.drain($0) }
+    }
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
     let assembly = try SchedulerAssembly(blueprint)
     self.assembly = assembly
@@ -71,12 +71,19 @@ final class Host: Sendable {
   ///
   /// - Parameter isUp: called when the scripts are loaded, right before their jobs begin to run.
   func start(_ isUp: () -> Void) throws {
-    // Before the first run can write a line of its own.
-    try assembly.start { generation in
-      isUp()
-      announce(generation)
+    do {
+      // The first line comes before the first run can write one of its own, and who has read it finds the socket; what
+      // is asked is answered when the scheduler has begun.
+      try assembly.start { generation in
+        isUp()
+        http.listen()
+        announce(generation)
+      }
+    } catch {
+      http.stop()
+      throw error
     }
-    http.start()
+    http.serve()
   }
 
   private func announce(_ generation: LoadedGeneration) {
@@ -107,7 +114,7 @@ final class Host: Sendable {
   func awaitEnd(_ end: HostEnd) {
     end.await()
     assembly.stop(grace: end.hasLostStore ? 0 : grace) { http.stop() }
-    log.write(.info, end.hasLostStore ? "stepped down" : "stopped")
+    log.write(.info, end.beginsAnew ? "stepped down" : "stopped")
   }
 }
 
@@ -117,6 +124,7 @@ final class HostEnd: Sendable {
     var requests = 0
     var host: Host?
     var hasLostStore = false
+    var isDrained = false
   }
   private let state = Monitor(State())
 
@@ -138,13 +146,20 @@ final class HostEnd: Sendable {
   }
 
   /// Blocks until the host is asked to end, or must step down.
-  func await() { _ = state.wait { $0.requests > 0 || $0.hasLostStore ? true : nil } }
+  func await() { _ = state.wait { $0.requests > 0 || $0.hasLostStore || $0.isDrained ? true : nil } }
 
   /// Another host has a store of this one: it ends, to begin anew as the one that stands by.
   func stepDown() { state.change { $0.hasLostStore = true } }
 
-  /// Whether it ends for that, and nobody asked it to end.
+  /// This host is to lead nothing: it ends in good order, to begin anew as one that stands by. One that stands by does
+  /// so already.
+  func drain(_ isDrained: Bool) { state.change { $0.isDrained = isDrained } }
+
+  /// Whether it ends since it lost a store, and nobody asked it to end: then nothing of it may go on.
   var hasLostStore: Bool { state.withLock { $0.hasLostStore && $0.requests == 0 } }
+
+  /// Whether the process goes on, as a host that stands by.
+  var beginsAnew: Bool { state.withLock { $0.requests == 0 } }
 }
 
 func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }

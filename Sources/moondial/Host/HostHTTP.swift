@@ -29,9 +29,13 @@ final class HostHTTP: Sendable {
     server = HostServer(assembly.control, settings, log: log)
   }
 
-  func start() {
+  /// From now on the socket is there; who connects is answered after `serve`.
+  func listen() { server.listen() }
+
+  /// The host has begun: answers.
+  func serve() {
     use(assembly.configuration)
-    server.start()
+    server.serve()
     // For whoever sits there; a log that is kept is no place for it.
     if StandardError.isTerminal, let link = server.makeLink() {
       log.write(.info, "in a browser, for 10 minutes and once: \(link)")
@@ -58,7 +62,7 @@ final class HostHTTP: Sendable {
       })
   }
 
-  /// As many as are wanted, or as the descriptors that the process may have allow beside its own.
+  /// As many as are wanted, or as the descriptors that the process may have allow in addition to its own.
   private static func connections(_ wanted: Int) -> Int {
     var limit = rlimit()
     // Safe: the calls write and read that one struct.

@@ -31,9 +31,9 @@ enum JobLookup {
       if !known.isEmpty || stores.generation?.job(named: name) != nil { return known }
       var names = Set(stores.generation?.jobs.map(\.name) ?? [])
       for member in stores.members { names.formUnion(try member.store.jobNames()) }
-      let places = stores.members.map(\.store.location).joined(separator: ", ")
+      let locations = stores.members.map(\.store.location).joined(separator: ", ")
       let scripts = stores.generation == nil ? "" : ", nor does a script in \(stores.directory) declare it"
-      throw CommandFailure("the store \(places) knows no job \"\(name)\"\(scripts)\(hint(name, names.sorted()))")
+      throw CommandFailure("the store \(locations) knows no job \"\(name)\"\(scripts)\(hint(name, names.sorted()))")
     }
   }
 

@@ -7,7 +7,7 @@ import JobModel
 import ScriptLoading
 import ScriptRuntime
 
-/// One job, run once in the foreground with its retries, recorded in the store beside whatever host uses it.
+/// One job, run once in the foreground with its retries, recorded in the store alongside whatever host uses it.
 final class SingleRun: RunReportSink {
   private struct State: Sendable {
     var ended: RunReport?

@@ -7,7 +7,7 @@ enum StandardDescriptors {
   static func makeWhole() {
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
       // Lower ones are open by now, so each is given its own number. The root directory where there is no /dev/null: a
-      // place that takes nothing.
+      // file that takes nothing.
       // Safe: the paths are passed as C strings for the call only.
       if unsafe open("/dev/null", O_RDWR) < 0 { _ = unsafe open("/", O_RDONLY) }
     }

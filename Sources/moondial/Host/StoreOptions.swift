@@ -8,7 +8,7 @@ import ScriptRuntime
 
 /// Where the commands that read stores find them: those of the configuration, or one.
 struct StoreOptions: ParsableArguments {
-  @Option(name: .customLong("dir"), help: "The scripts directory, beside which moondial.lua is looked for.")
+  @Option(name: .customLong("dir"), help: "The scripts directory; moondial.lua is looked for in its parent.")
   var directory = "scripts"
 
   @Option(

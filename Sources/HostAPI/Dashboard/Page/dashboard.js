@@ -15,7 +15,7 @@ const main = document.getElementById("main");
 const live = document.getElementById("live");
 const banner = document.getElementById("banner");
 let shown = "";
-let turn = 0;
+let latestShow = 0;
 let shownAt = 0;
 let timer;
 
@@ -25,10 +25,10 @@ function address() {
 }
 
 function mark(path) {
-  for (const entry of document.querySelectorAll("nav a")) {
-    const own = entry.getAttribute("href").slice(1);
+  for (const link of document.querySelectorAll("nav a")) {
+    const own = link.getAttribute("href").slice(1);
     const isHere = own === "/" ? path === "/" || path === "" : path.startsWith(own);
-    if (isHere) entry.setAttribute("aria-current", "page"); else entry.removeAttribute("aria-current");
+    if (isHere) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
 }
 
@@ -49,12 +49,12 @@ async function tellState() {
   else warn("");
 }
 
-/** Whether somebody is writing into the page, which must not be taken away under them. */
+/** Whether somebody is writing into the page, which must not be replaced under them. */
 const isInUse = () => document.getElementById("dialog").open || main.querySelector("input:focus, select:focus, textarea:focus") !== null
   || String(getSelection()) !== "";
 
 async function show() {
-  const own = ++turn;
+  const own = ++latestShow;
   clearTimeout(timer);
   const { path, query } = address();
   const isNew = shown !== location.hash;
@@ -63,7 +63,7 @@ async function show() {
   try {
     await tellState();
     const found = route ? await route[1](path.match(route[0]).slice(1).map(decodeURIComponent), query, show) : [element("p.empty", {}, "There is no such page.")];
-    if (own !== turn) return;
+    if (own !== latestShow) return;
     if (isNew || !isInUse()) {
       const scroll = isNew ? 0 : scrollY;
       const log = main.querySelector(".log")?.scrollTop;
@@ -75,7 +75,7 @@ async function show() {
       document.title = `${main.querySelector("h1")?.textContent ?? ""} · Moondial`;
     }
   } catch (error) {
-    if (own !== turn) return;
+    if (own !== latestShow) return;
     if (error.status === 401) return signedOut();
     if (isNew) { main.replaceChildren(element("p.empty", {}, error.message)); shown = location.hash; }
     else if (error.status === 0) warn("The host does not answer. What you see is how it was.", true);
@@ -86,11 +86,11 @@ async function show() {
 }
 
 function signedOut() {
-  turn += 1;
+  latestShow += 1;
   source.close();
   live.className = "live off";
   live.textContent = "signed out";
-  main.replaceChildren(element("h1", {}, "Signed out"), element("p", {}, "Run ", element("code", {}, "moondial dashboard"), " beside the host and open the link that it prints."));
+  main.replaceChildren(element("h1", {}, "Signed out"), element("p", {}, "Run ", element("code", {}, "moondial dashboard"), " on the host's machine and open the link that it prints."));
 }
 
 function soon() {
@@ -99,10 +99,10 @@ function soon() {
   timer = setTimeout(show, Math.max(0, shownAt + soonest - Date.now()));
 }
 
-const source = listen(soon, (isOn) => {
+const source = listen((type) => { pages.heard(type); soon(); }, (isOn) => {
   live.className = isOn ? "live on" : "live off";
   live.textContent = isOn ? "live" : "not connected";
-  if (isOn) soon();
+  if (isOn) { pages.heard("gap"); soon(); }
 });
 addEventListener("hashchange", show);
 document.addEventListener("visibilitychange", soon);

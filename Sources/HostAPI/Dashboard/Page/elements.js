@@ -107,7 +107,7 @@ function format(options) {
   if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat("sv-SE", { timeZone: zone, ...options }));
   return formats.get(key);
 }
-/** A time in the host's zone; the seconds that have passed since, or are left, beside it. */
+/** A time in the host's zone; or, as people say it, how long ago or from now. */
 export function time(text, isRelative = false) {
   if (!text) return "";
   const at = new Date(text);
@@ -116,7 +116,7 @@ export function time(text, isRelative = false) {
   return element("time", { datetime: text, title: words }, relative(at.getTime() - hostNow()));
 }
 export const clock = () => format({ timeStyle: "medium" }).format(new Date(hostNow()));
-export const hour = (at) => format({ hour: "2-digit" }).format(at);
+export const minute = (at) => format({ hour: "2-digit", minute: "2-digit" }).format(at);
 
 const units = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "min"], [1_000, "s"]];
 function relative(milliseconds) {

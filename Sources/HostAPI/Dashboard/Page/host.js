@@ -41,17 +41,18 @@ export function tell(path, body = {}) {
   });
 }
 
-/** Takes away. */
+/** Removes. */
 export function remove(path) { return request(`/api/v1/${path}`, { method: "DELETE" }); }
 
 /** A name as a part of a path. */
 export const part = encodeURIComponent;
 
 const types = [
-  "host_started", "job_added", "job_changed", "job_orphaned", "job_back", "job_paused", "job_resumed", "host_paused",
+  "host_started", "job_added", "job_changed", "job_orphaned", "job_back", "orphans_kept", "job_paused", "job_resumed", "host_paused",
   "host_resumed", "schedule_ended", "schedule_made", "schedule_removed", "run_claimed", "run_started", "run_progress",
-  "run_finished", "run_retrying", "run_stuck", "decided", "claim_failed", "script_failed", "script_repaired",
-  "store_failed", "store_lost", "store_recovered", "clock_changed", "draining", "stopped", "gap",
+  "run_finished", "run_retrying", "run_parked", "run_stepped", "operation_refused", "run_stuck", "decided", "claim_failed",
+  "script_failed", "script_repaired", "failure_hook_ended", "store_failed", "store_lost", "not_written", "store_recovered",
+  "clock_changed", "draining", "stopped", "gap",
 ];
 
 /** Hears what the host does. `heard` is called for each event, `changed` when the line to the host comes or goes. */

@@ -2,7 +2,7 @@
 
 import { ask, part, remove, tell } from "./host.js";
 import {
-  bytes, button, card, dialog, element, facts, hostNow, hour, jobLink, json, link, outcome, pill, progress, runLink, span,
+  bytes, button, card, dialog, element, facts, hostNow, jobLink, json, link, minute, outcome, pill, progress, runLink, span,
   table, time, toast,
 } from "./elements.js";
 
@@ -11,7 +11,7 @@ const failures = "failed,timed_out,out_of_memory,crashed,stuck,interrupted";
 // MARK: Orders
 
 const runNow = (job, again) => dialog(
-  `Run ${job.name}`, "It runs beside its schedule, as soon as its limits let it.",
+  `Run ${job.name}`, "It runs in addition to its schedule, as soon as its limits allow.",
   job.params ? [["params", "Parameters (JSON)", "text", json(job.params)]] : [], "Run", async ({ params }) => {
     let body = {};
     if (params?.trim()) {
@@ -38,7 +38,7 @@ export async function resume(name, again) {
 
 async function cancel(id, again) {
   const answer = await tell(`runs/${id}/cancel`);
-  toast(`Run #${id}: ${answer.state}.`);
+  toast(answer.state === "cancelled" ? `Run #${id} is cancelled.` : `Run #${id} is told to end.`);
   again();
 }
 
@@ -56,28 +56,66 @@ async function reload(again) {
   again();
 }
 
+const drain = (name, again) => dialog(
+  `Drain ${name}`, "It gives up what it leads when its runs have ended, and leads nothing until it is resumed or started again. Another host takes over at once.",
+  [], "Drain", async () => {
+    await tell(`nodes/${part(name)}/drain`);
+    toast(`${name} is drained.`);
+    again();
+  }, "danger");
+
+async function undrain(name, again) {
+  await tell(`nodes/${part(name)}/resume`);
+  toast(`${name} is not drained any more.`);
+  again();
+}
+
 // MARK: Parts
+
+const nodeKinds = { leads: "good", draining: "warn", drained: "warn", gone: "bad" };
+const nodeRows = (nodes, again) => nodes.map((node) => [
+  node.name, pill(node.state.replaceAll("_", " "), nodeKinds[node.state] ?? ""), time(node.leads_since ?? node.started_at),
+  node.leader ? String(node.runs) : "", `${node.scripts.slice(0, 8)}${node.same_scripts === false && node.state !== "gone" ? ", others than the leader's" : ""}`,
+  node.labels.join(", "), `${node.machine}, ${node.version}`,
+  node.state === "gone" ? ""
+    : node.state === "draining" || node.state === "drained" ? button("Resume", () => undrain(node.name, again))
+      : button("Drain", () => drain(node.name, again), "danger"),
+]);
 
 function runRows(runs, again) {
   return runs.map((run) => [
-    runLink(run.id), jobLink(run.job), time(run.scheduled_at), outcome(run.outcome) || pill(run.state ?? "open"),
-    span(run.duration_ms), run.error ? element("span", {}, run.error.message) : progress(run.progress),
+    runLink(run.id), jobLink(run.job), time(run.scheduled_at), stateOf(run),
+    span(run.duration_ms), run.error ? element("span", {}, run.error.message) : run.progress ? progress(run.progress) : until(run),
     run.outcome ? button("Retry", () => retry(run.id, again)) : button("Cancel", () => cancel(run.id, again), "danger"),
   ]);
 }
 const runColumns = ["Run", "Job", ["Due", "time extra"], "Outcome", ["Took", "num extra"], ["Error or progress", "wide"], ["", "actions"]];
 
 const openRows = (runs, again) => runs.map((run) => [
-  runLink(run.id), jobLink(run.job), run.started_at ? time(run.started_at, true) : pill(run.state ?? "open"), progress(run.progress),
-  button("Cancel", () => cancel(run.id, again), "danger"),
+  runLink(run.id), jobLink(run.job), stateOf(run), run.started_at ? time(run.started_at, true) : "",
+  run.progress ? progress(run.progress) : until(run), button("Cancel", () => cancel(run.id, again), "danger"),
 ]);
 
+const stateKinds = { running: "good", retrying: "warn", stuck: "bad" };
+/** How a run has ended, or where it stands. */
+const stateOf = (run) => outcome(run.outcome) || pill(run.state ?? "open", stateKinds[run.state]);
+
+/** What a run waits for that goes on by itself. */
+function until(run) {
+  if (run.state === "retrying") return element("small", {}, "next attempt ", time(run.next_attempt_at, true));
+  if (run.state !== "parked") return "";
+  return element("small", {}, run.waits_for ? `for ${run.waits_for}` : "", run.waits_for && run.parked_until ? ", at the latest " : "", time(run.parked_until, true));
+}
+
+/** What a job does and whether anything keeps it from that. */
 function standing(job) {
-  if (job.orphaned) return pill("orphaned", "warn");
-  if (job.paused) return pill("paused", "warn");
-  if (!job.enabled) return pill("disabled");
-  if (job.running) return pill(`${job.running} running`, "good");
-  return job.waiting ? pill(`${job.waiting} waiting`) : "";
+  const pills = [];
+  if (job.orphaned) pills.push(pill("orphaned", "warn"));
+  else if (job.paused) pills.push(pill("paused", "warn"));
+  else if (job.paused_with_everything) pills.push(pill("paused with everything", "warn"));
+  else if (!job.enabled) pills.push(pill("disabled"));
+  if (job.now) pills.push(pill(job.now, job.now.includes("stuck") ? "bad" : job.running ? "good" : ""));
+  return element("span", {}, pills.flatMap((made) => [made, " "]));
 }
 
 function jobActions(job, again) {
@@ -96,37 +134,60 @@ function lines(log) {
       element("span.at", {}, `${line.at.slice(11, 23)} `), line.message, line.fields === undefined ? "" : ` ${JSON.stringify(line.fields)}`, "\n"))));
 }
 
+/** The fires of a span, counted by the host: what is listed may be less. */
 function strip(upcoming) {
-  const start = Math.floor(hostNow() / 3_600_000) * 3_600_000;
-  const counts = new Array(24).fill(0);
-  const slot = (text) => Math.floor((Date.parse(text) - start) / 3_600_000);
-  for (const fire of upcoming.fires) { const at = slot(fire.at); if (at >= 0 && at < 24) counts[at] += 1; }
-  const most = Math.max(1, ...counts);
-  const columns = counts.map((count, index) => {
-    const at = hour(new Date(start + index * 3_600_000));
-    const made = element(count ? "div" : "div.none", { title: `${at} h: ${count} fire times` });
+  const start = Date.parse(upcoming.from);
+  const width = (Date.parse(upcoming.to) - start) / upcoming.counts.length;
+  const most = Math.max(1, ...upcoming.counts);
+  const at = (index) => new Date(start + index * width);
+  const columns = upcoming.counts.map((count, index) => {
+    const made = element(count ? "div" : "div.none", { title: `${minute(at(index))} to ${minute(at(index + 1))}: ${count} fire times` });
     made.style.height = `${Math.max(3, (count / most) * 100)}%`;
     return made;
   });
-  const words = `Fire times in each of the next 24 hours, without those of frequent jobs: ${counts.join(", ")}`;
+  const words = `Fire times in each half hour of the next 24 hours, without those of frequent jobs: ${upcoming.counts.join(", ")}`;
   return element("div.panel", {}, element("div.strip", { role: "img", "aria-label": words }, columns),
-    element("div.hours", { "aria-hidden": "true" }, counts.map((_, index) => element("span", {}, hour(new Date(start + index * 3_600_000))))));
+    element("div.hours", { "aria-hidden": "true" }, Array.from({ length: 12 }, (_, index) => element("span", {}, minute(at(index * upcoming.counts.length / 12))))));
 }
 
+/** The fires to come are looked up again when something changed them, and now and then: the host looks at every schedule for it. */
+let known, knownAt = 0;
+async function fires() {
+  if (!known || hostNow() - knownAt > 15_000) {
+    knownAt = hostNow();
+    known = ask("upcoming", { limit: 100 });
+    known.catch(() => { known = undefined; });
+  }
+  return known;
+}
+const movers = /^(gap|host_|job_|schedule_|script_|clock_)/;
+/** An event was heard. */
+export function heard(type) { if (movers.test(type)) known = undefined; }
+
+/** How many items the list that is looked at was made to show; a list that is shown again has as many. */
+let grown = { address: "", count: 0 };
+
 /** A list that grows by pages. */
-function more(path, query, page, show) {
-  const place = element("div", {}, show(page.items));
-  const items = [...page.items];
-  let next = page.next;
-  const further = button("Show more", async () => {
-    const answer = await ask(path, { ...query, after: next });
+async function more(path, query, show) {
+  if (grown.address !== location.hash) grown = { address: location.hash, count: query.limit };
+  const items = [];
+  let next;
+  const fetch = async () => {
+    const answer = await ask(path, { ...query, limit: Math.min(1_000, Math.max(query.limit, grown.count - items.length)), after: next });
     items.push(...answer.items);
     next = answer.next;
-    place.replaceChildren(show(items));
+  };
+  do await fetch(); while (next && items.length < grown.count);
+  const frame = element("div", {}, show(items));
+  const further = button("Show more", async () => {
+    grown.count = items.length + query.limit;
+    await fetch();
+    grown.count = items.length;
+    frame.replaceChildren(show(items));
     further.hidden = !next;
   });
   further.hidden = !next;
-  return element("div", {}, place, element("p", {}, further));
+  return element("div", {}, frame, element("p", {}, further));
 }
 
 function filters(path, query, fields) {
@@ -141,17 +202,20 @@ function filters(path, query, fields) {
 }
 const field = (name, label) => element("input", { name, placeholder: label, "aria-label": label });
 const choice = (name, label, values) => element("select", { name, "aria-label": label },
-  element("option", { value: "" }, label), values.map((value) => element("option", { value }, value.replaceAll("_", " "))));
+  element("option", { value: "" }, label), values.map((value) => (Array.isArray(value) ? value : [value, value.replaceAll("_", " ")]))
+    .map(([value, words]) => element("option", { value }, words)));
 
 // MARK: Pages
 
 export async function overview(_, __, again) {
   const [status, open, failed, upcoming, scripts] = await Promise.all([
-    ask("status"), ask("runs", { open: "true", limit: 20 }), ask("runs", { outcome: failures, limit: 8 }),
-    ask("upcoming", { limit: 500 }), ask("scripts"),
+    ask("status"), ask("runs", { open: "true", limit: 20 }), ask("runs", { outcome: failures, limit: 8 }), fires(), ask("scripts"),
   ]);
-  const next = [...upcoming.fires.map((fire) => ({ ...fire })), ...upcoming.frequent.map((job) => ({ at: job.first, job: job.job, often: job.trigger }))]
-    .sort((a, b) => Date.parse(a.at) - Date.parse(b.at)).slice(0, 8);
+  const now = hostNow();
+  const next = [...upcoming.fires.filter((fire) => Date.parse(fire.at) > now).map((fire) => ({ at: Date.parse(fire.at), job: fire.job })),
+    ...upcoming.frequent.map((line) => ({ at: Math.max(now, Date.parse(line.first)), job: line.job, often: line.trigger }))]
+    .sort((a, b) => a.at - b.at).slice(0, 8);
+  const hosts = status.node ? (await ask("nodes")).nodes : [];
   const broken = scripts.scripts.flatMap((script) => script.problems).concat(scripts.problems);
   return [
     element("div.head", {},
@@ -160,30 +224,33 @@ export async function overview(_, __, again) {
         status.state === "paused" ? button("Resume everything", () => resume(null, again), "main") : button("Pause everything", () => pause(null, again)))),
     element("div.cards", {},
       card("jobs", status.jobs.total, [status.jobs.paused && `${status.jobs.paused} paused`, status.jobs.disabled && `${status.jobs.disabled} disabled`].filter(Boolean).join(", ")),
-      card("running", status.runs.running), card("waiting", status.runs.waiting + status.runs.claimed, status.runs.retrying ? `${status.runs.retrying} to be retried` : ""),
+      card("running", status.runs.running, status.runs.stuck ? `${status.runs.stuck} stuck` : ""),
+      card("waiting", status.runs.waiting + status.runs.claimed, status.runs.retrying ? `${status.runs.retrying} to be retried` : ""),
+      card("parked", status.runs.parked),
       card("ended", status.runs.ended.toLocaleString("en"), "since the start"),
       card("memory", bytes(status.memory.resident_bytes), `Lua ${bytes(status.memory.lua_states_bytes) || "0 KB"}`),
       card("workers", status.executors.map((pool) => pool.workers).reduce((a, b) => a + b, 0))),
     status.problems.length ? [element("h2", {}, "What the host cannot do"), element("div.panel", {}, status.problems.map((text) => element("pre", {}, text)))] : [],
     broken.length ? [element("h2", {}, "What is wrong with the scripts"), element("div.panel", {}, problems(broken))] : [],
+    hosts.length ? [element("h2", {}, "The hosts that share a store"), table(["Host", "State", ["Since", "time"], ["Runs", "num"], ["Scripts", "extra"], ["Labels", "extra"], ["On", "extra"], ["", "actions"]], nodeRows(hosts, again), "")] : [],
     element("h2", {}, "The next 24 hours"), strip(upcoming),
     element("div.columns", {},
-      element("section", {}, element("h2", {}, "Running now"), table(["Run", "Job", ["Began", "time"], "", ["", "actions"]], openRows(open.items, again), "Nothing runs at the moment.")),
-      element("section", {}, element("h2", {}, "Next"), table(["When", "Job", ["", "extra"]], next.map((fire) => [time(fire.at, true), jobLink(fire.job), element("small", {}, fire.often ?? "")]), "Nothing will fire."))),
+      element("section", {}, element("h2", {}, "Open runs"), table(["Run", "Job", "State", ["Began", "time"], "", ["", "actions"]], openRows(open.items, again), "No run is open at the moment."),
+        open.next ? element("p", {}, link("#/runs?open=true", "All open runs")) : ""),
+      element("section", {}, element("h2", {}, "Next"), table(["When", "Job", ["", "extra"]], next.map(({ at, job, often }) => [time(new Date(at).toISOString(), true), jobLink(job), element("small", {}, often ?? "")]), "Nothing will fire."))),
     element("h2", {}, "Latest failures"), table(runColumns, runRows(failed.items, again), "No run has failed."),
   ].flat();
 }
 
 export async function jobs(_, query, again) {
   const wanted = { text: query.get("text"), tag: query.get("tag"), state: query.get("state"), limit: 100 };
-  const page = await ask("jobs", wanted);
   const show = (items) => table(["Job", ["Trigger", "extra"], ["Next", "time"], "Last", "Now", ["", "actions"]], items.map((job) => [
     element("span", {}, jobLink(job.name), " ", job.tags.map((tag) => element("span.tag", {}, tag)), job.description ? [element("br"), element("small", {}, job.description)] : []),
     job.trigger, time(job.next_run_time, true), outcome(job.last_outcome), standing(job), jobActions(job, again)]), "No job is like that.");
   return [
     element("h1", {}, "Jobs"),
     filters("jobs", query, [field("text", "Name or description"), field("tag", "Tag"), choice("state", "Any state", ["enabled", "disabled", "paused", "orphaned", "running", "failing"])]),
-    more("jobs", wanted, page, show),
+    await more("jobs", wanted, show),
   ];
 }
 
@@ -202,10 +269,10 @@ export async function job([name], _, again) {
       ["Group", job.group], ["Executor", job.executor], ["Store", job.store], ["Tags", job.tags.join(", ")], ["Parameters", job.params && JSON.stringify(job.params)],
       ["Orphaned", job.orphaned && (job.orphan_reason ?? "no script declares it")],
     ]),
-    job.schedules.length ? [element("h2", {}, "Schedules made at run time"), table(["Id", "Trigger", ["Next", "time"], ["", "actions"]],
+    job.schedules.length ? [element("h2", {}, "Dynamic schedules"), table(["Id", "Trigger", ["Next", "time"], ["", "actions"]],
       job.schedules.map((schedule) => [schedule.id, schedule.trigger, time(schedule.next_run_time, true), button("Unschedule", async () => {
         await remove(`schedules/${part(schedule.id)}`);
-        toast(`${schedule.id} was taken away.`);
+        toast(`${schedule.id} was removed.`);
         again();
       }, "danger")]), "")] : [],
     element("h2", {}, "Runs"), table(runColumns, runRows(runs.items, again), "It has not run so far."),
@@ -217,28 +284,32 @@ export async function job([name], _, again) {
 
 export async function runs(_, query, again) {
   const wanted = { job: query.get("job"), outcome: query.get("outcome"), text: query.get("text"), open: query.get("open"), limit: 50 };
-  const page = await ask("runs", wanted);
   return [
     element("h1", {}, "Runs"),
     filters("runs", query, [field("job", "Job"), field("text", "Text in error or log"),
-      choice("outcome", "Any outcome", ["succeeded", "failed", "timed_out", "cancelled", "out_of_memory", "interrupted", "crashed", "stuck"])]),
-    more("runs", wanted, page, (items) => table(runColumns, runRows(items, again), "No run is like that.")),
+      choice("outcome", "Any outcome", ["succeeded", "failed", "timed_out", "cancelled", "out_of_memory", "interrupted", "crashed", "stuck"]),
+      choice("open", "Ended or open", [["true", "open"]])]),
+    await more("runs", wanted, (items) => table(runColumns, runRows(items, again), "No run is like that.")),
   ];
 }
 
 export async function run([id], _, again) {
   const [run, log] = await Promise.all([ask(`runs/${part(id)}`), ask(`runs/${part(id)}/log`, { limit: 1000 })]);
   return [
-    element("div.head", {}, element("div", {}, element("h1", {}, `Run #${run.id} of `, jobLink(run.job)), element("p.sub", {}, outcome(run.outcome) || pill(run.state ?? "open"))),
+    element("div.head", {}, element("div", {}, element("h1", {}, `Run #${run.id} of `, jobLink(run.job)), element("p.sub", {}, stateOf(run))),
       run.outcome ? button("Retry", () => retry(run.id, again)) : button("Cancel", () => cancel(run.id, again), "danger")),
     facts([
       ["Due", time(run.scheduled_at)], ["Cause", run.cause], ["Schedule", run.schedule], ["Started", time(run.started_at)],
+      ["Parked until", run.parked_until && time(run.parked_until)], ["Waits for", run.waits_for],
       ["Last attempt", run.last_attempt_at && time(run.last_attempt_at)], ["Next attempt", run.next_attempt_at && time(run.next_attempt_at)],
       ["Ended", time(run.finished_at)], ["Took", span(run.duration_ms)], ["Attempts", run.attempts > 1 ? String(run.attempts) : ""],
       ["Missed fire times", run.missed ? String(run.missed) : ""], ["Memory at most", bytes(run.memory_peak_bytes)], ["Progress", run.progress && progress(run.progress)],
       ["Tried again from", run.retry_of && runLink(run.retry_of)], ["Makes good for", run.recovers && runLink(run.recovers)],
       ["Parameters", run.params && JSON.stringify(run.params)], ["Event", run.event && JSON.stringify(run.event)],
     ]),
+    run.steps?.length ? [element("h2", {}, "Steps"), table([["", "num"], "Step", ["Result", "wide"], ["Attempt", "num extra"], ["Ended", "time"]], run.steps.map((step) => [
+      String(step.position), step.kind === "step" ? step.name : `${step.kind.replaceAll("_", " ")} ${step.name}`, step.result === undefined ? "" : JSON.stringify(step.result),
+      String(step.attempt), step.finished_at ? time(step.finished_at) : element("span", {}, pill("parked"), step.until ? [" until ", time(step.until)] : "")]), "")] : [],
     run.error ? [element("h2", {}, "Error"), element("div.panel", {}, element("pre", {},
       `${run.error.file ? `${run.error.file}:${run.error.line}: ` : ""}${run.error.message}${run.error.traceback ? `\n${run.error.traceback}` : ""}${run.error.data === undefined ? "" : `\n${json(run.error.data)}`}`))] : [],
     run.result === null || run.result === undefined ? [] : [element("h2", {}, "Result"), element("div.panel", {}, element("pre", {}, json(run.result)))],
@@ -273,11 +344,10 @@ export async function scripts(_, __, again) {
 
 export async function audit(_, query) {
   const wanted = { action: query.get("action"), subject: query.get("subject"), by: query.get("by"), limit: 100 };
-  const page = await ask("audit", wanted);
   return [
     element("h1", {}, "Audit"), element("p.sub", {}, "Who changed what."),
     filters("audit", query, [field("action", "Action"), field("subject", "Job or run"), field("by", "By")]),
-    more("audit", wanted, page, (items) => table([["When", "time"], "Who", ["Door", "extra"], "What", "Subject", ["Details", "wide extra"]], items.map((entry) => [
+    await more("audit", wanted, (items) => table([["When", "time"], "Who", ["Door", "extra"], "What", "Subject", ["Details", "wide extra"]], items.map((entry) => [
       time(entry.at), entry.by, entry.door, entry.action.replaceAll("_", " "), entry.subject, entry.details === undefined ? "" : JSON.stringify(entry.details)]), "Nobody has changed anything.")),
   ];
 }

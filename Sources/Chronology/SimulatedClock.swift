@@ -1,4 +1,3 @@
-package import Chronology
 internal import Synchronization
 
 /// Both clocks of a machine, moved by hand.

@@ -1,0 +1,254 @@
+internal import Basics
+internal import Chronology
+internal import Glibc
+internal import JobModel
+internal import StoreSupport
+
+/// That this host is a member of a store: a thread with a connection of its own, which beats twice in the length of a
+/// lease, and hears at once when something is asked of the member.
+///
+/// It is apart from the writer: a host that stands by has none, and a member must be seen while a long batch is
+/// written.
+///
+/// Threading: any thread.
+final class PostgresMembership: StoreMembership {
+  private struct State {
+    var isLeaving = false
+    var isAsked = false
+  }
+
+  private let state = Monitor(State())
+  private let bell: Bell
+  private let thread: StoreThread
+
+  /// Joins, and begins to beat. Blocks on the server; at most for the length of a lease where it cannot be told
+  /// whether a host of that name lives.
+  init(
+    _ target: PostgresTarget, setup: String, _ identity: MemberIdentity, lease: Int64, clock: any WallClock,
+    _ callbacks: MembershipCallbacks
+  ) throws(StoreError) {
+    var connection = try PostgresConnection(target, setup: setup)
+    try PostgresMigration.prepare(connection, target, mayChange: true)
+    try MemberName.take(&connection, target, setup: setup, identity, lease: lease)
+    bell = try Bell(target.location)
+    let (state, bell, session) = (state, bell, connection)
+    thread = try StoreThread(name: "store-member") {
+      var beating = Beating(
+        session, target, setup: setup, identity, lease: lease, clock: clock, callbacks, bell: bell)
+      while true {
+        let isLeaving = state.change { state in
+          state.isAsked = false
+          return state.isLeaving
+        }
+        if isLeaving { return beating.leave() }
+        beating.beat()
+        beating.wait()
+      }
+    }
+  }
+
+  func beat() {
+    let isNews = state.change { state in
+      defer { state.isAsked = true }
+      return !state.isAsked
+    }
+    if isNews { bell.ring() }
+  }
+
+  func leave() {
+    state.change { $0.isLeaving = true }
+    bell.ring()
+    thread.join()
+  }
+}
+
+/// What the thread of a membership does.
+private struct Beating: ~Copyable {
+  private let target: PostgresTarget
+  private let setup: String
+  private let identity: MemberIdentity
+  /// Nanoseconds.
+  private let lease: Int64
+  private let clock: any WallClock
+  private let callbacks: MembershipCallbacks
+  private let bell: Bell
+  private var connection: PostgresConnection?
+  /// Whether this session is told what is asked of members.
+  private var listens = false
+  private var clockAhead: Int64 = 0
+  /// What the host was told last.
+  private var toldAhead: Int64 = 0
+  private var isDraining = false
+  private var toldUnheard = false
+  private var toldTaken = false
+  /// When the others heard of it last, by this machine's clock since it started, that of sleep included.
+  private var heardAt = HeldLease.now
+  /// Nanoseconds until the next beat.
+  private var pause: Int64
+
+  private static let shortestPause: Int64 = 250_000_000
+  private static let longestPause: Int64 = 5_000_000_000
+
+  init(
+    _ connection: PostgresConnection, _ target: PostgresTarget, setup: String, _ identity: MemberIdentity, lease: Int64,
+    clock: any WallClock, _ callbacks: MembershipCallbacks, bell: Bell
+  ) {
+    self.connection = connection
+    self.target = target
+    self.setup = setup
+    self.identity = identity
+    self.lease = lease
+    self.clock = clock
+    self.callbacks = callbacks
+    self.bell = bell
+    pause = lease / 2
+  }
+
+  /// Beats once; what fails is tried again, sooner than the next beat would be due.
+  mutating func beat() {
+    let report = callbacks.report()
+    do throws(StoreError) {
+      let connection = try connected()
+      let sentAt = HeldLease.now
+      let before = clock.now.nanoseconds
+      let beat = try PostgresMembers.beat(connection, identity, report, clockAhead: clockAhead, lease: lease)
+      clockAhead = ServerClock.ahead(before: before, server: beat.serverTime, after: clock.now.nanoseconds)
+      guard beat.isKnown else { return try joinAgain(connection) }
+      heardAt = sentAt
+      pause = lease / 2
+      tell(beat)
+    } catch {
+      failed(error)
+    }
+  }
+
+  private mutating func connected() throws(StoreError) -> PostgresConnection {
+    if let connection, !connection.isBroken {
+      if !listens { try listen(connection) }
+      return connection
+    }
+    connection = nil
+    listens = false
+    let made = try PostgresConnection(target, setup: setup)
+    try listen(made)
+    connection = made
+    return made
+  }
+
+  /// Before a beat: what is asked between the two is told by it.
+  private mutating func listen(_ connection: PostgresConnection) throws(StoreError) {
+    _ = try connection.ask("LISTEN \(PostgresSchema.memberChannel)")
+    listens = true
+  }
+
+  /// Its row is gone, or another one's: this host was away for long.
+  private mutating func joinAgain(_ connection: PostgresConnection) throws(StoreError) {
+    let isIn = try PostgresMembers.join(connection, identity, lease: lease, instead: nil)
+    if isIn {
+      toldTaken = false
+      pause = Self.shortestPause
+    } else {
+      if !toldTaken {
+        let other = try PostgresMembers.member(connection, identity.name)
+        callbacks.heard(.nameTaken(MemberName.sentence(target, identity.name, other)))
+      }
+      toldTaken = true
+      pause = lease / 2
+    }
+  }
+
+  private mutating func tell(_ beat: PostgresMembers.Beat) {
+    if toldUnheard || toldTaken { callbacks.heard(.heardAgain) }
+    toldUnheard = false
+    toldTaken = false
+    let ahead = abs(clockAhead) > 1_000_000_000 ? clockAhead : 0
+    // A clock that drifts is not told each time.
+    if (ahead == 0) != (toldAhead == 0) || abs(ahead - toldAhead) > 1_000_000_000 {
+      toldAhead = ahead
+      callbacks.heard(.clockAhead(ahead))
+    }
+    if beat.isDraining != isDraining {
+      isDraining = beat.isDraining
+      callbacks.heard(.draining(isDraining, by: beat.drainedBy))
+    }
+    callbacks.heard(.members(beat.members))
+  }
+
+  private mutating func failed(_ error: StoreError) {
+    pause = min(max(Self.shortestPause, pause == lease / 2 ? 0 : pause * 2), Self.longestPause)
+    guard !toldUnheard, HeldLease.now - heardAt > lease else { return }
+    toldUnheard = true
+    callbacks.heard(.unheard(error.message))
+  }
+
+  /// Waits for the next beat, for something that is asked of the member, or for its host.
+  mutating func wait() {
+    defer { bell.silence() }
+    if let connection, !connection.isBroken, listens {
+      do throws(StoreError) {
+        _ = try connection.awaitNotice(for: pause, orReadable: bell.descriptor)
+        return
+      } catch {}
+      // It broke: another one is made at once, once.
+      pause = 0
+      return
+    }
+    bell.wait(for: pause)
+  }
+
+  mutating func leave() {
+    guard let connection, !connection.isBroken else { return }
+    // What fails here the end of its lease does.
+    do throws(StoreError) { try PostgresMembers.leave(connection, identity) } catch {}
+  }
+}
+
+/// How this machine's clock and the server's differ.
+enum ServerClock {
+  /// Nanoseconds that a clock is ahead of the server's at least, when the server's was read between two readings of it;
+  /// negative: behind.
+  static func ahead(before: Int64, server: Int64, after: Int64) -> Int64 {
+    if before > server { return before - server }
+    return after < server ? after - server : 0
+  }
+}
+
+/// A pair of sockets by which other threads end a wait in poll(2).
+@safe private final class Bell: Sendable {
+  let descriptor: Int32
+  private let writing: Int32
+
+  init(_ location: String) throws(StoreError) {
+    var pair: [Int32] = [-1, -1]
+    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+    // Safe: the call writes two numbers into an array of two.
+    guard unsafe socketpair(AF_UNIX, type, 0, &pair) == 0 else {
+      throw StoreError(.io, "\(location): this process has no file descriptor left: raise ulimit -n")
+    }
+    (descriptor, writing) = (pair[0], pair[1])
+  }
+
+  deinit {
+    close(descriptor)
+    close(writing)
+  }
+
+  func ring() {
+    var byte: UInt8 = 1
+    // Safe: reads that one byte. It fails when nobody has heard the last ones: then one more says nothing.
+    _ = unsafe write(writing, &byte, 1)
+  }
+
+  func wait(for nanoseconds: Int64) {
+    var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    // Safe: waits for one descriptor, whose struct is a local.
+    _ = unsafe Glibc.poll(&poll, 1, Int32(clamping: nanoseconds / 1_000_000 + 1))
+  }
+
+  /// What was rung so far ends no later wait.
+  func silence() {
+    var bytes = [UInt8](repeating: 0, count: 64)
+    // Safe: writes inside the array, which outlives the call.
+    while unsafe read(descriptor, &bytes, bytes.count) > 0 {}
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Hosting
+import JobModel
+import MongoFixtures
+import PostgresFixture
+
+/// The server whose store several hosts name, and what can happen to it.
+enum ClusterServer {
+  case postgres(PostgresServer, url: String)
+  case mongo(MongoProcess, url: String)
+
+  static func postgres() throws -> ClusterServer {
+    let server = try PostgresServer()
+    return .postgres(server, url: try server.database())
+  }
+
+  static func mongo(_ kind: MongoProcess.Kind) throws -> ClusterServer {
+    let server = try MongoProcess(kind)
+    return .mongo(server, url: server.address("jobs"))
+  }
+
+  var url: String {
+    switch self {
+    case .postgres(_, let url), .mongo(_, let url): url
+    }
+  }
+
+  /// The process of the host that has the store, as the store says.
+  func leader() throws -> String? {
+    switch self {
+    case .postgres(let server, let url):
+      return try server.execute("SELECT process FROM moondial.leadership", in: url)
+    case .mongo:
+      let store = try StoreKinds.standard.open(StoreAddress(url), StoreRequest(.reader))
+      defer { store.close() }
+      // `process 7 on db1, since …`
+      return try examination(of: store).scheduler?.split(separator: " ").dropFirst().first.map(String.init)
+    }
+  }
+
+  func cutConnections() throws {
+    switch self {
+    case .postgres(let server, let url):
+      try server.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'moondial%'", in: url)
+    case .mongo(let server, _):
+      if server.kind == .replicaSet { try server.elect() } else { try restart() }
+    }
+  }
+
+  func restart() throws {
+    switch self {
+    case .postgres(let server, _):
+      try server.stop(.fast)
+      try server.start()
+    case .mongo: try crash()
+    }
+  }
+
+  /// It dies without a word, and comes back.
+  func crash() throws {
+    switch self {
+    case .postgres(let server, _):
+      try server.stop(.immediate)
+      try server.start()
+    case .mongo(let server, _):
+      server.kill()
+      try server.start()
+    }
+  }
+
+  /// A time of the row of leadership, in seconds by the server's clock; nil: it has none.
+  func lease(_ column: String) throws -> Double? {
+    guard case .postgres(let server, let url) = self else { return nil }
+    return Double(try server.execute("SELECT extract(epoch FROM \(column)) FROM moondial.leadership", in: url))
+  }
+}
