@@ -47,6 +47,7 @@ int linux_bear(linux_become become, const void *child, linux_child_failure *fail
   if (process > 0 && happened.error != 0)
     while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
   if (happened.error == 0) return process;
+  failure->told = happened.told;
   failure->error = happened.error;
   failure->step = happened.step;
   return -1;

@@ -34,6 +34,18 @@ bool linux_inherits_orphans(void) {
   return prctl(PR_GET_CHILD_SUBREAPER, &is_reaper, 0, 0, 0) == 0 && is_reaper != 0;
 }
 
+// The keeper knows of this process before its program begins, so that there is no moment at which the host may die and
+// leave behind what the program has started.
+static int tell(int keeper) {
+  char line[16];
+  int end = sizeof line, own = getpid();
+  line[--end] = '\n';
+  for (int rest = own; rest > 0; rest /= 10) line[--end] = (char)('0' + rest % 10);
+  line[--end] = ' ';
+  line[--end] = '+';
+  return write(keeper, line + end, sizeof line - end) > 0 ? own : 0;
+}
+
 // The rest of the child's life here. Only calls that are safe after a fork; nothing that allocates, nothing that locks.
 static void become(const linux_child *child, pid_t parent, volatile linux_child_failure *failure) {
   failure->step = LINUX_CHILD_PREPARE;
@@ -43,6 +55,7 @@ static void become(const linux_child *child, pid_t parent, volatile linux_child_
     // The host may have died before that took effect: then nobody would ever send the signal.
     if (getppid() != parent) _exit(127);
   }
+  if (child->keeper >= 0) failure->told = tell(child->keeper);
   int input = child->input < 0 ? open("/dev/null", O_RDONLY) : child->input;
   if (linux_place_descriptors((int[]){input, child->output, child->errors}, 3) != 0) goto fail;
   failure->step = LINUX_CHILD_DIRECTORY;

@@ -46,6 +46,23 @@ struct ChildTests {
     for pid in pids { #expect(awaitEnd(of: pid), "process \(pid) outlives the host") }
   }
 
+  @Test("also one that its very first child kills, as soon as that has started another one")
+  func killedAtOnce() throws {
+    let place = try Place()
+    try place.save(
+      "kills.lua",
+      """
+      job "kills" { run_at_start = true, run = function()
+        exec({ "sh", "-c", "sleep 1000 & echo $$ $! > pids; kill -9 $PPID; wait" })
+      end }
+      """)
+    let host = try place.host("--allow-all")
+    try host.awaitExit()
+    let pids = place.text("pids").split(whereSeparator: \.isWhitespace).compactMap { Int32($0) }
+    #expect(pids.count == 2)
+    for pid in pids { #expect(awaitEnd(of: pid), "process \(pid) outlives the host") }
+  }
+
   @Test("so does one that ends as asked")
   func stopped() throws {
     let place = try Place()

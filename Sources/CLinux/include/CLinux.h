@@ -60,16 +60,18 @@ typedef struct {
   const char *_Nonnull directory;
   int input, output, errors;                          // become 0, 1, 2; an input of -1 is /dev/null
   bool dies_with_host;                                // SIGKILL when the calling *thread* ends (PR_SET_PDEATHSIG)
+  int keeper;                                         // told "+ NUMBER" before the program begins; -1: nobody
 } linux_child;
 
 typedef enum {
   LINUX_CHILD_PREPARE, LINUX_CHILD_DIRECTORY, LINUX_CHILD_PROGRAM, LINUX_CHILD_USER
 } linux_child_step;
 
-/// Why there is no child: an errno, and where.
+/// Why there is no child: an errno, and where; and its number, when the keeper was told of it.
 typedef struct {
   int error;
   linux_child_step step;
+  int told;
 } linux_child_failure;
 
 /// Starts a child as the leader of a session and a process group of its own (so /dev/tty is nobody's terminal), with

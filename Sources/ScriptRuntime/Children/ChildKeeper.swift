@@ -14,7 +14,7 @@ package import Glibc
 /// Threading: one thread, the one that starts children.
 package final class ChildKeeper {
   package let process: pid_t
-  private var input: Int32
+  private(set) var input: Int32
 
   private static let script = """
     trap "" HUP INT TERM
@@ -43,7 +43,7 @@ package final class ChildKeeper {
     }
   }
 
-  /// From now on the group ends with the host.
+  /// From now on the group ends with the host. (A child that is started with this keeper says so itself.)
   package func keep(_ group: pid_t) { tell("+ \(group)\n") }
 
   /// The group is over, or on its own.

@@ -51,13 +51,13 @@ package final class ChildProcesses: Sendable {
     }
   }
   private let state = Monitor(State())
-  private let wake: ChildWake?
+  private let wake: PollWake?
 
   private let hasKeeper: Bool
 
   /// - Parameter hasKeeper: whether what is left in the groups of its children is killed when the host is.
   package init(hasKeeper: Bool = true) {
-    wake = ChildWake()
+    wake = PollWake()
     self.hasKeeper = hasKeeper
   }
 
@@ -199,11 +199,10 @@ package final class ChildProcesses: Sendable {
     case .abandon(let number): children.first { $0.number == number }?.abandon(at: monotonicNow())
     case .granted(let number, let bytes): children.first { $0.number == number }?.goOn(with: bytes)
     case .start(let number, let command, let limit, let room, let stream, let isLast, let completion):
-      switch ProcessCalls.spawn(command) {
+      if keeper == nil, hasKeeper { keeper = ChildKeeper() }
+      switch ProcessCalls.spawn(command, keeper: keeper) {
       case .failure(let error): completion(.failure(error))
       case .success(let spawned):
-        if keeper == nil, hasKeeper { keeper = ChildKeeper() }
-        keeper?.keep(spawned.process)
         let output = Child.Output(limit: limit, room: room.room) { [self] bytes in
           room.room.ask(bytes, wake: room.wake) { self.order(.granted(number, bytes: bytes)) }
         }
@@ -426,36 +425,5 @@ private final class Child {
     var asked = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     // Safe: the call reads and writes that one struct.
     return unsafe poll(&asked, 1, 0) > 0
-  }
-}
-
-/// Ends a `poll` from another thread: a connected pair of sockets.
-private final class ChildWake: Sendable {
-  let reading: Int32
-  private let writing: Int32
-
-  init?() {
-    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-    var pair: [Int32] = [-1, -1]
-    // Safe: the call writes two numbers into an array of two.
-    guard unsafe socketpair(AF_UNIX, type, 0, &pair) == 0 else { return nil }
-    (reading, writing) = (pair[0], pair[1])
-  }
-
-  deinit {
-    close(reading)
-    close(writing)
-  }
-
-  func wake() {
-    var byte: UInt8 = 1
-    // Safe: the call reads that one byte. A full pair has wakes that nobody has seen yet: one more would say nothing.
-    _ = unsafe write(writing, &byte, 1)
-  }
-
-  func clear() {
-    var bytes = [UInt8](repeating: 0, count: 256)
-    // Safe: the call writes inside the array, which outlives it.
-    while unsafe read(reading, &bytes, bytes.count) > 0 {}
   }
 }

@@ -79,8 +79,12 @@ package enum ProcessCalls {
   /// Starts a child as the leader of a session and a process group of its own, with default signal handling, nothing
   /// masked, and no descriptor of ours but its three.
   ///
-  /// - Parameter diesWithHost: the kernel kills it when the calling thread ends.
-  package static func spawn(_ command: ChildCommand, diesWithHost: Bool = true) -> Result<Spawned, ChildFailure> {
+  /// - Parameters:
+  ///   - diesWithHost: the kernel kills it when the calling thread ends.
+  ///   - keeper: kills what it has started when the host dies; knows of it before its program begins.
+  package static func spawn(
+    _ command: ChildCommand, diesWithHost: Bool = true, keeper: ChildKeeper? = nil
+  ) -> Result<Spawned, ChildFailure> {
     var opened: [Int32] = []
     func fail(_ failure: ChildFailure) -> Result<Spawned, ChildFailure> {
       for descriptor in opened { close(descriptor) }
@@ -111,12 +115,13 @@ package enum ProcessCalls {
             program: paths[0]!, arguments: arguments, environment: environment, directory: paths[1]!,
             input: input?.reading ?? command.inputFile?.descriptor ?? -1,
             output: output?.writing ?? command.outputFile?.descriptor ?? -1, errors: errors.writing,
-            dies_with_host: diesWithHost)
+            dies_with_host: diesWithHost, keeper: keeper?.input ?? -1)
           return unsafe withUnsafePointer(to: child) { child in unsafe linux_spawn(child, &failure) }
         }
       }
     }
     guard process > 0 else {
+      if failure.told > 0 { keeper?.forget(failure.told) }
       let error = Errno(code: failure.error)
       switch failure.step {
       case LINUX_CHILD_DIRECTORY: return fail(.directory(error))

@@ -5,8 +5,8 @@ import Hosting
 /// Whether the process may have the threads and descriptors that a host needs: asked before anything starts, so that a
 /// limit is one sentence at the start, and no half of a host.
 enum StartLimits {
-  /// Threads in addition to the workers: the loop, timers, monitors, watchers, signals, those of the store, and some for
-  /// files and programs.
+  /// Threads in addition to the workers: the loop, timers, monitors, watchers, signals, those of the store, and some
+  /// for files and programs.
   static let otherThreads = 24
   /// Of these, those that exist when the stores are open.
   static let earlyThreads = 8
