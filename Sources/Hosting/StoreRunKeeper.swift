@@ -34,7 +34,7 @@ package struct StoreRunKeeper: RunKeeper {
 
   package func steps(of run: RunID, completion: @escaping @Sendable (Result<[RunStep], StoreError>) -> Void) {
     look { [self] in
-      settleDoubts()
+      settle()
       do throws(StoreError) {
         completion(.success(try store.steps(of: run)))
       } catch { completion(.failure(error)) }
@@ -72,7 +72,17 @@ package struct StoreRunKeeper: RunKeeper {
       if let refusal = core.refusal(of: operations, in: name, at: now) {
         return completion(.refused(HostRefusal(refusal.message, isMisuse: refusal.isMisuse)))
       }
-      commit(transaction, operations, at: now.wall, inbox, completion)
+      commit(transaction, operations, at: now.wall, inbox) { answer in
+        completion(answer)
+        // Once, and then with the next run that asks for its steps or commits: a store that loses every answer is not
+        // asked without end.
+        if !doubts.isEmpty {
+          look {
+            settle()
+          } orElse: { _ in
+          }
+        }
+      }
     }
   }
 
@@ -84,11 +94,6 @@ package struct StoreRunKeeper: RunKeeper {
       if case .failure = result {
         // Nobody else would carry out what it has asked for before the next start, if it is durable after all.
         doubts.add(CommitDoubt(transaction: transaction, operations: operations))
-        look {
-          settleDoubts()
-        } orElse: { _ in
-          // With the next run that looks for its steps.
-        }
       }
       guard case .success(.committed(let id)) = result, id > 0, var intent = transaction.intent else {
         return completion(CommitAnswer(result))
@@ -103,7 +108,7 @@ package struct StoreRunKeeper: RunKeeper {
 
   /// Finds out what became of commits whose answer was lost. Those that are durable are carried out; while the store
   /// cannot be read they stay in doubt.
-  private func settleDoubts() {
+  package func settle() {
     guard let inbox else { return }
     for doubt in doubts.take() {
       do throws(StoreError) {
@@ -123,13 +128,21 @@ struct CommitDoubt: Sendable {
   let operations: [RunOperation]
 }
 
-/// The transactions of a store of which nobody knows whether they are durable. Any thread.
+/// The transactions of a store of which nobody knows whether they are durable: the latest thousand, while the store
+/// cannot be read. (The next start of the host finds all of them.) Any thread.
 package final class CommitDoubts: Sendable {
+  private static let most = 1_000
   private let doubts = Monitor<[CommitDoubt]>([])
 
   package init() {}
 
-  func add(_ doubt: CommitDoubt) { doubts.withLock { $0.append(doubt) } }
+  var isEmpty: Bool { doubts.withLock { $0.isEmpty } }
+  func add(_ doubt: CommitDoubt) {
+    doubts.withLock { doubts in
+      if doubts.count == Self.most { doubts.removeFirst() }
+      doubts.append(doubt)
+    }
+  }
 
   func take() -> [CommitDoubt] {
     doubts.withLock { doubts in

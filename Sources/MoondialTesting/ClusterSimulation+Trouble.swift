@@ -97,6 +97,7 @@ extension ClusterSimulation {
       model.setDraining(false, of: members[index].name)
       members[index].leading?.view.set(isUp: true, delays: false, losesAnswers: false)
       members[index].leading?.view.deliver()
+      members[index].leading?.host.settle()
     }
     pass(10 * 60_000_000_000)
     let leaders = members.compactMap(\.leading)

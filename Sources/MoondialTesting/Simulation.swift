@@ -223,6 +223,7 @@ package struct Simulation {
     guard report.violations.isEmpty else { return }
     faults.clear()
     store.release()
+    host.settle()
     for definition in definitions { host.resume(definition.name) }
     pass(10 * 60_000_000_000)
     host.reload([])
@@ -281,6 +282,7 @@ final class SimulatedHost: Sendable {
   private let executor: SimulatedExecutor
   private let rest = Mutex<ServiceTick.Rest?>(nil)
   private let stored: StoredJobs
+  private let keeper: StoreRunKeeper
 
   init(
     store: any JobStore, clock: SimulatedClock, seed: UInt64, window: Int, definitions: [JobDefinition],
@@ -299,9 +301,9 @@ final class SimulatedHost: Sendable {
       preconditionFailure("the simulated store cannot be read: \(error)")
     }
     service = ServiceTick(configuration, wake: {})
-    executor.use(
-      StoreRunKeeper(
-        store: store, name: "default", inbox: service, clock: clock, pool: .inline(), doubts: CommitDoubts()))
+    keeper = StoreRunKeeper(
+      store: store, name: "default", inbox: service, clock: clock, pool: .inline(), doubts: CommitDoubts())
+    executor.use(keeper)
     executor.start(reportingTo: service)
     let jobs = definitions + [SimulatedLedger.job]
     do { try service.restore(jobs, groups: groups) } catch {
@@ -319,6 +321,9 @@ final class SimulatedHost: Sendable {
       }
     }
   }
+
+  /// The store is well again: what became of commits in doubt is looked for.
+  func settle() { keeper.settle() }
 
   /// Nothing of it happens any more.
   func end() { executor.stop() }
