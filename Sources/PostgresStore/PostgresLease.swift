@@ -107,7 +107,7 @@ final class PostgresLease: Sendable {
     moves: Bool = false
   ) throws(StoreError) -> PostgresLease {
     let sentAt = HeldLease.now
-    let name = node ?? hostName()
+    let name = node ?? ProcessPlace.machine
     if let epoch = try tryToTake(connection, name, length: length, byForce: byForce, moves: moves) {
       return PostgresLease(epoch: epoch, length: length, sentAt: sentAt)
     }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 internal import Glibc
 internal import JobModel
@@ -53,7 +54,7 @@ final class SchedulingLock: Sendable {
         "\(path): another host schedules from this store (\(holder?.description ?? "it has just started")): stop it, or name another store"
       )
     }
-    let text = "\(getpid())\n\(Self.hostName())\n\(now)\n"
+    let text = "\(getpid())\n\(ProcessPlace.machine)\n\(now)\n"
     ftruncate(descriptor, 0)
     // The text only informs people, so a full disk does not stop a host that holds the lock.
     _ = unsafe text.utf8CString.withUnsafeBufferPointer { unsafe pwrite(descriptor, $0.baseAddress, $0.count - 1, 0) }
@@ -110,15 +111,6 @@ final class SchedulingLock: Sendable {
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
     guard lines.count == 3, let process = Int32(lines[0]) else { return nil }
     return Holder(process: process, host: String(lines[1]), since: String(lines[2]))
-  }
-
-  private static func hostName() -> String {
-    // Safe: the buffer is as long as it says and ends in a zero of our own.
-    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 257) { buffer in
-      unsafe buffer.initialize(repeating: 0)
-      guard let start = buffer.baseAddress, unsafe gethostname(start, 256) == 0 else { return "localhost" }
-      return unsafe String(cString: start)
-    }
   }
 }
 

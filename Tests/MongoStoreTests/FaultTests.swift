@@ -283,18 +283,6 @@ struct MongoFaultTests {
     store.close()
   }
 
-  @Test("only a process that the kernel does not know, or whose number another one has, is dead")
-  func holders() {
-    let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21"
-    #expect(Holder.isAlive(since: "4711", stat: stat, isThere: true) == true)
-    #expect(Holder.isAlive(since: "4712", stat: stat, isThere: true) == false)
-    #expect(
-      Holder.isAlive(since: "4711", stat: stat.replacingOccurrences(of: " S ", with: " Z "), isThere: true) == false)
-    #expect(Holder.isAlive(since: "4711", stat: nil, isThere: true) == nil, "processes of others may be hidden")
-    #expect(Holder.isAlive(since: "4711", stat: nil, isThere: false) == false)
-    #expect(Holder(now: start).isAlive == true)
-  }
-
   @Test("a store that must be there is not made where there is none")
   func misspelt() throws {
     let address = try MongoProcess.shared(.alone).freshAddress()

@@ -22,13 +22,24 @@ package struct ProcessPlace: Sendable, Hashable {
   /// This process. A program that becomes another one (execve) stays the same.
   package static var current: ProcessPlace {
     let own = getpid()
-    return ProcessPlace(process: own, space: thisSpace, started: start(of: own) ?? -1)
+    return ProcessPlace(process: own, space: thisSpace, started: text("/proc/self/stat").flatMap(start) ?? -1)
   }
 
   /// Whether it is known to live, or to be dead; nil: it is on another machine, or cannot be seen from here.
   package var isAlive: Bool? {
     guard !space.isEmpty, space == Self.thisSpace else { return nil }
-    return Self.start(of: process) == started
+    // Safe to ask: no signal is sent. Only ESRCH says that there is none; EPERM says that it is another account's.
+    return Self.isAlive(
+      since: started, stat: Self.text("/proc/\(process)/stat"),
+      isThere: process <= 0 || kill(process, 0) == 0 || errno != ESRCH)
+  }
+
+  /// - Parameters:
+  ///   - stat: what `/proc/PID/stat` says; nil: it cannot be read, as those of other accounts with `hidepid`.
+  ///   - isThere: whether the kernel has such a process.
+  static func isAlive(since started: Int64, stat: String?, isThere: Bool) -> Bool? {
+    guard let stat else { return isThere ? nil : false }
+    return start(in: stat) == started
   }
 
   private static let thisSpace: String = {
@@ -43,10 +54,10 @@ package struct ProcessPlace: Sendable, Hashable {
     return boot.map { "\($0) \(space)" } ?? ""
   }()
 
-  /// The 22nd field of /proc/PID/stat; the second, in brackets, may have spaces. nil: there is no such process, or it
-  /// has ended and nobody has waited for it yet.
-  private static func start(of process: Int32) -> Int64? {
-    guard let text = text("/proc/\(process)/stat"), let end = text.lastIndex(of: ")") else { return nil }
+  /// The 22nd field of /proc/PID/stat; the second, in brackets, may have spaces. nil: it has ended, and nobody has
+  /// waited for it yet.
+  private static func start(in text: String) -> Int64? {
+    guard let end = text.lastIndex(of: ")") else { return nil }
     let fields = text[text.index(after: end)...].split(separator: " ")
     guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
     return Int64(fields[19])
