@@ -180,7 +180,7 @@ final class HostLease: Sendable {
     let answer = try server.ask(
       [
         "findAndModify": .text(Collections.meta), "query": .document(query), "update": [["$set": .document(fields)]],
-        "new": true, "writeConcern": ["w": "majority"],
+        "new": true, "writeConcern": ["w": "majority", "j": true],
       ])
     return answer["value"]?.document?["epoch"]?.int
   }

@@ -7,6 +7,7 @@ extension StoreWriter {
   private static let journalBytes = 8 << 20
   /// What MongoDB allows is 16 MB.
   private static let documentBytes = 15 << 20
+  private static let onDisk: BSON = ["w": "majority", "j": true]
   /// Entries and bytes of one command.
   private static let updatesAtOnce = 2_000
   private static let bytesAtOnce = 6 << 20
@@ -54,7 +55,7 @@ extension StoreWriter {
   ) throws(ServerError) {
     var command: BSONDocument = ["update": .text(Collections.meta), "updates": [update]]
     // On the disk, and with that everything that was written before it: the server has one log.
-    if transaction == nil { command.add("writeConcern", ["w": "majority", "j": true]) }
+    if transaction == nil { command.add("writeConcern", Self.onDisk) }
     let answer = try client.run(command, in: transaction)
     try Self.check(answer, ignoresDuplicates: false)
     if answer["n"]?.int != 1 { throw .stale }
@@ -72,7 +73,7 @@ extension StoreWriter {
       let key: BSON = ["commit": .text(name), "part": .int(parts)]
       let entry: BSON = ["q": ["_id": key], "u": ["bytes": .bytes(part)], "upsert": true]
       let command: BSONDocument = [
-        "update": .text(Collections.journal), "updates": [entry], "writeConcern": ["w": "majority", "j": true],
+        "update": .text(Collections.journal), "updates": [entry], "writeConcern": Self.onDisk,
       ]
       try Self.check(client.run(command), ignoresDuplicates: false)
       parts += 1
@@ -113,9 +114,12 @@ extension StoreWriter {
         guard updates.count == Self.updatesAtOnce || bytes > Self.bytesAtOnce || index == changes.count - 1 else {
           continue
         }
-        let command: BSONDocument = [
+        var command: BSONDocument = [
           "update": .text(collection), "updates": .array(updates), "ordered": .bool(transaction != nil),
         ]
+        // On the disk before the next commit takes the journal's place: a server that crashes and is back between two
+        // commands may be met over a new connection, and nobody would look at its journal again.
+        if transaction == nil { command.add("writeConcern", Self.onDisk) }
         // A document that a later commit has changed is not met by the condition, and cannot be made anew either.
         try Self.check(client.run(command, in: transaction), ignoresDuplicates: transaction == nil)
         updates.removeAll()
@@ -141,7 +145,7 @@ extension StoreWriter {
       guard bytes > Self.bytesAtOnce || index == missing.count - 1 else { continue }
       let command: BSONDocument = [
         "update": .text(Collections.texts), "updates": .array(entries), "ordered": false,
-        "writeConcern": ["w": "majority"],
+        "writeConcern": Self.onDisk,
       ]
       try Self.check(client.run(command), ignoresDuplicates: true)
       entries.removeAll()
