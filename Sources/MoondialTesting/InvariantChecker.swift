@@ -22,8 +22,12 @@ package enum InvariantChecker {
           ranges: ranges.filter { $0.job == job.name && $0.schedule == nil },
           schedule: schedules[job.name])
       }
-      // One that has begun and has no claim is parked, or about to go on: it waits for its job to come back.
-      for run in runs where run.outcome == nil && (run.startedAt == nil || run.claimedAt != nil) {
+      // One that has begun and has no claim is parked, or about to go on: it waits for its job to come back, and so do
+      // those that wait for its place.
+      let parked = Set(
+        runs.lazy.filter { $0.outcome == nil && $0.startedAt != nil && $0.claimedAt == nil }.map(\.job))
+      for run in runs
+      where run.outcome == nil && (run.startedAt == nil && !parked.contains(run.job) || run.claimedAt != nil) {
         problems.append("run \(run.id) of \(run.job) has no outcome, \(run.claimedAt == nil ? "waiting" : "claimed")")
       }
       return problems

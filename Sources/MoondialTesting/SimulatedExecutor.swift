@@ -119,7 +119,8 @@ package final class SimulatedExecutor: JobExecutor {
   /// When something happens here next, on the monotonic clock.
   package var nextEvent: Int64? {
     state.withLock {
-      $0.attempts.filter { !$0.isStoring }.map { $0.isStarted || $0.isCancelled ? $0.endsAt : $0.startsAt }.min()
+      $0.attempts.filter { !$0.isStoring || $0.isCancelled }
+        .map { $0.isStarted || $0.isCancelled ? $0.endsAt : $0.startsAt }.min()
     }
   }
 
@@ -133,7 +134,8 @@ package final class SimulatedExecutor: JobExecutor {
       var started: [JobDefinition] = []
       var steps: [(order: RunOrder, step: RunStep)] = []
       state.attempts.removeAll { attempt in
-        if attempt.isStoring { return false }
+        // One that is cancelled ends without what its store will say.
+        if attempt.isStoring, !attempt.isCancelled { return false }
         if !attempt.isStarted, attempt.startsAt <= now, !attempt.isCancelled {
           if let limit = attempt.order.startBefore, wall > limit {
             reports.append(RunReport(token: attempt.order.token, kind: .late, startedAt: wall))
