@@ -129,7 +129,12 @@ extension SchedulerCore {
   /// jobs that may yet be declared are left for later.
   private mutating func resolveUnfinished(_ evaluation: inout Evaluation) {
     var later: [(record: RunRecord, store: Int)] = []
-    for (record, store) in restart.unfinished.sorted(by: { $0.record.id < $1.record.id }) {
+    // Those that have begun and were parked first: they are instances already, and nothing may take their places.
+    func hasBegun(_ run: RunRecord) -> Bool { run.startedAt != nil && run.claimedAt == nil }
+    let inOrder = restart.unfinished.sorted { a, b in
+      hasBegun(a.record) != hasBegun(b.record) ? hasBegun(a.record) : a.record.id < b.record.id
+    }
+    for (record, store) in inOrder {
       let index = owner(of: record)
       if index == nil, restart.isAwaitingScripts {
         later.append((record, store))

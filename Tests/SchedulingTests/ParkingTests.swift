@@ -211,6 +211,42 @@ struct ParkingTests {
       next.steps.last == .end(StepEnd(run: second, position: 4, finishedAt: t(200), result: JSONText("true"))))
   }
 
+  @Test("at a restart parked runs are instances before anything that was accepted earlier gets a place")
+  func instances() throws {
+    let jobs = [
+      definition("a", every: nil) {
+        $0.events = ["e"]
+        $0.debounce = 10 * second
+        $0.recover = true
+      }
+    ]
+    var f = Fixture(jobs)
+    f.core.emit("e", data: nil, at: f.now, into: &f.actions)
+    f.settle()
+    let parked = try run(&f)
+    park(&f, until: 1_000)
+    #expect(f.rows.values.filter { $0.outcome == nil }.map(\.id).min()! < parked)
+    var next = f.restarted(jobs, at: 5)
+    #expect(next.orders.isEmpty, "its one instance is the parked run")
+    next.advance(to: 1_000)
+    #expect(next.orders.map(\.id) == [parked])
+    next.endRun()
+    #expect(next.orders.count == 1 && next.orders[0].id < parked)
+
+    // Also before a run that makes good for an interrupted one.
+    let two = [definition("a", every: nil) { ($0.maxInstances, $0.recover) = (2, true) }]
+    var g = Fixture(two)
+    _ = try run(&g)
+    g.startRun()
+    let later = try run(&g)
+    let order = g.orders.remove(at: 1)
+    g.orders.insert(order, at: 0)
+    park(&g, until: 1_000)
+    let one = [definition("a", every: nil) { ($0.maxInstances, $0.recover) = (1, true) }]
+    let again = g.restarted(one, at: 5)
+    #expect(again.rows[later]?.park != nil && again.orders.isEmpty)
+  }
+
   @Test("a parked run of a job that is not declared waits in the store, and goes on when the job is back")
   func orphans() throws {
     var f = Fixture([definition("a", every: nil)])
