@@ -95,7 +95,12 @@ package final class SchedulerAssembly: Sendable {
     service.monotonicClock = blueprint.monotonicClock
     if let session { service.zones = session.zones }
     let listen = blueprint.onEvents
-    let failures = session.map { FailureCalls(log: log, live: $0.live, executor: executors[0].executor) }
+    let failures = session.map { session in
+      FailureCalls(executor: executors[0].executor, hook: { [live = session.live] in live.onFailure }) {
+        level, job, run, text in
+        if let job, let run { log.write(level, job: job, run: run, text) } else { log.write(level, text) }
+      }
+    }
     self.failures = failures
     service.alsoRunning = { failures?.count ?? 0 }
     let ears = Ears()

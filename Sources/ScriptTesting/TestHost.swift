@@ -31,6 +31,8 @@ final class TestHost: Sendable {
     var zone: TimeZoneRules
     var quotas: Quotas
     var grants: @Sendable (ScriptPath) -> Grants
+    /// `on_failure` of `moondial.lua`.
+    var onFailure: FailureHook?
     /// The test's own directory, absolute.
     var directory: String
   }
@@ -50,6 +52,7 @@ final class TestHost: Sendable {
   private let executor: InlineExecutor
   private let luaHost: LuaHost
   private let ended: EndedRuns
+  private let failures: FailureCalls
   private let inbox = Monitor(Inbox())
   private let thread = Mutex<NamedThread?>(nil)
 
@@ -102,15 +105,24 @@ final class TestHost: Sendable {
       LuaRunner(luaHost), wallClock: clock, monotonicClock: clock.monotonic, waitsForWork: true)
     let ended = EndedRuns()
     self.ended = ended
+    let failures = FailureCalls(executor: executor, hook: { setting.onFailure }) { [log] level, job, run, text in
+      log.write(LogLine(run: run, job: job, level: level, message: text, at: clock.now))
+    }
+    self.failures = failures
     var service = ServiceConfiguration(
       stores: [(name: "default", store: store)], executors: [(name: "default", executor: executor)])
     service.wallClock = clock
     service.monotonicClock = clock.monotonic
     service.zones = setting.zones
-    service.onEvents = { ended.hear($0) }
+    service.onEvents = { events in
+      ended.hear(events)
+      failures.hear(events)
+    }
+    service.alsoRunning = { failures.count }
     service.onEmitted = { [weak bridge] name, data in bridge?.tell(name, data) }
     engine = VirtualEngine(service, executor: executor, clock: clock)
     bridge.attach(engine)
+    failures.attach(engine)
   }
 
   /// Begins the host's thread. Once.
@@ -127,6 +139,7 @@ final class TestHost: Sendable {
     thread.withLock { $0 }?.join()
     bridge.stop()
     bridge.detach()
+    failures.detach()
     luaHost.stop()
   }
 
@@ -202,7 +215,8 @@ final class TestHost: Sendable {
         request.complete(["call", .table(call.table)])
         return
       }
-      if let result = progress.result(self) {
+      // Who waits for a run waits for what `on_failure` does about it as well.
+      if failures.count == 0, let result = progress.result(self) {
         request.complete(["done", result])
         return
       }
