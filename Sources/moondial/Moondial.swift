@@ -25,7 +25,7 @@ struct Moondial: ParsableCommand {
       ExecCommand.self,
       HistoryCommand.self, ExplainCommand.self, BackupCommand.self, MigrateCommand.self, DoctorCommand.self,
       ForgetCommand.self,
-      MetricsCommand.self, InitCommand.self,
+      MetricsCommand.self, InitCommand.self, FunctionsCommand.self,
       StatusCommand.self, TriggerCommand.self, PauseCommand.self, ResumeCommand.self, CancelCommand.self,
       RetryCommand.self, ReloadCommand.self, LogsCommand.self, UpcomingCommand.self, ScheduleCommand.self,
       UnscheduleCommand.self, BackfillCommand.self, TopCommand.self, DashboardCommand.self,
