@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Steps of runs through the real host: what was done is not done again, whatever ends the run or the host.
-@Suite("Steps and parked runs, end to end", .serialized)
+@Suite("Steps and parked runs, end to end", .serialized, .timeLimit(.minutes(5)))
 struct StepTests {
   static let grants = "return { grants = { [\"*\"] = { fs = { \"data:rw\" } } } }"
 
