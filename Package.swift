@@ -157,8 +157,8 @@ let package = Package(
     library(
       "ProcessWorker",
       [
-        "ProcessFrames", "HostModules", "ScriptRuntime", "FileWatching", "Lua", "CLinux", "Executors", "Basics",
-        "Chronology", "Triggers", "JobModel",
+        "ProcessFrames", "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "CLinux", "Executors",
+        "Basics", "Chronology", "Triggers", "JobModel",
       ]),
     library(
       "ProcessExecutor",
@@ -237,7 +237,7 @@ let package = Package(
       name: "ScriptFixtures",
       dependencies: [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Triggers",
-        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor", "ProcessFrames",
+        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor", "ProcessFrames", "CLinux",
       ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
@@ -311,8 +311,8 @@ let package = Package(
     tests(
       "ScriptRuntimeTests",
       [
-        "ScriptRuntime", "FileWatching", "ScriptLoading", "HostModules", "Lua", "Executors", "JobModel", "MemoryStore",
-        "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
+        "moondial", "ScriptRuntime", "FileWatching", "ScriptLoading", "HostModules", "Lua", "Executors", "JobModel",
+        "MemoryStore", "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
       ]),
     tests(
       "ScriptLoadingTests",
@@ -323,8 +323,8 @@ let package = Package(
     tests(
       "HostModulesTests",
       [
-        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
-        "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+        "moondial", "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel",
+        "MemoryStore", "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
       ]),
     tests(
       "ProcessExecutorTests",

@@ -54,13 +54,17 @@ extension ProcessSupervisor {
 
   /// What a worker must be for a job of that script.
   private func binding(of payload: LuaJobPayload) -> WorkerBinding {
-    let services = executor.luaHost.services
+    let (services, host) = (executor.luaHost.services, executor.luaHost.configuration)
+    let limits = WorkerLimits(
+      keptBytes: host.keptBytes, answerBytes: host.answerBytes, logLines: host.logLines,
+      hookTimeout: host.hookTimeout, cancelPatience: host.cancelPatience)
     var grants = WireWriter()
     services.grants(payload.script).write(to: &grants)
     return WorkerBinding(
       host: getpid(), script: payload.script.text, baseDirectory: services.baseDirectory,
       libraries: configuration.libraries, memory: configuration.memory,
-      processorTime: configuration.processorTime, hasNamespaces: configuration.hasNamespaces, grants: grants.bytes)
+      processorTime: configuration.processorTime, hasNamespaces: configuration.hasNamespaces, grants: grants.bytes,
+      limits: limits)
   }
 
   /// A worker that waits for such a run: one that has run the job before, one that serves its script, a new one.

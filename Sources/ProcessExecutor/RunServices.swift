@@ -128,7 +128,9 @@ final class RunServices: Sendable {
       return true
     }
     guard isNew else { return false }
-    if let name = question.name, let refusal = Self.refusal(ofName: name) { return finish(call, .refused(refusal)) }
+    if let name = question.name, let refusal = Self.refusal(ofName: name, mayHaveZeros: question.isOfText) {
+      return finish(call, .refused(refusal))
+    }
     switch question {
     case .value, .keys, .change: return askStore(call, question)
     case .jobs: listJobs(call)
@@ -173,11 +175,11 @@ final class RunServices: Sendable {
 
   var caller: String { "\(order.job.definition.source.file) (run \(order.id))" }
 
-  static func refusal(ofName name: String) -> HostRefusal? {
+  static func refusal(ofName name: String, mayHaveZeros: Bool = false) -> HostRefusal? {
     if name.utf8.count > nameBytes {
       return HostRefusal("a name has at most \(nameBytes) bytes, this one has \(name.utf8.count)")
     }
-    return name.utf8.contains(0) ? HostRefusal("a name has no byte that is zero") : nil
+    return !mayHaveZeros && name.utf8.contains(0) ? HostRefusal("a name has no byte that is zero") : nil
   }
 
   func onBlockingPool(_ call: UInt64, _ body: @escaping @Sendable () -> ServiceAnswer) {
