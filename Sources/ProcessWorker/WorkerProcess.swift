@@ -106,9 +106,10 @@ package final class WorkerProcess: Sendable {
       // Only the host has them.
       notifyTargets: { nil },
       secrets: Secrets { name in
-        switch link.ask(.secret(name)) {
+        switch link.ask(.secret(name), until: monotonicNow() + Secrets.patience) {
         case .secret(let answer): answer
         case .refused(let refusal): .refused(refusal.message)
+        case nil: Secrets.late(name)
         default: .refused(WorkerLink.strange.message)
         }
       },
