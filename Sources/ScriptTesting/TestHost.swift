@@ -58,6 +58,7 @@ final class TestHost: Sendable {
 
   private struct Inbox: Sendable {
     var messages: [Message] = []
+    var hasStarted = false
     var isOver = false
   }
   private enum Message: Sendable {
@@ -125,10 +126,11 @@ final class TestHost: Sendable {
     failures.attach(engine)
   }
 
-  /// Begins the host's thread. Once.
+  /// Begins the host's thread, and returns when the jobs are there: a test's first question may be about them. Once.
   func start() throws(ThreadError) {
     let made = try NamedThread("moondial-test", stackSize: 8 << 20) { [self] in live() }
     thread.withLock { $0 = made }
+    _ = inbox.wait { $0.hasStarted ? () : nil }
   }
 
   /// Ends everything, also a job in the middle of a loop, and returns when the thread has ended.
@@ -171,6 +173,8 @@ final class TestHost: Sendable {
       try engine.start(setting.jobs, groups: setting.groups)
       started = nil
     } catch { started = "the test's host cannot start: \(error)" }
+    inbox.withLock { $0.hasStarted = true }
+    inbox.broadcast()
     var progress: WishProgress?
     while let message = nextMessage() {
       switch message {
