@@ -32,7 +32,6 @@ package final class HostMemberships: Sendable {
     var ledger: ScriptLedger?
     /// The files as they were at the last beat before any were loaded.
     var snapshot = DirectorySnapshot.empty
-    var hasLeft = false
   }
 
   /// The scheduler, whose end is not for this to wait for.
@@ -105,7 +104,6 @@ package final class HostMemberships: Sendable {
   func leave() {
     let memberships = state.withLock { state in
       defer { state.memberships = [] }
-      state.hasLeft = true
       state.engine = nil
       return state.memberships
     }

@@ -73,6 +73,7 @@ package final class SchedulerAssembly: Sendable {
     let memberships = HostMemberships(
       configuration, directory: session?.directory, health: health, log: log, onDrain: blueprint.onDrain)
     self.memberships = memberships
+    blueprint.onMembership { [weak memberships] in memberships?.leave() }
     do throws(HostError) {
       try memberships.join(configuration, blueprint.kinds, life: identity, executors: executors)
       stores = try blueprint.kinds.open(

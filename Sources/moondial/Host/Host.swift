@@ -49,6 +49,7 @@ final class Host: Sendable {
     if let end {
       blueprint.onStoreLost = { _ in end.stepDown() }
       blueprint.onDrain = { end.drain($0) }
+      blueprint.onMembership = { end.givesUp(by: $0) }
     }
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
     let assembly = try SchedulerAssembly(blueprint)
@@ -125,10 +126,17 @@ final class HostEnd: Sendable {
     var host: Host?
     var hasLostStore = false
     var isDrained = false
+    var leave: @Sendable () -> Void = {}
   }
   private let state = Monitor(State())
 
   func attach(_ host: Host) { state.withLock { $0.host = host } }
+
+  /// How a host that is not up yet takes back that it is a member of its stores.
+  func givesUp(by leave: @escaping @Sendable () -> Void) { state.withLock { $0.leave = leave } }
+
+  /// The host that is not up yet will never be. Blocks on the servers of its stores.
+  func giveUp() { state.withLock { $0.leave }() }
 
   /// On the thread of ``Signals`` that may wait.
   func receive(_ signal: Signals.Signal) {
