@@ -88,10 +88,13 @@ final class Signals: Sendable {
   private func endStart() -> Never {
     let hasGivenUp = Monitor(false)
     // Without a thread to be had the others wait until its lease ends.
-    if let thread = try? NamedThread("moondial-leave", { [givesUp] in
-      givesUp()
-      hasGivenUp.change { $0 = true }
-    }) {
+    if let thread = try? NamedThread(
+      "moondial-leave",
+      { [givesUp] in
+        givesUp()
+        hasGivenUp.change { $0 = true }
+      })
+    {
       thread.abandon()
       _ = hasGivenUp.wait(until: monotonicNow() + Signals.hurry) { $0 ? true : nil }
     }
