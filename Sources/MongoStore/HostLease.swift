@@ -53,7 +53,7 @@ final class HostLease: Sendable {
     let entry: BSON = [
       "q": ["_id": Self.id, "epoch": .int(epoch)], "u": ["$unset": ["lease": ""]],
     ]
-    _ = try? server.run(["update": .text(Collections.meta), "updates": [entry]])
+    _ = try? server.run(["update": .text(Collections.meta), "updates": [entry], "writeConcern": .onDisk])
   }
 
   // MARK: Renewing it

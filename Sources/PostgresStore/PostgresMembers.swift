@@ -171,12 +171,14 @@ extension PostgresStore: SharedStore {
     _ isDraining: Bool, of member: String, by caller: String
   ) throws(StoreError) -> Bool {
     guard mode != .reader else { throw target.onlyRead }
-    // Whoever stands by may have waited for the end of a drain.
+    // Whoever stands by may have waited for the end of a drain. However the store commits otherwise, the caller goes by
+    // it.
     let rows = try readers.ask(
       """
       WITH changed AS (UPDATE members SET draining = $2, drained_by = CASE WHEN $2 THEN $3 END \
       WHERE name = $1 AND (expires_at > clock_timestamp() OR draining) RETURNING name) \
-      SELECT pg_notify('\(PostgresSchema.memberChannel)', ''), pg_notify('\(PostgresSchema.channel)', '') FROM changed
+      SELECT pg_notify('\(PostgresSchema.memberChannel)', ''), pg_notify('\(PostgresSchema.channel)', ''), \
+      set_config('synchronous_commit', 'on', true) FROM changed
       """
     ) {
       $0.add(member)

@@ -119,7 +119,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   /// - Returns: unfinished runs without those of living processes alongside the host.
   package func load() throws(StoreError) -> StoreSnapshot {
     var snapshot = try reader.load()
-    let alive = try ExternalRunLocks.alive(among: snapshot.unfinished, readers)
+    let alive = try ExternalRunLocks.surelyAlive(among: snapshot.unfinished, readers)
     if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
     return snapshot
   }
