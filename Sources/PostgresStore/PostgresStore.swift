@@ -52,6 +52,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   private let values: PostgresValues
   /// nil: it does not schedule.
   private let lease: PostgresLease?
+  private let link: MemberLink?
   private let leaseWatch = Monitor<StoreThread?>(nil)
   private let externalRuns: ExternalRunLocks?
   private let isClosed = Monitor(false)
@@ -87,6 +88,8 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     case .alongside, .reader: break
     }
     self.lease = lease
+    link = mode == .scheduler ? MemberLink.of(target, options.node) : nil
+    link?.lead(lease)
     readers = PostgresReaders(target, setup: setup)
     reader = PostgresReader(readers: readers)
     externalRuns = mode == .alongside ? ExternalRunLocks(target, setup: setup) : nil
@@ -157,6 +160,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
       return !isClosed
     }
     guard isFirst else { return }
+    link?.lead(nil)
     commits?.close()
     lease?.held.close()
     leaseWatch.withLock { $0.take() }?.join()

@@ -211,6 +211,13 @@ struct MongoFaultTests {
     #expect(try host.server.first(Find(Collections.texts))?["at"] == before["at"])
   }
 
+  @Test("a member of a replica set that has just started is one that does not answer yet")
+  func starting() {
+    let error = ServerError(code: 52, domain: 1, text: "Server does not support sessions")
+    #expect(error.isAway)
+    #expect(MongoFailure("mongodb://h/d").error(error).message.hasSuffix("look whether it is up"))
+  }
+
   @Test("a script sees no value that a failover could take back")
   func valuesOfMajority() throws {
     let address = try MongoProcess.shared(.replicaSet).freshAddress()
