@@ -85,15 +85,13 @@ struct PostgresWriter: ~Copyable {
     let proof = lease.map { [$0.proof(highestRun: highestRun, decision: decision, commit: commit)] } ?? []
     let sentAt = HeldLease.now
     do throws(StoreError) {
-      // Alone, a statement is a transaction.
-      let isBracketed = !steps.isEmpty
+      // What is sent together is a transaction by itself.
       // What a lease does not outlast is not waited for: by then another host may lead.
       let answers = try connection.run(
-        isBracketed ? [PostgresStep("BEGIN")] + proof + steps + [PostgresStep("COMMIT")] : proof,
-        within: lease.map { max(1_000_000_000, $0.held.length) } ?? PostgresConnection.patience)
+        proof + steps, within: lease.map { max(1_000_000_000, $0.held.length) } ?? PostgresConnection.patience)
       // What a crash may take back is no renewal to go by: the server would give the store away sooner.
       if isDurable { lease?.held.renewed(sentAt: sentAt) }
-      return isBracketed ? answers[(1 + proof.count)..<(answers.count - 1)] : []
+      return answers[proof.count...]
     } catch {
       if error.code == .lost { lease?.held.lose(error.message) }
       isInDoubt = connection.isBroken
@@ -193,7 +191,7 @@ struct PostgresWriter: ~Copyable {
   /// When there is something to do without being asked: a renewal, history to prune. Monotonic nanoseconds.
   var dueAt: Int64 {
     guard let held = lease?.held, !held.isOver else { return .max }
-    return max(min(monotonicNow() + held.untilRenewal, pruner?.dueAt ?? .max), away?.until ?? 0)
+    return max(min(monotonicNow() + (lease?.untilOwnRenewal ?? 0), pruner?.dueAt ?? .max), away?.until ?? 0)
   }
 
   /// Does one piece of it, if it is due. A failure is told by the next batch, and tried again.
@@ -202,7 +200,7 @@ struct PostgresWriter: ~Copyable {
     let now = monotonicNow()
     if let away, now < away.until { return }
     do throws(StoreError) {
-      if held.untilRenewal <= 0 {
+      if let lease, lease.untilOwnRenewal <= 0 {
         try renew()
       } else if let slice = pruner?.next(at: now, wall: clock.now), let step = pruner?.step(slice, wall: clock.now) {
         let rows = try run([step], highestRun: 0, decision: 0)
