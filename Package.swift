@@ -55,8 +55,9 @@ let nio: [Target.Dependency] = [
   .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
   .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
 ]
-/// Left out by programs that embed Moondial without the trait.
+/// Left out by programs that embed Moondial without their traits.
 let postgres: Target.Dependency = .target(name: "PostgresStore", condition: .when(traits: ["PostgreSQL"]))
+let mongo: Target.Dependency = .target(name: "MongoStore", condition: .when(traits: ["MongoDB"]))
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -70,7 +71,8 @@ let package = Package(
   ],
   traits: [
     .trait(name: "PostgreSQL", description: "Stores in PostgreSQL databases. Needs libpq-dev."),
-    .default(enabledTraits: ["PostgreSQL"]),
+    .trait(name: "MongoDB", description: "Stores in MongoDB databases. Needs libmongoc-dev."),
+    .default(enabledTraits: ["PostgreSQL", "MongoDB"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -178,8 +180,8 @@ let package = Package(
     library(
       "Hosting",
       [
-        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "MongoStore",
-        "Executors", "Scheduling", "FileWatching", postgres,
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore",
+        "Executors", "Scheduling", "FileWatching", postgres, mongo,
         "ScriptRuntime", "ScriptLoading", "HostModules", "ProcessExecutor", "ProcessFrames",
         "SchedulerService", deques,
       ]),
