@@ -4,7 +4,7 @@ internal import JobModel
 /// Answers questions about a store, each from one consistent snapshot.
 ///
 /// Threading: any thread; blocks on the server.
-struct PostgresReader: Sendable {
+struct PostgresReader: StoreReading {
   let readers: PostgresReaders
   private var target: PostgresTarget { readers.target }
 

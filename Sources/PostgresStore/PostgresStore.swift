@@ -1,7 +1,7 @@
 internal import Basics
 package import Chronology
 package import JobModel
-internal import StoreSupport
+package import StoreSupport
 
 /// A store in a PostgreSQL database, in a schema of its own, with one writer connection that commits in groups.
 ///
@@ -17,7 +17,7 @@ internal import StoreSupport
 /// A server that is away fails what is handed over; it is tried again with the next batch, by a new connection.
 ///
 /// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the server.
-package final class PostgresStore: JobStore, InspectableStore, RetainingStore, ExternalRunStore, LeasedStore {
+package final class PostgresStore: ReadingStore, QueueingStore, RetainingStore, ExternalRunStore, LeasedStore {
   package struct Options: Sendable {
     package var synchronous = CommitDurability.full
     package var retention = Retention()
@@ -127,31 +127,24 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     return snapshot
   }
 
-  package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
-    guard let commits else { return completion(target.onlyRead) }
-    commits.submit(.batch(batch, completion))
-  }
+  package var questions: any StoreReading { reader }
 
-  package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
-  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
-  package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
-  package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
-  package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
-  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
-  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { try reader.steps(of: run) }
+  package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
+    submit(.batch(batch, completion))
+  }
 
   package func commit(
     _ transaction: RunTransaction, at now: Instant,
     completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
   ) {
-    guard let commits else { return completion(.failure(target.onlyRead)) }
-    commits.submit(.transaction(transaction, now, completion))
+    submit(.transaction(transaction, now, completion))
   }
 
-  package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
-  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
-  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
-    try reader.log(of: run, limit: limit)
+  package func append(log lines: [RunLogLine]) { submit(.log(lines)) }
+
+  package func submit(_ operation: CommitQueue.Operation) {
+    guard let commits else { return operation.complete(.failure(target.onlyRead)) }
+    commits.submit(operation)
   }
 
   package func close() {
@@ -185,8 +178,6 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
 
   package var copyAdvice: String { "pg_dump --schema=\(PostgresSchema.name) does it, while a host uses it" }
   package func setRetention(_ retention: Retention) { commits?.set(retention) }
-  package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
-  package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
 
   package func hostSince() throws(StoreError) -> Instant? {
     let rows = try readers.ask("SELECT (extract(epoch FROM taken_at) * 1e9)::bigint FROM leadership WHERE epoch > 0")
@@ -214,13 +205,11 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   }
 
   package func externalRunID() throws(StoreError) -> RunID {
-    guard let externalRuns, let commits else {
+    guard let externalRuns else {
       throw StoreError(
         .readOnly, "\(location): the store is not open alongside a host: it has no ids for runs of others")
     }
-    let answer = Monitor<Result<RunID, StoreError>?>(nil)
-    commits.submit(.externalRun { result in answer.change { $0 = result } })
-    let id = try answer.wait { $0 }!.get()
+    let id = try takeRunID()
     try externalRuns.mark(id)
     return id
   }
