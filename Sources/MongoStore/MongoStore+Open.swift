@@ -28,6 +28,8 @@ extension MongoStore {
     }
     try prepare(server)
     if mode == .scheduler || mode == .transfer {
+      var options = options
+      options.isReplicated = hasTransactions
       opened.lease = try HostLease(taking: server, options)
     }
     do throws(StoreError) {

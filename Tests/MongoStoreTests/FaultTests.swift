@@ -387,6 +387,31 @@ struct MongoFaultTests {
     store.close()
   }
 
+  @Test("a replica set tells who stands by that the store was given back: nobody need look")
+  func told() throws {
+    let address = try MongoProcess.shared(.replicaSet).freshAddress()
+    // Neither the end of the lease nor a look can be the reason.
+    let first = try MongoStore(address, options: options { $0.lease = 600_000_000_000 })
+    let isWaiting = Monitor(false)
+    let taken = Monitor<MongoStore?>(nil)
+    let standby = try NamedThread("standby") {
+      let store = try? MongoStore(
+        address,
+        options: options { edit in
+          edit.look = 600_000_000_000
+          edit.standsBy = { _ in isWaiting.change { $0 = true } }
+        })
+      taken.change { $0 = store }
+    }
+    _ = isWaiting.wait { $0 ? true : nil }
+    first.close()
+    let second = taken.wait(until: monotonicNow() + 15_000_000_000) { $0 }
+    #expect(second != nil)
+    guard let second else { return standby.abandon() }
+    standby.join()
+    second.close()
+  }
+
   @Test("who stands by has the store when it is given back, and says once that it waits")
   func standby() throws {
     let address = try MongoProcess.shared(.alone).freshAddress()
