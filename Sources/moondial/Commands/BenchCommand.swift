@@ -8,7 +8,8 @@ struct BenchCommand: ParsableCommand {
       Measures, each with its own parameters:
         fires     n interval_ms lead_ms warm_ms dur_ms out   jobs that only record when they start
         drain     n warm=1                                   jobs that are all due at one instant
-        durable   n sync=full|normal                         the same, recorded in a fresh SQLite file
+        durable   n sync=full|normal                         the same, recorded in a fresh SQLite file,
+                                                             or in an empty store=ADDRESS
         sustain   rate seconds keep sync                     a rate held for a minute, with and without pruning
         register  n                                          cron jobs added to a running scheduler
         reload    n scripts edits native                     a script of one job saved again and again beside n others
