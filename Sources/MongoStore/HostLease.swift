@@ -69,7 +69,8 @@ final class HostLease: Sendable {
     ]
     let sentAt = HeldLease.now
     // A primary that was cut off from the others may confirm nothing: a majority has it, or it is not renewed. On its
-    // disk: a server that forgets a renewal in a crash would give the store away while this host reckons that it has it.
+    // disk: a server that forgets a renewal in a crash would give the store away while this host reckons that it has
+    // it.
     let answer = try server.run(
       [
         "update": .text(Collections.meta), "updates": [entry],
@@ -95,7 +96,8 @@ final class HostLease: Sendable {
 
   // MARK: Taking it
 
-  /// Milliseconds for which who stands by asks a replica set, which tells by itself, nothing: below what answers may take.
+  /// Milliseconds for which who stands by asks a replica set, which tells by itself, nothing: less than answers may
+  /// take.
   private static let longestWait: Int64 = 20_000
 
   private static func take(

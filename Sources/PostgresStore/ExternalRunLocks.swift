@@ -154,7 +154,7 @@ final class ExternalRunLocks: Sendable {
   private static func key(_ run: Int64) -> Int64 { Int64(Int32(truncatingIfNeeded: run)) }
 
   /// The same, for a host that ends all others. Where the server has just started, the sessions that hold the locks may
-  /// not be back yet: it waits for those of runs that only a process alongside can have begun, for a few seconds at most.
+  /// not be back yet: it waits for those of runs that only a process alongside can have begun, a few seconds at most.
   static func surelyAlive(among runs: [RunRecord], _ readers: PostgresReaders) throws(StoreError) -> Set<RunID> {
     let nothing = Monitor(())
     while true {
