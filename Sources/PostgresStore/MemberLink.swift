@@ -44,14 +44,6 @@ final class MemberLink: Sendable {
     }
   }
 
-  /// What was heard before counts no more: there was a notice, or a notice may have been missed.
-  func forget() {
-    state.withLock { state in
-      state.endsAt = nil
-      state.isDraining = false
-    }
-  }
-
   // MARK: The member's side
 
   /// The lease that a beat is to renew.

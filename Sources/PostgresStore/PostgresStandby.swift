@@ -13,11 +13,13 @@ enum PostgresStandby {
     let link = MemberLink.of(target, options.node)
     var hasSaid = false
     var listens = false
+    // A beat that was under way when word came may tell what was before it.
+    var mustAsk = false
     while true {
       do throws(StoreError) {
         if connection.isBroken {
           listens = false
-          link?.forget()
+          mustAsk = true
           connection = try PostgresConnection(target, setup: setup)
         }
         // Before the first try: what is told after it is heard.
@@ -26,14 +28,15 @@ enum PostgresStandby {
         // What is not free is not tried: the host's own beats tell how long, or one question does.
         var wait: Int64 = 0
         if hasSaid {
-          if let known = link?.untilFree(options.lease) {
+          if !mustAsk, let known = link?.untilFree(options.lease) {
             wait = known + margin
           } else {
             wait = try untilFree(connection, options)
           }
+          mustAsk = false
         }
         if wait > 0 {
-          if try connection.awaitNotice(for: wait) { link?.forget() }
+          mustAsk = try connection.awaitNotice(for: wait)
           continue
         }
         let lease = try PostgresLease.take(

@@ -89,7 +89,6 @@ package final class PostgresStore: ReadingStore, QueueingStore, RetainingStore, 
     }
     self.lease = lease
     link = mode == .scheduler ? MemberLink.of(target, options.node) : nil
-    link?.lead(lease)
     readers = PostgresReaders(target, setup: setup)
     reader = PostgresReader(readers: readers)
     externalRuns = mode == .alongside ? ExternalRunLocks(target, setup: setup) : nil
@@ -104,6 +103,8 @@ package final class PostgresStore: ReadingStore, QueueingStore, RetainingStore, 
         }, storeName: target.location)
     }
     values = PostgresValues(readers, commits, refused: options.threadRefused)
+    // Nothing can fail any more: nobody would give it back.
+    link?.lead(lease)
   }
 
   /// What each session begins with. Names without a schema are this store's own.
