@@ -1,5 +1,5 @@
-import FoundationEssentials
 import Chronology
+import FoundationEssentials
 import Hosting
 import JobModel
 import TestSupport
