@@ -17,8 +17,8 @@ struct TestCommand: ParsableCommand {
         moondial test                         all tests of the scripts in ./scripts
         moondial test scripts/price_test.lua  those of one file
         moondial test --filter jump           those with "jump" in their name
-      Each test has a host, a clock, a store, a directory and a Lua state of its
-      own. Exit code 1 when a test fails, a file cannot be loaded, or there is
+      Each test has a host, a clock, a store, a directory and a Lua state of its \
+      own. Exit code 1 when a test fails, a file cannot be loaded, or there is \
       nothing to run. docs/testing.md has what tests can do.
       """)
 
