@@ -163,6 +163,13 @@ package final class ScriptFollower: Sendable {
     if isCancelled.load(ordering: .sequentiallyConsistent) { return }
     loading.generation = generation
     for problem in generation.freshProblems(since: previous) { show(problem) }
+    let known = Set(previous.scripts.map { ObjectIdentifier($0.evaluation) })
+    for script in generation.scripts where !known.contains(ObjectIdentifier(script.evaluation)) {
+      // What is from before the host started says so itself.
+      guard script.status == .stale, script.restored == nil else { continue }
+      log.write(
+        .info, "\(script.path.text): it stays as it was until it can be loaded (\(counted(script.jobs.count, "job")))")
+    }
     homes.follow(generation, after: previous)
     let result = swap(generation, previous)
     ledger.put(generation, result, at: log.now)

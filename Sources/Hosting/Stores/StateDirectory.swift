@@ -21,6 +21,8 @@ package struct StateDirectory: Sendable {
         )
       }
     }
+    guard case .file = FileKind(path) else { return }
+    throw HostError("the state directory \(path) is a file: name another one (--state DIR)")
   }
 
   /// The path of a file in it; an absolute name stays as it is.
