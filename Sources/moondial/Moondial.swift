@@ -3,6 +3,7 @@ import Basics
 import Chronology
 import Glibc
 import Hosting
+import JobModel
 import Lua
 
 /// The `moondial` command. Exit codes: 0 fine, 1 the thing asked for failed, 2 usage, 3 no host is running.
@@ -41,11 +42,11 @@ struct Moondial: ParsableCommand {
       var command = try parseAsRoot()
       try command.run()
     } catch let failure as CommandFailure {
-      if !failure.message.isEmpty { Terminal.error("moondial: " + failure.message) }
+      if !failure.message.isEmpty { Terminal.error("moondial: " + short(failure.message)) }
       Terminal.exit(failure.code)
     } catch let error as HostError {
       // One line for each thing that is wrong; what is quoted in them was made visible where they were joined.
-      for line in error.message.split(separator: "\n") { Terminal.error("moondial: " + line) }
+      for line in error.message.split(separator: "\n") { Terminal.error("moondial: " + short(line)) }
       Terminal.exit(error.kind == .usage ? .usage : .failed)
     } catch {
       let isFine = exitCode(for: error) == .success
@@ -56,14 +57,20 @@ struct Moondial: ParsableCommand {
     Terminal.exit(.fine)
   }
 
+  /// What somebody typed is quoted in full as long as a person could read it.
+  private static func short(_ message: some StringProtocol) -> String { String(message).cut(toBytes: messageBytes) }
+  private static let messageBytes = 4_096
+
   /// A message about usage has lines of its own, and quotes what was typed: that stays on its line.
   private static func visible(_ message: String) -> String {
     var message = message
-    for argument in CommandLine.arguments.dropFirst() where VisibleText.line(argument) != argument {
+    for argument in CommandLine.arguments.dropFirst()
+    where argument.utf8.count > quotedBytes || VisibleText.line(argument) != argument {
       for part in [argument] + argument.split(separator: "=", maxSplits: 1).map(String.init) where !part.isEmpty {
-        message = message.replacing(part, with: VisibleText.line(part))
+        message = message.replacing(part, with: VisibleText.line(part).cut(toBytes: quotedBytes))
       }
     }
     return message
   }
+  private static let quotedBytes = 200
 }
