@@ -62,7 +62,8 @@ struct BadInputTests {
       for option in (command.arguments ?? []).compactMap(\.option) {
         // One value behind each, in turn: they are parsed alike, and a process is a process.
         count += 1
-        try look(at: words + needed + [option + "=" + Self.values[count % Self.values.count]], in: place)
+        let value = Self.values[count % Self.values.count]
+        try look(at: words + needed + (value.hasPrefix("-") ? [option + "=" + value] : [option, value]), in: place)
       }
       try look(at: words, in: place)
       try look(at: words + ["--no-such-option"], in: place)
@@ -78,6 +79,30 @@ struct BadInputTests {
       #expect(line.utf8.count < 4_300, "\(shown): a line of \(line.utf8.count) bytes")
       #expect(!line.unicodeScalars.contains { $0.value < 32 || $0.value == 0x202E }, "\(shown): \(line.prefix(200))")
     }
+  }
+
+  @Test("a name that is empty, as that of a variable which is not set, is no root directory")
+  func empty() throws {
+    let place = try Place()
+    try place.save("a.lua", "job 'a' { every = '1h', run = function() end }")
+    for (arguments, sentence) in [
+      (["exec", "a", "--state", ""], "Error: --state is empty"), (["run", "--state", ""], "Error: --state is empty"),
+      (["status", "--state", ""], "Error: --state is empty"), (["list", "--config", ""], "Error: --config is empty"),
+      (["history", "--dir", ""], "Error: --dir is empty"), (["history", "--store", ""], "Error: --store is empty"),
+      (["next", "every(1)", "--dir", ""], "Error: --dir is empty"),
+      (["status", "--server", ""], "Error: --server is empty"), (["list", "--server", ""], "Error: --server is empty"),
+      (["init", ""], "moondial: the name of the directory to make is empty"),
+      (["exec", "a", "--file", ""], "moondial: --file is empty"),
+    ] {
+      let ended = try HostProcess.run(arguments, in: place.path)
+      let isSaid = ended.errors.contains { $0.hasPrefix(sentence) }
+      #expect(ended.status == 2 && isSaid, "\(arguments): \(ended)")
+    }
+    // A variable that is empty names nothing.
+    let list = try HostProcess.run(["exec", "a"], in: place.path, prefix: ["/usr/bin/env", "MOONDIAL_STATE="])
+    #expect(list.status == 0 && FileManager.default.fileExists(atPath: place.path + "/.moondial/moondial.db"))
+    let backup = try place.run("backup", "/proc/copy.db")
+    #expect(backup.status == 1 && backup.errors.first?.contains("/proc/copy.db cannot be made: ") == true, "\(backup)")
   }
 
   @Test("what a full disk does not take is a failure, of every command that answers something")

@@ -36,6 +36,8 @@ struct NextCommand: ParsableCommand {
   @Flag(help: "One JSON document.") var json = false
   @OptionGroup var settings: SettingOptions
 
+  func validate() throws { try refuseEmpty(["--dir": dir]) }
+
   func run() throws {
     let zones = Environment.zones
     let evaluator: ExpressionEvaluator

@@ -30,7 +30,8 @@ enum ImportFiles {
       bytes += chunk[..<count]
       guard bytes.count <= limit else { throw CommandFailure("\(path) is larger than 4 MB: it is no crontab or unit") }
     }
-    guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+    guard !bytes.contains(0) else { throw CommandFailure("\(path) has bytes of value 0: it is no text file") }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw CommandFailure("\(path) is not UTF-8 text: convert it with iconv first")
     }
     return text
