@@ -12,7 +12,7 @@ enum PostgresMembers {
     m.generation, m.scripts, m.runs, (extract(epoch FROM m.since) * 1e9)::bigint, \
     (extract(epoch FROM m.expires_at - clock_timestamp()) * 1e9)::bigint, m.clock_ahead, m.draining, m.drained_by, \
     (extract(epoch FROM l.taken_at) * 1e9)::bigint, \
-    (extract(epoch FROM l.expires_at - clock_timestamp()) * 1e9)::bigint
+    (extract(epoch FROM l.expires_at - clock_timestamp()) * 1e9)::bigint, m.takes
     """
 
   static let tables = """
@@ -44,6 +44,7 @@ enum PostgresMembers {
       if let since = rows.instant(row, first + 18) {
         member.lead = StoreMember.Lead(since: since, left: integer(19))
       }
+      member.takesRuns = integer(20) != 0
       return member
     }
   }
@@ -70,7 +71,7 @@ enum PostgresMembers {
       machine = excluded.machine, place = excluded.place, process = excluded.process, \
       process_started = excluded.process_started, version = excluded.version, labels = excluded.labels, \
       executors = excluded.executors, workers = excluded.workers, since = excluded.since, \
-      expires_at = excluded.expires_at, generation = 0, scripts = '', runs = 0, clock_ahead = 0, \
+      expires_at = excluded.expires_at, fence = excluded.fence, takes = false, generation = 0, scripts = '', runs = 0, clock_ahead = 0, \
       draining = m.draining AND m.place = excluded.place AND m.process = excluded.process \
       AND m.process_started = excluded.process_started \
       WHERE m.expires_at <= clock_timestamp() OR m.life = $12 RETURNING draining

@@ -20,21 +20,29 @@ final class PostgresMembership: StoreMembership {
   private let state = Monitor(State())
   private let bell: Bell
   private let thread: StoreThread
+  let identity: MemberIdentity
+  let address: StoreAddress
+  /// How long the others surely count this host as alive.
+  let held: HeldLease
 
   /// Joins, and begins to beat. Blocks on the server; at most for the length of a lease where it cannot be told
   /// whether a host of that name lives.
   init(
     _ target: PostgresTarget, setup: String, _ identity: MemberIdentity, lease: Int64, clock: any WallClock,
-    _ callbacks: MembershipCallbacks
+    _ callbacks: MembershipCallbacks, at address: StoreAddress
   ) throws(StoreError) {
+    self.address = address
     var connection = try PostgresConnection(target, setup: setup)
     try PostgresMigration.prepare(connection, target, mayChange: true)
+    self.identity = identity
+    let held = HeldLease(length: lease, sentAt: HeldLease.now)
+    self.held = held
     try MemberName.take(&connection, target, setup: setup, identity, lease: lease)
     bell = try Bell(target.location)
     let (state, bell, session) = (state, bell, connection)
     thread = try StoreThread(name: "store-member") {
       var beating = Beating(
-        session, target, setup: setup, identity, lease: lease, clock: clock, callbacks, bell: bell)
+        session, target, setup: setup, identity, held: held, clock: clock, callbacks, bell: bell)
       while true {
         let isLeaving = state.change { state in
           state.isAsked = false
@@ -69,6 +77,7 @@ private struct Beating: ~Copyable {
   private let identity: MemberIdentity
   /// Nanoseconds.
   private let lease: Int64
+  private let held: HeldLease
   private let clock: any WallClock
   private let callbacks: MembershipCallbacks
   private let bell: Bell
@@ -90,14 +99,15 @@ private struct Beating: ~Copyable {
   private static let longestPause: Int64 = 5_000_000_000
 
   init(
-    _ connection: PostgresConnection, _ target: PostgresTarget, setup: String, _ identity: MemberIdentity, lease: Int64,
-    clock: any WallClock, _ callbacks: MembershipCallbacks, bell: Bell
+    _ connection: PostgresConnection, _ target: PostgresTarget, setup: String, _ identity: MemberIdentity,
+    held: HeldLease, clock: any WallClock, _ callbacks: MembershipCallbacks, bell: Bell
   ) {
     self.connection = connection
     self.target = target
     self.setup = setup
     self.identity = identity
-    self.lease = lease
+    lease = held.length
+    self.held = held
     self.clock = clock
     self.callbacks = callbacks
     self.bell = bell
@@ -115,6 +125,7 @@ private struct Beating: ~Copyable {
       clockAhead = ServerClock.ahead(before: before, server: beat.serverTime, after: clock.now.nanoseconds)
       guard beat.isKnown else { return try joinAgain(connection) }
       heardAt = sentAt
+      held.renewed(sentAt: sentAt)
       pause = lease / 2
       tell(beat)
     } catch {
@@ -214,7 +225,7 @@ enum ServerClock {
 }
 
 /// A pair of sockets by which other threads end a wait in poll(2).
-@safe private final class Bell: Sendable {
+@safe final class Bell: Sendable {
   let descriptor: Int32
   private let writing: Int32
 

@@ -33,6 +33,8 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     package var mustExist = false
     /// Takes the store while another host's lease lasts, as nobody should but a test.
     package var takesByForce = false
+    /// Of a member: what every transaction proves; nil: nothing has to be proved alongside a host.
+    var word: PostgresWord?
     /// Told when the system refuses a thread that is made when it is first needed, and (nil) when it gives it.
     package var threadRefused: (@Sendable (StoreError?) -> Void)?
     /// Judges the age of history.
@@ -50,8 +52,9 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   let reader: PostgresReader
   let commits: PostgresCommits?
   private let values: PostgresValues
+  let setup: String
   /// nil: it does not schedule.
-  private let lease: PostgresLease?
+  let lease: PostgresLease?
   private let leaseWatch = Monitor<StoreThread?>(nil)
   private let externalRuns: ExternalRunLocks?
   private let isClosed = Monitor(false)
@@ -69,6 +72,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     location = target.location
     name = target.location
     let setup = Self.setup(options)
+    self.setup = setup
     var options = options
     // Nobody takes over from a migration, and no statement of it is cut short; with its session its lease goes too.
     if mode == .transfer { (options.lease, options.prunes) = (600_000_000_000, false) }

@@ -12,6 +12,8 @@ struct PostgresWriter: ~Copyable {
   private let setup: String
   /// nil in a process alongside a host.
   let lease: PostgresLease?
+  /// Of a member that runs what the leader gave it.
+  private let word: PostgresWord?
   private var connection: PostgresConnection?
   /// nil: nothing is pruned, because everything is being moved.
   private var pruner: PostgresPruner?
@@ -41,6 +43,7 @@ struct PostgresWriter: ~Copyable {
     self.lease = lease
     self.mark = mark
     clock = options.clock
+    word = options.word
     auditLines = Int64(max(0, options.retention.auditLines))
     pruner = options.prunes ? PostgresPruner(options.retention) : nil
   }
@@ -79,7 +82,11 @@ struct PostgresWriter: ~Copyable {
     _ steps: [PostgresStep], highestRun: Int64, decision: Int64, commit: Int64 = 0
   ) throws(StoreError) -> ArraySlice<PostgresRows> {
     let connection = try connected()
-    let proof = lease.map { [$0.proof(highestRun: highestRun, decision: decision, commit: commit)] } ?? []
+    var proof = lease.map { [$0.proof(highestRun: highestRun, decision: decision, commit: commit)] } ?? []
+    if let word {
+      guard let own = word.current else { throw target.givenUp }
+      proof = [own.proof]
+    }
     let sentAt = HeldLease.now
     do throws(StoreError) {
       // Alone, a statement is a transaction.

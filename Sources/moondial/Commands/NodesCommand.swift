@@ -158,7 +158,7 @@ extension NodesAnswer {
       let scripts = (node.generation > 0 ? "generation \(node.generation), " : "") + node.scripts.prefix(8)
       table.add(
         (hasStores ? [node.store ?? "-"] : []) + [
-          node.name, node.stateWords, since, node.leader ? "\(node.runs) of \(workers)" : "-",
+          node.name, node.stateWords, since, node.state == .gone ? "-" : "\(node.runs) of \(workers)",
           node.scripts.isEmpty ? "-" : String(scripts), node.labels.isEmpty ? "-" : node.labels.joined(separator: ", "),
           "\(node.machine), process \(node.pid), \(node.version)",
         ])

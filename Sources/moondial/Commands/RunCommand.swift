@@ -48,6 +48,7 @@ struct RunCommand: ParsableCommand {
     let end = HostEnd()
     // First of all: whatever the start does, a signal ends it.
     let signals = try Host.orError { () throws(ThreadError) in try Signals(grace: grace) { end.receive($0) } }
+    end.whenUp { signals.hostIsUp() }
     let log = LogRenderer(zone: .utc, threshold: try level, format: try format)
     log.queueLines()
     let host = try NewBeginning.host(isNew: beginsAnew, log) {
