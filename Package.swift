@@ -285,7 +285,7 @@ let package = Package(
       ]),
     // A PostgreSQL server of the tests' own.
     .target(
-      name: "PostgresFixture", path: "Tests/PostgresFixture",
+      name: "PostgresFixture", dependencies: ["TestSupport"], path: "Tests/PostgresFixture",
       swiftSettings: strict),
     tests(
       "PostgresStoreTests",

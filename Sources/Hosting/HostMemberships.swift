@@ -36,7 +36,6 @@ package final class HostMemberships: Sendable {
     var ledger: ScriptLedger?
     /// The files as they were at the last beat before any were loaded.
     var snapshot = DirectorySnapshot.empty
-    var hasLeft = false
   }
 
   /// With the name of its store, and how that is opened.
@@ -135,7 +134,6 @@ package final class HostMemberships: Sendable {
     let memberships = state.withLock { state in
       defer { state.memberships = [] }
       state.listener = nil
-      state.hasLeft = true
       state.engine = nil
       return state.memberships
     }

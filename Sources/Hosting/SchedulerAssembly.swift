@@ -84,6 +84,7 @@ package final class SchedulerAssembly: Sendable {
     let memberships = HostMemberships(
       configuration, directory: parts?.directory, health: health, log: log, onDrain: blueprint.onDrain)
     self.memberships = memberships
+    blueprint.onMembership { [weak memberships] in memberships?.leave() }
     let placedRuns = shared.map { PlacedRuns(memberships.name, $0, log: log) }
     self.placedRuns = placedRuns
     memberships.count { [weak placing, weak placedRuns] in (placing?.elsewhere ?? 0, placedRuns?.count ?? 0) }

@@ -6,6 +6,7 @@ extension MongoStore {
     var lease: HostLease?
     var writer: StoreWriter?
     var notes: [String] = []
+    var isReplicated = false
   }
 
   /// Looks at the server, makes the database a store if it is empty, and takes the role that the mode asks for.
@@ -19,12 +20,13 @@ extension MongoStore {
     if options.mustExist, try server.first(Find(Collections.meta, ["_id": StoreState.id])) == nil {
       throw server.failure.absent
     }
+    var opened = Opened()
+    opened.isReplicated = hasTransactions
     guard mode != .reader else {
       _ = try MongoReader(server: server).state()
-      return Opened()
+      return opened
     }
     try prepare(server)
-    var opened = Opened()
     if mode == .scheduler || mode == .transfer {
       opened.lease = try HostLease(taking: server, options)
     }
@@ -60,7 +62,7 @@ extension MongoStore {
       "q": ["_id": StoreState.id, "epoch": ["$lt": .int(epoch)]], "u": ["$set": .document(fields)],
     ]
     let answer = try server.ask(
-      ["update": .text(Collections.meta), "updates": [entry], "writeConcern": ["w": "majority", "j": true]])
+      ["update": .text(Collections.meta), "updates": [entry], "writeConcern": .onDisk])
     guard answer["n"]?.int == 1 else {
       let holder = try HostLease.holder(on: server)
       throw server.failure.locked(holder?.description ?? "it has just started")
@@ -79,7 +81,7 @@ extension MongoStore {
     let own = Set(Collections.contents + [Collections.meta])
     guard names.allSatisfy({ own.contains($0) || $0.hasPrefix("system.") }) else { throw server.failure.foreign }
     for collection in Collections.contents + [Collections.meta] {
-      do throws(ServerError) { try server.run(["create": .text(collection)]) } catch {
+      do throws(ServerError) { try server.run(["create": .text(collection), "writeConcern": .onDisk]) } catch {
         // NamespaceExists.
         guard error.code == 48 else { throw server.failure.error(error) }
       }
@@ -93,13 +95,13 @@ extension MongoStore {
         ["key": ["gone": 1], "name": "gone", "expireAfterSeconds": .int(Collections.markSeconds)])
     }
     for (collection, list) in indexes {
-      try server.ask(["createIndexes": .text(collection), "indexes": .array(list)])
+      try server.ask(["createIndexes": .text(collection), "indexes": .array(list), "writeConcern": .onDisk])
     }
     do throws(ServerError) {
       let answer = try server.run(
         [
           "insert": .text(Collections.meta), "documents": .array(Self.beginning), "ordered": false,
-          "writeConcern": ["w": "majority", "j": true],
+          "writeConcern": .onDisk,
         ])
       try StoreWriter.check(answer, ignoresDuplicates: true)
     } catch { throw server.failure.error(error) }
@@ -109,7 +111,7 @@ extension MongoStore {
       "u": ["$set": ["schema": .int(StoreState.schema)]],
     ]
     try server.ask(
-      ["update": .text(Collections.meta), "updates": [upgrade], "writeConcern": ["w": "majority", "j": true]])
+      ["update": .text(Collections.meta), "updates": [upgrade], "writeConcern": .onDisk])
   }
 
   /// The documents of `meta` in a store that holds nothing.

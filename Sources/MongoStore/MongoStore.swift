@@ -63,6 +63,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
     name = location
     self.mode = mode
     let server = try MongoServer(address, failure: failure)
+    let isReplicated: Bool
     self.server = server
     reader = MongoReader(server: server)
     do throws(StoreError) {
@@ -70,6 +71,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
       lease = opened.lease
       notes = opened.notes
       opening = opened.writer?.opening
+      isReplicated = opened.isReplicated
       if let writer = opened.writer {
         let pruner = mode == .scheduler ? Pruner(server, options.retention) : nil
         loop = try WriterLoop(writer, pruner: pruner, options: options, storeName: location)
@@ -81,7 +83,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
       throw error
     }
     external = mode == .alongside ? ExternalRuns(server: server, now: options.clock.now) : nil
-    values = MongoKeyValues(server: server, loop: loop)
+    values = MongoKeyValues(server: server, loop: loop, isReplicated: isReplicated)
     keyValues = values
   }
 

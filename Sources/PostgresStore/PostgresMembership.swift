@@ -1,6 +1,5 @@
 internal import Basics
 internal import Chronology
-internal import Glibc
 internal import JobModel
 internal import StoreSupport
 
@@ -19,6 +18,7 @@ final class PostgresMembership: StoreMembership {
 
   private let state = Monitor(State())
   private let bell: Bell
+  private let link: MemberLink
   private let thread: StoreThread
   let identity: MemberIdentity
   let address: StoreAddress
@@ -39,10 +39,12 @@ final class PostgresMembership: StoreMembership {
     self.held = held
     try MemberName.take(&connection, target, setup: setup, identity, lease: lease)
     bell = try Bell(target.location)
-    let (state, bell, session) = (state, bell, connection)
+    link = MemberLink(bell)
+    link.register(target, identity.name)
+    let (state, bell, link, session) = (state, bell, link, connection)
     thread = try StoreThread(name: "store-member") {
       var beating = Beating(
-        session, target, setup: setup, identity, held: held, clock: clock, callbacks, bell: bell)
+        session, target, setup: setup, identity, held: held, clock: clock, callbacks, bell: bell, link: link)
       while true {
         let isLeaving = state.change { state in
           state.isAsked = false
@@ -81,6 +83,7 @@ private struct Beating: ~Copyable {
   private let clock: any WallClock
   private let callbacks: MembershipCallbacks
   private let bell: Bell
+  private let link: MemberLink
   private var connection: PostgresConnection?
   /// Whether this session is told what is asked of members.
   private var listens = false
@@ -94,13 +97,15 @@ private struct Beating: ~Copyable {
   private var heardAt = HeldLease.now
   /// Nanoseconds until the next beat.
   private var pause: Int64
+  /// Whether the last beat failed.
+  private var isFailing = false
 
   private static let shortestPause: Int64 = 250_000_000
   private static let longestPause: Int64 = 5_000_000_000
 
   init(
     _ connection: PostgresConnection, _ target: PostgresTarget, setup: String, _ identity: MemberIdentity,
-    held: HeldLease, clock: any WallClock, _ callbacks: MembershipCallbacks, bell: Bell
+    held: HeldLease, clock: any WallClock, _ callbacks: MembershipCallbacks, bell: Bell, link: MemberLink
   ) {
     self.connection = connection
     self.target = target
@@ -111,7 +116,13 @@ private struct Beating: ~Copyable {
     self.clock = clock
     self.callbacks = callbacks
     self.bell = bell
+    self.link = link
     pause = lease / 2
+  }
+
+  /// Nanoseconds until the next beat: half of the length of a lease, or when the lease that the host has wants it.
+  private var period: Int64 {
+    link.lease.map { max(lease / 12, min(lease / 2, $0.untilRenewal)) } ?? lease / 2
   }
 
   /// Beats once; what fails is tried again, sooner than the next beat would be due.
@@ -121,12 +132,16 @@ private struct Beating: ~Copyable {
       let connection = try connected()
       let sentAt = HeldLease.now
       let before = clock.now.nanoseconds
-      let beat = try PostgresMembers.beat(connection, identity, report, clockAhead: clockAhead, lease: lease)
+      let leading = link.lease
+      let beat = try PostgresMembers.beat(
+        connection, identity, report, clockAhead: clockAhead, lease: lease, leading: leading)
       clockAhead = ServerClock.ahead(before: before, server: beat.serverTime, after: clock.now.nanoseconds)
+      link.heard(beat, leading, sentAt: sentAt, target)
       guard beat.isKnown else { return try joinAgain(connection) }
       heardAt = sentAt
       held.renewed(sentAt: sentAt)
-      pause = lease / 2
+      isFailing = false
+      pause = period
       tell(beat)
     } catch {
       failed(error)
@@ -186,7 +201,8 @@ private struct Beating: ~Copyable {
   }
 
   private mutating func failed(_ error: StoreError) {
-    pause = min(max(Self.shortestPause, pause == lease / 2 ? 0 : pause * 2), Self.longestPause)
+    pause = min(max(Self.shortestPause, isFailing ? pause * 2 : 0), Self.longestPause)
+    isFailing = true
     guard !toldUnheard, HeldLease.now - heardAt > lease else { return }
     toldUnheard = true
     callbacks.heard(.unheard(error.message))
@@ -221,45 +237,5 @@ enum ServerClock {
   static func ahead(before: Int64, server: Int64, after: Int64) -> Int64 {
     if before > server { return before - server }
     return after < server ? after - server : 0
-  }
-}
-
-/// A pair of sockets by which other threads end a wait in poll(2).
-@safe final class Bell: Sendable {
-  let descriptor: Int32
-  private let writing: Int32
-
-  init(_ location: String) throws(StoreError) {
-    var pair: [Int32] = [-1, -1]
-    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-    // Safe: the call writes two numbers into an array of two.
-    guard unsafe socketpair(AF_UNIX, type, 0, &pair) == 0 else {
-      throw StoreError(.io, "\(location): this process has no file descriptor left: raise ulimit -n")
-    }
-    (descriptor, writing) = (pair[0], pair[1])
-  }
-
-  deinit {
-    close(descriptor)
-    close(writing)
-  }
-
-  func ring() {
-    var byte: UInt8 = 1
-    // Safe: reads that one byte. It fails when nobody has heard the last ones: then one more says nothing.
-    _ = unsafe write(writing, &byte, 1)
-  }
-
-  func wait(for nanoseconds: Int64) {
-    var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    // Safe: waits for one descriptor, whose struct is a local.
-    _ = unsafe Glibc.poll(&poll, 1, Int32(clamping: nanoseconds / 1_000_000 + 1))
-  }
-
-  /// What was rung so far ends no later wait.
-  func silence() {
-    var bytes = [UInt8](repeating: 0, count: 64)
-    // Safe: writes inside the array, which outlives the call.
-    while unsafe read(descriptor, &bytes, bytes.count) > 0 {}
   }
 }

@@ -37,6 +37,7 @@ enum PostgresPlacements {
 
   // MARK: The leader's
 
+  /// The third answer has those that are there. A crash of the server must not take one back that a member has.
   static func place(_ runs: [RunPlacement]) -> [PostgresStep] {
     let insert = PostgresStep(
       """
@@ -63,7 +64,7 @@ enum PostgresPlacements {
     let there = PostgresStep(
       "SELECT p.epoch, p.number FROM placed_runs p JOIN \(keys) USING (epoch, number)"
     ) { add(runs.map(\.key), to: &$0) }
-    return [insert, tell, there]
+    return [insert, tell, there, PostgresLease.onDisk]
   }
 
   static func cancel(_ list: [PlacementKey]) -> [PostgresStep] {
@@ -115,7 +116,7 @@ enum PostgresPlacements {
         """
         UPDATE members m SET fence = nextval('fences') WHERE m.expires_at <= clock_timestamp() \
         AND EXISTS(SELECT FROM placed_runs p WHERE p.node = m.name AND p.fence = m.fence AND \(isOpen))
-        """),
+        """), PostgresLease.onDisk,
       PostgresStep("UPDATE placed_runs p SET state = 'lost', heard = false WHERE \(isOpen) AND \(hasGone)"),
     ]
   }

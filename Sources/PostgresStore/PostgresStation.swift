@@ -43,7 +43,8 @@ final class PostgresStation: RunStation {
     store = try PostgresStore(address, mode: .alongside, options: options)
     self.held = held
     bell = try Bell(target.location)
-    let (state, bell, setup) = (state, bell, PostgresStore.setup(options))
+    // What became of a run is on the disk, however the store commits otherwise.
+    let (state, bell, setup) = (state, bell, PostgresStore.setup(PostgresStore.Options()))
     thread = try StoreThread(name: "store-station") {
       let fenced: @Sendable (String) -> Void = { why in
         // First: it may be told at once that nothing runs any more.

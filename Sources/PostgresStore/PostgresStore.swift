@@ -55,6 +55,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   let setup: String
   /// nil: it does not schedule.
   let lease: PostgresLease?
+  private let link: MemberLink?
   private let leaseWatch = Monitor<StoreThread?>(nil)
   private let externalRuns: ExternalRunLocks?
   private let isClosed = Monitor(false)
@@ -91,6 +92,8 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     case .alongside, .reader: break
     }
     self.lease = lease
+    link = mode == .scheduler ? MemberLink.of(target, options.node) : nil
+    link?.lead(lease)
     readers = PostgresReaders(target, setup: setup)
     reader = PostgresReader(readers: readers)
     externalRuns = mode == .alongside ? ExternalRunLocks(target, setup: setup) : nil
@@ -123,7 +126,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   /// - Returns: unfinished runs without those of living processes alongside the host.
   package func load() throws(StoreError) -> StoreSnapshot {
     var snapshot = try reader.load()
-    let alive = try ExternalRunLocks.alive(among: snapshot.unfinished, readers)
+    let alive = try ExternalRunLocks.surelyAlive(among: snapshot.unfinished, readers)
     if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
     return snapshot
   }
@@ -161,6 +164,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
       return !isClosed
     }
     guard isFirst else { return }
+    link?.lead(nil)
     commits?.close()
     lease?.held.close()
     leaseWatch.withLock { $0.take() }?.join()

@@ -19,6 +19,8 @@ struct PostgresWriter: ~Copyable {
   private var pruner: PostgresPruner?
   private let clock: any WallClock
   private let auditLines: Int64
+  /// Whether a commit that was answered is on the server's disk.
+  private let isDurable: Bool
   let mark: PostgresDecisionMark
   /// The number of the last transaction that was sent.
   private var lastCommit: Int64 = 0
@@ -45,6 +47,7 @@ struct PostgresWriter: ~Copyable {
     clock = options.clock
     word = options.word
     auditLines = Int64(max(0, options.retention.auditLines))
+    isDurable = options.synchronous == .full
     pruner = options.prunes ? PostgresPruner(options.retention) : nil
   }
 
@@ -89,14 +92,13 @@ struct PostgresWriter: ~Copyable {
     }
     let sentAt = HeldLease.now
     do throws(StoreError) {
-      // Alone, a statement is a transaction.
-      let isBracketed = !steps.isEmpty
+      // What is sent together is a transaction by itself.
       // What a lease does not outlast is not waited for: by then another host may lead.
       let answers = try connection.run(
-        isBracketed ? [PostgresStep("BEGIN")] + proof + steps + [PostgresStep("COMMIT")] : proof,
-        within: lease.map { max(1_000_000_000, $0.held.length) } ?? PostgresConnection.patience)
-      lease?.held.renewed(sentAt: sentAt)
-      return isBracketed ? answers[(1 + proof.count)..<(answers.count - 1)] : []
+        proof + steps, within: lease.map { max(1_000_000_000, $0.held.length) } ?? PostgresConnection.patience)
+      // What a crash may take back is no renewal to go by: the server would give the store away sooner.
+      if isDurable { lease?.held.renewed(sentAt: sentAt) }
+      return answers[proof.count...]
     } catch {
       if error.code == .lost { lease?.held.lose(error.message) }
       isInDoubt = connection.isBroken
@@ -196,7 +198,7 @@ struct PostgresWriter: ~Copyable {
   /// When there is something to do without being asked: a renewal, history to prune. Monotonic nanoseconds.
   var dueAt: Int64 {
     guard let held = lease?.held, !held.isOver else { return .max }
-    return max(min(monotonicNow() + held.untilRenewal, pruner?.dueAt ?? .max), away?.until ?? 0)
+    return max(min(monotonicNow() + (lease?.untilOwnRenewal ?? 0), pruner?.dueAt ?? .max), away?.until ?? 0)
   }
 
   /// Does one piece of it, if it is due. A failure is told by the next batch, and tried again.
@@ -205,16 +207,26 @@ struct PostgresWriter: ~Copyable {
     let now = monotonicNow()
     if let away, now < away.until { return }
     do throws(StoreError) {
-      if let slice = pruner?.next(at: now, wall: clock.now), let step = pruner?.step(slice, wall: clock.now) {
+      if let lease, lease.untilOwnRenewal <= 0 {
+        try renew()
+      } else if let slice = pruner?.next(at: now, wall: clock.now), let step = pruner?.step(slice, wall: clock.now) {
         let rows = try run([step], highestRun: 0, decision: 0)
         if let rows = rows.first { pruner?.did(slice, rows) }
-      } else if held.untilRenewal <= 0 {
-        _ = try run([], highestRun: 0, decision: 0)
       }
     } catch {
       // A connection that broke is made anew at once, for another host may lead. Anything else waits a moment.
       if away == nil, !isAway { away = (error, now + Self.shortestPause) }
     }
+  }
+
+  private mutating func renew() throws(StoreError) {
+    guard !isDurable, let lease else {
+      _ = try run([], highestRun: 0, decision: 0)
+      return
+    }
+    let sentAt = HeldLease.now
+    _ = try run([PostgresLease.onDisk], highestRun: 0, decision: 0)
+    lease.held.renewed(sentAt: sentAt)
   }
 
   /// Gives the lease back and disconnects. What fails here the end of the lease does.

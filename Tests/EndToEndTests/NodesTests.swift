@@ -94,6 +94,24 @@ struct NodesTests {
     #expect(try first.awaitExit() == 0)
   }
 
+  @Test("a host that stands by and is stopped is a member no more, though its lease would last")
+  func stoppedStandby() throws {
+    try configure(lease: "10m")
+    try place.save("a.lua", #"job "it" { every = "1h", run = function() end }"#)
+    let first = try host("first")
+    try first.awaitLine(containing: "1 job from 1 script")
+    let second = try host("second")
+    try second.awaitLine(containing: "standby: ")
+    func members() throws -> String { try server.execute("SELECT name FROM moondial.members ORDER BY name", in: url) }
+    #expect(try members() == "first\nsecond")
+    second.signal(SIGTERM)
+    #expect(try second.awaitExit() == 0)
+    #expect(try members() == "first")
+    first.signal(SIGTERM)
+    #expect(try first.awaitExit() == 0)
+    #expect(try members() == "")
+  }
+
   @Test("a host with other scripts is named by status and nodes, until it has the same")
   func otherScripts() throws {
     try configure()

@@ -129,11 +129,110 @@ struct MongoFaultTests {
       let change = Change(Collections.runs, .int(run.id.number), .put(RunDocuments.document(run, texts: &texts)))
       try store.server.ask(
         [
-          "update": .text(Collections.runs), "updates": [change.update(sequence: sequence, now: 0)], "ordered": false,
+          "update": .text(Collections.runs), "updates": [change.update(sequence: sequence)], "ordered": false,
         ])
     }
     #expect(try store.runs(RunQuery()) == [finished(2, "a")])
     #expect(try store.load().unfinished.isEmpty)
+  }
+
+  @Test("what a migration that was frozen sends late takes back nothing that a host has done since")
+  func lateMigration() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let moving = try MongoStore(address, mode: .transfer, options: options())
+    let row = StoreRow.run(claim(1, "a"))
+    // Twice is fine: the last page comes again after a cut.
+    for _ in 1...2 { try moving.receive([row], mark: "x\nruns") }
+    try moving.finishTransfer(moving.counters())
+    moving.close()
+    let host = try MongoStore(address, options: options())
+    defer { host.close() }
+    try host.commit(batch { $0.finished = [finished(1, "a")] })
+    var texts = LongTexts()
+    let change = Change(Collections.runs, .int(1), .put(RunDocuments.document(claim(1, "a"), texts: &texts)))
+    let answer = try host.server.ask(
+      ["update": .text(Collections.runs), "updates": [change.replacement], "ordered": false])
+    #expect(throws: ServerError.self) { try StoreWriter.check(answer, ignoresDuplicates: false) }
+    #expect(try host.runs(RunQuery()) == [finished(1, "a")])
+  }
+
+  @Test("a run alongside is alive while its process is, though the server was away for longer than its lease")
+  func aliveWithoutLease() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let host = try MongoStore(address, options: options())
+    defer { host.close() }
+    let alongside = try MongoStore(address, mode: .alongside, options: options())
+    let id = try alongside.externalRunID()
+    try alongside.commit(batch { $0.claims = [claim(id.number, "x")] })
+    let entry: BSON = ["q": [:], "u": ["$set": ["lease": .date(0)]], "multi": true]
+    try host.server.ask(["update": .text(Collections.external), "updates": [entry]])
+    #expect(try host.load().unfinished.isEmpty)
+    alongside.close()
+    #expect(try host.load().unfinished.map(\.id) == [id])
+  }
+
+  @Test("a long text that was removed for its age by another clock is written again by the next run that has it")
+  func sweptText() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    try MongoStore(address, options: options()).close()
+    let server = try MongoServer(address, failure: MongoFailure(address))
+    defer { server.close() }
+    let writer = StoreWriter(server, hasTransactions: false, lease: nil, state: StoreState(), options: options())
+    try server.withClient { (client) throws(ServerError) in try writer.look(client) }
+    func commit(_ edit: (inout StoreBatch) -> Void) throws {
+      for answer in writer.commit([.batch(batch(edit)) { _ in }]) { _ = try answer.get() }
+    }
+    var run = claim(1, "a")
+    run.result = JSONText("\"\(String(repeating: "x", count: 10_000))\"")
+    try commit { $0.claims = [run] }
+    try commit { $0.dropped = [run.id] }
+    let old: BSON = ["q": [:], "u": ["$set": ["at": .date(0)]], "multi": true]
+    try server.ask(["update": .text(Collections.texts), "updates": [old]])
+    var pruner = Pruner(server, Retention())
+    while pruner.isDue(start) { pruner.work(writer, start) }
+    #expect(try server.first(Find(Collections.texts)) == nil)
+    run.id = RunID(2)
+    try commit { $0.claims = [run] }
+    #expect(try MongoReader(server: server).openRuns() == [run])
+  }
+
+  @Test("a migration does not make a long text old that a host has written lately")
+  func lateText() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let host = try MongoStore(address, options: options())
+    defer { host.close() }
+    var run = claim(1, "a")
+    run.result = JSONText("\"\(String(repeating: "x", count: 10_000))\"")
+    try host.commit(batch { $0.claims = [run] })
+    let before = try #require(try host.server.first(Find(Collections.texts)))
+    let hash = try #require(before["_id"]?.bytes)
+    try host.server.ask(
+      ["update": .text(Collections.texts), "updates": [MongoStore.entry(hash, run.result!.text)]])
+    #expect(try host.server.first(Find(Collections.texts))?["at"] == before["at"])
+  }
+
+  @Test("a member of a replica set that has just started is one that does not answer yet")
+  func starting() {
+    let error = ServerError(code: 52, domain: 1, text: "Server does not support sessions")
+    #expect(error.isAway)
+    #expect(MongoFailure("mongodb://h/d").error(error).message.hasSuffix("look whether it is up"))
+  }
+
+  @Test("a script sees no value that a failover could take back")
+  func valuesOfMajority() throws {
+    let address = try MongoProcess.shared(.replicaSet).freshAddress()
+    let store = try MongoStore(address, options: options())
+    defer { store.close() }
+    try store.server.ask(["profile": 2])
+    let answers = Monitor(0)
+    store.keyValues.value(of: "k", in: "s", upTo: 100, at: start) { _ in answers.change { $0 += 1 } }
+    store.keyValues.keys(prefix: "", in: "s", limit: 1, upTo: 100, at: start) { _ in answers.change { $0 += 1 } }
+    _ = answers.wait { $0 == 2 ? true : nil }
+    try store.server.ask(["profile": 0])
+    let levels = try store.server.all(
+      Find("system.profile", ["command.find": .text(Collections.keyValues)])
+    ) { $0["command"]?.document?["readConcern"]?.document?["level"]?.text ?? "" }
+    #expect(levels.filter { $0 == "majority" }.count == 2, "\(levels)")
   }
 
   @Test("a batch of runs with a megabyte each is one commit", arguments: MongoProcess.Kind.allCases)
@@ -260,6 +359,32 @@ struct MongoFaultTests {
       changes.lazy.compactMap { change -> String? in if case .lost(let why) = change { why } else { nil } }.first
     }
     #expect(loss?.contains("has taken this store over") == true)
+  }
+
+  @Test("a renewal that was confirmed is on the disk: a server that dies right after it has not forgotten it")
+  func renewedOnDisk() throws {
+    let server = try MongoProcess(.alone)
+    let store = try MongoStore(server.address("jobs"), options: options { $0.lease = 600_000_000_000 })
+    let lease = try #require(store.lease)
+    // By a connection of its own each time: those that were there when the server died are of no use.
+    func withServer<Result>(_ body: (MongoServer) throws -> Result) throws -> Result {
+      let own = try MongoServer(server.address("jobs"), failure: MongoFailure(server.address("jobs")))
+      defer { own.close() }
+      return try body(own)
+    }
+    func end(_ server: MongoServer) throws -> Int64? {
+      try server.first(Find(Collections.meta, ["_id": HostLease.id]))?["lease"]?.date
+    }
+    for minutes in 11...14 as ClosedRange<Int64> {
+      let renewed = try withServer { own in
+        try HostLease.renew(own, lease.epoch, minutes * 60_000, lease.held)
+        return try end(own)
+      }
+      server.kill()
+      try server.start()
+      #expect(try renewed != nil && withServer(end) == renewed)
+    }
+    store.close()
   }
 
   @Test("who stands by has the store when it is given back, and says once that it waits")

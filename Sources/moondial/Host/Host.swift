@@ -50,6 +50,7 @@ final class Host: Sendable {
       blueprint.onStoreLost = { _ in end.stepDown() }
       blueprint.onDrain = { end.drain($0) }
       blueprint.onStandby = { standby in end.attach(standby, grace: grace, log) }
+      blueprint.onMembership = { end.givesUp(by: $0) }
     }
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
     let assembly = try SchedulerAssembly(blueprint)
@@ -129,6 +130,7 @@ final class HostEnd: Sendable {
     /// While the host waits for its stores, and runs what others give it.
     var standby: (host: StandbyHost, grace: Int64, log: LogRenderer)?
     var isUp: (@Sendable () -> Void)?
+    var leave: @Sendable () -> Void = {}
   }
   private let state = Monitor(State())
 
@@ -143,6 +145,12 @@ final class HostEnd: Sendable {
   }
 
   func attach(_ host: Host) { state.withLock { $0.host = host } }
+
+  /// How a host that is not up yet takes back that it is a member of its stores.
+  func givesUp(by leave: @escaping @Sendable () -> Void) { state.withLock { $0.leave = leave } }
+
+  /// The host that is not up yet will never be. Blocks on the servers of its stores.
+  func giveUp() { state.withLock { $0.leave }() }
 
   /// On the thread of ``Signals`` that may wait.
   func receive(_ signal: Signals.Signal) {
