@@ -15,7 +15,7 @@ struct Moondial: ParsableCommand {
     discussion: """
       Examples:
         moondial run                        host the scripts in ./scripts
-        moondial check                      load everything, run nothing, print every mistake
+        moondial check                      every mistake, and nothing runs
         moondial next 'cron "0 9 * * mon-fri"' --timezone Europe/Berlin
         moondial exec backup --param dry=true
       """,

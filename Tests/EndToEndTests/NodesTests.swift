@@ -4,7 +4,7 @@ import HTTPFixtures
 import PostgresFixture
 import Testing
 
-@Suite("Hosts that share a store", .serialized, .enabled(if: PostgresServer.isInstalled))
+@Suite("Hosts that share a store", .serialized, .enabled(if: PostgresServer.isInstalled), .timeLimit(.minutes(5)))
 struct NodesTests {
   let place: Place
   let url: String
@@ -179,7 +179,10 @@ struct NodesTests {
     #expect(order.status == 0, "\(order.errors)")
     try first.awaitLine(containing: "this host, first, is drained")
     try first.awaitLine(containing: "ended")
-    try first.awaitLine(containing: "this host is drained (`moondial nodes resume first` ends that)")
+    try first.awaitLine(
+      containing:
+        "this host is drained (`moondial nodes resume first` ends that): this host waits, with all its jobs, until it has"
+    )
     try second.awaitLine(containing: "1 job from 1 script")
     #expect(try server.execute("SELECT outcome FROM moondial.runs WHERE id = 1", in: url) == "succeeded")
     #expect(try eventually(".second") { $0.count == 2 }.map(\.state) == ["drained", "leads"])
@@ -195,6 +198,47 @@ struct NodesTests {
       try place.run("nodes", "--state", ".first").output.contains { $0.contains("first") && $0.contains("leads") })
     first.signal(SIGTERM)
     #expect(try first.awaitExit() == 0)
+  }
+
+  @Test(
+    "the dashboard shows who shares a store, drains its own host, saying that the page ends with it, and resumes it",
+    .enabled(if: Browser.program != nil, "needs chromium (Debian: apt install chromium)"))
+  func page() throws {
+    try configure(lease: "10m")
+    try place.save(
+      "a.lua", #"job "parks" { run_at_start = true, run = function(ctx) ctx:wait_for("a sign", "1d") end }"#)
+    let first = try place.host(
+      "--state", ".first", "--set", "node.name=first", "--set", "http.listen=127.0.0.1:0")
+    try first.awaitLine(containing: "1 job from 1 script")
+    let second = try place.host(
+      "--state", ".second", "--set", "node.name=second", "--set", "http.listen=127.0.0.1:0")
+    try second.awaitLine(containing: "standby: ")
+    func link(_ state: String) throws -> String {
+      try #require(try place.run("dashboard", "--state", state).output.first { $0.hasPrefix("http") })
+    }
+    let browser = try Browser(try #require(Browser.program), in: place.path, at: link(".first"))
+    let row = "[...document.querySelectorAll('tbody tr')].find((row) => row.cells[0].textContent === 'first')"
+    let overview = try browser.wait(
+      until: "\(row).textContent.includes('leads') && document.body.innerText.includes('stands by')")
+    #expect(overview.contains("The hosts that share a store") && overview.contains("run #1 goes on"), "\(overview)")
+    #expect(browser.complaints.isEmpty, "\(browser.complaints)")
+    try browser.perform("\(row).querySelector('button').click()")
+    let asked = try browser.wait(until: "document.getElementById('dialog').open")
+    #expect(asked.contains("Drain first") && asked.contains("ends with it"), "\(asked)")
+    try browser.perform("document.querySelector('#dialog form').requestSubmit()")
+    try first.awaitLine(containing: "this host, first, is drained by browser")
+    try second.awaitLine(containing: "1 job from 1 script")
+    try browser.wait(until: "document.body.innerText.includes('The host does not answer.')")
+    let audit = try RawClient(socket: place.path + "/.second/host.sock").request("GET", "/api/v1/audit").body
+    #expect(audit.contains(#""action":"drain_node","subject":"first""#), "\(audit)")
+    // The one that has taken over shows it too, and lets it lead again.
+    try browser.perform("location.href = '\(link(".second"))'")
+    try browser.wait(until: "\(row).textContent.includes('drained')")
+    try browser.perform("\(row).querySelector('button').click()")
+    try first.awaitLine(containing: "this host, first, is not drained any more")
+    try browser.wait(until: "\(row).textContent.includes('stands by') && \(row).textContent.includes('Drain')")
+    for host in [first, second] { host.signal(SIGTERM) }
+    for host in [first, second] { _ = try host.awaitExit() }
   }
 
   @Test("a machine whose clock is five minutes ahead says so, and the others see it")
@@ -227,6 +271,8 @@ struct NodesTests {
     #expect(drain.status == 1 && drain.errors.contains { $0.contains("shares no store with others") }, "\(drain)")
     host.signal(SIGTERM)
     #expect(try host.awaitExit() == 0)
+    let ended = try place.run("nodes")
+    #expect(ended.status == 3 && ended.errors.contains { $0.contains("does not tell of hosts") }, "\(ended)")
     for (setting, sentence) in [
       ("node = { name = \"a b\" }", "node.name: \"a b\" must have 1 to 63 letters"),
       ("node = { name = 3 }", "node.name must be a name like \"web1\""),

@@ -13,7 +13,7 @@ struct NodesCommand: ParsableCommand {
     discussion: """
       Examples:
         moondial nodes
-        moondial nodes drain web1      it gives up what it leads, and leads nothing more
+        moondial nodes drain web1      it gives up what it leads
         moondial nodes resume web1
       The host of the state directory tells if one is up; else the stores do, as on a machine whose host stands by.
       """,
@@ -23,7 +23,8 @@ struct NodesCommand: ParsableCommand {
 
 /// `moondial nodes`
 struct ShowNodesCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "show", abstract: "All of them (the default).")
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "All of them (the default).", discussion: "Example:\n  moondial nodes --json")
 
   @OptionGroup var options: StoreOptions
   @OptionGroup var source: SourceOptions
@@ -54,7 +55,7 @@ struct DrainNodeCommand: ParsableCommand {
     discussion: """
       Example:
         moondial nodes drain web1
-      Another host takes over at once. The drain lasts until `moondial nodes resume web1`, or until the host is started
+      Another host takes over at once. The drain lasts until `moondial nodes resume web1`, or until the host is started \
       again.
       """)
 
@@ -109,8 +110,7 @@ struct NodeStores {
     guard !shared.isEmpty else {
       throw CommandFailure(
         .noHost,
-        "no host is up here, and \(stores.members[0].store.location) is no store that several hosts could share"
-      )
+        "no host is up here, and \(stores.members[0].store.location) does not tell of hosts: a PostgreSQL store does")
     }
   }
 

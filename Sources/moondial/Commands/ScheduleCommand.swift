@@ -49,7 +49,7 @@ struct ScheduleCommand: ParsableCommand {
 
 struct UnscheduleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "unschedule", abstract: "Take dynamic schedules away. What runs goes on.",
+    commandName: "unschedule", abstract: "Remove dynamic schedules. What runs goes on.",
     discussion: "Example:\n  moondial unschedule send-1042")
 
   @Argument(help: "The schedules' ids.", completion: .custom(Completion.schedules)) var ids: [String]
@@ -73,7 +73,7 @@ struct BackfillCommand: ParsableCommand {
       Examples:
         moondial backfill report --from 2026-03-01 --to 2026-03-08 --dry-run
         moondial backfill report --from 2026-03-01 --to 2026-03-08
-      One run a fire, one after the other as max_instances allows, at most 1,000; --coalesce makes one run of all. The
+      One run a fire, one after the other as max_instances allows, at most 1,000; --coalesce makes one run of all. The \
       end is exclusive. Meanwhile the job's own fires follow its overlap policy.
       """)
 

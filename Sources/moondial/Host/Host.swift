@@ -43,8 +43,7 @@ final class Host: Sendable {
     blueprint.onConfiguration = { reloads.tell($0) }
     let renderer = EventRenderer(log, saysStarts: false)
     blueprint.standsBy = { why in
-      log.write(
-        .info, "standby: store \(why): this host waits, with all its jobs, and takes over when that one is gone")
+      log.write(.info, "standby: store \(why): this host waits, with all its jobs, until it has the store")
     }
     if let end {
       blueprint.onStoreLost = { _ in end.stepDown() }

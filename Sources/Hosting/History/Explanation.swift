@@ -215,6 +215,9 @@ package struct Explanation {
     }
     var lines = schedule.map(words) ?? []
     lines += dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(words($0)[0])" }
+    if let labels = job?.onNodes, !labels.isEmpty {
+      lines.append("runs on hosts with the label\(labels.count == 1 ? "" : "s") \(labels.joined(separator: ", "))")
+    }
     if dynamic.count > 20 { lines.append("and \(dynamic.count - 20) more dynamic schedules") }
     return lines
   }
@@ -241,9 +244,9 @@ package struct Explanation {
       if let why = causes.message(of: run, zone) { text += " (\(why))" }
     }
     if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
-    if run.attempts > 1 {
+    if run.begunAttempts > 1 {
       let last = run.retriedAt.map { ", the last one at \(TimeFormat.time($0, in: zone))" } ?? ""
-      text += ", after \(run.attempts) attempts\(last)"
+      text += ", after \(run.begunAttempts) attempts\(last)"
     }
     if let error = run.error { text += " (\(error.message.cut(toBytes: Self.messageBytes)))" }
     return text

@@ -132,7 +132,7 @@ package final class SchedulerAssembly: Sendable {
       ears.control?.hear(events)
       listen(events)
     }
-    service.onEmitted = { [weak bridge] name, data in bridge?.deliver(name, data.map { EventData($0) }) }
+    service.onEmitted = { [weak bridge] name, data in bridge?.tell(name, data) }
     let engine = blueprint.engine(service)
     self.engine = engine
     keeper = luaHost.map { MetricsKeeper($0.services.metrics, store: named["default"], log: log) }

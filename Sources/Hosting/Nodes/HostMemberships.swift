@@ -12,7 +12,7 @@ internal import Synchronization
 /// Threading: any thread; what the stores tell comes on threads of theirs.
 package final class HostMemberships: Sendable {
   /// What is known of one shared store.
-  struct Place: Sendable {
+  struct SharedStoreNews: Sendable {
     /// As the configuration calls the store.
     var store: String
     /// The members as they were at this host's last beat.
@@ -21,7 +21,7 @@ package final class HostMemberships: Sendable {
   }
 
   private struct State: Sendable {
-    var places: [String: Place] = [:]
+    var stores: [String: SharedStoreNews] = [:]
     /// Stores in which this host is drained.
     var draining: Set<String> = []
     var memberships: [Membership] = []
@@ -92,7 +92,7 @@ package final class HostMemberships: Sendable {
       var request = StoreRequest(.scheduler)
       request.lease = settings.lease
       request.durability = settings.synchronous
-      state.withLock { $0.places[store] = Place(store: store) }
+      state.withLock { $0.stores[store] = SharedStoreNews(store: store) }
       let callbacks = MembershipCallbacks(
         report: { [weak self] in self?.report() ?? MemberReport() },
         heard: { [weak self] in self?.heard($0, store) })
@@ -121,11 +121,11 @@ package final class HostMemberships: Sendable {
 
   /// From now on `listener` is told of the members of each store, at each beat and once at once.
   func tell(_ listener: @escaping @Sendable ([StoreMember], String) -> Void) {
-    let places = state.withLock { state in
+    let stores = state.withLock { state in
       state.listener = listener
-      return state.places.values
+      return state.stores.values
     }
-    for place in places { listener(place.members, place.store) }
+    for news in stores { listener(news.members, news.store) }
     beat()
   }
 
@@ -168,7 +168,7 @@ package final class HostMemberships: Sendable {
     switch news {
     case .members(let members):
       let listener = state.withLock { state in
-        state.places[store]?.members = members
+        state.stores[store]?.members = members
         return state.listener
       }
       listener?(members, store)
@@ -176,7 +176,7 @@ package final class HostMemberships: Sendable {
     case .draining(let isDraining, let caller):
       drain(isDraining, by: caller, store)
     case .clockAhead(let nanoseconds):
-      state.withLock { $0.places[store]?.clockAhead = nanoseconds }
+      state.withLock { $0.stores[store]?.clockAhead = nanoseconds }
       guard nanoseconds != 0 else { return health.clear(.clock(store: store)) }
       health.set(.clock(store: store), Self.clockSentence(nanoseconds, store), .warn)
     case .unheard(let why):
@@ -226,7 +226,7 @@ package final class HostMemberships: Sendable {
   // MARK: Questions
 
   /// What is known of each shared store, by its name; no question to any.
-  var places: [Place] { state.withLock { $0.places.values.sorted { $0.store < $1.store } } }
+  var stores: [SharedStoreNews] { state.withLock { $0.stores.values.sorted { $0.store < $1.store } } }
 }
 
 extension DirectorySnapshot {
