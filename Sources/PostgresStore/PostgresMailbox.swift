@@ -68,6 +68,8 @@ private struct Listening: ~Copyable {
   private var connection: PostgresConnection?
   /// Nanoseconds between two looks while something is placed.
   private let pace: Int64
+  /// How long the server may take to answer. Nanoseconds.
+  private let patience: Int64
   private var pause: Int64 = 0
   private var retry: Int64 = 0
 
@@ -85,6 +87,7 @@ private struct Listening: ~Copyable {
     self.commits = commits
     self.heard = heard
     self.bell = bell
+    patience = max(1_000_000_000, lease)
     pace = min(max(lease / 6, 250_000_000), 5_000_000_000)
   }
 
@@ -92,10 +95,10 @@ private struct Listening: ~Copyable {
     pause = isAwaiting ? pace : Self.never
     do throws(StoreError) {
       let connection = try connected()
-      if isAwaiting, try connection.ask(PostgresPlacements.hasLost).count > 0 {
+      if isAwaiting, try ask(connection, PostgresPlacements.hasLost).count > 0 {
         _ = try commits.write(PostgresPlacements.lose)
       }
-      let reports = PostgresPlacements.read(try connection.ask(PostgresPlacements.unheard))
+      let reports = PostgresPlacements.read(try ask(connection, PostgresPlacements.unheard))
       retry = 0
       guard !reports.isEmpty else { return }
       heard(reports)
@@ -106,6 +109,10 @@ private struct Listening: ~Copyable {
       retry = min(max(Self.shortestRetry, retry * 2), Self.longestRetry)
       pause = retry
     }
+  }
+
+  private func ask(_ connection: PostgresConnection, _ sql: String) throws(StoreError) -> PostgresRows {
+    try connection.run([PostgresStep(sql)], within: patience)[0]
   }
 
   private mutating func connected() throws(StoreError) -> PostgresConnection {

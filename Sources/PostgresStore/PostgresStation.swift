@@ -112,6 +112,8 @@ private struct Serving: ~Copyable {
   private var isUnsure = true
   private var isFenced = false
   private var pause: Int64 = 0
+  /// How long the server may take to answer. Nanoseconds.
+  private let patience: Int64
   private var retry: Int64 = 0
 
   private static let shortestRetry: Int64 = 250_000_000
@@ -128,6 +130,7 @@ private struct Serving: ~Copyable {
     self.setup = setup
     self.identity = identity
     self.held = held
+    patience = max(1_000_000_000, held.length)
     self.word = word
     self.callbacks = callbacks
     self.bell = bell
@@ -144,7 +147,7 @@ private struct Serving: ~Copyable {
       if !isFenced { try begin(connection, isTaking: work.isTaking && !work.isClosing) }
       if let own = word.current {
         if !left.isEmpty {
-          _ = try connection.run(bracketed(PostgresPlacements.report(left, own), own))
+          _ = try connection.run(bracketed(PostgresPlacements.report(left, own), own), within: patience)
           for report in left where report.state.isOver {
             known.remove(report.key)
             toldCancelled.remove(report.key)
@@ -187,7 +190,7 @@ private struct Serving: ~Copyable {
   /// Gets the member's word when it has none, and says whether it takes runs.
   private mutating func begin(_ connection: PostgresConnection, isTaking: Bool) throws(StoreError) {
     guard word.current == nil || isTaking != toldTaking else { return }
-    let rows = try connection.run([PostgresPlacements.begin(identity, takes: isTaking)])[0]
+    let rows = try connection.run([PostgresPlacements.begin(identity, takes: isTaking)], within: patience)[0]
     toldTaking = isTaking
     guard rows.count == 1 else {
       // Its row has gone: what it had was given up, or will be. Its membership makes a new one.
@@ -202,10 +205,10 @@ private struct Serving: ~Copyable {
   }
 
   private mutating func look(_ connection: PostgresConnection, _ own: PostgresPlacements.Word) throws(StoreError) {
-    if !isUnsure, try connection.run([PostgresPlacements.hasNews(own)])[0].count == 0 { return }
+    if !isUnsure, try connection.run([PostgresPlacements.hasNews(own)], within: patience)[0].count == 0 { return }
     let steps = [PostgresPlacements.take(own), PostgresPlacements.cancelled(own)]
     let more = isUnsure ? [PostgresPlacements.taken(own)] : []
-    let answers = try connection.run(bracketed(steps + more, own))
+    let answers = try connection.run(bracketed(steps + more, own), within: patience)
     isUnsure = false
     var runs = PostgresPlacements.runs(answers[2], of: identity)
     if !more.isEmpty {

@@ -215,10 +215,10 @@ package struct Explanation {
     }
     var lines = schedule.map(words) ?? []
     lines += dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(words($0)[0])" }
+    if dynamic.count > 20 { lines.append("and \(dynamic.count - 20) more dynamic schedules") }
     if let labels = job?.onNodes, !labels.isEmpty {
       lines.append("runs on hosts with the label\(labels.count == 1 ? "" : "s") \(labels.joined(separator: ", "))")
     }
-    if dynamic.count > 20 { lines.append("and \(dynamic.count - 20) more dynamic schedules") }
     return lines
   }
 

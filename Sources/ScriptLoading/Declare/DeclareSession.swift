@@ -187,8 +187,7 @@ extension DeclareSession {
       complaints.append(error.message)
     }
     for specification in assembly.specifications { markUsed(specification) }
-    complaints += assembly.complaints
-    if let complaint = environment?.complaint(aboutNodes: draft.definition) { complaints.append(complaint) }
+    complaints += assembly.complaints + (environment?.complaints(aboutNodes: draft.definition) ?? [])
     for complaint in complaints { problems.error(at: location, "\(title()): \(complaint)") }
     for problem in assembly.specificationProblems { problems.error(at: problem.location ?? location, problem.message) }
     if !named.isEmpty { claimName(named, location) }

@@ -37,11 +37,13 @@ package struct NodeConfiguration: Sendable, Hashable {
 
 extension DeclareEnvironment {
   /// Why no host could run a job that asks for labels.
-  func complaint(aboutNodes job: JobDefinition) -> String? {
-    guard !job.onNodes.isEmpty, let labels, !placingStores.contains(job.store) else { return nil }
+  func complaints(aboutNodes job: JobDefinition) -> [String] {
+    guard !job.onNodes.isEmpty, let labels, !placingStores.contains(job.store) else { return [] }
     let missing = job.onNodes.filter { !labels.contains($0) }.map(quoted)
-    guard !missing.isEmpty else { return nil }
-    return "on_nodes: this host has no label \(missing.joined(separator: ", ")), and store \(quoted(job.store)) has its "
-      + "runs on the host that schedules them: add it to node.labels in moondial.lua, or give the job a store in PostgreSQL"
+    guard !missing.isEmpty else { return [] }
+    return [
+      "on_nodes: this host has no label \(missing.joined(separator: ", ")), and store \(quoted(job.store)) has its runs "
+        + "on the host that schedules them: add it to node.labels in moondial.lua, or give the job a store in PostgreSQL"
+    ]
   }
 }
