@@ -86,7 +86,9 @@ let package = Package(
   targets: [
     // Lua, from the bottom up.
     .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
-    .target(name: "CLuaShim", dependencies: ["CLua", "CDigest"], cSettings: strictC),
+    .target(
+      name: "CLuaShim", dependencies: ["CLua", "CDigest"],
+      cSettings: strictC + [".", "capsule", "image"].map { .headerSearchPath($0) }),
     library("Lua", ["CLuaShim"]),
 
     // libcurl, for HTTP and mail.
@@ -285,7 +287,7 @@ let package = Package(
       ]),
     // A PostgreSQL server of the tests' own.
     .target(
-      name: "PostgresFixture", path: "Tests/PostgresFixture",
+      name: "PostgresFixture", dependencies: ["TestSupport"], path: "Tests/PostgresFixture",
       swiftSettings: strict),
     tests(
       "PostgresStoreTests",

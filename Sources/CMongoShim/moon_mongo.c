@@ -47,6 +47,7 @@
   X(mongoc_uri_set_option_as_int32) \
   X(mongoc_write_concern_destroy) \
   X(mongoc_write_concern_new) \
+  X(mongoc_write_concern_set_journal) \
   X(mongoc_write_concern_set_wmajority)
 
 static struct {
@@ -200,6 +201,8 @@ moon_mongo_transaction *moon_mongo_begin(moon_mongo_client *client, moon_mongo_e
   mongoc_transaction_opt_t *options = mongo.mongoc_transaction_opts_new();
   mongoc_write_concern_t *majority = mongo.mongoc_write_concern_new();
   mongo.mongoc_write_concern_set_wmajority(majority, 30000);
+  // Whatever the replica set means by a majority (writeConcernMajorityJournalDefault).
+  mongo.mongoc_write_concern_set_journal(majority, true);
   mongo.mongoc_transaction_opts_set_write_concern(options, majority);
   mongoc_read_concern_t *snapshot = mongo.mongoc_read_concern_new();
   mongo.mongoc_read_concern_set_level(snapshot, MONGOC_READ_CONCERN_LEVEL_SNAPSHOT);

@@ -35,6 +35,13 @@ indirect enum BSON: Sendable, Equatable {
   var bool: Bool? { if case .bool(let flag) = self { flag } else { int.map { $0 != 0 } } }
 }
 
+extension BSON {
+  /// The write concern of everything that somebody goes by: a majority has it, on its disks. On a server alone a majority
+  /// is its memory, and one that crashes and is back between two commands may be met over a new connection, without an
+  /// error that anybody would see; so what was written before it must be on the disk by itself.
+  static let onDisk: BSON = ["w": "majority", "j": true]
+}
+
 extension BSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
   ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {

@@ -14,10 +14,9 @@ struct Change: Sendable {
   var key: BSON
   var body: Body
 
-  /// An entry of the command `update`.
-  ///
-  /// - Parameter now: milliseconds, for the mark of what is removed.
-  func update(sequence: Int64, now: Int64) -> BSON {
+  /// An entry of the command `update`. The mark of what is removed has the server's time, by which the server takes it
+  /// away.
+  func update(sequence: Int64) -> BSON {
     let filter: BSON = ["_id": key, "v": ["$lt": .int(sequence)]]
     switch body {
     case .put(var document):
@@ -26,7 +25,9 @@ struct Change: Sendable {
     case .merge(var fields):
       fields.add("v", sequence)
       return ["q": filter, "u": ["$set": .document(fields)]]
-    case .remove: return ["q": filter, "u": ["v": .int(sequence), "gone": .date(now)]]
+    case .remove:
+      let mark: BSON = ["_id": "$_id", "v": .int(sequence), "gone": "$$NOW"]
+      return ["q": filter, "u": [["$replaceWith": mark]]]
     }
   }
 

@@ -27,7 +27,7 @@ final class ExternalRuns: Sendable {
     fields.add("lease", HostLease.end())
     let entry: BSON = ["q": ["_id": .int(run.number)], "u": [["$set": .document(fields)]], "upsert": true]
     try server.ask(
-      ["update": .text(Collections.external), "updates": [entry], "writeConcern": ["w": "majority", "j": true]])
+      ["update": .text(Collections.external), "updates": [entry], "writeConcern": .onDisk])
     let mustStart = state.change { state in
       state.runs.append(run.number)
       return state.thread == nil
@@ -44,7 +44,7 @@ final class ExternalRuns: Sendable {
       if runs != nil { return }
       let ids = BSON.array(state.withLock { $0.runs }.map { .int($0) })
       let entry: BSON = ["q": ["_id": ["$in": ids]], "u": [["$set": ["lease": HostLease.end()]]], "multi": true]
-      _ = try? server.run(["update": .text(Collections.external), "updates": [entry]])
+      _ = try? server.run(["update": .text(Collections.external), "updates": [entry], "writeConcern": .onDisk])
     }
   }
 

@@ -61,18 +61,19 @@ final class HostLease: Sendable {
   /// When a lease that is taken or renewed now ends, in an update that is a pipeline.
   static func end(_ milliseconds: Int64 = length) -> BSON { ["$add": ["$$NOW", .int(milliseconds)]] }
 
-  private static func renew(
+  static func renew(
     _ server: MongoServer, _ epoch: Int64, _ milliseconds: Int64, _ held: HeldLease
   ) throws(ServerError) {
     let entry: BSON = [
       "q": ["_id": id, "epoch": .int(epoch)], "u": [["$set": ["lease": end(milliseconds)]]],
     ]
     let sentAt = HeldLease.now
-    // A primary that was cut off from the others may confirm nothing: a majority has it, or it is not renewed.
+    // A primary that was cut off from the others may confirm nothing: a majority has it, or it is not renewed. On its
+    // disk: a server that forgets a renewal in a crash would give the store away while this host reckons that it has it.
     let answer = try server.run(
       [
         "update": .text(Collections.meta), "updates": [entry],
-        "writeConcern": ["w": "majority", "wtimeout": .int(max(1_000, milliseconds / 2))],
+        "writeConcern": ["w": "majority", "j": true, "wtimeout": .int(max(1_000, milliseconds / 2))],
       ])
     guard answer["n"]?.int == 1 else {
       let document = try? server.first(Find(Collections.meta, ["_id": id]))
@@ -180,7 +181,7 @@ final class HostLease: Sendable {
     let answer = try server.ask(
       [
         "findAndModify": .text(Collections.meta), "query": .document(query), "update": [["$set": .document(fields)]],
-        "new": true, "writeConcern": ["w": "majority", "j": true],
+        "new": true, "writeConcern": .onDisk,
       ])
     return answer["value"]?.document?["epoch"]?.int
   }

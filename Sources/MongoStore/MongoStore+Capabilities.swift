@@ -64,7 +64,7 @@ extension MongoStore: ForgettingStore {
       "q": ["_id": ScheduleDocuments.key(.job(job)), "orphaned_at": ["$gt": .int(.min)]], "limit": 1,
     ]
     try server.ask(
-      ["delete": .text(Collections.schedules), "deletes": [own], "writeConcern": ["w": "majority", "j": true]])
+      ["delete": .text(Collections.schedules), "deletes": [own], "writeConcern": .onDisk])
     return .forgotten
   }
 }

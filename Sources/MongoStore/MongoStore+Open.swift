@@ -60,7 +60,7 @@ extension MongoStore {
       "q": ["_id": StoreState.id, "epoch": ["$lt": .int(epoch)]], "u": ["$set": .document(fields)],
     ]
     let answer = try server.ask(
-      ["update": .text(Collections.meta), "updates": [entry], "writeConcern": ["w": "majority", "j": true]])
+      ["update": .text(Collections.meta), "updates": [entry], "writeConcern": .onDisk])
     guard answer["n"]?.int == 1 else {
       let holder = try HostLease.holder(on: server)
       throw server.failure.locked(holder?.description ?? "it has just started")
@@ -79,7 +79,7 @@ extension MongoStore {
     let own = Set(Collections.contents + [Collections.meta])
     guard names.allSatisfy({ own.contains($0) || $0.hasPrefix("system.") }) else { throw server.failure.foreign }
     for collection in Collections.contents + [Collections.meta] {
-      do throws(ServerError) { try server.run(["create": .text(collection)]) } catch {
+      do throws(ServerError) { try server.run(["create": .text(collection), "writeConcern": .onDisk]) } catch {
         // NamespaceExists.
         guard error.code == 48 else { throw server.failure.error(error) }
       }
@@ -93,13 +93,13 @@ extension MongoStore {
         ["key": ["gone": 1], "name": "gone", "expireAfterSeconds": .int(Collections.markSeconds)])
     }
     for (collection, list) in indexes {
-      try server.ask(["createIndexes": .text(collection), "indexes": .array(list)])
+      try server.ask(["createIndexes": .text(collection), "indexes": .array(list), "writeConcern": .onDisk])
     }
     do throws(ServerError) {
       let answer = try server.run(
         [
           "insert": .text(Collections.meta), "documents": .array(Self.beginning), "ordered": false,
-          "writeConcern": ["w": "majority", "j": true],
+          "writeConcern": .onDisk,
         ])
       try StoreWriter.check(answer, ignoresDuplicates: true)
     } catch { throw server.failure.error(error) }
@@ -109,7 +109,7 @@ extension MongoStore {
       "u": ["$set": ["schema": .int(StoreState.schema)]],
     ]
     try server.ask(
-      ["update": .text(Collections.meta), "updates": [upgrade], "writeConcern": ["w": "majority", "j": true]])
+      ["update": .text(Collections.meta), "updates": [upgrade], "writeConcern": .onDisk])
   }
 
   /// The documents of `meta` in a store that holds nothing.

@@ -151,7 +151,7 @@ extension MongoStore: TransferableStore {
       let answer = try server.ask(
         [
           "update": .text(collection), "updates": some, "ordered": false,
-          "writeConcern": ["w": "majority"],
+          "writeConcern": .onDisk,
         ])
       do throws(ServerError) { try StoreWriter.check(answer, ignoresDuplicates: false) } catch {
         throw server.failure.error(error)
@@ -166,7 +166,7 @@ extension MongoStore: TransferableStore {
       "q": ["_id": StoreState.id, "epoch": .int(lease.epoch)], "u": ["$set": .document(fields)],
     ]
     let answer = try server.ask(
-      ["update": .text(Collections.meta), "updates": [entry], "writeConcern": ["w": "majority", "j": true]])
+      ["update": .text(Collections.meta), "updates": [entry], "writeConcern": .onDisk])
     guard answer["n"]?.int == 1 else { throw server.failure.lost("it came later") }
   }
 
@@ -201,7 +201,8 @@ extension MongoStore: TransferableStore {
       "$group": ["_id": "$_id.run", "job": ["$first": "$job"], "bytes": ["$sum": length]]
     ]
     let pipeline: BSON = [["$match": ["_id.number": ["$ne": 0]]], group, ["$out": .text(Collections.logSizes)]]
-    try server.ask(["aggregate": .text(Collections.log), "pipeline": pipeline, "cursor": [:]])
+    try server.ask(
+      ["aggregate": .text(Collections.log), "pipeline": pipeline, "cursor": [:], "writeConcern": .onDisk])
   }
 
   private func countValues() throws(StoreError) {
@@ -210,14 +211,16 @@ extension MongoStore: TransferableStore {
     let pipeline: BSON = [
       ["$match": ["gone": .null]], group, ["$addFields": ["v": 0]], ["$out": .text(Collections.keyValueSizes)],
     ]
-    try server.ask(["aggregate": .text(Collections.keyValues), "pipeline": pipeline, "cursor": [:]])
+    try server.ask(
+      ["aggregate": .text(Collections.keyValues), "pipeline": pipeline, "cursor": [:], "writeConcern": .onDisk])
   }
 
   package func clear(mark: String) throws(StoreError) {
     // Nobody goes on from this mark: what a cut leaves of the former contents is removed by the next one.
     try set(["transfer": "being cleared"])
     for collection in Collections.contents {
-      let answer = try server.ask(["delete": .text(collection), "deletes": [["q": [:], "limit": 0]]])
+      let answer = try server.ask(
+        ["delete": .text(collection), "deletes": [["q": [:], "limit": 0]], "writeConcern": .onDisk])
       do throws(ServerError) { try StoreWriter.check(answer, ignoresDuplicates: false) } catch {
         throw server.failure.error(error)
       }
@@ -231,10 +234,11 @@ extension MongoStore: TransferableStore {
 }
 
 extension Change {
-  /// An entry of the command `update` that makes the document what it is here, whatever it was.
-  fileprivate var replacement: BSON {
+  /// An entry of the command `update` that makes the document what it is here, unless a host has changed it: what a
+  /// migration that was frozen sends late is refused as a duplicate then.
+  var replacement: BSON {
     guard case .put(var document) = body else { return [:] }
     document.add("v", 0 as Int64)
-    return ["q": ["_id": key], "u": .document(document), "upsert": true]
+    return ["q": ["_id": key, "v": 0], "u": .document(document), "upsert": true]
   }
 }

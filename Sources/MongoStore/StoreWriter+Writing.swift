@@ -1,5 +1,4 @@
 internal import Basics
-internal import Glibc
 internal import JobModel
 
 extension StoreWriter {
@@ -7,7 +6,6 @@ extension StoreWriter {
   private static let journalBytes = 8 << 20
   /// What MongoDB allows is 16 MB.
   private static let documentBytes = 15 << 20
-  private static let onDisk: BSON = ["w": "majority", "j": true]
   /// Entries and bytes of one command.
   private static let updatesAtOnce = 2_000
   private static let bytesAtOnce = 6 << 20
@@ -55,7 +53,7 @@ extension StoreWriter {
   ) throws(ServerError) {
     var command: BSONDocument = ["update": .text(Collections.meta), "updates": [update]]
     // On the disk, and with that everything that was written before it: the server has one log.
-    if transaction == nil { command.add("writeConcern", Self.onDisk) }
+    if transaction == nil { command.add("writeConcern", .onDisk) }
     let answer = try client.run(command, in: transaction)
     try Self.check(answer, ignoresDuplicates: false)
     if answer["n"]?.int != 1 { throw .stale }
@@ -73,7 +71,7 @@ extension StoreWriter {
       let key: BSON = ["commit": .text(name), "part": .int(parts)]
       let entry: BSON = ["q": ["_id": key], "u": ["bytes": .bytes(part)], "upsert": true]
       let command: BSONDocument = [
-        "update": .text(Collections.journal), "updates": [entry], "writeConcern": Self.onDisk,
+        "update": .text(Collections.journal), "updates": [entry], "writeConcern": .onDisk,
       ]
       try Self.check(client.run(command), ignoresDuplicates: false)
       parts += 1
@@ -103,12 +101,11 @@ extension StoreWriter {
   private func send(
     _ changes: [Change], _ sequence: Int64, _ client: MongoClient, in transaction: MongoTransaction?
   ) throws(ServerError) {
-    let now = Int64(time(nil)) * 1_000
     for (collection, changes) in Dictionary(grouping: changes, by: \.collection).sorted(by: { $0.key < $1.key }) {
       var updates: [BSON] = []
       var bytes = 0
       for (index, change) in changes.enumerated() {
-        let update = change.update(sequence: sequence, now: now)
+        let update = change.update(sequence: sequence)
         updates.append(update)
         bytes += update.document?.bytes.count ?? 0
         guard updates.count == Self.updatesAtOnce || bytes > Self.bytesAtOnce || index == changes.count - 1 else {
@@ -119,7 +116,7 @@ extension StoreWriter {
         ]
         // On the disk before the next commit takes the journal's place: a server that crashes and is back between two
         // commands may be met over a new connection, and nobody would look at its journal again.
-        if transaction == nil { command.add("writeConcern", Self.onDisk) }
+        if transaction == nil { command.add("writeConcern", .onDisk) }
         // A document that a later commit has changed is not met by the condition, and cannot be made anew either.
         try Self.check(client.run(command, in: transaction), ignoresDuplicates: transaction == nil)
         updates.removeAll()
@@ -135,17 +132,15 @@ extension StoreWriter {
     var bytes = 0
     let missing = recent.missing(of: texts, now: now)
     for (index, (hash, text)) in missing.enumerated() {
-      entries.append(
-        [
-          "q": ["_id": .bytes(hash)], "u": ["$set": ["text": .text(text), "at": .date(Int64(time(nil)) * 1_000)]],
-          "upsert": true,
-        ])
+      // By the server's clock, as what is removed for its age.
+      let fields: BSON = ["text": ["$literal": .text(text)], "at": "$$NOW"]
+      entries.append(["q": ["_id": .bytes(hash)], "u": [["$set": fields]], "upsert": true])
       bytes += text.utf8.count
       // A text of a run has a megabyte or two at most; a command has room for 16.
       guard bytes > Self.bytesAtOnce || index == missing.count - 1 else { continue }
       let command: BSONDocument = [
         "update": .text(Collections.texts), "updates": .array(entries), "ordered": false,
-        "writeConcern": Self.onDisk,
+        "writeConcern": .onDisk,
       ]
       try Self.check(client.run(command), ignoresDuplicates: true)
       entries.removeAll()

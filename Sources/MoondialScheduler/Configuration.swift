@@ -38,7 +38,7 @@ public struct Configuration: Sendable {
     ///
     /// - Parameters:
     ///   - workers: how many at a time; nil: 2.
-    ///   - memory: bytes that each may have beside those that it begins with; nil: any.
+    ///   - memory: bytes that each may have in addition to those that it begins with; nil: any.
     ///   - hasAllLibraries: whether scripts have the libraries of the `lua` program, C modules among them.
     ///   - program: the path of the `moondial` binary of this version, which the workers are.
     public static func processes(

@@ -18,6 +18,10 @@ final class PostgresLease: Sendable {
   /// Whole milliseconds, for the server.
   var milliseconds: Int64 { held.length / 1_000_000 }
 
+  /// In a transaction that a crash of the server must not take back, however the store commits otherwise: its host goes
+  /// by it.
+  static let onDisk = PostgresStep("SET LOCAL synchronous_commit = on")
+
   /// The proof that every transaction begins with; it renews the lease too.
   ///
   /// - Parameter commit: the number by which the transaction is found again if its answer is lost; 0: nobody asks.
@@ -47,7 +51,7 @@ final class PostgresLease: Sendable {
   /// - Throws: `.lost` when another host has the store.
   func resume(_ connection: PostgresConnection, _ target: PostgresTarget) throws(StoreError) -> Standing {
     let sentAt = HeldLease.now
-    let rows = try connection.ask(
+    let resumption = PostgresStep(
       """
       UPDATE leadership SET backend = pg_backend_pid(), backend_start = \(Self.ownStart), \
       expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1 \
@@ -57,6 +61,7 @@ final class PostgresLease: Sendable {
       $0.add(epoch)
       $0.add(milliseconds)
     }
+    let rows = try connection.run([PostgresStep("BEGIN"), Self.onDisk, resumption, PostgresStep("COMMIT")])[2]
     guard rows.count == 1 else {
       let loss = target.failure(state: PostgresSchema.fencedState, message: "")
       held.lose(loss.message)
@@ -158,7 +163,7 @@ final class PostgresLease: Sendable {
       """
     ) { $0.add(byForce) }
     let answers = try connection.run([
-      PostgresStep("BEGIN"), PostgresStep("SET LOCAL synchronous_commit = on"), evict, take, PostgresStep("COMMIT"),
+      PostgresStep("BEGIN"), onDisk, evict, take, PostgresStep("COMMIT"),
     ])
     return answers[3].count == 1 ? answers[3].integer(0, 0) : nil
   }

@@ -10,14 +10,11 @@ internal import Chronology
   // `@safe`: the pointer is owned by this object alone, never leaves it, and is freed once in deinit.
   private let result: OpaquePointer
   let count: Int
-  /// Rows that a change touched; 0 for a question.
-  let changes: Int
 
   /// Takes over `result`.
   init(_ result: OpaquePointer) {
     unsafe self.result = unsafe result
     count = unsafe Int(PQntuples(result))
-    changes = unsafe Int(String(cString: PQcmdTuples(result))) ?? 0
   }
 
   deinit { unsafe PQclear(result) }

@@ -17,6 +17,8 @@ struct PostgresWriter: ~Copyable {
   private var pruner: PostgresPruner?
   private let clock: any WallClock
   private let auditLines: Int64
+  /// Whether a commit that was answered is on the server's disk.
+  private let isDurable: Bool
   let mark: PostgresDecisionMark
   /// The number of the last transaction that was sent.
   private var lastCommit: Int64 = 0
@@ -42,6 +44,7 @@ struct PostgresWriter: ~Copyable {
     self.mark = mark
     clock = options.clock
     auditLines = Int64(max(0, options.retention.auditLines))
+    isDurable = options.synchronous == .full
     pruner = options.prunes ? PostgresPruner(options.retention) : nil
   }
 
@@ -88,7 +91,8 @@ struct PostgresWriter: ~Copyable {
       let answers = try connection.run(
         isBracketed ? [PostgresStep("BEGIN")] + proof + steps + [PostgresStep("COMMIT")] : proof,
         within: lease.map { max(1_000_000_000, $0.held.length) } ?? PostgresConnection.patience)
-      lease?.held.renewed(sentAt: sentAt)
+      // What a crash may take back is no renewal to go by: the server would give the store away sooner.
+      if isDurable { lease?.held.renewed(sentAt: sentAt) }
       return isBracketed ? answers[(1 + proof.count)..<(answers.count - 1)] : []
     } catch {
       if error.code == .lost { lease?.held.lose(error.message) }
@@ -198,16 +202,26 @@ struct PostgresWriter: ~Copyable {
     let now = monotonicNow()
     if let away, now < away.until { return }
     do throws(StoreError) {
-      if let slice = pruner?.next(at: now, wall: clock.now), let step = pruner?.step(slice, wall: clock.now) {
+      if held.untilRenewal <= 0 {
+        try renew()
+      } else if let slice = pruner?.next(at: now, wall: clock.now), let step = pruner?.step(slice, wall: clock.now) {
         let rows = try run([step], highestRun: 0, decision: 0)
         if let rows = rows.first { pruner?.did(slice, rows) }
-      } else if held.untilRenewal <= 0 {
-        _ = try run([], highestRun: 0, decision: 0)
       }
     } catch {
       // A connection that broke is made anew at once, for another host may lead. Anything else waits a moment.
       if away == nil, !isAway { away = (error, now + Self.shortestPause) }
     }
+  }
+
+  private mutating func renew() throws(StoreError) {
+    guard !isDurable, let lease else {
+      _ = try run([], highestRun: 0, decision: 0)
+      return
+    }
+    let sentAt = HeldLease.now
+    _ = try run([PostgresLease.onDisk], highestRun: 0, decision: 0)
+    lease.held.renewed(sentAt: sentAt)
   }
 
   /// Gives the lease back and disconnects. What fails here the end of the lease does.

@@ -87,7 +87,7 @@ final class TestHost: Sendable {
       wall: clock, monotonic: clock.monotonic, zones: setting.zones, log: log, keyValues: { _ in store.keyValues },
       runKeeper: { [weak bridge] _ in
         StoreRunKeeper(
-          store: store, name: "default", inbox: bridge?.attachedEngine, clock: clock, pool: pool, doubts: doubts)
+          store: store, name: "default", inbox: bridge?.engine, clock: clock, pool: pool, doubts: doubts)
       },
       jobs: bridge, events: bridge, metrics: MetricRegistry(), quotas: { quotas }, grants: setting.grants,
       environment: { _ in nil }, notifyTargets: { [:] },

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Answers that wait for their runs: the host's memory stays bounded, and other jobs go on.
-@Suite("Answers under way, end to end", .serialized)
+@Suite("Answers under way, end to end", .serialized, .timeLimit(.minutes(5)))
 struct AnswerTests {
   /// The most resident memory that a process had, in megabytes.
   private static func peak(of process: Int32) throws -> Int {

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("A calendar file and a running host, end to end", .serialized)
+@Suite("A calendar file and a running host, end to end", .serialized, .timeLimit(.minutes(5)))
 struct CalendarFileTests {
   /// A calendar whose only event are whole days, counted from today.
   private static func calendar(_ days: ClosedRange<Int>) -> String {

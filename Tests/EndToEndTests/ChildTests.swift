@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// The programs that scripts start, seen from outside: they end with the host, and the host waits for whom it inherits.
-@Suite("Children of scripts, end to end", .serialized)
+@Suite("Children of scripts, end to end", .serialized, .timeLimit(.minutes(5)))
 struct ChildTests {
   /// Waits until the process has ended, without regard to who waits for it.
   private func awaitEnd(of process: Int32) -> Bool {

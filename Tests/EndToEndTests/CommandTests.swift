@@ -265,4 +265,35 @@ struct CommandTests {
     #expect(
       timer.status == 0 && timer.output.contains { $0.contains("{ \"/bin/echo\", \"backup\" }") }, "\(timer.output)")
   }
+
+  private struct Help: Decodable {
+    var commandName: String
+    var discussion: String?
+    var subcommands: [Help]?
+    var defaultSubcommand: String?
+    var shouldDisplay: Bool?
+
+    /// Those that do something and are for people, by their whole names.
+    func commands(_ before: [String] = []) -> [(name: String, help: Help)] {
+      guard shouldDisplay != false, commandName != "help" else { return [] }
+      let name = before + [commandName]
+      let isGroup = subcommands != nil && defaultSubcommand == nil
+      return (isGroup ? [] : [(name.joined(separator: " "), self)])
+        + (subcommands ?? []).flatMap { $0.commands(name) }
+    }
+  }
+
+  @Test("the help of every command has an example of it")
+  func examples() throws {
+    struct Dump: Decodable { var command: Help }
+    let dump = try Place().run("--experimental-dump-help")
+    let commands = try JSONDecoder().decode(Dump.self, from: Data(dump.output.joined(separator: "\n").utf8)).command
+      .commands()
+    #expect(commands.count > 30)
+    for (name, help) in commands {
+      // What a group does by itself is called by the group's name.
+      let words = name == "moondial nodes show" ? "moondial nodes" : name
+      #expect(help.discussion?.contains("Example") == true && help.discussion?.contains(words) == true, "\(name)")
+    }
+  }
 }

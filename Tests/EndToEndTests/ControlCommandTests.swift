@@ -114,6 +114,9 @@ struct ControlCommandTests {
     #expect(upcoming.status == 0, "\(upcoming)")
     #expect(upcoming.output.contains("daily"))
     #expect(upcoming.output.contains("often"))
+    // The strip: one bar, for the one fire that is not of a frequent job.
+    let strip = try #require(upcoming.output.split(separator: "\n").first)
+    #expect(strip.count { $0 == "█" } == 1 && strip.hasSuffix("|  at most 1 in 30m"), "\(upcoming)")
     let made = try place.said(["schedule", "echo", "--every", "1h", "--id", "hourly", "--param", "x=1"])
     #expect(made.output.hasPrefix("hourly: "), "\(made)")
     #expect(try place.said(["unschedule", "hourly"]).output == "hourly is gone\n")

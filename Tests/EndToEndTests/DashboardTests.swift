@@ -61,6 +61,30 @@ struct DashboardTests {
     #expect(browser.complaints.isEmpty, "\(browser.complaints)")
   }
 
+  @Test(
+    "a search that finds nothing looks at one page of the history, and further when it is asked to",
+    .enabled(if: Browser.program != nil, "needs chromium (Debian: apt install chromium)"))
+  func search() throws {
+    let place = try Place()
+    try place.save("a.lua", "for i = 1, 20 do job('quick' .. i) { every = '50ms', run = function() end } end")
+    let host = try place.host("--set", "http.listen=127.0.0.1:0")
+    try host.awaitLine(containing: "moondial ")
+    let browser = try Browser(try #require(Browser.program), in: place.path, at: link(place))
+    // More than the host looks at for one page.
+    try browser.wait(
+      until: "Number(document.body.innerText.match(/([\\d,]+)\\s+ended/)[1].replaceAll(',', '')) > 1_000")
+    try browser.perform("location.hash = '#/runs?text=nobody-says-this'")
+    try browser.wait(until: "document.body.innerText.includes('No run is like that.')")
+    let further = """
+      performance.getEntriesByType('resource').some((e) => e.name.includes('text=') && e.name.includes('after='))
+      """
+    try browser.wait(until: "!\(further)")
+    try browser.perform(
+      "[...document.querySelectorAll('main button')].find((b) => b.textContent === 'Show more').click()")
+    try browser.wait(until: further)
+    #expect(browser.complaints.isEmpty, "\(browser.complaints)")
+  }
+
   /// A link that lets a browser in.
   private func link(_ place: Place) throws -> String {
     try #require(try said(["dashboard"], place).first { $0.hasPrefix("http") })

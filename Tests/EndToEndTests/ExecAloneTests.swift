@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `exec` of jobs that expect company: events, files, other jobs.
-@Suite("exec without a scheduler, end to end", .serialized)
+@Suite("exec without a scheduler, end to end", .serialized, .timeLimit(.minutes(5)))
 struct ExecAloneTests {
   private func place(_ script: String) throws -> Place {
     let place = try Place()
@@ -75,6 +75,15 @@ struct ExecAloneTests {
     #expect(file.hasPrefix(#"["watch",2,"/"#) && file.hasSuffix(#"/scripts/b.csv"]"#), "\(file)")
     #expect(try result("plain", "--file", "scripts/b.csv").1.errors.contains { $0.contains("plain watches no files") })
     #expect(try place.run("history", "hears", "--json").output.joined().contains(#""event":{"name":"price.fall""#))
+  }
+
+  @Test("a run that waits for an event that nobody can bring has failed in its first attempt")
+  func waits() throws {
+    let place = try place("job 'waits' { run = function(ctx) ctx:wait_for('x') end }")
+    let ended = try place.run("exec", "waits", "--json")
+    #expect(ended.status == 1, "\(ended)")
+    #expect(ended.output.last?.contains("has no timeout, and exec has no scheduler") == true, "\(ended)")
+    #expect(ended.output.last?.contains(#""attempts":1"#) == true, "\(ended)")
   }
 
   @Test("beside a host, exec says which limits do not hold it")

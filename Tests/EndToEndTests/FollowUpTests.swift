@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("What follows a run, and how it may end by itself", .serialized)
+@Suite("What follows a run, and how it may end by itself", .serialized, .timeLimit(.minutes(5)))
 struct FollowUpTests {
   private static let looking = """
     local function work(ctx, name)

@@ -17,7 +17,7 @@ struct HostStateTests {
     ["resume", "--all"], ["cancel", "2"], ["retry", "1"], ["reload"], ["logs", "a"], ["logs", "2"],
     ["logs", "a", "-f"], ["upcoming"], ["schedule", "a", "--every", "1h", "--id", "s"], ["unschedule", "s"],
     ["backfill", "daily", "--from", "2026-01-01", "--to", "2026-01-03"], ["top"], ["dashboard"], ["list"], ["history"],
-    ["explain", "a"], ["upcoming", "--json"], ["status", "--json"],
+    ["explain", "a"], ["upcoming", "--json"], ["status", "--json"], ["nodes"],
   ]
 
   @Test("on a host that is stopping, questions are answered, and what would start something is refused at once")

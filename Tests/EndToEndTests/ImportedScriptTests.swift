@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What `moondial import` writes runs with the grant that its head names, and with nothing more.
-@Suite("Imported scripts run with the grant of their heads")
+@Suite("Imported scripts run with the grant of their heads", .timeLimit(.minutes(5)))
 struct ImportedScriptTests {
   /// The line below `Its programs … need a grant`, as `moondial.lua`.
   private func grant(_ place: Place, of script: String) throws {

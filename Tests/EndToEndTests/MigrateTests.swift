@@ -5,7 +5,7 @@ import JobModel
 import Testing
 
 /// `moondial migrate` through the binary: from one store file into another.
-@Suite("Moving a store, end to end", .serialized)
+@Suite("Moving a store, end to end", .serialized, .timeLimit(.minutes(5)))
 struct MigrateTests {
   @Test("everything that a store holds is in the other one, and is found there by every question")
   func moves() throws {

@@ -4,7 +4,7 @@ import HTTPFixtures
 import PostgresFixture
 import Testing
 
-@Suite("Hosts that share a store", .serialized, .enabled(if: PostgresServer.isInstalled))
+@Suite("Hosts that share a store", .serialized, .enabled(if: PostgresServer.isInstalled), .timeLimit(.minutes(5)))
 struct NodesTests {
   let place: Place
   let url: String
@@ -94,6 +94,24 @@ struct NodesTests {
     #expect(try first.awaitExit() == 0)
   }
 
+  @Test("a host that stands by and is stopped is a member no more, though its lease would last")
+  func stoppedStandby() throws {
+    try configure(lease: "10m")
+    try place.save("a.lua", #"job "it" { every = "1h", run = function() end }"#)
+    let first = try host("first")
+    try first.awaitLine(containing: "1 job from 1 script")
+    let second = try host("second")
+    try second.awaitLine(containing: "standby: ")
+    func members() throws -> String { try server.execute("SELECT name FROM moondial.members ORDER BY name", in: url) }
+    #expect(try members() == "first\nsecond")
+    second.signal(SIGTERM)
+    #expect(try second.awaitExit() == 0)
+    #expect(try members() == "first")
+    first.signal(SIGTERM)
+    #expect(try first.awaitExit() == 0)
+    #expect(try members() == "")
+  }
+
   @Test("a host with other scripts is named by status and nodes, until it has the same")
   func otherScripts() throws {
     try configure()
@@ -161,7 +179,10 @@ struct NodesTests {
     #expect(order.status == 0, "\(order.errors)")
     try first.awaitLine(containing: "this host, first, is drained")
     try first.awaitLine(containing: "ended")
-    try first.awaitLine(containing: "this host is drained (`moondial nodes resume first` ends that)")
+    try first.awaitLine(
+      containing:
+        "this host is drained (`moondial nodes resume first` ends that): this host waits, with all its jobs, until it has"
+    )
     try second.awaitLine(containing: "1 job from 1 script")
     #expect(try server.execute("SELECT outcome FROM moondial.runs WHERE id = 1", in: url) == "succeeded")
     #expect(try eventually(".second") { $0.count == 2 }.map(\.state) == ["drained", "leads"])
@@ -177,6 +198,39 @@ struct NodesTests {
       try place.run("nodes", "--state", ".first").output.contains { $0.contains("first") && $0.contains("leads") })
     first.signal(SIGTERM)
     #expect(try first.awaitExit() == 0)
+  }
+
+  @Test(
+    "the dashboard shows who shares a store, and drains its own host when it is told to, saying that it ends with it",
+    .enabled(if: Browser.program != nil, "needs chromium (Debian: apt install chromium)"))
+  func page() throws {
+    try configure(lease: "10m")
+    try place.save(
+      "a.lua", #"job "parks" { run_at_start = true, run = function(ctx) ctx:wait_for("a sign", "1d") end }"#)
+    let first = try place.host(
+      "--state", ".first", "--set", "node.name=first", "--set", "http.listen=127.0.0.1:0")
+    try first.awaitLine(containing: "1 job from 1 script")
+    let second = try host("second")
+    try second.awaitLine(containing: "standby: ")
+    let link = try #require(
+      try place.run("dashboard", "--state", ".first").output.first { $0.hasPrefix("http") })
+    let browser = try Browser(try #require(Browser.program), in: place.path, at: link)
+    let row = "[...document.querySelectorAll('tbody tr')].find((row) => row.cells[0].textContent === 'first')"
+    let overview = try browser.wait(
+      until: "\(row).textContent.includes('leads') && document.body.innerText.includes('stands by')")
+    #expect(overview.contains("The hosts that share a store") && overview.contains("run #1 goes on"), "\(overview)")
+    #expect(browser.complaints.isEmpty, "\(browser.complaints)")
+    try browser.perform("\(row).querySelector('button').click()")
+    let asked = try browser.wait(until: "document.getElementById('dialog').open")
+    #expect(asked.contains("Drain first") && asked.contains("ends with it"), "\(asked)")
+    try browser.perform("document.querySelector('#dialog form').requestSubmit()")
+    try first.awaitLine(containing: "this host, first, is drained by browser")
+    try second.awaitLine(containing: "1 job from 1 script")
+    try browser.wait(until: "document.body.innerText.includes('The host does not answer.')")
+    let audit = try RawClient(socket: place.path + "/.second/host.sock").request("GET", "/api/v1/audit").body
+    #expect(audit.contains(#""action":"drain_node","subject":"first""#), "\(audit)")
+    for host in [first, second] { host.signal(SIGTERM) }
+    for host in [first, second] { _ = try host.awaitExit() }
   }
 
   @Test("a machine whose clock is five minutes ahead says so, and the others see it")
@@ -209,6 +263,8 @@ struct NodesTests {
     #expect(drain.status == 1 && drain.errors.contains { $0.contains("shares no store with others") }, "\(drain)")
     host.signal(SIGTERM)
     #expect(try host.awaitExit() == 0)
+    let ended = try place.run("nodes")
+    #expect(ended.status == 3 && ended.errors.contains { $0.contains("does not tell of hosts") }, "\(ended)")
     for (setting, sentence) in [
       ("node = { name = \"a b\" }", "node.name: \"a b\" must have 1 to 63 letters"),
       ("node = { name = 3 }", "node.name must be a name like \"web1\""),

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// `notify` and mail over STARTTLS, against a server of other people's making (`aiosmtpd`) and a small HTTP server.
-@Suite("notify, end to end")
+@Suite("notify, end to end", .timeLimit(.minutes(5)))
 struct NotifyTests {
   /// The Python that has `aiosmtpd`; nil: none has. `MOONDIAL_AIOSMTPD` names one.
   private static let python: String? = {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `moondial test` as its users run it.
-@Suite("moondial test, end to end")
+@Suite("moondial test, end to end", .timeLimit(.minutes(5)))
 struct ScriptTestTests {
   /// A place with scripts by their names.
   private func place(_ files: [String: String]) throws -> Place {
@@ -338,6 +338,7 @@ struct ScriptTestTests {
     #expect(try place.run("test", "nowhere").status == 2)
     let empty = try self.place([:]).run("test")
     #expect(empty.status == 1 && empty.errors.first?.hasPrefix("moondial: there is no *_test.lua in scripts") == true)
+    #expect(try self.place([:]).run("test", "--filter", "ten").errors == empty.errors)
   }
 
   @Test("the types for editors have what t has, and no more")

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Secrets, end to end", .serialized)
+@Suite("Secrets, end to end", .serialized, .timeLimit(.minutes(5)))
 struct SecretTests {
   /// A place whose scripts may read all secrets and print.
   private func place(_ settings: String, _ body: String) throws -> Place {

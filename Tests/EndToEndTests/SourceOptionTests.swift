@@ -1,6 +1,7 @@
 import Testing
 
-/// Whom `list`, `history` and `explain` ask: a host that is named, or the stores, and never one of them silently.
+/// Whom `list`, `history`, `explain` and `nodes` ask: a host that is named, or the stores, and never one of them
+/// silently.
 @Suite("A host and the stores on one command line, end to end", .timeLimit(.minutes(2)))
 struct SourceOptionTests {
   private static let nobody = "http://127.0.0.1:1"
@@ -13,7 +14,7 @@ struct SourceOptionTests {
   }
 
   @Test(
-    "both together are a mistake that names the two", arguments: [["list"], ["history"], ["explain", "a"]],
+    "both together are a mistake that names the two", arguments: [["list"], ["history"], ["explain", "a"], ["nodes"]],
     [
       ["--server", nobody, "--stored"], ["--server", nobody, "--set", "timezone=UTC"], ["--token", "x", "--stored"],
       ["--server", nobody, "--config", "moondial.lua"], ["--server", nobody, "--state", ".moondial"],
@@ -29,7 +30,7 @@ struct SourceOptionTests {
   @Test("a token without a host over TCP is a mistake, of every command that talks to a host")
   func token() throws {
     let place = try place()
-    for command in [["list"], ["history"], ["explain", "a"], ["status"], ["trigger", "a"], ["top"]] {
+    for command in [["list"], ["history"], ["explain", "a"], ["nodes"], ["status"], ["trigger", "a"], ["top"]] {
       let said = try place.said(command + ["--token", "x"])
       #expect(said.status == 2 && said.errors.contains("--server URL"), "\(command): \(said)")
     }

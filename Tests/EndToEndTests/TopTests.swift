@@ -67,6 +67,12 @@ struct TopTests {
     let top = try place.said(["top"])
     #expect(top.output.contains(" 1 retrying, 1 parked "), "\(top)")
     #expect(top.output.contains("for a sign until ") && top.output.contains("next attempt 2"), "\(top)")
+    // What has ended waits for nothing any more.
+    let id = try #require(top.output.split(separator: "\n").first { $0.contains("a sign") }?.firstMatch(of: #/\d+/#))
+    #expect(try place.said(["history", "--run", String(id.output)]).output.contains("wait for a sign, parked until "))
+    #expect(try place.said(["cancel", String(id.output)]).status == 0)
+    let ended = try place.said(["history", "--run", String(id.output)]).output
+    #expect(ended.contains("wait for a sign, not over when the run ended") && !ended.contains("parked"), "\(ended)")
   }
 
   @Test("a host that is lost is one sentence below a terminal that is as it was")

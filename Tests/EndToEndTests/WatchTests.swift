@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("A host that watches for files, end to end", .serialized)
+@Suite("A host that watches for files, end to end", .serialized, .timeLimit(.minutes(5)))
 struct WatchTests {
   private static let script = """
     job "import" {

@@ -55,7 +55,7 @@ struct DashboardFileTests {
       "entry": ["FrequentFires", "AuditAnswer", "GenerationAnswer"],
       "log": ["LogAnswer"], "step": ["StepAnswer"], "decision": ["DecisionAnswer"], "problem": ["ProblemAnswer"],
       "schedule": ["ScheduleAnswer"], "script": ["ScriptAnswer"], "pause": ["PauseInfo"], "info": ["ProgressInfo"],
-      "pool": ["ExecutorStatus"], "generation": ["GenerationAnswer"],
+      "pool": ["ExecutorStatus"], "generation": ["GenerationAnswer"], "node": ["NodeAnswer"],
     ]
     var checked = 0
     for name in ["pages.js", "dashboard.js", "elements.js"] {

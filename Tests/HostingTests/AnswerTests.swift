@@ -1,3 +1,4 @@
+import Chronology
 import FoundationEssentials
 import Hosting
 import JobModel
@@ -97,7 +98,38 @@ struct AnswerTests {
     #expect(week.fires == week.fires.sorted { $0.at < $1.at })
   }
 
-  @Test("a dynamic schedule is made, told and taken away")
+  @Test("fires to come are counted by parts of the span, listed or not; a parked run is one where it goes on")
+  func counts() async throws {
+    let host = try ControlledHost([
+      "a.lua": #"""
+      job "daily" { cron = "30 4 * * *", run = function() end }
+      job "later" { cron = "30 5 * * *", run = function() end }
+      job "often" { every = "10s", run = function() end }
+      job "parks" { run = function(ctx) ctx:sleep("1h") end }
+      """#
+    ])
+    let events = host.listen()
+    let run = try await host.control.runNow(RunRequest(job: "parks"), by: ControlledHost.ann)
+    _ = try await events.next { event in if case .runParked = event { true } else { nil } }
+    let whole = try await host.control.upcoming(UpcomingQuery())
+    #expect(Set(whole.fires.map(\.job)) == ["daily", "later", "parks"])
+    #expect(whole.fires.compactMap(\.run) == [run.id])
+    var expected = Array(repeating: 0, count: 48)
+    for fire in whole.fires {
+      expected[Int(fire.at.instant.nanoseconds(since: whole.from.instant) / (1_800 * 1_000_000_000))] += 1
+    }
+    #expect(whole.counts == expected)
+    let cut = try await host.control.upcoming(UpcomingQuery(from: whole.from.instant, limit: 1))
+    #expect(cut.fires.count == 1 && cut.isCut && cut.counts == expected)
+    // It goes on within the hour, and not where a later span begins.
+    let later = whole.from.instant.advanced(byNanoseconds: 2 * 3_600 * 1_000_000_000)
+    let next = try await host.control.upcoming(UpcomingQuery(job: "parks", from: later))
+    #expect(next.fires.isEmpty && next.counts == Array(repeating: 0, count: 48))
+    _ = try await host.control.pause(PauseRequest(jobs: ["daily", "later"]), by: ControlledHost.ann)
+    #expect(try await host.control.upcoming(UpcomingQuery()).counts.reduce(0, +) == 1)
+  }
+
+  @Test("a dynamic schedule is made, told and removed")
   func schedules() async throws {
     let host = try ControlledHost(["a.lua": #"job "send" { run = function(ctx) return ctx.params end }"#])
     var order = ScheduleOrder(job: "send")

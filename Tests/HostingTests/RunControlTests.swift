@@ -72,7 +72,11 @@ struct RunControlTests {
     let events = host.listen()
     let parked = try await host.control.runNow(RunRequest(job: "parks"), by: ControlledHost.ann)
     _ = try await events.next { event in if case .runParked = event { true } else { nil } }
+    let before = try await host.control.run(RunID(parked.id))
+    #expect(before.state == "parked" && before.parkedUntil != nil && before.attempts == 1)
     let first = try await host.control.cancel(RunID(parked.id), by: ControlledHost.ann)
+    let after = try await host.control.run(RunID(parked.id))
+    #expect(after.outcome == .cancelled && after.state == nil && after.parkedUntil == nil && after.attempts == 1)
     #expect(first.words == "run \(parked.id) of parks is cancelled: it was parked")
     let retrying = try await host.control.runNow(RunRequest(job: "retries"), by: ControlledHost.ann)
     _ = try await events.next { event in if case .runRetrying = event { true } else { nil } }

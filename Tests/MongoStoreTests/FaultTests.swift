@@ -129,11 +129,31 @@ struct MongoFaultTests {
       let change = Change(Collections.runs, .int(run.id.number), .put(RunDocuments.document(run, texts: &texts)))
       try store.server.ask(
         [
-          "update": .text(Collections.runs), "updates": [change.update(sequence: sequence, now: 0)], "ordered": false,
+          "update": .text(Collections.runs), "updates": [change.update(sequence: sequence)], "ordered": false,
         ])
     }
     #expect(try store.runs(RunQuery()) == [finished(2, "a")])
     #expect(try store.load().unfinished.isEmpty)
+  }
+
+  @Test("what a migration that was frozen sends late takes back nothing that a host has done since")
+  func lateMigration() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let moving = try MongoStore(address, mode: .transfer, options: options())
+    let row = StoreRow.run(claim(1, "a"))
+    // Twice is fine: the last page comes again after a cut.
+    for _ in 1...2 { try moving.receive([row], mark: "x\nruns") }
+    try moving.finishTransfer(moving.counters())
+    moving.close()
+    let host = try MongoStore(address, options: options())
+    defer { host.close() }
+    try host.commit(batch { $0.finished = [finished(1, "a")] })
+    var texts = LongTexts()
+    let change = Change(Collections.runs, .int(1), .put(RunDocuments.document(claim(1, "a"), texts: &texts)))
+    let answer = try host.server.ask(
+      ["update": .text(Collections.runs), "updates": [change.replacement], "ordered": false])
+    #expect(throws: ServerError.self) { try StoreWriter.check(answer, ignoresDuplicates: false) }
+    #expect(try host.runs(RunQuery()) == [finished(1, "a")])
   }
 
   @Test("a batch of runs with a megabyte each is one commit", arguments: MongoProcess.Kind.allCases)
@@ -260,6 +280,32 @@ struct MongoFaultTests {
       changes.lazy.compactMap { change -> String? in if case .lost(let why) = change { why } else { nil } }.first
     }
     #expect(loss?.contains("has taken this store over") == true)
+  }
+
+  @Test("a renewal that was confirmed is on the disk: a server that dies right after it has not forgotten it")
+  func renewedOnDisk() throws {
+    let server = try MongoProcess(.alone)
+    let store = try MongoStore(server.address("jobs"), options: options { $0.lease = 600_000_000_000 })
+    let lease = try #require(store.lease)
+    // By a connection of its own each time: those that were there when the server died are of no use.
+    func withServer<Result>(_ body: (MongoServer) throws -> Result) throws -> Result {
+      let own = try MongoServer(server.address("jobs"), failure: MongoFailure(server.address("jobs")))
+      defer { own.close() }
+      return try body(own)
+    }
+    func end(_ server: MongoServer) throws -> Int64? {
+      try server.first(Find(Collections.meta, ["_id": HostLease.id]))?["lease"]?.date
+    }
+    for minutes in 11...14 as ClosedRange<Int64> {
+      let renewed = try withServer { own in
+        try HostLease.renew(own, lease.epoch, minutes * 60_000, lease.held)
+        return try end(own)
+      }
+      server.kill()
+      try server.start()
+      #expect(try renewed != nil && withServer(end) == renewed)
+    }
+    store.close()
   }
 
   @Test("who stands by has the store when it is given back, and says once that it waits")

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 
 /// A way to a server that loses what a test wants lost: it listens on a socket of its own, and hands on both
 /// directions.
@@ -23,6 +24,7 @@ public final class PostgresProxy: @unchecked Sendable {
   }
 
   public let directory: String
+  private let home: TemporaryDirectory
   private let server: String
   private let listener: Int32
   private let lock = NSCondition()
@@ -31,10 +33,8 @@ public final class PostgresProxy: @unchecked Sendable {
   private var mayGo = false
 
   public init(to server: PostgresServer) throws {
-    var template = Array((FileManager.default.temporaryDirectory.path + "/md-px-XXXXXX").utf8CString)
-    // Safe: the template is a terminated text of our own, which the call writes over.
-    guard unsafe mkdtemp(&template) != nil else { throw PostgresServer.Failure(description: "no directory") }
-    directory = unsafe template.withUnsafeBufferPointer { unsafe String(cString: $0.baseAddress!) }
+    home = try TemporaryDirectory()
+    directory = home.path
     self.server = server.directory + "/.s.PGSQL.5432"
     listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     // Safe: the address lives for the length of the call.
@@ -55,7 +55,6 @@ public final class PostgresProxy: @unchecked Sendable {
   deinit {
     shutdown(listener, Int32(SHUT_RDWR))
     close(listener)
-    try? FileManager.default.removeItem(atPath: directory)
   }
 
   /// The address of a server's database, by this way.

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A PostgreSQL server of the tests' own: a cluster in a temporary directory, on a Unix socket there and on no port,
 /// run by an unprivileged user. It ends with this object, and with the test process however that ends: a shell waits
@@ -38,6 +39,7 @@ public final class PostgresServer: Sendable {
   }
 
   public let directory: String
+  private let home: TemporaryDirectory
   private let programs: String
   private let keeper: Process
   private let lifeline: Pipe
@@ -48,10 +50,8 @@ public final class PostgresServer: Sendable {
   public init() throws {
     guard let programs = Self.programs else { throw Failure(description: "PostgreSQL is not installed") }
     self.programs = programs
-    var template = Array((FileManager.default.temporaryDirectory.path + "/md-pg-XXXXXX").utf8CString)
-    // Safe: the template is a terminated text of our own, which the call writes over.
-    guard unsafe mkdtemp(&template) != nil else { throw Failure(description: "no directory can be made") }
-    directory = unsafe template.withUnsafeBufferPointer { unsafe String(cString: $0.baseAddress!) }
+    home = try TemporaryDirectory()
+    directory = home.path
     if geteuid() == 0 {
       guard let user = unsafe getpwnam("postgres") else { throw Failure(description: "there is no user postgres") }
       guard unsafe chown(directory, user.pointee.pw_uid, user.pointee.pw_gid) == 0 else {

@@ -3,6 +3,7 @@ import Chronology
 import JobModel
 import MoondialTesting
 import PostgresFixture
+import StoreSupport
 import TestSupport
 import Testing
 
@@ -152,5 +153,35 @@ struct LostAnswerTests {
     try server.execute(
       "SELECT pg_sleep(greatest(0, extract(epoch FROM expires_at - clock_timestamp())) + 0.05) FROM moondial.leadership",
       in: url)
+  }
+
+  @Test("a host goes by a renewal of its lease only when no crash of the server takes it back")
+  func renewedOnDisk() throws {
+    let own = try PostgresServer()
+    // Nobody writes to the disk what no commit does.
+    try own.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    try own.execute("SELECT pg_reload_conf()")
+    let url = try own.database()
+    var options = PostgresStore.Options()
+    options.synchronous = .normal
+    try PostgresStore(StoreAddress(url), options: options).close()
+    let target = PostgresTarget(StoreAddress(url))
+    let setup = PostgresStore.setup(options)
+    let connection = try PostgresConnection(target, setup: setup)
+    let length: Int64 = 600_000_000_000
+    let taken = try PostgresLease.take(connection, target, length: length, byForce: false)
+    let lease = PostgresLease(epoch: taken.epoch, length: length, sentAt: HeldLease.now - length / 2)
+    var writer = PostgresWriter(
+      connection, target, setup: setup, lease: lease, options: options, mark: PostgresDecisionMark())
+    _ = try writer.write([.batch(.of(finished(1)))])
+    #expect(lease.held.untilRenewal <= 0, "a commit that may be lost is none")
+    writer.maintain()
+    #expect(lease.held.untilRenewal > 0)
+    func end() throws -> String { try own.execute("SELECT expires_at FROM moondial.leadership", in: url) }
+    let renewed = try end()
+    try own.stop(.immediate)
+    try own.start()
+    #expect(try end() == renewed)
+    writer.close()
   }
 }

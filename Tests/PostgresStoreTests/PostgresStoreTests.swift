@@ -337,6 +337,39 @@ struct PostgresStoreTests {
     next.close()
   }
 
+  @Test("a run alongside a host is alive also after its session was ended, and after the server was started anew")
+  func alongsideAgain() throws {
+    let own = try PostgresServer()
+    let url = try own.database()
+    let host = try open(url)
+    let beside = try open(url, .alongside)
+    let id = try beside.externalRunID()
+    try beside.commit(
+      .make { $0.claims = [RunRecord(id: id, job: "x", cause: .manual, scheduledAt: start, claimedAt: start)] })
+    func holder() throws -> String {
+      try own.execute(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = \(0x4d4f_4f4e)", in: url)
+    }
+    for accident in ["ended", "restarted"] {
+      let before = try holder()
+      #expect(!before.isEmpty)
+      if accident == "ended" {
+        try own.execute("SELECT pg_terminate_backend(\(before))", in: url)
+      } else {
+        try own.stop(.fast)
+        try own.start()
+      }
+      let end = monotonicNow() + 20_000_000_000
+      var after = ""
+      // The number of the new session may be that of the old one only after a restart, which has no old ones.
+      while after.isEmpty || accident == "ended" && after == before, monotonicNow() < end { after = try holder() }
+      #expect(!after.isEmpty && (accident == "restarted" || after != before), "\(accident)")
+      #expect(try host.load().unfinished.isEmpty, "\(accident): it is not the host's to end")
+    }
+    beside.close()
+    host.close()
+  }
+
   @Test("a reader changes nothing, says when there is nothing yet, and what it may not do")
   func reading() throws {
     #expect(error { try open(url, .reader).close() }?.code == .absent)

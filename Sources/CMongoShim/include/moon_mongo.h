@@ -50,7 +50,7 @@ uint8_t *moon_mongo_run(
 /// A session without a transaction: of commands that belong together, as those of one cursor. NULL: there is none, as
 /// `error` says.
 moon_mongo_transaction *moon_mongo_converse(moon_mongo_client *client, moon_mongo_error *error);
-/// NULL: it could not be begun, as `error` says. Its commit waits for a majority.
+/// NULL: it could not be begun, as `error` says. Its commit waits for the disks of a majority.
 moon_mongo_transaction *moon_mongo_begin(moon_mongo_client *client, moon_mongo_error *error);
 /// Whether it is committed; if not, `error` says why, and it may be all the same.
 bool moon_mongo_commit(moon_mongo_transaction *transaction, moon_mongo_error *error);

@@ -14,12 +14,12 @@ package final class OpenDirectory {
     return descriptor >= 0 ? .success(OpenDirectory(descriptor)) : .failure(.current)
   }
 
-  /// Opens `path` only as the place where names begin (O_PATH, which Swift's Glibc module leaves out): nothing can be
-  /// read from it, and no right to do so is needed.
-  package static func openPlace(_ path: [UInt8]) -> Result<OpenDirectory, Errno> {
-    let place: Int32 = 0o10_000_000
+  /// Opens `path` only for relative names to begin there (O_PATH, which Swift's Glibc module leaves out): nothing can
+  /// be read from it, and no right to do so is needed.
+  package static func openAsBase(_ path: [UInt8]) -> Result<OpenDirectory, Errno> {
+    let pathOnly: Int32 = 0o10_000_000
     // Safe: as in `open`.
-    let descriptor = unsafe path.withTerminated { unsafe Glibc.open($0, place | O_DIRECTORY | O_CLOEXEC) }
+    let descriptor = unsafe path.withTerminated { unsafe Glibc.open($0, pathOnly | O_DIRECTORY | O_CLOEXEC) }
     return descriptor >= 0 ? .success(OpenDirectory(descriptor)) : .failure(.current)
   }
 

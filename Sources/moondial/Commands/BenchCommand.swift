@@ -16,7 +16,7 @@ struct BenchCommand: ParsableCommand {
         cold                                                 from the start of the process to the first job; stays up
         sleep     n sleep_ms                                 jobs that sleep, all at once
         history   jobs runs state_dir                        fills a store, for .ci/bench-api
-        processes n workers                                  runs in processes of their own, beside threads
+        processes n workers                                  runs in processes of their own, and on threads
       Where Lua runs: state=job|run, workers=N.
       Examples:
         moondial bench drain n=100000 state=run

@@ -135,11 +135,17 @@ struct HistoryCommand: ParsableCommand {
   }
 
   /// `step 2           pay → {"id":7}, attempt 1, 2027-01-31 09:00:00`
-  private static func words(_ step: StepAnswer, _ source: any AnswerSource) -> String {
+  private static func words(_ step: StepAnswer, of run: RunAnswer, _ source: any AnswerSource) -> String {
     let result = step.result.map { " → \($0.text.cut(toBytes: 1_024))" } ?? ""
     let attempt = step.attempt > 1 ? ", attempt \(step.attempt)" : ""
-    let end = step.finishedAt.map { source.time($0) }
-    let time = end ?? "parked" + (step.until.map { " until \(source.time($0))" } ?? "")
+    let time =
+      if let end = step.finishedAt {
+        source.time(end)
+      } else if run.outcome != nil {
+        "not over when the run ended"
+      } else {
+        "parked" + (step.until.map { " until \(source.time($0))" } ?? "")
+      }
     return "\(VisibleText.padded("step \(step.position)", to: 16)) \(step.title)\(result)\(attempt), \(time)"
   }
 
@@ -157,7 +163,7 @@ struct HistoryCommand: ParsableCommand {
     if let progress = run.progress {
       Terminal.line("\(VisibleText.padded("progress", to: 16)) \(progress.text), \(source.time(progress.at))")
     }
-    for step in run.steps ?? [] { Terminal.line(Self.words(step, source)) }
+    for step in run.steps ?? [] { Terminal.line(Self.words(step, of: run, source)) }
     if let traceback = run.error?.traceback { Terminal.block(traceback) }
     let log = try source.log(of: id, limit: Self.linesMax)
     if log.isCut { Terminal.line("… (the last \(log.lines.count) lines)") }

@@ -23,7 +23,8 @@ struct NodesCommand: ParsableCommand {
 
 /// `moondial nodes`
 struct ShowNodesCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "show", abstract: "All of them (the default).")
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "All of them (the default).", discussion: "Example:\n  moondial nodes --json")
 
   @OptionGroup var options: StoreOptions
   @OptionGroup var source: SourceOptions
@@ -109,8 +110,7 @@ struct NodeStores {
     guard !shared.isEmpty else {
       throw CommandFailure(
         .noHost,
-        "no host is up here, and \(stores.members[0].store.location) is no store that several hosts could share"
-      )
+        "no host is up here, and \(stores.members[0].store.location) does not tell of hosts: a PostgreSQL store does")
     }
   }
 

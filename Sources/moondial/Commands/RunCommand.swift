@@ -47,7 +47,9 @@ struct RunCommand: ParsableCommand {
     try StartLimits.check(workers: StepPool.Configuration().workers)
     let end = HostEnd()
     // First of all: whatever the start does, a signal ends it.
-    let signals = try Host.orError { () throws(ThreadError) in try Signals(grace: grace) { end.receive($0) } }
+    let signals = try Host.orError { () throws(ThreadError) in
+      try Signals(grace: grace, givesUp: { end.giveUp() }, { end.receive($0) })
+    }
     let log = LogRenderer(zone: .utc, threshold: try level, format: try format)
     log.queueLines()
     let host = try NewBeginning.host(isNew: beginsAnew, log) {

@@ -49,7 +49,7 @@ struct ScheduleCommand: ParsableCommand {
 
 struct UnscheduleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "unschedule", abstract: "Take dynamic schedules away. What runs goes on.",
+    commandName: "unschedule", abstract: "Remove dynamic schedules. What runs goes on.",
     discussion: "Example:\n  moondial unschedule send-1042")
 
   @Argument(help: "The schedules' ids.", completion: .custom(Completion.schedules)) var ids: [String]

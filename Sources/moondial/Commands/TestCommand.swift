@@ -43,10 +43,10 @@ struct TestCommand: ParsableCommand {
     for problem in suite.problems { Terminal.error("\(problem)") }
     let tests = suite.tests.filter { test in filter.map { test.name.contains($0) } ?? true }
     if tests.isEmpty, errors.isEmpty {
-      let among = filter.map { "; --filter \($0) leaves none of \(counted(suite.tests.count, "test"))" } ?? ""
-      throw CommandFailure(
-        among.isEmpty
-          ? "there is no *_test.lua in \(choice.directory): docs/testing.md has one to begin with" : "no test\(among)")
+      guard let filter, !suite.tests.isEmpty else {
+        throw CommandFailure("there is no *_test.lua in \(choice.directory): docs/testing.md has one to begin with")
+      }
+      throw CommandFailure("no test; --filter \(filter) leaves none of \(counted(suite.tests.count, "test"))")
     }
     let began = monotonicNow()
     var failures = 0
@@ -63,11 +63,11 @@ struct TestCommand: ParsableCommand {
     Terminal.line(
       "\(result.hasPassed ? "ok    " : "FAIL  ")\(test.source)  \(test.name)  \(TimeFormat.span(result.duration))")
     if !result.hasPassed {
-      let place = result.error.map { error -> String in
+      let location = result.error.map { error -> String in
         guard let file = error.file, let line = error.line else { return "" }
         return "\(file):\(line): "
       }
-      Terminal.block((place ?? "") + result.message)
+      Terminal.block((location ?? "") + result.message)
       if verbose, let traceback = result.error?.traceback { Terminal.block(traceback) }
     }
     guard verbose || !result.hasPassed else { return }
@@ -156,10 +156,10 @@ struct TestChoice {
     let root = Self.absolute(directory)
     var wanted: Set<ScriptPath> = []
     for path in paths {
-      let place = Self.absolute(path)
+      let named = Self.absolute(path)
       let found = tests.filter { test in
         let file = root + "/" + test.text
-        return place == root || file == place || file.hasPrefix(place + "/")
+        return named == root || file == named || file.hasPrefix(named + "/")
       }
       guard !found.isEmpty else {
         throw CommandFailure(

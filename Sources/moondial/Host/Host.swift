@@ -43,12 +43,12 @@ final class Host: Sendable {
     blueprint.onConfiguration = { reloads.tell($0) }
     let renderer = EventRenderer(log, saysStarts: false)
     blueprint.standsBy = { why in
-      log.write(
-        .info, "standby: store \(why): this host waits, with all its jobs, and takes over when that one is gone")
+      log.write(.info, "standby: store \(why): this host waits, with all its jobs, until it has the store")
     }
     if let end {
       blueprint.onStoreLost = { _ in end.stepDown() }
       blueprint.onDrain = { end.drain($0) }
+      blueprint.onMembership = { end.givesUp(by: $0) }
     }
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
     let assembly = try SchedulerAssembly(blueprint)
@@ -125,10 +125,17 @@ final class HostEnd: Sendable {
     var host: Host?
     var hasLostStore = false
     var isDrained = false
+    var leave: @Sendable () -> Void = {}
   }
   private let state = Monitor(State())
 
   func attach(_ host: Host) { state.withLock { $0.host = host } }
+
+  /// How a host that is not up yet takes back that it is a member of its stores.
+  func givesUp(by leave: @escaping @Sendable () -> Void) { state.withLock { $0.leave = leave } }
+
+  /// The host that is not up yet will never be. Blocks on the servers of its stores.
+  func giveUp() { state.withLock { $0.leave }() }
 
   /// On the thread of ``Signals`` that may wait.
   func receive(_ signal: Signals.Signal) {

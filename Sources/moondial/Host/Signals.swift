@@ -8,7 +8,8 @@ import Synchronization
 /// nothing else: no handler runs, and whatever the host waits for, the thread sees that it ends.
 /// Where orphans become children of this process, SIGCHLD comes as well.
 ///
-/// - Before the host is up, the first signal ends the process: nothing runs that could finish.
+/// - Before the host is up, the first signal ends the process: nothing runs that could finish. What others may know of a
+///   host that waits for a store is taken back, for which there are ``hurry``.
 /// - Then the first one begins an orderly end, which may take `grace` and ``margin`` for what it writes.
 /// - The second one leaves it ``hurry``, the third one nothing.
 ///
@@ -30,17 +31,21 @@ final class Signals: Sendable {
   private let threads = Mutex<[NamedThread]>([])
   private let grace: Int64
   private let exitWhenStarting: Int32
+  private let givesUp: @Sendable () -> Void
 
   /// - Parameters:
   ///   - grace: nanoseconds that an orderly end may take.
   ///   - exitWhenStarting: the exit code when a signal comes before the host is up.
+  ///   - givesUp: called then, on a thread of its own, which ends with the process.
   ///   - receive: told of each signal once the host is up, in order, on a thread of its own: it may wait.
   /// - Throws: when the system has no threads to give.
   init(
-    grace: Int64, exitWhenStarting: Int32 = 0, _ receive: @escaping @Sendable (Signal) -> Void
+    grace: Int64, exitWhenStarting: Int32 = 0, givesUp: @escaping @Sendable () -> Void = {},
+    _ receive: @escaping @Sendable (Signal) -> Void
   ) throws(ThreadError) {
     self.grace = grace
     self.exitWhenStarting = exitWhenStarting
+    self.givesUp = givesUp
     let taking = try NamedThread("moondial-signal") { [self] in take() }
     let telling = try NamedThread("moondial-ctl") { [self] in
       while true {
@@ -68,7 +73,7 @@ final class Signals: Sendable {
         continue
       }
       ends += 1
-      if !state.withLock({ $0.isUp }) { LastResort.end(exitWhenStarting, "stopped while it was starting") }
+      if !state.withLock({ $0.isUp }) { endStart() }
       switch ends {
       case 1:
         let (sum, overflow) = monotonicNow().addingReportingOverflow(grace)
@@ -78,6 +83,19 @@ final class Signals: Sendable {
       }
       tell(.end)
     }
+  }
+
+  private func endStart() -> Never {
+    let hasGivenUp = Monitor(false)
+    // Without a thread to be had the others wait until its lease ends.
+    if let thread = try? NamedThread("moondial-leave", { [givesUp] in
+      givesUp()
+      hasGivenUp.change { $0 = true }
+    }) {
+      thread.abandon()
+      _ = hasGivenUp.wait(until: monotonicNow() + Signals.hurry) { $0 ? true : nil }
+    }
+    LastResort.end(exitWhenStarting, "stopped while it was starting")
   }
 
   /// Held only for moments, by this thread and the one that tells.

@@ -198,7 +198,6 @@ final class SingleRun: RunReportSink {
   ///
   /// - Returns: false: it has ended.
   private func wait(at step: RunStep, _ record: inout RunRecord) -> Bool {
-    record.attempts -= 1
     guard let until = step.until else {
       record.outcome = .failed
       record.error = RunError(
@@ -206,6 +205,8 @@ final class SingleRun: RunReportSink {
       return false
     }
     record.claimedAt = nil
+    // The attempt goes on later, as the same one.
+    record.attempts -= 1
     record.park = RunPark(position: step.position, until: until, event: step.kind == .wait ? step.name : nil)
     log.write(.info, job: record.job, run: id, "parked until \(log.format(until)): exec waits for it")
     save(record, steps: [.put(step)]) { $0.waiting.append($1) }
@@ -216,6 +217,7 @@ final class SingleRun: RunReportSink {
       let time = monotonicNow() + min(left, 60_000_000_000)
       if state.wait(until: time, for: { $0.isCancelled ? true : nil }) == true {
         record.park = nil
+        record.attempts += 1
         record.outcome = .cancelled
         return false
       }

@@ -56,8 +56,8 @@ async function reload(again) {
   again();
 }
 
-const drain = (name, again) => dialog(
-  `Drain ${name}`, "It gives up what it leads when its runs have ended, and leads nothing until it is resumed or started again. Another host takes over at once.",
+const drain = (name, isOwn, again) => dialog(
+  `Drain ${name}`, `It gives up what it leads when its runs have ended, and leads nothing until it is resumed or started again. Another host takes over at once.${isOwn ? " This page is of that host, and ends with it: run moondial dashboard on the machine of the one that takes over." : ""}`,
   [], "Drain", async () => {
     await tell(`nodes/${part(name)}/drain`);
     toast(`${name} is drained.`);
@@ -73,13 +73,13 @@ async function undrain(name, again) {
 // MARK: Parts
 
 const nodeKinds = { leads: "good", draining: "warn", drained: "warn", gone: "bad" };
-const nodeRows = (nodes, again) => nodes.map((node) => [
+const nodeRows = (nodes, own, again) => nodes.map((node) => [
   node.name, pill(node.state.replaceAll("_", " "), nodeKinds[node.state] ?? ""), time(node.leads_since ?? node.started_at),
   node.leader ? String(node.runs) : "", `${node.scripts.slice(0, 8)}${node.same_scripts === false && node.state !== "gone" ? ", others than the leader's" : ""}`,
   node.labels.join(", "), `${node.machine}, ${node.version}`,
   node.state === "gone" ? ""
     : node.state === "draining" || node.state === "drained" ? button("Resume", () => undrain(node.name, again))
-      : button("Drain", () => drain(node.name, again), "danger"),
+      : button("Drain", () => drain(node.name, node.name === own, again), "danger"),
 ]);
 
 function runRows(runs, again) {
@@ -164,25 +164,27 @@ const movers = /^(gap|host_|job_|schedule_|script_|clock_)/;
 /** An event was heard. */
 export function heard(type) { if (movers.test(type)) known = undefined; }
 
-/** How many items the list that is looked at was made to show; a list that is shown again has as many. */
-let grown = { address: "", count: 0 };
+/** How many pages the list that is looked at was made to show; a list that is shown again has as many. */
+let grown = { address: "", pages: 1 };
 
 /** A list that grows by pages. */
 async function more(path, query, show) {
-  if (grown.address !== location.hash) grown = { address: location.hash, count: query.limit };
+  if (grown.address !== location.hash) grown = { address: location.hash, pages: 1 };
   const items = [];
   let next;
-  const fetch = async () => {
-    const answer = await ask(path, { ...query, limit: Math.min(1_000, Math.max(query.limit, grown.count - items.length)), after: next });
+  // Answers how many pages came. One in which the host looked for a text may be short, or empty, before the end: the
+  // whole history is searched for it only page by page, as far as somebody asks.
+  const fetch = async (pages) => {
+    const answer = await ask(path, { ...query, limit: Math.min(1_000, query.limit * pages), after: next });
     items.push(...answer.items);
     next = answer.next;
+    return Math.max(1, Math.ceil(answer.items.length / query.limit));
   };
-  do await fetch(); while (next && items.length < grown.count);
+  let left = grown.pages;
+  do left -= await fetch(left); while (next && left > 0);
   const frame = element("div", {}, show(items));
   const further = button("Show more", async () => {
-    grown.count = items.length + query.limit;
-    await fetch();
-    grown.count = items.length;
+    grown.pages += await fetch(1);
     frame.replaceChildren(show(items));
     further.hidden = !next;
   });
@@ -212,8 +214,8 @@ export async function overview(_, __, again) {
     ask("status"), ask("runs", { open: "true", limit: 20 }), ask("runs", { outcome: failures, limit: 8 }), fires(), ask("scripts"),
   ]);
   const now = hostNow();
-  const next = [...upcoming.fires.filter((fire) => Date.parse(fire.at) > now).map((fire) => ({ at: Date.parse(fire.at), job: fire.job })),
-    ...upcoming.frequent.map((line) => ({ at: Math.max(now, Date.parse(line.first)), job: line.job, often: line.trigger }))]
+  const next = [...upcoming.fires.filter((fire) => Date.parse(fire.at) > now).map((fire) => ({ at: Date.parse(fire.at), job: fire.job, note: fire.run && `run #${fire.run} goes on` })),
+    ...upcoming.frequent.map((line) => ({ at: Math.max(now, Date.parse(line.first)), job: line.job, note: line.trigger }))]
     .sort((a, b) => a.at - b.at).slice(0, 8);
   const hosts = status.node ? (await ask("nodes")).nodes : [];
   const broken = scripts.scripts.flatMap((script) => script.problems).concat(scripts.problems);
@@ -232,12 +234,12 @@ export async function overview(_, __, again) {
       card("workers", status.executors.map((pool) => pool.workers).reduce((a, b) => a + b, 0))),
     status.problems.length ? [element("h2", {}, "What the host cannot do"), element("div.panel", {}, status.problems.map((text) => element("pre", {}, text)))] : [],
     broken.length ? [element("h2", {}, "What is wrong with the scripts"), element("div.panel", {}, problems(broken))] : [],
-    hosts.length ? [element("h2", {}, "The hosts that share a store"), table(["Host", "State", ["Since", "time"], ["Runs", "num"], ["Scripts", "extra"], ["Labels", "extra"], ["On", "extra"], ["", "actions"]], nodeRows(hosts, again), "")] : [],
+    hosts.length ? [element("h2", {}, "The hosts that share a store"), table(["Host", "State", ["Since", "time"], ["Runs", "num"], ["Scripts", "extra"], ["Labels", "extra"], ["On", "extra"], ["", "actions"]], nodeRows(hosts, status.node, again), "")] : [],
     element("h2", {}, "The next 24 hours"), strip(upcoming),
     element("div.columns", {},
       element("section", {}, element("h2", {}, "Open runs"), table(["Run", "Job", "State", ["Began", "time"], "", ["", "actions"]], openRows(open.items, again), "No run is open at the moment."),
         open.next ? element("p", {}, link("#/runs?open=true", "All open runs")) : ""),
-      element("section", {}, element("h2", {}, "Next"), table(["When", "Job", ["", "extra"]], next.map(({ at, job, often }) => [time(new Date(at).toISOString(), true), jobLink(job), element("small", {}, often ?? "")]), "Nothing will fire."))),
+      element("section", {}, element("h2", {}, "Next"), table(["When", "Job", ["", "extra"]], next.map(({ at, job, note }) => [time(new Date(at).toISOString(), true), jobLink(job), element("small", {}, note ?? "")]), "Nothing will fire."))),
     element("h2", {}, "Latest failures"), table(runColumns, runRows(failed.items, again), "No run has failed."),
   ].flat();
 }
@@ -309,7 +311,8 @@ export async function run([id], _, again) {
     ]),
     run.steps?.length ? [element("h2", {}, "Steps"), table([["", "num"], "Step", ["Result", "wide"], ["Attempt", "num extra"], ["Ended", "time"]], run.steps.map((step) => [
       String(step.position), step.kind === "step" ? step.name : `${step.kind.replaceAll("_", " ")} ${step.name}`, step.result === undefined ? "" : JSON.stringify(step.result),
-      String(step.attempt), step.finished_at ? time(step.finished_at) : element("span", {}, pill("parked"), step.until ? [" until ", time(step.until)] : "")]), "")] : [],
+      String(step.attempt), step.finished_at ? time(step.finished_at) : run.outcome ? "not over when the run ended"
+        : element("span", {}, pill("parked"), step.until ? [" until ", time(step.until)] : "")]), "")] : [],
     run.error ? [element("h2", {}, "Error"), element("div.panel", {}, element("pre", {},
       `${run.error.file ? `${run.error.file}:${run.error.line}: ` : ""}${run.error.message}${run.error.traceback ? `\n${run.error.traceback}` : ""}${run.error.data === undefined ? "" : `\n${json(run.error.data)}`}`))] : [],
     run.result === null || run.result === undefined ? [] : [element("h2", {}, "Result"), element("div.panel", {}, element("pre", {}, json(run.result)))],

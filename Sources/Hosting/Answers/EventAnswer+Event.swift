@@ -98,7 +98,7 @@ extension EventAnswer {
       progress = ProgressInfo(
         text: note.progress.words, fraction: note.progress.fraction, at: HostTime(note.at, in: zone))
     case .runFinished(let record):
-      (run, job, outcome, attempt) = (record.id.number, record.job, record.outcome, Int(record.attempts))
+      (run, job, outcome, attempt) = (record.id.number, record.job, record.outcome, record.begunAttempts)
       schedule = record.schedule
       message = record.error?.message
     case .runRetrying(let id, let name, let number, let delay, let ended, let error):

@@ -76,7 +76,7 @@ extension SchedulerControl {
 
   func jobCounts() -> JobCounts {
     var totals = JobTotals()
-    everyPlace({ core, range in core.jobTotals(in: range) }) { totals += $0 }
+    everySlot({ core, range in core.jobTotals(in: range) }) { totals += $0 }
     var counts = JobCounts()
     counts.total = totals.total
     counts.paused = totals.paused
@@ -102,7 +102,7 @@ extension SchedulerControl {
       stores: stores(glance), executors: executors(glance.runs),
       memory: MemoryStatus(resident: ResidentMemory.bytes, luaStates: parts.luaStates()))
     status.pause = glance.pause.map(info)
-    status.node = parts.memberships.places.isEmpty ? nil : parts.memberships.name
+    status.node = parts.memberships.stores.isEmpty ? nil : parts.memberships.name
     status.scripts = parts.scriptsDirectory
     status.stateDirectory = parts.stateDirectory
     return status

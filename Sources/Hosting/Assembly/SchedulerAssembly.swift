@@ -73,6 +73,7 @@ package final class SchedulerAssembly: Sendable {
     let memberships = HostMemberships(
       configuration, directory: session?.directory, health: health, log: log, onDrain: blueprint.onDrain)
     self.memberships = memberships
+    blueprint.onMembership { [weak memberships] in memberships?.leave() }
     do throws(HostError) {
       try memberships.join(configuration, blueprint.kinds, life: identity, executors: executors)
       stores = try blueprint.kinds.open(
@@ -105,7 +106,7 @@ package final class SchedulerAssembly: Sendable {
       ears.control?.hear(events)
       listen(events)
     }
-    service.onEmitted = { [weak bridge] name, data in bridge?.deliver(name, data.map { EventData($0) }) }
+    service.onEmitted = { [weak bridge] name, data in bridge?.tell(name, data) }
     let engine = blueprint.engine(service)
     self.engine = engine
     keeper = luaHost.map { MetricsKeeper($0.services.metrics, store: named["default"], log: log) }

@@ -54,7 +54,7 @@ struct FileLocation {
     let parent = slash == 0 ? [PlainPath.slash] : Array(resolved[..<slash])
     // A worker process may read what is granted, and not the directory that it lies in.
     return OpenDirectory.open(parent)
-      .flatMapError { $0.code == EACCES ? OpenDirectory.openPlace(parent) : .failure($0) }
+      .flatMapError { $0.code == EACCES ? OpenDirectory.openAsBase(parent) : .failure($0) }
       .map { FileLocation(directory: $0, name: Array(resolved[(slash + 1)...])) }
       .mapError(FileLocationError.system)
   }

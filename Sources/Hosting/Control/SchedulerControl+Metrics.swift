@@ -32,7 +32,7 @@ extension SchedulerControl {
         name: parts.stores[index].name, isWritable: !failed[index], queued: tally.queued, batches: tally.batches,
         failures: tally.failures, latency: Histogram(tally.latency))
     }
-    metrics.nodes = parts.memberships.places.map { HostMetrics.NodeMetrics($0, own: parts.memberships.name) }
+    metrics.nodes = parts.memberships.stores.map { HostMetrics.NodeMetrics($0, own: parts.memberships.name) }
     metrics.memory = MemoryStatus(resident: ResidentMemory.bytes, luaStates: parts.luaStates())
     metrics.generation = parts.scripts.current?.number.number ?? 0
     metrics.isPaused = isPaused
@@ -61,7 +61,7 @@ extension SchedulerControl {
   /// By job and outcome: the jobs with the most runs by name, all others, and those that have gone, as one.
   private func ended(_ counters: RunCounters) -> [HostMetrics.OutcomeCount] {
     var jobs: [(job: String, counts: ContiguousArray<UInt32>)] = []
-    everyPlace({ core, range in core.endedRuns(in: range) }) { jobs += $0 }
+    everySlot({ core, range in core.endedRuns(in: range) }) { jobs += $0 }
     jobs.sort { a, b in
       let (left, right) = (a.counts.reduce(0) { $0 + Int($1) }, b.counts.reduce(0) { $0 + Int($1) })
       return left == right ? a.job < b.job : left > right
@@ -84,15 +84,15 @@ extension SchedulerControl {
 }
 
 extension HostMetrics.NodeMetrics {
-  init(_ place: HostMemberships.Place, own: String) {
-    let states = place.members.map { NodeAnswer.State($0) }
-    let scripts = place.members.first { $0.name == own }?.report.scripts ?? ""
+  init(_ news: HostMemberships.SharedStoreNews, own: String) {
+    let states = news.members.map { NodeAnswer.State($0) }
+    let scripts = news.members.first { $0.name == own }?.report.scripts ?? ""
     self.init(
-      store: place.store,
+      store: news.store,
       states: NodeAnswer.State.allCases.map { state in StateCount(state: state, count: states.count { $0 == state }) },
       otherScripts: scripts.isEmpty
-        ? 0 : place.members.count { $0.isAlive && !$0.report.scripts.isEmpty && $0.report.scripts != scripts },
-      clockAhead: Double(place.clockAhead) / 1e9)
+        ? 0 : news.members.count { $0.isAlive && !$0.report.scripts.isEmpty && $0.report.scripts != scripts },
+      clockAhead: Double(news.clockAhead) / 1e9)
   }
 }
 

@@ -16,9 +16,10 @@ extension SchedulerControl {
     }
     let limit = try PageLimit.checked(query.limit)
     if let job = query.job { try checkKnown(job) }
+    let now = now
     let from = query.from ?? now
     var fires = UpcomingFires(from: from, to: from.advanced(byNanoseconds: query.span), in: parts.zone)
-    everyPlace({ core, range in core.armedSchedules(in: range) }) { schedules in
+    everySlot({ core, range in core.armedSchedules(in: range) }) { schedules in
       for schedule in schedules {
         if let job = query.job, schedule.job != job { continue }
         if let tag = query.tag, !schedule.tags.contains(tag) { continue }
@@ -27,7 +28,7 @@ extension SchedulerControl {
     }
     for run in engine.ask({ core, _, _ in core.parkedRuns(of: query.job) }) {
       if let tag = query.tag, !run.entry.definition.tags.contains(tag) { continue }
-      fires.add(run.record)
+      fires.add(run.record, now: now)
     }
     return fires.answer(limit: limit)
   }
@@ -77,10 +78,11 @@ struct UpcomingFires {
     frequent.append((first, count(schedule, from: first, found.count, edge), schedule))
   }
 
-  /// A parked run that goes on in the span.
-  mutating func add(_ run: RunRecord) {
-    guard let until = run.park?.until, until < to else { return }
-    let at = max(until, from)
+  /// A parked run, if it goes on in the span. One whose time has come goes on now, whatever the span begins with.
+  mutating func add(_ run: RunRecord, now: Instant) {
+    guard let until = run.park?.until else { return }
+    let at = max(until, now)
+    guard at >= from, at < to else { return }
     let fire = UpcomingFire(
       at: HostTime(at, in: zone), job: run.job, schedule: run.schedule, run: run.id.number, isPaused: false)
     next.append((at, fire))

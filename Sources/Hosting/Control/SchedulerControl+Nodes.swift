@@ -12,7 +12,7 @@ extension SchedulerControl {
   }
 
   private var shared: [(name: String, store: any SharedStore)] {
-    let joined = Set(parts.memberships.places.map(\.store))
+    let joined = Set(parts.memberships.stores.map(\.store))
     return parts.stores.compactMap { entry in
       guard joined.contains(entry.name), let store = entry.store as? any SharedStore else { return nil }
       return (entry.name, store)
@@ -65,7 +65,8 @@ extension SchedulerControl {
   ) throws(ControlError) -> DrainAnswer {
     let shared = shared
     guard !shared.isEmpty else {
-      throw ControlError(.conflict, "this host shares no store with others: there is nobody to drain")
+      throw ControlError(
+        .conflict, "this host shares no store with others by which it could be drained, as a PostgreSQL store is")
     }
     var done: [String] = []
     var refusal: ControlError?

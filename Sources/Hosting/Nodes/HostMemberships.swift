@@ -12,7 +12,7 @@ internal import Synchronization
 /// Threading: any thread; what the stores tell comes on threads of theirs.
 package final class HostMemberships: Sendable {
   /// What is known of one shared store.
-  struct Place: Sendable {
+  struct SharedStoreNews: Sendable {
     /// As the configuration calls the store.
     var store: String
     /// The members as they were at this host's last beat.
@@ -21,7 +21,7 @@ package final class HostMemberships: Sendable {
   }
 
   private struct State: Sendable {
-    var places: [String: Place] = [:]
+    var stores: [String: SharedStoreNews] = [:]
     /// Stores in which this host is drained.
     var draining: Set<String> = []
     var memberships: [any StoreMembership] = []
@@ -32,7 +32,6 @@ package final class HostMemberships: Sendable {
     var ledger: ScriptLedger?
     /// The files as they were at the last beat before any were loaded.
     var snapshot = DirectorySnapshot.empty
-    var hasLeft = false
   }
 
   /// The scheduler, whose end is not for this to wait for.
@@ -76,7 +75,7 @@ package final class HostMemberships: Sendable {
       guard let driver = kinds.driver(of: settings.address) as? any SharedStoreDriver else { continue }
       var request = StoreRequest(.scheduler)
       request.lease = settings.lease
-      state.withLock { $0.places[store] = Place(store: store) }
+      state.withLock { $0.stores[store] = SharedStoreNews(store: store) }
       let callbacks = MembershipCallbacks(
         report: { [weak self] in self?.report() ?? MemberReport() },
         heard: { [weak self] in self?.heard($0, store) })
@@ -105,7 +104,6 @@ package final class HostMemberships: Sendable {
   func leave() {
     let memberships = state.withLock { state in
       defer { state.memberships = [] }
-      state.hasLeft = true
       state.engine = nil
       return state.memberships
     }
@@ -139,12 +137,12 @@ package final class HostMemberships: Sendable {
   private func heard(_ news: MembershipNews, _ store: String) {
     switch news {
     case .members(let members):
-      state.withLock { $0.places[store]?.members = members }
+      state.withLock { $0.stores[store]?.members = members }
       compareScripts(members, store)
     case .draining(let isDraining, let caller):
       drain(isDraining, by: caller, store)
     case .clockAhead(let nanoseconds):
-      state.withLock { $0.places[store]?.clockAhead = nanoseconds }
+      state.withLock { $0.stores[store]?.clockAhead = nanoseconds }
       guard nanoseconds != 0 else { return health.clear(.clock(store: store)) }
       health.set(.clock(store: store), Self.clockSentence(nanoseconds, store), .warn)
     case .unheard(let why):
@@ -194,7 +192,7 @@ package final class HostMemberships: Sendable {
   // MARK: Questions
 
   /// What is known of each shared store, by its name; no question to any.
-  var places: [Place] { state.withLock { $0.places.values.sorted { $0.store < $1.store } } }
+  var stores: [SharedStoreNews] { state.withLock { $0.stores.values.sorted { $0.store < $1.store } } }
 }
 
 extension DirectorySnapshot {

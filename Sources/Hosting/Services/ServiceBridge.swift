@@ -7,9 +7,9 @@ internal import Scheduling
 internal import ScriptRuntime
 internal import Synchronization
 
-/// What scripts ask of the scheduler (`jobs`, `emit`, `wait`), handed on to the service that runs.
+/// What scripts ask of the scheduler (`jobs`, `emit`, `wait`), handed on to the engine that runs.
 ///
-/// It exists before the service does, because the Lua runtime wants its services first; until `attach` everything is
+/// It exists before the engine does, because the Lua runtime wants its services first; until `attach` everything is
 /// refused.
 ///
 /// Threading: any thread.
@@ -26,8 +26,8 @@ package final class ServiceBridge: JobControl, EventHub {
   /// - Parameter telling: where those who wait for events are told of them.
   package init(telling pool: BlockingPool = BlockingPool(name: "moondial-wait", threads: 1)) { blockingPool = pool }
 
-  /// Hands over to `service` from now on.
-  package func attach(_ service: any SchedulerEngine) { attached.withLock { $0 = service } }
+  /// Hands over to `engine` from now on.
+  package func attach(_ engine: any SchedulerEngine) { attached.withLock { $0 = engine } }
 
   /// Nobody is asked any more. The engine's events hold this bridge, so that without it neither would ever be released.
   package func detach() { attached.withLock { $0 = nil } }
@@ -35,24 +35,20 @@ package final class ServiceBridge: JobControl, EventHub {
   /// Nobody waits for events any more. Twice is fine.
   package func stop() { blockingPool.stop() }
 
-  /// The engine that is asked, for those above; nil: none, or no more.
-  package var attachedEngine: (any SchedulerEngine)? { service }
-
   /// Tells those who wait of an event that a transaction has emitted.
   package func tell(_ name: String, _ data: JSONText?) { deliver(name, data.map { EventData($0) }) }
 
   /// The engine that is asked; nil: none, or no more.
-  var engine: (any SchedulerEngine)? { service }
+  package var engine: (any SchedulerEngine)? { attached.withLock { $0 } }
 
-  private var service: (any SchedulerEngine)? { attached.withLock { $0 } }
   private static let refusal = HostRefusal("no scheduler is running here: this works in a host, not in a single run")
 
   // MARK: JobControl
 
   package func jobs() -> [JobSummary] {
-    guard let service else { return [] }
-    let schedules = Dictionary(grouping: service.schedules(), by: \.record.job)
-    return service.jobs().filter { !$0.isOrphaned }.map { job in
+    guard let engine else { return [] }
+    let schedules = Dictionary(grouping: engine.schedules(), by: \.record.job)
+    return engine.jobs().filter { !$0.isOrphaned }.map { job in
       var summary = JobSummary(
         name: job.definition.name, script: job.definition.source.file, nextFire: job.nextFire, isPaused: job.isPaused,
         isEnabled: job.definition.enabled, running: job.active, lastOutcome: job.lastOutcome,
@@ -69,9 +65,9 @@ package final class ServiceBridge: JobControl, EventHub {
   package func run(
     _ job: String, params: JSONText?, completion: @escaping @Sendable (Result<RunID, HostRefusal>) -> Void
   ) {
-    guard let service else { return completion(.failure(Self.refusal)) }
+    guard let engine else { return completion(.failure(Self.refusal)) }
     let box = Box<Result<RunID, HostRefusal>>(.failure(Self.refusal))
-    service.post(whenDurable: { error in
+    engine.post(whenDurable: { error in
       completion(error.map { .failure(HostRefusal($0.message)) } ?? box.value)
     }) { core, now, actions in
       do throws(SchedulerCore.Refusal) {
@@ -85,15 +81,15 @@ package final class ServiceBridge: JobControl, EventHub {
   package func schedule(
     _ request: ScheduleRequest, completion: @escaping @Sendable (Result<String, HostRefusal>) -> Void
   ) {
-    guard let service else { return completion(.failure(Self.refusal)) }
-    service.schedule(request) { result in
+    guard let engine else { return completion(.failure(Self.refusal)) }
+    engine.schedule(request) { result in
       completion(result.mapError { HostRefusal($0.message, isMisuse: $0.namesNoJob) })
     }
   }
 
   package func unschedule(_ id: String, completion: @escaping @Sendable (HostRefusal?) -> Void) {
-    guard let service else { return completion(Self.refusal) }
-    service.unschedule(id) { failure in completion(failure.map { HostRefusal($0.message) }) }
+    guard let engine else { return completion(Self.refusal) }
+    engine.unschedule(id) { failure in completion(failure.map { HostRefusal($0.message) }) }
   }
 
   package func pause(
@@ -120,9 +116,9 @@ package final class ServiceBridge: JobControl, EventHub {
     _ body:
       @escaping @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) throws(SchedulerCore.Refusal) -> Void
   ) {
-    guard let service else { return completion(Self.refusal) }
+    guard let engine else { return completion(Self.refusal) }
     let box = Box<HostRefusal?>(nil)
-    service.post(whenDurable: { error in completion(error.map { HostRefusal($0.message) } ?? box.value) }) {
+    engine.post(whenDurable: { error in completion(error.map { HostRefusal($0.message) } ?? box.value) }) {
       core, now, actions in
       do throws(SchedulerCore.Refusal) {
         try body(&core, now, &actions)
@@ -135,8 +131,8 @@ package final class ServiceBridge: JobControl, EventHub {
   // MARK: EventHub
 
   package func emit(_ name: String, data: EventData?, completion: @escaping @Sendable (HostRefusal?) -> Void) {
-    guard let service else { return completion(Self.refusal) }
-    service.post(whenDurable: { [self] error in
+    guard let engine else { return completion(Self.refusal) }
+    engine.post(whenDurable: { [self] error in
       if error == nil { deliver(name, data) }
       completion(error.map { HostRefusal($0.message) })
     }) { core, now, actions in core.emit(name, data: data?.text, at: now, into: &actions) }
@@ -144,7 +140,7 @@ package final class ServiceBridge: JobControl, EventHub {
 
   /// Tells those who wait. Not on the thread that completes commits, for which everybody waits: there may be very many.
   /// One thread, so that all receivers see events in one order.
-  func deliver(_ name: String, _ data: EventData?) {
+  private func deliver(_ name: String, _ data: EventData?) {
     let receivers = subscribers.withLock { Array(($0.byName[name] ?? [:]).values) }
     guard !receivers.isEmpty else { return }
     let isTaken = blockingPool.run { for receive in receivers { receive(data) } }

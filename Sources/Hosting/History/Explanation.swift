@@ -237,9 +237,9 @@ package struct Explanation {
       if let why = causes.message(of: run, zone) { text += " (\(why))" }
     }
     if run.missed > 0 { text += ", and stands for \(run.missed) more fire time\(run.missed == 1 ? "" : "s")" }
-    if run.attempts > 1 {
+    if run.begunAttempts > 1 {
       let last = run.retriedAt.map { ", the last one at \(TimeFormat.time($0, in: zone))" } ?? ""
-      text += ", after \(run.attempts) attempts\(last)"
+      text += ", after \(run.begunAttempts) attempts\(last)"
     }
     if let error = run.error { text += " (\(error.message.cut(toBytes: Self.messageBytes)))" }
     return text

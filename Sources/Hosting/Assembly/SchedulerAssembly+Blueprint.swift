@@ -34,6 +34,9 @@ extension SchedulerAssembly {
     /// Told, on a thread of a store's, when this host is drained: it should end what it runs, give its stores back and
     /// begin anew; and when it is drained no more. Must be quick.
     package var onDrain: @Sendable (Bool) -> Void = { _ in }
+    /// Told, before it waits for any store, how a host that is given up before it is up ends being a member of its
+    /// stores. What is handed over blocks on their servers.
+    package var onMembership: @Sendable (@escaping @Sendable () -> Void) -> Void = { _ in }
     package var wallClock: any WallClock = SystemWallClock()
     package var monotonicClock: any MonotonicClock = SystemMonotonicClock()
     /// Makes the executors when they are not pools of threads: by configured name.

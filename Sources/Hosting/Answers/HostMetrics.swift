@@ -78,7 +78,7 @@ package struct HostMetrics: Sendable, Codable {
     }
   }
 
-  /// The hosts of one store, as they were when this one last said a word.
+  /// The hosts of one store, as of this host's last beat.
   package struct NodeMetrics: Sendable, Codable, Hashable {
     package var store: String
     package var states: [StateCount]

@@ -36,7 +36,7 @@ extension SchedulerControl {
   }
 
   private func eachDynamicSchedule(_ body: (DynamicScheduleState) -> Void) {
-    everyPlace({ core, range in core.dynamicSchedules(in: range) }) { $0.forEach(body) }
+    everySlot({ core, range in core.dynamicSchedules(in: range) }) { $0.forEach(body) }
     engine.ask { core, _, _ in core.dynamicOrphans }.forEach(body)
   }
 

@@ -36,7 +36,7 @@ struct ScheduleWords {
       ? "no trigger: runs only when asked" : "no trigger: runs " + Self.list(causes + ["when asked"], "or")
   }
 
-  /// What lets it run beside its times.
+  /// What lets it run in addition to its times.
   private func causes(of job: JobDefinition) -> [String] {
     var causes = job.runAtStart ? ["at each start of the host"] : []
     if !job.events.isEmpty {

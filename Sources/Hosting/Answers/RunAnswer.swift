@@ -63,16 +63,19 @@ extension RunAnswer {
     startedAt = record.startedAt.map(time)
     lastAttemptAt = record.retriedAt.map(time)
     nextAttemptAt = record.resumesAt.map(time)
-    parkedUntil = record.park?.until.map(time)
-    waitsFor = record.park?.event
     finishedAt = record.finishedAt.map(time)
-    if record.outcome == nil { self.state = state }
+    if record.outcome == nil {
+      self.state = state
+      // One that was cancelled while it was parked keeps that in its row.
+      parkedUntil = record.park?.until.map(time)
+      waitsFor = record.park?.event
+    }
     missed = record.missed
     outcome = record.outcome
     error = record.error.map { ErrorInfo($0) }
     durationMilliseconds = record.knownDuration.map { Double($0) / 1e6 }
     memoryPeakBytes = record.memoryPeakBytes
-    attempts = Int(record.attempts)
+    attempts = record.begunAttempts
     if isWhole || record.textBytes <= RunPaging.textBytes {
       result = record.result.map { JSONDocument($0) }
       params = record.params.map { JSONDocument($0) }
@@ -89,6 +92,11 @@ extension RunAnswer {
     }
     self.store = store.flatMap { $0.isEmpty ? nil : $0 }
   }
+}
+
+extension RunRecord {
+  /// Attempts that have begun. The row of a parked run does not count the one that goes on later.
+  var begunAttempts: Int { Int(attempts) + (park == nil ? 0 : 1) }
 }
 
 extension RunAnswer: Codable {

@@ -147,7 +147,7 @@ package final class SchedulerControl: HostControl {
   }
 
   /// Asks about all slots of the scheduler's table, some at a time, so that what falls due waits for one part at most.
-  func everyPlace<Answer: Sendable>(
+  func everySlot<Answer: Sendable>(
     _ body: @escaping @Sendable (inout SchedulerCore, Range<Int>) -> Answer, _ take: (Answer) -> Void
   ) {
     var from = 0
