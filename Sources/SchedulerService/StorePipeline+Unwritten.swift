@@ -7,7 +7,7 @@ extension StorePipeline {
 
   /// What the store has not been told, and why, as one sentence; nil when it has everything. For the end of a host.
   var unwritten: String? {
-    var batch = inFlight?.actions.batch ?? StoreBatch()
+    var batch = inFlight.batch
     batch.append(collecting.batch)
     var parts: [String] = []
     if !batch.finished.isEmpty {

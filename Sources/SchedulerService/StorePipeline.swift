@@ -8,32 +8,36 @@ import Scheduling
 struct StorePipeline {
   let store: any JobStore
   private(set) var collecting = StoreActions()
-  /// What the last flight left: empty, with room, so that batch after batch needs no memory of its own.
-  private var spare = StoreActions()
   private var waiting: [@Sendable (StoreError?) -> Void] = []
-  private(set) var inFlight: Flight?
+  /// What the store has. Empty, with room, while it has nothing: the two take turns, so that batch after batch needs no
+  /// memory of its own.
+  private(set) var inFlight = StoreActions()
+  private var waitingInFlight: [@Sendable (StoreError?) -> Void] = []
+  /// Whether the store has a batch about which it has not answered.
+  private(set) var isInFlight = false
   /// Monotonic nanoseconds before which a failed batch is not tried again.
   private(set) var retryAt: Int64?
   /// Why the last batch was not written; nil when it was.
   private(set) var lastError: StoreError?
-
-  /// A batch that the store has.
-  struct Flight {
-    var actions: StoreActions
-    var waiting: [@Sendable (StoreError?) -> Void]
-  }
+  /// Hands in the store's answer. One closure for all batches.
+  private let answered: @Sendable (StoreError?) -> Void
 
   /// Bytes of results and errors in one batch, so that no claim waits for megabytes of them.
   static let mostBytes = 4 << 20
   /// How long a store that failed is left alone. Nanoseconds.
   static let retryPause: Int64 = 1_000_000_000
 
-  init(_ store: any JobStore) { self.store = store }
+  /// - Parameter answered: called from any thread, also within `send`, when the store has answered about the batch in
+  ///   flight; whoever owns the pipeline calls `finish` then.
+  init(_ store: any JobStore, answered: @escaping @Sendable (StoreError?) -> Void) {
+    self.store = store
+    self.answered = answered
+  }
 
   /// Whether nothing that is tried again will be written either.
   var isLost: Bool { lastError?.code == .lost }
 
-  var isIdle: Bool { inFlight == nil && collecting.batch.isEmpty }
+  var isIdle: Bool { !isInFlight && collecting.batch.isEmpty }
 
   /// Takes over what an evaluation decided; `actions` is empty afterwards.
   mutating func collect(_ actions: inout StoreActions) {
@@ -53,21 +57,22 @@ struct StorePipeline {
     if collecting.batch.isEmpty { completion(nil) } else { waiting.append(completion) }
   }
 
-  /// The next batch to hand over, if there is one and its time has come.
-  mutating func nextBatch(at monotonic: Int64) -> StoreBatch? {
-    guard inFlight == nil else { return nil }
-    if let retryAt, monotonic < retryAt { return nil }
+  /// Hands over the next batch, if there is one and its time has come.
+  ///
+  /// - Returns: whether the store has got one.
+  mutating func send(at monotonic: Int64) -> Bool {
+    guard !isInFlight else { return false }
+    if let retryAt, monotonic < retryAt { return false }
     // Also with nothing to send: whoever sleeps until this moment must not find it in the past for ever.
     retryAt = nil
-    guard !collecting.batch.isEmpty else { return nil }
-    var flight = Flight(actions: collecting, waiting: waiting)
-    collecting = StoreActions()
-    swap(&collecting, &spare)
-    waiting = []
-    let later = flight.actions.batch.takeOutcomes(beyond: Self.mostBytes)
+    guard !collecting.batch.isEmpty else { return false }
+    swap(&inFlight, &collecting)
+    swap(&waitingInFlight, &waiting)
+    let later = inFlight.batch.takeOutcomes(beyond: Self.mostBytes)
     if !later.isEmpty { collecting.batch.finished = later }
-    inFlight = flight
-    return flight.actions.batch
+    isInFlight = true
+    store.apply(inFlight.batch, completion: answered)
+    return true
   }
 
   /// What became of a batch.
@@ -80,29 +85,27 @@ struct StorePipeline {
 
   /// The store has answered about the batch in flight.
   mutating func finish(_ error: StoreError?, at monotonic: Int64) -> Completion {
-    guard var flight = inFlight.take() else {
-      preconditionFailure("\(store.name) completed a batch that it was not given")
-    }
+    precondition(isInFlight, "\(store.name) completed a batch that it was not given")
+    isInFlight = false
+    var (claims, completions): ([RunToken], [@Sendable (StoreError?) -> Void]) = ([], [])
+    swap(&claims, &inFlight.claims)
+    swap(&completions, &waitingInFlight)
     guard let error else {
       let hasFailed = lastError != nil
       lastError = nil
-      var claims: [RunToken] = []
-      swap(&claims, &flight.actions.claims)
-      flight.actions.recycle()
-      swap(&spare, &flight.actions)
-      return .durable(claims, waiting: flight.waiting, recovered: hasFailed)
+      inFlight.recycle()
+      return .durable(claims, waiting: completions, recovered: hasFailed)
     }
     lastError = error
     retryAt = monotonic + Self.retryPause
     // Everything but the claims is tried again, in order, before anything newer; what waits for it is told that it
     // failed.
-    var merged = flight.actions
-    merged.batch.append(collecting.batch)
-    let claims = flight.actions.claims + collecting.claims
-    merged.batch.claims.removeAll()
-    merged.claims.removeAll()
-    collecting = merged
-    return .failed(claims, waiting: flight.waiting)
+    inFlight.batch.append(collecting.batch)
+    inFlight.batch.claims.removeAll()
+    claims += collecting.claims
+    collecting.recycle()
+    swap(&inFlight, &collecting)
+    return .failed(claims, waiting: completions)
   }
 }
 
@@ -151,6 +154,6 @@ extension StoreActions {
   }
 
   private static func empty<Element>(_ array: inout [Element]) {
-    if array.capacity > 4_096 { array = [] } else { array.removeAll(keepingCapacity: true) }
+    if array.capacity > 4_096 { array = [] } else if !array.isEmpty { array.removeAll(keepingCapacity: true) }
   }
 }

@@ -28,7 +28,7 @@ extension SchedulerCore {
     evaluation.now = now
     noticeClock(&evaluation)
     var result = Reconciliation()
-    var moved: Set<JobIndex> = []
+    var moved: [JobIndex] = []
     for definition in step.declared { take(definition, &moved, &result, &evaluation) }
     jobs.examined += step.removed.count
     for name in step.removed {
@@ -36,7 +36,7 @@ extension SchedulerCore {
         continue
       }
       orphan(index, &evaluation)
-      moved.insert(index)
+      moved.append(index)
       result.orphaned += 1
     }
     if !moved.isEmpty { followBases(moved, &evaluation) }

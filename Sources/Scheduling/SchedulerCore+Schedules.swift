@@ -210,7 +210,7 @@ extension SchedulerCore {
   // MARK: What happens to the base
 
   /// Lets the schedules of `bases` follow what became of them: new options, another store, gone, back.
-  mutating func followBases(_ bases: Set<JobIndex>, _ evaluation: inout Evaluation) {
+  mutating func followBases(_ bases: [JobIndex], _ evaluation: inout Evaluation) {
     for base in bases { jobs[base.offset].sharedEntry = nil }
     guard !jobs.dynamic.isEmpty else { return }
     let schedules = bases.flatMap { jobs.dynamicSchedules(of: $0) }

@@ -64,8 +64,10 @@ final class BenchStore: JobStore {
   func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
     let finished = batch.finished.count
     guard finished > 0 else { return store.apply(batch, completion: completion) }
-    let succeeded = batch.finished.count { $0.outcome == .succeeded }
-    store.apply(batch) { [self] error in
+    // By index: an element that a loop hands out is a copy.
+    var succeeded = 0
+    for index in batch.finished.indices where batch.finished[index].outcome == .succeeded { succeeded += 1 }
+    store.apply(batch) { [self, succeeded] error in
       completion(error)
       if error == nil { count(succeeded, finished - succeeded) }
     }

@@ -8,15 +8,15 @@ import Triggers
 /// outcome of the last run is in the store.
 ///
 /// The jobs are declared by a script and registered while nothing is due, as one-shots at an instant shortly ahead: so
-/// adding them and running them are separate figures, and both take the way of a user's job. `warm=1` drains once, lets
-/// a reload make the same jobs due again, and reports the second drain, whose jobs have kept their states.
+/// adding them and running them are separate figures, and both take the way of a user's job. `warm=k` drains once, lets
+/// a reload make the same jobs due again, k times, and reports the last drain, whose jobs have kept their states.
 enum DrainBench {
   static func run(_ parameters: BenchParameters, isDurable: Bool) throws -> JSONObject {
     let n = try parameters.integer("n")
-    let isWarm = isDurable ? false : try parameters.flag("warm")
+    let warm = isDurable ? 0 : try parameters.integer("warm", atLeast: 0)
     var options = try BenchHost.Options(parameters)
     // Every job's state is to be there when it is due again: 64 KB of address space each, less of memory.
-    if isWarm { options.keptBytes = max(512 << 20, n << 16) }
+    if warm > 0 { options.keptBytes = max(512 << 20, n << 16) }
     if isDurable { options.sqlite = try synchronous(parameters) }
     let host = try BenchHost(
       script: """
@@ -36,16 +36,16 @@ enum DrainBench {
     try host.start(host.definitions(allAt: due))
     try host.awaitDurable()
     let registered = monotonicNow()
-    var first = try drain(host, n, due: due)
-    if isWarm {
-      let coldDrain = first
+    let cold = try drain(host, n, due: due)
+    var last = cold
+    for _ in 0..<warm {
       due = BenchClock.wall + patience
       host.service.reload(host.definitions(allAt: due))
       try host.awaitDurable()
-      first = try drain(host, n, due: due)
-      return result(n, registered: registered - added, loaded: loaded - begun, drained: first, cold: coldDrain)
+      last = try drain(host, n, due: due)
     }
-    return result(n, registered: registered - added, loaded: loaded - begun, drained: first, cold: nil)
+    return result(
+      n, registered: registered - added, loaded: loaded - begun, drained: last, cold: warm > 0 ? cold : nil)
   }
 
   /// - Returns: nanoseconds from `due` to the record of the last outcome.

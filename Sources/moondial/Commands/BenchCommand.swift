@@ -8,7 +8,7 @@ struct BenchCommand: ParsableCommand {
       Measures, each with its own parameters:
         fires n interval_ms lead_ms warm_ms dur_ms out
                                         jobs that only record
-        drain n warm=1                  jobs that are all due at one instant
+        drain n warm=k                  jobs that are all due at one instant
         durable n sync=full|normal      the same, in a fresh SQLite file
         sustain rate seconds keep sync  a rate held, with and without pruning
         register n                      cron jobs added to a scheduler that runs
