@@ -84,11 +84,28 @@ struct PlacedRunTests {
     try awaitAnswer("SELECT outcome || ' ' || result || ' ' || attempts FROM moondial.runs", "succeeded {\"n\":42} 1")
     #expect(try sql("SELECT message FROM moondial.run_log WHERE run = 1") == "says 42")
     #expect(try sql("SELECT convert_from(key, 'UTF8') || value FROM moondial.kv") == "n42")
-    #expect(try place.run("history", "--state", ".first").output.contains { $0.contains("gpu") && $0.contains("succeeded") })
+    let history = try place.run("history", "--state", ".first").output
+    #expect(history.contains { $0.contains("gpu") && $0.contains("succeeded") }, "\(history)")
     // What became of it is durable, and then nothing of the placement is left.
     try awaitAnswer("SELECT count(*) FROM moondial.placed_runs", "0")
     #expect(!first.text.contains("says 42"))
     try end(second, first)
+  }
+
+  @Test("what waits for a host that is not there keeps no host from ending, and is recovered by the next one")
+  func nobody() throws {
+    try place.save(
+      "a.lua", "job \"gpu\" { on = 'go', recover = true, on_nodes = 'gpu', run = function() print('ran') end }")
+    let first = try leader()
+    #expect(try place.run("trigger", "gpu", "--state", ".first").status == 0)
+    try awaitExplained("gpu", "first (this host) has no label \"gpu\"")
+    try end(first)
+    #expect(
+      try sql("SELECT outcome || ' ' || error FROM moondial.runs")
+        == "interrupted the host stopped before there was one that may run this")
+    let second = try host("second", "gpu")
+    try second.awaitLine(containing: "gpu #2: ran")
+    try end(second)
   }
 
   @Test("runs go to whoever has fewer of them; a run on another host is cancelled like any other")
@@ -96,7 +113,8 @@ struct PlacedRunTests {
     try place.save(
       "a.lua",
       "job \"many\" { on = 'go', max_instances = 50, run = function(ctx) print('began') \(Self.waits) end }\n"
-        + "job \"asks\" { on = 'go', max_instances = 50, run = function(ctx) emit('x') print('asked') \(Self.waits) end }")
+        + "job \"asks\" { on = 'go', max_instances = 50, run = function(ctx) emit('x') print('asked') \(Self.waits) end }"
+    )
     let first = try leader()
     let second = try host("second")
     try second.awaitLine(containing: "standby: ")
@@ -130,7 +148,8 @@ struct PlacedRunTests {
   func killed() throws {
     try place.save(
       "a.lua",
-      "job \"long\" { on = 'go', recover = true, on_nodes = 'gpu', run = function(ctx) print('began') \(Self.waits) end }")
+      "job \"long\" { on = 'go', recover = true, on_nodes = 'gpu', run = function(ctx) print('began') \(Self.waits) end }"
+    )
     let first = try leader()
     let second = try host("second", "gpu")
     #expect(try place.run("trigger", "long", "--state", ".first").status == 0)

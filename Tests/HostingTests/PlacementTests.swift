@@ -15,9 +15,11 @@ struct PlacementTests {
 
   private let any = Placement.Need(executor: "default")
 
-  @Test("the one that leads keeps it, unless another one is clearly less loaded", arguments: [
-    (0, 0, true), (1, 0, true), (2, 0, false), (3, 1, false), (3, 2, true), (4, 2, false), (40, 39, true),
-  ])
+  @Test(
+    "the one that leads keeps it, unless another one is clearly less loaded",
+    arguments: [
+      (0, 0, true), (1, 0, true), (2, 0, false), (3, 1, false), (3, 2, true), (4, 2, false), (40, 39, true),
+    ])
   func load(here: Int, there: Int, stays: Bool) {
     let placement = Placement(here: host("a", running: here), others: [host("b", running: there)])
     #expect(placement.host(for: any) == (stays ? .here : .member("b")))

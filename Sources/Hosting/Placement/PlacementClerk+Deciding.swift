@@ -49,6 +49,8 @@ extension PlacementClerk {
         hasNewWords = hasNewWords || !run.why.isEmpty
         run.why = []
         held.append(run)
+      case .nobody where isWindingDown:
+        report(run, .interrupted, kind: .lost, saying: "the host stopped before there was one that may run this")
       case .nobody(let why):
         hasNewWords = hasNewWords || run.why != why
         run.why = why

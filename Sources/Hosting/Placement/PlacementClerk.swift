@@ -68,6 +68,8 @@ struct PlacementClerk: Sendable {
   var lastNumber: Int64 = 0
   var retryAt = Int64.max
   var isLost = false
+  /// The host ends.
+  var isWindingDown = false
   var hasNewWords = false
 
   init(
@@ -123,6 +125,7 @@ struct PlacementClerk: Sendable {
       toCancel.formUnion(adopted.values.filter { !$0.state.isOver }.map(\.key))
       toSettle += adopted.values.filter(\.state.isOver).map(\.key)
       adopted = [:]
+    case .windDown: isWindingDown = true
     case .look: break
     }
   }
@@ -169,9 +172,13 @@ struct PlacementClerk: Sendable {
     }
   }
 
-  func report(_ held: Held, _ outcome: Outcome, kind: RunReport.Kind = .ended) {
+  func report(_ held: Held, _ outcome: Outcome, kind: RunReport.Kind = .ended, saying why: String? = nil) {
     office.executor(held.executor)?.tell(
-      [RunReport(token: held.order.token, kind: kind, outcome: outcome, startedAt: clock.now)])
+      [
+        RunReport(
+          token: held.order.token, kind: kind, outcome: outcome, startedAt: clock.now,
+          details: why.map { AttemptDetails(error: RunError(message: $0)) })
+      ])
   }
 
   private mutating func heard(_ found: [StoreMember]) {

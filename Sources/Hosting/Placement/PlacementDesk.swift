@@ -18,6 +18,7 @@ final class PlacementDesk: Sendable {
     /// What became of these is durable, or is not yet.
     case durable([PlacementKey], StoreError?)
     case startIsComplete
+    case windDown
     /// There may be room.
     case look
   }
@@ -90,7 +91,8 @@ final class PlacementDesk: Sendable {
       try mailbox.cancel(Array(open))
       log.write(
         .info,
-        "store \"\(name)\": \(counted(open.count, "run")) that the host before placed on others and gave up must end first")
+        "store \"\(name)\": \(counted(open.count, "run")) that the host before placed on others and gave up must end first"
+      )
     }
     // A member ends what it is told to; of one that does not answer the lease ends; and a run that cannot be stopped is
     // given up, as one of this host would be: what it says then counts for nothing.

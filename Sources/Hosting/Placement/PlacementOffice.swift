@@ -102,6 +102,9 @@ final class PlacementOffice: Sendable {
     for desk in desks where desk.holdsRuns { desk.post(.look) }
   }
 
+  /// What waits for a host that is not there waits no longer: this one ends.
+  func windDown() { for desk in desks where desk.hasRuns { desk.post(.windDown) } }
+
   /// Asks the others to end what is still placed. Blocks for a moment; twice is fine.
   func stop() {
     let desks = state.withLock { state -> [PlacementDesk] in

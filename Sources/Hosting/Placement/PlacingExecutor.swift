@@ -53,7 +53,10 @@ final class PlacingExecutor: JobExecutor {
     if token.slot < Self.memberSlot { office.cancel(token, of: number) }
   }
 
-  func windDown() { inner.windDown() }
+  func windDown() {
+    office.windDown()
+    inner.windDown()
+  }
 
   /// Reports that others have made of the scheduler's runs.
   func tell(_ reports: [RunReport]) { relay.report(reports) }
