@@ -55,8 +55,9 @@ let nio: [Target.Dependency] = [
   .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
   .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
 ]
-/// Left out by programs that embed Moondial without the trait.
+/// Left out by programs that embed Moondial without their traits.
 let postgres: Target.Dependency = .target(name: "PostgresStore", condition: .when(traits: ["PostgreSQL"]))
+let mongo: Target.Dependency = .target(name: "MongoStore", condition: .when(traits: ["MongoDB"]))
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -70,7 +71,8 @@ let package = Package(
   ],
   traits: [
     .trait(name: "PostgreSQL", description: "Stores in PostgreSQL databases. Needs libpq-dev."),
-    .default(enabledTraits: ["PostgreSQL"]),
+    .trait(name: "MongoDB", description: "Stores in MongoDB databases. Needs libmongoc-dev."),
+    .default(enabledTraits: ["PostgreSQL", "MongoDB"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -159,8 +161,8 @@ let package = Package(
     library(
       "ProcessWorker",
       [
-        "ProcessFrames", "HostModules", "ScriptRuntime", "FileWatching", "Lua", "CLinux", "Executors", "Basics",
-        "Chronology", "Triggers", "JobModel",
+        "ProcessFrames", "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "CLinux", "Executors",
+        "Basics", "Chronology", "Triggers", "JobModel",
       ]),
     library(
       "ProcessExecutor",
@@ -180,8 +182,8 @@ let package = Package(
     library(
       "Hosting",
       [
-        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore", "MongoStore",
-        "Executors", "Scheduling", "FileWatching", postgres,
+        "CLinux", "Basics", "Chronology", "Triggers", "Lua", "JobModel", "MemoryStore", "SQLiteStore",
+        "Executors", "Scheduling", "FileWatching", postgres, mongo,
         "ScriptRuntime", "ScriptLoading", "HostModules", "ProcessExecutor", "ProcessFrames",
         "SchedulerService", deques,
       ]),
@@ -239,7 +241,7 @@ let package = Package(
       name: "ScriptFixtures",
       dependencies: [
         "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "Triggers",
-        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor", "ProcessFrames",
+        "Basics", "Chronology", "TestSupport", "HTTPTransfer", "ProcessExecutor", "ProcessFrames", "CLinux",
       ], path: "Tests/ScriptFixtures", swiftSettings: strict),
     library(
       "MoondialTesting",
@@ -313,8 +315,8 @@ let package = Package(
     tests(
       "ScriptRuntimeTests",
       [
-        "ScriptRuntime", "FileWatching", "ScriptLoading", "HostModules", "Lua", "Executors", "JobModel", "MemoryStore",
-        "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
+        "moondial", "ScriptRuntime", "FileWatching", "ScriptLoading", "HostModules", "Lua", "Executors", "JobModel",
+        "MemoryStore", "SchedulerService", "Basics", "Chronology", "ScriptFixtures", "TestSupport", "MoondialTesting",
       ]),
     tests(
       "ScriptLoadingTests",
@@ -325,8 +327,8 @@ let package = Package(
     tests(
       "HostModulesTests",
       [
-        "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel", "MemoryStore",
-        "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
+        "moondial", "HostModules", "ScriptLoading", "ScriptRuntime", "FileWatching", "Lua", "Executors", "JobModel",
+        "MemoryStore", "HTTPTransfer", "LoopbackHTTP", "Basics", "Chronology", "ScriptFixtures", "TestSupport",
       ]),
     tests(
       "ProcessExecutorTests",

@@ -162,6 +162,13 @@ package final class HostClient: Sendable {
 
   private var noHost: ClientFailure {
     switch address {
+    case .stateDirectory(let path)
+    where unsafe access("\(path)/\(HostAddress.socketName)", W_OK) != 0 && errno == EACCES:
+      ClientFailure(
+        .failed,
+        "the host of the state directory \(path) cannot be asked by user \(geteuid()): ask as the user that runs it, or "
+          + "over TCP with --server and a token"
+      )
     case .stateDirectory(let path):
       ClientFailure(
         .noHost,

@@ -14,7 +14,7 @@ package enum HostModules {
       EventModule.module(), FanOutModule.module(), HashModule.module(), .json, MetricModule.module(),
       FileModule.module(), EnvironmentModule.module(), SecretModule.module(children),
       HTTPModule.module(http), CSVModule.module(), TemplateModule.module(), SQLiteModule.module(),
-      MailModule.module(mail), NotifyModule.module(http, mail),
+      MailModule.module(MailThreads(mail)), NotifyModule.module(http, MailThreads(mail)),
     ] + ExecModule.modules(children) + LogModule.modules()
   }
 }

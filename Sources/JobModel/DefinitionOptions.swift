@@ -57,6 +57,8 @@ package struct DefinitionOptions: Sendable, Equatable {
   /// At most so many starts, over all schedules of the job.
   package var rate: RateLimit?
   package var enabled = true
+  /// Labels that a host must have, all of them, to run it; empty: any host.
+  package var onNodes: [String] = []
 
   package init() {}
 }

@@ -149,6 +149,11 @@ extension JobDefinition {
     set { unsafe editOptions().options.rate = newValue }
   }
 
+  @inlinable package var onNodes: [String] {
+    get { unsafe own.shared.options.onNodes }
+    set { unsafe editOptions().options.onNodes = newValue }
+  }
+
   @inlinable package var enabled: Bool {
     get { unsafe own.shared.options.enabled }
     set { unsafe editOptions().options.enabled = newValue }

@@ -36,9 +36,9 @@ indirect enum BSON: Sendable, Equatable {
 }
 
 extension BSON {
-  /// The write concern of everything that somebody goes by: a majority has it, on its disks. On a server alone a majority
-  /// is its memory, and one that crashes and is back between two commands may be met over a new connection, without an
-  /// error that anybody would see; so what was written before it must be on the disk by itself.
+  /// The write concern of everything that somebody goes by: a majority has it, on its disks. On a server alone a
+  /// majority is its memory, and one that crashes and is back between two commands may be met over a new connection,
+  /// without an error that anybody would see; so what was written before it must be on the disk by itself.
   static let onDisk: BSON = ["w": "majority", "j": true]
 }
 

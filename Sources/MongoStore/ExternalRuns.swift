@@ -28,23 +28,27 @@ final class ExternalRuns: Sendable {
     let entry: BSON = ["q": ["_id": .int(run.number)], "u": [["$set": .document(fields)]], "upsert": true]
     try server.ask(
       ["update": .text(Collections.external), "updates": [entry], "writeConcern": .onDisk])
-    let mustStart = state.change { state in
+    try state.withLock { state throws(StoreError) in
       state.runs.append(run.number)
-      return state.thread == nil
+      if state.thread == nil { state.thread = try StoreThread(name: "mongo-external") { [self] in renew() } }
     }
-    guard mustStart else { return }
-    let thread = try StoreThread(name: "mongo-external") { [self] in renew() }
-    state.change { $0.thread = thread }
   }
 
+  private static let period = HostLease.length * 1_000_000 / 3
+
   private func renew() {
+    var pause = Self.period
     while true {
-      let runs = state.wait(
-        until: monotonicNow() + HostLease.length * 1_000_000 / 3, for: { $0.isClosed ? [] as [Int64] : nil })
-      if runs != nil { return }
+      if state.wait(until: monotonicNow() + pause, for: { $0.isClosed ? true : nil }) != nil { return }
       let ids = BSON.array(state.withLock { $0.runs }.map { .int($0) })
       let entry: BSON = ["q": ["_id": ["$in": ids]], "u": [["$set": ["lease": HostLease.end()]]], "multi": true]
-      _ = try? server.run(["update": .text(Collections.external), "updates": [entry], "writeConcern": .onDisk])
+      do throws(ServerError) {
+        try server.run(["update": .text(Collections.external), "updates": [entry], "writeConcern": .onDisk])
+        pause = Self.period
+      } catch {
+        // A server that was away is told as soon as it is back: a host that starts then looks.
+        pause = Self.period / 16
+      }
     }
   }
 
@@ -56,17 +60,24 @@ final class ExternalRuns: Sendable {
     thread?.join()
     guard !runs.isEmpty else { return }
     let entry: BSON = ["q": ["_id": ["$in": .array(runs.map { .int($0) })]], "limit": 0]
-    _ = try? server.run(["delete": .text(Collections.external), "deletes": [entry]])
+    _ = try? server.run(["delete": .text(Collections.external), "deletes": [entry], "writeConcern": .onDisk])
   }
 
   /// The runs among `runs` whose process is alive alongside the host.
   static func alive(among runs: [RunRecord], on server: MongoServer) throws(StoreError) -> Set<RunID> {
     guard !runs.isEmpty else { return [] }
     let ids = BSON.array(runs.map { .int($0.id.number) })
+    let found = try server.all(Find(Collections.external, ["_id": ["$in": ids]])) { $0 }
+    guard !found.isEmpty else { return [] }
     let isLeased: BSON = ["$gt": [["$ifNull": ["$lease", .date(0)]], "$$NOW"]]
-    let found = try server.all(Find(Collections.external, ["_id": ["$in": ids], "$expr": isLeased])) { $0 }
-    return Set(
-      found.filter { Holder($0).isAlive != false }.compactMap { $0["_id"]?.int.map { RunID($0) } })
+    let leased = Set(
+      try server.all(Find(Collections.external, ["_id": ["$in": ids], "$expr": isLeased])) { $0["_id"]?.int ?? 0 })
+    let alive = found.compactMap { document -> RunID? in
+      guard let id = document["_id"]?.int else { return nil }
+      // What can be seen from here counts more than a lease, which nobody could renew while the server was away.
+      return Holder(document).isAlive ?? leased.contains(id) ? RunID(id) : nil
+    }
+    return Set(alive)
   }
 }
 

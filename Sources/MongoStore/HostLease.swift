@@ -53,7 +53,7 @@ final class HostLease: Sendable {
     let entry: BSON = [
       "q": ["_id": Self.id, "epoch": .int(epoch)], "u": ["$unset": ["lease": ""]],
     ]
-    _ = try? server.run(["update": .text(Collections.meta), "updates": [entry]])
+    _ = try? server.run(["update": .text(Collections.meta), "updates": [entry], "writeConcern": .onDisk])
   }
 
   // MARK: Renewing it
@@ -69,7 +69,8 @@ final class HostLease: Sendable {
     ]
     let sentAt = HeldLease.now
     // A primary that was cut off from the others may confirm nothing: a majority has it, or it is not renewed. On its
-    // disk: a server that forgets a renewal in a crash would give the store away while this host reckons that it has it.
+    // disk: a server that forgets a renewal in a crash would give the store away while this host reckons that it has
+    // it.
     let answer = try server.run(
       [
         "update": .text(Collections.meta), "updates": [entry],
@@ -95,8 +96,9 @@ final class HostLease: Sendable {
 
   // MARK: Taking it
 
-  /// Nanoseconds between two looks at a store that another host has: nothing tells when it is given back.
-  private static let look: Int64 = 2_000_000_000
+  /// Milliseconds for which who stands by asks a replica set, which tells by itself, nothing: less than answers may
+  /// take.
+  private static let longestWait: Int64 = 20_000
 
   private static func take(
     _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ options: MongoStore.Options, sentAt: inout Int64
@@ -105,7 +107,7 @@ final class HostLease: Sendable {
     var seen: Int64?
     var hasSaid = false
     while true {
-      var wait = options.standsBy == nil ? 500_000_000 : look
+      var wait = options.standsBy == nil ? 500_000_000 : options.look
       do throws(StoreError) {
         let document = try standing(server)
         let holder = Holder(document)
@@ -126,7 +128,16 @@ final class HostLease: Sendable {
         }
         seen = lease
         // Its end by the server's clock, and a moment more.
-        wait = min(max((document["left"]?.int ?? 0) * 1_000_000 + 20_000_000, 100_000_000), wait)
+        let end = max((document["left"]?.int ?? 0) + 20, 100)
+        // A process on this machine is seen to die, which no server tells.
+        let most = holder.isAlive == nil ? longestWait : options.look / 1_000_000
+        if options.standsBy != nil, options.isReplicated {
+          let hasWaited = server.awaitLeaseChange(upTo: min(end, most)) { () throws(StoreError) in
+            (try standing(server)["left"]?.int ?? 0) <= 0
+          }
+          if hasWaited { continue }
+        }
+        wait = min(end * 1_000_000, wait)
       } catch {
         // Who stands by waits for a server that goes away as well.
         guard hasSaid, error.code == .io else { throw error }

@@ -34,7 +34,8 @@ struct LongTexts {
   }
 }
 
-/// Texts that were written not long ago, which need not be written again.
+/// Texts that were written not long ago, which need not be written again. Time is that since boot, sleep included, as
+/// it passes for the server that removes them.
 ///
 /// Owned by the writer.
 struct RecentTexts {
@@ -48,6 +49,9 @@ struct RecentTexts {
     texts.texts.filter { hash, _ in writtenAt[hash].map { now - $0 > Self.validFor } ?? true }
       .map { (hash: $0.key, text: $0.value) }
   }
+
+  /// They have been removed.
+  mutating func forget(_ hashes: [BSON]) { for hash in hashes { hash.bytes.map { writtenAt[$0] = nil } } }
 
   mutating func wrote(_ hash: [UInt8], at now: Int64) {
     if writtenAt.count >= Self.most { writtenAt = [:] }

@@ -33,6 +33,9 @@ struct ServerError: Error, Sendable {
   var isAway: Bool {
     // MONGOC_ERROR_STREAM, MONGOC_ERROR_SERVER_SELECTION.
     if domain == 2 || domain == 15 { return true }
+    // MONGOC_ERROR_CLIENT, MONGOC_ERROR_CLIENT_SESSION_FAILURE: each server that is up has sessions, and a member of a
+    // replica set that has just started does not know yet that it is one.
+    if domain == 1, code == 52 { return true }
     return Self.away.contains(code)
   }
   /// HostUnreachable, HostNotFound, NetworkTimeout, ShutdownInProgress, PrimarySteppedDown, ExceededTimeLimit,

@@ -7,10 +7,13 @@ internal import JobModel
 final class MongoKeyValues: KeyValueStore {
   private let server: MongoServer
   private let loop: WriterLoop?
+  /// Whether a failover could take back what is only on one server.
+  private let isReplicated: Bool
   private let pool = BlockingPool(name: "mongo-kv", threads: 2)
 
-  init(server: MongoServer, loop: WriterLoop?) {
+  init(server: MongoServer, loop: WriterLoop?, isReplicated: Bool) {
     self.server = server
+    self.isReplicated = isReplicated
     self.loop = loop
   }
 
@@ -18,11 +21,13 @@ final class MongoKeyValues: KeyValueStore {
     of key: String, in space: String, upTo bytes: Int, at now: Instant,
     completion: @escaping @Sendable (Result<Sized<KeyValue?>, StoreError>) -> Void
   ) {
-    ask(completion) { server throws(StoreError) in
+    ask(completion) { [isReplicated] server throws(StoreError) in
       let filter: BSONDocument = [
         "_id": KeyValueDocuments.key(key, in: space), "gone": .null, "$or": KeyValueDocuments.live(at: now),
       ]
-      guard let document = try server.first(Find(Collections.keyValues, filter)) else { return .value(nil) }
+      var find = Find(Collections.keyValues, filter)
+      find.isOfMajority = isReplicated
+      guard let document = try server.first(find) else { return .value(nil) }
       let value = KeyValueDocuments.value(document)
       let size = value.value.text.utf8.count
       return size <= bytes ? .value(value) : .larger(size)
@@ -33,7 +38,7 @@ final class MongoKeyValues: KeyValueStore {
     prefix: String, in space: String, limit: Int, upTo bytes: Int, at now: Instant,
     completion: @escaping @Sendable (Result<Sized<[String]>, StoreError>) -> Void
   ) {
-    ask(completion) { server throws(StoreError) in
+    ask(completion) { [isReplicated] server throws(StoreError) in
       var keys: [String] = []
       var size = 0
       guard limit > 0 else { return .value(keys) }
@@ -44,6 +49,7 @@ final class MongoKeyValues: KeyValueStore {
       let filter: BSONDocument = ["_id": range, "gone": .null, "$or": KeyValueDocuments.live(at: now)]
       var find = Find(Collections.keyValues, filter, sort: ["_id": 1])
       find.fields = ["_id": 1]
+      find.isOfMajority = isReplicated
       try server.find(find) { document in
         guard let key = document["_id"]?.document?["key"]?.text, key.utf8.starts(with: prefix.utf8) else {
           return false

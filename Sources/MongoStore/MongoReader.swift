@@ -4,7 +4,7 @@ internal import JobModel
 /// Answers questions about a store, each on a connection of its own. Never waits for the writer.
 ///
 /// Threading: any thread; blocks on the network.
-struct MongoReader: Sendable {
+struct MongoReader: StoreReading {
   let server: MongoServer
   private var failure: MongoFailure { server.failure }
 
@@ -17,9 +17,13 @@ struct MongoReader: Sendable {
   // MARK: Schedules
 
   /// By job name; of one job its own first, then dynamic ones by id.
-  func schedules(of jobs: [String]? = nil) throws(StoreError) -> [ScheduleRecord] {
-    var filter: BSONDocument = ["gone": .null]
-    if let jobs { filter.add("job", ["$in": .array(jobs.map { .text($0) })]) }
+  func schedules() throws(StoreError) -> [ScheduleRecord] { try schedules(["gone": .null]) }
+
+  func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] {
+    try schedules(["gone": .null, "job": ["$in": .array(jobs.map { .text($0) })]])
+  }
+
+  private func schedules(_ filter: BSONDocument) throws(StoreError) -> [ScheduleRecord] {
     var records = try server.all(Find(Collections.schedules, filter)) { document throws(StoreError) in
       try ScheduleDocuments.record(document, failure: failure)
     }

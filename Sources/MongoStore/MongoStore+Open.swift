@@ -6,6 +6,7 @@ extension MongoStore {
     var lease: HostLease?
     var writer: StoreWriter?
     var notes: [String] = []
+    var isReplicated = false
   }
 
   /// Looks at the server, makes the database a store if it is empty, and takes the role that the mode asks for.
@@ -19,13 +20,16 @@ extension MongoStore {
     if options.mustExist, try server.first(Find(Collections.meta, ["_id": StoreState.id])) == nil {
       throw server.failure.absent
     }
+    var opened = Opened()
+    opened.isReplicated = hasTransactions
     guard mode != .reader else {
       _ = try MongoReader(server: server).state()
-      return Opened()
+      return opened
     }
     try prepare(server)
-    var opened = Opened()
     if mode == .scheduler || mode == .transfer {
+      var options = options
+      options.isReplicated = hasTransactions
       opened.lease = try HostLease(taking: server, options)
     }
     do throws(StoreError) {

@@ -114,11 +114,16 @@ extension MongoStore: TransferableStore {
       updates[change.collection, default: []].append(change.replacement)
     }
     for (hash, text) in texts.texts {
-      updates[Collections.texts, default: []].append(
-        ["q": ["_id": .bytes(hash)], "u": ["text": .text(text), "at": .date(0)], "upsert": true])
+      updates[Collections.texts, default: []].append(Self.entry(hash, text))
     }
     for (collection, entries) in updates { try send(entries, to: collection) }
     try set(["transfer": .text(mark)])
+  }
+
+  /// A text that is there already is not made old: a host counts on what it has written lately.
+  static func entry(_ hash: [UInt8], _ text: String) -> BSON {
+    let fields: BSON = ["text": .text(text), "at": .date(0)]
+    return ["q": ["_id": .bytes(hash)], "u": ["$setOnInsert": fields], "upsert": true]
   }
 
   private static func document(_ row: StoreRow, _ texts: inout LongTexts) -> (StoreSection, BSON, BSONDocument) {

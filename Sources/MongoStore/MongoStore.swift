@@ -18,7 +18,7 @@ internal import StoreSupport
 /// answers again.
 ///
 /// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the network.
-package final class MongoStore: JobStore, InspectableStore, RetainingStore, LeasedStore {
+package final class MongoStore: ReadingStore, RetainingStore, LeasedStore {
   package struct Options: Sendable {
     package var retention = Retention()
     /// Judges the age of history.
@@ -31,6 +31,10 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
     package var standsBy: (@Sendable (String) -> Void)?
     /// Whether it must be there already: nothing is made.
     package var mustExist = false
+    /// Nanoseconds between two looks at a store that another host has, where nothing tells when it is given back.
+    var look: Int64 = 2_000_000_000
+    /// Whether the server tells what changes.
+    var isReplicated = false
     /// Takes the store over from a host that is alive. For tests.
     package var ignoresLease = false
     package init() {}
@@ -63,6 +67,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
     name = location
     self.mode = mode
     let server = try MongoServer(address, failure: failure)
+    let isReplicated: Bool
     self.server = server
     reader = MongoReader(server: server)
     do throws(StoreError) {
@@ -70,6 +75,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
       lease = opened.lease
       notes = opened.notes
       opening = opened.writer?.opening
+      isReplicated = opened.isReplicated
       if let writer = opened.writer {
         let pruner = mode == .scheduler ? Pruner(server, options.retention) : nil
         loop = try WriterLoop(writer, pruner: pruner, options: options, storeName: location)
@@ -81,7 +87,7 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
       throw error
     }
     external = mode == .alongside ? ExternalRuns(server: server, now: options.clock.now) : nil
-    values = MongoKeyValues(server: server, loop: loop)
+    values = MongoKeyValues(server: server, loop: loop, isReplicated: isReplicated)
     keyValues = values
   }
 
@@ -117,19 +123,8 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
     loop.submit(.transaction(transaction, now, completion))
   }
 
-  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { try reader.steps(of: run) }
-  package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
-  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
-  package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
-  package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
-  package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
-  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
+  package var questions: any StoreReading { reader }
   package func append(log lines: [RunLogLine]) { loop?.submit(lines) }
-  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
-
-  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
-    try reader.log(of: run, limit: limit)
-  }
 
   package func close() {
     let isFirst = isClosed.withLock { isClosed in
@@ -161,8 +156,6 @@ package final class MongoStore: JobStore, InspectableStore, RetainingStore, Leas
 
   package func hostSince() throws(StoreError) -> Instant? { try reader.state().hostSince }
   package func hostPause() throws(StoreError) -> PauseNote? { try reader.state().pause }
-  package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
-  package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
   package var isHosted: Bool { (try? HostLease.holder(on: server)) != nil }
   package func living(among runs: [RunRecord]) -> Set<RunID> {
     if isHosted { return Set(runs.map(\.id)) }

@@ -98,7 +98,7 @@ struct Pruner {
           textCursor = .some(.bytes([]))
         }
       } else if let cursor = textCursor {
-        textCursor = try sweep(after: cursor)
+        textCursor = try sweep(after: cursor, writer)
       }
     } catch {
       // The next commit tells a server that is away; what was not removed is found again.
@@ -199,7 +199,7 @@ struct Pruner {
   /// Removes long texts that no run names, and that were not written lately: a run that is being written names it soon.
   ///
   /// - Returns: where to go on; nil: that was the end.
-  private func sweep(after cursor: BSON) throws(StoreError) -> BSON? {
+  private func sweep(after cursor: BSON, _ writer: StoreWriter) throws(StoreError) -> BSON? {
     var find = Find(Collections.texts, ["_id": ["$gt": cursor]], sort: ["_id": 1], limit: 100)
     find.fields = ["_id": 1]
     let hashes = try server.all(find) { $0["_id"] ?? .null }
@@ -215,6 +215,8 @@ struct Pruner {
       let hourAgo: BSON = ["$expr": ["$lt": ["$at", ["$subtract": ["$$NOW", .int(3_600_000)]]]]]
       let entry: BSON = ["q": ["$and": [["_id": ["$in": .array(gone)]], hourAgo]], "limit": 0]
       try server.ask(["delete": .text(Collections.texts), "deletes": [entry]])
+      // By whatever clock: what may be gone is written again.
+      writer.recent.forget(gone)
     }
     return hashes.count == 100 ? last : nil
   }

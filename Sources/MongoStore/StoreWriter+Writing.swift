@@ -1,5 +1,5 @@
-internal import Basics
 internal import JobModel
+internal import StoreSupport
 
 extension StoreWriter {
   /// Bytes of a journal in the document itself; a longer one lies in parts. A document has 16 MB at most.
@@ -127,7 +127,7 @@ extension StoreWriter {
 
   /// Texts that were written lately are there.
   private func write(_ texts: LongTexts, _ client: MongoClient) throws(ServerError) {
-    let now = monotonicNow()
+    let now = HeldLease.now
     var entries: [BSON] = []
     var bytes = 0
     let missing = recent.missing(of: texts, now: now)

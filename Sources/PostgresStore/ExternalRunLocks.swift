@@ -90,7 +90,7 @@ final class ExternalRunLocks: Sendable {
     private var pause: Int64 = 0
 
     private static let shortestPause: Int64 = 250_000_000
-    private static let longestPause: Int64 = 5_000_000_000
+    static let longestPause: Int64 = 3_000_000_000
     private static let longWhile: Int64 = 3_600_000_000_000
     /// A session that broke without a word may have its locks for a while yet: until the server finds out, the new one
     /// waits for them, so many nanoseconds at a time.
@@ -152,6 +152,21 @@ final class ExternalRunLocks: Sendable {
 
   /// As much of an id as a lock has room for, as a signed number.
   private static func key(_ run: Int64) -> Int64 { Int64(Int32(truncatingIfNeeded: run)) }
+
+  /// The same, for a host that ends all others. Where the server has just started, the sessions that hold the locks may
+  /// not be back yet: it waits for those of runs that only a process alongside can have begun, a few seconds at most.
+  static func surelyAlive(among runs: [RunRecord], _ readers: PostgresReaders) throws(StoreError) -> Set<RunID> {
+    let nothing = Monitor(())
+    while true {
+      let alive = try alive(among: runs, readers)
+      guard runs.contains(where: { $0.id.isForExternalRuns && !alive.contains($0.id) }) else { return alive }
+      let age = try readers.ask(
+        "SELECT (extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) * 1e9)::bigint"
+      ).integer(0, 0)
+      guard (0..<(2 * Holding.longestPause)).contains(age) else { return alive }
+      _ = nothing.wait(until: monotonicNow() + 100_000_000) { _ -> Void? in nil }
+    }
+  }
 
   /// The runs among `runs` whose process is alive alongside the host.
   static func alive(among runs: [RunRecord], _ readers: PostgresReaders) throws(StoreError) -> Set<RunID> {

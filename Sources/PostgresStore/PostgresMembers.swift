@@ -12,7 +12,7 @@ enum PostgresMembers {
     m.generation, m.scripts, m.runs, (extract(epoch FROM m.since) * 1e9)::bigint, \
     (extract(epoch FROM m.expires_at - clock_timestamp()) * 1e9)::bigint, m.clock_ahead, m.draining, m.drained_by, \
     (extract(epoch FROM l.taken_at) * 1e9)::bigint, \
-    (extract(epoch FROM l.expires_at - clock_timestamp()) * 1e9)::bigint
+    (extract(epoch FROM l.expires_at - clock_timestamp()) * 1e9)::bigint, m.takes
     """
 
   static let tables = """
@@ -44,6 +44,7 @@ enum PostgresMembers {
       if let since = rows.instant(row, first + 18) {
         member.lead = StoreMember.Lead(since: since, left: integer(19))
       }
+      member.takesRuns = integer(20) != 0
       return member
     }
   }
@@ -70,7 +71,7 @@ enum PostgresMembers {
       machine = excluded.machine, place = excluded.place, process = excluded.process, \
       process_started = excluded.process_started, version = excluded.version, labels = excluded.labels, \
       executors = excluded.executors, workers = excluded.workers, since = excluded.since, \
-      expires_at = excluded.expires_at, generation = 0, scripts = '', runs = 0, clock_ahead = 0, \
+      expires_at = excluded.expires_at, fence = excluded.fence, takes = false, generation = 0, scripts = '', runs = 0, clock_ahead = 0, \
       draining = m.draining AND m.place = excluded.place AND m.process = excluded.process \
       AND m.process_started = excluded.process_started \
       WHERE m.expires_at <= clock_timestamp() OR m.life = $12 RETURNING draining
@@ -111,19 +112,36 @@ enum PostgresMembers {
     var serverTime: Int64 = 0
     /// As they were before it.
     var members: [StoreMember] = []
+    /// Who has the lease, and for how many nanoseconds nobody else can take it.
+    var epoch: Int64 = 0
+    var leaseLeft: Int64 = 0
+    /// Whether it has renewed the lease that it was to renew.
+    var hasRenewed = false
   }
 
-  /// Says that a member lives, and how it is: one statement, with everything that it wants to know.
+  /// Says that a member lives, and how it is, and renews the lease that it has: one statement, with everything that it
+  /// wants to know.
+  ///
+  /// The row of a lease that a transaction of the host has is left to that, which renews it too. One that has ended, or
+  /// was given back, is not renewed by a beat. What is renewed is on the disk, as a member's row need not be.
+  ///
+  /// - Parameter leading: the lease; nil: its host has none.
   static func beat(
     _ connection: PostgresConnection, _ identity: MemberIdentity, _ report: MemberReport, clockAhead: Int64,
-    lease: Int64
+    lease: Int64, leading: PostgresLease? = nil
   ) throws(StoreError) -> Beat {
-    let rows = try connection.ask(
+    let step = PostgresStep(
       """
       WITH beat AS (UPDATE members SET expires_at = clock_timestamp() + $3 * interval '1 ms', generation = $4, \
-      scripts = $5, runs = $6, clock_ahead = $7 WHERE name = $1 AND life = $2 RETURNING draining, drained_by) \
+      scripts = $5, runs = $6, clock_ahead = $7 WHERE name = $1 AND life = $2 RETURNING draining, drained_by), \
+      own AS (SELECT one FROM leadership WHERE epoch = $8 AND expires_at > clock_timestamp() FOR UPDATE SKIP LOCKED), \
+      renewed AS (UPDATE leadership l SET expires_at = clock_timestamp() + $9 * interval '1 ms' FROM own \
+      WHERE l.one = own.one AND l.epoch = $8 RETURNING set_config('synchronous_commit', 'on', true)) \
       SELECT (SELECT count(*) FROM beat), coalesce((SELECT draining FROM beat), false), \
-      coalesce((SELECT drained_by FROM beat), ''), (extract(epoch FROM clock_timestamp()) * 1e9)::bigint, \(columns) \
+      coalesce((SELECT drained_by FROM beat), ''), (extract(epoch FROM clock_timestamp()) * 1e9)::bigint, \
+      (SELECT count(*) FROM renewed), (SELECT epoch FROM leadership), \
+      (SELECT CASE WHEN \(PostgresLease.isFree) THEN 0 \
+      ELSE (extract(epoch FROM expires_at - clock_timestamp()) * 1e9)::bigint END FROM leadership), \(columns) \
       FROM \(tables) ORDER BY m.name
       """
     ) {
@@ -134,14 +152,21 @@ enum PostgresMembers {
       $0.add(report.scripts)
       $0.add(Int64(report.runs))
       $0.add(clockAhead)
+      $0.add(leading?.epoch)
+      $0.add(leading?.milliseconds ?? 0)
     }
+    // By then the next one is due, over another connection.
+    let rows = try connection.run([step], within: max(1_000_000_000, lease / 2))[0]
     var beat = Beat()
     guard rows.count > 0 else { return beat }
     beat.isKnown = rows.integer(0, 0) > 0
     beat.isDraining = rows.integer(0, 1) != 0
     beat.drainedBy = rows.text(0, 2)
     beat.serverTime = rows.integer(0, 3)
-    beat.members = read(rows, from: 4)
+    beat.hasRenewed = rows.integer(0, 4) > 0
+    beat.epoch = rows.integer(0, 5)
+    beat.leaseLeft = rows.integer(0, 6)
+    beat.members = read(rows, from: 7)
     return beat
   }
 
@@ -171,12 +196,14 @@ extension PostgresStore: SharedStore {
     _ isDraining: Bool, of member: String, by caller: String
   ) throws(StoreError) -> Bool {
     guard mode != .reader else { throw target.onlyRead }
-    // Whoever stands by may have waited for the end of a drain.
+    // Whoever stands by may have waited for the end of a drain. However the store commits otherwise, the caller goes by
+    // it.
     let rows = try readers.ask(
       """
       WITH changed AS (UPDATE members SET draining = $2, drained_by = CASE WHEN $2 THEN $3 END \
       WHERE name = $1 AND (expires_at > clock_timestamp() OR draining) RETURNING name) \
-      SELECT pg_notify('\(PostgresSchema.memberChannel)', ''), pg_notify('\(PostgresSchema.channel)', '') FROM changed
+      SELECT pg_notify('\(PostgresSchema.memberChannel)', ''), pg_notify('\(PostgresSchema.channel)', ''), \
+      set_config('synchronous_commit', 'on', true) FROM changed
       """
     ) {
       $0.add(member)

@@ -18,22 +18,33 @@ final class PostgresMembership: StoreMembership {
 
   private let state = Monitor(State())
   private let bell: Bell
+  private let link: MemberLink
   private let thread: StoreThread
+  let identity: MemberIdentity
+  let address: StoreAddress
+  /// How long the others surely count this host as alive.
+  let held: HeldLease
 
   /// Joins, and begins to beat. Blocks on the server; at most for the length of a lease where it cannot be told
   /// whether a host of that name lives.
   init(
     _ target: PostgresTarget, setup: String, _ identity: MemberIdentity, lease: Int64, clock: any WallClock,
-    _ callbacks: MembershipCallbacks
+    _ callbacks: MembershipCallbacks, at address: StoreAddress
   ) throws(StoreError) {
+    self.address = address
     var connection = try PostgresConnection(target, setup: setup)
     try PostgresMigration.prepare(connection, target, mayChange: true)
+    self.identity = identity
+    let held = HeldLease(length: lease, sentAt: HeldLease.now)
+    self.held = held
     try MemberName.take(&connection, target, setup: setup, identity, lease: lease)
     bell = try Bell(target.location)
-    let (state, bell, session) = (state, bell, connection)
+    link = MemberLink(bell)
+    link.register(target, identity.name)
+    let (state, bell, link, session) = (state, bell, link, connection)
     thread = try StoreThread(name: "store-member") {
       var beating = Beating(
-        session, target, setup: setup, identity, lease: lease, clock: clock, callbacks, bell: bell)
+        session, target, setup: setup, identity, held: held, clock: clock, callbacks, bell: bell, link: link)
       while true {
         let isLeaving = state.change { state in
           state.isAsked = false
@@ -68,9 +79,11 @@ private struct Beating: ~Copyable {
   private let identity: MemberIdentity
   /// Nanoseconds.
   private let lease: Int64
+  private let held: HeldLease
   private let clock: any WallClock
   private let callbacks: MembershipCallbacks
   private let bell: Bell
+  private let link: MemberLink
   private var connection: PostgresConnection?
   /// Whether this session is told what is asked of members.
   private var listens = false
@@ -84,23 +97,32 @@ private struct Beating: ~Copyable {
   private var heardAt = HeldLease.now
   /// Nanoseconds until the next beat.
   private var pause: Int64
+  /// Whether the last beat failed.
+  private var isFailing = false
 
   private static let shortestPause: Int64 = 250_000_000
   private static let longestPause: Int64 = 5_000_000_000
 
   init(
-    _ connection: PostgresConnection, _ target: PostgresTarget, setup: String, _ identity: MemberIdentity, lease: Int64,
-    clock: any WallClock, _ callbacks: MembershipCallbacks, bell: Bell
+    _ connection: PostgresConnection, _ target: PostgresTarget, setup: String, _ identity: MemberIdentity,
+    held: HeldLease, clock: any WallClock, _ callbacks: MembershipCallbacks, bell: Bell, link: MemberLink
   ) {
     self.connection = connection
     self.target = target
     self.setup = setup
     self.identity = identity
-    self.lease = lease
+    lease = held.length
+    self.held = held
     self.clock = clock
     self.callbacks = callbacks
     self.bell = bell
+    self.link = link
     pause = lease / 2
+  }
+
+  /// Nanoseconds until the next beat: half of the length of a lease, or when the lease that the host has wants it.
+  private var period: Int64 {
+    link.lease.map { max(lease / 12, min(lease / 2, $0.untilRenewal)) } ?? lease / 2
   }
 
   /// Beats once; what fails is tried again, sooner than the next beat would be due.
@@ -110,11 +132,16 @@ private struct Beating: ~Copyable {
       let connection = try connected()
       let sentAt = HeldLease.now
       let before = clock.now.nanoseconds
-      let beat = try PostgresMembers.beat(connection, identity, report, clockAhead: clockAhead, lease: lease)
+      let leading = link.lease
+      let beat = try PostgresMembers.beat(
+        connection, identity, report, clockAhead: clockAhead, lease: lease, leading: leading)
       clockAhead = ServerClock.ahead(before: before, server: beat.serverTime, after: clock.now.nanoseconds)
+      link.heard(beat, leading, sentAt: sentAt, target)
       guard beat.isKnown else { return try joinAgain(connection) }
       heardAt = sentAt
-      pause = lease / 2
+      held.renewed(sentAt: sentAt)
+      isFailing = false
+      pause = period
       tell(beat)
     } catch {
       failed(error)
@@ -174,7 +201,8 @@ private struct Beating: ~Copyable {
   }
 
   private mutating func failed(_ error: StoreError) {
-    pause = min(max(Self.shortestPause, pause == lease / 2 ? 0 : pause * 2), Self.longestPause)
+    pause = min(max(Self.shortestPause, isFailing ? pause * 2 : 0), Self.longestPause)
+    isFailing = true
     guard !toldUnheard, HeldLease.now - heardAt > lease else { return }
     toldUnheard = true
     callbacks.heard(.unheard(error.message))

@@ -76,6 +76,8 @@ struct PostgresPlan {
         answering.append(steps.count)
         steps.append(PostgresTransactions.step(transaction, at: now))
       case .externalRun:
+        // A crash of the server that forgot the id would have another process given the same one.
+        steps.append(PostgresStep("SELECT set_config('synchronous_commit', 'on', true)"))
         answering.append(steps.count)
         steps.append(PostgresStep("SELECT take_external_run($1)") { $0.add(RunID.externalRunStride) })
       }

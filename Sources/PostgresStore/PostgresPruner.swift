@@ -9,7 +9,7 @@ internal import JobModel
 struct PostgresPruner {
   static let rowsPerSlice: Int64 = 500
   /// How often age, and values that have expired, are looked at. Nanoseconds.
-  private static let sweepPeriod: Int64 = 60 * 1_000_000_000
+  private static let sweepPeriod: Int64 = 300 * 1_000_000_000
 
   /// One thing to do, and where it goes on.
   enum Slice {

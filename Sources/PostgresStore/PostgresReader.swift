@@ -4,7 +4,7 @@ internal import JobModel
 /// Answers questions about a store, each from one consistent snapshot.
 ///
 /// Threading: any thread; blocks on the server.
-struct PostgresReader: Sendable {
+struct PostgresReader: StoreReading {
   let readers: PostgresReaders
   private var target: PostgresTarget { readers.target }
 
@@ -17,6 +17,8 @@ struct PostgresReader: Sendable {
       PostgresStep("SELECT reason, paused_by, paused_at FROM host_pause"),
       PostgresStep("SELECT coalesce(max(id), 0)::bigint FROM audit"), PostgresStep(Self.open),
       PostgresStep("SELECT \(PostgresSteps.intentColumns) FROM intents ORDER BY id"),
+      PostgresStep(
+        "SELECT DISTINCT p.run FROM placed_runs p WHERE p.state <> 'declined' AND \(PostgresPlacements.isClaimed)"),
     ])
     let rows = Array(answers)
     guard rows[0].count == 1 else { throw target.failure(state: "42P01", message: "the row of leadership") }
@@ -39,6 +41,7 @@ struct PostgresReader: Sendable {
     snapshot.nextAudit = rows[4].integer(0, 0) + 1
     snapshot.unfinished = try PostgresRuns.records(rows[5], target)
     snapshot.intents = PostgresSteps.intents(rows[6])
+    snapshot.placed = Set((0..<rows[7].count).map { RunID(rows[7].integer($0, 0)) })
     return snapshot
   }
 

@@ -41,6 +41,8 @@ internal import Chronology
 
   func text(_ row: Int, _ column: Int32) -> String { PostgresText.unescaped(key(row, column)) }
 
+  func byteList(_ row: Int, _ column: Int32) -> [UInt8] { unsafe bytes(row, column) { unsafe Array($0) } }
+
   /// A value of bytes, as a text.
   func key(_ row: Int, _ column: Int32) -> String {
     unsafe bytes(row, column) { unsafe String(decoding: $0, as: UTF8.self) }

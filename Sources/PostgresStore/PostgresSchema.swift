@@ -26,6 +26,7 @@ enum PostgresSchema {
   /// One entry per version, in order; entries are never edited once released.
   static let migrations: [String] = [
     tables + runTables + functions, steps + provenCommits + manyValues + transactions, members,
+    placements,
   ]
   static var currentVersion: Int { migrations.count }
 

@@ -10,21 +10,33 @@ enum PostgresStandby {
   static func take(
     _ connection: inout PostgresConnection, _ target: PostgresTarget, setup: String, _ options: PostgresStore.Options
   ) throws(StoreError) -> PostgresLease {
+    let link = MemberLink.of(target, options.node)
     var hasSaid = false
     var listens = false
+    // A beat that was under way when word came may tell what was before it.
+    var mustAsk = false
     while true {
       do throws(StoreError) {
         if connection.isBroken {
           listens = false
+          mustAsk = true
           connection = try PostgresConnection(target, setup: setup)
         }
         // Before the first try: what is told after it is heard.
         if options.standsBy != nil, !listens { _ = try connection.ask("LISTEN \(PostgresSchema.channel)") }
         listens = true
-        // What is not free is not tried: an idle host costs one question.
-        let wait = hasSaid ? try untilFree(connection, options) : 0
+        // What is not free is not tried: the host's own beats tell how long, or one question does.
+        var wait: Int64 = 0
+        if hasSaid {
+          if !mustAsk, let known = link?.untilFree(options.lease) {
+            wait = known + margin
+          } else {
+            wait = try untilFree(connection, options)
+          }
+          mustAsk = false
+        }
         if wait > 0 {
-          _ = try connection.awaitNotice(for: wait)
+          mustAsk = try connection.awaitNotice(for: wait)
           continue
         }
         let lease = try PostgresLease.take(

@@ -1,5 +1,6 @@
 internal import Chronology
 package import JobModel
+internal import StoreSupport
 
 extension PostgresStore: TransferableStore {
   /// Each host, each run of a process alongside, each value that was set and each line of the audit change it; moving
@@ -14,22 +15,8 @@ extension PostgresStore: TransferableStore {
   }
 
   package func count(of section: StoreSection) throws(StoreError) -> Int {
-    let counts = Self.tables(of: section).map { "(SELECT count(*) FROM \($0))" }
+    let counts = section.tables(dynamicSchedules: "dynamic_schedules").map { "(SELECT count(*) FROM \($0))" }
     return try readers.ask("SELECT " + counts.joined(separator: " + ")).count(0, 0)
-  }
-
-  private static func tables(of section: StoreSection) -> [String] {
-    switch section {
-    case .schedules: ["schedules", "dynamic_schedules"]
-    case .runs: ["open_runs", "runs"]
-    case .steps: ["steps"]
-    case .intents: ["intents"]
-    case .log: ["run_log"]
-    case .decisions: ["decisions"]
-    case .keyValues: ["kv"]
-    case .files: ["watched_files"]
-    case .audit: ["audit"]
-    }
   }
 
   package func counters() throws(StoreError) -> StoreCounters {

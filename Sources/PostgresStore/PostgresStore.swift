@@ -1,7 +1,7 @@
 internal import Basics
 package import Chronology
 package import JobModel
-internal import StoreSupport
+package import StoreSupport
 
 /// A store in a PostgreSQL database, in a schema of its own, with one writer connection that commits in groups.
 ///
@@ -17,7 +17,7 @@ internal import StoreSupport
 /// A server that is away fails what is handed over; it is tried again with the next batch, by a new connection.
 ///
 /// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the server.
-package final class PostgresStore: JobStore, InspectableStore, RetainingStore, ExternalRunStore, LeasedStore {
+package final class PostgresStore: ReadingStore, QueueingStore, RetainingStore, ExternalRunStore, LeasedStore {
   package struct Options: Sendable {
     package var synchronous = CommitDurability.full
     package var retention = Retention()
@@ -33,6 +33,8 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     package var mustExist = false
     /// Takes the store while another host's lease lasts, as nobody should but a test.
     package var takesByForce = false
+    /// Of a member: what every transaction proves; nil: nothing has to be proved alongside a host.
+    var word: PostgresWord?
     /// Told when the system refuses a thread that is made when it is first needed, and (nil) when it gives it.
     package var threadRefused: (@Sendable (StoreError?) -> Void)?
     /// Judges the age of history.
@@ -50,8 +52,10 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   let reader: PostgresReader
   let commits: PostgresCommits?
   private let values: PostgresValues
+  let setup: String
   /// nil: it does not schedule.
-  private let lease: PostgresLease?
+  let lease: PostgresLease?
+  private let link: MemberLink?
   private let leaseWatch = Monitor<StoreThread?>(nil)
   private let externalRuns: ExternalRunLocks?
   private let isClosed = Monitor(false)
@@ -69,6 +73,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     location = target.location
     name = target.location
     let setup = Self.setup(options)
+    self.setup = setup
     var options = options
     // Nobody takes over from a migration, and no statement of it is cut short; with its session its lease goes too.
     if mode == .transfer { (options.lease, options.prunes) = (600_000_000_000, false) }
@@ -87,6 +92,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
     case .alongside, .reader: break
     }
     self.lease = lease
+    link = mode == .scheduler ? MemberLink.of(target, options.node) : nil
     readers = PostgresReaders(target, setup: setup)
     reader = PostgresReader(readers: readers)
     externalRuns = mode == .alongside ? ExternalRunLocks(target, setup: setup) : nil
@@ -101,6 +107,8 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
         }, storeName: target.location)
     }
     values = PostgresValues(readers, commits, refused: options.threadRefused)
+    // Nothing can fail any more: nobody would give it back.
+    link?.lead(lease)
   }
 
   /// What each session begins with. Names without a schema are this store's own.
@@ -119,36 +127,29 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   /// - Returns: unfinished runs without those of living processes alongside the host.
   package func load() throws(StoreError) -> StoreSnapshot {
     var snapshot = try reader.load()
-    let alive = try ExternalRunLocks.alive(among: snapshot.unfinished, readers)
+    let alive = try ExternalRunLocks.surelyAlive(among: snapshot.unfinished, readers)
     if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
     return snapshot
   }
 
-  package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
-    guard let commits else { return completion(target.onlyRead) }
-    commits.submit(.batch(batch, completion))
-  }
+  package var questions: any StoreReading { reader }
 
-  package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
-  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
-  package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
-  package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
-  package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
-  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
-  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { try reader.steps(of: run) }
+  package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
+    submit(.batch(batch, completion))
+  }
 
   package func commit(
     _ transaction: RunTransaction, at now: Instant,
     completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
   ) {
-    guard let commits else { return completion(.failure(target.onlyRead)) }
-    commits.submit(.transaction(transaction, now, completion))
+    submit(.transaction(transaction, now, completion))
   }
 
-  package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
-  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
-  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
-    try reader.log(of: run, limit: limit)
+  package func append(log lines: [RunLogLine]) { submit(.log(lines)) }
+
+  package func submit(_ operation: CommitQueue.Operation) {
+    guard let commits else { return operation.complete(.failure(target.onlyRead)) }
+    commits.submit(operation)
   }
 
   package func close() {
@@ -157,6 +158,7 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
       return !isClosed
     }
     guard isFirst else { return }
+    link?.lead(nil)
     commits?.close()
     lease?.held.close()
     leaseWatch.withLock { $0.take() }?.join()
@@ -181,8 +183,6 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
 
   package var copyAdvice: String { "pg_dump --schema=\(PostgresSchema.name) does it, while a host uses it" }
   package func setRetention(_ retention: Retention) { commits?.set(retention) }
-  package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
-  package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
 
   package func hostSince() throws(StoreError) -> Instant? {
     let rows = try readers.ask("SELECT (extract(epoch FROM taken_at) * 1e9)::bigint FROM leadership WHERE epoch > 0")
@@ -210,13 +210,11 @@ package final class PostgresStore: JobStore, InspectableStore, RetainingStore, E
   }
 
   package func externalRunID() throws(StoreError) -> RunID {
-    guard let externalRuns, let commits else {
+    guard let externalRuns else {
       throw StoreError(
         .readOnly, "\(location): the store is not open alongside a host: it has no ids for runs of others")
     }
-    let answer = Monitor<Result<RunID, StoreError>?>(nil)
-    commits.submit(.externalRun { result in answer.change { $0 = result } })
-    let id = try answer.wait { $0 }!.get()
+    let id = try takeRunID()
     try externalRuns.mark(id)
     return id
   }

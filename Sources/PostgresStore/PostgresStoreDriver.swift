@@ -38,6 +38,14 @@ extension PostgresStoreDriver: SharedStoreDriver {
     options.synchronous = .normal
     return try PostgresMembership(
       PostgresTarget(address), setup: PostgresStore.setup(options), identity, lease: request.lease ?? options.lease,
-      clock: request.clock, callbacks)
+      clock: request.clock, callbacks, at: address)
+  }
+}
+
+extension PostgresMembership {
+  func openStation(
+    _ request: StoreRequest, _ callbacks: StationCallbacks
+  ) throws(StoreError) -> (any RunStation)? {
+    try PostgresStation(PostgresTarget(address), identity, request, address, held: held, callbacks)
   }
 }

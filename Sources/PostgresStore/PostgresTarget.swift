@@ -46,6 +46,7 @@ struct PostgresTarget: Sendable {
         .lost,
         "\(location): another host has taken this store over: this one starts nothing from it any more, and how its runs end is not written"
       )
+    case PostgresSchema.lostMemberState: return givenUp
     case "53100":
       return StoreError(.full, "\(location): the server has no space left: free some on its disk; nothing was written")
     case "25006":
@@ -63,6 +64,14 @@ struct PostgresTarget: Sendable {
       )
     default: return StoreError(.io, "\(location): \(message) (SQLSTATE \(state))")
     }
+  }
+
+  /// The answer to a member that was not heard of for the length of its lease.
+  var givenUp: StoreError {
+    StoreError(
+      .lost,
+      "\(location): this host was not heard of for the length of its lease, and what it ran for the host that leads was given up: nothing of it is written"
+    )
   }
 
   /// The answer to a batch whose connection broke: nobody knows whether it was written, and it is handed over again.

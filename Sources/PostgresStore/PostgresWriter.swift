@@ -12,6 +12,8 @@ struct PostgresWriter: ~Copyable {
   private let setup: String
   /// nil in a process alongside a host.
   let lease: PostgresLease?
+  /// Of a member that runs what the leader gave it.
+  private let word: PostgresWord?
   private var connection: PostgresConnection?
   /// nil: nothing is pruned, because everything is being moved.
   private var pruner: PostgresPruner?
@@ -43,6 +45,7 @@ struct PostgresWriter: ~Copyable {
     self.lease = lease
     self.mark = mark
     clock = options.clock
+    word = options.word
     auditLines = Int64(max(0, options.retention.auditLines))
     isDurable = options.synchronous == .full
     pruner = options.prunes ? PostgresPruner(options.retention) : nil
@@ -82,18 +85,20 @@ struct PostgresWriter: ~Copyable {
     _ steps: [PostgresStep], highestRun: Int64, decision: Int64, commit: Int64 = 0
   ) throws(StoreError) -> ArraySlice<PostgresRows> {
     let connection = try connected()
-    let proof = lease.map { [$0.proof(highestRun: highestRun, decision: decision, commit: commit)] } ?? []
+    var proof = lease.map { [$0.proof(highestRun: highestRun, decision: decision, commit: commit)] } ?? []
+    if let word {
+      guard let own = word.current else { throw target.givenUp }
+      proof = [own.proof]
+    }
     let sentAt = HeldLease.now
     do throws(StoreError) {
-      // Alone, a statement is a transaction.
-      let isBracketed = !steps.isEmpty
+      // What is sent together is a transaction by itself.
       // What a lease does not outlast is not waited for: by then another host may lead.
       let answers = try connection.run(
-        isBracketed ? [PostgresStep("BEGIN")] + proof + steps + [PostgresStep("COMMIT")] : proof,
-        within: lease.map { max(1_000_000_000, $0.held.length) } ?? PostgresConnection.patience)
+        proof + steps, within: lease.map { max(1_000_000_000, $0.held.length) } ?? PostgresConnection.patience)
       // What a crash may take back is no renewal to go by: the server would give the store away sooner.
       if isDurable { lease?.held.renewed(sentAt: sentAt) }
-      return isBracketed ? answers[(1 + proof.count)..<(answers.count - 1)] : []
+      return answers[proof.count...]
     } catch {
       if error.code == .lost { lease?.held.lose(error.message) }
       isInDoubt = connection.isBroken
@@ -193,7 +198,7 @@ struct PostgresWriter: ~Copyable {
   /// When there is something to do without being asked: a renewal, history to prune. Monotonic nanoseconds.
   var dueAt: Int64 {
     guard let held = lease?.held, !held.isOver else { return .max }
-    return max(min(monotonicNow() + held.untilRenewal, pruner?.dueAt ?? .max), away?.until ?? 0)
+    return max(min(monotonicNow() + (lease?.untilOwnRenewal ?? 0), pruner?.dueAt ?? .max), away?.until ?? 0)
   }
 
   /// Does one piece of it, if it is due. A failure is told by the next batch, and tried again.
@@ -202,7 +207,7 @@ struct PostgresWriter: ~Copyable {
     let now = monotonicNow()
     if let away, now < away.until { return }
     do throws(StoreError) {
-      if held.untilRenewal <= 0 {
+      if let lease, lease.untilOwnRenewal <= 0 {
         try renew()
       } else if let slice = pruner?.next(at: now, wall: clock.now), let step = pruner?.step(slice, wall: clock.now) {
         let rows = try run([step], highestRun: 0, decision: 0)

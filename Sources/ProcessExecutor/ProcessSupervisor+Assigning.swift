@@ -13,10 +13,14 @@ extension ProcessSupervisor {
   /// does not keep the others waiting.
   private static let lookahead = 64
 
+  /// Orders that may get their worker before the first one, which serves another script, has one.
+  private static let passesMost = 8
+
   /// Gives orders to workers that wait, and starts workers for the others.
   func assign(_ now: Int64) {
     var index = 0
     var bindings: [ObjectIdentifier: WorkerBinding] = [:]
+    makeRoomForFirst(now)
     while index < min(waiting.count, Self.lookahead), children.contains(where: { $0.phase == .idle }) {
       let order = waiting[index]
       guard let payload = order.job.definition.payload as? LuaJobPayload, refusal(of: order) == nil else {
@@ -31,9 +35,27 @@ extension ProcessSupervisor {
         continue
       }
       waiting.remove(at: index)
+      passes = index == 0 ? 0 : passes + 1
       give(order, payload, binding, to: child)
     }
     start(for: waiting.count, now)
+  }
+
+  /// A script that always has orders would keep its workers for ever: one of them ends when enough orders were served
+  /// before the first that waits.
+  private func makeRoomForFirst(_ now: Int64) {
+    guard passes >= Self.passesMost, let payload = waiting.first?.job.definition.payload as? LuaJobPayload else {
+      return
+    }
+    let binding = binding(of: payload)
+    let idle = children.filter { $0.phase == .idle }
+    guard children.count(where: { $0.phase != .ending }) >= configuration.workers,
+      !children.contains(where: { $0.phase == .starting }),
+      !idle.contains(where: { $0.binding == nil || $0.binding == binding }),
+      let oldest = idle.min(by: { $0.idleSince < $1.idleSince })
+    else { return }
+    passes = 0
+    retire(oldest, now)
   }
 
   /// Why an order is not run at all.
@@ -54,13 +76,17 @@ extension ProcessSupervisor {
 
   /// What a worker must be for a job of that script.
   private func binding(of payload: LuaJobPayload) -> WorkerBinding {
-    let services = executor.luaHost.services
+    let (services, host) = (executor.luaHost.services, executor.luaHost.configuration)
+    let limits = WorkerLimits(
+      keptBytes: host.keptBytes, answerBytes: host.answerBytes, logLines: host.logLines,
+      hookTimeout: host.hookTimeout, cancelPatience: host.cancelPatience)
     var grants = WireWriter()
     services.grants(payload.script).write(to: &grants)
     return WorkerBinding(
       host: getpid(), script: payload.script.text, baseDirectory: services.baseDirectory,
       libraries: configuration.libraries, memory: configuration.memory,
-      processorTime: configuration.processorTime, hasNamespaces: configuration.hasNamespaces, grants: grants.bytes)
+      processorTime: configuration.processorTime, hasNamespaces: configuration.hasNamespaces, grants: grants.bytes,
+      limits: limits)
   }
 
   /// A worker that waits for such a run: one that has run the job before, one that serves its script, a new one.

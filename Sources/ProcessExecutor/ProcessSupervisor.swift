@@ -13,6 +13,8 @@ final class ProcessSupervisor {
   var children: [WorkerChild] = []
   /// Orders that no worker has, in the order of their submission.
   var waiting: [RunOrder] = []
+  /// Orders that were given to a worker since the first that waits is the first.
+  var passes = 0
   /// How often an order was given to a worker that died before it began it.
   var lost: [RunToken: Int] = [:]
   /// Runs that died with their worker, whose hooks are to be executed, and how they ended.

@@ -25,6 +25,14 @@ extension ServiceCall {
     case .jobs, .steps, .keep, .commit: nil
     }
   }
+
+  /// Whether what it names is any text: a key, or an event.
+  var isOfText: Bool {
+    switch self {
+    case .value, .keys, .change, .emit, .subscribe: true
+    default: false
+    }
+  }
 }
 
 /// What of a worker's values is taken over.
@@ -70,7 +78,8 @@ extension RunServices {
     guard let details else { return nil }
     var error = details.error
     error?.hide(mask)
-    error?.cut()
+    // A worker has cut it, and said so behind it.
+    error?.cut(beyond: 1_024)
     if let data = error?.data { error?.data = checked(JSONText(data), limit: Quotas.errorDataBytes + 1_024)?.text }
     if let line = error?.line { error?.line = min(max(0, line), Int(Int32.max)) }
     return AttemptDetails(

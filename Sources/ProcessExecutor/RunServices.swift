@@ -28,6 +28,8 @@ final class RunServices: Sendable {
     var open: Set<UInt64> = []
     /// Events that are waited for; nil: the subscription is being made.
     var subscriptions: [UInt64: EventSubscription?] = [:]
+    /// Programs that were asked for secrets, by their numbers among the host's children.
+    var commands: [Int] = []
     var isListing = false
     /// It has asked for its steps, without which it can do none.
     var hasSteps = false
@@ -66,12 +68,14 @@ final class RunServices: Sendable {
 
   /// The run is over: nothing is told any more.
   func end() {
-    let open = state.withLock { state in
+    let (open, commands) = state.withLock { state in
       state.isOver = true
-      defer { state.subscriptions = [:] }
-      return state.subscriptions
+      defer { (state.subscriptions, state.commands) = ([:], []) }
+      return (state.subscriptions, state.commands)
     }
     for subscription in open.values { subscription?.cancel() }
+    // Those that have ended are nobody's any more.
+    for command in commands { luaHost.children.abandon(command) }
   }
 
   // MARK: What it says
@@ -128,7 +132,9 @@ final class RunServices: Sendable {
       return true
     }
     guard isNew else { return false }
-    if let name = question.name, let refusal = Self.refusal(ofName: name) { return finish(call, .refused(refusal)) }
+    if let name = question.name, let refusal = Self.refusal(ofName: name, mayHaveZeros: question.isOfText) {
+      return finish(call, .refused(refusal))
+    }
     switch question {
     case .value, .keys, .change: return askStore(call, question)
     case .jobs: listJobs(call)
@@ -173,11 +179,11 @@ final class RunServices: Sendable {
 
   var caller: String { "\(order.job.definition.source.file) (run \(order.id))" }
 
-  static func refusal(ofName name: String) -> HostRefusal? {
+  static func refusal(ofName name: String, mayHaveZeros: Bool = false) -> HostRefusal? {
     if name.utf8.count > nameBytes {
       return HostRefusal("a name has at most \(nameBytes) bytes, this one has \(name.utf8.count)")
     }
-    return name.utf8.contains(0) ? HostRefusal("a name has no byte that is zero") : nil
+    return !mayHaveZeros && name.utf8.contains(0) ? HostRefusal("a name has no byte that is zero") : nil
   }
 
   func onBlockingPool(_ call: UInt64, _ body: @escaping @Sendable () -> ServiceAnswer) {
@@ -245,6 +251,12 @@ final class RunServices: Sendable {
     guard services.grants(script).secret.allows(name) else {
       return _ = finish(call, .secret(.refused("\(script) has no grant for the secret")))
     }
-    luaHost.lookUpSecret(name, for: script) { self.finish(call, .secret($0)) }
+    let asks: @Sendable (Int) -> Bool = { number in
+      self.state.withLock { state in
+        if !state.isOver { state.commands.append(number) }
+        return !state.isOver
+      }
+    }
+    luaHost.lookUpSecret(name, asks: asks) { self.finish(call, .secret($0)) }
   }
 }

@@ -65,6 +65,9 @@ extension WorkerBinding {
     writer.write(processorTime)
     writer.write(hasNamespaces)
     writer.write(bytes: grants)
+    for bytes in [limits.keptBytes, limits.answerBytes, limits.logLines] { writer.write(Int64(bytes)) }
+    writer.write(limits.hookTimeout)
+    writer.write(limits.cancelPatience)
   }
 
   init(reading reader: inout WireReader) throws(WireError) {
@@ -77,6 +80,10 @@ extension WorkerBinding {
     processorTime = try reader.optionalNumber()
     hasNamespaces = try reader.bool()
     grants = try reader.byteList()
+    limits = WorkerLimits(
+      keptBytes: Int(try reader.number(Int64.self)), answerBytes: Int(try reader.number(Int64.self)),
+      logLines: Int(try reader.number(Int64.self)), hookTimeout: try reader.number(),
+      cancelPatience: try reader.number())
   }
 }
 

@@ -24,10 +24,11 @@ package struct WorkerBinding: Sendable, Hashable {
   package var hasNamespaces: Bool
   /// As `Grants.write` writes them.
   package var grants: [UInt8]
+  package var limits: WorkerLimits
 
   package init(
     host: Int32, script: String, baseDirectory: String, libraries: WorkerLibraries, memory: Int?,
-    processorTime: Int64?, hasNamespaces: Bool, grants: [UInt8]
+    processorTime: Int64?, hasNamespaces: Bool, grants: [UInt8], limits: WorkerLimits
   ) {
     self.host = host
     self.script = script
@@ -37,6 +38,29 @@ package struct WorkerBinding: Sendable, Hashable {
     self.processorTime = processorTime
     self.hasNamespaces = hasNamespaces
     self.grants = grants
+    self.limits = limits
+  }
+}
+
+/// What of its host's limits of running scripts a worker has too; of what runs have together each worker has it all.
+package struct WorkerLimits: Sendable, Hashable {
+  /// Bytes of kept states.
+  package var keptBytes: Int
+  /// Bytes of answers under way.
+  package var answerBytes: Int
+  /// Lines that one run may log.
+  package var logLines: Int
+  /// Nanoseconds that a hook has after an attempt that was killed.
+  package var hookTimeout: Int64
+  /// Nanoseconds that a cancelled run has whose script looks for that.
+  package var cancelPatience: Int64
+
+  package init(keptBytes: Int, answerBytes: Int, logLines: Int, hookTimeout: Int64, cancelPatience: Int64) {
+    self.keptBytes = keptBytes
+    self.answerBytes = answerBytes
+    self.logLines = logLines
+    self.hookTimeout = hookTimeout
+    self.cancelPatience = cancelPatience
   }
 }
 

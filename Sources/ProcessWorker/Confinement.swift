@@ -39,6 +39,18 @@ enum Confinement {
     return notes
   }
 
+  /// Files that may be started though they lie elsewhere; of a pattern the directory before its first star.
+  private static func programs(_ granted: Grants.Names) -> [String] {
+    guard case .some(let patterns) = granted else { return [] }
+    return patterns.compactMap { pattern in
+      guard pattern.hasPrefix("/") else { return nil }
+      guard let star = pattern.firstIndex(of: "*") else { return pattern }
+      let before = pattern[..<star]
+      guard let slash = before.lastIndex(of: "/"), slash != before.startIndex else { return nil }
+      return String(before[..<slash])
+    }
+  }
+
   /// False where the kernel has no Landlock.
   private static func enterLandlock(_ grants: Grants) -> Bool {
     var roots: [Grants.FileRoot]?
@@ -53,7 +65,9 @@ enum Confinement {
       for root in roots {
         // One that is not there yet cannot be allowed, and nothing below it can be opened.
         _ = unsafe linux_landlock_allow(rules, root.path, root.isWritable ? LINUX_MAY_WRITE : LINUX_MAY_READ)
+        if grants.exec == .any { _ = unsafe linux_landlock_allow(rules, root.path, LINUX_MAY_EXECUTE) }
       }
+      for path in programs(grants.exec) { _ = unsafe linux_landlock_allow(rules, path, LINUX_MAY_EXECUTE) }
     }
     return linux_landlock_enter(rules)
   }

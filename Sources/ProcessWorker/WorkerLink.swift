@@ -72,10 +72,15 @@ final class WorkerLink: Sendable {
 
   /// Asks the host and waits for its answer. Not on the main thread.
   func ask(_ question: ServiceCall) -> ServiceAnswer {
+    // Without a deadline it waits until there is an answer.
+    ask(question, until: .max) ?? .done
+  }
+
+  /// The same for so long, by the monotonic clock; nil: there was no answer.
+  func ask(_ question: ServiceCall, until deadline: Int64) -> ServiceAnswer? {
     let answer = Monitor<ServiceAnswer?>(nil)
     call(question) { given in answer.change { $0 = given } }
-    // Without a deadline it waits until there is an answer.
-    return answer.wait { $0 } ?? .done
+    return answer.wait(until: deadline) { $0 }
   }
 
   /// `receive` is called for each event of that name until the subscription is cancelled.

@@ -8,6 +8,7 @@ internal import HostModules
 internal import JobModel
 internal import Lua
 internal import ProcessFrames
+internal import ScriptLoading
 internal import ScriptRuntime
 internal import Synchronization
 
@@ -105,21 +106,29 @@ package final class WorkerProcess: Sendable {
       // Only the host has them.
       notifyTargets: { nil },
       secrets: Secrets { name in
-        switch link.ask(.secret(name)) {
+        switch link.ask(.secret(name), until: monotonicNow() + Secrets.patience) {
         case .secret(let answer): answer
         case .refused(let refusal): .refused(refusal.message)
+        case nil: Secrets.late(name)
         default: .refused(WorkerLink.strange.message)
         }
       },
       baseDirectory: binding.baseDirectory, blockingPool: BlockingPool())
     var configuration = LuaHostConfiguration()
     configuration.hasChildKeeper = false
+    configuration.keptBytes = binding.limits.keptBytes
+    configuration.answerBytes = binding.limits.answerBytes
+    configuration.logLines = binding.limits.logLines
+    configuration.hookTimeout = binding.limits.hookTimeout
+    configuration.cancelPatience = binding.limits.cancelPatience
     configuration.onLook = { link.send(.looks(link.run)) }
     configuration.onHook = { link.send(.hook(link.run)) }
     var lua = LuaConfiguration()
     lua.regionSize = Self.regionSize
     lua.hasAllLibraries = binding.libraries == .all
-    luaHost = try LuaHost(services: services, lua: lua, configuration: configuration)
+    // Constructors of triggers are there in runs as well: `jobs.schedule` takes what they make.
+    luaHost = try LuaHost(
+      services: services, declareModules: DeclareModules.modules, lua: lua, configuration: configuration)
     var settings = StepPool.Configuration()
     settings.workers = 1
     settings.makeThread = {

@@ -76,9 +76,16 @@ struct SQLiteFailure: Sendable {
     let directory = Self.directory(of: path)
     var status = stat()
     // Safe: `status` lives across the calls, which write that one struct.
+    let closed = StoreError(
+      .io, "\(path): user \(geteuid()) may not enter its directory: change the user, or the directory's owner or mode")
     guard unsafe stat(directory, &status) == 0 else {
+      if errno == EACCES { return closed }
       return StoreError(.io, "\(path): there is no directory \(directory): create it, or name another place")
     }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      return StoreError(.io, "\(path): \(directory) is a file: name another place")
+    }
+    if unsafe stat(path, &status) != 0, errno == EACCES { return closed }
     if unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
       return StoreError(.io, "\(path): this is a directory: name a file")
     }

@@ -6,7 +6,7 @@ internal import JobModel
 /// snapshot. Never waits for the writer.
 ///
 /// Threading: any thread; blocks on the disk.
-final class SQLiteReader: Sendable {
+final class SQLiteReader: StoreReading {
   let pool: DatabasePool
   private let failure: SQLiteFailure
 

@@ -18,6 +18,12 @@ extension SQLiteStore: BackupStore {
     }
     let partial = path + ".partial"
     unsafe unlink(partial)
+    let descriptor = unsafe Glibc.open(partial, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      throw StoreError(
+        .io, "\(path) cannot be made: \(SQLiteFailure.text(of: errno)): name a file in another directory")
+    }
+    Glibc.close(descriptor)
     PrivateFile.make(partial)
     do {
       var configuration = Configuration()

@@ -1,6 +1,7 @@
 internal import Chronology
 internal import GRDB
 package import JobModel
+internal import StoreSupport
 
 extension SQLiteStore: TransferableStore {
   /// A host, a process alongside one and a value that was set each change it.
@@ -18,23 +19,9 @@ extension SQLiteStore: TransferableStore {
 
   package func count(of section: StoreSection) throws(StoreError) -> Int {
     try reader.read { database in
-      try Self.tables(of: section).reduce(0) { sum, table in
+      try section.tables(dynamicSchedules: "made_schedules").reduce(0) { sum, table in
         sum + Int(try reader.integer("SELECT count(*) FROM \(table)", on: database) ?? 0)
       }
-    }
-  }
-
-  private static func tables(of section: StoreSection) -> [String] {
-    switch section {
-    case .schedules: ["schedules", "made_schedules"]
-    case .runs: ["open_runs", "runs"]
-    case .steps: ["steps"]
-    case .intents: ["intents"]
-    case .log: ["run_log"]
-    case .decisions: ["decisions"]
-    case .keyValues: ["kv"]
-    case .files: ["watched_files"]
-    case .audit: ["audit"]
     }
   }
 

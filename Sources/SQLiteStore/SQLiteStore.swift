@@ -2,7 +2,7 @@ internal import Basics
 package import Chronology
 internal import GRDB
 package import JobModel
-internal import StoreSupport
+package import StoreSupport
 internal import Synchronization
 
 /// The embedded default: one SQLite file in WAL mode, with one writer thread that commits in groups.
@@ -17,7 +17,7 @@ internal import Synchronization
 /// their own and never wait for the writer.
 ///
 /// Threading: any thread, except that `close()` must not be called from a completion. Queries block on the disk.
-package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, ExternalRunStore {
+package final class SQLiteStore: ReadingStore, QueueingStore, RetainingStore, ExternalRunStore {
   package struct Options: Sendable {
     package var synchronous = CommitDurability.full
     package var retention = Retention()
@@ -102,39 +102,30 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
   }
 
   package func externalRunID() throws(StoreError) -> RunID {
-    guard let externalRuns, let commits else { throw failure.hasNoExternalRuns }
-    let answer = Monitor<Result<RunID, StoreError>?>(nil)
-    commits.submit(.externalRun { result in answer.change { $0 = result } })
-    let id = try answer.wait { $0 }!.get()
+    guard let externalRuns else { throw failure.hasNoExternalRuns }
+    let id = try takeRunID()
     externalRuns.mark(id)
     return id
   }
 
+  package var questions: any StoreReading { reader }
+
   package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
-    guard let commits else { return completion(failure.onlyRead) }
-    commits.submit(.batch(batch, completion))
+    submit(.batch(batch, completion))
   }
 
   package func commit(
     _ transaction: RunTransaction, at now: Instant,
     completion: @escaping @Sendable (Result<TransactionAnswer, StoreError>) -> Void
   ) {
-    guard let commits else { return completion(.failure(failure.onlyRead)) }
-    commits.submit(.transaction(transaction, now, completion))
+    submit(.transaction(transaction, now, completion))
   }
 
-  package func steps(of run: RunID) throws(StoreError) -> [RunStep] { try reader.steps(of: run) }
-  package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try reader.runs(query) }
-  package func audit(_ query: AuditLineQuery) throws(StoreError) -> [AuditLine] { try reader.audit(query) }
-  package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try reader.decisions(query) }
-  package func files(of job: String) throws(StoreError) -> [FileMark] { try reader.files(of: job) }
-  package func schedules() throws(StoreError) -> [ScheduleRecord] { try reader.schedules() }
-  package func schedules(of jobs: [String]) throws(StoreError) -> [ScheduleRecord] { try reader.schedules(of: jobs) }
-  package func append(log lines: [RunLogLine]) { commits?.submit(.log(lines)) }
-  package func progress(of run: RunID) throws(StoreError) -> RunLogLine? { try reader.progress(of: run) }
+  package func append(log lines: [RunLogLine]) { submit(.log(lines)) }
 
-  package func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] {
-    try reader.log(of: run, limit: limit)
+  package func submit(_ operation: CommitQueue.Operation) {
+    guard let commits else { return operation.complete(.failure(failure.onlyRead)) }
+    commits.submit(operation)
   }
 
   package func close() {
@@ -157,8 +148,6 @@ package final class SQLiteStore: JobStore, InspectableStore, RetainingStore, Ext
   package func lastRuns(of jobs: [String]) throws(StoreError) -> [String: RunRecord] {
     try reader.lastRuns(of: jobs)
   }
-  package func jobNames() throws(StoreError) -> [String] { try reader.jobNames() }
-  package func openRuns() throws(StoreError) -> [RunRecord] { try reader.openRuns() }
 
   package func living(among runs: [RunRecord]) -> Set<RunID> {
     isHosted ? Set(runs.map(\.id)) : ExternalRunMarks.alive(among: runs, store: path)

@@ -14,7 +14,9 @@ package struct SQLiteStoreDriver: StoreDriver {
     let path = path(of: address, in: directory)
     var status = stat()
     // Safe: fills the local struct; on failure it is not read.
-    let exists = unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
+    let isSeen = unsafe stat(path, &status) == 0
+    // What may not be looked at is there, for all that is known: opening it says why it cannot be.
+    let exists = isSeen ? status.st_mode & S_IFMT != S_IFDIR : errno == EACCES
     return StoreLocation(path, exists: exists)
   }
 

@@ -7,8 +7,8 @@ package import Scheduling
 ///
 /// Threading: `post`, `report` and store completions from any thread; `tick` on one thread at a time.
 package final class ServiceTick: RunReportSink, SchedulerInbox, @unchecked Sendable {
-  // `@unchecked`: `state` is touched by `tick` (and before the first tick) only, which the owner calls on one thread at a
-  // time; everything that other threads touch is in `inbox`, behind its lock.
+  // `@unchecked`: `state` is touched by `tick` (and before the first tick) only, which the owner calls on one thread at
+  // a time; everything that other threads touch is in `inbox`, behind its lock.
   package typealias Command = @Sendable (inout SchedulerCore, ClockReading, inout Evaluation) -> Void
 
   private let configuration: ServiceConfiguration

@@ -59,7 +59,7 @@ extension SchedulerCore {
       result.added += 1
       return register(definition, firstFire: nil, &evaluation)
     }
-    let before = jobs[index.offset].definition
+    let before = jobs[index.offset].entry.definition
     if update(index, to: definition, &evaluation) { result.changed += 1 } else { result.unchanged += 1 }
     if !jobs[index.offset].definition.isSame(as: before) { moved.append(index) }
     return index
@@ -214,16 +214,18 @@ extension SchedulerCore {
   private mutating func update(
     _ index: JobIndex, to definition: JobDefinition, _ evaluation: inout Evaluation
   ) -> Bool {
-    let old = jobs[index.offset]
-    let code = old.definition.payload.difference(from: definition.payload)
-    let sameOptions = old.definition.hasSameOptions(as: definition)
-    if old.orphanedAt != nil {
+    // Its definition and no more of it: a copy of the job is 400 instructions.
+    let old = jobs[index.offset].entry.definition
+    let wasOrphaned = jobs[index.offset].isOrphaned
+    let code = old.payload.difference(from: definition.payload)
+    let sameOptions = old.hasSameOptions(as: definition)
+    if wasOrphaned {
       jobs[index.offset].orphanedAt = nil
       skipOrphaned(index, &evaluation)
       evaluation.events.append(.jobResumedFromOrphan(definition.name, nextFire: jobs[index.offset].nextFire))
     } else if case .none = code, sameOptions {
       // Only its location in the file may differ.
-      if old.definition.source != definition.source {
+      if old.source != definition.source {
         jobs[index.offset].entry = JobEntry(keepingCode(old, definition))
       }
       return false
@@ -233,19 +235,19 @@ extension SchedulerCore {
       fire(index, &evaluation)
     }
     jobs[index.offset].entry = JobEntry(definition)
-    listeners.noteChange(of: index, from: old.definition, to: definition)
+    listeners.noteChange(of: index, from: old, to: definition)
     jobs[index.offset].executor = executorIndex(definition)
     assignLimiterQueue(index)
     move(index, to: storeIndex(definition), &evaluation)
     // Another jitter, zone or limit does not move the fire times.
-    if old.definition.trigger != definition.trigger {
+    if old.trigger != definition.trigger {
       Self.edit(&jobs[index.offset], to: definition, at: evaluation.now)
     } else {
       Self.revive(&jobs[index.offset], at: evaluation.now)
     }
     arm(index)
     jobs.keep(index)
-    if old.orphanedAt == nil {
+    if !wasOrphaned {
       evaluation.events.append(.jobChanged(definition.name, nextFire: jobs[index.offset].nextFire))
     }
     return true
@@ -266,9 +268,9 @@ extension SchedulerCore {
     return jobs.record(of: index, clockEpoch: clockEpoch, arrivals: arrivals)
   }
 
-  private func keepingCode(_ old: ScheduledJob, _ definition: JobDefinition) -> JobDefinition {
+  private func keepingCode(_ old: JobDefinition, _ definition: JobDefinition) -> JobDefinition {
     var kept = definition
-    kept.payload = old.definition.payload
+    kept.payload = old.payload
     return kept
   }
 

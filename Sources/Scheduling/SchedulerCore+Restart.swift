@@ -35,6 +35,7 @@ extension SchedulerCore {
     }
     restart.intents += snapshot.intents.map { ($0, store) }
     restart.unfinished += snapshot.unfinished.map { ($0, store) }
+    restart.placed.formUnion(snapshot.placed)
   }
 
   /// Takes in when runs of jobs with a rate began. Before the start.
@@ -129,8 +130,12 @@ extension SchedulerCore {
   /// jobs that may yet be declared are left for later.
   private mutating func resolveUnfinished(_ evaluation: inout Evaluation) {
     var later: [(record: RunRecord, store: Int)] = []
-    // Those that have begun and were parked first: they are instances already, and nothing may take their places.
-    func hasBegun(_ run: RunRecord) -> Bool { run.startedAt != nil && run.claimedAt == nil }
+    // Those that have begun and were parked, and those on other hosts first: they are instances already, and nothing
+    // may take their places.
+    let placed = restart.placed
+    func hasBegun(_ run: RunRecord) -> Bool {
+      run.startedAt != nil && run.claimedAt == nil || placed.contains(run.id)
+    }
     let inOrder = restart.unfinished.sorted { a, b in
       hasBegun(a.record) != hasBegun(b.record) ? hasBegun(a.record) : a.record.id < b.record.id
     }
@@ -165,6 +170,8 @@ extension SchedulerCore {
           range.number = host.makeDecisionNumber()
           evaluation.stores[store].batch.decisions.append(range)
         }
+      } else if let index, placed.contains(record.id) {
+        adopt(record, as: index, from: store, &evaluation)
       } else {
         var lost = record
         // It may have started, once more than its row tells: rates count that after the next restart, too.

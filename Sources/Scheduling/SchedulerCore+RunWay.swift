@@ -210,7 +210,7 @@ extension SchedulerCore {
   }
 
   /// Hands a claimed run to its executor, under its job's newest definition.
-  private mutating func dispatch(_ slot: Int, _ evaluation: inout Evaluation) {
+  mutating func dispatch(_ slot: Int, _ evaluation: inout Evaluation) {
     let wasInWindow = runs.slots[slot].state.isInWindow
     runs.move(slot, to: .dispatched)
     if !wasInWindow { runs.inWindow += 1 }
@@ -262,6 +262,11 @@ extension SchedulerCore {
         runs.move(slot, to: .stuck)
         evaluation.events.append(.runStuck(runs.slots[slot].record.id, job: runs.slots[slot].record.job))
       case .stuck: continue
+      case .lost:
+        switch runs.slots[slot].state {
+        case .dispatched, .running, .stuck: lose(slot, report, &evaluation)
+        default: continue
+        }
       case .ended:
         begin(slot, report, &evaluation)
         endAttempt(slot, report, &evaluation)

@@ -1,5 +1,6 @@
 internal import Chronology
 internal import FileWatching
+internal import HostModules
 internal import JobModel
 internal import Lua
 internal import ScriptRuntime
@@ -54,11 +55,14 @@ final class TestDoubles: Sendable {
 
   /// The names that `t:fake` takes.
   static let names: [String] =
-    ["exec", "secret", "env.get", "mail.send", "notify", "http", "http.request"]
-    + ["get", "head", "post", "put", "patch", "delete", "options"].map { "http." + $0 }
-    + ["read", "write", "append", "list", "stat", "remove", "rename", "mkdir", "copy", "move", "glob"].map {
-      "fs." + $0
+    ["http"]
+    + HostFunctions.names.filter { name in
+      if withoutAnswer.contains(name) { return false }
+      return ["exec", "secret", "notify"].contains(name)
+        || ["env.", "fs.", "http.", "mail."].contains { name.hasPrefix($0) }
     }
+  /// Functions of `fs` that are read from, or that go with the run.
+  private static let withoutAnswer: Set = ["fs.lines", "fs.chunks", "fs.temp"]
 
   /// From now on the test answers for `name`, or does not any more. False: nothing of that name can be faked.
   func set(_ name: String, _ isFaked: Bool) -> Bool {
@@ -112,11 +116,11 @@ final class TestDoubles: Sendable {
       if call.count >= 2 { call.pushArgument(2) } else { call.pushNil() }
       return .results(1)
     case let file where file.hasPrefix("fs.") || file.hasPrefix("sqlite."):
-      if let outside = outside(call) {
+      if let outside = outside(file, call) {
         let remedy = Self.names.contains(file) ? ", or say what it answers with t:fake(\"\(file)\", …)" : ""
         return .raise(
           "\(file): \(outside) is not in the test's directory, and a test reaches no other: "
-            + "use a relative path\(remedy)"
+            + "use a path below it\(remedy)"
         )
       }
       return own(&call)
@@ -126,10 +130,13 @@ final class TestDoubles: Sendable {
     }
   }
 
-  /// The first argument that is an absolute path to somewhere else.
-  private func outside(_ call: borrowing LuaCall) -> String? {
-    for index in 1...2 {
-      guard let path = call.string(index), path.hasPrefix("/"), !path.contains("\n") else { continue }
+  /// Functions with a second path. Of others the second argument is content, or SQL, which may look like a path.
+  private static let withTwoPaths: Set = ["fs.copy", "fs.move", "fs.rename"]
+
+  /// The first path among the arguments that leads out of the directory.
+  private func outside(_ function: String, _ call: borrowing LuaCall) -> String? {
+    for index in 1...(Self.withTwoPaths.contains(function) ? 2 : 1) {
+      guard call.type(index) == .string, let path = call.string(index) else { continue }
       let plain = PlainPath.absolute(path, from: directory)
       if plain != directory, !plain.hasPrefix(directory + "/") { return path.cut(toBytes: 200) }
     }

@@ -31,6 +31,8 @@ final class TestHost: Sendable {
     var zone: TimeZoneRules
     var quotas: Quotas
     var grants: @Sendable (ScriptPath) -> Grants
+    /// `on_failure` of `moondial.lua`.
+    var onFailure: FailureHook?
     /// The test's own directory, absolute.
     var directory: String
   }
@@ -50,11 +52,13 @@ final class TestHost: Sendable {
   private let executor: InlineExecutor
   private let luaHost: LuaHost
   private let ended: EndedRuns
+  private let failures: FailureCalls
   private let inbox = Monitor(Inbox())
   private let thread = Mutex<NamedThread?>(nil)
 
   private struct Inbox: Sendable {
     var messages: [Message] = []
+    var hasStarted = false
     var isOver = false
   }
   private enum Message: Sendable {
@@ -102,21 +106,31 @@ final class TestHost: Sendable {
       LuaRunner(luaHost), wallClock: clock, monotonicClock: clock.monotonic, waitsForWork: true)
     let ended = EndedRuns()
     self.ended = ended
+    let failures = FailureCalls(executor: executor, hook: { setting.onFailure }) { [log] level, job, run, text in
+      log.write(LogLine(run: run, job: job, level: level, message: text, at: clock.now))
+    }
+    self.failures = failures
     var service = ServiceConfiguration(
       stores: [(name: "default", store: store)], executors: [(name: "default", executor: executor)])
     service.wallClock = clock
     service.monotonicClock = clock.monotonic
     service.zones = setting.zones
-    service.onEvents = { ended.hear($0) }
+    service.onEvents = { events in
+      ended.hear(events)
+      failures.hear(events)
+    }
+    service.alsoRunning = { failures.count }
     service.onEmitted = { [weak bridge] name, data in bridge?.tell(name, data) }
     engine = VirtualEngine(service, executor: executor, clock: clock)
     bridge.attach(engine)
+    failures.attach(engine)
   }
 
-  /// Begins the host's thread. Once.
+  /// Begins the host's thread, and returns when the jobs are there: a test's first question may be about them. Once.
   func start() throws(ThreadError) {
     let made = try NamedThread("moondial-test", stackSize: 8 << 20) { [self] in live() }
     thread.withLock { $0 = made }
+    _ = inbox.wait { $0.hasStarted ? () : nil }
   }
 
   /// Ends everything, also a job in the middle of a loop, and returns when the thread has ended.
@@ -127,6 +141,7 @@ final class TestHost: Sendable {
     thread.withLock { $0 }?.join()
     bridge.stop()
     bridge.detach()
+    failures.detach()
     luaHost.stop()
   }
 
@@ -158,6 +173,8 @@ final class TestHost: Sendable {
       try engine.start(setting.jobs, groups: setting.groups)
       started = nil
     } catch { started = "the test's host cannot start: \(error)" }
+    inbox.withLock { $0.hasStarted = true }
+    inbox.broadcast()
     var progress: WishProgress?
     while let message = nextMessage() {
       switch message {
@@ -202,7 +219,8 @@ final class TestHost: Sendable {
         request.complete(["call", .table(call.table)])
         return
       }
-      if let result = progress.result(self) {
+      // Who waits for a run waits for what `on_failure` does about it as well.
+      if failures.count == 0, let result = progress.result(self) {
         request.complete(["done", result])
         return
       }

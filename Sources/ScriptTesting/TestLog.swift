@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// Threading: any thread.
 final class TestLog: RunOutput {
-  /// Lines that are kept; the rest is counted.
+  /// Lines that are kept; later ones are dropped.
   private static let most = 10_000
 
   private let lines = Mutex<[LogLine]>([])

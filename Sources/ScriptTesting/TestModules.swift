@@ -65,10 +65,12 @@ enum TestModules {
         let within = call.isNil(4) ? 86_400_000_000_000 : try duration(call, 4, "t:run: within")
         return .success(
           .run(
-            job: try text(call, 2, "t:run", "a job's name"), params: try json(call, 3, "t:run: params"), within: within)
+            job: try text(call, 2, "t:run", "a job's name"),
+            params: try json(call, 3, "t:run: params", host.setting.quotas.paramsBytes, "params_bytes"), within: within)
         )
       case "emit":
-        return .success(.emit(try text(call, 2, "t:emit", "an event's name"), try json(call, 3, "t:emit")))
+        let event = try text(call, 2, "t:emit", "an event's name", most: Quotas.eventNameBytes)
+        return .success(.emit(event, try json(call, 3, "t:emit", host.setting.quotas.eventBytes, "event_bytes")))
       default: return .success(try files(call, host))
       }
     } catch { return .failure(error) }
@@ -107,18 +109,35 @@ enum TestModules {
     } catch { throw Refusal(text: "\(function): \"\(written)\": \(error.message)") }
   }
 
+  /// - Parameter most: bytes that a host takes.
   static func text(
-    _ call: borrowing LuaCall, _ index: Int, _ function: String, _ what: String
+    _ call: borrowing LuaCall, _ index: Int, _ function: String, _ what: String, most: Int = .max
   ) throws(Refusal) -> String {
-    if let text = call.string(index), !text.isEmpty { return text }
-    throw Refusal(text: "\(function): expected \(what), got \(call.type(index).description)")
+    guard let text = call.string(index), !text.isEmpty else {
+      throw Refusal(text: "\(function): expected \(what), got \(call.type(index).description)")
+    }
+    guard text.utf8.count <= most else {
+      throw Refusal(text: "\(function): \(what) has \(most) bytes at most, this one has \(text.utf8.count)")
+    }
+    return text
   }
 
-  static func json(_ call: borrowing LuaCall, _ index: Int, _ what: String) throws(Refusal) -> JSONText? {
+  /// - Parameters:
+  ///   - limit: bytes that a host takes.
+  ///   - setting: the quota that says so.
+  static func json(
+    _ call: borrowing LuaCall, _ index: Int, _ what: String, _ limit: Int, _ setting: String
+  ) throws(Refusal) -> JSONText? {
     if call.isNil(index) { return nil }
-    do {
-      return JSONText(try call.value(index, limits: LuaLimits(functions: false)).json())
-    } catch { throw Refusal(text: "\(what): \(error.message)") }
+    let text: String
+    do { text = try call.value(index, limits: LuaLimits(functions: false)).json() } catch {
+      throw Refusal(text: "\(what): \(error.message)")
+    }
+    guard text.utf8.count <= limit else {
+      let size = "it has \(text.utf8.count) bytes as JSON, and \(limit) are allowed"
+      throw Refusal(text: "\(what): \(Quotas.message(size, setting))")
+    }
+    return JSONText(text)
   }
 
   private static func files(_ call: borrowing LuaCall, _ host: TestHost) throws(Refusal) -> Wish {
@@ -126,6 +145,10 @@ enum TestModules {
     guard let value = try? call.value(3), case .table(let table) = value, table.isSequence, !table.array.isEmpty else {
       throw Refusal(text: "t:files: expected a list of paths as argument 2, like { \"in/a.csv\" }")
     }
+    let watched = host.definition(of: job)?.watch?.paths ?? []
+    // A pattern that begins elsewhere fits nothing in the test's directory: whatever file stands for those.
+    let isElsewhere = watched.contains { $0.hasPrefix("/") }
+    let patterns = watched.compactMap { try? PathPattern.parse($0, from: host.setting.directory) }.flatMap { $0 }
     var files: [WatchedFile] = []
     for item in table.array {
       guard case .string(let path) = item else { throw Refusal(text: "t:files: a path is a string") }
@@ -134,6 +157,10 @@ enum TestModules {
       // Safe: the call fills the struct it is given.
       guard unsafe stat(absolute, &status) == 0 else {
         throw Refusal(text: "t:files: there is no file \(path.text): write it first with fs.write")
+      }
+      guard watched.isEmpty || isElsewhere || patterns.contains(where: { $0.matches(absolute) }) else {
+        let list = watched.joined(separator: ", ")
+        throw Refusal(text: "t:files: job \"\(job)\" does not watch for \(path.text), but for \(list)")
       }
       files.append(
         WatchedFile(

@@ -87,9 +87,16 @@ struct TestQuestions {
 
   private func store(_ call: borrowing LuaCall) throws(Wish.Refusal) -> LuaValue {
     let space = try space(call, "t:kv_set")
-    let key = try TestModules.text(call, 3, "t:kv_set", "a key")
-    let value = try TestModules.json(call, 4, "t:kv_set")
-    host.store.keyValues.change(KeyValueChange(space: space, key: key, value: value), at: host.clock.now) { _ in }
+    let quotas = host.setting.quotas
+    let key = try TestModules.text(call, 3, "t:kv_set", "a key", most: Quotas.kvKeyBytes)
+    let value = try TestModules.json(call, 4, "t:kv_set", quotas.kvValueBytes, "kv_value_bytes")
+    var change = KeyValueChange(space: space, key: key, value: value)
+    change.quota = quotas.kvBytesPerScript
+    let problem = Mutex<StoreError?>(nil)
+    host.store.keyValues.change(change, at: host.clock.now) { result in
+      if case .failure(let error) = result { problem.withLock { $0 = error } }
+    }
+    if let problem = problem.withLock({ $0 }) { throw Wish.Refusal(text: "t:kv_set: \(problem.message)") }
     return .bool(true)
   }
 

@@ -120,7 +120,11 @@ package final class TestSuite {
     do {
       let host = try TestHost(setting(of: test, directory.path))
       try host.start()
-      let own = try TestRun(host)
+      let own: TestRun
+      do { own = try TestRun(host) } catch {
+        host.stop()
+        throw error
+      }
       let report = own.execute(test)
       own.stop()
       host.stop()
@@ -146,8 +150,11 @@ package final class TestSuite {
     }
     return TestHost.Setting(
       jobs: jobs, groups: configuration.groups, begin: test.begin, zones: session.zones, zone: zone,
-      quotas: configuration.quotas, grants: { script in Self.below(directory, table.grants(for: script)) },
-      directory: directory)
+      quotas: configuration.quotas,
+      // moondial.lua is where grants are written.
+      grants: { script in
+        Self.below(directory, script == .configuration ? .all : table.grants(for: script))
+      }, onFailure: configuration.onFailure?.forAnotherHost(), directory: directory)
   }
 
   /// What a script may do, as far as it is in the test's directory.

@@ -56,7 +56,10 @@ package final class HeldLease: Sendable {
   package var isSure: Bool { state.withLock { $0.loss == nil && $0.surelyUntil > Self.now } }
 
   /// Nanoseconds until the next renewal is due: a third of its length after the last one.
-  package var untilRenewal: Int64 { state.withLock { $0.surelyUntil } - length + length / 3 - Self.now }
+  package var untilRenewal: Int64 { length / 3 - age }
+
+  /// Nanoseconds since the last renewal was sent.
+  package var age: Int64 { Self.now - state.withLock { $0.surelyUntil } + length }
 
   // MARK: Watching it
 

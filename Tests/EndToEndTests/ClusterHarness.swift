@@ -12,7 +12,7 @@ import TestSupport
 /// a line when it begins and one when it ends.
 struct ClusterHarness {
   enum Accident: CaseIterable {
-    case killLeader, killStandby, freezeLeader, stopLeader, cutConnections, restartServer, crashServer
+    case killLeader, killStandby, freezeLeader, freezeStandby, stopLeader, cutConnections, restartServer, crashServer
   }
 
   struct Job: Sendable {
@@ -40,9 +40,13 @@ struct ClusterHarness {
   private(set) var waits: [Double] = []
   /// Leaders that were frozen for longer than their lease, and found out.
   private(set) var fenced = 0
-  /// Runs that a frozen leader began when it woke up.
+  /// Hosts that stood by and were frozen for longer than their lease.
+  private(set) var thawed = 0
+  /// Runs that a frozen host began when it woke up.
   private(set) var begunLate = 0
   private let began = Date()
+  /// The process of a host that was killed.
+  private var lastLeader = ""
 
   init(_ server: ClusterServer, hosts count: Int, jobs jobCount: Int, seed: UInt64) throws {
     random = SeededGenerator(seed)
@@ -115,6 +119,21 @@ struct ClusterHarness {
     }
   }
 
+  /// Waits for another host to lead, then for its first run: what the others were given goes on meanwhile.
+  private mutating func awaitTakeover(from former: Int?, _ what: String) throws {
+    let process = former.flatMap { hosts[$0] }.map { String($0.pid) } ?? lastLeader
+    let end = Date(timeIntervalSinceNow: HostProcess.patience)
+    while try server.leader() == process {
+      guard Date() < end else {
+        violations.append("nobody took over for \(HostProcess.patience) s after \(what): \(said)")
+        return
+      }
+      try startAgain()
+      _ = hosts.compactMap(\.self).first?.processEnds(within: 0.05)
+    }
+    try awaitProgress(what)
+  }
+
   private var size: Int {
     jobs.reduce(0) { sum, job in
       let attributes = try? FileManager.default.attributesOfItem(atPath: place.path + "/lines/" + job.name)
@@ -135,10 +154,15 @@ struct ClusterHarness {
       guard let victim, let host = hosts[victim] else { return }
       host.signal(SIGKILL)
       try host.awaitExit()
+      lastLeader = String(host.pid)
       hosts[victim] = nil
       let began = Date()
       let end = try server.lease("expires_at")
-      try awaitProgress("\(accident)")
+      if accident == .killLeader {
+        try awaitTakeover(from: nil, "\(accident)")
+      } else {
+        try awaitProgress("\(accident)")
+      }
       if accident == .killLeader {
         takeovers.append(Date().timeIntervalSince(began))
         if let end, let taken = try server.lease("taken_at") {
@@ -153,14 +177,21 @@ struct ClusterHarness {
       guard let leading, let host = hosts[leading] else { return }
       host.signal(SIGSTOP)
       _ = host.processEnds(within: 0.2)
-      try awaitProgress("a frozen leader")
+      try awaitTakeover(from: leading, "a frozen leader")
       host.signal(SIGCONT)
-      // Only another host's runs were progress, so this one has lost the store.
       do {
         try host.awaitLine(containing: "this host begins anew, to stand by")
         fenced += 1
       } catch { violations.append("a leader that thawed was not fenced: \(error)") }
       try awaitProgress("a leader that thawed")
+    case .freezeStandby:
+      guard let index = hosts.indices.first(where: { $0 != leading }), let host = hosts[index] else { return }
+      host.signal(SIGSTOP)
+      // Past its lease: what it had is given up, and then it wakes up.
+      _ = host.processEnds(within: Self.lease * 1.5)
+      try awaitProgress("a frozen host that stood by")
+      host.signal(SIGCONT)
+      thawed += 1
     case .stopLeader:
       guard let leading, let host = hosts[leading] else { return }
       host.signal(SIGTERM)
@@ -269,9 +300,10 @@ struct ClusterHarness {
       let microseconds = Int64((seconds * 1e6).rounded())
       if begun.updateValue(microseconds, forKey: id) != nil { violations.append("\(job.name): run \(id) ran twice") }
       let earlier = byFireTime[microseconds] ?? []
-      // A leader that was frozen between its claim and the beginning of the run begins it when it wakes up, and ends it
+      // A host that was frozen between the claim and the beginning of the run begins it when it wakes up, and ends it
       // at once: the next one has recovered it by then (docs/clustering.md, what is not promised).
-      let wasFrozen = fenced > 0 && row.outcome == .interrupted && earlier.allSatisfy { rows[$0]?.recovers == id }
+      let mayBeLate = fenced + thawed > 0 && row.outcome == .interrupted
+      let wasFrozen = mayBeLate && earlier.allSatisfy { rows[$0]?.recovers == id }
       if wasFrozen, !earlier.isEmpty { begunLate += 1 }
       if !earlier.isEmpty, !wasFrozen, !(job.recovers && row.cause == .recovery) {
         violations.append("\(job.name): \(row.scheduledAt) ran as \(earlier.map(\.description)) and as \(id)")

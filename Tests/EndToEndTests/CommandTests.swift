@@ -294,6 +294,13 @@ struct CommandTests {
       // What a group does by itself is called by the group's name.
       let words = name == "moondial nodes show" ? "moondial nodes" : name
       #expect(help.discussion?.contains("Example") == true && help.discussion?.contains(words) == true, "\(name)")
+      // What may be copied from a terminal of 80 columns stands on one line; prose is wrapped by the terminal's width.
+      let lines = (help.discussion ?? "").split(separator: "\n", omittingEmptySubsequences: false)
+      #expect(lines.allSatisfy { !$0.hasPrefix("  ") || $0.count <= 80 }, "\(name)")
+      for (line, next) in zip(lines, lines.dropFirst())
+      where !line.hasPrefix("  ") && !next.hasPrefix("  ") && !next.isEmpty {
+        #expect(line.count <= 80, "\(name): \(line)")
+      }
     }
   }
 }

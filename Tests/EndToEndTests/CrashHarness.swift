@@ -4,7 +4,9 @@ import Glibc
 import JobModel
 import TestSupport
 
-/// The real binary on hundreds of jobs, killed again and again, and after each kill an account of every instant.
+/// The real binary on many jobs, killed again and again, and after each kill an account of every instant.
+///
+/// The jobs are on an executor of threads, or of processes: then these are killed too, while the host goes on.
 ///
 /// Two records are compared. One is the store. The other is independent of it: a file per job to which each run appends
 /// one line, `job run_id scheduled_at`. What a killed process wrote is in the kernel, so nothing but Moondial itself
@@ -35,6 +37,8 @@ struct CrashHarness {
   private var rows: [RunID: RunRecord] = [:]
   private var random: SeededGenerator
   private(set) var oneOffs: OneOffAccount
+  private let executor: CrashExecutor
+  private(set) var children = ChildKills()
   private(set) var linesRead = 0
   private(set) var instants = 0
   /// What contradicts a promise, in sentences.
@@ -43,22 +47,25 @@ struct CrashHarness {
   /// More rows than two lives of the host add.
   private static let rowsRead = 20_000
 
-  init(jobs count: Int, seed: UInt64) throws {
+  init(jobs count: Int, seed: UInt64, on executor: CrashExecutor) throws {
     random = SeededGenerator(seed)
+    self.executor = executor
     place = try Place()
+    try Data("return { \(executor.table) }".utf8).write(to: URL(fileURLWithPath: place.path + "/moondial.lua"))
     let intervals: [Int64] = [50, 100, 200, 500, 500, 1_000, 1_000, 1_500, 2_000, 2_000]
     jobs = (0..<count).map { number in
       Job(name: "j\(1_000 + number)", interval: intervals[number % intervals.count], recovers: number % 3 == 0)
     }
     try FileManager.default.createDirectory(atPath: place.path + "/lines", withIntermediateDirectories: true)
     for (number, first) in stride(from: 0, to: count, by: 25).enumerated() {
-      var script = """
-        local function append(ctx)
-          local line = string.format("%s %d %.6f\\n", ctx.job, ctx.id, ctx.scheduled_at)
-          assert(fs.append("\(place.path)/lines/" .. ctx.job, line))
-        end
+      var script =
+        CrashExecutor.choice + """
+          local function append(ctx)
+            local line = string.format("%s %d %.6f\\n", ctx.job, ctx.id, ctx.scheduled_at)
+            assert(fs.append("\(place.path)/lines/" .. ctx.job, line))
+          end
 
-        """
+          """
       for job in jobs[first..<min(count, first + 25)] {
         script += "job \"\(job.name)\" { every = \"\(job.interval)ms\", recover = \(job.recovers), run = append }\n"
       }
@@ -75,11 +82,10 @@ struct CrashHarness {
   mutating func liveAndDie() throws {
     let host = try start()
     if random.next() % 4 > 0 { try host.awaitLine(containing: started) }
-    if let status = host.endWithin(Double(random.next() % 1_200) / 1_000) {
-      violations.append("the host ended by itself with \(status): \(host.text.suffix(2_000))")
-    }
-    host.signal(SIGKILL)
-    try host.awaitExit()
+    let time = Double(random.next() % 1_200) / 1_000
+    let status = executor == .process ? children.live(host, for: time, &random) : host.endWithin(time)
+    if let status { violations.append("the host ended by itself with \(status): \(host.text.suffix(2_000))") }
+    violations += try children.endHost(host)
   }
 
   /// One life that ends as it should.
@@ -119,6 +125,7 @@ struct CrashHarness {
       checkLines(job)
     }
     checkRecoveries()
+    checkCrashes()
     violations += oneOffs.check(rows.values, records)
     if wasStopped {
       for row in recent where row.outcome == nil && row.claimedAt != nil {
@@ -213,6 +220,17 @@ struct CrashHarness {
     }
   }
 
+  /// A run crashes when its process was killed, and for no other reason.
+  private mutating func checkCrashes() {
+    if crashed > children.killed {
+      violations.append("\(crashed) runs have crashed, and \(children.killed) processes were killed")
+    }
+    for row in rows.values where row.outcome == .crashed && row.error?.message.contains("SIGKILL") != true {
+      violations.append("run \(row.id) of \(row.job) crashed otherwise: \(row.error?.message ?? "")")
+    }
+  }
+
+  var crashed: Int { rows.values.count { $0.outcome == .crashed } }
   var interrupted: Int { rows.values.count { $0.outcome == .interrupted } }
   var recoveries: Int { rows.values.count { $0.cause == .recovery } }
 }

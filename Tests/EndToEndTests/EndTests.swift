@@ -1,8 +1,10 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Testing
 
-@Suite("An end ends, whatever a script, a child or a limit does", .serialized, .timeLimit(.minutes(5)))
+@Suite(
+  "An end ends, whatever a script, a child or a limit does", .onBothExecutors, .serialized, .timeLimit(.minutes(5)))
 struct EndTests {
   private static let tick = "job 'tick' { every = '20ms', run = function() print('tick') end }\n"
 

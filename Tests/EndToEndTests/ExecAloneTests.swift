@@ -1,8 +1,9 @@
 import Foundation
+import ScriptFixtures
 import Testing
 
 /// `exec` of jobs that expect company: events, files, other jobs.
-@Suite("exec without a scheduler, end to end", .serialized, .timeLimit(.minutes(5)))
+@Suite("exec without a scheduler, end to end", .onBothExecutors, .serialized, .timeLimit(.minutes(5)))
 struct ExecAloneTests {
   private func place(_ script: String) throws -> Place {
     let place = try Place()

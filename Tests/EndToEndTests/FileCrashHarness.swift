@@ -21,38 +21,39 @@ struct FileCrashHarness {
   private var rows: [RunID: RunRecord] = [:]
   private(set) var violations: [String] = []
 
-  init(seed: UInt64) throws {
+  init(seed: UInt64, on executor: CrashExecutor) throws {
     random = SeededGenerator(seed)
     place = try Place()
+    try Data("return { \(executor.table) }".utf8).write(to: URL(fileURLWithPath: place.path + "/moondial.lua"))
     for name in ["staging"] + Self.jobs.map({ "in/" + $0 }) {
       try FileManager.default.createDirectory(atPath: place.path + "/" + name, withIntermediateDirectories: true)
     }
     try place.save(
       "a.lua",
-      """
-      local function note(ctx)
-        for _, path in ipairs(ctx.event.paths) do
-          assert(fs.append("\(place.path)/lines", string.format("%d %s\\n", ctx.id, path)))
+      CrashExecutor.choice + """
+        local function note(ctx)
+          for _, path in ipairs(ctx.event.paths) do
+            assert(fs.append("\(place.path)/lines", string.format("%d %s\\n", ctx.id, path)))
+          end
         end
-      end
-      job "keep" { watch = { path = "in/keep/**/*", settle = "20ms", batch = 5 }, run = note }
-      job "remove" {
-        watch = { path = "in/remove/*", settle = "20ms" }, max_instances = 2, recover = true,
-        run = function(ctx)
-          note(ctx)
-          sleep("20ms")
-          for _, path in ipairs(ctx.event.paths) do fs.remove(path) end
-        end,
-      }
-      job "retry" {
-        watch = { path = "in/retry/*", settle = "20ms" }, retry = { max = 1, base = "10ms" },
-        run = function(ctx)
-          note(ctx)
-          if ctx.attempt == 1 then error("once more") end
-        end,
-      }
-      job "end" { watch = { path = "in/end", settle = "20ms" }, run = function() print("the end is noted") end }
-      """)
+        job "keep" { watch = { path = "in/keep/**/*", settle = "20ms", batch = 5 }, run = note }
+        job "remove" {
+          watch = { path = "in/remove/*", settle = "20ms" }, max_instances = 2, recover = true,
+          run = function(ctx)
+            note(ctx)
+            sleep("20ms")
+            for _, path in ipairs(ctx.event.paths) do fs.remove(path) end
+          end,
+        }
+        job "retry" {
+          watch = { path = "in/retry/*", settle = "20ms" }, retry = { max = 1, base = "10ms" },
+          run = function(ctx)
+            note(ctx)
+            if ctx.attempt == 1 then error("once more") end
+          end,
+        }
+        job "end" { watch = { path = "in/end", settle = "20ms" }, run = function() print("the end is noted") end }
+        """)
   }
 
   var files: Int { dropped.count }
@@ -85,8 +86,7 @@ struct FileCrashHarness {
         violations.append("the host ended by itself with \(status): \(host.text.suffix(2_000))")
       }
     }
-    host.signal(SIGKILL)
-    try host.awaitExit()
+    violations += try ChildKills().endHost(host)
     for _ in 0..<(random.next() % 4) { try drop() }
   }
 

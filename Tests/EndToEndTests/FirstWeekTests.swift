@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Testing
 
 /// The trial that the documentation has to pass: what a newcomer writes in a first week works the first time.
-@Suite("A first week", .serialized)
+@Suite("A first week", .onBothExecutors, .serialized)
 struct FirstWeekTests {
   private func place() throws -> Place {
     let place = try Place()

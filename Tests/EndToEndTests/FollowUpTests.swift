@@ -1,8 +1,9 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Testing
 
-@Suite("What follows a run, and how it may end by itself", .serialized, .timeLimit(.minutes(5)))
+@Suite("What follows a run, and how it may end by itself", .onBothExecutors, .serialized, .timeLimit(.minutes(5)))
 struct FollowUpTests {
   private static let looking = """
     local function work(ctx, name)

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Synchronization
 
 /// The built `moondial` binary as a process: what it prints is waited for line by line, with deadlines.
@@ -60,6 +61,7 @@ final class HostProcess: @unchecked Sendable {
     readsErrors: Bool = true, closed: [Int32] = [], prefix: [String] = [],
     shell prelude: String = ""
   ) throws {
+    let arguments = program == [Self.binary] ? Self.onExecutor(arguments) : arguments
     command = "moondial " + arguments.joined(separator: " ")
     // Pipes that no other child inherits, so that their ends are told by this one's end.
     let (pid, stdin, output, errors) = try Self.spawning.withLock { _ in
@@ -87,6 +89,12 @@ final class HostProcess: @unchecked Sendable {
       let code = status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
       change { $0.status = code }
     }
+  }
+
+  /// What executes runs does so on the executor of the test's suite (`.onBothExecutors`).
+  private static func onExecutor(_ arguments: [String]) -> [String] {
+    guard RunExecutor.current == .processes, ["run", "exec"].contains(arguments.first) else { return arguments }
+    return arguments + ["--set", "executors.default.type=process"]
   }
 
   /// Writes what a child reads, and closes the pipe. A child that does not read must not hold the test up.

@@ -1,6 +1,4 @@
-import CLinux
 import Foundation
-import Glibc
 
 /// Native code that does what no code should, as a Lua module and as a worker that lies.
 enum HostileCode {
@@ -139,41 +137,4 @@ enum HostileCode {
   static func loading(_ place: Place) -> String {
     "local h = assert(package.loadlib('\(place.path)/hostile.so', 'luaopen_hostile'))() "
   }
-}
-
-/// The processes of the machine, as /proc has them.
-struct ProcessList {
-  struct Entry {
-    var process: Int32
-    var parent: Int32
-    var state: Character
-    var name: String
-  }
-  let all: [Entry]
-
-  init() {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    all = names.compactMap { name in
-      guard let process = Int32(name), let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
-        let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")")
-      else { return nil }
-      let rest = text[text.index(after: close)...].split(separator: " ")
-      guard rest.count > 1, let state = rest[0].first, let parent = Int32(rest[1]) else { return nil }
-      return Entry(
-        process: process, parent: parent, state: state, name: String(text[text.index(after: open)..<close]))
-    }
-  }
-
-  /// Waits until a process has ended, by a descriptor of it; false: it has not in so many seconds.
-  @discardableResult
-  static func awaitEnd(of process: Int32, within seconds: Int32) -> Bool {
-    let descriptor = linux_open_process(process)
-    guard descriptor >= 0 else { return true }
-    defer { close(descriptor) }
-    var asked = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    // Safe: the call reads and writes that one struct.
-    return unsafe poll(&asked, 1, 1_000 * seconds) == 1
-  }
-
-  func children(of parent: Int32) -> [Entry] { all.filter { $0.parent == parent } }
 }

@@ -52,6 +52,9 @@ extension JobFieldRow {
       field: "coalesce", text: "coalesce = 'all'", rest: often,
       seen: afterPause { gap, _ in gap < 0.03 }),
     JobFieldRow(
+      field: "on_nodes", text: "on_nodes = 'gpu'", rest: often,
+      seen: { _, host, _ in _ = try host.awaitAnywhere("on_nodes: this host has no label \"gpu\"") }),
+    JobFieldRow(
       field: "catch_up_max", text: "catch_up_max = 1", rest: "coalesce = 'all', " + often,
       seen: afterPause { gap, explained in gap > 0.03 && explained.contains("catch_up_max") }),
     JobFieldRow(

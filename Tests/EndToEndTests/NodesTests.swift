@@ -201,7 +201,7 @@ struct NodesTests {
   }
 
   @Test(
-    "the dashboard shows who shares a store, and drains its own host when it is told to, saying that it ends with it",
+    "the dashboard shows who shares a store, drains its own host, saying that the page ends with it, and resumes it",
     .enabled(if: Browser.program != nil, "needs chromium (Debian: apt install chromium)"))
   func page() throws {
     try configure(lease: "10m")
@@ -210,11 +210,13 @@ struct NodesTests {
     let first = try place.host(
       "--state", ".first", "--set", "node.name=first", "--set", "http.listen=127.0.0.1:0")
     try first.awaitLine(containing: "1 job from 1 script")
-    let second = try host("second")
+    let second = try place.host(
+      "--state", ".second", "--set", "node.name=second", "--set", "http.listen=127.0.0.1:0")
     try second.awaitLine(containing: "standby: ")
-    let link = try #require(
-      try place.run("dashboard", "--state", ".first").output.first { $0.hasPrefix("http") })
-    let browser = try Browser(try #require(Browser.program), in: place.path, at: link)
+    func link(_ state: String) throws -> String {
+      try #require(try place.run("dashboard", "--state", state).output.first { $0.hasPrefix("http") })
+    }
+    let browser = try Browser(try #require(Browser.program), in: place.path, at: link(".first"))
     let row = "[...document.querySelectorAll('tbody tr')].find((row) => row.cells[0].textContent === 'first')"
     let overview = try browser.wait(
       until: "\(row).textContent.includes('leads') && document.body.innerText.includes('stands by')")
@@ -229,6 +231,12 @@ struct NodesTests {
     try browser.wait(until: "document.body.innerText.includes('The host does not answer.')")
     let audit = try RawClient(socket: place.path + "/.second/host.sock").request("GET", "/api/v1/audit").body
     #expect(audit.contains(#""action":"drain_node","subject":"first""#), "\(audit)")
+    // The one that has taken over shows it too, and lets it lead again.
+    try browser.perform("location.href = '\(link(".second"))'")
+    try browser.wait(until: "\(row).textContent.includes('drained')")
+    try browser.perform("\(row).querySelector('button').click()")
+    try first.awaitLine(containing: "this host, first, is not drained any more")
+    try browser.wait(until: "\(row).textContent.includes('stands by') && \(row).textContent.includes('Drain')")
     for host in [first, second] { host.signal(SIGTERM) }
     for host in [first, second] { _ = try host.awaitExit() }
   }

@@ -1,30 +1,18 @@
 import Foundation
-import Glibc
 import Testing
 
 /// `notify` and mail over STARTTLS, against a server of other people's making (`aiosmtpd`) and a small HTTP server.
 @Suite("notify, end to end", .timeLimit(.minutes(5)))
 struct NotifyTests {
+  /// Whether there is a Python for the servers.
+  private static let hasPython = succeeds(["python3", "-c", "pass"])
   /// The Python that has `aiosmtpd`; nil: none has. `MOONDIAL_AIOSMTPD` names one.
-  private static let python: String? = {
-    let candidates = [ProcessInfo.processInfo.environment["MOONDIAL_AIOSMTPD"], "python3"].compactMap { $0 }
-    return candidates.first { python in
-      let ended = try? command([python, "-c", "import aiosmtpd"], in: "/tmp")
-      return ended == 0
-    }
-  }()
+  private static let python: String? = [ProcessInfo.processInfo.environment["MOONDIAL_AIOSMTPD"], "python3"]
+    .compactMap { $0 }.first { succeeds([$0, "-c", "import aiosmtpd"]) }
 
-  /// The exit code of a program of others.
-  private static func command(_ words: [String], in directory: String) throws -> Int32 {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = words
-    process.currentDirectoryURL = URL(filePath: directory)
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    return process.terminationStatus
+  /// Whether a program of others is there, and ends well.
+  private static func succeeds(_ words: [String], in directory: String = "/tmp") -> Bool {
+    (try? HostProcess(program: words, [], in: directory).awaitExit()) == 0
   }
 
   private static let server = #"""
@@ -71,50 +59,25 @@ struct NotifyTests {
     else: threading.Event().wait()
     """#
 
-  /// The servers, and what they say; they end with it.
-  private final class Servers {
-    private let process = Process()
-    private let output = Pipe()
-    private var rest = Data()
+  /// The servers, and what they say; they end with the test's directory.
+  private struct Servers {
+    private let process: HostProcess
     let ports: [String: Int]
 
-    init(in directory: String, mail: Bool) throws {
-      try Data(NotifyTests.server.utf8).write(to: URL(filePath: directory + "/servers.py"))
-      process.executableURL = URL(filePath: "/usr/bin/env")
-      process.arguments = [NotifyTests.python ?? "python3", "servers.py"] + (mail ? ["mail"] : [])
-      process.currentDirectoryURL = URL(filePath: directory)
-      process.standardOutput = output
-      var made: [String: Int] = [:]
-      try process.run()
-      var text = Data()
-      while !text.contains(10) {
-        let data = output.fileHandleForReading.availableData
-        try #require(!data.isEmpty, "the servers have not come up")
-        text += data
-      }
-      let line = try JSONSerialization.jsonObject(with: text) as? [String: Any]
-      made = try #require(line?["ports"] as? [String: Int])
-      ports = made
-    }
-
-    deinit {
-      // Threads of tests may have other signals blocked, and children inherit that.
-      kill(process.processIdentifier, SIGKILL)
-      process.waitUntilExit()
+    init(in place: Place, mail: Bool) throws {
+      try Data(NotifyTests.server.utf8).write(to: URL(filePath: place.path + "/servers.py"))
+      let python = mail ? NotifyTests.python : nil
+      process = try HostProcess(
+        program: [python ?? "python3", "servers.py"], mail ? ["mail"] : [], in: place.path)
+      ports = try #require(try Self.next(process)["ports"] as? [String: Int])
     }
 
     /// The next thing that one of them was sent.
-    func next() throws -> [String: Any] {
-      while true {
-        if let end = rest.firstIndex(of: 10) {
-          let line = rest[..<end]
-          rest = Data(rest[(end + 1)...])
-          return try #require(try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
-        }
-        let data = output.fileHandleForReading.availableData
-        try #require(!data.isEmpty, "the servers have ended")
-        rest += data
-      }
+    func next() throws -> [String: Any] { try Self.next(process) }
+
+    private static func next(_ process: HostProcess) throws -> [String: Any] {
+      let line = try process.awaitLine { $0.hasPrefix("{") }
+      return try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
     }
   }
 
@@ -136,10 +99,12 @@ struct NotifyTests {
     return try #require(document["result"] as? [Any], "\(ended)")
   }
 
-  @Test("a web address is sent JSON, with the secret in its path or as a token; other states are failures")
+  @Test(
+    "a web address is sent JSON, with the secret in its path or as a token; other states are failures",
+    .enabled(if: hasPython, "there is no python3 here (make test installs it)"))
   func web() throws {
     let place = try place("return {}", "")
-    let servers = try Servers(in: place.path, mail: false)
+    let servers = try Servers(in: place, mail: false)
     let port = try #require(servers.ports["http"])
     try Data(
       """
@@ -149,6 +114,10 @@ struct NotifyTests {
         broken = { http = "http://127.0.0.1:\(port)/broken" },
         nobody = { http = "http://127.0.0.1:1/{secret}", secret = "token" },
         lost = { http = "http://127.0.0.1:\(port)/", secret = "none" },
+        name = { http = "http://{secret}.invalid/x", secret = "name" },
+        odd = { http = "http://127.0.0.1:1/a/{secret}", secret = "odd" },
+        both = { http = "http://127.0.0.1:1/a",
+          mail = { server = "127.0.0.1:1", security = "none", from = "a@example.org", to = "b@example.org" } },
       } }
       """.utf8
     ).write(to: URL(filePath: place.path + "/moondial.lua"))
@@ -159,13 +128,16 @@ struct NotifyTests {
         local kinds = {}
         assert(notify("hook", "Disk full", { text = "on /srv", fields = { free = 3 } }))
         assert(notify("api", "plain"))
-        for i, name in ipairs { "broken", "nobody", "lost" } do
+        for i, name in ipairs { "broken", "nobody", "lost", "name", "odd", "both" } do
           local ok, err = notify(name, "x")
           kinds[i] = tostring(ok) .. " " .. err.kind .. ": " .. tostring(err)
         end
         return kinds
       end }
       """)
+    for (name, value) in [("name", "LetMeInToo"), ("odd", "a Hidden/place?x")] {
+      try Data(value.utf8).write(to: URL(filePath: place.path + "/keys/" + name))
+    }
     let kinds = try result(place)
     let hook = try servers.next(), api = try servers.next()
     #expect(hook["path"] as? String == "/services/letmein" && hook["auth"] is NSNull)
@@ -178,21 +150,27 @@ struct NotifyTests {
     #expect(kinds[0] as? String == "nil failed: notify: broken: it answered with status 500", "\(kinds)")
     #expect((kinds[1] as? String)?.hasPrefix("nil connect: notify: nobody: ") == true, "\(kinds)")
     #expect(kinds[2] as? String == "nil failed: notify: lost: there is no secret \"none\" in a file or a variable")
+    #expect((kinds[3] as? String)?.hasPrefix("nil dns: notify: name: no address of ***.invalid was found") == true)
+    for kind in kinds {
+      #expect((kind as? String)?.lowercased().contains(/letmein|hidden|place|\/a/) == false, "\(kinds)")
+    }
+    let both = try #require(kinds[5] as? String)
+    #expect(both.hasPrefix("nil connect: notify: both: ") && both.contains("; by mail: "), "\(kinds)")
   }
 
   @Test(
     "mail goes over STARTTLS with a password, from notify and from mail.send; a server without it, or with a full disk, is a failure",
-    .enabled(if: python != nil, "no python3 here has aiosmtpd (pip install aiosmtpd, or MOONDIAL_AIOSMTPD=PYTHON)"))
+    .enabled(if: python != nil, "no python3 here has aiosmtpd (make test installs it; or MOONDIAL_AIOSMTPD=PYTHON)"))
   func mail() throws {
     let place = try place("return {}", "")
-    let key = try Self.command(
+    let hasKey = Self.succeeds(
       [
         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days",
         "2",
         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
       ], in: place.path)
-    try #require(key == 0, "openssl makes the certificate")
-    let servers = try Servers(in: place.path, mail: true)
+    try #require(hasKey, "openssl makes the certificate")
+    let servers = try Servers(in: place, mail: true)
     let (secure, plain) = (try #require(servers.ports["smtp"]), try #require(servers.ports["plain"]))
     try Data(
       """

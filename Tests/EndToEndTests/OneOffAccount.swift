@@ -22,20 +22,20 @@ struct OneOffAccount {
     // and at each start: a life may end before the catch-up of hundreds of jobs has come to the last.
     try place.save(
       "a-oneoffs.lua",
-      """
-      job "planter" { every = "100ms", run_at_start = true, run = function(ctx)
-        for n = 1, 8 do
-          local id = string.format("p%d-%d", ctx.id, n)
-          local at = time.now() + (ctx.id * n % 7) / 5 - 0.2
-          assert(jobs.schedule("once", { at = at, id = id, params = { id = id } }))
-          assert(fs.append("\(place.path)/lines/planted", id .. "\\n"))
-        end
-      end }
-      job "once" { state = "run", run = function(ctx)
-        assert(ctx.schedule == ctx.params.id)
-        assert(fs.append("\(place.path)/lines/once", string.format("%s %d\\n", ctx.schedule, ctx.id)))
-      end }
-      """)
+      CrashExecutor.choice + """
+        job "planter" { every = "100ms", run_at_start = true, run = function(ctx)
+          for n = 1, 8 do
+            local id = string.format("p%d-%d", ctx.id, n)
+            local at = time.now() + (ctx.id * n % 7) / 5 - 0.2
+            assert(jobs.schedule("once", { at = at, id = id, params = { id = id } }))
+            assert(fs.append("\(place.path)/lines/planted", id .. "\\n"))
+          end
+        end }
+        job "once" { state = "run", run = function(ctx)
+          assert(ctx.schedule == ctx.params.id)
+          assert(fs.append("\(place.path)/lines/once", string.format("%s %d\\n", ctx.schedule, ctx.id)))
+        end }
+        """)
   }
 
   var ran: Int { lines.count }

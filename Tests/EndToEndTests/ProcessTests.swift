@@ -259,6 +259,35 @@ struct ProcessTests {
     #expect(runs.count { $0.contains("interrupted") } == 3, "\(runs)")
   }
 
+  @Test("a run with a step, a sleep, a wait, a transaction and an outbox outlives its host, and is done once")
+  func steps() throws {
+    let place = try Place()
+    try configuration(place).write(toFile: place.path + "/moondial.lua", atomically: false, encoding: .utf8)
+    try StepsScript.live(in: place, on: "isolated")
+  }
+
+  @Test("a run whose process is killed between two steps is tried again, and does not do the first one again")
+  func stepsOfKilledProcess() throws {
+    let place = try Place()
+    try prepare(place)
+    try place.save(
+      "a.lua",
+      "job 'pays' { executor = 'isolated', run_at_start = true, "
+        + "retry = { max = 2, base = '1ms', jitter = false }, run = function(ctx) \(HostileCode.loading(place))"
+        + "local attempt = ctx:step('pay', function() print('paid in attempt ' .. ctx.attempt) return ctx.attempt end) "
+        + "if ctx.attempt == 1 then h.segv() end "
+        + "ctx.outbox.emit('paid', { attempt = attempt }) return attempt end }\n"
+        + "job 'hears' { on = 'paid', run = function(ctx) print('heard ' .. ctx.event.data.attempt) end }")
+    let host = try place.host()
+    try host.awaitAnywhere("paid in attempt 1")
+    try host.awaitAnywhere("heard 1")
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0)
+    #expect(!host.text.contains("paid in attempt 2"))
+    let runs = try place.run("history", "pays", "--json").output
+    #expect(runs.count == 1 && runs[0].contains("\"succeeded\""), "\(runs)")
+  }
+
   @Test("C modules of the distribution work there, each as it does in the lua program")
   func modules() throws {
     let cases = [

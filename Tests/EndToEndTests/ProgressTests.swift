@@ -1,8 +1,9 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Testing
 
-@Suite("Progress and metrics, end to end", .serialized, .timeLimit(.minutes(5)))
+@Suite("Progress and metrics, end to end", .serialized, .onBothExecutors, .timeLimit(.minutes(5)))
 struct ProgressTests {
   @Test("list and history tell how far a run is, while it runs and after")
   func progress() throws {

@@ -1,8 +1,9 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Testing
 
-@Suite("Quotas, as the binary keeps them", .serialized)
+@Suite("Quotas, as the binary keeps them", .onBothExecutors, .serialized)
 struct QuotaTests {
   @Test("a script that takes too much gets a sentence each time, and the host goes on")
   func messages() throws {

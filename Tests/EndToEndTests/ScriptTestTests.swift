@@ -33,6 +33,7 @@ struct ScriptTestTests {
       end,
     }
     job "slow" { run = function(ctx) sleep("2h") return exec({ "date", "-u" }).stdout end }
+    job "taker" { watch = "in/*.csv", run = function(ctx) return #ctx.event.paths end }
     """
 
   @Test("the documentation's example, and the tests of the scripts that come with it, pass")
@@ -156,7 +157,7 @@ struct ScriptTestTests {
       job "db" { run = function()
         local db = sqlite.open("in/a.db")
         db:run("create table t (n)") db:run("insert into t values (7)")
-        return db:first("select n from t").n
+        return db:first("/* all */ select n from t").n
       end }
       """,
       "jobs_test.lua": """
@@ -169,6 +170,8 @@ struct ScriptTestTests {
       test("watched", { jobs = { "watched", "db" } }, function(t)
         fs.mkdir("in")
         fs.write("in/a.csv", "1;2")
+        fs.write("in/z", "/usr/bin/x")
+        t:equal(fs.read("in/z"), "/usr/bin/x", "content that looks like a path")
         t:equal(t:files("watched", { "in/a.csv" })[1].result, "1;2")
         t:equal(t:run("db").result, 7)
         t:equal(fs.list("in")[1].name, "a.csv")
@@ -274,6 +277,20 @@ struct ScriptTestTests {
       ("t:run('price', { parms = 1 })", "t:run: there is no option parms: params and within are there"),
       ("t:run('price', { params = { print } })", "t:run: params: "),
       ("t:emit()", "t:emit: expected an event's name, got nil"),
+      ("fs.read('../x')", "fs.read: ../x is not in the test's directory, and a test reaches no other: "),
+      ("fs.copy('a', '/tmp/x')", "fs.copy: /tmp/x is not in the test's directory, and a test reaches no other: "),
+      (
+        "fs.mkdir('in') fs.write('in/a.txt', 'x') t:files('taker', { 'in/a.txt' })",
+        "t:files: job \"taker\" does not watch for in/a.txt, but for in/*.csv"
+      ),
+      ("t:kv_set('price', ('k'):rep(513), 1)", "t:kv_set: a key has 512 bytes at most, this one has 513"),
+      (
+        "t:kv_set('price', 'k', ('x'):rep(1 << 20))",
+        "t:kv_set: it has 1048578 bytes as JSON, and 1048576 are allowed (quotas.kv_value_bytes in moondial.lua)"
+      ),
+      ("t:emit(('e'):rep(201))", "t:emit: an event's name has 200 bytes at most, this one has 201"),
+      ("t:emit('e', ('x'):rep(1 << 20))", "t:emit: it has 1048578 bytes as JSON"),
+      ("t:run('price', { params = { ('x'):rep(300000) } })", "t:run: params: it has 300004 bytes as JSON"),
       ("t:files('price', { 'a' })", "t:files: there is no file a: write it first with fs.write"),
       ("t:files('price', {})", "t:files: expected a list of paths as argument 2, like { \"in/a.csv\" }"),
       (

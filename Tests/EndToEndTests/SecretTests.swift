@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Testing
 
 @Suite("Secrets, end to end", .serialized, .timeLimit(.minutes(5)))
@@ -64,7 +65,7 @@ struct SecretTests {
     #expect(try exec(place).output.joined().contains(#""result":[true,1,"#))
   }
 
-  @Test("a command that fails, is missing or says too much is a reason, not an error of the run")
+  @Test("a command that fails, is missing or says too much is a reason, not an error of the run", .onBothExecutors)
   func failures() throws {
     for (command, reason) in [
       ("'/bin/sh', '-c', 'echo no such entry >&2; exit 3'", "ended with code 3 for the secret"),
@@ -100,7 +101,25 @@ struct SecretTests {
   private static let value = "tr0ub4dor & \\\"3\\\"\\nsecond-line-of-it\\nab"
   private static let parts = ["tr0ub4dor", "second-line-of-it"]
 
-  @Test("a value is hidden wherever it leaves a run")
+  @Test("a run in a process that is killed kills the command as well")
+  func deadlineOfProcess() throws {
+    let place = try Place()
+    try """
+    return { executors = { isolated = { type = 'process', workers = 1 } }, grants = { ['*'] = { secret = true } },
+      secrets = { command = { 'sh', '-c', 'echo $$ > asked; exec sleep 600' } } }
+    """.write(toFile: place.path + "/moondial.lua", atomically: false, encoding: .utf8)
+    try place.save(
+      "a.lua",
+      "job 'asks' { executor = 'isolated', run_at_start = true, timeout = '700ms', run = function() secret('x') end }")
+    let host = try place.host()
+    try host.awaitLine(containing: "timed_out")
+    let command = try #require(Int32(place.text("asked").split(separator: "\n").first ?? ""))
+    #expect(ProcessList.awaitEnd(of: command, within: 60))
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0)
+  }
+
+  @Test("a value is hidden wherever it leaves a run", .onBothExecutors)
   func hidden() throws {
     let place = try place(
       "secrets = { directory = 'run' },",

@@ -5,8 +5,9 @@ import TestSupport
 
 /// The real binary with runs of five steps, a park and a transaction, killed again and again.
 ///
-/// Each run leaves lines in a file: before and after each step. Values, events and runs that its transaction asks for
-/// are counted against the runs at the end, when all of them have come through.
+/// Its jobs are on an executor of threads, or of processes, which are killed too. Each run leaves lines in a file:
+/// before and after each step. Values, events and runs that its transaction asks for are counted against the runs at
+/// the end, when all of them have come through.
 struct StepCrashHarness {
   let place: Place
   private var random: SeededGenerator
@@ -51,23 +52,28 @@ struct StepCrashHarness {
     end }
     """
 
-  init(seed: UInt64) throws {
+  private let executor: CrashExecutor
+  private(set) var children = ChildKills()
+
+  init(seed: UInt64, on executor: CrashExecutor) throws {
     random = SeededGenerator(seed)
+    self.executor = executor
     place = try Place()
-    try Data("return { grants = { [\"*\"] = { fs = { \".:rw\" } } } }".utf8).write(
+    try Data("return { grants = { ['*'] = { fs = { '.:rw' } } }, \(executor.table) }".utf8).write(
       to: URL(fileURLWithPath: place.path + "/moondial.lua"))
-    try place.save("work.lua", Self.script)
+    // A run whose process is killed has crashed, which is an attempt; one whose host is killed is recovered.
+    let retry = executor == .process ? "retry = { max = 100, base = '10ms', jitter = false }," : ""
+    try place.save("work.lua", CrashExecutor.choice(retry) + Self.script)
   }
 
   /// One life that ends at a random moment.
   mutating func liveAndDie() throws {
     let host = try place.host("--grace", "20s")
     if random.next() % 5 > 0 { try host.awaitLine(containing: "5 jobs") }
-    if let status = host.endWithin(Double(random.next() % 1_500) / 1_000) {
-      violations.append("the host ended by itself with \(status): \(host.text.suffix(2_000))")
-    }
-    host.signal(SIGKILL)
-    try host.awaitExit()
+    let time = Double(random.next() % 1_500) / 1_000
+    let status = executor == .process ? children.live(host, for: time, &random) : host.endWithin(time)
+    if let status { violations.append("the host ended by itself with \(status): \(host.text.suffix(2_000))") }
+    violations += try children.endHost(host)
     checkLines()
   }
 

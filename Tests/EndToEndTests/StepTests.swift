@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Testing
 
 /// Steps of runs through the real host: what was done is not done again, whatever ends the run or the host.
-@Suite("Steps and parked runs, end to end", .serialized)
+@Suite("Steps and parked runs, end to end", .serialized, .onBothExecutors, .timeLimit(.minutes(5)))
 struct StepTests {
   static let grants = "return { grants = { [\"*\"] = { fs = { \"data:rw\" } } } }"
 

@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import ScriptFixtures
 import Testing
 
 /// Transactions and outboxes through the real host: what is asked for together lands together, or not at all.
-@Suite("Transactions and outboxes, end to end", .serialized)
+@Suite("Transactions and outboxes, end to end", .serialized, .onBothExecutors, .timeLimit(.minutes(5)))
 struct TransactionTests {
   private func place(_ script: String) throws -> Place {
     let place = try Place()

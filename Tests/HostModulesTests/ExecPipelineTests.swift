@@ -10,7 +10,8 @@ import Testing
 @testable import ScriptRuntime
 
 /// Lines as they come, files as input, and pipelines: with real programs.
-@Suite struct ExecPipelineTests {
+@Suite("exec: pipelines, and lines as they come", .onBothExecutors, .timeLimit(.minutes(3)))
+struct ExecPipelineTests {
   private func fixture(_ grants: Grants = .all, _ base: String = "/tmp") throws -> PoolFixture {
     try PoolFixture(grants: grants, base: base)
   }
@@ -89,7 +90,7 @@ import Testing
     let fixture = try fixture()
     let report = try fixture.run("exec({ 'yes' }, { on_stdout = function(line) error('enough of ' .. line) end })")
     #expect(report.error?.message == "test.lua:2: enough of y")
-    fixture.host.children.waitForCount(0)
+    fixture.awaitNoPrograms()
   }
 
   @Test("a killed run leaves no program of a pipeline, also of those that ignore SIGTERM and have forked")
@@ -98,13 +99,13 @@ import Testing
     let token = fixture.submit(
       try fixture.job(
         """
-        exec({ { "sh", "-c", "trap '' TERM; sleep 1000 & while :; do echo x; done" }, { "cat" }, { "sleep", "1000" } },
+        exec({ { "sh", "-c", "trap '' TERM; sleep 1000 & echo on >&2; while :; do echo x; done" }, { "cat" }, { "sleep", "1000" } },
           { on_stderr = "info" })
         """))
-    fixture.host.children.waitForCount(3)
-    fixture.pool.cancel(token)
+    fixture.log.wait(for: "on")
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
-    fixture.host.children.waitForCount(0)
+    fixture.awaitNoPrograms()
   }
 
   @Test("the timeout ends all of a pipeline")
@@ -200,6 +201,6 @@ import Testing
       "return exec({ { 'sh', '-c', 'echo b; echo a' }, { 'sort' }, { 'cat' } }, { on_stdout = function() end }).stdout")
     let tokens = (0..<20).map { _ in fixture.submit(job) }
     for token in tokens { #expect(fixture.reports.ending(of: token).result == #""a\nb\n""#) }
-    fixture.host.children.waitForCount(0)
+    fixture.awaitNoPrograms()
   }
 }

@@ -10,7 +10,7 @@ import Testing
 @testable import HostModules
 @testable import ScriptRuntime
 
-@Suite("fs: copies, searches, temporary files, pieces")
+@Suite("fs: copies, searches, temporary files, pieces", .onBothExecutors)
 struct FileStepTests {
   private let directory: TemporaryDirectory
   private let fixture: PoolFixture
@@ -87,7 +87,7 @@ struct FileStepTests {
     #expect(try run(body + " error('no')").contains("no"))
     #expect(try run(body + " while true do end", fields: "timeout = '300ms',") == "timed_out")
     fixture.executor.stop()
-    fixture.host.services.blockingPool.stop()
+    fixture.finish()
     let left = try FileManager.default.subpathsOfDirectory(atPath: directory.path).filter { $0.contains("tmp-") }
     #expect(left == [])
   }
@@ -98,7 +98,7 @@ struct FileStepTests {
       try run("for i = 1, 100 do assert(fs.temp()) end return (select(2, fs.temp()))")
         == "\"a run has 100 temporary files at most\"")
     fixture.executor.stop()
-    fixture.host.services.blockingPool.stop()
+    fixture.finish()
     #expect(try FileManager.default.subpathsOfDirectory(atPath: directory.path).filter { $0.contains("tmp-") } == [])
   }
 

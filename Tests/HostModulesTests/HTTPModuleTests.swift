@@ -46,7 +46,7 @@ struct HTTPFixture {
   }
 }
 
-@Suite("http: requests and answers")
+@Suite("http: requests and answers", .onBothExecutors)
 struct HTTPModuleTests {
   @Test("methods, query, headers and the kinds of content arrive as they were written")
   func sends() throws {
@@ -330,7 +330,7 @@ struct HTTPModuleTests {
     #expect(try http.run("return http.get(U, { cookies = true }).body") == "\"-\"")
   }
 
-  @Test("a run that is killed, timed out or cancelled in the middle leaves nothing")
+  @Test("a run that is killed, timed out or cancelled in the middle leaves nothing", .onThreads(because: .suspension))
   func killed() throws {
     let http = try HTTPFixture { _, connection in
       connection.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbegun")
@@ -346,7 +346,7 @@ struct HTTPModuleTests {
       http.fixture.submit(try http.fixture.job("local U = '\(http.server.url("", host: "localhost"))' " + body))
     }
     #expect(http.server.wait { $0.accepted == 21 && $0.requests.count == 21 })
-    for token in tokens { http.fixture.pool.cancel(token) }
+    for token in tokens { http.fixture.cancel(token) }
     for token in tokens { #expect(http.fixture.reports.ending(of: token).outcome == .cancelled) }
     #expect(http.server.wait { $0.open == 0 })
     http.client.waitForCount(0)

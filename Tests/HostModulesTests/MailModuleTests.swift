@@ -12,7 +12,7 @@ import Testing
 @testable import HostModules
 @testable import ScriptRuntime
 
-@Suite("mail")
+@Suite("mail", .onBothExecutors)
 struct MailModuleTests {
   private let directory: TemporaryDirectory
 

@@ -8,7 +8,7 @@ import TestSupport
 @testable import ScriptLoading
 @testable import ScriptRuntime
 
-@Suite("docs/lua-api/{ctx,modules}.md say what is so")
+@Suite("docs/lua-api/{ctx,modules}.md say what is so", .onBothExecutors)
 struct ModulesDocsTests {
   /// The blocks that are marked `lua run`, each with the line that it begins on.
   static func examples(_ file: String) -> [(line: Int, text: String)] {

@@ -10,7 +10,7 @@ import TestSupport
 @testable import ScriptLoading
 @testable import ScriptRuntime
 
-@Suite struct ExecGrantTests {
+@Suite(.onBothExecutors) struct ExecGrantTests {
   /// `tools/say` and a link beside it, a directory outside, and what a script may do with them.
   private final class Tools {
     let directory: TemporaryDirectory
@@ -116,7 +116,7 @@ import TestSupport
   }
 }
 
-@Suite struct ExecChildTests {
+@Suite(.onBothExecutors) struct ExecChildTests {
   private func fixture() throws -> PoolFixture { try PoolFixture(grants: .all, base: "/tmp") }
 
   @Test("input, words, variables and output are bytes")
@@ -139,7 +139,9 @@ import TestSupport
     #expect(report.result == #"[true,true,true,true,"/usr\n"]"#, "\(report.error?.message ?? "")")
   }
 
-  @Test("a child has a session of its own without a terminal, and its descriptors are its three")
+  @Test(
+    "a child has a session of its own without a terminal, and its descriptors are its three",
+    .onThreads(because: .sessions))
   func session() throws {
     let report = try fixture().run(
       """
@@ -169,7 +171,7 @@ import TestSupport
     #expect(report.result == #"["first\n","last\n",true,true,true,true,"failed\n",0]"#)
   }
 
-  @Test("orphans are waited for, the children of scripts are not")
+  @Test("orphans are waited for, the children of scripts are not", .onThreads(with: "orphan"))
   func orphans() throws {
     let fixture = try fixture()
     // Stands for a process that the kernel gave to this one.

@@ -11,7 +11,7 @@ import TestSupport
 @testable import ScriptLoading
 @testable import ScriptRuntime
 
-@Suite struct ModulesGrantTests {
+@Suite(.onBothExecutors) struct ModulesGrantTests {
   @Test(
     "without a grant the error names the line to add",
     arguments: [
@@ -65,7 +65,7 @@ import TestSupport
   }
 }
 
-@Suite struct ModulesEnvironmentTests {
+@Suite(.onBothExecutors) struct ModulesEnvironmentTests {
   @Test("granted variables and secrets are read")
   func read() throws {
     let directory = try TemporaryDirectory()
@@ -84,7 +84,7 @@ import TestSupport
   }
 }
 
-@Suite struct ModulesExecTests {
+@Suite(.onBothExecutors) struct ModulesExecTests {
   private func fixture() throws -> PoolFixture { try PoolFixture(grants: .all, base: "/tmp") }
 
   @Test("a program's output and code come back")
@@ -138,12 +138,11 @@ import TestSupport
   @Test("killing the run ends the program and closes its pipes")
   func killed() throws {
     let fixture = try fixture()
-    let token = fixture.submit(try fixture.job("exec({ 'sh', '-c', 'sleep 1000' })"))
-    fixture.host.children.waitForCount(1)
-    fixture.pool.cancel(token)
+    let token = fixture.submit(try fixture.job("exec({ 'sh', '-c', 'echo on; sleep 1000' }, { on_stdout = 'info' })"))
+    fixture.log.wait(for: "on")
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
-    // A child is counted until it has been reaped and its pipes are closed.
-    fixture.host.children.waitForCount(0)
+    fixture.awaitNoPrograms()
   }
 
   @Test("a background process does not hold up the end")
@@ -153,8 +152,11 @@ import TestSupport
   }
 }
 
-@Suite struct ModulesFileTests {
+@Suite(.onBothExecutors) struct ModulesFileTests {
+  /// A fixture that is granted the directory `data`, which is there.
   private func fixture(_ directory: TemporaryDirectory, writable: Bool = true) throws -> PoolFixture {
+    // Safe: the path is passed as a terminated copy.
+    _ = unsafe mkdir(directory.path + "/data", 0o755)
     var grants = Grants()
     grants.files = .below([.init(path: directory.path + "/data", isWritable: writable)])
     return try PoolFixture(grants: grants, base: directory.path)
@@ -175,6 +177,15 @@ import TestSupport
       return { fs.read("data/a/x.txt") == "two+\\0", names, s.kind, s.size, fs.remove("data/a/x.txt"), fs.remove("data/a/x.txt"), fs.remove("data/a/b") }
       """)
     #expect(report.result == #"[true,["directory:b","file:x.txt"],"file",5,true,false,true]"#)
+  }
+
+  @Test("a granted directory that is not there can be made", .onThreads(because: .missing))
+  func missing() throws {
+    let directory = try TemporaryDirectory()
+    let fixture = try fixture(directory)
+    // Safe: the path is passed as a terminated copy.
+    try #require(unsafe rmdir(directory.path + "/data") == 0)
+    #expect(try fixture.run("return fs.mkdir('data') and fs.write('data/x', '1')").result == "true")
   }
 
   @Test("what fails is nil and a sentence")
@@ -289,7 +300,6 @@ import TestSupport
     let directory = try TemporaryDirectory()
     let report = try fixture(directory).run(
       """
-      assert(fs.mkdir("data"))
       local name = ("ä"):rep(\(length / 2)) .. ("x"):rep(\(length % 2))
       assert(fs.write("data/" .. name, "1") and fs.write("data/" .. name, "2"))
       return { #name, fs.read("data/" .. name), #fs.list("data") }

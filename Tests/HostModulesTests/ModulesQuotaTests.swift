@@ -8,7 +8,7 @@ import Testing
 @testable import ScriptLoading
 @testable import ScriptRuntime
 
-@Suite("What a script may take")
+@Suite("What a script may take", .onBothExecutors)
 struct ModulesQuotaTests {
   private func fixture(_ edit: (inout Quotas) -> Void) throws -> PoolFixture {
     var quotas = Quotas()

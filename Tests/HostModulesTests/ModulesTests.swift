@@ -12,7 +12,7 @@ import Testing
 @testable import ScriptLoading
 @testable import ScriptRuntime
 
-@Suite struct ModulesContextTests {
+@Suite(.onBothExecutors) struct ModulesContextTests {
   @Test("ctx tells about the run")
   func fields() throws {
     let fixture = try PoolFixture()
@@ -67,7 +67,7 @@ import Testing
   }
 }
 
-@Suite struct ModulesLogTests {
+@Suite(.onBothExecutors) struct ModulesLogTests {
   @Test("log lines carry level, message and fields; print is log.info")
   func lines() throws {
     let fixture = try PoolFixture()
@@ -109,7 +109,7 @@ import Testing
   }
 }
 
-@Suite struct ModulesTimeTests {
+@Suite(.onBothExecutors) struct ModulesTimeTests {
   @Test(
     "times are formatted and parsed",
     arguments: [
@@ -143,7 +143,7 @@ import Testing
   }
 }
 
-@Suite struct ModulesKeyValueTests {
+@Suite(.onBothExecutors) struct ModulesKeyValueTests {
   @Test("a key is text: two that differ never meet, and bytes that are no text are refused")
   func keys() throws {
     let fixture = try PoolFixture()
@@ -211,7 +211,7 @@ import Testing
     let job = try fixture.job("kv.get('a') return 1")
     let token = fixture.submit(job)
     fixture.values.waitUntilHeld()
-    fixture.pool.cancel(token)
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
     fixture.values.release()
     #expect(fixture.run(job).result == "1")
@@ -226,7 +226,7 @@ import Testing
   }
 }
 
-@Suite struct ModulesSchedulerTests {
+@Suite(.onBothExecutors) struct ModulesSchedulerTests {
   @Test("jobs are listed, run, paused and resumed; a refusal is nil and a sentence")
   func jobs() throws {
     let fixture = try PoolFixture()
@@ -308,13 +308,13 @@ import Testing
     let fixture = try PoolFixture()
     let token = fixture.submit(try fixture.job("wait('never')"))
     fixture.scheduler.waitForSubscriptions(1)
-    fixture.pool.cancel(token)
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
     #expect(fixture.scheduler.subscriptions == 0)
   }
 }
 
-@Suite struct ModulesFanOutTests {
+@Suite(.onBothExecutors) struct ModulesFanOutTests {
   @Test("all waits for every branch, in order of the list, with errors beside values")
   func all() throws {
     let report = try PoolFixture().run(
@@ -400,7 +400,7 @@ import Testing
   }
 }
 
-@Suite struct ModulesHashTests {
+@Suite(.onBothExecutors) struct ModulesHashTests {
   @Test(
     "digests and encodings",
     arguments: [
@@ -424,7 +424,7 @@ import Testing
   }
 }
 
-@Suite struct ModulesMetricTests {
+@Suite(.onBothExecutors) struct ModulesMetricTests {
   @Test("counters and gauges become a Prometheus page")
   func page() throws {
     let fixture = try PoolFixture()

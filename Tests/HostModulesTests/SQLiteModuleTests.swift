@@ -11,7 +11,7 @@ import Testing
 @testable import HostModules
 @testable import ScriptRuntime
 
-@Suite("sqlite")
+@Suite("sqlite", .onBothExecutors)
 struct SQLiteModuleTests {
   private let directory: TemporaryDirectory
   private let fixture: PoolFixture
@@ -141,13 +141,13 @@ struct SQLiteModuleTests {
     let job = try fixture.job(Self.open + "log.info('asks') db:query('\(endless)')")
     let token = fixture.submit(job)
     fixture.log.wait(for: "asks")
-    fixture.pool.cancel(token)
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
     #expect(try run(Self.open + "return db:run('INSERT INTO t VALUES (9, 9)').changes") == "1")
     let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
       try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
     }
-    fixture.host.services.blockingPool.stop()
+    fixture.finish()
     #expect(descriptors.filter { $0.hasPrefix(directory.path) && $0.hasSuffix("-wal") } == [])
     #expect(fixture.host.answerBytes.now == 0)
   }

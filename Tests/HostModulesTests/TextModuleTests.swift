@@ -5,7 +5,7 @@ import Testing
 
 @testable import HostModules
 
-@Suite("csv and template")
+@Suite("csv and template", .onBothExecutors)
 struct TextModuleTests {
   private func run(_ body: String) throws -> String {
     let report = try PoolFixture().run(body)

@@ -156,6 +156,85 @@ struct MongoFaultTests {
     #expect(try host.runs(RunQuery()) == [finished(1, "a")])
   }
 
+  @Test("a run alongside is alive while its process is, though the server was away for longer than its lease")
+  func aliveWithoutLease() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let host = try MongoStore(address, options: options())
+    defer { host.close() }
+    let alongside = try MongoStore(address, mode: .alongside, options: options())
+    let id = try alongside.externalRunID()
+    try alongside.commit(batch { $0.claims = [claim(id.number, "x")] })
+    let entry: BSON = ["q": [:], "u": ["$set": ["lease": .date(0)]], "multi": true]
+    try host.server.ask(["update": .text(Collections.external), "updates": [entry]])
+    #expect(try host.load().unfinished.isEmpty)
+    alongside.close()
+    #expect(try host.load().unfinished.map(\.id) == [id])
+  }
+
+  @Test("a long text that was removed for its age by another clock is written again by the next run that has it")
+  func sweptText() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    try MongoStore(address, options: options()).close()
+    let server = try MongoServer(address, failure: MongoFailure(address))
+    defer { server.close() }
+    let writer = StoreWriter(server, hasTransactions: false, lease: nil, state: StoreState(), options: options())
+    try server.withClient { (client) throws(ServerError) in try writer.look(client) }
+    func commit(_ edit: (inout StoreBatch) -> Void) throws {
+      for answer in writer.commit([.batch(batch(edit)) { _ in }]) { _ = try answer.get() }
+    }
+    var run = claim(1, "a")
+    run.result = JSONText("\"\(String(repeating: "x", count: 10_000))\"")
+    try commit { $0.claims = [run] }
+    try commit { $0.dropped = [run.id] }
+    let old: BSON = ["q": [:], "u": ["$set": ["at": .date(0)]], "multi": true]
+    try server.ask(["update": .text(Collections.texts), "updates": [old]])
+    var pruner = Pruner(server, Retention())
+    while pruner.isDue(start) { pruner.work(writer, start) }
+    #expect(try server.first(Find(Collections.texts)) == nil)
+    run.id = RunID(2)
+    try commit { $0.claims = [run] }
+    #expect(try MongoReader(server: server).openRuns() == [run])
+  }
+
+  @Test("a migration does not make a long text old that a host has written lately")
+  func lateText() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let host = try MongoStore(address, options: options())
+    defer { host.close() }
+    var run = claim(1, "a")
+    run.result = JSONText("\"\(String(repeating: "x", count: 10_000))\"")
+    try host.commit(batch { $0.claims = [run] })
+    let before = try #require(try host.server.first(Find(Collections.texts)))
+    let hash = try #require(before["_id"]?.bytes)
+    try host.server.ask(
+      ["update": .text(Collections.texts), "updates": [MongoStore.entry(hash, run.result!.text)]])
+    #expect(try host.server.first(Find(Collections.texts))?["at"] == before["at"])
+  }
+
+  @Test("a member of a replica set that has just started is one that does not answer yet")
+  func starting() {
+    let error = ServerError(code: 52, domain: 1, text: "Server does not support sessions")
+    #expect(error.isAway)
+    #expect(MongoFailure("mongodb://h/d").error(error).message.hasSuffix("look whether it is up"))
+  }
+
+  @Test("a script sees no value that a failover could take back")
+  func valuesOfMajority() throws {
+    let address = try MongoProcess.shared(.replicaSet).freshAddress()
+    let store = try MongoStore(address, options: options())
+    defer { store.close() }
+    try store.server.ask(["profile": 2])
+    let answers = Monitor(0)
+    store.keyValues.value(of: "k", in: "s", upTo: 100, at: start) { _ in answers.change { $0 += 1 } }
+    store.keyValues.keys(prefix: "", in: "s", limit: 1, upTo: 100, at: start) { _ in answers.change { $0 += 1 } }
+    _ = answers.wait { $0 == 2 ? true : nil }
+    try store.server.ask(["profile": 0])
+    let levels = try store.server.all(
+      Find("system.profile", ["command.find": .text(Collections.keyValues)])
+    ) { $0["command"]?.document?["readConcern"]?.document?["level"]?.text ?? "" }
+    #expect(levels.filter { $0 == "majority" }.count == 2, "\(levels)")
+  }
+
   @Test("a batch of runs with a megabyte each is one commit", arguments: MongoProcess.Kind.allCases)
   func large(kind: MongoProcess.Kind) throws {
     let address = try MongoProcess.shared(kind).freshAddress()
@@ -306,6 +385,31 @@ struct MongoFaultTests {
       #expect(try renewed != nil && withServer(end) == renewed)
     }
     store.close()
+  }
+
+  @Test("a replica set tells who stands by that the store was given back: nobody need look")
+  func told() throws {
+    let address = try MongoProcess.shared(.replicaSet).freshAddress()
+    // Neither the end of the lease nor a look can be the reason.
+    let first = try MongoStore(address, options: options { $0.lease = 600_000_000_000 })
+    let isWaiting = Monitor(false)
+    let taken = Monitor<MongoStore?>(nil)
+    let standby = try NamedThread("standby") {
+      let store = try? MongoStore(
+        address,
+        options: options { edit in
+          edit.look = 600_000_000_000
+          edit.standsBy = { _ in isWaiting.change { $0 = true } }
+        })
+      taken.change { $0 = store }
+    }
+    _ = isWaiting.wait { $0 ? true : nil }
+    first.close()
+    let second = taken.wait(until: monotonicNow() + 15_000_000_000) { $0 }
+    #expect(second != nil)
+    guard let second else { return standby.abandon() }
+    standby.join()
+    second.close()
   }
 
   @Test("who stands by has the store when it is given back, and says once that it waits")

@@ -55,9 +55,14 @@ struct MembersTests {
     return try PostgresStoreDriver().join(StoreAddress(url), request, as: identity, heard.callbacks)
   }
 
-  private func store(_ mode: StoreAccess, node: String? = nil) throws -> PostgresStore {
+  private func store(
+    _ mode: StoreAccess, node: String? = nil, lease: Int64 = 15_000_000_000,
+    standsBy: (@Sendable (String) -> Void)? = nil
+  ) throws -> PostgresStore {
     var options = PostgresStore.Options()
     options.node = node
+    options.lease = lease
+    options.standsBy = standsBy
     return try PostgresStore(StoreAddress(url), mode: mode, options: options)
   }
 
@@ -144,7 +149,9 @@ struct MembersTests {
     #expect(try other.members().map(\.isDraining) == [true])
     // It goes on as another life of the same process: a drain is the process's.
     member.leave()
+    heard.forget()
     let anew = try join("a", heard, life: "anew", lease: 600_000_000_000)
+    #expect(heard.await { $0 == .draining(true, by: "ann") } != nil)
     #expect(throws: StoreError.self) { try store(.scheduler, node: "a").close() }
     heard.forget()
     #expect(try other.setDraining(false, of: "a", by: "ann"))
@@ -157,6 +164,68 @@ struct MembersTests {
     let started = try join("a", life: "started again", place: next)
     #expect(try other.members().map(\.isDraining) == [false])
     started.leave()
+  }
+
+  @Test("a beat renews the lease that its host has, and none that was given back")
+  func renewsLease() throws {
+    let heard = Heard()
+    // Nothing but this test makes it beat or renew.
+    let long: Int64 = 600_000_000_000
+    let member = try join("a", heard, lease: long)
+    defer { member.leave() }
+    func beat() {
+      heard.forget()
+      member.beat()
+      _ = heard.await { if case .members = $0 { true } else { false } }
+    }
+    func ask(_ question: String) throws -> String {
+      try server.execute("SELECT \(question) FROM moondial.leadership", in: url)
+    }
+    let leader = try store(.scheduler, node: "a", lease: long)
+    let before = try ask("expires_at")
+    beat()
+    #expect(try ask("expires_at > '\(before)'") == "t")
+    leader.close()
+    beat()
+    #expect(try ask("expires_at <= clock_timestamp()") == "t")
+  }
+
+  @Test("who stands by asks nothing while its beats say that another host has the lease, and has it when it is free")
+  func asksNothing() throws {
+    let lease: Int64 = 2_000_000_000
+    let first = try join("a")
+    let leader = try store(.scheduler, node: "a", lease: lease)
+    let heard = Heard()
+    let second = try join("b", heard)
+    let isWaiting = Monitor(false)
+    let taken = Monitor<PostgresStore?>(nil)
+    let standby = try NamedThread("standby") {
+      let store = try? self.store(.scheduler, node: "b", lease: lease) { _ in isWaiting.change { $0 = true } }
+      taken.change { $0 = store }
+    }
+    _ = isWaiting.wait { $0 ? true : nil }
+    /// When sessions that neither beat nor lead asked something last.
+    func asked() throws -> String {
+      try server.execute(
+        """
+        SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+        AND query LIKE '%FROM leadership%' AND query NOT LIKE 'WITH beat%' ORDER BY 1
+        """, in: url)
+    }
+    let before = try asked()
+    #expect(!before.isEmpty)
+    for _ in 1...4 {
+      heard.forget()
+      #expect(heard.await { if case .members = $0 { true } else { false } } != nil)
+    }
+    #expect(try asked() == before)
+    leader.close()
+    let next = taken.wait(until: monotonicNow() + 10_000_000_000) { $0 }
+    #expect(next != nil)
+    standby.join()
+    next?.close()
+    first.leave()
+    second.leave()
   }
 
   @Test("a clock that differs from the server's by more than a second is told, and is in the member's row")

@@ -183,7 +183,8 @@ enum FrameSamples {
   static var hostMessages: [HostMessage] {
     let binding = WorkerBinding(
       host: 1, script: "a.lua", baseDirectory: "/", libraries: .all, memory: 5, processorTime: nil,
-      hasNamespaces: true, grants: [1, 2])
+      hasNamespaces: true, grants: [1, 2],
+      limits: WorkerLimits(keptBytes: 1, answerBytes: 2, logLines: 3, hookTimeout: 4, cancelPatience: 5))
     var definition = JobDefinition(
       name: "a", source: SourceLocation(file: "a.lua", line: 3), payload: ClosurePayload { _ in nil })
     definition.retry = RetryPolicy(max: 3)

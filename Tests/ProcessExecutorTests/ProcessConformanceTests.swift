@@ -1,12 +1,7 @@
-import Basics
-import Chronology
-import FileWatching
-import HostModules
 import JobModel
 import MoondialTesting
 import ProcessExecutor
 import ScriptFixtures
-import ScriptLoading
 import ScriptRuntime
 import Testing
 
@@ -15,27 +10,13 @@ import Testing
 struct ProcessConformanceTests {
   @Test("every claim", arguments: ExecutorConformance.claims)
   func conforms(claim: ExecutorConformance.Claim) throws {
-    let log = LogCollector()
-    var services = HostServices.unwired
-    services.log = log
-    let host = try LuaHost(services: services, declareModules: DeclareModules.modules)
-    defer {
-      host.stop()
-      host.services.blockingPool.stop()
-    }
-    let loader = try ScriptLoader(runtime: host.runtime, zones: services.zones)
+    let scripts = try ConformanceScripts()
     let subject = ExecutorConformance.Subject(
       make: {
         var settings = ProcessConfiguration()
         settings.program = PoolFixture.binary
-        return ProcessExecutor(settings, luaHost: host)
-      },
-      payload: { behaviour in
-        let content = FileContent(Array(behaviour.script.utf8))
-        let generation = loader.load(
-          DirectorySnapshot([ScriptFile(ScriptPath("conformance.lua"), .script, .success(content))]))
-        return try #require(generation.jobs.first, "\(generation.errors)").payload
-      }, progress: { log.progress })
+        return ProcessExecutor(settings, luaHost: scripts.host)
+      }, payload: { try scripts.payload($0.script) }, progress: { scripts.log.progress })
     #expect(try claim.run(on: subject))
   }
 }

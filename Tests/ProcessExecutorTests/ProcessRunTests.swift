@@ -117,6 +117,19 @@ struct ProcessRunTests {
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
   }
 
+  @Test("of a script that always has some keep no other script waiting, and do not lose their process for each of its")
+  func fairness() throws {
+    let fixture = try fixture { $0.workers = 1 }
+    let busy = try fixture.load("job 'busy' { max_instances = 1000, run = function() end }", path: "busy.lua")[0]
+    let other = try fixture.load("job 'other' { run = function(ctx) return ctx.process end }", path: "other.lua")[0]
+    var tokens = [fixture.submit(busy), fixture.submit(busy), fixture.submit(other)]
+    tokens += (0..<60).map { _ in fixture.submit(busy) }
+    for token in tokens { #expect(fixture.reports.ending(of: token).outcome == .succeeded) }
+    let ended = fixture.reports.all.filter { $0.kind == .ended }.map(\.token)
+    let place = try #require(ended.firstIndex(of: tokens[2]))
+    #expect(place <= 2 + 9, "\(place) of \(tokens.count)")
+  }
+
   @Test("that died with their process have their hooks in another one")
   func hooks() throws {
     let fixture = try fixture { $0.libraries = .all }

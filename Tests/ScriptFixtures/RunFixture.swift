@@ -245,7 +245,7 @@ package final class PoolFixture {
   package init(
     workers: Int = 2, configuration: LuaHostConfiguration = .init(), grants: Grants = .none, base: String = "/",
     lua: LuaConfiguration = .init(), http: HTTPClient = HTTPClient(),
-    processes: ProcessConfiguration? = PoolFixture.processesOfSuite, edit: (inout HostServices) -> Void = { _ in }
+    processes: ProcessConfiguration? = nil, edit: (inout HostServices) -> Void = { _ in }
   ) throws {
     var services = HostServices.unwired
     services.log = log
@@ -267,21 +267,13 @@ package final class PoolFixture {
     pool = StepPool(runner, configuration: pools)
     runner.reportStuckRuns { [weak pool] index, token in _ = pool?.workerIsStuck(index, running: token) }
     loader = try ScriptLoader(runtime: host.runtime, zones: services.zones)
-    if var processes {
+    if var processes = processes ?? RunExecutor.settings(workers: workers) {
       processes.program = Self.binary
       executor = ProcessExecutor(processes, luaHost: host)
     } else {
       executor = pool
     }
     executor.start(reportingTo: reports)
-  }
-
-  /// With `MOONDIAL_TEST_EXECUTOR=process` in the environment every fixture runs its jobs in worker processes.
-  package static var processesOfSuite: ProcessConfiguration? {
-    guard let name = unsafe getenv("MOONDIAL_TEST_EXECUTOR"), unsafe String(cString: name) == "process" else {
-      return nil
-    }
-    return ProcessConfiguration()
   }
 
   /// The built program, beside the test bundle.
@@ -292,6 +284,32 @@ package final class PoolFixture {
     let path = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     return path.prefix(through: path.lastIndex(of: "/") ?? path.startIndex) + "moondial"
   }()
+
+  /// Waits until no program of a run is left.
+  package func awaitNoPrograms() {
+    guard executor is ProcessExecutor else { return host.children.waitForCount(0) }
+    while true {
+      let list = ProcessList()
+      // A worker is the leader of the group that its programs are in.
+      let workers = Set(list.children(of: getpid()).map(\.process))
+      let programs = list.all.filter { entry in
+        entry.state != "Z" && !workers.contains(entry.process) && workers.contains(getpgid(entry.process))
+      }
+      if programs.isEmpty { return }
+      for program in programs { ProcessList.awaitEnd(of: program.process, within: 60) }
+    }
+  }
+
+  /// Waits for what runs have left to be done after their end, such as files that go. No run is begun any more.
+  package func finish() {
+    if executor is ProcessExecutor { executor.stop() }
+    host.services.blockingPool.stop()
+  }
+
+  /// States that the host keeps for jobs; nil: processes have them.
+  package var keptStates: Int? { executor is StepPool ? host.keptStates.states : nil }
+
+  package func cancel(_ token: RunToken) { executor.cancel(token) }
 
   deinit {
     executor.stop()

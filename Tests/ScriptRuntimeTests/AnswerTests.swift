@@ -11,7 +11,7 @@ import TestSupport
 @testable import ScriptLoading
 @testable import ScriptRuntime
 
-@Suite struct AnswerTests {
+@Suite(.onBothExecutors) struct AnswerTests {
   private static let megabyte = "\"" + String(repeating: "x", count: 1 << 20) + "\""
 
   @Test("values of a megabyte come a few at a time when the script lets them go")
@@ -61,7 +61,9 @@ import TestSupport
     #expect(garbage.result == "3145728", "\(garbage.error?.message ?? "")")
   }
 
-  @Test("texts on their way to the store are counted: those for which there is no room wait their turn")
+  @Test(
+    "texts on their way to the store are counted: those for which there is no room wait their turn",
+    .onThreads(because: .answers))
   func inputs() throws {
     let fixture = try PoolFixture()
     fixture.values.hold()
@@ -83,7 +85,9 @@ import TestSupport
     #expect(fixture.host.answerBytes.now == 0)
   }
 
-  @Test("one event reaches a hundred branches and a hundred runs; its text is there once, and is let go")
+  @Test(
+    "one event reaches a hundred branches and a hundred runs; its text is there once, and is let go",
+    .onThreads(because: .suspension))
   func fanOut() throws {
     let fixture = try PoolFixture()
     let job = try fixture.load(
@@ -206,7 +210,7 @@ import TestSupport
       all(list, function() return exec({ "head", "-c", "9000000", "/dev/zero" }, { max_output = 9000000 }) end)
       """, fields: "memory = '16MB', timeout = '1m',")
     #expect(kept.outcome == .outOfMemory, "\(kept.error?.message ?? "")")
-    fixture.host.children.waitForCount(0)
+    fixture.awaitNoPrograms()
     let input = try fixture.run(
       """
       local text = ("x"):rep(3000000)
@@ -231,7 +235,8 @@ import TestSupport
     #expect(report.error?.message.contains("exec: options.max_output") == true, "\(report.error?.message ?? "")")
   }
 
-  @Test("runs of several scripts share the memory for answers, and all come to their end")
+  @Test(
+    "runs of several scripts share the memory for answers, and all come to their end", .onThreads(because: .answers))
   func ceiling() throws {
     var configuration = LuaHostConfiguration()
     configuration.answerBytes = 4 << 20
@@ -262,7 +267,7 @@ import TestSupport
       """, fields: "memory = '4MB',")
     let token = fixture.submit(job)
     fixture.values.waitUntilHeld()
-    fixture.pool.cancel(token)
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
     fixture.values.release()
     #expect(fixture.host.answerBytes.now == 0)

@@ -11,19 +11,12 @@ import Testing
 
 /// The rule that every function of the host ends at its run's deadline, whatever it is given: as `timed_out`, with the
 /// hook and the retries that follow from it, and not as `stuck`.
-@Suite("Host functions and deadlines")
+@Suite("Host functions and deadlines", .onBothExecutors)
 struct HostFunctionDeadlineTests {
-  /// All functions that the host gives to scripts, as scripts write them. Those of preludes are built on these; of some
-  /// modules there are no others.
-  static let functions: [String] = {
-    let children = ChildProcesses()
-    return HostModules.all(children: children).flatMap { module in
-      module.functions.map(\.name).filter { !$0.hasPrefix("_") }.map { name in
-        module.name.isEmpty ? name : "\(module.name).\(name)"
-      }
-    }.sorted() + CSVModule.functions.map { "csv.\($0)" } + TemplateModule.functions.map { "template.\($0)" }
-      + ["fs.lines", "fs.chunks", "sqlite.open", "mail.send"] + (HTTPModule.methods + ["request"]).map { "http.\($0)" }
-  }()
+  /// All functions that the host gives to scripts, as scripts write them; of `ctx` those that are the host's own.
+  static let functions: [String] =
+    HostFunctions.names.filter { !$0.hasPrefix("ctx.") }
+    + ContextModule.module().functions.map(\.name).filter { !$0.hasPrefix("_") }.map { "ctx." + $0 }
 
   /// Scripts' arguments that make work: large strings of several kinds, large and deep tables.
   private static func body(_ function: String) -> String {
@@ -77,7 +70,7 @@ struct HostFunctionDeadlineTests {
     }
   }
 
-  @Test("a comparator, a large JSON text and a large hash hold up nobody who waits")
+  @Test("a comparator, a large JSON text and a large hash hold up nobody who waits", .onThreads(because: .runs))
   func givesWay() throws {
     let fixture = try PoolFixture(workers: 1)
     let hogs = [
@@ -94,7 +87,7 @@ struct HostFunctionDeadlineTests {
       let short = try fixture.load("job 'short' { run = function() return 1 end }")[0]
       for _ in 0..<20 { #expect(fixture.run(short).result == "1") }
       #expect(!fixture.reports.all.contains { $0.token == token && $0.kind == .ended })
-      fixture.pool.cancel(token)
+      fixture.cancel(token)
       #expect(fixture.reports.ending(of: token).outcome == .cancelled)
     }
   }

@@ -7,7 +7,7 @@ import Testing
 @testable import HostModules
 @testable import ScriptRuntime
 
-@Suite("log fields are whatever a script gives, and never an error")
+@Suite("log fields are whatever a script gives, and never an error", .onBothExecutors)
 struct LogFieldsTests {
   @Test(
     "what JSON does not have is made visible",

@@ -14,7 +14,7 @@ import Testing
 @testable import ScriptLoading
 @testable import ScriptRuntime
 
-@Suite("Runs that are killed")
+@Suite("Runs that are killed", .onBothExecutors)
 struct RunKillTests {
   /// Scripts' bodies that end in a kill, and how.
   static let kills: [(body: String, outcome: Outcome)] = [
@@ -75,7 +75,7 @@ struct RunKillTests {
       "job 'a' { run = function() log.info('here') \(body) end, on_error = function() log.info('never') end }")[0]
     let token = fixture.submit(job)
     fixture.log.wait(for: "here")
-    fixture.pool.cancel(token)
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
     #expect(fixture.log.messages == ["here"])
   }
@@ -88,7 +88,7 @@ struct RunKillTests {
     )[0]
     let token = fixture.submit(job)
     fixture.log.wait(for: "hook")
-    fixture.pool.cancel(token)
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .timedOut)
   }
 
@@ -129,7 +129,9 @@ struct RunKillTests {
 
   /// From the monitor's report to the history: the run's worker is replaced, the other jobs go on, and the run ends as
   /// stuck when its thread returns.
-  @Test("a run that cannot be stopped is stuck in the history, and holds up nothing but itself")
+  @Test(
+    "a run that cannot be stopped is stuck in the history, and holds up nothing but itself",
+    .onThreads(because: .unstoppable))
   func stuck() throws {
     let gate = Monitor(false)
     let events = Monitor<[String]>([])

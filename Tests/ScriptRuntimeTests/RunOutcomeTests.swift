@@ -9,7 +9,7 @@ import Testing
 @testable import ScriptLoading
 @testable import ScriptRuntime
 
-@Suite struct RunOutcomeTests {
+@Suite(.onBothExecutors) struct RunOutcomeTests {
   @Test("a run that returns nothing succeeds without details")
   func nothing() throws {
     let report = try PoolFixture().run("")
@@ -165,7 +165,7 @@ import Testing
     let fixture = try PoolFixture()
     let token = fixture.submit(try fixture.job("log.info('here') while true do end"))
     fixture.log.wait(for: "here")
-    fixture.pool.cancel(token)
+    fixture.cancel(token)
     let report = fixture.reports.ending(of: token)
     #expect(report.outcome == .cancelled)
     #expect(report.error?.message.hasSuffix("the run was cancelled") == true)
@@ -176,7 +176,7 @@ import Testing
     let fixture = try PoolFixture()
     let token = fixture.submit(try fixture.job("log.info('here') sleep('1d')"))
     fixture.log.wait(for: "here")
-    fixture.pool.cancel(token)
+    fixture.cancel(token)
     #expect(fixture.reports.ending(of: token).outcome == .cancelled)
   }
 
@@ -187,12 +187,12 @@ import Testing
     let busy = fixture.submit(try fixture.job("log.info('busy') while true do end"))
     fixture.log.wait(for: "sleeping")
     fixture.log.wait(for: "busy")
-    fixture.pool.stop()
+    fixture.executor.stop()
     #expect(fixture.reports.ending(of: sleeping).outcome == .interrupted)
     #expect(fixture.reports.ending(of: busy).outcome == .interrupted)
   }
 
-  @Test("more sleepers than workers sleep at once")
+  @Test("more sleepers than workers sleep at once", .onThreads(because: .suspension))
   func sleepers() throws {
     let fixture = try PoolFixture()
     let job = try fixture.job("sleep(0.02) return 1", fields: "max_instances = 500,")
@@ -200,7 +200,7 @@ import Testing
     for token in tokens { #expect(fixture.reports.ending(of: token).result == "1") }
   }
 
-  @Test("swift closures run on the same pool")
+  @Test("swift closures run on the same pool", .onThreads(because: .closures))
   func closures() throws {
     let fixture = try PoolFixture()
     let definition = JobDefinition(
@@ -210,7 +210,7 @@ import Testing
   }
 }
 
-@Suite struct RunHookTests {
+@Suite(.onBothExecutors) struct RunHookTests {
   @Test("on_success runs in the same state, with the result")
   func success() throws {
     let fixture = try PoolFixture()

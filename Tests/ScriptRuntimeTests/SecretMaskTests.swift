@@ -53,6 +53,16 @@ struct SecretMaskTests {
     #expect(mask.masked(#"{"code":"say \"hi\"\\now"}"#) == #"{"code":"***"}"#)
   }
 
+  @Test("values are hidden as addresses have them: with percent signs, and as a host's name in small letters")
+  func addresses() {
+    let mask = mask("Top Secret/ü?", "LetMe.In-2", "Word")
+    for form in [
+      "Top%20Secret%2F%C3%BC%3F", "Top%20Secret%2f%c3%bc%3f", "Top%20Secret/%C3%BC?", "Top%20Secret/%c3%bc?",
+    ] { #expect(mask.masked("POST http://h/\(form)!") == "POST http://h/***!", "\(form)") }
+    #expect(mask.masked("no address of letme.in-2.example.org") == "no address of ***.example.org")
+    #expect(mask.masked("a word, and Word") == "a word, and ***", "a short one in small letters is any word")
+  }
+
   @Test("of one name the newest values are hidden, and of all the names that were asked for last")
   func bounds() {
     let mask = SecretMask()

@@ -12,18 +12,21 @@ struct SourceTree {
     files = [:]
     for folder in folders {
       guard let names = FileManager.default.enumerator(atPath: root + "/" + folder) else { continue }
-      for case let name as String in names where ["swift", "c", "h"].contains((name as NSString).pathExtension) {
+      for case let name as String in names where Self.endings.contains((name as NSString).pathExtension) {
         files[folder + "/" + name] = try String(contentsOfFile: "\(root)/\(folder)/\(name)", encoding: .utf8)
       }
     }
     for name in others { files[name] = try String(contentsOfFile: root + "/" + name, encoding: .utf8) }
   }
 
+  private static let endings = ["swift", "c", "h", "md", "lua"]
+
   /// The checkout that these tests were built from.
   static let checkout = Result {
     let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
     return try SourceTree(
-      root: root, folders: ["Sources", "Tests"], others: ["Package.swift", "docs/architecture.md"])
+      root: root, folders: ["Sources", "Tests", "docs", "examples", "scripts"],
+      others: ["Package.swift", "Makefile", "LICENSE", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
   }
 
   /// Swift files of a target: its name, or the path that Package.swift gives it.

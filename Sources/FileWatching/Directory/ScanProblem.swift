@@ -39,8 +39,13 @@ package struct ScanProblem: Error, Sendable, Hashable {
 }
 
 extension ScanProblem: CustomStringConvertible {
+  /// What it is about, for a sentence.
+  package var name: String {
+    path == .configuration ? "moondial.lua" : path.text.isEmpty ? "the scripts directory" : path.description
+  }
+
   package var description: String {
-    let name = path == .configuration ? "moondial.lua" : path.description
+    let name = name
     switch code {
     case .unreadable(let errno) where errno == EACCES || errno == EPERM:
       let what = isDirectory ? "directory" : "file"

@@ -192,7 +192,7 @@ final class APIResponder: Sendable {
         return Response(
           status: reply.status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
       }
-      let tag = "\"\(reply.entityTag ?? EntityTag.of(text))\""
+      let tag = "\"\(reply.entityTag ?? EntityTag.brief(of: text))\""
       headers[.eTag] = tag
       if EntityTag.matches(request.headers[values: .ifNoneMatch], tag) {
         headers[.contentType] = nil

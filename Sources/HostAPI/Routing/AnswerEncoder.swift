@@ -1,5 +1,3 @@
-internal import Basics
-
 /// Writes an answer as JSON, straight into text: fields in the order in which their type names them, nothing for what
 /// is not there.
 ///
@@ -13,63 +11,37 @@ package struct AnswerEncoder {
   package static func json(_ answer: some Encodable) throws -> String {
     let text = AnswerText()
     try text.write(answer)
-    return VisibleText.json(text.text)
+    return text.finished
   }
 
   /// A string as RFC 8259 has it, invisible characters escaped.
   package static func quoted(_ text: String) -> String {
     let writer = AnswerText()
     writer.write(string: text)
-    return VisibleText.json(writer.text)
+    return writer.finished
   }
 }
 
 /// The text on its way. One object for one answer; not shared.
 private final class AnswerText {
-  private(set) var text = ""
-  private var path: [any CodingKey] = []
+  private var bytes = AnswerBytes()
 
-  func append(_ part: String) { text += part }
+  /// The answer; what does not show stands in it as JSON writes it.
+  var finished: String { bytes.finished }
 
-  func write(string: String) {
-    text += "\""
-    // Most strings need no escape: they are copied as a whole.
-    if string.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) {
-      text += string
-    } else {
-      for scalar in string.unicodeScalars { write(escaping: scalar) }
-    }
-    text += "\""
-  }
-
-  private func write(escaping scalar: Unicode.Scalar) {
-    switch scalar {
-    case "\"": text += "\\\""
-    case "\\": text += "\\\\"
-    case "\n": text += "\\n"
-    case "\r": text += "\\r"
-    case "\t": text += "\\t"
-    case _ where scalar.value < 0x20:
-      let hex = String(scalar.value, radix: 16)
-      text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-    default: text.unicodeScalars.append(scalar)
-    }
-  }
-
-  func write(number: Double) {
-    // JSON has no other form for what is no number.
-    text +=
-      number.isFinite
-      ? (number == number.rounded() && abs(number) < 1e15 ? String(Int64(number)) : "\(number)") : "null"
-  }
+  // Each is one look at `bytes`, which is not free: a class's property is checked at each.
+  func append(_ part: String) { bytes.append(part) }
+  func write(string: String) { bytes.write(string: string) }
+  func write(name: String, isFirst: Bool) { bytes.write(name: name, isFirst: isFirst) }
+  func write(number: Double) { bytes.write(number: number) }
 
   /// A value of any type, the simple ones at once.
   func write<T: Encodable>(_ value: T) throws {
     switch value {
     case let string as String: write(string: string)
-    case let integer as Int: text += String(integer)
-    case let integer as Int64: text += String(integer)
-    case let bool as Bool: text += bool ? "true" : "false"
+    case let integer as Int: append(String(integer))
+    case let integer as Int64: append(String(integer))
+    case let bool as Bool: append(bool ? "true" : "false")
     case let number as Double: write(number: number)
     default:
       let encoder = AnswerValueEncoder(self)
@@ -114,9 +86,14 @@ private final class AnswerValueEncoder: Encoder {
     text.append(mark)
   }
 
+  /// Whether nothing was written so far; from now on something was.
+  func takeFirst() -> Bool {
+    defer { isEmpty = false }
+    return isEmpty
+  }
+
   func separate() {
-    if !isEmpty { text.append(",") }
-    isEmpty = false
+    if !takeFirst() { text.append(",") }
   }
 
   func close() {
@@ -135,9 +112,7 @@ private struct AnswerObject<Key: CodingKey>: KeyedEncodingContainerProtocol {
   var codingPath: [any CodingKey] { [] }
 
   private func name(_ key: Key) {
-    encoder.separate()
-    encoder.text.write(string: key.stringValue)
-    encoder.text.append(":")
+    encoder.text.write(name: key.stringValue, isFirst: encoder.takeFirst())
   }
 
   func encodeNil(forKey key: Key) {
@@ -148,6 +123,32 @@ private struct AnswerObject<Key: CodingKey>: KeyedEncodingContainerProtocol {
   func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
     name(key)
     try encoder.text.write(value)
+  }
+
+  // Without a look at what type the value has.
+  func encode(_ value: String, forKey key: Key) {
+    name(key)
+    encoder.text.write(string: value)
+  }
+
+  func encode(_ value: Bool, forKey key: Key) {
+    name(key)
+    encoder.text.append(value ? "true" : "false")
+  }
+
+  func encode(_ value: Int, forKey key: Key) {
+    name(key)
+    encoder.text.append(String(value))
+  }
+
+  func encode(_ value: Int64, forKey key: Key) {
+    name(key)
+    encoder.text.append(String(value))
+  }
+
+  func encode(_ value: Double, forKey key: Key) {
+    name(key)
+    encoder.text.write(number: value)
   }
 
   func nestedContainer<Nested: CodingKey>(

@@ -15,6 +15,7 @@ enum HTTPModule {
   static let timeout: Int64 = 60_000_000_000
 
   static let methods = ["get", "head", "post", "put", "patch", "delete", "options"]
+  static let functions = methods + ["request"]
 
   static func module(_ client: HTTPClient) -> LuaModule {
     let request = LuaFunction.host("__request", as: "http.request") { call, _ throws(Misuse) in
@@ -24,7 +25,7 @@ enum HTTPModule {
       return call.suspend(
         HeldRequest(begin: { exchange.begin($0) }, release: { exchange.release() }))
     }
-    return LuaModule.lazy("http", methods + ["request"], natives: [request], source: LuaModule.guarding + source)
+    return LuaModule.lazy("http", functions, natives: [request], source: LuaModule.guarding + source)
   }
 
   // What is Lua here is what a Lua table can do and a host function cannot: metatables, by which an error reads as its

@@ -17,7 +17,7 @@ enum MailModule {
 
   static let functions = ["send"]
 
-  static func module(_ pool: BlockingPool, lookup: @escaping NameResolver.Lookup = NameResolver.system) -> LuaModule {
+  static func module(_ threads: MailThreads) -> LuaModule {
     let send = LuaFunction.host("__send", as: "mail.send", in: .run) { call, arguments throws(Misuse) in
       let run = try arguments.run(call)
       guard call.type(1) == .table else {
@@ -27,7 +27,7 @@ enum MailModule {
       let options = try arguments.options(call, 1, MailReader.names, bytes: run.answers.largestAnswer)
       let draft = try MailReader(arguments: arguments, run: run, options: options).draft()
       let room = try arguments.hold(draft.size, for: call)
-      let letter = MailLetter(draft, room, run.services, pool, lookup)
+      let letter = MailLetter(draft, room, threads)
       return call.suspend(HeldRequest(begin: { letter.begin($0) }, release: { letter.release() }))
     }
     return LuaModule.lazy("mail", functions, natives: [send], source: LuaModule.guarding + source)
@@ -43,6 +43,24 @@ enum MailModule {
       end,
     }
     """
+}
+
+/// Threads that wait for mail servers, and how these are found. Threading: any thread.
+struct MailThreads: Sendable {
+  let pool: BlockingPool
+  let lookup: NameResolver.Lookup
+
+  init(_ pool: BlockingPool, lookup: @escaping NameResolver.Lookup = NameResolver.system) {
+    self.pool = pool
+    self.lookup = lookup
+  }
+
+  /// Does `work` on one of them, soon.
+  ///
+  /// - Returns: why it is not done; nil: it is.
+  func run(_ work: @escaping @Sendable () -> Void) -> HTTPFailure? {
+    pool.run(work) ? nil : HTTPFailure(.stopped, pool.refusal)
+  }
 }
 
 /// A message as a script wrote it, but for its files.
@@ -68,26 +86,19 @@ struct MailDraft: Sendable {
 final class MailLetter: Sendable {
   private let draft: MailDraft
   private let room: AnswerReservation
-  private let services: HostServices
-  private let pool: BlockingPool
-  private let lookup: NameResolver.Lookup
+  private let threads: MailThreads
   private let isWanted = Atomic(true)
 
-  init(
-    _ draft: MailDraft, _ room: AnswerReservation, _ services: HostServices, _ pool: BlockingPool,
-    _ lookup: @escaping NameResolver.Lookup
-  ) {
+  init(_ draft: MailDraft, _ room: AnswerReservation, _ threads: MailThreads) {
     self.draft = draft
     self.room = room
-    self.services = services
-    self.pool = pool
-    self.lookup = lookup
+    self.threads = threads
   }
 
   func release() { isWanted.store(false, ordering: .relaxed) }
 
   func begin(_ request: HeldRequest) {
-    let isTaken = pool.run { [self] in
+    let refusal = threads.run { [self] in
       guard isWanted.load(ordering: .relaxed) else { return }
       var message = draft.message
       var transfer = draft.transfer
@@ -112,7 +123,7 @@ final class MailLetter: Sendable {
           HTTPFailure(
             .tooLarge, "the message has \(transfer.message.count) bytes, and may have \(MailModule.mostBytes)"))
       }
-      switch transfer.send(lookup: lookup, isWanted: { self.isWanted.load(ordering: .relaxed) }) {
+      switch transfer.send(lookup: threads.lookup, isWanted: { self.isWanted.load(ordering: .relaxed) }) {
       case .success:
         request.complete(
           building: room.handingOver { call in
@@ -122,7 +133,7 @@ final class MailLetter: Sendable {
       case .failure(let failure): fail(request, failure)
       }
     }
-    if !isTaken { fail(request, HTTPFailure(.stopped, pool.refusal)) }
+    if let refusal { fail(request, refusal) }
   }
 
   private func read(_ place: ScriptLocation) throws(ScriptLocation.Problem) -> [UInt8] {

@@ -6,6 +6,9 @@ enum FanOutModule {
   /// Branches at once unless `limit` says otherwise.
   static let defaultLimit = 100
 
+  /// Those that the prelude makes.
+  static let functions = ["all", "any"]
+
   static func module() -> LuaModule {
     LuaModule("", functions: [check], constants: [("__fan_source", .string(LuaString(source)))], prelude: prelude)
   }

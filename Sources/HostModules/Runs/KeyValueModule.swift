@@ -11,6 +11,9 @@ enum KeyValueModule {
   private static let firstValue = 4 << 10
   private static let firstKeys = 16 << 10
 
+  /// That which the prelude makes.
+  static let functions = ["update"]
+
   static func module() -> LuaModule {
     LuaModule("kv", functions: [get, set, delete, keys, versioned, replace], prelude: prelude)
   }

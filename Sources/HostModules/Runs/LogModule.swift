@@ -4,6 +4,9 @@ internal import ScriptRuntime
 
 /// `log.debug/info/warn/error(message, fields)` and `print`.
 enum LogModule {
+  /// That which the prelude makes.
+  static let functions = ["print"]
+
   static func modules() -> [LuaModule] {
     [
       LuaModule("log", functions: LogLevel.allCases.map(function)),

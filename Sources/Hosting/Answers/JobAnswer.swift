@@ -41,6 +41,8 @@ package struct JobAnswer: Sendable, Codable, Equatable {
   package var group: String?
   package var store: String?
   package var executor: String?
+  /// Labels that a host must have to run it; nil: none.
+  package var onNodes: [String]?
   package var overlap: String?
   package var maxInstances = 1
   package var params: JSONDocument?
@@ -54,6 +56,7 @@ package struct JobAnswer: Sendable, Codable, Equatable {
   private enum CodingKeys: String, CodingKey {
     case name, trigger, lua, running, waiting, now, progress, pause, file, line, tags, description, priority, group
     case store, executor, overlap, params, schedules
+    case onNodes = "on_nodes"
     case timeZone = "timezone"
     case nextRunTime = "next_run_time"
     case lastRunTime = "last_run_time"
@@ -85,6 +88,7 @@ extension JobAnswer {
     group = definition.group
     store = definition.store
     executor = definition.executor
+    onNodes = definition.onNodes.isEmpty ? nil : definition.onNodes
     overlap = definition.overlap.rawValue
     maxInstances = definition.maxInstances
     params = definition.params.map { JSONDocument($0) }

@@ -29,6 +29,8 @@ extension SchedulerAssembly {
     package var onEvents: @Sendable ([Event]) -> Void = { _ in }
     /// Told when a store that another host schedules from is waited for, once each; nil: such a store is refused.
     package var standsBy: (@Sendable (String) -> Void)?
+    /// Told, after `standsBy`, of a host that runs what it is given while it waits.
+    package var onStandby: @Sendable (StandbyHost) -> Void = { _ in }
     /// Told, on a thread of the store's, when another host has taken a store over. Must be quick.
     package var onStoreLost: @Sendable (String) -> Void = { _ in }
     /// Told, on a thread of a store's, when this host is drained: it should end what it runs, give its stores back and

@@ -32,8 +32,9 @@ extension SchedulerAssembly {
   /// What operators ask and tell the engine of `service`.
   static func operations(
     _ blueprint: Blueprint, _ service: ServiceConfiguration, _ engine: any SchedulerEngine,
-    configuration: HostConfiguration, health: HostHealth, ledger: ScriptLedger, session: ScriptSession?,
-    luaHost: LuaHost?, identity: HostIdentity, memberships: HostMemberships
+    configuration: HostConfiguration, health: HostHealth, ledger: ScriptLedger, session: SessionParts?,
+    luaHost: LuaHost?, identity: HostIdentity, memberships: HostMemberships,
+    placing: PlacementOffice?
   ) -> SchedulerControl {
     let zoneName = configuration.timeZone ?? blueprint.scripts?.systemZone.name ?? "UTC"
     let live = session?.live
@@ -45,7 +46,8 @@ extension SchedulerAssembly {
       monotonicClock: service.monotonicClock, health: health, scripts: ledger, configuration: configuration,
       scriptsDirectory: session?.directory.root, stateDirectory: blueprint.stateDirectory,
       luaStates: { luaHost.map { $0.keptStates.bytes } }, series: { luaHost?.services.metrics.all ?? [] },
-      quotas: { live?.quotas ?? quotas }, memberships: memberships)
+      quotas: { live?.quotas ?? quotas }, memberships: memberships,
+      whereabouts: { placing?.words(of: $0) })
     let events = EventJournal(
       identity, weigh: { $0.event.weight },
       wanted: { engine.post(whenDurable: nil) { core, _, _ in core.configuration.isWatched = true } })

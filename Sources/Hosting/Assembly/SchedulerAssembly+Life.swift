@@ -38,12 +38,14 @@ extension SchedulerAssembly {
   }
 
   private func begin(_ generation: LoadedGeneration?) throws {
+    try openPlacing()
     let scripted = declared.take(generation)
     try engine.start(
       scripted + declared.all, groups: configuration.groups, isWhole: generation?.loading.isEmpty ?? true)
     intents.carryOut()
     // A run may have declared jobs since.
     engine.ask { [files, declared] _, _, _ in files.follow(scripted + declared.all) }
+    if generation?.loading.isEmpty ?? true { placing?.startIsComplete() }
   }
 
   /// Reads every script again. Does not block.
@@ -65,6 +67,7 @@ extension SchedulerAssembly {
   package func stop(grace: Int64, closing: () -> Void = {}) {
     // A script that loads, or a directory that does not answer, must not keep the jobs from ending.
     follower?.cancel()
+    placedRuns?.takeNothingMore()
     operations.stopReloads()
     files.stop()
     engine.drain(grace: grace)
@@ -93,6 +96,8 @@ extension SchedulerAssembly {
     sink.stop()
     operations.stop()
     keeper?.stop()
+    placing?.stop()
+    placedRuns?.stop(grace: 0)
     for (_, store) in stores { store.close() }
     // Last: who leads is a member.
     memberships.leave()

@@ -1,4 +1,5 @@
 internal import Basics
+internal import Chronology
 internal import FileWatching
 internal import JobModel
 internal import Scheduling
@@ -34,21 +35,25 @@ extension SchedulerAssembly {
       + "it may take \(script.allowed / 1_000_000_000) s"
   }
 
-  /// Follows the edits of the scripts, each of which is put in force by `swap`.
+  /// Follows the edits of the scripts, each of which is put in force as soon as there is a scheduler.
   static func follower(
-    _ session: sending ScriptSession, _ swap: GenerationSwap, _ retry: ScriptFollower.Retry, _ slow: SlowLoads,
-    _ health: HostHealth, _ ledger: ScriptLedger, onConfiguration: @escaping @Sendable (HostConfiguration) -> Void
+    _ session: sending ScriptSession, _ swaps: SwapSwitch, _ retry: ScriptFollower.Retry, _ slow: SlowLoads,
+    _ health: HostHealth, _ ledger: ScriptLedger, _ placing: PlacementOffice?,
+    onConfiguration: @escaping @Sendable (HostConfiguration) -> Void
   ) -> ScriptFollower {
     let metrics = session.luaHost.services.metrics
     let tell: @Sendable ([Event]) -> Void = { events in
-      swap.engine.post(whenDurable: nil) { _, _, actions in actions.events += events }
+      swaps.swap?.engine.post(whenDurable: nil) { _, _, actions in actions.events += events }
     }
     return ScriptFollower(
       session, retry: retry, slow: slow, health: health, ledger: ledger, tell: tell
     ) { generation, previous in
       onConfiguration(generation.configuration)
       metrics.keep(scripts: Set(generation.scripts.map(\.path.text)))
-      return swap.put(generation, after: previous)
+      guard let swap = swaps.swap else { return SchedulerCore.Reconciliation() }
+      let result = swap.put(generation, after: previous)
+      if generation.loading.isEmpty { placing?.startIsComplete() }
+      return result
     }
   }
 
@@ -62,5 +67,22 @@ extension SchedulerAssembly {
       guard let why else { return health.clear(.programs) }
       health.set(.programs, "programs of scripts are not started: \(why)")
     }
+  }
+}
+
+/// What of a session is for any thread.
+struct SessionParts: Sendable {
+  let live: LiveServices
+  let luaHost: LuaHost
+  let directory: ScriptDirectory
+  let baseDirectory: String
+  let zones: TimeZoneDatabase
+
+  init(_ session: ScriptSession) {
+    live = session.live
+    luaHost = session.luaHost
+    directory = session.directory
+    baseDirectory = session.baseDirectory
+    zones = session.zones
   }
 }

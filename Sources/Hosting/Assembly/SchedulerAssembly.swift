@@ -42,6 +42,9 @@ package final class SchedulerAssembly: Sendable {
   let ears: Ears
   let intents: PendingIntents
   let memberships: HostMemberships
+  /// nil: no store of this host has runs executed elsewhere.
+  let placing: PlacementOffice?
+  let placedRuns: PlacedRuns?
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
   ///
@@ -63,40 +66,68 @@ package final class SchedulerAssembly: Sendable {
       if let location = blueprint.scripts {
         try Self.session(location, blueprint, declared, bridge, sink, retry, slow)
       } else { nil }
+    let parts = session.map { SessionParts($0) }
     configuration = session?.configuration ?? blueprint.configuration
-    luaHost = session?.luaHost
+    luaHost = parts?.luaHost
     let state: StateDirectory? =
       if let path = blueprint.stateDirectory { try StateDirectory(making: path) } else { nil }
-    let executors = try ConfiguredExecutors.make(configuration, luaHost, blueprint, health)
+    let made = try ConfiguredExecutors.make(configuration, luaHost, blueprint, health)
+    let placing = Self.office(configuration, blueprint)
+    self.placing = placing
+    let shared = placing.map { office in
+      made.enumerated().map { PlacingExecutor($1.name, $1.executor, number: $0, office) }
+    }
+    let executors = shared?.map { (name: $0.name, executor: $0 as any JobExecutor) } ?? made
+    if let shared { placing?.use(shared) }
     workers = executors.reduce(0) { $0 + $1.executor.workers }
     let identity = HostIdentity()
     let memberships = HostMemberships(
-      configuration, directory: session?.directory, health: health, log: log, onDrain: blueprint.onDrain)
+      configuration, directory: parts?.directory, health: health, log: log, onDrain: blueprint.onDrain)
     self.memberships = memberships
     blueprint.onMembership { [weak memberships] in memberships?.leave() }
+    let placedRuns = shared.map { PlacedRuns(memberships.name, $0, log: log) }
+    self.placedRuns = placedRuns
+    memberships.count { [weak placing, weak placedRuns] in (placing?.elsewhere ?? 0, placedRuns?.count ?? 0) }
+    let ledger = ScriptLedger()
+    let swaps = SwapSwitch()
+    let onConfiguration = blueprint.onConfiguration
+    follower =
+      if let session {
+        Self.follower(session, swaps, retry, slow, health, ledger, placing, onConfiguration: onConfiguration)
+      } else { nil }
+    let standby = Self.standby(placedRuns, memberships, parts, sink, follower, blueprint)
     do throws(HostError) {
       try memberships.join(configuration, blueprint.kinds, life: identity, executors: executors)
       stores = try blueprint.kinds.open(
-        configuration, in: state, .scheduler, health: health, node: memberships.name, standsBy: blueprint.standsBy)
+        configuration, in: state, .scheduler, health: health, node: memberships.name,
+        standsBy: Self.standsBy(blueprint, standby))
     } catch {
+      follower?.stop()
+      placedRuns?.stop(grace: 0)
       memberships.leave()
-      session?.luaHost.stop()
+      parts?.luaHost.stop()
       throw error
     }
     for note in stores.flatMap(\.store.notes) { log.write(.warn, note) }
     let named = NamedStores(stores)
-    session?.live.use(stores: named)
+    parts?.live.use(stores: named)
     if let luaHost { Self.watchThreads(of: luaHost, health) }
     sink.use(stores: named)
+    standby?.end(named)
     var service = ServiceConfiguration(stores: stores, executors: executors)
     if let zones = blueprint.scripts?.zones { service.zones = zones }
     service.publishesRuns = blueprint.publishesRuns || configuration.logsRuns
     service.orphansMax = Self.orphansMax
     service.wallClock = blueprint.wallClock
     service.monotonicClock = blueprint.monotonicClock
-    if let session { service.zones = session.zones }
+    if let parts { service.zones = parts.zones }
     let listen = blueprint.onEvents
-    let failures = session.map { FailureCalls(log: log, live: $0.live, executor: executors[0].executor) }
+    let failures = parts.map { parts in
+      FailureCalls(executor: made[0].executor, hook: { [live = parts.live] in live.onFailure }) {
+        level, job, run, text in
+        if let job, let run { log.write(level, job: job, run: run, text) } else { log.write(level, text) }
+      }
+    }
     self.failures = failures
     service.alsoRunning = { failures?.count ?? 0 }
     let ears = Ears()
@@ -117,25 +148,24 @@ package final class SchedulerAssembly: Sendable {
         if core.configuration.tellsRuns { actions.events.append(.runProgress(note)) }
       }
     }
-    session?.live.use(engine: { [weak bridge] in bridge?.engine })
-    session?.live.tellSteps { [weak bridge] step, job in
+    parts?.live.use(engine: { [weak bridge] in bridge?.engine })
+    parts?.live.tellSteps { [weak bridge] step, job in
       bridge?.engine?.post(whenDurable: nil) { core, _, actions in
         if core.configuration.tellsRuns { actions.events.append(.runStepped(step, job: job)) }
       }
     }
     failures?.attach(engine)
-    let ledger = ScriptLedger()
     let operations = SchedulerAssembly.operations(
-      blueprint, service, engine, configuration: configuration, health: health, ledger: ledger, session: session,
-      luaHost: luaHost, identity: identity, memberships: memberships)
+      blueprint, service, engine, configuration: configuration, health: health, ledger: ledger, session: parts,
+      luaHost: luaHost, identity: identity, memberships: memberships, placing: placing)
     memberships.use(engine, ledger)
     ledger.tell { [weak memberships] in memberships?.beat() }
     self.operations = operations
     ears.attach(operations)
     sink.tell(operations)
-    let live = session?.live
+    let live = parts?.live
     let files = FileFollower(
-      engine: engine, stores: named, baseDirectory: session?.baseDirectory ?? "/", log: log, health: health,
+      engine: engine, stores: named, baseDirectory: parts?.baseDirectory ?? "/", log: log, health: health,
       mayRead: { subject, directory in
         // The program may see what it may see.
         guard let live, !declared.isNative(subject.job) else { return true }
@@ -148,14 +178,10 @@ package final class SchedulerAssembly: Sendable {
     self.stored = stored
     let intents = PendingIntents(engine: engine, stores: named, zones: service.zones, log: log)
     self.intents = intents
-    let swap = GenerationSwap(
-      engine: engine, declared: declared, stored: stored, files: files, intents: intents,
-      isWanted: { !slow.isCancelled })
-    let onConfiguration = blueprint.onConfiguration
-    follower =
-      if let session {
-        Self.follower(session, swap, retry, slow, health, ledger, onConfiguration: onConfiguration)
-      } else { nil }
+    swaps.use(
+      GenerationSwap(
+        engine: engine, declared: declared, stored: stored, files: files, intents: intents,
+        isWanted: { !slow.isCancelled }))
     if let follower { operations.follow(follower, files) }
   }
 

@@ -20,7 +20,7 @@ extension SchedulerControl {
           guard let slot = self.directory.slot(of: name) else { return nil }
           return self.states(at: [slot]).first { !$0.isOrphaned }?.definition
         },
-        jobs: { self.declaredJobs() })
+        jobs: { self.declaredJobs() }, whereabouts: self.parts.whereabouts)
       return try self.reading { () throws(StoreError) in
         try Explanation(self.stores, query, context).answer()
       }

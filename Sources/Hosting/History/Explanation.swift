@@ -15,11 +15,15 @@ package struct ExplainContext {
   /// The job as it is declared; nil: no script does.
   package var job: (String) -> JobDefinition?
   package var configuration: HostConfiguration
+  /// Where a claimed run is, or why it is nowhere: a clause. nil: on the host, or nobody can tell.
+  package var whereabouts: (RunID) -> String?
 
   package init(
     zone: TimeZoneRules, hostSince: Instant?, pause: PauseNote?, open: OpenRuns, configuration: HostConfiguration,
-    job: @escaping (String) -> JobDefinition?, jobs: @escaping () -> [JobDefinition]
+    job: @escaping (String) -> JobDefinition?, jobs: @escaping () -> [JobDefinition],
+    whereabouts: @escaping (RunID) -> String? = { _ in nil }
   ) {
+    self.whereabouts = whereabouts
     self.job = job
     self.zone = zone
     self.hostSince = hostSince
@@ -66,7 +70,7 @@ package struct Explanation {
     let jobs = runs.contains { $0.record.outcome == nil } ? context.jobs() : []
     waits = WaitCauses(
       open: context.open, jobs: Dictionary(jobs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }),
-      configuration: context.configuration, zone: context.zone,
+      configuration: context.configuration, zone: context.zone, whereabouts: context.whereabouts,
       starts: { (job, since) throws(StoreError) in try stores.starts(of: job, since: since) })
   }
 
@@ -212,6 +216,9 @@ package struct Explanation {
     var lines = schedule.map(words) ?? []
     lines += dynamic.prefix(20).map { "schedule \($0.id ?? ""): \(words($0)[0])" }
     if dynamic.count > 20 { lines.append("and \(dynamic.count - 20) more dynamic schedules") }
+    if let labels = job?.onNodes, !labels.isEmpty {
+      lines.append("runs on hosts with the label\(labels.count == 1 ? "" : "s") \(labels.joined(separator: ", "))")
+    }
     return lines
   }
 

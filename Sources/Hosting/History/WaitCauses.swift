@@ -13,6 +13,8 @@ struct WaitCauses {
   let jobs: [String: JobDefinition]
   let configuration: HostConfiguration
   let zone: TimeZoneRules
+  /// Where a claimed run is, if it is not on the host that tells.
+  let whereabouts: (RunID) -> String?
   /// Starts of a job since an instant, in no order.
   let starts: (_ job: String, _ since: Instant) throws(StoreError) -> [RecordedStart]
 
@@ -36,6 +38,9 @@ struct WaitCauses {
       return "its next attempt was due at \(time(due)): it runs, or waits \(obstacle ?? "for a free worker")"
     }
     let since = "claimed at \(time(run.claimedAt ?? open.now))"
+    if let place = whereabouts(run.id) {
+      return run.startedAt.map { "running since \(time($0)) \(place)" } ?? "\(since): \(place)"
+    }
     guard let job = jobs[run.job] else { return "\(since), and has not ended" }
     let workers =
       configuration.executors[job.executor].map { $0.workers ?? StepPool.Configuration().workers }

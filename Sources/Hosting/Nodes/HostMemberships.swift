@@ -24,15 +24,22 @@ package final class HostMemberships: Sendable {
     var stores: [String: SharedStoreNews] = [:]
     /// Stores in which this host is drained.
     var draining: Set<String> = []
-    var memberships: [any StoreMembership] = []
+    var memberships: [Membership] = []
+    /// Told of the members of a store.
+    var listener: (@Sendable ([StoreMember], String) -> Void)?
     /// What tells how many runs the host has; nil: it does not run yet.
     var engine: Engine?
     /// At the last beat.
     var runs = 0
+    /// Runs of its scheduler that others have, and runs that it has for others.
+    var placed: (@Sendable () -> (elsewhere: Int, here: Int))?
     var ledger: ScriptLedger?
     /// The files as they were at the last beat before any were loaded.
     var snapshot = DirectorySnapshot.empty
   }
+
+  /// With the name of its store, and how that is opened.
+  typealias Membership = (name: String, membership: any StoreMembership, request: StoreRequest)
 
   /// The scheduler, whose end is not for this to wait for.
   private struct Engine: Sendable { weak let engine: (any SchedulerEngine)? }
@@ -52,12 +59,21 @@ package final class HostMemberships: Sendable {
     _ configuration: HostConfiguration, directory: ScriptDirectory?, health: HostHealth, log: any HostLog,
     onDrain: @escaping @Sendable (Bool) -> Void
   ) {
-    name = configuration.node.name ?? ProcessPlace.machine
+    name = Self.name(in: configuration)
     labels = configuration.node.labels
     self.directory = directory
     self.health = health
     self.log = log
     self.onDrain = onDrain
+  }
+
+  /// Asked at each beat; must be quick.
+  func count(placed: @escaping @Sendable () -> (elsewhere: Int, here: Int)) {
+    state.withLock { $0.placed = placed }
+  }
+
+  static func name(in configuration: HostConfiguration) -> String {
+    configuration.node.name ?? ProcessPlace.machine
   }
 
   /// Becomes a member of every store that several hosts may name. Blocks on their servers.
@@ -75,13 +91,14 @@ package final class HostMemberships: Sendable {
       guard let driver = kinds.driver(of: settings.address) as? any SharedStoreDriver else { continue }
       var request = StoreRequest(.scheduler)
       request.lease = settings.lease
+      request.durability = settings.synchronous
       state.withLock { $0.stores[store] = SharedStoreNews(store: store) }
       let callbacks = MembershipCallbacks(
         report: { [weak self] in self?.report() ?? MemberReport() },
         heard: { [weak self] in self?.heard($0, store) })
       do throws(StoreError) {
         let membership = try driver.join(settings.address, request, as: identity, callbacks)
-        state.withLock { $0.memberships.append(membership) }
+        state.withLock { $0.memberships.append((store, membership, request)) }
       } catch {
         leave()
         throw HostError("\(error)")
@@ -98,29 +115,42 @@ package final class HostMemberships: Sendable {
   }
 
   /// What it reports has changed: the others are to hear of it now.
-  func beat() { for membership in state.withLock({ $0.memberships }) { membership.beat() } }
+  func beat() { for (_, membership, _) in stations { membership.beat() } }
+
+  var stations: [Membership] { state.withLock { $0.memberships } }
+
+  /// From now on `listener` is told of the members of each store, at each beat and once at once.
+  func tell(_ listener: @escaping @Sendable ([StoreMember], String) -> Void) {
+    let stores = state.withLock { state in
+      state.listener = listener
+      return state.stores.values
+    }
+    for news in stores { listener(news.members, news.store) }
+    beat()
+  }
 
   /// It is a member of nothing any more. Blocks for a moment; twice is fine.
   func leave() {
     let memberships = state.withLock { state in
       defer { state.memberships = [] }
+      state.listener = nil
       state.engine = nil
       return state.memberships
     }
-    for membership in memberships { membership.leave() }
+    for (_, membership, _) in memberships { membership.leave() }
   }
 
   // MARK: What it reports
 
   private func report() -> MemberReport {
-    let (engine, ledger, runs) = state.withLock { ($0.engine?.engine, $0.ledger, $0.runs) }
+    let (engine, ledger, runs, placed) = state.withLock { ($0.engine?.engine, $0.ledger, $0.runs, $0.placed?()) }
     // The scheduler's thread answers when it comes to it: by the next beat.
     engine?.post(whenDurable: nil) { [weak self] core, _, _ in
       let totals = core.runTotals
       self?.state.withLock { $0.runs = totals.claimed + totals.running + totals.stuck }
     }
     var report = MemberReport()
-    report.runs = runs
+    report.runs = max(0, runs - (placed?.elsewhere ?? 0)) + (placed?.here ?? 0)
     if let generation = ledger?.current {
       report.generation = generation.number.number
       report.scripts = generation.snapshot.fingerprint
@@ -137,7 +167,11 @@ package final class HostMemberships: Sendable {
   private func heard(_ news: MembershipNews, _ store: String) {
     switch news {
     case .members(let members):
-      state.withLock { $0.stores[store]?.members = members }
+      let listener = state.withLock { state in
+        state.stores[store]?.members = members
+        return state.listener
+      }
+      listener?(members, store)
       compareScripts(members, store)
     case .draining(let isDraining, let caller):
       drain(isDraining, by: caller, store)

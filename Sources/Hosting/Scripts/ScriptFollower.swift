@@ -1,5 +1,6 @@
-internal import ScriptRuntime
+internal import Basics
 internal import Chronology
+internal import ScriptRuntime
 package import FileWatching
 package import JobModel
 package import Scheduling
@@ -46,6 +47,15 @@ package final class ScriptFollower: Sendable {
   private let tick = Mutex(())
   private let isCancelled = Atomic(false)
   private let watcher = Mutex<DirectoryWatcher?>(nil)
+  /// While the host stands by.
+  private let standby = Monitor(Standby())
+
+  private struct Standby: Sendable {
+    enum Phase: Sendable { case none, loading, following, over }
+    var phase = Phase.none
+    /// Takes what would be in force.
+    var take: (@Sendable (LoadedGeneration) -> Void)?
+  }
   /// Where orphans were declared.
   package let homes: JobHomes
   private let ledger: ScriptLedger
@@ -87,12 +97,57 @@ package final class ScriptFollower: Sendable {
     self.watcher.withLock { $0 = watcher }
   }
 
-  /// Loads what is there, hands it to `first`, and begins to watch. Blocks on the disk, and while scripts are
-  /// evaluated.
+  /// Loads what is there, hands it to `first`, and begins to watch; what was loaded while the host stood by is handed
+  /// over as it is. Blocks on the disk, and while scripts are evaluated.
   ///
   /// - Throws: what `first` throws; then nothing is watched.
   @discardableResult
   package func start(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
+    let isFollowing = standby.wait { state -> Bool? in
+      if state.phase == .loading { return nil }
+      defer { state.phase = .over }
+      return state.phase == .following
+    }
+    guard isFollowing != true else { return try promote(first) }
+    return try load { generation in
+      try first(generation)
+      ledger.put(generation, nil, at: log.now)
+      tell(generation.scriptEvents(since: nil))
+    }
+  }
+
+  /// Of a host that stands by: loads what is there, hands it to `take`, and each generation that follows; nothing of it
+  /// is in force before `start`. Blocks on the disk, and while scripts are evaluated.
+  func follow(_ take: @escaping @Sendable (LoadedGeneration) -> Void) throws {
+    let isFirst = standby.change { state in
+      guard state.phase == .none else { return false }
+      state.phase = .loading
+      state.take = take
+      return true
+    }
+    guard isFirst else { return }
+    do {
+      try load(take)
+      standby.change { $0.phase = .following }
+    } catch {
+      standby.change { $0.phase = .over }
+      throw error
+    }
+  }
+
+  private func promote(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
+    try tick.withLock { _ in
+      guard let generation = loading.generation else { preconditionFailure("who follows has loaded") }
+      standby.change { $0.take = nil }
+      try first(generation)
+      ledger.put(generation, nil, at: log.now)
+      tell(generation.scriptEvents(since: nil))
+      return generation
+    }
+  }
+
+  @discardableResult
+  private func load(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
     guard let watcher = watcher.withLock({ $0 }) else { preconditionFailure("scripts are followed once") }
     try slow.start { [weak self] in self?.join($0) }
     var loaded: LoadedGeneration?
@@ -108,8 +163,6 @@ package final class ScriptFollower: Sendable {
         for problem in generation.problems { show(problem) }
         homes.follow(generation, after: nil)
         try first(generation)
-        ledger.put(generation, nil, at: log.now)
-        tell(generation.scriptEvents(since: nil))
         keep(generation)
         SpareMemory.release()
       }
@@ -163,11 +216,22 @@ package final class ScriptFollower: Sendable {
     if isCancelled.load(ordering: .sequentiallyConsistent) { return }
     loading.generation = generation
     for problem in generation.freshProblems(since: previous) { show(problem) }
+    let known = Set(previous.scripts.map { ObjectIdentifier($0.evaluation) })
+    for script in generation.scripts where !known.contains(ObjectIdentifier(script.evaluation)) {
+      // What is from before the host started says so itself.
+      guard script.status == .stale, script.restored == nil else { continue }
+      log.write(
+        .info, "\(script.path.text): it stays as it was until it can be loaded (\(counted(script.jobs.count, "job")))")
+    }
     homes.follow(generation, after: previous)
     let result = swap(generation, previous)
-    ledger.put(generation, result, at: log.now)
-    if isRequested { ledger.rescanned() }
-    tell(generation.scriptEvents(since: previous))
+    if let take = standby.withLock({ $0.take }) {
+      take(generation)
+    } else {
+      ledger.put(generation, result, at: log.now)
+      if isRequested { ledger.rescanned() }
+      tell(generation.scriptEvents(since: previous))
+    }
     keep(generation)
     SpareMemory.release()
     let parts = [

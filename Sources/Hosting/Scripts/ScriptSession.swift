@@ -35,6 +35,8 @@ package final class ScriptSession {
   package let allowsAll: Bool
   /// The kinds of stores that a configuration may name.
   private let kinds: StoreKinds
+  /// What the configuration's file is called in messages: as it was named.
+  private let configurationName: String
 
   /// - Parameters:
   ///   - log: hears of notes about the configuration.
@@ -46,6 +48,9 @@ package final class ScriptSession {
     luaConfiguration: LuaHostConfiguration = .init(), retryLater: @escaping (ScriptFile) -> Bool = { _ in false },
     putAside: (@Sendable (SlowScript) -> Void)? = nil, nativeJobs: (@Sendable () -> [JobDefinition])? = nil
   ) throws(HostError) {
+    guard !location.directory.isEmpty else {
+      throw HostError(.usage, "the name of the scripts directory is empty: give one, such as scripts")
+    }
     switch FileKind(location.directory) {
     case .directory: break
     case .file: throw HostError(.usage, "\(location.directory) is a file: name the directory that it lies in")
@@ -59,7 +64,13 @@ package final class ScriptSession {
     kinds = location.kinds
     var file: String?
     if case .file(let path, _) = source { file = path }
-    if let file, case .missing = FileKind(file) { throw HostError(.usage, "there is no configuration file \(file)") }
+    switch file.map(FileKind.init) {
+    case .missing?: throw HostError(.usage, "there is no configuration file \(file ?? "")")
+    case .directory?:
+      throw HostError(.usage, "\(file ?? "") is a directory: name the configuration file in it, such as moondial.lua")
+    case .file?, nil: break
+    }
+    configurationName = file ?? "moondial.lua"
     zones = location.zones
     systemZone = location.systemZone
     directory = ScriptDirectory(location.directory, configuration: file)
@@ -100,7 +111,8 @@ package final class ScriptSession {
     }
     let result: ConfigurationLoader.Loaded
     do {
-      let loader = try ConfigurationLoader(runtime: luaHost.runtime, zones: zones, stores: kinds)
+      let loader = try ConfigurationLoader(
+        runtime: luaHost.runtime, zones: zones, stores: kinds, name: configurationName)
       result = loader.load(file: snapshot.configuration, settings: settings)
     } catch { throw HostError("the configuration cannot be read: \(error)") }
     let problems = result.problems
@@ -126,7 +138,7 @@ package final class ScriptSession {
       table =
         allowsAll
         ? .all : try GrantTable(configuration.grants, baseDirectory: baseDirectory)
-    } catch { throw HostError("moondial.lua: \(error)") }
+    } catch { throw HostError("\(configurationName): \(error)") }
     self.configuration = configuration
     live.use(grants: table)
     live.use(retention: configuration.storedHistory)
@@ -205,7 +217,7 @@ package final class ScriptSession {
       } catch {
         guard error.code == .unsupported else { return nil }
         return ScriptProblem(
-          .error, at: SourceLocation(file: "moondial.lua", line: 0), "stores.\(name): \(error.message)")
+          .error, at: SourceLocation(file: configurationName, line: 0), "stores.\(name): \(error.message)")
       }
     }
   }
@@ -224,7 +236,7 @@ package final class ScriptSession {
   private func configurationWarnings(
     _ snapshot: DirectorySnapshot, _ generation: LoadedGeneration, _ variables: some Sequence<String>
   ) -> [ScriptProblem] {
-    let file = "moondial.lua"
+    let file = configurationName
     var warnings: [ScriptProblem] = []
     func warn(_ message: String) {
       warnings.append(ScriptProblem(.note, at: SourceLocation(file: file, line: 0), message))

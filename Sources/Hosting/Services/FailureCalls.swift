@@ -1,9 +1,9 @@
 internal import Chronology
 internal import Executors
-internal import JobModel
-internal import SchedulerService
+package import JobModel
+package import SchedulerService
 internal import Scheduling
-internal import ScriptLoading
+package import ScriptLoading
 internal import ScriptRuntime
 internal import Synchronization
 
@@ -14,7 +14,7 @@ internal import Synchronization
 /// under way; failures beyond that are counted and not told. A drain waits for those that have begun.
 ///
 /// Threading: `hear` on the scheduler's thread; `count` on any.
-final class FailureCalls: Sendable {
+package final class FailureCalls: Sendable {
   private struct State: Sendable {
     var next: UInt32 = 0
     /// The runs that calls are about, by the number of the call.
@@ -23,26 +23,32 @@ final class FailureCalls: Sendable {
   }
 
   private let state = Mutex(State())
-  private let log: any HostLog
-  private let live: LiveServices
+  private let hook: @Sendable () -> FailureHook?
+  private let say: @Sendable (LogLevel, String?, RunID?, String) -> Void
   private let executor: any JobExecutor
   private let engine = Mutex<(any SchedulerEngine)?>(nil)
 
-  init(log: any HostLog, live: LiveServices, executor: any JobExecutor) {
-    self.log = log
-    self.live = live
+  /// - Parameters:
+  ///   - hook: what `moondial.lua` has now.
+  ///   - say: takes a line about a job and its run, or about none.
+  package init(
+    executor: any JobExecutor, hook: @escaping @Sendable () -> FailureHook?,
+    say: @escaping @Sendable (LogLevel, _ job: String?, RunID?, String) -> Void
+  ) {
     self.executor = executor
+    self.hook = hook
+    self.say = say
   }
 
-  func attach(_ engine: any SchedulerEngine) { self.engine.withLock { $0 = engine } }
+  package func attach(_ engine: any SchedulerEngine) { self.engine.withLock { $0 = engine } }
 
   /// The engine's events hold this object: without it neither would ever be released.
-  func detach() { engine.withLock { $0 = nil } }
+  package func detach() { engine.withLock { $0 = nil } }
 
   /// Calls under way.
-  var count: Int { state.withLock { $0.calls.count } }
+  package var count: Int { state.withLock { $0.calls.count } }
 
-  func hear(_ events: [Event]) {
+  package func hear(_ events: [Event]) {
     for event in events {
       switch event {
       case .runFinished(let record) where record.outcome?.isFailure == true: begin(record)
@@ -53,7 +59,7 @@ final class FailureCalls: Sendable {
   }
 
   private func begin(_ record: RunRecord) {
-    guard let hook = live.onFailure, let engine = engine.withLock({ $0 }) else { return }
+    guard let hook = hook(), let engine = engine.withLock({ $0 }) else { return }
     let number = state.withLock { state -> UInt32? in
       guard state.calls.count < FailureHook.mostCalls else {
         state.unreported += 1
@@ -84,13 +90,13 @@ final class FailureCalls: Sendable {
       return (call, state.calls.isEmpty ? state.unreported : 0)
     }
     if unreported > 0 {
-      log.write(
-        .warn,
+      say(
+        .warn, nil, nil,
         "on_failure of moondial.lua: \(unreported) failures were not told: \(FailureHook.mostCalls) calls were under way"
       )
     }
     guard let call, outcome != .succeeded else { return }
     let why = error.map { ": \($0.message)" } ?? ""
-    log.write(.error, job: call.job, run: call.run, "on_failure of moondial.lua \(outcome.rawValue)\(why)")
+    say(.error, call.job, call.run, "on_failure of moondial.lua \(outcome.rawValue)\(why)")
   }
 }

@@ -5,8 +5,12 @@ package struct StateDirectory: Sendable {
   package let path: String
 
   /// Makes the directory when it is missing. Blocks on the file system.
-  package init(making path: String) throws(HostError) {
+  ///
+  /// - Parameter kind: what it is, for messages.
+  package init(making path: String, as kind: String = "state directory") throws(HostError) {
     self.path = path
+    let advice = kind == "state directory" ? "name another one (--state DIR)" : "name another one"
+    guard !path.isEmpty else { throw HostError(.usage, "the name of the \(kind) is empty: \(advice)") }
     var prefix = path.hasPrefix("/") ? "/" : ""
     for component in path.split(separator: "/") {
       prefix += prefix.isEmpty || prefix.hasSuffix("/") ? String(component) : "/" + component
@@ -17,10 +21,12 @@ package struct StateDirectory: Sendable {
       } else if errno != EEXIST {
         // Safe: strerror returns a C string of its own for a known errno; copied at once.
         throw HostError(
-          "cannot make the state directory \(path): \(unsafe String(cString: strerror(errno))); name another one (--state DIR)"
+          "cannot make the \(kind) \(path): \(unsafe String(cString: strerror(errno))); \(advice)"
         )
       }
     }
+    guard case .file = FileKind(path) else { return }
+    throw HostError("the \(kind) \(path) is a file: \(advice)")
   }
 
   /// The path of a file in it; an absolute name stays as it is.

@@ -1,6 +1,8 @@
 package import JobModel
 internal import MemoryStore
-internal import MongoStore
+#if MongoDB
+  internal import MongoStore
+#endif
 #if PostgreSQL
   internal import PostgresStore
 #endif
@@ -9,23 +11,36 @@ internal import SQLiteStore
 extension StoreKinds {
   /// The table of all kinds of stores: the one place that names them. A further store is a target and a line here.
   package static let standard = StoreKinds(
-    [SQLiteStoreDriver(), MemoryStoreDriver(), postgres, MongoStoreDriver()])
+    [SQLiteStoreDriver(), MemoryStoreDriver(), postgres, mongo])
 
   private static var postgres: any StoreDriver {
     #if PostgreSQL
       PostgresStoreDriver()
     #else
-      FutureStore("postgres://…", ["postgres", "postgresql"])
+      LeftOutStore("PostgreSQL", "postgres://USER@HOST/DATABASE", ["postgres", "postgresql"])
+    #endif
+  }
+
+  private static var mongo: any StoreDriver {
+    #if MongoDB
+      MongoStoreDriver()
+    #else
+      LeftOutStore("MongoDB", "mongodb://HOST/DATABASE", ["mongodb", "mongodb+srv"])
     #endif
   }
 }
 
-/// A kind of store whose addresses are known, and which this version cannot open.
-private struct FutureStore: StoreDriver {
+/// A kind of store whose addresses are known, and which was left out of this program.
+struct LeftOutStore: StoreDriver {
+  /// The package trait that brings it.
+  let trait: String
   let example: String
   let schemes: [String]
+  var hasDurability: Bool { trait == "PostgreSQL" }
+  var hasLease: Bool { true }
 
-  init(_ example: String, _ schemes: [String]) {
+  init(_ trait: String, _ example: String, _ schemes: [String]) {
+    self.trait = trait
     self.example = example
     self.schemes = schemes
   }
@@ -35,6 +50,8 @@ private struct FutureStore: StoreDriver {
   func open(_ address: StoreAddress, _ request: StoreRequest) throws(StoreError) -> any JobStore {
     // The address may hold a password.
     throw StoreError(
-      .unsupported, "this version has no server databases (\(address.scheme)): use sqlite:FILE or memory")
+      .unsupported,
+      "\(address.scheme): this program was built without \(trait): build it with the package trait \(trait), or use "
+        + "sqlite:FILE or memory")
   }
 }

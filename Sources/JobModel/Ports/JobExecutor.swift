@@ -114,6 +114,8 @@ package struct RunReport: Sendable {
     /// Beyond its deadline and not to be stopped: it keeps its thread; an `ended` with outcome `stuck` follows if it
     /// ever returns.
     case stuck
+    /// The host that had it has gone, or was told to give it up: nobody brings it to its end. `details` say why.
+    case lost
   }
   package var token: RunToken
   package var kind: Kind

@@ -115,6 +115,9 @@ package struct StoreSnapshot: Sendable {
   package var nextDecision: Int64 = 1
   /// What transactions have asked for and nobody has done yet, in the order in which they were committed.
   package var intents: [RunIntent] = []
+  /// Those of the unfinished runs that another host has, or had, for the leader before: they are not interrupted, but
+  /// handed to their executor again, which knows where they are.
+  package var placed: Set<RunID> = []
   /// Set while everything is paused.
   package var pause: PauseNote?
   /// Above the id of every line of the audit.

@@ -69,6 +69,8 @@ package struct StoreMember: Sendable, Equatable {
   package var drainedBy: String?
   /// Set while it leads.
   package var lead: Lead?
+  /// Whether it runs what the leader gives it.
+  package var takesRuns = false
 
   package struct Lead: Sendable, Equatable {
     /// When it took the store, by the server's clock.
@@ -146,6 +148,10 @@ package enum MembershipNews: Sendable, Equatable {
 
 /// That a host is a member of a store. It beats, by itself, for as long as it is one.
 package protocol StoreMembership: AnyObject, Sendable {
+  /// Has the member take runs of the store's leader; nil: members of this kind of store run nothing of it. Blocks on
+  /// the server. It takes none before it is told to.
+  func openStation(_ request: StoreRequest, _ callbacks: StationCallbacks) throws(StoreError) -> (any RunStation)?
+
   /// Beats now, instead of when it is due: what the host reports has changed. Never blocks.
   func beat()
 

@@ -74,7 +74,7 @@ package struct ScheduledJob: Sendable {
     case record
   }
 
-  var isDirty: Bool { dirt != .none }
+  var isDirty: Bool { @inline(__always) get { dirt != .none } }
 
   /// What must be known of a decision to tell whether the next one continues it.
   struct LatestRange: Sendable {
@@ -86,8 +86,9 @@ package struct ScheduledJob: Sendable {
     var isAboutFireTimes: Bool
   }
 
-  var definition: JobDefinition { entry.definition }
-  package var isOrphaned: Bool { orphanedAt != nil }
+  // Inlined always: asking a job in its table for a property that is called copies the whole job, 100 instructions.
+  var definition: JobDefinition { @inline(__always) get { entry.definition } }
+  package var isOrphaned: Bool { @inline(__always) get { orphanedAt != nil } }
   /// The trigger without the schedule's anchor.
   package var plainTrigger: AnyTrigger? { dynamic == nil ? entry.definition.trigger : dynamicTrigger }
   /// Whether it is a dynamic schedule that has nothing left to do.

@@ -16,6 +16,8 @@ struct RestartTable: Sendable {
   var leftBehind: [(id: String, store: Int)] = []
   /// Runs without an outcome, until `start` decides about them.
   var unfinished: [(record: RunRecord, store: Int)] = []
+  /// Those of them that other hosts have.
+  var placed: Set<RunID> = []
   /// Parked runs whose job nobody has declared.
   var parked: [(record: RunRecord, store: Int)] = []
   /// What transactions have asked for, until somebody carries it out.

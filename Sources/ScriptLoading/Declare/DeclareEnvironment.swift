@@ -18,6 +18,10 @@ package final class DeclareEnvironment {
   let processExecutors: Set<String>
   /// Whether some executor gives scripts the libraries of the `lua` program: then what is not here may be there.
   let hasAllLibraries: Bool
+  /// Labels of this host. nil: jobs may ask for any.
+  package let labels: [String]?
+  /// Stores by which other hosts may be given runs.
+  let placingStores: Set<String>
   /// Names of configured groups, sorted.
   package let groups: [String]
   /// `job_defaults` of the host, decoded before.
@@ -41,8 +45,11 @@ package final class DeclareEnvironment {
     zones: TimeZoneDatabase, zone: TimeZoneRules = .utc, executors: [String] = ["default"],
     stores: [String] = ["default"], groups: [String] = [], hostDefaults: LuaTable = LuaTable(),
     calendars: CalendarLibrary? = nil, quotas: Quotas = Quotas(),
-    now: Instant, quota: DeclareQuota? = nil, processExecutors: Set<String> = [], hasAllLibraries: Bool = false
+    now: Instant, quota: DeclareQuota? = nil, processExecutors: Set<String> = [], hasAllLibraries: Bool = false,
+    labels: [String]? = nil, placingStores: Set<String> = []
   ) {
+    self.labels = labels
+    self.placingStores = placingStores
     self.zones = zones
     self.zone = zone
     self.executors = executors.sorted()

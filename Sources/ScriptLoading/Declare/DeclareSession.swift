@@ -187,7 +187,7 @@ extension DeclareSession {
       complaints.append(error.message)
     }
     for specification in assembly.specifications { markUsed(specification) }
-    complaints += assembly.complaints
+    complaints += assembly.complaints + (environment?.complaints(aboutNodes: draft.definition) ?? [])
     for complaint in complaints { problems.error(at: location, "\(title()): \(complaint)") }
     for problem in assembly.specificationProblems { problems.error(at: problem.location ?? location, problem.message) }
     if !named.isEmpty { claimName(named, location) }

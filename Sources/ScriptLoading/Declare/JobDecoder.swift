@@ -137,6 +137,8 @@ package struct JobDecoder {
       if let text = member(name, value, among: environment.executors) { draft.definition.executor = text }
     case .store:
       if let text = member(name, value, among: environment.stores) { draft.definition.store = text }
+    case .onNodes:
+      applyNodes(value, to: &draft)
     case .enabled:
       if let flag = reading.bool(name, value) { draft.definition.enabled = flag }
     case .watch:
@@ -193,6 +195,15 @@ package struct JobDecoder {
         Quotas.message("memory must be at most \(limit), not \(value.shown): ask for less", "max_memory"))
     }
     draft.definition.memoryLimit = bytes
+  }
+
+  private mutating func applyNodes(_ value: LuaValue, to draft: inout JobDraft) {
+    let most = NodeConfiguration.labelsMost
+    guard let labels = reading.names("on_nodes", value, of: "a label like \"gpu\"", atMost: most) else { return }
+    for label in labels where !NodeConfiguration.isName(label) {
+      return reading.complain("on_nodes: \(NodeConfiguration.mistake(label))")
+    }
+    draft.definition.onNodes = environment.strings.shared(labels)
   }
 
   private func listOr(_ value: LuaValue) -> String {

@@ -18,6 +18,7 @@ package enum JobField: String, CaseIterable, Sendable {
   case overlap, priority
   case timeout, memory, retry, recover, state
   case executor, store, enabled
+  case onNodes = "on_nodes"
   case onError = "on_error"
   case onFailure = "on_failure"
   case onSuccess = "on_success"
@@ -75,7 +76,7 @@ package enum JobField: String, CaseIterable, Sendable {
     case .run: "fun(ctx: moondial.Context): any"
     case .onError, .onFailure: "fun(ctx: moondial.Context, err: moondial.Error)"
     case .onSuccess: "fun(ctx: moondial.Context, result: any)"
-    case .tags, .on: "string|string[]"
+    case .tags, .on, .onNodes: "string|string[]"
     case .after: "string|moondial.After|(string|moondial.After)[]|moondial.AfterAll"
     case .watch: "string|string[]|moondial.Watch"
     case .params: "table<string, any>"
@@ -135,6 +136,7 @@ package enum JobField: String, CaseIterable, Sendable {
     case .state: "`\"job\"` keeps the job's Lua state between runs (default), `\"run\"` gives each run a fresh one."
     case .executor: "Which executor of moondial.lua runs it. Default: `\"default\"`."
     case .store: "Which store of moondial.lua keeps its schedule and history. Default: `\"default\"`."
+    case .onNodes: "Runs only on hosts that have this label (`node.labels`), of several labels all. Default: any host."
     case .enabled: "Whether its schedule runs. Default: true."
     case .onError: "Called in the job's state after each attempt that failed."
     case .onFailure: "Called once, after the last attempt, when it failed."
@@ -178,6 +180,9 @@ package enum JobField: String, CaseIterable, Sendable {
     "rate_limit": "the field is rate, as in rate = \"10/1m\"",
     "throttle": "the field is rate, as in rate = \"10/1m\"",
     "pool": "the field is group; moondial.lua says groups = { db = { max = 2 } }",
+    "nodes": "the field is on_nodes",
+    "node": "the field is on_nodes",
+    "labels": "the field is on_nodes",
     "queue": "the field is group; moondial.lua says groups = { db = { max = 2 } }",
     "memory_limit": "the field is memory",
     "disabled": "write enabled = false",

@@ -55,9 +55,9 @@ extension CodeCheck {
     }
   }
 
-  private static let requests: Set<String> = ["get", "head", "post", "put", "patch", "delete", "options"]
-  private static let readers: Set<String> = ["read", "list", "stat", "lines", "chunks", "copy"]
-  private static let writers: Set<String> = ["write", "append", "remove", "rename", "move", "mkdir"]
+  static let requests: Set<String> = ["get", "head", "post", "put", "patch", "delete", "options"]
+  static let readers: Set<String> = ["read", "list", "stat", "lines", "chunks", "copy"]
+  static let writers: Set<String> = ["write", "append", "remove", "rename", "move", "mkdir"]
 
   private func argument(_ index: Int) -> String? {
     if case .string(let text)? = token(index) { return text }

@@ -1,35 +1,6 @@
 internal import JobModel
 internal import Lua
 
-/// How a host is called among those that share a store with it, and what it has that others have not.
-package struct NodeConfiguration: Sendable, Hashable {
-  /// nil: as its machine.
-  package var name: String?
-  /// Words that jobs may ask for; each once, sorted.
-  package var labels: [String] = []
-
-  package init() {}
-
-  /// Bytes of a name or a label.
-  static let most = 63
-  static let labelsMost = 50
-
-  /// Letters, digits, `.`, `-` and `_`, beginning with a letter or a digit: what the name of a machine may be.
-  static func isName(_ text: String) -> Bool {
-    guard let first = text.utf8.first, text.utf8.count <= most, isAlphanumeric(first) else { return false }
-    return text.utf8.allSatisfy { isAlphanumeric($0) || ".-_".utf8.contains($0) }
-  }
-
-  private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"):
-      true
-    default: false
-    }
-  }
-}
-
 /// `node`: this host among others.
 extension ConfigurationDecoder {
   /// `node = { name = "web1", labels = { "eu", "gpu" } }`
@@ -60,10 +31,7 @@ extension ConfigurationDecoder {
 
   private mutating func checkedName(_ path: [String], _ text: String) -> String? {
     if NodeConfiguration.isName(text) { return text }
-    problem(
-      path,
-      "\(path.joined(separator: ".")): \(quoted(text)) must have 1 to \(NodeConfiguration.most) letters, digits, dots, "
-        + "dashes and underscores, and begin with a letter or a digit")
+    problem(path, "\(path.joined(separator: ".")): \(NodeConfiguration.mistake(text))")
     return nil
   }
 }

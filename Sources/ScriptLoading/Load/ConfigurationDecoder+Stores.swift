@@ -54,7 +54,11 @@ extension ConfigurationDecoder {
   private mutating func store(_ path: [String], _ value: LuaValue) -> StoreConfiguration? {
     guard let text = read(path, { $0.string($1, value, "a text like \"sqlite:moondial.db\"") }) else { return nil }
     let address = StoreAddress(text)
-    if let driver = kinds.driver(of: address), driver.accepts(address) { return StoreConfiguration(address) }
+    if let driver = kinds.driver(of: address), driver.accepts(address) {
+      var store = StoreConfiguration(address)
+      store.hasMembers = driver is any SharedStoreDriver
+      return store
+    }
     let examples = kinds.drivers.map { "\"\($0.example)\"" }
     let last = examples.last ?? ""
     // The text may hold a password.

@@ -18,18 +18,24 @@ struct ConfigurationDecoder {
   /// The kinds of stores that there are.
   let kinds: StoreKinds
   private let now: Instant
+  /// What the file is called in messages.
+  private let file: String
   private(set) var problems: [ScriptProblem] = []
 
-  /// - Parameter table: what moondial.lua returned.
-  /// - Parameter settings: laid over it in this order, later ones over earlier.
+  /// - Parameters:
+  ///   - table: what the file returned.
+  ///   - file: what it is called in messages.
+  ///   - settings: laid over it in this order, later ones over earlier.
   init(
-    _ table: LuaTable, settings: [ConfigurationSetting], zones: TimeZoneDatabase, stores kinds: StoreKinds,
+    _ table: LuaTable, of file: String, settings: [ConfigurationSetting], zones: TimeZoneDatabase,
+    stores kinds: StoreKinds,
     now: Instant
   ) {
     var value = LuaValue.table(table)
     for setting in settings { value = value.setting(setting.path[...], to: setting.value) }
     if case .table(let merged) = value { self.table = merged } else { self.table = table }
     written = table
+    self.file = file
     origins = settings.map { ($0.path, $0.origin) }
     self.zones = zones
     self.kinds = kinds
@@ -83,13 +89,13 @@ struct ConfigurationDecoder {
       // A table that the file does not have was made on the way to some setting.
       origin = origins.last { $0.path.starts(with: path) }?.origin
     }
-    problems.append(ScriptProblem(.error, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), message))
+    problems.append(ScriptProblem(.error, at: SourceLocation(file: origin ?? file, line: 0), message))
   }
 
   /// Something that is no mistake, and will not do what it says.
   mutating func note(_ path: [String], _ message: String) {
     let origin = origins.last { path.starts(with: $0.path) }?.origin
-    problems.append(ScriptProblem(.note, at: SourceLocation(file: origin ?? "moondial.lua", line: 0), message))
+    problems.append(ScriptProblem(.note, at: SourceLocation(file: origin ?? file, line: 0), message))
   }
 
   private mutating func report(_ reading: FieldReading, _ path: [String]) {

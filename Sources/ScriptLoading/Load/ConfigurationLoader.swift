@@ -23,15 +23,20 @@ package final class ConfigurationLoader {
   private let zones: TimeZoneDatabase
   private let stores: StoreKinds
   private let clock: any WallClock
+  /// What the file is called in messages.
+  private let name: String
 
-  /// - Parameter stores: the kinds that there are.
+  /// - Parameters:
+  ///   - stores: the kinds that there are.
+  ///   - name: what the file is called in messages.
   package init(
-    runtime: LuaRuntime, zones: TimeZoneDatabase, stores: StoreKinds,
+    runtime: LuaRuntime, zones: TimeZoneDatabase, stores: StoreKinds, name: String = "moondial.lua",
     clock: any WallClock = SystemWallClock()
   ) throws(LuaError) {
     declaration = try runtime.makeDeclaration(
       context: session,
-      loader: { _ in .missing("moondial.lua cannot require modules; write what it needs in the file") })
+      loader: { _ in .missing("\(name) cannot require modules; write what it needs in the file") })
+    self.name = name
     self.zones = zones
     self.stores = stores
     self.clock = clock
@@ -43,7 +48,8 @@ package final class ConfigurationLoader {
     var hook: FailureHook?
     let table = file.map { evaluate($0, &problems, &hook) } ?? LuaTable()
     guard let table else { return Loaded(configuration: nil, problems: problems) }
-    var decoder = ConfigurationDecoder(table, settings: settings, zones: zones, stores: stores, now: clock.now)
+    var decoder = ConfigurationDecoder(
+      table, of: name, settings: settings, zones: zones, stores: stores, now: clock.now)
     var configuration = decoder.decode()
     configuration.onFailure = hook
     problems += decoder.problems
@@ -54,12 +60,11 @@ package final class ConfigurationLoader {
   private func evaluate(
     _ file: ScriptFile, _ problems: inout [ScriptProblem], _ hook: inout FailureHook?
   ) -> LuaTable? {
-    let name = "moondial.lua"
     let content: FileContent
     switch file.content {
     case .success(let found): content = found
     case .failure(let problem):
-      problems.append(ScriptProblem(problem))
+      problems.append(ScriptProblem(problem, configuration: name))
       return nil
     }
     session.begin(.configuration, file: name)

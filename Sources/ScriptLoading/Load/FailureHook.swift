@@ -20,6 +20,9 @@ package struct FailureHook: Sendable, Equatable {
 
   init(payload: LuaJobPayload) { self.payload = payload }
 
+  /// The same code for a host that is not the one it was loaded for.
+  package func forAnotherHost() -> FailureHook { FailureHook(payload: payload.forAnotherHost()) }
+
   /// The definition under which the call about a run of `job` is executed: its lines stand beside that run's.
   package func definition(for job: String, store: String) -> JobDefinition {
     var definition = JobDefinition(

@@ -15,7 +15,8 @@ extension HostConfiguration {
     _ table: LuaTable, settings: [ConfigurationSetting], zones: TimeZoneDatabase, stores: StoreKinds,
     now: Instant
   ) -> (configuration: HostConfiguration, problems: [ScriptProblem]) {
-    var decoder = ConfigurationDecoder(table, settings: settings, zones: zones, stores: stores, now: now)
+    var decoder = ConfigurationDecoder(
+      table, of: "moondial.lua", settings: settings, zones: zones, stores: stores, now: now)
     let configuration = decoder.decode()
     return (configuration, decoder.problems)
   }

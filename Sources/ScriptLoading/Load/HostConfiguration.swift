@@ -106,6 +106,8 @@ package struct StoreConfiguration: Sendable, Hashable {
   package var synchronous = CommitDurability.full
   /// How long a host has a store that several may name without renewing that, in nanoseconds; nil: the store's default.
   package var lease: Int64?
+  /// Whether other hosts that name it may be given its runs.
+  package var hasMembers = false
 
   package init(_ address: StoreAddress) { self.address = address }
 

@@ -71,7 +71,7 @@ package struct LoadedGeneration: Sendable {
     for file in snapshot.modules {
       if case .failure(let problem) = file.content { found.append(problem) }
     }
-    return found.map(ScriptProblem.init)
+    return found.map({ ScriptProblem($0) })
   }
 
   /// What to log when this generation has taken the place of `former`: what is told by the scripts that were evaluated
@@ -91,11 +91,14 @@ package struct LoadedGeneration: Sendable {
 
 extension ScriptProblem {
   /// A file or directory that the scan could not read. Its sentence names the path itself, as a place does.
-  init(_ problem: ScanProblem) {
-    let file = problem.path == .configuration ? "moondial.lua" : problem.path.text
+  ///
+  /// - Parameter configuration: what the configuration's file is called.
+  init(_ problem: ScanProblem, configuration: String = "moondial.lua") {
+    let isConfiguration = problem.path == .configuration
+    let file = isConfiguration ? configuration : problem.path.text.isEmpty ? problem.name : problem.path.text
     var message = problem.description
     // "a.lua: Permission denied…" and "a.lua is not…" both begin with the name, which the place says already.
-    let name = problem.path == .configuration ? "moondial.lua" : problem.path.description
+    let name = problem.name
     if message.hasPrefix(name + ": ") {
       message.removeFirst(name.count + 2)
     } else if message.hasPrefix(name + " ") {

@@ -244,7 +244,8 @@ package final class ScriptLoader {
       stores: Array(configuration.stores.keys),
       groups: Array(configuration.groups.keys), hostDefaults: configuration.jobDefaults, calendars: calendars,
       quotas: configuration.quotas, now: clock.now, quota: quota, processExecutors: configuration.processExecutors,
-      hasAllLibraries: configuration.hasAllLibraries)
+      hasAllLibraries: configuration.hasAllLibraries, labels: configuration.node.labels,
+      placingStores: Set(configuration.stores.filter(\.value.hasMembers).keys))
   }
 }
 

@@ -36,20 +36,33 @@ package final class SecretRequest: ChildRequest, @unchecked Sendable {
   }
 
   package override func ended(_ result: Result<ChildResult, ChildFailure>, timedOut: Bool) {
+    switch timedOut ? Secrets.late(name) : Secrets.answer(of: result, for: name) {
+    case .value(let value): answer(value)
+    case .refused(let why): complete(refusing: why)
+    case .missing: complete(refusing: "there is no secret called \"\(name)\"")
+    }
+  }
+}
+
+extension Secrets {
+  /// What the end of `secrets.command` says of a secret.
+  static func answer(of result: Result<ChildResult, ChildFailure>, for name: String) -> Answer {
     switch result {
     case .failure(.program(let error)), .failure(.directory(let error)), .failure(.machine(let error)):
-      complete(refusing: "secrets.command cannot be started: \(SystemCall.message(for: error.code))")
-    case .success where timedOut:
-      complete(
-        refusing: "secrets.command did not tell the secret \"\(name)\" within \(Secrets.patience / 1_000_000_000) s")
+      return .refused("secrets.command cannot be started: \(SystemCall.message(for: error.code))")
     case .success(let result) where result.code != 0:
       let said = String(showing: result.errors.bytes.prefix { $0 != 10 }).cut(toBytes: 200)
-      complete(
-        refusing: "secrets.command ended with code \(result.code) for the secret \"\(name)\""
+      return .refused(
+        "secrets.command ended with code \(result.code) for the secret \"\(name)\""
           + (said.isEmpty ? "" : ": \(said)"))
     case .success(let result) where result.output.isTruncated:
-      complete(refusing: "secrets.command wrote more than \(result.output.limit) bytes for the secret \"\(name)\"")
-    case .success(let result): answer(Secrets.withoutLineEnd(result.output.bytes))
+      return .refused("secrets.command wrote more than \(result.output.limit) bytes for the secret \"\(name)\"")
+    case .success(let result): return .value(withoutLineEnd(result.output.bytes))
     }
+  }
+
+  /// It has not ended in time.
+  package static func late(_ name: String) -> Answer {
+    .refused("secrets.command did not tell the secret \"\(name)\" within \(patience / 1_000_000_000) s")
   }
 }

@@ -136,10 +136,15 @@ extension RunError {
   }
 
   /// Cuts its texts to what the history keeps.
-  package mutating func cut() {
-    message = message.cut(toBytes: Quotas.errorMessageBytes)
-    file = file?.cut(toBytes: Quotas.errorFileBytes)
-    traceback = traceback?.cut(toBytes: Quotas.tracebackBytes)
+  ///
+  /// - Parameter slack: bytes by which each may be longer.
+  package mutating func cut(beyond slack: Int = 0) {
+    func cut(_ text: String, _ most: Int) -> String {
+      text.utf8.count <= most + slack ? text : text.cut(toBytes: most)
+    }
+    message = cut(message, Quotas.errorMessageBytes)
+    file = file.map { cut($0, Quotas.errorFileBytes) }
+    traceback = traceback.map { cut($0, Quotas.tracebackBytes) }
   }
 
   /// A Lua error as the history keeps it.

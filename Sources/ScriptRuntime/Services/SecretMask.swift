@@ -7,10 +7,10 @@ internal import Synchronization
 ///     mask.add(Array("s3cret".utf8), of: "db")
 ///     mask.masked("password is s3cret")        // password is ***
 ///
-/// What is hidden is each value that `secret` has answered, as a whole and line by line, wherever it stands in a text;
-/// in a table each string and each key, and a number whose digits are a value's. Values of fewer than ``shortest``
-/// bytes are not hidden (a text without any "1" says more than one with it), nor are other forms of a value: base64,
-/// parts, the value backwards.
+/// What is hidden is each value that `secret` has answered, as a whole and line by line, wherever it stands in a text,
+/// also as the host itself writes it in an address; in a table each string and each key, and a number whose digits are
+/// a value's. Values of fewer than ``shortest`` bytes are not hidden (a text without any "1" says more than one with
+/// it), nor are other forms of a value: base64, parts, the value backwards.
 ///
 /// Threading: any thread. Without a secret every function answers its argument; otherwise O(n), while no two values
 /// begin with the same four bytes.
@@ -42,17 +42,23 @@ package final class SecretMask: Sendable {
     guard value.count >= Self.shortest else { return }
     state.withLock { state in
       var values = state.values[name] ?? []
-      if let known = values.firstIndex(of: value) {
-        // The usual case costs no new patterns.
-        if known == values.count - 1 { return }
-        values.remove(at: known)
-      }
+      let known = values.firstIndex(of: value)
+      // The usual case costs no new patterns.
+      if let known, known == values.count - 1 { return }
+      if let known { values.remove(at: known) }
       values.append(value)
+      let dropsValue = values.count > Self.valuesPerName
       state.values[name] = values.suffix(Self.valuesPerName)
       state.order.removeAll { $0 == name }
       state.order.append(name)
-      if state.order.count > Self.names { state.values[state.order.removeFirst()] = nil }
-      state.patterns = SecretPatterns(state.values.values.flatMap(\.self))
+      let dropsName = state.order.count > Self.names
+      if dropsName { state.values[state.order.removeFirst()] = nil }
+      // Only what is forgotten makes all patterns be made anew.
+      if dropsValue || dropsName {
+        state.patterns = SecretPatterns(state.values.values.flatMap(\.self))
+      } else if known == nil {
+        state.patterns.insert(value)
+      }
     }
     isInUse.store(true, ordering: .releasing)
   }
@@ -89,32 +95,80 @@ package final class SecretMask: Sendable {
 
 /// Byte strings that are searched for all at once.
 private struct SecretPatterns: Sendable {
+  private var all: Set<[UInt8]> = []
   /// By their first four bytes, each list with the longest first.
   private var byHead: [UInt32: [[UInt8]]] = [:]
   /// Whether any begins with that byte.
   private var begins = [Bool](repeating: false, count: 256)
   private var longest = 0
 
-  init(_ values: [[UInt8]]) {
-    var all: Set<[UInt8]> = []
-    for value in values {
-      all.insert(value)
-      // What is no text is shown with escapes by some who show it, and a thrown table is shown as JSON.
-      let shown = String(showing: value)
-      all.insert(Array(shown.utf8))
-      if let json = try? LuaValue.string(LuaString(shown)).json() {
-        all.insert(Array(json.utf8.dropFirst().dropLast()))
-      }
-      for line in value.split(whereSeparator: { $0 == 10 || $0 == 13 }) where line.count >= SecretMask.shortestLine {
-        all.insert(Array(line))
-      }
-    }
-    for pattern in all {
-      byHead[Self.head(pattern, 0), default: []].append(pattern)
+  init(_ values: [[UInt8]]) { for value in values { insert(value) } }
+
+  mutating func insert(_ value: [UInt8]) {
+    for pattern in Self.forms(of: value) where all.insert(pattern).inserted {
+      let head = Self.head(pattern, 0)
+      let place = place(of: pattern, among: head)
+      byHead[head, default: []].insert(pattern, at: place)
       begins[Int(pattern[0])] = true
       longest = max(longest, pattern.count)
     }
-    for key in byHead.keys { byHead[key]!.sort { $0.count > $1.count } }
+  }
+
+  /// Where it stands among those that begin like it, the longest of which comes first.
+  private func place(of pattern: [UInt8], among head: UInt32) -> Int {
+    guard let others = byHead[head] else { return 0 }
+    var (low, high) = (0, others.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if others[middle].count < pattern.count { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+
+  /// What of a value is searched for.
+  private static func forms(of value: [UInt8]) -> Set<[UInt8]> {
+    var forms: Set<[UInt8]> = [value]
+    // What is no text is shown with escapes by some who show it, and a thrown table is shown as JSON.
+    let shown = String(showing: value)
+    forms.insert(Array(shown.utf8))
+    if let json = try? LuaValue.string(LuaString(shown)).json() {
+      forms.insert(Array(json.utf8.dropFirst().dropLast()))
+    }
+    if value.count <= mostInURL { forms.formUnion(formsInURL(value)) }
+    for line in value.split(whereSeparator: { $0 == 10 || $0 == 13 }) where line.count >= SecretMask.shortestLine {
+      forms.insert(Array(line))
+    }
+    return forms
+  }
+
+  /// Bytes of a value that somebody puts into an address.
+  private static let mostInURL = 4_096
+
+  /// The value as addresses have it: percent signs in place of all that has a meaning there, or only of what cannot
+  /// stand there; and in small letters when it can be the name of a host, which is read so.
+  private static func formsInURL(_ value: [UInt8]) -> [[UInt8]] {
+    func isOfNames(_ byte: UInt8) -> Bool {
+      switch byte {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "."): true
+      default: false
+      }
+    }
+    func escaped(_ digits: String, keeping isKept: (UInt8) -> Bool) -> [UInt8] {
+      let digits = Array(digits.utf8)
+      return value.flatMap { byte in
+        isKept(byte) ? [byte] : [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+      }
+    }
+    var forms: [[UInt8]] = []
+    for digits in ["0123456789ABCDEF", "0123456789abcdef"] {
+      forms.append(escaped(digits) { isOfNames($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "~") })
+      forms.append(escaped(digits) { (0x21...0x7e).contains($0) })
+    }
+    // A short word in small letters says more than it would tell.
+    if value.count >= SecretMask.shortestLine, value.allSatisfy(isOfNames) {
+      forms.append(value.map { (0x41...0x5a).contains($0) ? $0 + 0x20 : $0 })
+    }
+    return forms
   }
 
   private static func head(_ bytes: some RandomAccessCollection<UInt8>, _ offset: Int) -> UInt32 {

@@ -20,8 +20,10 @@ final class BenchHost {
     /// nil: the host's default.
     var keptBytes: Int?
     /// nil: the memory store.
-    var sqlite: CommitDurability?
-    /// Of the SQLite store.
+    var durability: CommitDurability?
+    /// Of a store without anything in it; nil: a SQLite file.
+    var address: StoreAddress?
+    /// Of the store.
     var retention = Retention()
 
     /// Bytes of address space for Lua states; nil: the runtime's default.
@@ -54,11 +56,12 @@ final class BenchHost {
     var lua = LuaConfiguration()
     if let size = options.regionSize { lua.regionSize = size }
     do {
-      if let synchronous = options.sqlite {
+      if let synchronous = options.durability {
         var request = StoreRequest(.scheduler)
         request.durability = synchronous
         request.retention = options.retention
-        store = BenchStore(try StoreKinds.standard.open(StoreAddress("sqlite:" + files.database), request))
+        let address = options.address ?? StoreAddress("sqlite:" + files.database)
+        store = BenchStore(try StoreKinds.standard.open(address, request))
       } else {
         store = BenchStore(try StoreKinds.standard.open(StoreAddress("memory"), StoreRequest(.scheduler)))
       }

@@ -16,7 +16,8 @@ enum BenchMeasure: String, CaseIterable {
           "store": "memory",
         ]
       case .drain: ["n": "100000", "warm": "0", "lead_ms": "0"]
-      case .durable: ["n": "10000", "sync": String?.none, "wal": "0", "fsync": "1", "lead_ms": "0"]
+      case .durable:
+        ["n": "10000", "sync": String?.none, "wal": "0", "fsync": "1", "lead_ms": "0", "store": String?.none]
       case .sustain: ["n": "1000", "rate": "20000", "seconds": "60", "warm_s": "8", "keep": "100", "sync": "full"]
       case .register: ["n": "10000"]
       case .reload: ["n": "10000", "scripts": "100", "edits": "20", "native": "0"]

@@ -8,7 +8,7 @@ enum ColdBench {
   static func run(_ parameters: BenchParameters) throws -> JSONObject {
     let hour = Int(BenchClock.wall / 3_600_000_000_000 % 24)
     var options = try BenchHost.Options(parameters)
-    if try parameters.choice("store", among: ["memory", "sqlite"]) == "sqlite" { options.sqlite = .full }
+    if try parameters.choice("store", among: ["memory", "sqlite"]) == "sqlite" { options.durability = .full }
     let host = try BenchHost(
       script: """
         for i = 0, 8 do

@@ -17,7 +17,10 @@ enum DrainBench {
     var options = try BenchHost.Options(parameters)
     // Every job's state is to be there when it is due again: 64 KB of address space each, less of memory.
     if warm > 0 { options.keptBytes = max(512 << 20, n << 16) }
-    if isDurable { options.sqlite = try synchronous(parameters) }
+    if isDurable {
+      options.durability = try synchronous(parameters)
+      options.address = parameters.text("store").map { StoreAddress($0) }
+    }
     let host = try BenchHost(
       script: """
         for i = 1, \(n) do

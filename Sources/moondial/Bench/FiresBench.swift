@@ -20,7 +20,7 @@ enum FiresBench {
     let expected = Int(length / interval + 2) * n
     let recorder = FireRecorder(capacity: expected + expected / 2)
     var options = try BenchHost.Options(parameters)
-    if try parameters.choice("store", among: ["memory", "sqlite"]) == "sqlite" { options.sqlite = .full }
+    if try parameters.choice("store", among: ["memory", "sqlite"]) == "sqlite" { options.durability = .full }
     let host = try BenchHost(
       script: """
         for i = 0, \(n - 1) do

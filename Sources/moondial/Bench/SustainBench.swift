@@ -76,7 +76,7 @@ enum SustainBench {
     let expected = plan.rate * (plan.seconds + 2)
     let recorder = FireRecorder(capacity: expected + expected / 4)
     var options = try BenchHost.Options(parameters)
-    options.sqlite = plan.synchronous
+    options.durability = plan.synchronous
     options.retention.standard = Retention.Limit(runs: keep, age: nil)
     let host = try BenchHost(
       script: """

@@ -6,17 +6,19 @@ struct BenchCommand: ParsableCommand {
     abstract: "Measure this machine: real Lua jobs through the real scheduler. Prints one line of JSON.",
     discussion: """
       Measures, each with its own parameters:
-        fires     n interval_ms lead_ms warm_ms dur_ms out   jobs that only record when they start
-        drain     n warm=k                                   jobs that are all due at one instant
-        durable   n sync=full|normal                         the same, recorded in a fresh SQLite file
-        sustain   rate seconds keep sync                     a rate held for a minute, with and without pruning
-        register  n                                          cron jobs added to a running scheduler
-        reload    n scripts edits native                     a script of one job saved again and again beside n others
-        next                                                 the cost of computing fire times
-        cold                                                 from the start of the process to the first job; stays up
-        sleep     n sleep_ms                                 jobs that sleep, all at once
-        history   jobs runs state_dir                        fills a store, for .ci/bench-api
-        processes n workers                                  runs in processes of their own, and on threads
+        fires n interval_ms lead_ms warm_ms dur_ms out
+                                        jobs that only record
+        drain n warm=k                  jobs that are all due at one instant
+        durable n sync=full|normal      the same, in a fresh SQLite file,
+                                        or in an empty store=ADDRESS
+        sustain rate seconds keep sync  a rate held, with and without pruning
+        register n                      cron jobs added to a scheduler that runs
+        reload n scripts edits native   a script saved among n jobs of others
+        next                            the cost of computing fire times
+        cold                            from the start of the process to a job
+        sleep n sleep_ms                jobs that sleep, all at once
+        history jobs runs state_dir     fills a store, for .ci/bench-api
+        processes n workers             runs in processes, and on threads
       Where Lua runs: state=job|run, workers=N.
       Examples:
         moondial bench drain n=100000 state=run

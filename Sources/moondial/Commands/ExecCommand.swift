@@ -18,8 +18,8 @@ struct ExecCommand: ParsableCommand {
         moondial exec cleanup scripts --param dry=true
         moondial exec alert --event '{"from":1,"to":2}'
         moondial exec import --file in/a.csv --file in/b.csv
-      The run is recorded in the store, and `kv` is the job's own, whether a host is up or not. It is the only run: no
-      event is heard, no other job starts, and limits (max_instances, groups, rates) are not asked; what that leaves out
+      The run is recorded in the store, and `kv` is the job's own, whether a host is up or not. It is the only run: no \
+      event is heard, no other job starts, and limits (max_instances, groups, rates) are not asked; what that leaves out \
       is said.
       """)
 

@@ -12,8 +12,13 @@ struct InitCommand: ParsableCommand {
   @Argument(help: "The directory to make.") var directory = "scripts"
 
   func run() throws {
-    _ = try StateDirectory(making: directory)
-    _ = try StateDirectory(making: directory + "/_types")
+    guard !directory.isEmpty else {
+      throw CommandFailure(.usage, "the name of the directory to make is empty: give one, such as scripts")
+    }
+    do throws(HostError) {
+      _ = try StateDirectory(making: directory, as: "directory")
+      _ = try StateDirectory(making: directory + "/_types", as: "directory")
+    } catch { throw CommandFailure(error.message) }
     try write("hello.lua", Self.example)
     try write(".luarc.json", EditorFiles.settings)
     try write(EditorFiles.typeStubsPath, EditorFiles.typeStubs)

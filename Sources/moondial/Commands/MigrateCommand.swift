@@ -8,13 +8,13 @@ struct MigrateCommand: ParsableCommand {
     commandName: "migrate",
     abstract: "Copy everything that a store holds into another one, and compare the two.",
     discussion: """
-      Schedules, dynamic ones, pauses, runs that have ended or not, their log, decisions, kv, marks of watched files and
-      the audit. No host may use either store meanwhile. The source stays as it is. A migration that was cut off goes on
+      Schedules, dynamic ones, pauses, runs that have ended or not, their log, decisions, kv, marks of watched files and \
+      the audit. No host may use either store meanwhile. The source stays as it is. A migration that was cut off goes on \
       where it stopped when it is started again; until it is whole, no host schedules from the target.
 
       Examples:
         moondial migrate --from .moondial/moondial.db --to /srv/moondial.db --dry-run
-        moondial migrate --from sqlite:.moondial/moondial.db --to mongodb://db1/moondial
+        moondial migrate --from moondial.db --to mongodb://db1/moondial
       """)
 
   @Option(help: "The store to read: an address, or a file.") var from: String

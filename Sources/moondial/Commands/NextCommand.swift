@@ -14,10 +14,11 @@ struct NextCommand: ParsableCommand {
     commandName: "next", abstract: "The next fire times of a trigger expression, or of a job.",
     discussion: """
       Examples:
-        moondial next 'cron "0 9 * * mon-fri"' -n 5 --timezone Europe/Berlin --after 2026-03-28T00:00:00Z
+        moondial next 'cron "0 9 * * mon-fri"' -n 5 --timezone Europe/Berlin
+        moondial next '0 3 * * *' --after 2026-03-28T00:00:00Z
         moondial next '*/15 * * * *'
         moondial next backup --dir scripts
-        echo '{"id":1,"expr":"every \\"90s\\"","after":"2026-01-01T00:00:00Z","count":3}' | moondial next --batch
+        echo '{"id":1,"expr":"every(90)","count":3}' | moondial next --batch
       """)
 
   @Argument(help: "Trigger expressions as in a script, bare crontab lines, or job names.") var expressions: [String] =
@@ -34,6 +35,8 @@ struct NextCommand: ParsableCommand {
   @Flag(help: "Read JSON lines from standard input and answer each with one.") var batch = false
   @Flag(help: "One JSON document.") var json = false
   @OptionGroup var settings: SettingOptions
+
+  func validate() throws { try refuseEmpty(["--dir": dir]) }
 
   func run() throws {
     let zones = Environment.zones

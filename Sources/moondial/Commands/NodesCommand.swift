@@ -13,7 +13,7 @@ struct NodesCommand: ParsableCommand {
     discussion: """
       Examples:
         moondial nodes
-        moondial nodes drain web1      it gives up what it leads, and leads nothing more
+        moondial nodes drain web1      it gives up what it leads
         moondial nodes resume web1
       The host of the state directory tells if one is up; else the stores do, as on a machine whose host stands by.
       """,
@@ -55,7 +55,7 @@ struct DrainNodeCommand: ParsableCommand {
     discussion: """
       Example:
         moondial nodes drain web1
-      Another host takes over at once. The drain lasts until `moondial nodes resume web1`, or until the host is started
+      Another host takes over at once. The drain lasts until `moondial nodes resume web1`, or until the host is started \
       again.
       """)
 
@@ -158,7 +158,7 @@ extension NodesAnswer {
       let scripts = (node.generation > 0 ? "generation \(node.generation), " : "") + node.scripts.prefix(8)
       table.add(
         (hasStores ? [node.store ?? "-"] : []) + [
-          node.name, node.stateWords, since, node.leader ? "\(node.runs) of \(workers)" : "-",
+          node.name, node.stateWords, since, node.state == .gone ? "-" : "\(node.runs) of \(workers)",
           node.scripts.isEmpty ? "-" : String(scripts), node.labels.isEmpty ? "-" : node.labels.joined(separator: ", "),
           "\(node.machine), process \(node.pid), \(node.version)",
         ])

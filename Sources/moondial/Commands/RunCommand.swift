@@ -50,6 +50,7 @@ struct RunCommand: ParsableCommand {
     let signals = try Host.orError { () throws(ThreadError) in
       try Signals(grace: grace, givesUp: { end.giveUp() }, { end.receive($0) })
     }
+    end.whenUp { signals.hostIsUp() }
     let log = LogRenderer(zone: .utc, threshold: try level, format: try format)
     log.queueLines()
     let host = try NewBeginning.host(isNew: beginsAnew, log) {

@@ -73,7 +73,7 @@ struct BackfillCommand: ParsableCommand {
       Examples:
         moondial backfill report --from 2026-03-01 --to 2026-03-08 --dry-run
         moondial backfill report --from 2026-03-01 --to 2026-03-08
-      One run a fire, one after the other as max_instances allows, at most 1,000; --coalesce makes one run of all. The
+      One run a fire, one after the other as max_instances allows, at most 1,000; --coalesce makes one run of all. The \
       end is exclusive. Meanwhile the job's own fires follow its overlap policy.
       """)
 

@@ -17,8 +17,9 @@ struct TestCommand: ParsableCommand {
         moondial test                         all tests of the scripts in ./scripts
         moondial test scripts/price_test.lua  those of one file
         moondial test --filter jump           those with "jump" in their name
-      Each test has a host, a clock, a store, a directory and a Lua state of its
-      own. Exit code 1 when a test fails, a file cannot be loaded, or there is
+        moondial test --junit results.xml     and what a build server reads
+      Each test has a host, a clock, a store, a directory and a Lua state of its \
+      own. Exit code 1 when a test fails, a file cannot be loaded, or there is \
       nothing to run. docs/testing.md has what tests can do.
       """)
 
@@ -30,8 +31,22 @@ struct TestCommand: ParsableCommand {
   @Option(help: "Only tests whose name contains this text.") var filter: String?
   @Flag(name: .shortAndLong, help: "Show what jobs and tests log, also of tests that pass.") var verbose = false
   @Flag(help: "JSON lines: one for each test, and one with the sums.") var json = false
+  @Option(help: "Write the results into this file too, as JUnit's XML.", completion: .file()) var junit: String?
 
   func run() throws {
+    guard let junit else {
+      var report = JUnitReport()
+      return try run(&report)
+    }
+    let file = try OutputFile(junit, isNew: false)
+    var report = JUnitReport()
+    let end = Result { try run(&report) }
+    // Also when there is no test, so that nobody reads the results of the last time.
+    try file.write(report.xml)
+    try end.get()
+  }
+
+  private func run(_ report: inout JUnitReport) throws {
     let choice = try TestChoice(paths)
     let session = try ScriptSession(
       choice.directory, settings, log: LogRenderer(zone: .utc, threshold: .error), sink: SilentLog())
@@ -50,8 +65,10 @@ struct TestCommand: ParsableCommand {
     }
     let began = monotonicNow()
     var failures = 0
+    for problem in generation.errors + errors { report.add(problem) }
     for test in tests {
       let result = try suite.run(test)
+      report.add(test, result)
       if !result.hasPassed { failures += 1 }
       json ? show(json: test, result) : show(test, result)
     }

@@ -10,7 +10,7 @@ struct TopCommand: ParsableCommand {
     discussion: """
       Example:
         moondial top
-      Keys: up and down (or k and j) choose a run, c cancels it, p pauses or resumes its job, q ends. Where no person
+      Keys: up and down (or k and j) choose a run, c cancels it, p pauses or resumes its job, q ends. Where no person \
       looks, it is printed once.
       """)
 

@@ -72,7 +72,7 @@ enum Completion {
 extension ReadStores {
   /// The stores that the command line so far means.
   fileprivate static func completing(_ words: [String]) throws -> ReadStores {
-    let state = Completion.option("--state", words) ?? Environment["MOONDIAL_STATE"] ?? ".moondial"
+    let state = Completion.option("--state", words) ?? Environment.state ?? ".moondial"
     return try ReadStores(nil, generation: nil, directory: "scripts", state: state)
   }
 }

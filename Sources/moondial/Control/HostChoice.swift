@@ -14,6 +14,8 @@ struct HostChoice: ParsableArguments {
   @Option(help: "The token for --server. Default: $MOONDIAL_TOKEN.")
   var token: String?
 
+  func validate() throws { try refuseEmpty(["--state": state, "--server": server, "--token": token]) }
+
   var address: HostAddress {
     get throws {
       if let server, let state {
@@ -25,7 +27,7 @@ struct HostChoice: ParsableArguments {
         guard token == nil else {
           throw CommandFailure(.usage, "--token is for a host over TCP: name it with --server URL")
         }
-        return .stateDirectory(state ?? Environment["MOONDIAL_STATE"] ?? ".moondial")
+        return .stateDirectory(state ?? Environment.state ?? ".moondial")
       }
       guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.utf8.contains(where: { $0 <= 0x20 }) else {
         throw CommandFailure(.usage, "--server \(url): give a URL, such as http://127.0.0.1:8047")

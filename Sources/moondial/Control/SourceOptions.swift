@@ -14,6 +14,8 @@ struct SourceOptions: ParsableArguments {
   @Flag(help: "Read the stores, even if a host is up.")
   var stored = false
 
+  func validate() throws { try refuseEmpty(["--server": server, "--token": token]) }
+
   /// The host to ask; nil: the stores tell.
   ///
   /// - Parameters:

@@ -48,6 +48,7 @@ final class Host: Sendable {
     if let end {
       blueprint.onStoreLost = { _ in end.stepDown() }
       blueprint.onDrain = { end.drain($0) }
+      blueprint.onStandby = { standby in end.attach(standby, grace: grace, log) }
       blueprint.onMembership = { end.givesUp(by: $0) }
     }
     blueprint.onEvents = { events in for event in events { renderer.render(event) } }
@@ -125,9 +126,22 @@ final class HostEnd: Sendable {
     var host: Host?
     var hasLostStore = false
     var isDrained = false
+    /// While the host waits for its stores, and runs what others give it.
+    var standby: (host: StandbyHost, grace: Int64, log: LogRenderer)?
+    var isUp: (@Sendable () -> Void)?
     var leave: @Sendable () -> Void = {}
   }
   private let state = Monitor(State())
+
+  /// `isUp` is called when the host can end in good order, before it is the one that leads.
+  func whenUp(_ isUp: @escaping @Sendable () -> Void) { state.withLock { $0.isUp = isUp } }
+
+  func attach(_ standby: StandbyHost, grace: Int64, _ log: LogRenderer) {
+    state.withLock { state in
+      state.standby = (standby, grace, log)
+      return state.isUp
+    }?()
+  }
 
   func attach(_ host: Host) { state.withLock { $0.host = host } }
 
@@ -139,16 +153,31 @@ final class HostEnd: Sendable {
 
   /// On the thread of ``Signals`` that may wait.
   func receive(_ signal: Signals.Signal) {
-    let (host, isSecond) = state.withLock { state in
+    let (host, standby, isSecond) = state.withLock { state in
       if signal == .end { state.requests += 1 }
-      return (state.host, state.requests > 1)
+      return (state.host, state.standby, state.requests > 1)
     }
+    if host == nil, let standby, standby.host.isWaiting { return receive(signal, standby) }
     switch signal {
     case .reload: host?.reload()
     case .childEnded: host?.reapOrphans()
     case .end:
       state.broadcast()
       if isSecond { host?.endNow() }
+    }
+  }
+
+  /// Of a host that waits for its stores: nothing of its own runs yet.
+  private func receive(_ signal: Signals.Signal, _ standby: (host: StandbyHost, grace: Int64, log: LogRenderer)) {
+    switch signal {
+    case .reload: standby.host.rescan()
+    case .childEnded: break
+    case .end:
+      standby.host.stop(grace: standby.grace)
+      standby.log.write(.info, "stopped")
+      StandardError.flush()
+      // Its own thread waits for the store, and there is nothing that it would have to write.
+      LastResort.end(0)
     }
   }
 

@@ -37,7 +37,17 @@ struct SettingOptions: ParsableArguments {
     return settings
   }
 
-  var stateDirectory: String { state ?? Environment["MOONDIAL_STATE"] ?? ".moondial" }
+  var stateDirectory: String { state ?? Environment.state ?? ".moondial" }
+
+  func validate() throws { try refuseEmpty(["--config": config, "--state": state]) }
+}
+
+/// An empty name would mean the root of the file system, or nothing: mostly it is a variable of a shell that is not
+/// set.
+func refuseEmpty(_ options: KeyValuePairs<String, String?>) throws {
+  for (name, value) in options where value?.isEmpty == true {
+    throw ValidationError("\(name) is empty: give it a value, or leave it out")
+  }
 }
 
 /// The process's environment; read here and nowhere below.
@@ -47,6 +57,9 @@ enum Environment {
     // copied here.
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
+
+  /// The state directory that the environment names; a variable that is empty names none.
+  static var state: String? { self["MOONDIAL_STATE"].flatMap { $0.isEmpty ? nil : $0 } }
 
   /// The system's zones, or those below `TZDIR`.
   static var zones: TimeZoneDatabase {

@@ -8,8 +8,8 @@ import Synchronization
 /// nothing else: no handler runs, and whatever the host waits for, the thread sees that it ends.
 /// Where orphans become children of this process, SIGCHLD comes as well.
 ///
-/// - Before the host is up, the first signal ends the process: nothing runs that could finish. What others may know of a
-///   host that waits for a store is taken back, for which there are ``hurry``.
+/// - Before the host is up, the first signal ends the process: nothing runs that could finish. What others may know of
+///   a host that waits for a store is taken back, for which there are ``hurry``.
 /// - Then the first one begins an orderly end, which may take `grace` and ``margin`` for what it writes.
 /// - The second one leaves it ``hurry``, the third one nothing.
 ///
@@ -88,10 +88,13 @@ final class Signals: Sendable {
   private func endStart() -> Never {
     let hasGivenUp = Monitor(false)
     // Without a thread to be had the others wait until its lease ends.
-    if let thread = try? NamedThread("moondial-leave", { [givesUp] in
-      givesUp()
-      hasGivenUp.change { $0 = true }
-    }) {
+    if let thread = try? NamedThread(
+      "moondial-leave",
+      { [givesUp] in
+        givesUp()
+        hasGivenUp.change { $0 = true }
+      })
+    {
       thread.abandon()
       _ = hasGivenUp.wait(until: monotonicNow() + Signals.hurry) { $0 ? true : nil }
     }

@@ -17,6 +17,8 @@ struct StoreOptions: ParsableArguments {
 
   @OptionGroup var settings: SettingOptions
 
+  func validate() throws { try refuseEmpty(["--dir": directory, "--store": store]) }
+
   /// The stores for reading. Throws when there is none.
   func open() throws -> ReadStores { try ReadStores(self) }
 }

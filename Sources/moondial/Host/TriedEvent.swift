@@ -84,6 +84,7 @@ enum TriedEvent {
   private static func watched(_ files: [String], _ job: JobDefinition, _ log: LogRenderer) throws -> JSONText {
     if job.watch == nil { log.write(.warn, "\(job.name) watches no files: a host would not start it with one") }
     let paths = try files.map { file in
+      guard !file.isEmpty else { throw CommandFailure(.usage, "--file is empty: name a file") }
       // Safe: realpath allocates the answer, which is copied and freed here.
       guard let found = unsafe realpath(file, nil) else {
         throw CommandFailure("--file \(file): \(unsafe String(cString: strerror(errno)))")

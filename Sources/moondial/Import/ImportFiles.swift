@@ -30,7 +30,8 @@ enum ImportFiles {
       bytes += chunk[..<count]
       guard bytes.count <= limit else { throw CommandFailure("\(path) is larger than 4 MB: it is no crontab or unit") }
     }
-    guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+    guard !bytes.contains(0) else { throw CommandFailure("\(path) has bytes of value 0: it is no text file") }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw CommandFailure("\(path) is not UTF-8 text: convert it with iconv first")
     }
     return text
@@ -112,25 +113,7 @@ enum ImportFiles {
 
   /// Writes a file that does not exist yet.
   static func create(_ path: String, _ text: String) throws {
-    // Safe: the path is a C string for the length of the call.
-    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw CommandFailure(
-        errno == EEXIST
-          ? "\(path) exists already: remove it or choose another name" : "cannot write \(path): \(reason())")
-    }
-    defer { close(descriptor) }
-    let bytes = Array(text.utf8)
-    var written = 0
-    while written < bytes.count {
-      // Safe: the rest of the array lies within it, and is valid for this closure.
-      let count = unsafe bytes.withUnsafeBytes { buffer in
-        unsafe Glibc.write(descriptor, buffer.baseAddress! + written, buffer.count - written)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw CommandFailure("cannot write \(path): \(reason())") }
-      written += count
-    }
+    try OutputFile(path, isNew: true).write(text)
   }
 
   private static func reason() -> String {

@@ -10,7 +10,8 @@ enum Terminal {
   /// Colours and tables only where a person looks.
   static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
 
-  private static let lock = Mutex(())
+  /// Why standard output took something not; 0: it has taken everything.
+  private static let failure = Mutex<Int32>(0)
 
   /// One line on standard output.
   static func line(_ text: String) { write(VisibleText.line(text) + "\n", to: STDOUT_FILENO) }
@@ -35,7 +36,7 @@ enum Terminal {
   }
 
   private static func write(_ text: String, to descriptor: Int32) {
-    lock.withLock { _ in
+    failure.withLock { failure in
       var text = text
       text.withUTF8 { bytes in
         var written = 0
@@ -43,17 +44,32 @@ enum Terminal {
           // Safe: the slice lies within `bytes`, which is valid for this closure.
           let count = unsafe Glibc.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
           if count < 0, errno == EINTR { continue }
-          // A closed pipe or a full disk: there is nobody left to tell.
-          guard count > 0 else { return }
+          if count < 0, errno == EAGAIN {
+            var wanted = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            // Safe: one struct that lives across the call.
+            _ = unsafe poll(&wanted, 1, -1)
+            continue
+          }
+          // Of a pipe that is closed its reader knows; what a disk did not take is said at the end.
+          guard count > 0 else {
+            if count < 0, errno != EPIPE { failure = errno }
+            return
+          }
           written += count
         }
       }
     }
   }
 
+  /// Ends the process. What was not written is a failure, whatever else was done.
   static func exit(_ code: CommandFailure.Code) -> Never {
+    let unwritten = failure.withLock { $0 }
+    if unwritten != 0 {
+      // Safe: strerror returns a C string of its own for a known errno; copied at once.
+      error("moondial: standard output cannot be written: \(unsafe String(cString: strerror(unwritten)))")
+    }
     StandardError.flush()
-    Glibc.exit(code.rawValue)
+    Glibc.exit(unwritten != 0 && code == .fine ? CommandFailure.Code.failed.rawValue : code.rawValue)
   }
 }
 

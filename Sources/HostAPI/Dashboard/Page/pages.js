@@ -268,7 +268,7 @@ export async function job([name], _, again) {
       ["Last", job.last_outcome && element("span", {}, outcome(job.last_outcome), " ", time(job.last_run_time))],
       ["Paused", job.pause && `by ${job.pause.by}${job.pause.reason ? `: ${job.pause.reason}` : ""}`], ["Progress", job.progress && progress(job.progress)],
       ["Script", job.file && `${job.file}:${job.line}`], ["Zone", job.timezone], ["Overlap", `${job.overlap}, at most ${job.max_instances} at a time`],
-      ["Group", job.group], ["Executor", job.executor], ["Store", job.store], ["Tags", job.tags.join(", ")], ["Parameters", job.params && JSON.stringify(job.params)],
+      ["Group", job.group], ["Executor", job.executor], ["Store", job.store], ["Hosts with", job.on_nodes?.join(", ")], ["Tags", job.tags.join(", ")], ["Parameters", job.params && JSON.stringify(job.params)],
       ["Orphaned", job.orphaned && (job.orphan_reason ?? "no script declares it")],
     ]),
     job.schedules.length ? [element("h2", {}, "Dynamic schedules"), table(["Id", "Trigger", ["Next", "time"], ["", "actions"]],

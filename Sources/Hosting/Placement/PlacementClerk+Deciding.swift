@@ -1,0 +1,159 @@
+internal import Basics
+internal import Chronology
+internal import JobModel
+internal import SchedulerService
+
+/// Finds hosts for runs, and writes that.
+extension PlacementClerk {
+  /// Finds hosts for what waits, and writes what is to be written.
+  mutating func act(_ post: @escaping Post) {
+    retryAt = .max
+    if !held.isEmpty { distribute() }
+    if !unsettled.isEmpty {
+      settleWhenDurable(unsettled, post)
+      unsettled = []
+    }
+    write(post)
+    mailbox?.isAwaiting(!away.isEmpty || !adopted.isEmpty)
+  }
+
+  mutating func distribute() {
+    var waiting: [Held] = []
+    swap(&waiting, &held)
+    let (wall, now) = (clock.now, monotonicNow())
+    let hosts = others
+    // By executor: what needs nothing special, and found all hosts full, is not asked about again.
+    var full: Set<Int> = []
+    for var run in waiting {
+      if let end = run.order.startBefore, end < wall {
+        report(run, .succeeded, kind: .late)
+        continue
+      }
+      let definition = run.order.job.definition
+      guard let executor = office.executor(run.executor) else { continue }
+      let reach = reaches.reach(of: definition)
+      let isPlain = definition.onNodes.isEmpty && reach.staysHere == nil
+      if isPlain, full.contains(run.executor) {
+        held.append(run)
+        continue
+      }
+      let staysHere = run.order.context?.store == nil ? reach.staysHere : "its job has moved to another store"
+      let need = Placement.Need(executor: executor.name, labels: definition.onNodes, staysHere: staysHere)
+      switch placement(of: run, hosts, reach, now).host(for: need) {
+      case .here:
+        office.loads.given(run.order.token, to: run.executor)
+        executor.inner.submit([run.order])
+      case .member(let node): give(run, to: node, executor.name)
+      case .full:
+        if isPlain { full.insert(run.executor) }
+        hasNewWords = hasNewWords || !run.why.isEmpty
+        run.why = []
+        held.append(run)
+      case .nobody where isWindingDown:
+        report(run, .interrupted, kind: .lost, saying: "the host stopped before there was one that may run this")
+      case .nobody(let why):
+        hasNewWords = hasNewWords || run.why != why
+        run.why = why
+        held.append(run)
+      }
+    }
+  }
+
+  func placement(of run: Held, _ others: [StoreMember], _ reach: JobReach, _ now: Int64) -> Placement {
+    var here = Placement.Host(name: office.name, labels: office.labels, executors: [:])
+    for (name, number) in office.executorNumbers { here.executors[name] = office.loads.room(number) }
+    return Placement(
+      here: here,
+      others: others.map { member in
+        var host = Placement.Host(name: member.name, labels: member.identity.labels, executors: [:])
+        for executor in member.identity.executors {
+          let load = loads[member.name]?[executor.name]
+          host.executors[executor.name] = Placement.Room(
+            workers: executor.workers, waiting: load?.waiting ?? 0, running: load?.running ?? 0)
+        }
+        host.refusal = refusal(of: member, run, reach, now)
+        return host
+      })
+  }
+
+  func refusal(of member: StoreMember, _ run: Held, _ reach: JobReach, _ now: Int64) -> String? {
+    if member.isDraining { return "is drained" }
+    if reach.needsSameFiles, member.report.scripts != scripts() {
+      return "has other files, and the job asks for modules while it runs"
+    }
+    guard let known = refusals[RefusalKey(node: member.name, job: run.order.job.definition.name)],
+      known.digest == reach.digest, known.until > now
+    else { return nil }
+    return known.why
+  }
+
+  mutating func give(_ run: Held, to node: String, _ executor: String) {
+    lastNumber += 1
+    let key = PlacementKey(epoch: store.epoch, number: lastNumber)
+    put(Away(order: run.order, executor: run.executor, executorName: executor, node: node), at: key)
+    toPlace.append(key)
+  }
+
+  // MARK: Writing
+
+  mutating func write(_ post: @escaping Post) {
+    guard !isLost, !(toPlace.isEmpty && toCancel.isEmpty && toSettle.isEmpty) else { return }
+    do throws(StoreError) {
+      let mailbox = try openMailbox { post(.heard($0)) }
+      if !toPlace.isEmpty {
+        let placed = try mailbox.place(toPlace.compactMap { placement(at: $0) })
+        let wanted = toPlace
+        toPlace = []
+        for key in wanted { noteAnswer(key, isPlaced: placed.contains(key)) }
+      }
+      if !toCancel.isEmpty {
+        try mailbox.cancel(Array(toCancel))
+        toCancel = []
+      }
+      if !toSettle.isEmpty {
+        try mailbox.settle(toSettle)
+        toSettle = []
+      }
+      // What was not taken is offered to others.
+      if !held.isEmpty { retryAt = monotonicNow() + Self.retryPause }
+    } catch {
+      // Who has lost the store has lost what it placed too: the host steps down.
+      if error.code == .lost { isLost = true } else { retryAt = monotonicNow() + Self.retryPause }
+    }
+  }
+
+  mutating func noteAnswer(_ key: PlacementKey, isPlaced: Bool) {
+    guard let run = away[key] else { return }
+    if isPlaced {
+      away[key]?.isPlaced = true
+      if run.mustEnd { toCancel.insert(key) }
+      return
+    }
+    remove(key)
+    let held = Held(order: run.order, executor: run.executor)
+    if run.mustEnd { return report(held, .cancelled) }
+    refuse(run, "takes no runs at the moment", for: 2_000_000_000)
+    self.held.append(held)
+  }
+
+  mutating func placement(at key: PlacementKey) -> RunPlacement? {
+    guard let run = away[key], let member = members.first(where: { $0.name == run.node }) else { return nil }
+    let reach = reaches.reach(of: run.order.job.definition)
+    let instructions = RunInstructions(
+      run.order, digest: reach.digest, scripts: reach.needsSameFiles ? scripts() : "", executor: run.executorName)
+    return RunPlacement(
+      key: key, run: run.order.id, attempt: run.order.attempt, job: run.order.job.definition.name, node: run.node,
+      life: member.identity.life, instructions: instructions.bytes)
+  }
+
+  /// The others end what they have of a host that ends.
+  mutating func close() {
+    let left = away.filter(\.value.isPlaced).map(\.key)
+    if !isLost, !left.isEmpty, let mailbox {
+      // What fails here the next leader does.
+      do throws(StoreError) { try mailbox.cancel(left) } catch {}
+    }
+    mailbox?.close()
+    mailbox = nil
+  }
+}

@@ -1,0 +1,85 @@
+internal import Basics
+internal import Chronology
+internal import JobModel
+internal import SchedulerService
+
+/// What members say of runs.
+extension PlacementClerk {
+  mutating func heard(_ reports: [PlacementReport], _ post: @escaping Post) {
+    var over: [PlacementKey] = []
+    for report in reports {
+      guard let run = away[report.key] else {
+        if adopted[report.run]?.key == report.key {
+          adopted[report.run] = report
+        } else if report.state.isOver {
+          toSettle.append(report.key)
+        }
+        continue
+      }
+      switch report.state {
+      case .placed, .taken: continue
+      case .started: begin(report, run)
+      case .declined: decline(report, run)
+      case .ended, .lost:
+        end(report, run)
+        over.append(report.key)
+      }
+    }
+    if !over.isEmpty { settleWhenDurable(over, post) }
+  }
+
+  mutating func begin(_ report: PlacementReport, _ run: Away) {
+    guard !run.hasBegun else { return }
+    away[report.key]?.hasBegun = true
+    change(run) {
+      $0.waiting -= 1
+      $0.running += 1
+    }
+    office.executor(run.executor)?.tell(
+      [RunReport(token: run.order.token, kind: .started, startedAt: report.startedAt ?? clock.now)])
+  }
+
+  mutating func end(_ report: PlacementReport, _ run: Away) {
+    remove(report.key)
+    toCancel.remove(report.key)
+    let token = run.order.token
+    var why = "host \(run.node), which had this run, was not heard of for the length of its lease"
+    if report.state == .ended {
+      do {
+        let ended = try PlacedEnding.report(
+          report.message, of: run.order.id, token, startedAt: report.startedAt ?? clock.now)
+        office.executor(run.executor)?.tell([ended])
+        return
+      } catch { why = "what host \(run.node) says of the end of this run cannot be read: \(error)" }
+    } else if !report.message.isEmpty {
+      why = "host \(run.node), which had this run, gave it up: \(PlacedEnding.why(report.message).text)"
+    }
+    office.executor(run.executor)?.tell(
+      [
+        RunReport(
+          token: token, kind: .lost, outcome: .interrupted, startedAt: report.startedAt ?? clock.now,
+          details: AttemptDetails(error: RunError(message: why)))
+      ])
+  }
+
+  mutating func decline(_ report: PlacementReport, _ run: Away) {
+    remove(report.key)
+    toCancel.remove(report.key)
+    toSettle.append(report.key)
+    let (why, isLasting) = PlacedEnding.why(report.message)
+    refuse(run, why, for: isLasting ? nil : 5_000_000_000)
+    held.insert(Held(order: run.order, executor: run.executor), at: 0)
+  }
+
+  mutating func refuse(_ run: Away, _ why: String, for nanoseconds: Int64?) {
+    guard let member = members.first(where: { $0.name == run.node }) else { return }
+    refusals[RefusalKey(node: run.node, job: run.order.job.definition.name)] = Refusal(
+      life: member.identity.life, scripts: member.report.scripts,
+      digest: reaches.reach(of: run.order.job.definition).digest, why: why,
+      until: nanoseconds.map { monotonicNow() + $0 } ?? .max)
+  }
+
+  func settleWhenDurable(_ keys: [PlacementKey], _ post: @escaping Post) {
+    engine.post(whenDurable: { post(.durable(keys, $0)) }) { _, _, _ in }
+  }
+}

@@ -1,0 +1,177 @@
+internal import Basics
+internal import Chronology
+internal import JobModel
+internal import SchedulerService
+internal import ScriptLoading
+internal import Synchronization
+
+/// Has runs of shared stores executed by other members of theirs, as ``Placement`` decides: a desk for each store.
+///
+/// While no store has another member that takes runs, and no job asks for labels, nothing comes here.
+///
+/// Threading: any thread.
+final class PlacementOffice: Sendable {
+  private struct State: Sendable {
+    var desks: [String: PlacementDesk] = [:]
+    /// By number.
+    var executors: [WeakExecutor] = []
+    var isStopped = false
+  }
+  private struct WeakExecutor: Sendable { weak let executor: PlacingExecutor? }
+
+  private let state = Mutex(State())
+  /// Whether a desk may place runs elsewhere, or has.
+  private let isActive = Atomic(false)
+  let name: String
+  let labels: [String]
+  let loads = LocalLoads()
+
+  init(name: String, labels: [String]) {
+    self.name = name
+    self.labels = labels
+  }
+
+  func use(_ executors: [PlacingExecutor]) {
+    state.withLock { $0.executors = executors.map { WeakExecutor(executor: $0) } }
+    loads.use(executors.map(\.workers))
+  }
+
+  func executor(_ number: Int) -> PlacingExecutor? {
+    state.withLock { number < $0.executors.count ? $0.executors[number].executor : nil }
+  }
+
+  /// Numbers of executors by name.
+  var executorNumbers: [String: Int] {
+    let all = state.withLock { $0.executors.compactMap(\.executor) }
+    return Dictionary(all.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Opens a desk for each store that places runs, and takes over what former leaders have placed. Blocks on the
+  /// servers; for as long as other hosts need to end what nobody may adopt.
+  func open(
+    _ stores: [(name: String, store: any JobStore)], _ engine: any SchedulerEngine, clock: any WallClock,
+    scripts: @escaping @Sendable () -> String, log: any HostLog
+  ) throws(HostError) {
+    for (name, store) in stores {
+      guard let store = store as? any PlacingStore else { continue }
+      do throws(StoreError) {
+        let desk = try PlacementDesk(
+          name, store, self, engine, clock: clock, scripts: scripts, log: log,
+          activate: { [weak self] in self?.isActive.store(true, ordering: .sequentiallyConsistent) })
+        state.withLock { $0.desks[name] = desk }
+        try desk.takeOver()
+      } catch { throw HostError("\(error)") }
+    }
+  }
+
+  private var desks: [PlacementDesk] { state.withLock { Array($0.desks.values) } }
+  private func desk(_ store: String) -> PlacementDesk? { state.withLock { $0.desks[store] } }
+
+  /// All jobs have been declared: what was placed of others ends.
+  func startIsComplete() { for desk in desks { desk.post(.startIsComplete) } }
+
+  func heard(_ members: [StoreMember], of store: String) { desk(store)?.post(.members(members)) }
+
+  // MARK: What the executors ask
+
+  func mustLook(at orders: [RunOrder]) -> Bool {
+    isActive.load(ordering: .relaxed) || orders.contains { !$0.job.definition.onNodes.isEmpty }
+  }
+
+  /// - Returns: orders that are the host's own to run.
+  func take(_ orders: [RunOrder], of executor: Int) -> [RunOrder] {
+    let desks = state.withLock { $0.desks }
+    var own: [RunOrder] = []
+    var placed: [String: [RunOrder]] = [:]
+    for order in orders {
+      let store = order.context?.store ?? order.job.definition.store
+      if desks[store] == nil { own.append(order) } else { placed[store, default: []].append(order) }
+    }
+    for (store, orders) in placed { desks[store]?.post(.orders(orders, executor: executor)) }
+    return own
+  }
+
+  func cancel(_ token: RunToken, of executor: Int) {
+    // Nobody has placed or held anything.
+    for desk in desks where desk.hasRuns { desk.post(.cancel(token, executor: executor)) }
+  }
+
+  /// What this host's executors say of its own runs.
+  func heard(_ reports: [RunReport]) {
+    guard loads.heard(reports) else { return }
+    for desk in desks where desk.holdsRuns { desk.post(.look) }
+  }
+
+  /// What waits for a host that is not there waits no longer: this one ends.
+  func windDown() { for desk in desks where desk.hasRuns { desk.post(.windDown) } }
+
+  /// Asks the others to end what is still placed. Blocks for a moment; twice is fine.
+  func stop() {
+    let desks = state.withLock { state -> [PlacementDesk] in
+      defer { state.isStopped = true }
+      return state.isStopped ? [] : Array(state.desks.values)
+    }
+    for desk in desks { desk.stop() }
+  }
+
+  /// Runs that other hosts have.
+  var elsewhere: Int { desks.reduce(0) { $0 + $1.runsElsewhere } }
+
+  /// Where a claimed run is, or why it is nowhere: a clause. nil: on this host.
+  func words(of run: RunID) -> String? {
+    for desk in desks { if let words = desk.words(of: run) { return words } }
+    return nil
+  }
+}
+
+/// How many of the runs that went through a desk this host's executors have. Any thread.
+final class LocalLoads: Sendable {
+  private struct State: Sendable {
+    var rooms: [Placement.Room] = []
+    /// Which executor has it, and whether it has begun.
+    var runs: [RunToken: (executor: Int, hasBegun: Bool)] = [:]
+  }
+  private let state = Mutex(State())
+
+  func use(_ workers: [Int]) { state.withLock { $0.rooms = workers.map { Placement.Room(workers: $0) } } }
+
+  func room(_ executor: Int) -> Placement.Room? {
+    state.withLock { executor < $0.rooms.count ? $0.rooms[executor] : nil }
+  }
+
+  func given(_ token: RunToken, to executor: Int) {
+    state.withLock { state in
+      guard executor < state.rooms.count, state.runs[token] == nil else { return }
+      state.runs[token] = (executor, false)
+      state.rooms[executor].waiting += 1
+    }
+  }
+
+  /// - Returns: whether there is more room than before.
+  func heard(_ reports: [RunReport]) -> Bool {
+    state.withLock { state in
+      guard !state.runs.isEmpty else { return false }
+      var isNews = false
+      for report in reports {
+        guard let run = state.runs[report.token] else { continue }
+        switch report.kind {
+        case .stuck: continue
+        case .started:
+          guard !run.hasBegun else { continue }
+          state.runs[report.token]?.hasBegun = true
+          state.rooms[run.executor].waiting -= 1
+          state.rooms[run.executor].running += 1
+        case .ended, .late, .lost:
+          state.runs[report.token] = nil
+          if run.hasBegun {
+            state.rooms[run.executor].running -= 1
+          } else {
+            state.rooms[run.executor].waiting -= 1
+          }
+        }
+        isNews = true
+      }
+      return isNews
+    }
+  }
+}
