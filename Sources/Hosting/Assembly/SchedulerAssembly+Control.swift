@@ -34,7 +34,7 @@ extension SchedulerAssembly {
     _ blueprint: Blueprint, _ service: ServiceConfiguration, _ engine: any SchedulerEngine,
     configuration: HostConfiguration, health: HostHealth, ledger: ScriptLedger, session: SessionParts?,
     luaHost: LuaHost?, identity: HostIdentity, memberships: HostMemberships,
-    placing: PlacementOffice?
+    placing: PlacementDispatcher?
   ) -> SchedulerControl {
     let zoneName = configuration.timeZone ?? blueprint.scripts?.systemZone.name ?? "UTC"
     let live = session?.live

@@ -4,12 +4,12 @@ internal import ScriptLoading
 /// Runs on other hosts, and for them.
 extension SchedulerAssembly {
   /// nil: no store has runs executed elsewhere, or nothing could be.
-  static func office(_ configuration: HostConfiguration, _ blueprint: Blueprint) -> PlacementOffice? {
+  static func dispatcher(_ configuration: HostConfiguration, _ blueprint: Blueprint) -> PlacementDispatcher? {
     let isShared = configuration.stores.values.contains {
       blueprint.kinds.driver(of: $0.address) is any SharedStoreDriver
     }
     guard isShared, blueprint.scripts != nil else { return nil }
-    return PlacementOffice(
+    return PlacementDispatcher(
       name: HostMemberships.name(in: configuration), labels: configuration.node.labels)
   }
 

@@ -38,7 +38,7 @@ extension SchedulerAssembly {
   /// Follows the edits of the scripts, each of which is put in force as soon as there is a scheduler.
   static func follower(
     _ session: sending ScriptSession, _ swaps: SwapSwitch, _ retry: ScriptFollower.Retry, _ slow: SlowLoads,
-    _ health: HostHealth, _ ledger: ScriptLedger, _ placing: PlacementOffice?,
+    _ health: HostHealth, _ ledger: ScriptLedger, _ placing: PlacementDispatcher?,
     onConfiguration: @escaping @Sendable (HostConfiguration) -> Void
   ) -> ScriptFollower {
     let metrics = session.luaHost.services.metrics

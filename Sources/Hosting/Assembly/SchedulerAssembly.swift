@@ -43,7 +43,7 @@ package final class SchedulerAssembly: Sendable {
   let intents: PendingIntents
   let memberships: HostMemberships
   /// nil: no store of this host has runs executed elsewhere.
-  let placing: PlacementOffice?
+  let placing: PlacementDispatcher?
   let placedRuns: PlacedRuns?
 
   /// Opens the stores and makes the executors. Starts no thread but the stores' writers and the Lua runtime's monitor.
@@ -72,10 +72,10 @@ package final class SchedulerAssembly: Sendable {
     let state: StateDirectory? =
       if let path = blueprint.stateDirectory { try StateDirectory(making: path) } else { nil }
     let made = try ConfiguredExecutors.make(configuration, luaHost, blueprint, health)
-    let placing = Self.office(configuration, blueprint)
+    let placing = Self.dispatcher(configuration, blueprint)
     self.placing = placing
-    let shared = placing.map { office in
-      made.enumerated().map { PlacingExecutor($1.name, $1.executor, number: $0, office) }
+    let shared = placing.map { dispatcher in
+      made.enumerated().map { PlacingExecutor($1.name, $1.executor, number: $0, dispatcher) }
     }
     let executors = shared?.map { (name: $0.name, executor: $0 as any JobExecutor) } ?? made
     if let shared { placing?.use(shared) }

@@ -15,15 +15,15 @@ final class PlacingExecutor: JobExecutor {
   let name: String
   let inner: any JobExecutor
   private let number: Int
-  private let office: PlacementOffice
+  private let dispatcher: PlacementDispatcher
   private let relay: ReportRelay
 
-  init(_ name: String, _ inner: any JobExecutor, number: Int, _ office: PlacementOffice) {
+  init(_ name: String, _ inner: any JobExecutor, number: Int, _ dispatcher: PlacementDispatcher) {
     self.name = name
     self.inner = inner
     self.number = number
-    self.office = office
-    relay = ReportRelay(office, executor: number)
+    self.dispatcher = dispatcher
+    relay = ReportRelay(dispatcher, executor: number)
   }
 
   var workers: Int { inner.workers }
@@ -43,18 +43,18 @@ final class PlacingExecutor: JobExecutor {
   private func begin() { if relay.isFirstStart() { inner.start(reportingTo: relay) } }
 
   func submit(_ orders: [RunOrder]) {
-    guard office.mustLook(at: orders) else { return inner.submit(orders) }
-    let own = office.take(orders, of: number)
+    guard dispatcher.mustLook(at: orders) else { return inner.submit(orders) }
+    let own = dispatcher.take(orders, of: number)
     if !own.isEmpty { inner.submit(own) }
   }
 
   func cancel(_ token: RunToken) {
     inner.cancel(token)
-    if token.slot < Self.memberSlot { office.cancel(token, of: number) }
+    if token.slot < Self.memberSlot { dispatcher.cancel(token, of: number) }
   }
 
   func windDown() {
-    office.windDown()
+    dispatcher.windDown()
     inner.windDown()
   }
 
@@ -62,7 +62,7 @@ final class PlacingExecutor: JobExecutor {
   func tell(_ reports: [RunReport]) { relay.report(reports) }
 
   func stop() {
-    office.stop()
+    dispatcher.stop()
     inner.stop()
   }
 }
@@ -79,11 +79,11 @@ final class ReportRelay: RunReportSink {
   private let state = Mutex(State())
   /// Whether there is anybody but the scheduler who wants to know.
   private let isShared = Atomic(false)
-  private weak let office: PlacementOffice?
+  private weak let dispatcher: PlacementDispatcher?
   private let executor: Int
 
-  init(_ office: PlacementOffice, executor: Int) {
-    self.office = office
+  init(_ dispatcher: PlacementDispatcher, executor: Int) {
+    self.dispatcher = dispatcher
     self.executor = executor
   }
 
@@ -111,6 +111,6 @@ final class ReportRelay: RunReportSink {
     }
     guard !own.isEmpty else { return }
     engine?.report(own)
-    office?.heard(own)
+    dispatcher?.heard(own)
   }
 }

@@ -4,7 +4,7 @@ internal import JobModel
 internal import SchedulerService
 
 /// What members say of runs.
-extension PlacementClerk {
+extension StorePlacerState {
   mutating func heard(_ reports: [PlacementReport], _ post: @escaping Post) {
     var over: [PlacementKey] = []
     for report in reports {
@@ -35,7 +35,7 @@ extension PlacementClerk {
       $0.waiting -= 1
       $0.running += 1
     }
-    office.executor(run.executor)?.tell(
+    dispatcher.executor(run.executor)?.tell(
       [RunReport(token: run.order.token, kind: .started, startedAt: report.startedAt ?? clock.now)])
   }
 
@@ -48,13 +48,13 @@ extension PlacementClerk {
       do {
         let ended = try PlacedEnding.report(
           report.message, of: run.order.id, token, startedAt: report.startedAt ?? clock.now)
-        office.executor(run.executor)?.tell([ended])
+        dispatcher.executor(run.executor)?.tell([ended])
         return
       } catch { why = "what host \(run.node) says of the end of this run cannot be read: \(error)" }
     } else if !report.message.isEmpty {
       why = "host \(run.node), which had this run, gave it up: \(PlacedEnding.why(report.message).text)"
     }
-    office.executor(run.executor)?.tell(
+    dispatcher.executor(run.executor)?.tell(
       [
         RunReport(
           token: token, kind: .lost, outcome: .interrupted, startedAt: report.startedAt ?? clock.now,

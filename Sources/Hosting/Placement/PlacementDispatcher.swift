@@ -5,14 +5,14 @@ internal import SchedulerService
 internal import ScriptLoading
 internal import Synchronization
 
-/// Has runs of shared stores executed by other members of theirs, as ``Placement`` decides: a desk for each store.
+/// Has runs of shared stores executed by other members of theirs, as ``Placement`` decides: a placer for each store.
 ///
 /// While no store has another member that takes runs, and no job asks for labels, nothing comes here.
 ///
 /// Threading: any thread.
-final class PlacementOffice: Sendable {
+final class PlacementDispatcher: Sendable {
   private struct State: Sendable {
-    var desks: [String: PlacementDesk] = [:]
+    var placers: [String: StorePlacer] = [:]
     /// By number.
     var executors: [WeakExecutor] = []
     var isStopped = false
@@ -20,7 +20,7 @@ final class PlacementOffice: Sendable {
   private struct WeakExecutor: Sendable { weak let executor: PlacingExecutor? }
 
   private let state = Mutex(State())
-  /// Whether a desk may place runs elsewhere, or has.
+  /// Whether a placer may place runs elsewhere, or has.
   private let isActive = Atomic(false)
   let name: String
   let labels: [String]
@@ -46,7 +46,7 @@ final class PlacementOffice: Sendable {
     return Dictionary(all.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Opens a desk for each store that places runs, and takes over what former leaders have placed. Blocks on the
+  /// Opens a placer for each store that places runs, and takes over what former leaders have placed. Blocks on the
   /// servers; for as long as other hosts need to end what nobody may adopt.
   func open(
     _ stores: [(name: String, store: any JobStore)], _ engine: any SchedulerEngine, clock: any WallClock,
@@ -55,22 +55,22 @@ final class PlacementOffice: Sendable {
     for (name, store) in stores {
       guard let store = store as? any PlacingStore else { continue }
       do throws(StoreError) {
-        let desk = try PlacementDesk(
+        let placer = try StorePlacer(
           name, store, self, engine, clock: clock, scripts: scripts, log: log,
           activate: { [weak self] in self?.isActive.store(true, ordering: .sequentiallyConsistent) })
-        state.withLock { $0.desks[name] = desk }
-        try desk.takeOver()
+        state.withLock { $0.placers[name] = placer }
+        try placer.takeOver()
       } catch { throw HostError("\(error)") }
     }
   }
 
-  private var desks: [PlacementDesk] { state.withLock { Array($0.desks.values) } }
-  private func desk(_ store: String) -> PlacementDesk? { state.withLock { $0.desks[store] } }
+  private var placers: [StorePlacer] { state.withLock { Array($0.placers.values) } }
+  private func placer(_ store: String) -> StorePlacer? { state.withLock { $0.placers[store] } }
 
   /// All jobs have been declared: what was placed of others ends.
-  func startIsComplete() { for desk in desks { desk.post(.startIsComplete) } }
+  func startIsComplete() { for placer in placers { placer.post(.startIsComplete) } }
 
-  func heard(_ members: [StoreMember], of store: String) { desk(store)?.post(.members(members)) }
+  func heard(_ members: [StoreMember], of store: String) { placer(store)?.post(.members(members)) }
 
   // MARK: What the executors ask
 
@@ -80,51 +80,51 @@ final class PlacementOffice: Sendable {
 
   /// - Returns: orders that are the host's own to run.
   func take(_ orders: [RunOrder], of executor: Int) -> [RunOrder] {
-    let desks = state.withLock { $0.desks }
+    let placers = state.withLock { $0.placers }
     var own: [RunOrder] = []
     var placed: [String: [RunOrder]] = [:]
     for order in orders {
       let store = order.context?.store ?? order.job.definition.store
-      if desks[store] == nil { own.append(order) } else { placed[store, default: []].append(order) }
+      if placers[store] == nil { own.append(order) } else { placed[store, default: []].append(order) }
     }
-    for (store, orders) in placed { desks[store]?.post(.orders(orders, executor: executor)) }
+    for (store, orders) in placed { placers[store]?.post(.orders(orders, executor: executor)) }
     return own
   }
 
   func cancel(_ token: RunToken, of executor: Int) {
     // Nobody has placed or held anything.
-    for desk in desks where desk.hasRuns { desk.post(.cancel(token, executor: executor)) }
+    for placer in placers where placer.hasRuns { placer.post(.cancel(token, executor: executor)) }
   }
 
   /// What this host's executors say of its own runs.
   func heard(_ reports: [RunReport]) {
     guard loads.heard(reports) else { return }
-    for desk in desks where desk.holdsRuns { desk.post(.look) }
+    for placer in placers where placer.holdsRuns { placer.post(.look) }
   }
 
   /// What waits for a host that is not there waits no longer: this one ends.
-  func windDown() { for desk in desks where desk.hasRuns { desk.post(.windDown) } }
+  func windDown() { for placer in placers where placer.hasRuns { placer.post(.windDown) } }
 
   /// Asks the others to end what is still placed. Blocks for a moment; twice is fine.
   func stop() {
-    let desks = state.withLock { state -> [PlacementDesk] in
+    let placers = state.withLock { state -> [StorePlacer] in
       defer { state.isStopped = true }
-      return state.isStopped ? [] : Array(state.desks.values)
+      return state.isStopped ? [] : Array(state.placers.values)
     }
-    for desk in desks { desk.stop() }
+    for placer in placers { placer.stop() }
   }
 
   /// Runs that other hosts have.
-  var elsewhere: Int { desks.reduce(0) { $0 + $1.runsElsewhere } }
+  var elsewhere: Int { placers.reduce(0) { $0 + $1.runsElsewhere } }
 
   /// Where a claimed run is, or why it is nowhere: a clause. nil: on this host.
   func words(of run: RunID) -> String? {
-    for desk in desks { if let words = desk.words(of: run) { return words } }
+    for placer in placers { if let words = placer.words(of: run) { return words } }
     return nil
   }
 }
 
-/// How many of the runs that went through a desk this host's executors have. Any thread.
+/// How many of the runs that went through a placer this host's executors have. Any thread.
 final class LocalLoads: Sendable {
   private struct State: Sendable {
     var rooms: [Placement.Room] = []

@@ -4,7 +4,7 @@ internal import JobModel
 internal import SchedulerService
 
 /// Finds hosts for runs, and writes that.
-extension PlacementClerk {
+extension StorePlacerState {
   /// Finds hosts for what waits, and writes what is to be written.
   mutating func act(_ post: @escaping Post) {
     retryAt = .max
@@ -30,7 +30,7 @@ extension PlacementClerk {
         continue
       }
       let definition = run.order.job.definition
-      guard let executor = office.executor(run.executor) else { continue }
+      guard let executor = dispatcher.executor(run.executor) else { continue }
       let reach = reaches.reach(of: definition)
       let isPlain = definition.onNodes.isEmpty && reach.staysHere == nil
       if isPlain, full.contains(run.executor) {
@@ -41,7 +41,7 @@ extension PlacementClerk {
       let need = Placement.Need(executor: executor.name, labels: definition.onNodes, staysHere: staysHere)
       switch placement(of: run, hosts, reach, now).host(for: need) {
       case .here:
-        office.loads.given(run.order.token, to: run.executor)
+        dispatcher.loads.given(run.order.token, to: run.executor)
         executor.inner.submit([run.order])
       case .member(let node): give(run, to: node, executor.name)
       case .full:
@@ -60,8 +60,8 @@ extension PlacementClerk {
   }
 
   func placement(of run: Held, _ others: [StoreMember], _ reach: JobReach, _ now: Int64) -> Placement {
-    var here = Placement.Host(name: office.name, labels: office.labels, executors: [:])
-    for (name, number) in office.executorNumbers { here.executors[name] = office.loads.room(number) }
+    var here = Placement.Host(name: dispatcher.name, labels: dispatcher.labels, executors: [:])
+    for (name, number) in dispatcher.executorNumbers { here.executors[name] = dispatcher.loads.room(number) }
     return Placement(
       here: here,
       others: others.map { member in

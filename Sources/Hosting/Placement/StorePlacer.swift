@@ -9,7 +9,7 @@ internal import Synchronization
 /// for it.
 ///
 /// Threading: any thread.
-final class PlacementDesk: Sendable {
+final class StorePlacer: Sendable {
   enum Message: Sendable {
     case orders([RunOrder], executor: Int)
     case cancel(RunToken, executor: Int)
@@ -35,23 +35,23 @@ final class PlacementDesk: Sendable {
   private let isHolding = Atomic(false)
   private let elsewhere = Atomic(0)
   private let told = Mutex<[RunID: String]>([:])
-  private let clerk: Mutex<PlacementClerk?>
+  private let state: Mutex<StorePlacerState?>
   private let thread = Mutex<NamedThread?>(nil)
   private let log: any HostLog
   private let hostName: String
 
   /// - Parameter activate: called when others may be given runs.
   init(
-    _ name: String, _ store: any PlacingStore, _ office: PlacementOffice, _ engine: any SchedulerEngine,
+    _ name: String, _ store: any PlacingStore, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerEngine,
     clock: any WallClock, scripts: @escaping @Sendable () -> String, log: any HostLog,
     activate: @escaping @Sendable () -> Void
   ) throws(StoreError) {
     self.name = name
     self.store = store
     self.log = log
-    hostName = office.name
-    clerk = Mutex(
-      PlacementClerk(name, store, office, engine, clock: clock, scripts: scripts, activate: activate))
+    hostName = dispatcher.name
+    state = Mutex(
+      StorePlacerState(name, store, dispatcher, engine, clock: clock, scripts: scripts, activate: activate))
   }
 
   /// Whether it may have to do with runs.
@@ -71,17 +71,17 @@ final class PlacementDesk: Sendable {
   /// Finds what leaders before this one have placed. What is claimed goes on where it is; what is not is told to end,
   /// and waited for, since somebody may run it again. Then the thread begins.
   func takeOver() throws(StoreError) {
-    guard var clerk = clerk.withLock({ $0.take() }) else { return }
+    guard var state = self.state.withLock({ $0.take() }) else { return }
     let found = try store.placements()
-    clerk.adopt(found.filter(\.isClaimed))
+    state.adopt(found.filter(\.isClaimed))
     let strays = found.filter { !$0.isClaimed }
     if !found.isEmpty {
       hadOrders.store(true, ordering: .sequentiallyConsistent)
-      let mailbox = try clerk.openMailbox { [weak self] in self?.post(.heard($0)) }
+      let mailbox = try state.openMailbox { [weak self] in self?.post(.heard($0)) }
       mailbox.isAwaiting(true)
       try end(strays, mailbox)
     }
-    start(clerk)
+    start(state)
   }
 
   private func end(_ strays: [PlacementReport], _ mailbox: any RunMailbox) throws(StoreError) {
@@ -114,12 +114,12 @@ final class PlacementDesk: Sendable {
 
   // MARK: The thread
 
-  private func start(_ clerk: consuming PlacementClerk) {
-    let state = Mutex<PlacementClerk?>(clerk)
+  private func start(_ state: consuming StorePlacerState) {
+    let handed = Mutex<StorePlacerState?>(state)
     do {
       let made = try NamedThread("moondial-place") { [self] in
-        guard var clerk = state.withLock({ $0.take() }) else { return }
-        run(&clerk)
+        guard var state = handed.withLock({ $0.take() }) else { return }
+        run(&state)
       }
       thread.withLock { $0 = made }
     } catch {
@@ -127,19 +127,19 @@ final class PlacementDesk: Sendable {
     }
   }
 
-  private func run(_ clerk: inout PlacementClerk) {
+  private func run(_ state: inout StorePlacerState) {
     while true {
-      let work = inbox.wait(until: clerk.dueAt) { inbox -> Inbox? in
+      let work = inbox.wait(until: state.dueAt) { inbox -> Inbox? in
         guard !inbox.messages.isEmpty || inbox.isClosing else { return nil }
         defer { inbox.messages = [] }
         return inbox
       }
-      for message in work?.messages ?? [] { clerk.take(message) { [weak self] in self?.post($0) } }
-      if work?.isClosing == true { return clerk.close() }
-      clerk.act { [weak self] in self?.post($0) }
-      elsewhere.store(clerk.runsElsewhere, ordering: .relaxed)
-      isHolding.store(clerk.holds, ordering: .sequentiallyConsistent)
-      if let words = clerk.newWords() { told.withLock { $0 = words } }
+      for message in work?.messages ?? [] { state.take(message) { [weak self] in self?.post($0) } }
+      if work?.isClosing == true { return state.close() }
+      state.act { [weak self] in self?.post($0) }
+      elsewhere.store(state.runsElsewhere, ordering: .relaxed)
+      isHolding.store(state.holds, ordering: .sequentiallyConsistent)
+      if let words = state.newWords() { told.withLock { $0 = words } }
     }
   }
 

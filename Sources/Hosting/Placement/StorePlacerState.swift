@@ -4,10 +4,10 @@ internal import JobModel
 internal import SchedulerService
 internal import ScriptLoading
 
-/// What a desk knows and does: where each run is, and what members have said. Owned by one thread, which it blocks on
+/// What a placer knows and does: where each run is, and what members have said. Owned by one thread, which it blocks on
 /// the store.
-struct PlacementClerk: Sendable {
-  typealias Post = @Sendable (PlacementDesk.Message) -> Void
+struct StorePlacerState: Sendable {
+  typealias Post = @Sendable (StorePlacer.Message) -> Void
 
   /// A run that waits for a host.
   struct Held: Sendable {
@@ -44,7 +44,7 @@ struct PlacementClerk: Sendable {
 
   let name: String
   let store: any PlacingStore
-  let office: PlacementOffice
+  let dispatcher: PlacementDispatcher
   let engine: any SchedulerEngine
   let clock: any WallClock
   /// Names the files of this host's scripts.
@@ -73,12 +73,12 @@ struct PlacementClerk: Sendable {
   var hasNewWords = false
 
   init(
-    _ name: String, _ store: any PlacingStore, _ office: PlacementOffice, _ engine: any SchedulerEngine,
+    _ name: String, _ store: any PlacingStore, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerEngine,
     clock: any WallClock, scripts: @escaping @Sendable () -> String, activate: @escaping @Sendable () -> Void
   ) {
     self.name = name
     self.store = store
-    self.office = office
+    self.dispatcher = dispatcher
     self.engine = engine
     self.clock = clock
     self.scripts = scripts
@@ -112,7 +112,7 @@ struct PlacementClerk: Sendable {
     return made
   }
 
-  mutating func take(_ message: PlacementDesk.Message, _ post: @escaping Post) {
+  mutating func take(_ message: StorePlacer.Message, _ post: @escaping Post) {
     switch message {
     case .orders(let orders, let executor):
       for order in orders where !bind(order, executor, post) { held.append(Held(order: order, executor: executor)) }
@@ -168,12 +168,12 @@ struct PlacementClerk: Sendable {
       if away[key]?.isPlaced == true { toCancel.insert(key) } else { away[key]?.mustEnd = true }
     } else {
       // It was this host's own in the meantime.
-      office.executor(executor)?.inner.cancel(token)
+      dispatcher.executor(executor)?.inner.cancel(token)
     }
   }
 
   func report(_ held: Held, _ outcome: Outcome, kind: RunReport.Kind = .ended, saying why: String? = nil) {
-    office.executor(held.executor)?.tell(
+    dispatcher.executor(held.executor)?.tell(
       [
         RunReport(
           token: held.order.token, kind: kind, outcome: outcome, startedAt: clock.now,
@@ -190,7 +190,7 @@ struct PlacementClerk: Sendable {
     }
   }
 
-  var others: [StoreMember] { members.filter { $0.name != office.name && $0.isAlive && $0.takesRuns } }
+  var others: [StoreMember] { members.filter { $0.name != dispatcher.name && $0.isAlive && $0.takesRuns } }
 
   // MARK: For people
 
