@@ -17,6 +17,8 @@ final class HostLease: Sendable {
 
   let epoch: Int64
   let held: HeldLease
+  /// Whether this host has waited for another one that lived, before it got the lease.
+  let isTakeover: Bool
   private let server: MongoServer
   private let isEnding = Monitor(false)
   private let thread: StoreThread
@@ -29,7 +31,9 @@ final class HostLease: Sendable {
     let me = Holder(now: options.clock.now)
     let milliseconds = max(1, options.lease / 1_000_000)
     var sentAt: Int64 = 0
-    epoch = try Self.take(server, me, milliseconds, options, sentAt: &sentAt)
+    var hasWaited = false
+    epoch = try Self.take(server, me, milliseconds, options, sentAt: &sentAt, &hasWaited)
+    isTakeover = hasWaited
     held = HeldLease(length: options.lease, sentAt: sentAt)
     let (ending, taken, held) = (isEnding, epoch, held)
     thread = try StoreThread(name: "mongo-lease") {
@@ -101,7 +105,8 @@ final class HostLease: Sendable {
   private static let longestWait: Int64 = 20_000
 
   private static func take(
-    _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ options: MongoStore.Options, sentAt: inout Int64
+    _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ options: MongoStore.Options, sentAt: inout Int64,
+    _ hasWaited: inout Bool
   ) throws(StoreError) -> Int64 {
     let deadline = monotonicNow() + (length + 2_000) * 1_000_000
     var seen: Int64?
@@ -118,7 +123,10 @@ final class HostLease: Sendable {
         }
         let lease = document["lease"]?.date
         if let standsBy = options.standsBy {
-          if !hasSaid { standsBy("\(server.failure.location): another host has it (\(holder.description))") }
+          if !hasSaid {
+            hasWaited = holder.isAlive != false
+            standsBy("\(server.failure.location): another host has it (\(holder.description))")
+          }
           hasSaid = true
         } else {
           // It was renewed meanwhile: its host is alive, wherever that is.
@@ -132,10 +140,10 @@ final class HostLease: Sendable {
         // A process on this machine is seen to die, which no server tells.
         let most = holder.isAlive == nil ? longestWait : options.look / 1_000_000
         if options.standsBy != nil, options.isReplicated {
-          let hasWaited = server.awaitLeaseChange(upTo: min(end, most)) { () throws(StoreError) in
+          let hasAwaited = server.awaitLeaseChange(upTo: min(end, most)) { () throws(StoreError) in
             (try standing(server)["left"]?.int ?? 0) <= 0
           }
-          if hasWaited { continue }
+          if hasAwaited { continue }
         }
         wait = min(end * 1_000_000, wait)
       } catch {

@@ -99,6 +99,7 @@ package final class MongoStore: ReadingStore, RetainingStore, LeasedStore {
     let state = try reader.state()
     var snapshot = StoreSnapshot(nextRunID: RunID(state.highestRun + 1), clockEpoch: state.clockEpoch)
     snapshot.pause = state.pause
+    snapshot.isTakeover = lease?.isTakeover ?? false
     snapshot.nextAudit = state.highestAudit + 1
     if let opening, state.decisions.opening == opening { snapshot.nextDecision = state.decisions.number + 1 }
     snapshot.schedules = try reader.schedules()

@@ -12,9 +12,12 @@ final class PostgresLease: Sendable {
   let held: HeldLease
   /// Whether the host's beats as a member renew it too: then its writer does so only when they do not.
   let isRenewedByMember = Atomic(false)
+  /// Whether this host has waited for another one's lease before it got its own.
+  let isTakeover: Bool
 
-  init(epoch: Int64, length: Int64, sentAt: Int64) {
+  init(epoch: Int64, length: Int64, sentAt: Int64, isTakeover: Bool = false) {
     self.epoch = epoch
+    self.isTakeover = isTakeover
     held = HeldLease(length: length, sentAt: sentAt)
   }
 
@@ -120,12 +123,12 @@ final class PostgresLease: Sendable {
   /// - Throws: `.locked` with who has it, or what keeps hosts out.
   static func take(
     _ connection: PostgresConnection, _ target: PostgresTarget, node: String? = nil, length: Int64, byForce: Bool,
-    moves: Bool = false
+    moves: Bool = false, isTakeover: Bool = false
   ) throws(StoreError) -> PostgresLease {
     let sentAt = HeldLease.now
     let name = node ?? ProcessPlace.machine
     if let epoch = try tryToTake(connection, name, length: length, byForce: byForce, moves: moves) {
-      return PostgresLease(epoch: epoch, length: length, sentAt: sentAt)
+      return PostgresLease(epoch: epoch, length: length, sentAt: sentAt, isTakeover: isTakeover)
     }
     if !moves, try connection.ask("SELECT 1 FROM leadership WHERE transfer IS NOT NULL").count > 0 {
       throw target.halfMoved

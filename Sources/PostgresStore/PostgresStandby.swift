@@ -12,6 +12,7 @@ enum PostgresStandby {
   ) throws(StoreError) -> PostgresLease {
     let link = MemberLink.of(target, options.node)
     var hasSaid = false
+    var isTakeover = false
     var listens = false
     // A beat that was under way when word came may tell what was before it.
     var mustAsk = false
@@ -40,14 +41,19 @@ enum PostgresStandby {
           continue
         }
         let lease = try PostgresLease.take(
-          connection, target, node: options.node, length: options.lease, byForce: options.takesByForce)
+          connection, target, node: options.node, length: options.lease, byForce: options.takesByForce,
+          isTakeover: isTakeover)
         if options.standsBy != nil { _ = try connection.ask("UNLISTEN \(PostgresSchema.channel)") }
         return lease
       } catch {
         // Half a store is no host's to wait for.
         let isHeld = error.code == .locked && error != target.halfMoved
         guard let standsBy = options.standsBy, isHeld || hasSaid && connection.isBroken else { throw error }
-        if !hasSaid { standsBy(said(connection, target, options.node)) }
+        if !hasSaid {
+          let (why, isOthers) = said(connection, target, options.node)
+          isTakeover = isOthers
+          standsBy(why)
+        }
         hasSaid = true
         if connection.isBroken { pause() }
       }
@@ -72,15 +78,19 @@ enum PostgresStandby {
     return left > 0 ? max(shortestWait, min(left + margin, options.lease)) : 0
   }
 
-  private static func said(_ connection: PostgresConnection, _ target: PostgresTarget, _ node: String?) -> String {
+  /// Why the host waits, and whether it is for another one than its own predecessor, of which only the lease is left.
+  private static func said(
+    _ connection: PostgresConnection, _ target: PostgresTarget, _ node: String?
+  ) -> (why: String, isOthers: Bool) {
     var holder: PostgresLease.Holder?
     do throws(StoreError) {
       if let node, try PostgresMembers.isDraining(connection, node) {
-        return "\(target.location): this host is drained (`moondial nodes resume \(node)` ends that)"
+        return ("\(target.location): this host is drained (`moondial nodes resume \(node)` ends that)", true)
       }
       holder = try PostgresLease.holder(connection)
     } catch {}
-    return "\(target.location): another host has it (\(holder?.description ?? "it has just started"))"
+    let why = "\(target.location): another host has it (\(holder?.description ?? "it has just started"))"
+    return (why, holder?.node != node ?? ProcessPlace.machine)
   }
 
   private static let shortestWait: Int64 = 100_000_000

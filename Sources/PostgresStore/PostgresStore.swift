@@ -129,6 +129,7 @@ package final class PostgresStore: ReadingStore, QueueingStore, RetainingStore, 
     var snapshot = try reader.load()
     let alive = try ExternalRunLocks.surelyAlive(among: snapshot.unfinished, readers)
     if !alive.isEmpty { snapshot.unfinished.removeAll { alive.contains($0.id) } }
+    snapshot.isTakeover = lease?.isTakeover ?? false
     return snapshot
   }
 

@@ -142,7 +142,9 @@ extension SchedulerCore {
     }
     // A script that loads late at a start is part of that start.
     let isLate = restart.isAwaitingScripts && known?.orphanedAt == nil
-    if isStarted, known == nil || isLate { runAtStart(index, &evaluation) }
+    let isContinued = found.map { restart.takeovers.contains($0.store) } ?? false
+    if isContinued, !isStarted { restart.continued.insert(index) }
+    if isStarted, known == nil || isLate && !isContinued { runAtStart(index, &evaluation) }
     resumeSchedules(of: index, &evaluation)
     if !restart.parked.isEmpty { adoptParked(of: definition.name) }
     return index

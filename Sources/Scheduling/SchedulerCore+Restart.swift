@@ -36,6 +36,7 @@ extension SchedulerCore {
     restart.intents += snapshot.intents.map { ($0, store) }
     restart.unfinished += snapshot.unfinished.map { ($0, store) }
     restart.placed.formUnion(snapshot.placed)
+    if snapshot.isTakeover { restart.takeovers.insert(store) }
   }
 
   /// Takes in when runs of jobs with a rate began. Before the start.
@@ -86,13 +87,14 @@ extension SchedulerCore {
         late += 1
       }
       if job.dynamic == nil {
-        runAtStart(JobIndex(offset), &evaluation)
+        if !restart.continued.contains(JobIndex(offset)) { runAtStart(JobIndex(offset), &evaluation) }
       } else if job.isOver {
         jobs.markDirty(JobIndex(offset))
       }
     }
     for (id, store) in restart.leftBehind { evaluation.stores[store].batch.unscheduled.append(id) }
     restart.leftBehind = []
+    restart.continued = []
     if isWhole { leaveOrphans(&evaluation) }
   }
 

@@ -130,6 +130,9 @@ struct PostgresHostTests {
     second.signal(SIGTERM)
     #expect(try second.awaitExit() == 0)
     try first.awaitLine(containing: "1 job from 1 script")
+    #expect(try place.run("history", "long", "--state", ".first").output.count { $0.contains("long") } == 1)
+    // To take over is no start.
+    #expect(!second.text.contains("began"))
     first.signal(SIGTERM)
     #expect(try first.awaitExit() == 0)
   }

@@ -129,6 +129,27 @@ struct FiringTests {
     #expect(f.fires("a") == [0, 10])
   }
 
+  @Test("run_at_start runs at a restart, and at a takeover only what is new")
+  func runAtTakeover() {
+    let jobs = ["a", "b"].map { name in definition(name, every: 1_000 * second) { $0.runAtStart = true } }
+    var f = Fixture([jobs[0]])
+    f.endAll()
+    var restarted = f.restarted([jobs[0]], at: 5)
+    restarted.endAll()
+    #expect(restarted.fires("a") == [0, 5])
+    var next = restarted.restarted(jobs, at: 9, isTakeover: true)
+    #expect(next.orders.map(\.job.definition.name) == ["b"])
+    next.endAll()
+    // A script that is edited afterwards is no start either.
+    var edited = jobs
+    edited[0].jitter = second
+    next.core.reconcile(edited, at: next.now, into: &next.actions)
+    next.settle()
+    #expect(next.orders.isEmpty)
+    next.advance(to: 1_001)
+    #expect(next.orders.map(\.job.definition.name).contains("a"))
+  }
+
   @Test("a job without a trigger runs only when asked, with the parameters given")
   func manual() throws {
     var f = Fixture([definition("a", every: nil)])

@@ -196,10 +196,12 @@ struct Fixture {
 
   /// The next host, begun over what this one left, `seconds` after `t(0)`.
   func restarted(
-    _ definitions: [JobDefinition], at seconds: Double, groups: [String: GroupLimit] = [:], intents: [RunIntent] = []
+    _ definitions: [JobDefinition], at seconds: Double, groups: [String: GroupLimit] = [:], intents: [RunIntent] = [],
+    isTakeover: Bool = false
   ) -> Fixture {
     var snapshot = snapshot
     snapshot.intents = intents
+    snapshot.isTakeover = isTakeover
     var next = Fixture([], start: false, snapshot: snapshot, groups: groups)
     next.core.restore(rows.values.filter { $0.outcome != nil }.compactMap { RecordedStart($0) })
     next.now = ClockReading(wall: t(seconds), monotonic: now.monotonic)

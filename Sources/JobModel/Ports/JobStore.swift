@@ -118,6 +118,9 @@ package struct StoreSnapshot: Sendable {
   /// Those of the unfinished runs that another host has, or had, for the leader before: they are not interrupted, but
   /// handed to their executor again, which knows where they are.
   package var placed: Set<RunID> = []
+  /// Whether the host that has the store now waited for another one's lease on it: what the store knows goes on, and
+  /// nothing runs because of a start.
+  package var isTakeover = false
   /// Set while everything is paused.
   package var pause: PauseNote?
   /// Above the id of every line of the audit.

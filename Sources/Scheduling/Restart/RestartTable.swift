@@ -24,6 +24,10 @@ struct RestartTable: Sendable {
   var intents: [(intent: RunIntent, store: Int)] = []
   /// Whether some scripts were still loading at the start, so that jobs that the stores know may yet be declared.
   var isAwaitingScripts = false
+  /// Stores that were taken over from another host, and the jobs that they knew, until `start`: those do not run
+  /// because of it (`run_at_start`).
+  var takeovers: Set<Int> = []
+  var continued: Set<JobIndex> = []
   /// Starts before this life that rates may have to count, until `start`.
   var starts: [RecordedStart] = []
 }
