@@ -89,7 +89,7 @@ let package = Package(
     // Lua, from the bottom up.
     .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
     .target(
-      name: "CLuaShim", dependencies: ["CLua", "CDigest"],
+      name: "CLuaShim", dependencies: ["CLua", "CDigest", "CFloatText"],
       cSettings: strictC + [".", "capsule", "image"].map { .headerSearchPath($0) }),
     library("Lua", ["CLuaShim"]),
 
@@ -103,6 +103,9 @@ let package = Package(
 
     // SHA-256.
     .target(name: "CDigest", cSettings: strictC),
+
+    // Numbers as text: the C++ library has the algorithms, and Swift links it anyway.
+    .target(name: "CFloatText"),
 
     // MongoDB: commands as bytes over libmongoc, which is loaded when it is first needed; what is linked is libbson.
     .systemLibrary(name: "CMongo", pkgConfig: "libbson-1.0", providers: [.apt(["libmongoc-dev"])]),
@@ -358,5 +361,6 @@ let package = Package(
         "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", "PostgresFixture", "ProcessFrames",
         "ScriptFixtures", arguments,
       ]),
-  ]
+  ],
+  cxxLanguageStandard: .cxx17
 )

@@ -1,3 +1,4 @@
+import Basics
 import Lua
 import Testing
 import TestSupport
@@ -22,6 +23,32 @@ struct JsonTests {
     ])
   func encode(_ value: String, _ text: String) throws {
     #expect(try lua("return json.encode(\(value))") == .string(LuaString(text)))
+  }
+
+  @Test("keys are in the order of their bytes, however many there are", arguments: [2, 31, 32, 33, 100])
+  func order(_ count: Int) throws {
+    // Alike in their first eight bytes, different in length only, with bytes below 32 and above 127.
+    let keys = (0..<count).map { index in
+      let long = String(repeating: "a", count: index + 1)
+      return ["k\(index)", "alike-alike-\(index)", long, "\u{e9}\(index)", "a\u{1}\(index)"][index % 5]
+    }
+    let fields = keys.reversed().map { "[\(quotedJSON($0).replacing("\\u0001", with: "\\x01"))] = { 0 }" }
+    let sorted = keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    let text = "{\(sorted.map { "\(quotedJSON($0)):[0]" }.joined(separator: ","))}"
+    #expect(try lua("return json.encode { \(fields.joined(separator: ", ")) }") == .string(LuaString(text)))
+  }
+
+  @Test(
+    "a number is written with 15 to 17 digits, with an exponent where %g writes one",
+    arguments: [
+      "0.0", "-0.0", "100000000000000.0", "999999999999999.0", "1e+15", "-1234567890123456.0", "12345678901234568.0",
+      "1.2345678901234568e+17", "0.0001", "1e-05", "-0.00012345678901234567", "1.2345678901234568e-05", "0.1",
+      "0.30000000000000004", "1e+22", "1.7976931348623157e+308", "2.2250738585072014e-308", "2.07421846295553e-308",
+      "2.074218462955525e-308", "4.94065645841247e-324",
+    ])
+  func numbers(_ text: String) throws {
+    #expect(try lua("return json.encode(\(text))") == .string(LuaString(text)))
+    #expect(try lua("return json.encode(assert(json.decode('\(text)')))") == .string(LuaString(text)))
   }
 
   @Test("pretty text is indented")

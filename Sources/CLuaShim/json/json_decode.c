@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stdlib.h>
+#include "float_text.h"
 #include "internal.h"
 #include "json.h"
 
@@ -68,7 +69,7 @@ static bool get_number(decoder *d) {
     lua_pushinteger(d->L, (lua_Integer)(negative ? 0 - magnitude : magnitude));
     return true;
   }
-  double n = strtod(start, NULL);                              // stops where the number does: Lua strings end with a 0
+  double n = moon_float_parse(start, d->at);                   // what follows ends it: Lua strings end with a 0
   if (isinf(n)) {
     d->at = start;
     return fail(d, "the number is too large");
@@ -103,17 +104,7 @@ static bool get_unicode(decoder *d) {
     d->at += 6;
     c = 0x10000 + ((c - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
   }
-  char utf8[4];
-  size_t n = 0;
-  if (c < 0x80) utf8[n++] = (char)c;
-  else if (c < 0x800) utf8[n++] = (char)(0xc0 | c >> 6);
-  else if (c < 0x10000) utf8[n++] = (char)(0xe0 | c >> 12), utf8[n++] = (char)(0x80 | (c >> 6 & 63));
-  else {
-    utf8[n++] = (char)(0xf0 | c >> 18), utf8[n++] = (char)(0x80 | (c >> 12 & 63)),
-        utf8[n++] = (char)(0x80 | (c >> 6 & 63));
-  }
-  if (c >= 0x80) utf8[n++] = (char)(0x80 | (c & 63));
-  moon_json_put(&d->scratch, utf8, n);
+  moon_json_put_character(&d->scratch, c);
   return true;
 }
 
@@ -132,13 +123,26 @@ static bool get_escape(decoder *d) {                           // `at` is behind
   return true;
 }
 
+/// Bytes of a string between two looks whether the run is to end: one of 64 MB takes a quarter of a second.
+enum { POLL_EVERY = 1 << 16 };
+
 static bool get_string(decoder *d) {
   const char *start = ++d->at;
+  const char *poll = start + POLL_EVERY;
   bool escaped = false;
   d->scratch.length = 0;
   for (;;) {
+    if (d->at >= poll) {
+      moon_poll(d->L);
+      poll = d->at + POLL_EVERY;
+    }
+    if (d->end - d->at >= 8 && moon_json_is_plain(d->at)) {
+      d->at += 8;
+      continue;
+    }
+    unsigned char c = '"';
+    while (d->at < d->end && (c = (unsigned char)*d->at) >= 0x20 && c < 0x80 && c != '"' && c != '\\') d->at++;
     if (d->at >= d->end) return fail(d, "the string has no end");
-    unsigned char c = (unsigned char)*d->at;
     if (c == '"') break;
     if (c < 0x20) return fail(d, "a control character in a string; write it as an escape");
     if (c == '\\') {
@@ -147,13 +151,11 @@ static bool get_string(decoder *d) {
       d->at++;
       if (!get_escape(d)) return false;
       start = d->at;
-    } else if (c < 0x80) d->at++;
-    else {
+    } else {
       int n = moon_json_character(d->at, d->end);
       if (n == 0) return fail(d, "not UTF-8");
       d->at += n;
     }
-    if (((size_t)(d->at - d->start) & 0xffff) < 4) moon_poll(d->L);   // a string of 64 MB takes a quarter of a second
   }
   if (escaped) {
     moon_json_put(&d->scratch, start, (size_t)(d->at - start));
