@@ -30,6 +30,7 @@ extension MongoStore {
     if mode == .scheduler || mode == .transfer {
       var options = options
       options.isReplicated = hasTransactions
+      options.moves = mode == .transfer
       opened.lease = try HostLease(taking: server, options)
     }
     do throws(StoreError) {
