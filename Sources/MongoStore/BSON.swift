@@ -6,6 +6,8 @@ indirect enum BSON: Sendable, Equatable {
   case double(Double)
   case text(String)
   case document(BSONDocument)
+  /// A document as it is sent. Never read as one.
+  case encoded([UInt8])
   case array([BSON])
   case bytes([UInt8])
   /// By which a server names a session.
@@ -28,6 +30,14 @@ indirect enum BSON: Sendable, Equatable {
   }
   var text: String? { if case .text(let text) = self { text } else { nil } }
   var bytes: [UInt8]? { if case .bytes(let bytes) = self { bytes } else { nil } }
+  /// Of a document.
+  var encoded: [UInt8] {
+    switch self {
+    case .document(let document): document.bytes
+    case .encoded(let bytes): bytes
+    default: []
+    }
+  }
   var document: BSONDocument? { if case .document(let document) = self { document } else { nil } }
   var array: [BSON]? { if case .array(let values) = self { values } else { nil } }
   var date: Int64? { if case .date(let time) = self { time } else { nil } }

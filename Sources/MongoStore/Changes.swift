@@ -10,53 +10,74 @@ struct Change: Sendable {
     case merge(BSONDocument)
     case remove
   }
-  var collection: String
-  var key: BSON
-  var body: Body
+  let collection: String
+  let key: BSON
+  private let kind: Kind
+  /// The document or the fields, as they are sent: encoded once for the journal and the command.
+  private let bytes: [UInt8]
+  /// Whether it is the first one of its document, as far as the writer knows.
+  var isNew = false
+
+  private enum Kind { case put, merge, remove }
+
+  /// Bytes of the document.
+  var size: Int { bytes.count }
 
   /// An entry of the command `update`. The mark of what is removed has the server's time, by which the server takes it
   /// away.
   func update(sequence: Int64) -> BSON {
     let filter: BSON = ["_id": key, "v": ["$lt": .int(sequence)]]
-    switch body {
-    case .put(var document):
-      document.add("v", sequence)
-      return ["q": filter, "u": .document(document), "upsert": true]
-    case .merge(var fields):
-      fields.add("v", sequence)
-      return ["q": filter, "u": ["$set": .document(fields)]]
+    switch kind {
+    case .put: return ["q": filter, "u": .encoded(numbered(sequence)), "upsert": true]
+    case .merge: return ["q": filter, "u": ["$set": .encoded(numbered(sequence))]]
     case .remove:
       let mark: BSON = ["_id": "$_id", "v": .int(sequence), "gone": "$$NOW"]
       return ["q": filter, "u": [["$replaceWith": mark]]]
     }
   }
 
+  /// A document of the command `insert`.
+  func insertion(sequence: Int64) -> [UInt8] {
+    BSONDocument.joined([(["_id": key] as BSONDocument).bytes, numbered(sequence)])
+  }
+
+  private func numbered(_ sequence: Int64) -> [UInt8] {
+    BSONDocument.joined([bytes, (["v": .int(sequence)] as BSONDocument).bytes])
+  }
+
+  /// An entry of the command `update` that makes the document what it is here, unless a host has changed it: what a
+  /// migration that was frozen sends late is refused as a duplicate then.
+  var replacement: BSON { ["q": ["_id": key, "v": 0], "u": .encoded(numbered(0)), "upsert": true] }
+
   // MARK: In a journal
 
   var document: BSONDocument {
     var document: BSONDocument = ["c": .text(collection), "k": key]
-    switch body {
-    case .put(let whole): document.add("put", .document(whole))
-    case .merge(let fields): document.add("merge", .document(fields))
+    switch kind {
+    case .put: document.add("put", .encoded(bytes))
+    case .merge: document.add("merge", .encoded(bytes))
     case .remove: break
     }
     return document
   }
 
-  init(_ collection: String, _ key: BSON, _ body: Body) {
+  init(_ collection: String, _ key: BSON, _ body: Body, isNew: Bool = false) {
     self.collection = collection
     self.key = key
-    self.body = body
+    self.isNew = isNew
+    switch body {
+    case .put(let document): (kind, bytes) = (.put, document.bytes)
+    case .merge(let fields): (kind, bytes) = (.merge, fields.bytes)
+    case .remove: (kind, bytes) = (.remove, [])
+    }
   }
 
   init?(_ document: BSONDocument) {
     guard let collection = document["c"]?.text, let key = document["k"] else { return nil }
-    self.collection = collection
-    self.key = key
     if let whole = document["put"]?.document {
-      body = .put(whole)
+      self.init(collection, key, .put(whole))
     } else {
-      body = document["merge"]?.document.map { .merge($0) } ?? .remove
+      self.init(collection, key, document["merge"]?.document.map { .merge($0) } ?? .remove)
     }
   }
 }
@@ -147,21 +168,28 @@ struct ChangeSet {
   mutating func set(size: Int, of space: String) { sizes[Name(space, "")] = size }
 
   /// As documents; long texts join `texts`.
-  func changes(texts: inout LongTexts) -> [Change] {
+  ///
+  /// - Parameter highestRun: of the commits so far: runs with a higher id are new ones.
+  func changes(after highestRun: Int64, texts: inout LongTexts) -> [Change] {
     var changes: [Change] = []
     for (key, change) in schedules {
       let body: Change.Body
+      var isNew = false
       switch change {
-      case .put(let record): body = .put(ScheduleDocuments.document(record))
+      case .put(let record):
+        body = .put(ScheduleDocuments.document(record))
+        // Most of those that have not fired yet.
+        isNew = record.lastFire == nil && record.fireCount == 0
       case .fire(let update):
         body = .merge(ScheduleDocuments.moved(update.nextFire, update.lastFire, update.fireCount))
       case .remove: body = .remove
       }
-      changes.append(Change(Collections.schedules, ScheduleDocuments.key(key), body))
+      changes.append(Change(Collections.schedules, ScheduleDocuments.key(key), body, isNew: isNew))
     }
-    for (id, run) in runs {
+    // In the order of their ids, in which the server keeps them.
+    for (id, run) in runs.sorted(by: { $0.key.number < $1.key.number }) {
       let body: Change.Body = run.map { .put(RunDocuments.document($0, texts: &texts)) } ?? .remove
-      changes.append(Change(Collections.runs, .int(id.number), body))
+      changes.append(Change(Collections.runs, .int(id.number), body, isNew: run != nil && id.number > highestRun))
     }
     for (name, mark) in files {
       let body: Change.Body = mark.version.map { .put(FileDocuments.document(mark, $0)) } ?? .remove

@@ -89,17 +89,7 @@ extension MongoStore {
         guard error.code == 48 else { throw server.failure.error(error) }
       }
     }
-    var indexes: [String: [BSON]] = [:]
-    for (collection, name, keys) in Collections.indexes {
-      indexes[collection, default: []].append(["key": .document(keys), "name": .text(name)])
-    }
-    for collection in Collections.marked {
-      indexes[collection, default: []].append(
-        ["key": ["gone": 1], "name": "gone", "expireAfterSeconds": .int(Collections.markSeconds)])
-    }
-    for (collection, list) in indexes {
-      try server.ask(["createIndexes": .text(collection), "indexes": .array(list), "writeConcern": .onDisk])
-    }
+    try index(server)
     do throws(ServerError) {
       let answer = try server.run(
         [
@@ -115,6 +105,34 @@ extension MongoStore {
     ]
     try server.ask(
       ["update": .text(Collections.meta), "updates": [upgrade], "writeConcern": .onDisk])
+  }
+
+  private static func index(_ server: MongoServer) throws(StoreError) {
+    var indexes: [String: [BSON]] = [:]
+    for (collection, name, keys) in Collections.indexes {
+      indexes[collection, default: []].append(["key": .document(keys), "name": .text(name)])
+    }
+    for (collection, name, keys) in Collections.sparseIndexes {
+      indexes[collection, default: []].append(["key": .document(keys), "name": .text(name), "sparse": true])
+    }
+    for collection in Collections.marked {
+      indexes[collection, default: []].append(
+        ["key": ["gone": 1], "name": "gone", "expireAfterSeconds": .int(Collections.markSeconds), "sparse": true])
+    }
+    for (collection, list) in indexes {
+      func make(_ list: [BSON]) throws(ServerError) {
+        try server.run(["createIndexes": .text(collection), "indexes": .array(list), "writeConcern": .onDisk])
+      }
+      do throws(ServerError) { try make(list) } catch {
+        guard error.isIndexConflict else { throw server.failure.error(error) }
+        // An older version has made some of them otherwise: they serve as well.
+        for index in list {
+          do throws(ServerError) { try make([index]) } catch {
+            guard error.isIndexConflict else { throw server.failure.error(error) }
+          }
+        }
+      }
+    }
   }
 
   /// The documents of `meta` in a store that holds nothing.

@@ -237,13 +237,3 @@ extension MongoStore: TransferableStore {
       ])
   }
 }
-
-extension Change {
-  /// An entry of the command `update` that makes the document what it is here, unless a host has changed it: what a
-  /// migration that was frozen sends late is refused as a duplicate then.
-  var replacement: BSON {
-    guard case .put(var document) = body else { return [:] }
-    document.add("v", 0 as Int64)
-    return ["q": ["_id": key, "v": 0], "u": .document(document), "upsert": true]
-  }
-}

@@ -6,16 +6,15 @@ extension StoreWriter {
   private static let journalBytes = 8 << 20
   /// What MongoDB allows is 16 MB.
   private static let documentBytes = 15 << 20
-  /// Entries and bytes of one command.
-  private static let updatesAtOnce = 2_000
+  /// Bytes of one command.
   private static let bytesAtOnce = 6 << 20
 
   /// Makes a commit of `plan`.
   func write(_ plan: CommitPlan, _ client: MongoClient) throws(ServerError) {
     var texts = LongTexts()
-    let changes = plan.changes.changes(texts: &texts)
+    let changes = plan.changes.changes(after: state.highestRun, texts: &texts)
     // A change that is committed must fit into its document.
-    if let large = changes.first(where: { $0.document.bytes.count > Self.documentBytes }) {
+    if let large = changes.first(where: { $0.size > Self.documentBytes }) {
       throw ServerError(server.failure.tooLarge(large.collection))
     }
     if texts.texts.values.contains(where: { $0.utf8.count > Self.documentBytes }) {
@@ -26,17 +25,29 @@ extension StoreWriter {
     next.sequence = state.sequence + 1
     next.journal = nil
     if hasTransactions {
-      let update = commitment(next, journal: nil)
-      try client.transaction { (transaction) throws(ServerError) in
-        try commit(update, client, in: transaction)
-        try send(changes, next.sequence, client, in: transaction)
+      do throws(ServerError) { try transact(changes, next, insertsNew: true, client) } catch {
+        // A schedule that was taken for a new one was there.
+        guard error.isDuplicate else { throw error }
+        try transact(changes, next, insertsNew: false, client)
       }
     } else {
       let journal = changes.isEmpty ? nil : try keep(changes, named: next.commit, client)
       try commit(commitment(next, journal: journal), client, in: nil)
-      try apply(changes, next.sequence, client)
+      try apply(changes, next.sequence, insertsNew: true, client)
     }
     state = next
+  }
+
+  private func transact(
+    _ changes: [Change], _ next: StoreState, insertsNew: Bool, _ client: MongoClient
+  ) throws(ServerError) {
+    let update = commitment(next, journal: nil)
+    try client.transaction { (transaction) throws(ServerError) in
+      try commit(update, client, in: transaction)
+      for command in WriteCommand.all(for: changes, sequence: next.sequence, insertsNew: insertsNew) {
+        try command.run(client, in: transaction)
+      }
+    }
   }
 
   /// The change of the document `store`, under its condition.
@@ -92,37 +103,12 @@ extension StoreWriter {
     return (BSONDocument(bytes)?["changes"]?.array ?? []).compactMap { $0.document.flatMap { Change($0) } }
   }
 
-  /// Brings a journal's changes to their documents, and forgets its parts.
-  func apply(_ changes: [Change], _ sequence: Int64, _ client: MongoClient) throws(ServerError) {
-    guard !changes.isEmpty else { return }
-    try send(changes, sequence, client, in: nil)
-  }
-
-  private func send(
-    _ changes: [Change], _ sequence: Int64, _ client: MongoClient, in transaction: MongoTransaction?
+  /// Brings a journal's changes to their documents.
+  func apply(
+    _ changes: [Change], _ sequence: Int64, insertsNew: Bool, _ client: MongoClient
   ) throws(ServerError) {
-    for (collection, changes) in Dictionary(grouping: changes, by: \.collection).sorted(by: { $0.key < $1.key }) {
-      var updates: [BSON] = []
-      var bytes = 0
-      for (index, change) in changes.enumerated() {
-        let update = change.update(sequence: sequence)
-        updates.append(update)
-        bytes += update.document?.bytes.count ?? 0
-        guard updates.count == Self.updatesAtOnce || bytes > Self.bytesAtOnce || index == changes.count - 1 else {
-          continue
-        }
-        var command: BSONDocument = [
-          "update": .text(collection), "updates": .array(updates), "ordered": .bool(transaction != nil),
-        ]
-        // On the disk before the next commit takes the journal's place: a server that crashes and is back between two
-        // commands may be met over a new connection, and nobody would look at its journal again.
-        if transaction == nil { command.add("writeConcern", .onDisk) }
-        // A document that a later commit has changed is not met by the condition, and cannot be made anew either.
-        try Self.check(client.run(command, in: transaction), ignoresDuplicates: transaction == nil)
-        updates.removeAll()
-        bytes = 0
-      }
-    }
+    let commands = WriteCommand.all(for: changes, sequence: sequence, insertsNew: insertsNew)
+    try sideBySide.run(commands, sequence: sequence, client)
   }
 
   /// Texts that were written lately are there.
@@ -153,7 +139,7 @@ extension StoreWriter {
   static func check(_ answer: BSONDocument, ignoresDuplicates: Bool) throws(ServerError) {
     for value in answer["writeErrors"]?.array ?? [] {
       guard let error = value.document else { continue }
-      let failed = ServerError(code: UInt32(clamping: error["code"]?.int ?? 1), text: error["errmsg"]?.text ?? "")
+      let failed = ServerError(entry: error)
       if !(ignoresDuplicates && failed.isDuplicate) { throw failed }
     }
   }

@@ -21,6 +21,7 @@ final class StoreWriter {
   let lease: HostLease?
   var epoch: Int64? { lease?.epoch }
   private let options: MongoStore.Options
+  let sideBySide: SideBySide
   var state: StoreState
   /// Whether `state` is what the server has, as far as this process knows.
   private var isCurrent = true
@@ -43,6 +44,7 @@ final class StoreWriter {
     _ server: MongoServer, hasTransactions: Bool, lease: HostLease?, state: StoreState, options: MongoStore.Options
   ) {
     self.server = server
+    sideBySide = SideBySide(server)
     self.hasTransactions = hasTransactions
     self.lease = lease
     self.state = state
@@ -51,6 +53,9 @@ final class StoreWriter {
   }
 
   var opening: String { ledger.opening }
+
+  /// Ends its threads. Nothing is written after it.
+  func close() { sideBySide.close() }
 
   func takeNews() -> News {
     defer { news = News() }
@@ -167,7 +172,10 @@ final class StoreWriter {
       lease?.held.lose(loss.message)
       throw ServerError(loss)
     }
-    if let journal = found.journal { try apply(Self.changes(of: journal, found, client), found.sequence, client) }
+    if let journal = found.journal {
+      // Some, or all, are there.
+      try apply(Self.changes(of: journal, found, client), found.sequence, insertsNew: false, client)
+    }
     let counted = state.decisions
     state = found
     // Only a host decides, and no other one has since.
