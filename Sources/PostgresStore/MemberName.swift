@@ -55,5 +55,5 @@ enum MemberName {
     return
       "\(target.location): another host is called \"\(name)\" (\(who ?? "it has just gone")): give this one a name of "
       + "its own, such as node = { name = \"\(name)-2\" } in moondial.lua, or stop that one"
-}
+  }
 }
