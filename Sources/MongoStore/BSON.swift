@@ -83,6 +83,12 @@ struct BSONDocument: Sendable, Equatable, ExpressibleByDictionaryLiteral {
   mutating func add(_ name: String, _ value: BSON?) {
     if let value { fields.append((name: name, value: value)) }
   }
+  /// Fields of the same names are replaced, others added. O(fields · fields)
+  mutating func set(_ others: BSONDocument) {
+    fields.removeAll { field in others.fields.contains { $0.name == field.name } }
+    fields += others.fields
+  }
+
   mutating func add(_ name: String, _ number: Int64?) { add(name, number.map { BSON.int($0) }) }
   mutating func add(_ name: String, _ text: String?) { add(name, text.map { BSON.text($0) }) }
 }

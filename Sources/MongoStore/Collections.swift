@@ -1,6 +1,7 @@
 /// The collections of a store, and what is in each. docs/durability.md has the table.
 enum Collections {
-  /// Two documents: `store` (what there is once, and the journal) and `host` (who schedules).
+  /// Three documents: `store` (what there is once, and the journals), `applied` (up to which commit they are in their
+  /// documents) and `host` (who schedules).
   static let meta = "meta"
   static let schedules = "schedules"
   static let runs = "runs"
@@ -17,7 +18,7 @@ enum Collections {
   static let intents = "intents"
   /// Runs of processes alongside the host.
   static let external = "external"
-  /// Parts of a journal that is too long for one document.
+  /// Parts of journals that are too long for `store`.
   static let journal = "journal"
 
   /// All that hold the store's contents, but for `meta`.

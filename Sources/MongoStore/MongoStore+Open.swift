@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 internal import JobModel
 
@@ -23,7 +24,7 @@ extension MongoStore {
     var opened = Opened()
     opened.isReplicated = hasTransactions
     guard mode != .reader else {
-      _ = try MongoReader(server: server).state()
+      try awaitJournals(server, hasTransactions: hasTransactions, options)
       return opened
     }
     try prepare(server)
@@ -37,13 +38,25 @@ extension MongoStore {
       if let epoch = opened.lease?.epoch {
         try take(server, epoch, since: mode == .scheduler ? options.clock.now : nil)
       }
+      let applier = mode == .scheduler && !hasTransactions ? try JournalApplier(server) : nil
       let writer = StoreWriter(
-        server, hasTransactions: hasTransactions, lease: opened.lease, state: StoreState(), options: options)
+        server, hasTransactions: hasTransactions, lease: opened.lease, state: StoreState(), options: options,
+        applier: applier)
       do throws(ServerError) {
         try server.withClient { (client) throws(ServerError) in try writer.look(client) }
-      } catch { throw server.failure.error(error) }
-      guard mode != .transfer else { return opened }
-      guard writer.state.transfer == nil else { throw server.failure.halfMoved }
+      } catch {
+        writer.close()
+        throw server.failure.error(error)
+      }
+      guard mode != .transfer else {
+        writer.close()
+        return opened
+      }
+      guard writer.state.transfer == nil else {
+        writer.close()
+        throw server.failure.halfMoved
+      }
+      server.set(applier)
       opened.writer = writer
     } catch {
       opened.lease?.release()
@@ -55,6 +68,32 @@ extension MongoStore {
           + "journal; a replica set, also of one member, writes it once")
     }
     return opened
+  }
+
+  /// Waits until what was committed before is in its documents. What a host that has died has left of its journals is
+  /// brought there, where that is allowed: else what is read is what was there a moment before.
+  private static func awaitJournals(
+    _ server: MongoServer, hasTransactions: Bool, _ options: Options
+  ) throws(StoreError) {
+    let state = try MongoReader(server: server).state()
+    guard let last = state.journals.last?.sequence else { return }
+    let deadline = monotonicNow() + 5_000_000_000
+    do throws(ServerError) {
+      try server.withClient { (client) throws(ServerError) in
+        while try StoreWriter.applied(client) < last, monotonicNow() < deadline {
+          if let holder = try? HostLease.holder(on: server), holder.isAlive != false {
+            _ = Monitor(false).wait(until: monotonicNow() + 10_000_000, for: { $0 ? true : nil })
+            continue
+          }
+          let writer = StoreWriter(
+            server, hasTransactions: hasTransactions, lease: nil, state: state, options: options)
+          defer { writer.close() }
+          // A user who may only read, or a server that takes nothing.
+          _ = try? writer.applyJournals(of: state, client)
+          return
+        }
+      }
+    } catch { throw server.failure.error(error) }
   }
 
   /// From now on no commit of a host before this one is made.

@@ -233,7 +233,7 @@ extension MongoStore: TransferableStore {
     try set(
       [
         "clock_epoch": 0, "pause": .null, "highest_run": 0, "kv_version": 0, "highest_audit": 0, "highest_intent": 0,
-        "journal": .null, "transfer": .text(mark),
+        "journals": [], "journal": .null, "transfer": .text(mark),
       ])
   }
 }

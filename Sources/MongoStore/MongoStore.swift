@@ -80,7 +80,12 @@ package final class MongoStore: ReadingStore, RetainingStore, LeasedStore {
       isReplicated = opened.isReplicated
       if let writer = opened.writer {
         let pruner = mode == .scheduler ? Pruner(server, options.retention) : nil
-        loop = try WriterLoop(writer, pruner: pruner, options: options, storeName: location)
+        do throws(StoreError) {
+          loop = try WriterLoop(writer, pruner: pruner, options: options, storeName: location)
+        } catch {
+          writer.close()
+          throw error
+        }
       } else {
         loop = nil
       }

@@ -77,6 +77,9 @@ struct Pruner {
   /// Does a little of what is due.
   mutating func work(_ writer: StoreWriter, _ now: Instant) {
     guard isDue(now) else { return }
+    // Or what is on its way to its document would come after its removal. What is not there is tried again.
+    let news = [Collections.runs, Collections.decisions, Collections.steps, Collections.schedules]
+    for collection in news { _ = try? server.awaitChanges(of: collection) }
     if monotonicNow() >= nextAgeLook {
       nextAgeLook = monotonicNow() + Self.agePeriod
       looksAtAge = true
@@ -163,6 +166,8 @@ struct Pruner {
 
   private func removeAudit(before last: Int64) {
     guard retention.auditLines < 1 << 40 else { return }
+    // Or those that are on their way would come after it.
+    _ = try? server.awaitChanges(of: Collections.audit)
     let entry: BSON = ["q": ["_id": ["$lte": .int(last - Int64(max(0, retention.auditLines)))]], "limit": 0]
     _ = try? server.run(["delete": .text(Collections.audit), "deletes": [entry]])
   }

@@ -3,7 +3,7 @@ internal import Basics
 /// Sends commands of which none waits for another over several connections at once: a server alone has one thread for
 /// each, and each command waits for its disk.
 ///
-/// Owned by the writer. Its threads end by themselves when there is nothing to send.
+/// Owned by one thread. Its threads end by themselves when there is nothing to send.
 struct SideBySide {
   private let server: MongoServer
   private let pool = BlockingPool(name: "mongo-writer", threads: 2)
@@ -14,12 +14,12 @@ struct SideBySide {
   /// the system gives no thread.
   ///
   /// - Throws: the first failure of any.
-  func run(_ commands: [WriteCommand], sequence: Int64, _ client: MongoClient) throws(ServerError) {
+  func run(_ commands: [WriteCommand], _ client: MongoClient) throws(ServerError) {
     let work = Monitor((next: 0, underWay: 0, failure: ServerError?.none))
     @Sendable func send(over client: MongoClient) {
       while let command = next() {
         do throws(ServerError) {
-          try command.run(client, sequence: sequence)
+          try command.run(client)
         } catch {
           work.change { $0.failure = $0.failure ?? error }
         }

@@ -21,13 +21,13 @@ struct WriteCommand: Sendable {
   /// The commands for `changes`, in no order that matters: each document is changed once.
   ///
   /// - Parameter insertsNew: whether documents that are taken for new ones are inserted.
-  static func all(for changes: [Change], sequence: Int64, insertsNew: Bool) -> [WriteCommand] {
+  static func all(for changes: [Change], insertsNew: Bool) -> [WriteCommand] {
     var all: [WriteCommand] = []
     for (collection, changes) in Dictionary(grouping: changes, by: \.collection).sorted(by: { $0.key < $1.key }) {
       for inserts in [true, false] {
         var command = WriteCommand(collection, inserts: inserts)
         for change in changes where (insertsNew && change.isNew) == inserts {
-          command.add(change, sequence: sequence)
+          command.add(change)
           guard command.isFull else { continue }
           all.append(command)
           command = WriteCommand(collection, inserts: inserts)
@@ -40,19 +40,19 @@ struct WriteCommand: Sendable {
 
   private var isFull: Bool { entries.count == Self.entriesAtOnce || bytes > Self.bytesAtOnce }
 
-  private mutating func add(_ change: Change, sequence: Int64) {
-    let entry = inserts ? change.insertion(sequence: sequence) : change.update(sequence: sequence).encoded
+  private mutating func add(_ change: Change) {
+    let entry = inserts ? change.insertion : change.update.encoded
     bytes += entry.count
     changes.append(change)
     entries.append(.encoded(entry))
   }
 
-  /// Sends it, and waits until it is on the disk: the next commit takes the journal's place, and a server that crashes
-  /// and is back between two commands may be met over a new connection, so that nobody looks at its journal again.
+  /// Sends it, and waits until it is on the disk: a later commit forgets the journal, and a server that crashes and is
+  /// back between two commands may be met over a new connection, so that nobody looks at its journal again.
   ///
   /// - Throws: the first error of an entry. Without a transaction a duplicate is none: a document that a later commit
   ///   has changed is not met by the condition of an update, and cannot be made anew either.
-  func run(_ client: MongoClient, sequence: Int64) throws(ServerError) {
+  func run(_ client: MongoClient) throws(ServerError) {
     var command = document(isOrdered: false)
     command.add("writeConcern", .onDisk)
     let answer = try client.run(command)
@@ -67,8 +67,8 @@ struct WriteCommand: Sendable {
       known.append(changes[Int(index)])
     }
     // They were there after all.
-    for command in Self.all(for: known, sequence: sequence, insertsNew: false) {
-      try command.run(client, sequence: sequence)
+    for command in Self.all(for: known, insertsNew: false) {
+      try command.run(client)
     }
   }
 

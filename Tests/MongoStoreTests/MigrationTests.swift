@@ -51,6 +51,8 @@ struct MongoMigrationTests {
     let host = try MongoStore(address, options: options())
     defer { host.close() }
     try host.commit(batch { $0.finished = [finished(1, "a")] })
+    // Its change is in the document from here on.
+    #expect(try host.openRuns().isEmpty)
     var texts = LongTexts()
     let change = Change(Collections.runs, .int(1), .put(RunDocuments.document(claim(1, "a"), texts: &texts)))
     let answer = try host.server.ask(
