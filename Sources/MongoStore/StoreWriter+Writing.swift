@@ -2,8 +2,8 @@ internal import JobModel
 internal import StoreSupport
 
 extension StoreWriter {
-  /// Bytes of journals in the document itself, which each commit writes anew; what is more lies in parts. A document has
-  /// 16 MB at most.
+  /// Bytes of journals in the document itself, which each commit writes anew; what is more lies in parts. A document
+  /// has 16 MB at most.
   private static let inlineBytes = 64 << 10
   private static let partBytes = 8 << 20
   /// What MongoDB allows is 16 MB.
