@@ -34,8 +34,8 @@ final class JournalApplier: Sendable {
     var asked = 0
     var failures = 0
     var failure: ServerError?
-    /// Rises when what was handed over is dropped.
-    var opening = 0
+    /// The writer does it itself.
+    var isPaused = false
     var isClosing = false
 
     var rows: Int { waiting.count + (underWay ?? 0) }
@@ -108,21 +108,24 @@ final class JournalApplier: Sendable {
     if let failure, let failure { throw failure }
   }
 
-  /// Drops what waits, and waits for what is being sent: the caller brings the journals to their documents.
-  func discard() {
-    state.change { state in
-      state.waiting = PendingChanges()
-      state.opening += 1
-    }
+  /// Waits for what is being sent, and sends no more: the caller brings the journals to their documents.
+  func pause() {
+    state.change { $0.isPaused = true }
     _ = state.wait { $0.underWay == nil ? true : nil }
   }
 
-  /// Everything up to this commit is in its documents.
-  func goOn(after sequence: Int64) {
+  /// After a pause.
+  ///
+  /// - Parameter sequence: everything up to this commit is in its documents; nil: what waited still has to be applied.
+  func goOn(after sequence: Int64?) {
     state.change { state in
+      state.isPaused = false
+      guard let sequence else { return }
+      state.waiting = PendingChanges()
       state.last = sequence
       state.applied = sequence
       state.newest = [:]
+      state.failure = nil
     }
   }
 
@@ -140,7 +143,6 @@ final class JournalApplier: Sendable {
   private struct Round {
     var changes: PendingChanges
     var sequence: Int64
-    var opening: Int
   }
 
   private static func run(_ state: Monitor<State>, _ server: MongoServer) {
@@ -161,7 +163,6 @@ final class JournalApplier: Sendable {
         pause = 20_000_000
         state.change { state in
           state.underWay = nil
-          guard state.opening == round.opening else { return }
           state.applied = round.sequence
           state.failure = nil
         }
@@ -170,7 +171,7 @@ final class JournalApplier: Sendable {
           state.underWay = nil
           state.failure = error
           state.failures += 1
-          if state.opening == round.opening { state.giveBack(round.changes) }
+          state.giveBack(round.changes)
           return state.isClosing
         }
         if ends { return }
@@ -183,19 +184,22 @@ final class JournalApplier: Sendable {
   /// nil: it is closed, and nothing waits.
   private static func next(_ state: Monitor<State>) -> Round? {
     while true {
-      let isOver = state.wait { state -> Bool? in state.waiting.isEmpty ? state.isClosing ? true : nil : false }
+      let isOver = state.wait { state -> Bool? in
+        if state.isPaused { return nil }
+        return state.waiting.isEmpty ? state.isClosing ? true : nil : false
+      }
       if isOver == true { return nil }
       _ = state.wait(until: monotonicNow() + gathering) { state in
         state.asked > 0 || state.isClosing || state.waiting.count >= manyRows ? true : nil
       }
       let round = state.change { state -> Round? in
-        guard !state.waiting.isEmpty else { return nil }
-        let round = Round(changes: state.waiting, sequence: state.last, opening: state.opening)
+        guard !state.waiting.isEmpty, !state.isPaused else { return nil }
+        let round = Round(changes: state.waiting, sequence: state.last)
         state.waiting = PendingChanges()
         state.underWay = round.changes.count
         return round
       }
-      // It may have been dropped meanwhile.
+      // The writer may have begun to do it meanwhile.
       if let round { return round }
     }
   }

@@ -184,8 +184,11 @@ final class StoreWriter {
       throw ServerError(loss)
     }
     // What is on its way is in the journals.
-    applier?.discard()
-    try applyJournals(of: found, client)
+    applier?.pause()
+    do throws(ServerError) { try applyJournals(of: found, client) } catch {
+      applier?.goOn(after: nil)
+      throw error
+    }
     applier?.goOn(after: found.sequence)
     let counted = state.decisions
     state = found

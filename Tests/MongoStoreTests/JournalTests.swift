@@ -61,6 +61,11 @@ struct MongoJournalTests {
       })
     try store.commit(batch { $0.claims = [claim(2, "bad")] })
     #expect(throws: StoreError.self) { try store.schedules() }
+    // As if a process alongside had committed something: the host looks, and cannot apply what it finds.
+    let raise: BSON = ["q": ["_id": StoreState.id], "u": ["$inc": ["sequence": 1]]]
+    try store.server.ask(["update": .text(Collections.meta), "updates": [raise]])
+    #expect(throws: StoreError.self) { try store.commit(batch { $0.claims = [claim(3, "bad")] }) }
+    #expect(throws: StoreError.self) { try store.schedules() }
     try refuse(nil, in: store.server)
     // The attempt that was under way may still be refused.
     while (try? store.schedules()) == nil {}
