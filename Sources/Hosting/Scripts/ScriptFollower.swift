@@ -59,6 +59,7 @@ package final class ScriptFollower: Sendable {
   /// Where orphans were declared.
   package let homes: JobHomes
   private let ledger: ScriptLedger
+  private let keeper: ScriptKeeper
 
   /// - Parameters:
   ///   - session: configured; belongs to this object from now on.
@@ -77,6 +78,7 @@ package final class ScriptFollower: Sendable {
     self.ledger = ledger
     self.slow = slow
     homes = JobHomes(session.archive)
+    keeper = ScriptKeeper(session)
     self.swap = swap
     self.tell = tell
     let directory = session.directory
@@ -163,7 +165,7 @@ package final class ScriptFollower: Sendable {
         for problem in generation.problems { show(problem) }
         homes.follow(generation, after: nil)
         try first(generation)
-        keep(generation)
+        keeper.keepFirst(generation)
         SpareMemory.release()
       }
     }
@@ -190,6 +192,7 @@ package final class ScriptFollower: Sendable {
 
   /// On the watcher's thread: a new generation, swapped in as one.
   private func reload(_ change: DirectoryChange) { tick.withLock { _ in load(change) } }
+    keeper.cancel()
 
   private func load(_ change: DirectoryChange) {
     let session = loading.session
@@ -197,6 +200,7 @@ package final class ScriptFollower: Sendable {
     if change.changes.contains(.configuration) || change.isRequested { reloadConfiguration(change.snapshot) }
     let zones = change.isRequested ? session.zones.reload() : []
     if !zones.isEmpty { log.write(.info, "time zone data changed on disk: \(zones.joined(separator: ", "))") }
+    keeper.stop()
     // New zone data reaches the triggers only when they are built anew.
     let generation = session.load(
       change.snapshot, after: previous, changes: change.changes, everything: !zones.isEmpty)
@@ -232,7 +236,7 @@ package final class ScriptFollower: Sendable {
       if isRequested { ledger.rescanned() }
       tell(generation.scriptEvents(since: previous))
     }
-    keep(generation)
+    keeper.keep(generation)
     SpareMemory.release()
     let parts = [
       result.added > 0 ? "\(result.added) added" : nil, result.changed > 0 ? "\(result.changed) changed" : nil,
@@ -244,13 +248,6 @@ package final class ScriptFollower: Sendable {
         "reloaded (generation \(generation.number.number)): \(parts.isEmpty ? "nothing changed" : parts.joined(separator: ", "))"
       )
     }
-  }
-
-  /// Keeps what is in force for a restart.
-  private func keep(_ generation: LoadedGeneration) {
-    let session = loading.session
-    let failure = session.archive?.keep(generation, at: log.now) { session.directory.calendarElsewhere($0) }
-    if let failure { log.write(.warn, failure) }
   }
 
   private func reloadConfiguration(_ snapshot: DirectorySnapshot) {
