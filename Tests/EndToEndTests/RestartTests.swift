@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import JobModel
 
 @Suite("A host that starts again, end to end", .serialized)
 struct RestartTests {
@@ -86,6 +87,31 @@ struct RestartTests {
 
   @Test("only what the last good versions need is kept")
   func keptFiles() throws {
+  @Test("a job that runs at the start and has missed a fire time runs once, and nothing warns")
+  func missedBeforeStart() throws {
+    let place = try Place()
+    try place.save(
+      "a.lua",
+      "job 'hello' { every = '1h', run_at_start = true, run = function(ctx) print('hello: missed ' .. ctx.missed) end }\n"
+    )
+    _ = try hostUntil("hello: missed 0", place)
+    // As if the host had been away at the fire time.
+    let store = try openStore(place.store)
+    var record = try #require(try store.load().schedules.first { $0.job == "hello" })
+    record.registeredAt = record.registeredAt.advanced(byNanoseconds: -7_200_000_000_000)
+    record.nextFire = record.nextFire?.advanced(byNanoseconds: -5_400_000_000_000)
+    var batch = StoreBatch()
+    batch.schedules = [record]
+    try store.commit(batch)
+    store.close()
+    let host = try hostUntil("hello: missed 1", place)
+    #expect(!host.text.contains(" warn "), "\(host.text)")
+    let runs = try place.run("history", "hello", "--json").output
+    #expect(runs.count == 2, "\(runs)")
+    let explained = try place.run("explain", "hello").output.joined(separator: "\n")
+    #expect(explained.contains("coalesced"), "\(explained)")
+  }
+
     let place = try Place()
     try place.save("a.lua", "job 'tick' { every = '50ms', run = function() print('version 0') end }\n")
     let host = try place.host()
