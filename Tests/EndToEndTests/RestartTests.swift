@@ -1,7 +1,8 @@
+import Chronology
 import Foundation
 import Glibc
-import Testing
 import JobModel
+import Testing
 
 @Suite("A host that starts again, end to end", .serialized)
 struct RestartTests {
@@ -35,9 +36,10 @@ struct RestartTests {
     try place.save("a.lua", "job 'tick' { evry = '50ms', run = function() print('version two') end }\n")
     try makeLibrary(place, "return { text = 'another library' }")
     let host = try place.host()
+    try host.awaitLine(containing: "1 job from 1 script")
+    #expect(host.lines.first?.text.contains("1 job from 1 script") == true, "the host speaks first: \(host.text)")
     try host.awaitLine { $0.contains(" error ") && $0.contains("a.lua:1: ") && $0.contains("evry") }
     try host.awaitLine { $0.contains(" warn ") && $0.contains("a.lua: ") && $0.contains("its last good version, of 2") }
-    try host.awaitLine(containing: "1 job from 1 script")
     try host.awaitLine(containing: "version one")
     #expect(!host.text.contains("tick: "), "nothing is said of a gone script")
 
@@ -79,14 +81,12 @@ struct RestartTests {
     default: _ = unsafe chmod(place.path + "/scripts/a.lua", 0)
     }
     let host = try place.host()
-    try host.awaitLine(containing: "its last good version, of 2")
     try host.awaitLine(containing: "2 jobs from 1 script")
+    try host.awaitLine(containing: "its last good version, of 2")
     try host.awaitLine(containing: "all is well")
     try stop(host)
   }
 
-  @Test("only what the last good versions need is kept")
-  func keptFiles() throws {
   @Test("a job that runs at the start and has missed a fire time runs once, and nothing warns")
   func missedBeforeStart() throws {
     let place = try Place()
@@ -112,6 +112,8 @@ struct RestartTests {
     #expect(explained.contains("coalesced"), "\(explained)")
   }
 
+  @Test("only what the last good versions need is kept")
+  func keptFiles() throws {
     let place = try Place()
     try place.save("a.lua", "job 'tick' { every = '50ms', run = function() print('version 0') end }\n")
     let host = try place.host()

@@ -102,16 +102,24 @@ package final class ScriptFollower: Sendable {
   /// Loads what is there, hands it to `first`, and begins to watch; what was loaded while the host stood by is handed
   /// over as it is. Blocks on the disk, and while scripts are evaluated.
   ///
+  /// - Parameter announce: told of what was loaded before the log speaks of what is wrong with it.
   /// - Throws: what `first` throws; then nothing is watched.
   @discardableResult
-  package func start(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
+  package func start(
+    announcing announce: (LoadedGeneration) -> Void = { _ in }, _ first: (LoadedGeneration) throws -> Void
+  ) throws -> LoadedGeneration {
     let isFollowing = standby.wait { state -> Bool? in
       if state.phase == .loading { return nil }
       defer { state.phase = .over }
       return state.phase == .following
     }
-    guard isFollowing != true else { return try promote(first) }
-    return try load { generation in
+    guard isFollowing != true else {
+      return try promote { generation in
+        announce(generation)
+        try first(generation)
+      }
+    }
+    return try load(announcing: announce) { generation in
       try first(generation)
       ledger.put(generation, nil, at: log.now)
       tell(generation.scriptEvents(since: nil))
@@ -129,7 +137,7 @@ package final class ScriptFollower: Sendable {
     }
     guard isFirst else { return }
     do {
-      try load(take)
+      try load(announcing: { _ in }, take)
       standby.change { $0.phase = .following }
     } catch {
       standby.change { $0.phase = .over }
@@ -149,7 +157,9 @@ package final class ScriptFollower: Sendable {
   }
 
   @discardableResult
-  private func load(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
+  private func load(
+    announcing announce: (LoadedGeneration) -> Void, _ first: (LoadedGeneration) throws -> Void
+  ) throws -> LoadedGeneration {
     guard let watcher = watcher.withLock({ $0 }) else { preconditionFailure("scripts are followed once") }
     try slow.start { [weak self] in self?.join($0) }
     var loaded: LoadedGeneration?
@@ -162,6 +172,7 @@ package final class ScriptFollower: Sendable {
         }
         loading.generation = generation
         loaded = generation
+        announce(generation)
         for problem in generation.problems { show(problem) }
         homes.follow(generation, after: nil)
         try first(generation)
@@ -181,6 +192,7 @@ package final class ScriptFollower: Sendable {
     isCancelled.store(true, ordering: .sequentiallyConsistent)
     loading.session.loader.cancel()
     slow.cancel()
+    keeper.cancel()
   }
 
   /// When it returns, nothing is reloaded any more. Twice is fine; not from `swap`.
@@ -188,11 +200,11 @@ package final class ScriptFollower: Sendable {
     cancel()
     watcher.withLock { $0 }?.stop()
     slow.stop()
+    keeper.stop()
   }
 
   /// On the watcher's thread: a new generation, swapped in as one.
   private func reload(_ change: DirectoryChange) { tick.withLock { _ in load(change) } }
-    keeper.cancel()
 
   private func load(_ change: DirectoryChange) {
     let session = loading.session
@@ -200,7 +212,6 @@ package final class ScriptFollower: Sendable {
     if change.changes.contains(.configuration) || change.isRequested { reloadConfiguration(change.snapshot) }
     let zones = change.isRequested ? session.zones.reload() : []
     if !zones.isEmpty { log.write(.info, "time zone data changed on disk: \(zones.joined(separator: ", "))") }
-    keeper.stop()
     // New zone data reaches the triggers only when they are built anew.
     let generation = session.load(
       change.snapshot, after: previous, changes: change.changes, everything: !zones.isEmpty)
