@@ -53,7 +53,15 @@ extension JobFieldRow {
       seen: afterPause { gap, _ in gap < 0.03 }),
     JobFieldRow(
       field: "on_nodes", text: "on_nodes = 'gpu'", rest: often,
-      seen: { _, host, _ in _ = try host.awaitAnywhere("on_nodes: this host has no label \"gpu\"") }),
+      seen: { place, host, name in
+        _ = try host.awaitAnywhere("on_nodes: this host has no label \"gpu\"")
+        let list = try place.run("list", "--stored", "--set", "node.labels=gpu").output
+        #expect(list.first?.contains("NOW") == true && list.first?.contains("HOSTS WITH  SCRIPT") == true, "\(list)")
+        #expect(list.contains { $0.hasPrefix(name) && $0.contains("  gpu  ") }, "\(list)")
+        #expect(
+          try place.run("list", "--stored", "--json", "--set", "node.labels=gpu").output.joined().contains(
+            "\"on_nodes\":[\"gpu\"]"))
+      }),
     JobFieldRow(
       field: "catch_up_max", text: "catch_up_max = 1", rest: "coalesce = 'all', " + often,
       seen: afterPause { gap, explained in gap > 0.03 && explained.contains("catch_up_max") }),
