@@ -73,7 +73,9 @@ package final class DirectoryWatcher: Sendable {
   @discardableResult
   package func start(_ load: (DirectorySnapshot) throws -> Void) rethrows -> DirectorySnapshot {
     var loop = WatchLoop(watches: WatchSet(limit: watchLimit), isPolling: false)
-    let first = scan(after: .empty, isFull: false, &loop) ?? .nothing
+    // Who starts one that was stopped before wants to know what is there.
+    let isStopped = state.withLock { $0.isStopped }
+    let first = scan(after: .empty, isFull: false, isWanted: isStopped, &loop) ?? .nothing
     state.withLock { state in
       precondition(state.policy == nil, "a DirectoryWatcher starts once; make another one")
       var policy = RescanPolicy(timing, first: first, at: clock.now)
@@ -203,11 +205,16 @@ extension DirectoryWatcher {
   }
 
   /// nil: the watcher was stopped meanwhile.
-  private func scan(after former: DirectorySnapshot, isFull: Bool, _ loop: inout WatchLoop) -> DirectoryScan? {
+  ///
+  /// - Parameter isWanted: whether it is, stopped or not.
+  private func scan(
+    after former: DirectorySnapshot, isFull: Bool, isWanted: Bool = false, _ loop: inout WatchLoop
+  ) -> DirectoryScan? {
     loop.watches.begin()
     var watches = loop.watches
     let result = directory.scan(
-      after: former, isFull: isFull, isWanted: { !state.withLock { $0.isStopped } }, visit: { watches.name($0, $1) })
+      after: former, isFull: isFull, isWanted: { isWanted || !state.withLock { $0.isStopped } },
+      visit: { watches.name($0, $1) })
     let failure = watches.end(searched: result?.directories ?? [])
     loop.watches = watches
     guard let result else { return nil }
