@@ -67,6 +67,7 @@ enum PostgresPlacements {
     return [insert, tell, there, PostgresLease.onDisk]
   }
 
+  /// On the disk, since it is asked for once.
   static func cancel(_ list: [PlacementKey]) -> [PostgresStep] {
     [
       PostgresStep(
@@ -75,7 +76,7 @@ enum PostgresPlacements {
         AND p.number = k.number RETURNING p.node) \
         SELECT pg_notify(\(channel(ofNode: "node")), '') FROM (SELECT DISTINCT node FROM told) AS nodes
         """
-      ) { add(list, to: &$0) }
+      ) { add(list, to: &$0) }, PostgresLease.onDisk,
     ]
   }
 
@@ -100,6 +101,8 @@ enum PostgresPlacements {
   }
 
   static let unheard = "SELECT \(columns) FROM placed_runs p WHERE NOT p.heard ORDER BY p.epoch, p.number"
+  /// Placements that one transaction of the leader's is about at most: however many there are, each is short.
+  static let slice = 1_000
 
   /// Whether there is a placement whose member is not known to live.
   static let hasLost = "SELECT 1 FROM placed_runs p WHERE \(isOpen) AND \(hasGone) LIMIT 1"
@@ -109,15 +112,24 @@ enum PostgresPlacements {
     AND m.expires_at > clock_timestamp())
     """
 
-  /// Gives up members of which nothing was heard, and what they have.
+  /// Gives up members of which nothing was heard, and what they have. They are told, for when they are back.
+  ///
+  /// A run is lost because its member has lost the word, and for no other reason: of a member whose lease ends while
+  /// this goes on, the runs are its own until the next look.
   static var lose: [PostgresStep] {
     [
       PostgresStep(
         """
-        UPDATE members m SET fence = nextval('fences') WHERE m.expires_at <= clock_timestamp() \
-        AND EXISTS(SELECT FROM placed_runs p WHERE p.node = m.name AND p.fence = m.fence AND \(isOpen))
+        WITH fenced AS (UPDATE members m SET fence = nextval('fences'), takes = false \
+        WHERE m.expires_at <= clock_timestamp() \
+        AND EXISTS(SELECT FROM placed_runs p WHERE p.node = m.name AND p.fence = m.fence AND \(isOpen)) RETURNING m.name) \
+        SELECT pg_notify(\(channel(ofNode: "name")), '') FROM fenced
         """), PostgresLease.onDisk,
-      PostgresStep("UPDATE placed_runs p SET state = 'lost', heard = false WHERE \(isOpen) AND \(hasGone)"),
+      PostgresStep(
+        """
+        UPDATE placed_runs p SET state = 'lost', heard = false WHERE \(isOpen) AND NOT EXISTS(SELECT FROM members m \
+        WHERE m.name = p.node AND m.life = p.life AND m.fence = p.fence)
+        """),
     ]
   }
 
@@ -167,12 +179,14 @@ enum PostgresPlacements {
     ) { word.add(to: &$0) }
   }
 
-  /// Whether there is anything for the member to do.
+  /// Whether there is anything for the member to do: also when it has lost its word, which the proof then says.
   static func hasNews(_ word: Word) -> PostgresStep {
     PostgresStep(
       """
       SELECT 1 FROM placed_runs p WHERE \(mine) AND (p.state = 'placed' \
-      OR p.cancelled AND p.state IN ('taken', 'started')) LIMIT 1
+      OR p.cancelled AND p.state IN ('taken', 'started')) \
+      UNION ALL SELECT 1 WHERE NOT EXISTS(SELECT FROM members m WHERE m.name = $1 AND m.life = $2 AND m.fence = $3) \
+      LIMIT 1
       """
     ) { word.add(to: &$0) }
   }
