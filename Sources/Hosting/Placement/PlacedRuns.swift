@@ -114,51 +114,57 @@ final class PlacedRuns: RunReportSink {
   private func take(_ placements: [RunPlacement], of store: String) {
     for placement in placements {
       switch judge(placement, of: store) {
-      case .success(let (executor, order)): executor.inner.submit([order])
+      case .success(let (executor, order)?): executor.inner.submit([order])
+      case .success(nil): break
       case .failure(let refusal):
         report(
           [
             PlacementReport(
               key: placement.key, run: placement.run, node: name, state: .declined,
-              message: PlacedEnding.bytes(why: refusal.why, isLasting: refusal.isLasting))
+              message: refusal.message.bytes)
           ], to: store)
       }
     }
   }
 
-  private struct Refused: Error {
-    var why: String
-    var isLasting = true
-  }
+  private struct Refused: Error { var message: PlacedRefusal }
 
+  /// - Returns: nil when it has it already.
   private func judge(
     _ placement: RunPlacement, of store: String
-  ) -> Result<(PlacingExecutor, RunOrder), Refused> {
-    state.withLock { state -> Result<(PlacingExecutor, RunOrder), Refused> in
-      if state.isStopping { return .failure(Refused(why: "is being stopped, or leads itself", isLasting: false)) }
+  ) -> Result<(PlacingExecutor, RunOrder)?, Refused> {
+    state.withLock { state -> Result<(PlacingExecutor, RunOrder)?, Refused> in
+      func refused(_ why: String) -> Result<(PlacingExecutor, RunOrder)?, Refused> {
+        .failure(Refused(message: PlacedRefusal(why: why, scripts: state.scripts)))
+      }
+      let known = StoreKey(store: store, key: placement.key)
+      if state.tokens[known] != nil { return .success(nil) }
+      if state.isStopping {
+        return .failure(Refused(message: PlacedRefusal(why: "is being stopped, or leads itself")))
+      }
       guard let jobs = state.jobs else {
-        return .failure(Refused(why: "is still loading its scripts", isLasting: false))
+        return .failure(Refused(message: PlacedRefusal(why: "is still loading its scripts")))
       }
       let instructions: RunInstructions
       do { instructions = try RunInstructions(placement.instructions) } catch {
-        return .failure(Refused(why: "cannot read what it is told: \(error)"))
+        return refused("cannot read what it is told: \(error)")
       }
       guard let definition = jobs[placement.job] else {
-        return .failure(Refused(why: "does not declare the job"))
+        return refused("does not declare the job")
       }
       guard state.reaches.reach(of: definition).digest == instructions.digest else {
-        return .failure(Refused(why: "has another version of the job"))
+        return refused("has another version of the job")
       }
       if !instructions.scripts.isEmpty, instructions.scripts != state.scripts {
-        return .failure(Refused(why: "has other files, and the job asks for modules while it runs"))
+        return refused("has other files, and the job asks for modules while it runs")
       }
       guard let executor = executors.first(where: { $0.name == instructions.executor }) else {
-        return .failure(Refused(why: "has no executor \"\(instructions.executor)\""))
+        return refused("has no executor \"\(instructions.executor)\"")
       }
       state.lastToken &+= 1
       let token = RunToken(slot: PlacingExecutor.memberSlot, use: state.lastToken)
       state.runs[token] = Given(key: placement.key, run: placement.run, store: store, executor: executor.name)
-      state.tokens[StoreKey(store: store, key: placement.key)] = token
+      state.tokens[known] = token
       return .success((executor, instructions.order(token, placement, definition)))
     }
   }
@@ -206,7 +212,7 @@ final class PlacedRuns: RunReportSink {
     guard report.kind != .started else { return message }
     if let why = given.endedFor, report.outcome == .cancelled || report.outcome == .interrupted {
       message.state = .lost
-      message.message = PlacedEnding.bytes(why: why)
+      message.message = PlacedRefusal(why: why).bytes
     } else {
       message.state = .ended
       message.message = PlacedEnding.bytes(report)

@@ -50,8 +50,10 @@ final class StorePlacer: Sendable {
     self.store = store
     self.log = log
     hostName = dispatcher.name
+    let source = StorePlacerState.Source(
+      epoch: { store.epoch }, open: { heard throws(StoreError) in try store.openMailbox(heard) })
     state = Mutex(
-      StorePlacerState(name, store, dispatcher, engine, clock: clock, scripts: scripts, activate: activate))
+      StorePlacerState(name, source, dispatcher, engine, clock: clock, scripts: scripts, activate: activate))
   }
 
   /// Whether it may have to do with runs.
@@ -139,7 +141,8 @@ final class StorePlacer: Sendable {
       state.act { [weak self] in self?.post($0) }
       elsewhere.store(state.runsElsewhere, ordering: .relaxed)
       isHolding.store(state.holds, ordering: .sequentiallyConsistent)
-      if let words = state.newWords() { told.withLock { $0 = words } }
+      let words = state.takeNewWords()
+      if !words.isEmpty { told.withLock { told in for (run, text) in words { told[run] = text } } }
     }
   }
 
