@@ -16,12 +16,12 @@ run: build
 ## test: set up, and run every test
 test: test-setup
 	@swift build --build-tests --jobs $(JOBS)
-	@swift test --skip-build --no-parallel
+	@.ci/test --no-parallel
 
 ## test-long: the long variants: brute-force oracles, random kills, many seeds (a quarter of an hour)
 test-long: test-setup
 	@swift build --build-tests --jobs $(JOBS)
-	@MOONDIAL_LONG_TESTS=1 swift test --skip-build --no-parallel
+	@MOONDIAL_LONG_TESTS=1 .ci/test --no-parallel
 
 ## crash-test: kill -9 a busy host at 200 random moments, and account for every fire time and every watched file
 crash-test: setup
