@@ -3,7 +3,7 @@ internal import JobModel
 
 /// How placements lie in `placed_runs`, and the statements of both sides.
 ///
-/// A member's word is `members.fence`, a number that no other row ever had: whoever gives a member up for lost changes
+/// A member's fence is `members.fence`, a number that no other row ever had: whoever gives a member up for lost changes
 /// it, in the transaction that says so of its runs. A member's transaction begins with the proof of it, and holds the
 /// row until its end; so one of the two comes first, and the other one sees it.
 enum PostgresPlacements {
@@ -114,7 +114,7 @@ enum PostgresPlacements {
 
   /// Gives up members of which nothing was heard, and what they have. They are told, for when they are back.
   ///
-  /// A run is lost because its member has lost the word, and for no other reason: of a member whose lease ends while
+  /// A run is lost because its member has lost its fence, and for no other reason: of a member whose lease ends while
   /// this goes on, the runs are its own until the next look.
   static var lose: [PostgresStep] {
     [
@@ -137,7 +137,7 @@ enum PostgresPlacements {
 
   // MARK: The member's
 
-  struct Word: Sendable, Equatable {
+  struct FencedMember: Sendable, Equatable {
     var node: String
     var life: String
     var fence: Int64
@@ -152,7 +152,7 @@ enum PostgresPlacements {
     var proof: PostgresStep { PostgresStep("SELECT prove_member($1, $2, $3)") { add(to: &$0) } }
   }
 
-  /// The member's word; no row when it is not known any more.
+  /// The member's fence; no row when it is not known any more.
   static func begin(_ identity: MemberIdentity, takes: Bool) -> PostgresStep {
     // Whoever leads looks at its members at once.
     PostgresStep(
@@ -170,17 +170,17 @@ enum PostgresPlacements {
   private static let mine = "p.node = $1 AND p.life = $2 AND p.fence = $3"
   private static let given = "p.epoch, p.number, p.run, p.attempt, p.job, p.instructions"
 
-  static func take(_ word: Word) -> PostgresStep {
+  static func take(_ member: FencedMember) -> PostgresStep {
     PostgresStep(
       """
       WITH taken AS (UPDATE placed_runs p SET state = 'taken' WHERE \(mine) AND p.state = 'placed' RETURNING \(given)) \
       SELECT * FROM taken p ORDER BY p.epoch, p.number
       """
-    ) { word.add(to: &$0) }
+    ) { member.add(to: &$0) }
   }
 
-  /// Whether there is anything for the member to do: also when it has lost its word, which the proof then says.
-  static func hasNews(_ word: Word) -> PostgresStep {
+  /// Whether there is anything for the member to do: also when it has lost its fence, which the proof then says.
+  static func hasNews(_ member: FencedMember) -> PostgresStep {
     PostgresStep(
       """
       SELECT 1 FROM placed_runs p WHERE \(mine) AND (p.state = 'placed' \
@@ -188,20 +188,20 @@ enum PostgresPlacements {
       UNION ALL SELECT 1 WHERE NOT EXISTS(SELECT FROM members m WHERE m.name = $1 AND m.life = $2 AND m.fence = $3) \
       LIMIT 1
       """
-    ) { word.add(to: &$0) }
+    ) { member.add(to: &$0) }
   }
 
   /// All that it has and has not begun: an answer to `take` may have been lost.
-  static func taken(_ word: Word) -> PostgresStep {
+  static func taken(_ member: FencedMember) -> PostgresStep {
     PostgresStep("SELECT \(given) FROM placed_runs p WHERE \(mine) AND p.state = 'taken' ORDER BY p.epoch, p.number") {
-      word.add(to: &$0)
+      member.add(to: &$0)
     }
   }
 
-  static func cancelled(_ word: Word) -> PostgresStep {
+  static func cancelled(_ member: FencedMember) -> PostgresStep {
     PostgresStep(
       "SELECT p.epoch, p.number FROM placed_runs p WHERE \(mine) AND p.cancelled AND p.state IN ('taken', 'started')"
-    ) { word.add(to: &$0) }
+    ) { member.add(to: &$0) }
   }
 
   static func runs(_ rows: PostgresRows, of identity: MemberIdentity) -> [RunPlacement] {
@@ -218,7 +218,7 @@ enum PostgresPlacements {
   }
 
   /// What became of runs: of several reports about one the last, since a statement writes a row once.
-  static func report(_ reports: [PlacementReport], _ word: Word) -> [PostgresStep] {
+  static func report(_ reports: [PlacementReport], _ member: FencedMember) -> [PostgresStep] {
     let latest = PostgresBatch.latest(reports) { $0.key }
     return [
       PostgresStep(
@@ -229,7 +229,7 @@ enum PostgresPlacements {
         AND \(mine) AND p.state IN ('taken', 'started')
         """
       ) {
-        word.add(to: &$0)
+        member.add(to: &$0)
         $0.add(latest) { $0.key.epoch }
         $0.add(latest) { $0.key.number }
         $0.add(latest) { report -> String? in report.state.rawValue }
