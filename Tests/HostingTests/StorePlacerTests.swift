@@ -100,7 +100,8 @@ private final class PlacerByHand {
     executor.start(reportingTo: sink)
     let (mailbox, clock) = (mailbox, clock)
     state = StorePlacerState(
-      "default", StorePlacerState.Source(epoch: { 7 }, open: { _ in mailbox }), dispatcher, inbox,
+      "default",
+      PlacementSource(epoch: { 7 }, placements: { [] }, members: { [] }, open: { _ in mailbox }), dispatcher, inbox,
       clock: SystemWallClock(), monotonic: { clock.now }, scripts: { "files" }, activate: {})
     join("second")
   }

@@ -36,6 +36,8 @@ final class PlacedRuns: RunReportSink {
     var lastToken: UInt32 = 0
     /// Stores that gave this host up, until nothing runs any more of what it had.
     var fenced: Set<String> = []
+    /// Stores that may not hear that this host lives: what it begins there it might not end in time.
+    var doubtful: Set<String> = []
     var isStopping = false
   }
 
@@ -114,7 +116,10 @@ final class PlacedRuns: RunReportSink {
   private func take(_ placements: [RunPlacement], of store: String) {
     for placement in placements {
       switch judge(placement, of: store) {
-      case .success(let (executor, order)?): executor.inner.submit([order])
+      case .success(let (executor, order)?):
+        executor.inner.submit([order])
+        // Whoever wanted its end meanwhile has asked an executor that did not know it yet.
+        if isEnding(order.token) { executor.inner.cancel(order.token) }
       case .success(nil): break
       case .failure(let refusal):
         report(
@@ -126,6 +131,8 @@ final class PlacedRuns: RunReportSink {
       }
     }
   }
+
+  private func isEnding(_ token: RunToken) -> Bool { state.withLock { $0.runs[token]?.endedFor != nil } }
 
   private struct Refused: Error { var message: PlacedRefusal }
 
@@ -141,6 +148,9 @@ final class PlacedRuns: RunReportSink {
       if state.tokens[known] != nil { return .success(nil) }
       if state.isStopping {
         return .failure(Refused(message: PlacedRefusal(why: "is being stopped, or leads itself")))
+      }
+      if state.doubtful.contains(store) {
+        return .failure(Refused(message: PlacedRefusal(why: "cannot say that it lives")))
       }
       guard let jobs = state.jobs else {
         return .failure(Refused(message: PlacedRefusal(why: "is still loading its scripts")))
@@ -229,11 +239,13 @@ final class PlacedRuns: RunReportSink {
   private func changed(_ change: StationChange, of store: String) {
     switch change {
     case .doubtful(let why):
+      // First: what it is given from now on is not among those that are ended.
+      state.withLock { _ = $0.doubtful.insert(store) }
       let count = end("it could not say that it lives, and its lease was about to end") { $0.store == store }
       if count > 0 {
         log.write(.error, "store \(why): \(counted(count, "run")) that this host had for the one that leads")
       }
-    case .regained: break
+    case .regained: state.withLock { _ = $0.doubtful.remove(store) }
     case .fenced(let why):
       let isIdle = state.withLock { state in
         let isIdle = !state.runs.values.contains { $0.store == store }

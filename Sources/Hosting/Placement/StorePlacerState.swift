@@ -30,14 +30,6 @@ struct StorePlacerState: Sendable {
     var mustEnd = false
   }
 
-  /// Where a state has its placements written. A store, or what stands for one.
-  struct Source: Sendable {
-    /// Of the leader.
-    var epoch: @Sendable () -> Int64
-    /// As ``PlacingStore/openMailbox(_:)``.
-    var open: @Sendable (@escaping @Sendable ([PlacementReport]) -> Void) throws(StoreError) -> any RunMailbox
-  }
-
   struct Refusal: Sendable {
     var life: String
     var scripts: String
@@ -52,7 +44,7 @@ struct StorePlacerState: Sendable {
   }
 
   let name: String
-  let source: Source
+  let source: PlacementSource
   let dispatcher: PlacementDispatcher
   let engine: any SchedulerInbox
   let clock: any WallClock
@@ -88,7 +80,7 @@ struct StorePlacerState: Sendable {
   var newWords: [RunID: String?] = [:]
 
   init(
-    _ name: String, _ source: Source, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerInbox,
+    _ name: String, _ source: PlacementSource, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerInbox,
     clock: any WallClock, monotonic: @escaping @Sendable () -> Int64 = { monotonicNow() },
     scripts: @escaping @Sendable () -> String, activate: @escaping @Sendable () -> Void
   ) {
