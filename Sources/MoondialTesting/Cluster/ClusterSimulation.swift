@@ -1,15 +1,18 @@
 internal import Chronology
+internal import Hosting
 internal import JobModel
 internal import Scheduling
 internal import TestSupport
 
-/// Three to seven hosts on one ``SharedModel`` under a seed: one leads, the others stand by. They freeze and thaw,
-/// crash and come back, are drained and resumed; their links break, delay, and lose answers. No thread, no sleep, no
-/// real clock.
+/// Three to seven hosts on one ``SharedModel`` under a seed: one leads, the others stand by and execute runs that it
+/// places on them. They freeze and thaw, crash and come back, are drained and resumed, have other versions of jobs or
+/// none; their links break, delay, and lose answers, and some are not heard of although they hear. No thread, no sleep,
+/// no real clock.
 ///
-/// After each step no job has more instances than its limit over all hosts that are awake, no run goes on in two of
-/// them, and no host that is drained takes the store. At the end, when faults have stopped, one host leads, every due
-/// instant has exactly one decision, and every run has an outcome.
+/// After each step no job has more instances than its limit over all hosts that are awake, no group more runs, no run
+/// goes on in two of them, none began twice, and no host that is drained takes the store. At the end, when faults have
+/// stopped, one host leads, every due instant has exactly one decision, every run has an outcome, what transactions and
+/// outboxes asked for is done once, and nobody remembers a placement.
 package struct ClusterSimulation {
   package struct Report: Sendable {
     package var violations: [String] = []
@@ -24,66 +27,113 @@ package struct ClusterSimulation {
     package var drains = 0
     /// Leaders that were drained and gave the store up in good order.
     package var handovers = 0
+    /// Runs that were placed on members, how many of them were given up with their member or declined by it, and how
+    /// many went on under another leader.
+    package var placed = 0
+    package var lost = 0
+    package var declined = 0
+    package var adopted = 0
 
     package init() {}
+  }
+
+  /// That a host leads. Without a scheduler: it waits for what leaders before it have placed and nobody may adopt.
+  struct Leading {
+    let view: SharedModelView
+    let inbox: LateInbox
+    var host: SimulatedHost?
+    var isDoubtful = false
+    /// What it has heard of its members.
+    var version = -1
   }
 
   /// One machine.
   struct Member {
     let name: String
-    var leading: (host: SimulatedHost, view: SharedModelView, isDoubtful: Bool)?
+    let labels: [String]
+    /// nil: it is dead.
+    var process: SimulatedProcess?
+    var leading: Leading?
     var isFrozen = false
-    var isDead = false
     var isLinked = true
+    /// Its beats do not arrive, whatever else does.
+    var isMute = false
     var delays = false
     var losesAnswers = false
+    /// Another one whenever it begins anew, and whenever its process is another one.
     var life = 0
+    var number = 0
+    /// Whether it can tell that its former life is over.
+    var knowsGone = false
     /// As it heard last.
     var isDraining = false
     /// Until when what it runs may end by itself; nil: it does not give anything up.
     var graceEnds: Int64?
     var beatAt = Int64.min
+    /// When it tries to lead at the earliest.
+    var leadsAt = Int64.min
+    /// Until when nobody can give it up.
+    var surelyUntil = Int64.min
+    var isDoubtful = false
+    /// Jobs that it has in another version, and that it has not.
+    var altered: Set<String> = []
+    var absent: Set<String> = []
+    var reloads = 0
 
-    var isAwake: Bool { !isFrozen && !isDead }
+    var isAwake: Bool { !isFrozen && process != nil }
+    var scripts: String { "\(altered.sorted()) \(absent.sorted()) \(reloads)" }
   }
 
   static let lease: Int64 = 15_000_000_000
-  /// How often a host looks at its lease, at least.
-  private static let slice: Int64 = 1_000_000_000
-  private static let grace: Int64 = 30_000_000_000
+  /// How often a host looks at its lease, at least; when faults have stopped, a third of its length is enough.
+  var slice: Int64 = 1_000_000_000
+  static let grace: Int64 = 30_000_000_000
 
-  private let seed: UInt64
+  let seed: UInt64
   private let steps: Int
   var random: SeededGenerator
   let clock: SimulatedClock
   let model: SharedModel
   let definitions: [JobDefinition]
-  private let groups: [String: GroupLimit]
-  private let rates = RateWitness()
-  private let stepWitness = StepWitness()
+  let troubles: [Trouble]
+  let groups: [String: GroupLimit]
+  let rates = RateWitness()
+  let stepWitness = StepWitness()
+  let starts = StartWitness()
   var members: [Member]
   var declared: [JobDefinition]
   var drained: Set<String> = []
   /// What hosts have sent that lead no more, and when it arrives.
   var adrift: [(view: SharedModelView, arrivesAt: Int64)] = []
+  /// The same of what its runs for others have sent.
+  var strays: [(station: SimulatedStation, arrivesAt: Int64)] = []
   var report = Report()
 
-  /// - Parameter fences: one that is left out is a planted bug, which some story must find.
-  package init(seed: UInt64, steps: Int = 80, fences: SharedModel.Fences = .init()) {
+  /// - Parameters:
+  ///   - fences: one that is left out is a planted bug, which some story must find.
+  ///   - troubles: what happens, as often as each is here.
+  package init(
+    seed: UInt64, steps: Int = 80, fences: SharedModel.Fences = .init(), troubles: [Trouble] = Trouble.all
+  ) {
+    self.troubles = troubles
     self.seed = seed
     self.steps = steps
     random = SeededGenerator(seed)
     clock = SimulatedClock(at: Instant(seconds: 1_767_225_600 + random.number(0...86_400 * 300)))
     model = SharedModel(clock: clock, length: Self.lease, fences: fences)
-    definitions = SimulatedJobs.make(Int(random.number(1...8)), &random)
+    definitions = SimulatedJobs.share(SimulatedJobs.make(Int(random.number(1...8)), &random), &random)
     groups = SimulatedJobs.groups(&random)
     declared = definitions
-    members = (0..<Int(random.number(3...7))).map { Member(name: "host\($0)") }
+    members = []
+    for number in 0..<Int(random.number(3...7)) {
+      members.append(Member(name: "host\(number)", labels: number == 0 || random.oneIn(3) ? ["gpu"] : []))
+    }
     report.hosts = members.count
+    for index in members.indices { begin(index) }
   }
 
   package mutating func run() throws -> Report {
-    defer { for member in members { member.leading?.host.end() } }
+    defer { for member in members { member.process?.end() } }
     for _ in 0..<steps where report.violations.isEmpty {
       disturb()
       pass(random.oneIn(10) ? random.number(0...600_000_000_000) : random.number(0...30_000_000_000))
@@ -92,7 +142,10 @@ package struct ClusterSimulation {
     if report.violations.isEmpty {
       report.violations += InvariantChecker.check(
         definitions.map { ($0, true) }, store: model.contents, now: clock.now)
+      report.violations += SimulatedLedger.check(model.contents, definitions, at: clock.now).problems
+      report.violations += memories
     }
+    (report.placed, report.lost, report.declined) = model.totals
     report.runs = try model.contents.runs(RunQuery(limit: 1_000_000)).count
     report.ranges = try model.contents.decisions(DecisionQuery(limit: 1_000_000)).count
     return report
@@ -112,110 +165,67 @@ package struct ClusterSimulation {
         late.view.deliverStrays()
         late.view.deliver()
       }
+      for late in strays where late.arrivesAt <= moment { late.station.deliver() }
       adrift.removeAll { $0.arrivesAt <= moment }
+      strays.removeAll { $0.arrivesAt <= moment }
       for index in members.indices where members[index].isAwake { step(index) }
       witness()
       guard now < end else { return }
-      var next = min(end, now + Self.slice)
-      for member in members where !member.isFrozen {
-        if let due = member.leading?.host.nextEvent(wall: clock.now, monotonic: now) { next = min(next, due) }
-      }
+      let next = min(end, now + slice, nextEvent)
       restless = next <= now ? restless + 1 : 0
       if restless == 10_000 { report.violations.append("a host asks for a tick at once, 10,000 times in a row") }
       clock.advance(by: max(1, next - now))
     }
   }
 
-  /// What a host that is awake does at this moment.
-  mutating func step(_ index: Int) {
-    beat(index)
-    guard let (host, view, wasDoubtful) = members[index].leading else { return lead(index) }
-    if random.oneIn(8) { view.deliverStrays() }
-    if members[index].isLinked {
-      if random.oneIn(8) || !members[index].delays { view.deliver() }
-      if now >= view.surelyUntil - Self.lease + Self.lease / 3 {
-        guard model.renew(view.epoch) else {
-          report.fenced += 1
-          return stepDown(index)
-        }
-        view.renewed(at: now)
-      }
+  /// How long word of something is on its way.
+  private static let notice: Int64 = 1_000_000
+
+  private var nextEvent: Int64 {
+    var next = Int64.max
+    for member in members where !member.isFrozen {
+      guard let process = member.process else { continue }
+      if let due = process.executor.nextEvent { next = min(next, due) }
+      if let due = process.placement.nextEvent { next = min(next, max(due, now + Self.notice)) }
+      if let due = member.leading?.host?.nextEvent(wall: clock.now, monotonic: now) { next = min(next, due) }
+      guard member.isLinked, !member.delays else { continue }
+      let hears = member.leading != nil && !member.losesAnswers && process.hasNews
+      if hears || process.station?.hasNews == true { next = min(next, now + Self.notice) }
     }
-    let isDoubtful = now >= view.surelyUntil - Self.lease / 3
-    if isDoubtful, !wasDoubtful {
-      report.doubts += 1
-      host.leaseIsDoubtful()
-    } else if !isDoubtful, wasDoubtful {
-      host.leaseIsRegained()
-    }
-    members[index].leading?.isDoubtful = isDoubtful
-    host.tick()
-    report.violations += host.violations
-    handOver(index, host, view)
+    return next
   }
 
-  /// Twice in the length of a lease, over a link that is up.
-  private mutating func beat(_ index: Int) {
-    let member = members[index]
-    guard member.isLinked, now >= member.beatAt + Self.lease / 2 else { return }
-    guard let isDraining = model.beat(member.name, life: member.life) else {
-      if model.join(member.name, life: member.life) {
-        members[index].beatAt = .min
-        members[index].isDraining = false
-        // The drain was of the row that is gone.
-        drained.remove(member.name)
-      }
-      return
-    }
-    members[index].beatAt = now
-    members[index].isDraining = isDraining
-  }
+  // MARK: What must hold
 
-  /// A host that leads and is drained ends what it runs, and gives the store up when all is written.
-  private mutating func handOver(_ index: Int, _ host: SimulatedHost, _ view: SharedModelView) {
-    guard members[index].isDraining || members[index].graceEnds != nil else { return }
-    guard let graceEnds = members[index].graceEnds else {
-      members[index].graceEnds = now + Self.grace
-      host.drain()
-      return host.tick()
-    }
-    if now >= graceEnds { host.cancelAll() }
-    guard host.hasEnded, members[index].isLinked else { return }
-    model.release(view.epoch)
-    report.handovers += 1
-    stepDown(index)
-  }
-
-  /// Takes the lease if it is free, and begins with what the store knows: the restart path.
-  private mutating func lead(_ index: Int) {
-    let member = members[index]
-    guard member.isLinked, member.beatAt != .min, let epoch = model.take(member.name) else { return }
-    if drained.contains(member.name) {
-      report.violations.append("\(member.name) takes the store although it is drained")
-    }
-    report.takeovers += 1
-    let view = SharedModelView(model, epoch: epoch, clock: clock)
-    view.set(isUp: true, delays: member.delays, losesAnswers: member.losesAnswers)
-    rates.hostDied(clockSetAt: .min, absent: [])
-    let host = SimulatedHost(
-      store: view, clock: clock, seed: seed &+ UInt64(index) &* 1_000 &+ UInt64(epoch), window: 16,
-      definitions: declared, groups: groups, rates: rates, steps: stepWitness)
-    members[index].leading = (host, view, false)
-    host.tick()
-  }
-
-  /// Over all hosts that are awake no job runs more often than it may, and no run in two of them.
+  /// Over all hosts that are awake no job runs more often than it may, no group has more runs, and no run is in two.
   private mutating func witness() {
+    guard members.contains(where: { $0.isAwake && $0.process?.executor.running ?? 0 > 0 }) else { return }
     var instances: [String: Int] = [:]
+    var inGroups: [String: Int] = [:]
     var runs: Set<RunID> = []
     for member in members where member.isAwake {
-      for (job, run) in member.leading?.host.attempts ?? [] {
+      for (job, run) in member.process?.executor.attempts ?? [] {
         instances[job, default: 0] += 1
         if !runs.insert(run).inserted { report.violations.append("run \(run) of \(job) goes on in two hosts") }
       }
     }
-    for job in definitions where instances[job.name, default: 0] > job.maxInstances {
-      report.violations.append("job \(job.name) has \(instances[job.name] ?? 0) instances over all hosts")
+    for job in definitions {
+      let count = instances[job.name, default: 0]
+      if count > job.maxInstances { report.violations.append("job \(job.name) has \(count) instances over all hosts") }
+      if let group = job.group { inGroups[group, default: 0] += count }
     }
+    for (group, count) in inGroups.sorted(by: { $0.key < $1.key }) where count > groups[group]?.max ?? .max {
+      report.violations.append("group \(group) has \(count) runs over all hosts")
+    }
+  }
+
+  /// What is remembered of placements when all is over.
+  private var memories: [String] {
+    let left = model.placements.map { "run \($0.run) is still placed on \($0.node): \($0.state)" }
+    return left
+      + members.compactMap { member in
+        let memories = member.process?.placement.memories ?? ""
+        return memories.isEmpty ? nil : "\(member.name) remembers of placements: \(memories)"
+      }
   }
 }
