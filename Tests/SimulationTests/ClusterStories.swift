@@ -77,13 +77,6 @@ struct ClusterStories {
     #expect(try isFound(fences))
   }
 
-  @Test("a canary: what a member writes after it was given up, and nobody refuses, is found out")
-  func members() throws {
-    var fences = SharedModel.Fences()
-    fences.members = false
-    #expect(try isFound(fences, [.link, .link, .delays, .run, .run, .heal]))
-  }
-
   @Test("a seed is a story: told twice, it is the same")
   func same() throws {
     var (one, other) = (ClusterSimulation(seed: 12), ClusterSimulation(seed: 12))

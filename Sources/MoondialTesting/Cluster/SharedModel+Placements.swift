@@ -128,7 +128,6 @@ extension SharedModel {
   // MARK: A member's
 
   private func prove(_ member: FencedMember) throws(StoreError) {
-    guard fences.members else { return }
     let isKnown = state.withLock { state in
       state.members[member.name].map { "\($0.life)" == member.life && $0.fence == member.fence } ?? false
     }

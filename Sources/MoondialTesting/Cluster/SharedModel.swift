@@ -52,8 +52,6 @@ package final class SharedModel: Sendable {
     package var epochs = true
     /// A batch that was sent over a broken link takes no effect once something was sent over the next one.
     package var sessions = true
-    /// What a member writes proves that nobody has given it up.
-    package var members = true
     /// A member is given up when its lease has ended, and not before.
     package var leases = true
     /// Runs that members have go on when another host leads.
