@@ -115,12 +115,17 @@ extension ClusterSimulation {
       report.violations.append("\(member.name) takes the store although it is drained")
     }
     report.takeovers += 1
+    // The whole cluster has the scripts of the one that leads in the end: a run that it claims needs another host that
+    // has its version.
+    members[index].altered = []
+    members[index].reloads += 1
+    process.placement.use(jobs(of: index), scripts: members[index].scripts)
     let view = SharedModelView(model, epoch: epoch, clock: clock)
     view.set(isUp: true, delays: member.delays, losesAnswers: member.losesAnswers)
     let inbox = LateInbox()
     members[index].leading = Leading(view: view, inbox: inbox)
     do throws(StoreError) {
-      let scripts = member.scripts
+      let scripts = members[index].scripts
       try process.lead(view, inbox) { scripts }
     } catch { return stepDown(index) }
     takeOver(index)

@@ -51,11 +51,15 @@ extension ClusterSimulation {
 
   private mutating func cancelSomething(_ index: Int) { members[index].leading?.host?.cancelSomething(&random) }
 
-  /// A host gets other scripts: a job in another version, or without it, or as it was.
+  /// A host gets other scripts: without a job, or with it again; one that stands by, also with another version of it.
   private mutating func edit(_ index: Int) {
     let name = random.pick(definitions).name
     if members[index].altered.remove(name) == nil, members[index].absent.remove(name) == nil {
-      if random.oneIn(3) { members[index].absent.insert(name) } else { members[index].altered.insert(name) }
+      if random.oneIn(2) || members[index].leading != nil {
+        members[index].absent.insert(name)
+      } else {
+        members[index].altered.insert(name)
+      }
     }
     reload(index)
   }
