@@ -359,7 +359,7 @@ let package = Package(
       [
         "moondial", "Hosting", "ScriptLoading", "MemoryStore", "JobModel", "CLinux", "Basics", "Chronology",
         "TestSupport", "LoopbackHTTP", "HTTPFixtures", "MongoFixtures", "PostgresFixture", "ProcessFrames",
-        "ScriptFixtures", arguments,
+        "ScriptFixtures", "HostModules", arguments,
       ]),
   ],
   cxxLanguageStandard: .cxx17

@@ -6,6 +6,16 @@ extension BSONDocument {
     return bytes
   }
 
+  /// The document that has the fields of several, which are given and answered as they are sent.
+  static func joined(_ documents: [[UInt8]]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(documents.reduce(0) { $0 + $1.count })
+    BSONWriter.nest(in: &bytes) { bytes in
+      for document in documents { bytes.append(contentsOf: document[4..<document.count - 1]) }
+    }
+    return bytes
+  }
+
   /// nil: these bytes are no document.
   init?(_ bytes: [UInt8]) {
     var reader = BSONReader(bytes: bytes)
@@ -22,7 +32,7 @@ private enum BSONWriter {
   }
 
   /// Four bytes that say how long everything from them on is, what `body` writes, and a zero.
-  private static func nest(in bytes: inout [UInt8], _ body: (inout [UInt8]) -> Void) {
+  static func nest(in bytes: inout [UInt8], _ body: (inout [UInt8]) -> Void) {
     let start = bytes.count
     bytes.append(contentsOf: [0, 0, 0, 0])
     body(&bytes)
@@ -46,6 +56,7 @@ private enum BSONWriter {
       bytes.append(contentsOf: text.utf8)
       bytes.append(0)
     case .document(let document): write(document, to: &bytes)
+    case .encoded(let encoded): bytes.append(contentsOf: encoded)
     case .array(let values):
       nest(in: &bytes) { bytes in
         for (index, value) in values.enumerated() { write(value, named: String(index), to: &bytes) }
@@ -68,7 +79,7 @@ private enum BSONWriter {
     switch value {
     case .double: 0x01
     case .text: 0x02
-    case .document: 0x03
+    case .document, .encoded: 0x03
     case .array: 0x04
     case .bytes, .uuid: 0x05
     case .bool: 0x08

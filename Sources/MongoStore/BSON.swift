@@ -6,6 +6,8 @@ indirect enum BSON: Sendable, Equatable {
   case double(Double)
   case text(String)
   case document(BSONDocument)
+  /// A document as it is sent. Never read as one.
+  case encoded([UInt8])
   case array([BSON])
   case bytes([UInt8])
   /// By which a server names a session.
@@ -28,6 +30,14 @@ indirect enum BSON: Sendable, Equatable {
   }
   var text: String? { if case .text(let text) = self { text } else { nil } }
   var bytes: [UInt8]? { if case .bytes(let bytes) = self { bytes } else { nil } }
+  /// Of a document.
+  var encoded: [UInt8] {
+    switch self {
+    case .document(let document): document.bytes
+    case .encoded(let bytes): bytes
+    default: []
+    }
+  }
   var document: BSONDocument? { if case .document(let document) = self { document } else { nil } }
   var array: [BSON]? { if case .array(let values) = self { values } else { nil } }
   var date: Int64? { if case .date(let time) = self { time } else { nil } }
@@ -73,6 +83,12 @@ struct BSONDocument: Sendable, Equatable, ExpressibleByDictionaryLiteral {
   mutating func add(_ name: String, _ value: BSON?) {
     if let value { fields.append((name: name, value: value)) }
   }
+  /// Fields of the same names are replaced, others added. O(fields · fields)
+  mutating func set(_ others: BSONDocument) {
+    fields.removeAll { field in others.fields.contains { $0.name == field.name } }
+    fields += others.fields
+  }
+
   mutating func add(_ name: String, _ number: Int64?) { add(name, number.map { BSON.int($0) }) }
   mutating func add(_ name: String, _ text: String?) { add(name, text.map { BSON.text($0) }) }
 }

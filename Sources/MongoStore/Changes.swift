@@ -1,66 +1,5 @@
 internal import JobModel
 
-/// One change of one document. Applying it twice is the same as once, and applying it after a later one changes
-/// nothing: documents carry the number of the commit that changed them last (`v`), and only an earlier one is changed.
-struct Change: Sendable {
-  enum Body: Sendable {
-    /// The whole document.
-    case put(BSONDocument)
-    /// Some fields, of a document that is there.
-    case merge(BSONDocument)
-    case remove
-  }
-  var collection: String
-  var key: BSON
-  var body: Body
-
-  /// An entry of the command `update`. The mark of what is removed has the server's time, by which the server takes it
-  /// away.
-  func update(sequence: Int64) -> BSON {
-    let filter: BSON = ["_id": key, "v": ["$lt": .int(sequence)]]
-    switch body {
-    case .put(var document):
-      document.add("v", sequence)
-      return ["q": filter, "u": .document(document), "upsert": true]
-    case .merge(var fields):
-      fields.add("v", sequence)
-      return ["q": filter, "u": ["$set": .document(fields)]]
-    case .remove:
-      let mark: BSON = ["_id": "$_id", "v": .int(sequence), "gone": "$$NOW"]
-      return ["q": filter, "u": [["$replaceWith": mark]]]
-    }
-  }
-
-  // MARK: In a journal
-
-  var document: BSONDocument {
-    var document: BSONDocument = ["c": .text(collection), "k": key]
-    switch body {
-    case .put(let whole): document.add("put", .document(whole))
-    case .merge(let fields): document.add("merge", .document(fields))
-    case .remove: break
-    }
-    return document
-  }
-
-  init(_ collection: String, _ key: BSON, _ body: Body) {
-    self.collection = collection
-    self.key = key
-    self.body = body
-  }
-
-  init?(_ document: BSONDocument) {
-    guard let collection = document["c"]?.text, let key = document["k"] else { return nil }
-    self.collection = collection
-    self.key = key
-    if let whole = document["put"]?.document {
-      body = .put(whole)
-    } else {
-      body = document["merge"]?.document.map { .merge($0) } ?? .remove
-    }
-  }
-}
-
 /// What one commit changes: of each document the last state, whatever came before it in the same commit.
 struct ChangeSet {
   private enum ScheduleChange {
@@ -147,21 +86,28 @@ struct ChangeSet {
   mutating func set(size: Int, of space: String) { sizes[Name(space, "")] = size }
 
   /// As documents; long texts join `texts`.
-  func changes(texts: inout LongTexts) -> [Change] {
+  ///
+  /// - Parameter highestRun: of the commits so far: runs with a higher id are new ones.
+  func changes(after highestRun: Int64, texts: inout LongTexts) -> [Change] {
     var changes: [Change] = []
     for (key, change) in schedules {
       let body: Change.Body
+      var isNew = false
       switch change {
-      case .put(let record): body = .put(ScheduleDocuments.document(record))
+      case .put(let record):
+        body = .put(ScheduleDocuments.document(record))
+        // Most of those that have not fired yet.
+        isNew = record.lastFire == nil && record.fireCount == 0
       case .fire(let update):
         body = .merge(ScheduleDocuments.moved(update.nextFire, update.lastFire, update.fireCount))
       case .remove: body = .remove
       }
-      changes.append(Change(Collections.schedules, ScheduleDocuments.key(key), body))
+      changes.append(Change(Collections.schedules, ScheduleDocuments.key(key), body, isNew: isNew))
     }
-    for (id, run) in runs {
+    // In the order of their ids, in which the server keeps them.
+    for (id, run) in runs.sorted(by: { $0.key.number < $1.key.number }) {
       let body: Change.Body = run.map { .put(RunDocuments.document($0, texts: &texts)) } ?? .remove
-      changes.append(Change(Collections.runs, .int(id.number), body))
+      changes.append(Change(Collections.runs, .int(id.number), body, isNew: run != nil && id.number > highestRun))
     }
     for (name, mark) in files {
       let body: Change.Body = mark.version.map { .put(FileDocuments.document(mark, $0)) } ?? .remove

@@ -1,6 +1,7 @@
 /// The collections of a store, and what is in each. docs/durability.md has the table.
 enum Collections {
-  /// Two documents: `store` (what there is once, and the journal) and `host` (who schedules).
+  /// Three documents: `store` (what there is once, and the journals), `applied` (up to which commit they are in their
+  /// documents) and `host` (who schedules).
   static let meta = "meta"
   static let schedules = "schedules"
   static let runs = "runs"
@@ -17,7 +18,7 @@ enum Collections {
   static let intents = "intents"
   /// Runs of processes alongside the host.
   static let external = "external"
-  /// Parts of a journal that is too long for one document.
+  /// Parts of journals that are too long for `store`.
   static let journal = "journal"
 
   /// All that hold the store's contents, but for `meta`.
@@ -33,14 +34,18 @@ enum Collections {
     (runs, "job", ["job": 1, "_id": -1]),
     (runs, "outcome", ["outcome": 1, "_id": -1]),
     (runs, "scheduled_at", ["scheduled_at": 1]),
-    (runs, "texts", ["texts": 1]),
-    (steps, "texts", ["texts": 1]),
     (intents, "run", ["run": 1, "position": 1]),
     (decisions, "job", ["job": 1, "sequence": -1]),
     (decisions, "sequence", ["sequence": -1]),
     (decisions, "schedule", ["schedule": 1, "sequence": -1]),
     (logSizes, "job", ["job": 1, "_id": 1]),
     (keyValues, "expires_at", ["expires_at": 1]),
+  ]
+
+  /// The same, of documents that have the field: most have not, and cost nothing there.
+  static let sparseIndexes: [(collection: String, name: String, keys: BSONDocument)] = [
+    (runs, "texts", ["texts": 1]),
+    (steps, "texts", ["texts": 1]),
   ]
 
   /// Collections whose documents leave a mark for an hour when they go: what a host that was cut off in the middle of

@@ -93,6 +93,7 @@ extension CommitPlan {
       guard try steps(of: run, on: reader)[position] != nil else { return nil }
     } else if let finished = transaction.finished {
       (run, position) = (finished.id, 0)
+      if !changes.hasEnded(run) { try reader.server.awaitChanges(of: Collections.runs) }
       let ended: BSONDocument = ["_id": .int(run.number), "outcome": ["$gt": ""], "gone": .null]
       let isEnded = changes.hasEnded(run) ? true : try client.first(Find(Collections.runs, ended)) != nil
       guard isEnded else { return nil }
@@ -100,6 +101,7 @@ extension CommitPlan {
       return nil
     }
     if let intent = changes.intent(of: run, position) { return intent }
+    try reader.server.awaitChanges(of: Collections.intents)
     let filter: BSONDocument = ["run": .int(run.number), "position": .int(Int64(position)), "gone": .null]
     return try client.first(Find(Collections.intents, filter))?["_id"]?.int ?? 0
   }

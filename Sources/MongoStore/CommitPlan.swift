@@ -18,7 +18,7 @@ struct CommitPlan {
     _ operations: [WriterQueue.Operation], ledger: inout DecisionLedger, news: inout StoreWriter.News,
     on client: MongoClient, _ reader: MongoReader
   ) throws(ServerError) -> [Result<Int64, StoreError>] {
-    try values.read(operations, on: client)
+    try values.read(operations, on: client, reader.server)
     var answers: [Result<Int64, StoreError>] = []
     for operation in operations {
       switch operation {
@@ -54,7 +54,7 @@ struct CommitPlan {
     try drop(batch.dropped, on: reader)
     for range in batch.decisions {
       let isNew = try ledger.append(
-        range, last: &state.decisions.number, to: &changes, on: client, failure: reader.server.failure)
+        range, last: &state.decisions.number, to: &changes, on: client, reader.server)
       if isNew { news.ranges[range.job, default: 0] += 1 }
     }
     for mark in batch.files { changes.put(mark) }
@@ -97,7 +97,7 @@ private struct KnownValues {
   private var sizes: [Name: Int] = [:]
 
   mutating func read(
-    _ operations: [WriterQueue.Operation], on client: MongoClient
+    _ operations: [WriterQueue.Operation], on client: MongoClient, _ server: MongoServer
   ) throws(ServerError) {
     var keys: [BSON] = []
     var spaces: [BSON] = []
@@ -114,6 +114,7 @@ private struct KnownValues {
       }
     }
     guard !keys.isEmpty else { return }
+    try server.awaitChanges(of: Collections.keyValues, Collections.keyValueSizes)
     for document in try client.all(
       Find(Collections.keyValues, ["_id": ["$in": .array(keys)], "gone": .null]))
     {

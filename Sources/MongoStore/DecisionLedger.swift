@@ -22,14 +22,14 @@ struct DecisionLedger {
   /// - Returns: whether it is a document of its own.
   mutating func append(
     _ range: DecisionRange, last: inout Int64, to changes: inout ChangeSet, on client: MongoClient,
-    failure: MongoFailure
+    _ server: MongoServer
   ) throws(ServerError) -> Bool {
     if range.number > 0 {
       guard range.number > last else { return false }
       last = range.number
     }
     let owner = Name(range.job, range.schedule ?? "")
-    if let current = try newest(of: owner, range, on: client, failure), current.range.isContinued(by: range) {
+    if let current = try newest(of: owner, range, on: client, server), current.range.isContinued(by: range) {
       let whole = current.range.extended(by: range)
       newest[owner] = .some((current.sequence, whole))
       changes.put(whole, sequence: current.sequence)
@@ -37,7 +37,7 @@ struct DecisionLedger {
     }
     // Rises within a job whatever the clock does, and puts ranges of several jobs in the order in which they were
     // decided.
-    let next = try highestSequence(of: range.job, on: client).addingReportingOverflow(1)
+    let next = try highestSequence(of: range.job, on: client, server).addingReportingOverflow(1)
     let sequence = max(range.decidedAt.nanoseconds, next.partialValue)
     var kept = range
     kept.continues = nil
@@ -58,16 +58,17 @@ struct DecisionLedger {
   mutating func trim() { if newest.count > Self.remembered { forgetAll() } }
 
   private mutating func newest(
-    of owner: Name, _ range: DecisionRange, on client: MongoClient, _ failure: MongoFailure
+    of owner: Name, _ range: DecisionRange, on client: MongoClient, _ server: MongoServer
   ) throws(ServerError) -> (sequence: Int64, range: DecisionRange)? {
     if let known = newest[owner] { return known }
+    try server.awaitChanges(of: Collections.decisions)
     let filter: BSONDocument = [
       "job": .text(range.job), "schedule": range.schedule.map { .text($0) } ?? .null,
     ]
     var found: (sequence: Int64, range: DecisionRange)?
     if let document = try client.first(Find(Collections.decisions, filter, sort: ["sequence": -1])) {
       do throws(StoreError) {
-        found = (document["sequence"]?.int ?? 0, try DecisionDocuments.range(document, failure: failure))
+        found = (document["sequence"]?.int ?? 0, try DecisionDocuments.range(document, failure: server.failure))
       } catch { throw ServerError(error) }
     }
     newest[owner] = .some(found)
@@ -75,9 +76,10 @@ struct DecisionLedger {
   }
 
   private mutating func highestSequence(
-    of job: String, on client: MongoClient
+    of job: String, on client: MongoClient, _ server: MongoServer
   ) throws(ServerError) -> Int64 {
     if let known = highest[Name(job, "")] { return known }
+    try server.awaitChanges(of: Collections.decisions)
     let newest = try client.first(Find(Collections.decisions, ["job": .text(job)], sort: ["sequence": -1]))
     return newest?["sequence"]?.int ?? Int64.min / 2
   }

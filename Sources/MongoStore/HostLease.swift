@@ -17,7 +17,7 @@ final class HostLease: Sendable {
 
   let epoch: Int64
   let held: HeldLease
-  /// Whether this host has waited for another one that lived, before it got the lease.
+  /// Whether another host had the store while this one waited for it.
   let isTakeover: Bool
   private let server: MongoServer
   private let isEnding = Monitor(false)
@@ -31,9 +31,9 @@ final class HostLease: Sendable {
     let me = Holder(now: options.clock.now)
     let milliseconds = max(1, options.lease / 1_000_000)
     var sentAt: Int64 = 0
-    var hasWaited = false
-    epoch = try Self.take(server, me, milliseconds, options, sentAt: &sentAt, &hasWaited)
-    isTakeover = hasWaited
+    var awaited = AwaitedLease(me: me)
+    epoch = try Self.take(server, me, milliseconds, options, sentAt: &sentAt, &awaited)
+    isTakeover = awaited.isOthers
     held = HeldLease(length: options.lease, sentAt: sentAt)
     let (ending, taken, held) = (isEnding, epoch, held)
     thread = try StoreThread(name: "mongo-lease") {
@@ -106,7 +106,7 @@ final class HostLease: Sendable {
 
   private static func take(
     _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ options: MongoStore.Options, sentAt: inout Int64,
-    _ hasWaited: inout Bool
+    _ awaited: inout AwaitedLease
   ) throws(StoreError) -> Int64 {
     let deadline = monotonicNow() + (length + 2_000) * 1_000_000
     var seen: Int64?
@@ -117,14 +117,15 @@ final class HostLease: Sendable {
         let document = try standing(server)
         let holder = Holder(document)
         sentAt = HeldLease.now
-        if let epoch = try attempt(server, me, milliseconds, condition(document, holder, options)) {
+        if hasSaid { awaited.saw(document) }
+        if let epoch = try attempt(server, me, milliseconds, condition(document, holder, options), options.moves) {
           endTransactions(of: document["application"]?.text, on: server)
           return epoch
         }
         let lease = document["lease"]?.date
         if let standsBy = options.standsBy {
           if !hasSaid {
-            hasWaited = holder.isAlive != false
+            awaited.saw(document)
             standsBy("\(server.failure.location): another host has it (\(holder.description))")
           }
           hasSaid = true
@@ -190,12 +191,13 @@ final class HostLease: Sendable {
 
   /// nil: the condition does not hold.
   private static func attempt(
-    _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ condition: BSONDocument
+    _ server: MongoServer, _ me: Holder, _ milliseconds: Int64, _ condition: BSONDocument, _ moves: Bool
   ) throws(StoreError) -> Int64? {
     var fields = BSONDocument(fields: me.fields.map { ($0.0, ["$literal": $0.1]) })
     fields.add("epoch", ["$add": [["$ifNull": ["$epoch", 0]], 1]])
     fields.add("lease", end(milliseconds))
     fields.add("application", ["$literal": .text(server.application)])
+    fields.add("moves", ["$literal": .bool(moves)])
     let query = BSONDocument(fields: [("_id", id)] + condition.fields.map { ($0.name, $0.value) })
     let answer = try server.ask(
       [

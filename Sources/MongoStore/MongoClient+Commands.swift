@@ -75,6 +75,7 @@ extension MongoServer {
   func find(_ find: Find, _ body: (BSONDocument) throws(StoreError) -> Bool) throws(StoreError) {
     var failed: StoreError?
     do throws(ServerError) {
+      try awaitChanges(of: find.collection)
       try withClient { (client) throws(ServerError) in
         try client.walk(find.command, of: find.collection) { document in
           do throws(StoreError) { return try body(document) } catch {

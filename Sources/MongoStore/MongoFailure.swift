@@ -20,6 +20,11 @@ struct ServerError: Error, Sendable {
     self.labels = labels
   }
 
+  /// Of one entry of a command that writes several.
+  init(entry: BSONDocument) {
+    self.init(code: UInt32(clamping: entry["code"]?.int ?? 1), text: entry["errmsg"]?.text ?? "")
+  }
+
   init(_ store: StoreError) {
     self.init(code: 0, text: store.message)
     self.store = store
@@ -50,6 +55,9 @@ struct ServerError: Error, Sendable {
 
   /// DuplicateKey.
   var isDuplicate: Bool { code == 11000 }
+
+  /// IndexOptionsConflict, IndexKeySpecsConflict.
+  var isIndexConflict: Bool { code == 85 || code == 86 }
 }
 
 /// Makes sentences for an operator of what a server says.

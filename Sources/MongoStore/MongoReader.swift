@@ -141,12 +141,14 @@ struct MongoReader: StoreReading {
     var names: Set<String> = []
     for collection in [Collections.schedules, Collections.runs, Collections.decisions] {
       let command: BSONDocument = ["distinct": .text(collection), "key": "job"]
+      do throws(ServerError) { try server.awaitChanges(of: collection) } catch { throw failure.error(error) }
       for value in try server.ask(command)["values"]?.array ?? [] { if let name = value.text { names.insert(name) } }
     }
     return names.sorted()
   }
 
   func count(_ collection: String, _ filter: BSONDocument = [:]) throws(StoreError) -> Int {
+    do throws(ServerError) { try server.awaitChanges(of: collection) } catch { throw failure.error(error) }
     let group: BSON = ["$group": ["_id": .null, "n": ["$sum": 1]]]
     let command: BSONDocument = [
       "aggregate": .text(collection), "pipeline": [["$match": .document(filter)], group], "cursor": [:],

@@ -15,6 +15,7 @@ final class MongoServer: @unchecked Sendable {
   let application = "moondial " + drawnName()
   private let pool: OpaquePointer
   private let users = Monitor((count: 0, isClosed: false))
+  private let applier = Monitor<JournalApplier?>(nil)
 
   /// Milliseconds. An address may say otherwise (`serverSelectionTimeoutMS`, …).
   private static let patience: (selection: Int32, connection: Int32, answer: Int32) = (3_000, 3_000, 60_000)
@@ -78,6 +79,15 @@ final class MongoServer: @unchecked Sendable {
     guard let client = unsafe client else { throw ServerError(code: 1, text: "there is no connection") }
     defer { unsafe moon_mongo_give_back(pool, client) }
     return try body(unsafe MongoClient(client, database: database))
+  }
+
+  /// What brings journals to their documents from now on; nil: nothing does.
+  func set(_ applier: JournalApplier?) { self.applier.withLock { $0 = applier } }
+
+  /// Waits until what this process has committed so far is in the documents of `collections`: who has been told of a
+  /// commit sees it.
+  func awaitChanges(of collections: String...) throws(ServerError) {
+    try applier.withLock { $0 }?.awaitChanges(of: collections)
   }
 
   /// Runs one command.

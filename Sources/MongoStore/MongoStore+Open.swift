@@ -1,3 +1,4 @@
+internal import Basics
 internal import Chronology
 internal import JobModel
 
@@ -23,26 +24,39 @@ extension MongoStore {
     var opened = Opened()
     opened.isReplicated = hasTransactions
     guard mode != .reader else {
-      _ = try MongoReader(server: server).state()
+      try awaitJournals(server, hasTransactions: hasTransactions, options)
       return opened
     }
     try prepare(server)
     if mode == .scheduler || mode == .transfer {
       var options = options
       options.isReplicated = hasTransactions
+      options.moves = mode == .transfer
       opened.lease = try HostLease(taking: server, options)
     }
     do throws(StoreError) {
       if let epoch = opened.lease?.epoch {
         try take(server, epoch, since: mode == .scheduler ? options.clock.now : nil)
       }
+      let applier = mode == .scheduler && !hasTransactions ? try JournalApplier(server) : nil
       let writer = StoreWriter(
-        server, hasTransactions: hasTransactions, lease: opened.lease, state: StoreState(), options: options)
+        server, hasTransactions: hasTransactions, lease: opened.lease, state: StoreState(), options: options,
+        applier: applier)
       do throws(ServerError) {
         try server.withClient { (client) throws(ServerError) in try writer.look(client) }
-      } catch { throw server.failure.error(error) }
-      guard mode != .transfer else { return opened }
-      guard writer.state.transfer == nil else { throw server.failure.halfMoved }
+      } catch {
+        writer.close()
+        throw server.failure.error(error)
+      }
+      guard mode != .transfer else {
+        writer.close()
+        return opened
+      }
+      guard writer.state.transfer == nil else {
+        writer.close()
+        throw server.failure.halfMoved
+      }
+      server.set(applier)
       opened.writer = writer
     } catch {
       opened.lease?.release()
@@ -54,6 +68,32 @@ extension MongoStore {
           + "journal; a replica set, also of one member, writes it once")
     }
     return opened
+  }
+
+  /// Waits until what was committed before is in its documents. What a host that has died has left of its journals is
+  /// brought there, where that is allowed: else what is read is what was there a moment before.
+  private static func awaitJournals(
+    _ server: MongoServer, hasTransactions: Bool, _ options: Options
+  ) throws(StoreError) {
+    let state = try MongoReader(server: server).state()
+    guard let last = state.journals.last?.sequence else { return }
+    let deadline = monotonicNow() + 5_000_000_000
+    do throws(ServerError) {
+      try server.withClient { (client) throws(ServerError) in
+        while try StoreWriter.applied(client) < last, monotonicNow() < deadline {
+          if let holder = try? HostLease.holder(on: server), holder.isAlive != false {
+            _ = Monitor(false).wait(until: monotonicNow() + 10_000_000, for: { $0 ? true : nil })
+            continue
+          }
+          let writer = StoreWriter(
+            server, hasTransactions: hasTransactions, lease: nil, state: state, options: options)
+          defer { writer.close() }
+          // A user who may only read, or a server that takes nothing.
+          _ = try? writer.applyJournals(of: state, client)
+          return
+        }
+      }
+    } catch { throw server.failure.error(error) }
   }
 
   /// From now on no commit of a host before this one is made.
@@ -88,17 +128,7 @@ extension MongoStore {
         guard error.code == 48 else { throw server.failure.error(error) }
       }
     }
-    var indexes: [String: [BSON]] = [:]
-    for (collection, name, keys) in Collections.indexes {
-      indexes[collection, default: []].append(["key": .document(keys), "name": .text(name)])
-    }
-    for collection in Collections.marked {
-      indexes[collection, default: []].append(
-        ["key": ["gone": 1], "name": "gone", "expireAfterSeconds": .int(Collections.markSeconds)])
-    }
-    for (collection, list) in indexes {
-      try server.ask(["createIndexes": .text(collection), "indexes": .array(list), "writeConcern": .onDisk])
-    }
+    try index(server)
     do throws(ServerError) {
       let answer = try server.run(
         [
@@ -114,6 +144,34 @@ extension MongoStore {
     ]
     try server.ask(
       ["update": .text(Collections.meta), "updates": [upgrade], "writeConcern": .onDisk])
+  }
+
+  private static func index(_ server: MongoServer) throws(StoreError) {
+    var indexes: [String: [BSON]] = [:]
+    for (collection, name, keys) in Collections.indexes {
+      indexes[collection, default: []].append(["key": .document(keys), "name": .text(name)])
+    }
+    for (collection, name, keys) in Collections.sparseIndexes {
+      indexes[collection, default: []].append(["key": .document(keys), "name": .text(name), "sparse": true])
+    }
+    for collection in Collections.marked {
+      indexes[collection, default: []].append(
+        ["key": ["gone": 1], "name": "gone", "expireAfterSeconds": .int(Collections.markSeconds), "sparse": true])
+    }
+    for (collection, list) in indexes {
+      func make(_ list: [BSON]) throws(ServerError) {
+        try server.run(["createIndexes": .text(collection), "indexes": .array(list), "writeConcern": .onDisk])
+      }
+      do throws(ServerError) { try make(list) } catch {
+        guard error.isIndexConflict else { throw server.failure.error(error) }
+        // An older version has made some of them otherwise: they serve as well.
+        for index in list {
+          do throws(ServerError) { try make([index]) } catch {
+            guard error.isIndexConflict else { throw server.failure.error(error) }
+          }
+        }
+      }
+    }
   }
 
   /// The documents of `meta` in a store that holds nothing.

@@ -233,17 +233,7 @@ extension MongoStore: TransferableStore {
     try set(
       [
         "clock_epoch": 0, "pause": .null, "highest_run": 0, "kv_version": 0, "highest_audit": 0, "highest_intent": 0,
-        "journal": .null, "transfer": .text(mark),
+        "journals": [], "journal": .null, "transfer": .text(mark),
       ])
-  }
-}
-
-extension Change {
-  /// An entry of the command `update` that makes the document what it is here, unless a host has changed it: what a
-  /// migration that was frozen sends late is refused as a duplicate then.
-  var replacement: BSON {
-    guard case .put(var document) = body else { return [:] }
-    document.add("v", 0 as Int64)
-    return ["q": ["_id": key, "v": 0], "u": .document(document), "upsert": true]
   }
 }

@@ -33,6 +33,8 @@ package final class MongoStore: ReadingStore, RetainingStore, LeasedStore {
     package var mustExist = false
     /// Nanoseconds between two looks at a store that another host has, where nothing tells when it is given back.
     var look: Int64 = 2_000_000_000
+    /// Whether the lease is a migration's, which schedules nothing.
+    var moves = false
     /// Whether the server tells what changes.
     var isReplicated = false
     /// Takes the store over from a host that is alive. For tests.
@@ -78,7 +80,12 @@ package final class MongoStore: ReadingStore, RetainingStore, LeasedStore {
       isReplicated = opened.isReplicated
       if let writer = opened.writer {
         let pruner = mode == .scheduler ? Pruner(server, options.retention) : nil
-        loop = try WriterLoop(writer, pruner: pruner, options: options, storeName: location)
+        do throws(StoreError) {
+          loop = try WriterLoop(writer, pruner: pruner, options: options, storeName: location)
+        } catch {
+          writer.close()
+          throw error
+        }
       } else {
         loop = nil
       }

@@ -12,6 +12,7 @@ struct Pruner {
   /// How often age is looked at. Nanoseconds.
   static let agePeriod: Int64 = 60 * 1_000_000_000
   private static let runsPerSlice = 500
+  private static let failurePause: Int64 = 1_000_000_000
   /// Documents that one look at the oldest runs reads.
   private static let lookedAt = 1_000
 
@@ -77,6 +78,13 @@ struct Pruner {
   /// Does a little of what is due.
   mutating func work(_ writer: StoreWriter, _ now: Instant) {
     guard isDue(now) else { return }
+    // Or what is on its way to its document would come after its removal.
+    do throws(ServerError) {
+      try server.awaitChanges(of: Collections.runs, Collections.decisions, Collections.steps)
+    } catch {
+      pausedUntil = monotonicNow() + Self.failurePause
+      return
+    }
     if monotonicNow() >= nextAgeLook {
       nextAgeLook = monotonicNow() + Self.agePeriod
       looksAtAge = true
@@ -163,6 +171,8 @@ struct Pruner {
 
   private func removeAudit(before last: Int64) {
     guard retention.auditLines < 1 << 40 else { return }
+    // Or those that are on their way would come after it.
+    _ = try? server.awaitChanges(of: Collections.audit)
     let entry: BSON = ["q": ["_id": ["$lte": .int(last - Int64(max(0, retention.auditLines)))]], "limit": 0]
     _ = try? server.run(["delete": .text(Collections.audit), "deletes": [entry]])
   }

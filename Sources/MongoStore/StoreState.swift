@@ -1,7 +1,7 @@
 internal import Chronology
 internal import JobModel
 
-/// The document `store` of `meta`: what there is once, and the journal.
+/// The document `store` of `meta`: what there is once, and the journals.
 ///
 /// `sequence` counts the commits. Each commit changes this document under the condition that the sequence is still the
 /// one that it was computed from, and, of a host, that the epoch is its own: so commits of all processes have one
@@ -9,7 +9,7 @@ internal import JobModel
 struct StoreState: Sendable {
   static let id: BSON = "store"
   /// How documents lie in this version.
-  static let schema: Int64 = 2
+  static let schema: Int64 = 3
 
   var epoch: Int64 = 0
   var sequence: Int64 = 0
@@ -31,13 +31,34 @@ struct StoreState: Sendable {
   /// What a migration into this store has said last.
   var transfer: String?
   var hostSince: Instant?
-  var journal: Journal?
+  /// Of the last commits, oldest first: of all of which the changes may not have come to their documents yet.
+  var journals: [Journal] = []
 
-  /// The changes of the last commit, on a server without transactions: whoever finds them applies them, again or not.
+  /// The changes of a commit, on a server without transactions: whoever finds them applies them, again or not.
   struct Journal: Sendable {
+    /// Number and name of the commit.
+    var sequence: Int64
+    var commit: String
     /// nil: it lies in so many parts in `journal`.
     var bytes: [UInt8]?
     var parts: Int
+
+    fileprivate init?(_ value: BSON) {
+      guard let document = value.document, let commit = document["commit"]?.text else { return nil }
+      self.init(
+        sequence: document["sequence"]?.int ?? 0, commit: commit, bytes: document["bytes"]?.bytes,
+        parts: document.count("parts"))
+    }
+
+    init(sequence: Int64, commit: String, bytes: [UInt8]?, parts: Int) {
+      (self.sequence, self.commit, self.bytes, self.parts) = (sequence, commit, bytes, parts)
+    }
+
+    fileprivate var document: BSON {
+      var document: BSONDocument = ["sequence": .int(sequence), "commit": .text(commit), "parts": .int(Int64(parts))]
+      document.add("bytes", bytes.map { .bytes($0) })
+      return .document(document)
+    }
   }
 
   init() {}
@@ -62,8 +83,11 @@ struct StoreState: Sendable {
     }
     transfer = document["transfer"]?.text
     hostSince = document.instant("host_since")
+    journals = document["journals"]?.array?.compactMap { Journal($0) } ?? []
+    // What an older version has left.
     if let journal = document["journal"]?.document {
-      self.journal = Journal(bytes: journal["bytes"]?.bytes, parts: journal.count("parts"))
+      journals.append(
+        Journal(sequence: sequence, commit: commit, bytes: journal["bytes"]?.bytes, parts: journal.count("parts")))
     }
   }
 
@@ -76,7 +100,7 @@ struct StoreState: Sendable {
     if isHosts { hostCommit = name } else { otherCommits = (otherCommits + [name]).suffix(Self.mostOthers) }
   }
 
-  /// What a commit sets of it, beside its journal.
+  /// What a commit sets of it.
   var committed: BSONDocument {
     [
       "sequence": .int(sequence), "commit": .text(commit), "host_commit": .text(hostCommit),
@@ -85,6 +109,7 @@ struct StoreState: Sendable {
       "kv_version": .int(keyValueVersion), "highest_audit": .int(highestAudit),
       "highest_intent": .int(highestIntent),
       "decisions": ["opening": .text(decisions.opening), "number": .int(decisions.number)],
+      "journals": .array(journals.map(\.document)), "journal": .null,
     ]
   }
 }

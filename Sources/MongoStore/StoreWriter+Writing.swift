@@ -2,20 +2,21 @@ internal import JobModel
 internal import StoreSupport
 
 extension StoreWriter {
-  /// Bytes of a journal in the document itself; a longer one lies in parts. A document has 16 MB at most.
-  private static let journalBytes = 8 << 20
+  /// Bytes of journals in the document itself, which each commit writes anew; what is more lies in parts. A document
+  /// has 16 MB at most.
+  private static let inlineBytes = 64 << 10
+  private static let partBytes = 8 << 20
   /// What MongoDB allows is 16 MB.
   private static let documentBytes = 15 << 20
-  /// Entries and bytes of one command.
-  private static let updatesAtOnce = 2_000
+  /// Bytes of one command.
   private static let bytesAtOnce = 6 << 20
 
   /// Makes a commit of `plan`.
   func write(_ plan: CommitPlan, _ client: MongoClient) throws(ServerError) {
     var texts = LongTexts()
-    let changes = plan.changes.changes(texts: &texts)
+    var changes = plan.changes.changes(after: state.highestRun, texts: &texts)
     // A change that is committed must fit into its document.
-    if let large = changes.first(where: { $0.document.bytes.count > Self.documentBytes }) {
+    if let large = changes.first(where: { $0.size > Self.documentBytes }) {
       throw ServerError(server.failure.tooLarge(large.collection))
     }
     if texts.texts.values.contains(where: { $0.utf8.count > Self.documentBytes }) {
@@ -24,28 +25,52 @@ extension StoreWriter {
     try write(texts, client)
     var next = plan.state
     next.sequence = state.sequence + 1
-    next.journal = nil
+    next.journals = []
+    for index in changes.indices { changes[index].sequence = next.sequence }
     if hasTransactions {
-      let update = commitment(next, journal: nil)
-      try client.transaction { (transaction) throws(ServerError) in
-        try commit(update, client, in: transaction)
-        try send(changes, next.sequence, client, in: transaction)
+      do throws(ServerError) { try transact(changes, next, insertsNew: true, client) } catch {
+        // A schedule that was taken for a new one was there.
+        guard error.isDuplicate else { throw error }
+        try transact(changes, next, insertsNew: false, client)
       }
     } else {
-      let journal = changes.isEmpty ? nil : try keep(changes, named: next.commit, client)
-      try commit(commitment(next, journal: journal), client, in: nil)
-      try apply(changes, next.sequence, client)
+      try journal(changes, &next, client)
     }
     state = next
   }
 
+  private func transact(
+    _ changes: [Change], _ next: StoreState, insertsNew: Bool, _ client: MongoClient
+  ) throws(ServerError) {
+    let update = commitment(next)
+    try client.transaction { (transaction) throws(ServerError) in
+      try commit(update, client, in: transaction)
+      for command in WriteCommand.all(for: changes, insertsNew: insertsNew) {
+        try command.run(client, in: transaction)
+      }
+    }
+  }
+
+  private func journal(_ changes: [Change], _ next: inout StoreState, _ client: MongoClient) throws(ServerError) {
+    if let applier { try applier.awaitRoom() }
+    // Of commits that are in their documents nobody need know any more.
+    next.journals = applier.map { applier in state.journals.filter { $0.sequence > applier.applied } } ?? []
+    if !changes.isEmpty { next.journals.append(try keep(changes, of: next, client)) }
+    try commit(commitment(next), client, in: nil)
+    if let applier {
+      applier.add(changes, sequence: next.sequence)
+    } else {
+      try apply(changes, insertsNew: true, client)
+      next.journals = []
+      Self.mark(applied: next.sequence, client)
+    }
+  }
+
   /// The change of the document `store`, under its condition.
-  private func commitment(_ next: StoreState, journal: BSON?) -> BSON {
-    var fields = next.committed
-    fields.add("journal", journal ?? .null)
+  private func commitment(_ next: StoreState) -> BSON {
     var filter: BSONDocument = ["_id": StoreState.id, "sequence": .int(state.sequence)]
     filter.add("epoch", epoch)
-    return ["q": .document(filter), "u": ["$set": .document(fields)]]
+    return ["q": .document(filter), "u": ["$set": .document(next.committed)]]
   }
 
   private func commit(
@@ -60,69 +85,78 @@ extension StoreWriter {
   }
 
   private func keep(
-    _ changes: [Change], named name: String, _ client: MongoClient
-  ) throws(ServerError) -> BSON {
+    _ changes: [Change], of next: StoreState, _ client: MongoClient
+  ) throws(ServerError) -> StoreState.Journal {
     let list: BSONDocument = ["changes": .array(changes.map { .document($0.document) })]
     let bytes = list.bytes
-    guard bytes.count > Self.journalBytes else { return ["bytes": .bytes(bytes), "parts": 0] }
-    var parts: Int64 = 0
-    for start in stride(from: 0, to: bytes.count, by: Self.journalBytes) {
-      let part = Array(bytes[start..<min(bytes.count, start + Self.journalBytes)])
-      let key: BSON = ["commit": .text(name), "part": .int(parts)]
-      let entry: BSON = ["q": ["_id": key], "u": ["bytes": .bytes(part)], "upsert": true]
+    let others = next.journals.reduce(0) { $0 + ($1.bytes?.count ?? 0) }
+    var journal = StoreState.Journal(sequence: next.sequence, commit: next.commit, bytes: bytes, parts: 0)
+    guard others + bytes.count > Self.inlineBytes else { return journal }
+    journal.bytes = nil
+    for start in stride(from: 0, to: bytes.count, by: Self.partBytes) {
+      let part = Array(bytes[start..<min(bytes.count, start + Self.partBytes)])
+      let entry: BSON = [
+        "q": ["_id": Self.partKey(journal, journal.parts)], "u": ["bytes": .bytes(part)], "upsert": true,
+      ]
+      // With the commit it is on the disk: the server has one log.
       let command: BSONDocument = [
-        "update": .text(Collections.journal), "updates": [entry], "writeConcern": .onDisk,
+        "update": .text(Collections.journal), "updates": [entry], "writeConcern": ["w": 1],
       ]
       try Self.check(client.run(command), ignoresDuplicates: false)
-      parts += 1
+      journal.parts += 1
     }
-    return ["parts": .int(parts)]
+    return journal
   }
 
-  static func changes(
-    of journal: StoreState.Journal, _ state: StoreState, _ client: MongoClient
+  private static func partKey(_ journal: StoreState.Journal, _ part: Int) -> BSON {
+    ["commit": .text(journal.commit), "part": .int(Int64(part))]
+  }
+
+  private static func changes(
+    of journal: StoreState.Journal, _ client: MongoClient
   ) throws(ServerError) -> [Change] {
     var bytes = journal.bytes ?? []
     for part in 0..<journal.parts {
-      let key: BSON = ["commit": .text(state.commit), "part": .int(Int64(part))]
-      // Parts go when a later commit has been made; then this journal is applied.
-      guard let document = try client.first(Find(Collections.journal, ["_id": key])) else { return [] }
+      // Parts go when the journal is applied.
+      guard let document = try client.first(Find(Collections.journal, ["_id": partKey(journal, part)])) else {
+        return []
+      }
       bytes += document["bytes"]?.bytes ?? []
     }
-    return (BSONDocument(bytes)?["changes"]?.array ?? []).compactMap { $0.document.flatMap { Change($0) } }
-  }
-
-  /// Brings a journal's changes to their documents, and forgets its parts.
-  func apply(_ changes: [Change], _ sequence: Int64, _ client: MongoClient) throws(ServerError) {
-    guard !changes.isEmpty else { return }
-    try send(changes, sequence, client, in: nil)
-  }
-
-  private func send(
-    _ changes: [Change], _ sequence: Int64, _ client: MongoClient, in transaction: MongoTransaction?
-  ) throws(ServerError) {
-    for (collection, changes) in Dictionary(grouping: changes, by: \.collection).sorted(by: { $0.key < $1.key }) {
-      var updates: [BSON] = []
-      var bytes = 0
-      for (index, change) in changes.enumerated() {
-        let update = change.update(sequence: sequence)
-        updates.append(update)
-        bytes += update.document?.bytes.count ?? 0
-        guard updates.count == Self.updatesAtOnce || bytes > Self.bytesAtOnce || index == changes.count - 1 else {
-          continue
-        }
-        var command: BSONDocument = [
-          "update": .text(collection), "updates": .array(updates), "ordered": .bool(transaction != nil),
-        ]
-        // On the disk before the next commit takes the journal's place: a server that crashes and is back between two
-        // commands may be met over a new connection, and nobody would look at its journal again.
-        if transaction == nil { command.add("writeConcern", .onDisk) }
-        // A document that a later commit has changed is not met by the condition, and cannot be made anew either.
-        try Self.check(client.run(command, in: transaction), ignoresDuplicates: transaction == nil)
-        updates.removeAll()
-        bytes = 0
-      }
+    return (BSONDocument(bytes)?["changes"]?.array ?? []).compactMap { value in
+      value.document.flatMap { Change($0, sequence: journal.sequence) }
     }
+  }
+
+  /// Brings the changes of all journals that are not known to be applied to their documents. Some, or all, are there.
+  func applyJournals(of found: StoreState, _ client: MongoClient) throws(ServerError) {
+    let applied = found.journals.isEmpty ? 0 : try Self.applied(client)
+    var changes = PendingChanges()
+    for journal in found.journals where journal.sequence > applied {
+      for change in try Self.changes(of: journal, client) { changes.add(change) }
+    }
+    guard !changes.isEmpty else { return }
+    try apply(changes.all, insertsNew: false, client)
+    Self.mark(applied: found.sequence, client)
+  }
+
+  private func apply(_ changes: [Change], insertsNew: Bool, _ client: MongoClient) throws(ServerError) {
+    try sideBySide.run(WriteCommand.all(for: changes, insertsNew: insertsNew), client)
+  }
+
+  // MARK: How far it is applied
+
+  private static let appliedID: BSON = "applied"
+
+  /// Says that the changes of all commits up to this one are in their documents. A hint: without it they are brought
+  /// there once more.
+  static func mark(applied sequence: Int64, _ client: MongoClient) {
+    let entry: BSON = ["q": ["_id": appliedID], "u": ["$max": ["sequence": .int(sequence)]], "upsert": true]
+    _ = try? client.run(["update": .text(Collections.meta), "updates": [entry], "writeConcern": ["w": 1]])
+  }
+
+  static func applied(_ client: MongoClient) throws(ServerError) -> Int64 {
+    try client.first(Find(Collections.meta, ["_id": appliedID]))?["sequence"]?.int ?? 0
   }
 
   /// Texts that were written lately are there.
@@ -153,7 +187,7 @@ extension StoreWriter {
   static func check(_ answer: BSONDocument, ignoresDuplicates: Bool) throws(ServerError) {
     for value in answer["writeErrors"]?.array ?? [] {
       guard let error = value.document else { continue }
-      let failed = ServerError(code: UInt32(clamping: error["code"]?.int ?? 1), text: error["errmsg"]?.text ?? "")
+      let failed = ServerError(entry: error)
       if !(ignoresDuplicates && failed.isDuplicate) { throw failed }
     }
   }

@@ -6,9 +6,10 @@ internal import StoreSupport
 /// Makes commits of what waits. A commit is one change of the document `store` (``StoreState``):
 ///
 /// - On a replica set it is part of a transaction with all other changes.
-/// - On a server without transactions it carries all other changes with it, as the journal: with this one document the
-///   commit is durable. Then the changes are applied to their documents, and then its makers are told. Whoever cuts in
-///   between finds the journal and applies it before the next commit.
+/// - On a server without transactions it carries all other changes with it, as a journal: with this one document the
+///   commit is durable, and its makers are told. The changes come to their documents after that, those of several
+///   commits together (``JournalApplier``), and who asks this process waits for that. Whoever cuts in between finds the
+///   journals and applies them before the next commit.
 ///
 /// Long texts are written before, and are harmless without their commit. What a command has done that was not answered
 /// is found out by looking at the document again: the commit's name is in it, or it is not.
@@ -21,6 +22,10 @@ final class StoreWriter {
   let lease: HostLease?
   var epoch: Int64? { lease?.epoch }
   private let options: MongoStore.Options
+  let sideBySide: SideBySide
+  /// Of a host on a server without transactions; a process alongside it brings its own changes to their documents
+  /// before it is told.
+  let applier: JournalApplier?
   var state: StoreState
   /// Whether `state` is what the server has, as far as this process knows.
   private var isCurrent = true
@@ -40,9 +45,12 @@ final class StoreWriter {
   private var failure: MongoFailure { server.failure }
 
   init(
-    _ server: MongoServer, hasTransactions: Bool, lease: HostLease?, state: StoreState, options: MongoStore.Options
+    _ server: MongoServer, hasTransactions: Bool, lease: HostLease?, state: StoreState, options: MongoStore.Options,
+    applier: JournalApplier? = nil
   ) {
     self.server = server
+    self.applier = applier
+    sideBySide = SideBySide(server)
     self.hasTransactions = hasTransactions
     self.lease = lease
     self.state = state
@@ -51,6 +59,13 @@ final class StoreWriter {
   }
 
   var opening: String { ledger.opening }
+
+  /// Ends its threads. Nothing is written after it.
+  func close() {
+    applier?.close()
+    server.set(nil)
+    sideBySide.close()
+  }
 
   func takeNews() -> News {
     defer { news = News() }
@@ -73,9 +88,10 @@ final class StoreWriter {
     _ = commit(deletions)
   }
 
-  /// Parts of journals of commits before the last one.
+  /// Parts of journals that nobody looks for any more.
   func forgetJournals() {
-    let entry: BSON = ["q": ["_id.commit": ["$ne": .text(state.commit)]], "limit": 0]
+    let named = BSON.array(state.journals.map { .text($0.commit) })
+    let entry: BSON = ["q": ["_id.commit": ["$nin": named]], "limit": 0]
     _ = try? server.run(["delete": .text(Collections.journal), "deletes": [entry]])
   }
 
@@ -152,7 +168,7 @@ final class StoreWriter {
     return answers
   }
 
-  /// Reads what the server has, and applies the journal that is found there.
+  /// Reads what the server has, and applies the journals that are found there.
   func look(_ client: MongoClient) throws(ServerError) {
     var find = Find(Collections.meta, ["_id": StoreState.id])
     find.isOfMajority = hasTransactions
@@ -167,9 +183,16 @@ final class StoreWriter {
       lease?.held.lose(loss.message)
       throw ServerError(loss)
     }
-    if let journal = found.journal { try apply(Self.changes(of: journal, found, client), found.sequence, client) }
+    // What is on its way is in the journals.
+    applier?.pause()
+    do throws(ServerError) { try applyJournals(of: found, client) } catch {
+      applier?.goOn(after: nil)
+      throw error
+    }
+    applier?.goOn(after: found.sequence)
     let counted = state.decisions
     state = found
+    state.journals = []
     // Only a host decides, and no other one has since.
     if epoch != nil, found.decisions.opening != ledger.opening { state.decisions = counted }
     isCurrent = true

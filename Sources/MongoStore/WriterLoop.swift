@@ -81,7 +81,7 @@ final class WriterLoop: Sendable {
         box.pruner?.set(retention)
         box.log.set(retention)
       }
-      if let next, next.ends, next.operations.isEmpty, next.lines.isEmpty { return }
+      if let next, next.ends, next.operations.isEmpty, next.lines.isEmpty { return box.writer.close() }
       let operations = next?.operations ?? []
       let answers = operations.isEmpty ? [] : box.writer.commit(operations)
       if box.writer.isHealthy {

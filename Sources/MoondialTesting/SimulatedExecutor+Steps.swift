@@ -1,7 +1,8 @@
 internal import Chronology
 internal import JobModel
 
-/// Runs with steps: a step, a transaction, a sleep, another step, a wait for an event that may never come.
+/// Runs with steps: a step, a transaction, a sleep, another step, a wait for an event that may never come. Those that
+/// other hosts may have do neither transactions nor wait.
 extension SimulatedExecutor {
   /// What a run does next; nil: all is done.
   ///
@@ -9,7 +10,8 @@ extension SimulatedExecutor {
   static func nextStep(
     of order: RunOrder, after known: [RunStep], at now: Instant, waiting span: Int64
   ) -> RunStep? {
-    let kinds: [RunStep.Kind] = [.step, .transaction, .sleep, .step, .wait]
+    let kinds: [RunStep.Kind] =
+      SimulatedLedger.has(order.job) ? [.step, .transaction, .sleep, .step, .wait] : [.step, .sleep, .step]
     if let last = known.last, last.finishedAt == nil { return last }
     guard known.count < kinds.count else { return nil }
     let kind = kinds[known.count]

@@ -30,6 +30,7 @@ package final class SimulatedExecutor: JobExecutor {
     var violations: [String] = []
     var started = 0
     var submitted = 0
+    var store: any JobStore
     var keeper: (any RunKeeper)?
   }
 
@@ -37,27 +38,37 @@ package final class SimulatedExecutor: JobExecutor {
   private let clock: SimulatedClock
   private let groups: [String: GroupLimit]
   private let rates: RateWitness
-  let store: any JobStore
   let witness: StepWitness
-  package let workers = 4
+  private let starts: StartWitness?
+  package let workers: Int
 
   /// - Parameter rates: what earlier lives of the host have started.
   init(
     clock: SimulatedClock, seed: UInt64, store: any JobStore, groups: [String: GroupLimit] = [:],
-    rates: RateWitness = RateWitness(), witness: StepWitness = StepWitness()
+    rates: RateWitness = RateWitness(), witness: StepWitness = StepWitness(), starts: StartWitness? = nil,
+    workers: Int = 4
   ) {
-    self.store = store
+    self.workers = workers
+    self.starts = starts
     self.witness = witness
     self.clock = clock
     self.groups = groups
     self.rates = rates
-    state = Mutex(State(random: SeededGenerator(seed)))
+    state = Mutex(State(random: SeededGenerator(seed), store: store))
   }
 
   package func start(reportingTo sink: any RunReportSink) { state.withLock { $0.sink = sink } }
 
   /// Keeps what runs with steps keep, as a host does.
   func use(_ keeper: any RunKeeper) { state.withLock { $0.keeper = keeper } }
+  /// From now on the runs' steps are in another store, or behind another link to it.
+  func use(store: any JobStore, _ keeper: any RunKeeper) {
+    state.withLock { state in
+      state.store = store
+      state.keeper = keeper
+    }
+  }
+  var store: any JobStore { state.withLock { $0.store } }
 
   package func submit(_ orders: [RunOrder]) {
     let now = clock.monotonic.now.nanoseconds
@@ -68,6 +79,7 @@ package final class SimulatedExecutor: JobExecutor {
       state.submitted += orders.count
       for (order, found) in zip(orders, found) {
         if let violation = found?.violation { state.violations.append(violation) }
+        if let violation = starts?.submitted(order, hasSteps: found != nil) { state.violations.append(violation) }
         if state.attempts.contains(where: { $0.order.token == order.token }) {
           state.violations.append("run \(order.id) was dispatched while its attempt goes on")
         }
@@ -159,7 +171,7 @@ package final class SimulatedExecutor: JobExecutor {
           return true
         }
         let length = attempt.isStarted || attempt.startsAt <= now ? max(1, attempt.endsAt - attempt.startsAt) : 0
-        let hasOutbox = attempt.steps != nil && attempt.outcome == .succeeded
+        let hasOutbox = attempt.steps != nil && attempt.outcome == .succeeded && SimulatedLedger.has(attempt.order.job)
         reports.append(
           RunReport(
             token: attempt.order.token, kind: .ended, outcome: attempt.outcome, startedAt: wall,
@@ -183,11 +195,24 @@ package final class SimulatedExecutor: JobExecutor {
     if !reports.isEmpty { sink?.report(reports) }
   }
 
+  /// Whoever shares its store keeps nothing of a run that was given up.
+  private func noteLate(_ step: RunStep, of order: RunOrder) {
+    guard starts != nil, let run = try? store.runs(RunQuery(id: order.id, limit: 1)).first,
+      run.outcome == .interrupted
+    else { return }
+    state.withLock {
+      $0.violations.append("step \(step.position) of run \(order.id) was kept after the run was given up")
+    }
+  }
+
   /// The run goes on when its step is durable, and fails when it is not.
   private func keep(_ step: RunStep, of order: RunOrder) {
     guard let keeper = state.withLock({ $0.keeper }) else { return }
     let done: @Sendable (Bool) -> Void = { [self] isDurable in
-      if isDurable { witness.isDurable(step.position, of: order.id) }
+      if isDurable {
+        witness.isDurable(step.position, of: order.id)
+        noteLate(step, of: order)
+      }
       let now = clock.monotonic.now.nanoseconds
       state.withLock { state in
         guard let index = state.attempts.firstIndex(where: { $0.order.token == order.token }) else { return }

@@ -1,4 +1,5 @@
 internal import Chronology
+internal import Hosting
 package import JobModel
 internal import Triggers
 package import TestSupport
@@ -80,11 +81,44 @@ package enum SimulatedJobs {
   }
 }
 
-/// Code that never differs and is never run.
-final class SimulatedPayload: JobPayload {
+/// Code that never differs for a host that is asked whether it has changed, and is never run.
+final class SimulatedPayload: PlaceablePayload {
   /// Whether its runs do steps, and park.
   let hasSteps: Bool
-  init(hasSteps: Bool = false) { self.hasSteps = hasSteps }
+  /// Whether other hosts may have its runs.
+  let isPlaced: Bool
+  /// Of its code: a host with another one is not given the job's runs.
+  let version: Int
+
+  init(hasSteps: Bool = false, isPlaced: Bool = false, version: Int = 1) {
+    self.hasSteps = hasSteps
+    self.isPlaced = isPlaced
+    self.version = version
+  }
+
+  var placementDigest: String { "version \(version)" }
+  var staysWithLeader: String? { isPlaced ? nil : "it asks the scheduler" }
 
   func difference(from other: any JobPayload) -> PayloadDifference { .none }
+}
+
+extension SimulatedJobs {
+  /// Jobs of hosts that share a store: most may run on any of them, some ask for a label.
+  static func share(_ jobs: [JobDefinition], _ random: inout SeededGenerator) -> [JobDefinition] {
+    jobs.map { job in
+      guard let payload = job.payload as? SimulatedPayload, !random.oneIn(5) else { return job }
+      var job = job
+      job.payload = SimulatedPayload(hasSteps: payload.hasSteps, isPlaced: true)
+      if random.oneIn(3) { job.onNodes = ["gpu"] }
+      return job
+    }
+  }
+
+  /// The same job in another version of the scripts.
+  static func altered(_ job: JobDefinition) -> JobDefinition {
+    guard let payload = job.payload as? SimulatedPayload else { return job }
+    var job = job
+    job.payload = SimulatedPayload(hasSteps: payload.hasSteps, isPlaced: payload.isPlaced, version: payload.version + 1)
+    return job
+  }
 }

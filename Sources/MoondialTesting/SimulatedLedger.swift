@@ -25,6 +25,13 @@ enum SimulatedLedger {
     return job
   }()
 
+  /// Whether runs of a job have transactions and outboxes.
+  static func has(_ job: JobEntry) -> Bool { has(job.definition) }
+  private static func has(_ job: JobDefinition) -> Bool {
+    guard let payload = job.payload as? SimulatedPayload else { return false }
+    return payload.hasSteps && !payload.isPlaced
+  }
+
   private static func entry(_ entry: Entry, _ run: RunID) -> JSONText { JSONText("\"\(entry.rawValue) \(run)\"") }
 
   static func operation(_ entry: Entry, _ run: RunID) -> RunOperation {
@@ -74,7 +81,7 @@ enum SimulatedLedger {
       let runs = try store.runs(RunQuery(limit: 10_000_000))
       let former = Dictionary(
         runs.compactMap { run in run.recovers.map { (run.id, $0) } }, uniquingKeysWith: { first, _ in first })
-      let stepping = Set(definitions.filter { ($0.payload as? SimulatedPayload)?.hasSteps == true }.map(\.name))
+      let stepping = Set(definitions.filter(has).map(\.name))
       var expected: Set<String> = []
       var sum = 0
       for run in runs where stepping.contains(run.job) {

@@ -278,6 +278,13 @@ private final class DynamicID: Sendable { let value = Mutex<String?>(nil) }
 
 /// One life of a host: a service tick and an executor over a store that outlives it.
 final class SimulatedHost: Sendable {
+  /// What a host that shares its store has before it leads.
+  struct Shared {
+    var executor: SimulatedExecutor
+    /// The same, behind what has runs executed on other hosts.
+    var placing: any JobExecutor
+  }
+
   private let service: ServiceTick
   private let executor: SimulatedExecutor
   private let rest = Mutex<ServiceTick.Rest?>(nil)
@@ -286,12 +293,14 @@ final class SimulatedHost: Sendable {
 
   init(
     store: any JobStore, clock: SimulatedClock, seed: UInt64, window: Int, definitions: [JobDefinition],
-    groups: [String: GroupLimit], rates: RateWitness, steps: StepWitness
+    groups: [String: GroupLimit], rates: RateWitness, steps: StepWitness, shared: Shared? = nil
   ) {
-    let executor = SimulatedExecutor(
-      clock: clock, seed: seed, store: store, groups: groups, rates: rates, witness: steps)
+    let executor =
+      shared?.executor
+      ?? SimulatedExecutor(clock: clock, seed: seed, store: store, groups: groups, rates: rates, witness: steps)
     self.executor = executor
-    var configuration = ServiceConfiguration(stores: [("default", store)], executors: [("default", executor)])
+    let placing = shared?.placing ?? executor
+    var configuration = ServiceConfiguration(stores: [("default", store)], executors: [("default", placing)])
     configuration.wallClock = clock
     configuration.monotonicClock = clock.monotonic
     configuration.window = window
@@ -303,8 +312,8 @@ final class SimulatedHost: Sendable {
     service = ServiceTick(configuration, wake: {})
     keeper = StoreRunKeeper(
       store: store, name: "default", inbox: service, clock: clock, pool: .inline(), doubts: CommitDoubts())
-    executor.use(keeper)
-    executor.start(reportingTo: service)
+    executor.use(store: store, keeper)
+    placing.start(reportingTo: service)
     let jobs = definitions + [SimulatedLedger.job]
     do { try service.restore(jobs, groups: groups) } catch {
       preconditionFailure("the simulated store cannot be read: \(error)")
@@ -321,6 +330,9 @@ final class SimulatedHost: Sendable {
       }
     }
   }
+
+  /// Where what is to be done on its scheduler is handed in.
+  var inbox: any SchedulerInbox { service }
 
   /// The store is well again: what became of commits in doubt is looked for.
   func settle() { keeper.settle() }

@@ -53,6 +53,7 @@ enum MemberName {
   static func sentence(_ target: PostgresTarget, _ name: String, _ other: StoreMember?) -> String {
     let who = other.map { "process \($0.identity.place.process) on \($0.identity.machine), since \($0.since)" }
     return
-      "\(target.location): another host is called \"\(name)\" (\(who ?? "it has just gone")): give this one a name of its own, such as node = { name = \"\(name)-2\" } in moondial.lua, or stop that one"
+      "\(target.location): another host is called \"\(name)\" (\(who ?? "it has just gone")): give this one a name of "
+      + "its own, such as node = { name = \"\(name)-2\" } in moondial.lua, or stop that one"
   }
 }

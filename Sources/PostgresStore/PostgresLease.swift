@@ -12,7 +12,7 @@ final class PostgresLease: Sendable {
   let held: HeldLease
   /// Whether the host's beats as a member renew it too: then its writer does so only when they do not.
   let isRenewedByMember = Atomic(false)
-  /// Whether this host has waited for another one's lease before it got its own.
+  /// Whether another host had the store while this one waited for it.
   let isTakeover: Bool
 
   init(epoch: Int64, length: Int64, sentAt: Int64, isTakeover: Bool = false) {
@@ -96,6 +96,10 @@ final class PostgresLease: Sendable {
   struct Holder: Sendable {
     var node: String
     var process: Int64
+    /// It is a migration, which schedules nothing.
+    var moves: Bool
+    /// How many hosts have taken the store so far, migrations left aside.
+    var changes: Int64
     var takenAt: String
     /// Nanoseconds that its lease has left by the server's clock; negative: it is over.
     var left: Int64
@@ -108,11 +112,13 @@ final class PostgresLease: Sendable {
       """
       SELECT node, process, to_char(taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), \
       CASE WHEN expires_at = '-infinity' THEN -1 \
-      ELSE (extract(epoch FROM expires_at - clock_timestamp()) * 1e9)::bigint END FROM leadership WHERE epoch > 0
+      ELSE (extract(epoch FROM expires_at - clock_timestamp()) * 1e9)::bigint END, moves::int, changes \
+      FROM leadership WHERE epoch > 0
       """)
     guard rows.count == 1 else { return nil }
     return Holder(
-      node: rows.text(0, 0), process: rows.integer(0, 1), takenAt: rows.text(0, 2), left: rows.integer(0, 3))
+      node: rows.text(0, 0), process: rows.integer(0, 1), moves: rows.integer(0, 4) != 0,
+      changes: rows.integer(0, 5), takenAt: rows.text(0, 2), left: rows.integer(0, 3))
   }
 
   /// Takes the store over if its lease is free.
@@ -120,15 +126,18 @@ final class PostgresLease: Sendable {
   /// - Parameters:
   ///   - byForce: also while another host's lease lasts.
   ///   - moves: to move everything out of it or into it, and not to schedule.
+  ///   - awaited: whose lease the caller waited for.
   /// - Throws: `.locked` with who has it, or what keeps hosts out.
   static func take(
     _ connection: PostgresConnection, _ target: PostgresTarget, node: String? = nil, length: Int64, byForce: Bool,
-    moves: Bool = false, isTakeover: Bool = false
+    moves: Bool = false, after awaited: PostgresStandby.Awaited? = nil
   ) throws(StoreError) -> PostgresLease {
     let sentAt = HeldLease.now
     let name = node ?? ProcessPlace.machine
-    if let epoch = try tryToTake(connection, name, length: length, byForce: byForce, moves: moves) {
-      return PostgresLease(epoch: epoch, length: length, sentAt: sentAt, isTakeover: isTakeover)
+    if let taken = try tryToTake(connection, name, length: length, byForce: byForce, moves: moves) {
+      return PostgresLease(
+        epoch: taken.epoch, length: length, sentAt: sentAt,
+        isTakeover: awaited.map { $0.isTakeover(by: taken.changes) } ?? false)
     }
     if !moves, try connection.ask("SELECT 1 FROM leadership WHERE transfer IS NOT NULL").count > 0 {
       throw target.halfMoved
@@ -136,7 +145,8 @@ final class PostgresLease: Sendable {
     let holder = try holder(connection)
     throw StoreError(
       .locked,
-      "\(target.location): another host schedules from this store (\(holder?.description ?? "it has just started")): stop it, or name another store"
+      "\(target.location): another host schedules from this store (\(holder?.description ?? "it has just started")): "
+        + "stop it, or name another store"
     )
   }
 
@@ -146,10 +156,10 @@ final class PostgresLease: Sendable {
     WHERE a.pid = backend AND a.backend_start = leadership.backend_start))
     """
 
-  /// The epoch that was taken; nil: another host's lease lasts.
+  /// The epoch that was taken, and how many hosts have taken the store with this one; nil: another host's lease lasts.
   private static func tryToTake(
     _ connection: PostgresConnection, _ node: String, length: Int64, byForce: Bool, moves: Bool
-  ) throws(StoreError) -> Int64? {
+  ) throws(StoreError) -> (epoch: Int64, changes: Int64)? {
     let take = PostgresStep(
       """
       UPDATE leadership SET epoch = epoch + 1, node = $1, process = $2, backend = pg_backend_pid(), \
@@ -157,7 +167,7 @@ final class PostgresLease: Sendable {
       taken_at = clock_timestamp(), expires_at = clock_timestamp() + $3 * interval '1 ms', \
       moves = $5, changes = changes + (CASE WHEN $5 THEN 0 ELSE 1 END) \
       WHERE (\(isFree) OR $4) AND (transfer IS NULL OR $5) \
-      AND ($5 OR NOT EXISTS(SELECT FROM members WHERE name = $1 AND draining)) RETURNING epoch
+      AND ($5 OR NOT EXISTS(SELECT FROM members WHERE name = $1 AND draining)) RETURNING epoch, changes
       """
     ) {
       $0.add(node)
@@ -179,7 +189,7 @@ final class PostgresLease: Sendable {
     let answers = try connection.run([
       PostgresStep("BEGIN"), onDisk, evict, take, PostgresStep("COMMIT"),
     ])
-    return answers[3].count == 1 ? answers[3].integer(0, 0) : nil
+    return answers[3].count == 1 ? (answers[3].integer(0, 0), answers[3].integer(0, 1)) : nil
   }
 
   /// Gives it back, so that who stands by need not wait for its end.

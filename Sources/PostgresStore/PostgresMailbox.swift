@@ -37,11 +37,26 @@ final class PostgresMailbox: RunMailbox {
   }
 
   func place(_ runs: [RunPlacement]) throws(StoreError) -> Set<PlacementKey> {
-    Set(PostgresPlacements.keys(try commits.write(PostgresPlacements.place(runs))[2]))
+    var placed: Set<PlacementKey> = []
+    for slice in Self.slices(runs) {
+      placed.formUnion(PostgresPlacements.keys(try commits.write(PostgresPlacements.place(slice))[2]))
+    }
+    return placed
   }
 
-  func cancel(_ keys: [PlacementKey]) throws(StoreError) { _ = try commits.write(PostgresPlacements.cancel(keys)) }
-  func settle(_ keys: [PlacementKey]) throws(StoreError) { _ = try commits.write(PostgresPlacements.settle(keys)) }
+  func cancel(_ keys: [PlacementKey]) throws(StoreError) {
+    for slice in Self.slices(keys) { _ = try commits.write(PostgresPlacements.cancel(slice)) }
+  }
+
+  func settle(_ keys: [PlacementKey]) throws(StoreError) {
+    for slice in Self.slices(keys) { _ = try commits.write(PostgresPlacements.settle(slice)) }
+  }
+
+  private static func slices<T>(_ all: [T]) -> [[T]] {
+    stride(from: 0, to: all.count, by: PostgresPlacements.slice).map {
+      Array(all[$0..<min($0 + PostgresPlacements.slice, all.count)])
+    }
+  }
 
   func isAwaiting(_ isAwaiting: Bool) {
     let isNews = state.change { state in

@@ -62,7 +62,9 @@ enum PostgresMigration {
     let difference = max(ahead, behind)
     guard difference > 1_000_000_000 else { return [] }
     return [
-      "\(target.location): this machine's clock is \(difference / 1_000_000_000) s \(ahead > 0 ? "ahead of" : "behind") the server's: fire times are by this machine's clock, and leases by the server's; set both by NTP"
+      "\(target.location): this machine's clock is \(difference / 1_000_000_000) s "
+        + "\(ahead > 0 ? "ahead of" : "behind") the server's: fire times are by this machine's clock, and leases by "
+        + "the server's; set both by NTP"
     ]
   }
 }

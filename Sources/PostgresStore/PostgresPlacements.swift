@@ -3,7 +3,7 @@ internal import JobModel
 
 /// How placements lie in `placed_runs`, and the statements of both sides.
 ///
-/// A member's word is `members.fence`, a number that no other row ever had: whoever gives a member up for lost changes
+/// A member's fence is `members.fence`, a number that no other row ever had: whoever gives a member up for lost changes
 /// it, in the transaction that says so of its runs. A member's transaction begins with the proof of it, and holds the
 /// row until its end; so one of the two comes first, and the other one sees it.
 enum PostgresPlacements {
@@ -67,6 +67,7 @@ enum PostgresPlacements {
     return [insert, tell, there, PostgresLease.onDisk]
   }
 
+  /// On the disk, since it is asked for once.
   static func cancel(_ list: [PlacementKey]) -> [PostgresStep] {
     [
       PostgresStep(
@@ -75,7 +76,7 @@ enum PostgresPlacements {
         AND p.number = k.number RETURNING p.node) \
         SELECT pg_notify(\(channel(ofNode: "node")), '') FROM (SELECT DISTINCT node FROM told) AS nodes
         """
-      ) { add(list, to: &$0) }
+      ) { add(list, to: &$0) }, PostgresLease.onDisk,
     ]
   }
 
@@ -100,6 +101,8 @@ enum PostgresPlacements {
   }
 
   static let unheard = "SELECT \(columns) FROM placed_runs p WHERE NOT p.heard ORDER BY p.epoch, p.number"
+  /// Placements that one transaction of the leader's is about at most: however many there are, each is short.
+  static let slice = 1_000
 
   /// Whether there is a placement whose member is not known to live.
   static let hasLost = "SELECT 1 FROM placed_runs p WHERE \(isOpen) AND \(hasGone) LIMIT 1"
@@ -109,15 +112,24 @@ enum PostgresPlacements {
     AND m.expires_at > clock_timestamp())
     """
 
-  /// Gives up members of which nothing was heard, and what they have.
+  /// Gives up members of which nothing was heard, and what they have. They are told, for when they are back.
+  ///
+  /// A run is lost because its member has lost its fence, and for no other reason: of a member whose lease ends while
+  /// this goes on, the runs are its own until the next look.
   static var lose: [PostgresStep] {
     [
       PostgresStep(
         """
-        UPDATE members m SET fence = nextval('fences') WHERE m.expires_at <= clock_timestamp() \
-        AND EXISTS(SELECT FROM placed_runs p WHERE p.node = m.name AND p.fence = m.fence AND \(isOpen))
+        WITH fenced AS (UPDATE members m SET fence = nextval('fences'), takes = false \
+        WHERE m.expires_at <= clock_timestamp() \
+        AND EXISTS(SELECT FROM placed_runs p WHERE p.node = m.name AND p.fence = m.fence AND \(isOpen)) RETURNING m.name) \
+        SELECT pg_notify(\(channel(ofNode: "name")), '') FROM fenced
         """), PostgresLease.onDisk,
-      PostgresStep("UPDATE placed_runs p SET state = 'lost', heard = false WHERE \(isOpen) AND \(hasGone)"),
+      PostgresStep(
+        """
+        UPDATE placed_runs p SET state = 'lost', heard = false WHERE \(isOpen) AND NOT EXISTS(SELECT FROM members m \
+        WHERE m.name = p.node AND m.life = p.life AND m.fence = p.fence)
+        """),
     ]
   }
 
@@ -125,7 +137,7 @@ enum PostgresPlacements {
 
   // MARK: The member's
 
-  struct Word: Sendable, Equatable {
+  struct FencedMember: Sendable, Equatable {
     var node: String
     var life: String
     var fence: Int64
@@ -140,7 +152,7 @@ enum PostgresPlacements {
     var proof: PostgresStep { PostgresStep("SELECT prove_member($1, $2, $3)") { add(to: &$0) } }
   }
 
-  /// The member's word; no row when it is not known any more.
+  /// The member's fence; no row when it is not known any more.
   static func begin(_ identity: MemberIdentity, takes: Bool) -> PostgresStep {
     // Whoever leads looks at its members at once.
     PostgresStep(
@@ -158,36 +170,38 @@ enum PostgresPlacements {
   private static let mine = "p.node = $1 AND p.life = $2 AND p.fence = $3"
   private static let given = "p.epoch, p.number, p.run, p.attempt, p.job, p.instructions"
 
-  static func take(_ word: Word) -> PostgresStep {
+  static func take(_ member: FencedMember) -> PostgresStep {
     PostgresStep(
       """
       WITH taken AS (UPDATE placed_runs p SET state = 'taken' WHERE \(mine) AND p.state = 'placed' RETURNING \(given)) \
       SELECT * FROM taken p ORDER BY p.epoch, p.number
       """
-    ) { word.add(to: &$0) }
+    ) { member.add(to: &$0) }
   }
 
-  /// Whether there is anything for the member to do.
-  static func hasNews(_ word: Word) -> PostgresStep {
+  /// Whether there is anything for the member to do: also when it has lost its fence, which the proof then says.
+  static func hasNews(_ member: FencedMember) -> PostgresStep {
     PostgresStep(
       """
       SELECT 1 FROM placed_runs p WHERE \(mine) AND (p.state = 'placed' \
-      OR p.cancelled AND p.state IN ('taken', 'started')) LIMIT 1
+      OR p.cancelled AND p.state IN ('taken', 'started')) \
+      UNION ALL SELECT 1 WHERE NOT EXISTS(SELECT FROM members m WHERE m.name = $1 AND m.life = $2 AND m.fence = $3) \
+      LIMIT 1
       """
-    ) { word.add(to: &$0) }
+    ) { member.add(to: &$0) }
   }
 
   /// All that it has and has not begun: an answer to `take` may have been lost.
-  static func taken(_ word: Word) -> PostgresStep {
+  static func taken(_ member: FencedMember) -> PostgresStep {
     PostgresStep("SELECT \(given) FROM placed_runs p WHERE \(mine) AND p.state = 'taken' ORDER BY p.epoch, p.number") {
-      word.add(to: &$0)
+      member.add(to: &$0)
     }
   }
 
-  static func cancelled(_ word: Word) -> PostgresStep {
+  static func cancelled(_ member: FencedMember) -> PostgresStep {
     PostgresStep(
       "SELECT p.epoch, p.number FROM placed_runs p WHERE \(mine) AND p.cancelled AND p.state IN ('taken', 'started')"
-    ) { word.add(to: &$0) }
+    ) { member.add(to: &$0) }
   }
 
   static func runs(_ rows: PostgresRows, of identity: MemberIdentity) -> [RunPlacement] {
@@ -204,7 +218,7 @@ enum PostgresPlacements {
   }
 
   /// What became of runs: of several reports about one the last, since a statement writes a row once.
-  static func report(_ reports: [PlacementReport], _ word: Word) -> [PostgresStep] {
+  static func report(_ reports: [PlacementReport], _ member: FencedMember) -> [PostgresStep] {
     let latest = PostgresBatch.latest(reports) { $0.key }
     return [
       PostgresStep(
@@ -215,7 +229,7 @@ enum PostgresPlacements {
         AND \(mine) AND p.state IN ('taken', 'started')
         """
       ) {
-        word.add(to: &$0)
+        member.add(to: &$0)
         $0.add(latest) { $0.key.epoch }
         $0.add(latest) { $0.key.number }
         $0.add(latest) { report -> String? in report.state.rawValue }

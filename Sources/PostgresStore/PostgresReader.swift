@@ -26,7 +26,8 @@ struct PostgresReader: StoreReading {
     guard highest < RunID.largest else {
       throw StoreError(
         .corrupt,
-        "\(target.location): it has the mark of a run \(highest) (highest_run in \(PostgresSchema.name).leadership), which no host ever made: set it to the largest id of a run, or restore a backup"
+        "\(target.location): it has the mark of a run \(highest) (highest_run in \(PostgresSchema.name).leadership), "
+          + "which no host ever made: set it to the largest id of a run, or restore a backup"
       )
     }
     var snapshot = StoreSnapshot(nextRunID: RunID(highest + 1), clockEpoch: ClockEpoch(rows[0].smallCount(0, 1)))

@@ -3,6 +3,20 @@ internal import JobModel
 
 /// Waiting for a store that another host schedules from.
 enum PostgresStandby {
+  /// For what a host waits, as it was when it began to.
+  struct Awaited: Sendable {
+    /// It is another host's lease: not that of this host's predecessor, which died, and not a migration's.
+    var isOthers: Bool
+    /// How many hosts had taken the store by then; nil: the server did not say.
+    var changes: Int64?
+
+    /// Whether a host that has the store as the `changes`th one takes it over from another: from the one that it waited
+    /// for, or from one that was quicker since.
+    func isTakeover(by changes: Int64) -> Bool {
+      isOthers || self.changes.map { changes > $0 + 1 } ?? true
+    }
+  }
+
   /// Takes the lease; while another host has it, waits when `options` say so, for the end of the lease or word that it
   /// was given back. A server that goes away meanwhile is waited for as well.
   ///
@@ -12,7 +26,7 @@ enum PostgresStandby {
   ) throws(StoreError) -> PostgresLease {
     let link = MemberLink.of(target, options.node)
     var hasSaid = false
-    var isTakeover = false
+    var awaited: Awaited?
     var listens = false
     // A beat that was under way when word came may tell what was before it.
     var mustAsk = false
@@ -42,7 +56,7 @@ enum PostgresStandby {
         }
         let lease = try PostgresLease.take(
           connection, target, node: options.node, length: options.lease, byForce: options.takesByForce,
-          isTakeover: isTakeover)
+          after: awaited)
         if options.standsBy != nil { _ = try connection.ask("UNLISTEN \(PostgresSchema.channel)") }
         return lease
       } catch {
@@ -50,8 +64,8 @@ enum PostgresStandby {
         let isHeld = error.code == .locked && error != target.halfMoved
         guard let standsBy = options.standsBy, isHeld || hasSaid && connection.isBroken else { throw error }
         if !hasSaid {
-          let (why, isOthers) = said(connection, target, options.node)
-          isTakeover = isOthers
+          let (why, whose) = said(connection, target, options.node)
+          awaited = whose
           standsBy(why)
         }
         hasSaid = true
@@ -78,19 +92,21 @@ enum PostgresStandby {
     return left > 0 ? max(shortestWait, min(left + margin, options.lease)) : 0
   }
 
-  /// Why the host waits, and whether it is for another one than its own predecessor, of which only the lease is left.
+  /// Why the host waits, and for whom.
   private static func said(
     _ connection: PostgresConnection, _ target: PostgresTarget, _ node: String?
-  ) -> (why: String, isOthers: Bool) {
+  ) -> (why: String, whose: Awaited) {
     var holder: PostgresLease.Holder?
+    var awaited = Awaited(isOthers: false)
     do throws(StoreError) {
-      if let node, try PostgresMembers.isDraining(connection, node) {
-        return ("\(target.location): this host is drained (`moondial nodes resume \(node)` ends that)", true)
-      }
       holder = try PostgresLease.holder(connection)
+      let isOwn = holder?.node == node ?? ProcessPlace.machine
+      awaited = Awaited(isOthers: holder.map { !$0.moves && !isOwn } ?? false, changes: holder?.changes ?? 0)
+      if let node, try PostgresMembers.isDraining(connection, node) {
+        return ("\(target.location): this host is drained (`moondial nodes resume \(node)` ends that)", awaited)
+      }
     } catch {}
-    let why = "\(target.location): another host has it (\(holder?.description ?? "it has just started"))"
-    return (why, holder?.node != node ?? ProcessPlace.machine)
+    return ("\(target.location): another host has it (\(holder?.description ?? "it has just started"))", awaited)
   }
 
   private static let shortestWait: Int64 = 100_000_000

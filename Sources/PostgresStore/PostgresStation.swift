@@ -3,12 +3,12 @@ internal import JobModel
 internal import StoreSupport
 internal import Synchronization
 
-/// The word under which a member writes what it runs for the leader. Any thread.
-final class PostgresWord: Sendable {
-  private let state = Mutex<PostgresPlacements.Word?>(nil)
+/// Under what a member writes what it runs for the leader. Any thread.
+final class HeldFence: Sendable {
+  private let state = Mutex<PostgresPlacements.FencedMember?>(nil)
   /// nil: it has none, or has lost it.
-  var current: PostgresPlacements.Word? { state.withLock { $0 } }
-  func set(_ word: PostgresPlacements.Word?) { state.withLock { $0 = word } }
+  var current: PostgresPlacements.FencedMember? { state.withLock { $0 } }
+  func set(_ fence: PostgresPlacements.FencedMember?) { state.withLock { $0 = fence } }
 }
 
 /// The member's side of placements: a thread with a connection of its own, which hears at once what was placed.
@@ -34,12 +34,12 @@ final class PostgresStation: RunStation {
     _ target: PostgresTarget, _ identity: MemberIdentity, _ request: StoreRequest, _ address: StoreAddress,
     held: HeldLease, _ callbacks: StationCallbacks
   ) throws(StoreError) {
-    let word = PostgresWord()
+    let fence = HeldFence()
     var options = PostgresStore.Options()
     options.synchronous = request.durability
     options.threadRefused = request.threadRefused
     options.clock = request.clock
-    options.word = word
+    options.fence = fence
     store = try PostgresStore(address, mode: .alongside, options: options)
     self.held = held
     bell = try Bell(target.location)
@@ -51,7 +51,7 @@ final class PostgresStation: RunStation {
         state.withLock { $0.isFenced = true }
         callbacks.changed(.fenced(why))
       }
-      var serving = Serving(target, setup: setup, identity, held, word, callbacks, bell: bell, fenced: fenced)
+      var serving = Serving(target, setup: setup, identity, held, fence, callbacks, bell: bell, fenced: fenced)
       while true {
         let work = state.withLock { state in
           defer { state.reports = [] }
@@ -98,7 +98,7 @@ private struct Serving: ~Copyable {
   private let setup: String
   private let identity: MemberIdentity
   private let held: HeldLease
-  private let word: PostgresWord
+  private let fence: HeldFence
   private let callbacks: StationCallbacks
   private let bell: Bell
   private let fenced: @Sendable (String) -> Void
@@ -118,11 +118,11 @@ private struct Serving: ~Copyable {
 
   private static let shortestRetry: Int64 = 250_000_000
   private static let longestRetry: Int64 = 5_000_000_000
-  /// Nanoseconds between two looks without word of anything.
+  /// Nanoseconds between two looks without a notice of anything.
   private static let slow: Int64 = 60_000_000_000
 
   init(
-    _ target: PostgresTarget, setup: String, _ identity: MemberIdentity, _ held: HeldLease, _ word: PostgresWord,
+    _ target: PostgresTarget, setup: String, _ identity: MemberIdentity, _ held: HeldLease, _ fence: HeldFence,
     _ callbacks: StationCallbacks, bell: Bell, fenced: @escaping @Sendable (String) -> Void
   ) {
     self.fenced = fenced
@@ -131,7 +131,7 @@ private struct Serving: ~Copyable {
     self.identity = identity
     self.held = held
     patience = max(1_000_000_000, held.length)
-    self.word = word
+    self.fence = fence
     self.callbacks = callbacks
     self.bell = bell
   }
@@ -145,7 +145,7 @@ private struct Serving: ~Copyable {
     do throws(StoreError) {
       let connection = try connected()
       if !isFenced { try begin(connection, isTaking: work.isTaking && !work.isClosing) }
-      if let own = word.current {
+      if let own = fence.current {
         if !left.isEmpty {
           _ = try connection.run(bracketed(PostgresPlacements.report(left, own), own), within: patience)
           for report in left where report.state.isOver {
@@ -158,11 +158,11 @@ private struct Serving: ~Copyable {
       }
       retry = 0
       // Its membership makes its row anew, or its lease is renewed: soon.
-      pause = !isFenced && (word.current == nil || isUnsure) ? Self.shortestRetry : Self.slow
+      pause = !isFenced && (fence.current == nil || isUnsure) ? Self.shortestRetry : Self.slow
     } catch {
       isUnsure = true
       if error.code == .lost {
-        fence(error.message)
+        giveUp(error.message)
         left = []
       } else {
         retry = min(max(Self.shortestRetry, retry * 2), Self.longestRetry)
@@ -172,7 +172,7 @@ private struct Serving: ~Copyable {
     return left
   }
 
-  private func bracketed(_ steps: [PostgresStep], _ own: PostgresPlacements.Word) -> [PostgresStep] {
+  private func bracketed(_ steps: [PostgresStep], _ own: PostgresPlacements.FencedMember) -> [PostgresStep] {
     [PostgresStep("BEGIN"), own.proof] + steps + [PostgresStep("COMMIT")]
   }
 
@@ -187,24 +187,26 @@ private struct Serving: ~Copyable {
     return made
   }
 
-  /// Gets the member's word when it has none, and says whether it takes runs.
+  /// Gets the member's fence when it has none, and says whether it takes runs.
   private mutating func begin(_ connection: PostgresConnection, isTaking: Bool) throws(StoreError) {
-    guard word.current == nil || isTaking != toldTaking else { return }
+    guard fence.current == nil || isTaking != toldTaking else { return }
     let rows = try connection.run([PostgresPlacements.begin(identity, takes: isTaking)], within: patience)[0]
     toldTaking = isTaking
     guard rows.count == 1 else {
       // Its row has gone: what it had was given up, or will be. Its membership makes a new one.
-      if word.current != nil { fence("\(target.location): the others have given this host up for lost") }
+      if fence.current != nil { giveUp("\(target.location): the others have given this host up for lost") }
       return
     }
-    let found = PostgresPlacements.Word(node: identity.name, life: identity.life, fence: rows.integer(0, 0))
-    if let own = word.current, own != found {
-      return fence("\(target.location): the others have given this host up for lost")
+    let found = PostgresPlacements.FencedMember(node: identity.name, life: identity.life, fence: rows.integer(0, 0))
+    if let own = fence.current, own != found {
+      return giveUp("\(target.location): the others have given this host up for lost")
     }
-    word.set(found)
+    fence.set(found)
   }
 
-  private mutating func look(_ connection: PostgresConnection, _ own: PostgresPlacements.Word) throws(StoreError) {
+  private mutating func look(
+    _ connection: PostgresConnection, _ own: PostgresPlacements.FencedMember
+  ) throws(StoreError) {
     if !isUnsure, try connection.run([PostgresPlacements.hasNews(own)], within: patience)[0].count == 0 { return }
     let steps = [PostgresPlacements.take(own), PostgresPlacements.cancelled(own)]
     let more = isUnsure ? [PostgresPlacements.taken(own)] : []
@@ -228,8 +230,8 @@ private struct Serving: ~Copyable {
     if !cancelled.isEmpty { callbacks.cancelled(cancelled) }
   }
 
-  private mutating func fence(_ why: String) {
-    word.set(nil)
+  private mutating func giveUp(_ why: String) {
+    fence.set(nil)
     isFenced = true
     toldTaking = false
     known = []

@@ -34,7 +34,7 @@ package final class PostgresStore: ReadingStore, QueueingStore, RetainingStore, 
     /// Takes the store while another host's lease lasts, as nobody should but a test.
     package var takesByForce = false
     /// Of a member: what every transaction proves; nil: nothing has to be proved alongside a host.
-    var word: PostgresWord?
+    var fence: HeldFence?
     /// Told when the system refuses a thread that is made when it is first needed, and (nil) when it gives it.
     package var threadRefused: (@Sendable (StoreError?) -> Void)?
     /// Judges the age of history.

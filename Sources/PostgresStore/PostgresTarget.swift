@@ -28,12 +28,14 @@ struct PostgresTarget: Sendable {
     where words.contains(refusal) {
       return StoreError(
         .io,
-        "\(location): the server refuses the login (\(words)): look at user, password (PGPASSWORD, ~/.pgpass) and pg_hba.conf"
+        "\(location): the server refuses the login (\(words)): look at user, password (PGPASSWORD, ~/.pgpass) and "
+          + "pg_hba.conf"
       )
     }
     return StoreError(
       .io,
-      "\(location): the server cannot be reached (\(words)): its jobs wait until it can; look at the address and the server"
+      "\(location): the server cannot be reached (\(words)): its jobs wait until it can; look at the address and the "
+        + "server"
     )
   }
 
@@ -44,7 +46,8 @@ struct PostgresTarget: Sendable {
     case PostgresSchema.fencedState:
       return StoreError(
         .lost,
-        "\(location): another host has taken this store over: this one starts nothing from it any more, and how its runs end is not written"
+        "\(location): another host has taken this store over: this one starts nothing from it any more, and how its "
+          + "runs end is not written"
       )
     case PostgresSchema.lostMemberState: return givenUp
     case "53100":
@@ -60,7 +63,8 @@ struct PostgresTarget: Sendable {
     case "3F000", "42P01", "42883":
       return StoreError(
         .corrupt,
-        "\(location): something of moondial's schema is missing (\(message)): restore it from a backup, or drop the schema \(PostgresSchema.name) to start empty"
+        "\(location): something of moondial's schema is missing (\(message)): restore it from a backup, or drop the "
+          + "schema \(PostgresSchema.name) to start empty"
       )
     default: return StoreError(.io, "\(location): \(message) (SQLSTATE \(state))")
     }
@@ -70,7 +74,8 @@ struct PostgresTarget: Sendable {
   var givenUp: StoreError {
     StoreError(
       .lost,
-      "\(location): this host was not heard of for the length of its lease, and what it ran for the host that leads was given up: nothing of it is written"
+      "\(location): this host was not heard of for the length of its lease, and what it ran for the host that leads "
+        + "was given up: nothing of it is written"
     )
   }
 
@@ -84,7 +89,8 @@ struct PostgresTarget: Sendable {
   var unknown: StoreError {
     StoreError(
       .io,
-      "\(location): the connection broke before the answer came: it may have been written or not; look before it is done again"
+      "\(location): the connection broke before the answer came: it may have been written or not; look before it is "
+        + "done again"
     )
   }
 
@@ -92,7 +98,8 @@ struct PostgresTarget: Sendable {
   var late: StoreError {
     StoreError(
       .io,
-      "\(location): the server's answer came after the lease had ended: it was written, and nothing begins by it before the lease is renewed"
+      "\(location): the server's answer came after the lease had ended: it was written, and nothing begins by it "
+        + "before the lease is renewed"
     )
   }
 
@@ -100,14 +107,16 @@ struct PostgresTarget: Sendable {
   var overtaken: StoreError {
     StoreError(
       .lost,
-      "\(location): another host has taken this store over while this one waited for an answer: what it wrote last is the other one's to settle"
+      "\(location): another host has taken this store over while this one waited for an answer: what it wrote last is "
+        + "the other one's to settle"
     )
   }
 
   var halfMoved: StoreError {
     StoreError(
       .locked,
-      "\(location): something is being moved into this store, and that is not finished: run the same `moondial migrate` again, which goes on where it stopped, or name another store"
+      "\(location): something is being moved into this store, and that is not finished: run the same `moondial "
+        + "migrate` again, which goes on where it stopped, or name another store"
     )
   }
 

@@ -13,7 +13,7 @@ struct PostgresWriter: ~Copyable {
   /// nil in a process alongside a host.
   let lease: PostgresLease?
   /// Of a member that runs what the leader gave it.
-  private let word: PostgresWord?
+  private let fence: HeldFence?
   private var connection: PostgresConnection?
   /// nil: nothing is pruned, because everything is being moved.
   private var pruner: PostgresPruner?
@@ -45,7 +45,7 @@ struct PostgresWriter: ~Copyable {
     self.lease = lease
     self.mark = mark
     clock = options.clock
-    word = options.word
+    fence = options.fence
     auditLines = Int64(max(0, options.retention.auditLines))
     isDurable = options.synchronous == .full
     pruner = options.prunes ? PostgresPruner(options.retention) : nil
@@ -86,8 +86,8 @@ struct PostgresWriter: ~Copyable {
   ) throws(StoreError) -> ArraySlice<PostgresRows> {
     let connection = try connected()
     var proof = lease.map { [$0.proof(highestRun: highestRun, decision: decision, commit: commit)] } ?? []
-    if let word {
-      guard let own = word.current else { throw target.givenUp }
+    if let fence {
+      guard let own = fence.current else { throw target.givenUp }
       proof = [own.proof]
     }
     let sentAt = HeldLease.now

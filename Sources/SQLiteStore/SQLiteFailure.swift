@@ -33,7 +33,8 @@ struct SQLiteFailure: Sendable {
     case SQLITE_CORRUPT:
       return StoreError(
         .corrupt,
-        "\(path): the file is damaged (\(message)): restore it from a backup, or move it away together with its -wal file to start empty"
+        "\(path): the file is damaged (\(message)): restore it from a backup, or move it away together with its -wal "
+          + "file to start empty"
       )
     case SQLITE_NOTADB:
       return StoreError(
@@ -56,14 +57,16 @@ struct SQLiteFailure: Sendable {
   var readOnly: StoreError {
     StoreError(
       .readOnly,
-      "\(path): the file or its directory cannot be written by user \(geteuid()): change their owner or mode, or name another place"
+      "\(path): the file or its directory cannot be written by user \(geteuid()): change their owner or mode, or name "
+        + "another place"
     )
   }
 
   var newer: StoreError {
     StoreError(
       .version,
-      "\(path): written by a newer moondial than this one: install that version, or restore a backup from before the upgrade"
+      "\(path): written by a newer moondial than this one: install that version, or restore a backup from before the "
+        + "upgrade"
     )
   }
 

@@ -51,7 +51,8 @@ final class SchedulingLock: Sendable {
       }
       throw StoreError(
         .locked,
-        "\(path): another host schedules from this store (\(holder?.description ?? "it has just started")): stop it, or name another store"
+        "\(path): another host schedules from this store (\(holder?.description ?? "it has just started")): stop it, "
+          + "or name another store"
       )
     }
     let text = "\(getpid())\n\(ProcessPlace.machine)\n\(now)\n"

@@ -51,7 +51,9 @@ struct StoreFence {
     let other = try findHost.first { $0.text(0) } ?? ""
     throw StoreError(
       .lost,
-      "\(failure.path): another host (\(other.isEmpty ? "unknown" : other)) has taken this store over: this one starts nothing from it any more, and how its runs end is not written; stop one of the two, and never remove a .lock file"
+      "\(failure.path): another host (\(other.isEmpty ? "unknown" : other)) has taken this store over: this one starts "
+        + "nothing from it any more, and how its runs end is not written; stop one of the two, and never remove a "
+        + ".lock file"
     )
   }
 }

@@ -17,6 +17,8 @@ package struct ServiceConfiguration {
   package var catchUpStep: Int64?
   /// Bytes of the stack of the scheduler's thread. The default is 8 MB, of which it takes what it needs.
   package var stackSize = 8 << 20
+  /// Whether this process has led before, and stepped down: to have its stores again is no start.
+  package var continues = false
   /// Whether each run's claim, start and success are published; failures always are. The default is true.
   package var publishesRuns = true
   /// Orphaned jobs that are remembered; `.max`: all. With a number, reloads must go through `ask(recalling:)`.

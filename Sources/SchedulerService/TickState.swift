@@ -39,7 +39,9 @@ struct TickState {
   mutating func restore(_ definitions: [JobDefinition], groups: [String: GroupLimit]) throws(StoreError) {
     let context = TriggerContext(zones: configuration.zones)
     for (index, pipeline) in pipelines.enumerated() {
-      core.restore(try pipeline.store.load(), store: index) { text in
+      var snapshot = try pipeline.store.load()
+      if configuration.continues { snapshot.isTakeover = true }
+      core.restore(snapshot, store: index) { text in
         // What cannot be read is kept by the core, and shown: a zone may be missing on this machine today.
         try? TriggerText.parse(text, context: context).trigger
       }

@@ -1,3 +1,4 @@
+package import Chronology
 package import JobModel
 package import Triggers
 
@@ -8,6 +9,12 @@ extension SchedulerCore {
   package var slotCount: Int { jobs.count }
   /// Dynamic schedules in force.
   package var dynamicScheduleCount: Int { jobs.dynamic.count }
+
+  /// When the first of all schedules falls due, or fell due, if its store or the window keeps it waiting. O(stores and
+  /// priorities)
+  package var earliestDue: Instant? {
+    due.indices.compactMap { due.first(in: $0)?.due }.min().map { Instant(nanoseconds: $0) }
+  }
 
   // MARK: Runs
 

@@ -305,13 +305,6 @@ extension SchedulerCore {
     record(.skipped, .orphaned, span, of: index, &evaluation)
   }
 
-  mutating func runAtStart(_ index: JobIndex, _ evaluation: inout Evaluation) {
-    let job = jobs[index.offset]
-    guard !job.isOrphaned, !isPaused(index.offset), job.definition.enabled else { return }
-    guard job.definition.runAtStart || job.trigger?.firesAtStart == true else { return }
-    accept(index, cause: .startup, at: evaluation.now.wall, &evaluation)
-  }
-
   /// Events and the ends of other jobs reach the definitions of now. O(what changed since).
   mutating func refreshListeners() { jobs.examined += listeners.refresh(from: jobs) }
 

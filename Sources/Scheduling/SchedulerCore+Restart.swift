@@ -80,17 +80,16 @@ extension SchedulerCore {
     resolveUnfinished(&evaluation)
     var late = 0
     for offset in jobs.indices {
+      if jobs[offset].dynamic == nil, !restart.continued.contains(JobIndex(offset)) {
+        runAtStart(JobIndex(offset), &evaluation)
+      }
       let job = jobs[offset]
       guard !job.isOrphaned else { continue }
       if let next = job.nextFire, job.registeredAt < now.wall, next < now.wall {
         arm(JobIndex(offset), notBefore: now.wall.nanoseconds + Int64(late) * configuration.catchUpStep)
         late += 1
       }
-      if job.dynamic == nil {
-        if !restart.continued.contains(JobIndex(offset)) { runAtStart(JobIndex(offset), &evaluation) }
-      } else if job.isOver {
-        jobs.markDirty(JobIndex(offset))
-      }
+      if job.dynamic != nil, job.isOver { jobs.markDirty(JobIndex(offset)) }
     }
     for (id, store) in restart.leftBehind { evaluation.stores[store].batch.unscheduled.append(id) }
     restart.leftBehind = []

@@ -17,7 +17,7 @@ package struct JUnitReport {
     var output: [String] = []
   }
   private var suites: [(file: String, cases: [Case])] = []
-  private var places: [String: Int] = [:]
+  private var indices: [String: Int] = [:]
 
   package init() {}
 
@@ -29,6 +29,7 @@ package struct JUnitReport {
         if let file = error.file, let line = error.line { text = "\(file):\(line): \(text)" }
         if let traceback = error.traceback { text += "\n" + traceback }
       }
+      if let note = result.note { text += "\n" + note }
       entry.problem = ("failure", result.outcome.rawValue, result.message, text)
     }
     entry.output = result.log.map(Self.text)
@@ -43,12 +44,12 @@ package struct JUnitReport {
   }
 
   private mutating func add(_ entry: Case, to file: String) {
-    let place = places[file] ?? suites.count
-    if place == suites.count {
-      places[file] = place
+    let index = indices[file] ?? suites.count
+    if index == suites.count {
+      indices[file] = index
       suites.append((file, []))
     }
-    suites[place].cases.append(entry)
+    suites[index].cases.append(entry)
   }
 
   private static func text(_ line: LogLine) -> String {
@@ -122,7 +123,7 @@ package struct JUnitReport {
   /// With six places.
   private static func seconds(_ nanoseconds: Int64) -> String {
     let microseconds = max(0, nanoseconds) / 1_000
-    let places = "\(1_000_000 + microseconds % 1_000_000)".dropFirst()
-    return "\(microseconds / 1_000_000).\(places)"
+    let digits = "\(1_000_000 + microseconds % 1_000_000)".dropFirst()
+    return "\(microseconds / 1_000_000).\(digits)"
   }
 }

@@ -23,6 +23,9 @@ package struct TestResult: Sendable {
   package var log: [LogLine]
   /// The runs of its jobs that have ended, in that order.
   package var runs: [RunRecord]
+  /// What its host lacks that a host has, when the test failed and a run that may have missed it did not succeed: a
+  /// sentence.
+  package var note: String?
 
   package var hasPassed: Bool { outcome == .succeeded }
 

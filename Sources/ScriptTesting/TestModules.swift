@@ -156,7 +156,8 @@ enum TestModules {
       var status = stat()
       // Safe: the call fills the struct it is given.
       guard unsafe stat(absolute, &status) == 0 else {
-        throw Refusal(text: "t:files: there is no file \(path.text): write it first with fs.write")
+        throw Refusal(
+          text: "t:files: there is no file \(path.text): make its directory with fs.mkdir, and write it with fs.write")
       }
       guard watched.isEmpty || isElsewhere || patterns.contains(where: { $0.matches(absolute) }) else {
         let list = watched.joined(separator: ", ")

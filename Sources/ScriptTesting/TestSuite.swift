@@ -128,12 +128,25 @@ package final class TestSuite {
       let report = own.execute(test)
       own.stop()
       host.stop()
-      return TestResult(
+      var result = TestResult(
         outcome: report.outcome, error: report.details?.error, duration: monotonicNow() - began, log: host.log.all,
         runs: host.runs)
+      if !result.hasPassed { result.note = note(on: result.runs) }
+      return result
     } catch let error as HostError { throw error } catch {
       throw HostError("test \"\(test.name)\" cannot be run: \(error)")
     }
+  }
+
+  /// A job of an executor with all libraries may be told that there is no `io`, which its host has.
+  private func note(on runs: [RunRecord]) -> String? {
+    let failed = Set(runs.lazy.filter { $0.outcome != .succeeded }.map(\.job))
+    let executors = session.configuration.executors
+    let names = Set(generation.jobs.filter { failed.contains($0.name) }.map(\.executor)).filter { name in
+      executors[name].map { $0.kind == .process && $0.process.libraries == .all } ?? false
+    }
+    guard let name = names.min() else { return nil }
+    return "executor \"\(name)\" has libraries = \"all\": a test runs its jobs in the sandbox, without them"
   }
 
   private func setting(of test: ScriptTest, _ directory: String) throws -> TestHost.Setting {

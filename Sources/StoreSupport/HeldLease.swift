@@ -88,7 +88,8 @@ package final class HeldLease: Sendable {
       if isLate, !isDoubtful {
         listener(
           .doubtful(
-            "\(location): the lease could not be renewed, and another host may take over soon: what runs is ended, and nothing is started until it is"
+            "\(location): the lease could not be renewed, and another host may take over soon: what runs is ended, and "
+              + "nothing is started until it is"
           ))
       } else if !isLate, isDoubtful {
         listener(.regained)

@@ -20,10 +20,11 @@ struct CalendarFileTests {
     """
   }
 
+  /// The day on which the tests began, in UTC: they may run past midnight.
+  private static let today = Int(Date().timeIntervalSince1970) / 86_400
+
   /// A day in UTC, so many days from today.
-  private static func day(_ offset: Int) -> String {
-    CivilDate(daysSinceEpoch: Int(Date().timeIntervalSince1970) / 86_400 + offset).description
-  }
+  private static func day(_ offset: Int) -> String { CivilDate(daysSinceEpoch: today + offset).description }
 
   private static func compact(_ offset: Int) -> String { day(offset).replacing("-", with: "") }
 

@@ -37,22 +37,10 @@ struct EndTests {
     try Data(text.utf8).write(to: URL(fileURLWithPath: place.path + "/" + file))
     let host = try place.host("-v")
     // It is loading when it burns time.
-    try awaitBusy(host)
+    try host.awaitBusy()
     host.signal(SIGTERM)
     #expect(try host.awaitExit(within: 15) == 0)
     #expect(host.text.contains("stopped"))
-  }
-
-  /// Until the process has used a third of a second of a processor: then it is past its own start.
-  private func awaitBusy(_ host: HostProcess) throws {
-    let deadline = Date(timeIntervalSinceNow: HostProcess.patience)
-    while Date() < deadline {
-      let stat = (try? String(contentsOfFile: "/proc/\(host.pid)/stat", encoding: .utf8)) ?? ""
-      let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
-      if fields.count > 12, let used = Int(fields[11]), used > 33 { return }
-      sched_yield()
-    }
-    throw HostProcess.Failure(description: "the host does nothing")
   }
 
   @Test(

@@ -197,4 +197,52 @@ enum FirstWeek {
       """
     ),
   ]
+  /// How they are tested.
+  static let tests = """
+    test("the third backup removes the first", { jobs = { "backup" } }, function(t)
+      fs.mkdir("srv/backup")
+      t:fake("secret", { ["backup-token"] = "s" })
+      t:fake("exec", function(words)
+        fs.write(words[3], "x")
+        return 0
+      end)
+      for kept = 1, 2 do t:equal(t:run("backup").result.kept, kept) end
+      t:equal(t:run("backup").result.kept, 2)
+      t:equal(#t:calls("exec"), 3)
+    end)
+
+    test("a full disk is told once", { jobs = { "disk alarm", "disk mail" } }, function(t)
+      t:fake("exec", "Filesystem 1024-blocks Used Available Capacity Mounted on\\n/dev/a 100 93 7 93% /\\n")
+      t:advance("1s")
+      t:match(t:logs("disk mail")[1].message, "disk is full")
+      t:equal(t:logs("disk mail")[1].fields.used, 93)
+    end)
+
+    test("a file is imported and reported in the night", { jobs = { "import", "nightly report" } }, function(t)
+      fs.mkdir("srv/in")
+      fs.write("srv/in/a.csv", "item,price\\ntea,1.5\\ntea,3\\n")
+      t:equal(t:files("import", { "srv/in/a.csv" })[1].outcome, "succeeded")
+      local run = t:advance_to("2026-01-01T03:00")[1]
+      t:equal({ run.job, run.at, run.result.rows }, { "nightly report", "2026-01-01T02:00:00+01:00", 1 })
+      t:match(fs.read("srv/report.html"), "tea: 4.5")
+    end)
+
+    test("the pipeline goes through, and a failure is told", function(t)
+      t:run("extract")
+      t:equal(t:runs("load")[1].outcome, "succeeded")
+      t:equal(t:runs("both")[1].event.results.load, nil)
+      t:equal(#t:runs("alarm"), 0)
+    end)
+
+    test("a stand-up is not held at Christmas", { at = "2026-12-24T08:00", jobs = { "standup" } }, function(t)
+      t:equal(t:next("standup", 2), { "2026-12-24T09:00:00+01:00", "2026-12-28T09:00:00+01:00" })
+    end)
+
+    test("water is remembered each day", { jobs = { "remind", "plan" } }, function(t)
+      t:advance("3d")
+      local said = {}
+      for _, run in ipairs(t:runs("remind")) do said[#said + 1] = run.params.text end
+      t:equal(said, { "tea", "water", "water", "water" })
+    end)
+    """
 }

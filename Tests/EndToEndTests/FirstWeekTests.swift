@@ -38,6 +38,48 @@ struct FirstWeekTests {
     #expect(payday.last == "  2027-01-04T09:00:00+01:00")
   }
 
+  @Test("their tests pass under a clock that the tests move")
+  func tested() throws {
+    let place = try place()
+    try place.save("week_test.lua", FirstWeek.tests)
+    let ended = try place.run("test")
+    #expect(ended.status == 0 && ended.output.last?.hasPrefix("6 passed, 0 failed") == true, "\(ended)")
+    let check = try place.run("check")
+    #expect(check.output == ["22 jobs in 12 scripts, no mistakes"], "no host loads the tests: \(check)")
+  }
+
+  @Test("each of them can be tried alone, with what it would be given")
+  func alone() throws {
+    let place = try place()
+    try Data("item,price\ntea,1.5\nmilk,2\ntea,3\n".utf8).write(to: URL(filePath: place.path + "/srv/in/a.csv"))
+    func tries(_ job: String, _ more: [String] = [], _ words: String) throws {
+      let ended = try HostProcess.run(["exec", job] + more, in: place.path)
+      let said = (ended.output + ended.errors).joined(separator: "\n")
+      #expect(ended.status == 0 && said.contains(words), "\(job): \(said)")
+      #expect(!said.contains("token-4711"), "\(said)")
+    }
+    try tries("backup", [], #"{"kept":1,"#)
+    try tries("rotate logs", [], "succeeded")
+    try tries("disk alarm", [], #"dropped: emit("disk.full")"#)
+    try tries("disk mail", ["--event", #"{"used":91}"#], #"disk is full {"used":91}"#)
+    try tries("health", [], #""localhost:1":false"#)
+    try tries("import", ["--file", "srv/in/a.csv"], #"imported {"rows":3}"#)
+    try tries("nightly report", [], #"{"rows":2}"#)
+    try tries("extract", [], "transform, both would run after this")
+    try tries("transform", ["--event", #"{"job":"extract","result":{"rows":4}}"#], #"{"rows":8}"#)
+    try tries("fan out", [], #""sum":179"#)
+    try tries("sync stock", [], #""stock""#)
+    try tries("payroll", [], "succeeded")
+    try tries("remind", ["--param", "text=tea"], "remember: tea")
+    let refused = try place.run("exec", "no grant")
+    #expect(refused.status == 1 && refused.errors.joined().contains("has no grant for the secret backup-token"))
+    let unsaid = try place.run("exec", "transform", "--event", "1")
+    #expect(
+      unsaid.status == 2
+        && unsaid.errors.joined().contains("runs after extract: say how that ended with --event '{\"job\": \"extract\""),
+      "\(unsaid)")
+  }
+
   @Test("under a host each of them does what it says, and is found in history, list, explain and metrics")
   func hosted() throws {
     let place = try place()

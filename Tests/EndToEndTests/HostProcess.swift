@@ -277,9 +277,10 @@ final class HostProcess: @unchecked Sendable {
 
   /// Runs a command to its end.
   static func run(
-    _ arguments: [String], in directory: String, input: String = "", prefix: [String] = []
+    _ arguments: [String], in directory: String, input: String = "", prefix: [String] = [],
+    program: [String] = [HostProcess.binary]
   ) throws -> Ended {
-    let process = try HostProcess(arguments, in: directory, input: input, prefix: prefix)
+    let process = try HostProcess(program: program, arguments, in: directory, input: input, prefix: prefix)
     // One that does not end is not left behind.
     defer { process.signal(SIGKILL) }
     let status = try process.awaitExit()

@@ -20,6 +20,43 @@ struct HostStateTests {
     ["explain", "a"], ["upcoming", "--json"], ["status", "--json"], ["nodes"],
   ]
 
+  @Test(
+    "a store that cannot be written is the first thing that status says", .enabled(if: canLimit, "needs prlimit"))
+  func unwritable() throws {
+    let place = try Place()
+    try place.save("a.lua", "job 'tick' { every = '100ms', run = function() print('tick') end }\n")
+    let host = try HostProcess(["run", "scripts"], in: place.path, shell: "trap '' XFSZ")
+    try host.awaitLine(containing: "tick")
+    // A disk that takes nothing more.
+    try limitFiles(of: host, "4096:")
+    try host.awaitLine(containing: "its jobs stay due and are tried again every second")
+    var status = try place.run("status")
+    // The next fire time may be a tenth of a second away.
+    for _ in 0..<50 where !status.output.contains(where: { $0.hasSuffix(", and waits for its store") }) {
+      status = try place.run("status")
+    }
+    #expect(status.status == 1)
+    #expect(
+      status.output.first?.hasPrefix("problem    store default cannot be written: ") == true, "\(status.output)")
+    #expect(
+      status.output.contains { $0.hasPrefix("next ") && $0.hasSuffix(", and waits for its store") }, "\(status.output)")
+    #expect(try place.run("status", "--json").output.joined().contains("\"next_due\":"))
+    try limitFiles(of: host, "unlimited:")
+    try host.awaitLine(containing: "the store can be written again")
+    let recovered = try place.run("status")
+    #expect(recovered.status == 0 && recovered.output.first?.hasPrefix("host ") == true, "\(recovered)")
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0)
+  }
+
+  private static let canLimit = FileManager.default.isExecutableFile(atPath: "/usr/bin/prlimit")
+
+  private func limitFiles(of host: HostProcess, _ size: String) throws {
+    let ended = try HostProcess.run(
+      ["--pid", "\(host.pid)", "--fsize=\(size)"], in: "/", program: ["/usr/bin/prlimit"])
+    #expect(ended.status == 0, "\(ended)")
+  }
+
   @Test("on a host that is stopping, questions are answered, and what would start something is refused at once")
   func stopping() throws {
     let place = try Place()

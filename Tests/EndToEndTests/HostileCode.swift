@@ -15,6 +15,7 @@ enum HostileCode {
     #include <sys/syscall.h>
     #include <sys/timex.h>
     #include <sys/un.h>
+    #include <sys/wait.h>
     #include <time.h>
     #include <stdlib.h>
     #include <string.h>
@@ -30,13 +31,52 @@ enum HostileCode {
     }
     static int close_all(lua_State *L) { (void)L; for (int i = 0; i < 100; i++) close(i); return 0; }
     static int nap(lua_State *L) { (void)L; for (;;) sleep(1000); }
+    // As it is for whoever is told nothing, and does nothing.
+    static int ignore(lua_State *L) {
+      sigset_t all;
+      sigfillset(&all);
+      sigprocmask(SIG_SETMASK, &all, NULL);
+      return nap(L);
+    }
+    static int read_whole(int from, unsigned char *bytes, size_t size) {
+      for (size_t at = 0; at < size;) {
+        ssize_t count = read(from, bytes + at, size - at);
+        if (count <= 0) return 0;
+        at += count;
+      }
+      return 1;
+    }
+    // From here on a child stands between the process and its host, and gives the host the end of the run twice.
+    static int twice(lua_State *L) {
+      static unsigned char frame[1 << 20];
+      int ends[2];
+      if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return luaL_error(L, "no sockets");
+      pid_t child = fork();
+      if (child < 0) return luaL_error(L, "no child");
+      if (child == 0) {
+        close(ends[1]);
+        for (int is_end = 0; !is_end && read_whole(ends[0], frame, 4);) {
+          size_t size = frame[0] | frame[1] << 8 | frame[2] << 16;
+          if (!read_whole(ends[0], frame + 4, size)) break;
+          is_end = frame[4] == 4;
+          for (int i = 0; i <= is_end; i++) if (write(3, frame, 4 + size) < 0) break;
+        }
+        _exit(0);
+      }
+      dup2(ends[1], 3);
+      close(ends[0]);
+      close(ends[1]);
+      return 0;
+    }
     static int hog(lua_State *L) {
       (void)L;
       static char *volatile p; for (;;) { p = malloc(1 << 20); if (!p) abort(); memset(p, 1, 1 << 20); }
     }
     static int bomb(lua_State *L) { (void)L; for (;;) fork(); }
     static int daemonise(lua_State *L) {
-      if (fork() == 0) { int new = setsid(); if (fork() == 0) for (;;) sleep(1000); _exit(new > 0); }
+      pid_t child = fork();
+      if (child == 0) { int new = setsid(); if (fork() == 0) for (;;) sleep(1000); _exit(new > 0); }
+      waitpid(child, NULL, 0);
       return lua_pushinteger(L, getpid()), 1;
     }
     static int host(lua_State *L) { return lua_pushinteger(L, getppid()), 1; }
@@ -117,7 +157,7 @@ enum HostileCode {
     int luaopen_hostile(lua_State *L) {
       static const luaL_Reg all[] = {{"segv", segv}, {"abort", die}, {"kill", send_signal}, {"write", write_to},
         {"close", close_all}, {"nap", nap}, {"hog", hog}, {"bomb", bomb}, {"daemonise", daemonise}, {"host", host},
-        {"gaps", gaps}, {"ask", ask_socket},
+        {"gaps", gaps}, {"ask", ask_socket}, {"ignore", ignore}, {"twice", twice},
         {NULL, NULL}};
       luaL_newlib(L, all);
       return 1;

@@ -161,9 +161,9 @@ extension JobFieldRow {
         // Threads of an executor follow each other: those of the default one come first.
         let line = try host.awaitLine(containing: "on thread ")
         let thread = Int(line.split(separator: " ").last?.dropLast() ?? "")
-        let workers = try ThreadNames(of: host.pid).threads.filter { $0.name.hasPrefix("moondial-w") }
+        let workers = try ThreadNames.workers(8, of: host)
         #expect(workers.count == 8)
-        #expect(thread != workers.map(\.number).min())
+        #expect(thread != workers.min())
       }),
     JobFieldRow(
       field: "store", text: "store = 'other'", rest: "\(starts), run = function() print('kept') end",

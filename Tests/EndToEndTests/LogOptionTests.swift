@@ -41,6 +41,7 @@ struct LogOptionTests {
     try host.awaitLine { $0.contains("loud #") && $0.contains("started") }
     try host.awaitLine { $0.contains("loud #") && $0.contains("succeeded") }
     #expect(!host.lines.contains { $0.text.contains("quiet #") })
+    try host.awaitAnywhere("fails #")
     let failures = host.lines.filter { $0.text.contains("fails #") }
     #expect(failures.count == 1 && failures[0].text.contains(#"no\nway"#), "\(failures)")
     try Data("return { log_levels = { loud = 'error' } }".utf8).write(to: configuration)

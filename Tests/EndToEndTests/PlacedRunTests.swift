@@ -17,7 +17,7 @@ struct PlacedRunTests {
     try Data(text.utf8).write(to: URL(fileURLWithPath: place.path + "/moondial.lua"))
   }
 
-  private func host(_ name: String, _ labels: String = "plain", scripts: String = "scripts") throws -> HostProcess {
+  func host(_ name: String, _ labels: String = "plain", scripts: String = "scripts") throws -> HostProcess {
     try HostProcess(
       [
         "run", scripts, "--state", ".\(name)", "--set", "node.name=\(name)", "--set", "node.labels=\(labels)",
@@ -25,21 +25,21 @@ struct PlacedRunTests {
       ], in: place.path)
   }
 
-  private func leader() throws -> HostProcess {
+  func leader() throws -> HostProcess {
     let first = try host("first")
     try first.awaitLine(containing: "from 1 script in ")
     return first
   }
 
-  private func end(_ hosts: HostProcess...) throws {
+  func end(_ hosts: HostProcess...) throws {
     for host in hosts { host.signal(SIGTERM) }
     for host in hosts { #expect(try host.awaitExit() == 0) }
   }
 
-  private func sql(_ text: String) throws -> String { try server.execute(text, in: url) }
+  func sql(_ text: String) throws -> String { try server.execute(text, in: url) }
 
   /// Asks the server until it answers that.
-  private func awaitAnswer(_ sql: String, _ answer: String) throws {
+  func awaitAnswer(_ sql: String, _ answer: String) throws {
     let end = Date(timeIntervalSinceNow: HostProcess.patience)
     var found = ""
     while Date() < end {
@@ -50,7 +50,7 @@ struct PlacedRunTests {
   }
 
   /// Asks the host that leads until it says so.
-  private func awaitExplained(_ job: String, _ part: String) throws {
+  func awaitExplained(_ job: String, _ part: String) throws {
     let end = Date(timeIntervalSinceNow: HostProcess.patience)
     var found: [String] = []
     while Date() < end {
@@ -60,7 +60,7 @@ struct PlacedRunTests {
     Issue.record("\(part) is not in \(found)")
   }
 
-  private static let waits = "while not ctx:cancelled() do sleep(\"20ms\") end"
+  static let waits = "while not ctx:cancelled() do sleep(\"20ms\") end"
 
   @Test("a host that stands by runs a job with its label: its result, lines, values and steps are in the store")
   func labels() throws {
@@ -193,7 +193,7 @@ struct PlacedRunTests {
     try third.awaitLine(containing: "long #2: began")
     second.signal(SIGCONT)
     try second.awaitLine(containing: "was given up: nothing of it is written")
-    // It has ended what it had, and takes runs again under another word.
+    // It has ended what it had, and takes runs again under another fence.
     try awaitAnswer("SELECT count(*) FROM moondial.members WHERE takes", "2")
     #expect(try sql("SELECT value FROM moondial.kv") == "2")
     #expect(try sql("SELECT string_agg(id || outcome, ',') FROM moondial.runs") == "1interrupted")

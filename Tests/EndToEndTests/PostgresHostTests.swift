@@ -137,6 +137,42 @@ struct PostgresHostTests {
     #expect(try first.awaitExit() == 0)
   }
 
+  @Test("a host that was fenced and finds the store free begins anew, which is no start")
+  func fencedAlone() throws {
+    let server = try #require(PostgresServer.shared)
+    let place = try Place()
+    let url = try server.database()
+    try configure(place, "default = { url = \"\(url)\", lease = \"2s\" }, [\"local\"] = \"sqlite:own.db\"")
+    try place.save(
+      "a.lua",
+      """
+      job "one" { every = "1h", run_at_start = true, run = function() end }
+      job "own" { every = "1h", run_at_start = true, store = "local", run = function() end }
+      """)
+    let first = try place.host("-v", "--state", ".first", "--set", "node.name=first")
+    for _ in 1...2 { try first.awaitLine { $0.contains(" #1") && $0.contains("succeeded") } }
+    let second = try place.host("--state", ".second", "--set", "node.name=second")
+    try second.awaitLine(containing: "standby: ")
+    first.signal(SIGSTOP)
+    try second.awaitLine(containing: "2 jobs from 1 script")
+    second.signal(SIGTERM)
+    #expect(try second.awaitExit() == 0)
+    first.signal(SIGCONT)
+    try first.awaitLine(containing: "this host begins anew")
+    try first.awaitLine(containing: "2 jobs from 1 script")
+    first.signal(SIGTERM)
+    #expect(try first.awaitExit() == 0)
+    for job in ["one", "own"] {
+      let runs = try place.run("history", job, "--state", ".first", "--json").output
+      #expect(runs.count == 1, "\(job): \(runs)")
+    }
+    // Whoever starts it does start it.
+    let again = try place.host("-v", "--state", ".first", "--set", "node.name=first")
+    for _ in 1...2 { try again.awaitLine { $0.contains(" #") && $0.contains("succeeded") } }
+    again.signal(SIGTERM)
+    #expect(try again.awaitExit() == 0)
+  }
+
   @Test("a run with steps parks, survives kill -9, goes on where it was, and its transaction and outbox are done once")
   func steps() throws {
     let server = try #require(PostgresServer.shared)

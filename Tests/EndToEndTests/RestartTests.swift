@@ -1,5 +1,7 @@
+import Chronology
 import Foundation
 import Glibc
+import JobModel
 import Testing
 
 @Suite("A host that starts again, end to end", .serialized)
@@ -34,9 +36,10 @@ struct RestartTests {
     try place.save("a.lua", "job 'tick' { evry = '50ms', run = function() print('version two') end }\n")
     try makeLibrary(place, "return { text = 'another library' }")
     let host = try place.host()
+    try host.awaitLine(containing: "1 job from 1 script")
+    #expect(host.lines.first?.text.contains("1 job from 1 script") == true, "the host speaks first: \(host.text)")
     try host.awaitLine { $0.contains(" error ") && $0.contains("a.lua:1: ") && $0.contains("evry") }
     try host.awaitLine { $0.contains(" warn ") && $0.contains("a.lua: ") && $0.contains("its last good version, of 2") }
-    try host.awaitLine(containing: "1 job from 1 script")
     try host.awaitLine(containing: "version one")
     #expect(!host.text.contains("tick: "), "nothing is said of a gone script")
 
@@ -78,10 +81,35 @@ struct RestartTests {
     default: _ = unsafe chmod(place.path + "/scripts/a.lua", 0)
     }
     let host = try place.host()
-    try host.awaitLine(containing: "its last good version, of 2")
     try host.awaitLine(containing: "2 jobs from 1 script")
+    try host.awaitLine(containing: "its last good version, of 2")
     try host.awaitLine(containing: "all is well")
     try stop(host)
+  }
+
+  @Test("a job that runs at the start and has missed a fire time runs once, and nothing warns")
+  func missedBeforeStart() throws {
+    let place = try Place()
+    try place.save(
+      "a.lua",
+      "job 'hello' { every = '1h', run_at_start = true, run = function(ctx) print('hello: missed ' .. ctx.missed) end }\n"
+    )
+    _ = try hostUntil("hello: missed 0", place)
+    // As if the host had been away at the fire time.
+    let store = try openStore(place.store)
+    var record = try #require(try store.load().schedules.first { $0.job == "hello" })
+    record.registeredAt = record.registeredAt.advanced(byNanoseconds: -7_200_000_000_000)
+    record.nextFire = record.nextFire?.advanced(byNanoseconds: -5_400_000_000_000)
+    var batch = StoreBatch()
+    batch.schedules = [record]
+    try store.commit(batch)
+    store.close()
+    let host = try hostUntil("hello: missed 1", place)
+    #expect(!host.lines.contains { $0.text.contains(" warn ") && $0.text.contains("hello") }, "\(host.text)")
+    let runs = try place.run("history", "hello", "--json").output
+    #expect(runs.count == 2, "\(runs)")
+    let explained = try place.run("explain", "hello").output.joined(separator: "\n")
+    #expect(explained.contains("coalesced"), "\(explained)")
   }
 
   @Test("only what the last good versions need is kept")

@@ -104,4 +104,34 @@ struct ScriptTestReportTests {
     #expect(nowhere.status == 1 && nowhere.output.isEmpty)
     #expect(nowhere.errors == ["moondial: cannot write none/results.xml: No such file or directory"])
   }
+
+  @Test("a test that fails where a job misses the libraries of its executor says so, and no other does")
+  func libraries() throws {
+    let place = try place(
+      [
+        "jobs.lua": """
+        job "opens" { executor = "open", run = function() return io.open("/etc/hostname") ~= nil end }
+        job "closed" { executor = "closed", run = function() error("no", 0) end }
+        """,
+        "jobs_test.lua": """
+        test("opens", function(t) t:equal(t:run("opens").outcome, "succeeded") end)
+        test("closed", function(t) t:equal(t:run("closed").outcome, "succeeded") end)
+        test("expected", function(t) t:equal(t:run("opens").outcome, "failed") end)
+        """,
+      ],
+      configuration: """
+        return { executors = {
+          open = { type = "process", libraries = "all" }, closed = { type = "process" },
+        } }
+        """)
+    let note = "executor \"open\" has libraries = \"all\": a test runs its jobs in the sandbox, without them"
+    let ended = try place.run("test", "--junit", "results.xml")
+    #expect(ended.status == 1)
+    let line = try #require(ended.output.firstIndex(of: "  " + note), "\(ended.output)")
+    #expect(ended.output[line - 1].hasPrefix("  opens #1 failed: jobs.lua:1: io is not here"))
+    #expect(ended.output.count { $0.contains("sandbox") } == 1, "\(ended.output)")
+    #expect(place.text("results.xml").contains(note.replacing("\"", with: "&quot;")))
+    let json = try place.run("test", "--json").output.filter { $0.contains("\"note\"") }
+    #expect(json.count == 1 && json[0].contains("\"name\":\"opens\""), "\(json)")
+  }
 }

@@ -291,7 +291,7 @@ struct ScriptTestTests {
       ("t:emit(('e'):rep(201))", "t:emit: an event's name has 200 bytes at most, this one has 201"),
       ("t:emit('e', ('x'):rep(1 << 20))", "t:emit: it has 1048578 bytes as JSON"),
       ("t:run('price', { params = { ('x'):rep(300000) } })", "t:run: params: it has 300004 bytes as JSON"),
-      ("t:files('price', { 'a' })", "t:files: there is no file a: write it first with fs.write"),
+      ("t:files('price', { 'a' })", "t:files: there is no file a: make its directory with fs.mkdir"),
       ("t:files('price', {})", "t:files: expected a list of paths as argument 2, like { \"in/a.csv\" }"),
       (
         "t:fake('http.gett', {})",

@@ -97,7 +97,7 @@ extension SettingRow {
       effect: .seen { _, host in
         try host.awaitLine(containing: ", 3 workers, ")
         try host.awaitLine(containing: "it #1: ran")
-        #expect(try ThreadNames(of: host.pid).all.count { $0.hasPrefix("moondial-w") } == 3)
+        #expect(try ThreadNames.workers(3, of: host).count == 3)
       }),
     SettingRow(
       key: "executors.*.type", value: "\"process\"", script: once("print('pid ' .. ctx.process)"),
@@ -125,7 +125,8 @@ extension SettingRow {
         let first = try host.awaitLine(containing: ": in").contains(" m1 ") ? "m2" : "m1"
         var said = ""
         // Once what the host has decided is in the store.
-        for _ in 0..<50 where !said.contains("waits") { said = try place.run("explain", first).output.joined() }
+        let end = Date(timeIntervalSinceNow: HostProcess.patience)
+        while !said.contains("waits"), Date() < end { said = try place.run("explain", first).output.joined() }
         #expect(said.contains("waits for the rate of group \"db\" (1/10m)"), "\(said)")
       }),
     SettingRow(
@@ -210,7 +211,17 @@ extension SettingRow {
 /// The threads of a process.
 struct ThreadNames {
   let threads: [(number: Int, name: String)]
-  var all: [String] { threads.map(\.name) }
+
+  /// The numbers of the host's workers. A thread gives itself its name when it first has a processor, which it need not
+  /// have had when the host says that it is there: so this returns when there are `count` of them, or when the host
+  /// has had the time.
+  static func workers(_ count: Int, of host: HostProcess) throws -> [Int] {
+    let end = Date(timeIntervalSinceNow: HostProcess.patience)
+    while true {
+      let found = try ThreadNames(of: host.pid).threads.filter { $0.name.hasPrefix("moondial-w") }
+      if found.count >= count || Date() > end || host.endWithin(0.01) != nil { return found.map(\.number) }
+    }
+  }
 
   init(of pid: Int32) throws {
     threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task").compactMap { thread in

@@ -221,4 +221,47 @@ struct DirectoryScanTests {
     #expect(snapshot.count == 3)
     #expect(snapshot.problems.map(\.code) == [.tooMany(limit: 3)])
   }
+
+  struct Bound: Sendable, CustomTestStringConvertible {
+    var set: @Sendable (inout ScanLimits) -> Void
+    var found: [String]
+    var testDescription: String
+  }
+
+  @Test(
+    "what is more than the host reads is left out with one problem that says what to change",
+    arguments: [
+      Bound(set: { $0.bytes = 5 }, found: ["0/0.lua", "0/1.lua"], testDescription: "longer than 0.1 MB together"),
+      Bound(set: { $0.directories = 2 }, found: ["0/0.lua", "0/1.lua"], testDescription: "more than 2 files or"),
+      Bound(set: { $0.entries = 5 }, found: ["0/0.lua", "0/1.lua"], testDescription: "more than 5 files or"),
+      Bound(
+        set: { $0.depth = 1 }, found: ["0/0.lua", "0/1.lua", "1/0.lua", "1/1.lua"],
+        testDescription: "1/deep lies more than 1 directories deep"),
+    ])
+  func bounds(bound: Bound) {
+    for path in ["0", "1", "1/deep"] { disk.makeDirectory(path) }
+    for path in ["0/0.lua", "0/1.lua", "1/0.lua", "1/1.lua", "1/deep/2.lua"] { disk.write(path, "xx") }
+    var limits = ScanLimits()
+    bound.set(&limits)
+    let snapshot = ScriptDirectory(disk.path, limits: limits).scan().snapshot
+    #expect(snapshot.contents.keys.sorted() == bound.found)
+    #expect(snapshot.problems.count == 1)
+    #expect(
+      snapshot.problems.allSatisfy { $0.description.contains(bound.testDescription) }, "\(snapshot.problems)")
+  }
+
+  @Test("a scan that nobody wants any more ends before the next entry, wherever it is", arguments: 0..<12)
+  func unwanted(asked: Int) {
+    for path in ["0", "1"] { disk.makeDirectory(path) }
+    for number in 0..<10 { disk.write("\(number % 2)/\(number).lua", "x") }
+    var count = 0
+    let scan = ScriptDirectory(disk.path).scan(
+      after: .empty, isFull: false,
+      isWanted: {
+        count += 1
+        return count <= asked
+      }, visit: { _, _ in })
+    #expect(scan == nil)
+    #expect(count <= asked + 3)
+  }
 }

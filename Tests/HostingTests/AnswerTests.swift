@@ -39,6 +39,22 @@ struct AnswerTests {
     #expect(wrong?.code == .invalid)
   }
 
+  @Test("a list that was asked for before tells what a reload changed, added and took away")
+  func edited() async throws {
+    let host = try ControlledHost([
+      "a.lua": "job \"a\" { every = \"1h\", run = function() end }\njob \"b\" { every = \"2h\", run = function() end }"
+    ])
+    func words() async throws -> [String: String?] {
+      let page = try await host.control.jobs(JobQuery())
+      return Dictionary(uniqueKeysWithValues: page.items.lazy.filter { !$0.isOrphaned }.map { ($0.name, $0.trigger) })
+    }
+    for _ in 0..<2 { #expect(try await words() == ["a": "Every hour", "b": "Every 2 hours"]) }
+    try host.edit("a.lua", "job \"a\" { every = \"3h\", run = function() end }\njob \"c\" { run = function() end }")
+    let reload = try await host.control.reload(by: ControlledHost.ann)
+    #expect(reload.changed == 1 && reload.added == 1, "\(reload)")
+    for _ in 0..<2 { #expect(try await words() == ["a": "Every 3 hours", "c": "when asked"]) }
+  }
+
   @Test("answers are JSON with the names that list and history print, and are read back")
   func json() async throws {
     let host = try ControlledHost([

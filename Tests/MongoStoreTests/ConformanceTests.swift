@@ -6,15 +6,6 @@ import Testing
 
 @testable import MongoStore
 
-/// An address for the store of one test, and how stores are opened there.
-func options(_ edit: (inout MongoStore.Options) -> Void = { _ in }) -> MongoStore.Options {
-  var options = MongoStore.Options()
-  // Or the suite's runs, which are of a fixed day, would soon be too old to keep.
-  options.clock = StandingClock(start)
-  edit(&options)
-  return options
-}
-
 @Suite("The MongoDB store keeps the contract of every store", .serialized, .enabled(if: MongoProcess.isThere))
 struct MongoConformanceTests {
   @Test(

@@ -1,6 +1,9 @@
 import Chronology
 import JobModel
 import MoondialTesting
+import TestSupport
+
+@testable import MongoStore
 
 let start = Instant(seconds: 1_767_225_600)
 
@@ -21,3 +24,12 @@ func finished(_ id: Int64, _ job: String, _ outcome: Outcome = .succeeded) -> Ru
 func schedule(_ job: String) -> ScheduleRecord { ScheduleRecord(job: job, trigger: "every 60s", registeredAt: start) }
 
 func batch(_ edit: (inout StoreBatch) -> Void) -> StoreBatch { .make(edit) }
+
+/// How stores are opened.
+func options(_ edit: (inout MongoStore.Options) -> Void = { _ in }) -> MongoStore.Options {
+  var options = MongoStore.Options()
+  // Or the suite's runs, which are of a fixed day, would soon be too old to keep.
+  options.clock = StandingClock(start)
+  edit(&options)
+  return options
+}

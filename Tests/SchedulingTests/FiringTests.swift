@@ -129,6 +129,37 @@ struct FiringTests {
     #expect(f.fires("a") == [0, 10])
   }
 
+  @Test(
+    "fire times that were missed before a start are one run with it, unless each is asked for",
+    arguments: [
+      (CoalescePolicy.latest, nil, [35], [DecisionKind.coalesced], 3),
+      (.earliest, nil, [10], [.coalesced], 2),
+      (.all, nil, [35], [.skipped, .skipped, .skipped], 0),
+      (.latest, 10 * second, [35], [.misfired, .coalesced], 1),
+      (.earliest, 10 * second, [30], [.misfired], 0),
+      (.latest, 0, [35], [.misfired], 0),
+      (.earliest, 0, [35], [.misfired], 0),
+    ])
+  func missedBeforeStart(
+    coalesce: CoalescePolicy, grace: Int64?, runs: [Double], decisions: [DecisionKind], missed: Int
+  ) {
+    let job = definition("a") {
+      $0.runAtStart = true
+      $0.coalesce = coalesce
+      $0.misfireGraceTime = grace
+    }
+    var f = Fixture([job])
+    f.endAll()
+    var restarted = f.restarted([job], at: 35)
+    restarted.advance(to: 36)
+    #expect(restarted.orders.map(\.scheduledAt) == runs.map(t))
+    #expect(restarted.orders.map { restarted.rows[$0.id]?.missed } == [missed])
+    #expect(restarted.decisions.map(\.kind) == decisions)
+    restarted.endAll()
+    restarted.advance(to: 40)
+    #expect(restarted.orders.map(\.scheduledAt) == [t(40)])
+  }
+
   @Test("run_at_start runs at a restart, and at a takeover only what is new")
   func runAtTakeover() {
     let jobs = ["a", "b"].map { name in definition(name, every: 1_000 * second) { $0.runAtStart = true } }

@@ -24,6 +24,20 @@ int64_t moon_now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static int64_t processor_time(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);   // async-signal-safe
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/// Whether the step has had a turn since it was first told to end. The grace is by the clock: a thread that had no
+/// processor meanwhile gets its first signal when it is over, and may lose the processor again before its next
+/// instruction. A hook that never had its turn has not failed, and unlike the jump it knows the line.
+static bool has_had_turn(const moon_worker *w) {
+  enum { TURN = 100000 };   // nanoseconds: thousands of instructions, and many times what a signal itself takes
+  return processor_time() - w->told_at >= TURN;
+}
+
 static void on_signal(int signal, siginfo_t *info, void *context) {
   moon_worker *w = here;
   if (!w) return;
@@ -32,10 +46,14 @@ static void on_signal(int signal, siginfo_t *info, void *context) {
   if (!s) return;   // between two steps
   uint64_t epoch = atomic_load_explicit(&w->epoch, memory_order_relaxed);
   if (atomic_load(&w->stop_epoch) == epoch) {
+    bool was_told = (s->pending & MOON_PENDING_STOP) != 0;
+    bool is_hard = was_told && atomic_load(&w->hard_epoch) == epoch;
     s->why = atomic_load(&s->cancelled) ? MOON_STOP_CANCELLED : MOON_STOP_DEADLINE;
     s->pending |= MOON_PENDING_STOP;
     bool may_jump = !s->foreign && !s->no_jump && !s->allocating && s->guard;
-    if (may_jump && atomic_load(&w->hard_epoch) == epoch && moon_in_liblua(context)) {
+    if (is_hard && !(may_jump && moon_in_liblua(context))) {
+      atomic_fetch_add(&w->hard_misses, 1);
+    } else if (is_hard && has_had_turn(w)) {
       s->stop.forced = true;
       sigset_t set;
       sigemptyset(&set);
@@ -43,8 +61,8 @@ static void on_signal(int signal, siginfo_t *info, void *context) {
       pthread_sigmask(SIG_UNBLOCK, &set, NULL);   // the jump does not restore the mask
       moon_leave(s, (moon_stop_reason)s->why);
     }
-    if (atomic_load(&w->hard_epoch) == epoch) atomic_fetch_add(&w->hard_misses, 1);
     moon_arm(s->current);
+    if (!was_told) w->told_at = processor_time();
   } else if (atomic_load_explicit(&s->runtime->others_waiting, memory_order_relaxed)) {
     // The timer's period is half a slice: the first tick that meets a step only notes it, the second ends the slice. So
     // a step gets between half a slice and a whole one without anybody reading a clock at its start.

@@ -9,6 +9,7 @@ struct DirectoryWalk {
   private let directory: ScriptDirectory
   private let former: DirectorySnapshot
   private let visit: (String, WatchRole) -> Void
+  private let isWanted: () -> Bool
   private var reader: FileReader
   private var problems: [ScanProblem] = []
   private var identities: [DirectoryIdentity: ScriptPath] = [:]
@@ -18,22 +19,25 @@ struct DirectoryWalk {
   /// Links to directories still to be searched.
   private var linked: [ScriptPath] = []
   private var fileCount = 0
+  private var entryCount = 0
 
   init(
-    _ directory: ScriptDirectory, former: DirectorySnapshot, isFull: Bool, visit: @escaping (String, WatchRole) -> Void
+    _ directory: ScriptDirectory, former: DirectorySnapshot, isFull: Bool, isWanted: @escaping () -> Bool,
+    visit: @escaping (String, WatchRole) -> Void
   ) {
     self.directory = directory
     self.former = former
     self.visit = visit
+    self.isWanted = isWanted
     self.reader = FileReader(former: former, isFull: isFull, directory.limits, directory.environment)
   }
 
-  /// Walks. To be called once.
-  mutating func run() -> DirectoryScan {
+  /// Walks. To be called once. nil: it is not wanted any more, and was left where it was.
+  mutating func run() -> DirectoryScan? {
     visitWayToRoot()
     readConfiguration()
     readFilesElsewhere()
-    while true {
+    while isWanted() {
       if let path = real.popLast() {
         search(path)
       } else if let first = linked.indices.min(by: { linked[$0] < linked[$1] }) {
@@ -42,7 +46,9 @@ struct DirectoryWalk {
         break
       }
     }
+    guard isWanted() else { return nil }
     let (files, unstable) = reader.finish()
+    if reader.hasLeftOut { report(.tooLong(limit: directory.limits.bytes), .root) }
     return DirectoryScan(
       snapshot: DirectorySnapshot(files, problems: problems), unstable: unstable, directories: directories)
   }
@@ -84,11 +90,17 @@ struct DirectoryWalk {
   private mutating func search(_ path: ScriptPath) {
     let absolute = path == .root ? directory.root : AbsolutePath.appending(path.text, to: directory.root)
     guard directories.count < directory.limits.directories else {
+      (real, linked) = ([], [])
       return report(.tooMany(limit: directory.limits.directories), .root)
     }
+    guard path.depth <= directory.limits.depth else {
+      return report(.tooDeep(limit: directory.limits.depth), path)
+    }
     visit(absolute, .scripts(path))
+    let rest = directory.limits.entries - entryCount
     let listing: Result<(DirectoryIdentity, [DirectoryEntry]), Errno> =
-      directory.environment.check(.listDirectory, absolute).map { .failure($0) } ?? SystemCall.list(absolute)
+      directory.environment.check(.listDirectory, absolute).map { .failure($0) }
+      ?? SystemCall.list(absolute, most: rest + 1)
     switch listing {
     case .failure(let error) where path == .root && (error.code == ENOENT || error.code == ENOTDIR):
       // As if unreadable: a volume that is not mounted looks like this, and is no reason to drop every job.
@@ -102,8 +114,17 @@ struct DirectoryWalk {
       if let first = identities[identity] { return report(.repeatedDirectory(first: first), path) }
       identities[identity] = path
       directories.insert(path)
+      guard entries.count <= rest else {
+        // All of it: which entries the file system lists first is not the same every time.
+        (real, linked) = ([], [])
+        return report(.tooMany(limit: directory.limits.entries), .root)
+      }
+      entryCount += entries.count
       let found = real.count
-      for entry in entries { consider(entry, in: path, absolute) }
+      for entry in entries {
+        guard isWanted() else { return }
+        consider(entry, in: path, absolute)
+      }
       // The file system lists them as it likes; the walk takes them in path order, to do the same every time.
       real[found...].sort(by: >)
     }
@@ -141,7 +162,12 @@ struct DirectoryWalk {
     switch SystemCall.status(of: absolute) {
     case .success(let status) where status.kind == .directory:
       guard FileNaming.isSearched(path) else { return }
-      if isLink { linked.append(path) } else { real.append(path) }
+      guard isLink else { return real.append(path) }
+      // Who comes first of more than may be searched is of no use.
+      guard linked.count < directory.limits.directories else {
+        return report(.tooMany(limit: directory.limits.directories), .root)
+      }
+      linked.append(path)
     case .failure(let error) where kind == nil && error.code != ENOENT:
       // Perhaps a directory of scripts, which nothing can tell now.
       keepFormer(below: path, .unreadable(errno: error.code))

@@ -30,6 +30,10 @@ struct FileReader {
   private var files: [ScriptPath: ScriptFile] = [:]
   private var unstable: Set<ScriptPath> = []
   private var waiting: [Candidate] = []
+  /// Of the files that were taken.
+  private var bytes: Int64 = 0
+  /// Whether there was a file that was one too much.
+  private(set) var hasLeftOut = false
 
   private struct Candidate {
     var path: ScriptPath
@@ -61,6 +65,11 @@ struct FileReader {
     guard status.stamp.size <= Int64(limit) else {
       return refuse(path, kind, .tooLarge(bytes: status.stamp.size, limit: limit))
     }
+    guard bytes + status.stamp.size <= Int64(limits.bytes) else {
+      hasLeftOut = true
+      return
+    }
+    bytes += status.stamp.size
     if !isFull, let known = former[path], known.kind == kind, known.stamp == status.stamp { return add(known) }
     if let error = environment.check(.openFile, absolute) { return fail(path, kind, error, at: absolute) }
     switch OpenFile.open(absolute) {

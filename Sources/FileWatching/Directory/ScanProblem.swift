@@ -23,6 +23,10 @@ package struct ScanProblem: Error, Sendable, Hashable {
     case noRoot(errno: Int32)
     /// More files or directories than ``ScanLimits`` allows.
     case tooMany(limit: Int)
+    /// A directory that lies deeper than ``ScanLimits/depth``.
+    case tooDeep(limit: Int)
+    /// Files that are longer together than ``ScanLimits/bytes``.
+    case tooLong(limit: Int)
   }
 
   package let code: Code
@@ -67,6 +71,11 @@ extension ScanProblem: CustomStringConvertible {
       return "the scripts directory cannot be opened: \(SystemCall.message(for: errno)); create it or name another"
     case .tooMany(let limit):
       return "\(name): there are more than \(limit) files or directories here; the rest is left out. "
+        + "Name a directory that holds scripts only"
+    case .tooDeep(let limit):
+      return "\(name) lies more than \(limit) directories deep and is left out; move its scripts further up"
+    case .tooLong(let limit):
+      return "\(name): the files here are longer than \(Self.megabytes(Int64(limit))) together; the rest is left out. "
         + "Name a directory that holds scripts only"
     }
   }

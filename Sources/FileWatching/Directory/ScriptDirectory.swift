@@ -57,8 +57,23 @@ package struct ScriptDirectory: Sendable {
   /// a watch that is set there misses nothing.
   func scan(after former: DirectorySnapshot, isFull: Bool, visit: (String, WatchRole) -> Void) -> DirectoryScan {
     withoutActuallyEscaping(visit) { visit in
-      var walk = DirectoryWalk(self, former: former, isFull: isFull, visit: visit)
-      return walk.run()
+      var walk = DirectoryWalk(self, former: former, isFull: isFull, isWanted: { true }, visit: visit)
+      guard let scan = walk.run() else { preconditionFailure("it is wanted to its end") }
+      return scan
+    }
+  }
+
+  /// As above, for a scan that may be in vain: `isWanted` is asked before each entry.
+  ///
+  /// - Returns: nil when it was not wanted any more.
+  func scan(
+    after former: DirectorySnapshot, isFull: Bool, isWanted: () -> Bool, visit: (String, WatchRole) -> Void
+  ) -> DirectoryScan? {
+    withoutActuallyEscaping(visit) { visit in
+      withoutActuallyEscaping(isWanted) { isWanted in
+        var walk = DirectoryWalk(self, former: former, isFull: isFull, isWanted: isWanted, visit: visit)
+        return walk.run()
+      }
     }
   }
 }
@@ -101,6 +116,9 @@ package struct DirectoryScan: Sendable {
   package let unstable: Set<ScriptPath>
   /// The directories that were searched, by path.
   let directories: Set<ScriptPath>
+
+  /// Of a directory that nobody wants to know.
+  static let nothing = DirectoryScan(snapshot: .empty, unstable: [], directories: [])
 }
 
 /// How much of a directory the host is willing to read: bounds that no honest scripts directory meets, so that a host
@@ -110,10 +128,16 @@ package struct ScanLimits: Sendable, Hashable {
   package var bytesPerFile = 1_000_000
   /// The longest calendar file (`.ics`). Default 10 MB.
   package var bytesPerCalendar = 10_000_000
+  /// The most bytes of all files. Default 500 MB.
+  package var bytes = 500_000_000
   /// The most files. Default 100,000.
   package var files = 100_000
   /// The most directories. Default 10,000.
   package var directories = 10_000
+  /// How deep a directory lies at most: one right below the root has depth 1. Default 64.
+  package var depth = 64
+  /// The most entries of all directories, whatever they are called. Default 1,000,000.
+  package var entries = 1_000_000
 
   package init() {}
 }

@@ -34,6 +34,9 @@ package struct ScriptPath: Hashable, Comparable, Sendable {
     return String(text[text.index(after: slash)...])
   }
 
+  /// How many components it has; 0 for the scripts directory itself.
+  var depth: Int { text.isEmpty ? 0 : text.utf8.count { $0 == UInt8(ascii: "/") } + 1 }
+
   /// Whether this path lies in `lib/` of the scripts directory, or is it: there live modules, not scripts.
   package var isInLibrary: Bool { text.utf8.starts(with: "lib/".utf8) || text == "lib" }
 

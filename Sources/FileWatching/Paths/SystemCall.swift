@@ -35,12 +35,18 @@ package enum SystemCall {
 
   /// The directory that `path` names, and its entries except `.` and `..`, in no order. An entry that comes or goes
   /// meanwhile may be missing.
-  package static func list(_ path: String) -> Result<(DirectoryIdentity, [DirectoryEntry]), Errno> {
-    listing(path, findingPath: false).map { ($0.identity, $0.entries) }
+  ///
+  /// - Parameter most: entries after so many are not read.
+  package static func list(
+    _ path: String, most: Int = .max
+  ) -> Result<(DirectoryIdentity, [DirectoryEntry]), Errno> {
+    listing(path, findingPath: false, most: most).map { ($0.identity, $0.entries) }
   }
 
   /// The same, and where the directory really is.
-  package static func listing(_ path: String, findingPath: Bool = true) -> Result<DirectoryListing, Errno> {
+  package static func listing(
+    _ path: String, findingPath: Bool = true, most: Int = .max
+  ) -> Result<DirectoryListing, Errno> {
     // Safe: the path is passed as a terminated copy.
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { return .failure(.current) }
@@ -57,10 +63,14 @@ package enum SystemCall {
     // One that was removed has no place, and no entries.
     if findingPath, status.st_nlink == 0 { return .failure(Errno(code: ENOENT)) }
     var entries: [DirectoryEntry] = []
-    while true {
+    while entries.count < most {
       // The only way to tell the end from a failure.
       errno = 0
-      guard let entry = unsafe readdir(stream) else { break }
+      guard let entry = unsafe readdir(stream) else {
+        let error = Errno.current
+        if error.code != 0 { return .failure(error) }
+        break
+      }
       // Safe: the record is valid until the next `readdir`; its name is terminated and read in place, since the record
       // is shorter than the struct that declares it.
       let name = unsafe UnsafeRawPointer(entry).advanced(by: MemoryLayout<dirent>.offset(of: \.d_name)!)
@@ -71,8 +81,6 @@ package enum SystemCall {
       }
       unsafe entries.append(DirectoryEntry(name: Array(bytes), kind: .init(type: Int32(entry.pointee.d_type))))
     }
-    let error = Errno.current
-    if error.code != 0 { return .failure(error) }
     return .success(
       DirectoryListing(
         path: place, identity: DirectoryIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)),

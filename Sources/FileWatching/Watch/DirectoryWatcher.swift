@@ -67,12 +67,15 @@ package final class DirectoryWatcher: Sendable {
   /// - Parameter load: takes what is there, on the caller's thread. Only when it has returned are changes delivered,
   ///   those that happened meanwhile among them: so a receiver never sees the second snapshot before the first is
   ///   loaded. It may call ``retryLater(_:)``. When it throws, nothing is watched.
+  ///   When the watcher is stopped meanwhile, it is called with nothing: who stops is who wants no load.
   /// - Returns: what is there; it is not delivered again. When the system has no thread to give, that is a notice, and
   ///   nothing is delivered until ``rescanNow()`` gets one: what was loaded can still run.
   @discardableResult
   package func start(_ load: (DirectorySnapshot) throws -> Void) rethrows -> DirectorySnapshot {
     var loop = WatchLoop(watches: WatchSet(limit: watchLimit), isPolling: false)
-    let first = scan(after: .empty, isFull: false, &loop)
+    // Who starts one that was stopped before wants to know what is there.
+    let isStopped = state.withLock { $0.isStopped }
+    let first = scan(after: .empty, isFull: false, isWanted: isStopped, &loop) ?? .nothing
     state.withLock { state in
       precondition(state.policy == nil, "a DirectoryWatcher starts once; make another one")
       var policy = RescanPolicy(timing, first: first, at: clock.now)
@@ -130,7 +133,8 @@ package final class DirectoryWatcher: Sendable {
     return isAccepted
   }
 
-  /// Ends watching. When it returns, no closure runs, and none will. It waits for one that is running.
+  /// Ends watching. When it returns, no closure runs, and none will. It waits for one that is running; a scan under way
+  /// ends before its next entry.
   package func stop() {
     let thread = state.withLock { state in
       state.isStopped = true
@@ -176,7 +180,7 @@ extension DirectoryWatcher {
         return
       case .wait(let nanoseconds): wake.wait(for: loop.watches.descriptorOwner, nanoseconds: nanoseconds)
       case .scan(let former, let isFull):
-        let result = scan(after: former, isFull: isFull, &loop)
+        guard let result = scan(after: former, isFull: isFull, &loop) else { continue }
         let isPolling = loop.isPolling
         let change = state.withLock { state in
           state.policy?.setPolling(isPolling)
@@ -200,12 +204,20 @@ extension DirectoryWatcher {
     }
   }
 
-  private func scan(after former: DirectorySnapshot, isFull: Bool, _ loop: inout WatchLoop) -> DirectoryScan {
+  /// nil: the watcher was stopped meanwhile.
+  ///
+  /// - Parameter isWanted: whether it is, stopped or not.
+  private func scan(
+    after former: DirectorySnapshot, isFull: Bool, isWanted: Bool = false, _ loop: inout WatchLoop
+  ) -> DirectoryScan? {
     loop.watches.begin()
     var watches = loop.watches
-    let result = directory.scan(after: former, isFull: isFull) { watches.name($0, $1) }
-    let failure = watches.end(searched: result.directories)
+    let result = directory.scan(
+      after: former, isFull: isFull, isWanted: { isWanted || !state.withLock { $0.isStopped } },
+      visit: { watches.name($0, $1) })
+    let failure = watches.end(searched: result?.directories ?? [])
     loop.watches = watches
+    guard let result else { return nil }
     if let failure, !loop.isPolling {
       onNotice(.polling(reason: failure, interval: timing.polling))
     } else if failure == nil, loop.isPolling {

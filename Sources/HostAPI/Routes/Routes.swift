@@ -69,13 +69,15 @@ package enum Routes {
 
   private static func jobs(_ context: RouteContext) -> [Route] {
     let control = context.control
+    let texts = JobTexts()
     let file = Route.Parameter("file", .string(length: 1...1_000), "declared by this script")
     let at = Route.Parameter("at", .string(format: "date-time"), "decided about this instant")
     let state = Route.Parameter("state", .string(choices: JobQuery.State.allCases.map(\.rawValue)), "in this state")
     return [
       .get(
         "/api/v1/jobs", "jobs", "Jobs by name",
-        [Parameters.tag, file, state, Parameters.text, Parameters.after, Parameters.limit]
+        [Parameters.tag, file, state, Parameters.text, Parameters.after, Parameters.limit],
+        write: { try await texts.reply($0) }
       ) { call in
         try await control.jobs(
           JobQuery(

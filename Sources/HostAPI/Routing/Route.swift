@@ -84,9 +84,12 @@ package struct Reply: Sendable {
 
 extension Route {
   /// A question.
+  ///
+  /// - Parameter write: makes the reply of an answer; nil: as ``AnswerEncoder`` writes it.
   static func get<A: Codable & Sendable>(
     _ path: String, _ name: String, _ summary: String, _ parameters: [Parameter] = [],
-    problems: [HTTPResponse.Status] = [], _ handle: @escaping @Sendable (APICall) async throws -> A
+    problems: [HTTPResponse.Status] = [], write: (@Sendable (A) async throws -> Reply)? = nil,
+    _ handle: @escaping @Sendable (APICall) async throws -> A
   ) -> Route {
     Route(
       method: .get, path: path, name: name, summary: summary, role: .read,
@@ -102,6 +105,7 @@ extension Route {
         let answer = try await handle(call)
         // Who has gone needs no text of it.
         try Task.checkCancellation()
+        if let write { return try await write(answer) }
         guard let long = answer as? any LongAnswer else { return try .json(answer) }
         return Reply(.ok, .text(try await long.json(), type: "application/json"))
       })

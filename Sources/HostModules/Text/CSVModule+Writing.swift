@@ -14,7 +14,8 @@ extension CSVModule {
         local kind = type(value)
         if kind == "nil" then return o.quote_all and quote .. quote or "" end
         if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-          fail("encode", "row " .. i .. ", field " .. tostring(key) .. ": expected a string, number or boolean, got " .. named(value))
+          fail("encode", "row " .. i .. ", field " .. tostring(key)
+            .. ": expected a string, number or boolean, got " .. named(value))
         end
         local text = tostring(value)
         -- What a spreadsheet would take for a formula (OWASP, CSV injection).

@@ -29,14 +29,17 @@ enum CSVModule {
       if value == nil then return otherwise end
       if value == false then return nil end
       if type(value) ~= "string" or #value ~= 1 or find(value, "[\r\n]") then
-        fail(name, "options." .. key .. " must be one character, not " .. (type(value) == "string" and '"' .. value .. '"' or named(value)))
+        local given = type(value) == "string" and '"' .. value .. '"' or named(value)
+        fail(name, "options." .. key .. " must be one character, not " .. given)
       end
       return value
     end
 
     local function read(name, options)
       if options == nil then options = {} end
-      if type(options) ~= "table" then fail(name, "expected a table of options as argument 2, got " .. named(options)) end
+      if type(options) ~= "table" then
+        fail(name, "expected a table of options as argument 2, got " .. named(options))
+      end
       for key in pairs(options) do
         if not known[key] then fail(name, "options." .. tostring(key) .. ": unknown field") end
       end
@@ -47,7 +50,9 @@ enum CSVModule {
         quote_all = options.quote_all, safe = options.safe,
       }
       if not o.delimiter then fail(name, "options.delimiter must be one character") end
-      if o.delimiter == o.quote or o.delimiter == o.escape then fail(name, "options.delimiter is also the quote or the escape") end
+      if o.delimiter == o.quote or o.delimiter == o.escape then
+        fail(name, "options.delimiter is also the quote or the escape")
+      end
       if type(o.eol) ~= "string" then fail(name, "options.eol: expected a string, got " .. named(o.eol)) end
       for _, key in ipairs { "trim", "ragged", "quote_all", "safe" } do
         if options[key] ~= nil and type(options[key]) ~= "boolean" then
@@ -60,7 +65,9 @@ enum CSVModule {
       end
       if type(header) == "table" then
         for i = 1, rawlen(header) do
-          if type(header[i]) ~= "string" then fail(name, "options.header[" .. i .. "]: expected a string, got " .. named(header[i])) end
+          if type(header[i]) ~= "string" then
+            fail(name, "options.header[" .. i .. "]: expected a string, got " .. named(header[i]))
+          end
         end
       end
       return o
@@ -72,13 +79,14 @@ enum CSVModule {
       return "[" .. text .. "\r\n]"
     end
 
-    -- A machine that is fed pieces of text and answers whole records: `next()` is a list of fields and its first line, or nil
-    -- when more text is needed, or at the end.
+    -- A machine that is fed pieces of text and answers whole records: `next()` is a list of fields and its first line,
+    -- or nil when more text is needed, or at the end.
     local function reader(o, more)
       local buffer, at, line, ended, first = "", 1, 1, false, true
       local delimiter, quote, escape, comment = o.delimiter, o.quote, o.escape, o.comment
       local stop = "[%" .. delimiter .. (escape and "%" .. escape or "") .. "\r\n]"
-      local inner = escape and escape ~= quote and "[%" .. (quote or escape) .. "%" .. escape .. "\n\r]" or "[%" .. (quote or '"') .. "\n\r]"
+      local inner = escape and escape ~= quote and "[%" .. (quote or escape) .. "%" .. escape .. "\n\r]"
+        or "[%" .. (quote or '"') .. "\n\r]"
 
       local function fill()
         if ended then return false end
@@ -87,7 +95,9 @@ enum CSVModule {
           ended = true
           return false
         end
-        if type(piece) ~= "string" then fail("rows", "the source answered " .. named(piece) .. ", expected a string or nil") end
+        if type(piece) ~= "string" then
+          fail("rows", "the source answered " .. named(piece) .. ", expected a string or nil")
+        end
         buffer, at = sub(buffer, at) .. piece, 1
         return true
       end
@@ -231,8 +241,8 @@ enum CSVModule {
       end
     end
 
-    -- Records of a reader as scripts get them: a function that answers a row and its line; nil at the end, nil and why when it
-    -- is wrong.
+    -- Records of a reader as scripts get them: a function that answers a row and its line; nil at the end, nil and why
+    -- when it is wrong.
     local function records(o, more)
       local next = reader(o, more)
       local header = type(o.header) == "table" and o.header or nil
@@ -252,7 +262,8 @@ enum CSVModule {
         if not fields then return nil, line end
         if not header then return fields, line end
         if n ~= count and not o.ragged then
-          return nil, "line " .. line .. " has " .. n .. " fields, and the header " .. count .. ": allow that with { ragged = true }"
+          return nil, "line " .. line .. " has " .. n .. " fields, and the header " .. count
+            .. ": allow that with { ragged = true }"
         end
         local row = {}
         for i = 1, count do row[header[i]] = fields[i] end
@@ -263,7 +274,9 @@ enum CSVModule {
 
     local function source(name, from)
       if type(from) == "function" then return from end
-      if type(from) ~= "string" then fail(name, "expected a text, or a function that answers pieces of one, as argument 1, got " .. named(from)) end
+      if type(from) ~= "string" then
+        fail(name, "expected a text, or a function that answers pieces of one, as argument 1, got " .. named(from))
+      end
       local text = from
       return function()
         local now = text

@@ -11,8 +11,10 @@ enum TemplateModule {
   }
 
   private static let source = #"""
-    local find, sub, gsub, format, byte, concat = string.find, string.sub, string.gsub, string.format, string.byte, table.concat
-    local type, tostring, tonumber, error, pairs, rawget, rawlen = type, tostring, tonumber, error, pairs, rawget, rawlen
+    local find, sub, gsub, format = string.find, string.sub, string.gsub, string.format
+    local byte, concat = string.byte, table.concat
+    local type, tostring, tonumber, error = type, tostring, tonumber, error
+    local pairs, rawget, rawlen = pairs, rawget, rawlen
     local encode = json.encode
     local module = {}
 
@@ -41,7 +43,10 @@ enum TemplateModule {
       return "line " .. count + 1
     end
 
-    local function key(name) return tonumber(name) and math.type(tonumber(name)) == "integer" and tonumber(name) or name end
+    local function key(name)
+      local number = tonumber(name)
+      return number and math.type(number) == "integer" and number or name
+    end
 
     -- Reads a template into nested lists of { kind, … }. nil and why when it is wrong.
     local function parse(text, options)
@@ -65,7 +70,8 @@ enum TemplateModule {
         -- A section or a comment alone on its line leaves no empty line behind.
         if sign ~= "" and sign ~= "&" then
           local lead = find(before, "[ \t]*$")
-          local alone = (lead == 1 and (open - #before == 1 or sub(text, open - #before - 1, open - #before - 1) == "\n"))
+          local start = open - #before
+          local alone = lead == 1 and (start == 1 or sub(text, start - 1, start - 1) == "\n")
             or sub(before, lead - 1, lead - 1) == "\n"
           local tail = find(text, "^[ \t]*\r?\n", at)
           if alone and tail then
@@ -78,10 +84,12 @@ enum TemplateModule {
           local name, filter = rest:match("^(.-)%s*|%s*(%w+)$")
           name = name or rest
           if not find(name, "^[%w_][%w_%-.]*$") and name ~= "." then
-            return nil, line(text, open) .. ': "' .. rest .. '" is no name: write {{name}}, {{a.b}}, {{name | url}}, {{#name}} … {{/name}}'
+            return nil, line(text, open) .. ': "' .. rest
+              .. '" is no name: write {{name}}, {{a.b}}, {{name | url}}, {{#name}} … {{/name}}'
           end
           if filter and not escapes[filter] then
-            return nil, line(text, open) .. ': "' .. filter .. '" is no escaping: write html, url, json, shell, sql, csv or none'
+            return nil, line(text, open) .. ': "' .. filter
+              .. '" is no escaping: write html, url, json, shell, sql, csv or none'
           end
           if sign == "#" or sign == "^" then
             if #stack > 100 then return nil, line(text, open) .. ": sections are more than 100 deep" end
@@ -90,11 +98,13 @@ enum TemplateModule {
             stack[#stack + 1] = { nodes = node[3], name = name, place = open }
           elseif sign == "/" then
             if top.name ~= name then
-              return nil, line(text, open) .. ": {{/" .. name .. "}} closes " .. (top.name and "{{#" .. top.name .. "}}" or "nothing")
+              local closed = top.name and "{{#" .. top.name .. "}}" or "nothing"
+              return nil, line(text, open) .. ": {{/" .. name .. "}} closes " .. closed
             end
             stack[#stack] = nil
           else
-            top.nodes[#top.nodes + 1] = { "value", name, sign == "&" and "none" or filter or options.escape, line(text, open) }
+            local escape = sign == "&" and "none" or filter or options.escape
+            top.nodes[#top.nodes + 1] = { "value", name, escape, line(text, open) }
           end
         end
       end
@@ -143,7 +153,8 @@ enum TemplateModule {
           local value = lookup(scopes, name)
           local text = shown(value, name, options, node[4])
           if type(value) == "table" and node[3] ~= "json" then
-            fail("template: " .. node[4] .. ': "' .. name .. '" is a table: write {{#' .. name .. "}} … {{/" .. name .. "}}, or {{" .. name .. " | json}}")
+            fail("template: " .. node[4] .. ': "' .. name .. '" is a table: write {{#' .. name .. "}} … {{/" .. name
+              .. "}}, or {{" .. name .. " | json}}")
           end
           if type(value) == "function" then fail("template: " .. node[4] .. ': "' .. name .. '" is a function') end
           out[#out + 1] = value == nil and "" or escapes[node[3]](text, value)
@@ -171,7 +182,9 @@ enum TemplateModule {
 
     local function read(name, options)
       if options == nil then options = {} end
-      if type(options) ~= "table" then fail("template." .. name .. ": expected a table of options, got " .. named(options)) end
+      if type(options) ~= "table" then
+        fail("template." .. name .. ": expected a table of options, got " .. named(options))
+      end
       for field in pairs(options) do
         if field ~= "escape" and field ~= "missing" then
           fail("template." .. name .. ": options." .. tostring(field) .. ": unknown field")
@@ -179,7 +192,8 @@ enum TemplateModule {
       end
       local escape, missing = options.escape or "html", options.missing or "error"
       if type(escape) ~= "string" or not escapes[escape] then
-        fail("template." .. name .. ": options.escape must be html, url, json, shell, sql, csv or none, not " .. tostring(escape))
+        fail("template." .. name .. ": options.escape must be html, url, json, shell, sql, csv or none, not "
+          .. tostring(escape))
       end
       if missing ~= "error" and missing ~= "empty" then
         fail('template.' .. name .. ': options.missing must be "error" or "empty", not ' .. tostring(missing))
@@ -188,7 +202,9 @@ enum TemplateModule {
     end
 
     local function compile(name, text, options)
-      if type(text) ~= "string" then fail("template." .. name .. ": expected a text (a string) as argument 1, got " .. named(text)) end
+      if type(text) ~= "string" then
+        fail("template." .. name .. ": expected a text (a string) as argument 1, got " .. named(text))
+      end
       local o = read(name, options)
       local nodes, problem = parse(text, o)
       if not nodes then fail("template." .. name .. ": " .. problem) end

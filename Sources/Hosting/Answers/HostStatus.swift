@@ -114,7 +114,7 @@ package struct RunCounts: Sendable, Hashable, Codable {
 
 /// The scheduler's thread.
 package struct LoopStatus: Sendable, Hashable, Codable {
-  /// What falls due next; nil: nothing will.
+  /// When the next job falls due, or fell due, if something keeps it from being begun; nil: none will.
   package var nextDue: HostTime?
   /// Milliseconds that this question waited for the scheduler's thread.
   package var answeredIn: Double

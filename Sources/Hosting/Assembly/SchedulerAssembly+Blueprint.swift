@@ -19,6 +19,9 @@ extension SchedulerAssembly {
     package var publishesRuns = true
     /// Whether a program declares jobs, in addition to the scripts' own: a script may then name one before it is there.
     package var isEmbedded = false
+    /// Whether this process has been such a host before, and stepped down: jobs that its stores know do not run because
+    /// it starts.
+    package var continues = false
     /// Called with each attempt on its worker's thread, before anything of it happens; nil costs nothing. (The event of
     /// a start comes from the scheduler's thread, and later than the first lines of a run.)
     package var willBegin: (@Sendable (RunOrder) -> Void)?

@@ -11,7 +11,8 @@ extension SchedulerAssembly {
   ///
   /// Blocks on the stores and the disk, and while scripts are evaluated.
   ///
-  /// - Parameter announce: told of the loaded scripts before the first of their runs can say anything.
+  /// - Parameter announce: told of the loaded scripts before the log says what is wrong with them, and the first of their
+  ///   runs can say anything.
   /// - Returns: the loaded scripts; nil when there are none.
   @discardableResult
   package func start(
@@ -23,8 +24,7 @@ extension SchedulerAssembly {
         try begin(nil)
         return nil
       }
-      return try follower.start { generation in
-        announce(generation)
+      return try follower.start(announcing: announce) { generation in
         let scripts = Set(generation.scripts.map(\.path.text))
         luaHost?.services.metrics.keep(scripts: scripts)
         if generation.loading.isEmpty { keeper?.keepOnly(scripts) }

@@ -118,6 +118,7 @@ package final class SchedulerAssembly: Sendable {
     if let zones = blueprint.scripts?.zones { service.zones = zones }
     service.publishesRuns = blueprint.publishesRuns || configuration.logsRuns
     service.orphansMax = Self.orphansMax
+    service.continues = blueprint.continues
     service.wallClock = blueprint.wallClock
     service.monotonicClock = blueprint.monotonicClock
     if let parts { service.zones = parts.zones }

@@ -25,7 +25,9 @@ extension SchedulerControl {
 
   private func note(_ event: Event) {
     switch event {
-    case .hostStarted, .jobAdded, .jobChanged, .jobOrphaned, .jobResumedFromOrphan: directory.changed()
+    case .hostStarted, .jobAdded, .jobChanged, .jobOrphaned, .jobResumedFromOrphan:
+      directory.changed()
+      declared.changed()
     case .runFinished(let record): progress.ended(record.id)
     case .runProgress(let note): progress.note(note)
     case .storeFailed(let text), .storeLost(let text): observed.withLock { $0.storeFailure = text }

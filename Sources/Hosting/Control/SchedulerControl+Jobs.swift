@@ -68,16 +68,44 @@ extension SchedulerControl {
     var rest = all[...]
     if let start { rest = rest[partition(all) { $0.name > start }...] }
     var found: [JobState] = []
+    var around: Around?
     // Some at a time: where few jobs fit, many have to be looked at.
     while found.count <= limit, !rest.isEmpty {
       let part = rest.prefix(max(limit + 1, query.isPlain ? 0 : Self.jobsPerTick))
       rest = rest.dropFirst(part.count)
+      guard !query.isPlain else {
+        // Mostly the whole page, with all that is said about it, in one tick.
+        let isFirst = found.isEmpty
+        let (states, seen) = engine.ask { core, _, _ in
+          let states = core.jobStates(at: Array(part))
+          return (states, Around(core, states))
+        }
+        around = isFirst ? seen : nil
+        found += states
+        continue
+      }
       let states = states(at: Array(part))
       let former = query.state == .failing ? formerOutcomes(of: states) : [:]
       found += states.filter { query.matches($0, lastOutcome: $0.lastOutcome ?? former[$0.definition.name]) }
     }
     // The one beyond the page costs nothing but its answer.
-    return Page(answers(Array(found.prefix(limit + 1))), limit: limit, weigh: \.weight) { PageCursor(names: [$0.name]) }
+    if found.count > limit + 1 { found.removeLast(found.count - limit - 1) }
+    return Page(answers(found, around), limit: limit, weigh: \.weight) { PageCursor(names: [$0.name]) }
+  }
+
+  /// What answers say of jobs that is no job's own.
+  private struct Around: Sendable {
+    /// Of a job with one run it is said since when.
+    var runs: [RunID: ActiveRun] = [:]
+    var hasDynamic: Bool
+    var isAllPaused: Bool
+
+    init(_ core: borrowing SchedulerCore, _ states: [JobState]) {
+      hasDynamic = core.dynamicScheduleCount > 0 || !core.dynamicOrphans.isEmpty
+      isAllPaused = core.pauseNote != nil
+      let only = Set(states.lazy.filter { $0.claimed + $0.parked == 1 && $0.waiting == 0 }.compactMap(\.latestRun))
+      if !only.isEmpty { runs = core.activeRuns(only) }
+    }
   }
 
   /// The scheduler remembers some orphans, and the stores all.
@@ -118,20 +146,16 @@ extension SchedulerControl {
     return low
   }
 
-  func answers(_ states: [JobState]) -> [JobAnswer] {
-    let schedules = dynamicSchedules(of: Set(states.map(\.definition.name)))
-    // Of a job with one run it is said since when.
-    let only = Set(states.lazy.filter { $0.claimed + $0.parked == 1 && $0.waiting == 0 }.compactMap(\.latestRun))
-    let (runs, isAllPaused) = engine.ask { core, _, _ in
-      (only.isEmpty ? [:] : core.activeRuns(only), core.pauseNote != nil)
-    }
+  private func answers(_ states: [JobState], _ seen: Around? = nil) -> [JobAnswer] {
+    let around = seen ?? engine.ask { core, _, _ in Around(core, states) }
+    let schedules = around.hasDynamic ? dynamicSchedules(of: Set(states.lazy.map(\.definition.name))) : [:]
     let former = formerOutcomes(of: states)
     return states.map { state in
       var answer = answer(state)
       answer.lastOutcome = state.lastOutcome ?? former[answer.name]
-      answer.list(schedules[answer.name] ?? [])
-      answer.now = words(state, runs)
-      if isAllPaused { answer.isPausedWithAll = true }
+      if !schedules.isEmpty { answer.list(schedules[answer.name] ?? []) }
+      answer.now = words(state, around.runs)
+      if around.isAllPaused { answer.isPausedWithAll = true }
       return answer
     }
   }
@@ -151,7 +175,7 @@ extension SchedulerControl {
 
   private func answer(_ state: JobState) -> JobAnswer {
     let definition = state.definition
-    var answer = JobAnswer(definition)
+    var answer = declared.answer(definition)
     answer.nextRunTime = state.isOrphaned ? nil : state.nextFire.map(time)
     answer.running = state.claimed
     answer.waiting = state.waiting
@@ -177,23 +201,28 @@ extension SchedulerControl {
 
   /// How the latest runs of those jobs that had none since the start ended: looked up once, since it does not change.
   private func formerOutcomes(of states: [JobState]) -> [String: Outcome] {
-    let asked = states.filter { $0.lastOutcome == nil }
-    guard !asked.isEmpty else { return [:] }
-    var known = observed.withLock { observed in
-      asked.map(\.definition.name).reduce(into: [String: Outcome?]()) { $0[$1] = observed.formerOutcomes[$1] }
+    var known: [String: Outcome] = [:]
+    var unknown: [String: [String]] = [:]
+    observed.withLock { observed in
+      for state in states where state.lastOutcome == nil {
+        let name = state.definition.name
+        if let former = observed.formerOutcomes[name] {
+          if let former { known[name] = former }
+        } else {
+          unknown[state.store, default: []].append(name)
+        }
+      }
     }
-    let unknown = asked.filter { known[$0.definition.name] == nil }
-    for (name, states) in Dictionary(grouping: unknown, by: \.store) {
+    for (name, jobs) in unknown {
       // A store that cannot be read is asked again the next time.
-      guard let store = named(name), let runs = try? store.lastRuns(of: states.map(\.definition.name)) else { continue }
-      for job in states.map(\.definition.name) { known[job] = .some(runs[job]?.outcome) }
+      guard let store = named(name), let runs = try? store.lastRuns(of: jobs) else { continue }
+      for job in jobs { known[job] = runs[job]?.outcome }
       // One of this life is not the answer for long.
       remember(
-        states.lazy.map(\.definition.name).filter { job in
-          runs[job]?.finishedAt.map { $0 < self.startedAt } ?? true
-        }.map { ($0, runs[$0]?.outcome) })
+        jobs.lazy.filter { job in runs[job]?.finishedAt.map { $0 < self.startedAt } ?? true }
+          .map { ($0, runs[$0]?.outcome) })
     }
-    return known.compactMapValues { $0 }
+    return known
   }
 
   private func remember(_ outcomes: some Sequence<(String, Outcome?)>) {

@@ -18,25 +18,24 @@ extension SchedulerControl {
 
   private func metricsNow() -> HostMetrics {
     var metrics = HostMetrics()
-    let (runs, failed, isPaused) = engine.ask { core, _, _ in
-      (core.runTotals, core.failedStores, core.pauseNote != nil)
-    }
+    let glance = engine.ask { core, _, _ in Glance(core) }
     let (counters, tallies) = engine.ask { core, _, _ in (core.counters, core.storeTallies) }
     count(counters, &metrics)
     metrics.ended = ended(counters)
-    metrics.runs = counts(runs, ended: counters.ended.reduce(0, +))
-    metrics.jobs = jobCounts()
-    metrics.executors = executors(runs)
+    metrics.runs = glance.counts()
+    metrics.jobs = jobCounts(glance)
+    metrics.executors = executors(glance.runs)
     metrics.stores = tallies.enumerated().map { index, tally in
       HostMetrics.StoreMetrics(
-        name: parts.stores[index].name, isWritable: !failed[index], queued: tally.queued, batches: tally.batches,
+        name: parts.stores[index].name, isWritable: !glance.failedStores[index], queued: tally.queued,
+        batches: tally.batches,
         failures: tally.failures, latency: Histogram(tally.latency))
     }
     metrics.nodes = parts.memberships.stores.map { HostMetrics.NodeMetrics($0, own: parts.memberships.name) }
-    metrics.memory = MemoryStatus(resident: ResidentMemory.bytes, luaStates: parts.luaStates())
-    metrics.generation = parts.scripts.current?.number.number ?? 0
-    metrics.isPaused = isPaused
-    metrics.isReady = !failed.contains(true)
+    metrics.memory = memory
+    metrics.generation = generation
+    metrics.isPaused = glance.pause != nil
+    metrics.isReady = obstacles(glance).isEmpty
     metrics.uptimeSeconds = Double(parts.monotonicClock.now.nanoseconds - startedAtMonotonic) / 1e9
     metrics.scripts = parts.series().map { series in
       HostMetrics.ScriptSeries(

@@ -36,7 +36,7 @@ extension SchedulerControl {
   }
 
   /// What one tick tells about the whole.
-  private struct Glance: Sendable {
+  struct Glance: Sendable {
     var isStarted: Bool
     var isDraining: Bool
     var failedStores: [Bool]
@@ -46,11 +46,23 @@ extension SchedulerControl {
     var schedules: Int
     var ended: Int
 
+    func counts() -> RunCounts {
+      var counts = RunCounts()
+      counts.waiting = runs.waiting
+      counts.claimed = runs.claimed
+      counts.running = runs.running
+      counts.retrying = runs.retrying
+      counts.parked = runs.parked
+      counts.stuck = runs.stuck
+      counts.ended = ended
+      return counts
+    }
+
     init(_ core: borrowing SchedulerCore) {
       isStarted = core.isStarted
       isDraining = core.isDraining
       failedStores = core.failedStores
-      nextDue = core.nextWake.wall
+      nextDue = core.earliestDue
       runs = core.runTotals
       pause = core.pauseNote
       schedules = core.dynamicScheduleCount
@@ -58,8 +70,9 @@ extension SchedulerControl {
     }
   }
 
-  private func obstacles(_ glance: Glance) -> [String] {
-    if glance.isDraining { return ["the host is stopping"] }
+  /// Why the host does not do its work, by what a tick tells.
+  func obstacles(_ glance: Glance) -> [String] {
+    if glance.isDraining || observed.withLock({ $0.isStopping }) { return ["the host is stopping"] }
     var problems: [String] = []
     if !glance.isStarted { problems.append("the scheduler has not started yet") }
     for (index, isFailed) in glance.failedStores.enumerated() where isFailed {
@@ -70,11 +83,15 @@ extension SchedulerControl {
   }
 
   private func storeProblem(_ index: Int) -> String {
-    let why = observed.withLock { $0.storeFailure }
-    return "store \(parts.stores[index].name) cannot be written" + (why.map { ": \($0)" } ?? "")
+    let name = parts.stores[index].name
+    // It begins with the name of the store that failed last.
+    let why = observed.withLock { $0.storeFailure }.flatMap { text in
+      text.hasPrefix(name + ": ") ? String(text.dropFirst(name.count + 2)) : nil
+    }
+    return "store \(name) cannot be written" + (why.map { ": \($0)" } ?? "")
   }
 
-  func jobCounts() -> JobCounts {
+  func jobCounts(_ glance: Glance) -> JobCounts {
     var totals = JobTotals()
     everySlot({ core, range in core.jobTotals(in: range) }) { totals += $0 }
     var counts = JobCounts()
@@ -82,25 +99,28 @@ extension SchedulerControl {
     counts.paused = totals.paused
     counts.disabled = totals.disabled
     counts.orphaned = totals.orphaned
+    counts.schedules = glance.schedules
     return counts
   }
+
+  var memory: MemoryStatus { MemoryStatus(resident: ResidentMemory.bytes, luaStates: parts.luaStates()) }
+  /// Of the scripts that are in force; 0 before the first.
+  var generation: Int { parts.scripts.current?.number.number ?? 0 }
 
   func statusNow() -> HostStatus {
     let asked = monotonicNow()
     let glance = engine.ask { core, _, _ in Glance(core) }
     let took = monotonicNow() - asked
-    let obstacles = observed.withLock { $0.isStopping } ? ["the host is stopping"] : obstacles(glance)
-    var jobs = jobCounts()
-    jobs.schedules = glance.schedules
+    let obstacles = obstacles(glance)
     let state: HostStatus.State = glance.isDraining ? .stopping : glance.pause != nil ? .paused : .running
     var status = HostStatus(
       host: identity, version: MoondialVersion.text, pid: Int(getpid()), state: state, startedAt: time(startedAt),
-      now: time(now), timeZone: parts.zoneName, generation: parts.scripts.current?.number.number ?? 0,
-      isReady: obstacles.isEmpty, problems: obstacles + parts.health.problems + scriptProblems(), jobs: jobs,
-      runs: counts(glance.runs, ended: glance.ended),
+      now: time(now), timeZone: parts.zoneName, generation: generation,
+      isReady: obstacles.isEmpty, problems: obstacles + parts.health.problems + scriptProblems(),
+      jobs: jobCounts(glance), runs: glance.counts(),
       loop: LoopStatus(nextDue: glance.nextDue.map(time), answeredIn: Double(took) / 1e6),
       stores: stores(glance), executors: executors(glance.runs),
-      memory: MemoryStatus(resident: ResidentMemory.bytes, luaStates: parts.luaStates()))
+      memory: memory)
     status.pause = glance.pause.map(info)
     status.node = parts.memberships.stores.isEmpty ? nil : parts.memberships.name
     status.scripts = parts.scriptsDirectory
@@ -117,18 +137,6 @@ extension SchedulerControl {
     }
     if let failure = parts.scripts.configurationFailure { problems.append(failure) }
     return problems
-  }
-
-  func counts(_ totals: RunTotals, ended: Int) -> RunCounts {
-    var counts = RunCounts()
-    counts.waiting = totals.waiting
-    counts.claimed = totals.claimed
-    counts.running = totals.running
-    counts.retrying = totals.retrying
-    counts.parked = totals.parked
-    counts.stuck = totals.stuck
-    counts.ended = ended
-    return counts
   }
 
   private func stores(_ glance: Glance) -> [StoreStatus] {

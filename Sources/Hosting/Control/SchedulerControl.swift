@@ -58,6 +58,7 @@ package final class SchedulerControl: HostControl {
   let startedAtMonotonic: Int64
   let progress = ProgressLedger()
   let directory: JobDirectory
+  let declared = DeclaredAnswers()
   let observed = Mutex(Observed())
   private let followed = Mutex<Followed?>(nil)
   private let pool = BlockingPool(name: "moondial-control", threads: 4)

@@ -1,8 +1,16 @@
 internal import Basics
 internal import FileWatching
-internal import JobModel
+package import JobModel
 internal import Lua
 internal import ScriptRuntime
+
+/// Code that is no script's, and that other hosts may have.
+package protocol PlaceablePayload: JobPayload {
+  /// The same on every host that has the same code.
+  var placementDigest: String { get }
+  /// Why only the host that leads can run it; nil: every host that has the same.
+  var staysWithLeader: String? { get }
+}
 
 /// On which hosts a job can be executed: what names its content, or why it stays with the host that leads.
 struct JobReach: Sendable, Equatable {
@@ -16,6 +24,10 @@ struct JobReach: Sendable, Equatable {
   /// O(what the job reaches): callers keep it.
   init(_ definition: JobDefinition) {
     guard let payload = definition.payload as? LuaJobPayload else {
+      if let payload = definition.payload as? any PlaceablePayload {
+        (digest, staysHere) = (payload.placementDigest, payload.staysWithLeader)
+        return
+      }
       digest = ""
       staysHere = "it is a job of the program, not of a script"
       return

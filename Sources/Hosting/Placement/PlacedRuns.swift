@@ -36,6 +36,8 @@ final class PlacedRuns: RunReportSink {
     var lastToken: UInt32 = 0
     /// Stores that gave this host up, until nothing runs any more of what it had.
     var fenced: Set<String> = []
+    /// Stores that may not hear that this host lives: what it begins there it might not end in time.
+    var doubtful: Set<String> = []
     var isStopping = false
   }
 
@@ -114,51 +116,65 @@ final class PlacedRuns: RunReportSink {
   private func take(_ placements: [RunPlacement], of store: String) {
     for placement in placements {
       switch judge(placement, of: store) {
-      case .success(let (executor, order)): executor.inner.submit([order])
+      case .success(let (executor, order)?):
+        executor.inner.submit([order])
+        // Whoever wanted its end meanwhile has asked an executor that did not know it yet.
+        if isEnding(order.token) { executor.inner.cancel(order.token) }
+      case .success(nil): break
       case .failure(let refusal):
         report(
           [
             PlacementReport(
               key: placement.key, run: placement.run, node: name, state: .declined,
-              message: PlacedEnding.bytes(why: refusal.why, isLasting: refusal.isLasting))
+              message: refusal.message.bytes)
           ], to: store)
       }
     }
   }
 
-  private struct Refused: Error {
-    var why: String
-    var isLasting = true
-  }
+  private func isEnding(_ token: RunToken) -> Bool { state.withLock { $0.runs[token]?.endedFor != nil } }
 
+  private struct Refused: Error { var message: PlacedRefusal }
+
+  /// - Returns: nil when it has it already.
   private func judge(
     _ placement: RunPlacement, of store: String
-  ) -> Result<(PlacingExecutor, RunOrder), Refused> {
-    state.withLock { state -> Result<(PlacingExecutor, RunOrder), Refused> in
-      if state.isStopping { return .failure(Refused(why: "is being stopped, or leads itself", isLasting: false)) }
+  ) -> Result<(PlacingExecutor, RunOrder)?, Refused> {
+    state.withLock { state -> Result<(PlacingExecutor, RunOrder)?, Refused> in
+      func refused(_ why: String) -> Result<(PlacingExecutor, RunOrder)?, Refused> {
+        .failure(Refused(message: PlacedRefusal(why: why, scripts: state.scripts)))
+      }
+      let known = StoreKey(store: store, key: placement.key)
+      if state.tokens[known] != nil { return .success(nil) }
+      if state.isStopping {
+        return .failure(Refused(message: PlacedRefusal(why: "is being stopped, or leads itself")))
+      }
+      if state.doubtful.contains(store) {
+        return .failure(Refused(message: PlacedRefusal(why: "cannot say that it lives")))
+      }
       guard let jobs = state.jobs else {
-        return .failure(Refused(why: "is still loading its scripts", isLasting: false))
+        return .failure(Refused(message: PlacedRefusal(why: "is still loading its scripts")))
       }
       let instructions: RunInstructions
       do { instructions = try RunInstructions(placement.instructions) } catch {
-        return .failure(Refused(why: "cannot read what it is told: \(error)"))
+        return refused("cannot read what it is told: \(error)")
       }
       guard let definition = jobs[placement.job] else {
-        return .failure(Refused(why: "does not declare the job"))
+        return refused("does not declare the job")
       }
       guard state.reaches.reach(of: definition).digest == instructions.digest else {
-        return .failure(Refused(why: "has another version of the job"))
+        return refused("has another version of the job")
       }
       if !instructions.scripts.isEmpty, instructions.scripts != state.scripts {
-        return .failure(Refused(why: "has other files, and the job asks for modules while it runs"))
+        return refused("has other files, and the job asks for modules while it runs")
       }
       guard let executor = executors.first(where: { $0.name == instructions.executor }) else {
-        return .failure(Refused(why: "has no executor \"\(instructions.executor)\""))
+        return refused("has no executor \"\(instructions.executor)\"")
       }
       state.lastToken &+= 1
       let token = RunToken(slot: PlacingExecutor.memberSlot, use: state.lastToken)
       state.runs[token] = Given(key: placement.key, run: placement.run, store: store, executor: executor.name)
-      state.tokens[StoreKey(store: store, key: placement.key)] = token
+      state.tokens[known] = token
       return .success((executor, instructions.order(token, placement, definition)))
     }
   }
@@ -206,7 +222,7 @@ final class PlacedRuns: RunReportSink {
     guard report.kind != .started else { return message }
     if let why = given.endedFor, report.outcome == .cancelled || report.outcome == .interrupted {
       message.state = .lost
-      message.message = PlacedEnding.bytes(why: why)
+      message.message = PlacedRefusal(why: why).bytes
     } else {
       message.state = .ended
       message.message = PlacedEnding.bytes(report)
@@ -223,11 +239,13 @@ final class PlacedRuns: RunReportSink {
   private func changed(_ change: StationChange, of store: String) {
     switch change {
     case .doubtful(let why):
+      // First: what it is given from now on is not among those that are ended.
+      state.withLock { _ = $0.doubtful.insert(store) }
       let count = end("it could not say that it lives, and its lease was about to end") { $0.store == store }
       if count > 0 {
         log.write(.error, "store \(why): \(counted(count, "run")) that this host had for the one that leads")
       }
-    case .regained: break
+    case .regained: state.withLock { _ = $0.doubtful.remove(store) }
     case .fenced(let why):
       let isIdle = state.withLock { state in
         let isIdle = !state.runs.values.contains { $0.store == store }

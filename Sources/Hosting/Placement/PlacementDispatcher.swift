@@ -55,13 +55,22 @@ final class PlacementDispatcher: Sendable {
     for (name, store) in stores {
       guard let store = store as? any PlacingStore else { continue }
       do throws(StoreError) {
-        let placer = try StorePlacer(
-          name, store, self, engine, clock: clock, scripts: scripts, log: log,
-          activate: { [weak self] in self?.isActive.store(true, ordering: .sequentiallyConsistent) })
-        state.withLock { $0.placers[name] = placer }
-        try placer.takeOver()
+        try place(name, PlacementSource(store), engine, clock: clock, scripts: scripts, log: log).takeOver()
       } catch { throw HostError("\(error)") }
     }
+  }
+
+  /// A placer for one store, which has not begun.
+  func place(
+    _ name: String, _ source: PlacementSource, _ inbox: any SchedulerInbox, clock: any WallClock,
+    monotonic: @escaping @Sendable () -> Int64 = { monotonicNow() }, scripts: @escaping @Sendable () -> String,
+    log: any HostLog
+  ) -> StorePlacer {
+    let placer = StorePlacer(
+      name, source, self, inbox, clock: clock, monotonic: monotonic, scripts: scripts, log: log,
+      activate: { [weak self] in self?.isActive.store(true, ordering: .sequentiallyConsistent) })
+    state.withLock { $0.placers[name] = placer }
+    return placer
   }
 
   private var placers: [StorePlacer] { state.withLock { Array($0.placers.values) } }
@@ -134,6 +143,8 @@ final class LocalLoads: Sendable {
   private let state = Mutex(State())
 
   func use(_ workers: [Int]) { state.withLock { $0.rooms = workers.map { Placement.Room(workers: $0) } } }
+
+  var count: Int { state.withLock { $0.runs.count } }
 
   func room(_ executor: Int) -> Placement.Room? {
     state.withLock { executor < $0.rooms.count ? $0.rooms[executor] : nil }

@@ -100,12 +100,37 @@ enum PlacedEnding {
       token: token, kind: result.isReusable ? .ended : .late, outcome: result.outcome, startedAt: startedAt,
       duration: result.duration, memoryPeakBytes: result.memoryPeakBytes, details: details)
   }
+}
 
-  /// Why a member does not run something, or gave it up.
-  static func bytes(why: String, isLasting: Bool = false) -> [UInt8] {
-    [isLasting ? 1 : 0] + Array(why.utf8)
+/// Why a member does not run something, or gave it up.
+struct PlacedRefusal: Sendable, Equatable {
+  /// The end of a sentence that begins with the member's name.
+  var why: String
+  /// Names the files by which it was judged, so that it holds until the member has others; nil: it passes by itself.
+  var scripts: String?
+
+  init(why: String, scripts: String? = nil) {
+    self.why = why
+    self.scripts = scripts
   }
-  static func why(_ bytes: [UInt8]) -> (text: String, isLasting: Bool) {
-    (String(decoding: bytes.dropFirst(), as: UTF8.self), bytes.first == 1)
+
+  var bytes: [UInt8] {
+    var writer = WireWriter()
+    writer.write(why)
+    writer.write(scripts)
+    return writer.bytes
+  }
+
+  /// What cannot be read passes by itself, and says so.
+  init(_ bytes: [UInt8]) {
+    self.init(why: "", scripts: nil)
+    do throws(WireError) {
+      var reader = WireReader(bytes[...])
+      why = try reader.text()
+      scripts = try reader.optionalText()
+      try reader.end()
+    } catch {
+      (why, scripts) = ("says something that cannot be read: \(error)", nil)
+    }
   }
 }

@@ -29,7 +29,8 @@ final class StorePlacer: Sendable {
   }
 
   let name: String
-  private let store: any PlacingStore
+  private let source: PlacementSource
+  private let monotonic: @Sendable () -> Int64
   private let inbox = Monitor(Inbox())
   private let hadOrders = Atomic(false)
   private let isHolding = Atomic(false)
@@ -38,20 +39,20 @@ final class StorePlacer: Sendable {
   private let state: Mutex<StorePlacerState?>
   private let thread = Mutex<NamedThread?>(nil)
   private let log: any HostLog
-  private let hostName: String
 
   /// - Parameter activate: called when others may be given runs.
   init(
-    _ name: String, _ store: any PlacingStore, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerEngine,
-    clock: any WallClock, scripts: @escaping @Sendable () -> String, log: any HostLog,
-    activate: @escaping @Sendable () -> Void
-  ) throws(StoreError) {
+    _ name: String, _ source: PlacementSource, _ dispatcher: PlacementDispatcher, _ inbox: any SchedulerInbox,
+    clock: any WallClock, monotonic: @escaping @Sendable () -> Int64 = { monotonicNow() },
+    scripts: @escaping @Sendable () -> String, log: any HostLog, activate: @escaping @Sendable () -> Void
+  ) {
     self.name = name
-    self.store = store
+    self.source = source
+    self.monotonic = monotonic
     self.log = log
-    hostName = dispatcher.name
     state = Mutex(
-      StorePlacerState(name, store, dispatcher, engine, clock: clock, scripts: scripts, activate: activate))
+      StorePlacerState(
+        name, source, dispatcher, inbox, clock: clock, monotonic: monotonic, scripts: scripts, activate: activate))
   }
 
   /// Whether it may have to do with runs.
@@ -72,44 +73,48 @@ final class StorePlacer: Sendable {
   /// and waited for, since somebody may run it again. Then the thread begins.
   func takeOver() throws(StoreError) {
     guard var state = self.state.withLock({ $0.take() }) else { return }
-    let found = try store.placements()
-    state.adopt(found.filter(\.isClaimed))
-    let strays = found.filter { !$0.isClaimed }
-    if !found.isEmpty {
-      hadOrders.store(true, ordering: .sequentiallyConsistent)
-      let mailbox = try state.openMailbox { [weak self] in self?.post(.heard($0)) }
-      mailbox.isAwaiting(true)
-      try end(strays, mailbox)
+    var takeover = try begin(&state)
+    let nothing = Monitor(())
+    while try !look(&takeover, &state) {
+      _ = nothing.wait(until: monotonic() + Self.look) { _ -> Void? in nil }
     }
     start(state)
   }
 
-  private func end(_ strays: [PlacementReport], _ mailbox: any RunMailbox) throws(StoreError) {
-    guard !strays.isEmpty else { return }
-    var open = Set(strays.filter { !$0.state.isOver }.map(\.key))
-    if !open.isEmpty {
-      try mailbox.cancel(Array(open))
-      log.write(
-        .info,
-        "store \"\(name)\": \(counted(open.count, "run")) that the host before placed on others and gave up must end first"
-      )
-    }
-    // A member ends what it is told to; of one that does not answer the lease ends; and a run that cannot be stopped is
-    // given up, as one of this host would be: what it says then counts for nothing.
-    let deadline = monotonicNow() + Self.patience
-    let nothing = Monitor(())
-    while !open.isEmpty, monotonicNow() < deadline {
-      _ = nothing.wait(until: monotonicNow() + Self.look) { _ -> Void? in nil }
-      let now = try store.placements()
-      open.formIntersection(now.filter { !$0.state.isOver }.map(\.key))
-    }
-    if !open.isEmpty {
-      log.write(.error, "store \"\(name)\": \(counted(open.count, "run")) on other hosts did not end, and was given up")
-    }
-    try mailbox.settle(strays.map(\.key))
+  /// The first half: what is not claimed is told to end.
+  func begin(_ state: inout StorePlacerState) throws(StoreError) -> PlacementTakeover {
+    let found = try source.placements()
+    state.adopt(found.filter(\.isClaimed))
+    let takeover = PlacementTakeover(
+      found, members: found.allSatisfy(\.isClaimed) ? [] : try source.members(), now: monotonic())
+    guard !found.isEmpty else { return takeover }
+    hadOrders.store(true, ordering: .sequentiallyConsistent)
+    let mailbox = try state.openMailbox { [weak self] in self?.post(.heard($0)) }
+    mailbox.isAwaiting(true)
+    guard !takeover.open.isEmpty else { return takeover }
+    try mailbox.cancel(Array(takeover.open))
+    log.write(
+      .info,
+      "store \"\(name)\": \(counted(takeover.open.count, "run")) that the host before placed on others and gave up must end first"
+    )
+    return takeover
   }
 
-  private static let patience: Int64 = 30_000_000_000
+  /// The second half, again and again.
+  ///
+  /// - Returns: whether all have ended, or were given up.
+  func look(_ takeover: inout PlacementTakeover, _ state: inout StorePlacerState) throws(StoreError) -> Bool {
+    guard !takeover.all.isEmpty else { return true }
+    guard takeover.look(try source.placements(), now: monotonic()) else { return false }
+    if !takeover.open.isEmpty {
+      log.write(
+        .error,
+        "store \"\(name)\": \(counted(takeover.open.count, "run")) on other hosts did not end, and was given up")
+    }
+    try state.openMailbox { [weak self] in self?.post(.heard($0)) }.settle(takeover.all)
+    return true
+  }
+
   private static let look: Int64 = 100_000_000
 
   // MARK: The thread
@@ -134,14 +139,41 @@ final class StorePlacer: Sendable {
         defer { inbox.messages = [] }
         return inbox
       }
-      for message in work?.messages ?? [] { state.take(message) { [weak self] in self?.post($0) } }
-      if work?.isClosing == true { return state.close() }
-      state.act { [weak self] in self?.post($0) }
-      elsewhere.store(state.runsElsewhere, ordering: .relaxed)
-      isHolding.store(state.holds, ordering: .sequentiallyConsistent)
-      if let words = state.newWords() { told.withLock { $0 = words } }
+      guard goOn(&state, work) else { return }
     }
   }
+
+  /// - Returns: whether there is more to do some time.
+  private func goOn(_ state: inout StorePlacerState, _ work: Inbox?) -> Bool {
+    for message in work?.messages ?? [] { state.take(message) { [weak self] in self?.post($0) } }
+    if work?.isClosing == true {
+      state.close()
+      return false
+    }
+    state.act { [weak self] in self?.post($0) }
+    elsewhere.store(state.runsElsewhere, ordering: .relaxed)
+    isHolding.store(state.holds, ordering: .sequentiallyConsistent)
+    let words = state.takeNewWords()
+    if !words.isEmpty { told.withLock { told in for (run, text) in words { told[run] = text } } }
+    return true
+  }
+
+  // MARK: Without a thread
+
+  /// Its state, for whoever turns it by hand instead of `takeOver`.
+  func takeState() -> StorePlacerState? { state.withLock { $0.take() } }
+
+  /// Does what there is to do now.
+  func step(_ state: inout StorePlacerState) {
+    let work = inbox.withLock { inbox in
+      defer { inbox.messages = [] }
+      return inbox
+    }
+    _ = goOn(&state, work)
+  }
+
+  /// Whether somebody has told it something that it has not done.
+  var hasMessages: Bool { inbox.withLock { !$0.messages.isEmpty } }
 
   /// Asks the others to end what is still placed.
   func stop() {

@@ -7,11 +7,12 @@ internal import SchedulerService
 extension StorePlacerState {
   /// Finds hosts for what waits, and writes what is to be written.
   mutating func act(_ post: @escaping Post) {
-    retryAt = .max
+    retryAt = settleAt
     if !held.isEmpty { distribute() }
-    if !unsettled.isEmpty {
+    if settleAt <= monotonic() {
       settleWhenDurable(unsettled, post)
       unsettled = []
+      (settleAt, retryAt) = (.max, .max)
     }
     write(post)
     mailbox?.isAwaiting(!away.isEmpty || !adopted.isEmpty)
@@ -20,10 +21,11 @@ extension StorePlacerState {
   mutating func distribute() {
     var waiting: [Held] = []
     swap(&waiting, &held)
-    let (wall, now) = (clock.now, monotonicNow())
+    let (wall, now) = (clock.now, monotonic())
     let hosts = others
-    // By executor: what needs nothing special, and found all hosts full, is not asked about again.
+    // What found no host is not asked about again: by executor, of jobs that need nothing special; by job.
     var full: Set<Int> = []
+    var none: [JobNeed: [String]] = [:]
     for var run in waiting {
       if let end = run.order.startBefore, end < wall {
         report(run, .succeeded, kind: .late)
@@ -37,26 +39,59 @@ extension StorePlacerState {
         held.append(run)
         continue
       }
+      let wanted = JobNeed(run)
+      if let why = none[wanted] {
+        note(why, &run)
+        held.append(run)
+        continue
+      }
       let staysHere = run.order.context?.store == nil ? reach.staysHere : "its job has moved to another store"
       let need = Placement.Need(executor: executor.name, labels: definition.onNodes, staysHere: staysHere)
       switch placement(of: run, hosts, reach, now).host(for: need) {
       case .here:
+        note([], &run)
         dispatcher.loads.given(run.order.token, to: run.executor)
         executor.inner.submit([run.order])
       case .member(let node): give(run, to: node, executor.name)
       case .full:
         if isPlain { full.insert(run.executor) }
-        hasNewWords = hasNewWords || !run.why.isEmpty
-        run.why = []
+        none[wanted] = []
+        note([], &run)
         held.append(run)
       case .nobody where isWindingDown:
         report(run, .interrupted, kind: .lost, saying: "the host stopped before there was one that may run this")
       case .nobody(let why):
-        hasNewWords = hasNewWords || run.why != why
-        run.why = why
+        none[wanted] = why
+        note(why, &run)
         held.append(run)
       }
     }
+  }
+
+  /// Runs with the same need go to the same hosts.
+  private struct JobNeed: Hashable {
+    var job: String
+    var payload: ObjectIdentifier
+    var labels: [String]
+    var executor: Int
+    var hasMoved: Bool
+
+    init(_ run: Held) {
+      let definition = run.order.job.definition
+      job = definition.name
+      payload = ObjectIdentifier(definition.payload)
+      labels = definition.onNodes
+      executor = run.executor
+      hasMoved = run.order.context?.store != nil
+    }
+  }
+
+  /// Why a run waits, in words for people; empty: for room, or no longer.
+  private mutating func note(_ why: [String], _ run: inout Held) {
+    guard run.why != why else { return }
+    run.why = why
+    newWords.updateValue(
+      why.isEmpty ? nil : "it waits, for no host may run it: \(why.joined(separator: "; "))", forKey: run.order.id)
   }
 
   func placement(of run: Held, _ others: [StoreMember], _ reach: JobReach, _ now: Int64) -> Placement {
@@ -89,7 +124,7 @@ extension StorePlacerState {
 
   mutating func give(_ run: Held, to node: String, _ executor: String) {
     lastNumber += 1
-    let key = PlacementKey(epoch: store.epoch, number: lastNumber)
+    let key = PlacementKey(epoch: source.epoch(), number: lastNumber)
     put(Away(order: run.order, executor: run.executor, executorName: executor, node: node), at: key)
     toPlace.append(key)
   }
@@ -115,10 +150,10 @@ extension StorePlacerState {
         toSettle = []
       }
       // What was not taken is offered to others.
-      if !held.isEmpty { retryAt = monotonicNow() + Self.retryPause }
+      if !held.isEmpty { retryAt = min(retryAt, monotonic() + Self.retryPause) }
     } catch {
       // Who has lost the store has lost what it placed too: the host steps down.
-      if error.code == .lost { isLost = true } else { retryAt = monotonicNow() + Self.retryPause }
+      if error.code == .lost { isLost = true } else { retryAt = min(retryAt, monotonic() + Self.retryPause) }
     }
   }
 
@@ -137,13 +172,15 @@ extension StorePlacerState {
   }
 
   mutating func placement(at key: PlacementKey) -> RunPlacement? {
-    guard let run = away[key], let member = members.first(where: { $0.name == run.node }) else { return nil }
+    guard let run = away[key] else { return nil }
+    // One that nobody knows any more is given nothing, but may have been before the answer was lost.
+    let life = members.first { $0.name == run.node }?.identity.life ?? ""
     let reach = reaches.reach(of: run.order.job.definition)
     let instructions = RunInstructions(
       run.order, digest: reach.digest, scripts: reach.needsSameFiles ? scripts() : "", executor: run.executorName)
     return RunPlacement(
       key: key, run: run.order.id, attempt: run.order.attempt, job: run.order.job.definition.name, node: run.node,
-      life: member.identity.life, instructions: instructions.bytes)
+      life: life, instructions: instructions.bytes)
   }
 
   /// The others end what they have of a host that ends.

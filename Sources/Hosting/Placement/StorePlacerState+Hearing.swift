@@ -11,7 +11,7 @@ extension StorePlacerState {
       guard let run = away[report.key] else {
         if adopted[report.run]?.key == report.key {
           adopted[report.run] = report
-        } else if report.state.isOver {
+        } else if report.state.isOver, !ending.contains(report.key) {
           toSettle.append(report.key)
         }
         continue
@@ -22,6 +22,7 @@ extension StorePlacerState {
       case .declined: decline(report, run)
       case .ended, .lost:
         end(report, run)
+        ending.insert(report.key)
         over.append(report.key)
       }
     }
@@ -52,7 +53,7 @@ extension StorePlacerState {
         return
       } catch { why = "what host \(run.node) says of the end of this run cannot be read: \(error)" }
     } else if !report.message.isEmpty {
-      why = "host \(run.node), which had this run, gave it up: \(PlacedEnding.why(report.message).text)"
+      why = "host \(run.node), which had this run, gave it up: \(PlacedRefusal(report.message).why)"
     }
     dispatcher.executor(run.executor)?.tell(
       [
@@ -66,17 +67,21 @@ extension StorePlacerState {
     remove(report.key)
     toCancel.remove(report.key)
     toSettle.append(report.key)
-    let (why, isLasting) = PlacedEnding.why(report.message)
-    refuse(run, why, for: isLasting ? nil : 5_000_000_000)
-    held.insert(Held(order: run.order, executor: run.executor), at: 0)
+    let waiting = Held(order: run.order, executor: run.executor)
+    // Nobody asks for its end again.
+    if run.mustEnd { return self.report(waiting, .cancelled) }
+    let refusal = PlacedRefusal(report.message)
+    refuse(run, refusal.why, for: refusal.scripts == nil ? 5_000_000_000 : nil, with: refusal.scripts)
+    held.insert(waiting, at: 0)
   }
 
-  mutating func refuse(_ run: Away, _ why: String, for nanoseconds: Int64?) {
+  /// - Parameter scripts: the files that the member had when it refused; nil: as far as is known.
+  mutating func refuse(_ run: Away, _ why: String, for nanoseconds: Int64?, with scripts: String? = nil) {
     guard let member = members.first(where: { $0.name == run.node }) else { return }
     refusals[RefusalKey(node: run.node, job: run.order.job.definition.name)] = Refusal(
-      life: member.identity.life, scripts: member.report.scripts,
+      life: member.identity.life, scripts: scripts ?? member.report.scripts,
       digest: reaches.reach(of: run.order.job.definition).digest, why: why,
-      until: nanoseconds.map { monotonicNow() + $0 } ?? .max)
+      until: nanoseconds.map { monotonic() + $0 } ?? .max)
   }
 
   func settleWhenDurable(_ keys: [PlacementKey], _ post: @escaping Post) {

@@ -26,6 +26,7 @@ struct StorePlacerState: Sendable {
     /// Whether the store knows.
     var isPlaced = false
     var hasBegun = false
+    /// The scheduler has asked for its end. It asks once.
     var mustEnd = false
   }
 
@@ -43,10 +44,12 @@ struct StorePlacerState: Sendable {
   }
 
   let name: String
-  let store: any PlacingStore
+  let source: PlacementSource
   let dispatcher: PlacementDispatcher
-  let engine: any SchedulerEngine
+  let engine: any SchedulerInbox
   let clock: any WallClock
+  /// Nanoseconds.
+  let monotonic: @Sendable () -> Int64
   /// Names the files of this host's scripts.
   let scripts: @Sendable () -> String
   let activate: @Sendable () -> Void
@@ -58,26 +61,32 @@ struct StorePlacerState: Sendable {
   var keys: [RunToken: PlacementKey] = [:]
   /// Of leaders before this one, until the scheduler hands over their orders.
   var adopted: [RunID: PlacementReport] = [:]
+  /// Those whose end the scheduler was told, until it is durable: they may be heard of again meanwhile.
+  var ending: Set<PlacementKey> = []
   var refusals: [RefusalKey: Refusal] = [:]
   var loads: [String: [String: Placement.Room]] = [:]
   var toPlace: [PlacementKey] = []
   var toCancel: Set<PlacementKey> = []
   var toSettle: [PlacementKey] = []
-  /// Whose end was not durable when it was asked last.
+  /// Whose end was not durable when it was asked last, and when it is asked again.
   var unsettled: [PlacementKey] = []
+  var settleAt = Int64.max
   var lastNumber: Int64 = 0
   var retryAt = Int64.max
   var isLost = false
   /// The host ends.
   var isWindingDown = false
-  var hasNewWords = false
+  /// What people are told of runs, as far as it has changed; nil: nothing any more.
+  var newWords: [RunID: String?] = [:]
 
   init(
-    _ name: String, _ store: any PlacingStore, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerEngine,
-    clock: any WallClock, scripts: @escaping @Sendable () -> String, activate: @escaping @Sendable () -> Void
+    _ name: String, _ source: PlacementSource, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerInbox,
+    clock: any WallClock, monotonic: @escaping @Sendable () -> Int64 = { monotonicNow() },
+    scripts: @escaping @Sendable () -> String, activate: @escaping @Sendable () -> Void
   ) {
     self.name = name
-    self.store = store
+    self.source = source
+    self.monotonic = monotonic
     self.dispatcher = dispatcher
     self.engine = engine
     self.clock = clock
@@ -89,7 +98,7 @@ struct StorePlacerState: Sendable {
   var runsElsewhere: Int { away.count }
 
   /// When there is something to do without a message. Monotonic nanoseconds.
-  var dueAt: Int64 { held.isEmpty ? retryAt : min(retryAt, monotonicNow() + Self.pace) }
+  var dueAt: Int64 { held.isEmpty ? retryAt : min(retryAt, monotonic() + Self.pace) }
 
   /// Nanoseconds between two looks at what waits: it may be too late by now, and refusals pass.
   static let pace: Int64 = 1_000_000_000
@@ -98,8 +107,14 @@ struct StorePlacerState: Sendable {
   // MARK: Messages
 
   mutating func adopt(_ found: [PlacementReport]) {
-    for report in found where report.state != .declined { adopted[report.run] = report }
-    toSettle += found.filter { $0.state == .declined }.map(\.key)
+    for report in found {
+      // The latest of a run counts: the one before it was over before it was made.
+      if report.state == .declined {
+        toSettle.append(report.key)
+      } else if let former = adopted.updateValue(report, forKey: report.run) {
+        toSettle.append(former.key)
+      }
+    }
     if !adopted.isEmpty { activate() }
   }
 
@@ -107,7 +122,7 @@ struct StorePlacerState: Sendable {
     -> any RunMailbox
   {
     if let mailbox { return mailbox }
-    let made = try store.openMailbox(heard)
+    let made = try source.open(heard)
     mailbox = made
     return made
   }
@@ -119,7 +134,14 @@ struct StorePlacerState: Sendable {
     case .cancel(let token, let executor): cancel(token, executor)
     case .members(let found): heard(found)
     case .heard(let reports): heard(reports, post)
-    case .durable(let keys, let error): if error == nil { toSettle += keys } else { unsettled += keys }
+    case .durable(let keys, let error):
+      if error == nil {
+        ending.subtract(keys)
+        toSettle += keys
+      } else {
+        unsettled += keys
+        settleAt = monotonic() + Self.retryPause
+      }
     case .startIsComplete:
       // The scheduler has recorded them as interrupted, and runs none of them again.
       toCancel.formUnion(adopted.values.filter { !$0.state.isOver }.map(\.key))
@@ -145,7 +167,7 @@ struct StorePlacerState: Sendable {
     away[key] = run
     keys[run.order.token] = key
     change(run) { $0.waiting += 1 }
-    hasNewWords = true
+    newWords[run.order.id] = .some("on host \(run.node)")
   }
 
   @discardableResult
@@ -153,7 +175,7 @@ struct StorePlacerState: Sendable {
     guard let run = away.removeValue(forKey: key) else { return nil }
     keys[run.order.token] = nil
     change(run) { if run.hasBegun { $0.running -= 1 } else { $0.waiting -= 1 } }
-    hasNewWords = true
+    newWords.updateValue(nil, forKey: run.order.id)
     return run
   }
 
@@ -165,14 +187,18 @@ struct StorePlacerState: Sendable {
     if let index = held.firstIndex(where: { $0.order.token == token }) {
       report(held.remove(at: index), .cancelled)
     } else if let key = keys[token] {
-      if away[key]?.isPlaced == true { toCancel.insert(key) } else { away[key]?.mustEnd = true }
+      away[key]?.mustEnd = true
+      if away[key]?.isPlaced == true { toCancel.insert(key) }
     } else {
       // It was this host's own in the meantime.
       dispatcher.executor(executor)?.inner.cancel(token)
     }
   }
 
-  func report(_ held: Held, _ outcome: Outcome, kind: RunReport.Kind = .ended, saying why: String? = nil) {
+  mutating func report(
+    _ held: Held, _ outcome: Outcome, kind: RunReport.Kind = .ended, saying why: String? = nil
+  ) {
+    newWords.updateValue(nil, forKey: held.order.id)
     dispatcher.executor(held.executor)?.tell(
       [
         RunReport(
@@ -184,25 +210,25 @@ struct StorePlacerState: Sendable {
   private mutating func heard(_ found: [StoreMember]) {
     members = found
     if !others.isEmpty { activate() }
+    let byName = Dictionary(found.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let now = monotonic()
     for (key, refusal) in refusals {
-      let member = found.first { $0.name == key.node }
-      if member?.identity.life != refusal.life || member?.report.scripts != refusal.scripts { refusals[key] = nil }
+      let member = byName[key.node]
+      if member?.identity.life != refusal.life || member?.report.scripts != refusal.scripts || refusal.until <= now {
+        refusals[key] = nil
+      }
     }
+    // Of hosts that nobody knows any more, and that have nothing, nothing is kept.
+    loads = loads.filter { node, rooms in byName[node] != nil || rooms.values.contains { $0.waiting + $0.running > 0 } }
   }
 
   var others: [StoreMember] { members.filter { $0.name != dispatcher.name && $0.isAlive && $0.takesRuns } }
 
   // MARK: For people
 
-  /// Where runs are that are not on this host, if anything about that has changed.
-  mutating func newWords() -> [RunID: String]? {
-    guard hasNewWords else { return nil }
-    hasNewWords = false
-    var words: [RunID: String] = [:]
-    for run in away.values { words[run.order.id] = "on host \(run.node)" }
-    for run in held where !run.why.isEmpty {
-      words[run.order.id] = "it waits, for no host may run it: \(run.why.joined(separator: "; "))"
-    }
-    return words
+  /// Where runs are that are not on this host, or why they are nowhere, as far as it has changed since it was asked.
+  mutating func takeNewWords() -> [RunID: String?] {
+    defer { newWords = [:] }
+    return newWords
   }
 }

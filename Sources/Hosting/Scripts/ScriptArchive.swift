@@ -18,6 +18,10 @@ package final class ScriptArchive: SavedScripts {
     var index: ScriptIndex
     /// Of saved libraries, by their number in the index.
     var libraries: [Int: ModuleLibrary] = [:]
+  }
+
+  /// What only who keeps knows.
+  private struct Keeping: Sendable {
     var isComplaining = false
     /// Whether what a crash left behind was looked for.
     var isSwept = false
@@ -26,6 +30,9 @@ package final class ScriptArchive: SavedScripts {
   private let directory: String
   private let root: String
   private let state: Mutex<State>
+  /// Held while a generation is written, before `state`, which is held for moments: thousands of new scripts take
+  /// minutes on a slow disk, and nobody who reads waits for that.
+  private let keeping = Mutex(Keeping())
 
   /// Reads the index, if there is one for this scripts directory.
   ///
@@ -77,27 +84,42 @@ package final class ScriptArchive: SavedScripts {
 
   /// Keeps what is in force and is what its file says. Writes what is new, and nothing when nothing is.
   ///
-  /// - Parameter elsewhere: reads a calendar outside the scripts directory.
+  /// - Parameters:
+  ///   - elsewhere: reads a calendar outside the scripts directory.
+  ///   - isWanted: asked before each file, with how many are to be written; when it is not wanted any more, what was kept
+  ///     before stays.
   /// - Returns: why it could not be kept, once until it can again.
   package func keep(
-    _ generation: LoadedGeneration, at now: Instant, elsewhere: (String) -> ScriptFile? = { _ in nil }
+    _ generation: LoadedGeneration, at now: Instant, elsewhere: (String) -> ScriptFile? = { _ in nil },
+    isWanted: (_ left: Int) -> Bool = { _ in true }
   ) -> String? {
-    state.withLock { state in
+    keeping.withLock { keeping in
+      let former = state.withLock { $0.index }
       var contents: [ContentHash: FileContent] = [:]
-      let next = state.index.following(generation, at: now, elsewhere: elsewhere, contents: &contents)
-      guard next != state.index else { return nil }
-      if let failure = write(next, replacing: state.index, contents) {
-        defer { state.isComplaining = true }
-        return state.isComplaining ? nil : "the last good versions of the scripts cannot be kept: \(failure)"
+      let next = former.following(generation, at: now, elsewhere: elsewhere, contents: &contents)
+      guard next != former else { return nil }
+      do throws(Unwritten) {
+        try write(next, after: former, contents, isWanted)
+      } catch {
+        guard let why = error.why else { return nil }
+        defer { keeping.isComplaining = true }
+        return keeping.isComplaining ? nil : "the last good versions of the scripts cannot be kept: \(why)"
       }
-      state.isComplaining = false
-      state.index = next
-      if !state.isSwept { sweep(keeping: next.contents) }
-      state.isSwept = true
-      state.libraries = [:]
+      keeping.isComplaining = false
+      let wanted = next.contents
+      state.withLock { state in
+        state.index = next
+        state.libraries = [:]
+        for hash in former.contents where !wanted.contains(hash) { PlainFile.remove("\(directory)/\(hash)") }
+      }
+      if !keeping.isSwept { sweep(keeping: wanted) }
+      keeping.isSwept = true
       return nil
     }
   }
+
+  /// Why the index was not replaced; nil: nobody wants it any more.
+  private struct Unwritten: Error { var why: String? }
 
   /// Removes what no index names: a crash between two writes, or another scripts directory, left it.
   private func sweep(keeping contents: Set<ContentHash>) {
@@ -107,19 +129,17 @@ package final class ScriptArchive: SavedScripts {
     }
   }
 
-  /// Contents first, then the index that names them, then what no index names any more goes.
+  /// Contents first, then the index that names them; what no index names any more goes when that is in its place.
   private func write(
-    _ next: ScriptIndex, replacing former: ScriptIndex, _ contents: [ContentHash: FileContent]
-  ) -> String? {
-    if let failure = PlainFile.makeDirectory(directory) { return failure }
-    let known = former.contents
-    let wanted = next.contents
-    for hash in wanted where !known.contains(hash) {
+    _ next: ScriptIndex, after former: ScriptIndex, _ contents: [ContentHash: FileContent], _ isWanted: (Int) -> Bool
+  ) throws(Unwritten) {
+    if let failure = PlainFile.makeDirectory(directory) { throw Unwritten(why: failure) }
+    let fresh = next.contents.subtracting(former.contents)
+    for (index, hash) in fresh.enumerated() {
+      guard isWanted(fresh.count - index) else { throw Unwritten(why: nil) }
       guard let content = contents[hash] else { continue }
-      if let failure = PlainFile.write(content.bytes, to: "\(directory)/\(hash)") { return failure }
+      if let failure = PlainFile.write(content.bytes, to: "\(directory)/\(hash)") { throw Unwritten(why: failure) }
     }
-    if let failure = PlainFile.write(next.bytes, to: directory + "/index") { return failure }
-    for hash in known where !wanted.contains(hash) { PlainFile.remove("\(directory)/\(hash)") }
-    return nil
+    if let failure = PlainFile.write(next.bytes, to: directory + "/index") { throw Unwritten(why: failure) }
   }
 }

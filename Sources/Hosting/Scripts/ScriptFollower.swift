@@ -59,6 +59,7 @@ package final class ScriptFollower: Sendable {
   /// Where orphans were declared.
   package let homes: JobHomes
   private let ledger: ScriptLedger
+  private let keeper: ScriptKeeper
 
   /// - Parameters:
   ///   - session: configured; belongs to this object from now on.
@@ -77,6 +78,7 @@ package final class ScriptFollower: Sendable {
     self.ledger = ledger
     self.slow = slow
     homes = JobHomes(session.archive)
+    keeper = ScriptKeeper(session)
     self.swap = swap
     self.tell = tell
     let directory = session.directory
@@ -100,16 +102,24 @@ package final class ScriptFollower: Sendable {
   /// Loads what is there, hands it to `first`, and begins to watch; what was loaded while the host stood by is handed
   /// over as it is. Blocks on the disk, and while scripts are evaluated.
   ///
+  /// - Parameter announce: told of what was loaded before the log speaks of what is wrong with it.
   /// - Throws: what `first` throws; then nothing is watched.
   @discardableResult
-  package func start(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
+  package func start(
+    announcing announce: (LoadedGeneration) -> Void = { _ in }, _ first: (LoadedGeneration) throws -> Void
+  ) throws -> LoadedGeneration {
     let isFollowing = standby.wait { state -> Bool? in
       if state.phase == .loading { return nil }
       defer { state.phase = .over }
       return state.phase == .following
     }
-    guard isFollowing != true else { return try promote(first) }
-    return try load { generation in
+    guard isFollowing != true else {
+      return try promote { generation in
+        announce(generation)
+        try first(generation)
+      }
+    }
+    return try load(announcing: announce) { generation in
       try first(generation)
       ledger.put(generation, nil, at: log.now)
       tell(generation.scriptEvents(since: nil))
@@ -127,7 +137,7 @@ package final class ScriptFollower: Sendable {
     }
     guard isFirst else { return }
     do {
-      try load(take)
+      try load(announcing: { _ in }, take)
       standby.change { $0.phase = .following }
     } catch {
       standby.change { $0.phase = .over }
@@ -147,7 +157,9 @@ package final class ScriptFollower: Sendable {
   }
 
   @discardableResult
-  private func load(_ first: (LoadedGeneration) throws -> Void) throws -> LoadedGeneration {
+  private func load(
+    announcing announce: (LoadedGeneration) -> Void, _ first: (LoadedGeneration) throws -> Void
+  ) throws -> LoadedGeneration {
     guard let watcher = watcher.withLock({ $0 }) else { preconditionFailure("scripts are followed once") }
     try slow.start { [weak self] in self?.join($0) }
     var loaded: LoadedGeneration?
@@ -160,10 +172,11 @@ package final class ScriptFollower: Sendable {
         }
         loading.generation = generation
         loaded = generation
+        announce(generation)
         for problem in generation.problems { show(problem) }
         homes.follow(generation, after: nil)
         try first(generation)
-        keep(generation)
+        keeper.keepFirst(generation)
         SpareMemory.release()
       }
     }
@@ -179,6 +192,7 @@ package final class ScriptFollower: Sendable {
     isCancelled.store(true, ordering: .sequentiallyConsistent)
     loading.session.loader.cancel()
     slow.cancel()
+    keeper.cancel()
   }
 
   /// When it returns, nothing is reloaded any more. Twice is fine; not from `swap`.
@@ -186,6 +200,7 @@ package final class ScriptFollower: Sendable {
     cancel()
     watcher.withLock { $0 }?.stop()
     slow.stop()
+    keeper.stop()
   }
 
   /// On the watcher's thread: a new generation, swapped in as one.
@@ -232,7 +247,7 @@ package final class ScriptFollower: Sendable {
       if isRequested { ledger.rescanned() }
       tell(generation.scriptEvents(since: previous))
     }
-    keep(generation)
+    keeper.keep(generation)
     SpareMemory.release()
     let parts = [
       result.added > 0 ? "\(result.added) added" : nil, result.changed > 0 ? "\(result.changed) changed" : nil,
@@ -244,13 +259,6 @@ package final class ScriptFollower: Sendable {
         "reloaded (generation \(generation.number.number)): \(parts.isEmpty ? "nothing changed" : parts.joined(separator: ", "))"
       )
     }
-  }
-
-  /// Keeps what is in force for a restart.
-  private func keep(_ generation: LoadedGeneration) {
-    let session = loading.session
-    let failure = session.archive?.keep(generation, at: log.now) { session.directory.calendarElsewhere($0) }
-    if let failure { log.write(.warn, failure) }
   }
 
   private func reloadConfiguration(_ snapshot: DirectorySnapshot) {

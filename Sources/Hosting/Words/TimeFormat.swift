@@ -18,15 +18,24 @@ package enum TimeFormat {
       + rest.dropFirst(1 + digits.count)
   }
 
-  /// Three digits or so: `71 µs`, `436 ms`, `12.3 s`, `5m12s`.
+  /// Three digits or so: `71 µs`, `436 ms`, `12.3 s`, `5m12s`, `22h28m`.
   package static func span(_ nanoseconds: Int64) -> String {
     switch nanoseconds {
     case ..<1_000_000: "\(max(0, nanoseconds) / 1_000) µs"
     case ..<10_000_000: "\(tenths(nanoseconds, per: 1_000_000)) ms"
     case ..<1_000_000_000: "\(nanoseconds / 1_000_000) ms"
     case ..<60_000_000_000: "\(tenths(nanoseconds, per: 1_000_000_000)) s"
-    default: DurationText.format(nanoseconds: nanoseconds / 1_000_000_000 * 1_000_000_000)
+    default: twoUnits(seconds: nanoseconds / 1_000_000_000)
     }
+  }
+
+  private static func twoUnits(seconds: Int64) -> String {
+    let units: [(name: String, seconds: Int64)] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
+    let first = units.firstIndex { seconds >= $0.seconds } ?? 3
+    let text = "\(seconds / units[first].seconds)\(units[first].name)"
+    guard first < 3 else { return text }
+    let rest = seconds % units[first].seconds / units[first + 1].seconds
+    return rest == 0 ? text : text + "\(rest)\(units[first + 1].name)"
   }
 
   private static func tenths(_ nanoseconds: Int64, per unit: Int64) -> String {

@@ -118,8 +118,8 @@ package struct StoreSnapshot: Sendable {
   /// Those of the unfinished runs that another host has, or had, for the leader before: they are not interrupted, but
   /// handed to their executor again, which knows where they are.
   package var placed: Set<RunID> = []
-  /// Whether the host that has the store now waited for another one's lease on it: what the store knows goes on, and
-  /// nothing runs because of a start.
+  /// Whether the store was another host's until this one had it, or this very process's: what the store knows goes on,
+  /// and nothing runs because of a start.
   package var isTakeover = false
   /// Set while everything is paused.
   package var pause: PauseNote?

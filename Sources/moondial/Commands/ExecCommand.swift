@@ -28,7 +28,8 @@ struct ExecCommand: ParsableCommand {
   @Option(help: "A parameter, key=value; the value as JSON, or else as text. May be repeated.") var param: [String] = []
   @Option(
     help: ArgumentHelp(
-      "What came with the event: ctx.event.data as JSON, or {\"name\": …, \"data\": …} to say which event it was.",
+      "What came with the event: ctx.event.data as JSON, or {\"name\": …, \"data\": …} to say which event it was; of a job "
+        + "that runs after another one, {\"job\": …, \"result\": …}.",
       valueName: "json"))
   var event: String?
   @Option(help: "A file, as the job's watch gives it: one of ctx.event.paths. May be repeated.") var file: [String] = []

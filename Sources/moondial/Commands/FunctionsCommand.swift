@@ -10,26 +10,42 @@ struct FunctionsCommand: ParsableCommand {
     discussion: """
       Examples:
         moondial functions            all names
+        moondial functions kv         what is in kv
         moondial functions kv.update  what it takes and returns, as editors show it
-      docs/lua-api has an example of each.
+      What scripts call at their top level is shown by its name: job, cron. docs/lua-api
+      has an example of each.
       """)
 
-  @Argument(help: "A function, or a field of ctx; or a module: fs.", completion: .list(HostFunctions.names))
+  @Argument(help: "A function, a field of ctx, or a module, such as fs.", completion: .list(HostFunctions.names))
   var name: String?
+  @Flag(help: "One JSON document.") var json = false
 
   func run() throws {
-    guard let name else {
-      for name in HostFunctions.names { Terminal.line(name) }
-      return
-    }
-    let found = HostFunctions.names.filter { $0 == name || $0.hasPrefix(name + ".") }
-    guard !found.isEmpty else {
-      let hint = closestName(to: name, in: HostFunctions.names).map { "; did you mean \($0)?" } ?? ""
-      throw CommandFailure(.usage, "scripts have no function \(name)\(hint)")
-    }
+    let found = try name.map(Self.find) ?? HostFunctions.names
+    if json { return Terminal.json(JSONObject.array(found.map(Self.document))) }
+    guard name != nil else { return found.forEach(Terminal.line) }
     for (number, name) in found.enumerated() {
       if number > 0 { Terminal.line("") }
       for line in (EditorFiles.entry(of: name) ?? name).split(separator: "\n") { Terminal.line(String(line)) }
     }
+  }
+
+  /// What goes by a name: itself, all of a module, or what scripts call at their top level.
+  private static func find(_ name: String) throws -> [String] {
+    let found = HostFunctions.names.filter { $0 == name || $0.hasPrefix(name + ".") }
+    if !found.isEmpty { return found }
+    let declaring = DeclareModules.modules.flatMap { $0.functions.map(\.name) }.filter {
+      EditorFiles.entry(of: $0) != nil
+    }
+    if declaring.contains(name) { return [name] }
+    let hint = closestName(to: name, in: HostFunctions.names + declaring).map { "; did you mean \($0)?" } ?? ""
+    throw CommandFailure(.usage, "the host gives scripts no function \"\(name)\"\(hint)")
+  }
+
+  private static func document(_ name: String) -> String {
+    var document = JSONObject()
+    document.set("name", name)
+    document.set("types", EditorFiles.entry(of: name))
+    return document.json
   }
 }

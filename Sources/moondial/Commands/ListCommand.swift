@@ -83,27 +83,33 @@ struct ListCommand: ParsableCommand {
       return Terminal.json(JSONObject.array(try (jobs + gone).map(AnswerEncoder.json)))
     }
     if let pause = source.pause { Terminal.error("moondial: everything is paused \(pause.words)") }
-    var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "NOW", "SCRIPT"])
-    for job in jobs { add(job, to: &table, source) }
+    // Most hosts have no labels to choose among.
+    let isPlaced = jobs.contains { $0.onNodes != nil }
+    var table = TextTable(["JOB", "WHEN", "NEXT", "LAST", "NOW"] + (isPlaced ? ["HOSTS WITH"] : []) + ["SCRIPT"])
+    func add(_ cells: [String], labels: [String]?, _ location: String) {
+      table.add(cells + (isPlaced ? [labels?.joined(separator: ", ") ?? "-"] : []) + [location])
+    }
+    for job in jobs { show(job, source) { add($0, labels: job.onNodes, $1) } }
     for orphan in orphans {
-      table.add(["\(orphan.job)  \(orphan.id)", orphan.trigger, "orphaned", "-", "-", "its job is gone"])
+      add(["\(orphan.job)  \(orphan.id)", orphan.trigger, "orphaned", "-", "-"], labels: nil, "its job is gone")
     }
     for line in table.lines { Terminal.line(line) }
   }
 
-  private func add(_ job: JobAnswer, to table: inout TextTable, _ source: any AnswerSource) {
+  private func show(
+    _ job: JobAnswer, _ source: any AnswerSource, _ add: (_ cells: [String], _ location: String) -> Void
+  ) {
     let next = job.nextRunTime.map(source.time) ?? "-"
     let now = job.now ?? "-"
     let location = job.file.map { SourceLocation(file: $0, line: job.line ?? 0).description } ?? "-"
-    table.add([
-      job.name, job.trigger ?? "-", !job.isEnabled ? "disabled" : job.pauseWords ?? next,
-      job.lastOutcome?.rawValue ?? "-", job.progress.map { "\(now): \($0.text)" } ?? now, location,
-    ])
+    add(
+      [
+        job.name, job.trigger ?? "-", !job.isEnabled ? "disabled" : job.pauseWords ?? next,
+        job.lastOutcome?.rawValue ?? "-", job.progress.map { "\(now): \($0.text)" } ?? now,
+      ], location)
     for schedule in job.schedules {
-      table.add([
-        "  \(schedule.id)", schedule.trigger, job.pauseWords ?? schedule.nextRunTime.map(source.time) ?? "-", "-", "-",
-        "dynamic schedule",
-      ])
+      let next = job.pauseWords ?? schedule.nextRunTime.map(source.time) ?? "-"
+      add(["  \(schedule.id)", schedule.trigger, next, "-", "-"], "dynamic schedule")
     }
   }
 

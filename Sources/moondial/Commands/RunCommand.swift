@@ -54,7 +54,7 @@ struct RunCommand: ParsableCommand {
     let log = LogRenderer(zone: .utc, threshold: try level, format: try format)
     log.queueLines()
     let host = try NewBeginning.host(isNew: beginsAnew, log) {
-      try Host(scripts.directory, scripts.settings, grace: grace, log: log, end: end)
+      try Host(scripts.directory, scripts.settings, grace: grace, log: log, continues: beginsAnew, end: end)
     }
     try host.start {
       end.attach(host)

@@ -26,9 +26,9 @@ struct StatusCommand: ParsableCommand {
 extension HostStatus {
   /// Named lines for people.
   var lines: [(String, String)] {
-    var lines = [
-      ("host", "Moondial \(version), process \(pid), \(state.rawValue), up since \(startedAt.short)")
-    ]
+    // What is wrong comes first.
+    var lines = problems.map { ("problem", $0) }
+    lines.append(("host", "Moondial \(version), process \(pid), \(state.rawValue), up since \(startedAt.short)"))
     if let node { lines.append(("node", "\(node), which leads (`moondial nodes` shows the others)")) }
     if let scripts { lines.append(("scripts", "\(scripts), generation \(generation)")) }
     if let pause { lines.append(("paused", "everything, \(pause.words)")) }
@@ -44,7 +44,7 @@ extension HostStatus {
     for (count, word) in others
     where count > 0 { states.append("\(count) \(word)") }
     lines.append(("runs", states.joined(separator: ", ")))
-    lines.append(("next", loop.nextDue.map(\.short) ?? "nothing falls due"))
+    lines.append(("next", nextWords))
     for store in stores {
       lines.append(("store", "\(store.name): \(store.kind)\(store.isWritable ? "" : ", CANNOT BE WRITTEN")"))
     }
@@ -54,8 +54,13 @@ extension HostStatus {
     }
     let lua = memory.luaStates.map { ", \($0 >> 20) MB of kept Lua states" } ?? ""
     lines.append(("memory", "\(memory.resident >> 20) MB\(lua)"))
-    for problem in problems { lines.append(("problem", problem)) }
     return lines
+  }
+
+  private var nextWords: String {
+    guard let due = loop.nextDue else { return "nothing falls due" }
+    let isHeld = stores.contains { !$0.isWritable } && due.instant <= now.instant
+    return isHeld ? "fell due at \(due.short), and waits for its store" : due.short
   }
 }
 

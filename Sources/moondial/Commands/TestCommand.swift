@@ -92,6 +92,7 @@ struct TestCommand: ParsableCommand {
       guard let outcome = run.outcome, outcome != .succeeded else { continue }
       Terminal.line("  \(run.job) #\(run.id) \(outcome.rawValue)\(run.error.map { ": " + $0.message } ?? "")")
     }
+    if let note = result.note { Terminal.line("  \(note)") }
     guard !result.log.isEmpty else { return }
     let lines = verbose ? result.log[...] : result.log.suffix(Self.linesOfFailure)
     if lines.count < result.log.count {
@@ -122,6 +123,7 @@ struct TestCommand: ParsableCommand {
       object.set("traceback", error.traceback)
       line.set("error", json: object.json)
     }
+    line.set("note", result.note)
     Terminal.json(line.json)
   }
 

@@ -21,8 +21,13 @@ final class Host: Sendable {
   private let grace: Int64
   private let http: HostHTTP
 
-  /// - Parameter end: told when another host has taken a store over, and when this host is drained.
-  init(_ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer, end: HostEnd? = nil) throws {
+  /// - Parameters:
+  ///   - continues: whether this process was a host before, and stepped down.
+  ///   - end: told when another host has taken a store over, and when this host is drained.
+  init(
+    _ path: String, _ options: SettingOptions, grace: Int64, log: LogRenderer, continues: Bool = false,
+    end: HostEnd? = nil
+  ) throws {
     self.log = log
     self.grace = grace
     let location = try options.location(path)
@@ -31,6 +36,7 @@ final class Host: Sendable {
     blueprint.scripts = location
     blueprint.stateDirectory = options.stateDirectory
     blueprint.publishesRuns = log.shows(.debug)
+    blueprint.continues = continues
     blueprint.willBegin = { order in
       let job = order.job.definition.name
       guard log.shows(.debug, job: job) else { return }

@@ -31,9 +31,13 @@ enum JobLookup {
       if !known.isEmpty || stores.generation?.job(named: name) != nil { return known }
       var names = Set(stores.generation?.jobs.map(\.name) ?? [])
       for member in stores.members { names.formUnion(try member.store.jobNames()) }
-      let locations = stores.members.map(\.store.location).joined(separator: ", ")
+      let locations = stores.members.map(\.store.location)
+      let who =
+        locations.count == 1
+        ? "the store \(locations[0]) knows" : "none of the stores \(locations.joined(separator: ", ")) knows"
+      let what = locations.count == 1 ? "no job" : "a job"
       let scripts = stores.generation == nil ? "" : ", nor does a script in \(stores.directory) declare it"
-      throw CommandFailure("the store \(locations) knows no job \"\(name)\"\(scripts)\(hint(name, names.sorted()))")
+      throw CommandFailure("\(who) \(what) \"\(name)\"\(scripts)\(hint(name, names.sorted()))")
     }
   }
 

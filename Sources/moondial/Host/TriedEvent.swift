@@ -35,6 +35,11 @@ enum TriedEvent {
       return JSONText(event)
     }
     guard let name = job.events.first else {
+      if let upstream = job.upstreams.first {
+        let example = "--event '{\"job\": \(JSONObject.quote(upstream)), \"result\": …}'"
+        throw CommandFailure(
+          .usage, "\(job.name) listens to no event but runs after \(upstream): say how that ended with \(example)")
+      }
       throw CommandFailure(
         .usage, "\(job.name) listens to no event: name one with --event '{\"name\": \"…\", \"data\": …}'")
     }

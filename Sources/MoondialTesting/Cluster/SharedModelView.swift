@@ -38,6 +38,15 @@ final class SharedModelView: JobStore {
     link = Mutex(Link(surelyUntil: clock.monotonic.now.nanoseconds + model.length))
   }
 
+  /// What is asked of the model and waited for.
+  func ask<Answer>(_ body: () throws(StoreError) -> Answer) throws(StoreError) -> Answer {
+    let (isUp, losesAnswers) = link.withLock { ($0.isUp, $0.losesAnswers) }
+    guard isUp else { throw Self.broken }
+    let answer = try body()
+    guard !losesAnswers else { throw Self.broken }
+    return answer
+  }
+
   var surelyUntil: Int64 { link.withLock { $0.surelyUntil } }
   func renewed(at sent: Int64) { link.withLock { $0.surelyUntil = max($0.surelyUntil, sent + model.length) } }
 
@@ -126,7 +135,11 @@ final class SharedModelView: JobStore {
 
   var name: String { "model" }
   var keyValues: any KeyValueStore { model.contents.keyValues }
-  func load() throws(StoreError) -> StoreSnapshot { try model.contents.load() }
+  func load() throws(StoreError) -> StoreSnapshot {
+    var snapshot = try model.contents.load()
+    snapshot.placed = model.placedRuns
+    return snapshot
+  }
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try model.contents.runs(query) }
   func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try model.contents.decisions(query) }
   func files(of job: String) throws(StoreError) -> [FileMark] { try model.contents.files(of: job) }

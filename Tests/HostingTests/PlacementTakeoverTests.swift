@@ -1,0 +1,57 @@
+import Chronology
+import JobModel
+import Testing
+
+@testable import Hosting
+
+@Suite("What a host waits for before it leads")
+struct PlacementTakeoverTests {
+  private static let second: Int64 = 1_000_000_000
+
+  private func placement(
+    _ number: Int64, on node: String, _ state: PlacementReport.State = .started, isClaimed: Bool = false
+  ) -> PlacementReport {
+    var report = PlacementReport(
+      key: PlacementKey(epoch: 1, number: number), run: RunID(number), node: node, state: state)
+    report.isClaimed = isClaimed
+    return report
+  }
+
+  private func member(_ name: String, left seconds: Int64) -> StoreMember {
+    StoreMember(
+      identity: MemberIdentity(name: name, life: name, version: "0.1.0"), since: Instant(nanoseconds: 0),
+      left: seconds * Self.second)
+  }
+
+  @Test("for runs that nobody may adopt, until they have ended; not for those that are claimed")
+  func ends() {
+    let found = [
+      placement(1, on: "a"), placement(2, on: "b", .ended), placement(3, on: "a", isClaimed: true),
+    ]
+    var takeover = PlacementTakeover(found, members: [member("a", left: 15)], now: 0)
+    #expect(takeover.open == [PlacementKey(epoch: 1, number: 1)])
+    #expect(takeover.all.map(\.number) == [1, 2])
+    let isOver = takeover.look(found, now: Self.second)
+    #expect(!isOver)
+    let ended = takeover.look([placement(1, on: "a", .ended)], now: 2 * Self.second)
+    #expect(ended && takeover.open.isEmpty)
+  }
+
+  @Test("for as long as a member that does not answer may still run them: its lease, and then what ends them")
+  func longLease() {
+    let found = [placement(1, on: "slow")]
+    let members = [member("quick", left: 4_000), member("slow", left: 600)]
+    var takeover = PlacementTakeover(found, members: members, now: 0)
+    let early = takeover.look(found, now: 629 * Self.second)
+    #expect(!early, "its lease has ended, and it may not have been given up yet")
+    let late = takeover.look(found, now: 630 * Self.second)
+    #expect(late && takeover.open.count == 1, "one that cannot be stopped is given up")
+  }
+
+  @Test("for nothing, when nothing was placed")
+  func nothing() {
+    var takeover = PlacementTakeover([], members: [], now: 0)
+    let isOver = takeover.look([], now: 0)
+    #expect(isOver)
+  }
+}
