@@ -29,12 +29,21 @@ extension SimulatedExecutor {
   /// The steps that a run finds when it comes by; a sentence when some are missing.
   func steps(of order: RunOrder) -> (known: [RunStep], violation: String?) {
     do throws(StoreError) {
-      let record = try store.runs(RunQuery(id: order.id, limit: 1)).first
-      if let record, record.cause == .recovery, let former = record.recovers {
-        witness.inherits(order.id, from: former)
-      }
+      if let former = try beginning(of: order.id) { witness.inherits(order.id, from: former) }
       let known = try store.steps(of: order.id)
       return (known, witness.violation(order.id, finds: known))
     } catch { return ([], "the steps of run \(order.id) cannot be read: \(error.message)") }
+  }
+
+  /// The first run of those that `id` makes good for, as far as history has them; nil: it makes good for none. One in
+  /// between may have been given up before it ever came by.
+  private func beginning(of id: RunID) throws(StoreError) -> RunID? {
+    var found: RunID?
+    while let run = try store.runs(RunQuery(id: found ?? id, limit: 1)).first, run.cause == .recovery,
+      let former = run.recovers
+    {
+      found = former
+    }
+    return found
   }
 }

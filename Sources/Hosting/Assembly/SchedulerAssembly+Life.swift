@@ -11,8 +11,8 @@ extension SchedulerAssembly {
   ///
   /// Blocks on the stores and the disk, and while scripts are evaluated.
   ///
-  /// - Parameter announce: told of the loaded scripts before the log says what is wrong with them, and the first of their
-  ///   runs can say anything.
+  /// - Parameter announce: told of the loaded scripts before the log says what is wrong with them, and the first of
+  ///   their runs can say anything.
   /// - Returns: the loaded scripts; nil when there are none.
   @discardableResult
   package func start(

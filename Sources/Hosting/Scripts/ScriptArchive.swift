@@ -86,8 +86,8 @@ package final class ScriptArchive: SavedScripts {
   ///
   /// - Parameters:
   ///   - elsewhere: reads a calendar outside the scripts directory.
-  ///   - isWanted: asked before each file, with how many are to be written; when it is not wanted any more, what was kept
-  ///     before stays.
+  ///   - isWanted: asked before each file, with how many are to be written; when it is not wanted any more, what was
+  ///     kept before stays.
   /// - Returns: why it could not be kept, once until it can again.
   package func keep(
     _ generation: LoadedGeneration, at now: Instant, elsewhere: (String) -> ScriptFile? = { _ in nil },
