@@ -99,10 +99,11 @@ enum PostgresStandby {
     var holder: PostgresLease.Holder?
     var awaited = Awaited(isOthers: false)
     do throws(StoreError) {
+      let isDrained = if let node { try PostgresMembers.isDraining(connection, node) } else { false }
       holder = try PostgresLease.holder(connection)
       let isOwn = holder?.node == node ?? ProcessPlace.machine
       awaited = Awaited(isOthers: holder.map { !$0.moves && !isOwn } ?? false, changes: holder?.changes ?? 0)
-      if let node, try PostgresMembers.isDraining(connection, node) {
+      if isDrained, let node {
         return ("\(target.location): this host is drained (`moondial nodes resume \(node)` ends that)", awaited)
       }
     } catch {}

@@ -12,8 +12,8 @@ struct FunctionsCommand: ParsableCommand {
         moondial functions            all names
         moondial functions kv         what is in kv
         moondial functions kv.update  what it takes and returns, as editors show it
-      What scripts call at their top level is shown by its name: job, cron. docs/lua-api
-      has an example of each.
+      What scripts call at their top level is shown by its name: job, cron.
+      docs/lua-api has an example of each.
       """)
 
   @Argument(help: "A function, a field of ctx, or a module, such as fs.", completion: .list(HostFunctions.names))
