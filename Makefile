@@ -49,6 +49,11 @@ bench: build
 bench-api: build
 	@.ci/bench-api $(BINARY)
 
+## bench-modules: json beside lua-cjson and http beside curl, one minute
+bench-modules: build
+	@.ci/setup lua-cjson curl
+	@.ci/bench-modules $(BINARY)
+
 ## bench-lua: what the Lua runtime costs by itself
 bench-lua: setup
 	@swift build $(RELEASE) --product Benchmarks
@@ -126,4 +131,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup test-setup install format lint api api-record clean help
+.PHONY: bench-modules cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup test-setup install format lint api api-record clean help
