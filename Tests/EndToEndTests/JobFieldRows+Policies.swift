@@ -36,13 +36,13 @@ extension JobFieldRow {
     }.sorted()
   }
 
-  /// `explain` says so, once what the host has decided is in the store. A run that waits may be behind any number of
-  /// fire times that were skipped since.
+  /// `explain` says so, once what the host has decided is in the store; of a run that waits also when any number of
+  /// fire times were skipped since.
   private static func explained(_ place: Place, _ name: String, _ text: String) throws {
     let end = Date(timeIntervalSinceNow: HostProcess.patience)
     var said = ""
     while !said.contains(text), Date() < end {
-      said = try place.run("explain", name, "--limit", "1000").output.joined(separator: "\n")
+      said = try place.run("explain", name).output.joined(separator: "\n")
     }
     #expect(said.contains(text), "\(said)")
   }

@@ -78,4 +78,22 @@ struct RunPageTests {
     #expect(few.runs.map(\.id) == [90, 89] && few.moreRuns == 88)
     #expect(few.sentences.last?.contains("--limit shows more") == true)
   }
+
+  @Test("an explanation has what has not ended, however much was decided since")
+  func openRun() throws {
+    let stores = try store(90, job: "a") { run in
+      guard run.id == RunID(3) else { return }
+      run.outcome = nil
+      (run.claimedAt, run.startedAt, run.finishedAt) = (nil, nil, nil)
+    }
+    let now = Instant(seconds: 1_767_300_000)
+    let waiting = try #require(try stores.run(RunID(3))).record
+    let context = ExplainContext(
+      zone: .utc, hostSince: nil, pause: nil, open: OpenRuns([.init(waiting, .waiting)], isHosted: true, now: now),
+      configuration: HostConfiguration(), job: { _ in nil }, jobs: { [] })
+    let answer = try Explanation(stores, ExplainQuery(job: "a", limit: 3), context).answer()
+    #expect(answer.runs.map(\.id) == [90, 89, 3] && answer.runs.last?.state == "waiting" && answer.moreRuns == 87)
+    let elsewhere = try Explanation(stores, ExplainQuery(job: "a", at: now, limit: 3), context).answer()
+    #expect(elsewhere.runs.isEmpty)
+  }
 }

@@ -61,7 +61,7 @@ package struct Explanation {
     // Where it was before, it stands still.
     schedule = own.first { $0.orphanedAt == nil } ?? own.first
     dynamic = schedules.filter { $0.dynamic != nil }
-    let newest = try Explanation.newest(stores, query)
+    let newest = try Explanation.newest(stores, query, open: context.open.ofJob[query.job] ?? [])
     runs = newest.runs.map { StoredRun(record: context.open.latest($0.record), store: $0.store) }
     (ranges, more) = (newest.ranges, newest.more)
     causes = try LateCauses(
@@ -114,9 +114,10 @@ package struct Explanation {
   }
 
   /// The newest runs and ranges in the order in which they were decided, `limit` of both together, and fewer where
-  /// their texts fill the answer, so that nothing lies between those that are shown.
+  /// their texts fill the answer, so that nothing lies between those that are shown. Runs that have not ended are
+  /// among them however much was decided since: what a job waits for is what is asked most.
   private static func newest(
-    _ stores: StoreUnion, _ query: ExplainQuery
+    _ stores: StoreUnion, _ query: ExplainQuery, open: [OpenRuns.Entry]
   ) throws(StoreError) -> (runs: [StoredRun], ranges: [DecisionRange], more: More) {
     // Fire times are as exact as a nanosecond, and shown and typed as somebody can read them: all of a second, or of
     // a millisecond.
@@ -131,9 +132,17 @@ package struct Explanation {
     // Counted and put into order without their texts; those that are told are read again with them, one after another.
     let found = try stores.runs(plain)
     let decided = try stores.decisions(DecisionQuery(job: query.job, at: query.at, before: to, limit: most))
-    var runs = found[...], ranges = decided[...]
+    let asked = open.filter { entry in
+      guard let at = query.at, let to else { return true }
+      return at <= entry.record.scheduledAt && entry.record.scheduledAt < to
+    }
     var told: [StoredRun] = []
-    var bytes = 0
+    for entry in asked.suffix(query.limit) {
+      if let run = try stores.run(entry.record.id) { told.append(run) }
+    }
+    let isTold = Set(told.map(\.record.id))
+    var runs = found.filter { !isTold.contains($0.record.id) }[...], ranges = decided[...]
+    var bytes = told.reduce(0) { $0 + textBytes(of: $1.record) }
     var more = More()
     while told.count + (decided.count - ranges.count) < query.limit {
       // Each of the two lists has its newest first.
@@ -155,6 +164,7 @@ package struct Explanation {
       }
     }
     (more.runs, more.ranges) = (runs.count, ranges.count)
+    told.sort { $0.record.id > $1.record.id }
     return (told, Array(decided.dropLast(ranges.count)), more)
   }
 
