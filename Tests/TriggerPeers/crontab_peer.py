@@ -129,7 +129,10 @@ def main():
         for index in range(options.count):
             is_system = rng.random() < 0.4
             text = crontab(rng, is_system)
-            done = subprocess.run([options.moondial, "import", "crontab", "-"], input=text, capture_output=True, text=True)
+            # Both are told whether there are accounts: a command may have the name of one of this machine ("backup").
+            kind = "--system" if is_system else "--no-system"
+            done = subprocess.run(
+                [options.moondial, "import", "crontab", kind, "-"], input=text, capture_output=True, text=True)
             made.append((text, is_system, done))
             # Names are unique in a crontab, not among them.
             unique = re.sub(r'^job "', f'job "{index} ', done.stdout, flags=re.M)
