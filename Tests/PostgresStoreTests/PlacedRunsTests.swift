@@ -83,18 +83,37 @@ struct PlacedRunsTests {
     }
   }
 
-  @Test("a member that was given up before it took anything hears so, and takes what it is given next")
-  func givenUpIdle() throws {
+  /// A host that leads, and a member that takes runs.
+  private struct Pair {
+    let store: PostgresStore
+    let membership: any StoreMembership
+    let station: any RunStation
+    let given: Given
+
+    func end() {
+      station.close()
+      membership.leave()
+      store.close()
+    }
+  }
+
+  /// - Parameter renews: whether the member takes runs again when it hears that it was given up.
+  private func pair(renews: Bool = true) throws -> Pair {
     let store = try leader()
-    defer { store.close() }
     let membership = try join()
-    defer { membership.leave() }
     let given = Given()
     let station = try #require(try membership.openStation(request, given.callbacks))
-    defer { station.close() }
-    given.use(station)
+    if renews { given.use(station) }
     station.take(true)
     try awaitTaking()
+    return Pair(store: store, membership: membership, station: station, given: given)
+  }
+
+  @Test("a member that was given up before it took anything hears so, and takes what it is given next")
+  func givenUpIdle() throws {
+    let pair = try pair()
+    defer { pair.end() }
+    let (store, given) = (pair.store, pair.given)
     // As a leader does that placed something on it while it was frozen; what tells it of that is lost with its session.
     _ = try sql("UPDATE moondial.members SET fence = nextval('moondial.fences') WHERE name = 'b'")
     let mailbox = try store.openMailbox { _ in }
@@ -104,22 +123,15 @@ struct PlacedRunsTests {
     #expect(given.state.withLock { $0.fenced } == 1)
   }
 
-  @Test("a run is lost only with the word of its member, whenever its lease ends, and the member is told at once")
+  @Test("a run is lost only with the fence of its member, whenever its lease ends, and the member is told at once")
   func leaseEndsMeanwhile() throws {
-    let store = try leader()
-    defer { store.close() }
-    let membership = try join()
-    defer { membership.leave() }
-    let given = Given()
-    let station = try #require(try membership.openStation(request, given.callbacks))
-    defer { station.close() }
-    given.use(station)
-    station.take(true)
-    try awaitTaking()
+    let pair = try pair()
+    defer { pair.end() }
+    let (store, given) = (pair.store, pair.given)
     let commits = try #require(store.commits)
     #expect(try commits.write(PostgresPlacements.place([placement(1, epoch: store.epoch)])).count == 4)
     #expect(given.await { $0.runs.count == 1 })
-    // Its lease ends between the two statements: the word is its own, and so is the run.
+    // Its lease ends between the two statements: the fence is its own, and so is the run.
     let fence = try sql("SELECT fence FROM moondial.members")
     let expiry = PostgresStep("UPDATE members SET expires_at = clock_timestamp() - interval '1 s'")
     let lose = PostgresPlacements.lose
@@ -138,15 +150,9 @@ struct PlacedRunsTests {
   /// With the proof taken out, what this test looks for is seen.
   @Test("what a member writes for a run that was given up counts for nothing", arguments: [true, false])
   func staleWrites(proves: Bool) throws {
-    let store = try leader()
-    defer { store.close() }
-    let membership = try join()
-    defer { membership.leave() }
-    let given = Given()
-    let station = try #require(try membership.openStation(request, given.callbacks))
-    defer { station.close() }
-    station.take(true)
-    try awaitTaking()
+    let pair = try pair(renews: false)
+    defer { pair.end() }
+    let (store, station, given) = (pair.store, pair.station, pair.given)
     let mailbox = try store.openMailbox { _ in }
     defer { mailbox.close() }
     _ = try mailbox.place([placement(1, epoch: store.epoch)])

@@ -7,7 +7,7 @@ internal import Synchronization
 ///
 /// A link keeps the order of what is sent. What is on its way when it breaks is answered as failed at once, and may
 /// arrive all the same: but not after anything that is sent over the next link.
-final class SharedModelView: JobStore {
+final class SharedModelView: SharedModelReader {
   /// Something that is on its way.
   private struct Parcel: Sendable {
     var arrive: @Sendable (_ isAwaited: Bool) -> Void
@@ -27,7 +27,7 @@ final class SharedModelView: JobStore {
   }
 
   let epoch: Int64
-  private let model: SharedModel
+  let model: SharedModel
   private let clock: SimulatedClock
   private let link: Mutex<Link>
 
@@ -133,20 +133,9 @@ final class SharedModelView: JobStore {
     send({ [model, epoch] in model.commit(transaction, at: now, provenBy: epoch) }, answer: completion)
   }
 
-  var name: String { "model" }
-  var keyValues: any KeyValueStore { model.contents.keyValues }
   func load() throws(StoreError) -> StoreSnapshot {
     var snapshot = try model.contents.load()
     snapshot.placed = model.placedRuns
     return snapshot
   }
-  func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try model.contents.runs(query) }
-  func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try model.contents.decisions(query) }
-  func files(of job: String) throws(StoreError) -> [FileMark] { try model.contents.files(of: job) }
-  func schedules() throws(StoreError) -> [ScheduleRecord] { try model.contents.schedules() }
-  func append(log lines: [RunLogLine]) {}
-  func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
-  func steps(of run: RunID) throws(StoreError) -> [RunStep] { try model.contents.steps(of: run) }
-  func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
-  func close() {}
 }

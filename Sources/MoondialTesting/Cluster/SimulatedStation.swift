@@ -190,8 +190,8 @@ final class SimulatedMembership: StoreMembership {
 }
 
 /// The store of runs that a member has of the leader: it writes under the member's fence.
-private final class MemberStore: JobStore {
-  private let model: SharedModel
+private final class MemberStore: SharedModelReader {
+  let model: SharedModel
   private weak let station: SimulatedStation?
   init(_ model: SharedModel, _ station: SimulatedStation) {
     self.model = model
@@ -215,17 +215,4 @@ private final class MemberStore: JobStore {
   ) {
     completion(.failure(StoreError(.io, "transactions stay with the host that leads")))
   }
-
-  var name: String { "model" }
-  var keyValues: any KeyValueStore { model.contents.keyValues }
-  func load() throws(StoreError) -> StoreSnapshot { try model.contents.load() }
-  func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try model.contents.runs(query) }
-  func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] { try model.contents.decisions(query) }
-  func files(of job: String) throws(StoreError) -> [FileMark] { try model.contents.files(of: job) }
-  func schedules() throws(StoreError) -> [ScheduleRecord] { try model.contents.schedules() }
-  func append(log lines: [RunLogLine]) {}
-  func log(of run: RunID, limit: Int) throws(StoreError) -> [RunLogLine] { [] }
-  func steps(of run: RunID) throws(StoreError) -> [RunStep] { try model.contents.steps(of: run) }
-  func progress(of run: RunID) throws(StoreError) -> RunLogLine? { nil }
-  func close() {}
 }
