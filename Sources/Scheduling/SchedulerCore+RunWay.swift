@@ -60,17 +60,13 @@ extension SchedulerCore {
   mutating func accept(
     _ index: JobIndex, fireTime: Instant, missed: Int, _ evaluation: inout Evaluation
   ) -> RunID? {
-    let entry = jobs[index.offset].entry
-    if let limit = entry.definition.limit {
-      guard jobs[index.offset].fireCount < limit else {
-        // Only a limit that was lowered below what has fired already gets here.
-        record(.skipped, .limit, instant: fireTime, of: index, &evaluation)
-        jobs[index.offset].end()
-        return nil
-      }
-      if jobs[index.offset].fireCount + 1 == limit { jobs[index.offset].end() }
+    if jobs[index.offset].hasReachedLimit {
+      // Only a limit that was lowered below what has fired already gets here.
+      record(.skipped, .limit, instant: fireTime, of: index, &evaluation)
+      jobs[index.offset].end()
+      return nil
     }
-    jobs[index.offset].fireCount += 1
+    jobs[index.offset].countFire()
     return accept(index, cause: .schedule, at: fireTime, missed: missed, &evaluation)
   }
 

@@ -10,12 +10,14 @@ extension SchedulerCore {
     let offset = index.offset
     guard !jobs[offset].isOrphaned, !isPaused(offset), jobs[offset].definition.enabled else { return }
     guard jobs[offset].definition.runAtStart || jobs[offset].trigger?.firesAtStart == true else { return }
-    let missed = missedBeforeStart(index, at: evaluation.now)
-    if let missed, missed.rest != nil, jobs[offset].definition.coalesce == .earliest {
+    var missed = missedBeforeStart(index, at: evaluation.now)
+    if missed?.rest != nil, jobs[offset].definition.coalesce == .earliest || jobs[offset].hasReachedLimit {
       let next = host.nextRun
       fire(index, &evaluation)
       // The run for the earliest of them is the one.
       if host.nextRun != next { return }
+      // All of them are decided.
+      missed = nil
     }
     let run = accept(
       index, cause: .startup, at: evaluation.now.wall, missed: missed?.rest?.count ?? 0, &evaluation)
@@ -23,7 +25,11 @@ extension SchedulerCore {
     guard let run, let missed else { return }
     move(index, past: missed.end, to: missed.next)
     if let late = missed.tooLate { record(.misfired, nil, late, of: index, &evaluation) }
-    if let rest = missed.rest { record(.coalesced, nil, rest, of: index, run: run, &evaluation) }
+    if let rest = missed.rest {
+      // The run is theirs as well: one fire.
+      jobs[offset].countFire()
+      record(.coalesced, nil, rest, of: index, run: run, &evaluation)
+    }
     noteEnd(index, &evaluation)
     arm(index)
   }

@@ -160,6 +160,33 @@ struct FiringTests {
     #expect(restarted.orders.map(\.scheduledAt) == [t(40)])
   }
 
+  @Test("they count once for the limit, and are decided once", arguments: [CoalescePolicy.latest, .earliest])
+  func missedBeforeStartOfLimited(coalesce: CoalescePolicy) {
+    func job(_ limit: Int) -> JobDefinition {
+      definition("a") {
+        $0.runAtStart = true
+        $0.coalesce = coalesce
+        $0.limit = limit
+      }
+    }
+    var f = Fixture([job(2)])
+    f.endAll()
+    var restarted = f.restarted([job(2)], at: 35)
+    restarted.endAll()
+    #expect(restarted.decisions.map(\.kind) == [.coalesced])
+    restarted.advance(to: 60)
+    restarted.endAll()
+    #expect(restarted.fires("a") == [0, coalesce == .latest ? 35 : 10, 40])
+    // A limit that is lowered below what has fired lets nothing but the start run.
+    var lowered = f.restarted([job(0)], at: 35)
+    #expect(lowered.orders.map(\.scheduledAt) == [t(35)])
+    #expect(lowered.orders.map { lowered.rows[$0.id]?.missed } == [0])
+    #expect(lowered.decisions.allSatisfy { $0.kind != .coalesced || $0.run == nil }, "\(lowered.decisions)")
+    lowered.endAll()
+    lowered.advance(to: 60)
+    #expect(lowered.fires("a") == [0, 35])
+  }
+
   @Test("run_at_start runs at a restart, and at a takeover only what is new")
   func runAtTakeover() {
     let jobs = ["a", "b"].map { name in definition(name, every: 1_000 * second) { $0.runAtStart = true } }

@@ -111,6 +111,18 @@ package struct ScheduledJob: Sendable {
     searchedTo = nil
   }
 
+  /// Whether the schedule has fired as often as its `limit` lets it.
+  var hasReachedLimit: Bool {
+    guard let limit = entry.definition.limit else { return false }
+    return fireCount >= limit
+  }
+
+  /// Counts a fire. The last one that `limit` allows ends the schedule.
+  mutating func countFire() {
+    fireCount += 1
+    if hasReachedLimit { end() }
+  }
+
   /// When an instant is due: its fire time and its share of the job's jitter. Never reaches the next fire time.
   ///
   /// Nor is an instant due before the schedule was made: a past date that was given at run time is not late yet.
