@@ -250,6 +250,39 @@ struct DirectoryScanTests {
       snapshot.problems.allSatisfy { $0.description.contains(bound.testDescription) }, "\(snapshot.problems)")
   }
 
+  @Test(
+    "what is known stays when something new is too much for a bound, and goes when its file does",
+    arguments: [
+      Bound(set: { $0.bytes = 4 }, found: ["m/0.lua: xx", "m/1.lua: xx"], testDescription: "bytes"),
+      Bound(set: { $0.files = 2 }, found: ["m/0.lua: yyyy", "m/1.lua: xx"], testDescription: "files"),
+      Bound(
+        set: { $0.directories = 2 }, found: ["a/0.lua: new", "m/0.lua: xx", "m/1.lua: xx"],
+        testDescription: "directories"),
+      Bound(set: { $0.entries = 3 }, found: ["m/0.lua: xx", "m/1.lua: xx"], testDescription: "entries"),
+    ])
+  func grown(bound: Bound) {
+    disk.makeDirectory("m")
+    for name in ["0", "1"] { disk.write("m/\(name).lua", "xx") }
+    let before = scan()
+    for path in ["a", "b"] {
+      disk.makeDirectory(path)
+      disk.write("\(path)/0.lua", "new")
+    }
+    disk.write("m/0.lua", "yyyy")
+    var limits = ScanLimits()
+    bound.set(&limits)
+    let directory = ScriptDirectory(disk.path, limits: limits)
+    let grown = directory.scan(after: before).snapshot
+    #expect(grown.contents.map { "\($0.key): \($0.value)" }.sorted() == bound.found)
+    #expect(grown.problems.count == 1)
+    for path in ["a", "b"] {
+      disk.remove("\(path)/0.lua")
+      disk.remove(path)
+    }
+    disk.remove("m/1.lua")
+    #expect(directory.scan(after: grown).snapshot.contents.keys.sorted() == ["m/0.lua"])
+  }
+
   @Test("a scan that nobody wants any more ends before the next entry, wherever it is", arguments: 0..<12)
   func unwanted(asked: Int) {
     for path in ["0", "1"] { disk.makeDirectory(path) }

@@ -4,8 +4,8 @@
 /// snapshot, a generation of scripts and the modules they require, is built from the same state of the disk.
 package struct DirectorySnapshot: Sendable {
   private let table: [ScriptPath: ScriptFile]
-  /// Directories that could not be read, or were left out; in path order. Below one that could not be read the former
-  /// entries stay: nothing is deleted because something is unreadable.
+  /// Directories that could not be read, or were left out; in path order. Below such a one the former entries stay:
+  /// nothing is deleted because something is unreadable or too much.
   package let problems: [ScanProblem]
 
   /// No files.

@@ -5,6 +5,9 @@ internal import Glibc
 /// Real directories come first, in the order in which they are met; then the ones behind links, in path order. Each
 /// directory is loaded once, under the first path that leads to it, so that neither a loop of links nor a hundred links
 /// to one place can make the tree infinite, and a link never takes a directory away from its own place.
+///
+/// Where a bound of ``ScanLimits`` is reached, what is new is left out, and what the former snapshot knows stays as it
+/// is: nothing is deleted because something else is too much.
 struct DirectoryWalk {
   private let directory: ScriptDirectory
   private let former: DirectorySnapshot
@@ -18,7 +21,9 @@ struct DirectoryWalk {
   private var real: [ScriptPath] = [.root]
   /// Links to directories still to be searched.
   private var linked: [ScriptPath] = []
-  private var fileCount = 0
+  /// Directories that were not searched because of a bound.
+  private var leftOut: Set<ScriptPath> = []
+  private var newFileCount = 0
   private var entryCount = 0
 
   init(
@@ -47,6 +52,7 @@ struct DirectoryWalk {
       }
     }
     guard isWanted() else { return nil }
+    keepLeftOut()
     let (files, unstable) = reader.finish()
     if reader.hasLeftOut { report(.tooLong(limit: directory.limits.bytes), .root) }
     return DirectoryScan(
@@ -90,7 +96,7 @@ struct DirectoryWalk {
   private mutating func search(_ path: ScriptPath) {
     let absolute = path == .root ? directory.root : AbsolutePath.appending(path.text, to: directory.root)
     guard directories.count < directory.limits.directories else {
-      (real, linked) = ([], [])
+      leaveOutRest(from: path)
       return report(.tooMany(limit: directory.limits.directories), .root)
     }
     guard path.depth <= directory.limits.depth else {
@@ -116,7 +122,7 @@ struct DirectoryWalk {
       directories.insert(path)
       guard entries.count <= rest else {
         // All of it: which entries the file system lists first is not the same every time.
-        (real, linked) = ([], [])
+        leaveOutRest(from: path)
         return report(.tooMany(limit: directory.limits.entries), .root)
       }
       entryCount += entries.count
@@ -165,6 +171,7 @@ struct DirectoryWalk {
       guard isLink else { return real.append(path) }
       // Who comes first of more than may be searched is of no use.
       guard linked.count < directory.limits.directories else {
+        leftOut.insert(path)
         return report(.tooMany(limit: directory.limits.directories), .root)
       }
       linked.append(path)
@@ -182,18 +189,32 @@ struct DirectoryWalk {
     if isLink, let target = SystemCall.resolve(absolute) {
       visit(AbsolutePath.parent(of: target), .entry(AbsolutePath.name(of: target)))
     }
-    guard countFile() else { return }
+    guard countFile(path) else { return }
     reader.take(path, kind, at: absolute)
   }
 
   private mutating func add(_ file: ScriptFile) {
-    if countFile() { reader.add(file) }
+    if countFile(file.path) { reader.add(file) }
   }
 
-  private mutating func countFile() -> Bool {
-    fileCount += 1
-    if fileCount == directory.limits.files + 1 { report(.tooMany(limit: directory.limits.files), .root) }
-    return fileCount <= directory.limits.files
+  /// Whether the file may be taken: one that is known always may, a new one while there is room beside those.
+  private mutating func countFile(_ path: ScriptPath) -> Bool {
+    if former[path] != nil { return true }
+    newFileCount += 1
+    if former.count + newFileCount <= directory.limits.files { return true }
+    report(.tooMany(limit: directory.limits.files), .root)
+    return false
+  }
+
+  private mutating func leaveOutRest(from path: ScriptPath) {
+    leftOut.formUnion(real + linked + [path])
+    (real, linked) = ([], [])
+  }
+
+  /// What is known of the directories that were left out stays.
+  private mutating func keepLeftOut() {
+    if leftOut.isEmpty { return }
+    for file in former.unordered where file.path.isBelow(anyOf: leftOut) { reader.keep(file) }
   }
 
   private mutating func keepFormer(below path: ScriptPath, _ code: ScanProblem.Code) {

@@ -30,9 +30,9 @@ struct FileReader {
   private var files: [ScriptPath: ScriptFile] = [:]
   private var unstable: Set<ScriptPath> = []
   private var waiting: [Candidate] = []
-  /// Of the files that were taken.
-  private var bytes: Int64 = 0
-  /// Whether there was a file that was one too much.
+  /// Bytes by which files may still grow, those that are new by all they have: what is known has its place.
+  private var room: Int64
+  /// Whether there was a file that was too much.
   private(set) var hasLeftOut = false
 
   private struct Candidate {
@@ -47,11 +47,20 @@ struct FileReader {
     self.isFull = isFull
     self.limits = limits
     self.environment = environment
+    room = former.unordered.reduce(Int64(limits.bytes)) { $0 - Self.size(of: $1) }
     files.reserveCapacity(former.count)
   }
 
   /// Takes an entry as it is.
   mutating func add(_ file: ScriptFile) { files[file.path] = file }
+
+  /// Keeps an entry of the former snapshot where nothing newer was found.
+  mutating func keep(_ file: ScriptFile) { if files[file.path] == nil { add(file) } }
+
+  private static func size(of file: ScriptFile?) -> Int64 {
+    guard case .success(let content) = file?.content else { return 0 }
+    return Int64(content.bytes.count)
+  }
 
   /// Reads the file at `absolute`, now or by ``finish()``; not at all when the former snapshot has its bytes.
   mutating func take(_ path: ScriptPath, _ kind: ScriptFile.Kind, at absolute: String) {
@@ -65,11 +74,13 @@ struct FileReader {
     guard status.stamp.size <= Int64(limit) else {
       return refuse(path, kind, .tooLarge(bytes: status.stamp.size, limit: limit))
     }
-    guard bytes + status.stamp.size <= Int64(limits.bytes) else {
+    let growth = status.stamp.size - Self.size(of: former[path])
+    guard growth <= max(room, 0) else {
       hasLeftOut = true
+      if let known = former[path] { add(known) }
       return
     }
-    bytes += status.stamp.size
+    room -= growth
     if !isFull, let known = former[path], known.kind == kind, known.stamp == status.stamp { return add(known) }
     if let error = environment.check(.openFile, absolute) { return fail(path, kind, error, at: absolute) }
     switch OpenFile.open(absolute) {

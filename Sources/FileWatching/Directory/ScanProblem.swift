@@ -70,12 +70,12 @@ extension ScanProblem: CustomStringConvertible {
     case .noRoot(let errno):
       return "the scripts directory cannot be opened: \(SystemCall.message(for: errno)); create it or name another"
     case .tooMany(let limit):
-      return "\(name): there are more than \(limit) files or directories here; the rest is left out. "
+      return "\(name): there are more than \(limit) files or directories here; what is new is left out. "
         + "Name a directory that holds scripts only"
     case .tooDeep(let limit):
       return "\(name) lies more than \(limit) directories deep and is left out; move its scripts further up"
     case .tooLong(let limit):
-      return "\(name): the files here are longer than \(Self.megabytes(Int64(limit))) together; the rest is left out. "
+      return "\(name): the files here are longer than \(Self.megabytes(Int64(limit))) together; what is new is left out. "
         + "Name a directory that holds scripts only"
     }
   }

@@ -123,6 +123,8 @@ package struct DirectoryScan: Sendable {
 
 /// How much of a directory the host is willing to read: bounds that no honest scripts directory meets, so that a host
 /// pointed at `/` by mistake says so instead of reading for an hour.
+///
+/// Beyond a bound of all files or directories what is new is left out, and what is known stays.
 package struct ScanLimits: Sendable, Hashable {
   /// The longest file. Default 1 MB.
   package var bytesPerFile = 1_000_000

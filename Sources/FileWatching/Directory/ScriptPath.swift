@@ -49,6 +49,17 @@ package struct ScriptPath: Hashable, Comparable, Sendable {
     return next == UInt8(ascii: "/")
   }
 
+  /// Whether this path lies below one of `directories`, at any depth. Complexity: a look-up for each component.
+  func isBelow(anyOf directories: Set<ScriptPath>) -> Bool {
+    if self == .root || self == .configuration { return false }
+    var rest = text.utf8[...]
+    while let slash = rest.lastIndex(of: UInt8(ascii: "/")) {
+      rest = rest[..<slash]
+      if directories.contains(ScriptPath(String(decoding: rest, as: UTF8.self))) { return true }
+    }
+    return directories.contains(.root)
+  }
+
   package static func == (left: ScriptPath, right: ScriptPath) -> Bool {
     left.fingerprint == right.fingerprint && left.text.utf8.elementsEqual(right.text.utf8)
   }
