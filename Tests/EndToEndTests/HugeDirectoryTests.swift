@@ -19,8 +19,9 @@ struct HugeDirectoryTests {
   func start() throws {
     let place = try Place()
     try save(3_000, in: place.path + "/scripts")
+    try place.save("!.lua", Self.endless)
     let host = try place.host()
-    try host.awaitBusy()
+    try host.awaitLine(containing: "!.lua: it has been loading for 2000 ms")
     host.signal(SIGINT)
     #expect(try host.awaitExit(within: 15) == 0)
     #expect(host.text.contains("stopped"))
@@ -42,7 +43,7 @@ struct HugeDirectoryTests {
     #expect(host.text.contains("stopped"))
   }
 
-  @Test("a disk that does not take what is kept for a restart holds up neither the start nor the end")
+  @Test("a disk that does not take what is kept for a restart holds up neither the start, nor edits, nor the end")
   func standingDisk() throws {
     let place = try Place()
     let scripts = place.path + "/scripts"
@@ -64,6 +65,8 @@ struct HugeDirectoryTests {
     let host = try place.host()
     try host.awaitLine(containing: "151 jobs from 151 scripts")
     try host.awaitLine(containing: "tick")
+    try place.save("b.lua", Self.tick.replacing("tick", with: "tock"))
+    try host.awaitLine(containing: "tock")
     host.signal(SIGTERM)
     #expect(try host.awaitExit(within: 15) == 0)
     #expect(host.text.contains("stopped"))

@@ -107,11 +107,13 @@ package final class ScriptArchive: SavedScripts {
       }
       keeping.isComplaining = false
       let wanted = next.contents
+      // What no index names any more goes after it was replaced: who reads meanwhile finds no such file, which counts as
+      // none.
       state.withLock { state in
         state.index = next
         state.libraries = [:]
-        for hash in former.contents where !wanted.contains(hash) { PlainFile.remove("\(directory)/\(hash)") }
       }
+      for hash in former.contents where !wanted.contains(hash) { PlainFile.remove("\(directory)/\(hash)") }
       if !keeping.isSwept { sweep(keeping: wanted) }
       keeping.isSwept = true
       return nil

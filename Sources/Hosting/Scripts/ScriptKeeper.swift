@@ -7,8 +7,8 @@ internal import ScriptLoading
 /// Keeps what is in force for a restart, in the ``ScriptArchive``.
 ///
 /// What a start finds is kept on a thread of its own: thousands of new scripts are as many waits for the disk, and the
-/// host runs, answers and follows edits meanwhile. What a reload changes is kept before the log says that it is in
-/// force.
+/// host runs, answers and follows edits meanwhile; those are kept by the same thread, after it. Once it is done, what a
+/// reload changes is kept before the log says that it is in force.
 ///
 /// Threading: any thread. It must be stopped.
 final class ScriptKeeper: Sendable {
@@ -21,6 +21,8 @@ final class ScriptKeeper: Sendable {
     var thread: NamedThread?
     /// Whether the first generation is kept, or there is none.
     var isFirstKept = true
+    /// What is to be kept after the first generation: the newest of what came meanwhile.
+    var next: LoadedGeneration?
     /// Files to be written.
     var left = 0
     /// On the monotonic clock: nothing is begun any more after it.
@@ -37,28 +39,43 @@ final class ScriptKeeper: Sendable {
     log = session.log
   }
 
-  /// Keeps `generation`, which follows what was kept before. Blocks on the disk.
+  /// Keeps `generation`, which follows what was kept before. Blocks on the disk, but never for what a start found.
   func keep(_ generation: LoadedGeneration) {
-    // One after the other: the newer one is what stays.
-    guard state.wait(for: { $0.isFirstKept ? true : nil }, orUntil: { $0.end }) == true else { return }
-    write(generation)
+    let isNow = state.withLock { state in
+      if !state.isFirstKept { state.next = generation }
+      return state.isFirstKept
+    }
+    if isNow { write(generation) }
   }
 
   /// Keeps the first generation. Blocks only where the system has no thread to give.
   func keepFirst(_ generation: LoadedGeneration) {
     guard archive != nil else { return }
-    state.withLock { $0.isFirstKept = false }
     do throws(ThreadError) {
-      let thread = try NamedThread("md-keep") { [self] in writeFirst(generation) }
-      state.withLock { $0.thread = thread }
+      // Under the lock: whoever stops it finds the thread.
+      try state.withLock { (state) throws(ThreadError) in
+        // It ends already.
+        guard state.end == .max else { return }
+        state.isFirstKept = false
+        state.thread = try NamedThread("md-keep") { [self] in writeFirst(generation) }
+      }
     } catch {
       writeFirst(generation)
     }
   }
 
   private func writeFirst(_ generation: LoadedGeneration) {
-    write(generation)
-    state.change { $0.isFirstKept = true }
+    var generation = generation
+    while true {
+      write(generation)
+      let next = state.change { state in
+        let next = state.next.take()
+        if next == nil { state.isFirstKept = true }
+        return next
+      }
+      guard let next else { return }
+      generation = next
+    }
   }
 
   private func write(_ generation: LoadedGeneration) {
