@@ -1,5 +1,6 @@
 import Basics
 import Lua
+import Synchronization
 import Testing
 import TestSupport
 
@@ -129,6 +130,40 @@ struct JsonTests {
     let text = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
     #expect(try lua("return json.encode(json.decode('\(text)'))") == .string(LuaString(text)))
     #expect(try LuaValue(json: text).json() == text)
+  }
+
+  /// 128 KB: a sixteenth of what a worker has.
+  @Test(
+    "100 objects in each other take little of the stack, however many fields each has; of 101 it is said",
+    arguments: [1, 3, 32, 33])
+  func stack(_ fields: Int) throws {
+    let answer = Mutex<Result<LuaValue, any Error>?>(nil)
+    let thread = try NamedThread("small", stackSize: 128 << 10) {
+      let made = Result {
+        try lua(
+          """
+          local function nested(depth)
+            local t = {}
+            for i = 1, \(fields) do t["key" .. i] = i end
+            if depth > 1 then t.key1 = nested(depth - 1) end
+            return t
+          end
+          local text = json.encode(nested(100))
+          local back, levels = json.decode(text), 0
+          while type(back) == "table" do
+            for i = 2, \(fields) do assert(back["key" .. i] == i) end
+            back, levels = back.key1, levels + 1
+          end
+          return levels .. " " .. select(2, pcall(json.encode, nested(101)))
+          """)
+      }
+      answer.withLock { $0 = made }
+    }
+    thread.join()
+    let path = Array(repeating: "key1", count: 8).joined(separator: ".")
+    #expect(
+      try answer.withLock { $0 }?.get()
+        == .string(LuaString("100 json.encode: \(path)…: more than 100 tables in each other")))
   }
 
   @Test(

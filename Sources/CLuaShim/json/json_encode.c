@@ -22,7 +22,15 @@ typedef struct {
   bool sort;
   int depth;
   step path[MOON_JSON_DEPTH + 1];
+  // Fields of the objects that are being written, the outermost first: in here, and when those are not enough, in a
+  // userdata. No level takes more of the C stack than its frames.
+  moon_json_field *fields;
+  size_t used, room;
+  moon_json_field first[MOON_JSON_FEW];
 } encoder;
+
+// Places of the stack.
+enum { OUT = 3, FIELDS = 4 };
 
 static void fail(encoder *e, const char *what) {
   lua_State *L = e->L;
@@ -159,14 +167,29 @@ static void put_object(encoder *e, size_t count) {             // stack: table
   end_object(e, count);
 }
 
-/// An object of few fields, whose keys and values are on the stack.
-static void put_fields(encoder *e, moon_json_field *fields, size_t count) {
+/// Remembers the field whose key is below its value on top of the stack.
+static void add_field(encoder *e) {
+  lua_State *L = e->L;
+  if (e->used == e->room) {
+    const size_t room = 2 * e->room;
+    moon_json_field *more = lua_newuserdatauv(L, room * sizeof *more, 0);
+    memcpy(more, e->fields, e->used * sizeof *more);
+    lua_replace(L, FIELDS);
+    e->fields = more, e->room = room;
+  }
+  e->fields[e->used++] = moon_json_field_at(L, lua_gettop(L) - 1);
+}
+
+/// An object of few fields, the last that are remembered, whose keys and values are on the stack.
+static void put_fields(encoder *e, size_t count) {
+  const size_t begin = e->used - count;
   moon_json_put_byte(&e->out, '{');
   e->depth++;
-  if (e->sort) moon_json_sort_fields(fields, count);
+  if (e->sort) moon_json_sort_fields(e->fields + begin, count);
   for (size_t i = 0; i < count; i++) {
-    lua_pushvalue(e->L, fields[i].index);
-    put_field(e, fields[i].key, fields[i].length, i == 0);
+    const moon_json_field *field = &e->fields[begin + i];      // its fields may move while its value is written
+    lua_pushvalue(e->L, field->index);
+    put_field(e, field->key, field->length, i == 0);
   }
   end_object(e, count);
 }
@@ -180,7 +203,7 @@ static void put_table(encoder *e) {                            // stack: table
   if (e->depth == MOON_JSON_DEPTH) fail(e, "more than 100 tables in each other");
   e->path[e->depth].table = address;
   char marked = moon_json_mark(L);
-  moon_json_field few[MOON_JSON_FEW];
+  const size_t used = e->used;
   size_t strings = 0, indices = 0;
   lua_Integer last = 0;
   for (lua_pushnil(L); lua_next(L, table);) {
@@ -188,7 +211,7 @@ static void put_table(encoder *e) {                            // stack: table
     if (lua_type(L, -2) == LUA_TSTRING) {
       if (strings < MOON_JSON_FEW) {
         luaL_checkstack(L, 12, "json.encode");
-        few[strings] = moon_json_field_at(L, lua_gettop(L) - 1);
+        add_field(e);
         lua_pushvalue(L, -2);                                  // the key, to go on from; it and its value stay
       } else lua_pop(L, 1);
       strings++;
@@ -204,12 +227,19 @@ static void put_table(encoder *e) {                            // stack: table
     fail(e, indices > 0 ? "the table has both string keys and indices; JSON has no such thing"
         : "the array has string keys");
   if (marked == 'o' && indices > 0) fail(e, "the object has indices");
-  if (strings > 0 && strings <= MOON_JSON_FEW) put_fields(e, few, strings);
+  if (strings > 0 && strings <= MOON_JSON_FEW) put_fields(e, strings);
+  e->used = used;
   lua_settop(L, table);
   if (strings > 0 && strings <= MOON_JSON_FEW) return;
   if (strings > 0 || marked == 'o') put_object(e, strings);
   else if ((size_t)last == indices || (marked == 'a' && (size_t)last <= 2 * indices + 16)) put_array(e, last);
   else fail(e, "the array has holes; use json.null, or json.array for a few of them");
+}
+
+static __attribute__((noinline)) void fail_type(encoder *e) {
+  char text[64];
+  snprintf(text, sizeof text, "a %s has no JSON form", lua_typename(e->L, lua_type(e->L, -1)));
+  fail(e, text);
 }
 
 static void put_value(encoder *e) {                            // pops the value
@@ -230,15 +260,9 @@ static void put_value(encoder *e) {                            // pops the value
     break;
   }
   case LUA_TTABLE: put_table(e); break;
-  default: {
-    if (lua_touserdata(L, -1) == moon_json_null()) {
-      moon_json_put(&e->out, "null", 4);
-      break;
-    }
-    char text[64];
-    snprintf(text, sizeof text, "a %s has no JSON form", lua_typename(L, lua_type(L, -1)));
-    fail(e, text);
-  }
+  default:
+    if (lua_touserdata(L, -1) == moon_json_null()) moon_json_put(&e->out, "null", 4);
+    else fail_type(e);
   }
   lua_pop(L, 1);
 }
@@ -259,8 +283,9 @@ int moon_json_encode(lua_State *L) {
       } else return luaL_error(L, "json.encode: unknown option '%s'; there are pretty and sort", key);
     }
   }
-  lua_pushnil(L);
-  e.out = (moon_json_bytes){.L = L, .place = 3};
+  lua_settop(L, FIELDS);
+  e.out = (moon_json_bytes){.L = L, .place = OUT};
+  e.fields = e.first, e.used = 0, e.room = MOON_JSON_FEW;
   lua_pushvalue(L, 1);
   put_value(&e);
   lua_pushlstring(L, e.out.bytes, e.out.length);
