@@ -10,10 +10,12 @@ extension SchedulerCore {
   /// Dynamic schedules in force.
   package var dynamicScheduleCount: Int { jobs.dynamic.count }
 
-  /// When the first of all schedules falls due, or fell due, if its store or the window keeps it waiting. O(stores and
-  /// priorities)
-  package var earliestDue: Instant? {
-    due.indices.compactMap { due.first(in: $0)?.due }.min().map { Instant(nanoseconds: $0) }
+  /// When the first of all schedules falls due, or fell due, if its store or the window keeps it waiting; and the index
+  /// of its store. O(stores and priorities)
+  package var earliestDue: (due: Instant, store: Int)? {
+    let first = due.indices.lazy.compactMap { [due] index in due.first(in: index).map { ($0.due, index) } }
+      .min { $0.0 < $1.0 }
+    return first.map { (Instant(nanoseconds: $0.0), Int(due.keys[$0.1].store)) }
   }
 
   // MARK: Runs

@@ -32,14 +32,14 @@ struct HostStateTests {
     try host.awaitLine(containing: "its jobs stay due and are tried again every second")
     var status = try place.run("status")
     // The next fire time may be a tenth of a second away.
-    for _ in 0..<50 where !status.output.contains(where: { $0.hasSuffix(", and waits for its store") }) {
+    for _ in 0..<50 where !status.output.contains(where: { $0.hasSuffix(", and waits for store default") }) {
       status = try place.run("status")
     }
     #expect(status.status == 1)
     #expect(
       status.output.first?.hasPrefix("problem    store default cannot be written: ") == true, "\(status.output)")
     #expect(
-      status.output.contains { $0.hasPrefix("next ") && $0.hasSuffix(", and waits for its store") }, "\(status.output)")
+      status.output.contains { $0.hasPrefix("next ") && $0.hasSuffix(", and waits for store default") }, "\(status.output)")
     #expect(try place.run("status", "--json").output.joined().contains("\"next_due\":"))
     try limitFiles(of: host, "unlimited:")
     try host.awaitLine(containing: "the store can be written again")

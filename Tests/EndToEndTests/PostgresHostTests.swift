@@ -42,6 +42,35 @@ struct PostgresHostTests {
     #expect(backup.status == 1 && backup.errors.contains { $0.contains("pg_dump") }, "\(backup.errors)")
   }
 
+  @Test("status names the one of two stores that is away, and what waits for it")
+  func oneIsAway() throws {
+    let server = try PostgresServer()
+    let place = try Place()
+    try configure(place, "near = \"sqlite:near.db\", far = { url = \"\(try server.database())\", lease = \"10m\" }")
+    try place.save(
+      "a.lua",
+      """
+      job "near" { store = "near", every = "1h", run = print }
+      job "far" { store = "far", every = "100ms", run = function() print("ran") end }
+      """)
+    let host = try place.host()
+    try host.awaitLine(containing: "far #1: ran")
+    try server.stop(.immediate)
+    try host.awaitLine(containing: "its jobs stay due and are tried again every second")
+    var status = try place.run("status")
+    // The next fire time may be a tenth of a second away.
+    for _ in 0..<50 where !status.output.contains(where: { $0.hasSuffix(", and waits for store far") }) {
+      status = try place.run("status")
+    }
+    #expect(status.status == 1)
+    #expect(status.output.first?.hasPrefix("problem    store far cannot be written: ") == true, "\(status.output)")
+    #expect(status.output.contains { $0.hasPrefix("next ") && $0.hasSuffix(", and waits for store far") }, "\(status)")
+    #expect(status.output.count { $0.contains("CANNOT BE WRITTEN") } == 1)
+    #expect(try place.run("status", "--json").output.joined().contains("\"next_due_store\":\"far\""))
+    host.signal(SIGKILL)
+    try host.awaitExit()
+  }
+
   @Test("killed in the middle of a run, it records it as interrupted at its next start, and recovers what asks for it")
   func killed() throws {
     let server = try #require(PostgresServer.shared)

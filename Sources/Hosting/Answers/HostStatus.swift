@@ -116,16 +116,20 @@ package struct RunCounts: Sendable, Hashable, Codable {
 package struct LoopStatus: Sendable, Hashable, Codable {
   /// When the next job falls due, or fell due, if something keeps it from being begun; nil: none will.
   package var nextDue: HostTime?
+  /// Name of the store of that job.
+  package var nextStore: String?
   /// Milliseconds that this question waited for the scheduler's thread.
   package var answeredIn: Double
 
   private enum CodingKeys: String, CodingKey {
     case nextDue = "next_due"
+    case nextStore = "next_due_store"
     case answeredIn = "answered_in_ms"
   }
 
-  package init(nextDue: HostTime?, answeredIn: Double) {
+  package init(nextDue: HostTime?, nextStore: String? = nil, answeredIn: Double) {
     self.nextDue = nextDue
+    self.nextStore = nextStore
     self.answeredIn = answeredIn
   }
 }

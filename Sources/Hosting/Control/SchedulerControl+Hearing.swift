@@ -30,11 +30,16 @@ extension SchedulerControl {
       declared.changed()
     case .runFinished(let record): progress.ended(record.id)
     case .runProgress(let note): progress.note(note)
-    case .storeFailed(let text), .storeLost(let text): observed.withLock { $0.storeFailure = text }
-    case .storeRecovered: observed.withLock { $0.storeFailure = nil }
+    case .storeFailed(let text), .storeLost(let text): noteFailure(text)
     case .clockChanged: observed.withLock { $0.clockSteps += 1 }
     case .draining: observed.withLock { $0.isStopping = true }
     default: break
     }
+  }
+
+  /// It begins with the name of the store.
+  private func noteFailure(_ text: String) {
+    guard let name = parts.stores.lazy.map(\.name).first(where: { text.hasPrefix($0 + ": ") }) else { return }
+    observed.withLock { $0.storeFailures[name] = String(text.dropFirst(name.count + 2)) }
   }
 }

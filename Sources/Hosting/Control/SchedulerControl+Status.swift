@@ -40,7 +40,7 @@ extension SchedulerControl {
     var isStarted: Bool
     var isDraining: Bool
     var failedStores: [Bool]
-    var nextDue: Instant?
+    var nextDue: (due: Instant, store: Int)?
     var runs: RunTotals
     var pause: PauseNote?
     var schedules: Int
@@ -84,10 +84,7 @@ extension SchedulerControl {
 
   private func storeProblem(_ index: Int) -> String {
     let name = parts.stores[index].name
-    // It begins with the name of the store that failed last.
-    let why = observed.withLock { $0.storeFailure }.flatMap { text in
-      text.hasPrefix(name + ": ") ? String(text.dropFirst(name.count + 2)) : nil
-    }
+    let why = observed.withLock { $0.storeFailures[name] }
     return "store \(name) cannot be written" + (why.map { ": \($0)" } ?? "")
   }
 
@@ -118,7 +115,9 @@ extension SchedulerControl {
       now: time(now), timeZone: parts.zoneName, generation: generation,
       isReady: obstacles.isEmpty, problems: obstacles + parts.health.problems + scriptProblems(),
       jobs: jobCounts(glance), runs: glance.counts(),
-      loop: LoopStatus(nextDue: glance.nextDue.map(time), answeredIn: Double(took) / 1e6),
+      loop: LoopStatus(
+        nextDue: (glance.nextDue?.due).map(time), nextStore: glance.nextDue.map { parts.stores[$0.store].name },
+        answeredIn: Double(took) / 1e6),
       stores: stores(glance), executors: executors(glance.runs),
       memory: memory)
     status.pause = glance.pause.map(info)
@@ -144,7 +143,7 @@ extension SchedulerControl {
       let isFailed = glance.failedStores[index]
       return StoreStatus(
         name: store.name, kind: store.store.name, isWritable: !isFailed,
-        error: isFailed ? observed.withLock { $0.storeFailure } : nil)
+        error: isFailed ? observed.withLock { $0.storeFailures[store.name] } : nil)
     }
   }
 

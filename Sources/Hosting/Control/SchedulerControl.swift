@@ -69,8 +69,8 @@ package final class SchedulerControl: HostControl {
   /// What events have told.
   struct Observed: Sendable {
     var isStopping = false
-    /// Why the store that failed last could not be written; nil when it can.
-    var storeFailure: String?
+    /// Why stores could not be written when they failed last, by their names.
+    var storeFailures: [String: String] = [:]
     var clockSteps = 0
     /// How jobs' latest runs ended before this start, as far as somebody asked.
     var formerOutcomes: [String: Outcome?] = [:]

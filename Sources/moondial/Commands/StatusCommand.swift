@@ -59,8 +59,10 @@ extension HostStatus {
 
   private var nextWords: String {
     guard let due = loop.nextDue else { return "nothing falls due" }
-    let isHeld = stores.contains { !$0.isWritable } && due.instant <= now.instant
-    return isHeld ? "fell due at \(due.short), and waits for its store" : due.short
+    // Others may be away: the jobs of this one go on.
+    guard due.instant <= now.instant, let store = stores.first(where: { $0.name == loop.nextStore }), !store.isWritable
+    else { return due.short }
+    return "fell due at \(due.short), and waits for store \(store.name)"
   }
 }
 
