@@ -39,7 +39,7 @@ extension MongoStore: DiagnosableStore {
   }
 
   private func scheduledAt(first order: Int64) throws(StoreError) -> Instant? {
-    try server.first(Find(Collections.runs, ["outcome": ["$gt": ""]], sort: ["_id": .int(order)]))?
+    try server.first(Find(Collections.runs, ["outcome": ["$gt": ""]], sort: ["scheduled_at": .int(order)]))?
       .instant("scheduled_at")
   }
 }

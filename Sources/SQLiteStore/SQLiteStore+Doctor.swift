@@ -41,8 +41,8 @@ extension SQLiteStore: DiagnosableStore {
       report.counts.logLines = try count("run_log")
       report.counts.keyValues = try count("kv")
       report.counts.watchedFiles = try count("watched_files")
-      report.oldestRun = try instant("SELECT scheduled_at FROM runs ORDER BY id LIMIT 1")
-      report.newestRun = try instant("SELECT scheduled_at FROM runs ORDER BY id DESC LIMIT 1")
+      report.oldestRun = try instant("SELECT min(scheduled_at) FROM runs")
+      report.newestRun = try instant("SELECT max(scheduled_at) FROM runs")
       report.openRuns = openRuns
       report.openRunCount = try count("open_runs")
       report.clockEpoch = ClockEpoch(

@@ -1,3 +1,4 @@
+import Chronology
 import Glibc
 import JobModel
 import MoondialTesting
@@ -84,5 +85,19 @@ struct BackupTests {
     let reader = try SQLiteStore(path, mode: .reader, options: options())
     defer { reader.close() }
     #expect(try reader.doctor().scheduler == nil)
+  }
+
+  @Test("runs reach from the earliest to the latest time, in whatever order they ran")
+  func doctorOfBackfill() throws {
+    let directory = try TemporaryDirectory()
+    let store = try SQLiteStore(directory.path("moondial.db"), options: options())
+    defer { store.close() }
+    let none = try store.doctor()
+    #expect(none.oldestRun == nil && none.newestRun == nil)
+    var early = finished(2, "a")
+    early.scheduledAt = finished(1, "a").scheduledAt.advanced(byNanoseconds: -3_600_000_000_000)
+    try store.commit(batch { $0.finished = [finished(1, "a"), early] })
+    let report = try store.doctor()
+    #expect(report.oldestRun == early.scheduledAt && report.newestRun == finished(1, "a").scheduledAt)
   }
 }

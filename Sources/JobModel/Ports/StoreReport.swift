@@ -59,6 +59,7 @@ package struct StoreReport: Sendable, Equatable {
   /// nil: it is no file.
   package var size: FileSize?
   package var counts = Counts()
+  /// When the first and the last of the ended runs were due; a backfill makes runs of earlier times later.
   package var oldestRun: Instant?
   package var newestRun: Instant?
   /// The oldest 100 runs without an outcome. With no host up, claimed ones were interrupted.
