@@ -1,4 +1,5 @@
 internal import Basics
+internal import Chronology
 package import JobModel
 internal import StoreSupport
 
@@ -159,6 +160,42 @@ extension PostgresStore: PlacingStore {
     var found = PostgresPlacements.read(rows)
     for index in found.indices { found[index].isClaimed = rows.integer(index, 7) != 0 }
     return found
+  }
+
+  package func lines(of runs: [RunID: Int64?], limit: Int) throws(StoreError) -> [PlacedLine] {
+    var found: [PlacedLine] = []
+    let new = runs.compactMap { $0.value == nil ? $0.key.number : nil }
+    if !new.isEmpty {
+      let rows = try readers.ask(
+        """
+        SELECT r.run, coalesce((SELECT max(line) FROM run_log l WHERE l.run = r.run), 0) \
+        FROM unnest($1::bigint[]) AS r(run)
+        """
+      ) { $0.add(new) { $0 } }
+      found += (0..<rows.count).map {
+        PlacedLine(run: RunID(rows.integer($0, 0)), number: rows.integer($0, 1), line: nil)
+      }
+    }
+    let known = runs.compactMap { run, number in number.map { (run.number, $0) } }
+    guard !known.isEmpty else { return found }
+    let rows = try readers.ask(
+      """
+      SELECT l.run, l.line, l.at, l.level, l.message, l.fields, (SELECT job FROM log_sizes s WHERE s.run = l.run) \
+      FROM unnest($1::bigint[], $2::bigint[]) AS r(run, line) JOIN run_log l ON l.run = r.run AND l.line > r.line \
+      ORDER BY l.run, l.line LIMIT $3
+      """
+    ) {
+      $0.add(known) { $0.0 }
+      $0.add(known) { $0.1 }
+      $0.add(Int64(limit))
+    }
+    return found + (0..<rows.count).map { row in
+      let run = RunID(rows.integer(row, 0))
+      let line = RunLogLine(
+        run: run, job: rows.text(row, 6), at: Instant(nanoseconds: rows.integer(row, 2)), level: rows.text(row, 3),
+        message: rows.text(row, 4), fields: rows.optionalText(row, 5).map { JSONText($0) })
+      return PlacedLine(run: run, number: rows.integer(row, 1), line: line)
+    }
   }
 
   package func openMailbox(

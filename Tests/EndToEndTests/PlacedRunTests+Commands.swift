@@ -21,6 +21,8 @@ extension PlacedRunTests {
     (["list"], "far"),
     (["explain", "far"], "on host second"),
     (["history", "far"], "running"),
+    (["history", "--run", "3"], "second"),
+    (["history", "--run", "3", "--stored"], "second"),
     (["logs", "3"], "begun 2"),
     (["logs", "far", "--level", "warn"], "begun 2"),
     (["nodes"], "second"),
@@ -68,7 +70,61 @@ extension PlacedRunTests {
     let client = try RawClient(socket: place.path + "/.first/host.sock")
     let run = try client.request("GET", "/api/v1/runs/3")
     #expect(run.status == 200 && run.body.contains("\"state\":\"running\""), "\(run.body)")
+    #expect(run.body.contains("\"node\":\"second\""), "\(run.body)")
+    #expect(try client.request("GET", "/api/v1/runs?open=true").body.contains("\"node\":\"second\""))
+    #expect(!(try client.request("GET", "/api/v1/runs/1").body.contains("\"node\"")))
     #expect(try client.request("GET", "/api/v1/runs/3/log").body.contains("begun 2"))
     #expect(try client.request("GET", "/api/v1/runs?job=far").body.contains("disk on fire"))
+  }
+
+  @Test("who follows the lines of runs has those of runs on other hosts, once each, in their order")
+  func follows() throws {
+    try place.save(
+      "a.lua",
+      """
+      job "far" { on = "go", on_nodes = "gpu", retry = { max = 1, base = "10ms" }, run = function(ctx)
+        kv.set("begun", true)
+        print("first of " .. ctx.attempt)
+        local goal = ctx.attempt
+        while (kv.get("goes") or 0) < goal and not ctx:cancelled() do sleep("20ms") end
+        print("last of " .. ctx.attempt)
+        if ctx.attempt == 1 then error("again") end
+      end }
+      """)
+    let first = try leader()
+    let second = try host("second", "gpu")
+    try awaitAnswer("SELECT count(*) FROM moondial.members WHERE takes", "1")
+    #expect(try place.run("trigger", "far", "--state", ".first").status == 0)
+    try second.awaitLine(containing: "first of 1")
+    try awaitAnswer("SELECT count(*) FROM moondial.run_log WHERE line <> 0", "1")
+    let stream = try RawClient(socket: place.path + "/.first/host.sock")
+    stream.send("GET /api/v1/log/stream?run=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+    #expect(try stream.head().status == 200)
+    let logs = try HostProcess(
+      ["logs", "1", "-f", "--state", ".first"], in: place.path, readsErrors: false)
+    try logs.awaitLine(containing: "first of 1")
+    // It reads on, and what it asks the store for begins where it is now.
+    func go(_ attempt: Int) throws {
+      _ = try sql(
+        "INSERT INTO moondial.kv SELECT id, 'goes', '\(attempt)', 1 FROM moondial.kv_spaces "
+          + "ON CONFLICT (space, key) DO UPDATE SET value = excluded.value")
+    }
+    try go(1)
+    try logs.awaitLine(containing: "last of 1")
+    try logs.awaitLine(containing: "first of 2")
+    try go(2)
+    try logs.awaitLine(containing: "last of 2")
+    let told = try stream.chunks { $0.contains("last of 2") }
+    #expect(told.components(separatedBy: "first of 2").count == 2 && !told.contains("first of 1"), "\(told)")
+    for line in ["first of 1", "last of 1", "first of 2", "last of 2"] {
+      #expect(logs.text.components(separatedBy: line).count == 2, "\(line): \(logs.text)")
+    }
+    // One that begins while somebody follows, and is over before the store is asked again.
+    try go(9)
+    let followed = try HostProcess.run(["trigger", "far", "--follow", "--state", ".first"], in: place.path)
+    #expect(followed.status == 0 && followed.output.count { $0.contains("last of 2") } == 1, "\(followed)")
+    logs.signal(SIGKILL)
+    try logs.awaitExit()
+    try end(second, first)
   }
 }

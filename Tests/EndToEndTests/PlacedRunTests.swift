@@ -108,6 +108,26 @@ struct PlacedRunTests {
     try end(second)
   }
 
+  @Test("a host that is told to end while it waits for what others must end first ends at once, and leaves that as it is")
+  func endsWhileTakingOver() throws {
+    try place.save("a.lua", "job \"it\" { on = 'go', run = print }")
+    try end(try leader())
+    // What a leader before it has placed, nobody has claimed and nobody ends, on a member that lives.
+    _ = try sql(
+      "INSERT INTO moondial.members(name, life, machine, place, process, process_started, version, labels, executors, "
+        + "workers, since, expires_at) VALUES ('other', 'x', 'm', 'p', 1, 1, '0.1.0', '{}', '{}', '{}', now(), "
+        + "now() + interval '1 h')")
+    _ = try sql(
+      "INSERT INTO moondial.placed_runs(epoch, number, run, attempt, job, node, life, fence, state, instructions) "
+        + "SELECT 1, 1, 1, 1, 'it', 'other', 'x', fence, 'started', '' FROM moondial.members WHERE name = 'other'")
+    let second = try host("second")
+    try second.awaitLine(containing: "placed on others and gave up must end first")
+    second.signal(SIGTERM)
+    #expect(try second.awaitExit() == 0)
+    #expect(second.text.contains("stopped") && !second.text.contains("was given up"))
+    #expect(try sql("SELECT state FROM moondial.placed_runs") == "started")
+  }
+
   @Test("runs go to whoever has fewer of them; a run on another host is cancelled like any other")
   func spread() throws {
     try place.save(

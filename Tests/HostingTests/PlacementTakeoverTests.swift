@@ -1,5 +1,8 @@
+import Basics
 import Chronology
 import JobModel
+import SchedulerService
+import Synchronization
 import Testing
 
 @testable import Hosting
@@ -53,5 +56,32 @@ struct PlacementTakeoverTests {
     var takeover = PlacementTakeover([], members: [], now: 0)
     let isOver = takeover.look([], now: 0)
     #expect(isOver)
+  }
+
+  @Test("a host that is told to end while it takes over waits no longer for other hosts, and settles nothing")
+  func endsWhileTakingOver() throws {
+    let mailbox = AskedMailbox()
+    let looks = Monitor(0)
+    let left = placement(1, on: "second")
+    let source = PlacementSource(
+      epoch: { 2 },
+      placements: {
+        looks.change { $0 += 1 }
+        return [left]
+      }, members: { [] }, open: { _ in mailbox })
+    let dispatcher = PlacementDispatcher(name: "first", labels: [])
+    let placer = dispatcher.place(
+      "default", source, HeldInbox(), clock: SystemWallClock(), scripts: { "" }, log: TestLog())
+    let answer = Monitor<Bool?>(nil)
+    let thread = try NamedThread("takes-over") {
+      let isTaken = try? placer.takeOver()
+      answer.change { $0 = .some(isTaken ?? true) }
+    }
+    defer { thread.join() }
+    #expect(looks.wait(until: monotonicNow() + 20_000_000_000) { $0 > 1 ? true : nil } == true)
+    dispatcher.hostEnds()
+    #expect(answer.wait(until: monotonicNow() + 20_000_000_000) { $0 } == false)
+    #expect(mailbox.state.withLock { $0.isClosed && $0.settled.isEmpty && $0.cancelled == [left.key] })
+    dispatcher.stop()
   }
 }

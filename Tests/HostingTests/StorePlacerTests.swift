@@ -11,11 +11,12 @@ import Testing
 @testable import Hosting
 
 /// What a placer asks of its store; answers as it is told to.
-private final class AskedMailbox: RunMailbox {
+final class AskedMailbox: RunMailbox {
   struct State {
     var placed: [PlacementKey: RunPlacement] = [:]
     var cancelled: [PlacementKey] = []
     var settled: [PlacementKey] = []
+    var isClosed = false
     /// The next placing is done, and its answer lost.
     var losesAnswer = false
     /// Lives of members by name.
@@ -37,11 +38,11 @@ private final class AskedMailbox: RunMailbox {
   func cancel(_ keys: [PlacementKey]) { state.withLock { $0.cancelled += keys } }
   func settle(_ keys: [PlacementKey]) { state.withLock { $0.settled += keys } }
   func isAwaiting(_ isAwaiting: Bool) {}
-  func close() {}
+  func close() { state.withLock { $0.isClosed = true } }
 }
 
 /// Says that something is durable when it is told to.
-private final class HeldInbox: SchedulerInbox {
+final class HeldInbox: SchedulerInbox {
   let waiting = Mutex<[@Sendable (StoreError?) -> Void]>([])
   func post(
     whenDurable: (@Sendable (StoreError?) -> Void)?,
@@ -187,7 +188,7 @@ struct StorePlacerTests {
     placer.inbox.answer(nil)
     placer.act()
     #expect(placer.mailbox.state.withLock { $0.settled } == [key])
-    #expect(placer.state.ending.isEmpty)
+    #expect(placer.state.awaitingDurable.isEmpty)
   }
 
   @Test("a run whose end was asked for ends when its member declines it: it begins nowhere else")
@@ -241,6 +242,20 @@ struct StorePlacerTests {
     #expect(placer.placed.count == 2, "it is asked again for nothing")
   }
 
+  @Test("a run that waits for room says so, until a host has it")
+  func waitsForRoom() throws {
+    let placer = try PlacerByHand()
+    placer.take(.orders((1...5).map(placer.order), executor: 0))
+    placer.act()
+    let words = placer.state.takeNewWords()
+    #expect((1...4).allSatisfy { words[RunID($0)]??.node == "second" })
+    #expect(words[RunID(5)]??.words == "it waits for a free worker of a host that may run it")
+    let key = try #require(placer.placed.first { $0.run == RunID(1) }?.key)
+    placer.hear(key, .ended, PlacerByHand.success)
+    placer.act()
+    #expect(placer.state.takeNewWords()[RunID(5)]??.words == "on host second")
+  }
+
   @Test("what is known of members, jobs and runs goes with them; ten thousand runs wait at the cost of one")
   func bounds() throws {
     let placer = try PlacerByHand()
@@ -258,7 +273,7 @@ struct StorePlacerTests {
     placer.act()
     #expect(placer.state.refusals.count == 1 && placer.state.held.count == 10_000)
     let words = placer.state.takeNewWords()
-    #expect(words.count == 10_000 && words[RunID(9)]??.contains("second does not declare the job") == true)
+    #expect(words.count == 10_000 && words[RunID(9)]??.words.contains("second does not declare the job") == true)
     #expect(placer.state.takeNewWords().isEmpty)
     placer.join()
     placer.act()

@@ -36,6 +36,8 @@ package struct RunAnswer: Sendable, Equatable {
   package var retryOf: Int64?
   /// Name of its store.
   package var store: String?
+  /// The host that executes it, when it is not the one that schedules it; nil as well when it has ended.
+  package var node: String?
   /// What it has done, or waits at, in its order; only in the answer about one run.
   package var steps: [StepAnswer]?
   /// Texts of it are left out because they are long: the answer about the run alone has them.
@@ -102,7 +104,7 @@ extension RunRecord {
 extension RunAnswer: Codable {
   private enum CodingKeys: String, CodingKey {
     case id, job, schedule, cause, state, missed, progress, outcome, result, error, attempts, params, event, recovers,
-      store, steps
+      store, node, steps
     case parkedUntil = "parked_until"
     case waitsFor = "waits_for"
     case scheduledAt = "scheduled_at"
@@ -146,6 +148,7 @@ extension RunAnswer: Codable {
     recovers = try fields.decodeIfPresent(Int64.self, forKey: .recovers)
     retryOf = try fields.decodeIfPresent(Int64.self, forKey: .retryOf)
     store = try fields.decodeIfPresent(String.self, forKey: .store)
+    node = try fields.decodeIfPresent(String.self, forKey: .node)
     isCut = try fields.decodeIfPresent(Bool.self, forKey: .isCut) ?? false
   }
 
@@ -179,6 +182,7 @@ extension RunAnswer: Codable {
     try fields.encodeIfPresent(recovers, forKey: .recovers)
     try fields.encodeIfPresent(retryOf, forKey: .retryOf)
     try fields.encodeIfPresent(store, forKey: .store)
+    try fields.encodeIfPresent(node, forKey: .node)
     try fields.encodeIfPresent(steps, forKey: .steps)
     if isCut { try fields.encode(isCut, forKey: .isCut) }
   }

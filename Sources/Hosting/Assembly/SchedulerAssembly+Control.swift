@@ -47,11 +47,11 @@ extension SchedulerAssembly {
       scriptsDirectory: session?.directory.root, stateDirectory: blueprint.stateDirectory,
       luaStates: { luaHost.map { $0.keptStates.bytes } }, series: { luaHost?.services.metrics.all ?? [] },
       quotas: { live?.quotas ?? quotas }, memberships: memberships,
-      whereabouts: { placing?.words(of: $0) })
+      whereabouts: { placing?.whereabouts(of: $0) })
     let events = EventJournal(
       identity, weigh: { $0.event.weight },
       wanted: { engine.post(whenDurable: nil) { core, _, _ in core.configuration.isWatched = true } })
-    let lines = LineJournal(identity, bytes: 4 << 20, weigh: \.bytes)
+    let lines = LineJournal(identity, bytes: 4 << 20, weigh: \.bytes, wanted: { placing?.lines.wanted() })
     return SchedulerControl(identity, parts, events: events, lines: lines)
   }
 }

@@ -14,6 +14,8 @@ extension SchedulerAssembly {
   /// - Parameter announce: told of the loaded scripts before the log says what is wrong with them, and the first of
   ///   their runs can say anything.
   /// - Returns: the loaded scripts; nil when there are none.
+  /// - Throws: of kind `ended` when it was told to end while it waited for other hosts. Then, and with any other error,
+  ///   everything is closed.
   @discardableResult
   package func start(
     _ nativeJobs: [JobDefinition] = [], announce: (LoadedGeneration) -> Void = { _ in }
@@ -33,6 +35,7 @@ extension SchedulerAssembly {
     } catch {
       follower?.stop()
       closeEverything()
+      if let ended = error as? HostError, ended.kind == .ended { throw ended }
       throw HostError("\(error)")
     }
   }
@@ -67,6 +70,7 @@ extension SchedulerAssembly {
   package func stop(grace: Int64, closing: () -> Void = {}) {
     // A script that loads, or a directory that does not answer, must not keep the jobs from ending.
     follower?.cancel()
+    placing?.hostEnds()
     placedRuns?.takeNothingMore()
     operations.stopReloads()
     files.stop()
@@ -85,6 +89,10 @@ extension SchedulerAssembly {
     }
     if let refusal = answer.wait(for: { $0 }) ?? nil { throw HostError(refusal.message) }
   }
+
+  /// The host is to end, or to begin anew: a start that waits for what other hosts must end first waits no longer. A
+  /// `stop` is still due once the start has returned. Does not block.
+  package func willEnd() { placing?.hostEnds() }
 
   /// Ends the waiting of a `stop`: what still runs is interrupted.
   package func endNow() { engine.endNow() }

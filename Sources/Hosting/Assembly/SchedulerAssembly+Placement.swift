@@ -41,6 +41,7 @@ extension SchedulerAssembly {
     try placing.open(
       stores, engine, clock: operations.parts.wallClock, scripts: { ledger.current?.snapshot.fingerprint ?? "" },
       log: log)
+    placing.follow(stores, operations.lines, log: log)
     memberships.tell { [weak placing] members, store in placing?.heard(members, of: store) }
   }
 }

@@ -20,7 +20,8 @@ extension SchedulerControl {
           guard let slot = self.directory.slot(of: name) else { return nil }
           return self.states(at: [slot]).first { !$0.isOrphaned }?.definition
         },
-        jobs: { self.declaredJobs() }, whereabouts: self.parts.whereabouts)
+        jobs: { self.declaredJobs() }, nodes: { self.parts.whereabouts($0)?.node },
+        whereabouts: { self.parts.whereabouts($0)?.words })
       return try self.reading { () throws(StoreError) in
         try Explanation(self.stores, query, context).answer()
       }

@@ -152,6 +152,7 @@ extension SchedulerControl {
   func answer(_ stored: RunRecord, _ active: ActiveRun?, _ store: String?, isWhole: Bool) -> RunAnswer {
     let record = active?.record ?? stored
     var answer = RunAnswer(record, state: word(record, active), store: store, isWhole: isWhole, in: parts.zone)
+    if record.outcome == nil { answer.node = parts.whereabouts(record.id)?.node }
     answer.progress = progress[record.id].map(info)
     if isWhole, answer.progress == nil, let store, let line = try? named(store)?.progress(of: record.id) {
       answer.progress = ProgressInfo(line, in: parts.zone)

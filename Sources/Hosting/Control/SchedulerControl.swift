@@ -38,8 +38,8 @@ package final class SchedulerControl: HostControl {
     var quotas: @Sendable () -> Quotas
     /// What this host is among others.
     var memberships: HostMemberships
-    /// Where a claimed run is, or why it is nowhere: a clause. nil: on this host.
-    var whereabouts: @Sendable (RunID) -> String?
+    /// Where a claimed run is, or why it is nowhere. nil: on this host.
+    var whereabouts: @Sendable (RunID) -> StorePlacerState.Whereabouts?
   }
 
   /// Scripts that are followed.

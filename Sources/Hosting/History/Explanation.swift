@@ -15,14 +15,17 @@ package struct ExplainContext {
   /// The job as it is declared; nil: no script does.
   package var job: (String) -> JobDefinition?
   package var configuration: HostConfiguration
+  /// The host that a claimed run was given to, if it is not the one that schedules it.
+  package var nodes: (RunID) -> String?
   /// Where a claimed run is, or why it is nowhere: a clause. nil: on the host, or nobody can tell.
   package var whereabouts: (RunID) -> String?
 
   package init(
     zone: TimeZoneRules, hostSince: Instant?, pause: PauseNote?, open: OpenRuns, configuration: HostConfiguration,
     job: @escaping (String) -> JobDefinition?, jobs: @escaping () -> [JobDefinition],
-    whereabouts: @escaping (RunID) -> String? = { _ in nil }
+    nodes: @escaping (RunID) -> String? = { _ in nil }, whereabouts: @escaping (RunID) -> String? = { _ in nil }
   ) {
+    self.nodes = nodes
     self.whereabouts = whereabouts
     self.job = job
     self.zone = zone
@@ -185,8 +188,10 @@ package struct Explanation {
     answer.nextRunTime = schedule?.nextFire.map { HostTime($0, in: zone) }
     answer.isPaused = schedule?.isPaused
     answer.runs = runs.map {
-      RunAnswer(
+      var run = RunAnswer(
         $0.record, state: context.open.phase(of: $0.record).word, store: $0.store, isWhole: false, in: zone)
+      if $0.record.outcome == nil { run.node = context.nodes($0.record.id) }
+      return run
     }
     answer.decisions = ranges.map { DecisionAnswer($0, sentence: message($0), in: zone) }
     answer.filesKnown = files.count

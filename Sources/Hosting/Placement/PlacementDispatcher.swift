@@ -15,6 +15,7 @@ final class PlacementDispatcher: Sendable {
     var placers: [String: StorePlacer] = [:]
     /// By number.
     var executors: [WeakExecutor] = []
+    var isEnding = false
     var isStopped = false
   }
   private struct WeakExecutor: Sendable { weak let executor: PlacingExecutor? }
@@ -25,6 +26,7 @@ final class PlacementDispatcher: Sendable {
   let name: String
   let labels: [String]
   let loads = LocalLoads()
+  let lines = PlacedLines()
 
   init(name: String, labels: [String]) {
     self.name = name
@@ -47,16 +49,17 @@ final class PlacementDispatcher: Sendable {
   }
 
   /// Opens a placer for each store that places runs, and takes over what former leaders have placed. Blocks on the
-  /// servers; for as long as other hosts need to end what nobody may adopt.
+  /// servers; for as long as other hosts need to end what nobody may adopt, or until ``hostEnds()``.
   func open(
     _ stores: [(name: String, store: any JobStore)], _ engine: any SchedulerEngine, clock: any WallClock,
     scripts: @escaping @Sendable () -> String, log: any HostLog
   ) throws(HostError) {
     for (name, store) in stores {
       guard let store = store as? any PlacingStore else { continue }
-      do throws(StoreError) {
-        try place(name, PlacementSource(store), engine, clock: clock, scripts: scripts, log: log).takeOver()
-      } catch { throw HostError("\(error)") }
+      let placer = place(name, PlacementSource(store), engine, clock: clock, scripts: scripts, log: log)
+      let isTaken: Bool
+      do throws(StoreError) { isTaken = try placer.takeOver() } catch { throw HostError("\(error)") }
+      guard isTaken else { throw HostError(.ended, "the host was told to end while it took over store \"\(name)\"") }
     }
   }
 
@@ -69,7 +72,11 @@ final class PlacementDispatcher: Sendable {
     let placer = StorePlacer(
       name, source, self, inbox, clock: clock, monotonic: monotonic, scripts: scripts, log: log,
       activate: { [weak self] in self?.isActive.store(true, ordering: .sequentiallyConsistent) })
-    state.withLock { $0.placers[name] = placer }
+    let isEnding = state.withLock { state in
+      state.placers[name] = placer
+      return state.isEnding
+    }
+    if isEnding { placer.hostEnds() }
     return placer
   }
 
@@ -111,6 +118,15 @@ final class PlacementDispatcher: Sendable {
     for placer in placers where placer.holdsRuns { placer.post(.look) }
   }
 
+  /// The host is to end: it waits no longer for what others must end before it may begin. Does not block.
+  func hostEnds() {
+    let placers = state.withLock { state in
+      state.isEnding = true
+      return Array(state.placers.values)
+    }
+    for placer in placers { placer.hostEnds() }
+  }
+
   /// What waits for a host that is not there waits no longer: this one ends.
   func windDown() { for placer in placers where placer.hasRuns { placer.post(.windDown) } }
 
@@ -120,15 +136,25 @@ final class PlacementDispatcher: Sendable {
       defer { state.isStopped = true }
       return state.isStopped ? [] : Array(state.placers.values)
     }
+    lines.stop()
     for placer in placers { placer.stop() }
+  }
+
+  /// Who reads `journal` is told, too, what runs on other hosts write. After `open`.
+  func follow(_ stores: [(name: String, store: any JobStore)], _ journal: LineJournal, log: any HostLog) {
+    let sources = stores.compactMap { name, store -> PlacedLines.Source? in
+      guard let placer = placer(name), let store = store as? any PlacingStore else { return nil }
+      return PlacedLines.Source(placer: placer, store: store)
+    }
+    lines.start(sources, journal, log: log)
   }
 
   /// Runs that other hosts have.
   var elsewhere: Int { placers.reduce(0) { $0 + $1.runsElsewhere } }
 
-  /// Where a claimed run is, or why it is nowhere: a clause. nil: on this host.
-  func words(of run: RunID) -> String? {
-    for placer in placers { if let words = placer.words(of: run) { return words } }
+  /// Where a claimed run is, or why it is nowhere. nil: on this host.
+  func whereabouts(of run: RunID) -> StorePlacerState.Whereabouts? {
+    for placer in placers { if let found = placer.whereabouts(of: run) { return found } }
     return nil
   }
 }

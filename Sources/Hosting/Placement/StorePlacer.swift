@@ -26,6 +26,16 @@ final class StorePlacer: Sendable {
   private struct Inbox: Sendable {
     var messages: [Message] = []
     var isClosing = false
+    /// The host is to end: what has begun may go on, and nothing is waited for before it.
+    var isEnding = false
+    var isTakingOver = false
+  }
+
+  /// What its thread has told of runs.
+  private struct Told: Sendable {
+    var runs: [RunID: StorePlacerState.Whereabouts] = [:]
+    /// As ``StorePlacerState/fresh``, since somebody asked; nil: nobody asks.
+    var fresh: [RunID: Int64?]?
   }
 
   let name: String
@@ -35,7 +45,7 @@ final class StorePlacer: Sendable {
   private let hadOrders = Atomic(false)
   private let isHolding = Atomic(false)
   private let elsewhere = Atomic(0)
-  private let told = Mutex<[RunID: String]>([:])
+  private let told = Mutex(Told())
   private let state: Mutex<StorePlacerState?>
   private let thread = Mutex<NamedThread?>(nil)
   private let log: any HostLog
@@ -60,7 +70,19 @@ final class StorePlacer: Sendable {
   /// Whether runs wait for room.
   var holdsRuns: Bool { isHolding.load(ordering: .sequentiallyConsistent) }
   var runsElsewhere: Int { elsewhere.load(ordering: .relaxed) }
-  func words(of run: RunID) -> String? { told.withLock { $0[run] } }
+  func whereabouts(of run: RunID) -> StorePlacerState.Whereabouts? { told.withLock { $0.runs[run] } }
+
+  /// Runs that have begun on other hosts since this was asked last, as ``StorePlacerState/fresh``; at first, those that
+  /// they have.
+  func takeFresh() -> [RunID: Int64?] {
+    told.withLock { told in
+      defer { told.fresh = [:] }
+      return told.fresh ?? told.runs.filter { $0.value.node != nil }.mapValues { _ in nil }
+    }
+  }
+
+  /// Nobody asks for those any more.
+  func forgetFresh() { told.withLock { $0.fresh = nil } }
 
   func post(_ message: Message) {
     if case .orders = message { hadOrders.store(true, ordering: .sequentiallyConsistent) }
@@ -71,15 +93,32 @@ final class StorePlacer: Sendable {
 
   /// Finds what leaders before this one have placed. What is claimed goes on where it is; what is not is told to end,
   /// and waited for, since somebody may run it again. Then the thread begins.
-  func takeOver() throws(StoreError) {
-    guard var state = self.state.withLock({ $0.take() }) else { return }
-    var takeover = try begin(&state)
-    let nothing = Monitor(())
-    while try !look(&takeover, &state) {
-      _ = nothing.wait(until: monotonic() + Self.look) { _ -> Void? in nil }
+  ///
+  /// - Returns: false when it was told meanwhile that the host is to end, or to stop: then the host must not begin, and
+  ///   whoever leads next takes over.
+  func takeOver() throws(StoreError) -> Bool {
+    guard var state = self.state.withLock({ $0.take() }) else { return true }
+    inbox.withLock { $0.isTakingOver = true }
+    defer { inbox.change { $0.isTakingOver = false } }
+    do throws(StoreError) {
+      var takeover = try begin(&state)
+      while try !look(&takeover, &state) {
+        let isOver = inbox.wait(until: monotonic() + Self.look) { $0.isEnding || $0.isClosing ? true : nil }
+        guard isOver == nil else {
+          state.close()
+          return false
+        }
+      }
+    } catch {
+      state.close()
+      throw error
     }
     start(state)
+    return true
   }
+
+  /// The host is to end: a takeover is waited for no longer. Does not block.
+  func hostEnds() { inbox.change { $0.isEnding = true } }
 
   /// The first half: what is not claimed is told to end.
   func begin(_ state: inout StorePlacerState) throws(StoreError) -> PlacementTakeover {
@@ -153,9 +192,16 @@ final class StorePlacer: Sendable {
     state.act { [weak self] in self?.post($0) }
     elsewhere.store(state.runsElsewhere, ordering: .relaxed)
     isHolding.store(state.holds, ordering: .sequentiallyConsistent)
-    let words = state.takeNewWords()
-    if !words.isEmpty { told.withLock { told in for (run, text) in words { told[run] = text } } }
+    let (words, fresh) = (state.takeNewWords(), state.takeFresh())
+    if !words.isEmpty || !fresh.isEmpty { tell(words, fresh) }
     return true
+  }
+
+  private func tell(_ words: [RunID: StorePlacerState.Whereabouts?], _ fresh: [RunID: Int64?]) {
+    told.withLock { told in
+      for (run, place) in words { told.runs[run] = place }
+      told.fresh?.merge(fresh) { $1 }
+    }
   }
 
   // MARK: Without a thread
@@ -175,9 +221,10 @@ final class StorePlacer: Sendable {
   /// Whether somebody has told it something that it has not done.
   var hasMessages: Bool { inbox.withLock { !$0.messages.isEmpty } }
 
-  /// Asks the others to end what is still placed.
+  /// Asks the others to end what is still placed. Blocks for a moment, also while another thread takes over.
   func stop() {
     inbox.change { $0.isClosing = true }
+    _ = inbox.wait { $0.isTakingOver ? nil : true }
     thread.withLock { $0.take() }?.join()
   }
 }

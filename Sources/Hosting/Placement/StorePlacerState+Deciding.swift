@@ -25,7 +25,7 @@ extension StorePlacerState {
     let hosts = others
     // What found no host is not asked about again: by executor, of jobs that need nothing special; by job.
     var full: Set<Int> = []
-    var none: [JobNeed: [String]] = [:]
+    var none: [JobNeed: Wait] = [:]
     for var run in waiting {
       if let end = run.order.startBefore, end < wall {
         report(run, .succeeded, kind: .late)
@@ -36,6 +36,7 @@ extension StorePlacerState {
       let reach = reaches.reach(of: definition)
       let isPlain = definition.onNodes.isEmpty && reach.staysHere == nil
       if isPlain, full.contains(run.executor) {
+        note(.room, &run)
         held.append(run)
         continue
       }
@@ -49,20 +50,20 @@ extension StorePlacerState {
       let need = Placement.Need(executor: executor.name, labels: definition.onNodes, staysHere: staysHere)
       switch placement(of: run, hosts, reach, now).host(for: need) {
       case .here:
-        note([], &run)
+        note(nil, &run)
         dispatcher.loads.given(run.order.token, to: run.executor)
         executor.inner.submit([run.order])
       case .member(let node): give(run, to: node, executor.name)
       case .full:
         if isPlain { full.insert(run.executor) }
-        none[wanted] = []
-        note([], &run)
+        none[wanted] = .room
+        note(.room, &run)
         held.append(run)
       case .nobody where isWindingDown:
         report(run, .interrupted, kind: .lost, saying: "the host stopped before there was one that may run this")
       case .nobody(let why):
-        none[wanted] = why
-        note(why, &run)
+        none[wanted] = .nobody(why)
+        note(.nobody(why), &run)
         held.append(run)
       }
     }
@@ -86,12 +87,11 @@ extension StorePlacerState {
     }
   }
 
-  /// Why a run waits, in words for people; empty: for room, or no longer.
-  private mutating func note(_ why: [String], _ run: inout Held) {
+  /// For what a run waits, as people are told; nil: for nothing any more.
+  private mutating func note(_ why: Wait?, _ run: inout Held) {
     guard run.why != why else { return }
     run.why = why
-    newWords.updateValue(
-      why.isEmpty ? nil : "it waits, for no host may run it: \(why.joined(separator: "; "))", forKey: run.order.id)
+    newWords.updateValue(why.map { Whereabouts(words: $0.words, node: nil) }, forKey: run.order.id)
   }
 
   func placement(of run: Held, _ others: [StoreMember], _ reach: JobReach, _ now: Int64) -> Placement {

@@ -11,7 +11,7 @@ extension StorePlacerState {
       guard let run = away[report.key] else {
         if adopted[report.run]?.key == report.key {
           adopted[report.run] = report
-        } else if report.state.isOver, !ending.contains(report.key) {
+        } else if report.state.isOver, !awaitingDurable.contains(report.key) {
           toSettle.append(report.key)
         }
         continue
@@ -22,7 +22,7 @@ extension StorePlacerState {
       case .declined: decline(report, run)
       case .ended, .lost:
         end(report, run)
-        ending.insert(report.key)
+        awaitingDurable.insert(report.key)
         over.append(report.key)
       }
     }
@@ -31,6 +31,7 @@ extension StorePlacerState {
 
   mutating func begin(_ report: PlacementReport, _ run: Away) {
     guard !run.hasBegun else { return }
+    noteBegin(report, run)
     away[report.key]?.hasBegun = true
     change(run) {
       $0.waiting -= 1
@@ -40,7 +41,13 @@ extension StorePlacerState {
       [RunReport(token: run.order.token, kind: .started, startedAt: report.startedAt ?? clock.now)])
   }
 
+  /// Its lines carry the same clock.
+  private mutating func noteBegin(_ report: PlacementReport, _ run: Away) {
+    fresh.updateValue(report.startedAt.map { $0.nanoseconds - 1 }, forKey: run.order.id)
+  }
+
   mutating func end(_ report: PlacementReport, _ run: Away) {
+    if !run.hasBegun, report.state == .ended { noteBegin(report, run) }
     remove(report.key)
     toCancel.remove(report.key)
     let token = run.order.token

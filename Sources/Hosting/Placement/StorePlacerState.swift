@@ -13,8 +13,24 @@ struct StorePlacerState: Sendable {
   struct Held: Sendable {
     var order: RunOrder
     var executor: Int
-    /// Why there is none.
-    var why: [String] = []
+    /// nil: nobody has looked for one yet.
+    var why: Wait?
+  }
+
+  /// For what a run waits.
+  enum Wait: Sendable, Equatable {
+    /// Hosts that may run it have no room for it.
+    case room
+    /// No host that is up may run it: for each its name with why.
+    case nobody([String])
+
+    /// A clause.
+    var words: String {
+      switch self {
+      case .room: "it waits for a free worker of a host that may run it"
+      case .nobody(let why): "it waits, for no host may run it: \(why.joined(separator: "; "))"
+      }
+    }
   }
 
   /// A run that a member has, or is being given.
@@ -62,7 +78,7 @@ struct StorePlacerState: Sendable {
   /// Of leaders before this one, until the scheduler hands over their orders.
   var adopted: [RunID: PlacementReport] = [:]
   /// Those whose end the scheduler was told, until it is durable: they may be heard of again meanwhile.
-  var ending: Set<PlacementKey> = []
+  var awaitingDurable: Set<PlacementKey> = []
   var refusals: [RefusalKey: Refusal] = [:]
   var loads: [String: [String: Placement.Room]] = [:]
   var toPlace: [PlacementKey] = []
@@ -77,7 +93,19 @@ struct StorePlacerState: Sendable {
   /// The host ends.
   var isWindingDown = false
   /// What people are told of runs, as far as it has changed; nil: nothing any more.
-  var newWords: [RunID: String?] = [:]
+  var newWords: [RunID: Whereabouts?] = [:]
+
+  /// Runs that have begun on other hosts since it was asked, each with a number below those of the lines that it has
+  /// written since then; nil: it may have written some before.
+  var fresh: [RunID: Int64?] = [:]
+
+  /// Where a run is that is not on this host.
+  struct Whereabouts: Sendable, Equatable {
+    /// A clause.
+    var words: String
+    /// The host that has it; nil: it waits for one.
+    var node: String?
+  }
 
   init(
     _ name: String, _ source: PlacementSource, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerInbox,
@@ -136,7 +164,7 @@ struct StorePlacerState: Sendable {
     case .heard(let reports): heard(reports, post)
     case .durable(let keys, let error):
       if error == nil {
-        ending.subtract(keys)
+        awaitingDurable.subtract(keys)
         toSettle += keys
       } else {
         unsettled += keys
@@ -160,6 +188,7 @@ struct StorePlacerState: Sendable {
         order: order, executor: executor, executorName: order.job.definition.executor, node: report.node,
         isPlaced: true), at: report.key)
     heard([report], post)
+    if fresh[order.id] != nil { fresh.updateValue(nil, forKey: order.id) }
     return true
   }
 
@@ -167,7 +196,7 @@ struct StorePlacerState: Sendable {
     away[key] = run
     keys[run.order.token] = key
     change(run) { $0.waiting += 1 }
-    newWords[run.order.id] = .some("on host \(run.node)")
+    newWords[run.order.id] = .some(Whereabouts(words: "on host \(run.node)", node: run.node))
   }
 
   @discardableResult
@@ -226,8 +255,14 @@ struct StorePlacerState: Sendable {
 
   // MARK: For people
 
+  /// Who reads the lines of runs on other hosts hears of those that have begun.
+  mutating func takeFresh() -> [RunID: Int64?] {
+    defer { fresh = [:] }
+    return fresh
+  }
+
   /// Where runs are that are not on this host, or why they are nowhere, as far as it has changed since it was asked.
-  mutating func takeNewWords() -> [RunID: String?] {
+  mutating func takeNewWords() -> [RunID: Whereabouts?] {
     defer { newWords = [:] }
     return newWords
   }

@@ -6,6 +6,8 @@ package struct HostError: Error, Sendable, Equatable, CustomStringConvertible {
     case failed
     /// What was asked for makes no sense: a name, a setting.
     case usage
+    /// It was told to end before it had begun, and has: nothing is wrong.
+    case ended
   }
   package var kind: Kind
   /// One sentence, or one line for each thing that is wrong.

@@ -95,10 +95,29 @@ package protocol PlacingStore: LeasedStore, SharedStore {
   /// that was placed, is in ``StoreSnapshot/placed``. Blocks on the server.
   func placements() throws(StoreError) -> [PlacementReport]
 
+  /// What runs have written beyond the lines with these numbers; nil: only the number of their last line, 0 for none.
+  /// At most `limit` lines, of each run from its oldest. Blocks on the server.
+  func lines(of runs: [RunID: Int64?], limit: Int) throws(StoreError) -> [PlacedLine]
+
   /// - Parameter heard: told, on a thread of the store's, how placements stand that a member has said something about;
   ///   some more than once.
   /// - Throws: when the system gives no thread.
   func openMailbox(_ heard: @escaping @Sendable ([PlacementReport]) -> Void) throws(StoreError) -> any RunMailbox
+}
+
+/// A line that a run on another host has written.
+package struct PlacedLine: Sendable {
+  package var run: RunID
+  /// Rises within the run.
+  package var number: Int64
+  /// nil: it was asked for its number.
+  package var line: RunLogLine?
+
+  package init(run: RunID, number: Int64, line: RunLogLine?) {
+    self.run = run
+    self.number = number
+    self.line = line
+  }
 }
 
 /// The leader's side. Its methods block on the server, but for ``isAwaiting(_:)``; they throw `.lost` when another host

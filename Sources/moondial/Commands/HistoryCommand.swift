@@ -209,6 +209,7 @@ extension RunAnswer {
     ]
     for (name, time) in times { if let time { fields.append((name, source.time(time))) } }
     if let waitsFor { fields.append(("waits_for", waitsFor)) }
+    if let node { fields.append(("node", node)) }
     fields += [("outcome", word), ("attempts", "\(attempts)")]
     if missed > 0 { fields.append(("missed", "\(missed)")) }
     if outcome != nil { fields.append(("took", took ?? "-")) }

@@ -56,12 +56,16 @@ struct RunCommand: ParsableCommand {
     let host = try NewBeginning.host(isNew: beginsAnew, log) {
       try Host(scripts.directory, scripts.settings, grace: grace, log: log, continues: beginsAnew, end: end)
     }
-    try host.start {
+    let hasBegun = try host.start {
       end.attach(host)
       signals.hostIsUp()
     }
-    SpareMemory.forgetStart()
-    host.awaitEnd(end)
+    if hasBegun {
+      SpareMemory.forgetStart()
+      host.awaitEnd(end)
+    } else {
+      host.sayEnd(end)
+    }
     if end.beginsAnew { try NewBeginning.begin(log) }
     _ = signals
   }

@@ -104,6 +104,15 @@ final class StoreSource: AnswerSource {
 
   // MARK: Runs
 
+  /// The hosts that have claimed runs which another one schedules.
+  private lazy var nodes: [RunID: String] = {
+    let placed = stores.members.flatMap { member in
+      (try? (member.store as? any PlacingStore)?.placements()) ?? []
+    }
+    let open = placed.filter { $0.isClaimed && !$0.state.isOver }
+    return Dictionary(open.map { ($0.run, $0.node) }, uniquingKeysWith: { $1 })
+  }()
+
   func runs(_ query: RunsQuery) throws -> Page<RunAnswer> {
     let before = try CommandFailure.orMistake { () throws(ControlError) in try query.checked() }
     let tagged = query.tag.map { tag in Set(declared.lazy.filter { $0.tags.contains(tag) }.map(\.name)) }
@@ -125,6 +134,7 @@ final class StoreSource: AnswerSource {
   private func answer(_ run: StoredRun, isWhole: Bool) -> RunAnswer {
     let state = open.phase(of: run.record).word
     var answer = RunAnswer(run.record, state: state, store: run.store, isWhole: isWhole, in: zone)
+    if run.record.outcome == nil { answer.node = nodes[run.record.id] }
     if isWhole || run.record.outcome == nil {
       let line = stores.members.lazy.compactMap { try? $0.store.progress(of: run.record.id) }.first
       answer.progress = line.map { ProgressInfo($0, in: zone) }
@@ -157,7 +167,8 @@ final class StoreSource: AnswerSource {
       let since = try stores.members.compactMap { try $0.store.hostSince() }.max()
       let context = ExplainContext(
         zone: zone, hostSince: since, pause: pauseNote, open: open, configuration: stores.configuration,
-        job: { self.stores.generation?.job(named: $0) }, jobs: { self.declared })
+        job: { self.stores.generation?.job(named: $0) }, jobs: { self.declared }, nodes: { self.nodes[$0] },
+        whereabouts: { self.nodes[$0].map { "on host \($0)" } })
       return try Explanation(union, query, context).answer()
     }
   }

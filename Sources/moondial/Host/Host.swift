@@ -77,7 +77,8 @@ final class Host: Sendable {
   /// Loads the scripts, starts the scheduler, begins to watch.
   ///
   /// - Parameter isUp: called when the scripts are loaded, right before their jobs begin to run.
-  func start(_ isUp: () -> Void) throws {
+  /// - Returns: false when it was asked to end before one of them could, and has ended.
+  func start(_ isUp: () -> Void) throws -> Bool {
     do {
       // The first line comes before the first run can write one of its own, and who has read it finds the socket; what
       // is asked is answered when the scheduler has begun.
@@ -88,9 +89,11 @@ final class Host: Sendable {
       }
     } catch {
       http.stop()
+      if error.kind == .ended { return false }
       throw error
     }
     http.serve()
+    return true
   }
 
   private func announce(_ generation: LoadedGeneration) {
@@ -113,6 +116,9 @@ final class Host: Sendable {
   /// Waits for children of others that became this process's.
   func reapOrphans() { assembly.reapOrphans() }
 
+  /// It is to end: a start that waits for other hosts waits no longer.
+  func willEnd() { assembly.willEnd() }
+
   /// Ends the waiting of an end.
   func endNow() { assembly.endNow() }
 
@@ -121,6 +127,10 @@ final class Host: Sendable {
   func awaitEnd(_ end: HostEnd) {
     end.await()
     assembly.stop(grace: end.hasLostStore ? 0 : grace) { http.stop() }
+    sayEnd(end)
+  }
+
+  func sayEnd(_ end: HostEnd) {
     log.write(.info, end.beginsAnew ? "stepped down" : "stopped")
   }
 }
@@ -136,6 +146,7 @@ final class HostEnd: Sendable {
     var standby: (host: StandbyHost, grace: Int64, log: LogRenderer)?
     var isUp: (@Sendable () -> Void)?
     var leave: @Sendable () -> Void = {}
+    var mustEnd: Bool { requests > 0 || hasLostStore || isDrained }
   }
   private let state = Monitor(State())
 
@@ -149,7 +160,13 @@ final class HostEnd: Sendable {
     }?()
   }
 
-  func attach(_ host: Host) { state.withLock { $0.host = host } }
+  func attach(_ host: Host) {
+    let mustEnd = state.withLock { state in
+      state.host = host
+      return state.mustEnd
+    }
+    if mustEnd { host.willEnd() }
+  }
 
   /// How a host that is not up yet takes back that it is a member of its stores.
   func givesUp(by leave: @escaping @Sendable () -> Void) { state.withLock { $0.leave = leave } }
@@ -169,6 +186,7 @@ final class HostEnd: Sendable {
     case .childEnded: host?.reapOrphans()
     case .end:
       state.broadcast()
+      host?.willEnd()
       if isSecond { host?.endNow() }
     }
   }
@@ -188,14 +206,22 @@ final class HostEnd: Sendable {
   }
 
   /// Blocks until the host is asked to end, or must step down.
-  func await() { _ = state.wait { $0.requests > 0 || $0.hasLostStore || $0.isDrained ? true : nil } }
+  func await() { _ = state.wait { $0.mustEnd ? true : nil } }
 
   /// Another host has a store of this one: it ends, to begin anew as the one that stands by.
-  func stepDown() { state.change { $0.hasLostStore = true } }
+  func stepDown() { change { $0.hasLostStore = true } }
 
   /// This host is to lead nothing: it ends in good order, to begin anew as one that stands by. One that stands by does
   /// so already.
-  func drain(_ isDrained: Bool) { state.change { $0.isDrained = isDrained } }
+  func drain(_ isDrained: Bool) { change { $0.isDrained = isDrained } }
+
+  private func change(_ body: (inout State) -> Void) {
+    let host = state.change { state in
+      body(&state)
+      return state.mustEnd ? state.host : nil
+    }
+    host?.willEnd()
+  }
 
   /// Whether it ends since it lost a store, and nobody asked it to end: then nothing of it may go on.
   var hasLostStore: Bool { state.withLock { $0.hasLostStore && $0.requests == 0 } }

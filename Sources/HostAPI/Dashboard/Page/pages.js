@@ -302,7 +302,7 @@ export async function run([id], _, again) {
       run.outcome ? button("Retry", () => retry(run.id, again)) : button("Cancel", () => cancel(run.id, again), "danger")),
     facts([
       ["Due", time(run.scheduled_at)], ["Cause", run.cause], ["Schedule", run.schedule], ["Started", time(run.started_at)],
-      ["Parked until", run.parked_until && time(run.parked_until)], ["Waits for", run.waits_for],
+      ["Parked until", run.parked_until && time(run.parked_until)], ["Waits for", run.waits_for], ["On host", run.node],
       ["Last attempt", run.last_attempt_at && time(run.last_attempt_at)], ["Next attempt", run.next_attempt_at && time(run.next_attempt_at)],
       ["Ended", time(run.finished_at)], ["Took", span(run.duration_ms)], ["Attempts", run.attempts > 1 ? String(run.attempts) : ""],
       ["Missed fire times", run.missed ? String(run.missed) : ""], ["Memory at most", bytes(run.memory_peak_bytes)], ["Progress", run.progress && progress(run.progress)],
