@@ -189,13 +189,14 @@ extension PostgresStore: PlacingStore {
       $0.add(known) { $0.1 }
       $0.add(Int64(limit))
     }
-    return found + (0..<rows.count).map { row in
-      let run = RunID(rows.integer(row, 0))
-      let line = RunLogLine(
-        run: run, job: rows.text(row, 6), at: Instant(nanoseconds: rows.integer(row, 2)), level: rows.text(row, 3),
-        message: rows.text(row, 4), fields: rows.optionalText(row, 5).map { JSONText($0) })
-      return PlacedLine(run: run, number: rows.integer(row, 1), line: line)
-    }
+    return found
+      + (0..<rows.count).map { row in
+        let run = RunID(rows.integer(row, 0))
+        let line = RunLogLine(
+          run: run, job: rows.text(row, 6), at: Instant(nanoseconds: rows.integer(row, 2)), level: rows.text(row, 3),
+          message: rows.text(row, 4), fields: rows.optionalText(row, 5).map { JSONText($0) })
+        return PlacedLine(run: run, number: rows.integer(row, 1), line: line)
+      }
   }
 
   package func openMailbox(

@@ -1,4 +1,5 @@
-import JobModel
+import Chronology
+package import JobModel
 
 /// Runs that other hosts execute for this one. Their executor knows where they are; here they are like any other run.
 extension SchedulerCore {
@@ -13,6 +14,24 @@ extension SchedulerCore {
     jobs[index.offset].active += 1
     takeGroupSlot(slot)
     dispatch(slot, &evaluation)
+  }
+
+  /// Runs that nobody has begun: their executors are handed them again, under their jobs' newest definitions, and have
+  /// forgotten the former orders.
+  package mutating func dispatchAgain(
+    _ tokens: [RunToken], at now: ClockReading, into evaluation: inout Evaluation
+  ) {
+    evaluation.now = now
+    for token in tokens {
+      guard let slot = runs.slot(token), runs.slots[slot].state == .dispatched else { continue }
+      if runs.slots[slot].cancellation != .none {
+        end(slot, .cancelled, details: nil, &evaluation)
+      } else if isOver {
+        interrupt(slot, &evaluation)
+      } else {
+        handOver(slot, &evaluation)
+      }
+    }
   }
 
   /// A run whose host has gone. Who was asked to end has ended; any other one is interrupted.

@@ -210,6 +210,11 @@ extension SchedulerCore {
     let wasInWindow = runs.slots[slot].state.isInWindow
     runs.move(slot, to: .dispatched)
     if !wasInWindow { runs.inWindow += 1 }
+    handOver(slot, &evaluation)
+  }
+
+  /// Makes the order of a dispatched run.
+  mutating func handOver(_ slot: Int, _ evaluation: inout Evaluation) {
     let offset = runs.slots[slot].job.offset
     let entry = jobs[offset].entry
     let executor = jobs[offset].executor

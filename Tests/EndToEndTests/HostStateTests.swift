@@ -39,7 +39,7 @@ struct HostStateTests {
     #expect(
       status.output.first?.hasPrefix("problem    store default cannot be written: ") == true, "\(status.output)")
     #expect(
-      status.output.contains { $0.hasPrefix("next ") && $0.hasSuffix(", and waits for store default") }, "\(status.output)")
+      status.output.contains { $0.hasPrefix("next ") && $0.hasSuffix(", and waits for store default") }, "\(status)")
     #expect(try place.run("status", "--json").output.joined().contains("\"next_due\":"))
     try limitFiles(of: host, "unlimited:")
     try host.awaitLine(containing: "the store can be written again")

@@ -108,7 +108,7 @@ struct PlacedRunTests {
     try end(second)
   }
 
-  @Test("a host that is told to end while it waits for what others must end first ends at once, and leaves that as it is")
+  @Test("a host that is told to end while it waits for what others must end ends at once, and leaves that as it is")
   func endsWhileTakingOver() throws {
     try place.save("a.lua", "job \"it\" { on = 'go', run = print }")
     try end(try leader())

@@ -71,7 +71,7 @@ struct PlacementTakeoverTests {
       }, members: { [] }, open: { _ in mailbox })
     let dispatcher = PlacementDispatcher(name: "first", labels: [])
     let placer = dispatcher.place(
-      "default", source, HeldInbox(), clock: SystemWallClock(), scripts: { "" }, log: TestLog())
+      "default", source, HeldInbox(), clock: SystemWallClock(), scripts: { "" }, declared: { _ in nil }, log: TestLog())
     let answer = Monitor<Bool?>(nil)
     let thread = try NamedThread("takes-over") {
       let isTaken = try? placer.takeOver()

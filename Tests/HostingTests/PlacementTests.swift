@@ -88,4 +88,16 @@ struct PlacementTests {
     #expect(Placement(here: host("a", running: 50), others: others).host(for: any) == .member("c"))
     #expect(Placement(here: host("a", running: 50), others: [others[0]]).host(for: any) == .here)
   }
+
+  @Test("a version is gone when each host that could run it lacks it; one that is drained or loads may have it")
+  func versions() {
+    let need = Placement.Need(executor: "default", labels: ["gpu"])
+    func isGone(_ others: Placement.Host...) -> Bool {
+      Placement(here: host("a"), others: others).isVersionGone(for: need)
+    }
+    var other = host("b", ["gpu"], refusal: "has another version of the job")
+    other.lacksVersion = true
+    #expect(isGone(other) && isGone() && isGone(other, host("c", refusal: "is drained")))
+    #expect(!isGone(other, host("c", ["gpu"], refusal: "is drained")) && !isGone(host("c", ["gpu"])))
+  }
 }

@@ -40,7 +40,7 @@ extension SchedulerAssembly {
     let ledger = operations.parts.scripts
     try placing.open(
       stores, engine, clock: operations.parts.wallClock, scripts: { ledger.current?.snapshot.fingerprint ?? "" },
-      log: log)
+      declared: { ledger.current?.job(named: $0) }, log: log)
     placing.follow(stores, operations.lines, log: log)
     memberships.tell { [weak placing] members, store in placing?.heard(members, of: store) }
   }

@@ -40,12 +40,17 @@ package struct Placement: Sendable {
     package var executors: [String: Room]
     /// Why it cannot have this run, whatever room it has: the end of a sentence that begins with its name. nil: it can.
     package var refusal: String?
+    /// Whether it refuses since it has not the version of the job under which the run was claimed.
+    package var lacksVersion: Bool
 
-    package init(name: String, labels: [String] = [], executors: [String: Room], refusal: String? = nil) {
+    package init(
+      name: String, labels: [String] = [], executors: [String: Room], refusal: String? = nil, lacksVersion: Bool = false
+    ) {
       self.name = name
       self.labels = labels
       self.executors = executors
       self.refusal = refusal
+      self.lacksVersion = lacksVersion
     }
   }
 
@@ -107,6 +112,16 @@ package struct Placement: Sendable {
     return .nobody(
       ["\(here.name) (this host) \(reason(here, need) ?? "")"]
         + others.map { "\($0.name) \(need.staysHere.map { "cannot: \($0)" } ?? reason($0, need) ?? "")" })
+  }
+
+  /// Whether a run that nobody may execute as it was claimed will find nobody who has that version of its job: each
+  /// host that could execute it otherwise lacks it. One that is drained, say, may still have it.
+  package func isVersionGone(for need: Need) -> Bool {
+    others.allSatisfy { other in
+      var willing = other
+      willing.refusal = nil
+      return other.lacksVersion || reason(willing, need) != nil
+    }
   }
 
   /// Why a host may not run it, apart from room; nil: it may.

@@ -52,11 +52,13 @@ final class PlacementDispatcher: Sendable {
   /// servers; for as long as other hosts need to end what nobody may adopt, or until ``hostEnds()``.
   func open(
     _ stores: [(name: String, store: any JobStore)], _ engine: any SchedulerEngine, clock: any WallClock,
-    scripts: @escaping @Sendable () -> String, log: any HostLog
+    scripts: @escaping @Sendable () -> String, declared: @escaping @Sendable (String) -> JobDefinition?,
+    log: any HostLog
   ) throws(HostError) {
     for (name, store) in stores {
       guard let store = store as? any PlacingStore else { continue }
-      let placer = place(name, PlacementSource(store), engine, clock: clock, scripts: scripts, log: log)
+      let placer = place(
+        name, PlacementSource(store), engine, clock: clock, scripts: scripts, declared: declared, log: log)
       let isTaken: Bool
       do throws(StoreError) { isTaken = try placer.takeOver() } catch { throw HostError("\(error)") }
       guard isTaken else { throw HostError(.ended, "the host was told to end while it took over store \"\(name)\"") }
@@ -67,10 +69,10 @@ final class PlacementDispatcher: Sendable {
   func place(
     _ name: String, _ source: PlacementSource, _ inbox: any SchedulerInbox, clock: any WallClock,
     monotonic: @escaping @Sendable () -> Int64 = { monotonicNow() }, scripts: @escaping @Sendable () -> String,
-    log: any HostLog
+    declared: @escaping @Sendable (String) -> JobDefinition?, log: any HostLog
   ) -> StorePlacer {
     let placer = StorePlacer(
-      name, source, self, inbox, clock: clock, monotonic: monotonic, scripts: scripts, log: log,
+      name, source, self, inbox, clock: clock, monotonic: monotonic, scripts: scripts, declared: declared, log: log,
       activate: { [weak self] in self?.isActive.store(true, ordering: .sequentiallyConsistent) })
     let isEnding = state.withLock { state in
       state.placers[name] = placer

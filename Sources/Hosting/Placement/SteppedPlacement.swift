@@ -50,13 +50,14 @@ package final class SteppedPlacement {
 
   // MARK: As the leader
 
-  /// Begins to take over what leaders before it have placed.
+  /// Begins to take over what leaders before it have placed. It keeps its version of each job while it leads.
   package func lead(
     _ source: PlacementSource, _ inbox: any SchedulerInbox, scripts: @escaping @Sendable () -> String
   ) throws(StoreError) {
     runs.takeNothingMore()
     let placer = dispatcher.place(
-      Self.store, source, inbox, clock: clock, monotonic: monotonic, scripts: scripts, log: log)
+      Self.store, source, inbox, clock: clock, monotonic: monotonic, scripts: scripts,
+      declared: { _ in nil }, log: log)
     self.placer = placer
     guard var state = placer.takeState() else { return }
     takeover = try placer.begin(&state)
@@ -98,7 +99,8 @@ package final class SteppedPlacement {
     guard let state else { return "" }
     let counts: [(name: String, count: Int)] = [
       ("held", state.held.count), ("away", state.away.count), ("keys", state.keys.count),
-      ("adopted", state.adopted.count), ("awaiting durable", state.awaitingDurable.count), ("to place", state.toPlace.count),
+      ("adopted", state.adopted.count), ("awaiting durable", state.awaitingDurable.count),
+      ("to place", state.toPlace.count),
       ("to cancel", state.toCancel.count), ("to settle", state.toSettle.count), ("unsettled", state.unsettled.count),
       ("here", dispatcher.loads.count), ("given", runs.count),
     ]

@@ -54,7 +54,8 @@ final class StorePlacer: Sendable {
   init(
     _ name: String, _ source: PlacementSource, _ dispatcher: PlacementDispatcher, _ inbox: any SchedulerInbox,
     clock: any WallClock, monotonic: @escaping @Sendable () -> Int64 = { monotonicNow() },
-    scripts: @escaping @Sendable () -> String, log: any HostLog, activate: @escaping @Sendable () -> Void
+    scripts: @escaping @Sendable () -> String, declared: @escaping @Sendable (String) -> JobDefinition?,
+    log: any HostLog, activate: @escaping @Sendable () -> Void
   ) {
     self.name = name
     self.source = source
@@ -62,7 +63,8 @@ final class StorePlacer: Sendable {
     self.log = log
     state = Mutex(
       StorePlacerState(
-        name, source, dispatcher, inbox, clock: clock, monotonic: monotonic, scripts: scripts, activate: activate))
+        name, source, dispatcher, inbox, clock: clock, monotonic: monotonic, scripts: scripts,
+        declared: declared, activate: activate))
   }
 
   /// Whether it may have to do with runs.

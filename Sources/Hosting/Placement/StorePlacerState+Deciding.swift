@@ -2,6 +2,7 @@ internal import Basics
 internal import Chronology
 internal import JobModel
 internal import SchedulerService
+internal import Scheduling
 
 /// Finds hosts for runs, and writes that.
 extension StorePlacerState {
@@ -26,6 +27,8 @@ extension StorePlacerState {
     // What found no host is not asked about again: by executor, of jobs that need nothing special; by job.
     var full: Set<Int> = []
     var none: [JobNeed: Wait] = [:]
+    var outdated: Set<JobNeed> = []
+    var renewed: [RunToken] = []
     for var run in waiting {
       if let end = run.order.startBefore, end < wall {
         report(run, .succeeded, kind: .late)
@@ -46,9 +49,14 @@ extension StorePlacerState {
         held.append(run)
         continue
       }
+      if outdated.contains(wanted) {
+        renewed.append(run.order.token)
+        continue
+      }
       let staysHere = run.order.context?.store == nil ? reach.staysHere : "its job has moved to another store"
       let need = Placement.Need(executor: executor.name, labels: definition.onNodes, staysHere: staysHere)
-      switch placement(of: run, hosts, reach, now).host(for: need) {
+      let placement = placement(of: run, hosts, reach, now)
+      switch placement.host(for: need) {
       case .here:
         note(nil, &run)
         dispatcher.loads.given(run.order.token, to: run.executor)
@@ -61,11 +69,30 @@ extension StorePlacerState {
         held.append(run)
       case .nobody where isWindingDown:
         report(run, .interrupted, kind: .lost, saying: "the host stopped before there was one that may run this")
+      case .nobody where isOutdated(run.order.job.definition, reach, now) && placement.isVersionGone(for: need):
+        outdated.insert(wanted)
+        renewed.append(run.order.token)
       case .nobody(let why):
         none[wanted] = .nobody(why)
         note(.nobody(why), &run)
         held.append(run)
       }
+    }
+    if !renewed.isEmpty { renew(renewed, now) }
+  }
+
+  /// Whether this host declares the job in another version than the one under which a run was claimed.
+  private mutating func isOutdated(_ definition: JobDefinition, _ reach: JobReach, _ now: Int64) -> Bool {
+    guard now >= renewAt, let newest = declared(definition.name) else { return false }
+    return newest.onNodes != definition.onNodes || reaches.reach(of: newest).digest != reach.digest
+  }
+
+  /// Has runs that have begun nowhere handed over again, under the newest versions of their jobs. Not at once again: the
+  /// scheduler may hear of those a moment later.
+  private mutating func renew(_ tokens: [RunToken], _ now: Int64) {
+    renewAt = now + Self.pace
+    engine.post(whenDurable: nil) { core, now, evaluation in
+      core.dispatchAgain(tokens, at: now, into: &evaluation)
     }
   }
 
@@ -107,6 +134,7 @@ extension StorePlacerState {
             workers: executor.workers, waiting: load?.waiting ?? 0, running: load?.running ?? 0)
         }
         host.refusal = refusal(of: member, run, reach, now)
+        host.lacksVersion = host.refusal != nil && lacksVersion(member, run, reach)
         return host
       })
   }
@@ -120,6 +148,12 @@ extension StorePlacerState {
       known.digest == reach.digest, known.until > now
     else { return nil }
     return known.why
+  }
+
+  /// Whether it has refused the job for its files, and has those still.
+  private func lacksVersion(_ member: StoreMember, _ run: Held, _ reach: JobReach) -> Bool {
+    let known = refusals[RefusalKey(node: member.name, job: run.order.job.definition.name)]
+    return !member.isDraining && known?.digest == reach.digest && known?.isOfFiles == true
   }
 
   mutating func give(_ run: Held, to node: String, _ executor: String) {

@@ -53,6 +53,8 @@ struct StorePlacerState: Sendable {
     var why: String
     /// Monotonic nanoseconds.
     var until: Int64
+    /// It holds until the member has other files.
+    var isOfFiles: Bool { until == .max }
   }
   struct RefusalKey: Hashable, Sendable {
     var node: String
@@ -68,6 +70,8 @@ struct StorePlacerState: Sendable {
   let monotonic: @Sendable () -> Int64
   /// Names the files of this host's scripts.
   let scripts: @Sendable () -> String
+  /// A job as this host declares it now.
+  let declared: @Sendable (String) -> JobDefinition?
   let activate: @Sendable () -> Void
   var mailbox: (any RunMailbox)?
   var members: [StoreMember] = []
@@ -89,6 +93,8 @@ struct StorePlacerState: Sendable {
   var settleAt = Int64.max
   var lastNumber: Int64 = 0
   var retryAt = Int64.max
+  /// From when on runs may be asked for anew under newer versions of their jobs.
+  var renewAt = Int64.min
   var isLost = false
   /// The host ends.
   var isWindingDown = false
@@ -110,8 +116,10 @@ struct StorePlacerState: Sendable {
   init(
     _ name: String, _ source: PlacementSource, _ dispatcher: PlacementDispatcher, _ engine: any SchedulerInbox,
     clock: any WallClock, monotonic: @escaping @Sendable () -> Int64 = { monotonicNow() },
-    scripts: @escaping @Sendable () -> String, activate: @escaping @Sendable () -> Void
+    scripts: @escaping @Sendable () -> String, declared: @escaping @Sendable (String) -> JobDefinition?,
+    activate: @escaping @Sendable () -> Void
   ) {
+    self.declared = declared
     self.name = name
     self.source = source
     self.monotonic = monotonic
