@@ -76,10 +76,8 @@ final class PlacedLines: Sendable {
     init(_ source: Source) { self.source = source }
 
     mutating func look(_ journal: LineJournal) {
-      for (run, number) in source.placer.takeFresh() {
-        if let former = known[run] ?? nil, former > number ?? 0 { continue }
-        known.updateValue(number, forKey: run)
-      }
+      // One that is known goes on where it was read to, also in another attempt.
+      for (run, number) in source.placer.takeFresh() where known[run] == nil { known.updateValue(number, forKey: run) }
       guard !known.isEmpty else { return }
       // What a run has written is there when its end is known.
       let ended = known.keys.filter { source.placer.whereabouts(of: $0)?.node == nil }
