@@ -27,6 +27,7 @@ struct Pruner {
   private var mustSurvey = true
   private var nextAgeLook: Int64 = 0
   private var looksAtAge = false
+  /// The last line that was added since lines were removed.
   private var lastAudit: Int64?
   /// The text after which the walk over all of them goes on; nil: it is not under way.
   private var textCursor: BSON?
@@ -46,7 +47,7 @@ struct Pruner {
     nextAgeLook = 0
   }
 
-  /// What a commit has added.
+  /// What a commit has added. Asks no server: who waits for the commit waits for this.
   mutating func heard(_ news: StoreWriter.News) {
     for (job, count) in news.finished {
       guard let kept = limit(of: job).runs else { continue }
@@ -63,7 +64,7 @@ struct Pruner {
         crowdedRanges.append(job)
       }
     }
-    if let last = news.lastAudit { removeAudit(before: last) }
+    lastAudit = news.lastAudit ?? lastAudit
     if freshRuns.count > 10_000 { freshRuns = [:] }
     if freshRanges.count > 10_000 { freshRanges = [:] }
   }
@@ -71,8 +72,8 @@ struct Pruner {
   /// Whether there is something to do at once.
   func isDue(_ now: Instant) -> Bool {
     guard monotonicNow() >= pausedUntil else { return false }
-    return mustSurvey || !crowded.isEmpty || !crowdedRanges.isEmpty || looksAtAge || textCursor != nil
-      || monotonicNow() >= nextAgeLook
+    return mustSurvey || lastAudit != nil || !crowded.isEmpty || !crowdedRanges.isEmpty || looksAtAge
+      || textCursor != nil || monotonicNow() >= nextAgeLook
   }
 
   /// Does a little of what is due.
@@ -80,7 +81,8 @@ struct Pruner {
     guard isDue(now) else { return }
     // Or what is on its way to its document would come after its removal.
     do throws(ServerError) {
-      try server.awaitChanges(of: Collections.runs, Collections.decisions, Collections.steps)
+      try server.awaitChanges(
+        of: Collections.runs, Collections.decisions, Collections.steps, Collections.audit)
     } catch {
       pausedUntil = monotonicNow() + Self.failurePause
       return
@@ -95,6 +97,8 @@ struct Pruner {
       if mustSurvey {
         mustSurvey = false
         try survey()
+      } else if let last = lastAudit.take() {
+        try removeAudit(before: last)
       } else if let job = crowdedRanges.popLast() {
         try removeRanges(of: job)
       } else if let job = crowded.popLast() {
@@ -169,12 +173,10 @@ struct Pruner {
     try server.ask(["delete": .text(Collections.decisions), "deletes": [entry]])
   }
 
-  private func removeAudit(before last: Int64) {
+  private func removeAudit(before last: Int64) throws(StoreError) {
     guard retention.auditLines < 1 << 40 else { return }
-    // Or those that are on their way would come after it.
-    _ = try? server.awaitChanges(of: Collections.audit)
     let entry: BSON = ["q": ["_id": ["$lte": .int(last - Int64(max(0, retention.auditLines)))]], "limit": 0]
-    _ = try? server.run(["delete": .text(Collections.audit), "deletes": [entry]])
+    try server.ask(["delete": .text(Collections.audit), "deletes": [entry]])
   }
 
   /// Ids rise nearly as time does, so the oldest runs come first.

@@ -1,7 +1,9 @@
+import Basics
 import Chronology
 import JobModel
 import MoondialTesting
 import TestSupport
+import Testing
 
 @testable import MongoStore
 
@@ -32,4 +34,28 @@ func options(_ edit: (inout MongoStore.Options) -> Void = { _ in }) -> MongoStor
   options.clock = StandingClock(start)
   edit(&options)
   return options
+}
+
+/// Documents of that job are refused from now on; nil: none are.
+func refuse(_ job: String?, in server: MongoServer) throws {
+  for collection in [Collections.schedules, Collections.runs] {
+    try server.ask(
+      [
+        "collMod": .text(collection), "validator": job.map { ["job": ["$ne": .text($0)]] } ?? [:],
+        "validationAction": "error",
+      ])
+  }
+}
+
+/// Returns when something holds that another thread, process or the server brings about and tells nobody; fails when it
+/// has not for longer than any machine needs.
+func eventually(_ holds: () throws -> Bool, sourceLocation: Testing.SourceLocation = #_sourceLocation) throws {
+  let deadline = monotonicNow() + patience
+  while try !holds() {
+    guard monotonicNow() < deadline else {
+      Issue.record("it did not come to that", sourceLocation: sourceLocation)
+      return
+    }
+    _ = Monitor(false).wait(until: monotonicNow() + 5_000_000) { $0 ? true : nil }
+  }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Chronology
 import JobModel
 import MongoFixtures
@@ -29,6 +30,22 @@ struct MongoHistoryTests {
     #expect(try store.runs(RunQuery(limit: 10)).map(\.id.number) == (91...100).reversed())
     #expect(try store.log(of: RunID(1), limit: 10).isEmpty)
     #expect(try store.log(of: RunID(100), limit: 10).map(\.message) == ["100"])
+  }
+
+  @Test("who waits for a commit waits for no line of the audit that has to go")
+  func audit() throws {
+    // There a commit is in its documents when it is made.
+    let address = try MongoProcess.shared(.replicaSet).freshAddress()
+    let store = try MongoStore(address, options: options { $0.retention.auditLines = 1 })
+    defer { store.close() }
+    let found = Monitor<Int?>(nil)
+    let lines = (1...3).map { AuditLine(id: $0, at: start, by: "ann", door: "socket", action: "pause") }
+    store.apply(batch { $0.audit = lines }) { [reader = store.reader] _ in
+      let count = try? reader.audit(AuditLineQuery()).count
+      found.change { $0 = count ?? -1 }
+    }
+    #expect(found.wait { $0 } == 3)
+    try eventually { try store.reader.audit(AuditLineQuery()).map(\.id) == [3] }
   }
 
   @Test("a long text that was removed for its age by another clock is written again by the next run that has it")
