@@ -306,7 +306,7 @@ let package = Package(
       "MongoStoreTests",
       [
         "MongoStore", "MongoFixtures", "Hosting", "JobModel", "Basics", "Chronology", "Triggers", "MoondialTesting",
-        "TestSupport",
+        "StoreSupport", "TestSupport",
       ]),
     tests(
       "ConformanceTests",

@@ -88,14 +88,36 @@ final class HostLease: Sendable {
     held.renewed(sentAt: sentAt)
   }
 
-  /// Why nobody can say whether this host still leads, after a commit was answered: it was stopped, or the server was
-  /// slow, for longer than the lease. It is asked for once more, and usually all is well.
+  /// What can be said of a lease at this moment.
+  private enum Standing { case sure, doubtful, lost }
+
+  /// Whether nobody else can have the store. When this process was stopped, or the server was slow, for longer than the
+  /// lease, the lease is asked for once more, and usually all is well.
+  private func standing() -> Standing {
+    if held.isSure { return .sure }
+    // What failed leaves the doubt.
+    _ = try? Self.renew(server, epoch, max(1, held.length / 1_000_000), held)
+    return held.isSure ? .sure : held.isOver ? .lost : .doubtful
+  }
+
+  /// Why nobody can say whether this host still leads, after a commit was answered; nil: it does.
   func lateness() -> StoreError? {
-    if held.isSure { return nil }
-    do throws(ServerError) {
-      try Self.renew(server, epoch, max(1, held.length / 1_000_000), held)
-    } catch { return server.failure.late }
-    return held.isSure ? nil : held.isOver ? server.failure.overtaken : server.failure.late
+    switch standing() {
+    case .sure: nil
+    case .doubtful: server.failure.late
+    case .lost: server.failure.overtaken
+    }
+  }
+
+  /// Proves that nobody else has the store, before something is written that no epoch guards.
+  ///
+  /// - Throws: `.lost` when another host has it; `.io` when nobody can say.
+  func prove() throws(ServerError) {
+    switch standing() {
+    case .sure: return
+    case .doubtful: throw ServerError(server.failure.doubtful)
+    case .lost: throw ServerError(server.failure.overtaken)
+    }
   }
 
   // MARK: Taking it

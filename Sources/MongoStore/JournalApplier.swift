@@ -8,6 +8,21 @@ internal import JobModel
 /// Invariant: whatever waits here is in a journal on the server's disk that `store` names. So it may be lost, and
 /// applied by somebody else as well.
 ///
+/// Nothing is sent unless nobody else can have the store at that moment, which is asked before each command. When
+/// another host has it, what waits is dropped and nobody waits for it: that host has brought the journals to their
+/// documents, or does so before its first commit.
+///
+/// A command may still come late when this process is stopped right after that question, or the network holds up what
+/// was sent. Then it holds that
+///
+/// - a document that a later commit has changed stays as it is, and one that a later commit has removed stays away as
+///   long as its mark is there, which is an hour (``Change``), whether the command inserts or updates;
+/// - what has gone without a mark comes back as it was: history beyond its limits (runs, their steps, ranges of
+///   decisions, lines of the audit), and the schedule of a job that was forgotten;
+/// - what a migration has moved into the store meanwhile counts as older than any commit, and is changed.
+///
+/// Lines that runs log are not brought by journals, and have no number: late ones are added.
+///
 /// Threading: any thread; one of its own does the work.
 final class JournalApplier: Sendable {
   /// What may wait: a host that takes over applies that much first. Rows, and bytes of documents.
@@ -28,22 +43,44 @@ final class JournalApplier: Sendable {
     var last: Int64 = 0
     /// All changes of this commit, and of those before it, are in their documents.
     var applied: Int64 = 0
+    /// Another host has the store: nothing is sent any more, and nobody waits for that.
+    var isLost = false
     /// Rows that are being sent; nil: none are.
     var underWay: Int?
     /// Who waits for something to be applied.
     var asked = 0
     var failures = 0
     var failure: ServerError?
+    /// All changes up to this commit are in their documents, and the server has not been told; nil: it has.
+    var untold: Int64?
     /// The writer does it itself.
     var isPaused = false
     var isClosing = false
 
     var rows: Int { waiting.count + (underWay ?? 0) }
 
-    /// What could not be applied is tried again, with what has come since.
-    mutating func giveBack(_ changes: PendingChanges) {
+    /// All changes of a round are in their documents.
+    mutating func finish(_ round: Round) {
+      underWay = nil
+      // Of commits without changes nothing ever waits.
+      applied = waiting.isEmpty ? last : round.sequence
+      failure = nil
+      untold = round.sequence
+    }
+
+    /// What could not be applied is tried again, with what has come since, unless it is another host's to do.
+    mutating func fail(_ round: Round, _ error: ServerError) {
+      underWay = nil
+      guard error.store?.code != .lost else {
+        isLost = true
+        waiting = PendingChanges()
+        untold = nil
+        return
+      }
+      failure = error
+      failures += 1
       let since = waiting.all
-      waiting = changes
+      waiting = round.changes
       for change in since { waiting.add(change) }
     }
   }
@@ -52,16 +89,18 @@ final class JournalApplier: Sendable {
   private let thread: NamedThread
   private let hasJoined = Monitor(false)
 
+  /// - Parameter mayWrite: throws `.lost` when another host has the store, something else when nobody knows. Called on
+  ///   threads of the applier.
   /// - Throws: when the system has no thread to give.
-  init(_ server: MongoServer) throws(StoreError) {
+  init(_ server: MongoServer, mayWrite: @escaping WriteCommand.Permission) throws(StoreError) {
     do {
-      thread = try NamedThread("mongo-applier") { [state] in Self.run(state, server) }
+      thread = try NamedThread("mongo-applier") { [state] in Self.run(state, server, mayWrite) }
     } catch {
       throw StoreError(.io, "\(error)")
     }
   }
 
-  /// All changes of this commit, and of those before it, are in their documents.
+  /// All changes of this commit, and of those before it, are in their documents: no commit need name their journals.
   var applied: Int64 { state.withLock { $0.applied } }
 
   /// Takes over what was committed.
@@ -72,13 +111,13 @@ final class JournalApplier: Sendable {
         state.newest[change.collection] = sequence
       }
       state.last = sequence
-      if state.waiting.isEmpty, state.underWay == nil { state.applied = sequence }
+      if state.waiting.isEmpty, state.underWay == nil, !state.isLost { state.applied = sequence }
     }
   }
 
   /// Waits until no more is there than may be.
   ///
-  /// - Throws: what the server says when it takes nothing.
+  /// - Throws: why nothing could be sent, when an attempt fails meanwhile.
   func awaitRoom() throws(ServerError) {
     try hold(until: { state in
       state.rows < Self.mostRows && state.waiting.bytes < Self.mostBytes
@@ -88,20 +127,20 @@ final class JournalApplier: Sendable {
 
   /// Waits until what has been handed over of these collections is in its documents.
   ///
-  /// - Throws: what the server says to an attempt that begins from now on.
+  /// - Throws: why nothing could be sent, when an attempt fails meanwhile, also one that had begun before.
   func awaitChanges(of collections: [String]) throws(ServerError) {
     let last = state.withLock { state in collections.reduce(0) { max($0, state.newest[$1] ?? 0) } }
     try hold(until: { $0.applied >= last })
   }
 
   private func hold(until isDone: @Sendable (State) -> Bool) throws(ServerError) {
-    if state.withLock({ isDone($0) || $0.isClosing }) { return }
+    if state.withLock({ isDone($0) || $0.isClosing || $0.isLost }) { return }
     let failures = state.change { state in
       state.asked += 1
       return state.failures
     }
     let failure = state.wait { state -> ServerError?? in
-      if isDone(state) || state.isClosing { return .some(nil) }
+      if isDone(state) || state.isClosing || state.isLost { return .some(nil) }
       return state.failures > failures ? .some(state.failure) : nil
     }
     state.change { $0.asked -= 1 }
@@ -126,6 +165,7 @@ final class JournalApplier: Sendable {
       state.applied = sequence
       state.newest = [:]
       state.failure = nil
+      state.untold = nil
     }
   }
 
@@ -141,41 +181,44 @@ final class JournalApplier: Sendable {
   // MARK: The thread
 
   private struct Round {
+    /// Empty: only the server is to be told.
     var changes: PendingChanges
     var sequence: Int64
   }
 
-  private static func run(_ state: Monitor<State>, _ server: MongoServer) {
+  private static func run(
+    _ state: Monitor<State>, _ server: MongoServer, _ mayWrite: @escaping WriteCommand.Permission
+  ) {
     let sideBySide = SideBySide(server)
     defer { sideBySide.close() }
     var pause: Int64 = 20_000_000
-    var markedAt: Int64 = 0
+    var toldAt: Int64 = 0
     while let round = next(state) {
       do throws(ServerError) {
         try server.withClient { (client) throws(ServerError) in
-          let commands = WriteCommand.all(for: round.changes.all, insertsNew: state.withLock { $0.failure == nil })
-          try sideBySide.run(commands, client)
+          if !round.changes.isEmpty {
+            let commands = WriteCommand.all(
+              for: round.changes.all, insertsNew: state.withLock { $0.failure == nil })
+            try sideBySide.run(commands, client, mayWrite)
+            state.change { $0.finish(round) }
+          }
           // Who opens the store to read it waits for this.
-          guard state.withLock({ $0.waiting.isEmpty }) || monotonicNow() - markedAt > markPeriod else { return }
-          StoreWriter.mark(applied: round.sequence, client)
-          markedAt = monotonicNow()
+          guard state.withLock({ $0.waiting.isEmpty }) || monotonicNow() - toldAt > markPeriod else { return }
+          try StoreWriter.mark(applied: round.sequence, client)
+          toldAt = monotonicNow()
+          state.withLock { if $0.untold == round.sequence { $0.untold = nil } }
         }
         pause = 20_000_000
-        state.change { state in
-          state.underWay = nil
-          state.applied = round.sequence
-          state.failure = nil
-        }
       } catch {
         let ends = state.change { state in
-          state.underWay = nil
-          state.failure = error
-          state.failures += 1
-          state.giveBack(round.changes)
+          if state.underWay != nil { state.fail(round, error) }
           return state.isClosing
         }
         if ends { return }
-        _ = state.wait(until: monotonicNow() + pause) { $0.isClosing ? true : nil }
+        // Nothing waits for the server to be told.
+        _ = state.wait(until: monotonicNow() + pause) { state in
+          state.isClosing || state.failure == nil && !state.waiting.isEmpty ? true : nil
+        }
         pause = min(pause * 2, 1_000_000_000)
       }
     }
@@ -186,14 +229,17 @@ final class JournalApplier: Sendable {
     while true {
       let isOver = state.wait { state -> Bool? in
         if state.isPaused { return nil }
-        return state.waiting.isEmpty ? state.isClosing ? true : nil : false
+        return state.waiting.isEmpty && state.untold == nil ? state.isClosing ? true : nil : false
       }
       if isOver == true { return nil }
       _ = state.wait(until: monotonicNow() + gathering) { state in
         state.asked > 0 || state.isClosing || state.waiting.count >= manyRows ? true : nil
       }
       let round = state.change { state -> Round? in
-        guard !state.waiting.isEmpty, !state.isPaused else { return nil }
+        guard !state.isPaused else { return nil }
+        guard !state.waiting.isEmpty else {
+          return state.untold.map { Round(changes: PendingChanges(), sequence: $0) }
+        }
         let round = Round(changes: state.waiting, sequence: state.last)
         state.waiting = PendingChanges()
         state.underWay = round.changes.count

@@ -61,8 +61,9 @@ struct LogWriter {
   }
 
   private func send(_ updates: [BSON], to collection: String) {
-    for start in stride(from: 0, to: updates.count, by: 500) {
-      let some = BSON.array(Array(updates[start..<min(updates.count, start + 500)]))
+    let entries = updates.map(\.encoded)
+    for range in Portions.ranges(of: entries.map(\.count)) {
+      let some = BSON.array(entries[range].map { .encoded($0) })
       _ = try? server.run(["update": .text(collection), "updates": some, "ordered": false])
     }
   }

@@ -56,6 +56,9 @@ struct ServerError: Error, Sendable {
   /// DuplicateKey.
   var isDuplicate: Bool { code == 11000 }
 
+  /// Unauthorized: the user may not do that.
+  var isForbidden: Bool { code == 13 }
+
   /// IndexOptionsConflict, IndexKeySpecsConflict.
   var isIndexConflict: Bool { code == 85 || code == 86 }
 }
@@ -159,12 +162,28 @@ struct MongoFailure: Sendable {
         + "the lease is renewed")
   }
 
-  /// The same, when another host has it.
+  /// Why what was committed is not brought to its documents, when nobody knows who has the store.
+  var doubtful: StoreError {
+    StoreError(
+      .io,
+      "\(location): the lease may have ended: what was committed comes to its documents when the lease is renewed, or "
+        + "another host brings it there")
+  }
+
+  /// The answer to a batch that was written, when another host has it.
   var overtaken: StoreError {
     StoreError(
       .lost,
       "\(location): another host has taken this store over while this one waited for an answer: what it wrote last is "
         + "the other one's to settle")
+  }
+
+  /// Somebody has removed what was committed.
+  func cutJournal(_ sequence: Int64) -> StoreError {
+    StoreError(
+      .corrupt,
+      "\(location): a part of commit \(sequence) is missing in the collection journal, and the commit is not known to "
+        + "be in its documents: somebody has removed it; restore a backup")
   }
 
   var halfMoved: StoreError {

@@ -1,7 +1,9 @@
 internal import Chronology
 internal import JobModel
 
-/// Answers questions about a store, each on a connection of its own. Never waits for the writer.
+/// Answers questions about a store, each on a connection of its own. In the host of a server without transactions a
+/// question waits until what was committed before is in its documents (``JournalApplier``), and never for a commit that
+/// is being made; in other processes it waits for nothing.
 ///
 /// Threading: any thread; blocks on the network.
 struct MongoReader: StoreReading {

@@ -15,7 +15,8 @@ final class MongoServer: @unchecked Sendable {
   let application = "moondial " + drawnName()
   private let pool: OpaquePointer
   private let users = Monitor((count: 0, isClosed: false))
-  private let applier = Monitor<JournalApplier?>(nil)
+  /// What brings journals to their documents; nil: nothing does.
+  let applier = Monitor<JournalApplier?>(nil)
 
   /// Milliseconds. An address may say otherwise (`serverSelectionTimeoutMS`, …).
   private static let patience: (selection: Int32, connection: Int32, answer: Int32) = (3_000, 3_000, 60_000)

@@ -38,7 +38,7 @@ extension MongoStore {
       if let epoch = opened.lease?.epoch {
         try take(server, epoch, since: mode == .scheduler ? options.clock.now : nil)
       }
-      let applier = mode == .scheduler && !hasTransactions ? try JournalApplier(server) : nil
+      let applier = mode == .scheduler && !hasTransactions ? try makeApplier(server, opened.lease) : nil
       let writer = StoreWriter(
         server, hasTransactions: hasTransactions, lease: opened.lease, state: StoreState(), options: options,
         applier: applier)
@@ -70,6 +70,10 @@ extension MongoStore {
     return opened
   }
 
+  private static func makeApplier(_ server: MongoServer, _ lease: HostLease?) throws(StoreError) -> JournalApplier {
+    try JournalApplier(server) { () throws(ServerError) in try lease?.prove() }
+  }
+
   /// Waits until what was committed before is in its documents. What a host that has died has left of its journals is
   /// brought there, where that is allowed: else what is read is what was there a moment before.
   private static func awaitJournals(
@@ -89,7 +93,9 @@ extension MongoStore {
             server, hasTransactions: hasTransactions, lease: nil, state: state, options: options)
           defer { writer.close() }
           // A user who may only read, or a server that takes nothing.
-          _ = try? writer.applyJournals(of: state, client)
+          do throws(ServerError) { try writer.applyJournals(of: state, client) } catch {
+            if error.store != nil { throw error }
+          }
           return
         }
       }

@@ -222,7 +222,8 @@ extension MongoStore: TransferableStore {
 
   package func clear(mark: String) throws(StoreError) {
     // Nobody goes on from this mark: what a cut leaves of the former contents is removed by the next one.
-    try set(["transfer": "being cleared"])
+    // They were applied when the store was opened; without their parts nobody could apply them again.
+    try set(["transfer": "being cleared", "journals": [], "journal": .null])
     for collection in Collections.contents {
       let answer = try server.ask(
         ["delete": .text(collection), "deletes": [["q": [:], "limit": 0]], "writeConcern": .onDisk])
@@ -233,7 +234,7 @@ extension MongoStore: TransferableStore {
     try set(
       [
         "clock_epoch": 0, "pause": .null, "highest_run": 0, "kv_version": 0, "highest_audit": 0, "highest_intent": 0,
-        "journals": [], "journal": .null, "transfer": .text(mark),
+        "transfer": .text(mark),
       ])
   }
 }

@@ -11,8 +11,8 @@ internal import StoreSupport
 ///     store.close()
 ///
 /// A batch is on the disks of a majority when its completion is called: on a replica set as a transaction, on a server
-/// alone through a journal (docs/durability.md). Questions are answered on connections of their own and never wait for
-/// the writer.
+/// alone through a journal (docs/durability.md). Questions are answered on connections of their own, without waiting
+/// for the writer; on a server alone those to the host wait until what it has committed before is in its documents.
 ///
 /// While the server is away a batch waits for ten seconds, and fails then; the next ones fail at once until the server
 /// answers again.

@@ -13,13 +13,16 @@ struct SideBySide {
   /// Returns when all have been answered; the caller's thread sends some of them, over `client`, and all of them when
   /// the system gives no thread.
   ///
+  /// - Parameter mayWrite: throws when no more may be sent; asked before each command, on the thread that sends it.
   /// - Throws: the first failure of any.
-  func run(_ commands: [WriteCommand], _ client: MongoClient) throws(ServerError) {
+  func run(
+    _ commands: [WriteCommand], _ client: MongoClient, _ mayWrite: @escaping WriteCommand.Permission
+  ) throws(ServerError) {
     let work = Monitor((next: 0, underWay: 0, failure: ServerError?.none))
     @Sendable func send(over client: MongoClient) {
       while let command = next() {
         do throws(ServerError) {
-          try command.run(client)
+          try command.run(client, mayWrite)
         } catch {
           work.change { $0.failure = $0.failure ?? error }
         }

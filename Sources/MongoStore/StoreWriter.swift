@@ -88,13 +88,6 @@ final class StoreWriter {
     _ = commit(deletions)
   }
 
-  /// Parts of journals that nobody looks for any more.
-  func forgetJournals() {
-    let named = BSON.array(state.journals.map { .text($0.commit) })
-    let entry: BSON = ["q": ["_id.commit": ["$nin": named]], "limit": 0]
-    _ = try? server.run(["delete": .text(Collections.journal), "deletes": [entry]])
-  }
-
   /// Commits `operations` together; if that fails for another reason than the server's absence, each alone.
   func commit(_ operations: [WriterQueue.Operation]) -> [Result<Int64, StoreError>] {
     do throws(ServerError) {

@@ -2,21 +2,14 @@ internal import StoreSupport
 
 /// One command that brings some changes to their documents.
 struct WriteCommand: Sendable {
-  /// Entries and bytes of one command.
-  private static let entriesAtOnce = 2_000
-  private static let bytesAtOnce = 6 << 20
+  /// Throws when nothing may be written any more.
+  typealias Permission = @Sendable () throws(ServerError) -> Void
 
   let collection: String
   /// The documents are new: they are inserted, which costs the server less than an update that finds nothing.
   let inserts: Bool
-  private var changes: [Change] = []
-  private var entries: [BSON] = []
-  private var bytes = 0
-
-  private init(_ collection: String, inserts: Bool) {
-    self.collection = collection
-    self.inserts = inserts
-  }
+  private let changes: ArraySlice<Change>
+  private let entries: [BSON]
 
   /// The commands for `changes`, in no order that matters: each document is changed once.
   ///
@@ -25,34 +18,27 @@ struct WriteCommand: Sendable {
     var all: [WriteCommand] = []
     for (collection, changes) in Dictionary(grouping: changes, by: \.collection).sorted(by: { $0.key < $1.key }) {
       for inserts in [true, false] {
-        var command = WriteCommand(collection, inserts: inserts)
-        for change in changes where (insertsNew && change.isNew) == inserts {
-          command.add(change)
-          guard command.isFull else { continue }
-          all.append(command)
-          command = WriteCommand(collection, inserts: inserts)
+        let changes = changes.filter { (insertsNew && $0.isNew) == inserts }
+        let entries = changes.map { inserts ? $0.insertion : $0.update.encoded }
+        for range in Portions.ranges(of: entries.map(\.count)) {
+          all.append(
+            WriteCommand(
+              collection: collection, inserts: inserts, changes: changes[range],
+              entries: entries[range].map { .encoded($0) }))
         }
-        if !command.entries.isEmpty { all.append(command) }
       }
     }
     return all
   }
 
-  private var isFull: Bool { entries.count == Self.entriesAtOnce || bytes > Self.bytesAtOnce }
-
-  private mutating func add(_ change: Change) {
-    let entry = inserts ? change.insertion : change.update.encoded
-    bytes += entry.count
-    changes.append(change)
-    entries.append(.encoded(entry))
-  }
-
   /// Sends it, and waits until it is on the disk: a later commit forgets the journal, and a server that crashes and is
   /// back between two commands may be met over a new connection, so that nobody looks at its journal again.
   ///
+  /// - Parameter mayWrite: asked right before the server is.
   /// - Throws: the first error of an entry. Without a transaction a duplicate is none: a document that a later commit
   ///   has changed is not met by the condition of an update, and cannot be made anew either.
-  func run(_ client: MongoClient) throws(ServerError) {
+  func run(_ client: MongoClient, _ mayWrite: Permission) throws(ServerError) {
+    try mayWrite()
     var command = document(isOrdered: false)
     command.add("writeConcern", .onDisk)
     let answer = try client.run(command)
@@ -61,14 +47,14 @@ struct WriteCommand: Sendable {
     for value in answer["writeErrors"]?.array ?? [] {
       guard let error = value.document else { continue }
       let failed = ServerError(entry: error)
-      guard failed.isDuplicate, let index = error["index"]?.int, changes.indices.contains(Int(index)) else {
+      guard failed.isDuplicate, let index = error["index"]?.int, 0..<Int64(changes.count) ~= index else {
         throw failed
       }
-      known.append(changes[Int(index)])
+      known.append(changes[changes.startIndex + Int(index)])
     }
     // They were there after all.
     for command in Self.all(for: known, insertsNew: false) {
-      try command.run(client)
+      try command.run(client, mayWrite)
     }
   }
 

@@ -75,6 +75,10 @@ struct MongoCommitTests {
     // As if the process had died before its changes came to their documents: they are as they were.
     #expect(try first.openRuns().count == 1)
     let server = first.server
+    let sequence = try first.reader.state().sequence
+    try eventually {
+      try server.withClient { (client) throws(ServerError) in try StoreWriter.applied(client) } == sequence
+    }
     try server.ask(["delete": .text(Collections.meta), "deletes": [["q": ["_id": "applied"], "limit": 1]]])
     for collection in Collections.contents where collection != Collections.journal {
       try server.ask(["delete": .text(collection), "deletes": [["q": [:], "limit": 0]]])
