@@ -186,6 +186,14 @@ struct MongoFailure: Sendable {
         + "be in its documents: somebody has removed it; restore a backup")
   }
 
+  /// A store of an older version stays as it is beneath a host of that version.
+  func olderHost(_ holder: String) -> StoreError {
+    StoreError(
+      .locked,
+      "\(location): an older moondial has written this store, and its host is up (\(holder)): stop that host, and start "
+        + "one of this version")
+  }
+
   var halfMoved: StoreError {
     StoreError(
       .locked,

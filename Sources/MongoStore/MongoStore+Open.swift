@@ -27,16 +27,19 @@ extension MongoStore {
       try awaitJournals(server, hasTransactions: hasTransactions, options)
       return opened
     }
-    try prepare(server)
+    let isOlder = try prepare(server)
     if mode == .scheduler || mode == .transfer {
       var options = options
       options.isReplicated = hasTransactions
       options.moves = mode == .transfer
       opened.lease = try HostLease(taking: server, options)
+    } else if isOlder {
+      try raiseAlone(server, options)
     }
     do throws(StoreError) {
       if let epoch = opened.lease?.epoch {
         try take(server, epoch, since: mode == .scheduler ? options.clock.now : nil)
+        if isOlder { try raise(server, epoch) }
       }
       let applier = mode == .scheduler && !hasTransactions ? try makeApplier(server, opened.lease) : nil
       let writer = StoreWriter(
@@ -48,6 +51,7 @@ extension MongoStore {
         writer.close()
         throw server.failure.error(error)
       }
+      if isOlder { writer.forgetJournals(alsoOlder: opened.lease != nil) }
       guard mode != .transfer else {
         writer.close()
         return opened
@@ -81,6 +85,8 @@ extension MongoStore {
   ) throws(StoreError) {
     let state = try MongoReader(server: server).state()
     guard let last = state.journals.last?.sequence else { return }
+    // The host of an older version says nothing, and brings each commit to its documents before anybody is told of it.
+    if state.isOlder, let holder = try HostLease.holder(on: server), holder.isAlive != false { return }
     let deadline = monotonicNow() + 5_000_000_000
     do throws(ServerError) {
       try server.withClient { (client) throws(ServerError) in
@@ -118,23 +124,18 @@ extension MongoStore {
   }
 
   /// Makes collections, indexes and the two documents of `meta`, unless they are there.
-  private static func prepare(_ server: MongoServer) throws(StoreError) {
+  ///
+  /// - Returns: whether an older version has made them: then they are as they were.
+  private static func prepare(_ server: MongoServer) throws(StoreError) -> Bool {
     if let document = try server.first(Find(Collections.meta, ["_id": StoreState.id])) {
       // Throws when a newer version has written it. It is made last, so the rest is there.
-      _ = try StoreState(document, failure: server.failure)
-      if document["schema"]?.int == StoreState.schema { return }
+      return try StoreState(document, failure: server.failure).isOlder
     }
     let list = try server.ask(["listCollections": 1, "nameOnly": true])
     let names = (list["cursor"]?.document?["firstBatch"]?.array ?? []).compactMap { $0.document?["name"]?.text }
     let own = Set(Collections.contents + [Collections.meta])
     guard names.allSatisfy({ own.contains($0) || $0.hasPrefix("system.") }) else { throw server.failure.foreign }
-    for collection in Collections.contents + [Collections.meta] {
-      do throws(ServerError) { try server.run(["create": .text(collection), "writeConcern": .onDisk]) } catch {
-        // NamespaceExists.
-        guard error.code == 48 else { throw server.failure.error(error) }
-      }
-    }
-    try index(server)
+    try make(server)
     do throws(ServerError) {
       let answer = try server.run(
         [
@@ -143,13 +144,46 @@ extension MongoStore {
         ])
       try StoreWriter.check(answer, ignoresDuplicates: true)
     } catch { throw server.failure.error(error) }
-    // What an older version has made has the rest from now on.
-    let upgrade: BSON = [
-      "q": ["_id": StoreState.id, "schema": ["$lt": .int(StoreState.schema)]],
-      "u": ["$set": ["schema": .int(StoreState.schema)]],
+    return false
+  }
+
+  /// Makes the collections and indexes that are not there.
+  private static func make(_ server: MongoServer) throws(StoreError) {
+    for collection in Collections.contents + [Collections.meta] {
+      do throws(ServerError) { try server.run(["create": .text(collection), "writeConcern": .onDisk]) } catch {
+        // NamespaceExists.
+        guard error.code == 48 else { throw server.failure.error(error) }
+      }
+    }
+    try index(server)
+  }
+
+  /// Brings what an older version has made to this one, for who has the lease: a host of that version that were up
+  /// would not find the journals of this one. The number of commits rises, so processes of that version alongside read
+  /// what is there before they commit again, and find that it is newer than they are.
+  private static func raise(_ server: MongoServer, _ epoch: Int64) throws(StoreError) {
+    // Another process may have been quicker, while this one waited for the lease.
+    guard try MongoReader(server: server).state().isOlder else { return }
+    try make(server)
+    let entry: BSON = [
+      "q": ["_id": StoreState.id, "epoch": .int(epoch), "schema": ["$lt": .int(StoreState.schema)]],
+      "u": ["$set": ["schema": .int(StoreState.schema)], "$inc": ["sequence": 1]],
     ]
-    try server.ask(
-      ["update": .text(Collections.meta), "updates": [upgrade], "writeConcern": .onDisk])
+    let answer = try server.ask(
+      ["update": .text(Collections.meta), "updates": [entry], "writeConcern": .onDisk])
+    guard answer["n"]?.int == 1 else { throw server.failure.lost("it came later") }
+  }
+
+  /// The same for a process alongside, which has no lease for longer than this takes.
+  private static func raiseAlone(_ server: MongoServer, _ options: Options) throws(StoreError) {
+    if let holder = try HostLease.holder(on: server) { throw server.failure.olderHost(holder.description) }
+    var options = options
+    options.standsBy = nil
+    options.moves = true
+    let lease = try HostLease(taking: server, options)
+    defer { lease.release() }
+    try take(server, lease.epoch, since: nil)
+    try raise(server, lease.epoch)
   }
 
   private static func index(_ server: MongoServer) throws(StoreError) {

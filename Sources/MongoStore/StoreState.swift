@@ -31,6 +31,8 @@ struct StoreState: Sendable {
   /// What a migration into this store has said last.
   var transfer: String?
   var hostSince: Instant?
+  /// Whether an older version has written it, and its host may be up.
+  private(set) var isOlder = false
   /// Of the last commits, oldest first: of all of which the changes may not have come to their documents yet.
   var journals: [Journal] = []
 
@@ -66,6 +68,7 @@ struct StoreState: Sendable {
   init(_ document: BSONDocument, failure: MongoFailure) throws(StoreError) {
     guard let schema = document["schema"]?.int else { throw failure.foreign }
     guard schema <= Self.schema else { throw failure.newer }
+    isOlder = schema < Self.schema
     epoch = document["epoch"]?.int ?? 0
     sequence = document["sequence"]?.int ?? 0
     commit = document["commit"]?.text ?? ""

@@ -117,15 +117,20 @@ extension StoreWriter {
 
   /// Removes parts of journals that are applied, whoever wrote them. Those of a commit that is being made, or that
   /// another host has made since, have a higher number and stay, also when a host does this that has lost the store.
-  func forgetJournals() {
+  ///
+  /// - Parameter alsoOlder: whether what older versions have left goes as well, which has no number: for the host that
+  ///   has brought the store to this version, after it has applied all journals.
+  func forgetJournals(alsoOlder: Bool = false) {
     guard !hasTransactions else { return }
     // What was not removed is removed the next time.
     _ = try? server.withClient { (client) throws(ServerError) in
       let applied = try Self.applied(client)
       // Who finds a part missing must find this: it is on the disk before any of them goes.
       try Self.mark(applied: applied, client, concern: .onDisk)
-      let entry: BSON = ["q": ["sequence": ["$lte": .int(applied)]], "limit": 0]
-      try client.run(["delete": .text(Collections.journal), "deletes": [entry]])
+      var filters: [BSON] = [["sequence": ["$lte": .int(applied)]]]
+      if alsoOlder { filters.append(["sequence": ["$exists": false]]) }
+      let entries = filters.map { filter -> BSON in ["q": filter, "limit": 0] }
+      try client.run(["delete": .text(Collections.journal), "deletes": .array(entries)])
     }
   }
 }
