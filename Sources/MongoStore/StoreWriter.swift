@@ -29,6 +29,9 @@ final class StoreWriter {
   var state: StoreState
   /// Whether `state` is what the server has, as far as this process knows.
   private var isCurrent = true
+  /// Whether documents may lack what another process has committed and not brought there, without a commit of this one
+  /// being refused for that: it may find that there is nothing to change.
+  private var isBehind: Bool { !hasTransactions && applier == nil }
   private var ledger = DecisionLedger()
   var recent = RecentTexts()
   /// What the last commit has decided and ended, for whom prunes.
@@ -147,7 +150,7 @@ final class StoreWriter {
     _ operations: [WriterQueue.Operation], _ name: String, _ planned: inout [Result<Int64, StoreError>]?,
     _ client: MongoClient
   ) throws(ServerError) -> [Result<Int64, StoreError>] {
-    if !isCurrent { try look(client) }
+    if !isCurrent || isBehind { try look(client) }
     // An earlier attempt has done it, and nobody was told.
     if state.knows(name), let planned { return planned }
     var plan = CommitPlan(state)

@@ -1,3 +1,4 @@
+import Basics
 import Chronology
 import JobModel
 import MongoFixtures
@@ -21,6 +22,30 @@ struct MongoAlongsideTests {
     #expect(try host.load().unfinished.isEmpty)
     alongside.close()
     #expect(try host.load().unfinished.map(\.id) == [id])
+  }
+
+  @Test("a process alongside decides by what the host has committed, also before that is in its documents")
+  func behind() throws {
+    let address = try MongoProcess.shared(.alone).freshAddress()
+    let host = try MongoStore(address, options: options())
+    let alongside = try MongoStore(address, mode: .alongside, options: options())
+    func change(_ value: JSONText?, in store: MongoStore) throws -> Bool {
+      let answer = Monitor<Result<Bool, StoreError>?>(nil)
+      let change = KeyValueChange(space: "a", key: "k", value: value, expecting: nil)
+      store.keyValues.change(change, at: start) { result in answer.change { $0 = result } }
+      return try answer.wait { $0 }!.get()
+    }
+    let applier = try #require(host.server.applier.withLock { $0 })
+    // What the host commits stays in its journal from here on.
+    applier.pause()
+    #expect(try change(JSONText("1"), in: host))
+    #expect(try alongside.server.first(Find(Collections.keyValues)) == nil)
+    #expect(try change(nil, in: alongside))
+    applier.goOn(after: nil)
+    try host.server.awaitChanges(of: Collections.keyValues)
+    #expect(try host.server.first(Find(Collections.keyValues, ["gone": .null])) == nil)
+    alongside.close()
+    host.close()
   }
 
   @Test(
