@@ -121,9 +121,11 @@ extension StoreWriter {
   /// - Parameter alsoOlder: whether what older versions have left goes as well, which has no number: for the host that
   ///   has brought the store to this version, after it has applied all journals.
   func forgetJournals(alsoOlder: Bool = false) {
-    guard !hasTransactions else { return }
-    // What was not removed is removed the next time.
+    // Also on a replica set, which may have been a server alone. What was not removed is removed the next time.
     _ = try? server.withClient { (client) throws(ServerError) in
+      var some = Find(Collections.journal)
+      some.fields = ["_id": 1]
+      guard try client.first(some) != nil else { return }
       let applied = try Self.applied(client)
       // Who finds a part missing must find this: it is on the disk before any of them goes.
       try Self.mark(applied: applied, client, concern: .onDisk)

@@ -25,13 +25,17 @@ struct MongoJournalPartsTests {
     }
   }
 
-  @Test("who removes applied parts leaves those of commits that another process is making, or has made since")
-  func others() throws {
-    let address = try MongoProcess.shared(.alone).freshAddress()
+  @Test(
+    "who removes applied parts leaves those of commits that another process is making, or has made since",
+    arguments: MongoProcess.Kind.allCases)
+  func others(kind: MongoProcess.Kind) throws {
+    let address = try MongoProcess.shared(kind).freshAddress()
     let server = try MongoServer(address, failure: MongoFailure(address))
     defer { server.close() }
     let (own, others) = try (keep(4, server), keep(5, server))
-    let late = StoreWriter(server, hasTransactions: false, lease: nil, state: StoreState(), options: options())
+    // A replica set may have been a server alone before.
+    let late = StoreWriter(
+      server, hasTransactions: kind == .replicaSet, lease: nil, state: StoreState(), options: options())
     defer { late.close() }
     late.forgetJournals()
     #expect(try parts(of: own, server) == own.parts && parts(of: others, server) == others.parts)
