@@ -87,8 +87,8 @@ extension StorePlacerState {
     return newest.onNodes != definition.onNodes || reaches.reach(of: newest).digest != reach.digest
   }
 
-  /// Has runs that have begun nowhere handed over again, under the newest versions of their jobs. Not at once again: the
-  /// scheduler may hear of those a moment later.
+  /// Has runs that have begun nowhere handed over again, under the newest versions of their jobs. Not at once again:
+  /// the scheduler may hear of those a moment later.
   private mutating func renew(_ tokens: [RunToken], _ now: Int64) {
     renewAt = now + Self.pace
     engine.post(whenDurable: nil) { core, now, evaluation in

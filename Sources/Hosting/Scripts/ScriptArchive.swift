@@ -107,8 +107,8 @@ package final class ScriptArchive: SavedScripts {
       }
       keeping.isComplaining = false
       let wanted = next.contents
-      // What no index names any more goes after it was replaced: who reads meanwhile finds no such file, which counts as
-      // none.
+      // What no index names any more goes after it was replaced: who reads meanwhile finds no such file, as if there
+      // were none.
       state.withLock { state in
         state.index = next
         state.libraries = [:]

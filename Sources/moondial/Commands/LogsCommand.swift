@@ -41,14 +41,18 @@ struct LogsCommand: ParsableCommand {
     let answer = try client.get(
       LogAnswer.self, path, query: [("since", since), ("level", level), ("limit", "\(limit)")])
     if answer.isCut, !json { Terminal.error("moondial: there are lines before these: --limit shows more") }
-    for line in answer.lines { printer.show(line, nil) }
+    printer.show(kept: answer.lines)
     if let progress = answer.progress, !json { Terminal.error("progress: \(progress.text)") }
     guard follow else {
       if answer.lines.isEmpty, !json { Terminal.error("nothing is kept that fits") }
       return
     }
     try CommandFailure.orFail { () throws(ClientFailure) in
-      try printer.stream([("run", run.map { "\($0)" }), ("job", run == nil ? subject : nil), ("level", level)])
+      try printer.stream([("run", run.map { "\($0)" }), ("job", run == nil ? subject : nil), ("level", level)]) {
+        // What was written since the first answer, and before lines come by themselves.
+        let query = [("since", answer.lines.last?.at.text ?? since), ("level", level), ("limit", "\(PageLimit.most)")]
+        if let since = try? client.get(LogAnswer.self, path, query: query) { printer.show(kept: since.lines) }
+      }
     }
     Terminal.error("moondial: the host has ended")
   }

@@ -12,6 +12,19 @@ final class LogPrinter: Sendable {
   private let json: Bool
   /// Lines that were printed, by run.
   private let printed = Mutex<[Int64: Int]>([:])
+  /// Lines that were printed as they are kept, and may still come.
+  private let kept = Mutex<[Line: Int]>([:])
+
+  private struct Line: Hashable {
+    let run: Int64
+    let at: String
+    let level: String
+    let message: String
+
+    init(_ line: LogLineAnswer) {
+      (run, at, level, message) = (line.run, line.at.text, line.level, line.message)
+    }
+  }
 
   /// - Parameters:
   ///   - showsRun: whether each line says its run.
@@ -42,8 +55,31 @@ final class LogPrinter: Sendable {
       if frame.event == "gap" {
         Terminal.error("moondial: some lines are missing here: this terminal did not keep up")
       } else if let line = try? JSONDecoder().decode(LogLineAnswer.self, from: Data(frame.data.utf8)) {
-        show(line, frame.data)
+        if !wasKept(line) { show(line, frame.data) }
       }
+      return true
+    }
+  }
+
+  /// Prints lines that are kept and were not printed yet. When they come, they are not printed again.
+  func show(kept lines: [LogLineAnswer]) {
+    var known = kept.withLock { $0 }
+    for line in lines {
+      let key = Line(line)
+      if let count = known[key], count > 0 {
+        known[key] = count - 1
+      } else {
+        kept.withLock { $0[key, default: 0] += 1 }
+        show(line, nil)
+      }
+    }
+  }
+
+  private func wasKept(_ line: LogLineAnswer) -> Bool {
+    kept.withLock { kept in
+      let key = Line(line)
+      guard let count = kept[key] else { return false }
+      kept[key] = count > 1 ? count - 1 : nil
       return true
     }
   }
