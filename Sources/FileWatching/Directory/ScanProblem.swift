@@ -75,8 +75,8 @@ extension ScanProblem: CustomStringConvertible {
     case .tooDeep(let limit):
       return "\(name) lies more than \(limit) directories deep and is left out; move its scripts further up"
     case .tooLong(let limit):
-      return "\(name): the files here are longer than \(Self.megabytes(Int64(limit))) together; what is new is left out. "
-        + "Name a directory that holds scripts only"
+      return "\(name): the files here are longer than \(Self.megabytes(Int64(limit))) together; what is new "
+        + "is left out. Name a directory that holds scripts only"
     }
   }
 
