@@ -283,6 +283,22 @@ struct DirectoryScanTests {
     #expect(directory.scan(after: grown).snapshot.contents.keys.sorted() == ["m/0.lua"])
   }
 
+  @Test("the configuration is read however full the directory is")
+  func configurationOfFull() {
+    for number in 0..<3 { disk.write("\(number).lua", "xx") }
+    var limits = ScanLimits()
+    (limits.bytes, limits.files) = (6, 3)
+    let directory = ScriptDirectory(disk.path, limits: limits)
+    let full = directory.scan().snapshot
+    disk.write("../moondial.lua", "return {}")
+    let configured = directory.scan(after: full).snapshot
+    #expect(configured.contents["../moondial.lua"] == "return {}")
+    disk.write("../moondial.lua", "return { }")
+    let edited = directory.scan(after: configured).snapshot
+    #expect(edited.contents["../moondial.lua"] == "return { }")
+    #expect(edited.count == 4 && edited.problems == [])
+  }
+
   @Test("a scan that nobody wants any more ends before the next entry, wherever it is", arguments: 0..<12)
   func unwanted(asked: Int) {
     for path in ["0", "1"] { disk.makeDirectory(path) }

@@ -197,9 +197,10 @@ struct DirectoryWalk {
     if countFile(file.path) { reader.add(file) }
   }
 
-  /// Whether the file may be taken: one that is known always may, a new one while there is room beside those.
+  /// Whether the file may be taken: one that is known always may, and the configuration; a new one while there is room
+  /// beside those.
   private mutating func countFile(_ path: ScriptPath) -> Bool {
-    if former[path] != nil { return true }
+    if former[path] != nil || path == .configuration { return true }
     newFileCount += 1
     if former.count + newFileCount <= directory.limits.files { return true }
     report(.tooMany(limit: directory.limits.files), .root)

@@ -75,7 +75,7 @@ struct FileReader {
       return refuse(path, kind, .tooLarge(bytes: status.stamp.size, limit: limit))
     }
     let growth = status.stamp.size - Self.size(of: former[path])
-    guard growth <= max(room, 0) else {
+    guard growth <= max(room, 0) || path == .configuration else {
       hasLeftOut = true
       if let known = former[path] { add(known) }
       return
