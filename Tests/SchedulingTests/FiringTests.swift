@@ -174,8 +174,10 @@ struct FiringTests {
     var restarted = f.restarted([job(2)], at: 35)
     restarted.endAll()
     #expect(restarted.decisions.map(\.kind) == [.coalesced])
-    restarted.advance(to: 60)
-    restarted.endAll()
+    for time in [45.0, 55, 65] {
+      restarted.advance(to: time)
+      restarted.endAll()
+    }
     #expect(restarted.fires("a") == [0, coalesce == .latest ? 35 : 10, 40])
     // A limit that is lowered below what has fired lets nothing but the start run.
     var lowered = f.restarted([job(0)], at: 35)
