@@ -24,6 +24,8 @@ public final class LoopbackServer: Sendable {
   public final class Connection: Sendable {
     public let descriptor: Int32
     private let isKept = Atomic(false)
+    /// Whether the request that is answered is a HEAD.
+    let isOfHead = Atomic(false)
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     /// False when the other side is gone.
@@ -44,11 +46,12 @@ public final class LoopbackServer: Sendable {
     @discardableResult
     public func write(_ text: String) -> Bool { write(Array(text.utf8)) }
 
-    /// A whole answer with its length.
+    /// A whole answer with its length. To a HEAD it has no body: who goes on with the connection would take that for
+    /// the next answer.
     public func answer(_ status: Int, _ body: [UInt8], _ headers: [String] = []) {
       let head = ["HTTP/1.1 \(status) Said", "Content-Length: \(body.count)"] + headers
       write(head.joined(separator: "\r\n") + "\r\n\r\n")
-      write(body)
+      if !isOfHead.load(ordering: .relaxed) { write(body) }
     }
 
     public func answer(_ status: Int, _ body: String, _ headers: [String] = []) {
@@ -136,6 +139,7 @@ public final class LoopbackServer: Sendable {
     var buffer: [UInt8] = []
     while let request = Self.read(connection, &buffer) {
       change { $0.requests.append(request) }
+      connection.isOfHead.store(request.method == "HEAD", ordering: .relaxed)
       handler(request, connection)
       if !connection.wasKept { break }
     }
