@@ -59,11 +59,11 @@ bench-lua: setup
 	@swift build $(RELEASE) --product Benchmarks
 	@.build/release/Benchmarks
 
-## simulate-seeds: SEEDS fresh stories of the simulator
+## simulate-seeds: SEEDS fresh stories of one host (a tenth on SQLite) and as many of several that share a store, in a release build
 SEEDS ?= 10000
 simulate-seeds: setup
-	@swift build --build-tests --jobs $(JOBS)
-	@MOONDIAL_SEEDS=$(SEEDS) swift test --skip-build --filter 'SimulationTests|ClusterStories'
+	@swift build $(RELEASE) --product Stories
+	@.build/release/Stories $(SEEDS)
 
 ## bench-gate: the instructions of a reload and fire under callgrind, against the recorded figure
 bench-gate: build
@@ -116,6 +116,11 @@ format:
 lint:
 	@.ci/lint
 
+## reference: write docs/lua-api/functions.md anew
+reference:
+	@swift build --product moondial --jobs $(JOBS)
+	@.build/debug/moondial functions --markdown > docs/lua-api/functions.md
+
 ## api, api-record: hold the public declarations of a debug build against .ci/api.symbols; record them anew
 api:
 	@.ci/api
@@ -131,4 +136,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: bench-modules cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup test-setup install format lint api api-record clean help
+.PHONY: reference bench-modules cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup test-setup install format lint api api-record clean help

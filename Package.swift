@@ -284,6 +284,8 @@ let package = Package(
         "Triggers", "TestSupport",
       ]),
     tests("SimulationTests", ["MoondialTesting", "JobModel", "Chronology"]),
+    // Tells many stories of the simulator in a release build (make simulate-seeds).
+    .executableTarget(name: "Stories", dependencies: ["MoondialTesting"], path: "Tests/Stories", swiftSettings: strict),
     tests(
       "SQLiteStoreTests",
       [

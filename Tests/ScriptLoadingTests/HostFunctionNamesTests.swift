@@ -38,6 +38,23 @@ struct HostFunctionNamesTests {
     #expect(heads.contains { last.hasPrefix($0) }, "\(last)")
   }
 
+  @Test("each has a summary and an example, fields but one of them", arguments: HostFunctions.names)
+  func entries(name: String) throws {
+    let text =
+      try EditorFiles.entry(of: name)
+      ?? {
+        try #require(name == "print"); return ""
+      }()
+    guard text.contains("\nfunction ") else { return }
+    let entry = try #require(EditorEntry(name))
+    #expect(entry.summary.hasSuffix("."), "\(entry.summary)")
+    #expect(
+      !entry.example.isEmpty
+        && entry.example.contains {
+          $0.contains(name.replacing("ctx.", with: "ctx:") + "(") || $0.contains(name + " {")
+        })
+  }
+
   @Test("types for editors have no other")
   func noOtherTypes() {
     let declaring = Set(DeclareModules.modules.flatMap { $0.functions.map(\.name) })
@@ -52,13 +69,17 @@ struct HostFunctionNamesTests {
     }
   }
 
-  @Test("docs/lua-api lists each of them, and speaks of no other")
+  @Test("docs/lua-api/functions.md is made of the table, and the other pages speak of nothing else")
   func documentation() throws {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
+    let page = try String(contentsOf: root.appending(path: "docs/lua-api/functions.md"), encoding: .utf8)
+    #expect(page == FunctionsPage.text(HostFunctions.names), "make reference writes it anew")
+    for name in HostFunctions.names where name != "print" {
+      #expect(
+        page.contains("\n### \(name.replacing("ctx.", with: "ctx:"))(") || page.contains("\n| `\(name)` |"), "\(name)")
+    }
     let modules = try String(contentsOf: root.appending(path: "docs/lua-api/modules.md"), encoding: .utf8)
-    let list = try #require(modules.firstMatch(of: #/## All names\n(?s:.*?)```text\n((?s:.*?))```/#)).1
-    #expect(list.split(whereSeparator: \.isWhitespace).map(String.init) == HostFunctions.names)
     let context = try String(contentsOf: root.appending(path: "docs/lua-api/ctx.md"), encoding: .utf8)
     let known = Set(HostFunctions.names).union(["jobs.md"])
     let places = #/\b(log|time|json|kv|jobs|hash|metric|fs|http|csv|template|sqlite|mail|env|ctx)[.:]([a-z_0-9]+)/#

@@ -12,15 +12,24 @@ struct FunctionsCommand: ParsableCommand {
         moondial functions            all names
         moondial functions kv         what is in kv
         moondial functions kv.update  what it takes and returns, as editors show it
+        moondial functions --markdown docs/lua-api/functions.md, as a page of its own
       What scripts call at their top level is shown by its name: job, cron.
-      docs/lua-api has an example of each.
       """)
 
   @Argument(help: "A function, a field of ctx, or a module, such as fs.", completion: .list(HostFunctions.names))
   var name: String?
   @Flag(help: "One JSON document.") var json = false
+  @Flag(help: "All of them, with their examples, as a page of Markdown.") var markdown = false
+
+  func validate() throws {
+    if markdown, json || name != nil { throw ValidationError("--markdown shows all of them; leave out the others") }
+  }
 
   func run() throws {
+    if markdown {
+      let page = FunctionsPage.text(HostFunctions.names).dropLast()
+      return page.split(separator: "\n", omittingEmptySubsequences: false).map(String.init).forEach(Terminal.line)
+    }
     let found = try name.map(Self.find) ?? HostFunctions.names
     if json { return Terminal.json(JSONObject.array(found.map(Self.document))) }
     guard name != nil else { return found.forEach(Terminal.line) }

@@ -1,43 +1,6 @@
 extension EditorFiles {
-  /// The second half of the types of what exists in a run.
-  static let dataModuleStubs = """
-    ---A database that is open until it is closed, or the run has ended.
-    ---@class moondial.Database
-    local Database = {}
-    ---All rows, as tables by column; NULL is left out.
-    ---@async
-    ---@param sql string One statement.
-    ---@param values? any[]|table<string, any> For `?`, or for `:name`.
-    ---@param options? { max: integer? } Bytes that the rows may take. Default: 16 MB.
-    ---@return table<string, any>[]? rows, moondial.SQLiteError? err
-    function Database:query(sql, values, options) end
-    ---The first row, or nil.
-    ---@async
-    ---@param sql string
-    ---@param values? any[]|table<string, any>
-    ---@return table<string, any>? row, moondial.SQLiteError? err
-    function Database:first(sql, values) end
-    ---@async
-    ---@param sql string
-    ---@param values? any[]|table<string, any>
-    ---@return { changes: integer, last_id: integer }? done, moondial.SQLiteError? err
-    function Database:run(sql, values) end
-    ---What `body` does lands as a whole, or, when it fails or answers nil and why, not at all.
-    ---@async
-    ---@generic T
-    ---@param body fun(db: moondial.Database): T?, any
-    ---@return T? value, any err
-    function Database:transaction(body) end
-    function Database:close() end
-
-    ---SQLite databases in files below the directories of the grant `fs`.
-    sqlite = {}
-    ---@async
-    ---@param path string
-    ---@param options? { read_only: boolean?, create: boolean?, busy_timeout: moondial.Duration? }
-    ---@return moondial.Database? db, moondial.SQLiteError? err
-    function sqlite.open(path, options) end
-
+  /// The entries of http, mail and notify.
+  static let networkStubs = #"""
     ---@class (exact) moondial.Mail
     ---@field server string `HOST` or `HOST:PORT`. Required.
     ---@field security? "starttls"|"tls"|"none" Default: "tls" with port 465, else "starttls".
@@ -59,54 +22,20 @@ extension EditorFiles {
 
     mail = {}
     ---Sends a message to a mail server (SMTP). Needs the grant `mail`.
+    ---```lua
+    ---local ok, err = mail.send {
+    ---  server = "smtp.example.org",
+    ---  from = "host@example.org",
+    ---  to = "ann@example.org",
+    ---  subject = "Nightly report",
+    ---  text = "All is well.",
+    ---}
+    ---if not ok then log.warn("not sent: " .. err.message) end
+    ---```
     ---@async
     ---@param message moondial.Mail
     ---@return true?, { kind: string, message: string }? err
     function mail.send(message) end
-
-    ---@class (exact) moondial.CSVOptions
-    ---@field header? boolean|string[] `true`: the first row has the names; or the names. Rows are then tables by name.
-    ---@field delimiter? string One character. Default: ",".
-    ---@field quote? string|false One character. Default: '"'.
-    ---@field escape? string One character, such as a backslash.
-    ---@field comment? string Lines that begin with it are left out.
-    ---@field trim? boolean Spaces around fields are left out.
-    ---@field ragged? boolean Rows may have fewer or more fields than the header.
-    ---@field eol? string Of `encode`. Default: CR and LF.
-    ---@field quote_all? boolean Of `encode`.
-    ---@field safe? boolean Of `encode`: what a spreadsheet would take for a formula gets a ' before it.
-
-    ---Comma-separated values (RFC 4180) and their relatives.
-    csv = {}
-    ---@param text string
-    ---@param options? moondial.CSVOptions
-    ---@return table[]? rows, string? why
-    function csv.decode(text, options) end
-    ---@param rows table[]
-    ---@param options? moondial.CSVOptions
-    ---@return string
-    function csv.encode(rows, options) end
-    ---Rows one by one, of a text or of a function that answers pieces of one, such as `fs.chunks(path)`.
-    ---@param source string|fun(): string?
-    ---@param options? moondial.CSVOptions
-    ---@return fun(): table?, integer? A row and the line that it begins on.
-    function csv.rows(source, options) end
-
-    ---@class (exact) moondial.TemplateOptions
-    ---@field escape? "html"|"url"|"json"|"shell"|"sql"|"csv"|"none" Default: "html".
-    ---@field missing? "error"|"empty" What a name without a value does. Default: "error".
-
-    ---Text with holes: `{{name}}`, `{{a.b}}`, `{{name | url}}`, `{{{raw}}}`, `{{#list}} … {{/list}}`, `{{^empty}} … {{/empty}}`, `{{! comment}}`.
-    template = {}
-    ---@param text string
-    ---@param values? table
-    ---@param options? moondial.TemplateOptions
-    ---@return string
-    function template.render(text, values, options) end
-    ---@param text string
-    ---@param options? moondial.TemplateOptions
-    ---@return fun(values?: table): string
-    function template.compile(text, options) end
 
     ---@class (exact) moondial.HTTPOptions
     ---@field headers? table<string, string|number|boolean|string[]>
@@ -160,41 +89,85 @@ extension EditorFiles {
 
     ---Requests to other hosts. Needs the grant `http`.
     http = {}
+    ---Asks for what is at an address.
+    ---```lua
+    ---local res, err = http.get("https://api.example.org/prices", { query = { of = "tea" }, timeout = "5s" })
+    ---if not res then return ctx:retry(err) end
+    ---if res.ok then log.info(res.body) end
+    ---```
     ---@async
     ---@param url string
     ---@param options? moondial.HTTPOptions
     ---@return moondial.HTTPResponse? response, moondial.HTTPError? err
     function http.get(url, options) end
+
+    ---As `get`, without the content.
+    ---```lua
+    ---local res = assert(http.head("https://api.example.org/archive.tar.gz"))
+    ---log.info("size", { bytes = res.headers["content-length"] })
+    ---```
     ---@async
     ---@param url string
     ---@param options? moondial.HTTPOptions
     ---@return moondial.HTTPResponse? response, moondial.HTTPError? err
     function http.head(url, options) end
+
+    ---Hands something over.
+    ---```lua
+    ---local res = assert(http.post("https://api.example.org/orders", { json = { tea = 2 } }))
+    ---assert(res.ok, res.status)
+    ---```
     ---@async
     ---@param url string
     ---@param options? moondial.HTTPOptions
     ---@return moondial.HTTPResponse? response, moondial.HTTPError? err
     function http.post(url, options) end
+
+    ---Replaces what is at an address.
+    ---```lua
+    ---assert(http.put("https://api.example.org/note", { body = "milk" }))
+    ---```
     ---@async
     ---@param url string
     ---@param options? moondial.HTTPOptions
     ---@return moondial.HTTPResponse? response, moondial.HTTPError? err
     function http.put(url, options) end
+
+    ---Changes a part of what is at an address.
+    ---```lua
+    ---assert(http.patch("https://api.example.org/orders/7", { json = { state = "sent" }, retry = 2 }))
+    ---```
     ---@async
     ---@param url string
     ---@param options? moondial.HTTPOptions
     ---@return moondial.HTTPResponse? response, moondial.HTTPError? err
     function http.patch(url, options) end
+
+    ---Removes what is at an address.
+    ---```lua
+    ---assert(http.delete("https://api.example.org/orders/7", { bearer = "word" }))
+    ---```
     ---@async
     ---@param url string
     ---@param options? moondial.HTTPOptions
     ---@return moondial.HTTPResponse? response, moondial.HTTPError? err
     function http.delete(url, options) end
+
+    ---Asks what may be done with an address.
+    ---```lua
+    ---assert(http.options("https://api.example.org/orders"))
+    ---```
     ---@async
     ---@param url string
     ---@param options? moondial.HTTPOptions
     ---@return moondial.HTTPResponse? response, moondial.HTTPError? err
     function http.options(url, options) end
+
+    ---Any method.
+    ---```lua
+    ---local res = assert(http.request("REPORT", "https://api.example.org/calendar", { body = "<x/>" }))
+    ---log.info("answered", { status = res.status })
+    ---```
     ---@async
     ---@param method string
     ---@param url string
@@ -202,25 +175,16 @@ extension EditorFiles {
     ---@return moondial.HTTPResponse? response, moondial.HTTPError? err
     function http.request(method, url, options) end
 
-    env = {}
-    ---A variable of the host's environment. Needs the grant `env`.
-    ---@param name string
-    ---@param default? any
-    ---@return any
-    function env.get(name, default) end
-
-    ---A secret: a file, a variable, or what the host's command says. Needs the grant `secret`; the value is hidden in the log
-    ---and the history.
-    ---@param name string
-    ---@return string? value, string? why
-    function secret(name) end
-
     ---Sends a notice to a target of `notify` in moondial.lua.
+    ---```lua
+    ---local ok, err = notify("ops", "backup is late", { text = "the disk is full", fields = { free = 0 } })
+    ---if not ok then log.warn(err.message) end
+    ---```
     ---@async
     ---@param target string
     ---@param subject string
     ---@param options? { text: string?, fields: table<string, any>? }
     ---@return true? ok, { kind: string, message: string }? err
     function notify(target, subject, options) end
-    """
+    """#
 }

@@ -3,6 +3,10 @@ internal import Triggers
 /// What `moondial init` writes for editors: types for the Lua language server (LuaLS, as in VS Code's and Neovim's Lua
 /// extensions) and its settings. With them the editor completes the fields of a job, shows what they mean, and marks
 /// misspelt ones.
+///
+/// What scripts call in a run has an entry each: what it does, an example, whether it waits (`@async`), what it takes
+/// and returns. The page docs/lua-api/functions.md (``FunctionsPage``) and `moondial functions NAME` are made of these
+/// entries; tests run each example, and hold the names and `@async` against the sandbox.
 package enum EditorFiles {
   /// Where ``typeStubs`` goes, relative to the scripts directory.
   package static let typeStubsPath = "_types/moondial.d.lua"
@@ -101,65 +105,7 @@ package enum EditorFiles {
     ---@field schedule fun(job: string, schedule: moondial.Schedule)
     ---@field unschedule fun(id: string)
 
-    ---What a run knows about itself. All methods take a colon.
-    ---@class moondial.Context
-    ---@field id integer The run's number.
-    ---@field job string
-    ---@field attempt integer 1, or more after retries.
-    ---@field attempts_left integer Attempts that may follow this one, by `retry`.
-    ---@field missed integer Fire times that were coalesced into this run.
-    ---@field scheduled_at number Seconds since 1970: when it was due.
-    ---@field started_at number Seconds since 1970: when this attempt began.
-    ---@field event? moondial.Event What caused the run: an event, another job's run, or files.
-    ---@field params table<string, any>
-    ---@field schedule? string The id of the dynamic schedule that the run is of.
-    ---@field process integer The host's process id.
-    ---@field outbox moondial.Changes What lands with the run's success, and is dropped with a failed attempt.
-    ---@field thread integer The id of the thread that runs it now; it may be another one after a wait.
-    local Context = {}
-    ---Seconds until the attempt's timeout; nil without one.
-    ---@return number?
-    function Context:deadline() end
-    ---Whether the run should end soon: it was cancelled, or the host is stopping. A run that looks gets time to end by itself.
-    ---@return boolean
-    function Context:cancelled() end
-    ---Ends the attempt and asks for another one. Use it as `return ctx:retry(err)`.
-    ---@param err? any A text, or an error such as `http` answers.
-    ---@param delay? moondial.Duration
-    function Context:retry(err, delay) end
-    ---Ends the run as failed, with data for whoever reads the history.
-    ---@param message string
-    ---@param data? any
-    function Context:fail(message, data) end
-    ---@param progress number|string A fraction from 0 to 1, or a few words.
-    function Context:progress(progress) end
-    ---Does something once, however often the run is repeated: its result is stored before this returns, and a run that
-    ---comes by again gets the stored one. What answers nil and a reason is not stored.
-    ---@async
-    ---@param name string One of its own for each step of a run.
-    ---@param body fun(): any, any
-    ---@return any result, any reason
-    function Context:step(name, body) end
-    ---Parks the run: its state goes, and it is executed again from its start, where steps that are done answer at once.
-    ---@async
-    ---@param duration moondial.Duration
-    function Context:sleep(duration) end
-    ---Changes values, events, runs and schedules together: all of it is committed, once, or nothing. The function does not
-    ---wait; what it returns is the result, and comes again when the run comes by again.
-    ---@async
-    ---@param body fun(tx: moondial.Changes): any, any
-    ---@return any result, any reason
-    function Context:transaction(body) end
-    ---Parks the run until a time.
-    ---@async
-    ---@param time number|string Seconds since 1970, or ISO 8601.
-    function Context:sleep_until(time) end
-    ---Parks the run until an event; its data, true if it has none, or nil and "timeout".
-    ---@async
-    ---@param event string
-    ---@param timeout? moondial.Duration Without one it waits for ever.
-    ---@return any data, "timeout"?
-    function Context:wait_for(event, timeout) end
+    \(contextStubs)
 
     ---Declares a job: `job "name" { … }` or `job { name = "name", … }`.
     ---@param name string
@@ -178,32 +124,18 @@ package enum EditorFiles {
     ---@field replace_existing? boolean A schedule that has this id gives way. Default: false, an error.
     \(fields(in: .schedule))
 
-    ---The jobs of the host. In a run; each call but `list` waits until the store has it, and returns nil and why when it is refused.
-    jobs = {}
-    ---@return table[] jobs With `name`, `next_run_time`, `paused`, `running`, `schedules` and more.
-    function jobs.list() end
-    ---@param name string
-    ---@param params? table<string, any>
-    ---@return integer? run, string? why
-    function jobs.run(name, params) end
-    ---Makes a schedule for a job, beside the job's own; returns its id.
-    ---@param name string
-    ---@param schedule moondial.Schedule
-    ---@return string? id, string? why
-    function jobs.schedule(name, schedule) end
-    ---Takes a dynamic schedule away.
-    ---@param id string
-    ---@return true?, string? why
-    function jobs.unschedule(id) end
-    ---@param name string
-    ---@param reason? string Kept and shown until it is resumed.
-    ---@return true?, string? why
-    function jobs.pause(name, reason) end
-    ---@param name string
-    ---@return true?, string? why
-    function jobs.resume(name) end
+    \(jobsStubs)
 
-    \(moduleStubs)
+    \(runsStubs)
+
+    \(textStubs)
+
+    \(filesStubs)
+
+    \(programsStubs)
+
+    \(networkStubs)
+
     \(EditorTypes.functions)
     """
   }
