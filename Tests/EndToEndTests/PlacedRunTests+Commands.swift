@@ -108,6 +108,7 @@ extension PlacedRunTests {
     #expect(places(in: logs.text).count == 60 && places(in: logs.text) == places(in: logs.text).sorted())
     #expect(places(in: told) == places(in: told).sorted() && places(in: told).count >= 30)
     for line in lines { #expect(logs.text.components(separatedBy: line).count == 2, "\(line): \(logs.text)") }
+    try awaitAnswer("SELECT outcome FROM moondial.runs WHERE id = 1", "succeeded")
     // One that begins while somebody follows, and is over before the store is asked again.
     let followed = try HostProcess.run(
       ["trigger", "far", "--param", "n=1", "--follow", "--state", ".first"], in: place.path)

@@ -43,7 +43,7 @@ enum Kind: String {
       let told = seed - first + 1
       if told % 1000 == 0 || told == count {
         print("\(rawValue): \(told) told, \(violated) violated, \(Int(Date().timeIntervalSince(began))) s")
-        fflush(stdout)
+        fflush(nil)
       }
     }
     return violated == 0
