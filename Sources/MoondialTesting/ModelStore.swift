@@ -111,7 +111,12 @@ package final class ModelStore: JobStore {
 
   package func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] {
     if let id = query.id { return state.withLock { $0.runs[id].map { [$0] } ?? [] } }
-    return state.withLock { $0.runs.values.filter { query.job == nil || $0.job == query.job }.sorted { $0.id > $1.id } }
+    return state.withLock { state in
+      let found = state.runs.values.filter { run in
+        (query.job == nil || run.job == query.job) && query.before.map { run.id < $0 } ?? true
+      }
+      return Array(found.sorted { $0.id > $1.id }.prefix(max(0, query.limit)))
+    }
   }
   package func decisions(_ query: DecisionQuery) throws(StoreError) -> [DecisionRange] {
     state.withLock { $0.decisions.filter { query.job == nil || $0.job == query.job }.reversed() }

@@ -140,10 +140,10 @@ package final class SimulatedExecutor: JobExecutor {
   package func work() {
     let now = clock.monotonic.now.nanoseconds
     let wall = clock.now
-    let (reports, steps, sink) = state.withLock { state in
+    let (reports, steps, sink, started) = state.withLock { state in
       let span = state.random.number(0...900_000_000_000)
       var reports: [RunReport] = []
-      var started: [JobDefinition] = []
+      var started: [RunOrder] = []
       var steps: [(order: RunOrder, step: RunStep)] = []
       state.attempts.removeAll { attempt in
         // One that is cancelled ends without what its store will say.
@@ -154,7 +154,7 @@ package final class SimulatedExecutor: JobExecutor {
             return true
           }
           reports.append(RunReport(token: attempt.order.token, kind: .started, startedAt: wall))
-          started.append(attempt.order.job.definition)
+          started.append(attempt.order)
         }
         guard attempt.endsAt <= now else { return false }
         if let known = attempt.steps, attempt.outcome == .succeeded, !attempt.isCancelled,
@@ -188,11 +188,21 @@ package final class SimulatedExecutor: JobExecutor {
         state.attempts[index].isStarted = true
       }
       state.started += reports.count { $0.kind == .started }
-      for job in started { state.violations += rates.started(job, at: now, groups) }
-      return (reports, steps, state.sink)
+      return (reports, steps, state.sink, started)
+    }
+    for order in started where !isGivenUp(order) {
+      let broken = rates.started(order.job.definition, at: now, groups)
+      state.withLock { $0.violations += broken }
     }
     for (order, step) in steps { keep(step, of: order) }
     if !reports.isEmpty { sink?.report(reports) }
+  }
+
+  /// Whether another host has taken the run for lost. One that was frozen may begin it all the same, in the moment in
+  /// which it wakes up (docs/clustering.md): that is no start to anybody else.
+  private func isGivenUp(_ order: RunOrder) -> Bool {
+    guard starts != nil else { return false }
+    return (try? store.runs(RunQuery(id: order.id, limit: 1)).first)?.outcome != nil
   }
 
   /// Whoever shares its store keeps nothing of a run that was given up.

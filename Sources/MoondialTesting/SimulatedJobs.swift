@@ -99,7 +99,9 @@ final class SimulatedPayload: PlaceablePayload {
   var placementDigest: String { "version \(version)" }
   var staysWithLeader: String? { isPlaced ? nil : "it asks the scheduler" }
 
-  func difference(from other: any JobPayload) -> PayloadDifference { .none }
+  func difference(from other: any JobPayload) -> PayloadDifference {
+    (other as? SimulatedPayload)?.version == version ? .none : .code
+  }
 }
 
 extension SimulatedJobs {

@@ -50,14 +50,17 @@ package final class SteppedPlacement {
 
   // MARK: As the leader
 
-  /// Begins to take over what leaders before it have placed. It keeps its version of each job while it leads.
+  /// Begins to take over what leaders before it have placed.
+  ///
+  /// - Parameter declared: the version of a job that this host declares at the moment.
   package func lead(
-    _ source: PlacementSource, _ inbox: any SchedulerInbox, scripts: @escaping @Sendable () -> String
+    _ source: PlacementSource, _ inbox: any SchedulerInbox, scripts: @escaping @Sendable () -> String,
+    declared: @escaping @Sendable (String) -> JobDefinition?
   ) throws(StoreError) {
     runs.takeNothingMore()
     let placer = dispatcher.place(
       Self.store, source, inbox, clock: clock, monotonic: monotonic, scripts: scripts,
-      declared: { _ in nil }, log: log)
+      declared: declared, log: log)
     self.placer = placer
     guard var state = placer.takeState() else { return }
     takeover = try placer.begin(&state)

@@ -115,18 +115,12 @@ extension ClusterSimulation {
       report.violations.append("\(member.name) takes the store although it is drained")
     }
     report.takeovers += 1
-    // The whole cluster has the scripts of the one that leads in the end: a run that it claims needs another host that
-    // has its version.
-    members[index].altered = []
-    members[index].reloads += 1
-    process.placement.use(jobs(of: index), scripts: members[index].scripts)
     let view = SharedModelView(model, epoch: epoch, clock: clock)
     view.set(isUp: true, delays: member.delays, losesAnswers: member.losesAnswers)
     let inbox = LateInbox()
     members[index].leading = Leading(view: view, inbox: inbox)
     do throws(StoreError) {
-      let scripts = members[index].scripts
-      try process.lead(view, inbox) { scripts }
+      try process.lead(view, inbox)
     } catch { return stepDown(index) }
     takeOver(index)
   }
@@ -163,7 +157,7 @@ extension ClusterSimulation {
       model, member.name, life: member.life, labels: member.labels, clock: clock,
       seed: seed &+ UInt64(index) &* 7_919 &+ UInt64(member.life), groups: groups, rates: rates, steps: stepWitness,
       starts: starts)
-    process.placement.use(jobs(of: index), scripts: member.scripts)
+    process.use(jobs(of: index), scripts: member.scripts)
     members[index].process = process
     members[index].leading = nil
     members[index].graceEnds = nil

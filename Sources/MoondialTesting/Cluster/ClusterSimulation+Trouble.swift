@@ -51,11 +51,11 @@ extension ClusterSimulation {
 
   private mutating func cancelSomething(_ index: Int) { members[index].leading?.host?.cancelSomething(&random) }
 
-  /// A host gets other scripts: without a job, or with it again; one that stands by, also with another version of it.
+  /// A host gets other scripts: without a job, with another version of it, or with it as it was.
   private mutating func edit(_ index: Int) {
     let name = random.pick(definitions).name
     if members[index].altered.remove(name) == nil, members[index].absent.remove(name) == nil {
-      if random.oneIn(2) || members[index].leading != nil {
+      if random.oneIn(2) {
         members[index].absent.insert(name)
       } else {
         members[index].altered.insert(name)
@@ -67,7 +67,7 @@ extension ClusterSimulation {
   private mutating func reload(_ index: Int) {
     members[index].reloads += 1
     let jobs = jobs(of: index)
-    members[index].process?.placement.use(jobs, scripts: members[index].scripts)
+    members[index].process?.use(jobs, scripts: members[index].scripts)
     members[index].leading?.host?.reload(jobs)
     // The others hear of it now.
     if members[index].beatAt != .min { members[index].beatAt = now - Self.lease }
@@ -166,7 +166,7 @@ extension ClusterSimulation {
     pass(60_000_000_000)
     slice = Self.lease / 3
     pass(9 * 60_000_000_000)
-    let leaders = members.compactMap { $0.leading?.host }
+    let leaders = members.filter { $0.leading?.host != nil }
     guard leaders.count == 1 else {
       if report.violations.isEmpty { report.violations.append("\(leaders.count) hosts lead when faults have stopped") }
       return
@@ -175,15 +175,20 @@ extension ClusterSimulation {
       report.violations.append("of \(members.count) members \(model.alive.count) are known when faults have stopped")
     }
     // The others still have the jobs, and end what they were given.
-    leaders[0].reload([])
-    var hours = 0
-    while hours < 200, report.violations.isEmpty, running > 0 || hours == 0 || !isSettled {
-      hours += 1
+    leaders[0].process?.use([], scripts: "none")
+    leaders[0].leading?.host?.reload([])
+    // As long as some begin, the others have their turn.
+    var (hours, quiet) = (0, 0)
+    while quiet < 200, hours < 20_000, report.violations.isEmpty, running > 0 || hours == 0 || !isSettled {
+      let before = submitted
       pass(3_600_000_000_000)
+      hours += 1
+      quiet = submitted == before ? quiet + 1 : 0
     }
     if running > 0 { report.violations.append("runs go on \(hours) hours after the last job was removed") }
   }
 
+  private var submitted: Int { members.reduce(0) { $0 + ($1.process?.executor.submitted ?? 0) } }
   private var running: Int { members.reduce(0) { $0 + ($1.process?.executor.running ?? 0) } }
   private var isSettled: Bool { model.contents.contents.runs.values.allSatisfy { $0.outcome != nil } }
 }

@@ -14,6 +14,12 @@ final class SimulatedProcess {
   let name: String
   let life: Int
   private let model: SharedModel
+  private let files = Files()
+  /// What it has at the moment.
+  private final class Files: Sendable {
+    let jobs = Mutex<[String: JobDefinition]>([:])
+    let scripts = Mutex("")
+  }
 
   init(
     _ model: SharedModel, _ name: String, life: Int, labels: [String], clock: SimulatedClock, seed: UInt64,
@@ -41,10 +47,16 @@ final class SimulatedProcess {
     }
   }
 
+  /// It has other files.
+  func use(_ jobs: [JobDefinition], scripts: String) {
+    files.jobs.withLock { $0 = Dictionary(jobs.map { ($0.name, $0) }) { $1 } }
+    files.scripts.withLock { $0 = scripts }
+    placement.use(jobs, scripts: scripts)
+  }
+
   /// Begins to take over what leaders before it have placed.
-  func lead(
-    _ view: SharedModelView, _ inbox: any SchedulerInbox, scripts: @escaping @Sendable () -> String
-  ) throws(StoreError) {
+  func lead(_ view: SharedModelView, _ inbox: any SchedulerInbox) throws(StoreError) {
+    let files = files
     let model = model
     let opened = Opened()
     try placement.lead(
@@ -55,7 +67,7 @@ final class SimulatedProcess {
           let made = SimulatedMailbox(model, view, heard)
           opened.mailbox.withLock { $0 = made }
           return made
-        }), inbox, scripts: scripts)
+        }), inbox, scripts: { files.scripts.withLock { $0 } }, declared: { name in files.jobs.withLock { $0[name] } })
     self.opened = opened
   }
   private var opened: Opened?
