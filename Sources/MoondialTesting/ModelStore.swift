@@ -21,6 +21,8 @@ package final class ModelStore: JobStore {
     package var steps: [RunID: [Int32: RunStep]] = [:]
     package var intents: [RunIntent] = []
     package var lastIntent: Int64 = 0
+    /// What came to be kept of runs that had been given up: sentences.
+    package var late: [String] = []
 
     var inOrder: [ScheduleRecord] { schedules.values.sorted { ($0.job, $0.id ?? "") < ($1.job, $1.id ?? "") } }
   }
@@ -50,6 +52,7 @@ package final class ModelStore: JobStore {
 
   package func apply(_ batch: StoreBatch, completion: @escaping @Sendable (StoreError?) -> Void) {
     state.withLock { state in
+      for case .put(let step) in batch.steps { state.noteLate(step) }
       for record in batch.schedules { state.schedules[ScheduleKey(job: record.job, id: record.id)] = record }
       for fire in batch.fires {
         let key = ScheduleKey(job: fire.job, id: fire.schedule)
@@ -98,7 +101,10 @@ package final class ModelStore: JobStore {
           state.runs[run.id] = run
           state.highestRun = max(state.highestRun, run.id.number)
         }
-        if let step = transaction.step { state.apply(.put(step)) }
+        if let step = transaction.step {
+          state.noteLate(step)
+          state.apply(.put(step))
+        }
         guard var intent = transaction.intent else { return .success(.committed(intent: 0)) }
         state.lastIntent += 1
         intent.id = state.lastIntent
@@ -149,6 +155,12 @@ extension ModelStore.Contents {
       return nil
     }
     return intents.first { $0.run == run && $0.position == position }?.id ?? 0
+  }
+
+  /// Before it is kept. One that is kept again is not late.
+  fileprivate mutating func noteLate(_ step: RunStep) {
+    guard runs[step.run]?.outcome == .interrupted, steps[step.run]?[step.position] == nil else { return }
+    late.append("step \(step.position) of run \(step.run) was kept after the run was given up")
   }
 
   fileprivate mutating func apply(_ change: StepChange) {

@@ -205,24 +205,11 @@ package final class SimulatedExecutor: JobExecutor {
     return (try? store.runs(RunQuery(id: order.id, limit: 1)).first)?.outcome != nil
   }
 
-  /// Whoever shares its store keeps nothing of a run that was given up.
-  private func noteLate(_ step: RunStep, of order: RunOrder) {
-    guard starts != nil, let run = try? store.runs(RunQuery(id: order.id, limit: 1)).first,
-      run.outcome == .interrupted
-    else { return }
-    state.withLock {
-      $0.violations.append("step \(step.position) of run \(order.id) was kept after the run was given up")
-    }
-  }
-
   /// The run goes on when its step is durable, and fails when it is not.
   private func keep(_ step: RunStep, of order: RunOrder) {
     guard let keeper = state.withLock({ $0.keeper }) else { return }
     let done: @Sendable (Bool) -> Void = { [self] isDurable in
-      if isDurable {
-        witness.isDurable(step.position, of: order.id)
-        noteLate(step, of: order)
-      }
+      if isDurable { witness.isDurable(step.position, of: order.id) }
       let now = clock.monotonic.now.nanoseconds
       state.withLock { state in
         guard let index = state.attempts.firstIndex(where: { $0.order.token == order.token }) else { return }

@@ -143,6 +143,7 @@ package struct ClusterSimulation {
       report.violations += InvariantChecker.check(
         definitions.map { ($0, true) }, store: model.contents, now: clock.now)
       report.violations += SimulatedLedger.check(model.contents, definitions, at: clock.now).problems
+      report.violations += model.contents.contents.late
       report.violations += memories
     }
     (report.placed, report.lost, report.declined) = model.totals
