@@ -26,7 +26,10 @@ extension FileModule {
 
   private static func between(
     _ name: String, movesSource: Bool,
-    _ action: @escaping @Sendable (FileLocation, FileLocation, () -> Bool) -> Result<LuaValue, FileFailure>
+    _ action:
+      @escaping @Sendable (FileLocation, FileLocation, () -> Bool) -> Result<
+        LuaValue, FileSteps.Failure
+      >
   ) -> LuaFunction {
     .host(name, as: "fs.\(name)", in: .run) { call, arguments throws(Misuse) in
       let run = try arguments.run(call)
@@ -44,7 +47,9 @@ extension FileModule {
             case .success(let (from, to)):
               switch action(from, to, { request.isOpen }) {
               case .success(let value): request.complete([value])
-              case .failure(let failure): request.complete(refusing: failure.message(source.written))
+              case .failure(let problem):
+                let place = problem.isOfTarget ? target.written : source.written
+                request.complete(refusing: problem.failure.message(place))
               }
             }
           }

@@ -9,28 +9,39 @@ enum FileSteps {
   /// Bytes that are copied between two looks whether the run still wants it.
   private static let piece = 256 << 10
 
+  /// What went wrong, and with which of two places.
+  struct Failure: Error {
+    let failure: FileFailure
+    let isOfTarget: Bool
+
+    static func source(_ failure: FileFailure) -> Failure { Failure(failure: failure, isOfTarget: false) }
+    static func target(_ failure: FileFailure) -> Failure { Failure(failure: failure, isOfTarget: true) }
+  }
+
   /// Copies a regular file; the target is replaced as a whole.
   ///
   /// - Parameter goesOn: asked between pieces; false leaves nothing behind.
   static func copy(
     _ source: FileLocation, to target: FileLocation, while goesOn: () -> Bool
-  ) -> Result<Int, FileFailure> {
-    FileActions.openForReading(source).flatMap { opened in
-      ReplacementFile.begin(target).flatMap { replacement in
+  ) -> Result<Int, Failure> {
+    FileActions.openForReading(source).mapError(Failure.source).flatMap { opened in
+      ReplacementFile.begin(target).mapError(Failure.target).flatMap { replacement in
         var buffer = [UInt8](repeating: 0, count: piece)
         var total = 0
         while goesOn() {
           // Safe: the call writes inside the array.
           let count = unsafe read(opened.file.descriptor, &buffer, buffer.count)
-          if count == 0 { return replacement.commit().map { total } }
+          if count == 0 { return replacement.commit().map { total }.mapError(Failure.target) }
           if count < 0 {
             if errno == EINTR { continue }
-            return .failure(.system(.current))
+            return .failure(.source(.system(.current)))
           }
-          if let error = write(replacement.file.descriptor, buffer[..<count]) { return .failure(.system(error)) }
+          if let error = write(replacement.file.descriptor, buffer[..<count]) {
+            return .failure(.target(.system(error)))
+          }
           total += count
         }
-        return .failure(.text("was not copied: the run has ended"))
+        return .failure(.source(.text("was not copied: the run has ended")))
       }
     }
   }
@@ -52,7 +63,7 @@ enum FileSteps {
   /// Gives a file, a link or a directory another place; a file that is there is replaced. Between file systems a
   /// regular file is copied and then removed.
   static func move(_ source: FileLocation, to target: FileLocation, while goesOn: () -> Bool) -> Result<
-    Void, FileFailure
+    Void, Failure
   > {
     // Safe: both names are terminated and outlive the call.
     let isMoved = unsafe source.name.withTerminated { from in
@@ -61,8 +72,10 @@ enum FileSteps {
       }
     }
     if isMoved { return .success(()) }
-    guard errno == EXDEV else { return .failure(.system(.current)) }
-    return copy(source, to: target, while: goesOn).flatMap { _ in FileActions.remove(source).map { _ in () } }
+    guard errno == EXDEV else { return .failure(.source(.system(.current))) }
+    return copy(source, to: target, while: goesOn).flatMap { _ in
+      FileActions.remove(source).map { _ in () }.mapError(Failure.source)
+    }
   }
 
   /// Paths below `directory` that a pattern means, sorted.
