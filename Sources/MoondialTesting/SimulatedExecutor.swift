@@ -75,6 +75,8 @@ package final class SimulatedExecutor: JobExecutor {
     let found = orders.map { order in
       (order.job.definition.payload as? SimulatedPayload)?.hasSteps == true ? steps(of: order) : nil
     }
+    // Of a host that has just woken up these are about to end.
+    let gone = Set(state.withLock { $0.attempts.map(\.order) }.filter(isGivenUp).map(\.token))
     state.withLock { state in
       state.submitted += orders.count
       for (order, found) in zip(orders, found) {
@@ -91,13 +93,15 @@ package final class SimulatedExecutor: JobExecutor {
         state.attempts.append(
           Attempt(
             order: order, startsAt: now + delay, endsAt: now + delay + length, outcome: outcome, steps: found?.known))
-        let active = state.attempts.count { $0.isOfSameSchedule(as: order) }
+        let active = state.attempts.count { $0.isOfSameSchedule(as: order) && !gone.contains($0.order.token) }
         // A reload may have lowered the limit while runs of the old one go on; the simulation never does.
         if active > order.job.definition.maxInstances {
           state.violations.append("job \(order.job.definition.name) has \(active) instances, more than its limit")
         }
         if let group = order.job.definition.group, let limit = groups[group]?.max {
-          let members = state.attempts.count { $0.order.job.definition.group == group }
+          let members = state.attempts.count {
+            $0.order.job.definition.group == group && !gone.contains($0.order.token)
+          }
           if members > limit { state.violations.append("group \(group) has \(members) runs, more than its limit") }
         }
       }

@@ -84,4 +84,21 @@ struct PlacementTakeoverTests {
     #expect(mailbox.state.withLock { $0.isClosed && $0.settled.isEmpty && $0.cancelled == [left.key] })
     dispatcher.stop()
   }
+
+  @Test("what is claimed and nobody asks for is told to end, and listened for until it has")
+  func abandoned() throws {
+    let placer = try PlacerByHand()
+    _ = try placer.state.openMailbox { _ in }
+    let key = PlacementKey(epoch: 6, number: 1)
+    var report = PlacementReport(key: key, run: RunID(1), node: "second", state: .placed, startedAt: nil, message: [])
+    report.isClaimed = true
+    placer.state.adopt([report])
+    placer.take(.startIsComplete)
+    placer.act()
+    #expect(placer.mailbox.state.withLock { $0.cancelled == [key] && $0.settled.isEmpty && $0.isAwaiting })
+    // Its host is another life by now, and was given up.
+    placer.hear(key, .lost)
+    placer.act()
+    #expect(placer.mailbox.state.withLock { $0.settled == [key] && !$0.isAwaiting })
+  }
 }

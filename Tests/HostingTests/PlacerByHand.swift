@@ -17,6 +17,7 @@ final class AskedMailbox: RunMailbox {
     var cancelled: [PlacementKey] = []
     var settled: [PlacementKey] = []
     var isClosed = false
+    var isAwaiting = false
     /// The next placing is done, and its answer lost.
     var losesAnswer = false
     /// Lives of members by name.
@@ -37,7 +38,7 @@ final class AskedMailbox: RunMailbox {
   }
   func cancel(_ keys: [PlacementKey]) { state.withLock { $0.cancelled += keys } }
   func settle(_ keys: [PlacementKey]) { state.withLock { $0.settled += keys } }
-  func isAwaiting(_ isAwaiting: Bool) {}
+  func isAwaiting(_ isAwaiting: Bool) { state.withLock { $0.isAwaiting = isAwaiting } }
   func close() { state.withLock { $0.isClosed = true } }
 }
 

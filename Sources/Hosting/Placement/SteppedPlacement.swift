@@ -102,7 +102,8 @@ package final class SteppedPlacement {
     guard let state else { return "" }
     let counts: [(name: String, count: Int)] = [
       ("held", state.held.count), ("away", state.away.count), ("keys", state.keys.count),
-      ("adopted", state.adopted.count), ("awaiting durable", state.awaitingDurable.count),
+      ("adopted", state.adopted.count),
+      ("abandoned", state.abandoned.count), ("awaiting durable", state.awaitingDurable.count),
       ("to place", state.toPlace.count),
       ("to cancel", state.toCancel.count), ("to settle", state.toSettle.count), ("unsettled", state.unsettled.count),
       ("here", dispatcher.loads.count), ("given", runs.count),

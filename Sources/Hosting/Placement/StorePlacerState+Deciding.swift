@@ -16,7 +16,7 @@ extension StorePlacerState {
       (settleAt, retryAt) = (.max, .max)
     }
     write(post)
-    mailbox?.isAwaiting(!away.isEmpty || !adopted.isEmpty)
+    mailbox?.isAwaiting(!away.isEmpty || !adopted.isEmpty || !abandoned.isEmpty)
   }
 
   mutating func distribute() {

@@ -12,6 +12,7 @@ extension StorePlacerState {
         if adopted[report.run]?.key == report.key {
           adopted[report.run] = report
         } else if report.state.isOver, !awaitingDurable.contains(report.key) {
+          abandoned.remove(report.key)
           toSettle.append(report.key)
         }
         continue

@@ -81,6 +81,8 @@ struct StorePlacerState: Sendable {
   var keys: [RunToken: PlacementKey] = [:]
   /// Of leaders before this one, until the scheduler hands over their orders.
   var adopted: [RunID: PlacementReport] = [:]
+  /// What other leaders have placed and nobody has asked for: told to end, and listened for until it has.
+  var abandoned: Set<PlacementKey> = []
   /// Those whose end the scheduler was told, until it is durable: they may be heard of again meanwhile.
   var awaitingDurable: Set<PlacementKey> = []
   var refusals: [RefusalKey: Refusal] = [:]
@@ -180,7 +182,8 @@ struct StorePlacerState: Sendable {
       }
     case .startIsComplete:
       // The scheduler has recorded them as interrupted, and runs none of them again.
-      toCancel.formUnion(adopted.values.filter { !$0.state.isOver }.map(\.key))
+      abandoned = Set(adopted.values.filter { !$0.state.isOver }.map(\.key))
+      toCancel.formUnion(abandoned)
       toSettle += adopted.values.filter(\.state.isOver).map(\.key)
       adopted = [:]
     case .windDown: isWindingDown = true

@@ -88,6 +88,7 @@ extension ClusterSimulation {
     if members[index].isFrozen {
       report.freezes += 1
     } else {
+      members[index].wokeAt = now
       // Its own watch over the lease is the first thing that runs, and its runs end a moment later.
       step(index)
       clock.advance(by: 2_000_000)
@@ -164,6 +165,8 @@ extension ClusterSimulation {
       members[index].leading?.host?.settle()
     }
     pass(60_000_000_000)
+    // As the next run that asks for its steps does: a host that has just woken up believes no answer yet.
+    for member in members { member.leading?.host?.settle() }
     slice = Self.lease / 3
     pass(9 * 60_000_000_000)
     let leaders = members.filter { $0.leading?.host != nil }

@@ -80,6 +80,9 @@ package struct ClusterSimulation {
     var absent: Set<String> = []
     var reloads = 0
 
+    /// When it went on last after it had been stopped.
+    var wokeAt = Int64.min
+
     var isAwake: Bool { !isFrozen && process != nil }
     var scripts: String { "\(altered.sorted()) \(absent.sorted()) \(reloads)" }
   }
@@ -88,6 +91,8 @@ package struct ClusterSimulation {
   /// How often a host looks at its lease, at least; when faults have stopped, a third of its length is enough.
   var slice: Int64 = 1_000_000_000
   static let grace: Int64 = 30_000_000_000
+  /// How long a host that was stopped may take until its runs have ended.
+  static let moment: Int64 = 10_000_000
 
   let seed: UInt64
   private let steps: Int
@@ -209,8 +214,11 @@ package struct ClusterSimulation {
     let groupOf = Dictionary(definitions.map { ($0.name, $0.group) }) { $1 }
     // Whoever leads and has no such job cannot know its group (docs/clustering.md).
     let unknown = members.first { $0.leading?.host != nil }?.absent ?? []
+    let known = members.contains { $0.wokeAt + Self.moment > now } ? model.contents.contents.runs : [:]
     for member in members where member.isAwake {
       for (job, run) in member.process?.executor.attempts ?? [] {
+        // Who has just woken up ends what was given up meanwhile (docs/clustering.md).
+        if member.wokeAt + Self.moment > now, known[run]?.outcome != nil { continue }
         instances[job, default: 0] += 1
         if unknown.contains(job) { uncounted.insert(run) }
         if let group = groupOf[job] ?? nil, !uncounted.contains(run) { inGroups[group, default: 0] += 1 }

@@ -1,12 +1,13 @@
 internal import JobModel
 
 /// What any host reads of a shared model: the same, whoever leads. How it writes is a host's own.
-protocol SharedModelReader: JobStore {
+protocol SharedModelReader: LinkedStore {
   var model: SharedModel { get }
 }
 
 extension SharedModelReader {
   var name: String { "model" }
+  var contents: any JobStore { model.contents }
   var keyValues: any KeyValueStore { model.contents.keyValues }
   func load() throws(StoreError) -> StoreSnapshot { try model.contents.load() }
   func runs(_ query: RunQuery) throws(StoreError) -> [RunRecord] { try model.contents.runs(query) }

@@ -40,11 +40,19 @@ final class SharedModelView: SharedModelReader {
 
   /// What is asked of the model and waited for.
   func ask<Answer>(_ body: () throws(StoreError) -> Answer) throws(StoreError) -> Answer {
-    let (isUp, losesAnswers) = link.withLock { ($0.isUp, $0.losesAnswers) }
+    let (isUp, losesAnswers) = link.withLock { link in
+      // A store says that a commit has failed when it knows that nothing of it comes any more.
+      if link.isUp, model.fences.sessions { link.strays = [] }
+      return (link.isUp, link.losesAnswers)
+    }
     guard isUp else { throw Self.broken }
     let answer = try body()
     guard !losesAnswers else { throw Self.broken }
     return answer
+  }
+
+  func steps(of run: RunID) throws(StoreError) -> [RunStep] {
+    try ask { () throws(StoreError) in try model.contents.steps(of: run) }
   }
 
   var surelyUntil: Int64 { link.withLock { $0.surelyUntil } }
