@@ -7,6 +7,7 @@ import MemoryStore
 import ScriptLoading
 import ScriptRuntime
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Log lines of runs")
@@ -31,7 +32,8 @@ struct LogSinkTests {
   }
 
   @Test(
-    "the reason of an orphan is asked for no deeper in the stack after ten thousand of them: nothing is piled on it")
+    "the reason of an orphan is asked for no deeper in the stack after ten thousand of them: nothing is piled on it",
+    .disabled(if: isUnderSanitizer))
   func orphans() {
     let renderer = EventRenderer(Silence())
     let depths = Mutex<[UInt]>([])

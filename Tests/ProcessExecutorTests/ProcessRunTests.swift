@@ -94,7 +94,9 @@ struct ProcessRunTests {
     ("os.execute('kill -STOP ' .. ctx.process) while true do end", .crashed, "was stopped"),
   ]
 
-  @Test("that crash are one failed run each, and the next one is as if nothing had been", arguments: endings)
+  @Test(
+    "that crash are one failed run each, and the next one is as if nothing had been", .disabled(if: isUnderSanitizer),
+    arguments: endings)
   func crashes(_ body: String, _ outcome: Outcome, _ words: String) throws {
     let fixture = try fixture { $0.libraries = .all }
     let report = try fixture.run(body)

@@ -2,6 +2,7 @@ import Executors
 import JobModel
 import Lua
 import ScriptFixtures
+import TestSupport
 import Testing
 
 @testable import FileWatching
@@ -11,7 +12,7 @@ import Testing
 
 /// The rule that every function of the host ends at its run's deadline, whatever it is given: as `timed_out`, with the
 /// hook and the retries that follow from it, and not as `stuck`.
-@Suite("Host functions and deadlines", .onBothExecutors)
+@Suite("Host functions and deadlines", .onBothExecutors, .disabled(if: isUnderSanitizer))
 struct HostFunctionDeadlineTests {
   /// All functions that the host gives to scripts, as scripts write them; of `ctx` those that are the host's own.
   static let functions: [String] =
