@@ -149,6 +149,12 @@ package final class SimulatedExecutor: JobExecutor {
       var reports: [RunReport] = []
       var started: [RunOrder] = []
       var steps: [(order: RunOrder, step: RunStep)] = []
+      // A host that was stopped begins later than it was to.
+      for index in state.attempts.indices where !state.attempts[index].isStarted && state.attempts[index].startsAt < now
+      {
+        state.attempts[index].startsAt = now
+        state.attempts[index].endsAt = max(state.attempts[index].endsAt, now)
+      }
       state.attempts.removeAll { attempt in
         // One that is cancelled ends without what its store will say.
         if attempt.isStoring, !attempt.isCancelled { return false }

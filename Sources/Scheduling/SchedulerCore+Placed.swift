@@ -37,8 +37,11 @@ extension SchedulerCore {
   /// A run whose host has gone. Who was asked to end has ended; any other one is interrupted.
   mutating func lose(_ slot: Int, _ report: RunReport, _ evaluation: inout Evaluation) {
     let why = report.details?.error?.message ?? "the host that had this run has gone"
-    // It may have begun without anybody having heard of it: its rates count it, as a restart does.
-    noteStart(slot, at: evaluation.now)
+    if runs.slots[slot].state == .dispatched {
+      // It may have begun without anybody having heard of it: its rates count it, now and after the next restart.
+      noteStart(slot, at: evaluation.now)
+      runs.slots[slot].record.attempts += 1
+    }
     switch runs.slots[slot].cancellation {
     case .requested, .replaced:
       end(slot, .cancelled, details: AttemptDetails(error: RunError(message: why)), &evaluation)

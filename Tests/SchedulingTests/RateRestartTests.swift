@@ -120,6 +120,7 @@ struct RateRestartTests {
     f.advance(to: 8)
     f.report(.lost, f.orders.removeFirst(), .interrupted)
     #expect(f.outcomes("a").contains(.interrupted) && f.orders.isEmpty)
+    #expect(f.rows.values.first { $0.outcome == .interrupted }?.attempts == 1, "so the next restart counts it")
     f.advance(to: 17)
     #expect(f.orders.isEmpty)
     f.advance(to: 18)

@@ -16,10 +16,9 @@ package struct RecordedStart: Sendable, Equatable {
 
   /// nil when no attempt of the run has begun.
   package init?(_ record: RunRecord) {
-    // Of an interrupted run nobody may have seen the last start.
-    guard record.attempts > 0, let at = record.outcome == .interrupted ? record.finishedAt : record.lastStartedAt else {
-      return nil
-    }
+    // Of an interrupted run nobody may have seen the last start, and of one that was lost and cancelled none.
+    let started = record.outcome == .interrupted ? nil : record.lastStartedAt
+    guard record.attempts > 0, let at = started ?? record.finishedAt else { return nil }
     self.init(job: record.job, at: at, attempts: Int(record.attempts))
   }
 }
