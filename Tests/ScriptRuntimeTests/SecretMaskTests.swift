@@ -34,6 +34,18 @@ struct SecretMaskTests {
     #expect(mask.masked(value) == ["***": ["a ***", "***", "***", 5, true], "b": .nil])
   }
 
+  @Test("what has no value of a secret in it is as it was, NaN too")
+  func unchanged() {
+    let values: [LuaValue] = [.number(.nan), ["a": .number(.nan), "b": ["text", 5]], .nil, "text"]
+    for value in values {
+      for mask in [mask("s3cret"), SecretMask()] {
+        if case .some(let hidden) = mask.hiding(value) { Issue.record("\(hidden)") }
+        #expect("\(mask.masked(value))" == "\(value)")
+      }
+    }
+    #expect(mask("s3cret").hiding(["b": "s3cret"]) == ["b": "***"])
+  }
+
   @Test("the beginning of a value at a cut is hidden too", arguments: ["", "…", "\\xC3", "\u{FFFD}"])
   func cut(_ sign: String) {
     let mask = mask("correct horse battery")

@@ -169,10 +169,8 @@ struct Arguments {
 
   /// A value that leaves the run, without values of secrets.
   func told(_ value: LuaValue, _ what: String, by run: RunContext) throws(Misuse) -> LuaValue {
-    let told = run.services.secrets.mask.masked(value)
-    if told != value {
-      run.note(.warn, "\(function): the value of a secret in \(what) is hidden: who needs it calls secret itself")
-    }
+    guard let told = run.services.secrets.mask.hiding(value) else { return value }
+    run.note(.warn, "\(function): the value of a secret in \(what) is hidden: who needs it calls secret itself")
     return told
   }
 

@@ -87,9 +87,16 @@ package final class SecretMask: Sendable {
   }
 
   /// The value without values of secrets, in whatever depth.
-  package func masked(_ value: LuaValue) -> LuaValue {
-    guard let patterns else { return value }
-    return patterns.masked(value)
+  package func masked(_ value: LuaValue) -> LuaValue { hiding(value) ?? value }
+
+  /// The same; nil when no value of a secret is in it. (Comparing would not tell: NaN differs from itself.)
+  package func hiding(_ value: LuaValue) -> LuaValue? {
+    // Not the literal nil, which is a value of Lua too.
+    guard let patterns else { return .none }
+    var isHidden = false
+    let masked = patterns.masked(value, &isHidden)
+    guard isHidden else { return .none }
+    return .some(masked)
   }
 }
 
@@ -233,25 +240,33 @@ private struct SecretPatterns: Sendable {
 
   private func masked(_ bytes: [UInt8]) -> [UInt8]? { unsafe bytes.withUnsafeBytes { unsafe masked($0) } }
 
-  private func masked(_ number: LuaValue, shown: String) -> LuaValue {
-    masked(Array(shown.utf8)) == nil ? number : .string(LuaString(SecretMask.replacement))
+  private func masked(_ bytes: [UInt8], _ isHidden: inout Bool) -> [UInt8]? {
+    let masked = masked(bytes)
+    if masked != nil { isHidden = true }
+    return masked
   }
 
-  func masked(_ value: LuaValue) -> LuaValue {
+  /// A number whose digits are a secret's is a text then.
+  private func masked(_ number: LuaValue, shown: String, _ isHidden: inout Bool) -> LuaValue {
+    masked(Array(shown.utf8), &isHidden) == nil ? number : .string(LuaString(SecretMask.replacement))
+  }
+
+  /// - Parameter isHidden: becomes true when something was hidden.
+  func masked(_ value: LuaValue, _ isHidden: inout Bool) -> LuaValue {
     switch value {
-    case .nil, .bool, .function, .object: value
-    case .integer(let number): masked(value, shown: String(number))
-    case .number(let number): masked(value, shown: String(number))
-    case .string(let text): masked(text.bytes).map { .string(LuaString(bytes: $0)) } ?? value
+    case .nil, .bool, .function, .object: return value
+    case .integer(let number): return masked(value, shown: String(number), &isHidden)
+    case .number(let number): return masked(value, shown: String(number), &isHidden)
+    case .string(let text): return masked(text.bytes, &isHidden).map { .string(LuaString(bytes: $0)) } ?? value
     case .table(let table):
-      .table(
+      return .table(
         LuaTable(
-          array: table.array.map(masked),
+          array: table.array.map { masked($0, &isHidden) },
           fields: table.fields.map { field in
-            let key = masked(Array(field.key.utf8)).map { String(decoding: $0, as: UTF8.self) } ?? field.key
-            return (key: key, value: masked(field.value))
+            let key = masked(Array(field.key.utf8), &isHidden).map { String(decoding: $0, as: UTF8.self) }
+            return (key: key ?? field.key, value: masked(field.value, &isHidden))
           },
-          others: table.others.map { (key: masked($0.key), value: masked($0.value)) }))
+          others: table.others.map { (key: masked($0.key, &isHidden), value: masked($0.value, &isHidden)) }))
     }
   }
 }
