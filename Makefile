@@ -100,7 +100,7 @@ setup:
 test-setup: setup
 	@.ci/mongod
 	@.ci/setup $(LUA_MODULES) || echo "test: Lua modules could not be installed, their tests are left out" >&2
-	@.ci/setup python3 python3-aiosmtpd openssl || echo "test: aiosmtpd could not be installed: mail over STARTTLS is left out" >&2
+	@.ci/setup python3 python3-aiosmtpd openssl nghttp2-server || echo "test: aiosmtpd, openssl or nghttpd could not be installed: mail and http over TLS are left out" >&2
 	@.ci/setup postgresql || echo "test: PostgreSQL could not be installed: tests that need its server are left out" >&2
 
 ## install: put the binary into PREFIX/bin (default /usr/local)

@@ -29,7 +29,9 @@ extension Transfer {
     ]
     set(CURLOPT_HTTP_VERSION, versions[request.version] ?? 0)
     // What was looked up and checked is what libcurl connects to. The plus lets it forget the entry as others.
-    for (place, found) in [(url.place, addresses)] + (proxyAddresses.map { [$0] } ?? []) where !found.isEmpty {
+    // A literal address of IPv6 has nothing to look up, and cannot be written there.
+    for (place, found) in [(url.place, addresses)] + (proxyAddresses.map { [$0] } ?? [])
+    where !found.isEmpty && !place.hasPrefix("[") {
       let text = found.map { $0.bytes.count == 4 ? "\($0)" : "[\($0)]" }.joined(separator: ",")
       unsafe resolves = curl_slist_append(resolves, "+\(place):\(text)")
     }

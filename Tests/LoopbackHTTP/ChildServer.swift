@@ -10,7 +10,9 @@ public final class ChildServer: @unchecked Sendable {
 
   /// The path of a program, when it is there.
   public static func path(of program: String) -> String? {
-    let places = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":") + ["/usr/sbin"]
+    // The system's own first: a shim in front of it would be killed in its place.
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    let places: [String] = ["/usr/bin", "/bin", "/usr/sbin"] + path.split(separator: ":").map(String.init)
     return places.map { "\($0)/\(program)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 
@@ -29,7 +31,8 @@ public final class ChildServer: @unchecked Sendable {
   }
 
   deinit {
-    process.terminate()
+    // Not SIGTERM: a thread of tests may have it blocked, and its children with it.
+    kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
   }
 
