@@ -99,8 +99,14 @@ package struct StoreRunKeeper: RunKeeper {
         return completion(CommitAnswer(result))
       }
       intent.id = id
+      // Another attempt may have committed the same step meanwhile, and its intent is this one.
+      guard doubts.begin(id) else { return completion(.committed) }
+      let carriedOut: @Sendable (StoreError?) -> Void = { error in
+        if error == nil { doubts.end(id) }
+        completion(.committed)
+      }
       // Whatever becomes of this batch: the intent is durable, and so it will be done.
-      inbox.post(whenDurable: { _ in completion(.committed) }) { [intent] core, now, actions in
+      inbox.post(whenDurable: carriedOut) { [intent] core, now, actions in
         core.perform(operations, of: intent, in: name, at: now, into: &actions)
       }
     }
@@ -133,6 +139,8 @@ struct CommitDoubt: Sendable {
 package final class CommitDoubts: Sendable {
   private static let most = 1_000
   private let doubts = Monitor<[CommitDoubt]>([])
+  /// Intents that were handed to the scheduler, until the store knows that they were carried out.
+  private let underWay = Monitor<Set<Int64>>([])
 
   package init() {}
 
@@ -143,6 +151,11 @@ package final class CommitDoubts: Sendable {
       doubts.append(doubt)
     }
   }
+
+  /// Whether an intent is to be handed to the scheduler: it was not in this life of the host.
+  func begin(_ intent: Int64) -> Bool { underWay.withLock { $0.insert(intent).inserted } }
+  /// The store knows that it was carried out, and answers with it no more.
+  func end(_ intent: Int64) { underWay.withLock { _ = $0.remove(intent) } }
 
   func take() -> [CommitDoubt] {
     doubts.withLock { doubts in
