@@ -26,11 +26,6 @@ struct VisibleTextTests {
     #expect(VisibleText.lines("a\nb\r\n\u{1B}c") == "a\nb\\r\n\\x1Bc")
   }
 
-  @Test("in the message of a record only the tab stays")
-  func message() {
-    #expect(VisibleText.message("a\tb\nc\u{1B}[1m\r") == "a\tb\\nc\\x1B[1m\\r")
-  }
-
   @Test("JSON stays JSON that says the same, on one line and without hidden characters")
   func json() {
     #expect(VisibleText.json("{\n\t\"a\": \"\u{9B}\u{202E}x\u{7F}\"\r\n}") == #"{  "a": "\u009b\u202ex\u007f"  }"#)

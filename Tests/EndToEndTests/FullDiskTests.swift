@@ -34,10 +34,10 @@ struct FullDiskTests {
       """)
     let host = try place.host()
     let said = [
-      "first\ttrue", "write\tnil\tdata/second: No space left on device",
-      "copy\tnil\tdata/third: No space left on device",
-      "the content cannot be written: No space left on device", "sqlite\tsqlite: database or disk is full",
-      "append\tnil\tdata/log: No space left on device", "kept\ttrue",
+      "first\\ttrue", "write\\tnil\\tdata/second: No space left on device",
+      "copy\\tnil\\tdata/third: No space left on device",
+      "the content cannot be written: No space left on device", "sqlite\\tsqlite: database or disk is full",
+      "append\\tnil\\tdata/log: No space left on device", "kept\\ttrue",
     ]
     for text in said { try host.awaitLine(containing: text) }
     let left = try FileManager.default.contentsOfDirectory(atPath: place.path + "/data").sorted()

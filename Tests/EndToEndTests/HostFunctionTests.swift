@@ -194,7 +194,7 @@ struct HostFunctionTests {
     #expect(Set(tested.filter { !$0.hasPrefix("ctx") }).subtracting(listed).isEmpty, "of no function")
     // What has no result to see.
     for said in [
-      "debug line {\"n\":1}", "info line", "warn line", "error line", "printed\t2",
+      "debug line {\"n\":1}", "info line", "warn line", "error line", "printed\\t2",
       "progress: 50 %",
     ] {
       #expect(host.text.contains(said), "\(said)")

@@ -12,14 +12,10 @@
 /// printable ASCII.
 package enum VisibleText {
   /// The text as one line.
-  package static func line(_ text: String) -> String { isPlain(text) ? text : escaped(text) }
-
-  /// The message of a record of the log as one line: a tab stays, by which `print` separates its values. It acts on
-  /// nothing but its own line.
-  package static func message(_ text: String) -> String { isPlain(text) ? text : escaped(text, but: "\t") }
+  package static func line(_ text: String) -> String { isPlain(text) ? text : escaped(text, keepsLineBreaks: false) }
 
   /// The same for a text of our own that has several lines: a line feed stays.
-  package static func lines(_ text: String) -> String { isPlain(text) ? text : escaped(text, but: "\n") }
+  package static func lines(_ text: String) -> String { isPlain(text) ? text : escaped(text, keepsLineBreaks: true) }
 
   /// A JSON document on one line: what does not show stands in it as JSON writes it, `\u001b`, and a line break or tab
   /// between its parts becomes a space. A valid document stays one, and says the same.
@@ -50,14 +46,14 @@ package enum VisibleText {
 
   private static func isPlain(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } }
 
-  private static func escaped(_ text: String, but kept: Unicode.Scalar? = nil) -> String {
+  private static func escaped(_ text: String, keepsLineBreaks: Bool) -> String {
     var line = ""
     var isAfterSymbol = false
     for scalar in text.unicodeScalars {
       defer { isAfterSymbol = scalar.value > 0x7F && scalar.properties.isEmoji }
       // An emoji's colour is chosen by this selector, which shows.
       let isSelector = scalar.value == 0xFE0F && isAfterSymbol
-      if !isHidden(scalar) || isSelector || scalar == kept {
+      if !isHidden(scalar) || isSelector || keepsLineBreaks && scalar == "\n" {
         line.unicodeScalars.append(scalar)
       } else {
         line += escape(scalar)

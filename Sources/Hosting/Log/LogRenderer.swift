@@ -81,7 +81,7 @@ package final class LogRenderer: HostLog {
         format == .text ? "\(dim(zone.withLock { TimeFormat.logTime(line.at, in: $0) })) " : priority(line.level)
       text += coloured(line.level) + " "
       if let job = line.job.map(VisibleText.line) { text += line.run.map { "\(job) #\($0): " } ?? "\(job): " }
-      text += VisibleText.message(line.message)
+      text += VisibleText.line(line.message)
       if let fields = line.fields { text += " " + VisibleText.json(fields.text) }
       // Indented, each line by itself made visible: none of them can begin as a record does.
       for part in line.traceback?.split(separator: "\n") ?? [] where part != "stack traceback:" {
