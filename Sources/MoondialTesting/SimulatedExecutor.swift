@@ -72,8 +72,11 @@ package final class SimulatedExecutor: JobExecutor {
 
   package func submit(_ orders: [RunOrder]) {
     let now = clock.monotonic.now.nanoseconds
-    let found = orders.map { order in
-      (order.job.definition.payload as? SimulatedPayload)?.hasSteps == true ? steps(of: order) : nil
+    let found = orders.map { order -> (known: [RunStep], violation: String?)? in
+      guard (order.job.definition.payload as? SimulatedPayload)?.hasSteps == true else { return nil }
+      let found = steps(of: order)
+      // A host that has just woken up may hand over what another run goes on with by now.
+      return (found.known, isGivenUp(order) ? nil : found.violation)
     }
     // Of a host that has just woken up these are about to end.
     let gone = Set(state.withLock { $0.attempts.map(\.order) }.filter(isGivenUp).map(\.token))
