@@ -7,13 +7,6 @@ package import JobModel
 /// than it says for one window, and is never broken. The rows have wall-clock times: a clock that was set forward
 /// meanwhile makes starts look older than they are.
 extension SchedulerCore {
-  /// Whether a start of the run counts for a rate.
-  func hasRate(_ slot: Int) -> Bool {
-    guard let queue = jobs[runs.slots[slot].job.offset].limiterQueue else { return false }
-    return limits.queues[queue.offset].starts != nil
-      || limits.groups[limits.queues[queue.offset].group.offset].starts != nil
-  }
-
   /// Enters into the rates of the declared jobs what the stores told. O(n log n).
   mutating func recallStarts(at now: ClockReading) {
     defer { restart.starts = [] }

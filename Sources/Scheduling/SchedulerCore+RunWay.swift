@@ -145,7 +145,9 @@ extension SchedulerCore {
       } else if jobs[index.offset].limiterQueue != nil, !isChosen(slot) {
         continue
       } else if runs.slots[slot].row == .claim {
-        claimAgain(slot, &evaluation)
+        // The next attempt. Before it begins its row tells of those before: after a crash, and on another host that
+        // leads, it is all that attempts and rates are counted by. And no row is on its way that is older than its end.
+        handToStore(slot, &evaluation)
       } else if jobs[index.offset].isGone, runs.slots[slot].record.startedAt == nil {
         // A claim that the store refused, of a schedule that was unscheduled meanwhile.
         reject(slot, .unscheduled, &evaluation)
@@ -168,14 +170,6 @@ extension SchedulerCore {
       evaluation.events.append(.runClaimed(record.id, job: record.job, scheduledAt: record.scheduledAt))
     }
     if runs.slots[slot].record.cause == .schedule { jobs.markDirty(index) }
-  }
-
-  /// The next attempt of a run that has its claim. Under a rate its row must tell of the attempts before this one:
-  /// after a crash it is all that its rates have to count by.
-  private mutating func claimAgain(_ slot: Int, _ evaluation: inout Evaluation) {
-    if hasRate(slot) { return handToStore(slot, &evaluation) }
-    takeGroupSlot(slot)
-    dispatch(slot, &evaluation)
   }
 
   private mutating func handToStore(_ slot: Int, _ evaluation: inout Evaluation) {

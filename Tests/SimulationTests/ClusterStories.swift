@@ -18,7 +18,9 @@ struct ClusterStories {
     arguments: 1...16 as ClosedRange<UInt64>)
   func fixed(seed: UInt64) throws { try hold(seed) }
 
-  @Test("seeds that have found faults", arguments: [1_700, 300_000_422, 600_003_309, 700_002_664] as [UInt64])
+  @Test(
+    "seeds that have found faults",
+    arguments: [1_700, 300_000_422, 500_002_907, 600_003_309, 700_002_664, 700_014_899] as [UInt64])
   func known(seed: UInt64) throws { try hold(seed) }
 
   @Test("fresh seeds", arguments: SimulationTests.fresh)

@@ -182,7 +182,7 @@ struct StorePlacerState: Sendable {
       }
     case .startIsComplete:
       // The scheduler has recorded them as interrupted, and runs none of them again.
-      abandoned = Set(adopted.values.filter { !$0.state.isOver }.map(\.key))
+      abandoned.formUnion(adopted.values.filter { !$0.state.isOver }.map(\.key))
       toCancel.formUnion(abandoned)
       toSettle += adopted.values.filter(\.state.isOver).map(\.key)
       adopted = [:]

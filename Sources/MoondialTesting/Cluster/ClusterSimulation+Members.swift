@@ -130,7 +130,6 @@ extension ClusterSimulation {
     guard let process = members[index].process, let leading = members[index].leading else { return }
     do throws(StoreError) { guard try process.placement.takeOver() else { return } } catch { return stepDown(index) }
     report.adopted += model.placedRuns.count
-    starts.takenOver()
     rates.hostDied(clockSetAt: .min, absent: members[index].absent)
     let host = SimulatedHost(
       store: leading.view, clock: clock, seed: seed &+ UInt64(index) &* 1_000 &+ UInt64(leading.view.epoch),
