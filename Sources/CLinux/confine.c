@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -248,6 +249,8 @@ static bool lower(int resource, int64_t most) {
   struct rlimit both = {.rlim_cur = bound, .rlim_max = bound};
   return setrlimit((__rlimit_resource_t)resource, &both) == 0;
 }
+
+void linux_keep_one_arena(void) { mallopt(M_ARENA_MAX, 1); }
 
 bool linux_limit_memory(int64_t bytes) {
   int64_t space = field_of_status("VmSize:"), data = field_of_status("VmData:");

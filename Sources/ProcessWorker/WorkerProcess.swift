@@ -41,6 +41,8 @@ package final class WorkerProcess: Sendable {
 
   /// Serves the host at the other end of `socket` until it ends the process.
   package static func serve(socket: Int32 = 3) -> Never {
+    // What `memory` gives a run is then the same in each process.
+    linux_keep_one_arena()
     // Programs that it starts have no word with the host.
     _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
     let link = WorkerLink(socket: socket)

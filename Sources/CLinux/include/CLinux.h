@@ -176,6 +176,10 @@ bool linux_landlock_enter(int rules);
 /// up the capabilities that one has in there. Before there are other threads. False: the kernel does not allow it.
 bool linux_enter_namespaces(void);
 
+/// All threads take their memory from one arena (mallopt(3), M_ARENA_MAX): another one reserves 64 MB of address space,
+/// and whether a thread has made its own already is chance. Before there are other threads.
+void linux_keep_one_arena(void);
+
 /// The process may have so many bytes more than it has now (RLIMIT_AS, RLIMIT_DATA).
 bool linux_limit_memory(int64_t bytes);
 
