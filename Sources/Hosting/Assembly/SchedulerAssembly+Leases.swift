@@ -24,6 +24,7 @@ extension SchedulerAssembly {
             core.leaseIsRegained(in: index, at: now, into: &evaluation)
           }
         case .lost(let why):
+          log.write(.error, "store \(why)")
           engine?.post(whenDurable: nil) { core, now, evaluation in
             core.leaseIsDoubtful(in: index, at: now, into: &evaluation)
           }
