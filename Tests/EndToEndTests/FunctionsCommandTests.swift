@@ -37,6 +37,21 @@ struct FunctionsCommandTests {
     #expect(heads.map(String.init) == HostFunctions.names.filter { $0.hasPrefix("kv.") } && heads.count > 3)
   }
 
+  @Test("--markdown is the page of the docs, and goes with nothing else")
+  func page() throws {
+    let ended = try place.run("functions", "--markdown")
+    #expect(ended.status == 0 && ended.errors.isEmpty)
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let page = try String(contentsOf: root.appending(path: "docs/lua-api/functions.md"), encoding: .utf8)
+    #expect(ended.output.joined(separator: "\n") + "\n" == page)
+    for more in ["--json", "kv.get"] {
+      let refused = try place.run("functions", "--markdown", more)
+      #expect(refused.status == 2 && refused.output.isEmpty)
+      #expect(refused.errors.joined().contains("--markdown shows all of them; leave out the others"))
+    }
+  }
+
   @Test("--json is one list of objects, of all, of a module or of one")
   func json() throws {
     struct Entry: Decodable {

@@ -9,10 +9,10 @@ struct FunctionsCommand: ParsableCommand {
     abstract: "What scripts can call in a run, or what one of these does.",
     discussion: """
       Examples:
-        moondial functions            all names
-        moondial functions kv         what is in kv
-        moondial functions kv.update  what it takes and returns, as editors show it
-        moondial functions --markdown docs/lua-api/functions.md, as a page of its own
+        moondial functions             all names
+        moondial functions kv          what is in kv
+        moondial functions kv.update   what it takes and returns, as editors show it
+        moondial functions --markdown  all that editors show, as one page
       What scripts call at their top level is shown by its name: job, cron.
       """)
 
