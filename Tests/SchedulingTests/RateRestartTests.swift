@@ -111,19 +111,4 @@ struct RateRestartTests {
     f.endAll()
     #expect(f.outcomes("a") == [.succeeded])
   }
-
-  @Test("a run whose host has gone counts as a start: it may have begun without anybody having heard of it")
-  func lostHost() throws {
-    var f = Fixture([LimitTests.flood("a", group: nil) { $0.rate = LimitTests.rate(1, 10) }])
-    for _ in 0..<2 { _ = try f.core.runNow("a", params: nil, at: f.now, into: &f.actions) }
-    f.settle()
-    f.advance(to: 8)
-    f.report(.lost, f.orders.removeFirst(), .interrupted)
-    #expect(f.outcomes("a").contains(.interrupted) && f.orders.isEmpty)
-    #expect(f.rows.values.first { $0.outcome == .interrupted }?.attempts == 1, "so the next restart counts it")
-    f.advance(to: 17)
-    #expect(f.orders.isEmpty)
-    f.advance(to: 18)
-    #expect(f.orders.count == 1)
-  }
 }
