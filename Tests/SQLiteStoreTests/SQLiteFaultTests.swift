@@ -127,10 +127,10 @@ struct SQLiteFaultTests {
     }
   }
 
-  @Test("a directory or file that cannot be written; reading it still works")
+  @Test(
+    "a directory or file that cannot be written; reading it still works",
+    .enabled(if: geteuid() == 0, "becoming somebody else needs root"))
   func readOnly() async throws {
-    // Becoming somebody else needs root; CI and `make test` in a container have it.
-    guard geteuid() == 0 else { return }
     let directory = try TemporaryDirectory()
     let path = directory.path("moondial.db")
     let store = try SQLiteStore(path, options: options())
