@@ -40,12 +40,19 @@ package enum InvariantChecker {
     guard let trigger = job.trigger, let schedule else { return [] }
     let anchored = trigger.anchored(at: schedule.anchor ?? schedule.registeredAt)
     var problems: [String] = []
+    let hasOtherCauses = job.runAtStart || !job.events.isEmpty
+    // All of its fire times are decided: what is skipped after them at an instant that would be one came another way.
+    let end = job.limit.flatMap { schedule.fireCount >= $0 ? schedule.lastFire : nil }
     let epochs = Set(runs.map(\.clockEpoch) + ranges.map(\.clockEpoch))
     for epoch in epochs.sorted() {
       problems += check(
         job.name, anchored, runs: runs.filter { $0.cause == .schedule && $0.clockEpoch == epoch },
-        ranges: ranges.filter { $0.clockEpoch == epoch && $0.kind != .clock }, epoch: epoch,
-        hasOtherCauses: job.runAtStart || !job.events.isEmpty)
+        ranges: ranges.filter { range in
+          guard range.clockEpoch == epoch, range.kind != .clock else { return false }
+          guard let end, epoch == schedule.clockEpoch, hasOtherCauses else { return true }
+          return range.first <= end || range.kind != .skipped
+        }, epoch: epoch,
+        hasOtherCauses: hasOtherCauses)
     }
     return problems
   }

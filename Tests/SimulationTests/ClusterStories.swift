@@ -20,7 +20,9 @@ struct ClusterStories {
 
   @Test(
     "seeds that have found faults",
-    arguments: [1_700, 300_000_422, 500_002_907, 600_003_309, 700_002_664, 700_014_899] as [UInt64])
+    arguments: [
+      1_700, 300_000_422, 500_002_907, 600_003_309, 700_002_664, 700_014_899, 1_000_029_900, 1_000_036_268,
+    ] as [UInt64])
   func known(seed: UInt64) throws { try hold(seed) }
 
   @Test("fresh seeds", arguments: SimulationTests.fresh)
