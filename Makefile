@@ -34,14 +34,14 @@ cluster-test: setup
 	@.ci/setup postgresql
 	@.ci/mongod
 	@swift build --build-tests --jobs $(JOBS)
-	@MOONDIAL_CLUSTER_SECONDS=$(SECONDS) MOONDIAL_CLUSTER_JOBS=200 swift test --skip-build --filter ClusterTests
+	@MOONDIAL_CLUSTER_SECONDS=$(SECONDS) MOONDIAL_CLUSTER_JOBS=2000 swift test --skip-build --filter ClusterTests
 
 ## soak: a mixed load on the release binary for SOAK seconds, after which memory, descriptors, threads and disk must be flat
 SOAK ?= 600
 soak: build
 	@.ci/soak $(SOAK)
 
-## bench: every measure of `moondial bench`, a few times
+## bench: the measures of `moondial bench` that need no driver, a few times
 bench: build
 	@.ci/bench
 

@@ -3,16 +3,19 @@ import Foundation
 import Glibc
 import Hosting
 import JobModel
+import PostgresFixture
 import TestSupport
 
 /// Several hosts, as processes, that name one store on a server, and what can happen to them: killed, stopped for
-/// longer than their lease, their connections cut, the server restarted. Then an account of every instant.
+/// longer than their lease, their connections cut, delayed or half-open, the server restarted, its disk full. Then an
+/// account of every instant.
 ///
 /// Two records are compared. One is the store. The other is independent of it: a file per job to which each run appends
 /// a line when it begins and one when it ends.
 struct ClusterHarness {
   enum Accident: CaseIterable {
-    case killLeader, killStandby, freezeLeader, freezeStandby, stopLeader, cutConnections, restartServer, crashServer
+    case killLeader, killStandby, freezeLeader, freezeStandby, stopLeader, cutConnections, restartServer, crashServer,
+      delayLink, stallLeader, stallStandby, fillDisk
   }
 
   struct Job: Sendable {
@@ -44,18 +47,32 @@ struct ClusterHarness {
   private(set) var thawed = 0
   /// Runs that a frozen host began when it woke up.
   private(set) var begunLate = 0
+  /// How often each accident was.
+  private(set) var happened: [Accident: Int] = [:]
   private let began = Date()
   /// The process of a host that was killed.
   private var lastLeader = ""
 
-  init(_ server: ClusterServer, hosts count: Int, jobs jobCount: Int, seed: UInt64) throws {
+  /// The variable that sets each host's clock; nil: it has the machine's.
+  private let clocks: [String?]
+
+  /// - Parameter skews: whole seconds by which the clocks of the hosts are ahead; those beyond it have the machine's.
+  init(_ server: ClusterServer, hosts count: Int, jobs jobCount: Int, skews: [Int] = [], seed: UInt64) throws {
     random = SeededGenerator(seed)
-    place = try Place()
+    let place = try Place()
+    self.place = place
+    clocks = try (0..<count).map { index in
+      guard index < skews.count, skews[index] != 0 else { return nil }
+      return "LD_PRELOAD=\(try place.skewedClock(seconds: skews[index]))"
+    }
     self.server = server
     hosts = Array(repeating: nil, count: count)
+    // Of two hundred jobs and more some 400 are due each second, so that a debug build on two processors keeps up.
     let intervals: [Int64] = [200, 500, 500, 1_000, 1_000, 2_000]
+    let slower = max(1, Int64(jobCount) / 200)
     jobs = (0..<jobCount).map { number in
-      Job(name: "j\(1_000 + number)", interval: intervals[number % intervals.count], recovers: number % 3 == 0)
+      Job(
+        name: "j\(1_000 + number)", interval: intervals[number % intervals.count] * slower, recovers: number % 3 == 0)
     }
     try FileManager.default.createDirectory(atPath: place.path + "/lines", withIntermediateDirectories: true)
     let settings = "return { stores = { default = { url = \"\(server.url)\", lease = \"\(Int(Self.lease))s\" } } }"
@@ -81,7 +98,8 @@ struct ClusterHarness {
 
   private mutating func start(_ index: Int) throws {
     hosts[index] = try place.host(
-      "--allow-all", "--grace", "5s", "--state", ".state\(index)", "--set", "node.name=host\(index)")
+      "--allow-all", "--grace", "5s", "--state", ".state\(index)", "--set", "node.name=host\(index)", "--set",
+      "stores.default.url=\(server.url(of: index))", prefix: clocks[index].map { ["/usr/bin/env", $0] } ?? [])
   }
 
   // MARK: What happens to them
@@ -146,7 +164,9 @@ struct ClusterHarness {
   /// Lets them run, then has one thing happen, then waits until they run again.
   mutating func live() throws {
     try awaitProgress("a quiet moment")
-    let accident = Accident.allCases[Int(random.next() % UInt64(Accident.allCases.count))]
+    let accidents = server.accidents
+    let accident = accidents[Int(random.next() % UInt64(accidents.count))]
+    happened[accident, default: 0] += 1
     let leading = try leader()
     switch accident {
     case .killLeader, .killStandby:
@@ -200,6 +220,25 @@ struct ClusterHarness {
       hosts[leading] = nil
       try awaitProgress("a leader that was stopped")
       try start(leading)
+    case .delayLink:
+      guard let link = server.link(of: leading ?? 0) else { return }
+      link.delay = Double(random.next() % 400) / 1_000
+      Thread.sleep(forTimeInterval: Self.lease * 1.5)
+      link.delay = 0
+    case .stallLeader:
+      guard let leading, let host = hosts[leading], let link = server.link(of: leading) else { return }
+      link.stall()
+      try awaitTakeover(from: leading, "a leader that the server does not hear")
+      link.mend()
+      do { try host.awaitLine(containing: "this host begins anew, to stand by") } catch {
+        violations.append("a leader that nobody heard was not fenced: \(error)")
+      }
+    case .stallStandby:
+      guard let index = hosts.indices.first(where: { $0 != leading }), let link = server.link(of: index) else { return }
+      link.stall()
+      Thread.sleep(forTimeInterval: Self.lease * 1.5)
+      link.mend()
+    case .fillDisk: try server.fillDisk(for: 3)
     case .cutConnections: try server.cutConnections()
     case .restartServer: try server.restart()
     case .crashServer: try server.crash()

@@ -6,12 +6,13 @@ import PostgresFixture
 
 /// The server whose store several hosts name, and what can happen to it.
 enum ClusterServer {
-  case postgres(PostgresServer, url: String)
+  /// Each host goes a way of its own.
+  case postgres(PostgresServer, url: String, links: [PostgresProxy])
   case mongo(MongoProcess, url: String)
 
-  static func postgres() throws -> ClusterServer {
-    let server = try PostgresServer()
-    return .postgres(server, url: try server.database())
+  static func postgres(hosts: Int) throws -> ClusterServer {
+    let server = try PostgresServer(megabytes: FullDisk.canMount ? 2_048 : nil)
+    return .postgres(server, url: try server.database(), links: try (0..<hosts).map { _ in try PostgresProxy(to: server) })
   }
 
   static func mongo(_ kind: MongoProcess.Kind) throws -> ClusterServer {
@@ -21,14 +22,42 @@ enum ClusterServer {
 
   var url: String {
     switch self {
-    case .postgres(_, let url), .mongo(_, let url): url
+    case .postgres(_, let url, _), .mongo(_, let url): url
     }
+  }
+
+  /// The address by which a host goes.
+  func url(of host: Int) -> String { link(of: host)?.url(of: url) ?? url }
+
+  /// The way of a host; nil: they have none that a test could break.
+  func link(of host: Int) -> PostgresProxy? {
+    guard case .postgres(_, _, let links) = self else { return nil }
+    return links[host]
+  }
+
+  /// What can happen to it, and to the hosts.
+  var accidents: [ClusterHarness.Accident] {
+    ClusterHarness.Accident.allCases.filter { accident in
+      switch (accident, self) {
+      case (.delayLink, .mongo), (.stallLeader, .mongo), (.stallStandby, .mongo), (.fillDisk, .mongo): false
+      case (.fillDisk, .postgres): FullDisk.canMount
+      default: true
+      }
+    }
+  }
+
+  /// Its disk is full for so many seconds.
+  func fillDisk(for seconds: Double) throws {
+    guard case .postgres(let server, _, _) = self else { return }
+    try server.fill()
+    Thread.sleep(forTimeInterval: seconds)
+    try server.free()
   }
 
   /// The process of the host that has the store, as the store says.
   func leader() throws -> String? {
     switch self {
-    case .postgres(let server, let url):
+    case .postgres(let server, let url, _):
       return try server.execute("SELECT process FROM moondial.leadership", in: url)
     case .mongo:
       let store = try StoreKinds.standard.open(StoreAddress(url), StoreRequest(.reader))
@@ -40,7 +69,7 @@ enum ClusterServer {
 
   func cutConnections() throws {
     switch self {
-    case .postgres(let server, let url):
+    case .postgres(let server, let url, _):
       try server.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'moondial%'", in: url)
     case .mongo(let server, _):
@@ -50,7 +79,7 @@ enum ClusterServer {
 
   func restart() throws {
     switch self {
-    case .postgres(let server, _):
+    case .postgres(let server, _, _):
       try server.stop(.fast)
       try server.start()
     case .mongo: try crash()
@@ -60,7 +89,7 @@ enum ClusterServer {
   /// It dies without a word, and comes back.
   func crash() throws {
     switch self {
-    case .postgres(let server, _):
+    case .postgres(let server, _, _):
       try server.stop(.immediate)
       try server.start()
     case .mongo(let server, _):
@@ -71,7 +100,7 @@ enum ClusterServer {
 
   /// A time of the row of leadership, in seconds by the server's clock; nil: it has none.
   func lease(_ column: String) throws -> Double? {
-    guard case .postgres(let server, let url) = self else { return nil }
+    guard case .postgres(let server, let url, _) = self else { return nil }
     return Double(try server.execute("SELECT extract(epoch FROM \(column)) FROM moondial.leadership", in: url))
   }
 }

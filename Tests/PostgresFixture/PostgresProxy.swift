@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import TestSupport
 
-/// A way to a server that loses what a test wants lost: it listens on a socket of its own, and hands on both
-/// directions.
+/// A way to a server that loses, holds or delays what a test wants: it listens on a socket of its own, and hands on
+/// both directions.
 ///
 ///     let proxy = try PostgresProxy(to: server)
 ///     let store = try PostgresStore(StoreAddress(proxy.url(of: address)))
@@ -31,6 +31,10 @@ public final class PostgresProxy: @unchecked Sendable {
   private var pending: Accident?
   private var isHolding = false
   private var mayGo = false
+  private var isStalled = false
+  private var pause = 0.0
+  /// Of connections: each ``mend()`` breaks those that were there before.
+  private var generation = 0
 
   public init(to server: PostgresServer) throws {
     home = try TemporaryDirectory()
@@ -87,6 +91,37 @@ public final class PostgresProxy: @unchecked Sendable {
     }
   }
 
+  // MARK: What happens to all that comes
+
+  /// Seconds that each piece takes on its way, in both directions.
+  public var delay: Double {
+    get { lock.withLock { pause } }
+    set { lock.withLock { pause = newValue } }
+  }
+
+  /// From now on nothing passes, and neither end is told: a half-open link. New connections are taken, and hear nothing.
+  public func stall() { lock.withLock { isStalled = true } }
+
+  /// New connections pass again. Those from before are broken with the next piece that one of their ends sends, or has
+  /// sent meanwhile.
+  public func mend() {
+    lock.withLock {
+      isStalled = false
+      generation += 1
+      lock.broadcast()
+    }
+  }
+
+  /// Waits as long as the link holds a piece up. False: the connection is broken.
+  private func letsThrough(_ born: Int) -> Bool {
+    let delay = self.delay
+    if delay > 0 { Thread.sleep(forTimeInterval: delay) }
+    lock.lock()
+    defer { lock.unlock() }
+    while isStalled { lock.wait() }
+    return generation == born
+  }
+
   private func take(_ accident: Accident) -> Bool {
     lock.withLock {
       guard pending == accident else { return false }
@@ -113,14 +148,15 @@ public final class PostgresProxy: @unchecked Sendable {
       return
     }
     let end = Ends(client, upstream)
+    let born = lock.withLock { generation }
     Thread.detachNewThread { [weak self] in
-      Self.pump(client, upstream) { self?.take(.loseRequest) != true }
+      Self.pump(client, upstream) { self?.letsThrough(born) != false && self?.take(.loseRequest) != true }
       end.finish()
     }
     Thread.detachNewThread { [weak self] in
       Self.pump(upstream, client) {
         if self?.take(.holdAnswer) == true { self?.hold() }
-        return self?.take(.loseAnswer) != true
+        return self?.letsThrough(born) != false && self?.take(.loseAnswer) != true
       }
       end.finish()
     }

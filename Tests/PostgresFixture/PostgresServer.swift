@@ -47,11 +47,17 @@ public final class PostgresServer: Sendable {
   private let databases = Atomic(0)
 
   /// Makes a cluster and starts its server. A second or two.
-  public init() throws {
+  ///
+  /// - Parameter megabytes: of a file system of its own, in memory, which ``fill()`` fills; nil: it is where temporary
+  ///   files are. Only the superuser may mount one.
+  public init(megabytes: Int? = nil) throws {
     guard let programs = Self.programs else { throw Failure(description: "PostgreSQL is not installed") }
     self.programs = programs
     home = try TemporaryDirectory()
     directory = home.path
+    if let megabytes {
+      try Self.run(["mount", "-t", "tmpfs", "-o", "size=\(megabytes)m", "tmpfs", directory])
+    }
     if geteuid() == 0 {
       guard let user = unsafe getpwnam("postgres") else { throw Failure(description: "there is no user postgres") }
       guard unsafe chown(directory, user.pointee.pw_uid, user.pointee.pw_gid) == 0 else {
@@ -82,7 +88,7 @@ public final class PostgresServer: Sendable {
         esac && echo ready || { cat ctl.log; echo failed; }
       done
       "$@" "$programs/pg_ctl" -D data -m immediate -w -s stop >/dev/null 2>&1
-      cd / && rm -rf "$place"
+      cd / && rm -rf "$place" 2>/dev/null || { umount "$place"; rm -rf "$place"; }
       """
     lifeline = Pipe()
     answers = Pipe()
@@ -137,7 +143,7 @@ public final class PostgresServer: Sendable {
   @discardableResult
   public func execute(_ sql: String, in database: String = "postgres") throws -> String {
     let url = database.hasPrefix("postgres://") ? database : url(database)
-    return try run([programs + "/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql])
+    return try Self.run([programs + "/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql])
   }
 
   // MARK: Its life
@@ -147,13 +153,37 @@ public final class PostgresServer: Sendable {
   public func stop(_ mode: Shutdown) throws { try order("stop \(mode.rawValue)") }
   public func start() throws { try order("start") }
 
+  /// Takes all that is left of its own file system.
+  public func fill() throws {
+    var space = statvfs()
+    let path = directory + "/filler"
+    guard unsafe statvfs(directory, &space) == 0 else { throw Failure(description: "\(directory) has no size") }
+    // More than there is: what can be had is had, a page at a time.
+    let bytes = UInt64(space.f_bavail) * UInt64(space.f_bsize) + 1
+    try Self.run(["sh", "-c", "head -c \(bytes) /dev/zero >'\(path)' || true"])
+    if (try? execute("CREATE TABLE filled AS SELECT generate_series(1, 1000000)")) != nil {
+      throw Failure(description: "the disk of the server is not full")
+    }
+  }
+
+  /// Gives back what ``fill()`` took, and returns when the server answers again: it may have ended meanwhile.
+  public func free() throws {
+    try FileManager.default.removeItem(atPath: directory + "/filler")
+    for _ in 0..<150 {
+      if (try? execute("SELECT 1")) != nil { return }
+      try? start()
+      Thread.sleep(forTimeInterval: 0.2)
+    }
+    throw Failure(description: "the server did not come back after its disk was full")
+  }
+
   private func order(_ words: String) throws {
     try lifeline.fileHandleForWriting.write(contentsOf: Data((words + "\n").utf8))
     try awaitAnswer()
   }
 
   @discardableResult
-  private func run(_ command: [String]) throws -> String {
+  private static func run(_ command: [String]) throws -> String {
     let process = Process()
     let output = Pipe()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
