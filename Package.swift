@@ -101,7 +101,7 @@ let package = Package(
 
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
-    // SHA-256.
+    // SHA-256 and other digests.
     .target(name: "CDigest", cSettings: strictC),
 
     // Numbers as text: the C++ library has the algorithms, and Swift links it anyway.

@@ -6,8 +6,8 @@ internal import StoreSupport
 /// That this host is a member of a store: a thread with a connection of its own, which beats twice in the length of a
 /// lease, and hears at once when something is asked of the member.
 ///
-/// It is apart from the writer: a host that stands by has none, and a member must be seen while a long batch is
-/// written.
+/// It is apart from the leader's writer: a host that stands by has none, and a member must be seen while a long batch
+/// is written.
 ///
 /// Threading: any thread.
 final class PostgresMembership: StoreMembership {

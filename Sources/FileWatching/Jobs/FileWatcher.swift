@@ -15,8 +15,8 @@ internal import Synchronization
 ///     watcher.stop()
 ///
 /// ``FileQuietPeriod`` decides; this class has the thread (`md-files`, which begins with the first subject), the
-/// kernel's events and the clocks. It is not the thread of ``DirectoryWatcher``, which may evaluate a script for half a
-/// minute.
+/// kernel's events and the clocks. It is not the thread of ``DirectoryWatcher``, which may evaluate slow scripts for
+/// seconds.
 ///
 /// What is known of a job's files stays in memory when the job goes, and is read from the store once: so a mark that is
 /// being written is never missed. A hundred thousand files took 70 MB at the peak, and a look at all of them 1.3 s of a
