@@ -202,7 +202,7 @@ let package = Package(
     // A running host over HTTP.
     library(
       "HostAPI",
-      ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", hummingbird, httpTypes, logging] + nio,
+      ["Hosting", "FileWatching", "JobModel", "Chronology", "Basics", "CLinux", hummingbird, httpTypes, logging] + nio,
       // A part of the binary, so that it goes wherever the binary goes.
       resources: [.embedInCode("Dashboard/Page")]),
 

@@ -5,11 +5,13 @@
 #include <link.h>
 #include <malloc.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +48,34 @@ void linux_sharpen_timers(void) { (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 
 int linux_thread_id(void) { return gettid(); }
 
 void linux_run_first(void) { (void)setpriority(PRIO_PROCESS, (id_t)gettid(), -10); }
+
+void linux_run_later(void) {
+  // Of the first thread: a thread has the value of the one that made it.
+  int later = getpriority(PRIO_PROCESS, (id_t)getpid()) + 5;
+  (void)setpriority(PRIO_PROCESS, (id_t)gettid(), later > 19 ? 19 : later);
+}
+
+#ifndef SCHED_FLAG_RESET_ON_FORK
+#define SCHED_FLAG_RESET_ON_FORK 1
+#endif
+
+// struct sched_attr of linux/sched/types.h, which some C libraries have and some have not.
+struct attributes {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+
+void linux_take_turns_soon(int64_t slice) {
+  struct attributes own = {.size = sizeof own};
+  if (syscall(SYS_sched_getattr, 0, &own, sizeof own, 0) != 0 || own.policy != SCHED_OTHER) return;
+  own.size = sizeof own;
+  own.flags = SCHED_FLAG_RESET_ON_FORK;
+  own.runtime = (uint64_t)slice;
+  (void)syscall(SYS_sched_setattr, 0, &own, 0);
+}
 
 void linux_trim_heap(void) { malloc_trim(0); }
 

@@ -81,8 +81,8 @@ struct PayloadWriter {
   /// The run has no row of an unfinished one any more.
   mutating func close(_ run: RunID) { if open[run] != nil { closed.append(run) } }
 
-  /// Whether a sweep is worth its while: half as much was added as lay there, or many bytes. Rows that are written again
-  /// with another event leave the former one behind.
+  /// Whether a sweep is worth its while: half as much was added as lay there, or many bytes. Rows that are written
+  /// again with another event leave the former one behind.
   ///
   /// - Parameter kept: how many the last sweep has left.
   mutating func mustSweep(kept: Int) -> Bool {

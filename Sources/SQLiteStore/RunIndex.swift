@@ -22,8 +22,9 @@ struct RunIndex {
     static func < (a: Entry, b: Entry) -> Bool { a.job != b.job ? a.job < b.job : a.run < b.run }
   }
 
-  /// Committed runs without an entry, all above `filedTo`.
+  /// Committed runs without an entry, all above `filedTo`, and whose they are.
   private var pending: [Entry] = []
+  private var jobs: Set<Int64> = []
   /// The same, of the open transaction.
   private var uncommitted: [Entry] = []
   /// The stroke under way, sorted, and how much of it has been written (`committedPosition`: by committed
@@ -63,6 +64,7 @@ struct RunIndex {
     tail.bind(1, filedTo)
     try tail.forEachRow { row throws(StoreError) in
       pending.append(Entry(job: row.integer(0), run: row.integer(1), at: row.integer(2)))
+      jobs.insert(row.integer(0))
       return true
     }
   }
@@ -79,9 +81,9 @@ struct RunIndex {
     }
   }
 
-  /// Whether there is something to write now. `jobs` is the number of jobs known: with few of them strokes are cheap
-  /// and come early.
-  func isDue(jobs: Int) -> Bool { !stroke.isEmpty || pending.count >= min(largestTail, max(256, 16 * jobs)) }
+  /// Whether there is something to write now. With the runs of few jobs strokes are cheap and come early: of a job that
+  /// is not in the tail each question scans the whole of it (2.4 ms for 10,000 runs, 0.1 ms for 256).
+  var isDue: Bool { !stroke.isEmpty || pending.count >= min(largestTail, max(256, 16 * jobs.count)) }
 
   /// Writes the next `limit` entries. `ofJob` is told how many entries each job got, in the order of jobs.
   mutating func write(limit: Int, ofJob: (Int64, Int) throws(StoreError) -> Void) throws(StoreError) {
@@ -108,6 +110,7 @@ struct RunIndex {
   private mutating func begin() {
     stroke = pending
     pending.removeAll(keepingCapacity: true)
+    jobs.removeAll(keepingCapacity: true)
     strokeTarget = stroke.reduce(filedTo) { max($0, $1.run) }
     for entry in uncommitted where entry.run <= strokeTarget { stroke.append(entry) }
     uncommitted.removeAll { $0.run <= strokeTarget }
@@ -132,6 +135,7 @@ struct RunIndex {
 
   mutating func transactionCommitted() {
     pending += uncommitted
+    for entry in uncommitted { jobs.insert(entry.job) }
     uncommitted.removeAll(keepingCapacity: true)
     committedPosition = position
     if !stroke.isEmpty, position == stroke.count {

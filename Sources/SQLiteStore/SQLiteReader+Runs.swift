@@ -28,11 +28,7 @@ extension SQLiteReader {
   func lastRuns(of jobs: [String]) throws(StoreError) -> [String: RunRecord] {
     try read { database in
       let filedTo = min(try integer("SELECT value FROM meta WHERE key = 'filed_to'", on: database) ?? 0, .max - 1)
-      let tail = try statement("SELECT job, max(id) FROM runs WHERE id > ?1 GROUP BY job", on: database)
-      tail.bind(1, filedTo)
-      let fresh = Dictionary(
-        try tail.all { (job: $0.integer(0), run: $0.integer(1)) }.map { ($0.job, $0.run) },
-        uniquingKeysWith: { max($0, $1) })
+      let fresh = try freshRuns(of: jobs, after: filedTo, on: database)
       let byID = try statement("SELECT \(RunRows.brief) FROM runs r WHERE r.id = ?1", on: database)
       let filed = try statement(
         """
@@ -54,6 +50,28 @@ extension SQLiteReader {
       }
       return found
     }
+  }
+
+  /// The newest run above `filedTo` of each job that has one there; of others than these too, where many are asked for.
+  private func freshRuns(
+    of jobs: [String], after filedTo: Int64, on database: Database
+  ) throws(StoreError) -> [Int64: Int64] {
+    var fresh: [Int64: Int64] = [:]
+    guard jobs.count > 2 else {
+      let one = try statement("SELECT max(id) FROM runs WHERE id > ?1 AND job = ?2", on: database)
+      for job in jobs {
+        guard let number = try self.job(named: job, on: database) else { continue }
+        one.bind(1, filedTo)
+        one.bind(2, number)
+        if let run = try one.first({ $0.optionalInteger(0) }) ?? nil { fresh[number] = run }
+      }
+      return fresh
+    }
+    // The newest of each job is the last that comes by.
+    let tail = try statement("SELECT job, id FROM runs WHERE id > ?1 ORDER BY id", on: database)
+    tail.bind(1, filedTo)
+    for row in try tail.all({ (job: $0.integer(0), run: $0.integer(1)) }) { fresh[row.job] = row.run }
+    return fresh
   }
 
   private func newest(_ limit: Int, of runs: [RunRecord]) -> [RunRecord] {

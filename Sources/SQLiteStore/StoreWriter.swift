@@ -276,14 +276,14 @@ final class StoreWriter: @unchecked Sendable {
   // MARK: Maintenance
 
   /// Whether a slice of background work is waiting.
-  var hasMaintenance: Bool { index.isDue(jobs: names.count) || pruner.isDue || logLines.isCrowded }
+  var hasMaintenance: Bool { index.isDue || pruner.isDue || logLines.isCrowded }
 
   /// One slice of background work, inside the open transaction: at most about 2 ms, or what keeps up with the
   /// transaction's own work.
   ///
   /// - Parameter finished: runs that the open transaction adds.
   func maintain(finished: Int) throws(StoreError) {
-    if index.isDue(jobs: names.count) {
+    if index.isDue {
       try index.write(limit: max(512, 2 * finished)) { job, count throws(StoreError) in
         try pruner.indexed(job, runs: count)
       }

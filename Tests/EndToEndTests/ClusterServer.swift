@@ -12,7 +12,8 @@ enum ClusterServer {
 
   static func postgres(hosts: Int) throws -> ClusterServer {
     let server = try PostgresServer(megabytes: FullDisk.canMount ? 2_048 : nil)
-    return .postgres(server, url: try server.database(), links: try (0..<hosts).map { _ in try PostgresProxy(to: server) })
+    let links = try (0..<hosts).map { _ in try PostgresProxy(to: server) }
+    return .postgres(server, url: try server.database(), links: links)
   }
 
   static func mongo(_ kind: MongoProcess.Kind) throws -> ClusterServer {

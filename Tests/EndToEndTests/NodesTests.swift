@@ -317,7 +317,8 @@ extension Place {
       """
     try source.write(toFile: path + "/skew\(seconds).c", atomically: false, encoding: .utf8)
     let compiler = try HostProcess(
-      program: ["/usr/bin/env"], ["clang", "-shared", "-fPIC", "-o", "skew\(seconds).so", "skew\(seconds).c", "-ldl"], in: path)
+      program: ["/usr/bin/env"], ["clang", "-shared", "-fPIC", "-o", "skew\(seconds).so", "skew\(seconds).c", "-ldl"],
+      in: path)
     try #require(try compiler.awaitExit() == 0, "\(compiler.text)")
     return path + "/skew\(seconds).so"
   }

@@ -99,7 +99,8 @@ public final class PostgresProxy: @unchecked Sendable {
     set { lock.withLock { pause = newValue } }
   }
 
-  /// From now on nothing passes, and neither end is told: a half-open link. New connections are taken, and hear nothing.
+  /// From now on nothing passes, and neither end is told: a half-open link. New connections are taken, and hear
+  /// nothing.
   public func stall() { lock.withLock { isStalled = true } }
 
   /// New connections pass again. Those from before are broken with the next piece that one of their ends sends, or has

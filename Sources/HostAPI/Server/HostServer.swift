@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Basics
+internal import CLinux
 package import Chronology
 internal import Dispatch
 package import Hosting
@@ -93,6 +94,7 @@ package final class HostServer: Sendable {
   /// From now on the socket is there; who connects waits for `serve`.
   package func listen() {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    group.any().execute { linux_run_later() }
     let executor = LoopExecutor(group.any())
     let warning = settings.socket.flatMap { listen(group, executor, at: $0) }
     state.withLock { state in

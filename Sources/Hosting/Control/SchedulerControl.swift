@@ -1,4 +1,5 @@
 internal import Basics
+internal import CLinux
 internal import Chronology
 internal import JobModel
 internal import SchedulerService
@@ -61,7 +62,15 @@ package final class SchedulerControl: HostControl {
   let declared = DeclaredAnswers()
   let observed = Mutex(Observed())
   private let followed = Mutex<Followed?>(nil)
-  private let pool = BlockingPool(name: "moondial-control", threads: 4)
+  /// What is asked of the host comes after its fires: at 2,000 requests a second the start delay at p99 was 1.8 ms
+  /// beside threads of the usual priority, and 1.1 ms beside these (0.9 ms alone).
+  private let pool = BlockingPool(name: "moondial-control", threads: 4) {
+    (name, stackSize, signals, body) throws(ThreadError) in
+    try NamedThread(name, stackSize: stackSize, signals: signals) {
+      linux_run_later()
+      body()
+    }
+  }
   let pending = PendingOrders()
   /// Reloads that somebody waits for.
   let reloads = PendingOrders()

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Chronology
 package import Executors
 package import JobModel
@@ -16,6 +17,9 @@ internal import Synchronization
 /// Jobs that are Swift closures (`ClosurePayload`) are passed on to a `ClosureRunner`, so that one pool runs both
 /// kinds.
 package final class LuaRunner: StepRunner {
+  /// Of a worker's turns on a processor, nanoseconds: when a run begins it does not wait for the slices of others.
+  private static let slice: Int64 = 100_000
+
   let host: LuaHost
   private let closures = ClosureRunner()
   /// In a struct, since a closure that a `Mutex` holds by itself is wrapped once more each time it is looked at.
@@ -36,6 +40,7 @@ package final class LuaRunner: StepRunner {
   // MARK: Workers
 
   package func makeContext(for worker: StepWorker) -> AnyObject {
+    linux_take_turns_soon(Self.slice)
     let thread = LuaThread(
       lua: host.runtime.makeWorker(), index: worker.index, hotLimit: host.configuration.hotSlots,
       report: { [weak self] index, token in self?.stuckReport.withLock { $0.tell }?(index, token) })

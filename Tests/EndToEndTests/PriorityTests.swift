@@ -1,0 +1,56 @@
+import Foundation
+import Glibc
+import Testing
+
+@Suite("Whose turn it is on a processor, end to end")
+struct PriorityTests {
+  /// A thread's nice value, and (where the kernel tells) its slice in nanoseconds.
+  private struct Turn {
+    var nice: Int
+    var slice: Int?
+  }
+
+  private func turns(of host: HostProcess) throws -> [String: Turn] {
+    var turns: [String: Turn] = [:]
+    for task in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(host.pid)/task") {
+      func text(_ file: String) -> String? {
+        try? String(contentsOfFile: "/proc/\(host.pid)/task/\(task)/\(file)", encoding: .utf8)
+      }
+      // One that has ended meanwhile.
+      guard let name = text("comm"), let stat = text("stat") else { continue }
+      // proc(5): what follows the name in parentheses begins with field 3; nice is field 19.
+      let fields = stat[stat.lastIndex(of: ")")!...].split(separator: " ").dropFirst()
+      let slice = text("sched")?.split(separator: "\n").first { $0.hasPrefix("se.slice") }
+      turns[name.trimmingCharacters(in: .whitespacesAndNewlines)] = Turn(
+        nice: try #require(Int(fields.dropFirst(16).first ?? "")),
+        slice: slice.flatMap { Int($0.split(separator: " ").last ?? "") })
+    }
+    return turns
+  }
+
+  @Test("who decides and records comes first, then runs, then what is asked of the host")
+  func order() throws {
+    let place = try Place()
+    try place.save("a.lua", #"job "now" { run_at_start = true, run = function() print("it runs") end }"#)
+    let host = try place.host()
+    try host.awaitLine(containing: "it runs")
+    _ = try place.run("status")
+    let turns = try turns(of: host)
+    let own = Int(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
+    let loop = try #require(turns["moondial-loop"])
+    let worker = try #require(turns["moondial-w0"])
+    #expect(worker.nice == own)
+    // Raising it needs a right.
+    #expect(loop.nice == (geteuid() == 0 ? -10 : own))
+    for name in ["moondial-contro", "NIO-ELT"] {
+      let turn = try #require(turns.first { $0.key.hasPrefix(name) }?.value, "\(turns.keys)")
+      #expect(turn.nice == min(19, own + 5), "\(name)")
+    }
+    // Linux 6.12 and later.
+    if let slice = worker.slice, let usual = turns.first(where: { $0.key == "moondial" })?.value.slice {
+      #expect(slice == 100_000 && loop.slice == 100_000 && usual > slice)
+    }
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0)
+  }
+}
