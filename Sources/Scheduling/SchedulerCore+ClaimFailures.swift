@@ -60,6 +60,9 @@ extension SchedulerCore {
       }
       if runs.slots[slot].cancellation != .none {
         end(slot, .cancelled, details: nil, &evaluation)
+      } else if isDraining, runs.slots[slot].row == .claim {
+        // The next attempt of a run, as `drain` finds it: nothing is claimed any more, and the end would wait for it.
+        interrupt(slot, &evaluation)
       } else {
         // Its schedule may have moved past it in the batch that is tried again: that one must hold its waiting row.
         evaluation.stores[store].batch.waiting.append(runs.slots[slot].record)

@@ -177,6 +177,25 @@ struct CompletionTests {
     #expect(f.orders.map(\.scheduledAt) == [t(10)])
   }
 
+  @Test("a next attempt whose row the store refuses while the host ends is interrupted, and not waited for")
+  func drainOfRefusedRetry() {
+    let policy = RetryPolicy(max: 3, backoff: .fixed, base: second, jitter: false)
+    var f = Fixture([definition("a") { $0.retry = policy }])
+    f.advance(to: 10)
+    f.startRun()
+    f.endRun(0, .failed)
+    f.commits = false
+    f.advance(to: 11)
+    f.core.drain(at: f.now, into: &f.actions)
+    f.settle()
+    f.failAll()
+    #expect(f.core.claimedRuns == 0)
+    f.commits = true
+    f.core.storeRecovered(0, into: &f.actions)
+    f.settle()
+    #expect(f.outcomes("a") == [.interrupted] && f.orders.isEmpty)
+  }
+
   @Test("draining claims nothing more and retries nothing")
   func drain() {
     var f = Fixture([definition("a") { $0.retry = RetryPolicy(max: 3) }])
