@@ -40,6 +40,8 @@ package final class SimulatedExecutor: JobExecutor {
   private let rates: RateWitness
   let witness: StepWitness
   private let starts: StartWitness?
+  /// What is true of runs, whatever this host can still read.
+  private let truth: any JobStore
   package let workers: Int
 
   /// - Parameter rates: what earlier lives of the host have started.
@@ -50,6 +52,7 @@ package final class SimulatedExecutor: JobExecutor {
   ) {
     self.workers = workers
     self.starts = starts
+    truth = store
     self.witness = witness
     self.clock = clock
     self.groups = groups
@@ -215,7 +218,7 @@ package final class SimulatedExecutor: JobExecutor {
   /// which it wakes up (docs/clustering.md): that is no start to anybody else.
   private func isGivenUp(_ order: RunOrder) -> Bool {
     guard starts != nil else { return false }
-    return (try? store.runs(RunQuery(id: order.id, limit: 1)).first)?.outcome != nil
+    return (try? truth.runs(RunQuery(id: order.id, limit: 1)).first)?.outcome != nil
   }
 
   /// The run goes on when its step is durable, and fails when it is not.
