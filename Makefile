@@ -54,6 +54,15 @@ bench-modules: build
 	@.ci/setup lua-cjson curl
 	@.ci/bench-modules $(BINARY)
 
+## bench-hosts: one, two and four hosts on one PostgreSQL, beside SQLite and APScheduler on the same server (needs Python; ten minutes)
+bench-hosts: build
+	@.ci/setup postgresql
+	@.ci/bench-hosts $(BINARY)
+
+## bench-processes: runs in processes beside APScheduler's, and the lateness of other jobs beside hostile ones (needs Python; five minutes)
+bench-processes: build
+	@.ci/bench-processes $(BINARY)
+
 ## bench-lua: what the Lua runtime costs by itself
 bench-lua: setup
 	@swift build $(RELEASE) --product Benchmarks
@@ -136,4 +145,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: reference bench-modules cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup test-setup install format lint api api-record clean help
+.PHONY: reference bench-hosts bench-processes bench-modules cluster-test bench-api test-api soak bench bench-peers bench-lua bench-gate simulate-seeds crash-test run test test-long test-peers test-address test-thread build setup test-setup install format lint api api-record clean help

@@ -7,7 +7,8 @@ internal import Synchronization
 
 /// Has runs of shared stores executed by other members of theirs, as ``Placement`` decides: a placer for each store.
 ///
-/// While no store has another member that takes runs, and no job asks for labels, nothing comes here.
+/// While no store has another member that takes runs, and no job asks for labels, nothing comes here. What is known to
+/// be short stays (``LocalLoads/keeps(_:on:)``).
 ///
 /// Threading: any thread.
 final class PlacementDispatcher: Sendable {
@@ -86,7 +87,10 @@ final class PlacementDispatcher: Sendable {
   private func placer(_ store: String) -> StorePlacer? { state.withLock { $0.placers[store] } }
 
   /// All jobs have been declared: what was placed of others ends.
-  func startIsComplete() { for placer in placers { placer.post(.startIsComplete) } }
+  func startIsComplete() {
+    for placer in placers { placer.post(.startIsComplete) }
+    loads.startIsComplete()
+  }
 
   func heard(_ members: [StoreMember], of store: String) { placer(store)?.post(.members(members)) }
 
@@ -103,7 +107,11 @@ final class PlacementDispatcher: Sendable {
     var placed: [String: [RunOrder]] = [:]
     for order in orders {
       let store = order.context?.store ?? order.job.definition.store
-      if placers[store] == nil { own.append(order) } else { placed[store, default: []].append(order) }
+      if placers[store] == nil || loads.keeps(order, on: executor) {
+        own.append(order)
+      } else {
+        placed[store, default: []].append(order)
+      }
     }
     for (store, orders) in placed { placers[store]?.post(.orders(orders, executor: executor)) }
     return own
@@ -158,59 +166,5 @@ final class PlacementDispatcher: Sendable {
   func whereabouts(of run: RunID) -> StorePlacerState.Whereabouts? {
     for placer in placers { if let found = placer.whereabouts(of: run) { return found } }
     return nil
-  }
-}
-
-/// How many of the runs that went through a placer this host's executors have. Any thread.
-final class LocalLoads: Sendable {
-  private struct State: Sendable {
-    var rooms: [Placement.Room] = []
-    /// Which executor has it, and whether it has begun.
-    var runs: [RunToken: (executor: Int, hasBegun: Bool)] = [:]
-  }
-  private let state = Mutex(State())
-
-  func use(_ workers: [Int]) { state.withLock { $0.rooms = workers.map { Placement.Room(workers: $0) } } }
-
-  var count: Int { state.withLock { $0.runs.count } }
-
-  func room(_ executor: Int) -> Placement.Room? {
-    state.withLock { executor < $0.rooms.count ? $0.rooms[executor] : nil }
-  }
-
-  func given(_ token: RunToken, to executor: Int) {
-    state.withLock { state in
-      guard executor < state.rooms.count, state.runs[token] == nil else { return }
-      state.runs[token] = (executor, false)
-      state.rooms[executor].waiting += 1
-    }
-  }
-
-  /// - Returns: whether there is more room than before.
-  func heard(_ reports: [RunReport]) -> Bool {
-    state.withLock { state in
-      guard !state.runs.isEmpty else { return false }
-      var isNews = false
-      for report in reports {
-        guard let run = state.runs[report.token] else { continue }
-        switch report.kind {
-        case .stuck: continue
-        case .started:
-          guard !run.hasBegun else { continue }
-          state.runs[report.token]?.hasBegun = true
-          state.rooms[run.executor].waiting -= 1
-          state.rooms[run.executor].running += 1
-        case .ended, .late, .lost:
-          state.runs[report.token] = nil
-          if run.hasBegun {
-            state.rooms[run.executor].running -= 1
-          } else {
-            state.rooms[run.executor].waiting -= 1
-          }
-        }
-        isNews = true
-      }
-      return isNews
-    }
   }
 }

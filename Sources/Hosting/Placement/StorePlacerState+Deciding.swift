@@ -59,7 +59,7 @@ extension StorePlacerState {
       switch placement.host(for: need) {
       case .here:
         note(nil, &run)
-        dispatcher.loads.given(run.order.token, to: run.executor)
+        dispatcher.loads.given(run.order, to: run.executor)
         executor.inner.submit([run.order])
       case .member(let node): give(run, to: node, executor.name)
       case .full:
