@@ -1,4 +1,5 @@
 internal import Chronology
+internal import Hosting
 package import JobModel
 internal import Synchronization
 internal import TestSupport
@@ -32,6 +33,7 @@ package final class SimulatedExecutor: JobExecutor {
     var submitted = 0
     var store: any JobStore
     var keeper: (any RunKeeper)?
+    var isLeftBehind = false
   }
 
   private let state: Mutex<State>
@@ -214,10 +216,14 @@ package final class SimulatedExecutor: JobExecutor {
     if !reports.isEmpty { sink?.report(reports) }
   }
 
+  /// While this host was frozen another one has begun to lead: all that this one's scheduler has claimed is given up.
+  func leaveBehind() { state.withLock { $0.isLeftBehind = true } }
+
   /// Whether another host has taken the run for lost. One that was frozen may begin it all the same, in the moment in
   /// which it wakes up (docs/clustering.md): that is no start to anybody else.
   private func isGivenUp(_ order: RunOrder) -> Bool {
     guard starts != nil else { return false }
+    if state.withLock({ $0.isLeftBehind }), order.token.slot < SteppedPlacement.memberSlot { return true }
     return (try? truth.runs(RunQuery(id: order.id, limit: 1)).first)?.outcome != nil
   }
 

@@ -17,6 +17,8 @@ package final class SteppedPlacement {
   private var state: StorePlacerState?
   private var takeover: PlacementTakeover?
   private static let store = "default"
+  /// Slots of runs that a host has for others are not below it.
+  package static let memberSlot = PlacingExecutor.memberSlot
 
   /// - Parameters:
   ///   - node: the host's name.

@@ -89,6 +89,9 @@ extension ClusterSimulation {
       report.freezes += 1
     } else {
       members[index].wokeAt = now
+      if let view = members[index].leading?.view, view.epoch != model.epoch {
+        members[index].process?.executor.leaveBehind()
+      }
       // Its own watch over the lease is the first thing that runs, and its runs end a moment later.
       step(index)
       clock.advance(by: 2_000_000)

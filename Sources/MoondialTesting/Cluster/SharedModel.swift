@@ -69,6 +69,9 @@ package final class SharedModel: Sendable {
 
   // MARK: The lease
 
+  /// Of the host that leads, or led last.
+  var epoch: Int64 { state.withLock { $0.lease.epoch } }
+
   /// The new epoch; nil: another host's lease lasts, or this one is drained.
   func take(_ node: String) -> Int64? {
     state.withLock { state in
