@@ -212,9 +212,9 @@ package struct ClusterSimulation {
     var inGroups: [String: Int] = [:]
     var runs: Set<RunID> = []
     let groupOf = Dictionary(definitions.map { ($0.name, $0.group) }) { $1 }
-    // Whoever leads and has no such job cannot know its group (docs/clustering.md). One that is frozen may believe that
-    // it leads, too.
-    let unknown = members.first { $0.isAwake && $0.leading?.host != nil }?.absent ?? []
+    // Whoever leads and has no such job cannot know its group (docs/clustering.md). Another one may believe that it
+    // leads, too.
+    let unknown = members.first { $0.leading?.host != nil && $0.leading?.view.epoch == model.epoch }?.absent ?? []
     let known = members.contains { $0.wokeAt + Self.moment > now } ? model.contents.contents.runs : [:]
     for member in members where member.isAwake {
       for (job, run) in member.process?.executor.attempts ?? [] {
