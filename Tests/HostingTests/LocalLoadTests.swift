@@ -23,12 +23,14 @@ struct LocalLoadTests {
       scheduledAt: Instant(nanoseconds: 0))
   }
 
+  private func ending(_ number: Int, after milliseconds: Int64, _ outcome: Outcome = .succeeded) -> RunReport {
+    RunReport(
+      token: RunToken(slot: number, use: 1), kind: .ended, outcome: outcome, startedAt: Instant(nanoseconds: 5),
+      duration: milliseconds * 1_000_000)
+  }
+
   private func end(_ number: Int, after milliseconds: Int64) -> Bool {
-    loads.heard([
-      RunReport(
-        token: RunToken(slot: number, use: 1), kind: .ended, startedAt: Instant(nanoseconds: 5),
-        duration: milliseconds * 1_000_000)
-    ])
+    loads.heard([ending(number, after: milliseconds)])
   }
 
   @Test("runs of a job that has been short stay, as long as this host is quickly done with them")
@@ -61,6 +63,25 @@ struct LocalLoadTests {
       _ = end(number, after: 1)
     }
     #expect(loads.keeps(order(61), on: 0))
+  }
+
+  @Test("what was cancelled before it began tells nothing of how long the others take")
+  func cancelled() {
+    loads.startIsComplete()
+    loads.given(order(1), to: 0)
+    #expect(loads.heard([ending(1, after: 0, .cancelled)]))
+    #expect(!loads.keeps(order(2), on: 0))
+  }
+
+  @Test("how long a run took elsewhere is known as well: what was placed once need not be placed for ever")
+  func elsewhere() throws {
+    placer.take(.orders([placer.order(1)], executor: 0))
+    placer.act()
+    let key = try #require(placer.placed.first?.key)
+    placer.hear(key, .ended, PlacerByHand.success)
+    let loads = placer.state.dispatcher.loads
+    loads.startIsComplete()
+    #expect(loads.keeps(order(2), on: 0))
   }
 
   @Test("nothing is kept before the start is complete: what is handed over may be another host's")

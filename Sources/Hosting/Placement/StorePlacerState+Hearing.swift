@@ -57,6 +57,7 @@ extension StorePlacerState {
       do {
         let ended = try PlacedEnding.report(
           report.message, of: run.order.id, token, startedAt: report.startedAt ?? clock.now)
+        dispatcher.loads.ended(run.order.job.definition.name, ended)
         dispatcher.executor(run.executor)?.tell([ended])
         return
       } catch { why = "what host \(run.node) says of the end of this run cannot be read: \(error)" }
