@@ -17,14 +17,6 @@ struct PayloadTests {
     return run
   }
 
-  private func settle(_ store: SQLiteStore, until isDone: () throws -> Bool) throws {
-    for _ in 0..<2_000 {
-      if try isDone() { return }
-      try store.commit(batch { $0.clockEpoch = ClockEpoch(0) })
-    }
-    Issue.record("2,000 commits did not bring it about")
-  }
-
   @Test("an event of a megabyte that a thousand runs have is one megabyte, waiting, claimed and ended")
   func once() throws {
     let directory = try TemporaryDirectory()

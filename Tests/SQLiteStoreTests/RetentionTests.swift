@@ -8,14 +8,6 @@ import TestSupport
 
 @Suite("History is kept within its limits")
 struct RetentionTests {
-  /// Commits until `isDone`; background work rides along with commits, so there is nothing to wait for but them.
-  private func settle(_ store: SQLiteStore, until isDone: () throws -> Bool) throws {
-    for _ in 0..<2_000 {
-      if try isDone() { return }
-      try store.commit(batch { $0.clockEpoch = ClockEpoch(0) })
-    }
-    Issue.record("2,000 commits did not bring it about")
-  }
 
   @Test("by count: the newest of each job stay, with their logs, and nobody else's go")
   func byCount() throws {

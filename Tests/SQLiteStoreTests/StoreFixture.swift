@@ -5,6 +5,7 @@ import JobModel
 import MoondialTesting
 import SQLiteStore
 import TestSupport
+import Testing
 
 let start = Instant(seconds: 1_767_225_600)
 
@@ -83,4 +84,13 @@ func write(_ content: [UInt8], to path: String) throws {
     guard count > 0 else { throw FileFailure() }
     written += count
   }
+}
+
+/// Commits until `isDone`; background work rides along with commits, so there is nothing to wait for but them.
+func settle(_ store: SQLiteStore, until isDone: () throws -> Bool) throws {
+  for _ in 0..<2_000 {
+    if try isDone() { return }
+    try store.commit(batch { $0.clockEpoch = ClockEpoch(0) })
+  }
+  Issue.record("2,000 commits did not bring it about")
 }
