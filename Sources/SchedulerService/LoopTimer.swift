@@ -45,7 +45,7 @@ final class LoopTimer: Sendable {
     // Two scripts that keep two processors busy would otherwise hold the scheduler up by a slice of the kernel's at
     // each wake-up.
     linux_run_first()
-    linux_take_turns_soon(100_000)
+    linux_take_short_turns()
   }
 
   /// Returns when `wake` has come, the clock was set, or `wake()` was called; also now and then for no reason.

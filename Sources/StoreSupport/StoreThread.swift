@@ -14,7 +14,7 @@ package final class StoreThread: Sendable {
       thread = try NamedThread(name) {
         // Commits are what claimed runs wait for: they must not queue behind the scripts that use the processors.
         linux_run_first()
-        linux_take_turns_soon(100_000)
+        linux_take_short_turns()
         body()
       }
     } catch {

@@ -41,10 +41,10 @@ void linux_run_first(void);
 void linux_run_later(void);
 
 /// Asks for shorter and earlier turns on a processor: of two threads that want one, the kernel lets the one with the
-/// shorter slice run at once (sched_setattr(2) with `sched_runtime` for SCHED_OTHER, Linux 6.12 and later; EEVDF).
-/// Slices are nanoseconds, from 100,000. It takes nothing from the share of others and needs no right; what this thread
-/// starts does not inherit it. An older kernel changes nothing.
-void linux_take_turns_soon(int64_t slice);
+/// shorter slice run at once (sched_setattr(2) with `sched_runtime` for SCHED_OTHER, Linux 6.12 and later; EEVDF). The
+/// slice is 0.1 ms, the shortest there is; the usual one is a millisecond and more. It takes nothing from the share of
+/// others and needs no right; what this thread starts does not inherit it. An older kernel changes nothing.
+void linux_take_short_turns(void);
 
 /// A pipe that is closed in other programs from the beginning (pipe2(2), O_CLOEXEC). -1 on failure.
 int linux_pipe(int *_Nonnull ends);

@@ -17,9 +17,6 @@ internal import Synchronization
 /// Jobs that are Swift closures (`ClosurePayload`) are passed on to a `ClosureRunner`, so that one pool runs both
 /// kinds.
 package final class LuaRunner: StepRunner {
-  /// Of a worker's turns on a processor, nanoseconds: when a run begins it does not wait for the slices of others.
-  private static let slice: Int64 = 100_000
-
   let host: LuaHost
   private let closures = ClosureRunner()
   /// In a struct, since a closure that a `Mutex` holds by itself is wrapped once more each time it is looked at.
@@ -40,7 +37,8 @@ package final class LuaRunner: StepRunner {
   // MARK: Workers
 
   package func makeContext(for worker: StepWorker) -> AnyObject {
-    linux_take_turns_soon(Self.slice)
+    // When a run begins or goes on, its worker does not wait for the slices of others.
+    linux_take_short_turns()
     let thread = LuaThread(
       lua: host.runtime.makeWorker(), index: worker.index, hotLimit: host.configuration.hotSlots,
       report: { [weak self] index, token in self?.stuckReport.withLock { $0.tell }?(index, token) })
