@@ -221,9 +221,9 @@ struct ClusterHarness {
       try awaitProgress("a leader that was stopped")
       try start(leading)
     case .delayLink:
-      guard let link = server.link(of: leading ?? 0) else { return }
+      guard let leading, let host = hosts[leading], let link = server.link(of: leading) else { return }
       link.delay = Double(random.next() % 400) / 1_000
-      Thread.sleep(forTimeInterval: Self.lease * 1.5)
+      _ = host.processEnds(within: Self.lease * 1.5)
       link.delay = 0
     case .stallLeader:
       guard let leading, let host = hosts[leading], let link = server.link(of: leading) else { return }
@@ -234,11 +234,16 @@ struct ClusterHarness {
         violations.append("a leader that nobody heard was not fenced: \(error)")
       }
     case .stallStandby:
-      guard let index = hosts.indices.first(where: { $0 != leading }), let link = server.link(of: index) else { return }
+      guard let index = hosts.indices.first(where: { $0 != leading }), let host = hosts[index],
+        let link = server.link(of: index)
+      else { return }
       link.stall()
-      Thread.sleep(forTimeInterval: Self.lease * 1.5)
+      // Past its lease, as one that is frozen.
+      _ = host.processEnds(within: Self.lease * 1.5)
       link.mend()
-    case .fillDisk: try server.fillDisk(for: 3)
+    case .fillDisk:
+      guard let leading, let host = hosts[leading] else { return }
+      try server.withFullDisk { _ = host.processEnds(within: 3) }
     case .cutConnections: try server.cutConnections()
     case .restartServer: try server.restart()
     case .crashServer: try server.crash()

@@ -47,11 +47,11 @@ enum ClusterServer {
     }
   }
 
-  /// Its disk is full for so many seconds.
-  func fillDisk(for seconds: Double) throws {
+  /// Its disk is full as long as the closure takes.
+  func withFullDisk(_ body: () throws -> Void) throws {
     guard case .postgres(let server, _, _) = self else { return }
     try server.fill()
-    Thread.sleep(forTimeInterval: seconds)
+    try body()
     try server.free()
   }
 

@@ -96,7 +96,12 @@ public final class PostgresProxy: @unchecked Sendable {
   /// Seconds that each piece takes on its way, in both directions.
   public var delay: Double {
     get { lock.withLock { pause } }
-    set { lock.withLock { pause = newValue } }
+    set {
+      lock.withLock {
+        pause = newValue
+        lock.broadcast()
+      }
+    }
   }
 
   /// From now on nothing passes, and neither end is told: a half-open link. New connections are taken, and hear
@@ -115,10 +120,11 @@ public final class PostgresProxy: @unchecked Sendable {
 
   /// Waits as long as the link holds a piece up. False: the connection is broken.
   private func letsThrough(_ born: Int) -> Bool {
-    let delay = self.delay
-    if delay > 0 { Thread.sleep(forTimeInterval: delay) }
+    let came = Date()
     lock.lock()
     defer { lock.unlock() }
+    // Who takes the delay away lets it through.
+    while pause > 0, lock.wait(until: came.addingTimeInterval(pause)) {}
     while isStalled { lock.wait() }
     return generation == born
   }
