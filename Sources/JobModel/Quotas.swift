@@ -87,10 +87,12 @@ package struct Quotas: Sendable, Hashable {
 extension String {
   /// The text itself, or its beginning and how much was cut, when it has more than `limit` bytes of UTF-8. Cuts between
   /// characters.
-  package func cut(toBytes limit: Int) -> String {
-    let size = utf8.count
+  ///
+  /// - Parameter whole: the bytes of the text that this one is the beginning of; nil: it is all of it.
+  package func cut(toBytes limit: Int, of whole: Int? = nil) -> String {
+    let size = whole ?? utf8.count
     guard size > limit else { return self }
-    var end = utf8.index(utf8.startIndex, offsetBy: limit)
+    var end = utf8.index(utf8.startIndex, offsetBy: min(limit, utf8.count))
     while end > startIndex, end.samePosition(in: unicodeScalars) == nil { end = utf8.index(before: end) }
     return "\(self[..<end])… (cut: \(size) bytes, \(limit) are kept)"
   }

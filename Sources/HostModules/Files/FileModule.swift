@@ -57,7 +57,7 @@ enum FileModule {
     _ call: borrowing LuaCall, _ arguments: Arguments, _ what: String
   ) throws(Misuse) -> ([UInt8], AnswerReservation) {
     let room = try arguments.hold(unsafe call.withBytes(2) { $0.count } ?? 0, for: call)
-    return (try arguments.bytes(call, 2, what), room)
+    return (try arguments.bytes(call, 2, what, in: 0...Int.max), room)
   }
 
   private static let list = function("list", writing: false, options: [], room: firstRoom, last: .followed) {
@@ -181,7 +181,7 @@ enum FileModule {
     _ index: Int, _ call: borrowing LuaCall, _ arguments: Arguments, writing: Bool
   ) throws(Misuse) -> GivenPath {
     let run = try arguments.run(call)
-    let bytes = try arguments.bytes(call, index, "a path")
+    let bytes = try arguments.bytes(call, index, "a path", in: 0...Arguments.nameBytes)
     guard !bytes.isEmpty, !bytes.contains(0) else {
       throw arguments.misuse("a path is not empty and has no zero byte")
     }

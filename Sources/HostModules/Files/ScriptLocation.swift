@@ -30,16 +30,16 @@ struct ScriptLocation: Sendable {
     _ call: borrowing LuaCall, _ index: Int, _ what: String, shownAt: Int? = nil, writing: Bool, _ run: RunContext,
     _ arguments: Arguments
   ) throws(Misuse) {
-    guard let bytes = unsafe call.withBytes(index, { unsafe Array($0) }) else {
-      throw arguments.misuse(
-        "expected \(what) (a string) as argument \(shownAt ?? index), got \(arguments.name(call, index))")
-    }
+    let bytes = try arguments.bytes(call, index, what, in: 0...Arguments.nameBytes, shownAt: shownAt)
     try self.init(bytes, writing: writing, run, arguments)
   }
 
   init(_ bytes: [UInt8], writing: Bool, _ run: RunContext, _ arguments: Arguments) throws(Misuse) {
     guard !bytes.isEmpty, !bytes.contains(0) else {
       throw arguments.misuse("a path is not empty and has no zero byte")
+    }
+    guard bytes.count <= Arguments.nameBytes else {
+      throw arguments.misuse("a path has at most \(Arguments.nameBytes) bytes, this one has \(bytes.count)")
     }
     path = PlainPath.absolute(bytes, from: Array(run.services.baseDirectory.utf8))
     written = String(decoding: bytes, as: UTF8.self)

@@ -60,17 +60,12 @@ struct HTTPDraft: Sendable {
     let reader = HTTPReader(arguments, run)
     let names = arguments.function == "http.request" ? ("a method", "a URL") : ("", "a URL")
     if arguments.function == "http.request" {
-      guard let text = call.string(2) else {
-        throw arguments.misuse("expected \(names.0) (a string) as argument 1, got \(arguments.name(call, 2))")
-      }
-      method = try reader.method(text)
+      method = try reader.method(try arguments.string(call, 2, names.0, shownAt: 1))
     } else {
       method = call.string(2) ?? "GET"
     }
-    guard let text = call.string(3) else {
-      let place = arguments.function == "http.request" ? 2 : 1
-      throw arguments.misuse("expected \(names.1) (a string) as argument \(place), got \(arguments.name(call, 3))")
-    }
+    let text = try arguments.string(
+      call, 3, names.1, in: 0...Arguments.textBytes, shownAt: arguments.function == "http.request" ? 2 : 1)
     if call.type(4) != .table, !call.isNil(4) {
       let place = arguments.function == "http.request" ? 3 : 2
       throw arguments.misuse("expected a table of options as argument \(place), got \(arguments.name(call, 4))")

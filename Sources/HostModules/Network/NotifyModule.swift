@@ -71,7 +71,7 @@ struct NotifyDraft: Sendable {
         "moondial.lua has no target \"\(name.cut(toBytes: 100))\" in notify\(hint)")
     }
     self.target = target
-    let subject = mask.masked(try arguments.string(call, 2, "a subject"))
+    let subject = mask.masked(try arguments.string(call, 2, "a subject", in: 0...Arguments.textBytes))
     let options = try arguments.options(call, 3, ["text", "fields"], bytes: NotifyModule.mostText * 2)
     let text = try options.string("text").map { mask.masked($0) }
     guard !subject.isEmpty, subject.utf8.count + (text?.utf8.count ?? 0) <= NotifyModule.mostText else {

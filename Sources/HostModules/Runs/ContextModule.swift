@@ -60,7 +60,8 @@ enum ContextModule {
 
   private static let field = LuaFunction.host("field", as: "ctx") { call, arguments throws(Misuse) in
     let run = try arguments.run(call)
-    guard let name = call.string(1) else { throw Misuse("ctx has no field of that kind: \(arguments.name(call, 1))") }
+    guard call.type(1) == .string else { throw Misuse("ctx has no field of that kind: \(arguments.name(call, 1))") }
+    let name = try arguments.string(call, 1, "a field's name")
     let order = run.current
     switch name {
     case "id": call.push(order.id.number)
@@ -167,7 +168,7 @@ enum ContextModule {
     {
       return message
     }
-    return try arguments.string(call, 2, what)
+    return try arguments.string(call, 2, what, in: 0...Arguments.textBytes)
   }
 
   /// The error value that `LuaAttempt.failed` reads.
@@ -190,7 +191,8 @@ enum ContextModule {
       guard fraction >= 0, fraction <= 1 else { throw arguments.misuse("a fraction is from 0 to 1, not \(fraction)") }
       progress = .fraction(fraction)
     } else {
-      let text = try arguments.string(call, 2, "a fraction from 0 to 1, or a text")
+      let text = try arguments.string(
+        call, 2, "a fraction from 0 to 1, or a text", in: 0...Arguments.textBytes)
       progress = .text(run.services.secrets.mask.masked(text).cut(toBytes: Quotas.progressBytes))
     }
     run.note(progress)

@@ -50,10 +50,6 @@ enum EventModule {
   static func name(
     _ call: borrowing LuaCall, _ arguments: Arguments, _ index: Int = 1
   ) throws(Misuse) -> String {
-    let name = try arguments.string(call, index, "an event's name")
-    guard !name.isEmpty, name.utf8.count <= Quotas.eventNameBytes else {
-      throw arguments.misuse("an event's name has 1 to \(Quotas.eventNameBytes) bytes, this one has \(name.utf8.count)")
-    }
-    return name
+    try arguments.string(call, index, "an event's name", in: 1...Quotas.eventNameBytes)
   }
 }

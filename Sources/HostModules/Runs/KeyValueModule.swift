@@ -130,9 +130,10 @@ enum KeyValueModule {
 
   /// Keys are text. Bytes that are not would have to be replaced, and then two keys could be one.
   private static func text(
-    _ call: borrowing LuaCall, _ arguments: Arguments, _ what: String, _ index: Int = 1
+    _ call: borrowing LuaCall, _ arguments: Arguments, _ what: String, _ index: Int = 1,
+    in size: ClosedRange<Int> = 0...Arguments.nameBytes
   ) throws(Misuse) -> String {
-    let bytes = try arguments.bytes(call, index, what)
+    let bytes = try arguments.bytes(call, index, what, in: size)
     if let text = String(validating: bytes, as: UTF8.self) { return text }
     throw arguments.misuse("\(what) is UTF-8 text, and this is not: write its bytes as text, such as hash.hex(key)")
   }
@@ -140,11 +141,7 @@ enum KeyValueModule {
   static func key(
     _ call: borrowing LuaCall, _ arguments: Arguments, _ index: Int = 1
   ) throws(Misuse) -> String {
-    let key = try text(call, arguments, "a key", index)
-    guard !key.isEmpty, key.utf8.count <= Quotas.kvKeyBytes else {
-      throw arguments.misuse("a key has 1 to \(Quotas.kvKeyBytes) bytes, this one has \(key.utf8.count)")
-    }
-    return key
+    try text(call, arguments, "a key", index, in: 1...Quotas.kvKeyBytes)
   }
 
   /// The store of the run's job, and the script's space in it.

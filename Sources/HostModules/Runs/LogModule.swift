@@ -31,14 +31,20 @@ enum LogModule {
       // While a script is loaded there is no run, and no sink that belongs to one.
       guard let run else { return .none }
       guard level >= run.services.log.threshold else { return .none }
-      run.log(level, message(call, run), fields: fields(call, run))
+      let size = unsafe call.withBytes(1) { $0.count } ?? 0
+      run.log(
+        level, message(call, run), of: size > largestMessage ? size : nil, fields: fields(call, run))
       return .none
     }
   }
 
+  /// Bytes of a message that are looked at. Lines are cut far below it; without a bound here a message as large as the
+  /// run's memory would be copied on the way.
+  private static let largestMessage = 1 << 20
+
   /// A message is usually a string; what else it may be is shown as fields show it.
   private static func message(_ call: borrowing LuaCall, _ run: RunContext) -> String {
-    if let text = unsafe call.withBytes(1, { unsafe String(showing: $0) }) { return text }
+    if let text = unsafe call.withBytes(1, { unsafe String(showing: $0.prefix(largestMessage)) }) { return text }
     guard let value = try? call.value(1, limits: copy) else { return "<\(call.type(1)) that is too large>" }
     switch run.services.secrets.mask.masked(value).loggable {
     case .string(let text): return text.text

@@ -38,10 +38,7 @@ enum StepModule {
   /// `(ctx, name, body)`: whether the step was done before, and its result.
   private static let begin = LuaFunction.host("__begin", as: "ctx:step") { call, arguments throws(Misuse) in
     try ContextModule.checkColon(call, "step")
-    let name = try arguments.string(call, 2, "the step's name")
-    guard !name.isEmpty, name.utf8.count <= Quotas.stepNameBytes else {
-      throw arguments.misuse("a step's name has 1 to \(Quotas.stepNameBytes) bytes, this one has \(name.utf8.count)")
-    }
+    let name = try arguments.string(call, 2, "a step's name", in: 1...Quotas.stepNameBytes)
     guard call.type(3) == .function else {
       throw arguments.misuse("expected a function as argument 3, got \(arguments.name(call, 3))")
     }
@@ -133,11 +130,12 @@ enum StepModule {
       }
       return instant
     }
-    guard let text = call.string(index) else {
+    guard call.type(index) == .string else {
       throw arguments.misuse(
         "expected a time (seconds since 1970, or text like \"2027-01-31 09:00\") as argument \(index), got "
           + arguments.name(call, index))
     }
+    let text = try arguments.string(call, index, "a time")
     let run = try arguments.run(call)
     let zone: TimeZoneRules
     do { zone = try run.services.zones.zone(named: run.definition.timeZone) } catch {

@@ -68,19 +68,46 @@ struct Arguments {
     throw Misuse(waitingFor: bytes, in: room)
   }
 
+  /// Bytes that a name, a path, a pattern, a time or the like may have: as many as the kernel takes of a path
+  /// (`PATH_MAX` without its zero byte, limits.h). What is longer is refused before any of it is copied or looked at,
+  /// for it can be as large as a run's memory.
+  static let nameBytes = 4_095
+  /// Bytes of a text for people, such as why a run failed.
+  static let textBytes = 1 << 20
+
   /// A string; `what` names the parameter.
-  func string(_ call: borrowing LuaCall, _ index: Int, _ what: String) throws(Misuse) -> String {
+  ///
+  /// - Parameters:
+  ///   - size: the bytes that it may have.
+  ///   - shown: the argument's number in messages, where that is another one.
+  func string(
+    _ call: borrowing LuaCall, _ index: Int, _ what: String, in size: ClosedRange<Int> = 0...nameBytes,
+    shownAt shown: Int? = nil
+  ) throws(Misuse) -> String {
+    try check(call, index, what, size)
     if let text = call.string(index) { return text }
-    throw misuse("expected \(what) (a string) as argument \(index), got \(name(call, index))")
+    throw misuse("expected \(what) (a string) as argument \(shown ?? index), got \(name(call, index))")
   }
 
   func string(_ call: borrowing LuaCall, optional index: Int, _ what: String) throws(Misuse) -> String? {
     call.isNil(index) ? nil : try string(call, index, what)
   }
 
-  func bytes(_ call: borrowing LuaCall, _ index: Int, _ what: String) throws(Misuse) -> [UInt8] {
+  /// The same as bytes, which need not be text.
+  func bytes(
+    _ call: borrowing LuaCall, _ index: Int, _ what: String, in size: ClosedRange<Int>, shownAt shown: Int? = nil
+  ) throws(Misuse) -> [UInt8] {
+    try check(call, index, what, size)
     if let bytes = unsafe call.withBytes(index, { unsafe Array($0) }) { return bytes }
-    throw misuse("expected \(what) (a string) as argument \(index), got \(name(call, index))")
+    throw misuse("expected \(what) (a string) as argument \(shown ?? index), got \(name(call, index))")
+  }
+
+  private func check(
+    _ call: borrowing LuaCall, _ index: Int, _ what: String, _ size: ClosedRange<Int>
+  ) throws(Misuse) {
+    guard let count = unsafe call.withBytes(index, { $0.count }), !size.contains(count) else { return }
+    let range = size.lowerBound == 0 ? "at most \(size.upperBound)" : "\(size.lowerBound) to \(size.upperBound)"
+    throw misuse("\(what) has \(range) bytes, this one has \(count)")
   }
 
   func number(_ call: borrowing LuaCall, _ index: Int, _ what: String) throws(Misuse) -> Double {

@@ -23,6 +23,10 @@ package struct JobDecoder {
   package mutating func apply(_ table: LuaTable, to draft: inout JobDraft) {
     reading.namedKeysOnly(table, in: scope.table)
     for (position, field) in table.fields.enumerated() {
+      if reading.complaints.count >= Self.mostComplaints {
+        reading.complain("and there may be more: mend these first")
+        break
+      }
       guard let name = environment.fields.field(named: field.key, at: position), name.isAllowed(in: scope) else {
         reading.complain(complaint(aboutKey: field.key))
         continue
@@ -30,6 +34,9 @@ package struct JobDecoder {
       apply(name, field.value, to: &draft)
     }
   }
+
+  /// Mistakes of one table that are told. A table with a hundred thousand names that mean nothing has as many.
+  private static let mostComplaints = 20
 
   /// Why a key is refused.
   private func complaint(aboutKey key: String) -> String {

@@ -135,11 +135,12 @@ package final class RunContext: @unchecked Sendable {
   /// Writes a line of the script, as long as the run's allowance lasts.
   ///
   /// - Parameter fields: without values of secrets.
-  package func log(_ level: LogLevel, _ message: String, fields: JSONText? = nil) {
+  package func log(_ level: LogLevel, _ message: String, of size: Int? = nil, fields: JSONText? = nil) {
     guard level >= services.log.threshold else { return }
     let quotas = services.quotas()
     // Hidden before it is cut: half a value would be told otherwise.
-    let message = services.secrets.mask.masked(message).cut(toBytes: quotas.logLineBytes)
+    let message = services.secrets.mask.masked(message, mayBeCut: size != nil)
+      .cut(toBytes: quotas.logLineBytes, of: size)
     var left = allowance ?? LogAllowance(lines: limits.logLines, bytes: quotas.logBytesPerRun)
     defer { allowance = left }
     switch left.take(message.utf8.count + (fields?.text.utf8.count ?? 0)) {
