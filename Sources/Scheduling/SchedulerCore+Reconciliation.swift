@@ -147,6 +147,7 @@ extension SchedulerCore {
     if isStarted, known == nil || isLate && !isContinued { runAtStart(index, &evaluation) }
     resumeSchedules(of: index, &evaluation)
     if !restart.parked.isEmpty { adoptParked(of: definition.name) }
+    if !restart.elsewhere.isEmpty { adoptElsewhere(of: definition.name, &evaluation) }
     return index
   }
 

@@ -173,6 +173,8 @@ extension SchedulerCore {
         }
       } else if let index, placed.contains(record.id) {
         adopt(record, as: index, from: store, &evaluation)
+      } else if placed.contains(record.id) {
+        restart.elsewhere[record.id] = (record, store)
       } else {
         var lost = record
         // It may have started, once more than its row tells: rates count that after the next restart, too.
@@ -187,15 +189,15 @@ extension SchedulerCore {
     restart.unfinished = later
   }
 
-  private mutating func endLeftOver(
-    _ record: RunRecord, _ outcome: Outcome, _ why: String, in store: Int, _ evaluation: inout Evaluation
+  mutating func endLeftOver(
+    _ record: RunRecord, _ outcome: Outcome, _ why: String?, in store: Int, _ evaluation: inout Evaluation
   ) {
     var ended = record
     ended.outcome = outcome
     ended.claimedAt = ended.claimedAt ?? evaluation.now.wall
     ended.finishedAt = max(evaluation.now.wall, ended.lastStartedAt ?? evaluation.now.wall)
     ended.resumesAt = nil
-    ended.error = RunError(message: why)
+    if let why { ended.error = RunError(message: why) }
     evaluation.stores[store].batch.finished.append(ended)
     evaluation.events.append(.runFinished(ended))
     passOn(ended, &evaluation)

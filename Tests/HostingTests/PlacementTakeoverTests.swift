@@ -99,6 +99,28 @@ struct PlacementTakeoverTests {
     // Its host is another life by now, and was given up.
     placer.hear(key, .lost)
     placer.act()
-    #expect(placer.mailbox.state.withLock { $0.settled == [key] && !$0.isAwaiting })
+    // The scheduler was told, which ends its row; until that is on disk, it may be heard of again.
+    #expect(placer.mailbox.state.withLock { $0.settled.isEmpty && !$0.isAwaiting })
+    placer.hear(key, .lost)
+    placer.inbox.answer(nil)
+    placer.act()
+    #expect(placer.mailbox.state.withLock { $0.settled == [key] })
+  }
+
+  @Test("what is claimed, and was told to end, is the job's own again when that is declared")
+  func declaredMeanwhile() throws {
+    let placer = try PlacerByHand()
+    _ = try placer.state.openMailbox { _ in }
+    let key = PlacementKey(epoch: 6, number: 1)
+    var report = PlacementReport(key: key, run: RunID(1), node: "second", state: .placed, startedAt: nil, message: [])
+    report.isClaimed = true
+    placer.state.adopt([report])
+    placer.take(.startIsComplete)
+    placer.act()
+    placer.take(.orders([placer.order(1)], executor: 0))
+    placer.act()
+    #expect(placer.state.abandoned.isEmpty && placer.state.away[key]?.mustEnd == true)
+    placer.hear(key, .ended, PlacerByHand.success)
+    #expect(placer.reports.map(\.outcome) == [.succeeded])
   }
 }

@@ -197,9 +197,10 @@ struct Fixture {
   /// The next host, begun over what this one left, `seconds` after `t(0)`.
   func restarted(
     _ definitions: [JobDefinition], at seconds: Double, groups: [String: GroupLimit] = [:], intents: [RunIntent] = [],
-    isTakeover: Bool = false
+    isTakeover: Bool = false, placed: Set<RunID> = []
   ) -> Fixture {
     var snapshot = snapshot
+    snapshot.placed = placed
     snapshot.intents = intents
     snapshot.isTakeover = isTakeover
     var next = Fixture([], start: false, snapshot: snapshot, groups: groups)

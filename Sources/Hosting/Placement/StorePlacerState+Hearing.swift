@@ -2,6 +2,7 @@ internal import Basics
 internal import Chronology
 internal import JobModel
 internal import SchedulerService
+internal import Scheduling
 
 /// What members say of runs.
 extension StorePlacerState {
@@ -11,8 +12,11 @@ extension StorePlacerState {
       guard let run = away[report.key] else {
         if adopted[report.run]?.key == report.key {
           adopted[report.run] = report
+        } else if abandoned[report.run]?.key == report.key {
+          guard report.state.isOver else { continue }
+          abandoned[report.run] = nil
+          leave(report, post)
         } else if report.state.isOver, !awaitingDurable.contains(report.key) {
-          abandoned.remove(report.key)
           toSettle.append(report.key)
         }
         continue
@@ -28,6 +32,20 @@ extension StorePlacerState {
       }
     }
     if !over.isEmpty { settleWhenDurable(over, post) }
+  }
+
+  /// A run whose job this host does not have is over.
+  mutating func leave(_ report: PlacementReport, _ post: @escaping Post) {
+    toCancel.remove(report.key)
+    awaitingDurable.insert(report.key)
+    var ended: RunReport?
+    if report.state == .ended {
+      ended = try? PlacedEnding.report(
+        report.message, of: report.run, RunToken(slot: 0, use: 0), startedAt: report.startedAt ?? clock.now)
+    }
+    engine.post(whenDurable: { [key = report.key] in post(.durable([key], $0)) }) { [ended] core, now, evaluation in
+      core.endElsewhere(report.run, ended, at: now, into: &evaluation)
+    }
   }
 
   mutating func begin(_ report: PlacementReport, _ run: Away) {

@@ -81,8 +81,8 @@ struct StorePlacerState: Sendable {
   var keys: [RunToken: PlacementKey] = [:]
   /// Of leaders before this one, until the scheduler hands over their orders.
   var adopted: [RunID: PlacementReport] = [:]
-  /// What other leaders have placed and nobody has asked for: told to end, and listened for until it has.
-  var abandoned: Set<PlacementKey> = []
+  /// What other leaders have placed and no job of this host asks for: told to end, and listened for until it has.
+  var abandoned: [RunID: PlacementReport] = [:]
   /// Those whose end the scheduler was told, until it is durable: they may be heard of again meanwhile.
   var awaitingDurable: Set<PlacementKey> = []
   var refusals: [RefusalKey: Refusal] = [:]
@@ -181,11 +181,14 @@ struct StorePlacerState: Sendable {
         settleAt = monotonic() + Self.retryPause
       }
     case .startIsComplete:
-      // The scheduler has recorded them as interrupted, and runs none of them again.
-      abandoned.formUnion(adopted.values.filter { !$0.state.isOver }.map(\.key))
-      toCancel.formUnion(abandoned)
-      toSettle += adopted.values.filter(\.state.isOver).map(\.key)
+      // Their jobs are not declared here. Their rows wait for their ends: until then they may keep steps.
+      let found = adopted.values.sorted { $0.run < $1.run }
       adopted = [:]
+      for report in found where !report.state.isOver {
+        abandoned[report.run] = report
+        toCancel.insert(report.key)
+      }
+      for report in found where report.state.isOver { leave(report, post) }
     case .windDown: isWindingDown = true
     case .look: break
     }
@@ -193,11 +196,12 @@ struct StorePlacerState: Sendable {
 
   /// A run that a leader before this one has placed goes on where it is.
   private mutating func bind(_ order: RunOrder, _ executor: Int, _ post: @escaping Post) -> Bool {
-    guard let report = adopted.removeValue(forKey: order.id) else { return false }
+    let left = abandoned.removeValue(forKey: order.id)
+    guard let report = adopted.removeValue(forKey: order.id) ?? left else { return false }
     put(
       Away(
         order: order, executor: executor, executorName: order.job.definition.executor, node: report.node,
-        isPlaced: true), at: report.key)
+        isPlaced: true, mustEnd: left != nil), at: report.key)
     heard([report], post)
     if fresh[order.id] != nil { fresh.updateValue(nil, forKey: order.id) }
     return true

@@ -18,6 +18,8 @@ struct RestartTable: Sendable {
   var unfinished: [(record: RunRecord, store: Int)] = []
   /// Those of them that other hosts have.
   var placed: Set<RunID> = []
+  /// Those that other hosts have and whose job nobody has declared: they were told to end, and their rows wait for it.
+  var elsewhere: [RunID: (record: RunRecord, store: Int)] = [:]
   /// Parked runs whose job nobody has declared.
   var parked: [(record: RunRecord, store: Int)] = []
   /// What transactions have asked for, until somebody carries it out.
