@@ -17,16 +17,12 @@ let strict: [SwiftSetting] = [
 /// C is held to the same: no warnings.
 let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
 
-/// Sanitizers see through a pthread mutex, and not through every lock (ServiceTick.swift).
-let sanitizer: [SwiftSetting] =
-  Context.environment["MOONDIAL_SANITIZER"] == nil ? [] : [.define("MOONDIAL_SANITIZER")]
-
 /// A library target; arrows point down only (docs/architecture.md).
 func library(
   _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], resources: [Resource] = []
 ) -> Target {
   .target(
-    name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict + sanitizer)
+    name: name, dependencies: dependencies, exclude: exclude, resources: resources, swiftSettings: strict)
 }
 
 /// A program of examples/swift.

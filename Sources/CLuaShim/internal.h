@@ -131,7 +131,7 @@ struct moon_state {
   volatile sig_atomic_t allocating;   // inside moon_allocate: no jump, its tables are being changed
   volatile sig_atomic_t foreign;      // host frames above the innermost guard: no jump
   volatile sig_atomic_t no_jump;      // C code that may hold a lock of libc
-  volatile sig_atomic_t hosting;      // calls into the host that have not returned
+  _Atomic int hosting;                // calls into the host that have not returned; the monitor reads it
   char *stack_limit;                  // below it no new C recursion is begun
 
   int32_t yield;             // MOON_YIELD_* of the yield on its way up

@@ -1,4 +1,3 @@
-internal import Basics
 import JobModel
 import Scheduling
 import Synchronization
@@ -17,13 +16,7 @@ final class TickInbox: Sendable {
     fileprivate var isEmpty: Bool { reports.isEmpty && commands.isEmpty && stores.isEmpty && outboxes.isEmpty }
   }
 
-  #if MOONDIAL_SANITIZER
-    // The thread sanitizer sees a pthread mutex. What a contended `Mutex` does lies in a library that it does not see,
-    // so whatever is handed over here would look like a race.
-    private let contents = Monitor(Contents())
-  #else
-    private let contents = Mutex(Contents())
-  #endif
+  private let contents = Mutex(Contents())
   private let wake: @Sendable () -> Void
 
   /// - Parameter wake: ends the loop's sleep; called at most once between two ticks.

@@ -50,7 +50,8 @@ static int64_t look(moon_worker *w, int64_t now) {
     atomic_store(&w->hard_epoch, epoch);
     // A thread that got no processor was not asked: on a crowded machine that is not the run's fault.
     bool was_asked = atomic_load(&w->hard_misses) >= MISSES_MIN;
-    int64_t patience = s && (s->hosting > 0 || !was_asked) ? w->host_patience : w->stuck_after;
+    bool is_hosting = s && atomic_load_explicit(&s->hosting, memory_order_relaxed) > 0;
+    int64_t patience = is_hosting || (s && !was_asked) ? w->host_patience : w->stuck_after;
     if (now - w->stop_since >= w->grace + patience && !w->told_stuck && s) {
       // The step that we speak of has not ended: it would have to take our lock first. So its state and owner are
       // there.

@@ -87,7 +87,8 @@ static void copy_image(moon_state *s, bool again) {
 static void clear_run(moon_state *s) {
   s->guard = NULL;
   s->current = NULL;
-  s->pending = s->allocating = s->foreign = s->no_jump = s->hosting = 0;
+  s->pending = s->allocating = s->foreign = s->no_jump = 0;
+  atomic_store_explicit(&s->hosting, 0, memory_order_relaxed);
   s->yield = s->blocked = s->closing = 0;
   s->aside = 0;
   s->stop = (moon_stop){0};

@@ -48,13 +48,19 @@ static int obey(lua_State *L, moon_state *s, int32_t answer) {
   }
 }
 
+// Only the thread that runs the state writes it, so that a locked addition is not needed.
+static void count_hosting(moon_state *s, int change) {
+  int count = atomic_load_explicit(&s->hosting, memory_order_relaxed);
+  atomic_store_explicit(&s->hosting, count + change, memory_order_relaxed);
+}
+
 static int resumed(lua_State *L, int status, lua_KContext ticket) {
   (void)status;
   moon_state *s = state_of(L);
   s->foreign++;
-  s->hosting++;
+  count_hosting(s, 1);
   int32_t answer = s->runtime->options.callbacks.resume(s->owner, L, (uint32_t)ticket);
-  s->hosting--;
+  count_hosting(s, -1);
   s->foreign--;
   return obey(L, s, answer);
 }
@@ -66,9 +72,9 @@ int moon_host_call(lua_State *L) {
   const moon_callbacks *host = &s->runtime->options.callbacks;
   bool allowed = packed & (s->declaring ? MOON_IN_DECLARE : MOON_IN_RUN);
   s->foreign++;
-  s->hosting++;
+  count_hosting(s, 1);
   int32_t answer = (allowed ? host->call : host->refuse)(s->owner, L, number);
-  s->hosting--;
+  count_hosting(s, -1);
   s->foreign--;
   return obey(L, s, answer);
 }

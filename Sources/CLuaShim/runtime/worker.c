@@ -190,7 +190,7 @@ moon_outcome moon_step(moon_state *s, int64_t deadline) {
   s->blocked = 0;
   s->closing = 0;
   s->no_jump = 0;
-  s->hosting = 0;
+  atomic_store_explicit(&s->hosting, 0, memory_order_relaxed);
   moon_guard guard;
   MOON_ENTER(s, guard);
   moon_outcome outcome;
