@@ -95,7 +95,7 @@ test-api: build
 test-address: setup
 	@MOONDIAL_SANITIZER=1 ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --sanitize=address --scratch-path .build-asan --skip 'EndToEnd'
 test-thread: setup
-	@MOONDIAL_SANITIZER=1 swift test --no-parallel --sanitize=thread --scratch-path .build-tsan --skip 'EndToEnd|TidyTests|TriggersTests|ChronologyTests' --skip 'LuaTests.(?!Suspension)'
+	@MOONDIAL_SANITIZER=1 TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/thread-sanitizer.supp swift test --no-parallel --sanitize=thread --scratch-path .build-tsan --filter '^(Basics|Executors|SchedulerService|Scheduling|MemoryStore|SQLiteStore|PostgresStore|Conformance|FileWatching|HTTPTransfer|HostAPI|MoondialHTTP|MoondialScheduler|Hosting|ProcessExecutor)Tests|SuspensionTests'
 
 ## build: set up, and build the release binary .build/release/moondial
 build: setup
