@@ -278,12 +278,12 @@ final class HostProcess: @unchecked Sendable {
   /// Runs a command to its end.
   static func run(
     _ arguments: [String], in directory: String, input: String = "", prefix: [String] = [],
-    program: [String] = [HostProcess.binary]
+    program: [String] = [HostProcess.binary], within seconds: Double = patience
   ) throws -> Ended {
     let process = try HostProcess(program: program, arguments, in: directory, input: input, prefix: prefix)
     // One that does not end is not left behind.
     defer { process.signal(SIGKILL) }
-    let status = try process.awaitExit()
+    let status = try process.awaitExit(within: seconds)
     let lines = process.lines
     return Ended(
       status: status, output: lines.filter { !$0.isError }.map(\.text), errors: lines.filter(\.isError).map(\.text))

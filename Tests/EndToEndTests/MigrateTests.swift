@@ -120,7 +120,13 @@ enum SeededStore {
     defer { store.close() }
     try store.commit(batch { schedules(&$0) })
     for first in stride(from: 1, through: runs, by: 5_000) {
-      try store.commit(batch { $0.finished = (first...min(runs, first + 4_999)).map { finished(Int64($0)) } })
+      let numbers = first...min(runs, first + 4_999)
+      try store.commit(batch { $0.finished = numbers.map { finished(Int64($0)) } })
+      // The next commit waits for them: of lines that wait, a store keeps a hundred thousand.
+      store.append(
+        log: numbers.flatMap {
+          [line(of: $0, 1, "info", fields: nil), line(of: $0, 2, "warn", fields: "{\"a.b\":{\"$c\":1}}")]
+        })
     }
     try store.commit(
       batch { batch in
@@ -136,12 +142,6 @@ enum SeededStore {
       })
     try store.commit(batch { $0.dropped = [RunID(Int64(runs) + 9)] })
     try durable(store, after: Int64(runs))
-    var lines: [RunLogLine] = []
-    for run in 1...runs {
-      lines.append(line(of: run, 1, "info", fields: nil))
-      lines.append(line(of: run, 2, "warn", fields: "{\"a.b\":{\"$c\":1}}"))
-    }
-    store.append(log: lines)
     for number in 0..<50 {
       var change = KeyValueChange(
         space: number % 2 == 0 ? "a.lua" : "$x/b.lua", key: "k.\(number)$é", value: JSONText("[\(number)]"))

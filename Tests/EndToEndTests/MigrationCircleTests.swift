@@ -32,7 +32,8 @@ struct MigrationCircleTests {
       killed.signal(SIGKILL)
       try killed.awaitExit()
       let began = Date()
-      let moved = try HostProcess.run(move + ["--json"], in: place.path)
+      let moved = try HostProcess.run(
+        move + ["--json"], in: place.path, within: HostProcess.patience + Double(Self.runs) / 500)
       #expect(moved.status == 0, "\(moved)")
       let document = try #require(
         try JSONSerialization.jsonObject(with: Data(moved.output.joined().utf8)) as? [String: Any])

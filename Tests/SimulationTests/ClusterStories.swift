@@ -22,7 +22,7 @@ struct ClusterStories {
     "seeds that have found faults",
     arguments: [
       1_700, 271_869_134, 300_000_422, 500_002_907, 600_003_309, 700_002_664, 700_014_899, 1_000_029_900,
-      1_000_036_268,
+      1_000_036_268, 1_300_012_623,
     ] as [UInt64])
   func known(seed: UInt64) throws { try hold(seed) }
 
