@@ -1,9 +1,9 @@
 /* What the thread sanitizer has to be told of Swift's `Mutex`. Nothing in other builds.
 
-   Taking and giving back a free mutex is inlined, so that the sanitizer sees the atomic operations. A contended one goes
-   through two functions of the library libswiftSynchronization, which it does not see: whatever a mutex hands over
-   then would look like a race. These stand in for the two (of the same names, so that the linker finds them first),
-   and say what they do. */
+   Taking and giving back a free mutex is inlined, so that the sanitizer sees the atomic operations. A contended one
+   goes through two functions of the library libswiftSynchronization, which it does not see: whatever a mutex hands
+   over then would look like a race. These stand in for the two (of the same names, so that the linker finds them
+   first), and say what they do. */
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -19,6 +19,7 @@ package final class PoolRun: Sendable {
   package let token: RunToken
   /// Whose job it is of.
   let owner: ObjectIdentifier
+  let priority: Int8
   package let startedAt: Instant
   /// Nanoseconds of CLOCK_MONOTONIC when the attempt started.
   package let startedMonotonic: Int64
@@ -45,6 +46,7 @@ package final class PoolRun: Sendable {
   ) {
     token = order.token
     owner = order.owner
+    priority = order.priority
     startedAt = time.wall
     startedMonotonic = time.monotonic
     over = Atomic(time.deadline)

@@ -115,37 +115,67 @@ struct LocalQueue: Sendable {
 /// them the owners (scripts) are served in turn as well, an owner's work in the order of its arrival with a sliced run
 /// behind what was there before it. So neither a flood of orders nor one of resumed runs keeps the others out, and
 /// what one script starts, be it five hundred runs at once, is one place ahead of the work of another.
+///
+/// Orders and resumed runs with a `priority` have lines of their own, the highest first. Those above zero have each
+/// other turn while something else waits: so such an order waits for one turn, and a flood of them keeps nobody out.
+/// Those below zero come when nothing else waits. A sliced run is in line with all others, whatever its priority: one
+/// that never ends would be the next again and again.
 struct SharedQueue: Sendable {
   private var line = FairLine()
   private var resumed = FairLine()
   private var isTurnOfResumed = false
+  private var ranked = RankedLines()
+  private var isTurnOfRanked = true
 
-  var count: Int { line.count + resumed.count }
-  var isEmpty: Bool { line.count == 0 && resumed.count == 0 }
+  var count: Int { line.count + resumed.count + ranked.count }
+  var isEmpty: Bool { count == 0 }
 
   mutating func append(_ orders: [RunOrder]) {
     guard !orders.isEmpty else { return }
     var rest = OrderRange(orders: orders, next: 0, end: orders.count)
     while rest.count > 0 {
-      let owner = orders[rest.next].owner
+      let (owner, priority) = (orders[rest.next].owner, orders[rest.next].priority)
       var end = rest.next + 1
-      while end < rest.end, orders[end].owner == owner { end += 1 }
-      line.append(.orders(rest.split(first: end - rest.next)), of: owner)
+      while end < rest.end, orders[end].owner == owner, orders[end].priority == priority { end += 1 }
+      let work = Work.orders(rest.split(first: end - rest.next))
+      if priority == 0 { line.append(work, of: owner) } else { ranked.append(work, of: owner, priority) }
     }
   }
 
-  mutating func append(resumed run: PoolRun) { resumed.append(.run(run), of: run.owner) }
+  mutating func append(resumed run: PoolRun) {
+    if run.priority == 0 {
+      resumed.append(.run(run), of: run.owner)
+    } else {
+      ranked.append(.run(run), of: run.owner, run.priority)
+    }
+  }
 
   mutating func append(sliced run: PoolRun) { line.append(.run(run), of: run.owner) }
 
   /// Puts work back to where it came from: before everything else of its owners, which are served next.
-  mutating func requeue(_ works: [Work]) { for work in works.reversed() { line.requeue(work) } }
+  mutating func requeue(_ works: [Work]) {
+    for work in works.reversed() {
+      if case .orders(let range) = work, range.orders[range.next].priority != 0 {
+        ranked.requeue(work, range.orders[range.next].priority)
+      } else {
+        line.requeue(work)
+      }
+    }
+  }
 
   /// Moves the next turn's work to `local`: at most `limit` things, and no more than a fair part, so that the other
   /// workers find some too. A sliced run is a turn of its own, because it is long.
   ///
   /// - Complexity: O(limit)
   mutating func take(into local: inout LocalQueue, limit: Int, workers: Int) {
+    if ranked.count > 0 {
+      let isAlone = line.count + resumed.count == 0
+      if isAlone || isTurnOfRanked && ranked.isUrgent {
+        isTurnOfRanked = isAlone
+        return ranked.take(into: &local, limit: limit, workers: workers)
+      }
+    }
+    isTurnOfRanked = true
     let isResumed = resumed.count > 0 && (isTurnOfResumed || line.count == 0)
     isTurnOfResumed = !isResumed
     if isResumed {
@@ -153,24 +183,79 @@ struct SharedQueue: Sendable {
       for _ in 0..<wanted { _ = resumed.take(1, into: &local) }
       return
     }
-    var wanted = SharedQueue.part(of: line.count, workers: workers, limit: limit)
-    while wanted > 0, line.count > 0 {
-      if line.isRunNext {
-        if local.count == 0 { _ = line.take(1, into: &local) }
-        return
-      }
-      wanted -= line.take(wanted, into: &local)
-    }
+    line.takeTurn(into: &local, limit: limit, workers: workers)
   }
 
-  /// Empties both lines.
-  mutating func takeAll() -> [Work] { line.takeAll() + resumed.takeAll() }
+  /// Empties all lines.
+  mutating func takeAll() -> [Work] { ranked.takeAll() + line.takeAll() + resumed.takeAll() }
 
   /// Takes one order out. O(orders that wait)
-  mutating func remove(_ token: RunToken) -> RunOrder? { line.remove(token) }
+  mutating func remove(_ token: RunToken) -> RunOrder? { line.remove(token) ?? ranked.remove(token) }
 
-  private static func part(of count: Int, workers: Int, limit: Int) -> Int {
+  fileprivate static func part(of count: Int, workers: Int, limit: Int) -> Int {
     max(1, min(count / (2 * workers), limit))
+  }
+}
+
+/// Lines of work whose priority is not zero, the highest first; each is there while it has something.
+private struct RankedLines: Sendable {
+  private var lines: [(priority: Int8, line: FairLine)] = []
+  private(set) var count = 0
+
+  /// Whether the next turn is of a priority above zero.
+  var isUrgent: Bool { lines.first.map { $0.priority > 0 } ?? false }
+
+  mutating func append(_ work: Work, of owner: ObjectIdentifier, _ priority: Int8) {
+    count += work.count
+    lines[index(of: priority)].line.append(work, of: owner)
+  }
+
+  mutating func requeue(_ work: Work, _ priority: Int8) {
+    count += work.count
+    lines[index(of: priority)].line.requeue(work)
+  }
+
+  /// O(priorities that have something): a handful.
+  private mutating func index(of priority: Int8) -> Int {
+    let index = lines.firstIndex { $0.priority <= priority } ?? lines.count
+    if index == lines.count || lines[index].priority != priority { lines.insert((priority, FairLine()), at: index) }
+    return index
+  }
+
+  mutating func take(into local: inout LocalQueue, limit: Int, workers: Int) {
+    let before = lines[0].line.count
+    lines[0].line.takeTurn(into: &local, limit: limit, workers: workers)
+    count -= before - lines[0].line.count
+    if lines[0].line.count == 0 { lines.removeFirst() }
+  }
+
+  mutating func takeAll() -> [Work] {
+    defer { (lines, count) = ([], 0) }
+    return lines.indices.flatMap { lines[$0].line.takeAll() }
+  }
+
+  mutating func remove(_ token: RunToken) -> RunOrder? {
+    for index in lines.indices {
+      guard let order = lines[index].line.remove(token) else { continue }
+      count -= 1
+      if lines[index].line.count == 0 { lines.remove(at: index) }
+      return order
+    }
+    return nil
+  }
+}
+
+extension FairLine {
+  /// Moves one turn's work to `local`. A run is a turn of its own, because it is long.
+  fileprivate mutating func takeTurn(into local: inout LocalQueue, limit: Int, workers: Int) {
+    var wanted = SharedQueue.part(of: count, workers: workers, limit: limit)
+    while wanted > 0, count > 0 {
+      if isRunNext {
+        if local.count == 0 { _ = take(1, into: &local) }
+        return
+      }
+      wanted -= take(wanted, into: &local)
+    }
   }
 }
 

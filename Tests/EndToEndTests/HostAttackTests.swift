@@ -8,9 +8,6 @@ import Testing
 struct HostAttackTests {
   /// How late the canary may be, beyond what the machine was late by itself. Milliseconds.
   private static let lateness = 100.0
-  /// Where the canary is late by a fraction of a second in a debug build when the machine has other work: with the 500
-  /// listeners of "fan-out 1", and when the scripts of "quotas 1" begin at once.
-  private static let late: Set<String> = ["fan-out 1", "quotas 1"]
   /// Resident memory of a host under attack. Megabytes. It may have 256 MB of answers, 512 MB of kept states and what
   /// runs at the moment; while scripts load, up to 1 GB for one of them.
   private static let memory = 1_600
@@ -30,15 +27,9 @@ struct HostAttackTests {
     let attacks = try #require(HostAttack.portions.first { $0.name == group }).attacks
     var result = try watch(attacks)
     // What the machine does to the host passes; what a script does to it comes every time.
-    for _ in 1..<5 where result.excess >= Self.lateness && !Self.late.contains(group) { result = try watch(attacks) }
+    for _ in 1..<5 where result.excess >= Self.lateness { result = try watch(attacks) }
     print("host attacks, \(group): \(result)")
-    if Self.late.contains(group) {
-      withKnownIssue("orders that were claimed before wait in one queue without priorities", isIntermittent: true) {
-        #expect(result.excess < Self.lateness, "\(result)")
-      }
-    } else {
-      #expect(result.excess < Self.lateness, "\(result)")
-    }
+    #expect(result.excess < Self.lateness, "\(result)")
     #expect(result.peak < Self.memory, "\(result)")
     #expect(result.missing.isEmpty, "these attacks did not begin: \(result.missing)")
   }

@@ -194,6 +194,79 @@ struct QueueTests {
     #expect(queue.isEmpty)
   }
 
+  /// What comes out of a queue with one worker that takes one thing at a time.
+  private func drained(_ queue: inout SharedQueue) -> [Int32] {
+    var taken: [Int32] = []
+    while !queue.isEmpty {
+      var local = LocalQueue()
+      queue.take(into: &local, limit: 1, workers: 1)
+      taken += slots(local)
+    }
+    return taken
+  }
+
+  private func ranked(_ number: Int, _ priority: Int8) -> RunOrder {
+    var order = order(number) { _ in }
+    order.priority = priority
+    return order
+  }
+
+  @Test("an order of a higher priority waits for one turn, and a flood of them has each other turn")
+  func priorities() {
+    var queue = SharedQueue()
+    queue.append(orders(0..<500))
+    queue.append([ranked(1_000, 10), ranked(1_001, 100), ranked(1_002, 10)])
+    queue.append([ranked(2_000, -5), ranked(2_001, -1)])
+    #expect(queue.count == 505)
+    let taken = drained(&queue)
+    #expect(taken.prefix(5) == [1_001, 0, 1_000, 1, 1_002])
+    #expect(taken.filter { $0 < 1_000 } == Array(0..<500))
+    #expect(taken.suffix(2) == [2_001, 2_000], "lower ones come when nothing else waits")
+    #expect(queue.isEmpty && queue.takeAll().isEmpty)
+  }
+
+  @Test("orders with priorities are taken out, and come back to their places")
+  func givenBackRanked() {
+    var queue = SharedQueue()
+    queue.append([
+      ranked(0, 0), ranked(1, 7), ranked(2, 7), ranked(3, -7), ranked(4, 7),
+    ])
+    #expect(queue.remove(token(2))?.token == token(2) && queue.remove(token(2)) == nil && queue.count == 4)
+    var local = LocalQueue()
+    queue.take(into: &local, limit: 1, workers: 1)
+    #expect(slots(local) == [1])
+    queue.requeue(local.takeAll())
+    #expect(queue.count == 4)
+    #expect(queue.remove(token(3))?.token == token(3))
+    // Its turn was the one before.
+    #expect(drained(&queue) == [0, 1, 4])
+  }
+
+  @Test("a resumed run has its job's priority, a sliced one waits with all others")
+  func rankedRuns() {
+    func run(_ number: Int, priority: Int8) -> PoolRun {
+      PoolRun(
+        continuing: ranked(number, priority),
+        begunAt: StepTime(wall: .epoch, monotonic: 0, deadline: .max),
+        on: StepWorker(index: 0, host: NoHost()), body: NoHost())
+    }
+    func taken(_ queue: inout SharedQueue) -> Int32 {
+      var local = LocalQueue()
+      queue.take(into: &local, limit: 1, workers: 1)
+      switch local.popFirst() {
+      case .run(let run): return run.token.slot
+      case .order(let order): return order.token.slot
+      case nil: return -1
+      }
+    }
+    var queue = SharedQueue()
+    queue.append(orders(0..<3))
+    queue.append(resumed: run(10, priority: 1))
+    queue.append(sliced: run(11, priority: 100))
+    #expect((0..<5).map { _ in taken(&queue) } == [10, 0, 1, 2, 11])
+    #expect(queue.isEmpty)
+  }
+
   @Test("what is given back comes first again")
   func givenBack() {
     var queue = SharedQueue()

@@ -44,6 +44,8 @@ package struct RunOrder: Sendable {
   package var id: RunID
   package var job: JobEntry
   package var attempt: Int32
+  /// The job's: from −100 to 100, higher first.
+  package var priority: Int8
   /// Nominal fire time.
   package var scheduledAt: Instant
   package var missed: Int
@@ -60,6 +62,7 @@ package struct RunOrder: Sendable {
     self.id = id
     self.job = job
     self.attempt = attempt
+    priority = Int8(clamping: job.definition.priority)
     self.scheduledAt = scheduledAt
     self.missed = missed
     self.startBefore = startBefore

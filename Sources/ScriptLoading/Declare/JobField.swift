@@ -128,7 +128,9 @@ package enum JobField: String, CaseIterable, Sendable {
     case .misfireGraceTime: "A run that is later than this is not started. Default: false, a late run still runs."
     case .maxInstances: "Runs of this job at the same time. Default: 1."
     case .overlap: "What becomes of a fire while `max_instances` runs are active. Default: `\"skip\"`."
-    case .priority: "-100 to 100; of the runs that wait for a worker, higher ones start first. Default: 0."
+    case .priority:
+      "-100 to 100; of the runs that wait for a worker, higher ones start first; once they are claimed, those above 0 "
+        + "have every other turn at a worker, and those below 0 come when nothing else waits. Default: 0."
     case .timeout: "Each attempt is stopped after this time, waiting included. Default: false, none."
     case .memory: "The most memory the job's Lua state may use (`\"64MB\"`)."
     case .retry: "Unsuccessful attempts are repeated: a number of times, or a table. Default: false."
