@@ -69,12 +69,31 @@ static int add_nice(int more) {
   return setpriority(PRIO_PROCESS, 0, own + more > 19 ? 19 : own + more);
 }
 
+// The same for the session, among the sessions of the machine: where the kernel shares processors by session
+// (sched_autogroup_enabled, sched(7)), the nice value of a process weighs only within its own, and setsid has made one.
+// Whoever may not administrate the machine may do this ten times a second on all of it: a session for which that is
+// used up keeps nice 0. Raw, since this is the child of a vfork.
+static void add_session_nice(int nice) {
+  if (nice < 1 || nice > 19) return;
+  char text[2];
+  size_t length = 0;
+  if (nice > 9) text[length++] = '1';
+  text[length++] = (char)('0' + nice % 10);
+  long file = syscall(SYS_openat, AT_FDCWD, "/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  syscall(SYS_write, file, text, length);
+  syscall(SYS_close, file);
+}
+
 static void become(const linux_worker *worker, pid_t parent, volatile linux_child_failure *failure) {
   failure->step = LINUX_CHILD_PREPARE;
   setsid();
   int input = open("/dev/null", O_RDONLY);
   if (linux_place_descriptors((int[]){input, worker->output, worker->output, worker->socket}, 4) != 0) goto fail;
-  if (worker->nice != 0 && add_nice(worker->nice) != 0) goto fail;
+  if (worker->nice != 0) {
+    if (add_nice(worker->nice) != 0) goto fail;
+    add_session_nice(getpriority(PRIO_PROCESS, 0));
+  }
   failure->step = LINUX_CHILD_USER;
   if (become_user(worker) != 0) goto fail;
   failure->step = LINUX_CHILD_PREPARE;
@@ -180,18 +199,22 @@ bool linux_usage(int process, linux_process_usage *usage) {
   return look_at(AT_FDCWD, name, usage);
 }
 
+static bool is_among(int group, const int *groups, int count) {
+  for (int i = 0; i < count; i++)
+    if (groups[i] == group) return true;
+  return false;
+}
+
 int linux_group_usage(const int *groups, int count, linux_process_usage *found, int most) {
   DIR *directory = opendir("/proc");
   if (!directory) return -1;
   int total = 0;
   for (struct dirent *entry; (entry = readdir(directory)) && total < most;) {
     linux_process_usage usage = {.process = atoi(entry->d_name)};
-    if (usage.process <= 0 || !look_at(dirfd(directory), entry->d_name, &usage)) continue;
-    for (int i = 0; i < count; i++)
-      if (groups[i] == usage.group) {
-        found[total++] = usage;
-        break;
-      }
+    // First what costs one call: each process of the machine whose files are opened pays for that again when it ends.
+    if (usage.process <= 0 || !is_among(getpgid(usage.process), groups, count)) continue;
+    if (!look_at(dirfd(directory), entry->d_name, &usage)) continue;
+    if (is_among(usage.group, groups, count)) found[total++] = usage;
   }
   closedir(directory);
   return total;

@@ -53,4 +53,21 @@ struct PriorityTests {
     host.signal(SIGTERM)
     #expect(try host.awaitExit() == 0)
   }
+
+  @Test(
+    "the session of a worker process has the niceness of its executor, beside other sessions",
+    .enabled(if: geteuid() == 0 && FileManager.default.fileExists(atPath: "/proc/self/autogroup")))
+  func session() throws {
+    let place = try Place()
+    let body = #"function(ctx) print("it is " .. ctx.process) wait("never") end"#
+    try place.save("a.lua", #"job "now" { run_at_start = true, run = \#(body) }"#)
+    let host = try place.host("--set", "executors.default.type=process", "--set", "executors.default.nice=7")
+    let line = try host.awaitLine(containing: "it is ")
+    let process = try #require(line.split(separator: " ").last)
+    let session = try String(contentsOfFile: "/proc/\(process)/autogroup", encoding: .utf8)
+    let own = Int(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
+    #expect(session.hasSuffix(" nice \(min(19, own + 7))\n"), "\(session)")
+    host.signal(SIGKILL)
+    try host.awaitExit()
+  }
 }
