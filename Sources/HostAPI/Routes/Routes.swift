@@ -33,14 +33,16 @@ package enum Routes {
       + history(context)
       + streams(context) + health(context) + login(context) + dashboard
     // The description describes itself too.
-    let description = describe("")
-    let document = APIDescription(routes + [description], version: context.version).json
-    return routes + [describe(document)]
+    let own = describe { ("", "") }
+    let document = Once {
+      let text = APIDescription(routes + [own], version: context.version).json
+      return (text, EntityTag.of(text))
+    }
+    return routes + [describe { document.value }]
   }
 
-  private static func describe(_ document: String) -> Route {
-    let tag = EntityTag.of(document)
-    return Route(
+  private static func describe(_ document: @escaping @Sendable () -> (text: String, tag: String)) -> Route {
+    Route(
       method: .get, path: "/api/v1/openapi.json", name: "describe", summary: "This document", role: .read,
       parameters: [Parameters.ifNoneMatch],
       answers: [
@@ -48,8 +50,9 @@ package enum Routes {
         Route.Answer(status: .notModified, content: .nothing, summary: "it is as it was"),
       ],
       handle: { _ in
-        var reply = Reply(.ok, .text(document, type: "application/json"))
-        reply.entityTag = tag
+        let document = document()
+        var reply = Reply(.ok, .text(document.text, type: "application/json"))
+        reply.entityTag = document.tag
         return reply
       })
   }

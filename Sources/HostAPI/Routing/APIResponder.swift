@@ -8,7 +8,7 @@ internal import Synchronization
 /// ``ProblemDetails``.
 final class APIResponder: Sendable {
   private let table: RouteTable
-  private let description: APIDescription
+  private let description: Once<APIDescription>
   private let gate: RequestGate
   private let limits: ServerLimits
   private let streams: StreamRegister
@@ -17,7 +17,7 @@ final class APIResponder: Sendable {
   private let socketGate, networkGate: AnswerGate
   private let date = HTTPDate()
 
-  init(_ table: RouteTable, _ description: APIDescription, _ gate: RequestGate, _ limits: ServerLimits) {
+  init(_ table: RouteTable, _ description: Once<APIDescription>, _ gate: RequestGate, _ limits: ServerLimits) {
     self.table = table
     self.description = description
     self.gate = gate
@@ -70,10 +70,11 @@ final class APIResponder: Sendable {
     try APIResponder.checkAccept(request.headers, route)
     try APIResponder.checkQuery(target, route)
     let body = route.body == nil ? ByteBuffer() : try await read(request, route, &isBodyRead)
+    let described = route.body.map { _ in description.value }
     let call = APICall(
       method: request.method, target: target, arguments: arguments, headers: request.headers, identity: identity,
-      door: door, authority: request.head.authority, body: body, bodySchema: description.bodies[route.name] ?? .any,
-      schemas: description.schemas)
+      door: door, authority: request.head.authority, body: body, bodySchema: described?.bodies[route.name] ?? .any,
+      schemas: described?.schemas ?? NamedSchemas())
     if route.body != nil { try call.checkBody() }
     guard route.isLong else { return try response(await route.handle(call), request, channel) }
     let gate = door == .socket ? socketGate : networkGate

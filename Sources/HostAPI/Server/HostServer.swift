@@ -69,7 +69,7 @@ package final class HostServer: Sendable {
         control: control, version: settings.version, credentials: credentials, zone: settings.zone,
         address: { address.url }))
     responder = APIResponder(
-      RouteTable(routes), APIDescription(routes, version: settings.version),
+      RouteTable(routes), Once { [version = settings.version] in APIDescription(routes, version: version) },
       RequestGate(credentials, names: settings.names), settings.limits)
     connections = Connections(settings.limits)
   }

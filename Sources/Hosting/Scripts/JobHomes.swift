@@ -24,10 +24,7 @@ package final class JobHomes: Sendable {
   /// O(scripts), and the jobs of those that changed.
   package func follow(_ generation: LoadedGeneration, after former: LoadedGeneration?) {
     var next = State()
-    if former == nil, var homes = archive?.homes, !homes.isEmpty {
-      for script in generation.scripts { for job in script.jobs { homes[job.name] = nil } }
-      next.lost = homes
-    }
+    if former == nil, let archive { next.lost = Self.lost(archive.jobs, in: generation) }
     for script in generation.scripts { next.scripts[script.path] = script.active != nil }
     let inForce = Set(generation.scripts.compactMap { $0.active.map(ObjectIdentifier.init) })
     for script in former?.scripts ?? [] {
@@ -35,6 +32,18 @@ package final class JobHomes: Sendable {
       for job in active.jobs { next.lost[job.name] = script.path }
     }
     state.withLock { $0 = next }
+  }
+
+  /// Names that the last host had and this one has not, with their scripts. A script that declares what it did costs a
+  /// comparison of the lists: with 100,000 jobs a table of all of them took 25 ms of a start.
+  private static func lost(_ saved: [ScriptPath: [String]], in generation: LoadedGeneration) -> [String: ScriptPath] {
+    var lost: [String: ScriptPath] = [:]
+    for (path, names) in saved {
+      let isSame = generation.script(at: path)?.jobs.elementsEqual(names, by: { $0.name == $1 }) ?? false
+      if !isSame { for name in names { lost[name] = path } }
+    }
+    if !lost.isEmpty { for script in generation.scripts { for job in script.jobs { lost[job.name] = nil } } }
+    return lost
   }
 
   /// Why a job is kept and does not run. Never waits for the disk.

@@ -51,13 +51,7 @@ package final class ScriptArchive: SavedScripts {
   package func content(of path: ScriptPath) -> ContentHash? { state.withLock { $0.index.scripts[path]?.content } }
 
   /// Which script declared each job when it was saved.
-  package var homes: [String: ScriptPath] {
-    state.withLock { state in
-      Dictionary(
-        state.index.scripts.flatMap { script in script.value.jobs.map { ($0, script.key) } },
-        uniquingKeysWith: { first, _ in first })
-    }
-  }
+  package var jobs: [ScriptPath: [String]] { state.withLock { $0.index.scripts.mapValues(\.jobs) } }
 
   package func script(at path: ScriptPath) -> SavedScript? {
     state.withLock { state in

@@ -88,6 +88,7 @@ struct GenerationAssembly {
     // A script's own names were compared when it was evaluated.
     guard entries.count(where: { $0.choice != nil }) > 1 else { return false }
     var owners: [String: (index: Int, location: SourceLocation)] = [:]
+    owners.reserveCapacity(entries.reduce(0) { $0 + ($1.choice?.jobs.count ?? 0) })
     // Holders first: whoever had the name before and still has it.
     for index in entries.indices {
       guard let choice = entries[index].choice, let former = entries[index].former else { continue }
