@@ -69,7 +69,7 @@ final class ProcessSupervisor {
       for child in children { child.send(.windDown) }
     }
     for order in mail.orders {
-      if let report = refusal(of: order) { reports.append(report) } else { waiting.append(order) }
+      if let report = refusal(of: order) { reports.append(report) } else { waiting.enter(order) }
     }
     for token in mail.cancels { cancel(token) }
     for report in mail.ends where finishing.removeValue(forKey: report.token) != nil { reports.append(report) }
