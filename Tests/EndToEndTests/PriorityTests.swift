@@ -70,4 +70,31 @@ struct PriorityTests {
     host.signal(SIGKILL)
     try host.awaitExit()
   }
+
+  @Test("of claimed runs that wait for a worker process the one with the higher priority begins first")
+  func waitingRuns() throws {
+    let place = try Place()
+    // The only worker is held until all others are claimed, the low ones first.
+    try place.save(
+      "a.lua",
+      #"""
+      for i = 1, 3 do job("low " .. i) { on = "low", run = function() print("turn") end } end
+      job "high" { on = "high", priority = 10, run = function() print("turn") end }
+      local function claimed(count, name)
+        repeat
+          local found = 0
+          for _, job in ipairs(jobs.list()) do if job.name:find(name, 1, true) then found = found + job.running end end
+        until found == count
+      end
+      job "holds" { run_at_start = true, run = function()
+        emit("low") claimed(3, "low")
+        emit("high") claimed(1, "high")
+      end }
+      """#)
+    let host = try place.host("--set", "executors.default.type=process", "--set", "executors.default.workers=1")
+    #expect(try host.awaitLine(containing: ": turn").contains(" high #"))
+    for _ in 0..<3 { #expect(try host.awaitLine(containing: ": turn").contains(" low ")) }
+    host.signal(SIGTERM)
+    #expect(try host.awaitExit() == 0)
+  }
 }

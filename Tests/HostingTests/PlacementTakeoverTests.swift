@@ -85,8 +85,8 @@ struct PlacementTakeoverTests {
     dispatcher.stop()
   }
 
-  @Test("what is claimed and nobody asks for is told to end, and listened for until it has")
-  func abandoned() throws {
+  /// A placer that has taken over a claimed run of another host, whose job is not declared here.
+  private func withoutItsJob() throws -> (placer: PlacerByHand, run: PlacementKey) {
     let placer = try PlacerByHand()
     _ = try placer.state.openMailbox { _ in }
     let key = PlacementKey(epoch: 6, number: 1)
@@ -95,6 +95,12 @@ struct PlacementTakeoverTests {
     placer.state.adopt([report])
     placer.take(.startIsComplete)
     placer.act()
+    return (placer, key)
+  }
+
+  @Test("what is claimed and nobody asks for is told to end, and listened for until it has")
+  func abandoned() throws {
+    let (placer, key) = try withoutItsJob()
     #expect(placer.mailbox.state.withLock { $0.cancelled == [key] && $0.settled.isEmpty && $0.isAwaiting })
     // Its host is another life by now, and was given up.
     placer.hear(key, .lost)
@@ -109,14 +115,7 @@ struct PlacementTakeoverTests {
 
   @Test("what is claimed, and was told to end, is the job's own again when that is declared")
   func declaredMeanwhile() throws {
-    let placer = try PlacerByHand()
-    _ = try placer.state.openMailbox { _ in }
-    let key = PlacementKey(epoch: 6, number: 1)
-    var report = PlacementReport(key: key, run: RunID(1), node: "second", state: .placed, startedAt: nil, message: [])
-    report.isClaimed = true
-    placer.state.adopt([report])
-    placer.take(.startIsComplete)
-    placer.act()
+    let (placer, key) = try withoutItsJob()
     placer.take(.orders([placer.order(1)], executor: 0))
     placer.act()
     #expect(placer.state.abandoned.isEmpty && placer.state.away[key]?.mustEnd == true)

@@ -35,6 +35,9 @@ struct ExecDraft: Sendable {
     guard !directory.isEmpty, !directory.contains(0) else {
       throw arguments.misuse("cwd is not empty and has no zero byte")
     }
+    guard directory.count <= Arguments.nameBytes else {
+      throw arguments.misuse("cwd has at most \(Arguments.nameBytes) bytes, this one has \(directory.count)")
+    }
     var input: [UInt8]?
     if case .table(let table)? = options.reader?.field("stdin")?.value {
       guard table.array.isEmpty, table.others.isEmpty, table.fields.count == 1,

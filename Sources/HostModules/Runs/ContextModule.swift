@@ -111,8 +111,9 @@ enum ContextModule {
     return "ctx has no field \"\(name)\"\(hint)"
   }
 
-  private static let change = LuaFunction.host("change", as: "ctx") { call, _ throws(Misuse) in
-    throw Misuse("ctx cannot be changed: keep \"\(call.string(2) ?? "this")\" in a local variable")
+  private static let change = LuaFunction.host("change", as: "ctx") { call, arguments throws(Misuse) in
+    let name = call.type(2) == .string ? try arguments.string(call, 2, "a field's name") : "this"
+    throw Misuse("ctx cannot be changed: keep \"\(name)\" in a local variable")
   }
 
   // MARK: Methods
