@@ -113,6 +113,20 @@ struct PlacementTakeoverTests {
     #expect(placer.mailbox.state.withLock { $0.settled == [key] })
   }
 
+  @Test("a run that is over elsewhere, its job declared before that is recorded, ends once and runs no more")
+  func declaredAtItsEnd() throws {
+    let (placer, key) = try withoutItsJob()
+    placer.hear(key, .ended, PlacerByHand.success)
+    placer.take(.orders([placer.order(1)], executor: 0))
+    #expect(placer.reports.map(\.outcome) == [.succeeded] && placer.state.held.isEmpty)
+    placer.act()
+    #expect(placer.placed.isEmpty && placer.inner.orders.withLock { $0.isEmpty })
+    placer.inbox.answer(nil)
+    placer.act()
+    #expect(placer.mailbox.state.withLock { $0.settled == [key] })
+    #expect(placer.state.leaving.isEmpty && placer.state.awaitingDurable.isEmpty && placer.reports.count == 1)
+  }
+
   @Test("what is claimed, and was told to end, is the job's own again when that is declared")
   func declaredMeanwhile() throws {
     let (placer, key) = try withoutItsJob()

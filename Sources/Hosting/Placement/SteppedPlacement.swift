@@ -105,7 +105,8 @@ package final class SteppedPlacement {
     let counts: [(name: String, count: Int)] = [
       ("held", state.held.count), ("away", state.away.count), ("keys", state.keys.count),
       ("adopted", state.adopted.count),
-      ("abandoned", state.abandoned.count), ("awaiting durable", state.awaitingDurable.count),
+      ("abandoned", state.abandoned.count), ("leaving", state.leaving.count),
+      ("awaiting durable", state.awaitingDurable.count),
       ("to place", state.toPlace.count),
       ("to cancel", state.toCancel.count), ("to settle", state.toSettle.count), ("unsettled", state.unsettled.count),
       ("here", dispatcher.loads.count), ("given", runs.count),

@@ -17,6 +17,8 @@ final class StorePlacer: Sendable {
     case heard([PlacementReport])
     /// What became of these is durable, or is not yet.
     case durable([PlacementKey], StoreError?)
+    /// The same of a run that ended although no job of this host asked for it.
+    case left(PlacementReport, StoreError?)
     case startIsComplete
     case windDown
     /// There may be room.

@@ -38,12 +38,13 @@ extension StorePlacerState {
   mutating func leave(_ report: PlacementReport, _ post: @escaping Post) {
     toCancel.remove(report.key)
     awaitingDurable.insert(report.key)
+    leaving[report.run] = report
     var ended: RunReport?
     if report.state == .ended {
       ended = try? PlacedEnding.report(
         report.message, of: report.run, RunToken(slot: 0, use: 0), startedAt: report.startedAt ?? clock.now)
     }
-    engine.post(whenDurable: { [key = report.key] in post(.durable([key], $0)) }) { [ended] core, now, evaluation in
+    engine.post(whenDurable: { post(.left(report, $0)) }) { [ended] core, now, evaluation in
       core.endElsewhere(report.run, ended, at: now, into: &evaluation)
     }
   }

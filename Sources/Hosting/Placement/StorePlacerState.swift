@@ -83,6 +83,8 @@ struct StorePlacerState: Sendable {
   var adopted: [RunID: PlacementReport] = [:]
   /// What other leaders have placed and no job of this host asks for: told to end, and listened for until it has.
   var abandoned: [RunID: PlacementReport] = [:]
+  /// Those of them that are over, until the scheduler has recorded that: it may ask for one while it has not.
+  var leaving: [RunID: PlacementReport] = [:]
   /// Those whose end the scheduler was told, until it is durable: they may be heard of again meanwhile.
   var awaitingDurable: Set<PlacementKey> = []
   var refusals: [RefusalKey: Refusal] = [:]
@@ -180,6 +182,11 @@ struct StorePlacerState: Sendable {
         unsettled += keys
         settleAt = monotonic() + Self.retryPause
       }
+    case .left(let report, let error):
+      // The job was declared meanwhile: it is a run of this host's again, and ends as one.
+      guard leaving[report.run]?.key == report.key else { return }
+      leaving[report.run] = nil
+      take(.durable([report.key], error), post)
     case .startIsComplete:
       // Their jobs are not declared here. Their rows wait for their ends: until then they may keep steps.
       let found = adopted.values.sorted { $0.run < $1.run }
@@ -196,7 +203,7 @@ struct StorePlacerState: Sendable {
 
   /// A run that a leader before this one has placed goes on where it is.
   private mutating func bind(_ order: RunOrder, _ executor: Int, _ post: @escaping Post) -> Bool {
-    let left = abandoned.removeValue(forKey: order.id)
+    let left = abandoned.removeValue(forKey: order.id) ?? leaving.removeValue(forKey: order.id)
     guard let report = adopted.removeValue(forKey: order.id) ?? left else { return false }
     put(
       Away(

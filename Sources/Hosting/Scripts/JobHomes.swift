@@ -35,7 +35,7 @@ package final class JobHomes: Sendable {
   }
 
   /// Names that the last host had and this one has not, with their scripts. A script that declares what it did costs a
-  /// comparison of the lists: with 100,000 jobs a table of all of them took 25 ms of a start.
+  /// comparison of the lists, and no look-up of each name.
   private static func lost(_ saved: [ScriptPath: [String]], in generation: LoadedGeneration) -> [String: ScriptPath] {
     var lost: [String: ScriptPath] = [:]
     for (path, names) in saved {

@@ -50,7 +50,7 @@ package final class ScriptArchive: SavedScripts {
 
   package func content(of path: ScriptPath) -> ContentHash? { state.withLock { $0.index.scripts[path]?.content } }
 
-  /// Which script declared each job when it was saved.
+  /// The names of the jobs that each script declared when it was saved.
   package var jobs: [ScriptPath: [String]] { state.withLock { $0.index.scripts.mapValues(\.jobs) } }
 
   package func script(at path: ScriptPath) -> SavedScript? {
