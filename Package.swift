@@ -111,7 +111,7 @@ let package = Package(
     .target(name: "CLinux", cSettings: strictC),
 
     // Threads, collections, text: what every room stands on.
-    library("Basics"),
+    library("Basics", ["CLinux"]),
 
     // HTTP as a client.
     library("HTTPTransfer", ["Basics", "CCurl", "CZlib"]),

@@ -68,12 +68,27 @@ struct attributes {
   uint64_t runtime, deadline, period;
 };
 
+static const uint64_t short_turn = 100000;   // nanoseconds
+
 void linux_take_short_turns(void) {
   struct attributes own = {.size = sizeof own};
   if (syscall(SYS_sched_getattr, 0, &own, sizeof own, 0) != 0 || own.policy != SCHED_OTHER) return;
   own.size = sizeof own;
   own.flags = SCHED_FLAG_RESET_ON_FORK;
-  own.runtime = 100000;
+  own.runtime = short_turn;
+  (void)syscall(SYS_sched_setattr, 0, &own, 0);
+}
+
+int linux_enter_real_time(void) {
+  struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_RR)};
+  return sched_setscheduler(gettid(), SCHED_RR | SCHED_RESET_ON_FORK, &lowest);
+}
+
+void linux_leave_real_time(void) {
+  struct attributes own = {.size = sizeof own, .policy = SCHED_OTHER, .flags = SCHED_FLAG_RESET_ON_FORK};
+  // What it had before, which needs no right.
+  own.nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+  own.runtime = short_turn;
   (void)syscall(SYS_sched_setattr, 0, &own, 0);
 }
 

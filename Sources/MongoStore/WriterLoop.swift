@@ -68,7 +68,9 @@ final class WriterLoop: Sendable {
   }
 
   private static func run(_ state: Monitor<State>, _ box: Box, _ clock: any WallClock) {
+    var realTime = RealTimeThread()
     while true {
+      realTime.review(at: monotonicNow())
       // Background work waits for a success: it is not urgent, and would only fail again and again.
       let isPruning = box.writer.isHealthy && box.pruner?.isDue(clock.now) == true
       let next = state.wait(until: isPruning ? monotonicNow() : nextLook(box)) { state in

@@ -89,7 +89,9 @@ final class PostgresCommits: Sendable {
 
   private static func run(_ state: Monitor<State>, _ writer: inout PostgresWriter) {
     var log = PostgresLog()
+    var realTime = RealTimeThread()
     while true {
+      realTime.review(at: monotonicNow())
       let work = state.wait(until: writer.dueAt) { state -> Work? in
         let isIdle = state.queue.isEmpty && state.moves.isEmpty && state.retention == nil
         guard !isIdle || state.isClosing else { return nil }

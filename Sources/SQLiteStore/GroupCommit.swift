@@ -68,8 +68,10 @@ final class GroupCommit: Sendable {
     pool.writeWithoutTransaction { checkpoints.watch($0) }
     /// After a failure, background work waits for a success: it is not urgent, and would only fail again and again.
     var isHealthy = true
+    var realTime = RealTimeThread()
 
     while true {
+      realTime.review(at: monotonicNow())
       let hasMaintenance = isHealthy && writer.hasMaintenance
       let (operations, retention, isClosing) = state.wait { state -> ([CommitQueue.Operation], Retention?, Bool)? in
         guard !state.queue.isEmpty || state.retention != nil || state.isClosing || hasMaintenance else { return nil }
@@ -158,57 +160,5 @@ final class GroupCommit: Sendable {
       throw error
     }
     return answers
-  }
-}
-
-/// Copies the write-ahead log back into the database, now and then, after completions were called: nobody waits for it.
-/// Passive checkpoints never block readers or other writers.
-@safe private struct Checkpoints {
-  let pagesBetween: Int32
-  /// Pages in the log after the last commit; SQLite writes it from inside COMMIT, on this thread.
-  private let pages: UnsafeMutablePointer<Int32>
-  private var pagesAtLast: Int32 = 0
-
-  init(pagesBetween: Int) {
-    self.pagesBetween = Int32(pagesBetween)
-    unsafe pages = .allocate(capacity: 1)
-    unsafe pages.initialize(to: 0)
-  }
-
-  /// Replaces SQLite's own checkpoints, which run inside COMMIT.
-  func watch(_ database: Database) {
-    // Safe: `pages` lives until `unwatch`, and the hook is called on the thread that commits.
-    _ = unsafe sqlite3_wal_hook(
-      database.sqliteConnection,
-      { context, _, _, pages in
-        unsafe context?.assumingMemoryBound(to: Int32.self).pointee = pages
-        return SQLITE_OK
-      }, pages)
-  }
-
-  func unwatch(_ database: Database) {
-    _ = unsafe sqlite3_wal_hook(database.sqliteConnection, nil, nil)
-    unsafe pages.deallocate()
-  }
-
-  /// Brings everything into the database and empties the log, so that the one file is the store: whoever copies it, or
-  /// moves it to another machine, has all of it. A reader of another process that does not let go within a second keeps
-  /// the log; the next host or reader finds everything in the two files then.
-  func finish(_ database: Database) {
-    // Safe here and below: the connection is open, and this thread alone uses it.
-    _ = unsafe sqlite3_busy_timeout(database.sqliteConnection, 1_000)
-    // A failure loses nothing: the log keeps what it has.
-    _ = unsafe sqlite3_wal_checkpoint_v2(database.sqliteConnection, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
-  }
-
-  mutating func checkpointIfNeeded(_ database: Database) {
-    let now = unsafe pages.pointee
-    // The log began anew; or a reader kept the last checkpoint from finishing, and then the next one waits for as many
-    // pages more.
-    if now < pagesAtLast { pagesAtLast = 0 }
-    guard now - pagesAtLast >= pagesBetween else { return }
-    pagesAtLast = now
-    // A failure loses nothing: the log keeps what it has, and the next commit reports a disk that does not write.
-    _ = unsafe sqlite3_wal_checkpoint_v2(database.sqliteConnection, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
   }
 }

@@ -84,6 +84,7 @@ package final class SchedulerService: SchedulerEngine {
 
   private func run() {
     LoopTimer.sharpenThisThread()
+    var realTime = RealTimeThread()
     while true {
       let now = tick.now
       let rest = tick.tick(at: now)
@@ -93,6 +94,7 @@ package final class SchedulerService: SchedulerEngine {
       }
       state.broadcast()
       if mustEnd { return }
+      realTime.review(at: now.monotonic)
       timer.wait(rest.wake, monotonicNow: now.monotonic)
     }
   }

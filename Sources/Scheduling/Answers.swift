@@ -19,7 +19,7 @@ package struct RunTotals: Sendable {
 }
 
 /// Jobs by what they are.
-package struct JobTotals: Sendable {
+package struct JobTotals: Sendable, Equatable {
   package var total = 0
   package var paused = 0
   package var disabled = 0

@@ -81,6 +81,9 @@ extension SchedulerCore {
   /// The job in a slot; nil: nobody's, or a dynamic schedule's.
   private func isJob(_ offset: Int) -> Bool { jobs[offset].dynamic == nil }
 
+  /// Another number whenever ``jobTotals(in:)`` of all slots may be other ones, and not at each fire. O(1)
+  package var jobChanges: Int { jobs.changes }
+
   /// How many jobs are what. O(slots)
   package func jobTotals(in slots: Range<Int>) -> JobTotals {
     var totals = JobTotals()

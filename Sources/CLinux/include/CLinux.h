@@ -46,6 +46,14 @@ void linux_run_later(void);
 /// others and needs no right; what this thread starts does not inherit it. An older kernel changes nothing.
 void linux_take_short_turns(void);
 
+/// Lets this thread run before every ordinary thread of the machine, at once when it wakes up: SCHED_RR (sched(7)) with
+/// the lowest real-time priority. What it starts is ordinary. 0; or -1 without the right to do so (CAP_SYS_NICE, or
+/// RLIMIT_RTPRIO of 1 and more).
+int linux_enter_real_time(void);
+
+/// Makes this thread an ordinary one again, with its former niceness and short turns.
+void linux_leave_real_time(void);
+
 /// A pipe that is closed in other programs from the beginning (pipe2(2), O_CLOEXEC). -1 on failure.
 int linux_pipe(int *_Nonnull ends);
 

@@ -21,6 +21,8 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   var orphans = Orphans()
   /// How often a job was forgotten.
   private(set) var forgotten = 0
+  /// Grows whenever a schedule came or went, or anything of it changed but where it stands.
+  private(set) var changes = 0
   /// Those that moved in their schedule since the last flush, each once.
   private(set) var dirty: [JobIndex] = []
   /// Jobs that changes of the definitions have looked at so far, each time one more: what reloads cost. For tests and
@@ -70,6 +72,7 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   }
 
   private mutating func addSlot(_ job: ScheduledJob) -> JobIndex {
+    changes += 1
     guard let index = vacant.popLast() else {
       slots.append(job)
       return JobIndex(slots.count - 1)
@@ -99,12 +102,16 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
   }
 
   /// The slot is anybody's from now on.
-  mutating func vacate(_ index: JobIndex) { vacant.append(index) }
+  mutating func vacate(_ index: JobIndex) {
+    changes += 1
+    vacant.append(index)
+  }
 
   /// A job is not known here any more: its name leads nowhere.
   mutating func forget(_ name: String) {
     names.remove(name) { slots[$0].entry.definition.name == name }
     forgotten += 1
+    changes += 1
   }
 
   /// One is left to the stores that was never here.
@@ -121,6 +128,7 @@ package struct JobTable: Sendable, RandomAccessCollection, MutableCollection {
 
   /// Has the store keep the whole record of a schedule, as it stands at the end of this evaluation.
   mutating func keep(_ index: JobIndex) {
+    changes += 1
     markDirty(index)
     slots[index.offset].dirt = .record
   }
