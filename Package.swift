@@ -85,7 +85,7 @@ let package = Package(
     // Lua, from the bottom up.
     .systemLibrary(name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
     .target(
-      name: "CLuaShim", dependencies: ["CLua", "CDigest", "CFloatText"],
+      name: "CLuaShim", dependencies: ["CLinux", "CLua", "CDigest", "CFloatText"],
       cSettings: strictC + [".", "capsule", "image"].map { .headerSearchPath($0) }),
     library("Lua", ["CLuaShim"]),
 

@@ -1,11 +1,13 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -79,17 +81,27 @@ void linux_take_short_turns(void) {
   (void)syscall(SYS_sched_setattr, 0, &own, 0);
 }
 
-int linux_enter_real_time(void) {
-  struct sched_param lowest = {.sched_priority = sched_get_priority_min(SCHED_RR)};
-  return sched_setscheduler(gettid(), SCHED_RR | SCHED_RESET_ON_FORK, &lowest);
+static _Thread_local volatile sig_atomic_t in_real_time;
+
+int linux_enter_real_time(int priority) {
+  struct sched_param wanted = {.sched_priority = priority};
+  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &wanted) != 0) return -1;
+  in_real_time = 1;
+  return 0;
 }
 
+bool linux_is_in_real_time(void) { return in_real_time; }
+
 void linux_leave_real_time(void) {
+  if (!in_real_time) return;
+  in_real_time = 0;
+  int error = errno;
   struct attributes own = {.size = sizeof own, .policy = SCHED_OTHER, .flags = SCHED_FLAG_RESET_ON_FORK};
   // What it had before, which needs no right.
   own.nice = getpriority(PRIO_PROCESS, (id_t)gettid());
   own.runtime = short_turn;
   (void)syscall(SYS_sched_setattr, 0, &own, 0);
+  errno = error;
 }
 
 void linux_trim_heap(void) { malloc_trim(0); }

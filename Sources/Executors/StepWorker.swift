@@ -16,6 +16,9 @@ package final class StepWorker: Sendable {
   // began.
   private nonisolated(unsafe) var storage: AnyObject?
 
+  /// Whether a thread is its own: nothing else than its steps is done there.
+  package var hasThread: Bool { host is StepPool }
+
   init(index: Int, host: any RunHost) {
     self.index = index
     self.host = host

@@ -68,7 +68,7 @@ final class WriterLoop: Sendable {
   }
 
   private static func run(_ state: Monitor<State>, _ box: Box, _ clock: any WallClock) {
-    var realTime = RealTimeThread()
+    var realTime = RealTimeThread(.decide)
     while true {
       realTime.review(at: monotonicNow())
       // Background work waits for a success: it is not urgent, and would only fail again and again.

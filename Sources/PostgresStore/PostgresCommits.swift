@@ -89,7 +89,7 @@ final class PostgresCommits: Sendable {
 
   private static func run(_ state: Monitor<State>, _ writer: inout PostgresWriter) {
     var log = PostgresLog()
-    var realTime = RealTimeThread()
+    var realTime = RealTimeThread(.decide)
     while true {
       realTime.review(at: monotonicNow())
       let work = state.wait(until: writer.dueAt) { state -> Work? in

@@ -68,7 +68,7 @@ final class GroupCommit: Sendable {
     pool.writeWithoutTransaction { checkpoints.watch($0) }
     /// After a failure, background work waits for a success: it is not urgent, and would only fail again and again.
     var isHealthy = true
-    var realTime = RealTimeThread()
+    var realTime = RealTimeThread(.decide)
 
     while true {
       realTime.review(at: monotonicNow())

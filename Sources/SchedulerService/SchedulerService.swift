@@ -84,7 +84,7 @@ package final class SchedulerService: SchedulerEngine {
 
   private func run() {
     LoopTimer.sharpenThisThread()
-    var realTime = RealTimeThread()
+    var realTime = RealTimeThread(.decide)
     while true {
       let now = tick.now
       let rest = tick.tick(at: now)

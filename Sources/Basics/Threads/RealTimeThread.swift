@@ -42,19 +42,33 @@ package struct RealTimeShare: Sendable, Equatable {
 ///
 /// Threading: made and used on one thread.
 package struct RealTimeThread: ~Copyable {
+  /// Who is first among threads in real time.
+  package enum Rank: Int32, Sendable {
+    /// Of threads that do what jobs say: they have nothing while one of the others wants a processor.
+    case work = 1
+    /// Of threads that decide and record.
+    case decide = 2
+  }
+
+  private let rank: Rank
   private var share: RealTimeShare
   private var isRefused = false
 
-  package init() { share = RealTimeShare(now: monotonicNow(), used: Self.used()) }
+  package init(_ rank: Rank) {
+    self.rank = rank
+    share = RealTimeShare(now: monotonicNow(), used: Self.used())
+  }
 
-  /// To be called each time the thread has done its work, before it waits. Costs a comparison, and every 10 ms or more a
+  /// To be called once for each piece of work, between two of them. Costs a comparison, and every 10 ms or more a
   /// question to the kernel.
+  ///
+  /// Something else, as a signal handler, may make the thread ordinary meanwhile (`linux_leave_real_time`); it comes
+  /// back with a review, if it needs little.
   package mutating func review(at now: Int64) {
     guard share.isDue(now), !isRefused else { return }
-    let former = share.isRealTime
     share.decide(now: now, used: Self.used())
-    guard share.isRealTime != former else { return }
-    if share.isRealTime { isRefused = linux_enter_real_time() != 0 } else { linux_leave_real_time() }
+    guard share.isRealTime != linux_is_in_real_time() else { return }
+    if share.isRealTime { isRefused = linux_enter_real_time(rank.rawValue) != 0 } else { linux_leave_real_time() }
   }
 
   private static func used() -> Int64 {

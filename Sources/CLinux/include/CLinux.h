@@ -47,11 +47,15 @@ void linux_run_later(void);
 void linux_take_short_turns(void);
 
 /// Lets this thread run before every ordinary thread of the machine, at once when it wakes up: SCHED_RR (sched(7)) with
-/// the lowest real-time priority. What it starts is ordinary. 0; or -1 without the right to do so (CAP_SYS_NICE, or
-/// RLIMIT_RTPRIO of 1 and more).
-int linux_enter_real_time(void);
+/// a priority, from 1. What it starts is ordinary. 0; or -1 without the right to do so (CAP_SYS_NICE, or RLIMIT_RTPRIO
+/// of as much).
+int linux_enter_real_time(int priority);
 
-/// Makes this thread an ordinary one again, with its former niceness and short turns.
+/// Whether this thread is in real time by `linux_enter_real_time`.
+bool linux_is_in_real_time(void);
+
+/// Makes this thread an ordinary one again, with its former niceness and short turns. Nothing when it is one. May be
+/// called in a signal handler.
 void linux_leave_real_time(void);
 
 /// A pipe that is closed in other programs from the beginning (pipe2(2), O_CLOEXEC). -1 on failure.

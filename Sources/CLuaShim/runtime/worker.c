@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include "CLinux.h"
 #include "internal.h"
 
 static _Thread_local moon_worker *here;
@@ -45,6 +46,11 @@ static void on_signal(int signal, siginfo_t *info, void *context) {
   moon_state *s = atomic_load_explicit(&w->running, memory_order_relaxed);
   if (!s) return;   // between two steps
   uint64_t epoch = atomic_load_explicit(&w->epoch, memory_order_relaxed);
+  if (info->si_code == SI_TIMER) {
+    // It has had half a slice at least, whatever it does: what takes long is not for real time.
+    if (w->long_epoch == epoch) linux_leave_real_time();
+    w->long_epoch = epoch;
+  }
   if (atomic_load(&w->stop_epoch) == epoch) {
     bool was_told = (s->pending & MOON_PENDING_STOP) != 0;
     bool is_hard = was_told && atomic_load(&w->hard_epoch) == epoch;

@@ -40,7 +40,8 @@ package final class LuaRunner: StepRunner {
     // When a run begins or goes on, its worker does not wait for the slices of others.
     linux_take_short_turns()
     let thread = LuaThread(
-      lua: host.runtime.makeWorker(), index: worker.index, hotLimit: host.configuration.hotSlots,
+      lua: host.runtime.makeWorker(), index: worker.index, isWorker: worker.hasThread,
+      hotLimit: host.configuration.hotSlots,
       report: { [weak self] index, token in self?.stuckReport.withLock { $0.tell }?(index, token) })
     host.workers.add(thread)
     return thread
@@ -75,9 +76,12 @@ package final class LuaRunner: StepRunner {
 
   package func begin(_ order: RunOrder, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     guard let payload = order.job.definition.payload as? LuaJobPayload else {
+      // Nothing interrupts a closure that takes long.
+      linux_leave_real_time()
       return closures.begin(order, at: time, on: worker)
     }
     let thread = Self.thread(of: worker)
+    thread.review(at: time.monotonic)
     let instance: JobInstance
     do {
       instance = try takeInstance(for: order, payload, on: thread)
@@ -91,8 +95,12 @@ package final class LuaRunner: StepRunner {
   }
 
   package func step(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
-    guard let instance = run.body as? JobInstance else { return closures.step(run, at: time, on: worker) }
+    guard let instance = run.body as? JobInstance else {
+      linux_leave_real_time()
+      return closures.step(run, at: time, on: worker)
+    }
     let thread = Self.thread(of: worker)
+    thread.review(at: time.monotonic)
     if !instance.attend() {
       instance.expireTimers(at: time.monotonic)
       if !instance.checkRoom(), instance.leave() { return .suspended(run, until: instance.nextTimer) }

@@ -1,3 +1,4 @@
+internal import Basics
 internal import Executors
 internal import JobModel
 internal import Lua
@@ -13,16 +14,23 @@ final class LuaThread: @unchecked Sendable {
   private let present = Mutex<(instance: JobInstance, token: RunToken)?>(nil)
   private var hot: [JobInstance] = []
   private let hotLimit: Int
+  /// nil: it does other things, too.
+  private var realTime: RealTimeThread?
 
-  init(lua: LuaWorker, index: Int, hotLimit: Int, report: @escaping @Sendable (Int, RunToken) -> Void) {
+  init(lua: LuaWorker, index: Int, isWorker: Bool, hotLimit: Int, report: @escaping @Sendable (Int, RunToken) -> Void) {
     self.lua = lua
     self.index = index
     self.hotLimit = hotLimit
+    realTime = isWorker ? RealTimeThread(.work) : nil
     self.report = report
     hot.reserveCapacity(hotLimit + 1)
   }
 
   // MARK: The run on this thread
+
+  /// Before a step of Lua. It begins in real time where that is permitted and the thread needs little; the runtime
+  /// takes that from a step that has had half a slice.
+  func review(at now: Int64) { realTime?.review(at: now) }
 
   /// From now on `interrupt` reaches this run.
   func enter(_ instance: JobInstance, _ token: RunToken) { present.withLock { $0 = (instance, token) } }
