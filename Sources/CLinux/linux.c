@@ -72,14 +72,18 @@ struct attributes {
 
 static const uint64_t short_turn = 100000;   // nanoseconds
 
-void linux_take_short_turns(void) {
+static void take_turns(uint64_t nanoseconds, uint64_t flags) {
   struct attributes own = {.size = sizeof own};
   if (syscall(SYS_sched_getattr, 0, &own, sizeof own, 0) != 0 || own.policy != SCHED_OTHER) return;
   own.size = sizeof own;
-  own.flags = SCHED_FLAG_RESET_ON_FORK;
-  own.runtime = short_turn;
+  own.flags = flags;
+  own.runtime = nanoseconds;
   (void)syscall(SYS_sched_setattr, 0, &own, 0);
 }
+
+void linux_take_short_turns(void) { take_turns(short_turn, SCHED_FLAG_RESET_ON_FORK); }
+
+void linux_take_long_turns(void) { take_turns(4000000, 0); }
 
 static _Thread_local volatile sig_atomic_t in_real_time;
 

@@ -93,6 +93,8 @@ static void become(const linux_worker *worker, pid_t parent, volatile linux_chil
   if (worker->nice != 0) {
     if (add_nice(worker->nice) != 0) goto fail;
     add_session_nice(getpriority(PRIO_PROCESS, 0));
+    // Who is nice lets others in at once: a commit of the host's waits for threads of the kernel.
+    linux_take_long_turns();
   }
   failure->step = LINUX_CHILD_USER;
   if (become_user(worker) != 0) goto fail;

@@ -46,6 +46,10 @@ void linux_run_later(void);
 /// others and needs no right; what this thread starts does not inherit it. An older kernel changes nothing.
 void linux_take_short_turns(void);
 
+/// The contrary: slices of 4 ms, more than anybody has by default. Whoever has the usual one runs at once when it wakes
+/// up, also a thread of the kernel. What this thread starts inherits it.
+void linux_take_long_turns(void);
+
 /// Lets this thread run before every ordinary thread of the machine, at once when it wakes up: SCHED_RR (sched(7)) with
 /// a priority, from 1. What it starts is ordinary. 0; or -1 without the right to do so (CAP_SYS_NICE, or RLIMIT_RTPRIO
 /// of as much).
