@@ -88,9 +88,12 @@ void linux_take_long_turns(void) { take_turns(4000000, 0); }
 static _Thread_local volatile sig_atomic_t in_real_time;
 
 int linux_enter_real_time(int priority) {
-  struct sched_param wanted = {.sched_priority = priority};
-  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &wanted) != 0) return -1;
-  in_real_time = 1;
+  // All or nobody: who may have a low priority and not the highest would stand before those that should be first.
+  for (int wanted = LINUX_REAL_TIME_PRIORITIES; wanted >= priority; wanted--) {
+    struct sched_param param = {.sched_priority = wanted};
+    if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) != 0) return -1;
+    in_real_time = 1;
+  }
   return 0;
 }
 
@@ -98,13 +101,15 @@ bool linux_is_in_real_time(void) { return in_real_time; }
 
 void linux_leave_real_time(void) {
   if (!in_real_time) return;
-  in_real_time = 0;
   int error = errno;
   struct attributes own = {.size = sizeof own, .policy = SCHED_OTHER, .flags = SCHED_FLAG_RESET_ON_FORK};
   // What it had before, which needs no right.
   own.nice = getpriority(PRIO_PROCESS, (id_t)gettid());
   own.runtime = short_turn;
-  (void)syscall(SYS_sched_setattr, 0, &own, 0);
+  struct sched_param none = {.sched_priority = 0};
+  if (syscall(SYS_sched_setattr, 0, &own, 0) == 0
+      || sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none) == 0)
+    in_real_time = 0;
   errno = error;
 }
 

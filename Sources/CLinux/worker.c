@@ -104,7 +104,7 @@ static void become(const linux_worker *worker, pid_t parent, volatile linux_chil
   if (getppid() != parent) _exit(127);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) goto fail;
   if (limit(RLIMIT_CORE, 0) != 0 || limit(RLIMIT_NOFILE, worker->files) != 0
-      || limit(RLIMIT_NPROC, worker->processes) != 0)
+      || limit(RLIMIT_NPROC, worker->processes) != 0 || limit(RLIMIT_RTPRIO, 0) != 0)
     goto fail;
   failure->step = LINUX_CHILD_DIRECTORY;
   if (chdir("/") != 0) goto fail;

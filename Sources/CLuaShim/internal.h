@@ -219,8 +219,8 @@ struct moon_worker {
   _Atomic uint64_t slice_epoch;  // this step's slice is over
   _Atomic bool signalled;        // a signal was sent and its handler has not begun
   _Atomic uint32_t hard_misses;  // hard signals of this stop whose handler could not leave
-  uint64_t tick_epoch;           // handler: the step that the last timer tick met while others waited
-  uint64_t long_epoch;           // handler: the step that the last timer tick met
+  uint64_t tick_epoch;           // handler: the step that the last timer tick met
+  volatile sig_atomic_t ticks;   // handler: of the timer, since moon_worker_begin
   int64_t told_at;               // handler: the thread's processor time when the step was first told to end
   int64_t stop_since;            // monitor's own
   bool told_stuck;               // monitor's own

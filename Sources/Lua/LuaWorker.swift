@@ -17,6 +17,10 @@ internal import CLuaShim
     return unsafe moon_worker_preempt(handle)
   }
 
+  /// The calling thread begins to work on a run: it is in real time for a slice of processor time at most. False:
+  /// nothing would end that, since no step was on this thread before.
+  package static func beginWork() -> Bool { moon_worker_begin() }
+
   /// Runs until the run is done, suspended, sliced or stopped.
   ///
   /// - Parameter deadline: CLOCK_MONOTONIC nanoseconds at which the run is stopped, whatever it does; nil for none.

@@ -144,7 +144,7 @@ package final class WorkerProcess: Sendable {
       }
     }
     settings.willBegin = { _ in link.send(.began(link.run)) }
-    runner = WorkerRunner(LuaRunner(luaHost))
+    runner = WorkerRunner(LuaRunner(luaHost, isUrgent: false))
     pool = StepPool(runner, configuration: settings)
     pool.start(reportingTo: ReportSender(link, binding))
   }

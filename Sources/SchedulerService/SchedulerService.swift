@@ -94,7 +94,7 @@ package final class SchedulerService: SchedulerEngine {
       }
       state.broadcast()
       if mustEnd { return }
-      realTime.review(at: now.monotonic)
+      realTime.review(at: monotonicNow())
       timer.wait(rest.wake, monotonicNow: now.monotonic)
     }
   }

@@ -45,7 +45,8 @@ package final class NamedThread: Sendable {
     _ name: String, stackSize: Int = 1 << 20, signals: SignalMask = .blocked, _ body: @escaping @Sendable () -> Void
   ) throws(ThreadError) {
     self.name = name
-    let start = Start(name: name, body: body)
+    // Of a thread in real time the new one would have niceness 0, whatever the process has.
+    let start = Start(name: name, niceness: getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0), body: body)
     var attributes = pthread_attr_t()
     // Safe: attribute, masks and thread id are local and live across the calls that fill them.
     unsafe pthread_attr_init(&attributes)
@@ -92,9 +93,11 @@ package final class NamedThread: Sendable {
 
 private final class Start: Sendable {
   let name: String
+  let niceness: Int32
   let body: @Sendable () -> Void
-  init(name: String, body: @escaping @Sendable () -> Void) {
+  init(name: String, niceness: Int32, body: @escaping @Sendable () -> Void) {
     self.name = name
+    self.niceness = niceness
     self.body = body
   }
 }
@@ -105,6 +108,7 @@ private func enter(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoin
   guard let argument = unsafe argument else { return nil }
   let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
   nameThisThread(start.name)
+  if start.niceness > 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, start.niceness) }
   start.body()
   return nil
 }

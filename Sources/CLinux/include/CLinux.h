@@ -51,8 +51,9 @@ void linux_take_short_turns(void);
 void linux_take_long_turns(void);
 
 /// Lets this thread run before every ordinary thread of the machine, at once when it wakes up: SCHED_RR (sched(7)) with
-/// a priority, from 1. What it starts is ordinary. 0; or -1 without the right to do so (CAP_SYS_NICE, or RLIMIT_RTPRIO
-/// of as much).
+/// a priority, from 1 to 2. What it starts is ordinary, of niceness 0. 0; or -1 without the right to have priority 2
+/// (CAP_SYS_NICE, or RLIMIT_RTPRIO of 2).
+#define LINUX_REAL_TIME_PRIORITIES 2
 int linux_enter_real_time(int priority);
 
 /// Whether this thread is in real time by `linux_enter_real_time`.

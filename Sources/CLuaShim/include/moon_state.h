@@ -203,6 +203,11 @@ typedef struct moon_worker moon_worker;
 moon_worker *_Nullable moon_worker_here(void);
 /// From any thread: ends the slice of the step that is going on there. False: there is none.
 bool moon_worker_preempt(moon_worker *_Nonnull worker);
+
+/// The calling thread begins something of its own, in which steps may be: from half a slice of processor time on, and
+/// within a whole one, its timer takes it out of real time (`linux_leave_real_time`), whatever it does. False when the
+/// timer does not run yet, before the thread's first step.
+bool moon_worker_begin(void);
 /// Undoes it. A thread that ends does it by itself.
 void moon_worker_detach(void);
 /// Whether the run on this thread is being stopped.

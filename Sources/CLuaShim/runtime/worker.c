@@ -42,15 +42,12 @@ static bool has_had_turn(const moon_worker *w) {
 static void on_signal(int signal, siginfo_t *info, void *context) {
   moon_worker *w = here;
   if (!w) return;
+  // In a step or around it: what has had half a slice at least is not for real time.
+  if (info->si_code == SI_TIMER && ++w->ticks > 1) linux_leave_real_time();
   atomic_store(&w->signalled, false);   // before the flags are read: who sets one from here on sends another signal
   moon_state *s = atomic_load_explicit(&w->running, memory_order_relaxed);
   if (!s) return;   // between two steps
   uint64_t epoch = atomic_load_explicit(&w->epoch, memory_order_relaxed);
-  if (info->si_code == SI_TIMER) {
-    // It has had half a slice at least, whatever it does: what takes long is not for real time.
-    if (w->long_epoch == epoch) linux_leave_real_time();
-    w->long_epoch = epoch;
-  }
   if (atomic_load(&w->stop_epoch) == epoch) {
     bool was_told = (s->pending & MOON_PENDING_STOP) != 0;
     bool is_hard = was_told && atomic_load(&w->hard_epoch) == epoch;
@@ -131,6 +128,12 @@ bool moon_worker_attach(void) {
   sigemptyset(&set);
   sigaddset(&set, MOON_SIGNAL);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  return true;
+}
+
+bool moon_worker_begin(void) {
+  if (!here || !here->slice) return false;
+  here->ticks = 0;
   return true;
 }
 

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Chronology
+internal import Glibc
 package import Executors
 package import JobModel
 internal import Lua
@@ -18,15 +19,27 @@ internal import Synchronization
 /// kinds.
 package final class LuaRunner: StepRunner {
   let host: LuaHost
-  private let closures = ClosureRunner()
+  private let closureRunner = ClosureRunner()
+  /// Nothing ends the time of a closure that takes long, so it is never in real time.
+  private var closures: ClosureRunner {
+    linux_leave_real_time()
+    return closureRunner
+  }
   /// In a struct, since a closure that a `Mutex` holds by itself is wrapped once more each time it is looked at.
   private struct StuckReport: Sendable {
     var tell: (@Sendable (Int, RunToken) -> Void)?
   }
   private let stuckReport = Mutex(StuckReport())
 
+  private let isUrgent: Bool
+
   /// One runner for each pool; they may share a host.
-  package init(_ host: LuaHost) { self.host = host }
+  ///
+  /// - Parameter isUrgent: short work on threads of a pool may be in real time; false where code is not trusted.
+  package init(_ host: LuaHost, isUrgent: Bool = true) {
+    self.host = host
+    self.isUrgent = isUrgent
+  }
 
   /// Whom to tell that a run cannot be stopped on its worker: the pool's `workerIsStuck`. Called on the runtime's
   /// monitor thread.
@@ -37,10 +50,10 @@ package final class LuaRunner: StepRunner {
   // MARK: Workers
 
   package func makeContext(for worker: StepWorker) -> AnyObject {
-    // When a run begins or goes on, its worker does not wait for the slices of others.
-    linux_take_short_turns()
+    // When a run begins or goes on, its worker does not wait for the slices of others; who is nice does.
+    if isUrgent || getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) <= 0 { linux_take_short_turns() }
     let thread = LuaThread(
-      lua: host.runtime.makeWorker(), index: worker.index, isWorker: worker.hasThread,
+      lua: host.runtime.makeWorker(), index: worker.index, isUrgent: isUrgent && worker.hasThread,
       hotLimit: host.configuration.hotSlots,
       report: { [weak self] index, token in self?.stuckReport.withLock { $0.tell }?(index, token) })
     host.workers.add(thread)
@@ -76,8 +89,6 @@ package final class LuaRunner: StepRunner {
 
   package func begin(_ order: RunOrder, at time: StepTime, on worker: StepWorker) -> StepVerdict {
     guard let payload = order.job.definition.payload as? LuaJobPayload else {
-      // Nothing interrupts a closure that takes long.
-      linux_leave_real_time()
       return closures.begin(order, at: time, on: worker)
     }
     let thread = Self.thread(of: worker)
@@ -95,10 +106,7 @@ package final class LuaRunner: StepRunner {
   }
 
   package func step(_ run: PoolRun, at time: StepTime, on worker: StepWorker) -> StepVerdict {
-    guard let instance = run.body as? JobInstance else {
-      linux_leave_real_time()
-      return closures.step(run, at: time, on: worker)
-    }
+    guard let instance = run.body as? JobInstance else { return closures.step(run, at: time, on: worker) }
     let thread = Self.thread(of: worker)
     thread.review(at: time.monotonic)
     if !instance.attend() {

@@ -14,23 +14,25 @@ final class LuaThread: @unchecked Sendable {
   private let present = Mutex<(instance: JobInstance, token: RunToken)?>(nil)
   private var hot: [JobInstance] = []
   private let hotLimit: Int
-  /// nil: it does other things, too.
+  /// nil: never in real time.
   private var realTime: RealTimeThread?
 
-  init(lua: LuaWorker, index: Int, isWorker: Bool, hotLimit: Int, report: @escaping @Sendable (Int, RunToken) -> Void) {
+  init(lua: LuaWorker, index: Int, isUrgent: Bool, hotLimit: Int, report: @escaping @Sendable (Int, RunToken) -> Void) {
     self.lua = lua
     self.index = index
     self.hotLimit = hotLimit
-    realTime = isWorker ? RealTimeThread(.work) : nil
+    realTime = isUrgent ? RealTimeThread(.work) : nil
     self.report = report
     hot.reserveCapacity(hotLimit + 1)
   }
 
   // MARK: The run on this thread
 
-  /// Before a step of Lua. It begins in real time where that is permitted and the thread needs little; the runtime
-  /// takes that from a step that has had half a slice.
-  func review(at now: Int64) { realTime?.review(at: now) }
+  /// Before work on a run of Lua. It begins in real time where that is permitted and the thread needs little; the
+  /// runtime's timer takes that from it when it has had half a slice, however many steps that were.
+  func review(at now: Int64) {
+    if realTime != nil, LuaWorker.beginWork() { realTime?.review(at: now) }
+  }
 
   /// From now on `interrupt` reaches this run.
   func enter(_ instance: JobInstance, _ token: RunToken) { present.withLock { $0 = (instance, token) } }
