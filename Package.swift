@@ -262,7 +262,7 @@ let package = Package(
     // A server for the tests of what asks others.
     .target(name: "LoopbackHTTP", path: "Tests/LoopbackHTTP", swiftSettings: strict),
     tests("HTTPTransferTests", ["HTTPTransfer", "LoopbackHTTP", "Basics"]),
-    tests("BasicsTests", ["Basics"]),
+    tests("BasicsTests", ["Basics", "TestSupport"]),
     tests("ChronologyTests", ["Basics", "Chronology", "TestSupport"]),
     tests("TriggersTests", ["Triggers", "Basics", "Chronology", "TestSupport"]),
     tests("ImportingTests", ["Importing", "Triggers", "Chronology"]),

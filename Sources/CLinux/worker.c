@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -85,6 +86,19 @@ static void add_session_nice(int nice) {
   syscall(SYS_close, file);
 }
 
+// What the host was given to hand on (capabilities(7): ambient, inheritable) is not for worker processes. And nothing
+// there may stand before others, by niceness or in real time, also when a root host gives it no user. Raw, since this
+// is the child of a vfork. Who may not take these from itself has none of them to hand on.
+static void inherit_no_capabilities(void) {
+  prctl(PR_CAPBSET_DROP, CAP_SYS_NICE, 0, 0, 0);
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+  if (syscall(SYS_capget, &header, sets) != 0) return;
+  for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) sets[i].inheritable = 0;
+  syscall(SYS_capset, &header, sets);
+}
+
 static void become(const linux_worker *worker, pid_t parent, volatile linux_child_failure *failure) {
   failure->step = LINUX_CHILD_PREPARE;
   setsid();
@@ -102,6 +116,7 @@ static void become(const linux_worker *worker, pid_t parent, volatile linux_chil
   // After the change of user, which takes the order back.
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (getppid() != parent) _exit(127);
+  inherit_no_capabilities();
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) goto fail;
   if (limit(RLIMIT_CORE, 0) != 0 || limit(RLIMIT_NOFILE, worker->files) != 0
       || limit(RLIMIT_NPROC, worker->processes) != 0 || limit(RLIMIT_RTPRIO, 0) != 0)

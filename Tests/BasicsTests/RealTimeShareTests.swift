@@ -1,4 +1,5 @@
 import Basics
+import TestSupport
 import Testing
 
 @Suite("A thread's share in real time")
@@ -50,10 +51,12 @@ struct RealTimeShareTests {
     }
   }
 
-  @Test("whatever it does, in real time it has half a processor at most, and 20 ms")
-  func bounded() {
-    var random = SystemRandomNumberGenerator()
-    for _ in 0..<200 {
+  @Test(
+    "whatever it does, in real time it has half a processor at most, and 20 ms and a turn",
+    arguments: 0..<20 as Range<UInt64>)
+  func bounded(seed: UInt64) {
+    var random = SeededGenerator(seed)
+    for _ in 0..<10 {
       var thread = Thread()
       let begin = thread.now
       let most = Int64.random(in: 1...20, using: &random) * Self.ms

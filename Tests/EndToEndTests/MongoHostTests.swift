@@ -30,6 +30,9 @@ struct MongoHostTests {
     try host.awaitAnywhere("once is done")
     try host.awaitAnywhere(": held")
     try host.awaitLine { $0.contains("tick #") && $0.contains("succeeded") }
+    if ProcessThread.mayBeInRealTime {
+      try place.ask(until: "it writes in real time") { try ProcessThread.priorities(host, "mongo-writer").contains(2) }
+    }
     #expect(try place.run("pause", "tick", "--reason", "moving house").status == 0)
     let second = try place.host("--state", place.path + "/other")
     try second.awaitLine(containing: "another host has it (process \(host.pid) on ")

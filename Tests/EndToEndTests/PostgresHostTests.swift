@@ -42,6 +42,18 @@ struct PostgresHostTests {
     #expect(backup.status == 1 && backup.errors.contains { $0.contains("pg_dump") }, "\(backup.errors)")
   }
 
+  @Test("what writes to it is in real time, too", .enabled(if: ProcessThread.mayBeInRealTime))
+  func realTime() throws {
+    let server = try #require(PostgresServer.shared)
+    let place = try Place()
+    try configure(place, "default = \"\(try server.database())\"")
+    try place.save("a.lua", #"job "ticks" { every = "20ms", run = function() end }"#)
+    let host = try place.host()
+    try place.ask(until: "it writes in real time") { try ProcessThread.priorities(host, "store-writer") == [2] }
+    host.signal(SIGKILL)
+    try host.awaitExit()
+  }
+
   @Test("status names the one of two stores that is away, and what waits for it")
   func oneIsAway() throws {
     let server = try PostgresServer()

@@ -4,30 +4,6 @@ import Testing
 
 @Suite("Whose turn it is on a processor, end to end")
 struct PriorityTests {
-  /// A thread's nice value, and (where the kernel tells) its slice in nanoseconds.
-  private struct Turn {
-    var nice: Int
-    var slice: Int?
-  }
-
-  private func turns(of host: HostProcess) throws -> [String: Turn] {
-    var turns: [String: Turn] = [:]
-    for task in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(host.pid)/task") {
-      func text(_ file: String) -> String? {
-        try? String(contentsOfFile: "/proc/\(host.pid)/task/\(task)/\(file)", encoding: .utf8)
-      }
-      // One that has ended meanwhile.
-      guard let name = text("comm"), let stat = text("stat") else { continue }
-      // proc(5): what follows the name in parentheses begins with field 3; nice is field 19.
-      let fields = stat[stat.lastIndex(of: ")")!...].split(separator: " ").dropFirst()
-      let slice = text("sched")?.split(separator: "\n").first { $0.hasPrefix("se.slice") }
-      turns[name.trimmingCharacters(in: .whitespacesAndNewlines)] = Turn(
-        nice: try #require(Int(fields.dropFirst(16).first ?? "")),
-        slice: slice.flatMap { Int($0.split(separator: " ").last ?? "") })
-    }
-    return turns
-  }
-
   @Test("who decides and records comes first, then runs, then what is asked of the host")
   func order() throws {
     let place = try Place()
@@ -35,20 +11,20 @@ struct PriorityTests {
     let host = try place.host()
     try host.awaitLine(containing: "it runs")
     _ = try place.run("status")
-    let turns = try turns(of: host)
+    let threads = try ProcessThread.all(of: host)
     let own = Int(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
-    let loop = try #require(turns["moondial-loop"])
-    let worker = try #require(turns["moondial-w0"])
+    let loop = try #require(threads.first { $0.name == "moondial-loop" })
+    let worker = try #require(threads.first { $0.name == "moondial-w0" })
     #expect(worker.nice == own)
     // Raising it needs a right.
     #expect(loop.nice == (geteuid() == 0 ? -10 : own))
     for name in ["moondial-contro", "NIO-ELT"] {
-      let turn = try #require(turns.first { $0.key.hasPrefix(name) }?.value, "\(turns.keys)")
-      #expect(turn.nice == min(19, own + 5), "\(name)")
+      let thread = try #require(threads.first { $0.name.hasPrefix(name) }, "\(threads)")
+      #expect(thread.nice == min(19, own + 5), "\(name)")
     }
     // Linux 6.12 and later; a thread in real time has none.
     for slice in [worker.slice, loop.slice].compactMap(\.self) { #expect(slice == 100_000) }
-    if let usual = turns.first(where: { $0.key == "moondial" })?.value.slice { #expect(usual > 100_000) }
+    if let usual = threads.first(where: { $0.name == "moondial" })?.slice { #expect(usual > 100_000) }
     host.signal(SIGTERM)
     #expect(try host.awaitExit() == 0)
   }
@@ -66,6 +42,10 @@ struct PriorityTests {
     let session = try String(contentsOfFile: "/proc/\(process)/autogroup", encoding: .utf8)
     let own = Int(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
     #expect(session.hasSuffix(" nice \(min(19, own + 7))\n"), "\(session)")
+    // Long turns of all its threads, where the kernel tells.
+    let threads = try ProcessThread.all(of: String(process))
+    #expect(threads.allSatisfy { $0.nice == min(19, own + 7) }, "\(threads)")
+    #expect(threads.allSatisfy { ($0.slice ?? 4_000_000) == 4_000_000 }, "\(threads)")
     host.signal(SIGKILL)
     try host.awaitExit()
   }

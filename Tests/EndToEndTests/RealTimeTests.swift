@@ -2,50 +2,10 @@ import Foundation
 import Glibc
 import Testing
 
-/// Tried on a thread of its own, which ends with it.
-private let isPermitted: Bool = {
-  var thread = pthread_t()
-  unsafe pthread_create(
-    &thread, nil,
-    { _ in
-      var priority = sched_param(sched_priority: 2)
-      return unsafe sched_setscheduler(0, SCHED_RR, &priority) == 0 ? UnsafeMutableRawPointer(bitPattern: 1) : nil
-    }, nil)
-  var answer: UnsafeMutableRawPointer?
-  unsafe pthread_join(thread, &answer)
-  return unsafe answer != nil
-}()
-
 @Suite(
   "Threads in real time, end to end",
-  .enabled(if: isPermitted, "the kernel does not let this process run in real time"))
+  .enabled(if: ProcessThread.mayBeInRealTime, "the kernel does not let this process run in real time"))
 struct RealTimeTests {
-  /// The real-time priorities of a host's threads of that name; 0 of an ordinary one.
-  private func priorities(_ host: HostProcess, _ prefix: String) throws -> [Int] {
-    try priorities("\(host.pid)", prefix)
-  }
-
-  private func priorities(_ process: String, _ prefix: String) throws -> [Int] {
-    try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").compactMap { task in
-      // One that has ended meanwhile is none.
-      guard let stat = try? String(contentsOfFile: "/proc/\(process)/task/\(task)/stat", encoding: .utf8),
-        let open = stat.firstIndex(of: "("), let close = stat.lastIndex(of: ")"),
-        stat[stat.index(after: open)..<close].hasPrefix(prefix)
-      else { return nil }
-      // proc(5): what follows the name begins with field 3; field 40 is the priority.
-      let fields = stat[close...].split(separator: " ").dropFirst()
-      return Int(fields.dropFirst(37).first ?? "")
-    }
-  }
-
-  private func expectSoon(_ what: String, _ isSo: () throws -> Bool) throws {
-    for _ in 0..<3_000 {
-      if try isSo() { return }
-      usleep(10_000)
-    }
-    Issue.record("not within 30 s: \(what)")
-  }
-
   @Test("who decides, records and runs little is in real time; a script that loops is not, and the others stay")
   func whoNeedsLittle() throws {
     let place = try Place()
@@ -58,23 +18,25 @@ struct RealTimeTests {
       job "keeps" { on = "go", store = "quick", run = function() while true do kv.set("a", 1) end end }
       """#)
     let host = try place.host("--set", "executors.default.workers=4", "--set", "stores.quick=memory:")
-    try expectSoon("all at ease") {
-      try priorities(host, "moondial-loop") == [2] && priorities(host, "store-writer") == [2]
-        && priorities(host, "moondial-w").contains(1)
+    try place.ask(until: "all are at ease") {
+      try ProcessThread.priorities(host, "moondial-loop") == [2]
+        && ProcessThread.priorities(host, "store-writer") == [2]
+        && ProcessThread.priorities(host, "moondial-w").contains(1)
     }
-    #expect(try priorities(host, "moondial-w").count == 4)
-    #expect(try priorities(host, "moondial-procs").allSatisfy { $0 == 0 })
-    #expect(try priorities(host, "moondial-contro").allSatisfy { $0 == 0 })
-    #expect(try priorities(host, "NIO").allSatisfy { $0 == 0 })
+    #expect(try ProcessThread.priorities(host, "moondial-w").count == 4)
+    #expect(try ProcessThread.priorities(host, "moondial-procs").allSatisfy { $0 == 0 })
+    #expect(try ProcessThread.priorities(host, "moondial-contro").allSatisfy { $0 == 0 })
+    #expect(try ProcessThread.priorities(host, "NIO").allSatisfy { $0 == 0 })
     #expect(try place.run("trigger", "loops").status == 0)
     #expect(try place.run("trigger", "hangs").status == 0)
     try host.awaitLine(containing: "begins")
     #expect(try place.run("trigger", "keeps").status == 0)
     // One loops, one is in C, one makes steps of microseconds without an end: they are as anybody else, and the fourth
     // has what falls due.
-    try expectSoon("three ordinary workers, one in real time") {
-      try priorities(host, "moondial-w").sorted() == [0, 0, 0, 1] && priorities(host, "moondial-loop") == [2]
-        && priorities(host, "store-writer") == [2]
+    try place.ask(until: "three workers are ordinary, one is in real time") {
+      try ProcessThread.priorities(host, "moondial-w").sorted() == [0, 0, 0, 1]
+        && ProcessThread.priorities(host, "moondial-loop") == [2]
+        && ProcessThread.priorities(host, "store-writer") == [2]
     }
     host.signal(SIGKILL)
     try host.awaitExit()
@@ -92,14 +54,26 @@ struct RealTimeTests {
         if n == 30 then print("it is " .. ctx.process .. " " .. io.popen("nice"):read("l")) wait("never") end
       end }
       """#)
+    // As a unit's AmbientCapabilities= gives it to whoever is not root.
     let host = try place.host(
       "--set", "executors.default.type=process", "--set", "executors.default.nice=7",
-      "--set", "executors.default.workers=1", "--set", "executors.default.libraries=all")
+      "--set", "executors.default.workers=1", "--set", "executors.default.libraries=all",
+      prefix: ["setpriv", "--inh-caps=+sys_nice", "--ambient-caps=+sys_nice"])
     let words = try host.awaitLine(containing: "it is ").split(separator: " ")
     let own = Int(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
     #expect(words.last.map(String.init) == "\(min(19, own + 7))")
-    let priorities = try priorities(String(words[words.count - 2]), "")
-    #expect(priorities.count > 1 && priorities.allSatisfy { $0 == 0 }, "\(priorities)")
+    let process = String(words[words.count - 2])
+    let threads = try ProcessThread.all(of: process)
+    #expect(threads.count > 1 && threads.allSatisfy { $0.realTimePriority == 0 }, "\(threads)")
+    // Nor may what it executes: no CAP_SYS_NICE (bit 23), and nothing by RLIMIT_RTPRIO.
+    let status = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8).split(separator: "\n")
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+      let bits = try #require(status.first { $0.hasPrefix(set) }?.split(separator: "\t").last)
+      #expect(try #require(UInt64(bits, radix: 16)) & 1 << 23 == 0, "\(set)")
+    }
+    let limits = try String(contentsOfFile: "/proc/\(process)/limits", encoding: .utf8).split(separator: "\n")
+    let limit = try #require(limits.first { $0.hasPrefix("Max realtime priority") })
+    #expect(limit.split(separator: " ").filter { $0 == "0" }.count == 2, "\(limit)")
     host.signal(SIGKILL)
     try host.awaitExit()
   }

@@ -37,6 +37,24 @@ struct PauseTests {
     #expect(audit.last?.door == "socket")
   }
 
+  @Test("status counts who is paused, anew after each change, however often it was asked before")
+  func counted() async throws {
+    let host = try ControlledHost(Self.scripts)
+    func paused() async throws -> Int {
+      let first = try await host.control.status().jobs
+      #expect(first.total == 2)
+      #expect(try await host.control.status().jobs.paused == first.paused)
+      return first.paused
+    }
+    #expect(try await paused() == 0)
+    _ = try await host.control.pause(PauseRequest(jobs: ["often"]), by: ControlledHost.ann)
+    #expect(try await paused() == 1)
+    _ = try await host.control.pause(PauseRequest(jobs: ["asked"]), by: ControlledHost.ann)
+    #expect(try await paused() == 2)
+    _ = try await host.control.resume(PauseRequest(jobs: ["often"]), by: ControlledHost.ann)
+    #expect(try await paused() == 1)
+  }
+
   @Test("a job is skipped while it is paused, and a second pause keeps the newer note")
   func skips() async throws {
     let host = try ControlledHost(Self.scripts)

@@ -1,3 +1,4 @@
+import GRDB
 import Glibc
 import JobModel
 import MoondialTesting
@@ -37,6 +38,30 @@ struct StoreFilesTests {
     let external = try SQLiteStore(path, mode: .alongside, options: options())
     defer { external.close() }
     for file in [path, path + "-wal", path + "-shm", path + ".lock"] { #expect(mode(file) == 0o600, "\(file)") }
+  }
+
+  @Test("the log stays short when somebody was reading at a checkpoint")
+  func shortLog() throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path("moondial.db")
+    let store = try SQLiteStore(path, options: options { $0.checkpointPages = 400 })
+    defer { store.close() }
+    /// Pages of 4,096 bytes with their headers of 24, behind the log's own.
+    func pages() throws -> Int { (try bytes(of: path + "-wal").count - 32) / (4_096 + 24) }
+    var number: Int64 = 0
+    func commit() throws {
+      number += 1
+      try store.commit(batch { $0.finished = [finished(number, "a")] })
+    }
+    let reader = try DatabaseQueue(path: path)
+    try reader.read { database in
+      _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM runs")
+      while try pages() < 405 { try commit() }
+    }
+    try reader.close()
+    for _ in 0..<1_000 { try commit() }
+    #expect(try pages() < 450)
+    #expect(try store.runs(RunQuery(job: "a", limit: 1)).first?.id == RunID(number))
   }
 
   @Test("after a clean stop the database file alone is the store")

@@ -20,7 +20,7 @@ internal import Synchronization
 package final class LuaRunner: StepRunner {
   let host: LuaHost
   private let closureRunner = ClosureRunner()
-  /// Nothing ends the time of a closure that takes long, so it is never in real time.
+  /// For what is done on a worker. Nothing ends the time of a closure that takes long, so it is never in real time.
   private var closures: ClosureRunner {
     linux_leave_real_time()
     return closureRunner
@@ -77,7 +77,7 @@ package final class LuaRunner: StepRunner {
 
   package func windDown() {
     host.hostEnds.turnOn()
-    closures.windDown()
+    closureRunner.windDown()
   }
 
   static func thread(of worker: StepWorker) -> LuaThread {
